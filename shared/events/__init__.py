@@ -1,0 +1,28 @@
+"""All events: one tagged union on the wire.
+
+Change is additive only: a new optional field with a default, or a new type.
+Each type has a golden sample under `tests/golden/events/` that must decode for ever.
+"""
+
+from __future__ import annotations
+
+import functools
+import typing
+
+from shared.events.contact import *  # noqa: F403  this module is the union's table of contents
+from shared.events.contact import ContactEvent
+from shared.events.conversation import *  # noqa: F403
+from shared.events.conversation import ConversationEvent
+from shared.events.envelope import *  # noqa: F403
+from shared.events.notification import *  # noqa: F403
+from shared.events.notification import NotificationEvent
+from shared.events.people import *  # noqa: F403
+from shared.events.people import PeopleEvent
+
+AnyEvent = ContactEvent | ConversationEvent | PeopleEvent | NotificationEvent
+
+
+@functools.cache
+def event_types() -> dict[str, type[AnyEvent]]:
+    """Return every event type by its wire name, for example `transfer.accepted`."""
+    return {str(kind.__struct_config__.tag): kind for kind in typing.get_args(AnyEvent)}

@@ -1,0 +1,181 @@
+"""What channels report. Ingest writes these to CONTACTS; the router repeats them in the conversation's ledger."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+
+from shared.events.envelope import ContactId, ConversationId, Event, Instant, MessageId, Nothing, Part
+
+HandleKind = Literal["phone", "email", "visitor", "reference"]
+"""`reference` is a call, thread or session id of the provider: it leads to a contact, never to a person."""
+
+
+class Handle(Part, frozen=True, kw_only=True):
+    """One way a person or a contact is known. `verified`: the channel proved it in this delivery."""
+
+    kind: HandleKind
+    value: str
+    verified: bool = False
+
+
+class ContactOpen(Part, frozen=True, kw_only=True):
+    """The open part that all contact events share.
+
+    `provider_time`: the provider's own signed time; `None` when it gives none that can be trusted.
+    `automatic`: sent by a machine (auto-reply, bounce, list); it never counts as a customer's request.
+    """
+
+    contact_id: ContactId
+    channel: str
+    account: str
+    provider_id: str
+    provider_time: Instant | None = None
+    automatic: bool = False
+
+
+class ContactPersonal(Part, frozen=True, kw_only=True):
+    """The personal part that all contact events share. `handles`: strongest first; [] when withheld."""
+
+    handles: list[Handle] = []
+    name: str | None = None
+
+
+class CallStartedOpen(ContactOpen, frozen=True, kw_only=True):
+    dialled: str | None = None
+
+
+class CallStarted(Event[CallStartedOpen, ContactPersonal], frozen=True, kw_only=True, tag="call.started"):
+    """A customer's call rings at an account."""
+
+
+class CallMenuSelectedOpen(ContactOpen, frozen=True, kw_only=True):
+    """`digits`: what was pressed, at most 32 of `[0-9*#]`."""
+
+    digits: str
+
+
+class CallMenuSelected(
+    Event[CallMenuSelectedOpen, ContactPersonal], frozen=True, kw_only=True, tag="call.menu_selected"
+):
+    """The caller pressed digits in the voice menu."""
+
+
+class CallAnswered(Event[ContactOpen, ContactPersonal], frozen=True, kw_only=True, tag="call.answered"):
+    """The provider connected the call."""
+
+
+class CallHeld(Event[ContactOpen, ContactPersonal], frozen=True, kw_only=True, tag="call.held"):
+    """The caller was put on hold."""
+
+
+class CallResumed(Event[ContactOpen, ContactPersonal], frozen=True, kw_only=True, tag="call.resumed"):
+    """The caller was taken off hold."""
+
+
+class CallEndedOpen(ContactOpen, frozen=True, kw_only=True):
+    """`outcome`: the provider's word for how it ended; `duration_seconds`: as the provider bills it."""
+
+    outcome: str
+    duration_seconds: int | None = None
+
+
+class CallEnded(Event[CallEndedOpen, ContactPersonal], frozen=True, kw_only=True, tag="call.ended"):
+    """The call is over after it was connected."""
+
+
+class CallMissed(Event[CallEndedOpen, ContactPersonal], frozen=True, kw_only=True, tag="call.missed"):
+    """The call is over and was never connected."""
+
+
+class MessageReceivedOpen(ContactOpen, frozen=True, kw_only=True):
+    """`in_reply_to`: the conversation that a reply reference of ours names. `attachments`: their number."""
+
+    in_reply_to: ConversationId | None = None
+    attachments: int = 0
+
+
+class MessageReceivedPersonal(ContactPersonal, frozen=True, kw_only=True):
+    """`text`: the whole text as plain text; `reply_text`: a recomputable view without the quoted part."""
+
+    text: str
+    reply_text: str | None = None
+    title: str | None = None
+    references: list[str] = []
+
+
+class MessageReceived(
+    Event[MessageReceivedOpen, MessageReceivedPersonal], frozen=True, kw_only=True, tag="message.received"
+):
+    """A customer wrote."""
+
+
+class FormSubmittedOpen(ContactOpen, frozen=True, kw_only=True):
+    """`topic`: the topic chosen, a name of the policy or `None`."""
+
+    topic: str | None = None
+
+
+class FormSubmittedPersonal(ContactPersonal, frozen=True, kw_only=True):
+    """`fields`: every field of the form but the message, as (name, value), in the form's order."""
+
+    fields: list[tuple[str, str]] = []
+    text: str = ""
+
+
+class FormSubmitted(
+    Event[FormSubmittedOpen, FormSubmittedPersonal], frozen=True, kw_only=True, tag="form.submitted"
+):
+    """A customer sent a contact form."""
+
+
+class MessageOutcomeOpen(ContactOpen, frozen=True, kw_only=True):
+    """What became of `message.requested`. `reason`: a stable word, no address."""
+
+    message_id: MessageId
+    reason: str | None = None
+
+
+class MessageSent(Event[MessageOutcomeOpen, Nothing], frozen=True, kw_only=True, tag="message.sent"):
+    """The provider took the message."""
+
+
+class MessageFailed(Event[MessageOutcomeOpen, Nothing], frozen=True, kw_only=True, tag="message.failed"):
+    """The provider refused the message for good."""
+
+
+class MessageUncertain(Event[MessageOutcomeOpen, Nothing], frozen=True, kw_only=True, tag="message.uncertain"):
+    """Nobody knows whether the provider took the message. It is never sent again by itself."""
+
+
+class PayloadQuarantinedOpen(Part, frozen=True, kw_only=True):
+    """`code`: why, for example `payload.unreadable`; the evidence stays in RAW at the event's `raw`."""
+
+    channel: str
+    account: str
+    code: str
+    kind: str | None = None
+
+
+class PayloadQuarantined(
+    Event[PayloadQuarantinedOpen, Nothing], frozen=True, kw_only=True, tag="payload.quarantined"
+):
+    """A delivery was taken and could not be read. Nothing of it became a fact."""
+
+
+ContactEvent = (
+    CallStarted
+    | CallMenuSelected
+    | CallAnswered
+    | CallHeld
+    | CallResumed
+    | CallEnded
+    | CallMissed
+    | MessageReceived
+    | FormSubmitted
+    | MessageSent
+    | MessageFailed
+    | MessageUncertain
+    | PayloadQuarantined
+)
+

@@ -1,0 +1,72 @@
+"""What notify decides about who is told, on `notif-<conversation id>`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from shared.events.envelope import AgentId, Event, Instant, MessageId, NotificationId, Nothing, Part
+
+NotificationReason = Literal["new_request", "owner_changed", "customer_message"]
+
+
+class NotificationRequestedOpen(Part, frozen=True, kw_only=True):
+    """The intent to tell somebody.
+
+    `recipient`: `agent-<id>`, `queue-<name>` or `customer`; `about`: id of the ledger event that asks for it;
+    `message_id`: the outbound message, for `customer_message`; `escalates`: when nobody acknowledged.
+    """
+
+    notification_id: NotificationId
+    reason: NotificationReason
+    recipient: str
+    about: str
+    transport: str
+    message_id: MessageId | None = None
+    escalates: Instant | None = None
+
+
+class NotificationRequested(
+    Event[NotificationRequestedOpen, Nothing], frozen=True, kw_only=True, tag="notification.requested"
+):
+    """Somebody is to be told."""
+
+
+class NotificationSentOpen(Part, frozen=True, kw_only=True):
+    notification_id: NotificationId
+    transport: str
+
+
+class NotificationSent(
+    Event[NotificationSentOpen, Nothing], frozen=True, kw_only=True, tag="notification.sent"
+):
+    """The transport took it."""
+
+
+class NotificationAcknowledgedOpen(Part, frozen=True, kw_only=True):
+    """`by`: the agent; `through`: `command`, or `acceptance` when the agent took the request itself."""
+
+    notification_id: NotificationId
+    by: AgentId
+    through: Literal["command", "acceptance"]
+
+
+class NotificationAcknowledged(
+    Event[NotificationAcknowledgedOpen, Nothing], frozen=True, kw_only=True, tag="notification.acknowledged"
+):
+    """A person saw it."""
+
+
+class NotificationEscalatedOpen(Part, frozen=True, kw_only=True):
+    notification_id: NotificationId
+    to: str
+
+
+class NotificationEscalated(
+    Event[NotificationEscalatedOpen, Nothing], frozen=True, kw_only=True, tag="notification.escalated"
+):
+    """Nobody acknowledged in time; somebody else is told."""
+
+
+NotificationEvent = (
+    NotificationRequested | NotificationSent | NotificationAcknowledged | NotificationEscalated
+)

@@ -1,0 +1,167 @@
+"""The shape of the context packet, as it stands inside `context.packaged`. The fold is in `shared/packet.py`."""
+
+from __future__ import annotations
+
+from shared.events.envelope import (
+    AgentId,
+    CallbackId,
+    ContactId,
+    ConversationId,
+    CustomerId,
+    FactId,
+    Instant,
+    PacketId,
+    Part,
+    PromiseId,
+)
+
+PACKET_SCHEMA_VERSION = 1
+
+
+class Known(Part, frozen=True, kw_only=True):
+    """One way the customer is known and whether it was proved: do not ask for it again."""
+
+    kind: str
+    value: str
+    verified: bool
+
+
+class Who(Part, frozen=True, kw_only=True):
+    customer: CustomerId
+    provisional: bool
+    name: str | None
+    salutation: str | None
+    language: str | None
+    identities: list[Known]
+
+
+class Order(Part, frozen=True, kw_only=True):
+    number: str
+    status: str
+    description: str | None
+
+
+class Why(Part, frozen=True, kw_only=True):
+    """`matter`: the customer's own first words, or `None` when she only spoke; `queue`: where it came in."""
+
+    matter: str | None
+    queue: str | None
+    orders: list[Order]
+
+
+class Fact(Part, frozen=True, kw_only=True):
+    """`corrected`: the value replaced an earlier one; `repeated`: how often she had to say it again."""
+
+    fact_id: FactId
+    name: str
+    value: str
+    origin: str
+    channel: str | None
+    told_to: AgentId | None
+    said: Instant
+    corrected: bool
+    repeated: int
+
+
+class Done(Part, frozen=True, kw_only=True):
+    """One thing that was done: a wrap-up, a kept promise, a call-back."""
+
+    what: str
+    by: AgentId | None
+    at: Instant
+    text: str | None
+
+
+class OpenPromise(Part, frozen=True, kw_only=True):
+    promise_id: PromiseId
+    text: str
+    by: AgentId
+    made: Instant
+    due: Instant
+
+
+class OpenCallback(Part, frozen=True, kw_only=True):
+    callback_id: CallbackId
+    reason: str
+    due: Instant
+    attempts: int
+
+
+class Pending(Part, frozen=True, kw_only=True):
+    """`unanswered`: messages of the customer since the last answer of a person."""
+
+    promises: list[OpenPromise]
+    callbacks: list[OpenCallback]
+    unanswered: int
+
+
+class Hop(Part, frozen=True, kw_only=True):
+    """One hand-over: from whom to whom, how, why. `accepted` is `None` while it is only offered."""
+
+    kind: str
+    sender: AgentId
+    to: str
+    brief: str
+    requested: Instant
+    accepted: Instant | None
+
+
+class Path(Part, frozen=True, kw_only=True):
+    hops: list[Hop]
+    forwards: int
+    channels: list[str]
+    waited_seconds: int
+    on_hold: bool
+
+
+class Said(Part, frozen=True, kw_only=True):
+    """One message verbatim, or cut (`cut`: how many characters are missing)."""
+
+    at: Instant
+    by: str
+    channel: str
+    text: str
+    cut: int
+
+
+class More(Part, frozen=True, kw_only=True):
+    """What did not fit, by count; `facts` by reference too. `said_before`: cursor, a ledger sequence."""
+
+    facts: list[FactId]
+    promises: int
+    hops: int
+    done: int
+    said: int
+    said_before: int | None
+
+
+class Folded(Part, frozen=True, kw_only=True):
+    """A subject and the last sequence of it that was folded."""
+
+    aggregate: str
+    sequence: int
+
+
+class BuiltFrom(Part, frozen=True, kw_only=True):
+    conversation: Folded
+    customer: Folded
+    fold_version: int
+    policy_version: str
+
+
+class Packet(Part, frozen=True, kw_only=True):
+    """All that the next person must know; at most 64 KiB in canonical form."""
+
+    packet_id: PacketId
+    schema_version: int
+    conversation: ConversationId
+    contact: ContactId | None
+    who: Who
+    why: Why
+    facts: list[Fact]
+    done: list[Done]
+    open: Pending
+    path: Path
+    said: list[Said]
+    more: More
+    built_from: BuiltFrom

@@ -1,0 +1,153 @@
+"""What is known of customers, handles and agents, and which policy is in force."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from shared.events.contact import HandleKind
+from shared.events.envelope import (
+    AgentId,
+    ContactId,
+    ConversationId,
+    CustomerId,
+    Event,
+    Instant,
+    Nothing,
+    OfferId,
+    PacketId,
+    Part,
+)
+
+
+class CustomerCreatedOpen(Part, frozen=True, kw_only=True):
+    """`provisional`: opened for an unknown caller; `language`: BCP 47."""
+
+    provisional: bool
+    language: str | None = None
+
+
+class CustomerCreatedPersonal(Part, frozen=True, kw_only=True):
+    """`handles`: (kind, normalised value, verified) as they were given."""
+
+    name: str | None = None
+    salutation: str | None = None
+    handles: list[tuple[HandleKind, str, bool]] = []
+
+
+class CustomerCreated(
+    Event[CustomerCreatedOpen, CustomerCreatedPersonal], frozen=True, kw_only=True, tag="customer.created"
+):
+    """A customer is known from now on."""
+
+
+class OrderChangedOpen(Part, frozen=True, kw_only=True):
+    """`status`: the shop's word, for example `open`, `shipped`, `closed`."""
+
+    status: str
+
+
+class OrderChangedPersonal(Part, frozen=True, kw_only=True):
+    number: str
+    description: str | None = None
+
+
+class OrderChanged(
+    Event[OrderChangedOpen, OrderChangedPersonal], frozen=True, kw_only=True, tag="order.changed"
+):
+    """An order of the customer is new or has a new status."""
+
+
+class ConversationAttachedOpen(Part, frozen=True, kw_only=True):
+    conversation: ConversationId
+    contact_id: ContactId
+    opened: bool
+
+
+class ConversationAttached(
+    Event[ConversationAttachedOpen, Nothing], frozen=True, kw_only=True, tag="conversation.attached"
+):
+    """A contact of this customer opened or joined a conversation."""
+
+
+class IdentityClaimedOpen(Part, frozen=True, kw_only=True):
+    """`conversation`: for a `reference` handle, the conversation its contact belongs to."""
+
+    customer: CustomerId
+    kind: HandleKind
+    verified: bool
+    conversation: ConversationId | None = None
+
+
+class IdentityClaimed(
+    Event[IdentityClaimedOpen, Nothing], frozen=True, kw_only=True, tag="identity.claimed"
+):
+    """The handle behind this keyed hash belongs to a customer."""
+
+
+AgentStatus = Literal["available", "away", "signed_out"]
+
+
+class AgentSignedInOpen(Part, frozen=True, kw_only=True):
+    agent: AgentId
+
+
+class AgentSignedIn(Event[AgentSignedInOpen, Nothing], frozen=True, kw_only=True, tag="agent.signed_in"):
+    """The agent is at work and available."""
+
+
+class AgentStatusSetOpen(Part, frozen=True, kw_only=True):
+    agent: AgentId
+    status: AgentStatus
+
+
+class AgentStatusSet(Event[AgentStatusSetOpen, Nothing], frozen=True, kw_only=True, tag="agent.status_set"):
+    """The agent is available, away or gone."""
+
+
+class AgentReservedOpen(Part, frozen=True, kw_only=True):
+    """One slot of the agent is taken for a conversation, first by the offer, then by the work."""
+
+    agent: AgentId
+    conversation: ConversationId
+    offer_id: OfferId
+    packet_id: PacketId
+    until: Instant | None = None
+
+
+class AgentReserved(Event[AgentReservedOpen, Nothing], frozen=True, kw_only=True, tag="agent.reserved"):
+    """A slot of the agent is taken."""
+
+
+class AgentReleasedOpen(Part, frozen=True, kw_only=True):
+    """`reason`: `rejected`, `expired`, `abandoned`, `transferred`, `resolved`, `cancelled`."""
+
+    agent: AgentId
+    conversation: ConversationId
+    reason: str
+
+
+class AgentReleased(Event[AgentReleasedOpen, Nothing], frozen=True, kw_only=True, tag="agent.released"):
+    """The slot is free again."""
+
+
+class PolicyAppliedOpen(Part, frozen=True, kw_only=True):
+    """`version`: the first 16 hexadecimal digits of the SHA-256 of the policy's canonical form."""
+
+    version: str
+
+
+class PolicyApplied(Event[PolicyAppliedOpen, Nothing], frozen=True, kw_only=True, tag="policy.applied"):
+    """This version of the tenant's policy decides from now on."""
+
+
+PeopleEvent = (
+    CustomerCreated
+    | OrderChanged
+    | ConversationAttached
+    | IdentityClaimed
+    | AgentSignedIn
+    | AgentStatusSet
+    | AgentReserved
+    | AgentReleased
+    | PolicyApplied
+)

@@ -1,0 +1,130 @@
+"""Every subject of the bus, built and read in one place.
+
+| subject | stream | who writes |
+|---|---|---|
+| `raw.<p>.<tenant>.<channel>.<account>` | RAW | ingest |
+| `contact.<p>.<tenant>.<channel>` | CONTACTS | ingest, notify (outcomes) |
+| `ledger.<p>.<tenant>.<aggregate>` | LEDGER | router, notify (`notif-…`) |
+| `timer.<tenant>.<aggregate>.<kind>.<id>` | TIMERS | router, notify |
+| `fired.<p>.<tenant>.<aggregate>.<kind>.<id>` | TIMERS | the server |
+| `live.ledger.<p>.<tenant>.<aggregate>` | – (republished) | the server |
+| `cmd.<tenant>.<name>`, `query.<tenant>.<name>` | – (request/reply) | anyone |
+| `screen.<tenant>.<recipient>` | – | notify |
+| `ops.<service>.<name>` | – (request/reply) | operators |
+
+`<p>` is the partition: FNV-1a (32 bit) of the routing key modulo 64; the server's `partition()` gives the same number.
+"""
+
+from __future__ import annotations
+
+import re
+
+PARTITIONS = 64
+TOKEN_MAX_CHARACTERS = 64
+_TOKEN = re.compile(rf"[a-z0-9_-]{{1,{TOKEN_MAX_CHARACTERS}}}\Z")
+
+
+def is_token(text: str) -> bool:
+    """Tell whether `text` may stand as one token of a subject."""
+    return _TOKEN.match(text) is not None
+
+
+def token(text: str) -> str:
+    """Return `text` unchanged. Raises ValueError if it is not one exact subject token."""
+    if not is_token(text):
+        raise ValueError(f"not a subject token of [a-z0-9_-]{{1,{TOKEN_MAX_CHARACTERS}}}")
+    return text
+
+
+def partition(routing_key: str) -> int:
+    """Return the partition 0..63 of a routing key.
+
+    The rule (FNV-1a, 32 bit, modulo the number of partitions) is the one of nats-server's subject mapping.
+    """
+    value = 0x811C9DC5
+    for byte in routing_key.encode():
+        value = ((value ^ byte) * 0x01000193) & 0xFFFFFFFF
+    return value % PARTITIONS
+
+
+def raw(tenant: str, channel: str, account: str) -> str:
+    return f"raw.{partition(account)}.{token(tenant)}.{token(channel)}.{token(account)}"
+
+
+def contact(tenant: str, channel: str, routing_key: str) -> str:
+    """Return the subject of a contact event; `routing_key` is the contact's identity, of any characters."""
+    return f"contact.{partition(routing_key)}.{token(tenant)}.{token(channel)}"
+
+
+def contact_partition(number: int) -> str:
+    """Return the filter of one partition of CONTACTS."""
+    return f"contact.{number}.*.*"
+
+
+def ledger(tenant: str, aggregate: str) -> str:
+    return f"ledger.{partition(aggregate)}.{token(tenant)}.{token(aggregate)}"
+
+
+def live(tenant: str, aggregate: str) -> str:
+    """Return where the server repeats what was stored for an aggregate (lossy, no replay)."""
+    return "live." + ledger(tenant, aggregate)
+
+
+def timer(tenant: str, aggregate: str, kind: str, event_id: str) -> str:
+    return f"timer.{token(tenant)}.{token(aggregate)}.{token(kind)}.{token(event_id)}"
+
+
+def fired(tenant: str, aggregate: str, kind: str, event_id: str) -> str:
+    return f"fired.{partition(aggregate)}.{token(tenant)}.{token(aggregate)}.{token(kind)}.{token(event_id)}"
+
+
+def fired_kind(kind: str) -> str:
+    """Return the filter of all fired timers of one kind."""
+    return f"fired.*.*.*.{token(kind)}.*"
+
+
+def command(tenant: str, name: str) -> str:
+    return f"cmd.{token(tenant)}.{token(name)}"
+
+
+def query(tenant: str, name: str) -> str:
+    return f"query.{token(tenant)}.{token(name)}"
+
+
+def screen(tenant: str, recipient: str) -> str:
+    """Return where the screen of `agent-<id>` or `queue-<name>` listens for its notifications."""
+    return f"screen.{token(tenant)}.{token(recipient)}"
+
+
+def ops(service: str, name: str) -> str:
+    return f"ops.{token(service)}.{token(name)}"
+
+
+# -- aggregates: each kind has one writing service --------------------------------------------------
+
+
+def conversation(conversation_id: str) -> str:
+    return f"conv-{conversation_id}"
+
+
+def customer(customer_id: str) -> str:
+    return f"cust-{customer_id}"
+
+
+def identity(keyed_hash: str) -> str:
+    return f"ident-{keyed_hash}"
+
+
+def agent(agent_id: str) -> str:
+    return f"agent-{agent_id}"
+
+
+def channel_account(channel: str, account: str) -> str:
+    return f"chan-{channel}-{account}"
+
+
+def notification(conversation_id: str) -> str:
+    return f"notif-{conversation_id}"
+
+
+POLICY = "policy"
