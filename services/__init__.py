@@ -1,0 +1,1 @@
+"""The four islands: ingest, router, history, notify. None imports another."""

@@ -1,0 +1,1 @@
+"""What every service agrees on: events, folds, the ledger client, subjects, errors, settings, clock."""

@@ -1,0 +1,92 @@
+"""Become a child of the supervisor, then become the program: `launch.py PARENT_PID SIGNAL USER -- ARGV...`.
+
+Run as a script with `python -I -S`, so it imports the standard library only. The process id does not change: whoever kills
+the id of a program kills the program.
+
+- The kernel sends SIGNAL to the program when the supervisor dies (Linux only), so nothing outlives it.
+- USER `same` keeps the user. USER `ordinary` is for Postgres, which refuses root: a user namespace maps our id to an ordinary one;
+  where namespaces are forbidden, the process becomes that user instead. Nothing is created and no mode is changed.
+"""
+
+import contextlib
+import ctypes
+import os
+import pwd
+import sys
+
+CLONE_NEWUSER = 0x10000000
+PR_SET_PDEATHSIG = 1
+PREFERRED_USERS = ("nobody", "postgres", "daemon")
+EXIT_PARENT_GONE = 71
+EXIT_NOT_EXECUTABLE = 72
+
+
+def ordinary_user() -> tuple[int, int]:
+    """User and group id of an account that is not root and has a name (initdb asks for the name)."""
+    for name in PREFERRED_USERS:
+        with contextlib.suppress(KeyError):
+            entry = pwd.getpwnam(name)
+            return entry.pw_uid, entry.pw_gid
+    entry = next(entry for entry in pwd.getpwall() if entry.pw_uid != 0)
+    return entry.pw_uid, entry.pw_gid
+
+
+def map_into_namespace(uid: int, gid: int) -> bool:
+    """Appear as `uid`/`gid` in a user namespace of our own; False where the kernel or the container forbids it."""
+    outer_uid, outer_gid = os.geteuid(), os.getegid()
+    try:
+        if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWUSER) != 0:
+            return False
+    except (AttributeError, OSError):
+        return False
+    try:
+        _write("/proc/self/setgroups", "deny")
+        _write("/proc/self/uid_map", f"{uid} {outer_uid} 1")
+        _write("/proc/self/gid_map", f"{gid} {outer_gid} 1")
+    except OSError:
+        # The namespace exists but maps nobody: only a fresh process can take the other way.
+        os.environ["TELLONCE_LAUNCH_SETUID"] = "1"
+        os.execv(sys.executable, [sys.executable, "-I", "-S", *sys.argv])
+    return True
+
+
+def become_ordinary() -> None:
+    """Leave root behind, by a user namespace if possible, else by setuid."""
+    uid, gid = ordinary_user()
+    if os.environ.pop("TELLONCE_LAUNCH_SETUID", None) is None and map_into_namespace(uid, gid):
+        return
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(gid)
+        os.setuid(uid)
+
+
+def die_with_parent(parent_pid: int, signal_number: int) -> None:
+    """Ask the kernel for `signal_number` when the parent dies; exit now if it already has."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
+    if os.getppid() != parent_pid:
+        sys.exit(EXIT_PARENT_GONE)
+
+
+def main() -> None:
+    """Set the process up as asked and replace it by the program."""
+    parent_pid, signal_number, user = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    program = sys.argv[5:]
+    if user == "ordinary":
+        become_ordinary()
+    die_with_parent(parent_pid, signal_number)
+    try:
+        os.execv(program[0], program)
+    except OSError as error:
+        print(f"{program[0]} cannot be started: {error.strerror}", file=sys.stderr)
+        sys.exit(EXIT_NOT_EXECUTABLE)
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as file:
+        file.write(text)
+
+
+if __name__ == "__main__":
+    main()
