@@ -1,0 +1,301 @@
+"""The commands on the bus: request/reply on `cmd.<tenant>.<name>`, one JSON object each.
+
+`docs/reference/commands.md` is generated from this file.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+from msgspec import Meta
+
+from shared.events import (
+    AgentId,
+    AgentStatus,
+    CallbackId,
+    ContactId,
+    ConversationId,
+    FactId,
+    HandleKind,
+    Instant,
+    NotificationId,
+    OfferId,
+    PacketId,
+    PromiseId,
+    Target,
+    TransferId,
+    TransferKind,
+)
+
+REMEMBERED = timedelta(hours=24)
+"""How long a command's id is remembered; one issued earlier is refused as `command.too_old`."""
+
+SKEW = timedelta(minutes=2)
+"""How far the issuer's clock may be ahead of ours."""
+
+Token = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")]
+Actor = Annotated[str, Meta(pattern=r"^(agent|service):[a-z0-9_-]{1,48}$")]
+FactName = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,48}$")]
+ShortText = Annotated[str, Meta(min_length=1, max_length=512)]
+LongText = Annotated[str, Meta(min_length=1, max_length=32_768)]
+
+
+class Expected(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the caller saw when she decided; a mismatch is `command.stale`."""
+
+    offer_id: OfferId | None = None
+    transfer_id: TransferId | None = None
+    packet_id: PacketId | None = None
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every command carries.
+
+    Attributes:
+        command_id: chosen by the caller; the same id with the same body has one effect and one reply.
+        issued_at: RFC 3339 with a zone.
+        actor: `agent:<id>` or `service:<name>`.
+    """
+
+    name: ClassVar[str]
+    served_by: ClassVar[str] = "router"
+
+    command_id: Token
+    issued_at: Instant
+    actor: Actor
+    expected: Expected | None = None
+
+
+class ConversationCommand(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A command about one conversation."""
+
+    conversation: ConversationId
+
+
+class KnownHandle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A phone number in E.164 or an e-mail address, and whether the shop has verified it."""
+
+    kind: HandleKind
+    value: ShortText
+    verified: bool = False
+
+
+class KnownOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    number: ShortText
+    status: FactName
+    description: ShortText | None = None
+
+
+class RegisterCustomer(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A shop tells who its customer is. The customer's id derives from the command's."""
+
+    name = "register_customer"
+    customer_name: ShortText
+    salutation: ShortText | None = None
+    language: Annotated[str, Meta(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$")] | None = None
+    handles: Annotated[list[KnownHandle], Meta(max_length=16)] = []
+    orders: Annotated[list[KnownOrder], Meta(max_length=32)] = []
+
+
+class SignIn(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The agent is at work and available."""
+
+    name = "sign_in"
+
+
+class SetStatus(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The agent is available, away, or signs out."""
+
+    name = "set_status"
+    status: AgentStatus
+
+
+class AcceptOffer(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The agent takes the contact that was offered."""
+
+    name = "accept_offer"
+    offer_id: OfferId
+
+
+class RejectOffer(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The agent refuses the contact that was offered."""
+
+    name = "reject_offer"
+    offer_id: OfferId
+    reason: FactName | None = None
+
+
+class RecordFact(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The agent writes down what the customer told."""
+
+    name = "record_fact"
+    fact: FactName
+    value: ShortText
+    contact_id: ContactId | None = None
+
+
+class CorrectFact(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The agent replaces a fact's value; the old one stays in the ledger."""
+
+    name = "correct_fact"
+    fact_id: FactId
+    value: ShortText
+    contact_id: ContactId | None = None
+
+
+class MakePromise(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The agent promises the customer something by a time."""
+
+    name = "make_promise"
+    text: ShortText
+    due: Instant
+
+
+class KeepPromise(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The promise has been kept."""
+
+    name = "keep_promise"
+    promise_id: PromiseId
+
+
+class Transfer(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The owner hands the conversation on, warm (stays owner until a colleague accepts) or cold."""
+
+    name = "transfer"
+    to: Target
+    kind: TransferKind
+    brief: ShortText
+
+
+class AcceptTransfer(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The colleague takes the conversation."""
+
+    name = "accept_transfer"
+    transfer_id: TransferId
+
+
+class RejectTransfer(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The colleague refuses."""
+
+    name = "reject_transfer"
+    transfer_id: TransferId
+    reason: ShortText | None = None
+
+
+class CancelTransfer(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The sender takes the transfer back before it is accepted."""
+
+    name = "cancel_transfer"
+    transfer_id: TransferId
+
+
+class SendMessage(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The owner writes to the customer. `channel`: `email`."""
+
+    name = "send_message"
+    channel: Literal["email"]
+    text: LongText
+    title: ShortText | None = None
+
+
+class AttemptCallback(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The agent called back. `reached` makes her the owner."""
+
+    name = "attempt_callback"
+    callback_id: CallbackId
+    outcome: Literal["reached", "no_answer"]
+
+
+class CloseCallback(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The callback ends for a stated reason."""
+
+    name = "close_callback"
+    callback_id: CallbackId
+    reason: ShortText
+
+
+class AcknowledgeNotification(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The agent has seen what she was told."""
+
+    name = "acknowledge_notification"
+    served_by = "notify"
+    notification_id: NotificationId
+
+
+class WrapUp(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The agent says how the contact went; without `contact_id`, all contacts not wrapped up yet."""
+
+    name = "wrap_up"
+    disposition: FactName
+    summary: ShortText
+    next_step: ShortText | None = None
+    contact_id: ContactId | None = None
+
+
+class Resolve(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The owner closes the matter; every contact must be wrapped up."""
+
+    name = "resolve"
+    confirmed_by_customer: bool | None = None
+
+
+COMMANDS: dict[str, type[Command]] = {
+    kind.name: kind
+    for kind in (
+        RegisterCustomer,
+        SignIn,
+        SetStatus,
+        AcceptOffer,
+        RejectOffer,
+        RecordFact,
+        CorrectFact,
+        MakePromise,
+        KeepPromise,
+        Transfer,
+        AcceptTransfer,
+        RejectTransfer,
+        CancelTransfer,
+        SendMessage,
+        AttemptCallback,
+        CloseCallback,
+        AcknowledgeNotification,
+        WrapUp,
+        Resolve,
+    )
+}
+
+
+class EventSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reply tells of an event: no personal data. `open`: the event's open part."""
+
+    id: str
+    type: str
+    aggregate: str
+    sequence: int
+    open: Any
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """The reply to a command that was carried out (or had been already).
+
+    `events`: those of the command's own aggregate; `position`: a ledger position that holds them.
+    """
+
+    ok: Literal[True] = True
+    events: list[EventSummary]
+    position: int
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    code: str
+    message: str
+    retryable: bool
+    details: dict[str, Any] = {}
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """The reply to a command or query that was refused."""
+
+    error: Problem

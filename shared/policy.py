@@ -1,0 +1,178 @@
+"""A tenant's policy: queues, agents, accounts, patterns and times, from one YAML file.
+
+Policy is data. It is checked whole when it is loaded; every decision names its version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import yaml
+from msgspec import Meta
+
+from shared import subjects
+from shared.errors import PolicyInvalid, TenantUnknown
+
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,48}$")]
+Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
+POLICY_MAX_BYTES = 1_048_576
+
+
+class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A typing error in a policy is an error, not a default."""
+
+
+class Queue(_Strict, frozen=True, kw_only=True):
+    """Where contacts wait. `supervisor`: who is told when nobody acknowledges."""
+
+    title: str
+    supervisor: Name | None = None
+
+
+class Agent(_Strict, frozen=True, kw_only=True):
+    """A person who takes work. `slots`: conversations at once; `queues`: in which she is offered contacts."""
+
+    name: str
+    queues: list[Name]
+    teams: list[Name] = []
+    slots: Annotated[int, Meta(ge=1, le=100)] = 3
+
+
+class FactRule(_Strict, frozen=True, kw_only=True):
+    """What a menu digit or a form field says. `value`: for a digit, its meaning in words."""
+
+    fact: Name
+    value: str | None = None
+
+
+class Account(_Strict, frozen=True, kw_only=True):
+    """One entry point: a dialled number, a page's chat, a mailbox, a form.
+
+    `queue`: where its contacts wait; `topics`: queue by form topic; `secret`: name of the secret that verifies;
+    `address`: own address, never a customer; `menu`, `fields`: what digits and form fields mean;
+    `reply`: what the voice door answers, as TwiML; `title`: the sender's name or default subject.
+    """
+
+    queue: Name
+    secret: str | None = None
+    address: str | None = None
+    title: str | None = None
+    menu: dict[str, FactRule] = {}
+    fields: dict[str, FactRule] = {}
+    topics: dict[str, Name] = {}
+    reply: str | None = None
+
+
+class Pattern(_Strict, frozen=True, kw_only=True):
+    """Text that states a fact. The first group is the value, else the whole match. `joins`: it names a matter."""
+
+    fact: Name
+    pattern: str
+    joins: bool = False
+
+
+class Times(_Strict, frozen=True, kw_only=True):
+    """How long what may take, in seconds."""
+
+    offer_seconds: Seconds = 30.0
+    transfer_seconds: Seconds = 120.0
+    callback_seconds: Seconds = 900.0
+    join_within_seconds: Seconds = 259_200.0
+    notification_seconds: Seconds = 120.0
+
+
+class Policy(_Strict, frozen=True, kw_only=True):
+    """All of it. `never_identifies`: patterns of handles that belong to no single person."""
+
+    tenant: Name
+    queues: dict[Name, Queue]
+    agents: dict[Name, Agent]
+    accounts: dict[str, Account]
+    patterns: list[Pattern] = []
+    never_identifies: list[str] = []
+    times: Times = Times()
+    lookup_secret: str = "LOOKUP_KEY"
+
+    @property
+    def version(self) -> str:
+        """The first 16 hexadecimal digits of the SHA-256 of the policy's canonical form."""
+        canonical = msgspec.json.encode(self, order="deterministic")
+        return hashlib.sha256(canonical).hexdigest()[:16]
+
+    def account(self, channel: str, account: str) -> Account | None:
+        return self.accounts.get(f"{channel}/{account}")
+
+    def agents_of_queue(self, queue: str) -> list[str]:
+        """Return the agents who are offered contacts of a queue, by id."""
+        return sorted(name for name, agent in self.agents.items() if queue in agent.queues)
+
+    def agents_of_team(self, team: str) -> list[str]:
+        return sorted(name for name, agent in self.agents.items() if team in agent.teams)
+
+    def teams(self) -> set[str]:
+        return {team for agent in self.agents.values() for team in agent.teams}
+
+
+def load(path: str | Path) -> Policy:
+    """Return the checked policy in a YAML file. Raises: PolicyInvalid, which says where and why."""
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise PolicyInvalid(f"the policy file cannot be read: {error.strerror}") from None
+    if len(content) > POLICY_MAX_BYTES:
+        raise PolicyInvalid("the policy file is too large", limit_bytes=POLICY_MAX_BYTES)
+    return parse(content)
+
+
+def parse(content: bytes) -> Policy:
+    """Return the checked policy in YAML text. Raises: PolicyInvalid."""
+    try:
+        policy = msgspec.convert(yaml.safe_load(content), Policy)
+    except (yaml.YAMLError, msgspec.ValidationError) as error:
+        raise PolicyInvalid(f"the policy does not fit its schema: {error}") from None
+    for complaint in _contradictions(policy):
+        raise PolicyInvalid(f"the policy contradicts itself: {complaint}")
+    return policy
+
+
+def _contradictions(policy: Policy) -> list[str]:
+    """Return what names something that is not there, in reading order; [] when nothing does."""
+    found = []
+    for name, agent in policy.agents.items():
+        found += [f"agent {name}: no queue {queue}" for queue in agent.queues if queue not in policy.queues]
+    for name, queue in policy.queues.items():
+        if queue.supervisor is not None and queue.supervisor not in policy.agents:
+            found.append(f"queue {name}: no agent {queue.supervisor}")
+    for name, account in policy.accounts.items():
+        channel, slash, short = name.partition("/")
+        if not slash or not subjects.is_token(channel) or not subjects.is_token(short):
+            found.append(f"account {name}: not <channel>/<name>")
+        wanted = [account.queue, *account.topics.values()]
+        found += [f"account {name}: no queue {queue}" for queue in wanted if queue not in policy.queues]
+    for pattern in [*(each.pattern for each in policy.patterns), *policy.never_identifies]:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            found.append(f"pattern {pattern}: {error}")
+    return found
+
+
+class Policies:
+    """The policies of all tenants that a process serves, by tenant."""
+
+    def __init__(self, *policies: Policy) -> None:
+        self._by_tenant = {policy.tenant: policy for policy in policies}
+
+    def of(self, tenant: str) -> Policy:
+        """Raises: TenantUnknown."""
+        policy = self._by_tenant.get(tenant)
+        if policy is None:
+            raise TenantUnknown()
+        return policy
+
+    def tenants(self) -> list[str]:
+        return sorted(self._by_tenant)
