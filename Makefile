@@ -1,0 +1,42 @@
+# `make` alone prints the targets. Needs python3 >= 3.11 with pip and venv; everything else lands in .venv and .uv.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test check fmt lock bench clean
+RUN := .venv/.run
+DEV := .venv/.dev
+SETUP_FILES := pyproject.toml requirements/environment.sh requirements/setup.sh requirements/uv.txt
+STORY := tests/stories/parcel_locker.yaml
+
+help: ## print this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: $(RUN) ## make .venv with the `tellonce` command
+
+demo: $(RUN) ## play the parcel-locker story on a stack of its own and check it
+	@.venv/bin/tellonce story $(STORY)
+
+up: $(RUN) ## run the stack until Ctrl-C and print every address
+	@.venv/bin/tellonce up
+
+test: $(DEV) ## pass all tests
+	@.venv/bin/python -m pytest $(ARGS)
+
+check: $(DEV) ## format, lint, strict types, import contracts, locks, reference pages
+	@sh requirements/check.sh
+
+fmt: $(DEV) ## format the code and sort its imports
+	@.venv/bin/ruff check --quiet --fix-only --select I . && .venv/bin/ruff format .
+
+lock: ## make the hashed locks anew from requirements/*.in
+	@sh requirements/lock.sh
+
+bench: $(DEV) ## measure append, projection and end-to-end delay as ratios
+	@.venv/bin/python -m tests.bench $(ARGS)
+
+clean: ## remove what setup, tests and checks made; the data in .tellonce stays
+	rm -rf .venv .uv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+$(RUN): requirements/run.txt $(SETUP_FILES)
+	@sh requirements/setup.sh run
+
+$(DEV): requirements/dev.txt requirements/run.txt $(SETUP_FILES)
+	@sh requirements/setup.sh dev

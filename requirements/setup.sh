@@ -1,0 +1,21 @@
+#!/bin/sh
+# Make .venv with the `tellonce` command: `setup.sh run` for the stack, `setup.sh dev` for tests and checks too.
+set -eu
+cd "$(dirname "$0")/.."
+. requirements/environment.sh
+
+wanted=$1
+if [ -e .venv/.dev ]; then
+    wanted=dev # never take the tools away again
+fi
+if ! .venv/bin/python -c "$MINIMUM" 2>/dev/null; then
+    "$UV" venv --quiet --clear --no-project --python "$PYTHON" .venv
+fi
+echo "Installing the packages of requirements/$wanted.txt ..."
+"$UV" pip sync --quiet --require-hashes --python .venv/bin/python "requirements/$wanted.txt" || explain_network
+"$UV" pip install --quiet --no-deps --no-build-isolation --offline --python .venv/bin/python --editable .
+touch .venv/.run
+if [ "$wanted" = dev ]; then
+    touch .venv/.dev
+fi
+echo "Ready: .venv/bin/tellonce"
