@@ -59,7 +59,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         actor: `agent:<id>` or `service:<name>`.
     """
 
-    name: ClassVar[str]
+    verb: ClassVar[str]
     served_by: ClassVar[str] = "router"
 
     command_id: Token
@@ -91,8 +91,8 @@ class KnownOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class RegisterCustomer(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A shop tells who its customer is. The customer's id derives from the command's."""
 
-    name = "register_customer"
-    customer_name: ShortText
+    verb = "register_customer"
+    name: ShortText
     salutation: ShortText | None = None
     language: Annotated[str, Meta(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$")] | None = None
     handles: Annotated[list[KnownHandle], Meta(max_length=16)] = []
@@ -102,27 +102,27 @@ class RegisterCustomer(Command, frozen=True, kw_only=True, forbid_unknown_fields
 class SignIn(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The agent is at work and available."""
 
-    name = "sign_in"
+    verb = "sign_in"
 
 
 class SetStatus(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The agent is available, away, or signs out."""
 
-    name = "set_status"
+    verb = "set_status"
     status: AgentStatus
 
 
 class AcceptOffer(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The agent takes the contact that was offered."""
 
-    name = "accept_offer"
+    verb = "accept_offer"
     offer_id: OfferId
 
 
 class RejectOffer(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The agent refuses the contact that was offered."""
 
-    name = "reject_offer"
+    verb = "reject_offer"
     offer_id: OfferId
     reason: FactName | None = None
 
@@ -130,7 +130,7 @@ class RejectOffer(ConversationCommand, frozen=True, kw_only=True, forbid_unknown
 class RecordFact(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The agent writes down what the customer told."""
 
-    name = "record_fact"
+    verb = "record_fact"
     fact: FactName
     value: ShortText
     contact_id: ContactId | None = None
@@ -139,7 +139,7 @@ class RecordFact(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_
 class CorrectFact(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The agent replaces a fact's value; the old one stays in the ledger."""
 
-    name = "correct_fact"
+    verb = "correct_fact"
     fact_id: FactId
     value: ShortText
     contact_id: ContactId | None = None
@@ -148,7 +148,7 @@ class CorrectFact(ConversationCommand, frozen=True, kw_only=True, forbid_unknown
 class MakePromise(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The agent promises the customer something by a time."""
 
-    name = "make_promise"
+    verb = "make_promise"
     text: ShortText
     due: Instant
 
@@ -156,14 +156,14 @@ class MakePromise(ConversationCommand, frozen=True, kw_only=True, forbid_unknown
 class KeepPromise(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The promise has been kept."""
 
-    name = "keep_promise"
+    verb = "keep_promise"
     promise_id: PromiseId
 
 
 class Transfer(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The owner hands the conversation on, warm (stays owner until a colleague accepts) or cold."""
 
-    name = "transfer"
+    verb = "transfer"
     to: Target
     kind: TransferKind
     brief: ShortText
@@ -172,14 +172,14 @@ class Transfer(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fi
 class AcceptTransfer(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The colleague takes the conversation."""
 
-    name = "accept_transfer"
+    verb = "accept_transfer"
     transfer_id: TransferId
 
 
 class RejectTransfer(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The colleague refuses."""
 
-    name = "reject_transfer"
+    verb = "reject_transfer"
     transfer_id: TransferId
     reason: ShortText | None = None
 
@@ -187,14 +187,14 @@ class RejectTransfer(ConversationCommand, frozen=True, kw_only=True, forbid_unkn
 class CancelTransfer(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The sender takes the transfer back before it is accepted."""
 
-    name = "cancel_transfer"
+    verb = "cancel_transfer"
     transfer_id: TransferId
 
 
 class SendMessage(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The owner writes to the customer. `channel`: `email`."""
 
-    name = "send_message"
+    verb = "send_message"
     channel: Literal["email"]
     text: LongText
     title: ShortText | None = None
@@ -203,7 +203,7 @@ class SendMessage(ConversationCommand, frozen=True, kw_only=True, forbid_unknown
 class AttemptCallback(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The agent called back. `reached` makes her the owner."""
 
-    name = "attempt_callback"
+    verb = "attempt_callback"
     callback_id: CallbackId
     outcome: Literal["reached", "no_answer"]
 
@@ -211,7 +211,7 @@ class AttemptCallback(ConversationCommand, frozen=True, kw_only=True, forbid_unk
 class CloseCallback(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The callback ends for a stated reason."""
 
-    name = "close_callback"
+    verb = "close_callback"
     callback_id: CallbackId
     reason: ShortText
 
@@ -219,7 +219,7 @@ class CloseCallback(ConversationCommand, frozen=True, kw_only=True, forbid_unkno
 class AcknowledgeNotification(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The agent has seen what she was told."""
 
-    name = "acknowledge_notification"
+    verb = "acknowledge_notification"
     served_by = "notify"
     notification_id: NotificationId
 
@@ -227,7 +227,7 @@ class AcknowledgeNotification(ConversationCommand, frozen=True, kw_only=True, fo
 class WrapUp(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The agent says how the contact went; without `contact_id`, all contacts not wrapped up yet."""
 
-    name = "wrap_up"
+    verb = "wrap_up"
     disposition: FactName
     summary: ShortText
     next_step: ShortText | None = None
@@ -237,12 +237,12 @@ class WrapUp(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fiel
 class Resolve(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The owner closes the matter; every contact must be wrapped up."""
 
-    name = "resolve"
+    verb = "resolve"
     confirmed_by_customer: bool | None = None
 
 
 COMMANDS: dict[str, type[Command]] = {
-    kind.name: kind
+    kind.verb: kind
     for kind in (
         RegisterCustomer,
         SignIn,
