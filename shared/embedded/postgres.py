@@ -108,6 +108,7 @@ def postgres_program(
         before_start=prepare,
         ready=ready,
         stop_signal=signal.SIGINT,
+        orphan_signal=signal.SIGINT,
         ready_seconds=30.0,
     )
 

@@ -22,7 +22,11 @@ LAUNCHER = Path(__file__).with_name("launch.py")
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """What to run and how to know that it serves. `ready` answers True or False and never raises."""
+    """What to run and how to know that it serves.
+
+    `ready` answers True or False and never raises. `env` is added to our own environment.
+    `ordinary_user`: see `launch`. `orphan_signal` is what the kernel sends it when we die.
+    """
 
     name: str
     argv: tuple[str, ...]
@@ -33,6 +37,7 @@ class Program:
     ordinary_user: bool = False
     before_start: Callable[[], None] = lambda: None
     stop_signal: signal.Signals = signal.SIGTERM
+    orphan_signal: signal.Signals = signal.SIGKILL
     ready_seconds: float = 15.0
     stop_seconds: float = 8.0
 
@@ -133,10 +138,8 @@ class Child:
 def launch_argv(program: Program) -> tuple[str, ...]:
     """The command that becomes the program, tied to this process."""
     user = "ordinary" if program.ordinary_user else "same"
-    # A stop signal that asks politely may be ignored by a stuck service; servers need theirs to end cleanly.
-    death = program.stop_signal if program.ordinary_user else signal.SIGKILL
-    start = (sys.executable, "-I", "-S", str(LAUNCHER))
-    return (*start, str(os.getpid()), str(int(death)), user, "--", *program.argv)
+    start = (sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()))
+    return (*start, str(int(program.orphan_signal)), user, "--", *program.argv)
 
 
 def log_tail(path: Path) -> str:

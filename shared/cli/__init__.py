@@ -1,0 +1,1 @@
+"""The `tellonce` command: one module per group of verbs."""

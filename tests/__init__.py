@@ -1,0 +1,1 @@
+"""What Tellonce promises, and how each promise is tested."""
