@@ -12,7 +12,6 @@ import msgspec
 from msgspec import Meta
 
 from shared.events import (
-    AgentId,
     AgentStatus,
     CallbackId,
     ContactId,
@@ -36,8 +35,8 @@ SKEW = timedelta(minutes=2)
 """How far the issuer's clock may be ahead of ours."""
 
 Token = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")]
-Actor = Annotated[str, Meta(pattern=r"^(agent|service):[a-z0-9_-]{1,48}$")]
-FactName = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,48}$")]
+Actor = Annotated[str, Meta(pattern=r"^(agent|service):[a-z0-9_-]{1,32}$")]
+FactName = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,32}$")]
 ShortText = Annotated[str, Meta(min_length=1, max_length=512)]
 LongText = Annotated[str, Meta(min_length=1, max_length=32_768)]
 
@@ -216,7 +215,9 @@ class CloseCallback(ConversationCommand, frozen=True, kw_only=True, forbid_unkno
     reason: ShortText
 
 
-class AcknowledgeNotification(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class AcknowledgeNotification(
+    ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
     """The agent has seen what she was told."""
 
     verb = "acknowledge_notification"

@@ -7,6 +7,7 @@ Ids, sequences and limits go into `details`, never into the sentence; personal d
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -126,6 +127,60 @@ class LedgerBatchTooLarge(TellonceError):
 class StreamDrift(TellonceError):
     code = "stream.drift"
     sentence = "a stream or consumer is missing or not configured as this version needs it"
+
+
+class LedgerGuardsTooMany(TellonceError):
+    """Each guard needs one event of the batch that is not the first of its aggregate. Details: guards, free."""
+
+    code = "ledger.guards_too_many"
+    sentence = "the append has more guards than events that can carry one"
+
+
+# -- the bus -----------------------------------------------------------------------------------------
+
+
+class BusUnavailable(TellonceError):
+    """There is no connection, or the stream has no leader: nothing was stored by this try."""
+
+    code = "bus.unavailable"
+    sentence = "the bus does not answer"
+    retryable = True
+    http_status = 503
+
+
+class NoResponders(BusUnavailable):
+    code = "bus.no_responders"
+    sentence = "nobody listens on this subject"
+
+
+class TimedOut(BusUnavailable):
+    """The outcome is unknown."""
+
+    code = "bus.timed_out"
+    sentence = "no answer came in the time given"
+
+
+class StoreIncomplete(BusUnavailable):
+    """Some messages of a list were not acknowledged: repeat the whole list with the same ids.
+
+    Attributes:
+        stored: what was acknowledged, by index.
+    """
+
+    code = "bus.store_incomplete"
+    sentence = "not every message of the list was stored"
+
+    def __init__(self, wanted: int, stored: Mapping[int, object], err_code: int | None) -> None:
+        super().__init__(wanted=wanted, acknowledged=len(stored), err_code=err_code)
+        self.stored = stored
+
+
+class JetStreamRefused(TellonceError):
+    """Details: err_code and description as the server gives them."""
+
+    code = "bus.refused"
+    sentence = "the stream refused the message or the call"
+    http_status = 500
 
 
 # -- commands and queries ----------------------------------------------------------------------------

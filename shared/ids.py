@@ -29,7 +29,9 @@ def scoped_id(*scope: str) -> str:
     return _token(hashlib.sha256(_framed(scope)).digest())
 
 
-def contact_event_id(tenant: str, channel: str, account: str, provider_id: str, kind: str, k: int = 0) -> str:
+def contact_event_id(
+    tenant: str, channel: str, account: str, provider_id: str, kind: str, k: int = 0
+) -> str:
     """Return the id of the k-th contact event of one kind that one provider delivery reports."""
     return scoped_id("contact", tenant, f"{channel}/{account}", provider_id, kind, str(k))
 

@@ -68,7 +68,9 @@ class Appended:
 class Ledger(Protocol):
     """Append-only, one exact subject per aggregate, optimistic concurrency by expected last sequence."""
 
-    async def append(self, tenant: str, writes: Sequence[Write], guards: Sequence[Guard] = ()) -> Appended:
+    async def append(
+        self, tenant: str, writes: Sequence[Write], guards: Sequence[Guard] = ()
+    ) -> Appended:
         """Store all events of all writes or none, each at its aggregate's expected sequence.
 
         The same append (same event ids, same bodies) sent again answers `duplicate=True` and stores nothing, also

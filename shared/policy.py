@@ -17,7 +17,7 @@ from msgspec import Meta
 from shared import subjects
 from shared.errors import PolicyInvalid, TenantUnknown
 
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,48}$")]
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}$")]
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 POLICY_MAX_BYTES = 1_048_576
 
@@ -143,7 +143,11 @@ def _contradictions(policy: Policy) -> list[str]:
     """Return what names something that is not there, in reading order; [] when nothing does."""
     found = []
     for name, agent in policy.agents.items():
-        found += [f"agent {name}: no queue {queue}" for queue in agent.queues if queue not in policy.queues]
+        found += [
+            f"agent {name}: no queue {queue}"
+            for queue in agent.queues
+            if queue not in policy.queues
+        ]
     for name, queue in policy.queues.items():
         if queue.supervisor is not None and queue.supervisor not in policy.agents:
             found.append(f"queue {name}: no agent {queue.supervisor}")
@@ -152,7 +156,9 @@ def _contradictions(policy: Policy) -> list[str]:
         if not slash or not subjects.is_token(channel) or not subjects.is_token(short):
             found.append(f"account {name}: not <channel>/<name>")
         wanted = [account.queue, *account.topics.values()]
-        found += [f"account {name}: no queue {queue}" for queue in wanted if queue not in policy.queues]
+        found += [
+            f"account {name}: no queue {queue}" for queue in wanted if queue not in policy.queues
+        ]
     for pattern in [*(each.pattern for each in policy.patterns), *policy.never_identifies]:
         try:
             re.compile(pattern)

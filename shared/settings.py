@@ -23,45 +23,82 @@ _ROOT = Path(__file__).resolve().parent.parent
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a service can be told from outside."""
 
-    nats_url: Annotated[str, Meta(description="where NATS listens", max_length=2048)] = "nats://127.0.0.1:4222"
-    postgres_dsn: Annotated[str, Meta(description="where history's Postgres listens", max_length=2048)] = (
-        "postgresql://tellonce@127.0.0.1:5432/tellonce"
+    nats_url: Annotated[str, Meta(description="where NATS listens", max_length=2048)] = (
+        "nats://127.0.0.1:4222"
     )
-    ingest_host: Annotated[str, Meta(description="address that ingest's doors bind", max_length=255)] = "127.0.0.1"
-    ingest_port: Annotated[int, Meta(description="port of ingest's doors; 0 takes a free one", ge=0, le=65535)] = 0
+    postgres_dsn: Annotated[
+        str, Meta(description="where history's Postgres listens", max_length=2048)
+    ] = "postgresql://tellonce@127.0.0.1:5432/tellonce"
+    ingest_host: Annotated[
+        str, Meta(description="address that ingest's doors bind", max_length=255)
+    ] = "127.0.0.1"
+    ingest_port: Annotated[
+        int, Meta(description="port of ingest's doors; 0 takes a free one", ge=0, le=65535)
+    ] = 0
     public_url: Annotated[
-        str, Meta(description="address under which providers reach the doors; signatures cover it", max_length=2048)
+        str,
+        Meta(
+            description="address under which providers reach the doors; signatures cover it",
+            max_length=2048,
+        ),
     ] = ""
     smtp_url: Annotated[
-        str, Meta(description="mail server for messages to customers, smtp://host:port", max_length=2048)
+        str,
+        Meta(
+            description="mail server for messages to customers, smtp://host:port", max_length=2048
+        ),
     ] = "smtp://127.0.0.1:25"
     policy: Annotated[str, Meta(description="the tenant's policy file", max_length=4096)] = str(
         _ROOT / "deploy" / "embedded" / "policy.yaml"
     )
     secrets_file: Annotated[
-        str, Meta(description="file of NAME=value secrets; variables of the environment win", max_length=4096)
+        str,
+        Meta(
+            description="file of NAME=value secrets; variables of the environment win",
+            max_length=4096,
+        ),
     ] = str(_ROOT / "deploy" / "embedded" / "secrets.env")
-    log_format: Annotated[Literal["json", "console"], Meta(description="form of a log line")] = "json"
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="least level logged")] = "info"
+    log_format: Annotated[Literal["json", "console"], Meta(description="form of a log line")] = (
+        "json"
+    )
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="least level logged")
+    ] = "info"
 
     replicas: Annotated[int, Meta(description="copies of each stream", ge=1, le=5)] = 1
     duplicate_window_seconds: Annotated[
         float, Meta(description="how long the streams remember message ids", ge=0.1, le=3600)
     ] = 120.0
-    body_max_bytes: Annotated[int, Meta(description="largest body a door takes", ge=1_024, le=225_280)] = 196_608
-    header_max_bytes: Annotated[int, Meta(description="headers kept per delivery, in sum", ge=256, le=32_768)] = 16_384
-    door_concurrency: Annotated[int, Meta(description="requests a door works on at once", ge=1, le=10_000)] = 256
+    body_max_bytes: Annotated[
+        int, Meta(description="largest body a door takes", ge=1_024, le=225_280)
+    ] = 196_608
+    header_max_bytes: Annotated[
+        int, Meta(description="headers kept per delivery, in sum", ge=256, le=32_768)
+    ] = 16_384
+    door_concurrency: Annotated[
+        int, Meta(description="requests a door works on at once", ge=1, le=10_000)
+    ] = 256
     door_timeout_seconds: Annotated[
         float, Meta(description="longest wait for a whole request and its storing", ge=0.5, le=60)
     ] = 10.0
-    socket_sessions_max: Annotated[int, Meta(description="open chat sockets", ge=1, le=100_000)] = 5_000
-    normalise_batch: Annotated[int, Meta(description="deliveries parsed per batch and account", ge=1, le=512)] = 64
+    socket_sessions_max: Annotated[int, Meta(description="open chat sockets", ge=1, le=100_000)] = (
+        5_000
+    )
+    normalise_batch: Annotated[
+        int, Meta(description="deliveries parsed per batch and account", ge=1, le=512)
+    ] = 64
     request_timeout_seconds: Annotated[
         float, Meta(description="longest wait for an answer of another service", ge=0.1, le=60)
     ] = 5.0
-    append_retries: Annotated[int, Meta(description="decisions tried again after a conflict", ge=0, le=100)] = 20
-    aggregate_cache: Annotated[int, Meta(description="folded aggregates kept in memory", ge=16, le=1_000_000)] = 10_000
-    projection_batch: Annotated[int, Meta(description="events per transaction of the projector", ge=1, le=10_000)] = 2_000
+    append_retries: Annotated[
+        int, Meta(description="decisions tried again after a conflict", ge=0, le=100)
+    ] = 20
+    aggregate_cache: Annotated[
+        int, Meta(description="folded aggregates kept in memory", ge=16, le=1_000_000)
+    ] = 10_000
+    projection_batch: Annotated[
+        int, Meta(description="events per transaction of the projector", ge=1, le=10_000)
+    ] = 2_000
     query_wait_seconds: Annotated[
         float, Meta(description="longest wait of a query for `min_seq`", ge=0, le=60)
     ] = 5.0
@@ -90,7 +127,9 @@ def load_secrets(settings: Settings, environment: Mapping[str, str] = os.environ
     try:
         text = Path(settings.secrets_file).read_text("utf-8")
     except OSError as error:
-        raise SettingInvalid("the secrets file cannot be read", reason=error.strerror or "unreadable") from None
+        raise SettingInvalid(
+            "the secrets file cannot be read", reason=error.strerror or "unreadable"
+        ) from None
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue

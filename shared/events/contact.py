@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-
-from shared.events.envelope import ContactId, ConversationId, Event, Instant, MessageId, Nothing, Part
+from shared.events.envelope import (
+    ContactId,
+    ConversationId,
+    Event,
+    Instant,
+    MessageId,
+    Nothing,
+    Part,
+)
 
 HandleKind = Literal["phone", "email", "visitor", "reference"]
 """`reference` is a call, thread or session id of the provider: it leads to a contact, never to a person."""
@@ -45,7 +52,9 @@ class CallStartedOpen(ContactOpen, frozen=True, kw_only=True):
     dialled: str | None = None
 
 
-class CallStarted(Event[CallStartedOpen, ContactPersonal], frozen=True, kw_only=True, tag="call.started"):
+class CallStarted(
+    Event[CallStartedOpen, ContactPersonal], frozen=True, kw_only=True, tag="call.started"
+):
     """A customer's call rings at an account."""
 
 
@@ -56,12 +65,17 @@ class CallMenuSelectedOpen(ContactOpen, frozen=True, kw_only=True):
 
 
 class CallMenuSelected(
-    Event[CallMenuSelectedOpen, ContactPersonal], frozen=True, kw_only=True, tag="call.menu_selected"
+    Event[CallMenuSelectedOpen, ContactPersonal],
+    frozen=True,
+    kw_only=True,
+    tag="call.menu_selected",
 ):
     """The caller pressed digits in the voice menu."""
 
 
-class CallAnswered(Event[ContactOpen, ContactPersonal], frozen=True, kw_only=True, tag="call.answered"):
+class CallAnswered(
+    Event[ContactOpen, ContactPersonal], frozen=True, kw_only=True, tag="call.answered"
+):
     """The provider connected the call."""
 
 
@@ -69,7 +83,9 @@ class CallHeld(Event[ContactOpen, ContactPersonal], frozen=True, kw_only=True, t
     """The caller was put on hold."""
 
 
-class CallResumed(Event[ContactOpen, ContactPersonal], frozen=True, kw_only=True, tag="call.resumed"):
+class CallResumed(
+    Event[ContactOpen, ContactPersonal], frozen=True, kw_only=True, tag="call.resumed"
+):
     """The caller was taken off hold."""
 
 
@@ -84,7 +100,9 @@ class CallEnded(Event[CallEndedOpen, ContactPersonal], frozen=True, kw_only=True
     """The call is over after it was connected."""
 
 
-class CallMissed(Event[CallEndedOpen, ContactPersonal], frozen=True, kw_only=True, tag="call.missed"):
+class CallMissed(
+    Event[CallEndedOpen, ContactPersonal], frozen=True, kw_only=True, tag="call.missed"
+):
     """The call is over and was never connected."""
 
 
@@ -105,7 +123,10 @@ class MessageReceivedPersonal(ContactPersonal, frozen=True, kw_only=True):
 
 
 class MessageReceived(
-    Event[MessageReceivedOpen, MessageReceivedPersonal], frozen=True, kw_only=True, tag="message.received"
+    Event[MessageReceivedOpen, MessageReceivedPersonal],
+    frozen=True,
+    kw_only=True,
+    tag="message.received",
 ):
     """A customer wrote."""
 
@@ -136,15 +157,21 @@ class MessageOutcomeOpen(ContactOpen, frozen=True, kw_only=True):
     reason: str | None = None
 
 
-class MessageSent(Event[MessageOutcomeOpen, Nothing], frozen=True, kw_only=True, tag="message.sent"):
+class MessageSent(
+    Event[MessageOutcomeOpen, Nothing], frozen=True, kw_only=True, tag="message.sent"
+):
     """The provider took the message."""
 
 
-class MessageFailed(Event[MessageOutcomeOpen, Nothing], frozen=True, kw_only=True, tag="message.failed"):
+class MessageFailed(
+    Event[MessageOutcomeOpen, Nothing], frozen=True, kw_only=True, tag="message.failed"
+):
     """The provider refused the message for good."""
 
 
-class MessageUncertain(Event[MessageOutcomeOpen, Nothing], frozen=True, kw_only=True, tag="message.uncertain"):
+class MessageUncertain(
+    Event[MessageOutcomeOpen, Nothing], frozen=True, kw_only=True, tag="message.uncertain"
+):
     """Nobody knows whether the provider took the message. It is never sent again by itself."""
 
 
@@ -178,4 +205,3 @@ ContactEvent = (
     | MessageUncertain
     | PayloadQuarantined
 )
-

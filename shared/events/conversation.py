@@ -66,7 +66,9 @@ class ChannelSwitchedOpen(Part, frozen=True, kw_only=True):
     packet_id: PacketId
 
 
-class ChannelSwitched(Event[ChannelSwitchedOpen, Nothing], frozen=True, kw_only=True, tag="channel.switched"):
+class ChannelSwitched(
+    Event[ChannelSwitchedOpen, Nothing], frozen=True, kw_only=True, tag="channel.switched"
+):
     """The customer goes on over another channel; the packet says all that was told before."""
 
 
@@ -93,7 +95,9 @@ class ContactQueuedOpen(Part, frozen=True, kw_only=True):
     policy_version: str
 
 
-class ContactQueued(Event[ContactQueuedOpen, Nothing], frozen=True, kw_only=True, tag="contact.queued"):
+class ContactQueued(
+    Event[ContactQueuedOpen, Nothing], frozen=True, kw_only=True, tag="contact.queued"
+):
     """The contact waits for an agent of a queue."""
 
 
@@ -111,7 +115,9 @@ class ContactOfferedOpen(Part, frozen=True, kw_only=True):
     passed_over: dict[str, str] = {}
 
 
-class ContactOffered(Event[ContactOfferedOpen, Nothing], frozen=True, kw_only=True, tag="contact.offered"):
+class ContactOffered(
+    Event[ContactOfferedOpen, Nothing], frozen=True, kw_only=True, tag="contact.offered"
+):
     """One agent is asked to take the contact; the same batch reserves the agent."""
 
 
@@ -122,7 +128,9 @@ class ContactAcceptedOpen(Part, frozen=True, kw_only=True):
     packet_id: PacketId
 
 
-class ContactAccepted(Event[ContactAcceptedOpen, Nothing], frozen=True, kw_only=True, tag="contact.accepted"):
+class ContactAccepted(
+    Event[ContactAcceptedOpen, Nothing], frozen=True, kw_only=True, tag="contact.accepted"
+):
     """The agent took the contact, acknowledges the packet and owns the conversation."""
 
 
@@ -133,7 +141,9 @@ class ContactRejectedOpen(Part, frozen=True, kw_only=True):
     reason: str | None = None
 
 
-class ContactRejected(Event[ContactRejectedOpen, Nothing], frozen=True, kw_only=True, tag="contact.rejected"):
+class ContactRejected(
+    Event[ContactRejectedOpen, Nothing], frozen=True, kw_only=True, tag="contact.rejected"
+):
     """The agent refused the offer; the contact waits on."""
 
 
@@ -155,11 +165,15 @@ class ContactLostOpen(Part, frozen=True, kw_only=True):
     queue: str
 
 
-class ContactAbandoned(Event[ContactLostOpen, Nothing], frozen=True, kw_only=True, tag="contact.abandoned"):
+class ContactAbandoned(
+    Event[ContactLostOpen, Nothing], frozen=True, kw_only=True, tag="contact.abandoned"
+):
     """The customer hung up before an agent took the contact; a callback is owed."""
 
 
-class ContactMissed(Event[ContactLostOpen, Nothing], frozen=True, kw_only=True, tag="contact.missed"):
+class ContactMissed(
+    Event[ContactLostOpen, Nothing], frozen=True, kw_only=True, tag="contact.missed"
+):
     """The call was never connected; a callback is owed."""
 
 
@@ -177,7 +191,10 @@ class ContactWrappedUpPersonal(Part, frozen=True, kw_only=True):
 
 
 class ContactWrappedUp(
-    Event[ContactWrappedUpOpen, ContactWrappedUpPersonal], frozen=True, kw_only=True, tag="contact.wrapped_up"
+    Event[ContactWrappedUpOpen, ContactWrappedUpPersonal],
+    frozen=True,
+    kw_only=True,
+    tag="contact.wrapped_up",
 ):
     """The agent wrote down how the contact went."""
 
@@ -237,7 +254,9 @@ class TransferOfferedOpen(Part, frozen=True, kw_only=True):
     passed_over: dict[str, str] = {}
 
 
-class TransferOffered(Event[TransferOfferedOpen, Nothing], frozen=True, kw_only=True, tag="transfer.offered"):
+class TransferOffered(
+    Event[TransferOfferedOpen, Nothing], frozen=True, kw_only=True, tag="transfer.offered"
+):
     """A colleague is asked to take the conversation; the same batch reserves the colleague."""
 
 
@@ -269,7 +288,10 @@ class TransferRejectedPersonal(Part, frozen=True, kw_only=True):
 
 
 class TransferRejected(
-    Event[TransferRejectedOpen, TransferRejectedPersonal], frozen=True, kw_only=True, tag="transfer.rejected"
+    Event[TransferRejectedOpen, TransferRejectedPersonal],
+    frozen=True,
+    kw_only=True,
+    tag="transfer.rejected",
 ):
     """The colleague refused."""
 
@@ -287,7 +309,9 @@ class TransferCancelled(
     """The sender took the transfer back."""
 
 
-class TransferExpired(Event[TransferClosedOpen, Nothing], frozen=True, kw_only=True, tag="transfer.expired"):
+class TransferExpired(
+    Event[TransferClosedOpen, Nothing], frozen=True, kw_only=True, tag="transfer.expired"
+):
     """Nobody accepted in time."""
 
 
@@ -308,7 +332,10 @@ class ContextPackagedPersonal(Part, frozen=True, kw_only=True):
 
 
 class ContextPackaged(
-    Event[ContextPackagedOpen, ContextPackagedPersonal], frozen=True, kw_only=True, tag="context.packaged"
+    Event[ContextPackagedOpen, ContextPackagedPersonal],
+    frozen=True,
+    kw_only=True,
+    tag="context.packaged",
 ):
     """All that was told and done so far, for whoever gets the conversation next."""
 
@@ -350,7 +377,9 @@ class FactRepeatedOpen(Part, frozen=True, kw_only=True):
     hops_since: int
 
 
-class FactRepeated(Event[FactRepeatedOpen, Nothing], frozen=True, kw_only=True, tag="fact.repeated"):
+class FactRepeated(
+    Event[FactRepeatedOpen, Nothing], frozen=True, kw_only=True, tag="fact.repeated"
+):
     """The customer had to tell a fact again after a hand-over."""
 
 
@@ -361,7 +390,9 @@ class FactCorrectedOpen(Part, frozen=True, kw_only=True):
     contact_id: ContactId | None
 
 
-class FactCorrected(Event[FactCorrectedOpen, FactValue], frozen=True, kw_only=True, tag="fact.corrected"):
+class FactCorrected(
+    Event[FactCorrectedOpen, FactValue], frozen=True, kw_only=True, tag="fact.corrected"
+):
     """A fact was wrong and has a new value; the old one stays in the ledger."""
 
 
@@ -378,7 +409,9 @@ class PromiseMadePersonal(Part, frozen=True, kw_only=True):
     text: str
 
 
-class PromiseMade(Event[PromiseMadeOpen, PromiseMadePersonal], frozen=True, kw_only=True, tag="promise.made"):
+class PromiseMade(
+    Event[PromiseMadeOpen, PromiseMadePersonal], frozen=True, kw_only=True, tag="promise.made"
+):
     """Somebody promised the customer something by a time."""
 
 
@@ -438,7 +471,9 @@ class CallbackClosedOpen(Part, frozen=True, kw_only=True):
     reason: str
 
 
-class CallbackClosed(Event[CallbackClosedOpen, Nothing], frozen=True, kw_only=True, tag="callback.closed"):
+class CallbackClosed(
+    Event[CallbackClosedOpen, Nothing], frozen=True, kw_only=True, tag="callback.closed"
+):
     """The callback ended for a stated reason without reaching the customer."""
 
 
@@ -463,7 +498,10 @@ class MessageRequestedPersonal(Part, frozen=True, kw_only=True):
 
 
 class MessageRequested(
-    Event[MessageRequestedOpen, MessageRequestedPersonal], frozen=True, kw_only=True, tag="message.requested"
+    Event[MessageRequestedOpen, MessageRequestedPersonal],
+    frozen=True,
+    kw_only=True,
+    tag="message.requested",
 ):
     """An agent wants a message sent to the customer."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from shared.events.envelope import AgentId, Event, Instant, MessageId, NotificationId, Nothing, Part
+from shared.events.envelope import AgentId, Event, Instant, MessageId, Nothing, NotificationId, Part
 
 NotificationReason = Literal["new_request", "owner_changed", "customer_message"]
 
@@ -26,7 +26,10 @@ class NotificationRequestedOpen(Part, frozen=True, kw_only=True):
 
 
 class NotificationRequested(
-    Event[NotificationRequestedOpen, Nothing], frozen=True, kw_only=True, tag="notification.requested"
+    Event[NotificationRequestedOpen, Nothing],
+    frozen=True,
+    kw_only=True,
+    tag="notification.requested",
 ):
     """Somebody is to be told."""
 
@@ -51,7 +54,10 @@ class NotificationAcknowledgedOpen(Part, frozen=True, kw_only=True):
 
 
 class NotificationAcknowledged(
-    Event[NotificationAcknowledgedOpen, Nothing], frozen=True, kw_only=True, tag="notification.acknowledged"
+    Event[NotificationAcknowledgedOpen, Nothing],
+    frozen=True,
+    kw_only=True,
+    tag="notification.acknowledged",
 ):
     """A person saw it."""
 
@@ -62,7 +68,10 @@ class NotificationEscalatedOpen(Part, frozen=True, kw_only=True):
 
 
 class NotificationEscalated(
-    Event[NotificationEscalatedOpen, Nothing], frozen=True, kw_only=True, tag="notification.escalated"
+    Event[NotificationEscalatedOpen, Nothing],
+    frozen=True,
+    kw_only=True,
+    tag="notification.escalated",
 ):
     """Nobody acknowledged in time; somebody else is told."""
 

@@ -125,21 +125,32 @@ class Said(Part, frozen=True, kw_only=True):
 
 
 class More(Part, frozen=True, kw_only=True):
-    """What did not fit, by count; `facts` by reference too. `said_before`: cursor, a ledger sequence."""
+    """What did not fit, by count; `facts` also by reference, the oldest 16 of them.
 
-    facts: list[FactId]
+    `said_before`: cursor for older messages, the time of the oldest one shown; `None` when none is missing.
+    """
+
+    facts: int
+    fact_ids: list[FactId]
     promises: int
+    callbacks: int
     hops: int
+    orders: int
+    identities: int
     done: int
     said: int
-    said_before: int | None
+    said_before: Instant | None
 
 
 class Folded(Part, frozen=True, kw_only=True):
-    """A subject and the last sequence of it that was folded."""
+    """What of an aggregate was folded: all up to `sequence`, and its next `and_next` events.
+
+    The next ones stand in the same batch as the packet, so their sequences were not known yet.
+    """
 
     aggregate: str
     sequence: int
+    and_next: int = 0
 
 
 class BuiltFrom(Part, frozen=True, kw_only=True):

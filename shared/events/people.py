@@ -35,7 +35,10 @@ class CustomerCreatedPersonal(Part, frozen=True, kw_only=True):
 
 
 class CustomerCreated(
-    Event[CustomerCreatedOpen, CustomerCreatedPersonal], frozen=True, kw_only=True, tag="customer.created"
+    Event[CustomerCreatedOpen, CustomerCreatedPersonal],
+    frozen=True,
+    kw_only=True,
+    tag="customer.created",
 ):
     """A customer is known from now on."""
 
@@ -91,7 +94,9 @@ class AgentSignedInOpen(Part, frozen=True, kw_only=True):
     agent: AgentId
 
 
-class AgentSignedIn(Event[AgentSignedInOpen, Nothing], frozen=True, kw_only=True, tag="agent.signed_in"):
+class AgentSignedIn(
+    Event[AgentSignedInOpen, Nothing], frozen=True, kw_only=True, tag="agent.signed_in"
+):
     """The agent is at work and available."""
 
 
@@ -100,7 +105,9 @@ class AgentStatusSetOpen(Part, frozen=True, kw_only=True):
     status: AgentStatus
 
 
-class AgentStatusSet(Event[AgentStatusSetOpen, Nothing], frozen=True, kw_only=True, tag="agent.status_set"):
+class AgentStatusSet(
+    Event[AgentStatusSetOpen, Nothing], frozen=True, kw_only=True, tag="agent.status_set"
+):
     """The agent is available, away or gone."""
 
 
@@ -114,7 +121,9 @@ class AgentReservedOpen(Part, frozen=True, kw_only=True):
     until: Instant | None = None
 
 
-class AgentReserved(Event[AgentReservedOpen, Nothing], frozen=True, kw_only=True, tag="agent.reserved"):
+class AgentReserved(
+    Event[AgentReservedOpen, Nothing], frozen=True, kw_only=True, tag="agent.reserved"
+):
     """A slot of the agent is taken."""
 
 
@@ -126,7 +135,9 @@ class AgentReleasedOpen(Part, frozen=True, kw_only=True):
     reason: str
 
 
-class AgentReleased(Event[AgentReleasedOpen, Nothing], frozen=True, kw_only=True, tag="agent.released"):
+class AgentReleased(
+    Event[AgentReleasedOpen, Nothing], frozen=True, kw_only=True, tag="agent.released"
+):
     """The slot is free again."""
 
 
@@ -136,7 +147,9 @@ class PolicyAppliedOpen(Part, frozen=True, kw_only=True):
     version: str
 
 
-class PolicyApplied(Event[PolicyAppliedOpen, Nothing], frozen=True, kw_only=True, tag="policy.applied"):
+class PolicyApplied(
+    Event[PolicyAppliedOpen, Nothing], frozen=True, kw_only=True, tag="policy.applied"
+):
     """This version of the tenant's policy decides from now on."""
 
 

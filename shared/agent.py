@@ -1,0 +1,64 @@
+"""The fold of an agent: at work or not, and which conversations take her slots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+from msgspec.structs import replace
+
+from shared.events import (
+    AgentReleased,
+    AgentReserved,
+    AgentSignedIn,
+    AgentStatus,
+    AgentStatusSet,
+    AnyEvent,
+    ConversationId,
+)
+from shared.memory import Memory, remember
+
+
+class Agent(msgspec.Struct, frozen=True, kw_only=True):
+    """`working_on`: one slot per conversation, offered or owned. `idle_since`: when a slot last became free."""
+
+    status: AgentStatus = "signed_out"
+    working_on: frozenset[ConversationId] = frozenset()
+    idle_since: datetime | None = None
+    seen: Memory = {}
+    sequence: int = 0
+
+    @property
+    def on_duty(self) -> bool:
+        return self.status != "signed_out"
+
+    def can_take(self, slots: int) -> bool:
+        return self.status == "available" and len(self.working_on) < slots
+
+
+ABSENT = Agent()
+
+
+def evolve(agent: Agent, sequence: int, event: AnyEvent) -> Agent:
+    """Return the agent after one event of `agent-<id>`. It never fails."""
+    changed = replace(agent, sequence=sequence, seen=remember(agent.seen, sequence, event))
+    match event:
+        case AgentSignedIn():
+            return replace(changed, status="available", idle_since=event.recorded)
+        case AgentStatusSet():
+            return replace(changed, status=event.open.status)
+        case AgentReserved():
+            return replace(changed, working_on=changed.working_on | {event.open.conversation})
+        case AgentReleased():
+            rest = changed.working_on - {event.open.conversation}
+            return replace(changed, working_on=rest, idle_since=event.recorded)
+        case _:
+            return changed
+
+
+def fold(events: Iterable[tuple[int, AnyEvent]], start: Agent = ABSENT) -> Agent:
+    """Return the agent after (sequence, event) pairs in ledger order."""
+    for sequence, event in events:
+        start = evolve(start, sequence, event)
+    return start

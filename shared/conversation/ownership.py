@@ -1,0 +1,115 @@
+"""How offers and transfers move a conversation from owner to owner."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from shared.conversation.contacts import ERASED
+from shared.conversation.state import Conversation, HopTaken, Offer, OpenTransfer
+from shared.events import (
+    AgentId,
+    ContactOffered,
+    Target,
+    TransferOffered,
+    TransferRejected,
+    TransferRequested,
+)
+
+
+def offered(event: ContactOffered | TransferOffered) -> Offer:
+    opened = event.open
+    return Offer(
+        offer_id=opened.offer_id,
+        agent=opened.agent,
+        packet_id=opened.packet_id,
+        expires=opened.expires,
+        contact_id=None if isinstance(event, TransferOffered) else event.open.contact_id,
+        transfer_id=event.open.transfer_id if isinstance(event, TransferOffered) else None,
+    )
+
+
+def owned(it: Conversation, agent: AgentId, at: datetime) -> Conversation:
+    waited = int((at - it.waiting_since).total_seconds()) if it.waiting_since else 0
+    taken = {
+        key: replace(each, status="accepted") if each.status == "waiting" else each
+        for key, each in it.contacts.items()
+    }
+    return replace(
+        it,
+        contacts=taken,
+        owner=agent,
+        queue=None,
+        offer=None,
+        transfer=None,
+        passed_over={},
+        waiting_since=None,
+        waited_seconds=it.waited_seconds + waited,
+        handovers=it.handovers + (agent != it.owner),
+    )
+
+
+def passed_over(it: Conversation, agent: AgentId) -> Conversation:
+    times = it.passed_over.get(agent, 0) + 1
+    return replace(it, offer=None, passed_over={**it.passed_over, agent: times})
+
+
+def target_name(to: Target) -> str:
+    """Return where a transfer goes, as `agent-<id>`, `team-<name>` or `queue-<name>`."""
+    if to.agent is not None:
+        return f"agent-{to.agent}"
+    return f"team-{to.team}" if to.team is not None else f"queue-{to.queue}"
+
+
+def transfer_requested(it: Conversation, event: TransferRequested) -> Conversation:
+    opened, brief = event.open, event.personal.brief if event.personal else ERASED
+    transfer = OpenTransfer(
+        transfer_id=opened.transfer_id,
+        kind=opened.kind,
+        sender=opened.sender,
+        to=opened.to,
+        brief=brief,
+        packet_id=opened.packet_id,
+        requested=event.recorded,
+        expires=opened.expires,
+    )
+    hop = HopTaken(
+        transfer_id=opened.transfer_id,
+        kind=opened.kind,
+        sender=opened.sender,
+        to=target_name(opened.to),
+        brief=brief,
+        requested=event.recorded,
+    )
+    it = replace(it, transfer=transfer, hops=(*it.hops, hop), passed_over={})
+    if opened.kind == "warm":
+        return it
+    return replace(it, owner=None, queue=opened.to.queue, waiting_since=event.recorded)
+
+
+def hop_closed(it: Conversation, outcome: str, accepted: datetime | None = None) -> Conversation:
+    if not it.hops:
+        return it
+    last = replace(it.hops[-1], outcome=outcome, accepted=accepted)
+    return replace(it, hops=(*it.hops[:-1], last))
+
+
+def transfer_rejected(it: Conversation, event: TransferRejected) -> Conversation:
+    if event.open.final and event.open.returned_to is not None:
+        return returned(it, event.open.returned_to, event.recorded, "rejected")
+    if it.transfer is None:
+        return it
+    refused = (*it.transfer.refused_by, event.open.agent)
+    return passed_over(
+        replace(it, transfer=replace(it.transfer, refused_by=refused)), event.open.agent
+    )
+
+
+def returned(it: Conversation, returned_to: str, at: datetime, outcome: str) -> Conversation:
+    """The transfer is over without a new owner: back to the sender, or into a queue."""
+    it = replace(hop_closed(it, outcome), transfer=None, offer=None, passed_over={})
+    kind, _, name = returned_to.partition("-")
+    if kind == "agent":
+        return replace(it, owner=AgentId(name), queue=None, waiting_since=None)
+    return replace(it, owner=None, queue=name, waiting_since=it.waiting_since or at)

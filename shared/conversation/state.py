@@ -1,0 +1,203 @@
+"""What a conversation is: the customer's matter across channels, until it is resolved."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from shared.events import (
+    AgentId,
+    CallbackId,
+    ContactId,
+    ConversationId,
+    CustomerId,
+    FactId,
+    FactOrigin,
+    MessageId,
+    OfferId,
+    PacketId,
+    PromiseId,
+    Target,
+    TransferId,
+    TransferKind,
+)
+from shared.events.packet import Done, Said
+from shared.memory import Memory
+
+ContactStatus = Literal["waiting", "accepted", "lost"]
+
+
+class Contact(msgspec.Struct, frozen=True, kw_only=True):
+    """One piece of work on one channel: a call, a chat session, a mail, a form.
+
+    `status`: `lost` is a call that ended before an agent took it; `over`: the channel reported its end;
+    `wrapped_up`: the agent wrote down how it went; `reply_to`: where an answer goes, (kind, value).
+    """
+
+    contact_id: ContactId
+    channel: str
+    account: str
+    started: datetime
+    queue: str | None = None
+    status: ContactStatus = "waiting"
+    over: bool = False
+    answered: bool = False
+    on_hold: bool = False
+    wrapped_up: bool = False
+    completed: bool = False
+
+    @property
+    def live(self) -> bool:
+        """Somebody still has to take or finish it."""
+        return not self.over and self.status != "lost"
+
+
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """The open question to one agent. Exactly one of `contact_id`, `transfer_id` says what is offered."""
+
+    offer_id: OfferId
+    agent: AgentId
+    packet_id: PacketId
+    expires: datetime
+    contact_id: ContactId | None = None
+    transfer_id: TransferId | None = None
+
+
+class OpenTransfer(msgspec.Struct, frozen=True, kw_only=True):
+    """A hand-over under way. `queue_before`: where the conversation stood when it was requested."""
+
+    transfer_id: TransferId
+    kind: TransferKind
+    sender: AgentId
+    to: Target
+    brief: str
+    packet_id: PacketId
+    requested: datetime
+    expires: datetime
+    refused_by: tuple[AgentId, ...] = ()
+
+
+class StatedFact(msgspec.Struct, frozen=True, kw_only=True):
+    """A fact and its telling. `told_at_handover`: hand-overs of the conversation when it was last told."""
+
+    fact_id: FactId
+    name: str
+    value: str
+    origin: FactOrigin
+    channel: str | None
+    contact_id: ContactId | None
+    told_to: AgentId | None
+    said: datetime
+    sequence: int
+    corrected: bool = False
+    repeated: int = 0
+    told_at_handover: int = 0
+
+
+class Promise(msgspec.Struct, frozen=True, kw_only=True):
+    promise_id: PromiseId
+    text: str
+    by: AgentId
+    made: datetime
+    due: datetime
+    kept: datetime | None = None
+
+
+class Callback(msgspec.Struct, frozen=True, kw_only=True):
+    """`status`: `open` until reached or closed for a stated reason."""
+
+    callback_id: CallbackId
+    contact_id: ContactId
+    queue: str
+    due: datetime
+    reason: str
+    attempts: int = 0
+    status: Literal["open", "reached", "closed"] = "open"
+
+
+class HopTaken(msgspec.Struct, frozen=True, kw_only=True):
+    """One hand-over. `outcome`: `open`, `accepted`, `rejected`, `cancelled` or `expired`."""
+
+    transfer_id: TransferId
+    kind: TransferKind
+    sender: AgentId
+    to: str
+    brief: str
+    requested: datetime
+    accepted: datetime | None = None
+    outcome: str = "open"
+
+
+class Outbound(msgspec.Struct, frozen=True, kw_only=True):
+    message_id: MessageId
+    channel: str
+    status: Literal["requested", "sent", "failed", "uncertain"] = "requested"
+
+
+class Conversation(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole matter, folded.
+
+    Attributes:
+        id: `None` while nothing was recorded.
+        owner, queue: one of them holds an open conversation (invariant I14); during a warm transfer the sender
+            stays owner.
+        passed_over: agents who refused or let an offer lapse since the conversation last began to wait, by count.
+        handovers: changes of owner and of channel so far.
+        packet_id: the last packet; `shown`: nothing it shows has changed since.
+        waiting_since: when the current wait began; `waited_seconds`: all ended waits.
+        said_before, done_before: how many older ones were dropped from `said` and `done`.
+    """
+
+    id: ConversationId | None = None
+    customer: CustomerId | None = None
+    opened: datetime | None = None
+    last_activity: datetime | None = None
+    resolved: bool = False
+    owner: AgentId | None = None
+    queue: str | None = None
+    first_queue: str | None = None
+    waiting_since: datetime | None = None
+    waited_seconds: int = 0
+    contacts: dict[ContactId, Contact] = {}
+    channels: tuple[str, ...] = ()
+    matter: str | None = None
+    offer: Offer | None = None
+    transfer: OpenTransfer | None = None
+    passed_over: dict[AgentId, int] = {}
+    facts: dict[FactId, StatedFact] = {}
+    repeats: int = 0
+    handovers: int = 0
+    promises: dict[PromiseId, Promise] = {}
+    callbacks: dict[CallbackId, Callback] = {}
+    hops: tuple[HopTaken, ...] = ()
+    said: tuple[Said, ...] = ()
+    said_before: int = 0
+    done: tuple[Done, ...] = ()
+    done_before: int = 0
+    unanswered: int = 0
+    outbound: dict[MessageId, Outbound] = {}
+    last_reference: str | None = None
+    packet_id: PacketId | None = None
+    shown: bool = False
+    seen: Memory = {}
+    sequence: int = 0
+
+    @property
+    def last_contact(self) -> Contact | None:
+        """The contact that began last; `None` before the first."""
+        return next(reversed(self.contacts.values()), None)
+
+    @property
+    def waiting_contact(self) -> Contact | None:
+        """The live contact that waits longest for an agent, if nobody owns the conversation."""
+        if self.owner is not None or self.resolved:
+            return None
+        return next(
+            (each for each in self.contacts.values() if each.live and each.status == "waiting"),
+            None,
+        )
+
+
+NEW_CONVERSATION = Conversation()

@@ -1,0 +1,91 @@
+"""The fold of a customer: who she is, how she is known, which conversations she has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+from msgspec.structs import replace
+
+from shared.events import (
+    AnyEvent,
+    ConversationAttached,
+    ConversationId,
+    CustomerCreated,
+    CustomerId,
+    OrderChanged,
+)
+from shared.events.packet import Known, Order
+from shared.memory import Memory, remember
+
+
+class Attached(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation of the customer and when one of her contacts last opened or joined it."""
+
+    conversation: ConversationId
+    last: datetime
+
+
+class Customer(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is known of a customer. `id` is `None` while nothing was recorded."""
+
+    id: CustomerId | None = None
+    provisional: bool = True
+    name: str | None = None
+    salutation: str | None = None
+    language: str | None = None
+    handles: tuple[Known, ...] = ()
+    orders: dict[str, Order] = {}
+    conversations: tuple[Attached, ...] = ()
+    seen: Memory = {}
+    sequence: int = 0
+
+
+UNKNOWN_CUSTOMER = Customer()
+
+
+def evolve(customer: Customer, sequence: int, event: AnyEvent) -> Customer:
+    """Return the customer after one event of `cust-<id>`. It never fails; other types change nothing but memory."""
+    changed = replace(customer, sequence=sequence, seen=remember(customer.seen, sequence, event))
+    match event:
+        case CustomerCreated():
+            return _created(changed, event)
+        case OrderChanged(personal=personal) if personal is not None:
+            order = Order(
+                number=personal.number, status=event.open.status, description=personal.description
+            )
+            return replace(changed, orders={**changed.orders, order.number: order})
+        case ConversationAttached():
+            others = (
+                each
+                for each in changed.conversations
+                if each.conversation != event.open.conversation
+            )
+            latest = Attached(conversation=event.open.conversation, last=event.recorded)
+            return replace(changed, conversations=(*others, latest))
+        case _:
+            return changed
+
+
+def fold(events: Iterable[tuple[int, AnyEvent]], start: Customer = UNKNOWN_CUSTOMER) -> Customer:
+    """Return the customer after (sequence, event) pairs in ledger order."""
+    for sequence, event in events:
+        start = evolve(start, sequence, event)
+    return start
+
+
+def _created(customer: Customer, event: CustomerCreated) -> Customer:
+    personal = event.personal
+    handles = [] if personal is None else personal.handles
+    return replace(
+        customer,
+        id=event.customer,
+        provisional=event.open.provisional,
+        language=event.open.language,
+        name=personal.name if personal else None,
+        salutation=personal.salutation if personal else None,
+        handles=tuple(
+            Known(kind=kind, value=value, verified=verified) for kind, value, verified in handles
+        ),
+    )

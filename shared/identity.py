@@ -1,0 +1,44 @@
+"""The fold of a handle: whose it is. The handle itself is never stored here, only its keyed hash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+from msgspec.structs import replace
+
+from shared.events import AnyEvent, ConversationId, CustomerId, IdentityClaimed
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """`customer` is `None` while nobody holds the handle. `conversation`: for a reference, its contact's."""
+
+    customer: CustomerId | None = None
+    conversation: ConversationId | None = None
+    verified: bool = False
+    sequence: int = 0
+
+
+UNCLAIMED = Identity()
+
+
+def evolve(identity: Identity, sequence: int, event: AnyEvent) -> Identity:
+    """Return the identity after one event of `ident-<keyed hash>`. It never fails."""
+    changed = replace(identity, sequence=sequence)
+    match event:
+        case IdentityClaimed():
+            return replace(
+                changed,
+                customer=event.open.customer,
+                conversation=event.open.conversation,
+                verified=event.open.verified,
+            )
+        case _:
+            return changed
+
+
+def fold(events: Iterable[tuple[int, AnyEvent]], start: Identity = UNCLAIMED) -> Identity:
+    """Return the identity after (sequence, event) pairs in ledger order."""
+    for sequence, event in events:
+        start = evolve(start, sequence, event)
+    return start

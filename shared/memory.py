@@ -1,0 +1,61 @@
+"""What every aggregate remembers of the commands it has seen, so that a repeated one decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+
+from shared.commands import REMEMBERED, SKEW, EventSummary
+from shared.errors import CommandIdReused
+from shared.events import AnyEvent
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """One command (or contact event) and what it wrote to this aggregate."""
+
+    sha256: str | None
+    recorded: datetime
+    events: tuple[EventSummary, ...]
+
+
+Memory = Mapping[str, Seen]
+"""What was seen in the last 24 hours, by command id or contact event id."""
+
+FORGET_EVERY = 64
+"""Old ids are swept out when their number is a multiple of this, not at every event."""
+
+
+def remember(memory: Memory, sequence: int, event: AnyEvent) -> Memory:
+    """Return `memory` with the event under its cause, or under its own id when it reports a contact."""
+    cause = event.causation or event.id
+    before = memory.get(cause)
+    summary = EventSummary(
+        id=event.id,
+        type=event.type,
+        aggregate=event.aggregate,
+        sequence=sequence,
+        open=msgspec.to_builtins(event.open),
+    )
+    seen = Seen(
+        sha256=event.causation_sha256,
+        recorded=event.recorded,
+        events=(*(before.events if before else ()), summary),
+    )
+    kept = dict(memory) if len(memory) % FORGET_EVERY else _young(memory, event.recorded)
+    kept[cause] = seen
+    return kept
+
+
+def recall(memory: Memory, command_id: str, sha256: str | None) -> Seen | None:
+    """Return what a command wrote before; `None` when it is new. Raises: CommandIdReused."""
+    seen = memory.get(command_id)
+    if seen is not None and seen.sha256 != sha256:
+        raise CommandIdReused(command_id=command_id)
+    return seen
+
+
+def _young(memory: Memory, now: datetime) -> dict[str, Seen]:
+    horizon = now - REMEMBERED - SKEW
+    return {cause: seen for cause, seen in memory.items() if seen.recorded >= horizon}

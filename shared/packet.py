@@ -1,0 +1,286 @@
+"""The context packet: all that the next person must know, folded from the conversation and the customer.
+
+At most 64 KiB in canonical form, and that is provable: everything that stands in full is limited where it is
+recorded (`TEXT_MAX_BYTES`) or cut here; what was done and said fills the rest, newest first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TypeVar
+
+import msgspec
+
+from shared import subjects
+from shared.conversation import FOLD_VERSION, Conversation, StatedFact
+from shared.customer import Customer
+from shared.errors import TextHasNul, TextTooLong
+from shared.events import CustomerId, PacketId
+from shared.events.packet import (
+    PACKET_SCHEMA_VERSION,
+    BuiltFrom,
+    Fact,
+    Folded,
+    Hop,
+    Known,
+    More,
+    OpenCallback,
+    OpenPromise,
+    Order,
+    Packet,
+    Path,
+    Pending,
+    Who,
+    Why,
+)
+
+PACKET_MAX_BYTES = 65_536
+TEXT_MAX_BYTES = 512
+"""A fact's value, a brief and a promise, JSON-encoded: checked where they are recorded."""
+FACTS_IN_FULL = 48
+FACTS_PER_MESSAGE = 16
+FACTS_BY_REFERENCE = 16
+PROMISES_IN_FULL = 16
+CALLBACKS_IN_FULL = 4
+HOPS_IN_FULL = 16
+ORDERS_IN_FULL = 4
+IDENTITIES_IN_FULL = 4
+CHANNELS_IN_FULL = 8
+NAME_MAX_BYTES = 96
+MATTER_MAX_BYTES = 256
+ORDER_TEXT_MAX_BYTES = 64
+HANDLE_MAX_BYTES = 254
+"""The longest e-mail address (RFC 5321, 4.5.3.1.3, less the angle brackets)."""
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+Item = TypeVar("Item")
+
+
+def check_text(text: str) -> str:
+    """Return `text` if a packet can hold it in full. Raises: TextTooLong, TextHasNul."""
+    if "\0" in text:
+        raise TextHasNul()
+    if _json_bytes(text) > TEXT_MAX_BYTES:
+        raise TextTooLong(limit_bytes=TEXT_MAX_BYTES)
+    return text
+
+
+def canonical(packet: Packet) -> bytes:
+    """Return the packet's canonical form: JSON with sorted keys and no blanks. Same packet, same bytes."""
+    return _encoder.encode(packet)
+
+
+def sha256_of(packet: Packet) -> str:
+    """Return the SHA-256 of the canonical form, 64 hexadecimal digits."""
+    return hashlib.sha256(canonical(packet)).hexdigest()
+
+
+def package(
+    conversation: Conversation,
+    customer: Customer,
+    *,
+    packet_id: PacketId,
+    policy_version: str,
+    folded: int,
+    and_next: int = 0,
+) -> Packet:
+    """Return the packet of a conversation that was recorded (`conversation.id` is not `None`).
+
+    `folded`: the conversation's last stored sequence; `and_next`: how many events after it, of the batch that
+    holds this packet, are folded too.
+    """
+    assert conversation.id is not None
+    bare = _bare(conversation, customer, packet_id, policy_version, folded, and_next)
+    room = PACKET_MAX_BYTES - len(canonical(bare))
+    done, room = _newest_that_fit(conversation.done, room)
+    said, _ = _newest_that_fit(conversation.said, room)
+    dropped = len(conversation.said) - len(said) + conversation.said_before
+    more = msgspec.structs.replace(
+        bare.more,
+        done=len(conversation.done) - len(done) + conversation.done_before,
+        said=dropped,
+        said_before=said[0].at if dropped and said else None,
+    )
+    return msgspec.structs.replace(bare, done=done, said=said, more=more)
+
+
+def _bare(
+    conversation: Conversation,
+    customer: Customer,
+    packet_id: PacketId,
+    policy_version: str,
+    folded: int,
+    and_next: int,
+) -> Packet:
+    """The packet without what was done and said."""
+    assert conversation.id is not None
+    last = conversation.last_contact
+    subject = subjects.conversation(conversation.id)
+    return Packet(
+        packet_id=packet_id,
+        schema_version=PACKET_SCHEMA_VERSION,
+        conversation=conversation.id,
+        contact=last.contact_id if last else None,
+        who=_who(conversation, customer),
+        why=_why(conversation, customer),
+        facts=[_fact(each) for each in _live(conversation)[:FACTS_IN_FULL]],
+        done=[],
+        open=_pending(conversation),
+        path=_path(conversation),
+        said=[],
+        more=_more(conversation, customer),
+        built_from=BuiltFrom(
+            conversation=Folded(aggregate=subject, sequence=folded, and_next=and_next),
+            customer=Folded(
+                aggregate=subjects.customer(conversation.customer or ""), sequence=customer.sequence
+            ),
+            fold_version=FOLD_VERSION,
+            policy_version=policy_version,
+        ),
+    )
+
+
+def _live(conversation: Conversation) -> list[StatedFact]:
+    return list(conversation.facts.values())
+
+
+def _who(conversation: Conversation, customer: Customer) -> Who:
+    return Who(
+        customer=conversation.customer or CustomerId(""),
+        provisional=customer.provisional,
+        name=_cut(customer.name, NAME_MAX_BYTES),
+        salutation=_cut(customer.salutation, NAME_MAX_BYTES),
+        language=customer.language,
+        identities=[
+            Known(
+                kind=each.kind,
+                value=_cut(each.value, HANDLE_MAX_BYTES) or "",
+                verified=each.verified,
+            )
+            for each in customer.handles[:IDENTITIES_IN_FULL]
+        ],
+    )
+
+
+def _why(conversation: Conversation, customer: Customer) -> Why:
+    orders = list(customer.orders.values())[-ORDERS_IN_FULL:]
+    return Why(
+        matter=_cut(conversation.matter, MATTER_MAX_BYTES),
+        queue=conversation.first_queue,
+        orders=[
+            Order(
+                number=_cut(each.number, ORDER_TEXT_MAX_BYTES) or "",
+                status=each.status,
+                description=_cut(each.description, ORDER_TEXT_MAX_BYTES),
+            )
+            for each in orders
+        ],
+    )
+
+
+def _fact(fact: StatedFact) -> Fact:
+    return Fact(
+        fact_id=fact.fact_id,
+        name=fact.name,
+        value=fact.value,
+        origin=fact.origin,
+        channel=fact.channel,
+        told_to=fact.told_to,
+        said=fact.said,
+        corrected=fact.corrected,
+        repeated=fact.repeated,
+    )
+
+
+def _pending(conversation: Conversation) -> Pending:
+    promises = [each for each in conversation.promises.values() if each.kept is None]
+    callbacks = [each for each in conversation.callbacks.values() if each.status == "open"]
+    return Pending(
+        promises=[
+            OpenPromise(
+                promise_id=each.promise_id, text=each.text, by=each.by, made=each.made, due=each.due
+            )
+            for each in promises[:PROMISES_IN_FULL]
+        ],
+        callbacks=[
+            OpenCallback(
+                callback_id=each.callback_id,
+                reason=each.reason,
+                due=each.due,
+                attempts=each.attempts,
+            )
+            for each in callbacks[:CALLBACKS_IN_FULL]
+        ],
+        unanswered=conversation.unanswered,
+    )
+
+
+def _path(conversation: Conversation) -> Path:
+    return Path(
+        hops=[
+            Hop(
+                kind=each.kind,
+                sender=each.sender,
+                to=each.to,
+                brief=each.brief,
+                requested=each.requested,
+                accepted=each.accepted,
+            )
+            for each in conversation.hops[-HOPS_IN_FULL:]
+        ],
+        forwards=sum(each.accepted is not None for each in conversation.hops),
+        channels=list(conversation.channels[-CHANNELS_IN_FULL:]),
+        waited_seconds=conversation.waited_seconds,
+        on_hold=any(each.on_hold for each in conversation.contacts.values()),
+    )
+
+
+def _more(conversation: Conversation, customer: Customer) -> More:
+    beyond = _live(conversation)[FACTS_IN_FULL:]
+    promises = sum(each.kept is None for each in conversation.promises.values())
+    callbacks = sum(each.status == "open" for each in conversation.callbacks.values())
+    return More(
+        facts=len(beyond),
+        fact_ids=[each.fact_id for each in beyond[:FACTS_BY_REFERENCE]],
+        promises=max(0, promises - PROMISES_IN_FULL),
+        callbacks=max(0, callbacks - CALLBACKS_IN_FULL),
+        hops=max(0, len(conversation.hops) - HOPS_IN_FULL),
+        orders=max(0, len(customer.orders) - ORDERS_IN_FULL),
+        identities=max(0, len(customer.handles) - IDENTITIES_IN_FULL),
+        done=0,
+        said=0,
+        said_before=None,
+    )
+
+
+# -- room ---------------------------------------------------------------------------------------------
+
+_MORE_GROWS_BYTES = 64
+"""The counters and the cursor of `more` grow by less than this after the room was measured."""
+
+
+def _newest_that_fit(items: Sequence[Item], room: int) -> tuple[list[Item], int]:
+    """Return the newest items whose encoded size fits into `room` bytes, oldest first, and the room left."""
+    kept: list[Item] = []
+    for item in reversed(items):
+        size = len(_encoder.encode(item)) + 1
+        if size > room - _MORE_GROWS_BYTES:
+            break
+        kept.append(item)
+        room -= size
+    return kept[::-1], room
+
+
+def _json_bytes(text: str) -> int:
+    return len(_encoder.encode(text)) - 2
+
+
+def _cut(text: str | None, limit: int) -> str | None:
+    """Return the longest beginning of `text` that takes at most `limit` bytes in JSON; `None` for `None`."""
+    if text is None:
+        return None
+    text = text[:limit]
+    while _json_bytes(text) > limit:
+        text = text[:-1]
+    return text
