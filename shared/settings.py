@@ -84,6 +84,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     socket_sessions_max: Annotated[int, Meta(description="open chat sockets", ge=1, le=100_000)] = (
         5_000
     )
+    chat_origins: Annotated[
+        str,
+        Meta(
+            description="origins that may open chat sockets, separated by blanks; empty: any",
+            max_length=8_192,
+        ),
+    ] = ""
+    chat_messages_per_minute: Annotated[
+        int, Meta(description="frames of one chat socket that are taken per minute", ge=1, le=6_000)
+    ] = 120
     normalise_batch: Annotated[
         int, Meta(description="deliveries parsed per batch and account", ge=1, le=512)
     ] = 64

@@ -1,0 +1,50 @@
+"""The reply reference: the Message-ID of a mail of ours, which an answer names in In-Reply-To or References.
+
+It has the form `<msg-<message id>.<conversation id>@<domain>>`.
+Ingest reads it, notify writes it; nobody else knows its form.
+Source of the grammar: RFC 5322, section 3.6.4 (`msg-id`), read 2026-11.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from shared.events import ConversationId, MessageId
+
+MESSAGE_ID_MAX_CHARACTERS = 998
+"""Longest line of a mail (RFC 5322, section 2.1.1), so no identifier is longer."""
+
+_ID = r"[a-z0-9_-]{1,64}"
+_REFERENCE = re.compile(rf"<?msg-(?P<message>{_ID})\.(?P<conversation>{_ID})@[^\s<>@]+>?\Z")
+_PLAIN_ID = re.compile(rf"{_ID}\Z")
+_DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class MailReference:
+    """Which message of which conversation a mail of ours carried."""
+
+    message: MessageId
+    conversation: ConversationId
+
+
+def write(reference: MailReference, domain: str) -> str:
+    """Return the Message-ID of a mail to a customer, with its angle brackets.
+
+    Raises ValueError when an id or the domain holds a character that the form does not take.
+    """
+    for part in (reference.message, reference.conversation):
+        if _PLAIN_ID.match(part) is None:
+            raise ValueError("an id of a mail reference is not of [a-z0-9_-]{1,64}")
+    if _DOMAIN.match(domain) is None:
+        raise ValueError("the domain of a mail reference is not a host name")
+    return f"<msg-{reference.message}.{reference.conversation}@{domain}>"
+
+
+def read(message_id: str) -> MailReference | None:
+    """Return what a Message-ID refers to, or `None` when it is not one of ours."""
+    found = _REFERENCE.match(message_id.strip()[:MESSAGE_ID_MAX_CHARACTERS])
+    if found is None:
+        return None
+    return MailReference(MessageId(found["message"]), ConversationId(found["conversation"]))
