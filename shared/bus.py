@@ -1,0 +1,415 @@
+"""The bus: the one file that imports the NATS driver.
+
+It speaks request/reply, plain publish, acknowledged JetStream publish, and the raw JSON API of JetStream.
+A service that runs its handlers on FastStream wraps that connection with `Bus.of(client)`.
+Sources: docs.nats.io "JetStream wire API" and NATS ADR-31 (direct get), ADR-37 (pull); behaviour measured on
+nats-server 2.15.1 with nats-py 2.16.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import nats
+import nats.errors
+import nats.micro
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from shared.deliveries import ApiProblem, Delivery, Message, PubAck, Stored, StoredMessage
+from shared.errors import BusUnavailable, JetStreamRefused, NoResponders, TimedOut
+from shared.feed import pull
+from shared.gets import Direct, leader_get, parse_direct
+from shared.store_many import store_many
+
+REQUEST_TIMEOUT_SECONDS = 5.0
+API_TIMEOUT_SECONDS = 5.0
+STORE_TIMEOUT_SECONDS = 2.0
+STORE_ATTEMPTS = 5
+STORE_RETRY_DELAY_SECONDS = 0.05
+CONNECT_TIMEOUT_SECONDS = 5
+RECONNECT_DELAY_SECONDS = 0.1
+PING_INTERVAL_SECONDS = 5
+PINGS_OUTSTANDING_MAX = 2
+DRAIN_TIMEOUT_SECONDS = 2.0
+CLOSE_TIMEOUT_SECONDS = 2.0
+CONNECTED_POLL_SECONDS = 0.02
+
+NOT_ANSWERING = frozenset({10008, 10023, 10077, 10163})
+"""JetStream errors of a moment: no leader, insufficient resources, stream offline, leader change."""
+
+log = structlog.get_logger("bus")
+
+_ack_decoder = msgspec.json.Decoder(PubAck)
+_problem_decoder = msgspec.json.Decoder(ApiProblem)
+
+
+async def connect(
+    url: str | Sequence[str],
+    name: str,
+    on_closed: Callable[[], Awaitable[None]] | None = None,
+) -> Bus:
+    """Return a bus connected to one of the servers at `url` (several: a list, or joined by commas).
+
+    It reconnects for ever; `on_closed` runs once when the connection is given up, and should end the process.
+
+    Raises: BusUnavailable when no server answers within CONNECT_TIMEOUT_SECONDS.
+    """
+    servers = url.split(",") if isinstance(url, str) else list(url)
+    options: dict[str, Any] = connection_options(name)
+    client = Client()
+    try:
+        await asyncio.wait_for(
+            client.connect(servers=servers, closed_cb=on_closed, **options),
+            CONNECT_TIMEOUT_SECONDS,
+        )
+    except (nats.errors.Error, OSError, TimeoutError) as error:
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(client.close(), CLOSE_TIMEOUT_SECONDS)
+        raise BusUnavailable() from error
+    return Bus(client)
+
+
+def connection_options(name: str) -> dict[str, Any]:
+    """Return the options that every connection of the house has, also those that FastStream opens."""
+    return {
+        "name": name,
+        "allow_reconnect": True,
+        "max_reconnect_attempts": -1,
+        "reconnect_time_wait": RECONNECT_DELAY_SECONDS,
+        "ping_interval": PING_INTERVAL_SECONDS,
+        "max_outstanding_pings": PINGS_OUTSTANDING_MAX,
+        "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        "error_cb": _report_error,
+    }
+
+
+async def _report_error(error: Exception) -> None:
+    log.warning("bus_error_reported", error=type(error).__name__)
+
+
+class Subscription:
+    """A running subscription; `stop` ends it."""
+
+    def __init__(self, stop: Callable[[], Awaitable[None]]) -> None:
+        self._stop = stop
+
+    async def stop(self) -> None:
+        """End it; messages that are already here are dropped. Never raises because the server is gone."""
+        with contextlib.suppress(nats.errors.Error, TimeoutError):
+            await asyncio.wait_for(self._stop(), CLOSE_TIMEOUT_SECONDS)
+
+
+class Bus:
+    """One connection to NATS. Built by `connect` or `Bus.of`; end it with `close`."""
+
+    def __init__(self, client: Client, *, owned: bool = True) -> None:
+        self._client = client
+        self._owned = owned
+        self._waiting: dict[str, Callable[[Message], None]] = {}
+        self._inbox: str | None = None
+        self._inbox_lock = asyncio.Lock()
+        self._token = 0
+        self._services: list[Any] = []
+
+    @classmethod
+    def of(cls, client: Client) -> Bus:
+        """Wrap the connected nats-py client of somebody else, who also closes it."""
+        return cls(client, owned=False)
+
+    # -- the connection ---------------------------------------------------------------------------
+
+    @property
+    def connected(self) -> bool:
+        """Whether a server is connected right now."""
+        return self._client.is_connected
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection was given up for good."""
+        return self._client.is_closed
+
+    @property
+    def generation(self) -> int:
+        """How often the connection was made again: what was asked in an older generation is not answered."""
+        return int(self._client.stats["reconnects"])
+
+    async def until_connected(self, timeout_seconds: float) -> None:
+        """Wait until a server is connected. Raises: BusUnavailable after `timeout_seconds`; nothing was sent."""
+        deadline = asyncio.get_running_loop().time() + timeout_seconds
+        while not self.connected:
+            if self.closed or asyncio.get_running_loop().time() >= deadline:
+                raise BusUnavailable()
+            await asyncio.sleep(CONNECTED_POLL_SECONDS)
+
+    async def close(self) -> None:
+        """Drain and close, each bounded in time: nats-py waits for ever when the server is gone."""
+        for service in self._services:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(service.stop(), CLOSE_TIMEOUT_SECONDS)
+        if not self._owned:
+            return
+        if self._client.is_connected:
+            with contextlib.suppress(nats.errors.Error, TimeoutError):
+                await asyncio.wait_for(self._client.drain(), DRAIN_TIMEOUT_SECONDS)
+        if not self._client.is_closed:
+            with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
+                await asyncio.wait_for(self._client.close(), CLOSE_TIMEOUT_SECONDS)
+
+    # -- core messages ------------------------------------------------------------------------------
+
+    async def publish(
+        self,
+        subject: str,
+        body: bytes = b"",
+        *,
+        reply: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Send a message to whoever listens; nobody confirms it. Raises: BusUnavailable when not connected."""
+        if not self._client.is_connected:
+            raise BusUnavailable()
+        with _translated():
+            await self._client.publish(subject, body, reply, dict(headers) if headers else None)
+
+    async def flush(self, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS) -> None:
+        """Wait until the server has taken everything that was sent. Raises: TimedOut, BusUnavailable."""
+        with _translated():
+            await asyncio.wait_for(self._client.flush(), timeout_seconds)
+
+    async def request(
+        self,
+        subject: str,
+        body: bytes = b"",
+        *,
+        timeout_seconds: float = REQUEST_TIMEOUT_SECONDS,
+        headers: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """Ask and return the body of the first answer.
+
+        Raises:
+            NoResponders: nobody listens on `subject`.
+            TimedOut: no answer in time; the request may have had its effect.
+            BusUnavailable: no connection within `timeout_seconds`; nothing was sent.
+        """
+        await self.until_connected(timeout_seconds)
+        with _translated():
+            answer = await self._client.request(
+                subject, body, timeout=timeout_seconds, headers=dict(headers) if headers else None
+            )
+        return answer.data
+
+    async def subscribe(
+        self,
+        subject: str,
+        callback: Callable[[Message], Awaitable[None]],
+        *,
+        queue: str = "",
+    ) -> Subscription:
+        """Call `callback` with each message on `subject`, one after another; `queue` shares them out."""
+
+        async def deliver(msg: Msg) -> None:
+            await callback(_message(msg, self))
+
+        with _translated():
+            subscription = await self._client.subscribe(subject, queue=queue, cb=deliver)
+        return Subscription(subscription.unsubscribe)
+
+    def new_inbox(self) -> str:
+        """Return a subject that nobody else listens on."""
+        return self._client.new_inbox()
+
+    async def announce(self, name: str, version: str) -> None:
+        """Answer the micro protocol (`$SRV.PING.<name>`, INFO, STATS) from now on: the service is ready.
+
+        `version` is semantic (`1.2.3`). Source: NATS ADR-32.
+        """
+        with _translated():
+            self._services.append(
+                await nats.micro.add_service(self._client, name=name, version=version)
+            )
+
+    # -- JetStream: storing ---------------------------------------------------------------------------
+
+    async def submit(
+        self,
+        subject: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        timeout_seconds: float = STORE_TIMEOUT_SECONDS,
+    ) -> PubAck:
+        """Publish once to a stream and return its answer, a refusal included (`error` is set).
+
+        Raises: NoResponders (not stored), TimedOut (unknown), BusUnavailable (not sent).
+        """
+        reply = await self.request(subject, body, timeout_seconds=timeout_seconds, headers=headers)
+        return _ack_decoder.decode(reply)
+
+    async def store(
+        self,
+        subject: str,
+        body: bytes,
+        *,
+        msg_id: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Stored:
+        """Publish to a stream and wait for its acknowledgement, STORE_ATTEMPTS times at most.
+
+        With `msg_id` a repeated try is stored once (within the stream's duplicate window);
+        without it a time-out is not tried again.
+
+        Raises: BusUnavailable (NoResponders, TimedOut), JetStreamRefused.
+        """
+        sent = dict(headers or {})
+        if msg_id is not None:
+            sent["Nats-Msg-Id"] = msg_id
+        for attempt in range(1, STORE_ATTEMPTS + 1):
+            try:
+                return _stored(await self.submit(subject, body, sent))
+            except TimedOut:
+                if msg_id is None or attempt == STORE_ATTEMPTS:
+                    raise
+            except BusUnavailable:
+                if attempt == STORE_ATTEMPTS:
+                    raise
+            await asyncio.sleep(STORE_RETRY_DELAY_SECONDS * attempt)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def store_many(
+        self,
+        messages: Sequence[tuple[str, bytes, str]],
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout_seconds: float = REQUEST_TIMEOUT_SECONDS,
+    ) -> list[Stored]:
+        """Publish `(subject, body, msg_id)` in order without waiting in between; return all acknowledgements.
+
+        One try: the caller repeats the whole list with the same ids, which stores only what is missing.
+
+        Raises: StoreIncomplete, naming by index what was and was not stored.
+        """
+        return await store_many(self, messages, headers or {}, timeout_seconds)
+
+    # -- JetStream: reading -----------------------------------------------------------------------------
+
+    async def api(self, subject: str, body: object = None) -> dict[str, Any]:
+        """Call the JSON API of JetStream; `subject` without `$JS.API.`, for example `STREAM.INFO.LEDGER`.
+
+        Raises: JetStreamRefused with `err_code`, NoResponders, TimedOut, BusUnavailable.
+        """
+        reply = await self.request(
+            f"$JS.API.{subject}",
+            b"" if body is None else msgspec.json.encode(body),
+            timeout_seconds=API_TIMEOUT_SECONDS,
+        )
+        problem = _problem_decoder.decode(reply).error
+        if problem is not None:
+            raise refused(problem.err_code, problem.description)
+        answer: dict[str, Any] = msgspec.json.decode(reply)
+        return answer
+
+    async def leader_get(
+        self,
+        stream: str,
+        *,
+        sequence: int | None = None,
+        next_by_subject: str | None = None,
+        last_by_subject: str | None = None,
+    ) -> StoredMessage | None:
+        """Return one message from the stream's leader, or `None` when there is none.
+
+        Either the one at `sequence`, or the first at or after `sequence` on `next_by_subject`,
+        or the last on `last_by_subject`. Raises: as `api`.
+        """
+        return await leader_get(
+            self, stream, sequence=sequence, next_by=next_by_subject, last_by=last_by_subject
+        )
+
+    async def direct_get(
+        self, stream: str, *, sequence: int, subject: str | None = None, batch: int = 1
+    ) -> Direct:
+        """Return up to `batch` messages at or after `sequence`, from any replica (it may lag); ADR-31."""
+        query: dict[str, object] = {"seq": sequence, "batch": batch}
+        if subject is not None:
+            query["next_by_subj"] = subject
+        replies: asyncio.Queue[Message] = asyncio.Queue()
+        async with self.collecting(replies.put_nowait) as inbox:
+            await self.publish(
+                f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode(query), reply=inbox
+            )
+            return await parse_direct(replies, API_TIMEOUT_SECONDS)
+
+    def pull(
+        self, stream: str, durable: str, *, batch: int, max_wait_seconds: float = 5.0
+    ) -> AsyncIterator[list[Delivery]]:
+        """Yield messages of a durable consumer as they come, 1 to `batch` at a time, for ever.
+
+        Each must be acknowledged (`ack`, `nak`, `term`). It survives reconnects and leader changes.
+        Raises: StreamDrift when the consumer does not exist.
+        """
+        return pull(self, stream, durable, batch=batch, max_wait_seconds=max_wait_seconds)
+
+    @contextlib.asynccontextmanager
+    async def collecting(self, callback: Callable[[Message], None]) -> AsyncIterator[str]:
+        """Give a reply subject of the shared inbox; `callback` gets every answer until the block ends."""
+        inbox = await self._shared_inbox()
+        self._token += 1
+        token = str(self._token)
+        self._waiting[token] = callback
+        try:
+            yield f"{inbox}.{token}"
+        finally:
+            self._waiting.pop(token, None)
+
+    async def _shared_inbox(self) -> str:
+        await self.until_connected(REQUEST_TIMEOUT_SECONDS)
+        async with self._inbox_lock:
+            if self._inbox is None:
+                inbox = self.new_inbox()
+                with _translated():
+                    await self._client.subscribe(f"{inbox}.*", cb=self._collect)
+                self._inbox = inbox
+            return self._inbox
+
+    async def _collect(self, msg: Msg) -> None:
+        callback = self._waiting.get(msg.subject.rpartition(".")[2])
+        if callback is not None:
+            callback(_message(msg, self))
+
+
+def _message(msg: Msg, bus: Bus) -> Message:
+    return Message(msg.subject, msg.data, msg.headers or {}, msg.reply, bus)
+
+
+def _stored(ack: PubAck) -> Stored:
+    if ack.error is not None:
+        raise refused(ack.error.err_code, ack.error.description)
+    return Stored(ack.seq, ack.duplicate)
+
+
+def refused(err_code: int, description: str) -> BusUnavailable | JetStreamRefused:
+    """Return the error for an answer of JetStream: of a moment (retryable) or for good."""
+    if err_code in NOT_ANSWERING:
+        return BusUnavailable(err_code=err_code)
+    return JetStreamRefused(err_code=err_code, description=description)
+
+
+@contextlib.contextmanager
+def _translated() -> Any:
+    """Turn the driver's errors into ours."""
+    try:
+        yield
+    except nats.errors.NoRespondersError as error:
+        raise NoResponders() from error
+    except (nats.errors.TimeoutError, TimeoutError) as error:
+        raise TimedOut() from error
+    except nats.errors.MaxPayloadError:
+        raise
+    except (nats.errors.Error, OSError) as error:
+        raise BusUnavailable() from error

@@ -1,0 +1,107 @@
+"""Reading single messages of a stream: from its leader, or in batches from any replica."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from shared.deliveries import Message, StoredMessage
+from shared.errors import BusUnavailable, JetStreamRefused, NoResponders, TimedOut
+
+MESSAGE_NOT_FOUND = 10037
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """Messages of one batched direct get; `pending`: how many more match after the last of them."""
+
+    messages: Sequence[StoredMessage]
+    pending: int
+
+
+class Api(Protocol):
+    """Calls JetStream's JSON API; `Bus` is one."""
+
+    async def api(self, subject: str, body: object = None) -> dict[str, Any]: ...
+
+
+async def leader_get(
+    bus: Api, stream: str, *, sequence: int | None, next_by: str | None, last_by: str | None
+) -> StoredMessage | None:
+    """See `Bus.leader_get`."""
+    query: dict[str, object] = {}
+    if sequence is not None:
+        query["seq"] = sequence
+    if next_by is not None:
+        query["next_by_subj"] = next_by
+    if last_by is not None:
+        query["last_by_subj"] = last_by
+    try:
+        answer = await bus.api(f"STREAM.MSG.GET.{stream}", query)
+    except JetStreamRefused as error:
+        if error.details.get("err_code") == MESSAGE_NOT_FOUND:
+            return None
+        raise
+    return _from_json(answer["message"])
+
+
+def _from_json(message: dict[str, Any]) -> StoredMessage:
+    return StoredMessage(
+        message["seq"],
+        message["subject"],
+        base64.b64decode(message.get("data", "")),
+        _headers(base64.b64decode(message.get("hdrs", ""))),
+        datetime.fromisoformat(message["time"]),
+    )
+
+
+def _headers(block: bytes) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for line in block.decode(errors="replace").split("\r\n")[1:]:
+        name, colon, value = line.partition(":")
+        if colon:
+            headers[name.strip()] = value.strip()
+    return headers
+
+
+async def parse_direct(replies: asyncio.Queue[Message], timeout_seconds: float) -> Direct:
+    """Collect the answers of one batched direct get until its end mark (204), or 404 for none (ADR-31).
+
+    Raises: TimedOut, NoResponders, BusUnavailable.
+    """
+    messages: list[StoredMessage] = []
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            while True:
+                reply = await replies.get()
+                status = reply.headers.get("Status")
+                if status is None:
+                    messages.append(_from_headers(reply))
+                    continue
+                return _ended(status, reply, messages)
+    except TimeoutError as error:
+        raise TimedOut() from error
+
+
+def _ended(status: str, reply: Message, messages: list[StoredMessage]) -> Direct:
+    match status:
+        case "204" | "404":
+            return Direct(messages, int(reply.headers.get("Nats-Num-Pending", "0")))
+        case "503":
+            raise NoResponders()
+        case _:
+            raise BusUnavailable(status=status)
+
+
+def _from_headers(reply: Message) -> StoredMessage:
+    return StoredMessage(
+        int(reply.headers["Nats-Sequence"]),
+        reply.headers["Nats-Subject"],
+        reply.body,
+        reply.headers,
+        datetime.fromisoformat(reply.headers["Nats-Time-Stamp"]),
+    )

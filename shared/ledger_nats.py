@@ -1,0 +1,272 @@
+"""The ledger on NATS JetStream.
+
+How an append ends: with the server's acknowledgement, or by reading the stream's leader.
+A refusal, a time-out and `duplicate: true` say too little to be believed (docs/adr/0010).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from shared import subjects
+from shared.bus import Bus
+from shared.codec import Codec
+from shared.deliveries import PubAck, StoredMessage
+from shared.errors import (
+    BusUnavailable,
+    LedgerBatchTooLarge,
+    LedgerConflict,
+    LedgerUnavailable,
+)
+from shared.ids import scoped_id
+from shared.ledger import Appended, Guard, Recorded, Write
+from shared.ledger_follow import follow
+from shared.ledger_plan import Plan, events_of, plan
+from shared.ledger_resolve import resolve
+
+STREAM = "LEDGER"
+READ_BATCH_EVENTS = 256
+MESSAGE_TOO_LARGE = 10054
+BATCH_TOO_LARGE = 10199
+ASK_THE_LEADER = frozenset({10071, 10164, 10201})
+"""Wrong last sequence, a write in flight on the subject, an id of the batch is known."""
+DUPLICATE_IN_BATCH = 10201
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much and how long. The server allows 50 open batches per stream, of all processes together."""
+
+    open_batches: int = 8
+    append_attempts: int = 40
+    append_seconds: float = 10.0
+    submit_timeout_seconds: float = 2.0
+    read_attempts: int = 20
+    retry_delay_seconds: float = 0.01
+    retry_delay_max_seconds: float = 0.5
+
+
+class NatsLedger:
+    """Passes `tests/ledger/` on one and on three nodes. `stream` differs only in tests."""
+
+    def __init__(
+        self, bus: Bus, codec: Codec, limits: Limits | None = None, *, stream: str = STREAM
+    ) -> None:
+        self._bus = bus
+        self._codec = codec
+        self._limits = limits or Limits()
+        self._stream = stream
+        self._batches = asyncio.Semaphore(self._limits.open_batches)
+        self._batch_scope = bus.new_inbox()
+        self._batch_number = 0
+
+    # -- writing --------------------------------------------------------------------------------------
+
+    async def append(
+        self, tenant: str, writes: Sequence[Write], guards: Sequence[Guard] = ()
+    ) -> Appended:
+        """See `shared.ledger.Ledger.append`. Also raises: ValueError, LedgerGuardsTooMany (as `plan`)."""
+        bodies = await self._codec.seal(events_of(writes))
+        return await self._settle(plan(tenant, writes, guards, bodies))
+
+    async def _settle(self, wanted: Plan) -> Appended:
+        """Send until the outcome is known, within the limits."""
+        deadline = asyncio.get_running_loop().time() + self._limits.append_seconds
+        err_code: int | None = None
+        for attempt in range(self._limits.append_attempts):
+            ack = await self._send(wanted)
+            if ack is not None and ack.error is None:
+                if not ack.duplicate:
+                    return _acknowledged(wanted, ack)
+                return await self._verified(wanted, ack.seq)
+            err_code = ack.error.err_code if ack is not None and ack.error is not None else None
+            if err_code in {MESSAGE_TOO_LARGE, BATCH_TOO_LARGE}:
+                raise LedgerBatchTooLarge(err_code=err_code)
+            found = await self._resolve(wanted, err_code)
+            if found is not None:
+                return found
+            if asyncio.get_running_loop().time() >= deadline:
+                break
+            await self._pause(attempt)
+        raise LedgerUnavailable(err_code=err_code)
+
+    async def _send(self, wanted: Plan) -> PubAck | None:
+        """Send once; `None`: no answer, so it may be stored or not."""
+        with contextlib.suppress(BusUnavailable):
+            if len(wanted.messages) == 1:
+                (only,) = wanted.messages
+                return await self._submit(only.subject, only.body, dict(only.headers))
+            async with self._batches:
+                return await self._send_batch(wanted)
+        return None
+
+    async def _send_batch(self, wanted: Plan) -> PubAck:
+        self._batch_number += 1
+        batch = scoped_id("batch", self._batch_scope, str(self._batch_number))
+        *members, last = wanted.messages
+        await self._bus.until_connected(self._limits.submit_timeout_seconds)
+        for number, message in enumerate(members, 1):
+            headers = {
+                **message.headers,
+                "Nats-Batch-Id": batch,
+                "Nats-Batch-Sequence": str(number),
+            }
+            await self._bus.publish(message.subject, message.body, headers=headers)
+        headers = {
+            **last.headers,
+            "Nats-Batch-Id": batch,
+            "Nats-Batch-Sequence": str(len(wanted.messages)),
+            "Nats-Batch-Commit": "1",
+        }
+        return await self._submit(last.subject, last.body, headers)
+
+    async def _submit(self, subject: str, body: bytes, headers: dict[str, str]) -> PubAck:
+        return await self._bus.submit(
+            subject, body, headers, timeout_seconds=self._limits.submit_timeout_seconds
+        )
+
+    async def _resolve(self, wanted: Plan, err_code: int | None) -> Appended | None:
+        """Ask the leader what became of it; `None`: nothing is known or nothing was stored, so try again."""
+        if err_code is not None and err_code not in ASK_THE_LEADER:
+            return None
+        with contextlib.suppress(BusUnavailable):
+            found = await resolve(self._bus, self._stream, wanted)
+            if found is None and err_code == DUPLICATE_IN_BATCH:
+                first = wanted.messages[0].aggregate
+                raise LedgerConflict(
+                    aggregate=first, expected=wanted.expected[first], actual=None, reason="id_known"
+                )
+            return found
+        return None
+
+    async def _verified(self, wanted: Plan, sequence: int) -> Appended:
+        """Believe `duplicate: true` of a single event only if exactly this message stands there."""
+        (only,) = wanted.messages
+        stored = await self._retried_get(sequence)
+        if stored is None or stored.subject != only.subject or stored.body != only.body:
+            raise LedgerConflict(
+                aggregate=only.aggregate,
+                expected=wanted.expected[only.aggregate],
+                actual=None,
+                reason="id_known",
+            )
+        return wanted.appended([sequence], duplicate=True)
+
+    async def _pause(self, attempt: int) -> None:
+        """Wait before the next try: doubling, with jitter, so that competitors spread."""
+        longest = min(
+            self._limits.retry_delay_seconds * 2 ** min(attempt, 16),
+            self._limits.retry_delay_max_seconds,
+        )
+        await asyncio.sleep(longest * random.uniform(0.5, 1.0))  # noqa: S311  jitter, not a secret
+
+    # -- reading --------------------------------------------------------------------------------------
+
+    async def read(self, tenant: str, aggregate: str, *, after: int = 0) -> list[Recorded]:
+        """See `shared.ledger.Ledger.read`: batched direct gets, from any replica."""
+        return await self._recorded(await self._read_any(subjects.ledger(tenant, aggregate), after))
+
+    async def read_leader(self, tenant: str, aggregate: str, *, after: int = 0) -> list[Recorded]:
+        """See `shared.ledger.Ledger.read_leader`.
+
+        The leader says which is the last; a replica may give the events before it (stored events never change),
+        and what it does not have yet is fetched from the leader.
+        """
+        subject = subjects.ledger(tenant, aggregate)
+        last = await self._leader_get(last_by_subject=subject)
+        if last is None or last.sequence <= after:
+            return []
+        messages = await self._read_any(subject, after)
+        position = messages[-1].sequence if messages else after
+        while position < last.sequence:
+            following = await self._leader_get(sequence=position + 1, next_by_subject=subject)
+            if following is None:
+                raise LedgerUnavailable(aggregate=aggregate, position=position)
+            messages.append(following)
+            position = following.sequence
+        return await self._recorded(messages)
+
+    async def get(self, sequence: int) -> Recorded | None:
+        """See `shared.ledger.Ledger.get`."""
+        if sequence < 1:
+            return None
+        message = await self._retried_get(sequence)
+        return None if message is None else (await self._recorded([message]))[0]
+
+    async def position(self) -> int:
+        """See `shared.ledger.Ledger.position`."""
+        for attempt in range(self._limits.read_attempts):
+            with contextlib.suppress(BusUnavailable):
+                info = await self._bus.api(f"STREAM.INFO.{self._stream}")
+                return int(info["state"]["last_seq"])
+            await self._pause(attempt)
+        raise LedgerUnavailable()
+
+    async def follow(self, after: int) -> AsyncIterator[Sequence[Recorded]]:
+        """See `shared.ledger.Ledger.follow`: an unacknowledged consumer, made again whenever it is lost."""
+        async with contextlib.aclosing(follow(self._bus, self._stream, after)) as batches:
+            async for messages in batches:
+                yield await self._recorded(messages)
+
+    async def _read_any(self, subject: str, after: int) -> list[StoredMessage]:
+        messages: list[StoredMessage] = []
+        attempt = 0
+        while True:
+            try:
+                found = await self._bus.direct_get(
+                    self._stream, sequence=after + 1, subject=subject, batch=READ_BATCH_EVENTS
+                )
+            except BusUnavailable as error:
+                attempt += 1
+                if attempt >= self._limits.read_attempts:
+                    raise LedgerUnavailable() from error
+                await self._pause(attempt)
+                continue
+            messages.extend(found.messages)
+            if not found.messages or not found.pending:
+                return messages
+            after = messages[-1].sequence
+
+    async def _retried_get(self, sequence: int) -> StoredMessage | None:
+        return await self._leader_get(sequence=sequence)
+
+    async def _leader_get(
+        self,
+        *,
+        sequence: int | None = None,
+        next_by_subject: str | None = None,
+        last_by_subject: str | None = None,
+    ) -> StoredMessage | None:
+        for attempt in range(self._limits.read_attempts):
+            with contextlib.suppress(BusUnavailable):
+                return await self._bus.leader_get(
+                    self._stream,
+                    sequence=sequence,
+                    next_by_subject=next_by_subject,
+                    last_by_subject=last_by_subject,
+                )
+            await self._pause(attempt)
+        raise LedgerUnavailable()
+
+    async def _recorded(self, messages: Sequence[StoredMessage]) -> list[Recorded]:
+        events = await self._codec.unseal([message.body for message in messages])
+        return [
+            Recorded(
+                message.sequence,
+                message.stored,
+                message.subject.rpartition(".")[2],
+                event,
+                message.body,
+            )
+            for message, event in zip(messages, events, strict=True)
+        ]
+
+
+def _acknowledged(wanted: Plan, ack: PubAck) -> Appended:
+    """A batch stands without a gap and ends at the acknowledged sequence."""
+    count = len(wanted.messages)
+    return wanted.appended(range(ack.seq - count + 1, ack.seq + 1), duplicate=False)

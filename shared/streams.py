@@ -1,0 +1,275 @@
+"""The streams and durable consumers, as data, and the check that the server has them so.
+
+The bootstrap job calls `ensure`; services call `assert_streams` at start and never change anything.
+Field names are those of the JetStream API (docs.nats.io, "StreamConfig", "ConsumerConfig"; ADR-50, ADR-51).
+Durations are in nanoseconds there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shared import subjects
+from shared.bus import Bus
+from shared.errors import JetStreamRefused, StreamDrift
+
+RAW, CONTACTS, LEDGER, TIMERS = "RAW", "CONTACTS", "LEDGER", "TIMERS"
+
+SECOND_NS = 1_000_000_000
+DAY_NS = 86_400 * SECOND_NS
+MESSAGE_MAX_BYTES = 256 * 1024
+RAW_KEPT_DAYS = 90
+CONTACTS_KEPT_DAYS = 7
+ACK_WAIT_SECONDS = 2
+NOTIFY_ACK_PENDING = 1
+FIRED_ACK_PENDING = 64
+ROUTER_TIMER_KINDS = ("offer_expiry", "transfer_expiry")
+NOTIFY_TIMER_KINDS = ("notification_escalation",)
+CONCURRENT_CALLS = 16
+
+CONSUMER_NOT_FOUND = 10014
+STREAM_NOT_FOUND = 10059
+
+OPERATORS = frozenset({"num_replicas", "duplicate_window"})
+"""Fields that an operator may set as the place needs it; services do not compare them."""
+SAFE_TO_UPDATE = frozenset(
+    {"num_replicas", "duplicate_window", "ack_wait", "max_ack_pending", "max_deliver"}
+)
+"""Fields that `ensure` brings to the wanted value; any other difference is for a human."""
+
+Config = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """A durable consumer and its stream."""
+
+    stream: str
+    config: Config
+
+    @property
+    def name(self) -> str:
+        return str(self.config["durable_name"])
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Streams and consumers that somebody needs."""
+
+    streams: Sequence[Config] = ()
+    consumers: Sequence[Consumer] = ()
+
+
+def stream_configs(*, replicas: int = 1, duplicate_window_seconds: float = 120.0) -> list[Config]:
+    """Return the configurations of all streams."""
+    common = {
+        "storage": "file",
+        "retention": "limits",
+        "num_replicas": replicas,
+        "duplicate_window": int(duplicate_window_seconds * SECOND_NS),
+        "max_msg_size": MESSAGE_MAX_BYTES,
+        "allow_direct": True,
+    }
+    return [
+        {"name": RAW, "subjects": ["raw.>"], "max_age": RAW_KEPT_DAYS * DAY_NS, **common},
+        {
+            "name": CONTACTS,
+            "subjects": ["contact.>"],
+            "max_age": CONTACTS_KEPT_DAYS * DAY_NS,
+            **common,
+        },
+        {
+            "name": LEDGER,
+            "subjects": ["ledger.>"],
+            "max_age": 0,
+            "discard": "new",
+            "deny_delete": True,
+            "deny_purge": True,
+            "allow_atomic": True,
+            "republish": {"src": "ledger.>", "dest": "live.ledger.>"},
+            **common,
+        },
+        {
+            "name": TIMERS,
+            "subjects": ["timer.>", "fired.>"],
+            "max_age": 0,
+            "allow_msg_schedules": True,
+            "allow_msg_ttl": True,
+            **common,
+        },
+    ]
+
+
+def router_consumers() -> list[Consumer]:
+    """Return one consumer per partition of CONTACTS, one message outstanding each, and that of fired timers."""
+    partitions = [
+        Consumer(
+            CONTACTS,
+            _durable(
+                router_contacts(number),
+                [subjects.contact_partition(number)],
+                ack_pending=1,
+            ),
+        )
+        for number in range(subjects.PARTITIONS)
+    ]
+    return [*partitions, _fired("router-fired", ROUTER_TIMER_KINDS)]
+
+
+def router_contacts(partition: int) -> str:
+    """Return the durable name of one partition of CONTACTS."""
+    return f"router-contacts-{partition}"
+
+
+def notify_consumers() -> list[Consumer]:
+    """Return notify's consumers: of the whole ledger in order, and of its fired timers."""
+    ledger = _durable("notify-ledger", ["ledger.>"], ack_pending=NOTIFY_ACK_PENDING)
+    return [Consumer(LEDGER, ledger), _fired("notify-fired", NOTIFY_TIMER_KINDS)]
+
+
+def ingest_consumers(tenant: str, accounts: Iterable[str], batch: int) -> list[Consumer]:
+    """Return one consumer of RAW per account (`<channel>/<name>`), with one batch outstanding."""
+    return [
+        Consumer(
+            RAW,
+            _durable(
+                ingest_normalise(channel, name),
+                [subjects.raw(tenant, channel, name)],
+                ack_pending=batch,
+            ),
+        )
+        for channel, _, name in (account.partition("/") for account in accounts)
+    ]
+
+
+def ingest_normalise(channel: str, account: str) -> str:
+    """Return the durable name of an account's consumer on RAW."""
+    return f"ingest-normalise-{channel}-{account}"
+
+
+def _fired(name: str, kinds: Sequence[str]) -> Consumer:
+    filters = [subjects.fired_kind(kind) for kind in kinds]
+    return Consumer(TIMERS, _durable(name, filters, ack_pending=FIRED_ACK_PENDING))
+
+
+def _durable(name: str, filters: list[str], *, ack_pending: int) -> Config:
+    """`filter_subject` for one filter, `filter_subjects` for several: the server knows them apart."""
+    matching: dict[str, object] = (
+        {"filter_subject": filters[0]} if len(filters) == 1 else {"filter_subjects": filters}
+    )
+    return {
+        "durable_name": name,
+        "ack_policy": "explicit",
+        "deliver_policy": "all",
+        "ack_wait": ACK_WAIT_SECONDS * SECOND_NS,
+        "max_ack_pending": ack_pending,
+        "max_deliver": -1,
+        **matching,
+    }
+
+
+# -- comparing ----------------------------------------------------------------------------------------
+
+
+def drift(wanted: Config, actual: Config, *, ignored: frozenset[str] = frozenset()) -> list[str]:
+    """Return the names of the fields of `wanted` that `actual` has otherwise."""
+    return [
+        field
+        for field, value in wanted.items()
+        if field not in ignored and actual.get(field, _absent(value)) != value
+    ]
+
+
+def _absent(value: object) -> object:
+    """The server leaves out what is zero."""
+    return False if isinstance(value, bool) else 0 if isinstance(value, int) else None
+
+
+async def ensure(bus: Bus, wanted: Wanted) -> None:
+    """Create what is missing and update what is safe. Raises: StreamDrift for what only a human may change."""
+    for config in wanted.streams:
+        await _ensure_stream(bus, config)
+    await _all(wanted.consumers, lambda consumer: _ensure_consumer(bus, consumer))
+
+
+async def assert_streams(bus: Bus, wanted: Wanted) -> None:
+    """Check that everything is there as wanted. Raises: StreamDrift, naming stream, consumer and field."""
+    for config in wanted.streams:
+        actual = await _stream(bus, config["name"])
+        _refuse(config["name"], None, _differing(config, actual, OPERATORS))
+    await _all(wanted.consumers, lambda consumer: _assert_consumer(bus, consumer))
+
+
+async def _ensure_stream(bus: Bus, config: Config) -> None:
+    name = config["name"]
+    actual = await _stream(bus, name)
+    if actual is None:
+        await bus.api(f"STREAM.CREATE.{name}", config)
+        actual = await _stream(bus, name)
+    _refuse(name, None, _differing(config, actual, SAFE_TO_UPDATE))
+    if _differing(config, actual, frozenset()):
+        await bus.api(f"STREAM.UPDATE.{name}", {**(actual or {}), **config})
+
+
+async def _ensure_consumer(bus: Bus, consumer: Consumer) -> None:
+    actual = await _consumer(bus, consumer)
+    if actual is not None:
+        _refuse(consumer.stream, consumer.name, _differing(consumer.config, actual, SAFE_TO_UPDATE))
+        if not _differing(consumer.config, actual, frozenset()):
+            return
+    await bus.api(
+        f"CONSUMER.DURABLE.CREATE.{consumer.stream}.{consumer.name}",
+        {"stream_name": consumer.stream, "config": {**(actual or {}), **consumer.config}},
+    )
+
+
+async def _assert_consumer(bus: Bus, consumer: Consumer) -> None:
+    actual = await _consumer(bus, consumer)
+    _refuse(consumer.stream, consumer.name, _differing(consumer.config, actual, OPERATORS))
+
+
+async def _all(consumers: Sequence[Consumer], call: Any) -> None:
+    """Run the calls CONCURRENT_CALLS at a time; the first error ends them all."""
+    slots = asyncio.Semaphore(CONCURRENT_CALLS)
+
+    async def one(consumer: Consumer) -> None:
+        async with slots:
+            await call(consumer)
+
+    tasks = [asyncio.create_task(one(consumer)) for consumer in consumers]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def _differing(wanted: Config, actual: Config | None, ignored: frozenset[str]) -> list[str]:
+    return ["name"] if actual is None else drift(wanted, actual, ignored=ignored)
+
+
+def _refuse(stream: str, consumer: str | None, fields: list[str]) -> None:
+    if fields:
+        raise StreamDrift(stream=stream, consumer=consumer, field=fields[0])
+
+
+async def _stream(bus: Bus, name: str) -> Config | None:
+    return await _info(bus, f"STREAM.INFO.{name}")
+
+
+async def _consumer(bus: Bus, consumer: Consumer) -> Config | None:
+    return await _info(bus, f"CONSUMER.INFO.{consumer.stream}.{consumer.name}")
+
+
+async def _info(bus: Bus, call: str) -> Config | None:
+    try:
+        answer = await bus.api(call)
+    except JetStreamRefused as error:
+        if error.details.get("err_code") in {CONSUMER_NOT_FOUND, STREAM_NOT_FOUND}:
+            return None
+        raise
+    config: Config = answer["config"]
+    return config
