@@ -23,8 +23,8 @@ test: $(DEV) ## pass all tests
 check: $(DEV) ## format, lint, strict types, import contracts, locks, reference pages
 	@sh requirements/check.sh
 
-fmt: $(DEV) ## format the code and sort its imports
-	@.venv/bin/ruff check --quiet --fix-only --select I . && .venv/bin/ruff format .
+fmt: $(DEV) ## format the code, mend what can be mended
+	@.venv/bin/ruff check --quiet --fix-only . && .venv/bin/ruff format .
 
 lock: ## make the hashed locks anew from requirements/*.in
 	@sh requirements/lock.sh

@@ -1,4 +1,7 @@
-"""Fixtures that every suite may use: real servers on free loopback ports, made once per session and only when asked for."""
+"""Fixtures that every suite may use: real servers on free loopback ports.
+
+Each is made once per session, and only when a test asks for it.
+"""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -30,7 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="tellonce", description="A ledger of customer conversations: nobody has to tell it twice."
+        prog="tellonce",
+        description="A ledger of customer conversations: nobody has to tell it twice.",
     )
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     _add_stack_verbs(verbs)
@@ -47,7 +48,9 @@ def _add_stack_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]
     _verb(verbs, "down", up.down, "stop the stack that runs on a data folder")
     asked = _verb(verbs, "status", status.status, "how the stack is")
     asked.add_argument("--json", action="store_true", help="one JSON object")
-    examined = _verb(verbs, "doctor", doctor.doctor, "what is wrong with the set-up, how to mend it")
+    examined = _verb(
+        verbs, "doctor", doctor.doctor, "what is wrong with the set-up, how to mend it"
+    )
     examined.add_argument("--json", action="store_true", help="one JSON object")
     examined.add_argument("--tenant-policy", metavar="FILE", help="the tenant's policy (YAML)")
 
@@ -59,7 +62,9 @@ def _add_question_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentPars
     ):
         parser = _verb(verbs, name, verb, text)
         parser.add_argument("name", metavar="NAME")
-        parser.add_argument("body", metavar="JSON", nargs="?", default="{}", help="`-` reads it from stdin")
+        parser.add_argument(
+            "body", metavar="JSON", nargs="?", default="{}", help="`-` reads it from stdin"
+        )
         parser.add_argument("--tenant", default="demo")
 
 
@@ -67,7 +72,9 @@ def _verb(
     verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, verb: Verb, text: str
 ) -> argparse.ArgumentParser:
     parser = verbs.add_parser(name, help=text, description=text)
-    parser.add_argument("--data", metavar="DIR", help="data folder (TELLONCE_DATA, else ./.tellonce)")
+    parser.add_argument(
+        "--data", metavar="DIR", help="data folder (TELLONCE_DATA, else ./.tellonce)"
+    )
     parser.set_defaults(verb=verb)
     return parser
 

@@ -62,7 +62,11 @@ def version(binary: Path) -> tuple[int, ...]:
     """
     try:
         answer = subprocess.run(
-            [str(binary), "--version"], capture_output=True, text=True, timeout=VERSION_SECONDS
+            [str(binary), "--version"],
+            capture_output=True,
+            check=False,
+            text=True,
+            timeout=VERSION_SECONDS,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BinaryUnusable(f"{binary.name} does not run", binary=str(binary)) from error
@@ -98,7 +102,9 @@ def _version_in_path(folder: Path) -> int:
 def _executable(path: Path, variable: str) -> Path:
     if not _is_executable(path):
         raise BinaryMissing(
-            f"{variable} does not lead to an executable {path.name}", binary=path.name, path=str(path)
+            f"{variable} does not lead to an executable {path.name}",
+            binary=path.name,
+            path=str(path),
         )
     return path.absolute()
 

@@ -11,7 +11,11 @@ class SetupError(TellonceError):
     mend: ClassVar[str]
 
     def __init__(
-        self, sentence: str | None = None, *, mend: str | None = None, **details: str | int | bool | None
+        self,
+        sentence: str | None = None,
+        *,
+        mend: str | None = None,
+        **details: str | int | bool | None,
     ) -> None:
         super().__init__(sentence, **details)
         self.how_to_mend = mend or self.mend
@@ -108,4 +112,6 @@ class PolicyUnusable(SetupError):
 class StackUnhealthy(SetupError):
     code = "setup.stack_unhealthy"
     sentence = "the running stack is not ready"
-    mend = "read the log files in the data folder, or stop it with `tellonce down` and start it again"
+    mend = (
+        "read the log files in the data folder, or stop it with `tellonce down` and start it again"
+    )

@@ -1,11 +1,12 @@
-"""Become a child of the supervisor, then become the program: `launch.py PARENT_PID SIGNAL USER -- ARGV...`.
+"""Prepare a process and become the program: `launch.py PARENT_PID SIGNAL USER -- ARGV...`.
 
-Run as a script with `python -I -S`, so it imports the standard library only. The process id does not change: whoever kills
-the id of a program kills the program.
+Run as a script with `python -I -S`, so it imports the standard library only.
+The process id does not change: whoever kills the id of a program kills the program.
 
-- The kernel sends SIGNAL to the program when the supervisor dies (Linux only), so nothing outlives it.
-- USER `same` keeps the user. USER `ordinary` is for Postgres, which refuses root: a user namespace maps our id to an ordinary one;
-  where namespaces are forbidden, the process becomes that user instead. Nothing is created and no mode is changed.
+- The kernel sends SIGNAL to the program when the supervisor dies (Linux only): nothing outlives it.
+- USER `same` keeps the user. USER `ordinary` is for Postgres, which refuses root: a user namespace
+  maps our id to an ordinary one; where namespaces are forbidden, the process becomes that user.
+  No account is created and no mode is changed.
 """
 
 import contextlib

@@ -4,7 +4,9 @@ Always with `sync_interval: always`: an acknowledged message is on the disk. Por
 """
 
 import asyncio
+import hashlib
 import json
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,7 +44,9 @@ class NodePorts:
 def choose_ports(count: int = 1) -> list[NodePorts]:
     """Free ports for `count` nodes. Raises: NoFreePort."""
     ports = iter(free_ports(3 * count))
-    return [NodePorts(client=a, monitor=b, route=c) for a, b, c in zip(ports, ports, ports)]
+    return [
+        NodePorts(client=a, monitor=b, route=c) for a, b, c in zip(ports, ports, ports, strict=True)
+    ]
 
 
 def config_text(name: str, store: Path, ports: NodePorts, cluster: Sequence[NodePorts] = ()) -> str:
@@ -73,11 +77,16 @@ def nats_program(
     ports: NodePorts,
     *,
     log_path: Path | None = None,
-    name: str = "nats",
+    name: str | None = None,
     cluster: Sequence[NodePorts] = (),
 ) -> Program:
-    """The server that keeps its data in `folder`. Raises: BinaryMissing."""
+    """The server that keeps its data in `folder`. Raises: BinaryMissing.
+
+    `name` is the server's own; without one it is made of the folder, so that two servers that were
+    given one port are told apart.
+    """
     folder = folder.absolute()
+    name = name or f"nats-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]}"
     config = folder / "nats.conf"
 
     def write_config() -> None:
@@ -85,10 +94,10 @@ def nats_program(
         config.write_text(config_text(name, folder / "jetstream", ports, cluster))
 
     async def ready() -> bool:
-        return await answers(ports.url)
+        return await answers(ports.url, name)
 
     return Program(
-        name=name,
+        name="nats",
         argv=(str(binaries.nats_server()), "--config", str(config)),
         env={"GOMEMLIMIT": MEMORY_LIMIT},
         log_path=log_path or folder / "nats.log",
@@ -97,9 +106,11 @@ def nats_program(
     )
 
 
-async def answers(url: str) -> bool:
-    """Whether JetStream answers there."""
+async def answers(url: str, name: str) -> bool:
+    """Whether JetStream answers there and the server has this name."""
     try:
+        if await wire.server_name(url, timeout_seconds=PROBE_SECONDS) != name:
+            return False
         reply = await wire.request(url, "$JS.API.INFO", timeout_seconds=PROBE_SECONDS)
     except wire.NotReached:
         return False

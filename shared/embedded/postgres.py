@@ -1,4 +1,7 @@
-"""Postgres on loopback: made by initdb beside its place and renamed, stopped by SIGINT, the same port and data over restarts."""
+"""Postgres on loopback, stopped by SIGINT; port and data stay over a restart.
+
+The data folder is made by initdb beside its place and renamed: it is there whole or not at all.
+"""
 
 import asyncio
 import contextlib
@@ -9,7 +12,6 @@ import signal
 import struct
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,7 +21,7 @@ from shared.embedded import binaries
 from shared.embedded.errors import AddressInvalid, ProgramNotStarted
 from shared.embedded.launch import ordinary_user
 from shared.embedded.ports import LOOPBACK, free_ports
-from shared.embedded.process import LAUNCHER, Child, Program, log_tail
+from shared.embedded.process import LAUNCHER, Child, Program
 
 USER = "tellonce"
 DATABASE = "tellonce"
@@ -29,6 +31,7 @@ INITDB_SECONDS = 120.0
 PROBE_SECONDS = 1.0
 MAX_CONNECTIONS = 60
 UNICODE_BUILTIN_SINCE = 17
+LOCK_STATUS_LINE = 8
 
 
 def dsn_of(port: int) -> str:
@@ -94,7 +97,7 @@ def postgres_program(
         argv += ["-c", f"{key}={value}"]
 
     async def ready() -> bool:
-        return await answers(dsn_of(port))
+        return says_ready(folder) and await answers(dsn_of(port))
 
     def prepare() -> None:
         create_cluster(folder)
@@ -117,7 +120,9 @@ async def answers(dsn: str) -> bool:
     """Whether a server takes connections there. Raises: AddressInvalid for an unreadable address."""
     parts = urlsplit(dsn)
     if parts.scheme not in {"postgresql", "postgres"} or not parts.hostname:
-        raise AddressInvalid("the address of Postgres is not of the form postgresql://user@host:port/name")
+        raise AddressInvalid(
+            "the address of Postgres is not of the form postgresql://user@host:port/name"
+        )
     try:
         async with asyncio.timeout(PROBE_SECONDS):
             return await _greets(parts.hostname, parts.port or DEFAULT_POSTGRES_PORT)
@@ -137,6 +142,18 @@ async def _greets(host: str, port: int) -> bool:
         return b"57P03" not in await reader.read(4096)
     finally:
         writer.close()
+
+
+def says_ready(folder: Path) -> bool:
+    """Whether the folder's own postmaster has noted that it takes connections.
+
+    Another server on the same port would answer too, until ours has ended for want of it.
+    """
+    try:
+        lines = (folder / "postmaster.pid").read_text().splitlines()
+    except OSError:
+        return False
+    return len(lines) >= LOCK_STATUS_LINE and lines[LOCK_STATUS_LINE - 1].strip() == "ready"
 
 
 def clear_dead_lock(folder: Path) -> None:
@@ -181,6 +198,7 @@ def _namespaces_work() -> bool:
         [sys.executable, "-S", "-c", code],
         env={**os.environ, "PYTHONPATH": str(LAUNCHER.parent)},
         capture_output=True,
+        check=False,
         timeout=INITDB_SECONDS,
     )
     return answer.returncode == 0
@@ -202,6 +220,7 @@ def _run_as_postgres(argv: list[str], statements: str = "") -> None:
             [*start, user, "--", *argv],
             input=statements,
             capture_output=True,
+            check=False,
             text=True,
             timeout=INITDB_SECONDS,
             start_new_session=True,

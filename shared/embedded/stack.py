@@ -75,8 +75,10 @@ class EmbeddedStack:
         """
         self._held.enter_context(state.hold(self.folder))
         try:
-            self._assign(self._choose_ports())
+            self.addresses = {}
             self._enter("starting")
+            self._assign(self._choose_ports())
+            self._write()
             await self._start_programs()
             self._enter("ready")
         except BaseException:

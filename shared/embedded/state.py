@@ -18,6 +18,7 @@ from shared.embedded.ports import free_ports, port_is_free
 
 State = Literal["starting", "ready", "degraded", "stopped"]
 PORT_NAMES = ("nats", "nats_monitor", "nats_route", "postgres", "ingest")
+LOCK_WAIT_SECONDS = 0.3
 PORT_WAIT_SECONDS = 2.0
 PORT_POLL_SECONDS = 0.05
 DEFAULT_FOLDER = ".tellonce"
@@ -73,10 +74,8 @@ def hold(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise DataFolderUnusable(folder=str(folder), reason=error.strerror) from error
     try:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise DataFolderInUse(folder=str(folder), pid=holder(folder)) from None
+        if not _lock(file):
+            raise DataFolderInUse(folder=str(folder), pid=holder(folder))
         os.ftruncate(file, 0)
         os.write(file, str(os.getpid()).encode())
         yield
@@ -99,6 +98,20 @@ def holder(folder: Path) -> int | None:
         return None
     finally:
         os.close(file)
+
+
+def _lock(file: int) -> bool:
+    # Whoever only looks (`holder`) has the lock for an instant.
+    deadline = time.monotonic() + LOCK_WAIT_SECONDS
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(PORT_POLL_SECONDS)
+        else:
+            return True
 
 
 def choose_ports(folder: Path, fixed: Mapping[str, int]) -> dict[str, int]:

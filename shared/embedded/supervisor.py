@@ -89,9 +89,11 @@ async def _ready_or_gone(child: Child) -> None:
     # A server that reads a large ledger again may take long; killing it would only start that anew.
     while child.exit_code is None:
         try:
-            return await child.wait_ready()
+            await child.wait_ready()
         except ProgramNotReady:
             continue
+        else:
+            return
 
 
 async def start_all(kept: Sequence[Supervised]) -> None:

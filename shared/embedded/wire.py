@@ -35,13 +35,25 @@ def parse_url(url: str) -> Endpoint:
 
     Raises: AddressInvalid for another scheme or a missing host.
     """
-    parts = urlsplit(url.split(",")[0].strip())
+    parts = urlsplit(url.split(",", maxsplit=1)[0].strip())
     if parts.scheme != "nats" or not parts.hostname:
         raise AddressInvalid("the address of the NATS server is not of the form nats://host:port")
     user = unquote(parts.username) if parts.username else None
     password = unquote(parts.password) if parts.password else None
     port = parts.port or DEFAULT_NATS_PORT
     return Endpoint(host=parts.hostname, port=port, user=user, password=password)
+
+
+async def server_name(url: str, *, timeout_seconds: float) -> str:
+    """The name the server there gives itself. Raises: NotReached."""
+    endpoint = parse_url(url)
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            _, writer, greeting = await _connect(endpoint)
+            writer.close()
+    except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError) as error:
+        raise NotReached(f"{endpoint.host}: {type(error).__name__}") from error
+    return str(greeting.get("server_name"))
 
 
 async def request(url: str, subject: str, payload: bytes = b"", *, timeout_seconds: float) -> bytes:
@@ -58,11 +70,9 @@ async def request(url: str, subject: str, payload: bytes = b"", *, timeout_secon
 
 
 async def _exchange(endpoint: Endpoint, subject: str, payload: bytes) -> bytes:
-    reader, writer = await asyncio.open_connection(
-        endpoint.host, endpoint.port, limit=MAX_LINE_BYTES
-    )
+    reader, writer, _ = await _connect(endpoint)
     try:
-        await _greet(reader, writer, endpoint)
+        _introduce(writer, endpoint)
         inbox = f"_INBOX.{secrets.token_hex(12)}"
         head = f"SUB {inbox} 1\r\nUNSUB 1 1\r\nPUB {subject} {inbox} {len(payload)}\r\n"
         writer.write(head.encode() + payload + b"\r\n")
@@ -72,12 +82,24 @@ async def _exchange(endpoint: Endpoint, subject: str, payload: bytes) -> bytes:
         writer.close()
 
 
-async def _greet(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, endpoint: Endpoint
-) -> None:
-    await reader.readuntil(b"\r\n")
+async def _connect(
+    endpoint: Endpoint,
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, dict[str, object]]:
+    reader, writer = await asyncio.open_connection(
+        endpoint.host, endpoint.port, limit=MAX_LINE_BYTES
+    )
+    greeting = json.loads((await reader.readuntil(b"\r\n")).removeprefix(b"INFO "))
+    return reader, writer, greeting
+
+
+def _introduce(writer: asyncio.StreamWriter, endpoint: Endpoint) -> None:
     hello = {"verbose": False, "pedantic": False, "headers": True, "no_responders": True}
-    options: dict[str, object] = {**hello, "lang": "python", "version": "0", "name": "tellonce-wire"}
+    options: dict[str, object] = {
+        **hello,
+        "lang": "python",
+        "version": "0",
+        "name": "tellonce-wire",
+    }
     if endpoint.user is not None:
         options |= {"user": endpoint.user, "pass": endpoint.password or ""}
     writer.write(b"CONNECT " + json.dumps(options).encode() + b"\r\n")

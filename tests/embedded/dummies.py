@@ -1,7 +1,7 @@
-"""Stand-ins for the services: they answer the micro protocol's ping, and ingest its /readyz, and do nothing else.
+"""Stand-ins for the services: they answer the micro protocol's ping, ingest its /readyz too.
 
-Run as `python -m tests.embedded.dummies SERVICE`, or with `bootstrap` for the job that makes the ledger's stream, or with
-`up DIR` for a whole stack of dummies in the foreground.
+Run as `python -m tests.embedded.dummies SERVICE`, or with `bootstrap` for the job that makes the
+ledger's stream, or with `up DIR` for a whole stack of dummies in the foreground.
 """
 
 import asyncio
@@ -51,9 +51,7 @@ async def answer_pings(service: str) -> None:
         await asyncio.sleep(0.05)
 
 
-async def _serve(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: bytes
-) -> None:
+async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: bytes) -> None:
     while line := await reader.readline():
         words = line.decode().split()
         if words[:1] == ["PING"]:

@@ -1,0 +1,273 @@
+"""The `tellonce` command as a shell uses it: exit codes, one JSON on standard output, clear errors."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.cli.main import main
+from shared.embedded import state
+from tests.embedded.dummies import THIS
+from tests.embedded.waiting import until
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 60.0
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run the command in this process: its exit code, standard output and standard error."""
+
+    def run_main(*argv: str) -> tuple[int, str, str]:
+        code = main(argv)
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run_main
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that runs a stack of dummies on `tmp_path/data`."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", THIS, "up", str(tmp_path / "data")],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    asyncio.run(until(lambda: is_ready(tmp_path / "data"), within_seconds=START_SECONDS))
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def is_ready(folder: Path) -> bool:
+    """Whether the stack of the folder says so."""
+    return state.read_status(folder).state == "ready"
+
+
+def pids_of(folder: Path) -> dict[str, int]:
+    """The process ids in the status."""
+    return dict(state.read_status(folder).pids)
+
+
+def is_gone(pid: int) -> bool:
+    """Whether the process has ended (a zombie of a parent that does not wait has)."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return True
+    return stat.rsplit(")", 1)[1].split()[0] == "Z"
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_stops_everything(
+    tmp_path: Path, running: subprocess.Popen[bytes], how: signal.Signals
+) -> None:
+    """The command ends with 0 and leaves no process."""
+    pids = pids_of(tmp_path / "data")
+    running.send_signal(how)
+    assert running.wait(timeout=30) == 0
+    assert all(is_gone(pid) for pid in pids.values())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
+async def test_nothing_outlives_a_killed_supervisor(
+    tmp_path: Path, running: subprocess.Popen[bytes]
+) -> None:
+    """Signal 9 to the supervisor ends servers and services too, and the folder is free again."""
+    pids = pids_of(tmp_path / "data")
+    running.kill()
+    running.wait(timeout=30)
+    await until(lambda: all(is_gone(pid) for pid in pids.values()), within_seconds=15)
+    assert state.read_status(tmp_path / "data").state == "stopped"
+
+
+def test_a_second_up_is_refused_with_a_code(
+    tmp_path: Path, running: subprocess.Popen[bytes]
+) -> None:
+    """The second command ends at once, says why, and does the first no harm."""
+    second = subprocess.run(
+        [sys.executable, "-m", THIS, "up", str(tmp_path / "data")],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=30,
+    )
+    assert second.returncode == 2
+    assert "setup.data_folder_in_use" in second.stderr
+    assert is_ready(tmp_path / "data")
+
+
+def test_down_stops_the_stack_of_the_folder(
+    tmp_path: Path,
+    running: subprocess.Popen[bytes],
+    run: Callable[..., tuple[int, str, str]],
+) -> None:
+    """`down` waits until the stack has stopped; a second `down` finds nothing to do."""
+    # The stack is our child here, and a lock is free only when its holder has ended.
+    waiter = threading.Thread(target=running.wait)
+    waiter.start()
+    assert run("down", "--data", str(tmp_path / "data"))[0] == 0
+    waiter.join(timeout=30)
+    assert running.returncode == 0
+    code, out, _ = run("down", "--data", str(tmp_path / "data"))
+    assert code == 0
+    assert "No stack runs" in out
+
+
+def test_status_says_ready_and_stopped(
+    tmp_path: Path,
+    running: subprocess.Popen[bytes],
+    run: Callable[..., tuple[int, str, str]],
+) -> None:
+    """One JSON object; the exit code tells ready from anything else."""
+    code, out, _ = run("status", "--json", "--data", str(tmp_path / "data"))
+    assert code == 0
+    assert json.loads(out)["state"] == "ready"
+    assert json.loads(out)["addresses"]["ingest"].startswith("http://127.0.0.1:")
+    code, out, _ = run("status", "--json", "--data", str(tmp_path / "elsewhere"))
+    assert code == 1
+    assert json.loads(out) == {"state": "stopped", "addresses": {}, "pids": {}, "position": None}
+
+
+class Responder:
+    """Answers requests on one subject with the given replies, in order; None lets one time out."""
+
+    def __init__(self, url: str, subject: str, replies: list[bytes | None]) -> None:
+        self.url, self.subject, self.replies = url, subject, replies
+        self.asked: list[dict[str, object]] = []
+        self._socket: socket.socket | None = None
+        self._thread = threading.Thread(target=self._serve)
+
+    def __enter__(self) -> "Responder":
+        host, port = self.url.removeprefix("nats://").split(":")
+        self._socket = socket.create_connection((host, int(port)))
+        self._file = self._socket.makefile("rwb")
+        self._file.readline()
+        self._file.write(b'CONNECT {"verbose":false}\r\n')
+        self._file.write(f"SUB {self.subject} 1\r\nPING\r\n".encode())
+        self._file.flush()
+        while self._file.readline() != b"PONG\r\n":
+            pass
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._socket is not None
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join(timeout=5)
+        self._file.close()
+        self._socket.close()
+
+    def _serve(self) -> None:
+        while line := self._file.readline():
+            words = line.decode().split()
+            if words[0] != "MSG":
+                continue
+            body = self._file.read(int(words[-1]) + 2)[:-2]
+            self.asked.append(json.loads(body))
+            reply = self.replies.pop(0)
+            if reply is not None:
+                self._file.write(f"PUB {words[3]} {len(reply)}\r\n".encode() + reply + b"\r\n")
+                self._file.flush()
+
+
+def test_a_command_is_completed_and_its_reply_printed(
+    nats_url: str,
+    run: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Id, time and actor are filled in; what the caller gave stands."""
+    monkeypatch.setenv("TELLONCE_NATS_URL", nats_url)
+    with Responder(nats_url, "cmd.shop1.sign_in", [b'{"ok":true}', b'{"ok":true}']) as responder:
+        first = run("cmd", "sign_in", '{"agent":"ewa"}', "--tenant", "shop1")
+        given = '{"command_id":"mine","actor":"agent:ewa","issued_at":"2026-01-02T03:04:05Z"}'
+        assert run("cmd", "sign_in", given, "--tenant", "shop1")[0] == 0
+    assert first[:2] == (0, '{"ok": true}\n')
+    filled, kept = responder.asked
+    assert filled["agent"] == "ewa"
+    assert filled["actor"] == "service:cli"
+    assert str(filled["issued_at"]).endswith("Z")
+    assert filled["command_id"]
+    assert kept == json.loads(given)
+
+
+def test_a_refusal_is_printed_and_ends_with_1(
+    nats_url: str,
+    run: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The reply's code stays on standard output for programs to read."""
+    monkeypatch.setenv("TELLONCE_NATS_URL", nats_url)
+    with Responder(nats_url, "query.demo.nothing", [b'{"error":{"code":"command.unknown"}}']):
+        code, out, _ = run("query", "nothing")
+    assert code == 1
+    assert json.loads(out)["error"]["code"] == "command.unknown"
+
+
+def test_a_time_out_sends_the_same_command_again(
+    nats_url: str,
+    run: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The repetition has the id of the first try, so it has one effect."""
+    monkeypatch.setenv("TELLONCE_NATS_URL", nats_url)
+    monkeypatch.setattr("shared.cli.ask.REPLY_SECONDS", 0.3)
+    with Responder(nats_url, "cmd.demo.resolve", [None, b'{"ok":true}']) as responder:
+        assert run("cmd", "resolve", "{}")[0] == 0
+    assert responder.asked[0] == responder.asked[1]
+
+
+def test_nobody_there_ends_with_2(
+    nats_url: str,
+    run: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After a bounded number of tries the command gives up, with nothing on standard output."""
+    monkeypatch.setenv("TELLONCE_NATS_URL", nats_url)
+    monkeypatch.setattr("shared.cli.ask.PAUSE_SECONDS", 0.0)
+    code, out, err = run("cmd", "sign_in", "{}")
+    assert (code, out) == (2, "")
+    assert "nobody listens" in err
+
+
+@pytest.mark.parametrize("body", ["", "[1]", "{"])
+def test_a_body_that_is_no_object_is_not_sent(
+    run: Callable[..., tuple[int, str, str]], body: str
+) -> None:
+    """A slip of the shell's quoting must not reach the bus."""
+    code, out, err = run("query", "timeline", body)
+    assert (code, out) == (2, "")
+    assert "not a JSON object" in err
+
+
+def test_no_stack_and_no_address_ends_with_2(
+    tmp_path: Path,
+    run: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The error says how to start one."""
+    monkeypatch.delenv("TELLONCE_NATS_URL", raising=False)
+    code, _, err = run("cmd", "sign_in", "{}", "--data", str(tmp_path))
+    assert code == 2
+    assert "setup.address_invalid" in err
+    assert "tellonce up" in err
+
+
+def test_the_installed_command_runs() -> None:
+    """`make setup` leaves a `tellonce` in the environment that runs the same program."""
+    command = Path(sys.executable).with_name("tellonce")
+    answer = subprocess.run(
+        [str(command), "--help"], capture_output=True, check=True, text=True, env=dict(os.environ)
+    )
+    assert "doctor" in answer.stdout

