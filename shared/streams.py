@@ -25,6 +25,7 @@ RAW_KEPT_DAYS = 90
 CONTACTS_KEPT_DAYS = 7
 ACK_WAIT_SECONDS = 2
 NOTIFY_ACK_PENDING = 1
+NOTIFY_MAIL_ACK_PENDING = 64
 FIRED_ACK_PENDING = 64
 ROUTER_TIMER_KINDS = ("offer_expiry", "transfer_expiry")
 NOTIFY_TIMER_KINDS = ("notification_escalation",)
@@ -125,9 +126,18 @@ def router_contacts(partition: int) -> str:
 
 
 def notify_consumers() -> list[Consumer]:
-    """Return notify's consumers: of the whole ledger in order, and of its fired timers."""
+    """Return notify's consumers: of the whole ledger in order, the same once more for mail, and of its fired timers.
+
+    Mail has its own, with several outstanding: a mail server that is away must not keep an agent from being told,
+    nor one mailbox that refuses for a while keep another's mail back.
+    """
     ledger = _durable("notify-ledger", ["ledger.>"], ack_pending=NOTIFY_ACK_PENDING)
-    return [Consumer(LEDGER, ledger), _fired("notify-fired", NOTIFY_TIMER_KINDS)]
+    mail = _durable("notify-mail", ["ledger.>"], ack_pending=NOTIFY_MAIL_ACK_PENDING)
+    return [
+        Consumer(LEDGER, ledger),
+        Consumer(LEDGER, mail),
+        _fired("notify-fired", NOTIFY_TIMER_KINDS),
+    ]
 
 
 def ingest_consumers(tenant: str, accounts: Iterable[str], batch: int) -> list[Consumer]:
