@@ -68,6 +68,18 @@ class DoorUnavailable(TellonceError):
     http_status = 503
 
 
+class MethodUnknown(TellonceError):
+    code = "door.method_unknown"
+    sentence = "a door takes POST only"
+    http_status = 405
+
+
+class OriginForbidden(TellonceError):
+    code = "door.origin_forbidden"
+    sentence = "pages of this origin may not open a chat here"
+    http_status = 403
+
+
 class TenantUnknown(TellonceError):
     code = "tenant.unknown"
     sentence = "there is no such tenant here"
