@@ -110,4 +110,8 @@ def _executable(path: Path, variable: str) -> Path:
 
 
 def _is_executable(path: Path) -> bool:
-    return path.is_file() and os.access(path, os.X_OK)
+    try:
+        return path.is_file() and os.access(path, os.X_OK)
+    except OSError:
+        # A folder on the way is closed to us.
+        return False

@@ -4,9 +4,9 @@ Run as a script with `python -I -S`, so it imports the standard library only.
 The process id does not change: whoever kills the id of a program kills the program.
 
 - The kernel sends SIGNAL to the program when the supervisor dies (Linux only): nothing outlives it.
-- USER `same` keeps the user. USER `ordinary` is for Postgres, which refuses root: a user namespace
-  maps our id to an ordinary one; where namespaces are forbidden, the process becomes that user.
-  No account is created and no mode is changed.
+- USER `same` keeps the user. The others are for Postgres, which refuses root: `ordinary` maps our
+  id to an ordinary one in a user namespace, `UID:GID` becomes that user, for where namespaces are
+  forbidden. No account is created and no mode is changed.
 """
 
 import contextlib
@@ -20,6 +20,7 @@ PR_SET_PDEATHSIG = 1
 PREFERRED_USERS = ("nobody", "postgres", "daemon")
 EXIT_PARENT_GONE = 71
 EXIT_NOT_EXECUTABLE = 72
+EXIT_USER = 73
 
 
 def ordinary_user() -> tuple[int, int]:
@@ -32,31 +33,23 @@ def ordinary_user() -> tuple[int, int]:
     return entry.pw_uid, entry.pw_gid
 
 
-def map_into_namespace(uid: int, gid: int) -> bool:
-    """Appear as `uid`/`gid` in a user namespace of our own; False where the kernel or the container forbids it."""
+def map_into_namespace(uid: int, gid: int) -> None:
+    """Appear as `uid`/`gid` in a user namespace of our own. Raises: OSError where that is forbidden."""
     outer_uid, outer_gid = os.geteuid(), os.getegid()
-    try:
-        if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWUSER) != 0:
-            return False
-    except (AttributeError, OSError):
-        return False
-    try:
-        _write("/proc/self/setgroups", "deny")
-        _write("/proc/self/uid_map", f"{uid} {outer_uid} 1")
-        _write("/proc/self/gid_map", f"{gid} {outer_gid} 1")
-    except OSError:
-        # The namespace exists but maps nobody: only a fresh process can take the other way.
-        os.environ["TELLONCE_LAUNCH_SETUID"] = "1"
-        os.execv(sys.executable, [sys.executable, "-I", "-S", *sys.argv])
-    return True
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWUSER) != 0:
+        raise OSError(ctypes.get_errno(), "no user namespace")
+    _write("/proc/self/setgroups", "deny")
+    _write("/proc/self/uid_map", f"{uid} {outer_uid} 1")
+    _write("/proc/self/gid_map", f"{gid} {outer_gid} 1")
 
 
-def become_ordinary() -> None:
-    """Leave root behind, by a user namespace if possible, else by setuid."""
-    uid, gid = ordinary_user()
-    if os.environ.pop("TELLONCE_LAUNCH_SETUID", None) is None and map_into_namespace(uid, gid):
-        return
-    if os.geteuid() == 0:
+def become(user: str) -> None:
+    """Change the user as asked. Raises: OSError, AttributeError where there are no namespaces."""
+    if user == "ordinary":
+        map_into_namespace(*ordinary_user())
+    elif user != "same":
+        uid, gid = map(int, user.split(":"))
         os.setgroups([])
         os.setgid(gid)
         os.setuid(uid)
@@ -74,8 +67,11 @@ def main() -> None:
     """Set the process up as asked and replace it by the program."""
     parent_pid, signal_number, user = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     program = sys.argv[5:]
-    if user == "ordinary":
-        become_ordinary()
+    try:
+        become(user)
+    except (OSError, AttributeError) as error:
+        print(f"the user cannot be changed: {error}", file=sys.stderr)
+        sys.exit(EXIT_USER)
     die_with_parent(parent_pid, signal_number)
     try:
         os.execv(program[0], program)

@@ -21,7 +21,7 @@ from shared.embedded import binaries
 from shared.embedded.errors import AddressInvalid, ProgramNotStarted
 from shared.embedded.launch import ordinary_user
 from shared.embedded.ports import LOOPBACK, free_ports
-from shared.embedded.process import LAUNCHER, Child, Program
+from shared.embedded.process import SAME_USER, Child, Program, prepared
 
 USER = "tellonce"
 DATABASE = "tellonce"
@@ -39,15 +39,22 @@ def dsn_of(port: int) -> str:
     return f"postgresql://{USER}@{LOOPBACK}:{port}/{DATABASE}"
 
 
-def needs_ordinary_user() -> bool:
-    """Whether Postgres or initdb would refuse our own user: root, or an id without a name."""
+def user_for(folder: Path) -> str:
+    """As whom (a word of `launch`) Postgres must run on this data folder.
+
+    It refuses root, and initdb an id without a name. A folder that was given to another user, because
+    there were no namespaces when it was made, needs that user.
+    """
+    owner = folder.stat()
+    if owner.st_uid != os.geteuid():
+        return f"{owner.st_uid}:{owner.st_gid}"
     if os.geteuid() == 0:
-        return True
+        return "ordinary"
     try:
         pwd.getpwuid(os.geteuid())
     except KeyError:
-        return True
-    return False
+        return "ordinary"
+    return SAME_USER
 
 
 def create_cluster(folder: Path) -> None:
@@ -60,10 +67,13 @@ def create_cluster(folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = folder.with_name(folder.name + ".draft")
     shutil.rmtree(draft, ignore_errors=True)
-    _make_draft(draft)
-    _run_as_postgres([*_initdb_argv(), "-D", str(draft)])
+    draft.mkdir(mode=0o700)
+    if os.geteuid() == 0 and not namespaces_work():
+        os.chown(draft, *ordinary_user())
+    _run_as_postgres([*_initdb_argv(), "-D", str(draft)], draft)
     _run_as_postgres(
         [str(binaries.postgres_folder() / "postgres"), "--single", "-D", str(draft), "postgres"],
+        draft,
         statements=f"CREATE DATABASE {DATABASE};\n",
     )
     draft.rename(folder)
@@ -107,7 +117,7 @@ def postgres_program(
         name=name,
         argv=tuple(argv),
         log_path=log_path or folder.with_name(folder.name + ".log"),
-        ordinary_user=needs_ordinary_user(),
+        user=lambda: user_for(folder),
         before_start=prepare,
         ready=ready,
         stop_signal=signal.SIGINT,
@@ -185,18 +195,10 @@ def _is_postmaster(pid: int, folder: Path) -> bool:
         return False
 
 
-def _make_draft(draft: Path) -> None:
-    if os.geteuid() == 0 and not _namespaces_work():
-        draft.mkdir(mode=0o700)
-        os.chown(draft, *ordinary_user())
-
-
-def _namespaces_work() -> bool:
-    # Asked of a child, because the answer costs the process its user.
-    code = "import launch, sys; sys.exit(0 if launch.map_into_namespace(*launch.ordinary_user()) else 1)"
+def namespaces_work() -> bool:
+    """Whether a child of ours may have a user namespace (many containers forbid it)."""
     answer = subprocess.run(
-        [sys.executable, "-S", "-c", code],
-        env={**os.environ, "PYTHONPATH": str(LAUNCHER.parent)},
+        prepared([sys.executable, "-I", "-S", "-c", ""], "ordinary", signal.SIGKILL),
         capture_output=True,
         check=False,
         timeout=INITDB_SECONDS,
@@ -212,12 +214,11 @@ def _initdb_argv() -> list[str]:
     return [*argv, "--no-locale"]
 
 
-def _run_as_postgres(argv: list[str], statements: str = "") -> None:
-    user = "ordinary" if needs_ordinary_user() else "same"
-    start = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), str(int(signal.SIGKILL))]
+def _run_as_postgres(argv: list[str], folder: Path, statements: str = "") -> None:
+    program = Path(argv[0]).name
     try:
         answer = subprocess.run(
-            [*start, user, "--", *argv],
+            prepared(argv, user_for(folder), signal.SIGKILL),
             input=statements,
             capture_output=True,
             check=False,
@@ -226,10 +227,14 @@ def _run_as_postgres(argv: list[str], statements: str = "") -> None:
             start_new_session=True,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ProgramNotStarted(program=Path(argv[0]).name) from error
+        raise ProgramNotStarted(program=program) from error
     if answer.returncode != 0:
         said = (answer.stderr or answer.stdout).strip()[-600:]
-        raise ProgramNotStarted(f"{Path(argv[0]).name} failed: {said}", exit_code=answer.returncode)
+        raise ProgramNotStarted(
+            f"{program} failed: {said}",
+            mend=f"the user {user_for(folder)} (see shared/embedded/launch.py) must reach {folder}",
+            exit_code=answer.returncode,
+        )
 
 
 class EmbeddedPostgres:

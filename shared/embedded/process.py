@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ READY_POLL_SECONDS = 0.02
 EXIT_POLL_SECONDS = 0.02
 MAX_LOG_BYTES = 32 * 1024 * 1024
 LOG_TAIL_BYTES = 1_500
+SAME_USER = "same"
 LAUNCHER = Path(__file__).with_name("launch.py")
 
 
@@ -25,7 +26,8 @@ class Program:
     """What to run and how to know that it serves.
 
     `ready` answers True or False and never raises. `env` is added to our own environment.
-    `ordinary_user`: see `launch`. `orphan_signal` is what the kernel sends it when we die.
+    `user`: as whom it runs, a word of `launch`, asked right before each start.
+    `orphan_signal`: what the kernel sends it when we die.
     """
 
     name: str
@@ -34,7 +36,7 @@ class Program:
     ready: Callable[[], Awaitable[bool]]
     env: Mapping[str, str] = field(default_factory=dict)
     folder: Path | None = None
-    ordinary_user: bool = False
+    user: Callable[[], str] = lambda: SAME_USER
     before_start: Callable[[], None] = lambda: None
     stop_signal: signal.Signals = signal.SIGTERM
     orphan_signal: signal.Signals = signal.SIGKILL
@@ -137,9 +139,13 @@ class Child:
 
 def launch_argv(program: Program) -> tuple[str, ...]:
     """The command that becomes the program, tied to this process."""
-    user = "ordinary" if program.ordinary_user else "same"
+    return prepared(program.argv, program.user(), program.orphan_signal)
+
+
+def prepared(argv: Sequence[str], user: str, orphan_signal: signal.Signals) -> tuple[str, ...]:
+    """The command that starts `argv` by way of the launcher."""
     start = (sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()))
-    return (*start, str(int(program.orphan_signal)), user, "--", *program.argv)
+    return (*start, str(int(orphan_signal)), user, "--", *argv)
 
 
 def log_tail(path: Path) -> str:

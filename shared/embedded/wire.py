@@ -88,7 +88,11 @@ async def _connect(
     reader, writer = await asyncio.open_connection(
         endpoint.host, endpoint.port, limit=MAX_LINE_BYTES
     )
-    greeting = json.loads((await reader.readuntil(b"\r\n")).removeprefix(b"INFO "))
+    try:
+        greeting = json.loads((await reader.readuntil(b"\r\n")).removeprefix(b"INFO "))
+    except BaseException:
+        writer.close()
+        raise
     return reader, writer, greeting
 
 

@@ -1,5 +1,6 @@
 """`tellonce doctor` finds what is wrong with a set-up and says how to mend it."""
 
+import asyncio
 import json
 import os
 import signal
@@ -130,8 +131,6 @@ async def test_a_running_stack_that_is_not_well(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The silent service is named."""
-    import asyncio
-
     async with EmbeddedStack(dummy_plan(tmp_path)) as stack:
         pid = stack.status().pids["history"]
         os.kill(pid, signal.SIGSTOP)

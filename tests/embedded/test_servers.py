@@ -1,5 +1,6 @@
 """The embedded servers: data and port survive, and nothing is left half-made."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -49,8 +50,6 @@ async def test_the_server_syncs_before_it_acknowledges(tmp_path: Path) -> None:
 
 async def http_get(host: str, path: str) -> dict[str, dict[str, dict[str, object]]]:
     """A JSON document of the server's monitoring."""
-    import asyncio
-
     reader, writer = await asyncio.open_connection(*host.split(":"))
     writer.write(f"GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
     answer = await reader.read()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from shared.cli.status import examine
-from shared.embedded import state
+from shared.embedded import state, wire
 from shared.embedded.errors import DataFolderInUse, PortTaken, ProgramExited
 from shared.embedded.nats import EmbeddedNats
 from shared.embedded.probes import SERVICES
@@ -100,8 +100,6 @@ async def test_data_and_ports_are_the_same_at_the_next_start(tmp_path: Path) -> 
 
 async def publish(url: str) -> None:
     """One message into the ledger's stream."""
-    from shared.embedded import wire
-
     reply = json.loads(await wire.request(url, "ledger.1.demo.conv-1", b"{}", timeout_seconds=5))
     assert reply["stream"] == "LEDGER"
 
