@@ -19,7 +19,7 @@ check() { # what, command
 check format "$bin/ruff" format --quiet --check --diff .
 check lint "$bin/ruff" check --quiet .
 check types "$bin/mypy"
-check imports "$bin/lint-imports" --no-cache
+check imports "$bin/lint-imports" --no-cache --no-logo
 check locks sh requirements/lock.sh --check
 if [ -e shared/reference.py ] || [ -e shared/reference/__main__.py ]; then
     check reference "$bin/python" -m shared.reference --check

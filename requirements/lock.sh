@@ -22,9 +22,13 @@ if [ "${1-}" = --check ]; then
 else
     set -- --upgrade
 fi
-lock uv "$folder" "$@"
-lock run "$folder" "$@"
-lock dev "$folder" --constraint "$folder/run.txt" "$@"
+lock_all() {
+    lock uv "$folder" "$@" && lock run "$folder" "$@" && lock dev "$folder" --constraint "$folder/run.txt" "$@"
+}
+# What uv remembers is enough for a comparison, mostly; then no network is needed.
+if [ "$folder" = requirements ] || ! lock_all --offline 2>/dev/null; then
+    lock_all "$@"
+fi
 
 for name in uv run dev; do
     if ! cmp -s "requirements/$name.txt" "$folder/$name.txt"; then
