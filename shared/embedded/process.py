@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -58,13 +59,16 @@ class Child:
     async def start(cls, program: Program) -> "Child":
         """Start it; its output is appended to the log file.
 
+        The thread that calls this must live as long as the program: when it ends, Linux counts the
+        parent as dead.
+
         Raises: ProgramNotStarted if the process cannot be made.
         """
-        await asyncio.to_thread(program.before_start)
-        program.log_path.parent.mkdir(parents=True, exist_ok=True)
-        _limit_log(program.log_path)
-        with program.log_path.open("ab") as log:
-            try:
+        try:
+            await asyncio.to_thread(program.before_start)
+            program.log_path.parent.mkdir(parents=True, exist_ok=True)
+            shorten_log(program.log_path)
+            with program.log_path.open("ab") as log:
                 process = subprocess.Popen(
                     launch_argv(program),
                     stdin=subprocess.DEVNULL,
@@ -74,8 +78,8 @@ class Child:
                     cwd=program.folder,
                     start_new_session=True,
                 )
-            except OSError as error:
-                raise ProgramNotStarted(program=program.name, reason=error.strerror) from error
+        except OSError as error:
+            raise ProgramNotStarted(program=program.name, reason=error.strerror) from error
         return cls(program, process)
 
     @property
@@ -158,6 +162,8 @@ def log_tail(path: Path) -> str:
         return ""
 
 
-def _limit_log(path: Path) -> None:
+def shorten_log(path: Path) -> None:
+    """Move what a log file of more than MAX_LOG_BYTES holds to `<name>.1`; its writer goes on appending."""
     if path.exists() and path.stat().st_size > MAX_LOG_BYTES:
-        path.replace(path.with_suffix(".log.1"))
+        shutil.copyfile(path, path.with_name(path.name + ".1"))
+        os.truncate(path, 0)

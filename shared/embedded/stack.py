@@ -1,6 +1,7 @@
 """The whole stack on one machine: two servers, the bootstrap job, four services."""
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -11,11 +12,17 @@ from types import TracebackType
 from typing import Self
 
 from shared.embedded import nats, postgres, probes, state
-from shared.embedded.errors import PortTaken, ProgramExited, ProgramNotReady, SettingUnreadable
+from shared.embedded.errors import (
+    DataFolderUnusable,
+    PortTaken,
+    ProgramExited,
+    ProgramNotReady,
+    SettingUnreadable,
+)
 from shared.embedded.ports import LOOPBACK, port_is_free
 from shared.embedded.probes import SERVICES
 from shared.embedded.process import Child, Program, log_tail
-from shared.embedded.supervisor import Supervised, start_all, stop_all
+from shared.embedded.supervisor import Supervised, keep_logs_short, start_all, stop_all
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOTSTRAP_SECONDS = 30.0
@@ -67,6 +74,7 @@ class EmbeddedStack:
         self._servers: dict[str, Supervised] = {}
         self._services: dict[str, Supervised] = {}
         self._state: state.State = "stopped"
+        self._log_keeper: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Start everything and wait until all of it is ready.
@@ -80,6 +88,8 @@ class EmbeddedStack:
             self._assign(self._choose_ports())
             self._write()
             await self._start_programs()
+            kept = (*self._servers.values(), *self._services.values())
+            self._log_keeper = asyncio.create_task(keep_logs_short(kept), name="keep logs short")
             self._enter("ready")
         except BaseException:
             await self.stop()
@@ -88,11 +98,22 @@ class EmbeddedStack:
     async def stop(self) -> None:
         """Stop everything, services before servers. Nothing to do if nothing runs."""
         self._state = "stopped"
+        if self._log_keeper is not None:
+            self._log_keeper.cancel()
+            self._log_keeper = None
         await stop_all(list(self._services.values()))
         await stop_all(list(self._servers.values()))
-        if self.folder.exists():
+        with contextlib.suppress(DataFolderUnusable):
             self._write()
         self._held.close()
+
+    async def stop_services(self) -> None:
+        """Stop the services and leave the servers running; the state is `degraded` meanwhile."""
+        await stop_all(list(self._services.values()))
+
+    async def start_services(self) -> None:
+        """Start the services again. Raises: SetupError."""
+        await start_all(list(self._services.values()))
 
     async def restart(self) -> None:
         """Stop everything and start it again on the same ports and data. Raises: SetupError."""
@@ -220,7 +241,9 @@ class EmbeddedStack:
             kept = (*self._servers.values(), *self._services.values())
             self._state = "ready" if all(one.ready for one in kept) else "degraded"
         if self._state != "stopped":
-            self._write()
+            # Mending goes on while the disk is full; the next change is written again.
+            with contextlib.suppress(DataFolderUnusable):
+                self._write()
 
     def _write(self) -> None:
         state.write_status(self.folder, self.status())

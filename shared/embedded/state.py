@@ -48,7 +48,7 @@ def data_folder(named: str | None) -> Path:
 
 
 def write_status(folder: Path, status: Status) -> None:
-    """Replace `status.json` whole: a reader sees the old or the new one."""
+    """Replace `status.json` whole: a reader sees the old or the new one. Raises: DataFolderUnusable."""
     _replace(folder / "status.json", status.as_json() + "\n")
 
 
@@ -148,5 +148,8 @@ def _becomes_free(port: int) -> bool:
 
 def _replace(path: Path, text: str) -> None:
     draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
-    draft.write_text(text, "utf-8")
-    draft.replace(path)
+    try:
+        draft.write_text(text, "utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise DataFolderUnusable(file=path.name, reason=error.strerror) from error

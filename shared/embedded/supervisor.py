@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Sequence
 
 from shared.embedded.errors import ProgramExited, ProgramNotReady, SetupError
-from shared.embedded.process import Child, Program
+from shared.embedded.process import Child, Program, shorten_log
 
 FIRST_DELAY_SECONDS = 0.05
 LONGEST_DELAY_SECONDS = 2.0
 STEADY_SECONDS = 10.0
 FIRST_START_TRIES = 3
+LOG_CHECK_SECONDS = 30.0
 
 Changed = Callable[[], None]
 
@@ -106,6 +107,16 @@ async def start_all(kept: Sequence[Supervised]) -> None:
         for task in starts:
             task.cancel()
         await asyncio.gather(*starts, return_exceptions=True)
+
+
+async def keep_logs_short(kept: Sequence[Supervised]) -> None:
+    """Look after the log files until cancelled: none grows far beyond MAX_LOG_BYTES."""
+    while True:
+        await asyncio.sleep(LOG_CHECK_SECONDS)
+        for one in kept:
+            # A disk that is full now may be free at the next look.
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(shorten_log, one.program.log_path)
 
 
 async def stop_all(kept: Sequence[Supervised]) -> None:

@@ -76,6 +76,48 @@ async def test_a_part_that_does_not_answer_degrades_the_status(tmp_path: Path) -
             os.kill(pid, signal.SIGCONT)
 
 
+async def test_services_may_rest_while_the_servers_run(tmp_path: Path) -> None:
+    """What a timer or a provider does in that time waits in the servers."""
+    async with EmbeddedStack(dummy_plan(tmp_path)) as stack:
+        before = dict(stack.status().pids)
+        await stack.stop_services()
+        assert (await examine(tmp_path)).state == "degraded"
+        assert not [name for name in SERVICES if is_alive(before[name])]
+        await stack.start_services()
+        found = await examine(tmp_path)
+    assert found.state == "ready"
+    assert found.pids["nats"] == before["nats"]
+
+
+async def test_a_log_file_stays_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its older part is kept beside it, and the service goes on writing to the file."""
+    monkeypatch.setattr("shared.embedded.process.MAX_LOG_BYTES", 1_000)
+    monkeypatch.setattr("shared.embedded.supervisor.LOG_CHECK_SECONDS", 0.02)
+    log = tmp_path / "logs" / "router.log"
+    async with EmbeddedStack(dummy_plan(tmp_path)) as stack:
+        with log.open("ab") as file:
+            file.write(b"x" * 2_000)
+        await until(lambda: log.stat().st_size == 0, within_seconds=5)
+        os.kill(stack.status().pids["router"], signal.SIGKILL)
+        await until(lambda: log.stat().st_size > 0, within_seconds=BACK_SECONDS)
+        assert log.read_text() == "router started\n"
+    assert log.with_name("router.log.1").read_text().startswith("router started")
+
+
+async def test_a_folder_that_cannot_be_written_stops_no_service(tmp_path: Path) -> None:
+    """Mending goes on while the status file cannot be written: here, a folder is in its way."""
+    async with EmbeddedStack(dummy_plan(tmp_path)) as stack:
+        pid = stack.status().pids["router"]
+        (tmp_path / "status.json").unlink()
+        (tmp_path / "status.json").mkdir()
+        os.kill(pid, signal.SIGKILL)
+        await until(
+            lambda: stack.status().pids["router"] != pid and stack.status().state == "ready",
+            within_seconds=BACK_SECONDS,
+        )
+        (tmp_path / "status.json").rmdir()
+
+
 async def test_a_second_stack_on_the_same_folder_is_refused(tmp_path: Path) -> None:
     """Two stacks on one folder would destroy the ledger; the error names who holds it."""
     async with EmbeddedStack(dummy_plan(tmp_path)) as stack:
