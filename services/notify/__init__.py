@@ -1,0 +1,1 @@
+"""notify: who is told what, how, and until it is acknowledged; and mail to the customer."""

@@ -1,0 +1,1 @@
+"""How people are reached: the agents' screens, and mail to the customer."""

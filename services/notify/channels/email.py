@@ -1,0 +1,124 @@
+"""Mail to the customer: from `message.requested` to the bytes that a mail server takes, and back to an outcome.
+
+Sources, read 2026-11: RFC 5322 (headers, `msg-id`), RFC 3834 section 5 (`Auto-Submitted: no`: a person wrote it),
+RFC 5321 section 4.2.1 (4yz: try again, 5yz: never).
+Nothing of the event reaches a header without losing its control characters first.
+"""
+
+from __future__ import annotations
+
+import email.policy
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime
+
+from shared import mail_reference
+from shared.events import ConversationId, MessageRequested, MessageRequestedPersonal
+from shared.mail_reference import MailReference
+from shared.policy import Account
+
+NAME = "email"
+TITLE_MAX_CHARACTERS = 512
+ADDRESS_MAX_CHARACTERS = 254
+REFERENCES_MAX_CHARACTERS = 900
+"""All on one line of at most 998 characters (RFC 5322, section 2.1.1): folding an id would encode it."""
+DEFAULT_TITLE = "Your request"
+
+_POLICY = email.policy.SMTP.clone(max_line_length=990)
+_ADDRESS = re.compile(
+    r"(?P<local>[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64})@(?P<domain>[^\s@<>\"(),:;\[\]]+)\Z"
+)
+_MESSAGE_ID = re.compile(r"<?([!-;=?-~]+@[!-;=?-~]+)>?\Z")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+class Unsendable(Exception):
+    """The message can never leave as it is. `reason`: a stable word, without personal data."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One mail for one recipient. `sender` and `recipient` are envelope addresses in ASCII."""
+
+    sender: str
+    recipient: str
+    content: bytes
+
+
+def render(event: MessageRequested, account: Account | None, now: datetime) -> Mail:
+    """Return the mail that an agent's message becomes.
+
+    Raises: Unsendable with `channel_unknown`, `sender_unknown`, `erased` or `address_invalid`.
+    """
+    if event.open.channel != NAME:
+        raise Unsendable("channel_unknown")
+    if account is None or account.address is None:
+        raise Unsendable("sender_unknown")
+    if event.personal is None or event.conversation is None:
+        raise Unsendable("erased")
+    sender, recipient = _ascii_address(account.address), _ascii_address(event.personal.to)
+    message = EmailMessage(policy=_POLICY)
+    message["From"] = Address(addr_spec=sender)
+    message["To"] = Address(addr_spec=recipient)
+    message["Subject"] = _line(event.personal.title or account.title or DEFAULT_TITLE)
+    message["Date"] = format_datetime(now)
+    message["Message-ID"] = _own_id(event, event.conversation, sender.rpartition("@")[2])
+    _thread(message, event.personal)
+    message["Auto-Submitted"] = "no"
+    message.set_content(event.personal.text, charset="utf-8", cte="quoted-printable")
+    return Mail(sender, recipient, message.as_bytes())
+
+
+def _own_id(event: MessageRequested, conversation: ConversationId, domain: str) -> str:
+    try:
+        return mail_reference.write(MailReference(event.open.message_id, conversation), domain)
+    except ValueError:
+        raise Unsendable("sender_unknown") from None
+
+
+def _thread(message: EmailMessage, personal: MessageRequestedPersonal) -> None:
+    """Say what it answers, so that the customer's mail program keeps the thread together."""
+    answered = _message_ids([personal.in_reply_to or ""])
+    references = _newest(_message_ids([*personal.references, *answered]))
+    if answered:
+        message["In-Reply-To"] = answered[0]
+    if references:
+        message["References"] = " ".join(references)
+
+
+def _message_ids(given: list[str]) -> list[str]:
+    """Return the well-formed ids in angle brackets, each once, in order; others are left out."""
+    found = (_MESSAGE_ID.match(each.strip()) for each in given)
+    written = (f"<{match[1]}>" for match in found if match is not None)
+    return list(dict.fromkeys(each for each in written if len(each) < REFERENCES_MAX_CHARACTERS))
+
+
+def _newest(ids: list[str]) -> list[str]:
+    """Return the last ids that fit one line, in order."""
+    kept = ids
+    while sum(len(each) + 1 for each in kept) > REFERENCES_MAX_CHARACTERS:
+        kept = kept[1:]
+    return kept
+
+
+def _line(text: str) -> str:
+    """Return the text as one header line: control characters become blanks."""
+    return _CONTROLS.sub(" ", text).strip()[:TITLE_MAX_CHARACTERS]
+
+
+def _ascii_address(address: str) -> str:
+    """Return an address that every mail server takes: ASCII before the @, IDNA after it. Raises: Unsendable."""
+    found = _ADDRESS.match(address) if len(address) <= ADDRESS_MAX_CHARACTERS else None
+    if found is None or found["local"].strip(".") != found["local"] or ".." in found["local"]:
+        raise Unsendable("address_invalid")
+    try:
+        return f"{found['local']}@{found['domain'].encode('idna').decode()}"
+    except UnicodeError:
+        raise Unsendable("address_invalid") from None

@@ -1,0 +1,93 @@
+"""What notify may be asked to decide. Time, ids and policy enter here; the domain asks nobody."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from shared.events import (
+    AgentId,
+    AnyEvent,
+    ContactId,
+    ConversationId,
+    CustomerId,
+    MessageId,
+    NotificationId,
+)
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """What every decision needs.
+
+    Attributes:
+        cause: id of the ledger event, command or timer behind it; with the aggregate it gives the ids of the events.
+        cause_sha256: of a command's canonical body; `None` for events and timers.
+        now: when it is decided, with a zone.
+    """
+
+    tenant: str
+    conversation: ConversationId
+    customer: CustomerId | None = None
+    correlation: str | None = None
+    cause: str
+    cause_sha256: str | None = None
+    actor: str = "service:notify"
+    now: datetime
+
+
+class TellQueue(Command, frozen=True, kw_only=True):
+    """A contact waits in a queue: tell it, once per contact however often the contact is queued."""
+
+    contact_id: ContactId
+    queue: str
+    escalates: datetime
+
+
+class TellOwner(Command, frozen=True, kw_only=True):
+    """An agent took the conversation: she acknowledges its new requests by that, and is told that she owns it."""
+
+    agent: AgentId
+    escalates: datetime
+
+
+class IntendMessage(Command, frozen=True, kw_only=True):
+    """A message to the customer is about to leave. It is decided once; a second time decides nothing."""
+
+    message_id: MessageId
+
+
+class RecordSent(Command, frozen=True, kw_only=True):
+    """The transport took it."""
+
+    notification_id: NotificationId
+
+
+class Acknowledge(Command, frozen=True, kw_only=True):
+    """An agent says that she has seen it."""
+
+    notification_id: NotificationId
+    agent: AgentId
+
+
+class Escalate(Command, frozen=True, kw_only=True):
+    """Time is up: still unacknowledged? `to`: `agent-<id>` or `queue-<name>`, who is told then."""
+
+    notification_id: NotificationId
+    to: str
+
+
+AnyCommand = TellQueue | TellOwner | IntendMessage | RecordSent | Acknowledge | Escalate
+
+
+def origin(event: AnyEvent, now: datetime) -> dict[str, Any]:
+    """Return the fields of a command that a ledger event of a conversation causes."""
+    return {
+        "tenant": event.tenant,
+        "conversation": event.conversation,
+        "customer": event.customer,
+        "correlation": event.correlation,
+        "cause": event.id,
+        "now": now,
+    }

@@ -1,0 +1,199 @@
+"""What notify decides about one conversation's notifications.
+
+A decision that was made before decides nothing ([]): deliveries and commands come again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.notify.domain.commands import (
+    Acknowledge,
+    AnyCommand,
+    Escalate,
+    IntendMessage,
+    RecordSent,
+    TellOwner,
+    TellQueue,
+)
+from services.notify.domain.state import CUSTOMER, Notifications
+from shared import subjects
+from shared.errors import NotificationUnknown
+from shared.events import (
+    DATA_SCHEMA,
+    AgentId,
+    Data,
+    EventId,
+    Nothing,
+    NotificationAcknowledged,
+    NotificationAcknowledgedOpen,
+    NotificationEscalated,
+    NotificationEscalatedOpen,
+    NotificationEvent,
+    NotificationId,
+    NotificationRequested,
+    NotificationRequestedOpen,
+    NotificationSent,
+    NotificationSentOpen,
+)
+from shared.ids import decision_event_id, scoped_id
+from shared.memory import recall
+
+SCREEN = "screen"
+EMAIL = "email"
+SOURCE = "tellonce/notify"
+
+
+def decide(state: Notifications, command: AnyCommand) -> list[NotificationEvent]:
+    """Return the events that follow from `command`, in order; [] when it is already so.
+
+    Raises: NotificationUnknown, CommandIdReused (both for `Acknowledge` only).
+    """
+    match command:
+        case TellQueue():
+            return _tell_queue(state, command)
+        case TellOwner():
+            return _tell_owner(state, command)
+        case IntendMessage():
+            return _intend_message(state, command)
+        case RecordSent():
+            return _record_sent(state, command)
+        case Acknowledge():
+            return _acknowledge(state, command)
+        case Escalate():
+            return _escalate(state, command)
+
+
+def notification_id(command: TellQueue | TellOwner | IntendMessage) -> NotificationId:
+    """Return the id of the notification a command asks for: the same for the same request or owner change."""
+    scope = ("notification", command.tenant, command.conversation, *_what(command))
+    return NotificationId(scoped_id(*scope))
+
+
+def _what(command: TellQueue | TellOwner | IntendMessage) -> tuple[str, str]:
+    match command:
+        case TellQueue():
+            return "new_request", command.contact_id
+        case TellOwner():
+            return "owner_changed", command.cause
+        case IntendMessage():
+            return "customer_message", command.message_id
+
+
+def _tell_queue(state: Notifications, command: TellQueue) -> list[NotificationEvent]:
+    asked = notification_id(command)
+    if asked in state.by_id:
+        return []
+    wanted = NotificationRequestedOpen(
+        notification_id=asked,
+        reason="new_request",
+        recipient=f"queue-{command.queue}",
+        about=command.cause,
+        transport=SCREEN,
+        escalates=command.escalates,
+    )
+    return [_requested(command, wanted, 0)]
+
+
+def _tell_owner(state: Notifications, command: TellOwner) -> list[NotificationEvent]:
+    asked = notification_id(command)
+    if asked in state.by_id:
+        return []
+    wanted = NotificationRequestedOpen(
+        notification_id=asked,
+        reason="owner_changed",
+        recipient=f"agent-{command.agent}",
+        about=command.cause,
+        transport=SCREEN,
+        escalates=command.escalates,
+    )
+    acknowledged = [
+        _acknowledged(command, each.id, command.agent, k)
+        for k, each in enumerate(state.open_requests(), 1)
+    ]
+    return [*acknowledged, _requested(command, wanted, 0)]
+
+
+def _intend_message(state: Notifications, command: IntendMessage) -> list[NotificationEvent]:
+    asked = notification_id(command)
+    if asked in state.by_id:
+        return []
+    wanted = NotificationRequestedOpen(
+        notification_id=asked,
+        reason="customer_message",
+        recipient=CUSTOMER,
+        about=command.cause,
+        transport=EMAIL,
+        message_id=command.message_id,
+    )
+    return [_requested(command, wanted, 0)]
+
+
+def _record_sent(state: Notifications, command: RecordSent) -> list[NotificationEvent]:
+    known = state.by_id.get(command.notification_id)
+    if known is None or known.sent is not None:
+        return []
+    sent = NotificationSentOpen(notification_id=known.id, transport=known.transport)
+    envelope = _envelope(command, f"{known.id}/sent", 0)
+    return [NotificationSent(**envelope, data=Data(open=sent, personal=Nothing()))]
+
+
+def _acknowledge(state: Notifications, command: Acknowledge) -> list[NotificationEvent]:
+    if recall(state.seen, command.cause, command.cause_sha256) is not None:
+        return []
+    known = state.by_id.get(command.notification_id)
+    if known is None or known.recipient == CUSTOMER:
+        raise NotificationUnknown(notification_id=command.notification_id)
+    if known.acknowledged is not None:
+        return []
+    return [_acknowledged(command, known.id, command.agent, 0, "command")]
+
+
+def _escalate(state: Notifications, command: Escalate) -> list[NotificationEvent]:
+    known = state.by_id.get(command.notification_id)
+    if known is None or not known.waits_for_a_person or known.escalated_to is not None:
+        return []
+    escalated = NotificationEscalatedOpen(notification_id=known.id, to=command.to)
+    envelope = _envelope(command, f"{known.id}/escalated", 0)
+    return [NotificationEscalated(**envelope, data=Data(open=escalated, personal=Nothing()))]
+
+
+def _requested(
+    command: AnyCommand, wanted: NotificationRequestedOpen, k: int
+) -> NotificationRequested:
+    envelope = _envelope(command, command.cause, k)
+    return NotificationRequested(**envelope, data=Data(open=wanted, personal=Nothing()))
+
+
+def _acknowledged(
+    command: AnyCommand,
+    known_as: NotificationId,
+    by: AgentId,
+    k: int,
+    through: Any = "acceptance",
+) -> NotificationAcknowledged:
+    seen = NotificationAcknowledgedOpen(notification_id=known_as, by=by, through=through)
+    envelope = _envelope(command, command.cause, k)
+    return NotificationAcknowledged(**envelope, data=Data(open=seen, personal=Nothing()))
+
+
+def _envelope(command: AnyCommand, id_scope: str, k: int) -> dict[str, Any]:
+    """Return all of an event but its data; the id is the k-th of `id_scope` in the aggregate."""
+    aggregate = subjects.notification(command.conversation)
+    return {
+        "specversion": "1.0",
+        "id": EventId(decision_event_id(command.tenant, aggregate, id_scope, k)),
+        "source": SOURCE,
+        "occurred": command.now,
+        "aggregate": aggregate,
+        "dataschema": DATA_SCHEMA,
+        "datacontenttype": "application/json",
+        "tenant": command.tenant,
+        "recorded": command.now,
+        "actor": command.actor,
+        "conversation": command.conversation,
+        "customer": command.customer,
+        "causation": command.cause,
+        "causation_sha256": command.cause_sha256,
+        "correlation": command.correlation,
+    }

@@ -1,0 +1,86 @@
+"""What became of a message to the customer, as the contact event that notify reports on CONTACTS."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from services.notify.domain.decisions import EMAIL, SOURCE
+from services.notify.domain.state import Notification
+from shared.events import (
+    DATA_SCHEMA,
+    ContactId,
+    Data,
+    EventId,
+    MessageFailed,
+    MessageOutcomeOpen,
+    MessageRequested,
+    MessageSent,
+    MessageUncertain,
+    Nothing,
+)
+from shared.ids import contact_event_id
+
+INTERRUPTED = "interrupted"
+
+OutcomeEvent = MessageSent | MessageFailed | MessageUncertain
+_KINDS: dict[str, type[OutcomeEvent]] = {
+    "sent": MessageSent,
+    "failed": MessageFailed,
+    "uncertain": MessageUncertain,
+}
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How the hand-over ended. `reason`: a stable word such as `smtp_550`, `unreachable`, `interrupted`."""
+
+    kind: Literal["sent", "failed", "uncertain"]
+    reason: str | None = None
+
+
+def outcome_of(intent: Notification, remembered: Outcome | None) -> Outcome:
+    """Return what is known of a message whose intent stands in the ledger.
+
+    `remembered`: what this process saw itself and could not report yet. Without either nobody knows.
+    """
+    if intent.sent is not None:
+        return Outcome(kind="sent")
+    return remembered or Outcome(kind="uncertain", reason=INTERRUPTED)
+
+
+def outcome_event(request: MessageRequested, outcome: Outcome, at: datetime) -> OutcomeEvent:
+    """Return the report: the same for the same message, so that whichever is stored first stays alone.
+
+    `at`: a time that stands in the ledger, so that a repeated report has the same bytes.
+    """
+    message_id = request.open.message_id
+    contact_id = ContactId(f"out-{message_id}")
+    found = MessageOutcomeOpen(
+        contact_id=contact_id,
+        channel=EMAIL,
+        account=request.open.account,
+        provider_id=message_id,
+        provider_time=at,
+        message_id=message_id,
+        reason=outcome.reason,
+    )
+    event_id = contact_event_id(request.tenant, EMAIL, request.open.account, message_id, "outcome")
+    return _KINDS[outcome.kind](
+        specversion="1.0",
+        id=EventId(event_id),
+        source=SOURCE,
+        occurred=at,
+        aggregate=f"contact-{contact_id}",
+        dataschema=DATA_SCHEMA,
+        datacontenttype="application/json",
+        tenant=request.tenant,
+        recorded=at,
+        actor="service:notify",
+        conversation=request.conversation,
+        customer=request.customer,
+        causation=request.id,
+        correlation=request.correlation,
+        data=Data(open=found, personal=Nothing()),
+    )

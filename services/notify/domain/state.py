@@ -1,0 +1,120 @@
+"""The fold of `notif-<conversation id>`: who was to be told, and how far that went."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+from msgspec.structs import replace
+
+from shared.events import (
+    AnyEvent,
+    MessageId,
+    NotificationAcknowledged,
+    NotificationEscalated,
+    NotificationId,
+    NotificationReason,
+    NotificationRequested,
+    NotificationSent,
+)
+from shared.memory import Memory, remember
+
+
+class Notification(msgspec.Struct, frozen=True, kw_only=True):
+    """One intent to tell somebody.
+
+    Attributes:
+        recipient: `agent-<id>`, `queue-<name>` or `customer`.
+        about: id of the ledger event that asked for it.
+        transport: `screen` or `email`.
+        sent: when the transport took it; `None` while nobody knows that it did.
+        acknowledged: ledger sequence of the acknowledgement; `None` while nobody acknowledged.
+        escalated_to: who was told because nobody acknowledged.
+    """
+
+    id: NotificationId
+    reason: NotificationReason
+    recipient: str
+    about: str
+    transport: str
+    requested: datetime
+    message_id: MessageId | None = None
+    sent: datetime | None = None
+    acknowledged: int | None = None
+    escalated_to: str | None = None
+
+    @property
+    def waits_for_a_person(self) -> bool:
+        """Whether somebody is to acknowledge it and nobody did."""
+        return self.recipient != CUSTOMER and self.acknowledged is None
+
+
+CUSTOMER = "customer"
+
+
+class Notifications(msgspec.Struct, frozen=True, kw_only=True):
+    """All notifications of one conversation, oldest first. `sequence`: of the last folded event."""
+
+    by_id: dict[NotificationId, Notification] = {}
+    seen: Memory = {}
+    sequence: int = 0
+
+    def about(self, event_id: str) -> list[Notification]:
+        """Return what one ledger event asked for, in order; [] when it asked for nothing yet."""
+        return [each for each in self.by_id.values() if each.about == event_id]
+
+    def open_requests(self) -> list[Notification]:
+        """Return the notifications of new requests that nobody has acknowledged."""
+        return [
+            each
+            for each in self.by_id.values()
+            if each.reason == "new_request" and each.waits_for_a_person
+        ]
+
+
+NONE_YET = Notifications()
+
+
+def evolve(state: Notifications, sequence: int, event: AnyEvent) -> Notifications:
+    """Return the notifications after one event of `notif-<conversation id>`. It never fails."""
+    changed = replace(state, sequence=sequence, seen=remember(state.seen, sequence, event))
+    match event:
+        case NotificationRequested():
+            return _with(changed, _requested(event))
+        case NotificationSent():
+            return _marked(changed, event.open.notification_id, sent=event.recorded)
+        case NotificationAcknowledged():
+            return _marked(changed, event.open.notification_id, acknowledged=sequence)
+        case NotificationEscalated():
+            return _marked(changed, event.open.notification_id, escalated_to=event.open.to)
+        case _:
+            return changed
+
+
+def fold(events: Iterable[tuple[int, AnyEvent]], start: Notifications = NONE_YET) -> Notifications:
+    """Return the notifications after (sequence, event) pairs in ledger order."""
+    for sequence, event in events:
+        start = evolve(start, sequence, event)
+    return start
+
+
+def _requested(event: NotificationRequested) -> Notification:
+    return Notification(
+        id=event.open.notification_id,
+        reason=event.open.reason,
+        recipient=event.open.recipient,
+        about=event.open.about,
+        transport=event.open.transport,
+        requested=event.recorded,
+        message_id=event.open.message_id,
+    )
+
+
+def _with(state: Notifications, notification: Notification) -> Notifications:
+    return replace(state, by_id={**state.by_id, notification.id: notification})
+
+
+def _marked(state: Notifications, known_as: NotificationId, **changes: object) -> Notifications:
+    known = state.by_id.get(known_as)
+    return state if known is None else _with(state, replace(known, **changes))

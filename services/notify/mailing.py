@@ -1,0 +1,182 @@
+"""From `message.requested` to its outcome: the mail leaves at most once, whatever dies in between.
+
+connect, EHLO, MAIL, RCPT | intent appended | DATA | `notification.sent` appended | outcome reported | acknowledged
+
+Before the intent a failure costs nothing and is tried again. An intent without a known end is `message.uncertain`:
+the mail is never handed over a second time.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+import structlog
+
+from services.notify.channels.email import Mail, Unsendable, render
+from services.notify.channels.smtp import Envelope, MailRefused, MailServer, MailUncertain
+from services.notify.domain.commands import IntendMessage, RecordSent, origin
+from services.notify.domain.decisions import EMAIL, notification_id
+from services.notify.domain.outcomes import Outcome, OutcomeEvent, outcome_event, outcome_of
+from services.notify.domain.state import Notification
+from services.notify.redelivery import Later
+from services.notify.store import Decided, NotificationStore
+from shared import subjects
+from shared.bus import Bus
+from shared.clock import Clock
+from shared.codec import Codec
+from shared.events import AnyEvent, MessageId, MessageRequested
+from shared.policy import Policies
+
+ATTEMPTS_MAX = 20
+RETRY_DELAY_SECONDS = 0.5
+RETRY_DELAY_MAX_SECONDS = 60.0
+"""0.5 s doubling to a minute, 20 times: a mail server may be away for a quarter of an hour."""
+REMEMBERED_OUTCOMES = 1_024
+
+log = structlog.get_logger("notify.mailing")
+
+
+class Reports(Protocol):
+    """Takes outcomes to CONTACTS."""
+
+    async def report(self, event: OutcomeEvent) -> None:
+        """Store it, once per event id. Raises: BusUnavailable, JetStreamRefused."""
+        ...
+
+
+class ContactReports:
+    """Outcomes as contact events on the conversation's partition of CONTACTS."""
+
+    def __init__(self, bus: Bus, codec: Codec) -> None:
+        self._bus = bus
+        self._codec = codec
+
+    async def report(self, event: OutcomeEvent) -> None:
+        """See `Reports.report`."""
+        sealed: Sequence[bytes] = await self._codec.seal([event])
+        subject = subjects.contact(event.tenant, EMAIL, event.conversation or event.aggregate)
+        await self._bus.store(subject, sealed[0], msg_id=event.id)
+
+
+class Mailing:
+    """Sends messages to customers, one after another."""
+
+    def __init__(
+        self,
+        store: NotificationStore,
+        server: MailServer,
+        reports: Reports,
+        policies: Policies,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._server = server
+        self._reports = reports
+        self._policies = policies
+        self._clock = clock
+        self._seen: OrderedDict[MessageId, Outcome] = OrderedDict()
+
+    async def on_event(self, event: AnyEvent, attempt: int) -> None:
+        """Handle one ledger event; all but `message.requested` is nothing to us.
+
+        `attempt`: 1 for the first delivery. Raises: Later, and what the ledger, the bus and the policy raise.
+        """
+        if isinstance(event, MessageRequested) and event.conversation is not None:
+            await self._send(event, self._intent(event), attempt)
+
+    async def _send(self, event: MessageRequested, intent: IntendMessage, attempt: int) -> None:
+        state = await self._store.load(intent.tenant, intent.conversation)
+        known = state.by_id.get(notification_id(intent))
+        if known is not None:
+            await self._settle(event, known)
+            return
+        try:
+            mail = self._render(event)
+            async with self._server.envelope(mail) as envelope:
+                known = await self._hand_over_once(event, intent, envelope, mail)
+                await self._settle(event, known)
+        except Unsendable as error:
+            await self._give_up(event, intent, error.reason)
+        except MailRefused as error:
+            if error.temporary and attempt < ATTEMPTS_MAX:
+                raise Later(_delay_seconds(attempt), error.reason) from error
+            await self._give_up(event, intent, error.reason)
+
+    def _render(self, event: MessageRequested) -> Mail:
+        account = self._policies.of(event.tenant).account(EMAIL, event.open.account)
+        return render(event, account, self._clock.now())
+
+    async def _hand_over_once(
+        self, event: MessageRequested, intent: IntendMessage, envelope: Envelope, mail: Mail
+    ) -> Notification:
+        """Append the intent; hand the mail over only if it was not there before us."""
+        decided = await self._store.decide(intent)
+        if decided.events:
+            self._remember(event.open.message_id, await _hand_over(envelope, mail))
+        return _intended(decided, intent)
+
+    async def _give_up(self, event: MessageRequested, intent: IntendMessage, reason: str) -> None:
+        """Close the door with the intent first: after a failure was reported nothing may leave any more."""
+        decided = await self._store.decide(intent)
+        if decided.events:
+            self._remember(event.open.message_id, Outcome(kind="failed", reason=reason))
+        await self._settle(event, _intended(decided, intent))
+
+    async def _settle(self, event: MessageRequested, intent: Notification) -> None:
+        """Record and report how it ended, as far as anybody knows. Repeating it changes nothing."""
+        outcome = outcome_of(intent, self._seen.get(event.open.message_id))
+        at = intent.requested
+        if outcome.kind == "sent":
+            at = await self._record_sent(event, intent)
+        await self._reports.report(outcome_event(event, outcome, at))
+        log.info(
+            "message_settled",
+            message_id=event.open.message_id,
+            conversation=event.conversation,
+            outcome=outcome.kind,
+            reason=outcome.reason,
+        )
+
+    async def _record_sent(self, event: MessageRequested, intent: Notification) -> datetime:
+        """Return when the hand-over was recorded; it is recorded now if it was not."""
+        if intent.sent is not None:
+            return intent.sent
+        record = RecordSent(**self._origin(event), notification_id=intent.id)
+        decided = await self._store.decide(record)
+        return decided.state.by_id[intent.id].sent or intent.requested
+
+    def _intent(self, event: MessageRequested) -> IntendMessage:
+        return IntendMessage(**self._origin(event), message_id=event.open.message_id)
+
+    def _origin(self, event: MessageRequested) -> dict[str, Any]:
+        return origin(event, self._clock.now())
+
+    def _remember(self, message_id: MessageId, outcome: Outcome) -> None:
+        """Keep what only this process knows until the ledger has it."""
+        self._seen[message_id] = outcome
+        while len(self._seen) > REMEMBERED_OUTCOMES:
+            self._seen.popitem(last=False)
+
+
+async def _hand_over(envelope: Envelope, mail: Mail) -> Outcome:
+    """Return how DATA ended. A refusal that would be temporary is final here: the mail is not handed over twice."""
+    try:
+        await envelope.hand_over(mail.content)
+    except MailRefused as error:
+        return Outcome(kind="failed", reason=error.reason)
+    except MailUncertain:
+        return Outcome(kind="uncertain", reason="connection_lost")
+    return Outcome(kind="sent")
+
+
+def _intended(decided: Decided, intent: IntendMessage) -> Notification:
+    return decided.state.by_id[notification_id(intent)]
+
+
+def _delay_seconds(attempt: int) -> float:
+    """Return the back-off before delivery `attempt` + 1."""
+    doubled: float = RETRY_DELAY_SECONDS * 2 ** min(attempt - 1, 16)
+    return min(doubled, RETRY_DELAY_MAX_SECONDS)

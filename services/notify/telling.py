@@ -1,0 +1,173 @@
+"""From an event of a conversation to the screens of those who must know, until somebody acknowledges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from services.notify.channels.screen import ScreenMessage, Screens
+from services.notify.domain.commands import (
+    Acknowledge,
+    AnyCommand,
+    Escalate,
+    RecordSent,
+    TellOwner,
+    TellQueue,
+    origin,
+)
+from services.notify.domain.decisions import SCREEN
+from services.notify.domain.people import escalates_to, may_acknowledge
+from services.notify.domain.state import Notification
+from services.notify.redelivery import Later
+from services.notify.store import Decided, NotificationStore
+from shared.clock import Clock
+from shared.errors import CommandForbidden
+from shared.events import (
+    AnyEvent,
+    CallbackReached,
+    ContactAccepted,
+    ContactQueued,
+    ConversationId,
+    NotificationEvent,
+    NotificationId,
+    NotificationRequested,
+    PacketId,
+    TransferAccepted,
+)
+from shared.policy import Policies
+from shared.timers import Timer, Timers
+
+TIMER_KIND = "notification_escalation"
+ASK_AGAIN_SECONDS = 10.0
+
+
+class Telling:
+    """Tells queues and owners, takes acknowledgements, escalates."""
+
+    def __init__(
+        self,
+        store: NotificationStore,
+        screens: Screens,
+        timers: Timers,
+        policies: Policies,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._screens = screens
+        self._timers = timers
+        self._policies = policies
+        self._clock = clock
+
+    async def on_event(self, event: AnyEvent) -> None:
+        """Handle one ledger event: a new request or a new owner; any other is nothing to us.
+
+        Raises: what the ledger, the bus and the policy raise; handled again, it goes on where it stopped.
+        """
+        command = self._command(event)
+        if command is None:
+            return
+        decided = await self._store.decide(command, self._arm)
+        packet_id: PacketId | None = getattr(event.open, "packet_id", None)
+        for each in decided.state.about(event.id):
+            if each.transport == SCREEN and each.sent is None:
+                await self._screens.show(event.tenant, _message(command, each, packet_id=packet_id))
+                record = RecordSent(**origin(event, self._clock.now()), notification_id=each.id)
+                await self._store.decide(record)
+
+    async def on_timer(self, timer: Timer, attempt: int) -> None:
+        """Answer a fired timer's question: still unacknowledged? Then the next person is told.
+
+        Raises: Later once, when the notification is not there (its append may still be under way).
+        """
+        conversation = ConversationId(timer.aggregate.removeprefix("notif-"))
+        state = await self._store.load(timer.tenant, conversation, leader=True)
+        known = state.by_id.get(NotificationId(timer.id))
+        if known is None:
+            if attempt == 1:
+                raise Later(ASK_AGAIN_SECONDS, "notification_absent")
+            return
+        if not known.waits_for_a_person:
+            return
+        policy = self._policies.of(timer.tenant)
+        command = Escalate(
+            tenant=timer.tenant,
+            conversation=conversation,
+            cause=timer.id,
+            now=self._clock.now(),
+            notification_id=known.id,
+            to=escalates_to(policy, known.recipient),
+        )
+        decided = await self._store.decide(command)
+        await self._show_escalated(command, decided.state.by_id[known.id])
+
+    async def acknowledge(self, command: Acknowledge) -> Decided:
+        """Carry out an agent's acknowledgement.
+
+        Raises: NotificationUnknown, CommandIdReused, CommandForbidden for an agent who was not told.
+        """
+        policy = self._policies.of(command.tenant)
+        state = await self._store.load(command.tenant, command.conversation)
+        known = state.by_id.get(command.notification_id)
+        if known is not None and not may_acknowledge(policy, known, command.agent):
+            raise CommandForbidden(notification_id=known.id)
+        return await self._store.decide(command)
+
+    async def _show_escalated(self, command: Escalate, known: Notification) -> None:
+        """Tell the next person; repeated after a crash, because a screen forgives it."""
+        if known.escalated_to is not None and known.acknowledged is None:
+            message = _message(command, known, escalated=known.escalated_to)
+            await self._screens.show(command.tenant, message)
+
+    def _command(self, event: AnyEvent) -> TellQueue | TellOwner | None:
+        if event.conversation is None:
+            return None
+        now = self._clock.now()
+        match event:
+            case ContactQueued():
+                return TellQueue(
+                    **origin(event, now),
+                    contact_id=event.open.contact_id,
+                    queue=event.open.queue,
+                    escalates=self._deadline(event.tenant, now),
+                )
+            case ContactAccepted() | TransferAccepted() | CallbackReached():
+                return TellOwner(
+                    **origin(event, now),
+                    agent=event.open.agent,
+                    escalates=self._deadline(event.tenant, now),
+                )
+            case _:
+                return None
+
+    def _deadline(self, tenant: str, now: datetime) -> datetime:
+        return now + timedelta(seconds=self._policies.of(tenant).times.notification_seconds)
+
+    async def _arm(self, events: Sequence[NotificationEvent]) -> None:
+        """Arm the escalation of what is about to be requested; an orphan asks and is answered no."""
+        for event in events:
+            if isinstance(event, NotificationRequested) and event.open.escalates is not None:
+                await self._timers.arm(
+                    event.tenant,
+                    event.aggregate,
+                    TIMER_KIND,
+                    event.open.notification_id,
+                    event.open.escalates,
+                )
+
+
+def _message(
+    command: AnyCommand,
+    notification: Notification,
+    *,
+    packet_id: PacketId | None = None,
+    escalated: str | None = None,
+) -> ScreenMessage:
+    return ScreenMessage(
+        notification_id=notification.id,
+        reason=notification.reason,
+        conversation=command.conversation,
+        about=notification.about,
+        recipient=notification.recipient,
+        packet_id=packet_id,
+        escalated=escalated,
+    )

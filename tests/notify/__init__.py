@@ -1,0 +1,1 @@
+"""Tests of notify: its decisions, its mail, and the running service."""

@@ -1,0 +1,120 @@
+"""Events of a conversation as the router writes them, for notify to read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from shared import subjects
+from shared.events import (
+    DATA_SCHEMA,
+    AgentId,
+    AnyEvent,
+    CallbackId,
+    CallbackReached,
+    CallbackReachedOpen,
+    ContactAccepted,
+    ContactAcceptedOpen,
+    ContactId,
+    ContactQueued,
+    ContactQueuedOpen,
+    ConversationId,
+    CustomerId,
+    Data,
+    EventId,
+    MessageId,
+    MessageRequested,
+    MessageRequestedOpen,
+    MessageRequestedPersonal,
+    Nothing,
+    OfferId,
+    PacketId,
+    TransferAccepted,
+    TransferAcceptedOpen,
+    TransferId,
+)
+from shared.ids import scoped_id
+
+TENANT = "demo"
+CONVERSATION = ConversationId("c1")
+NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+PACKET = PacketId("packet-1")
+
+
+def envelope(event_id: str, conversation: ConversationId = CONVERSATION) -> dict[str, Any]:
+    """All of a router's event but its data."""
+    return {
+        "specversion": "1.0",
+        "id": EventId(scoped_id("test", event_id)),
+        "source": "tellonce/router",
+        "occurred": NOW,
+        "aggregate": subjects.conversation(conversation),
+        "dataschema": DATA_SCHEMA,
+        "datacontenttype": "application/json",
+        "tenant": TENANT,
+        "recorded": NOW,
+        "actor": "service:router",
+        "conversation": conversation,
+        "customer": CustomerId("anna"),
+        "correlation": "affair-1",
+    }
+
+
+def queued(event_id: str, contact: str = "call-1", queue: str = "hotline") -> ContactQueued:
+    told = ContactQueuedOpen(
+        contact_id=ContactId(contact), queue=queue, rule="entry", policy_version="v1"
+    )
+    return ContactQueued(**envelope(event_id), data=Data(open=told, personal=Nothing()))
+
+
+def accepted(event_id: str, agent: str = "piotr", contact: str = "call-1") -> ContactAccepted:
+    told = ContactAcceptedOpen(
+        offer_id=OfferId("offer-1"),
+        contact_id=ContactId(contact),
+        agent=AgentId(agent),
+        packet_id=PACKET,
+    )
+    return ContactAccepted(**envelope(event_id), data=Data(open=told, personal=Nothing()))
+
+
+def transferred(event_id: str, sender: str = "piotr", agent: str = "ewa") -> TransferAccepted:
+    told = TransferAcceptedOpen(
+        transfer_id=TransferId("transfer-1"),
+        kind="warm",
+        sender=AgentId(sender),
+        agent=AgentId(agent),
+        packet_id=PACKET,
+    )
+    return TransferAccepted(**envelope(event_id), data=Data(open=told, personal=Nothing()))
+
+
+def reached(event_id: str, agent: str = "piotr") -> CallbackReached:
+    told = CallbackReachedOpen(
+        callback_id=CallbackId("callback-1"), agent=AgentId(agent), packet_id=PACKET
+    )
+    return CallbackReached(**envelope(event_id), data=Data(open=told, personal=Nothing()))
+
+
+def message(
+    event_id: str,
+    *,
+    message_id: str = "m1",
+    to: str = "anna@customer.example",
+    title: str | None = "Your parcel",
+    text: str = "Paczka czeka w magazynie. Zażółć gęślą jaźń.\n.\nMarek\n",
+    in_reply_to: str | None = None,
+    references: list[str] | None = None,
+    account: str = "shop",
+    channel: str = "email",
+) -> MessageRequested:
+    told = MessageRequestedOpen(
+        message_id=MessageId(message_id), channel=channel, account=account, agent=AgentId("marek")
+    )
+    written = MessageRequestedPersonal(
+        to=to, title=title, text=text, in_reply_to=in_reply_to, references=references or []
+    )
+    return MessageRequested(**envelope(event_id), data=Data(open=told, personal=written))
+
+
+def types(events: list[AnyEvent]) -> list[str]:
+    return [event.type for event in events]

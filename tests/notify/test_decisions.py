@@ -1,0 +1,233 @@
+"""What notify decides: given what happened, when asked, then these events, and nothing when asked again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from services.notify.domain.commands import (
+    Acknowledge,
+    AnyCommand,
+    Escalate,
+    IntendMessage,
+    RecordSent,
+    TellOwner,
+    TellQueue,
+)
+from services.notify.domain.decisions import decide, notification_id
+from services.notify.domain.state import Notifications, evolve, fold
+from shared.errors import CommandIdReused, NotificationUnknown
+from shared.events import (
+    AgentId,
+    ContactId,
+    MessageId,
+    NotificationAcknowledged,
+    NotificationEscalated,
+    NotificationId,
+    NotificationRequested,
+    NotificationSent,
+)
+from tests.notify.samples import CONVERSATION, NOW, TENANT
+
+ESCALATES = NOW + timedelta(seconds=120)
+
+
+def base(cause: str, **more: Any) -> dict[str, Any]:
+    return {"tenant": TENANT, "conversation": CONVERSATION, "cause": cause, "now": NOW, **more}
+
+
+def tell_queue(cause: str, contact: str = "call-1") -> TellQueue:
+    return TellQueue(
+        **base(cause), contact_id=ContactId(contact), queue="hotline", escalates=ESCALATES
+    )
+
+
+def tell_owner(cause: str, agent: str = "piotr") -> TellOwner:
+    return TellOwner(**base(cause), agent=AgentId(agent), escalates=ESCALATES)
+
+
+def intend(cause: str) -> IntendMessage:
+    return IntendMessage(**base(cause), message_id=MessageId("m1"))
+
+
+def sent(known_as: NotificationId, cause: str = "e1") -> RecordSent:
+    return RecordSent(**base(cause), notification_id=known_as)
+
+
+def acknowledge(known_as: NotificationId, cause: str = "cmd-1", sha: str = "a") -> Acknowledge:
+    return Acknowledge(
+        **base(cause, cause_sha256=sha, actor="agent:piotr"),
+        notification_id=known_as,
+        agent=AgentId("piotr"),
+    )
+
+
+def escalate(known_as: NotificationId) -> Escalate:
+    return Escalate(**base(known_as), notification_id=known_as, to="agent-ewa")
+
+
+REQUEST = notification_id(tell_queue("e1"))
+
+
+def given(*commands: AnyCommand) -> Notifications:
+    """The state after these commands were carried out."""
+    state = Notifications()
+    for command in commands:
+        state = after(state, decide(state, command))
+    return state
+
+
+def after(state: Notifications, events: list[Any]) -> Notifications:
+    return fold(enumerate(events, state.sequence + 1), state)
+
+
+def then(state: Notifications, command: AnyCommand, *expected: type[Any]) -> list[Any]:
+    """The command writes these types of events, and nothing when it comes again."""
+    events = decide(state, command)
+    assert [type(event) for event in events] == list(expected)
+    assert decide(after(state, events), command) == []
+    return events
+
+
+def test_a_new_request_is_told_to_its_queue() -> None:
+    """A queued contact asks for one notification of its queue, with the time of its escalation."""
+    (requested,) = then(given(), tell_queue("e1"), NotificationRequested)
+    assert requested.open.recipient == "queue-hotline"
+    assert requested.open.reason == "new_request"
+    assert requested.open.about == "e1"
+    assert requested.open.escalates == ESCALATES
+    assert requested.aggregate == "notif-c1"
+
+
+def test_a_contact_queued_again_is_not_a_new_request() -> None:
+    """After a refused offer the same contact is queued again: the queue is not told a second time."""
+    then(given(tell_queue("e1")), tell_queue("e2"))
+
+
+def test_a_second_contact_of_the_conversation_is_a_new_request() -> None:
+    """Another contact that waits is told on its own."""
+    then(given(tell_queue("e1")), tell_queue("e2", "chat-1"), NotificationRequested)
+
+
+def test_a_new_owner_is_told_and_acknowledges_the_request() -> None:
+    """Who accepts has seen the request; that she owns the conversation now is told once more."""
+    state = given(tell_queue("e1"))
+    acknowledged, requested = then(
+        state, tell_owner("e2"), NotificationAcknowledged, NotificationRequested
+    )
+    assert acknowledged.open.notification_id == REQUEST
+    assert (acknowledged.open.by, acknowledged.open.through) == ("piotr", "acceptance")
+    assert requested.open.recipient == "agent-piotr"
+    assert requested.open.reason == "owner_changed"
+
+
+def test_a_new_owner_acknowledges_every_open_request_once() -> None:
+    """Two contacts waited; both are acknowledged; one that was acknowledged before is not again."""
+    state = given(
+        tell_queue("e1"),
+        tell_queue("e2", "chat-1"),
+        tell_queue("e3", "form-1"),
+        acknowledge(REQUEST),
+    )
+    events = then(
+        state,
+        tell_owner("e4"),
+        NotificationAcknowledged,
+        NotificationAcknowledged,
+        NotificationRequested,
+    )
+    assert REQUEST not in {each.open.notification_id for each in events}
+    assert len({each.id for each in events}) == len(events)
+
+
+def test_each_change_of_owner_is_told() -> None:
+    """The second owner is told too, although the first has not acknowledged yet."""
+    state = given(tell_queue("e1"), tell_owner("e2"))
+    (requested,) = then(state, tell_owner("e3", "ewa"), NotificationRequested)
+    assert requested.open.recipient == "agent-ewa"
+
+
+def test_the_same_decision_has_the_same_ids() -> None:
+    """Decided by another process at another time, the events have the same ids: the ledger keeps one of each."""
+    later = tell_owner("e2")
+    first = decide(given(tell_queue("e1")), later)
+    second = decide(
+        given(tell_queue("e1")),
+        type(later)(**base("e2", now=ESCALATES), agent=AgentId("piotr"), escalates=ESCALATES),
+    )
+    assert [each.id for each in first] == [each.id for each in second]
+
+
+def test_what_was_shown_is_recorded_once() -> None:
+    """The transport's yes is recorded once; for something that nobody asked for it is nothing."""
+    then(given(tell_queue("e1")), sent(REQUEST), NotificationSent)
+    then(given(), sent(REQUEST))
+
+
+def test_an_agent_acknowledges_by_command() -> None:
+    """The acknowledgement names the agent, the command and the command's hash."""
+    (event,) = then(given(tell_queue("e1")), acknowledge(REQUEST), NotificationAcknowledged)
+    assert (event.open.by, event.open.through) == ("piotr", "command")
+    assert (event.causation, event.causation_sha256) == ("cmd-1", "a")
+    assert event.actor == "agent:piotr"
+
+
+def test_a_second_command_finds_it_acknowledged() -> None:
+    """Another command for the same notification is already true: no event, no refusal."""
+    then(given(tell_queue("e1"), acknowledge(REQUEST)), acknowledge(REQUEST, "cmd-2", "b"))
+
+
+def test_a_command_id_with_another_body_is_refused() -> None:
+    """The id of a command is not used for two things."""
+    state = given(tell_queue("e1"), acknowledge(REQUEST))
+    with pytest.raises(CommandIdReused):
+        decide(state, acknowledge(REQUEST, "cmd-1", "other"))
+
+
+def test_what_nobody_was_told_cannot_be_acknowledged() -> None:
+    """An unknown notification, and a message to the customer, are not an agent's to acknowledge."""
+    with pytest.raises(NotificationUnknown):
+        decide(given(), acknowledge(REQUEST))
+    with pytest.raises(NotificationUnknown):
+        decide(given(intend("e1")), acknowledge(notification_id(intend("e1"))))
+
+
+def test_an_unacknowledged_notification_escalates_once() -> None:
+    """Time is up and nobody acknowledged: the next person is told, once."""
+    (event,) = then(given(tell_queue("e1")), escalate(REQUEST), NotificationEscalated)
+    assert event.open.to == "agent-ewa"
+
+
+def test_an_acknowledged_notification_does_not_escalate() -> None:
+    """The fired timer is a question; acknowledged in time, the answer is no."""
+    then(given(tell_queue("e1"), acknowledge(REQUEST)), escalate(REQUEST))
+    then(given(tell_queue("e1"), tell_owner("e2")), escalate(REQUEST))
+    then(given(), escalate(REQUEST))
+
+
+def test_an_escalated_notification_can_still_be_acknowledged() -> None:
+    """The supervisor acknowledges what she was told."""
+    then(given(tell_queue("e1"), escalate(REQUEST)), acknowledge(REQUEST), NotificationAcknowledged)
+
+
+def test_a_message_is_intended_once_and_never_escalates() -> None:
+    """The intent to send exists once per message; no person is to acknowledge it."""
+    (event,) = then(given(), intend("e1"), NotificationRequested)
+    assert (event.open.recipient, event.open.transport) == ("customer", "email")
+    assert (event.open.message_id, event.open.escalates) == ("m1", None)
+    then(given(intend("e1")), intend("e2"))
+    then(given(intend("e1")), escalate(event.open.notification_id))
+
+
+def test_folding_one_by_one_equals_folding_all() -> None:
+    """The state does not depend on how its events were read."""
+    commands = (tell_queue("e1"), sent(REQUEST), escalate(REQUEST), tell_owner("e2"), intend("e3"))
+    state, events = Notifications(), []
+    for command in commands:
+        decided = decide(state, command)
+        events += decided
+        for event in decided:
+            state = evolve(state, state.sequence + 1, event)
+    assert fold(enumerate(events, 1)) == state

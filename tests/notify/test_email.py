@@ -1,0 +1,124 @@
+"""The mail that an agent's message becomes, read back as the customer's mail program reads it."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+from email.message import EmailMessage
+
+import pytest
+
+from services.notify.channels.email import Unsendable, render
+from shared import mail_reference
+from shared.events import Data, MessageRequested
+from shared.policy import Account
+from tests.notify.samples import NOW, message
+
+SHOP = Account(queue="hotline", address="help@shop.example", title="Your request")
+
+
+def read(content: bytes) -> EmailMessage:
+    parsed = email.message_from_bytes(content, policy=email.policy.default)
+    assert isinstance(parsed, EmailMessage)
+    return parsed
+
+
+def test_every_part_of_the_message_arrives() -> None:
+    """Sender, recipient, title, text and reference stand where mail programs look for them."""
+    event = message("e1", text="Zażółć gęślą jaźń\n.\n-- \nMarek\n")
+    mail = render(event, SHOP, NOW)
+    seen = read(mail.content)
+    assert (mail.sender, mail.recipient) == ("help@shop.example", "anna@customer.example")
+    assert (seen["From"], seen["To"]) == ("help@shop.example", "anna@customer.example")
+    assert seen["Subject"] == "Your parcel"
+    assert seen["Auto-Submitted"] == "no"
+    assert seen["Date"].datetime == NOW
+    assert seen.get_content().splitlines() == ["Zażółć gęślą jaźń", ".", "-- ", "Marek"]
+    reference = mail_reference.read(seen["Message-ID"])
+    assert reference is not None
+    assert (reference.message, reference.conversation) == ("m1", "c1")
+
+
+def test_an_answer_names_what_it_answers() -> None:
+    """In-Reply-To and References hold the ids given, each once, in angle brackets, unfolded."""
+    event = message("e1", in_reply_to="<b@x.example>", references=["a@x.example", "<b@x.example>"])
+    content = render(event, SHOP, NOW).content
+    assert read(content)["In-Reply-To"] == "<b@x.example>"
+    assert b"References: <a@x.example> <b@x.example>\r\n" in content
+
+
+def test_a_long_thread_keeps_its_newest_references_unencoded() -> None:
+    """However many and long the ids are, the line stays within 998 characters and no id is encoded."""
+    ids = [f"<{'x' * 90}{n}@long.example>" for n in range(40)]
+    content = render(message("e1", references=ids), SHOP, NOW).content
+    (line,) = [each for each in content.split(b"\r\n") if each.startswith(b"References:")]
+    assert len(line) <= 998
+    assert line.endswith(ids[-1].encode())
+    assert b"=?" not in line
+
+
+@pytest.mark.parametrize(
+    "title", ["Hello\r\nBcc: thief@evil.example", "Hello\nX: 1", "a\x00b", "a\u2028b", "x" * 2_000]
+)
+def test_a_title_cannot_add_a_header(title: str) -> None:
+    """Line breaks and other controls in a title become blanks."""
+    seen = read(render(message("e1", title=title), SHOP, NOW).content)
+    assert seen["Bcc"] is None
+    assert seen["X"] is None
+    assert seen["To"] == "anna@customer.example"
+    assert "\n" not in seen["Subject"]
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["<a@b>\r\nBcc: thief@evil.example", "no at sign", "<a@b> <c@d>", "", "<é@x.example>"],
+)
+def test_a_reference_that_is_no_message_id_is_left_out(reference: str) -> None:
+    """What a stranger's mail called its Message-ID is believed only in the form of one."""
+    event = message("e1", in_reply_to=reference, references=[reference])
+    seen = read(render(event, SHOP, NOW).content)
+    assert seen["In-Reply-To"] is None
+    assert seen["References"] is None
+    assert seen["Bcc"] is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "anna", "anna@", "@x.example", "a b@x.example", "a@x.example\r\nRCPT TO:<b@y.example>",
+     "anna@x.example,b@y.example", "<anna@x.example>", "zażółć@x.example", ".a@x.example", "a@" + "x" * 300],
+)  # fmt: skip
+def test_an_address_that_servers_do_not_take_is_refused(address: str) -> None:
+    """It is refused before any dialogue, with a stable reason and without the address."""
+    with pytest.raises(Unsendable) as refused:
+        render(message("e1", to=address), SHOP, NOW)
+    assert refused.value.reason == "address_invalid"
+
+
+def test_a_domain_in_any_alphabet_is_written_in_ascii() -> None:
+    """`poczta.żółw.example` goes out in its IDNA form."""
+    mail = render(message("e1", to="anna@żółw.example"), SHOP, NOW)
+    assert mail.recipient == "anna@xn--w-uga1v8h.example"
+
+
+def test_without_a_title_the_account_gives_one() -> None:
+    """The account's default subject, else the house's."""
+    assert read(render(message("e1", title=None), SHOP, NOW).content)["Subject"] == "Your request"
+
+
+def test_what_cannot_be_sent_says_why() -> None:
+    """No account, no sender's address, another channel, an erased text."""
+    plain = message("e1")
+    erased = MessageRequested(
+        **{field: getattr(plain, field) for field in plain.__struct_fields__ if field != "data"},
+        data=Data(open=plain.open, personal=None),
+    )
+    wanted = [
+        (plain, None, "sender_unknown"),
+        (plain, Account(queue="hotline"), "sender_unknown"),
+        (message("e1", channel="sms"), SHOP, "channel_unknown"),
+        (erased, SHOP, "erased"),
+    ]
+    for event, account, reason in wanted:
+        with pytest.raises(Unsendable) as refused:
+            render(event, account, NOW)
+        assert refused.value.reason == reason
