@@ -211,7 +211,9 @@ def _initdb_argv() -> list[str]:
     argv = [str(folder / "initdb"), "-U", USER, "-A", "trust", "-E", "UTF8"]
     if binaries.version(folder / "postgres")[0] >= UNICODE_BUILTIN_SINCE:
         return [*argv, "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
-    return [*argv, "--no-locale"]
+    # Letters beyond ASCII must have their lower case, as they have in the builtin provider.
+    letters = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"
+    return [*argv, "--locale=C", f"--lc-ctype={letters}"]
 
 
 def _run_as_postgres(argv: list[str], folder: Path, statements: str = "") -> None:
