@@ -66,6 +66,11 @@ def check_text(text: str) -> str:
     return text
 
 
+def fit_text(text: str) -> str:
+    """Return the beginning of `text` that a packet can hold in full, without NUL bytes."""
+    return _cut(text.replace("\0", ""), TEXT_MAX_BYTES) or ""
+
+
 def canonical(packet: Packet) -> bytes:
     """Return the packet's canonical form: JSON with sorted keys and no blanks. Same packet, same bytes."""
     return _encoder.encode(packet)
@@ -82,16 +87,15 @@ def package(
     *,
     packet_id: PacketId,
     policy_version: str,
-    folded: int,
-    and_next: int = 0,
+    built_from: BuiltFrom | None = None,
 ) -> Packet:
     """Return the packet of a conversation that was recorded (`conversation.id` is not `None`).
 
-    `folded`: the conversation's last stored sequence; `and_next`: how many events after it, of the batch that
-    holds this packet, are folded too.
+    `built_from`: what was folded; without it, all that is stored up to the two states' own sequences.
     """
     assert conversation.id is not None
-    bare = _bare(conversation, customer, packet_id, policy_version, folded, and_next)
+    source = built_from or folded_from(conversation, customer, policy_version)
+    bare = _bare(conversation, customer, packet_id, source)
     room = PACKET_MAX_BYTES - len(canonical(bare))
     done, room = _newest_that_fit(conversation.done, room)
     said, _ = _newest_that_fit(conversation.said, room)
@@ -105,18 +109,41 @@ def package(
     return msgspec.structs.replace(bare, done=done, said=said, more=more)
 
 
-def _bare(
+def folded_from(
     conversation: Conversation,
     customer: Customer,
-    packet_id: PacketId,
     policy_version: str,
-    folded: int,
-    and_next: int,
+    *,
+    conversation_next: int = 0,
+    customer_next: int = 0,
+) -> BuiltFrom:
+    """Return what a packet of these two states was built from.
+
+    The states' sequences are the last stored ones; `…_next`: events folded beyond them that stand in the same
+    batch as the packet.
+    """
+    return BuiltFrom(
+        conversation=Folded(
+            aggregate=subjects.conversation(conversation.id or ""),
+            sequence=conversation.sequence,
+            and_next=conversation_next,
+        ),
+        customer=Folded(
+            aggregate=subjects.customer(conversation.customer or ""),
+            sequence=customer.sequence,
+            and_next=customer_next,
+        ),
+        fold_version=FOLD_VERSION,
+        policy_version=policy_version,
+    )
+
+
+def _bare(
+    conversation: Conversation, customer: Customer, packet_id: PacketId, source: BuiltFrom
 ) -> Packet:
     """The packet without what was done and said."""
     assert conversation.id is not None
     last = conversation.last_contact
-    subject = subjects.conversation(conversation.id)
     return Packet(
         packet_id=packet_id,
         schema_version=PACKET_SCHEMA_VERSION,
@@ -130,14 +157,7 @@ def _bare(
         path=_path(conversation),
         said=[],
         more=_more(conversation, customer),
-        built_from=BuiltFrom(
-            conversation=Folded(aggregate=subject, sequence=folded, and_next=and_next),
-            customer=Folded(
-                aggregate=subjects.customer(conversation.customer or ""), sequence=customer.sequence
-            ),
-            fold_version=FOLD_VERSION,
-            policy_version=policy_version,
-        ),
+        built_from=source,
     )
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from shared.conversation.state import Contact, Conversation
+from shared.conversation.state import Contact, ContactStatus, Conversation
 from shared.events import (
     CallEnded,
     CallMissed,
@@ -19,6 +19,8 @@ from shared.events import (
 )
 from shared.events.packet import Done, Said
 
+CALL_CHANNELS = frozenset({"twilio_voice"})
+"""Channels whose contacts somebody has to pick up while they last."""
 SAID_KEPT = 32
 """Messages kept in full in the fold; older ones are counted."""
 SAID_MAX_CHARACTERS = 4_096
@@ -40,7 +42,7 @@ def begun(
         channel=opened.channel,
         account=opened.account,
         started=event.recorded,
-        status="waiting" if it.owner is None else "accepted",
+        status=_first_status(it, opened.channel),
     )
     return replace(
         it,
@@ -48,6 +50,18 @@ def begun(
         channels=it.channels if opened.channel in it.channels else (*it.channels, opened.channel),
         last_activity=event.recorded,
     )
+
+
+def _first_status(it: Conversation, channel: str) -> ContactStatus:
+    """A message to an owned conversation is with its owner at once; a call is when somebody answers it."""
+    return "waiting" if it.owner is None or channel in CALL_CHANNELS else "accepted"
+
+
+def answered(it: Conversation, contact_id: ContactId) -> Conversation:
+    """The provider connected the call: to the owner, or to the voice menu while nobody owns the conversation."""
+    if it.owner is None:
+        return change_contact(it, contact_id, answered=True)
+    return change_contact(it, contact_id, answered=True, status="accepted")
 
 
 def contacted(
@@ -97,6 +111,14 @@ def queued(it: Conversation, event: ContactQueued) -> Conversation:
         waiting_since=it.waiting_since or event.recorded,
         passed_over={},
     )
+
+
+def lost(it: Conversation, contact_id: ContactId) -> Conversation:
+    """The call ended before an agent took it; an open offer of it is void."""
+    it = change_contact(it, contact_id, status="lost", over=True)
+    if it.offer is None or it.offer.contact_id != contact_id:
+        return it
+    return replace(it, offer=None)
 
 
 def wrapped_up(it: Conversation, event: ContactWrappedUp) -> Conversation:

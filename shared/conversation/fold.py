@@ -9,7 +9,15 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from shared.conversation.contacts import begun, change_contact, contacted, queued, wrapped_up
+from shared.conversation.contacts import (
+    answered,
+    begun,
+    change_contact,
+    contacted,
+    lost,
+    queued,
+    wrapped_up,
+)
 from shared.conversation.matter import (
     callback_changed,
     fact_corrected,
@@ -115,6 +123,11 @@ _NOT_SHOWN = (
 """They change nothing that a packet shows, or they are the very event that the packet goes with."""
 
 
+def _packaged(it: Conversation, event: ContextPackaged) -> Conversation:
+    built_from = event.personal.packet.built_from.customer.sequence if event.personal else 0
+    return replace(it, packet_id=event.open.packet_id, packet_customer_sequence=built_from)
+
+
 def _apply(it: Conversation, sequence: int, event: AnyEvent) -> Conversation:  # noqa: C901  one table of all events
     match event:
         case ConversationOpened():
@@ -124,7 +137,7 @@ def _apply(it: Conversation, sequence: int, event: AnyEvent) -> Conversation:  #
         case CallStarted() | MessageReceived() | FormSubmitted():
             return contacted(it, event)
         case CallAnswered():
-            return change_contact(it, event.open.contact_id, answered=True)
+            return answered(it, event.open.contact_id)
         case CallHeld():
             return change_contact(it, event.open.contact_id, on_hold=True)
         case CallResumed():
@@ -142,11 +155,9 @@ def _apply(it: Conversation, sequence: int, event: AnyEvent) -> Conversation:  #
         case ContactAccepted():
             return owned(it, event.open.agent, event.recorded)
         case ContactRejected() | ContactOfferExpired():
-            return passed_over(it, event.open.agent)
+            return passed_over(it, event.open.agent, event.recorded)
         case ContactAbandoned() | ContactMissed():
-            return replace(
-                change_contact(it, event.open.contact_id, status="lost", over=True), offer=None
-            )
+            return lost(it, event.open.contact_id)
         case ContactWrappedUp():
             return wrapped_up(it, event)
         case ContactCompleted():
@@ -163,7 +174,7 @@ def _apply(it: Conversation, sequence: int, event: AnyEvent) -> Conversation:  #
         case TransferExpired():
             return returned(it, event.open.returned_to, event.recorded, "expired")
         case ContextPackaged():
-            return replace(it, packet_id=event.open.packet_id)
+            return _packaged(it, event)
         case FactStated():
             return fact_stated(it, sequence, event)
         case FactRepeated():

@@ -50,9 +50,10 @@ def owned(it: Conversation, agent: AgentId, at: datetime) -> Conversation:
     )
 
 
-def passed_over(it: Conversation, agent: AgentId) -> Conversation:
+def passed_over(it: Conversation, agent: AgentId, at: datetime) -> Conversation:
+    """The agent refused or let the offer lapse."""
     times = it.passed_over.get(agent, 0) + 1
-    return replace(it, offer=None, passed_over={**it.passed_over, agent: times})
+    return replace(it, offer=None, passed_over={**it.passed_over, agent: times}, passed_over_at=at)
 
 
 def target_name(to: Target) -> str:
@@ -85,7 +86,8 @@ def transfer_requested(it: Conversation, event: TransferRequested) -> Conversati
     it = replace(it, transfer=transfer, hops=(*it.hops, hop), passed_over={})
     if opened.kind == "warm":
         return it
-    return replace(it, owner=None, queue=opened.to.queue, waiting_since=event.recorded)
+    it = replace(it, owner=None, queue=opened.to.queue, waiting_since=event.recorded)
+    return _all_wait(it)
 
 
 def hop_closed(it: Conversation, outcome: str, accepted: datetime | None = None) -> Conversation:
@@ -101,9 +103,8 @@ def transfer_rejected(it: Conversation, event: TransferRejected) -> Conversation
     if it.transfer is None:
         return it
     refused = (*it.transfer.refused_by, event.open.agent)
-    return passed_over(
-        replace(it, transfer=replace(it.transfer, refused_by=refused)), event.open.agent
-    )
+    it = replace(it, transfer=replace(it.transfer, refused_by=refused))
+    return passed_over(it, event.open.agent, event.recorded)
 
 
 def returned(it: Conversation, returned_to: str, at: datetime, outcome: str) -> Conversation:
@@ -112,4 +113,13 @@ def returned(it: Conversation, returned_to: str, at: datetime, outcome: str) -> 
     kind, _, name = returned_to.partition("-")
     if kind == "agent":
         return replace(it, owner=AgentId(name), queue=None, waiting_since=None)
-    return replace(it, owner=None, queue=name, waiting_since=it.waiting_since or at)
+    return _all_wait(replace(it, owner=None, queue=name, waiting_since=it.waiting_since or at))
+
+
+def _all_wait(it: Conversation) -> Conversation:
+    """Whoever is still on the line waits for an agent again."""
+    waiting = {
+        key: replace(each, status="waiting") if each.live else each
+        for key, each in it.contacts.items()
+    }
+    return replace(it, contacts=waiting)

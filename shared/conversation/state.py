@@ -33,7 +33,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     """One piece of work on one channel: a call, a chat session, a mail, a form.
 
     `status`: `lost` is a call that ended before an agent took it; `over`: the channel reported its end;
-    `wrapped_up`: the agent wrote down how it went; `reply_to`: where an answer goes, (kind, value).
+    `wrapped_up`: the agent wrote down how it went.
     """
 
     contact_id: ContactId
@@ -143,9 +143,11 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
         id: `None` while nothing was recorded.
         owner, queue: one of them holds an open conversation (invariant I14); during a warm transfer the sender
             stays owner.
-        passed_over: agents who refused or let an offer lapse since the conversation last began to wait, by count.
+        passed_over: agents who refused or let an offer lapse since the conversation last began to wait, by
+            count; `passed_over_at`: when that last happened.
         handovers: changes of owner and of channel so far.
-        packet_id: the last packet; `shown`: nothing it shows has changed since.
+        packet_id: the last packet; `shown`: nothing it shows of the conversation has changed since;
+            `packet_customer_sequence`: how much of the customer it shows.
         waiting_since: when the current wait began; `waited_seconds`: all ended waits.
         said_before, done_before: how many older ones were dropped from `said` and `done`.
     """
@@ -166,6 +168,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     offer: Offer | None = None
     transfer: OpenTransfer | None = None
     passed_over: dict[AgentId, int] = {}
+    passed_over_at: datetime | None = None
     facts: dict[FactId, StatedFact] = {}
     repeats: int = 0
     handovers: int = 0
@@ -180,6 +183,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     outbound: dict[MessageId, Outbound] = {}
     last_reference: str | None = None
     packet_id: PacketId | None = None
+    packet_customer_sequence: int = 0
     shown: bool = False
     seen: Memory = {}
     sequence: int = 0
@@ -191,12 +195,17 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def waiting_contact(self) -> Contact | None:
-        """The live contact that waits longest for an agent, if nobody owns the conversation."""
+        """The contact for which an agent is sought; `None` when somebody owns the conversation or nobody waits.
+
+        A live contact that waits comes first; else the last one that an agent had before the conversation came
+        back to a queue. A lost call is not offered: a callback is owed for it.
+        """
         if self.owner is not None or self.resolved:
             return None
-        return next(
-            (each for each in self.contacts.values() if each.live and each.status == "waiting"),
-            None,
+        contacts = self.contacts.values()
+        waiting = next((each for each in contacts if each.live and each.status == "waiting"), None)
+        return waiting or next(
+            (each for each in reversed(contacts) if each.status == "accepted"), None
         )
 
 

@@ -190,7 +190,7 @@ class PayloadQuarantined(
     """A delivery was taken and could not be read. Nothing of it became a fact."""
 
 
-ContactEvent = (
+InboundEvent = (
     CallStarted
     | CallMenuSelected
     | CallAnswered
@@ -200,8 +200,10 @@ ContactEvent = (
     | CallMissed
     | MessageReceived
     | FormSubmitted
-    | MessageSent
-    | MessageFailed
-    | MessageUncertain
-    | PayloadQuarantined
 )
+"""What a customer does."""
+
+OutcomeEvent = MessageSent | MessageFailed | MessageUncertain
+"""What became of a message to a customer."""
+
+ContactEvent = InboundEvent | OutcomeEvent | PayloadQuarantined

@@ -1,0 +1,1 @@
+"""Router: decides what happens with every contact, and writes it to the ledger."""

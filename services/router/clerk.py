@@ -1,0 +1,112 @@
+"""What commands, contact events, timers and the dispatcher share: load a case, arm timers, append."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+
+from services.router.domain.decide import OFFER_EXPIRY, TRANSFER_EXPIRY
+from services.router.domain.decision import Case
+from services.router.store import Store
+from shared.clock import Clock
+from shared.errors import SettingInvalid
+from shared.events import AgentId, AnyEvent, ContactOffered, ConversationId, TransferRequested
+from shared.policy import Policies
+from shared.timers import Timers
+
+log = structlog.get_logger("router")
+
+
+class Clerk:
+    """Files decisions. `secrets`: by name, of which the tenants' lookup keys are used here."""
+
+    def __init__(
+        self,
+        store: Store,
+        timers: Timers,
+        policies: Policies,
+        secrets: dict[str, str],
+        clock: Clock,
+    ) -> None:
+        self.store = store
+        self.policies = policies
+        self.clock = clock
+        self._timers = timers
+        self._keys = {
+            tenant: _key(secrets, policies.of(tenant).lookup_secret)
+            for tenant in policies.tenants()
+        }
+        self._versions = {tenant: policies.of(tenant).version for tenant in policies.tenants()}
+
+    def lookup_key(self, tenant: str) -> bytes:
+        """Return the key under which the tenant's handles are hashed."""
+        return self._keys[tenant]
+
+    def policy_version(self, tenant: str) -> str:
+        return self._versions[tenant]
+
+    async def case(
+        self,
+        tenant: str,
+        conversation_id: ConversationId,
+        *,
+        leader: bool = False,
+        asked: Sequence[AgentId] = (),
+    ) -> Case:
+        """Load a conversation, its customer, and the agents who own it, are asked, or hand it on."""
+        conversation = await self.store.conversation(tenant, conversation_id, leader=leader)
+        if conversation.id is None or conversation.customer is None:
+            return Case(conversation=conversation)
+        customer = await self.store.customer(tenant, conversation.customer, leader=leader)
+        touched = [
+            conversation.owner,
+            conversation.offer.agent if conversation.offer else None,
+            conversation.transfer.sender if conversation.transfer else None,
+            *asked,
+        ]
+        agents = await self.store.agents(tenant, touched, leader=leader)
+        return Case(conversation=conversation, customer=customer, agents=agents)
+
+    async def change(
+        self,
+        tenant: str,
+        load: Callable[[bool], Awaitable[Case]],
+        decide: Callable[[Case], list[AnyEvent]],
+        *,
+        confirm: bool = True,
+    ) -> None:
+        """Decide and append; timers are armed before, so that none is missing after a crash.
+
+        `confirm`: a refusal or an empty decision is decided once more on a read from the leader.
+        Raises: the refusal; LedgerConflict, LedgerUnavailable.
+        """
+
+        async def prepare(events: Sequence[AnyEvent]) -> None:
+            await self._arm(tenant, events)
+
+        events = await self.store.change(tenant, load, decide, prepare, confirm=confirm)
+        if events:
+            log.info(
+                "decision_recorded",
+                cause=events[0].causation or events[0].id,
+                types=[event.type for event in events],
+                conversation=next(
+                    (each.conversation for each in events if each.conversation), None
+                ),
+            )
+
+    async def _arm(self, tenant: str, events: Sequence[AnyEvent]) -> None:
+        for event in events:
+            if isinstance(event, ContactOffered):
+                kind, key = OFFER_EXPIRY, event.open.offer_id
+                await self._timers.arm(tenant, event.aggregate, kind, key, event.open.expires)
+            elif isinstance(event, TransferRequested):
+                kind, name = TRANSFER_EXPIRY, event.open.transfer_id
+                await self._timers.arm(tenant, event.aggregate, kind, name, event.open.expires)
+
+
+def _key(secrets: dict[str, str], name: str) -> bytes:
+    if not secrets.get(name):
+        raise SettingInvalid("a secret that the policy names is missing", secret=name)
+    return secrets[name].encode()

@@ -1,0 +1,186 @@
+"""Commands from the bus: read, decide, append, answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+import msgspec
+
+from services.router.clerk import Clerk
+from services.router.domain import people
+from services.router.domain.decide import decide
+from services.router.domain.decision import Case, Decision, Stamp
+from services.router.domain.identify import Looked, lookup_token
+from shared.commands import (
+    COMMANDS,
+    REMEMBERED,
+    SKEW,
+    Command,
+    ConversationCommand,
+    Done,
+    RegisterCustomer,
+)
+from shared.errors import (
+    CommandTooNew,
+    CommandTooOld,
+    CommandUnknown,
+    CommandUnreadable,
+    TellonceError,
+)
+from shared.events import AgentId, AnyEvent, CustomerId, Handle, HandleKind
+from shared.ids import body_sha256, scoped_id
+from shared.memory import Memory, Seen, recall
+
+COMMAND_MAX_BYTES = 131_072
+
+
+class _Repeated(TellonceError):
+    """Internal: this command was carried out before. It leaves this file as the reply of that time."""
+
+    code = "command.repeated"
+    sentence = "the command was carried out before"
+
+    def __init__(self, seen: Seen) -> None:
+        super().__init__()
+        self.seen = seen
+
+
+def read_command(verb: str, body: bytes, now: datetime) -> Command:
+    """Return the command in a request. Raises: CommandUnknown, CommandUnreadable, CommandTooOld, CommandTooNew."""
+    kind = COMMANDS.get(verb)
+    if kind is None:
+        raise CommandUnknown(command=verb)
+    if len(body) > COMMAND_MAX_BYTES:
+        raise CommandUnreadable("the command is too large", limit_bytes=COMMAND_MAX_BYTES)
+    try:
+        command = msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CommandUnreadable(f"the body is not a valid {verb}: {error}") from None
+    if command.issued_at < now - REMEMBERED:
+        raise CommandTooOld()
+    if command.issued_at > now + SKEW:
+        raise CommandTooNew()
+    return command
+
+
+class Commands:
+    """Carries out commands for the tenants of this router."""
+
+    def __init__(self, clerk: Clerk) -> None:
+        self._clerk = clerk
+
+    async def handle(self, verb: str, tenant: str, body: bytes) -> Done:
+        """Return the reply to a command; the same command again gets the same reply.
+
+        Raises: TellonceError with the code that says why not.
+        """
+        clerk = self._clerk
+        policy = clerk.policies.of(tenant)
+        now = clerk.clock.now()
+        command = read_command(verb, body, now)
+        stamp = Stamp(
+            tenant=tenant,
+            cause=command.command_id,
+            sha256=body_sha256(msgspec.json.encode(command, order="deterministic")),
+            now=now,
+            occurred=now,
+            actor=command.actor,
+            policy=policy,
+            policy_version=clerk.policy_version(tenant),
+        )
+        if isinstance(command, RegisterCustomer):
+            return await self._register(command, stamp)
+        return await self._carry_out(command, stamp)
+
+    async def _carry_out(self, command: Command, stamp: Stamp) -> Done:
+        async def load(leader: bool) -> Case:  # noqa: FBT001  as the store calls it
+            return await self._case(command, stamp, leader=leader)
+
+        def judge(case: Case) -> list[AnyEvent]:
+            _refuse_repeated(_memory(case, command), stamp)
+            return decide(case, command, stamp)
+
+        try:
+            await self._clerk.change(stamp.tenant, load, judge)
+        except _Repeated as repeated:
+            return _done(repeated.seen, 0)
+        case = await self._case(command, stamp, leader=False)
+        return _done(_memory(case, command).get(command.command_id), _sequence(case, command))
+
+    async def _case(self, command: Command, stamp: Stamp, *, leader: bool) -> Case:
+        """Load what a command looks at: its conversation, the customer, and every agent it may touch."""
+        store = self._clerk.store
+        actor = AgentId(command.actor.partition(":")[2])
+        if not isinstance(command, ConversationCommand):
+            return Case(agents=await store.agents(stamp.tenant, [actor], leader=leader))
+        case = await self._clerk.case(stamp.tenant, command.conversation, leader=leader)
+        mine = await store.agents(stamp.tenant, [actor], leader=leader)
+        return replace(case, agents={**case.agents, **mine})
+
+    async def _register(self, command: RegisterCustomer, stamp: Stamp) -> Done:
+        customer_id = CustomerId(scoped_id("customer", stamp.tenant, command.command_id))
+        key = self._clerk.lookup_key(stamp.tenant)
+        handles = [
+            Handle(kind=each.kind, value=normalised(each.kind, each.value), verified=each.verified)
+            for each in command.handles
+        ]
+        looked: list[Looked] = []
+
+        async def load(leader: bool) -> Case:  # noqa: FBT001  as the store calls it
+            looked[:] = [
+                Looked(
+                    each,
+                    token,
+                    await self._clerk.store.identity(stamp.tenant, token, leader=leader),
+                )
+                for each in handles
+                for token in [lookup_token(key, each)]
+            ]
+            customer = await self._clerk.store.customer(stamp.tenant, customer_id, leader=leader)
+            return Case(customer=customer, identities={each.hash: each.identity for each in looked})
+
+        def judge(case: Case) -> list[AnyEvent]:
+            _refuse_repeated(case.customer.seen, stamp)
+            decision = Decision(case, stamp)
+            people.register_customer(decision, customer_id, command, looked)
+            return decision.events
+
+        try:
+            await self._clerk.change(stamp.tenant, load, judge)
+        except _Repeated as repeated:
+            return _done(repeated.seen, 0)
+        customer = (await load(False)).customer
+        return _done(customer.seen.get(command.command_id), customer.sequence)
+
+
+def normalised(kind: HandleKind, value: str) -> str:
+    """Return a handle as channels report it: a phone number without blanks, an address in lower case."""
+    if kind == "phone":
+        return "".join(character for character in value if character in "+0123456789")
+    return value.strip().lower() if kind == "email" else value.strip()
+
+
+def _memory(case: Case, command: Command) -> Memory:
+    """Return where a command's id is remembered: in its conversation, else with the agent who gave it."""
+    if isinstance(command, ConversationCommand):
+        return case.conversation.seen
+    return case.agent(AgentId(command.actor.partition(":")[2])).seen
+
+
+def _sequence(case: Case, command: Command) -> int:
+    if isinstance(command, ConversationCommand):
+        return case.conversation.sequence
+    return case.agent(AgentId(command.actor.partition(":")[2])).sequence
+
+
+def _refuse_repeated(memory: Memory, stamp: Stamp) -> None:
+    seen = recall(memory, stamp.cause, stamp.sha256)
+    if seen is not None:
+        raise _Repeated(seen)
+
+
+def _done(seen: Seen | None, sequence: int) -> Done:
+    """Return the reply; `sequence` is the position when nothing had to be changed."""
+    events = list(seen.events) if seen else []
+    return Done(events=events, position=max((each.sequence for each in events), default=sequence))

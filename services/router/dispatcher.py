@@ -1,0 +1,109 @@
+"""Matches waiting conversations with free agents. It follows the ledger; what it knows can be thrown away.
+
+Two dispatchers at once do no harm: an offer is written at the expected sequence of the conversation and of the
+agent, so the second one conflicts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from services.router.clerk import Clerk
+from services.router.domain.decide import decide_offer
+from services.router.domain.decision import Case, Stamp
+from services.router.domain.offers import candidates, waits
+from shared import conversation as conversations
+from shared.conversation import NEW_CONVERSATION, Conversation
+from shared.errors import TellonceError
+from shared.events import AnyEvent, ConversationId
+from shared.ids import scoped_id
+from shared.ledger import Ledger, Recorded
+
+TICK_SECONDS = 0.5
+"""How often waiting conversations are looked at without an event: a rest after a refusal ends by itself."""
+
+log = structlog.get_logger("router.dispatcher")
+Key = tuple[str, ConversationId]
+
+
+class Dispatcher:
+    """Offers waiting conversations of all tenants, longest waiting first."""
+
+    def __init__(self, clerk: Clerk, ledger: Ledger) -> None:
+        self._clerk = clerk
+        self._ledger = ledger
+        self._open: dict[Key, Conversation] = {}
+        self._changed = asyncio.Event()
+        self.position = 0
+
+    async def follow(self) -> None:
+        """Keep the picture of open conversations; runs until cancelled. Raises: EventTypeUnknown, StreamDrift."""
+        async for batch in self._ledger.follow(self.position):
+            self._see(batch)
+            self._changed.set()
+
+    async def dispatch(self) -> None:
+        """Make offers whenever something changed or a tick has passed; runs until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(TICK_SECONDS):
+                    await self._changed.wait()
+            except TimeoutError:
+                pass
+            self._changed.clear()
+            for key in self._waiting():
+                await self._offer(*key)
+
+    def _see(self, batch: Sequence[Recorded]) -> None:
+        for recorded in batch:
+            self.position = recorded.sequence
+            if not recorded.aggregate.startswith("conv-"):
+                continue
+            key = (recorded.event.tenant, ConversationId(recorded.aggregate.removeprefix("conv-")))
+            before = self._open.get(key, NEW_CONVERSATION)
+            after = conversations.evolve(before, recorded.sequence, recorded.event)
+            if after.resolved:
+                self._open.pop(key, None)
+            else:
+                self._open[key] = after
+
+    def _waiting(self) -> list[Key]:
+        """Return the conversations for which somebody must be asked, longest waiting first."""
+        found = [
+            (it.waiting_since or it.opened, key)
+            for key, it in self._open.items()
+            if waits(it) and (it.waiting_since or it.opened)
+        ]
+        return [key for _, key in sorted(found, key=lambda each: (each[0], each[1]))]
+
+    async def _offer(self, tenant: str, conversation_id: ConversationId) -> None:
+        if tenant not in self._clerk.policies.tenants():
+            return
+        policy, now = self._clerk.policies.of(tenant), self._clerk.clock.now()
+
+        async def load(leader: bool) -> Case:  # noqa: FBT001  as the store calls it
+            it = await self._clerk.store.conversation(tenant, conversation_id, leader=leader)
+            asked = candidates(policy, it)
+            return await self._clerk.case(tenant, conversation_id, leader=leader, asked=asked)
+
+        def judge(case: Case) -> list[AnyEvent]:
+            cause = scoped_id("dispatch", tenant, conversation_id, str(case.conversation.sequence))
+            stamp = Stamp(
+                tenant=tenant,
+                cause=cause,
+                sha256=None,
+                now=now,
+                occurred=now,
+                actor=f"rule:dispatch@{self._clerk.policy_version(tenant)}",
+                policy=policy,
+                policy_version=self._clerk.policy_version(tenant),
+            )
+            return decide_offer(case, stamp)
+
+        try:
+            await self._clerk.change(tenant, load, judge, confirm=False)
+        except TellonceError as error:
+            log.warning("offer_postponed", conversation=conversation_id, code=error.code)

@@ -1,0 +1,325 @@
+"""What a contact event does: find or open its conversation, take it in, note what it states, queue it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from services.router.domain.decision import Decision
+from services.router.domain.facts import facts_in, same_value, state_fact
+from services.router.domain.handover import attach_packet
+from services.router.domain.identify import Looked, claim, identifies
+from services.router.domain.lost_calls import note_lost_call
+from services.router.domain.offers import release
+from shared import subjects
+from shared.conversation import NEW_CONVERSATION, Conversation
+from shared.events import (
+    CallEnded,
+    CallMenuSelected,
+    CallMissed,
+    CallStarted,
+    ChannelSwitched,
+    ChannelSwitchedOpen,
+    ContactCompleted,
+    ContactCompletedOpen,
+    ContactQueued,
+    ContactQueuedOpen,
+    ConversationAttached,
+    ConversationAttachedOpen,
+    ConversationId,
+    ConversationJoined,
+    ConversationJoinedOpen,
+    ConversationOpened,
+    ConversationOpenedOpen,
+    CustomerCreated,
+    CustomerCreatedOpen,
+    CustomerCreatedPersonal,
+    CustomerId,
+    FormSubmitted,
+    InboundEvent,
+    MessageReceived,
+)
+from shared.packet import fit_text
+from shared.policy import Account, Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a contact belongs: a conversation, or `None` for a new one, and the rule that says so."""
+
+    conversation: ConversationId | None
+    rule: str
+
+
+def find_place(
+    policy: Policy,
+    event: InboundEvent,
+    referenced: Conversation | None,
+    known: Sequence[Conversation],
+) -> Place:
+    """Say which conversation a contact joins. The first rule that holds decides:
+
+    1. it is a contact of it, or a reply or reference leads to it;
+    2. it names an order or parcel that exactly one open conversation of the customer holds;
+    3. it is the customer's only conversation active within `join_within_seconds`;
+    4. none: a new one opens.
+    """
+    if referenced is not None and (not referenced.resolved or not opens(event)):
+        return Place(referenced.id, "join.reference")
+    still_open = [each for each in known if each.id is not None and not each.resolved]
+    named = _named_matters(policy, event)
+    holding = [each for each in still_open if _holds(each, named)]
+    if len(holding) == 1:
+        return Place(holding[0].id, "join.order_or_parcel")
+    within = timedelta(seconds=policy.times.join_within_seconds)
+    active = [
+        each
+        for each in still_open
+        if each.last_activity and event.recorded - each.last_activity <= within
+    ]
+    if len(active) == 1:
+        return Place(active[0].id, "join.only_active")
+    return Place(None, "join.several_active" if active else "join.none_open")
+
+
+def opens(event: InboundEvent) -> bool:
+    """Tell whether the event can begin a contact; the others report on one that began."""
+    return isinstance(event, CallStarted | CallMissed | MessageReceived | FormSubmitted)
+
+
+def text_of(event: InboundEvent) -> str:
+    """Return what the customer wrote; empty when she did not write."""
+    match event:
+        case MessageReceived(personal=personal) if personal is not None:
+            return personal.reply_text or personal.text
+        case FormSubmitted(personal=personal) if personal is not None:
+            return "\n".join([personal.text, *(value for _, value in personal.fields)])
+        case _:
+            return ""
+
+
+def _named_matters(policy: Policy, event: InboundEvent) -> list[tuple[str, str]]:
+    joining = {pattern.fact for pattern in policy.patterns if pattern.joins}
+    return [pair for pair in facts_in(policy, text_of(event)) if pair[0] in joining]
+
+
+def _holds(conversation: Conversation, named: list[tuple[str, str]]) -> bool:
+    facts = conversation.facts.values()
+    return any(
+        fact.name == name and same_value(fact.value, value)
+        for name, value in named
+        for fact in facts
+    )
+
+
+# -- taking it in -----------------------------------------------------------------------------------
+
+
+def take_in(
+    decision: Decision, event: InboundEvent, place: Place, looked: Sequence[Looked]
+) -> None:
+    """Decide everything that one contact event of a customer means.
+
+    The decision's conversation is the one of `place`, or the empty one; its customer may be unknown.
+    """
+    before = decision.conversation
+    new_contact = event.open.contact_id not in before.contacts
+    if place.conversation is None:
+        _open(decision, event, place.rule, looked)
+    elif new_contact:
+        _join(decision, event, place.rule, looked)
+    decision.repeat(event)
+    if new_contact and before.id is not None:
+        _switch(decision, event, before)
+    _note_facts(decision, event)
+    if isinstance(event, CallEnded | CallMissed):
+        note_lost_call(decision, event)
+        _complete(decision, event)
+    elif new_contact:
+        _queue(decision, event)
+
+
+def _open(decision: Decision, event: InboundEvent, rule: str, looked: Sequence[Looked]) -> None:
+    conversation_id = ConversationId(decision.stamp.id("conversation"))
+    customer = decision.customer.id or CustomerId(decision.stamp.id("customer"))
+    fresh = decision.customer.id is None
+    if fresh:
+        _create_customer(decision, event, customer, looked)
+    decision.conversation = NEW_CONVERSATION
+    decision.emit(
+        ConversationOpened,
+        subjects.conversation(conversation_id),
+        ConversationOpenedOpen(
+            contact_id=event.open.contact_id,
+            channel=event.open.channel,
+            account=event.open.account,
+            rule=rule,
+            policy_version=decision.stamp.policy_version,
+        ),
+        conversation=conversation_id,
+        customer=customer,
+    )
+    _attach(decision, event, opened=True)
+    _claim_all(decision, looked, customer, conversation_id, fresh=fresh)
+
+
+def _create_customer(
+    decision: Decision, event: InboundEvent, customer: CustomerId, looked: Sequence[Looked]
+) -> None:
+    personal = event.personal
+    handles = [each.handle for each in looked if identifies(decision.policy, each.handle)]
+    decision.emit(
+        CustomerCreated,
+        subjects.customer(customer),
+        CustomerCreatedOpen(provisional=True),
+        CustomerCreatedPersonal(
+            name=getattr(personal, "name", None),
+            handles=[(handle.kind, handle.value, handle.verified) for handle in handles],
+        ),
+        customer=customer,
+    )
+
+
+def _join(decision: Decision, event: InboundEvent, rule: str, looked: Sequence[Looked]) -> None:
+    decision.on_conversation(
+        ConversationJoined,
+        ConversationJoinedOpen(
+            contact_id=event.open.contact_id,
+            channel=event.open.channel,
+            account=event.open.account,
+            rule=rule,
+            policy_version=decision.stamp.policy_version,
+        ),
+    )
+    _attach(decision, event, opened=False)
+    it = decision.conversation
+    if it.customer is not None:
+        _claim_all(decision, looked, it.customer, it.id, fresh=False)
+
+
+def _attach(decision: Decision, event: InboundEvent, *, opened: bool) -> None:
+    """At the customer's expected sequence: two channels ringing at once cannot open two conversations."""
+    it = decision.conversation
+    assert it.id is not None
+    assert it.customer is not None
+    decision.emit(
+        ConversationAttached,
+        subjects.customer(it.customer),
+        ConversationAttachedOpen(
+            conversation=it.id, contact_id=event.open.contact_id, opened=opened
+        ),
+    )
+
+
+def _claim_all(
+    decision: Decision,
+    looked: Sequence[Looked],
+    customer: CustomerId,
+    conversation: ConversationId | None,
+    *,
+    fresh: bool,
+) -> None:
+    """References lead to this conversation from now on; the handles of a new customer lead to her."""
+    for each in looked:
+        if each.handle.kind == "reference":
+            claim(decision, each, customer, conversation)
+        elif fresh and each.identity.customer is None and identifies(decision.policy, each.handle):
+            claim(decision, each, customer, None)
+
+
+def _switch(decision: Decision, event: InboundEvent, before: Conversation) -> None:
+    """Another channel than the last contact's: the packet goes along."""
+    last = before.last_contact
+    if last is None or last.channel == event.open.channel:
+        return
+    packet_id = attach_packet(decision)
+    decision.on_conversation(
+        ChannelSwitched,
+        ChannelSwitchedOpen(
+            contact_id=event.open.contact_id,
+            from_channel=last.channel,
+            to_channel=event.open.channel,
+            to_owner=before.owner,
+            packet_id=packet_id,
+        ),
+    )
+
+
+# -- what it states, where it waits -----------------------------------------------------------------------
+
+
+def _note_facts(decision: Decision, event: InboundEvent) -> None:
+    if event.open.automatic:
+        return
+    account = decision.policy.account(event.open.channel, event.open.account)
+    contact_id = event.open.contact_id
+    match event:
+        case CallMenuSelected():
+            digits = event.open.digits
+            rule = account.menu.get(digits) if account else None
+            if rule is not None:
+                state_fact(
+                    decision, rule.fact, rule.value or digits, origin="menu", contact_id=contact_id
+                )
+        case FormSubmitted():
+            _note_fields(decision, event, account)
+        case _:
+            pass
+    for name, value in facts_in(decision.policy, text_of(event)):
+        state_fact(decision, name, fit_text(value), origin="text", contact_id=contact_id)
+
+
+def _note_fields(decision: Decision, event: FormSubmitted, account: Account | None) -> None:
+    rules = account.fields if account else {}
+    for name, value in event.personal.fields if event.personal else []:
+        if name in rules and value.strip():
+            state_fact(
+                decision,
+                rules[name].fact,
+                fit_text(value.strip()),
+                origin="form",
+                contact_id=event.open.contact_id,
+            )
+
+
+def _queue(decision: Decision, event: InboundEvent) -> None:
+    """An owned conversation keeps its owner while on duty; else the contact waits in its account's queue."""
+    it = decision.conversation
+    if it.transfer is not None or (it.owner is not None and decision.agent(it.owner).on_duty):
+        return
+    contact = it.waiting_contact
+    if contact is not None and contact.contact_id != event.open.contact_id and it.queue is not None:
+        return
+    if it.owner is not None:
+        release(decision, it.owner, "off_duty")
+    queue, rule = queue_for(decision.policy, event)
+    decision.on_conversation(
+        ContactQueued,
+        ContactQueuedOpen(
+            contact_id=event.open.contact_id,
+            queue=queue,
+            rule=rule,
+            policy_version=decision.stamp.policy_version,
+        ),
+    )
+
+
+def queue_for(policy: Policy, event: InboundEvent) -> tuple[str, str]:
+    """Return the queue of an entry point and the rule that chose it."""
+    account = policy.account(event.open.channel, event.open.account)
+    if account is None:
+        return next(iter(policy.queues)), "entry.fallback"
+    topic = event.open.topic if isinstance(event, FormSubmitted) else None
+    if topic is not None and topic in account.topics:
+        return account.topics[topic], "entry.topic"
+    return account.queue, "entry.account"
+
+
+def _complete(decision: Decision, event: CallEnded | CallMissed) -> None:
+    """A wrapped-up contact is complete when its channel reports the end."""
+    contact = decision.conversation.contacts.get(event.open.contact_id)
+    if contact is not None and contact.wrapped_up and not contact.completed:
+        decision.on_conversation(
+            ContactCompleted, ContactCompletedOpen(contact_id=contact.contact_id)
+        )

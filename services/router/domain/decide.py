@@ -1,0 +1,163 @@
+"""Commands and timers: which rule answers which. The table of contents of the router's decisions."""
+
+from __future__ import annotations
+
+from services.router.domain import facts, offers, people, transfers, work
+from services.router.domain.decision import Case, Decision, Stamp
+from services.router.domain.handover import ensure_packets
+from shared.commands import (
+    AcceptOffer,
+    AcceptTransfer,
+    AttemptCallback,
+    CancelTransfer,
+    CloseCallback,
+    Command,
+    ConversationCommand,
+    CorrectFact,
+    KeepPromise,
+    MakePromise,
+    RecordFact,
+    RejectOffer,
+    RejectTransfer,
+    Resolve,
+    SendMessage,
+    SetStatus,
+    SignIn,
+    Transfer,
+    WrapUp,
+)
+from shared.errors import (
+    AgentUnknown,
+    CommandForbidden,
+    CommandStale,
+    CommandUnknown,
+    ConversationNotOwned,
+    ConversationResolved,
+    ConversationUnknown,
+)
+from shared.events import AgentId, AnyEvent, OfferId, TransferId
+from shared.packet import check_text
+from shared.policy import Policy
+
+OFFER_EXPIRY = "offer_expiry"
+TRANSFER_EXPIRY = "transfer_expiry"
+
+OWNERS_ONLY = (Transfer, SendMessage, Resolve)
+"""Commands that only the owner of the conversation may give."""
+
+
+def agent_of(policy: Policy, actor: str) -> AgentId:
+    """Return the agent who gives a command. Raises: CommandForbidden for services, AgentUnknown."""
+    kind, _, name = actor.partition(":")
+    if kind != "agent":
+        raise CommandForbidden()
+    if name not in policy.agents:
+        raise AgentUnknown(agent=name)
+    return AgentId(name)
+
+
+def decide(case: Case, command: Command, stamp: Stamp) -> list[AnyEvent]:
+    """Return what a command of an agent changes; [] when it is so already.
+
+    Raises: TellonceError with the code that says why not.
+    """
+    decision = Decision(case, stamp)
+    agent_id = agent_of(stamp.policy, command.actor)
+    match command:
+        case SignIn():
+            people.sign_in(decision, agent_id)
+        case SetStatus():
+            people.set_status(decision, agent_id, command.status)
+        case ConversationCommand():
+            _check_conversation(decision, agent_id, command)
+            _decide_on_conversation(decision, agent_id, command)
+        case _:
+            raise CommandUnknown(command=command.verb)
+    ensure_packets(case.conversation.packet_id, decision.events)
+    return decision.events
+
+
+def _check_conversation(
+    decision: Decision, agent_id: AgentId, command: ConversationCommand
+) -> None:
+    it = decision.conversation
+    if it.id is None:
+        raise ConversationUnknown()
+    if it.resolved:
+        raise ConversationResolved()
+    if isinstance(command, OWNERS_ONLY) and it.owner != agent_id:
+        raise ConversationNotOwned()
+    _check_expected(decision, command)
+
+
+def _check_expected(decision: Decision, command: ConversationCommand) -> None:
+    """Raises: CommandStale when the offer or transfer that the caller saw is not the one that stands."""
+    it, expected = decision.conversation, command.expected
+    if expected is None:
+        return
+    offer_id = it.offer.offer_id if it.offer else None
+    transfer_id = it.transfer.transfer_id if it.transfer else None
+    if expected.offer_id not in (None, offer_id) or expected.transfer_id not in (None, transfer_id):
+        raise CommandStale(offer_id=offer_id, transfer_id=transfer_id)
+
+
+def _decide_on_conversation(  # noqa: C901  one line per command
+    decision: Decision, agent_id: AgentId, command: ConversationCommand
+) -> None:
+    seen = command.expected.packet_id if command.expected else None
+    match command:
+        case AcceptOffer():
+            offers.accept_offer(decision, agent_id, command.offer_id, seen)
+        case RejectOffer():
+            offers.reject_offer(decision, agent_id, command.offer_id, command.reason)
+        case Transfer():
+            transfers.request_transfer(decision, agent_id, command)
+        case AcceptTransfer():
+            transfers.accept_transfer(decision, agent_id, command.transfer_id, seen)
+        case RejectTransfer():
+            transfers.reject_transfer(decision, agent_id, command.transfer_id, command.reason)
+        case CancelTransfer():
+            transfers.cancel_transfer(decision, agent_id, command.transfer_id)
+        case RecordFact():
+            value = check_text(command.value)
+            facts.state_fact(
+                decision, command.fact, value, origin="agent", contact_id=command.contact_id
+            )
+        case CorrectFact():
+            facts.correct_fact(decision, command.fact_id, command.value, command.contact_id)
+        case MakePromise():
+            work.make_promise(decision, agent_id, command.text, command.due)
+        case KeepPromise():
+            work.keep_promise(decision, agent_id, command.promise_id)
+        case AttemptCallback():
+            work.attempt_callback(decision, agent_id, command)
+        case CloseCallback():
+            work.close_callback(decision, agent_id, command)
+        case SendMessage():
+            work.send_message(decision, agent_id, command)
+        case WrapUp():
+            work.wrap_up(decision, agent_id, command)
+        case Resolve():
+            work.resolve(decision, agent_id, command.confirmed_by_customer)
+        case _:
+            raise CommandUnknown(command=command.verb)
+
+
+def decide_timer(case: Case, kind: str, event_id: str, stamp: Stamp) -> list[AnyEvent]:
+    """Return what a fired timer changes; [] when what it asks about is no longer due."""
+    decision = Decision(case, stamp)
+    if decision.conversation.id is None or decision.conversation.resolved:
+        return []
+    if kind == OFFER_EXPIRY:
+        offers.expire_offer(decision, OfferId(event_id))
+    elif kind == TRANSFER_EXPIRY:
+        transfers.expire_transfer(decision, TransferId(event_id))
+    return decision.events
+
+
+def decide_offer(case: Case, stamp: Stamp) -> list[AnyEvent]:
+    """Return the offer that the dispatcher makes for a waiting conversation; [] when nobody is free."""
+    decision = Decision(case, stamp)
+    offers.make_offer(decision)
+    ensure_packets(case.conversation.packet_id, decision.events)
+    return decision.events

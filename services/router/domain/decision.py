@@ -1,0 +1,188 @@
+"""One decision in the making: what is known, who asks, and the events decided so far.
+
+Every event is folded in at once, so that the next rule sees what the last one decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from msgspec.structs import replace
+
+from shared import agent as agents
+from shared import conversation as conversations
+from shared import customer as customers
+from shared import identity as identities
+from shared import subjects
+from shared.agent import ABSENT, Agent
+from shared.conversation import NEW_CONVERSATION, Conversation
+from shared.customer import UNKNOWN_CUSTOMER, Customer
+from shared.events import (
+    AgentId,
+    AnyEvent,
+    ConversationId,
+    CustomerId,
+    Data,
+    EventId,
+    Nothing,
+    Part,
+)
+from shared.events.envelope import DATA_SCHEMA
+from shared.identity import UNCLAIMED, Identity
+from shared.ids import decision_event_id, scoped_id
+from shared.policy import Policy
+
+SOURCE = "tellonce/router"
+E = TypeVar("E", bound=AnyEvent)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """What a decision takes from outside: who asks, when, and which policy is in force.
+
+    `cause`: id of the command, contact event or timer; `sha256`: of the command's body, else `None`.
+    """
+
+    tenant: str
+    cause: str
+    sha256: str | None
+    now: datetime
+    occurred: datetime
+    actor: str
+    policy: Policy
+    policy_version: str
+    raw: str | None = None
+    traceparent: str | None = None
+
+    def id(self, *scope: str) -> str:
+        """Return an id that this cause gives to the thing named by `scope`, always the same one."""
+        return scoped_id(self.tenant, self.cause, *scope)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything a decision may look at, as it was loaded. Absent aggregates fold to their empty state."""
+
+    conversation: Conversation = NEW_CONVERSATION
+    customer: Customer = UNKNOWN_CUSTOMER
+    agents: dict[AgentId, Agent] = field(default_factory=dict)
+    identities: dict[str, Identity] = field(default_factory=dict)
+
+    def agent(self, agent_id: AgentId) -> Agent:
+        return self.agents.get(agent_id, ABSENT)
+
+    def identity(self, keyed_hash: str) -> Identity:
+        return self.identities.get(keyed_hash, UNCLAIMED)
+
+
+class Decision:
+    """Collects events in order; `conversation`, `customer` and `agent()` show the state they lead to."""
+
+    def __init__(self, case: Case, stamp: Stamp) -> None:
+        self.stamp = stamp
+        self.stored = case
+        self.conversation = case.conversation
+        self.customer = case.customer
+        self.events: list[AnyEvent] = []
+        self._agents = dict(case.agents)
+        self._identities = dict(case.identities)
+        self._counts: dict[str, int] = {}
+
+    @property
+    def policy(self) -> Policy:
+        return self.stamp.policy
+
+    def agent(self, agent_id: AgentId) -> Agent:
+        return self._agents.get(agent_id, ABSENT)
+
+    def identity(self, keyed_hash: str) -> Identity:
+        return self._identities.get(keyed_hash, UNCLAIMED)
+
+    def written_to(self, aggregate: str) -> int:
+        """Return how many events this decision has for an aggregate so far."""
+        return self._counts.get(aggregate, 0)
+
+    def on_conversation(self, kind: type[E], open_part: Part, personal: Part | None = None) -> E:
+        """Decide an event of the conversation."""
+        assert self.conversation.id is not None
+        return self.emit(kind, subjects.conversation(self.conversation.id), open_part, personal)
+
+    def on_agent(self, kind: type[E], agent_id: AgentId, open_part: Part) -> E:
+        """Decide an event of an agent."""
+        return self.emit(kind, subjects.agent(agent_id), open_part)
+
+    def emit(
+        self,
+        kind: type[E],
+        aggregate: str,
+        open_part: Part,
+        personal: Part | None = None,
+        *,
+        conversation: ConversationId | None = None,
+        customer: CustomerId | None = None,
+    ) -> E:
+        """Decide one event and fold it in. Returns the event, whole."""
+        k = self.written_to(aggregate)
+        fields: dict[str, Any] = {
+            "specversion": "1.0",
+            "id": EventId(decision_event_id(self.stamp.tenant, aggregate, self.stamp.cause, k)),
+            "source": SOURCE,
+            "occurred": self.stamp.occurred,
+            "aggregate": aggregate,
+            "dataschema": DATA_SCHEMA,
+            "datacontenttype": "application/json",
+            "tenant": self.stamp.tenant,
+            "recorded": self.stamp.now,
+            "actor": self.stamp.actor,
+            "conversation": conversation or self.conversation.id,
+            "customer": customer or self.conversation.customer or self.customer.id,
+            "causation": self.stamp.cause,
+            "causation_sha256": self.stamp.sha256,
+            "traceparent": self.stamp.traceparent,
+            "raw": self.stamp.raw,
+            "data": Data(open=open_part, personal=personal or Nothing()),
+        }
+        event: E = kind(**fields)
+        self.take(event)
+        return event
+
+    def take(self, event: AnyEvent) -> None:
+        """Add an event that is already whole (a contact event repeated for its conversation)."""
+        self.events.append(event)
+        aggregate = event.aggregate
+        self._counts[aggregate] = self.written_to(aggregate) + 1
+        kind, _, name = aggregate.partition("-")
+        match kind:
+            case "conv":
+                state = self.conversation
+                self.conversation = conversations.evolve(state, state.sequence, event)
+            case "cust":
+                self.customer = customers.evolve(self.customer, self.customer.sequence, event)
+            case "agent":
+                agent_id = AgentId(name)
+                before = self.agent(agent_id)
+                self._agents[agent_id] = agents.evolve(before, before.sequence, event)
+            case "ident":
+                self._identities[name] = identities.evolve(self.identity(name), 0, event)
+            case _:
+                pass
+
+    def repeat(self, event: AnyEvent) -> None:
+        """Take a contact event into the conversation: same id and evidence, our time and place."""
+        assert self.conversation.id is not None
+        mine = replace(
+            event,
+            aggregate=subjects.conversation(self.conversation.id),
+            recorded=self.stamp.now,
+            conversation=self.conversation.id,
+            customer=self.conversation.customer,
+        )
+        self.take(mine)
+
+
+def events_for(events: Iterable[AnyEvent], aggregate: str) -> list[AnyEvent]:
+    """Return the events of one aggregate, in order."""
+    return [event for event in events if event.aggregate == aggregate]

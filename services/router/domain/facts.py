@@ -1,0 +1,126 @@
+"""What the customer told: stated once, noticed when she has to say it again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from services.router.domain.decision import Decision
+from shared.conversation import StatedFact
+from shared.errors import FactUnknown
+from shared.events import (
+    ContactId,
+    FactCorrected,
+    FactCorrectedOpen,
+    FactId,
+    FactOrigin,
+    FactRepeated,
+    FactRepeatedOpen,
+    FactStated,
+    FactStatedOpen,
+    FactValue,
+)
+from shared.packet import FACTS_PER_MESSAGE, check_text
+from shared.policy import Policy
+
+TEXT_SEARCHED_CHARACTERS = 65_536
+"""Patterns look at the beginning of a text only; nobody states a parcel number after sixty thousand characters."""
+
+
+def state_fact(
+    decision: Decision,
+    name: str,
+    value: str,
+    *,
+    origin: FactOrigin,
+    contact_id: ContactId | None,
+) -> None:
+    """Decide that the customer told something.
+
+    Told before and a hand-over in between: `fact.repeated`. Told before to the same ear: nothing.
+    """
+    it = decision.conversation
+    contact = it.contacts.get(contact_id) if contact_id else it.last_contact
+    channel = contact.channel if contact else None
+    known = _known(decision, name, value)
+    if known is not None:
+        _tell_again(decision, known, channel, contact.contact_id if contact else None)
+        return
+    decision.on_conversation(
+        FactStated,
+        FactStatedOpen(
+            fact_id=FactId(decision.stamp.id("fact", name, value)),
+            name=name,
+            origin=origin,
+            channel=channel,
+            contact_id=contact.contact_id if contact else None,
+            told_to=it.owner,
+        ),
+        FactValue(value=value),
+    )
+
+
+def correct_fact(
+    decision: Decision, fact_id: FactId, value: str, contact_id: ContactId | None
+) -> None:
+    """Decide a fact's new value. Raises: FactUnknown, TextTooLong, TextHasNul."""
+    it = decision.conversation
+    fact = it.facts.get(fact_id)
+    if fact is None:
+        raise FactUnknown(fact_id=fact_id)
+    if fact.value == check_text(value):
+        return
+    contact = it.contacts.get(contact_id) if contact_id else it.last_contact
+    decision.on_conversation(
+        FactCorrected,
+        FactCorrectedOpen(
+            fact_id=fact_id,
+            name=fact.name,
+            channel=contact.channel if contact else None,
+            contact_id=contact.contact_id if contact else None,
+        ),
+        FactValue(value=value),
+    )
+
+
+def facts_in(policy: Policy, text: str) -> list[tuple[str, str]]:
+    """Return the (name, value) pairs that a text states by the policy's patterns, each once, in order of patterns."""
+    found = dict.fromkeys(_matches(policy, text[:TEXT_SEARCHED_CHARACTERS]))
+    return list(found)[:FACTS_PER_MESSAGE]
+
+
+def same_value(one: str, other: str) -> bool:
+    """Tell whether two values are the same fact: letter case and blanks do not make a difference."""
+    return "".join(one.split()).casefold() == "".join(other.split()).casefold()
+
+
+def _matches(policy: Policy, text: str) -> Iterator[tuple[str, str]]:
+    for pattern in policy.patterns:
+        for match in re.finditer(pattern.pattern, text):
+            yield pattern.fact, match.group(1) if match.groups() else match.group(0)
+
+
+def _known(decision: Decision, name: str, value: str) -> StatedFact | None:
+    facts = decision.conversation.facts.values()
+    return next(
+        (fact for fact in facts if fact.name == name and same_value(fact.value, value)), None
+    )
+
+
+def _tell_again(
+    decision: Decision, fact: StatedFact, channel: str | None, contact_id: ContactId | None
+) -> None:
+    hops = decision.conversation.handovers - fact.told_at_handover
+    if hops == 0:
+        return
+    decision.on_conversation(
+        FactRepeated,
+        FactRepeatedOpen(
+            fact_id=fact.fact_id,
+            name=fact.name,
+            channel=channel,
+            contact_id=contact_id,
+            told_to=decision.conversation.owner,
+            hops_since=hops,
+        ),
+    )

@@ -1,0 +1,110 @@
+"""The packet that goes with every hand-over. Context is an invariant: without a packet nothing changes hands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from services.router.domain.decision import Decision
+from shared import conversation as conversations
+from shared import subjects
+from shared.errors import TransferPacketMissing
+from shared.events import (
+    AnyEvent,
+    CallbackReached,
+    ChannelSwitched,
+    ContactAccepted,
+    ContactOffered,
+    ContextPackaged,
+    ContextPackagedOpen,
+    ContextPackagedPersonal,
+    PacketId,
+    TransferAccepted,
+    TransferOffered,
+    TransferRequested,
+)
+from shared.packet import folded_from, package, sha256_of
+
+HANDOVERS = (
+    ContactOffered,
+    ContactAccepted,
+    TransferRequested,
+    TransferOffered,
+    TransferAccepted,
+    ChannelSwitched,
+    CallbackReached,
+)
+
+
+def attach_packet(decision: Decision) -> PacketId:
+    """Return the packet that shows the matter as it stands, packaged now unless the last one still does."""
+    it = decision.conversation
+    same_customer = it.packet_customer_sequence == decision.stored.customer.sequence
+    if it.shown and same_customer and it.packet_id is not None and not _customer_written(decision):
+        return it.packet_id
+    return _package(decision, None)
+
+
+def attach_packet_with(decision: Decision, event: TransferRequested) -> PacketId:
+    """Return the packet of a transfer: it shows the transfer itself as the last hop, with its brief."""
+    return _package(decision, event)
+
+
+def new_packet_id(decision: Decision) -> PacketId:
+    """Return the id of the next packet of this decision."""
+    return PacketId(
+        decision.stamp.id("packet", decision.conversation.id or "", str(len(decision.events)))
+    )
+
+
+def _customer_written(decision: Decision) -> bool:
+    return decision.customer.id is not None and bool(
+        decision.written_to(subjects.customer(decision.customer.id))
+    )
+
+
+def _package(decision: Decision, event: TransferRequested | None) -> PacketId:
+    """Decide `context.packaged`; with a transfer, fold it first, so that the packet shows it."""
+    it = decision.conversation
+    assert it.id is not None
+    packet_id = new_packet_id(decision)
+    written = decision.written_to(subjects.conversation(it.id))
+    ahead = it if event is None else conversations.evolve(it, it.sequence, event)
+    built_from = folded_from(
+        ahead,
+        decision.customer,
+        decision.stamp.policy_version,
+        # The packet itself and the transfer stand behind what was written before them.
+        conversation_next=written if event is None else written + 2,
+        customer_next=decision.written_to(subjects.customer(it.customer or "")),
+    )
+    packet = package(
+        ahead,
+        decision.customer,
+        packet_id=packet_id,
+        policy_version=decision.stamp.policy_version,
+        built_from=built_from,
+    )
+    decision.on_conversation(
+        ContextPackaged,
+        ContextPackagedOpen(
+            packet_id=packet_id,
+            sha256=sha256_of(packet),
+            facts=len(packet.facts),
+            more=packet.more.facts,
+        ),
+        ContextPackagedPersonal(packet=packet),
+    )
+    return packet_id
+
+
+def ensure_packets(last_packet: PacketId | None, events: Sequence[AnyEvent]) -> None:
+    """Check that every hand-over names a packet that stands before it.
+
+    Raises: TransferPacketMissing. It is a fault of ours, never of a caller, and nothing is written.
+    """
+    standing = last_packet
+    for event in events:
+        if isinstance(event, ContextPackaged):
+            standing = event.open.packet_id
+        elif isinstance(event, HANDOVERS) and event.open.packet_id != standing:
+            raise TransferPacketMissing(event=event.id)

@@ -1,0 +1,88 @@
+"""Who is it? Handles lead to customers, references to contacts.
+
+Only the keyed hash of a handle stands in a subject: without the tenant's lookup key nobody can ask the ledger
+whether it knows a phone number.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from services.router.domain.decision import Decision
+from shared import subjects
+from shared.events import (
+    ConversationId,
+    CustomerId,
+    Handle,
+    IdentityClaimed,
+    IdentityClaimedOpen,
+)
+from shared.identity import Identity
+from shared.ids import keyed_hash
+from shared.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A handle, its keyed hash, and who holds it."""
+
+    handle: Handle
+    hash: str
+    identity: Identity
+
+
+def lookup_token(key: bytes, handle: Handle) -> str:
+    """Return the keyed hash under which a handle is claimed."""
+    return keyed_hash(key, handle.kind, handle.value)
+
+
+def identifies(policy: Policy, handle: Handle) -> bool:
+    """Tell whether a handle may say who somebody is.
+
+    References lead to contacts only; own addresses and what the policy lists belong to no single person.
+    """
+    if handle.kind == "reference":
+        return False
+    own = {account.address for account in policy.accounts.values() if account.address}
+    if handle.value in own:
+        return False
+    return not any(re.search(pattern, handle.value) for pattern in policy.never_identifies)
+
+
+def customer_behind(policy: Policy, looked: list[Looked]) -> CustomerId | None:
+    """Return whose handles these are: a handle proved in this delivery speaks first, then the order given."""
+    speaking = [
+        each for each in looked if identifies(policy, each.handle) and each.identity.customer
+    ]
+    speaking.sort(key=lambda each: not each.handle.verified)
+    return speaking[0].identity.customer if speaking else None
+
+
+def conversation_behind(looked: list[Looked]) -> ConversationId | None:
+    """Return the conversation that a reference among the handles leads to."""
+    references = (each for each in looked if each.handle.kind == "reference")
+    return next(
+        (each.identity.conversation for each in references if each.identity.conversation), None
+    )
+
+
+def claim(
+    decision: Decision, looked: Looked, customer: CustomerId, conversation: ConversationId | None
+) -> None:
+    """Decide that a handle belongs to a customer, unless the ledger says so already."""
+    held = looked.identity
+    if held.customer == customer and held.conversation == conversation:
+        return
+    decision.emit(
+        IdentityClaimed,
+        subjects.identity(looked.hash),
+        IdentityClaimedOpen(
+            customer=customer,
+            kind=looked.handle.kind,
+            verified=looked.handle.verified,
+            conversation=conversation,
+        ),
+        conversation=conversation,
+        customer=customer,
+    )

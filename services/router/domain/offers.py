@@ -1,0 +1,242 @@
+"""Who is asked to take a contact, and what comes of the question."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from services.router.domain.decision import Decision
+from services.router.domain.handover import attach_packet
+from shared.conversation import Conversation, Offer
+from shared.errors import CommandStale, OfferExpired, OfferNotYours
+from shared.events import (
+    AgentId,
+    AgentReleased,
+    AgentReleasedOpen,
+    AgentReserved,
+    AgentReservedOpen,
+    ContactAccepted,
+    ContactAcceptedOpen,
+    ContactId,
+    ContactOffered,
+    ContactOfferedOpen,
+    ContactOfferExpired,
+    ContactOfferExpiredOpen,
+    ContactRejected,
+    ContactRejectedOpen,
+    OfferId,
+    PacketId,
+    TransferOffered,
+    TransferOfferedOpen,
+)
+from shared.policy import Policy
+
+RULE = "dispatch.longest_idle"
+
+
+def waits(it: Conversation) -> bool:
+    """Tell whether somebody has to be asked now."""
+    if it.id is None or it.resolved or it.offer is not None:
+        return False
+    return it.transfer is not None or (it.queue is not None and it.waiting_contact is not None)
+
+
+def candidates(policy: Policy, it: Conversation) -> list[AgentId]:
+    """Return the agents whom the queue or the transfer allows, in order of name."""
+    if it.transfer is None:
+        return [AgentId(name) for name in policy.agents_of_queue(it.queue or "")]
+    to = it.transfer.to
+    if to.agent is not None:
+        return [to.agent]
+    names = policy.agents_of_team(to.team) if to.team else policy.agents_of_queue(to.queue or "")
+    refused = set(it.transfer.refused_by)
+    return [AgentId(name) for name in names if name != it.transfer.sender and name not in refused]
+
+
+def make_offer(decision: Decision) -> None:
+    """Ask the candidate who was passed over least and has been idle longest; nobody free: decide nothing."""
+    it = decision.conversation
+    if not waits(it):
+        return
+    chosen, passed_over = _choose(decision)
+    if chosen is None:
+        return
+    expires = decision.stamp.now + timedelta(seconds=decision.policy.times.offer_seconds)
+    if it.transfer is not None:
+        expires = it.transfer.expires
+    offer_id = OfferId(decision.stamp.id("offer"))
+    packet_id = attach_packet(decision)
+    _write_offer(decision, offer_id, chosen, packet_id, expires, passed_over)
+    reserve(decision, chosen, offer_id, packet_id, expires)
+
+
+def _write_offer(
+    decision: Decision,
+    offer_id: OfferId,
+    chosen: AgentId,
+    packet_id: PacketId,
+    expires: datetime,
+    passed_over: dict[str, str],
+) -> None:
+    it, version = decision.conversation, decision.stamp.policy_version
+    if it.transfer is not None:
+        asked = TransferOfferedOpen(
+            offer_id=offer_id,
+            transfer_id=it.transfer.transfer_id,
+            agent=chosen,
+            packet_id=packet_id,
+            expires=expires,
+            rule=RULE,
+            policy_version=version,
+            passed_over=passed_over,
+        )
+        decision.on_conversation(TransferOffered, asked)
+        return
+    contact = it.waiting_contact
+    assert contact is not None
+    decision.on_conversation(
+        ContactOffered,
+        ContactOfferedOpen(
+            offer_id=offer_id,
+            contact_id=contact.contact_id,
+            queue=it.queue or "",
+            agent=chosen,
+            packet_id=packet_id,
+            expires=expires,
+            rule=RULE,
+            policy_version=version,
+            passed_over=passed_over,
+        ),
+    )
+
+
+def _choose(decision: Decision) -> tuple[AgentId | None, dict[str, str]]:
+    """Return the agent to ask and, for each other candidate, why not."""
+    it, policy = decision.conversation, decision.policy
+    free: list[tuple[int, datetime, AgentId]] = []
+    reasons: dict[str, str] = {}
+    for name in candidates(policy, it):
+        agent = decision.agent(name)
+        if agent.status != "available":
+            reasons[name] = agent.status
+        elif it.id in agent.working_on or not agent.can_take(policy.agents[name].slots):
+            reasons[name] = "busy"
+        elif _resting(decision, name):
+            reasons[name] = "passed_over_just_now"
+        else:
+            free.append((it.passed_over.get(name, 0), agent.idle_since or decision.stamp.now, name))
+    if not free:
+        return None, reasons
+    chosen = min(free)[2]
+    return chosen, reasons | {name: "idle_shorter" for _, _, name in free if name != chosen}
+
+
+def _resting(decision: Decision, agent_id: AgentId) -> bool:
+    """An agent who just refused is not asked again at once for the same conversation."""
+    it = decision.conversation
+    if not it.passed_over.get(agent_id) or it.passed_over_at is None:
+        return False
+    rest = timedelta(seconds=decision.policy.times.offer_seconds)
+    return decision.stamp.now < it.passed_over_at + rest
+
+
+# -- the answer ---------------------------------------------------------------------------------------
+
+
+def standing_offer(decision: Decision, agent_id: AgentId, offer_id: OfferId) -> Offer:
+    """Return the open offer that an agent answers. Raises: OfferExpired, OfferNotYours."""
+    offer = decision.conversation.offer
+    if offer is None or offer.offer_id != offer_id or decision.stamp.now >= offer.expires:
+        raise OfferExpired(offer_id=offer_id)
+    if offer.agent != agent_id:
+        raise OfferNotYours(offer_id=offer_id)
+    return offer
+
+
+def check_packet(offer: Offer, packet_id: PacketId | None) -> None:
+    """Raises: CommandStale when the agent saw another packet than the offer's."""
+    if packet_id is not None and packet_id != offer.packet_id:
+        raise CommandStale(packet_id=offer.packet_id)
+
+
+def accept_offer(
+    decision: Decision, agent_id: AgentId, offer_id: OfferId, seen: PacketId | None
+) -> None:
+    """The agent takes the contact. Raises: OfferExpired, OfferNotYours, CommandStale."""
+    offer = standing_offer(decision, agent_id, offer_id)
+    check_packet(offer, seen)
+    if offer.contact_id is None:
+        raise OfferExpired(offer_id=offer_id)
+    packet_id = attach_packet(decision)
+    decision.on_conversation(
+        ContactAccepted,
+        ContactAcceptedOpen(
+            offer_id=offer_id, contact_id=offer.contact_id, agent=agent_id, packet_id=packet_id
+        ),
+    )
+
+
+def reject_offer(
+    decision: Decision, agent_id: AgentId, offer_id: OfferId, reason: str | None
+) -> None:
+    """The agent refuses; the contact waits on. Raises: OfferExpired, OfferNotYours."""
+    offer = standing_offer(decision, agent_id, offer_id)
+    if offer.contact_id is None:
+        raise OfferExpired(offer_id=offer_id)
+    _reject(decision, offer, offer.contact_id, reason)
+    release(decision, agent_id, "rejected")
+
+
+def _reject(decision: Decision, offer: Offer, contact_id: ContactId, reason: str | None) -> None:
+    decision.on_conversation(
+        ContactRejected,
+        ContactRejectedOpen(
+            offer_id=offer.offer_id, contact_id=contact_id, agent=offer.agent, reason=reason
+        ),
+    )
+
+
+def expire_offer(decision: Decision, offer_id: OfferId) -> None:
+    """The timer asks: is this offer still open? If not, decide nothing."""
+    offer = decision.conversation.offer
+    if offer is None or offer.offer_id != offer_id or offer.contact_id is None:
+        return
+    decision.on_conversation(
+        ContactOfferExpired,
+        ContactOfferExpiredOpen(offer_id=offer_id, contact_id=offer.contact_id, agent=offer.agent),
+    )
+    release(decision, offer.agent, "expired")
+
+
+def reserve(
+    decision: Decision,
+    agent_id: AgentId,
+    offer_id: OfferId,
+    packet_id: PacketId,
+    until: datetime | None = None,
+) -> None:
+    """Take one of the agent's slots for this conversation; `until`: when the offer lapses, `None` for work."""
+    conversation_id = decision.conversation.id
+    assert conversation_id is not None
+    decision.on_agent(
+        AgentReserved,
+        agent_id,
+        AgentReservedOpen(
+            agent=agent_id,
+            conversation=conversation_id,
+            offer_id=offer_id,
+            packet_id=packet_id,
+            until=until,
+        ),
+    )
+
+
+def release(decision: Decision, agent_id: AgentId, reason: str) -> None:
+    """Free the agent's slot if this conversation takes one."""
+    conversation_id = decision.conversation.id
+    if conversation_id is None or conversation_id not in decision.agent(agent_id).working_on:
+        return
+    decision.on_agent(
+        AgentReleased,
+        agent_id,
+        AgentReleasedOpen(agent=agent_id, conversation=conversation_id, reason=reason),
+    )

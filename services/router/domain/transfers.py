@@ -1,0 +1,179 @@
+"""Handing a conversation on: asked for, offered, accepted, refused, taken back, run out of time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from services.router.domain.decision import Decision
+from services.router.domain.handover import attach_packet, attach_packet_with, new_packet_id
+from services.router.domain.offers import check_packet, release, reserve, standing_offer
+from shared.commands import Transfer
+from shared.conversation import Offer, OpenTransfer
+from shared.errors import (
+    ConversationNotOwned,
+    OfferExpired,
+    TransferAlreadyOpen,
+    TransferNotOpen,
+    TransferTargetUnknown,
+)
+from shared.events import (
+    AgentId,
+    Brief,
+    OfferId,
+    PacketId,
+    Target,
+    TransferAccepted,
+    TransferAcceptedOpen,
+    TransferCancelled,
+    TransferClosedOpen,
+    TransferExpired,
+    TransferId,
+    TransferRejected,
+    TransferRejectedOpen,
+    TransferRejectedPersonal,
+    TransferRequested,
+    TransferRequestedOpen,
+)
+from shared.packet import check_text
+from shared.policy import Policy
+
+
+def request_transfer(decision: Decision, sender: AgentId, command: Transfer) -> None:
+    """The owner hands on. A cold transfer frees her at once; in a warm one she stays owner.
+
+    Raises: TransferAlreadyOpen, TransferTargetUnknown, TextTooLong, TextHasNul.
+    """
+    it = decision.conversation
+    if it.transfer is not None:
+        raise TransferAlreadyOpen(transfer_id=it.transfer.transfer_id)
+    check_target(decision.policy, command.to, sender)
+    check_text(command.brief)
+    opened = TransferRequestedOpen(
+        transfer_id=TransferId(decision.stamp.id("transfer")),
+        kind=command.kind,
+        sender=sender,
+        to=command.to,
+        packet_id=new_packet_id(decision),
+        expires=decision.stamp.now + timedelta(seconds=decision.policy.times.transfer_seconds),
+    )
+    personal = Brief(brief=command.brief)
+    ahead = Decision(decision.stored, decision.stamp)
+    ahead.conversation = it
+    attach_packet_with(decision, ahead.on_conversation(TransferRequested, opened, personal))
+    decision.on_conversation(TransferRequested, opened, personal)
+    if command.kind == "cold":
+        release(decision, sender, "transferred")
+
+
+def check_target(policy: Policy, to: Target, sender: AgentId) -> None:
+    """Raises: TransferTargetUnknown unless `to` names exactly one agent, team or queue, and not the sender."""
+    named = [name for name in (to.agent, to.team, to.queue) if name is not None]
+    known = to.agent in policy.agents or to.team in policy.teams() or to.queue in policy.queues
+    if len(named) != 1 or not known or to.agent == sender:
+        raise TransferTargetUnknown()
+
+
+def accept_transfer(
+    decision: Decision, agent_id: AgentId, transfer_id: TransferId, seen: PacketId | None
+) -> None:
+    """The colleague takes over; only now does ownership move.
+
+    Raises: TransferNotOpen, OfferExpired, OfferNotYours, CommandStale.
+    """
+    transfer = _open_transfer(decision, transfer_id)
+    check_packet(_offer_of(decision, agent_id, transfer), seen)
+    packet_id = attach_packet(decision)
+    owner = decision.conversation.owner
+    decision.on_conversation(
+        TransferAccepted,
+        TransferAcceptedOpen(
+            transfer_id=transfer_id,
+            kind=transfer.kind,
+            sender=transfer.sender,
+            agent=agent_id,
+            packet_id=packet_id,
+        ),
+    )
+    if owner is not None and owner != agent_id:
+        release(decision, owner, "transferred")
+
+
+def reject_transfer(
+    decision: Decision, agent_id: AgentId, transfer_id: TransferId, reason: str | None
+) -> None:
+    """The colleague refuses. A warm transfer, or one to her alone, comes back; else the next one is asked.
+
+    Raises: TransferNotOpen, OfferExpired, OfferNotYours, TextTooLong, TextHasNul.
+    """
+    transfer = _open_transfer(decision, transfer_id)
+    _offer_of(decision, agent_id, transfer)
+    final = transfer.kind == "warm" or transfer.to.agent is not None
+    decision.on_conversation(
+        TransferRejected,
+        TransferRejectedOpen(
+            transfer_id=transfer_id,
+            agent=agent_id,
+            final=final,
+            returned_to=_back_to(decision, transfer) if final else None,
+        ),
+        TransferRejectedPersonal(reason=None if reason is None else check_text(reason)),
+    )
+    release(decision, agent_id, "rejected")
+
+
+def cancel_transfer(decision: Decision, agent_id: AgentId, transfer_id: TransferId) -> None:
+    """The sender takes it back and owns the conversation. Raises: TransferNotOpen, ConversationNotOwned."""
+    transfer = _open_transfer(decision, transfer_id)
+    if transfer.sender != agent_id:
+        raise ConversationNotOwned()
+    _close(decision, transfer, TransferCancelled, f"agent-{agent_id}")
+    if transfer.kind == "cold":
+        reserve(decision, agent_id, OfferId(transfer_id), transfer.packet_id)
+
+
+def expire_transfer(decision: Decision, transfer_id: TransferId) -> None:
+    """The timer asks: is this transfer still open? If not, decide nothing."""
+    transfer = decision.conversation.transfer
+    if transfer is None or transfer.transfer_id != transfer_id:
+        return
+    _close(decision, transfer, TransferExpired, _back_to(decision, transfer))
+
+
+def _close(
+    decision: Decision,
+    transfer: OpenTransfer,
+    kind: type[TransferCancelled] | type[TransferExpired],
+    back: str,
+) -> None:
+    offer = decision.conversation.offer
+    decision.on_conversation(
+        kind, TransferClosedOpen(transfer_id=transfer.transfer_id, returned_to=back)
+    )
+    if offer is not None:
+        release(decision, offer.agent, "withdrawn")
+
+
+def _back_to(decision: Decision, transfer: OpenTransfer) -> str:
+    """Return who has the conversation when nobody accepts: a warm one its sender, a cold one a queue."""
+    if transfer.kind == "warm":
+        return f"agent-{transfer.sender}"
+    policy = decision.policy
+    if transfer.to.queue is not None:
+        return f"queue-{transfer.to.queue}"
+    queues = policy.agents[transfer.sender].queues
+    return f"queue-{queues[0] if queues else next(iter(policy.queues))}"
+
+
+def _open_transfer(decision: Decision, transfer_id: TransferId) -> OpenTransfer:
+    transfer = decision.conversation.transfer
+    if transfer is None or transfer.transfer_id != transfer_id:
+        raise TransferNotOpen(transfer_id=transfer_id)
+    return transfer
+
+
+def _offer_of(decision: Decision, agent_id: AgentId, transfer: OpenTransfer) -> Offer:
+    """Return the offer by which this agent was asked. Raises: OfferExpired, OfferNotYours."""
+    offer = decision.conversation.offer
+    if offer is None or offer.transfer_id != transfer.transfer_id:
+        raise OfferExpired(transfer_id=transfer.transfer_id)
+    return standing_offer(decision, agent_id, offer.offer_id)

@@ -1,0 +1,205 @@
+"""The agent's work on a conversation: promises, callbacks, messages, wrap-up, the end."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from services.router.domain.decision import Decision
+from services.router.domain.handover import attach_packet
+from services.router.domain.offers import release, reserve
+from shared.commands import AttemptCallback, CloseCallback, SendMessage, WrapUp
+from shared.conversation import Callback, Contact, Promise
+from shared.conversation.contacts import CALL_CHANNELS
+from shared.errors import (
+    CallbackNotOpen,
+    ConversationNotOwned,
+    ConversationNotWrappedUp,
+    MessageNoAddress,
+    PromiseNotOpen,
+    TextHasNul,
+)
+from shared.events import (
+    AgentId,
+    CallbackAttempted,
+    CallbackAttemptedOpen,
+    CallbackClosed,
+    CallbackClosedOpen,
+    CallbackId,
+    CallbackReached,
+    CallbackReachedOpen,
+    ContactCompleted,
+    ContactCompletedOpen,
+    ContactWrappedUp,
+    ContactWrappedUpOpen,
+    ContactWrappedUpPersonal,
+    ConversationResolved,
+    ConversationResolvedOpen,
+    MessageId,
+    MessageRequested,
+    MessageRequestedOpen,
+    MessageRequestedPersonal,
+    OfferId,
+    PromiseId,
+    PromiseKept,
+    PromiseKeptOpen,
+    PromiseMade,
+    PromiseMadeOpen,
+    PromiseMadePersonal,
+)
+from shared.packet import check_text
+from shared.policy import Account, Policy
+
+
+def make_promise(decision: Decision, agent_id: AgentId, text: str, due: datetime) -> None:
+    """Somebody promises something by a time. Raises: TextTooLong, TextHasNul."""
+    decision.on_conversation(
+        PromiseMade,
+        PromiseMadeOpen(
+            promise_id=PromiseId(decision.stamp.id("promise")), agent=agent_id, due=due
+        ),
+        PromiseMadePersonal(text=check_text(text)),
+    )
+
+
+def keep_promise(decision: Decision, agent_id: AgentId, promise_id: PromiseId) -> None:
+    """The promise was kept; once is enough. Raises: PromiseNotOpen."""
+    promise: Promise | None = decision.conversation.promises.get(promise_id)
+    if promise is None:
+        raise PromiseNotOpen(promise_id=promise_id)
+    if promise.kept is not None:
+        return
+    late = decision.stamp.now > promise.due
+    decision.on_conversation(
+        PromiseKept, PromiseKeptOpen(promise_id=promise_id, agent=agent_id, late=late)
+    )
+
+
+def attempt_callback(decision: Decision, agent_id: AgentId, command: AttemptCallback) -> None:
+    """An agent called back. Reaching the customer is a hand-over: it carries the packet and makes her owner.
+
+    Raises: CallbackNotOpen, ConversationNotOwned (somebody else owns the conversation by now).
+    """
+    callback = _open_callback(decision, command.callback_id)
+    if command.outcome == "no_answer":
+        tried = CallbackAttemptedOpen(
+            callback_id=callback.callback_id, agent=agent_id, attempt=callback.attempts + 1
+        )
+        decision.on_conversation(CallbackAttempted, tried)
+        return
+    it = decision.conversation
+    if it.owner not in (None, agent_id):
+        raise ConversationNotOwned()
+    offer, packet_id = it.offer, attach_packet(decision)
+    decision.on_conversation(
+        CallbackReached,
+        CallbackReachedOpen(callback_id=callback.callback_id, agent=agent_id, packet_id=packet_id),
+    )
+    if offer is not None and offer.agent != agent_id:
+        release(decision, offer.agent, "withdrawn")
+    if it.id not in decision.agent(agent_id).working_on:
+        reserve(decision, agent_id, OfferId(callback.callback_id), packet_id)
+
+
+def close_callback(decision: Decision, agent_id: AgentId, command: CloseCallback) -> None:
+    """The callback ends for a stated reason. Raises: CallbackNotOpen."""
+    callback = _open_callback(decision, command.callback_id)
+    decision.on_conversation(
+        CallbackClosed,
+        CallbackClosedOpen(
+            callback_id=callback.callback_id, agent=agent_id, reason=check_text(command.reason)
+        ),
+    )
+
+
+def _open_callback(decision: Decision, callback_id: CallbackId) -> Callback:
+    callback = decision.conversation.callbacks.get(callback_id)
+    if callback is None or callback.status != "open":
+        raise CallbackNotOpen(callback_id=callback_id)
+    return callback
+
+
+def send_message(decision: Decision, agent_id: AgentId, command: SendMessage) -> None:
+    """The owner writes to the customer's address on a channel. Raises: MessageNoAddress, TextHasNul."""
+    if "\0" in command.text or "\0" in (command.title or ""):
+        raise TextHasNul()
+    to = _address(decision)
+    name, account = outbound_account(decision.policy, command.channel)
+    reference = decision.conversation.last_reference
+    decision.on_conversation(
+        MessageRequested,
+        MessageRequestedOpen(
+            message_id=MessageId(decision.stamp.id("message")),
+            channel=command.channel,
+            account=name,
+            agent=agent_id,
+        ),
+        MessageRequestedPersonal(
+            to=to,
+            title=command.title or account.title,
+            text=command.text,
+            in_reply_to=reference,
+            references=[reference] if reference else [],
+        ),
+    )
+
+
+def _address(decision: Decision) -> str:
+    emails = [each for each in decision.customer.handles if each.kind == "email"]
+    emails.sort(key=lambda each: not each.verified)
+    if not emails:
+        raise MessageNoAddress(channel="email")
+    return emails[0].value
+
+
+def outbound_account(policy: Policy, channel: str) -> tuple[str, Account]:
+    """Return the first account of a channel: what leaves comes from there. Raises: MessageNoAddress."""
+    for name, account in policy.accounts.items():
+        kind, _, short = name.partition("/")
+        if kind == channel:
+            return short, account
+    raise MessageNoAddress(channel=channel)
+
+
+# -- the end ------------------------------------------------------------------------------------------
+
+
+def wrap_up(decision: Decision, agent_id: AgentId, command: WrapUp) -> None:
+    """The agent says how the contacts went; already wrapped up: decide nothing. Raises: TextTooLong, TextHasNul."""
+    check_text(command.summary)
+    if command.next_step is not None:
+        check_text(command.next_step)
+    contacts = decision.conversation.contacts.values()
+    wanted = [
+        each
+        for each in contacts
+        if not each.wrapped_up and command.contact_id in (None, each.contact_id)
+    ]
+    for contact in wanted:
+        _wrap_up_one(decision, agent_id, contact, command)
+
+
+def _wrap_up_one(decision: Decision, agent_id: AgentId, contact: Contact, command: WrapUp) -> None:
+    decision.on_conversation(
+        ContactWrappedUp,
+        ContactWrappedUpOpen(
+            contact_id=contact.contact_id, agent=agent_id, disposition=command.disposition
+        ),
+        ContactWrappedUpPersonal(summary=command.summary, next_step=command.next_step),
+    )
+    if contact.over or contact.channel not in CALL_CHANNELS:
+        decision.on_conversation(
+            ContactCompleted, ContactCompletedOpen(contact_id=contact.contact_id)
+        )
+
+
+def resolve(decision: Decision, agent_id: AgentId, confirmed: bool | None) -> None:
+    """The owner closes the matter. Raises: ConversationNotWrappedUp."""
+    contacts = decision.conversation.contacts.values()
+    missing = sum(not each.wrapped_up and each.status != "lost" for each in contacts)
+    if missing:
+        raise ConversationNotWrappedUp(contacts=missing)
+    decision.on_conversation(
+        ConversationResolved,
+        ConversationResolvedOpen(agent=agent_id, confirmed_by_customer=confirmed),
+    )
+    release(decision, agent_id, "resolved")

@@ -1,0 +1,40 @@
+"""Which policy decides: written to the ledger when it changes."""
+
+from __future__ import annotations
+
+from services.router.clerk import Clerk
+from services.router.domain.decision import SOURCE
+from shared import subjects
+from shared.errors import LedgerConflict
+from shared.events import Data, EventId, Nothing, PolicyApplied, PolicyAppliedOpen
+from shared.events.envelope import DATA_SCHEMA
+from shared.ids import decision_event_id
+
+
+async def apply_policy(clerk: Clerk, tenant: str) -> None:
+    """Record the policy in force, unless the ledger names it already. Raises: LedgerUnavailable."""
+    version = clerk.policy_version(tenant)
+    journal = await clerk.store.journal(tenant, subjects.POLICY)
+    last = next(reversed(journal.seen.values()), None)
+    if last is not None and last.events[-1].open == {"version": version}:
+        return
+    cause = f"{version}:{journal.sequence}"
+    now = clerk.clock.now()
+    event = PolicyApplied(
+        specversion="1.0",
+        id=EventId(decision_event_id(tenant, subjects.POLICY, cause, 0)),
+        source=SOURCE,
+        occurred=now,
+        recorded=now,
+        aggregate=subjects.POLICY,
+        dataschema=DATA_SCHEMA,
+        datacontenttype="application/json",
+        tenant=tenant,
+        actor="service:router",
+        causation=cause,
+        data=Data(open=PolicyAppliedOpen(version=version), personal=Nothing()),
+    )
+    try:
+        await clerk.store.record(tenant, subjects.POLICY, journal.sequence, event)
+    except LedgerConflict:
+        return  # another replica of the same version was first

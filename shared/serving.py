@@ -1,0 +1,259 @@
+"""What every service shares with FastStream: its connection, who acknowledges, how requests are answered.
+
+The only file of `shared` that imports FastStream; it is control plane, never the projector's data path.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import structlog
+from faststream import AckPolicy
+from faststream.message import StreamMessage
+from faststream.middlewares import BaseMiddleware
+from faststream.nats import JStream, NatsBroker, NatsMessage, PullSub
+from typing_extensions import override
+
+from shared.bus import Bus, connection_options
+from shared.commands import Problem, Refused
+from shared.errors import TellonceError
+from shared.settings import Settings
+
+PROGRESS_INTERVAL_SECONDS = 0.5
+"""A quarter of the consumers' `ack_wait`."""
+RETRY_DELAY_SECONDS = 0.05
+RETRY_DELAY_MAX_SECONDS = 5.0
+PULL_TIMEOUT_SECONDS = 5.0
+REQUESTS_AT_ONCE = 32
+JETSTREAM_REPLY = "$JS.ACK."
+
+log = structlog.get_logger("serving")
+
+
+class Later(Exception):
+    """Not now: deliver it again after `delay_seconds`. `reason`: a stable word for the log."""
+
+    def __init__(self, delay_seconds: float, reason: str) -> None:
+        super().__init__(reason)
+        self.delay_seconds = delay_seconds
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A message as a handler gets it. `attempt`: 1 for the first delivery; `sequence`: 0 outside a stream."""
+
+    subject: str
+    body: bytes
+    attempt: int
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A started broker and the house's own view of its connection."""
+
+    broker: NatsBroker
+    bus: Bus
+
+
+# -- the connection -----------------------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def connected(settings: Settings, name: str, stop: asyncio.Event) -> AsyncIterator[Connected]:
+    """Open the service's one connection; `stop` is set when it is given up for good.
+
+    Subscribers are added by the caller, who then starts the broker.
+    Raises: whatever the client raises when no server answers.
+    """
+
+    async def closed() -> None:
+        stop.set()
+
+    broker = NatsBroker(
+        settings.nats_url.split(","),
+        closed_cb=closed,
+        middlewares=[Redelivery],
+        logger=None,
+        apply_types=False,
+        **connection_options(name),
+    )
+    client = await broker.connect()
+    try:
+        yield Connected(broker, Bus.of(client))
+    finally:
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(broker.stop(), PULL_TIMEOUT_SECONDS)
+
+
+def stop_on_signals() -> asyncio.Event:
+    """Return an event that SIGTERM and SIGINT set."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+# -- streams: one place acknowledges --------------------------------------------------------------------
+
+
+def on_stream(
+    broker: NatsBroker,
+    stream: str,
+    durable: str,
+    handle: Callable[[Arrived], Awaitable[None]],
+    *,
+    at_once: int = 1,
+) -> None:
+    """Have `handle` called with the messages of a durable consumer that the bootstrap job made.
+
+    done: ack · `Later` and retryable errors: nak with a delay · refused or unreadable: dead-letter record, term ·
+    unexpected: log with traceback, nak with a delay.
+    """
+    subscriber = broker.subscriber(
+        stream=JStream(stream, declare=False),
+        durable=durable,
+        pull_sub=PullSub(batch_size=at_once, timeout=PULL_TIMEOUT_SECONDS),
+        ack_policy=AckPolicy.MANUAL,
+        decoder=_as_arrived,
+    )
+    subscriber(handle)
+
+
+async def _as_arrived(message: StreamMessage[Any]) -> Arrived:
+    """Return the message unread: what cannot be read is the handler's to refuse, within `Redelivery`."""
+    raw = message.raw_message
+    if not raw.reply.startswith(JETSTREAM_REPLY):
+        return Arrived(raw.subject, raw.data, 1, 0)
+    metadata = raw.metadata
+    return Arrived(raw.subject, raw.data, metadata.num_delivered, metadata.sequence.stream)
+
+
+class Redelivery(BaseMiddleware):
+    """Maps how a stream handler ends to the acknowledgement of its delivery."""
+
+    @override
+    async def consume_scope(
+        self, call_next: Callable[[Any], Awaitable[Any]], msg: StreamMessage[Any]
+    ) -> Any:
+        if not isinstance(msg, NatsMessage) or not msg.raw_message.reply.startswith(
+            JETSTREAM_REPLY
+        ):
+            return await call_next(msg)
+        arrived = await _as_arrived(msg)
+        with structlog.contextvars.bound_contextvars(
+            stream_sequence=arrived.sequence, attempt=arrived.attempt
+        ):
+            async with _progress(msg):
+                settle = await _outcome(call_next, msg, arrived)
+            with contextlib.suppress(Exception):  # unsettled, it comes again by itself
+                await settle()
+        return None
+
+
+async def _outcome(
+    call_next: Callable[[Any], Awaitable[Any]], msg: NatsMessage, arrived: Arrived
+) -> Callable[[], Awaitable[None]]:
+    """Run the handler and return how the delivery is to be settled."""
+    try:
+        await call_next(msg)
+    except Later as later:
+        log.info("delivery_postponed", reason=later.reason, delay_seconds=later.delay_seconds)
+        delay_seconds = later.delay_seconds
+    except TellonceError as error:
+        if not error.retryable:
+            log.error("delivery_dead_lettered", code=error.code, **error.details)
+            return msg.reject
+        delay_seconds = _delay_seconds(arrived.attempt)
+        log.warning("delivery_postponed", reason=error.code, delay_seconds=delay_seconds)
+    except Exception:
+        delay_seconds = _delay_seconds(arrived.attempt)
+        log.exception("delivery_failed", delay_seconds=delay_seconds)
+    else:
+        return msg.ack
+    return lambda: msg.nack(delay=delay_seconds)
+
+
+@contextlib.asynccontextmanager
+async def _progress(msg: NatsMessage) -> AsyncIterator[None]:
+    """Keep the delivery ours while its handler works."""
+
+    async def report() -> None:
+        while True:
+            await asyncio.sleep(PROGRESS_INTERVAL_SECONDS)
+            with contextlib.suppress(Exception):  # no connection: the handler finds out by itself
+                await msg.in_progress()
+
+    task = asyncio.create_task(report())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def _delay_seconds(attempt: int) -> float:
+    doubled: float = RETRY_DELAY_SECONDS * 2 ** min(attempt - 1, 16)
+    return min(doubled, RETRY_DELAY_MAX_SECONDS)
+
+
+# -- requests: there is always an answer ------------------------------------------------------------------
+
+
+def on_request(
+    broker: NatsBroker,
+    subject: str,
+    queue: str,
+    answer: Callable[[str, bytes], Awaitable[Any]],
+) -> None:
+    """Answer requests on `subject` with what `answer(tenant, body)` returns, as JSON (bytes go as they are).
+
+    The second token of the subject is the tenant. A refusal is answered as `{"error": …}`, never with silence.
+    """
+
+    async def respond(arrived: Arrived) -> bytes:
+        tenant = arrived.subject.split(".")[1]
+        return await answered(lambda: answer(tenant, arrived.body), arrived.subject)
+
+    subscriber = broker.subscriber(
+        subject, queue=queue, decoder=_as_arrived, max_workers=REQUESTS_AT_ONCE
+    )
+    subscriber(respond)
+
+
+async def answered(ask: Callable[[], Awaitable[Any]], subject: str) -> bytes:
+    """Return the reply of `ask` as JSON bytes, or the refusal it raised."""
+    try:
+        reply = await ask()
+    except TellonceError as error:
+        log.info("request_refused", subject=subject, code=error.code, **error.details)
+        reply = refusal(error)
+    except Exception:
+        log.exception("request_failed", subject=subject)
+        reply = Refused(
+            error=Problem(
+                code="internal.failure", message="this is a fault of ours", retryable=True
+            )
+        )
+    return reply if isinstance(reply, bytes) else msgspec.json.encode(reply)
+
+
+def refusal(error: TellonceError) -> Refused:
+    """Return a refusal as commands and queries answer it."""
+    return Refused(
+        error=Problem(
+            code=error.code,
+            message=str(error),
+            retryable=error.retryable,
+            details=dict(error.details),
+        )
+    )
