@@ -29,6 +29,8 @@ from shared.store_many import store_many
 
 REQUEST_TIMEOUT_SECONDS = 5.0
 API_TIMEOUT_SECONDS = 5.0
+READ_TIMEOUT_SECONDS = 1.0
+"""Nobody answers while a stream elects its leader (4 to 9 s): ask often rather than long."""
 STORE_TIMEOUT_SECONDS = 2.0
 STORE_ATTEMPTS = 5
 STORE_RETRY_DELAY_SECONDS = 0.05
@@ -61,13 +63,19 @@ async def connect(
     Raises: BusUnavailable when no server answers within CONNECT_TIMEOUT_SECONDS.
     """
     servers = url.split(",") if isinstance(url, str) else list(url)
-    options: dict[str, Any] = connection_options(name)
     client = Client()
+
+    async def closed() -> None:
+        if on_closed is not None and opened:
+            await on_closed()
+
+    opened = False
     try:
         await asyncio.wait_for(
-            client.connect(servers=servers, closed_cb=on_closed, **options),
+            client.connect(servers=servers, closed_cb=closed, **connection_options(name)),
             CONNECT_TIMEOUT_SECONDS,
         )
+        opened = True
     except (nats.errors.Error, OSError, TimeoutError) as error:
         with contextlib.suppress(Exception):
             await asyncio.wait_for(client.close(), CLOSE_TIMEOUT_SECONDS)
@@ -298,7 +306,13 @@ class Bus:
 
     # -- JetStream: reading -----------------------------------------------------------------------------
 
-    async def api(self, subject: str, body: object = None) -> dict[str, Any]:
+    async def api(
+        self,
+        subject: str,
+        body: object = None,
+        *,
+        timeout_seconds: float = API_TIMEOUT_SECONDS,
+    ) -> dict[str, Any]:
         """Call the JSON API of JetStream; `subject` without `$JS.API.`, for example `STREAM.INFO.LEDGER`.
 
         Raises: JetStreamRefused with `err_code`, NoResponders, TimedOut, BusUnavailable.
@@ -306,7 +320,7 @@ class Bus:
         reply = await self.request(
             f"$JS.API.{subject}",
             b"" if body is None else msgspec.json.encode(body),
-            timeout_seconds=API_TIMEOUT_SECONDS,
+            timeout_seconds=timeout_seconds,
         )
         problem = _problem_decoder.decode(reply).error
         if problem is not None:
@@ -328,7 +342,12 @@ class Bus:
         or the last on `last_by_subject`. Raises: as `api`.
         """
         return await leader_get(
-            self, stream, sequence=sequence, next_by=next_by_subject, last_by=last_by_subject
+            self,
+            stream,
+            sequence=sequence,
+            next_by=next_by_subject,
+            last_by=last_by_subject,
+            timeout_seconds=READ_TIMEOUT_SECONDS,
         )
 
     async def direct_get(
@@ -343,7 +362,7 @@ class Bus:
             await self.publish(
                 f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode(query), reply=inbox
             )
-            return await parse_direct(replies, API_TIMEOUT_SECONDS)
+            return await parse_direct(replies, READ_TIMEOUT_SECONDS)
 
     def pull(
         self, stream: str, durable: str, *, batch: int, max_wait_seconds: float = 5.0

@@ -26,11 +26,19 @@ class Direct:
 class Api(Protocol):
     """Calls JetStream's JSON API; `Bus` is one."""
 
-    async def api(self, subject: str, body: object = None) -> dict[str, Any]: ...
+    async def api(
+        self, subject: str, body: object = None, *, timeout_seconds: float = 5.0
+    ) -> dict[str, Any]: ...
 
 
 async def leader_get(
-    bus: Api, stream: str, *, sequence: int | None, next_by: str | None, last_by: str | None
+    bus: Api,
+    stream: str,
+    *,
+    sequence: int | None,
+    next_by: str | None,
+    last_by: str | None,
+    timeout_seconds: float,
 ) -> StoredMessage | None:
     """See `Bus.leader_get`."""
     query: dict[str, object] = {}
@@ -41,7 +49,7 @@ async def leader_get(
     if last_by is not None:
         query["last_by_subj"] = last_by
     try:
-        answer = await bus.api(f"STREAM.MSG.GET.{stream}", query)
+        answer = await bus.api(f"STREAM.MSG.GET.{stream}", query, timeout_seconds=timeout_seconds)
     except JetStreamRefused as error:
         if error.details.get("err_code") == MESSAGE_NOT_FOUND:
             return None

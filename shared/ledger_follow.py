@@ -8,22 +8,24 @@ A gap is believed only when the leader confirms it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Sequence
 from uuid import uuid4
 
 from shared.bus import Bus
 from shared.deliveries import Delivery, StoredMessage
-from shared.errors import BusUnavailable, JetStreamRefused, StreamDrift
+from shared.errors import BusUnavailable, JetStreamRefused, StreamDrift, TellonceError
 from shared.feed import ConsumerGone, Feed
 
 FOLLOW_BATCH_EVENTS = 500
 FOLLOW_WAIT_SECONDS = 5.0
 INACTIVE_SECONDS = 30
 RETRY_DELAY_SECONDS = 0.1
+DELETE_TIMEOUT_SECONDS = 0.5
 
 
-class _Gap(Exception):
-    """A delivery did not continue where the last one ended."""
+class _Lost(Exception):
+    """A delivery does not continue where the last one ended."""
 
 
 async def follow(
@@ -33,44 +35,48 @@ async def follow(
     await _check_not_gone_back(bus, stream, after)
     while True:
         try:
-            consumer = await _create(bus, stream, after)
-            async with Feed(
-                bus,
-                stream,
-                consumer,
-                batch=FOLLOW_BATCH_EVENTS,
-                max_wait_seconds=FOLLOW_WAIT_SECONDS,
-            ) as feed:
-                while True:
-                    messages = _continued(await feed.next(), after)
-                    if messages:
-                        after = messages[-1].sequence
-                        yield messages
+            async with contextlib.aclosing(_one_consumer(bus, stream, after)) as batches:
+                async for messages in batches:
+                    after = messages[-1].sequence
+                    yield messages
         except (ConsumerGone, BusUnavailable):
             await asyncio.sleep(RETRY_DELAY_SECONDS)
-        except _Gap:
-            await _check_gap(bus, stream, after)
+        except _Lost:
+            await _check_missing(bus, stream, after)
 
 
-def _continued(deliveries: Sequence[Delivery], after: int) -> list[StoredMessage]:
-    """Return the deliveries that are new. Raises: _Gap."""
-    messages: list[StoredMessage] = []
-    for delivery in deliveries:
-        if delivery.sequence <= after:
-            continue
-        if delivery.sequence != after + 1:
-            raise _Gap
-        after = delivery.sequence
-        messages.append(
-            StoredMessage(
-                delivery.sequence,
-                delivery.subject,
-                delivery.body,
-                delivery.headers,
-                delivery.stored,
-            )
-        )
-    return messages
+async def _one_consumer(
+    bus: Bus, stream: str, after: int
+) -> AsyncGenerator[Sequence[StoredMessage], None]:
+    """Yield what one consumer gives, up to the first gap. Raises: _Lost, ConsumerGone, BusUnavailable."""
+    consumer = await _create(bus, stream, after)
+    try:
+        async with Feed(
+            bus,
+            stream,
+            consumer,
+            batch=FOLLOW_BATCH_EVENTS,
+            max_wait_seconds=FOLLOW_WAIT_SECONDS,
+        ) as feed:
+            while True:
+                deliveries = [d for d in await feed.next() if d.sequence > after]
+                messages = _contiguous(deliveries, after)
+                if messages:
+                    after = messages[-1].sequence
+                    yield messages
+                if len(messages) < len(deliveries):
+                    raise _Lost
+    finally:
+        await _delete(bus, stream, consumer)
+
+
+def _contiguous(deliveries: Sequence[Delivery], after: int) -> list[StoredMessage]:
+    """Return the deliveries that follow `after` one by one, as far as they do."""
+    return [
+        StoredMessage(d.sequence, d.subject, d.body, d.headers, d.stored)
+        for position, d in enumerate(deliveries, after + 1)
+        if d.sequence == position
+    ]
 
 
 async def _create(bus: Bus, stream: str, after: int) -> str:
@@ -90,6 +96,15 @@ async def _create(bus: Bus, stream: str, after: int) -> str:
     return name
 
 
+async def _delete(bus: Bus, stream: str, consumer: str) -> None:
+    """Tidy up; a server that does not answer forgets the consumer after INACTIVE_SECONDS by itself."""
+    if bus.connected:
+        with contextlib.suppress(TellonceError):
+            await bus.api(
+                f"CONSUMER.DELETE.{stream}.{consumer}", timeout_seconds=DELETE_TIMEOUT_SECONDS
+            )
+
+
 async def _check_not_gone_back(bus: Bus, stream: str, after: int) -> None:
     while True:
         try:
@@ -104,7 +119,7 @@ async def _check_not_gone_back(bus: Bus, stream: str, after: int) -> None:
         return
 
 
-async def _check_gap(bus: Bus, stream: str, after: int) -> None:
+async def _check_missing(bus: Bus, stream: str, after: int) -> None:
     """Raises: StreamDrift when the leader does not hold the next message either."""
     try:
         if await bus.leader_get(stream, sequence=after + 1) is None:

@@ -22,7 +22,7 @@ from tests.support.ledger import (
     write,
 )
 
-SHAPES = {
+SHAPES: dict[str, list[tuple[str, ...]]] = {
     "single": [("a",)],
     "one aggregate": [("a", "b", "c")],
     "two aggregates": [("a", "b"), ("c",)],

@@ -24,7 +24,7 @@ from shared.ledger_nats import NatsLedger
 
 TENANT = "demo"
 INSTANT = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
-WINDOW_SECONDS = 1.0
+WINDOW_SECONDS = 0.5
 """A short duplicate window, so that a test can outlive it."""
 WAIT_SECONDS = 20.0
 POLL_SECONDS = 0.02
@@ -142,12 +142,12 @@ class ServerPlace(Place):
 
     def __init__(self, urls: Sequence[str], restart: Callable[[], Awaitable[None]]) -> None:
         super().__init__()
-        self._urls = urls
+        self.urls = urls
         self._restart = restart
 
     async def bus(self) -> Bus:
         """Return a new connection."""
-        self._buses.append(await connect(self._urls, "test"))
+        self._buses.append(await connect(self.urls, "test"))
         return self._buses[-1]
 
     @override

@@ -1,0 +1,123 @@
+"""The streams are made once, verified often, and never changed silently."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from shared import bootstrap, policy, settings, streams
+from shared.bus import Bus, connect
+from shared.embedded.nats import EmbeddedNats
+from shared.errors import JetStreamRefused, StreamDrift
+from shared.settings import Settings
+from shared.streams import LEDGER, Wanted
+
+
+@pytest_asyncio.fixture
+async def fresh(tmp_path: Path) -> AsyncIterator[tuple[Bus, Settings]]:
+    """A server without streams, and the settings that lead there."""
+    async with EmbeddedNats(tmp_path) as server:
+        bus = await connect(server.url, "test")
+        yield bus, settings.load({"TELLONCE_NATS_URL": server.url})
+        await bus.close()
+
+
+def _wanted(chosen: Settings) -> Wanted:
+    return bootstrap.wanted(chosen, policy.load(chosen.policy))
+
+
+async def test_bootstrap_makes_everything_and_may_run_again(fresh: tuple[Bus, Settings]) -> None:
+    """Before it services refuse to start, after it and after its repetition they start."""
+    bus, chosen = fresh
+    with pytest.raises(StreamDrift):
+        await streams.assert_streams(bus, _wanted(chosen))
+    await bootstrap.bootstrap(chosen)
+    await streams.assert_streams(bus, _wanted(chosen))
+    await bootstrap.bootstrap(chosen)
+    await streams.assert_streams(bus, _wanted(chosen))
+
+
+async def test_every_wanted_field_reaches_the_server(fresh: tuple[Bus, Settings]) -> None:
+    """A misspelt field of a configuration would be dropped by the server without a word."""
+    bus, chosen = fresh
+    await bootstrap.bootstrap(chosen)
+    for config in _wanted(chosen).streams:
+        answer = await bus.api(f"STREAM.INFO.{config['name']}")
+        lost = [f for f, value in config.items() if value and f not in answer["config"]]
+        assert lost == []
+    for consumer in _wanted(chosen).consumers:
+        answer = await bus.api(f"CONSUMER.INFO.{consumer.stream}.{consumer.name}")
+        assert streams.drift(consumer.config, answer["config"]) == []
+
+
+async def test_the_ledger_refuses_to_forget(fresh: tuple[Bus, Settings]) -> None:
+    """Neither a message nor the whole can be deleted through the API."""
+    bus, chosen = fresh
+    await bootstrap.bootstrap(chosen)
+    await bus.store("ledger.0.demo.agent-x", b"{}")
+    for call, body in (
+        (f"STREAM.MSG.DELETE.{LEDGER}", {"seq": 1}),
+        (f"STREAM.PURGE.{LEDGER}", {}),
+    ):
+        with pytest.raises(JetStreamRefused):
+            await bus.api(call, body)
+    assert (await bus.api(f"STREAM.INFO.{LEDGER}"))["state"]["messages"] == 1
+
+
+@pytest.mark.parametrize(
+    ("stream", "field", "value"),
+    [
+        ("RAW", "max_age", 5 * streams.DAY_NS),
+        ("LEDGER", "max_msg_size", 1024),
+        ("LEDGER", "republish", {"src": "ledger.>", "dest": "elsewhere.ledger.>"}),
+        ("TIMERS", "subjects", ["timer.>", "fired.>", "more.>"]),
+    ],
+)
+async def test_a_drifted_stream_stops_services_and_bootstrap(
+    fresh: tuple[Bus, Settings], stream: str, field: str, value: object
+) -> None:
+    """A field that somebody changed is named, and bootstrap does not quietly repair it."""
+    bus, chosen = fresh
+    await bootstrap.bootstrap(chosen)
+    config = (await bus.api(f"STREAM.INFO.{stream}"))["config"]
+    await bus.api(f"STREAM.UPDATE.{stream}", {**config, field: value})
+    for check in (streams.assert_streams, streams.ensure):
+        with pytest.raises(StreamDrift) as drift:
+            await check(bus, _wanted(chosen))
+        assert (drift.value.details["stream"], drift.value.details["field"]) == (stream, field)
+
+
+async def test_a_missing_or_drifted_consumer_stops_services(fresh: tuple[Bus, Settings]) -> None:
+    """Services name the consumer; bootstrap makes a missing one and brings safe fields back."""
+    bus, chosen = fresh
+    await bootstrap.bootstrap(chosen)
+    name = streams.router_contacts(17)
+    config = (await bus.api(f"CONSUMER.INFO.CONTACTS.{name}"))["config"]
+    await bus.api(
+        f"CONSUMER.DURABLE.CREATE.CONTACTS.{name}",
+        {"stream_name": "CONTACTS", "config": {**config, "max_ack_pending": 50}},
+    )
+    for field in ("max_ack_pending", "name"):
+        with pytest.raises(StreamDrift) as drift:
+            await streams.assert_streams(bus, _wanted(chosen))
+        assert drift.value.details == {"stream": "CONTACTS", "consumer": name, "field": field}
+        await streams.ensure(bus, _wanted(chosen))
+        await streams.assert_streams(bus, _wanted(chosen))
+        if field == "max_ack_pending":
+            await bus.api(f"CONSUMER.DELETE.CONTACTS.{name}")
+
+
+async def test_the_duplicate_window_is_the_operators(fresh: tuple[Bus, Settings]) -> None:
+    """Services start whatever it is; bootstrap sets it as the settings say."""
+    bus, chosen = fresh
+    await bootstrap.bootstrap(chosen)
+    shorter = settings.load(
+        {"TELLONCE_NATS_URL": chosen.nats_url, "TELLONCE_DUPLICATE_WINDOW_SECONDS": "30"}
+    )
+    await streams.assert_streams(bus, _wanted(shorter))
+    await bootstrap.bootstrap(shorter)
+    window = (await bus.api(f"STREAM.INFO.{LEDGER}"))["config"]["duplicate_window"]
+    assert window == 30 * streams.SECOND_NS
