@@ -1,0 +1,1 @@
+"""Ingest: what providers send becomes evidence in RAW, then contact events in CONTACTS."""

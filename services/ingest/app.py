@@ -1,0 +1,115 @@
+"""Ingest's table of contents: which door leads where, and who normalises."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+
+import structlog
+
+from services.ingest.handlers import logged, server
+from services.ingest.handlers.accounts import Accounts
+from services.ingest.handlers.balance import BalanceHandler
+from services.ingest.handlers.chat_socket import ChatSocket
+from services.ingest.handlers.doors import Doors
+from services.ingest.handlers.normalise import Normaliser
+from services.ingest.handlers.raw_store import RawStore
+from services.ingest.handlers.web import application
+from shared import policy, streams
+from shared.bus import Bus
+from shared.clock import SystemClock
+from shared.codec import PlainCodec
+from shared.errors import BusUnavailable
+from shared.policy import Policies
+from shared.serving import connected, on_request
+from shared.settings import Settings, load_secrets
+from shared.streams import Wanted
+
+NAME = "ingest"
+VERSION = "0.1.0"
+
+log = structlog.get_logger("ingest")
+
+
+def wanted(settings: Settings, accounts: Accounts) -> Wanted:
+    """Return the streams that ingest writes and reads, and the consumers of its accounts."""
+    every = streams.stream_configs(
+        replicas=settings.replicas, duplicate_window_seconds=settings.duplicate_window_seconds
+    )
+    consumers = [
+        consumer
+        for door in accounts.all()
+        for consumer in streams.ingest_consumers(door.tenant, [door.name], settings.normalise_batch)
+    ]
+    mine = [config for config in every if config["name"] in {streams.RAW, streams.CONTACTS}]
+    return Wanted(streams=mine, consumers=consumers)
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set.
+
+    History and its Postgres are not needed: only the balance asks for them.
+    Raises: StreamDrift, PolicyInvalid, SettingInvalid, OSError when the port is taken, BusUnavailable when the
+    connection to NATS was given up.
+    """
+    accounts = Accounts(Policies(policy.load(settings.policy)), load_secrets(settings))
+    async with connected(settings, NAME, stop) as here:
+        bus = here.bus
+        await streams.assert_streams(bus, wanted(settings, accounts))
+        on_request(here.broker, "query.*.balance", NAME, BalanceHandler(bus, accounts).answer)
+        await here.broker.start()
+        async with (
+            _doors(settings, accounts, bus) as address,
+            _normalisers(settings, accounts, bus),
+        ):
+            await bus.announce(NAME, VERSION)
+            log.info(logged.SERVICE_READY, address=address)
+            await stop.wait()
+        if bus.closed:
+            raise BusUnavailable
+    log.info(logged.SERVICE_STOPPED)
+
+
+@contextlib.asynccontextmanager
+async def _doors(settings: Settings, accounts: Accounts, bus: Bus) -> AsyncIterator[str]:
+    """Keep the doors open while the block runs; gives their address."""
+    clock, store = SystemClock(), RawStore(bus, settings.header_max_bytes)
+    with contextlib.closing(
+        server.bound_socket(settings.ingest_host, settings.ingest_port)
+    ) as bound:
+        own_address = server.address(bound)
+        web = application(
+            Doors(accounts, store, settings, clock, settings.public_url or own_address),
+            ChatSocket(accounts, store, settings, clock),
+            ready=lambda: bus.connected,
+        )
+        async with _serving(server.door_server(web, settings), bound):
+            yield own_address
+
+
+@contextlib.asynccontextmanager
+async def _serving(doors: server.DoorServer, bound: socket.socket) -> AsyncIterator[None]:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(doors.serve(sockets=[bound]))
+        await doors.listening.wait()
+        try:
+            yield
+        finally:
+            doors.should_exit = True
+
+
+@contextlib.asynccontextmanager
+async def _normalisers(settings: Settings, accounts: Accounts, bus: Bus) -> AsyncIterator[None]:
+    """Normalise every account while the block runs; one that fails ends the block."""
+    async with asyncio.TaskGroup() as tasks:
+        running = [
+            tasks.create_task(
+                Normaliser(bus, PlainCodec(), door, settings.normalise_batch).run(), name=door.name
+            )
+            for door in accounts.all()
+        ]
+        yield
+        for task in running:
+            task.cancel()

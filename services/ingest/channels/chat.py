@@ -1,0 +1,147 @@
+"""The web chat: JSON frames over a WebSocket, and the same message as one signed POST.
+
+The protocol is our own and described in docs/how-to/add-a-channel.md; read 2026-11-22.
+Frames of a page: `hello` (who is here), then `message` with an id that the page makes.
+Each message is stored as one self-contained JSON body, `ChatMessage`, and acknowledged.
+A POST of that body is signed by the Standard Webhooks scheme with the same key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from services.ingest.domain import handles, outcome, texts, webhook_signature
+from services.ingest.domain.delivery import RawDelivery, WebRequest
+from services.ingest.domain.delivery import no_answer as answer
+from services.ingest.domain.outcome import Contacts, Parsed
+from shared.errors import SignatureInvalid
+from shared.events import (
+    Data,
+    Handle,
+    MessageReceived,
+    MessageReceivedOpen,
+    MessageReceivedPersonal,
+)
+
+__all__ = ["KINDS", "NAME", "answer", "parse", "verify"]
+
+NAME = "chat"
+KINDS: Mapping[str, str] = {"message": "message.received"}
+
+ClientId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")]
+Text = Annotated[str, Meta(min_length=1)]
+Name = Annotated[str, Meta(max_length=256)]
+Email = Annotated[str, Meta(max_length=handles.ADDRESS_MAX_CHARACTERS)]
+Page = Annotated[str, Meta(max_length=2_048)]
+
+
+class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
+    """Who is here. `signature`: see `sign_email`; without it an address is only claimed."""
+
+    session: ClientId
+    name: Name | None = None
+    email: Email | None = None
+    signature: Annotated[str, Meta(max_length=256)] | None = None
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, tag="message"):
+    """What the visitor wrote. `id`: made by the page, the same when it sends the message again."""
+
+    id: ClientId
+    text: Text
+    page: Page | None = None
+
+
+class ChatMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One message as RAW holds it. `email_verified`: the shop vouches for the address."""
+
+    session: ClientId
+    id: ClientId
+    text: Text
+    name: Name | None = None
+    email: Email | None = None
+    email_verified: bool = False
+    page: Page | None = None
+
+
+_decoder = msgspec.json.Decoder(ChatMessage)
+
+
+# -- the door ----------------------------------------------------------------------------------------
+
+
+def verify(request: WebRequest, secret: str, public_url: str) -> None:  # noqa: ARG001  the shared shape
+    """Check a POST by the Standard Webhooks scheme. Raises: SignatureInvalid."""
+    webhook_signature.verify(request, secret)
+
+
+def sign_email(email: str, secret: str) -> str:
+    """Return what the shop's page puts into `signature`: hex of HMAC-SHA256 over the address as written."""
+    return hmac.new(secret.encode(), email.encode(), hashlib.sha256).hexdigest()
+
+
+def identity_verified(hello: Hello, secret: str | None) -> bool:
+    """Tell whether the shop vouches for the visitor's address.
+
+    Raises: SignatureInvalid when there is a signature and it does not fit: somebody pretends.
+    """
+    if hello.signature is None:
+        return False
+    if secret is None or hello.email is None:
+        raise SignatureInvalid
+    expected = sign_email(hello.email, secret).encode()
+    if not hmac.compare_digest(hello.signature.lower().encode(errors="replace"), expected):
+        raise SignatureInvalid
+    return True
+
+
+def stored_body(hello: Hello, message: Message, *, verified: bool) -> bytes:
+    """Return one message of a socket as RAW holds it."""
+    return msgspec.json.encode(
+        ChatMessage(
+            session=hello.session,
+            id=message.id,
+            text=message.text,
+            name=hello.name,
+            email=hello.email,
+            email_verified=verified,
+            page=message.page,
+        )
+    )
+
+
+# -- normalising --------------------------------------------------------------------------------------
+
+
+def parse(raw: RawDelivery) -> Parsed:
+    """Return the message. Session and id name it, so one that is sent again is the same."""
+    try:
+        message = _decoder.decode(raw.body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return outcome.unreadable()
+    provider_id = f"{message.session}/{message.id}"
+    contact = outcome.contact_id(raw, message.session)
+    opened = MessageReceivedOpen(
+        contact_id=contact, channel=raw.channel, account=raw.account, provider_id=provider_id
+    )
+    envelope: dict[str, Any] = outcome.envelope(
+        raw, "message.received", provider_id=provider_id, aggregate=f"contact-{contact}"
+    )
+    data = Data(open=opened, personal=_personal(message))
+    return Contacts(message.session, [MessageReceived(**envelope, data=data)])
+
+
+def _personal(message: ChatMessage) -> MessageReceivedPersonal:
+    known = [handles.reference(message.session)]
+    address = handles.email(message.email)
+    if address is not None:
+        known.append(Handle(kind="email", value=address, verified=message.email_verified))
+    return MessageReceivedPersonal(
+        handles=known, name=texts.line(message.name), text=texts.fit(message.text)
+    )

@@ -1,0 +1,142 @@
+"""Mails, handed over as message/rfc822 by whoever fetched or received them.
+
+Sources, read 2026-11-22: RFC 5322 (fields, Message-ID, References), RFC 2045-2047 (MIME),
+RFC 3834 (Auto-Submitted), RFC 2919 (List-Id), RFC 3462 (multipart/report).
+The hand-over is signed by the Standard Webhooks scheme.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from services.ingest.domain import (
+    handles,
+    mail_headers,
+    mime,
+    outcome,
+    reply_text,
+    texts,
+    webhook_signature,
+)
+from services.ingest.domain.delivery import RawDelivery, WebRequest
+from services.ingest.domain.delivery import no_answer as answer
+from services.ingest.domain.mime import Mail
+from services.ingest.domain.outcome import Contacts, Parsed
+from shared import mail_reference
+from shared.events import (
+    ConversationId,
+    Data,
+    Handle,
+    MessageReceived,
+    MessageReceivedOpen,
+    MessageReceivedPersonal,
+)
+from shared.policy import Account
+
+__all__ = ["KINDS", "NAME", "answer", "parse", "verify"]
+
+NAME = "email"
+KINDS: Mapping[str, str] = {"message/rfc822": "message.received"}
+
+REPLY_TEXT_MAX_BYTES = 32_768
+REFERENCES_MAX = 20
+REFERENCE_MAX_CHARACTERS = 250
+
+AUTOMATIC_WORDS: Mapping[str, frozenset[str]] = {
+    "precedence": frozenset({"bulk", "list", "junk"}),
+}
+"""Field -> values that tell a machine's mail."""
+
+AUTOMATIC_FIELDS = ("list-id",)
+"""Fields that only lists carry."""
+
+AUTOMATIC_SENDERS = frozenset({"mailer-daemon", "postmaster"})
+"""Local parts of addresses that no person writes from."""
+
+
+def verify(request: WebRequest, secret: str, public_url: str) -> None:  # noqa: ARG001  the shared shape
+    """Check a request by the Standard Webhooks scheme. Raises: SignatureInvalid."""
+    webhook_signature.verify(request, secret)
+
+
+def parse(raw: RawDelivery) -> Parsed:
+    """Return the mail as a message. Its Message-ID names it; without one the hash of its body does."""
+    mail = mime.read(raw.body)
+    if mail is None:
+        return outcome.unreadable()
+    own_ids = mail_headers.message_ids(mail.raw_field("message-id"))
+    provider_id = texts.clean(own_ids[0]) if own_ids else raw.sha256
+    contact = outcome.contact_id(raw, provider_id)
+    name, address = mail_headers.sender(mail.raw_field("from"))
+    references = _references(mail)
+    opened = MessageReceivedOpen(
+        contact_id=contact,
+        channel=raw.channel,
+        account=raw.account,
+        provider_id=provider_id,
+        automatic=_automatic(mail, address, raw.rules),
+        in_reply_to=_in_reply_to(references),
+        attachments=mail.attachments,
+    )
+    envelope: dict[str, Any] = outcome.envelope(
+        raw, "message.received", provider_id=provider_id, aggregate=f"contact-{contact}"
+    )
+    data = Data(open=opened, personal=_personal(mail, name, address, references))
+    return Contacts(address or contact, [MessageReceived(**envelope, data=data)])
+
+
+def _personal(
+    mail: Mail, name: str | None, address: str | None, references: list[str]
+) -> MessageReceivedPersonal:
+    new_part = reply_text.new_part(mail.text)
+    return MessageReceivedPersonal(
+        handles=[] if address is None else [Handle(kind="email", value=address)],
+        name=texts.line(name),
+        text=texts.fit(mail.text),
+        reply_text=None if new_part is None else texts.fit(new_part, REPLY_TEXT_MAX_BYTES),
+        title=texts.line(mail.field("subject")),
+        references=references,
+    )
+
+
+def _references(mail: Mail) -> list[str]:
+    """Return the mails that this one answers, the nearest first, each once."""
+    thread = mail_headers.message_ids(mail.raw_field("references"))
+    answered = mail_headers.message_ids(mail.raw_field("in-reply-to"))
+    nearest_first = dict.fromkeys([*answered, *reversed(thread)])
+    kept = [each for each in nearest_first if len(each) <= REFERENCE_MAX_CHARACTERS]
+    return [texts.clean(each) for each in kept[:REFERENCES_MAX]]
+
+
+def _in_reply_to(references: list[str]) -> ConversationId | None:
+    """Return the conversation that the nearest reference of ours names; `None` when there is none."""
+    for each in references:
+        ours = mail_reference.read(each)
+        if ours is not None:
+            return ours.conversation
+    return None
+
+
+def _automatic(mail: Mail, address: str | None, rules: Account) -> bool:
+    """Tell whether a machine sent it: an automatic answer, a bounce, a list, or ourselves."""
+    if mail.content_type == "multipart/report":
+        return True
+    if _word(mail, "auto-submitted") not in {"", "no"}:
+        return True
+    if any(mail.raw_field(name) is not None for name in AUTOMATIC_FIELDS):
+        return True
+    if any(_word(mail, name) in words for name, words in AUTOMATIC_WORDS.items()):
+        return True
+    if (mail.field("return-path") or "").replace(" ", "") == "<>":
+        return True
+    if address is None:
+        return False
+    own = handles.email(rules.address)
+    return address == own or address.partition("@")[0] in AUTOMATIC_SENDERS
+
+
+def _word(mail: Mail, name: str) -> str:
+    """Return a field's first word in lower case, without parameters and comments; empty when it is missing."""
+    value = (mail.field(name) or "").partition(";")[0].partition("(")[0].partition(",")[0]
+    return value.strip().lower()

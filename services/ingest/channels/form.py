@@ -1,0 +1,119 @@
+"""The contact form of a site, as JSON or application/x-www-form-urlencoded, sent by the site's server.
+
+The fields `name`, `email`, `phone`, `topic`, `message` have a meaning; all others are kept by name.
+`submission_id`, made by the page, makes a form that is sent twice one form.
+Signed by the Standard Webhooks scheme; WHATWG URL Standard, section 5 (urlencoded); both read 2026-11-22.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from services.ingest.domain import handles, outcome, texts, webhook_signature
+from services.ingest.domain.delivery import RawDelivery, WebRequest
+from services.ingest.domain.delivery import no_answer as answer
+from services.ingest.domain.outcome import Contacts, Parsed
+from shared.events import (
+    Data,
+    FormSubmitted,
+    FormSubmittedOpen,
+    FormSubmittedPersonal,
+    Handle,
+)
+
+__all__ = ["KINDS", "NAME", "answer", "parse", "verify"]
+
+NAME = "form"
+KINDS: Mapping[str, str] = {"submission": "form.submitted"}
+
+FIELDS_MAX = 64
+FIELD_NAME_MAX_BYTES = 128
+FIELD_VALUE_MAX_BYTES = 4_096
+FIELDS_TOTAL_MAX_BYTES = 65_536
+SUBMISSION_ID_MAX_CHARACTERS = 256
+NOT_FIELDS = frozenset({"message", "submission_id"})
+"""What is no field of its own: the text, and the page's id."""
+
+Pairs = Sequence[tuple[str, str]]
+
+_object = msgspec.json.Decoder(dict[str, str | int | float | bool | None])
+
+
+def verify(request: WebRequest, secret: str, public_url: str) -> None:  # noqa: ARG001  the shared shape
+    """Check a request by the Standard Webhooks scheme. Raises: SignatureInvalid."""
+    webhook_signature.verify(request, secret)
+
+
+def parse(raw: RawDelivery) -> Parsed:
+    """Return the form that was sent; the fields in its own order."""
+    pairs = _pairs(raw)
+    if not pairs or len(pairs) > FIELDS_MAX:
+        return outcome.unreadable()
+    first = dict(reversed(pairs))
+    given = first.get("submission_id", "")[:SUBMISSION_ID_MAX_CHARACTERS]
+    provider_id = texts.clean(given) or raw.header("webhook-id") or raw.sha256
+    contact = outcome.contact_id(raw, provider_id)
+    topic = first.get("topic")
+    opened = FormSubmittedOpen(
+        contact_id=contact,
+        channel=raw.channel,
+        account=raw.account,
+        provider_id=provider_id,
+        topic=topic if topic in raw.rules.topics else None,
+    )
+    envelope: dict[str, Any] = outcome.envelope(
+        raw, "form.submitted", provider_id=provider_id, aggregate=f"contact-{contact}"
+    )
+    data = Data(open=opened, personal=_personal(pairs, first))
+    return Contacts(contact, [FormSubmitted(**envelope, data=data)])
+
+
+def _pairs(raw: RawDelivery) -> Pairs | None:
+    """The fields in order; `None` when the body is neither of the two formats."""
+    media_type = (raw.header("content-type") or "").partition(";")[0].strip().lower()
+    try:
+        if media_type == "application/x-www-form-urlencoded":
+            return parse_qsl(raw.body.decode(), keep_blank_values=True, max_num_fields=FIELDS_MAX)
+        return [(name, _text(value)) for name, value in _object.decode(raw.body).items()]
+    except (msgspec.DecodeError, ValueError):
+        return None
+
+
+def _text(value: str | float | bool | None) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else msgspec.json.encode(value).decode()
+
+
+def _personal(pairs: Pairs, first: Mapping[str, str]) -> FormSubmittedPersonal:
+    known: list[Handle] = []
+    address, number = handles.email(first.get("email")), handles.phone(first.get("phone"))
+    if address is not None:
+        known.append(Handle(kind="email", value=address))
+    if number is not None:
+        known.append(Handle(kind="phone", value=number))
+    return FormSubmittedPersonal(
+        handles=known,
+        name=texts.line(first.get("name")),
+        fields=_kept(pairs),
+        text=texts.fit(first.get("message", "")),
+    )
+
+
+def _kept(pairs: Pairs) -> list[tuple[str, str]]:
+    """Return the fields, each cut to its limit, as long as all of them fit; RAW has the rest."""
+    kept: list[tuple[str, str]] = []
+    free_bytes = FIELDS_TOTAL_MAX_BYTES
+    for name, value in pairs:
+        if name in NOT_FIELDS:
+            continue
+        pair = (texts.fit(name, FIELD_NAME_MAX_BYTES), texts.fit(value, FIELD_VALUE_MAX_BYTES))
+        free_bytes -= len(msgspec.json.encode(pair))
+        if free_bytes < 0:
+            break
+        kept.append(pair)
+    return kept

@@ -1,0 +1,311 @@
+"""Calls over Twilio Programmable Voice, as webhooks in application/x-www-form-urlencoded.
+
+Sources, read 2026-11-22 (www.twilio.com/docs):
+- usage/webhooks/webhooks-security: X-Twilio-Signature
+- voice/twiml: what a request for instructions carries
+- voice/api/call-resource, "StatusCallback" and "Call status values"
+- voice/twiml/gather: Digits; voice/twiml/conference: StatusCallbackEvent
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
+
+from services.ingest.domain import handles, outcome, texts
+from services.ingest.domain.delivery import Answer, RawDelivery, WebRequest
+from services.ingest.domain.outcome import Contacts, Ignored, Parsed
+from shared.errors import SignatureInvalid
+from shared.events import (
+    CallAnswered,
+    CallEnded,
+    CallEndedOpen,
+    CallHeld,
+    CallMenuSelected,
+    CallMenuSelectedOpen,
+    CallMissed,
+    CallResumed,
+    CallStarted,
+    CallStartedOpen,
+    ContactEvent,
+    ContactOpen,
+    ContactPersonal,
+    Data,
+    Handle,
+)
+from shared.policy import Account
+
+NAME = "twilio_voice"
+FIELDS_MAX = 200
+SID_MAX_CHARACTERS = 64
+
+IGNORED = "ignored"
+STATUS_KINDS: Mapping[str, str] = {
+    "queued": IGNORED,
+    "initiated": IGNORED,
+    "ringing": "call.started",
+    "in-progress": "call.answered",
+    "completed": "call.ended",
+    "busy": "call.missed",
+    "no-answer": "call.missed",
+    "failed": "call.missed",
+    "canceled": "call.missed",
+}
+"""`CallStatus` of a customer's call; other legs (an agent's phone) are not contacts."""
+
+CONFERENCE_KINDS: Mapping[str, str] = {
+    "participant-hold": "call.held",
+    "participant-unhold": "call.resumed",
+    "participant-join": IGNORED,
+    "participant-leave": IGNORED,
+    "participant-mute": IGNORED,
+    "participant-unmute": IGNORED,
+    "participant-modify": IGNORED,
+    "participant-speech-start": IGNORED,
+    "participant-speech-stop": IGNORED,
+    "conference-start": IGNORED,
+    "conference-end": IGNORED,
+    "announcement-end": IGNORED,
+    "announcement-fail": IGNORED,
+}
+"""`StatusCallbackEvent` of a conference that holds the call."""
+
+KINDS: Mapping[str, str] = {**STATUS_KINDS, **CONFERENCE_KINDS, "Digits": "call.menu_selected"}
+
+WITHHELD = frozenset(
+    {
+        "anonymous",
+        "restricted",
+        "unavailable",
+        "unknown",
+        "+266696687",  # ANONYMOUS on a keypad, and so on
+        "+7378742833",
+        "+86282452253",
+        "+8656696",
+        "+2562533",
+        "+464",
+    }
+)
+"""What stands in `From` when the caller's number is not given."""
+
+STIR_PASSED = "TN-Validation-Passed-A"
+"""`StirVerstat` when the caller's carrier vouches for the number itself (STIR/SHAKEN, attestation A)."""
+
+DIGITS_MAX = 32
+_DIGITS = re.compile(rf"[0-9*#]{{1,{DIGITS_MAX}}}\Z")
+_SID = re.compile(rf"[A-Za-z0-9]{{2,{SID_MAX_CHARACTERS}}}\Z")
+_GATHER = re.compile(rb"<Gather\b[^>]*/>|<Gather\b.*?</Gather\s*>", re.DOTALL)
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+
+Fields = Mapping[str, str]
+"""The parameters of a webhook; of a repeated one the first."""
+
+
+# -- the door ----------------------------------------------------------------------------------------
+
+
+def verify(request: WebRequest, secret: str, public_url: str) -> None:
+    """Check X-Twilio-Signature over the public address as called and the body's parameters.
+
+    The provider signs with the port or without it, whatever stands in the address, so both are tried.
+    Raises: SignatureInvalid.
+    """
+    given = (request.header("x-twilio-signature") or "").encode(errors="replace")
+    url = public_url.rstrip("/") + request.url
+    parameters = _signed_parameters(request)
+    expected = [signature(secret, each, parameters).encode() for each in _with_ports(url)]
+    if not any(hmac.compare_digest(given, each) for each in expected):
+        raise SignatureInvalid
+
+
+def signature(secret: str, url: str, parameters: Sequence[tuple[str, str]]) -> str:
+    """Return base64 of HMAC-SHA1 over the address and the sorted parameters, each name before its value.
+
+    Of a repeated parameter each different value counts once, in order.
+    """
+    signed = url + "".join(name + value for name, value in sorted(set(parameters)))
+    digest = hmac.digest(secret.encode(), signed.encode(errors="replace"), hashlib.sha1)
+    return base64.b64encode(digest).decode()
+
+
+def _signed_parameters(request: WebRequest) -> Sequence[tuple[str, str]]:
+    """The body's parameters; none when the address carries `bodySHA256` and the body has this hash."""
+    query = _pairs(urlsplit(request.url).query.encode())
+    claimed = next((value for name, value in query if name == "bodySHA256"), None)
+    if claimed is None:
+        return _pairs(request.body)
+    actual = hashlib.sha256(request.body).hexdigest()
+    if not hmac.compare_digest(claimed.lower().encode(errors="replace"), actual.encode()):
+        raise SignatureInvalid
+    return []
+
+
+def _pairs(encoded: bytes) -> list[tuple[str, str]]:
+    """Raises: SignatureInvalid when there are more parameters than the provider ever sends."""
+    try:
+        return parse_qsl(
+            encoded.decode("latin-1"), keep_blank_values=True, max_num_fields=FIELDS_MAX
+        )
+    except ValueError:
+        raise SignatureInvalid from None
+
+
+def _with_ports(url: str) -> Iterator[str]:
+    """Give the address as it stands, then with its port left out or put in."""
+    yield url
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition(":")[0] if parts.port else parts.netloc
+    port = "" if parts.port else f":{_DEFAULT_PORTS.get(parts.scheme, 443)}"
+    yield urlunsplit(parts._replace(netloc=host + port))
+
+
+def answer(request: WebRequest, rules: Account) -> Answer:
+    """Return the account's instructions (TwiML) for the call.
+
+    Who has pressed digits is not asked again: the menu is left out, what follows it is done.
+    """
+    reply = (rules.reply or "<Response/>").encode()
+    if b"Digits=" in request.body:
+        reply = _GATHER.sub(b"", reply)
+    return Answer(reply, "text/xml")
+
+
+# -- normalising --------------------------------------------------------------------------------------
+
+
+def parse(raw: RawDelivery) -> Parsed:
+    """Return the events of one webhook: what the call's status says, then the digits that were pressed."""
+    try:
+        fields = dict(reversed(_pairs(raw.body)))
+    except SignatureInvalid:
+        return outcome.unreadable()
+    if "StatusCallbackEvent" in fields:
+        return _conference(raw, fields)
+    if not _SID.match(fields.get("CallSid", "")):
+        return outcome.unreadable()
+    if "CallStatus" not in fields and "RecordingSid" in fields:
+        return Ignored("recording")
+    if "ParentCallSid" in fields or fields.get("Direction", "inbound").startswith("outbound"):
+        return Ignored("other_leg")
+    return _call(raw, fields)
+
+
+def _call(raw: RawDelivery, fields: Fields) -> Parsed:
+    status = fields.get("CallStatus", "")
+    kind = STATUS_KINDS.get(status)
+    if kind is None:
+        return outcome.unknown(status)
+    digits = fields.get("Digits", "")
+    if digits and not _DIGITS.match(digits):
+        return outcome.unreadable("Digits")
+    events = [] if kind == IGNORED else [_status_event(raw, fields, kind)]
+    if digits:
+        events.append(_menu_event(raw, fields, digits))
+    return Contacts(fields["CallSid"], events) if events else Ignored(status)
+
+
+def _status_event(raw: RawDelivery, fields: Fields, kind: str) -> ContactEvent:
+    """One fact per call and kind, however many webhooks report it: the call's id and the kind name it."""
+    common = _open(raw, fields, provider_id=fields["CallSid"])
+    envelope = _envelope(raw, kind, common)
+    personal = _personal(fields)
+    if kind == "call.started":
+        dialled = handles.phone(fields.get("To"), fields.get("ToCountry"))
+        started = CallStartedOpen(**common, dialled=dialled)
+        return CallStarted(**envelope, data=Data(open=started, personal=personal))
+    if kind == "call.answered":
+        return CallAnswered(**envelope, data=Data(open=ContactOpen(**common), personal=personal))
+    ended = CallEndedOpen(
+        **common,
+        outcome=fields["CallStatus"],
+        duration_seconds=_seconds(fields.get("CallDuration")),
+    )
+    if kind == "call.ended":
+        return CallEnded(**envelope, data=Data(open=ended, personal=personal))
+    return CallMissed(**envelope, data=Data(open=ended, personal=personal))
+
+
+def _menu_event(raw: RawDelivery, fields: Fields, digits: str) -> CallMenuSelected:
+    """A caller may press the same digit in two menus, and only what is signed can tell: address and body."""
+    called = hashlib.sha256(raw.path.encode() + b"\n" + raw.body).hexdigest()[:32]
+    common = _open(raw, fields, provider_id=f"{fields['CallSid']}/{called}")
+    opened = CallMenuSelectedOpen(**common, digits=digits)
+    envelope = _envelope(raw, "call.menu_selected", common)
+    return CallMenuSelected(**envelope, data=Data(open=opened, personal=_personal(fields)))
+
+
+def _conference(raw: RawDelivery, fields: Fields) -> Parsed:
+    word = fields["StatusCallbackEvent"]
+    kind = CONFERENCE_KINDS.get(word)
+    if kind is None:
+        return outcome.unknown(word)
+    if kind == IGNORED:
+        return Ignored(word)
+    if not _SID.match(fields.get("CallSid", "")):
+        return outcome.unreadable(word)
+    number = fields.get("SequenceNumber") or raw.sha256
+    provider_id = f"{fields['CallSid']}/{fields.get('ConferenceSid', '')}/{number}"
+    common = _open(raw, fields, provider_id=provider_id[: 4 * SID_MAX_CHARACTERS])
+    envelope = _envelope(raw, kind, common)
+    parts = Data(open=ContactOpen(**common), personal=_personal(fields))
+    event = CallHeld if kind == "call.held" else CallResumed
+    return Contacts(fields["CallSid"], [event(**envelope, data=parts)])
+
+
+def _open(raw: RawDelivery, fields: Fields, *, provider_id: str) -> dict[str, Any]:
+    return {
+        "contact_id": outcome.contact_id(raw, fields["CallSid"]),
+        "channel": raw.channel,
+        "account": raw.account,
+        "provider_id": provider_id,
+        "provider_time": _time(fields.get("Timestamp")),
+    }
+
+
+def _envelope(raw: RawDelivery, kind: str, common: Mapping[str, Any]) -> dict[str, Any]:
+    return outcome.envelope(
+        raw,
+        kind,
+        provider_id=common["provider_id"],
+        aggregate=f"contact-{common['contact_id']}",
+        occurred=common["provider_time"],
+    )
+
+
+def _personal(fields: Fields) -> ContactPersonal:
+    known = [handles.reference(fields["CallSid"])]
+    number = _caller(fields)
+    if number is not None:
+        verified = fields.get("StirVerstat") == STIR_PASSED
+        known.append(Handle(kind="phone", value=number, verified=verified))
+    return ContactPersonal(handles=known, name=texts.line(fields.get("CallerName")))
+
+
+def _caller(fields: Fields) -> str | None:
+    """The caller's number; `None` when it is withheld or no number (an app, a SIP name)."""
+    written = fields.get("From", "").strip()
+    if written.lower() in WITHHELD:
+        return None
+    if written.startswith("sip:"):
+        written = written.removeprefix("sip:").partition("@")[0]
+    return handles.phone(written, fields.get("FromCountry"))
+
+
+def _time(text: str | None) -> datetime | None:
+    """The provider's RFC 2822 time, which stands in the signed body; `None` when there is none."""
+    try:
+        time = parsedate_to_datetime(text or "")
+    except ValueError:
+        return None
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def _seconds(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else None

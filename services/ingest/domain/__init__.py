@@ -1,0 +1,1 @@
+"""What ingest knows without any I/O: deliveries, signatures, texts, mails, the balance."""

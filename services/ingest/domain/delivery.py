@@ -1,0 +1,77 @@
+"""A delivery: first as a provider sends it, then as RAW holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared import ids
+from shared.events import RawRef
+from shared.policy import Account
+
+Headers = Sequence[tuple[str, str]]
+"""HTTP header fields in the order they came, names in lower case."""
+
+
+def header(headers: Headers, name: str) -> str | None:
+    """Return the first value of a header field; `None` when it is missing. `name` in lower case."""
+    return next((value for each, value in headers if each == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class WebRequest:
+    """One request at a door, read whole.
+
+    `url`: path and query as called, percent-encoded; `received`: when its body had come whole.
+    """
+
+    url: str
+    headers: Headers
+    body: bytes
+    received: datetime
+
+    def header(self, name: str) -> str | None:
+        return header(self.headers, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a door says to a delivery that is in RAW: nothing, or what the provider then does."""
+
+    body: bytes = b""
+    media_type: str | None = None
+
+
+def no_answer(request: WebRequest, rules: Account) -> Answer:  # noqa: ARG001  the shape all channels share
+    """Return the empty answer: the provider wants to know only that we have it."""
+    return Answer()
+
+
+@dataclass(frozen=True, slots=True)
+class RawDelivery:
+    """One delivery as RAW holds it: all that its events are made of, so that parsing again gives the same.
+
+    `account`: the account's short name; `rules`: what the policy says of it; `sequence`: position in RAW.
+    """
+
+    tenant: str
+    channel: str
+    account: str
+    rules: Account
+    sequence: int
+    body: bytes
+    headers: Headers
+    path: str
+    received: datetime
+
+    def header(self, name: str) -> str | None:
+        return header(self.headers, name)
+
+    @property
+    def sha256(self) -> str:
+        return ids.body_sha256(self.body)
+
+    @property
+    def ref(self) -> str:
+        return RawRef(sequence=self.sequence, sha256=self.sha256).text()

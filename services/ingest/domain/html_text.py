@@ -1,0 +1,72 @@
+"""HTML of a mail as plain text. Nothing is fetched, run or kept of the markup; the time is linear in the length."""
+
+from __future__ import annotations
+
+import html
+import re
+
+_TOKEN = re.compile(
+    r"<!--.*?(?:-->|\Z)"  # a comment
+    r"|</?([a-zA-Z][a-zA-Z0-9]*)(?:[^'\">]|\"[^\"]*\"|'[^']*')*+>?"  # a tag
+    r"|<[!?][^>]*>?"  # a declaration
+    r"|[^<]+|<",
+    re.DOTALL,
+)
+SILENT = frozenset({"script", "style", "head", "title", "template", "noscript", "object", "svg"})
+"""Elements whose text nobody reads."""
+
+BREAKS = frozenset(
+    re.findall(
+        r"\w+",
+        "address article aside blockquote br center dd div dl dt fieldset figure footer form h1 h2 h3 h4 h5 h6 header"
+        " hr li main nav ol p pre section table tbody tfoot thead tr ul",
+    )
+)
+"""Elements that begin and end a line."""
+
+CELLS = frozenset({"td", "th"})
+QUOTES_MAX = 10
+"""Quotes inside of quotes that are told apart."""
+
+_SPACES = re.compile(r"[ \t\r\n\f\xa0]+")
+_BLANK_LINES = re.compile(r"\n{3,}")
+
+
+def to_text(markup: str) -> str:
+    """Return what a reader of the page sees; quoted blocks stand behind `> `."""
+    lines: list[str] = [""]
+    quotes = position = 0
+    while token := _TOKEN.match(markup, position):
+        position = token.end()
+        name = (token[1] or "").lower()
+        if not name:
+            _add_text(lines, token[0])
+            continue
+        closing = token[0].startswith("</")
+        if name in SILENT and not closing:
+            position = _end_of(markup, name, position)
+        elif name == "blockquote":
+            quotes = min(QUOTES_MAX, max(0, quotes + (-1 if closing else 1)))
+            lines.append("> " * quotes)
+        elif name in BREAKS:
+            lines.append("> " * quotes)
+        elif name in CELLS and closing:
+            lines[-1] += " "
+    text = "\n".join(_SPACES.sub(" ", line).strip() for line in lines)
+    return _BLANK_LINES.sub("\n\n", _without_empty_quotes(text)).strip()
+
+
+def _add_text(lines: list[str], token: str) -> None:
+    if token.startswith(("<!", "<?")):
+        return
+    lines[-1] += _SPACES.sub(" ", html.unescape(token))
+
+
+def _end_of(markup: str, name: str, position: int) -> int:
+    """Return where the element that nobody reads is over; the end when it is never closed."""
+    closing = re.compile(rf"</{name}\b[^>]*>?", re.IGNORECASE).search(markup, position)
+    return closing.end() if closing else len(markup)
+
+
+def _without_empty_quotes(text: str) -> str:
+    return "\n".join("" if not line.strip("> ") else line for line in text.split("\n"))

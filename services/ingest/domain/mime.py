@@ -1,0 +1,136 @@
+"""A mail as it is read: by the standard parser's old policy, which real mails do not break, and by our own limits.
+
+Sources: RFC 5322, RFC 2045-2049 (MIME), read 2026-11-22.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.message import Message
+from email.policy import compat32
+
+from services.ingest.domain import charsets, html_text, mail_headers
+
+PARTS_MAX = 200
+"""Parts that are looked at; the rest counts as attachments."""
+
+DEPTH_MAX = 20
+"""Parts inside of parts that are looked at; what is deeper counts as one attachment."""
+
+TELLING_FIELDS = frozenset(
+    {"from", "sender", "to", "date", "message-id", "subject", "received", "return-path"}
+)
+"""A body with none of these is no mail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """What the channel needs of a mail. `fields`: raw header fields in order, names in lower case.
+
+    `text`: all of the text as plain text; `attachments`: how many parts are not text.
+    """
+
+    fields: list[tuple[str, str]]
+    content_type: str
+    text: str
+    attachments: int
+
+    def raw_field(self, name: str) -> str | None:
+        """Return the first field of a name as it was written; `None` when there is none."""
+        return next((value for each, value in self.fields if each == name), None)
+
+    def field(self, name: str) -> str | None:
+        """Return the first field of a name, decoded; `None` when there is none."""
+        value = self.raw_field(name)
+        return None if value is None else mail_headers.text(value)
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What was found so far. `parts`: how many were looked at."""
+
+    parts: int = 0
+    attachments: int = 0
+    texts: list[str] = field(default_factory=list)
+
+
+def read(body: bytes) -> Mail | None:
+    """Return the mail in `body`; `None` when it is none or is nested beyond what the parser can follow."""
+    try:
+        message = message_from_bytes(body, policy=compat32)
+        fields = [(name.lower(), str(value)) for name, value in message.raw_items()]
+        if not TELLING_FIELDS.intersection(name for name, _ in fields):
+            return None
+        reading = _Reading()
+        _collect(message, reading, depth=0)
+    except RecursionError:
+        return None
+    text = "\n".join(each.strip("\n") for each in reading.texts if each.strip())
+    return Mail(fields, message.get_content_type(), text, reading.attachments)
+
+
+def _collect(part: Message, reading: _Reading, depth: int) -> None:
+    """Take the texts of a part and of all inside it, in reading order."""
+    reading.parts += 1
+    if reading.parts > PARTS_MAX or depth > DEPTH_MAX:
+        reading.attachments += 1
+        return
+    kind = part.get_content_type()
+    if kind == "message/rfc822" or _is_file(part):
+        reading.attachments += 1
+    elif part.is_multipart():
+        children = [child for child in part.get_payload() if isinstance(child, Message)]
+        if kind == "multipart/alternative":
+            _collect_best(children, reading, depth)
+        else:
+            for child in children:
+                _collect(child, reading, depth + 1)
+    elif kind == "text/html":
+        reading.texts.append(html_text.to_text(_text(part)))
+    elif kind.startswith(("text/", "multipart/")) and kind != "text/calendar":
+        reading.texts.append(_text(part).replace("\r\n", "\n"))
+    else:
+        reading.attachments += 1
+
+
+def _collect_best(children: list[Message], reading: _Reading, depth: int) -> None:
+    """Of several forms of one text take the plain one, else the last that has a text."""
+    found: list[tuple[bool, list[str]]] = []
+    for child in children:
+        inner = _Reading(parts=reading.parts)
+        _collect(child, inner, depth + 1)
+        reading.parts = inner.parts
+        reading.attachments += inner.attachments
+        if any(text.strip() for text in inner.texts):
+            found.append((child.get_content_type() == "text/plain", inner.texts))
+    plain = [texts for is_plain, texts in found if is_plain]
+    for texts in plain[:1] or [texts for _, texts in found][-1:]:
+        reading.texts += texts
+
+
+def _is_file(part: Message) -> bool:
+    try:
+        return part.get_content_disposition() == "attachment" or part.get_filename() is not None
+    except (ValueError, LookupError, TypeError):
+        return True
+
+
+def _text(part: Message) -> str:
+    """Return a text part as text; what its transfer encoding does not allow is read as it stands."""
+    try:
+        body = part.get_payload(decode=True)
+    except (ValueError, LookupError, AssertionError):
+        body = None
+    if not isinstance(body, bytes):
+        written = part.get_payload()
+        body = str(written).encode("utf-8", "surrogateescape")
+    return charsets.decode(body, _charset(part))
+
+
+def _charset(part: Message) -> str | None:
+    try:
+        declared = part.get_content_charset()
+    except (ValueError, LookupError, TypeError):
+        return None
+    return declared or None

@@ -1,0 +1,37 @@
+"""Texts from outside, made fit for a store: no NUL, no half characters, a known length."""
+
+from __future__ import annotations
+
+import msgspec
+
+TEXT_MAX_BYTES = 131_072
+"""Longest text of an event, as JSON on the wire; all of it stays in RAW. A message on the bus holds 256 KiB."""
+
+LINE_MAX_BYTES = 2_048
+"""Longest single line (a title, a name), as JSON on the wire."""
+
+REPLACEMENT = "\ufffd"
+
+
+def clean(text: str) -> str:
+    """Return `text` with each NUL and each half of a surrogate pair replaced by U+FFFD.
+
+    Postgres refuses the first in its texts, UTF-8 the second.
+    """
+    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return whole.replace("\x00", REPLACEMENT)
+
+
+def fit(text: str, max_bytes: int = TEXT_MAX_BYTES) -> str:
+    """Return `text`, clean and cut so that its JSON form takes at most `max_bytes`."""
+    fitting = clean(text[:max_bytes])
+    while (size := len(msgspec.json.encode(fitting))) > max_bytes:
+        fitting = fitting[: min(len(fitting) * max_bytes // size, len(fitting) - 1)]
+    return fitting
+
+
+def line(text: str | None, max_bytes: int = LINE_MAX_BYTES) -> str | None:
+    """Return `text` as one line without outer blanks; `None` when nothing is left."""
+    if text is None:
+        return None
+    return fit(" ".join(text[: 4 * max_bytes].split()), max_bytes) or None

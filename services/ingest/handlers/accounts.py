@@ -1,0 +1,56 @@
+"""Which doors there are: the accounts of the policy whose channel we know, with their secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from services.ingest.channels import CHANNELS, Channel
+from shared.errors import AccountUnknown
+from shared.policy import Account, Policies
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One account of one tenant. `secret`: `None` when none is configured, and then nothing is taken."""
+
+    tenant: str
+    channel: Channel
+    account: str
+    rules: Account
+    secret: str | None
+
+    @property
+    def name(self) -> str:
+        """`<channel>/<account>`, as the policy names it."""
+        return f"{self.channel.NAME}/{self.account}"
+
+
+class Accounts:
+    """All doors of all tenants."""
+
+    def __init__(self, policies: Policies, secrets: Mapping[str, str]) -> None:
+        self._policies = policies
+        self._secrets = secrets
+
+    def find(self, tenant: str, channel: str, account: str) -> Door:
+        """Raises: TenantUnknown, AccountUnknown."""
+        rules = self._policies.of(tenant).account(channel, account)
+        known = CHANNELS.get(channel)
+        if rules is None or known is None:
+            raise AccountUnknown
+        return Door(tenant, known, account, rules, self._secret(rules))
+
+    def of_tenant(self, tenant: str) -> Iterator[Door]:
+        """Give the doors of a tenant by name. Raises: TenantUnknown."""
+        for name in sorted(self._policies.of(tenant).accounts):
+            channel, _, account = name.partition("/")
+            if channel in CHANNELS:
+                yield self.find(tenant, channel, account)
+
+    def all(self) -> Iterator[Door]:
+        for tenant in self._policies.tenants():
+            yield from self.of_tenant(tenant)
+
+    def _secret(self, rules: Account) -> str | None:
+        return None if rules.secret is None else self._secrets.get(rules.secret) or None

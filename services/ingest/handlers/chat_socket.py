@@ -1,0 +1,248 @@
+"""The chat socket: each message is in RAW before it is acknowledged.
+
+Frames are handled one after another. While one is being stored, the next stand in the socket's bounded buffer and
+the visitor's page is not read from: who sends faster than the limit is slowed down and loses nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass
+
+import msgspec
+import structlog
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from services.ingest.channels import chat
+from services.ingest.channels.chat import Hello, Message
+from services.ingest.domain import handles
+from services.ingest.domain.delivery import WebRequest
+from services.ingest.handlers import logged
+from services.ingest.handlers.accounts import Accounts, Door
+from services.ingest.handlers.doors import header_fields, url_as_called
+from services.ingest.handlers.problems import problem
+from services.ingest.handlers.raw_store import RawStore
+from shared.clock import Clock
+from shared.errors import (
+    BodyTooLarge,
+    DoorUnavailable,
+    OriginForbidden,
+    PayloadKindUnknown,
+    PayloadUnreadable,
+    SignatureInvalid,
+    TellonceError,
+)
+from shared.settings import Settings
+
+CLOSE_REFUSED = 1008
+"""RFC 6455, section 7.4.1: the message violates a policy."""
+
+log = structlog.get_logger("ingest")
+
+_frame: msgspec.json.Decoder[Hello | Message] = msgspec.json.Decoder(Hello | Message)
+
+
+class _Typed(msgspec.Struct, frozen=True):
+    type: str
+    id: str | None = None
+
+
+_typed = msgspec.json.Decoder(_Typed)
+
+
+class Pace:
+    """Lets `per_minute` frames pass in a minute, after a burst of as many."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._per_second = per_minute / 60
+        self._most = float(per_minute)
+        self._free = self._most
+        self._since = time.monotonic()
+
+    def take(self) -> float:
+        """Take one frame and return how many seconds to wait before the next is read."""
+        now = time.monotonic()
+        self._free = min(self._most, self._free + (now - self._since) * self._per_second) - 1
+        self._since = now
+        return max(0.0, -self._free / self._per_second)
+
+
+@dataclass(slots=True)
+class Visit:
+    """What is known on one open socket. `hello`: `None` until the page has said who is here."""
+
+    door: Door
+    pace: Pace
+    hello: Hello | None = None
+    verified: bool = False
+    messages: int = 0
+
+
+class ChatSocket:
+    """Serves the chat sockets of all accounts."""
+
+    def __init__(
+        self, accounts: Accounts, store: RawStore, settings: Settings, clock: Clock
+    ) -> None:
+        self._accounts = accounts
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._origins = frozenset(settings.chat_origins.split())
+        self._open = 0
+
+    async def serve(self, socket: WebSocket) -> None:
+        """Serve one socket from its opening to its end."""
+        try:
+            door = self._admit(socket)
+        except TellonceError as error:
+            log.info(logged.SOCKET_REFUSED, code=error.code)
+            await socket.send_denial_response(problem(error))
+            return
+        self._open += 1
+        visit = Visit(door, Pace(self._settings.chat_messages_per_minute))
+        line = log.bind(tenant=door.tenant, channel=door.channel.NAME, account=door.account)
+        try:
+            await socket.accept()
+            line.info(logged.SOCKET_OPENED)
+            code = await self._converse(socket, visit)
+        finally:
+            self._open -= 1
+        line.info(logged.SOCKET_CLOSED, code=code, messages=visit.messages)
+
+    def _admit(self, socket: WebSocket) -> Door:
+        """Raises: TenantUnknown, AccountUnknown, OriginForbidden, DoorUnavailable."""
+        names = socket.path_params
+        door = self._accounts.find(str(names["tenant"]), chat.NAME, str(names["account"]))
+        if self._origins and socket.headers.get("origin") not in self._origins:
+            raise OriginForbidden
+        if self._open >= self._settings.socket_sessions_max:
+            raise DoorUnavailable("too many chats are open; try again")
+        return door
+
+    async def _converse(self, socket: WebSocket, visit: Visit) -> str | None:
+        """Handle frames until somebody closes; return the code of the refusal that closed it, if one did."""
+        try:
+            while True:
+                frame = await self._next(socket, visit)
+                await self._handle(socket, visit, frame)
+                await asyncio.sleep(visit.pace.take())
+        except WebSocketDisconnect:
+            return None
+        except TellonceError as error:
+            return await _show_out(socket, error)
+
+    async def _next(self, socket: WebSocket, visit: Visit) -> bytes:
+        """Return the next frame; a page that does not say who is here in time is shown out.
+
+        Raises: PayloadUnreadable, WebSocketDisconnect.
+        """
+        wait_seconds = self._settings.door_timeout_seconds if visit.hello is None else None
+        try:
+            async with asyncio.timeout(wait_seconds):
+                received = await socket.receive()
+        except TimeoutError:
+            raise PayloadUnreadable("nobody said hello in time") from None
+        if received["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(received.get("code", 1000))
+        text: str | None = received.get("text")
+        return b"" if text is None else text.encode()
+
+    async def _handle(self, socket: WebSocket, visit: Visit, frame: bytes) -> None:
+        """Take one frame; what is wrong with it is said, and the socket stays open. Raises: SignatureInvalid."""
+        try:
+            match _read(frame):
+                case Hello() as hello:
+                    _greet(visit, hello)
+                case Message() as message:
+                    await self._take(socket, visit, message)
+                    await _say(socket, {"type": "ack", "id": message.id})
+        except SignatureInvalid:
+            raise
+        except TellonceError as error:
+            await _say_error(socket, error, frame)
+
+    async def _take(self, socket: WebSocket, visit: Visit, message: Message) -> None:
+        """Store one message. Raises: PayloadUnreadable, BodyTooLarge, DoorUnavailable."""
+        if visit.hello is None:
+            raise PayloadUnreadable("say hello first")
+        body = chat.stored_body(visit.hello, message, verified=visit.verified)
+        if len(body) > self._settings.body_max_bytes:
+            raise BodyTooLarge(limit_bytes=self._settings.body_max_bytes)
+        fields = [*header_fields(socket.scope), ("content-type", "application/json")]
+        request = WebRequest(url_as_called(socket.scope), fields, body, self._clock.now())
+        door = visit.door
+        try:
+            async with asyncio.timeout(self._settings.door_timeout_seconds):
+                stored = await self._store.append(door.tenant, chat.NAME, door.account, request)
+        except TimeoutError:
+            raise DoorUnavailable from None
+        visit.messages += 1
+        log.info(
+            logged.DELIVERY_STORED,
+            tenant=door.tenant,
+            channel=chat.NAME,
+            account=door.account,
+            sequence=stored.sequence,
+            body_bytes=len(body),
+        )
+
+
+def _greet(visit: Visit, hello: Hello) -> None:
+    """Note who is here; a page may say it again when its visitor signs in.
+
+    Raises: SignatureInvalid, PayloadUnreadable.
+    """
+    if visit.hello is not None and visit.hello.session != hello.session:
+        raise PayloadUnreadable("one socket holds one session")
+    if hello.email is not None and handles.email(hello.email) is None:
+        raise PayloadUnreadable("the e-mail address is none")
+    visit.verified = chat.identity_verified(hello, visit.door.secret)
+    visit.hello = hello
+
+
+def _read(frame: bytes) -> Hello | Message:
+    """Raises: PayloadUnreadable, PayloadKindUnknown."""
+    try:
+        return _frame.decode(frame)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    typed = _typed_of(frame)
+    if typed is None or typed.type in {"hello", "message"}:
+        raise PayloadUnreadable
+    raise PayloadKindUnknown
+
+
+def _typed_of(frame: bytes) -> _Typed | None:
+    try:
+        return _typed.decode(frame)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+async def _show_out(socket: WebSocket, error: TellonceError) -> str:
+    """Say why and close; a page that is gone already hears nothing. Returns the code."""
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+        await _say_error(socket, error, None)
+        await socket.close(CLOSE_REFUSED, error.code)
+    return error.code
+
+
+async def _say_error(socket: WebSocket, error: TellonceError, frame: bytes | None) -> None:
+    """Tell the page what is wrong, with the id of the frame that it is about, if there is one."""
+    typed = None if frame is None else _typed_of(frame)
+    said: dict[str, object] = {
+        "type": "error",
+        "code": error.code,
+        "message": str(error),
+        "retryable": error.retryable,
+    }
+    if typed is not None and typed.id is not None:
+        said["id"] = typed.id
+    await _say(socket, said)
+
+
+async def _say(socket: WebSocket, said: dict[str, object]) -> None:
+    await socket.send_text(msgspec.json.encode(said).decode())

@@ -1,0 +1,162 @@
+"""The doors: tenant, account, size, signature, RAW, then 2xx. Nothing else happens before the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+
+import structlog
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Scope
+
+from services.ingest.domain.delivery import WebRequest
+from services.ingest.handlers import logged
+from services.ingest.handlers.accounts import Accounts, Door
+from services.ingest.handlers.problems import problem
+from services.ingest.handlers.raw_store import RawStore
+from shared import subjects
+from shared.clock import Clock
+from shared.errors import (
+    BodyTooLarge,
+    DoorUnavailable,
+    MethodUnknown,
+    SignatureInvalid,
+    TellonceError,
+)
+from shared.settings import Settings
+
+DISCARD_MAX_BYTES = 16_777_216
+DISCARD_MAX_SECONDS = 1.0
+"""How much of a body that is too large is read and thrown away, so that its sender reads our answer."""
+
+log = structlog.get_logger("ingest")
+
+
+class Doors:
+    """Takes deliveries by POST. `public_url`: the address under which providers know us."""
+
+    def __init__(
+        self, accounts: Accounts, store: RawStore, settings: Settings, clock: Clock, public_url: str
+    ) -> None:
+        self._accounts = accounts
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._public_url = public_url
+        self._working = 0
+
+    async def post(self, request: Request) -> Response:
+        """Answer one delivery and log it in one line."""
+        began = time.perf_counter()
+        names = {each: str(request.path_params[each]) for each in ("tenant", "channel", "account")}
+        line = log.bind(**_known(names))
+        try:
+            answer, sequence, size_bytes = await self._bounded(request, **names)
+        except TellonceError as error:
+            cause = error.details.get("cause")
+            line.info(
+                logged.DELIVERY_REFUSED, code=error.code, cause=cause, duration_ms=_ms_since(began)
+            )
+            return problem(error)
+        line.info(
+            logged.DELIVERY_STORED,
+            sequence=sequence,
+            body_bytes=size_bytes,
+            duration_ms=_ms_since(began),
+        )
+        return answer
+
+    async def _bounded(
+        self, request: Request, tenant: str, channel: str, account: str
+    ) -> tuple[Response, int, int]:
+        """Take a delivery within the limits of time and number. Raises: as `_take`, DoorUnavailable."""
+        if self._working >= self._settings.door_concurrency:
+            raise DoorUnavailable("too many requests at once; send it again")
+        self._working += 1
+        try:
+            async with asyncio.timeout(self._settings.door_timeout_seconds):
+                if request.method != "POST":
+                    raise MethodUnknown
+                return await self._take(request, self._accounts.find(tenant, channel, account))
+        except TimeoutError:
+            raise DoorUnavailable("the delivery took too long; send it again") from None
+        except ClientDisconnect:
+            raise DoorUnavailable("the sender went away") from None
+        finally:
+            self._working -= 1
+
+    async def _take(self, request: Request, door: Door) -> tuple[Response, int, int]:
+        """Raises: BodyTooLarge, SignatureInvalid, DoorUnavailable."""
+        body = await self._body(request)
+        delivery = web_request(request, body, self._clock)
+        if door.secret is None:
+            raise SignatureInvalid
+        door.channel.verify(delivery, door.secret, self._public_url)
+        stored = await self._store.append(door.tenant, door.channel.NAME, door.account, delivery)
+        answer = door.channel.answer(delivery, door.rules)
+        status = 200 if answer.body else 204
+        return (
+            Response(answer.body, status, media_type=answer.media_type),
+            stored.sequence,
+            len(body),
+        )
+
+    async def _body(self, request: Request) -> bytes:
+        """Return the body, read in pieces. Raises: BodyTooLarge before more than the limit is kept."""
+        max_bytes = self._settings.body_max_bytes
+        declared = request.headers.get("content-length", "")
+        if declared.isdigit() and int(declared) > max_bytes and "expect" in request.headers:
+            raise BodyTooLarge(limit_bytes=max_bytes)
+        body = bytearray()
+        async with contextlib.aclosing(_pieces(request)) as pieces:
+            async for piece in pieces:
+                body += piece
+                if len(body) > max_bytes:
+                    body.clear()
+                    await _discard(pieces)
+                    raise BodyTooLarge(limit_bytes=max_bytes)
+        return bytes(body)
+
+
+async def _pieces(request: Request) -> AsyncGenerator[bytes]:
+    async for piece in request.stream():
+        yield piece
+
+
+async def _discard(pieces: AsyncIterator[bytes]) -> None:
+    left_bytes = DISCARD_MAX_BYTES
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DISCARD_MAX_SECONDS):
+            async for piece in pieces:
+                left_bytes -= len(piece)
+                if left_bytes < 0:
+                    return
+
+
+def web_request(request: Request, body: bytes, clock: Clock) -> WebRequest:
+    """Return a request as channels read it: the address as called, the body's bytes as sent."""
+    return WebRequest(url_as_called(request.scope), header_fields(request.scope), body, clock.now())
+
+
+def url_as_called(scope: Scope) -> str:
+    """Return path and query as they stood on the wire."""
+    path = scope.get("raw_path", b"").decode("latin-1")
+    query = scope.get("query_string", b"").decode("latin-1")
+    return f"{path}?{query}" if query else path
+
+
+def header_fields(scope: Scope) -> list[tuple[str, str]]:
+    """Return the header fields in the order they came, names in lower case."""
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+
+
+def _known(names: dict[str, str]) -> dict[str, str]:
+    """What a stranger puts into the path is logged as far as it can be a name."""
+    return {key: value if subjects.is_token(value) else "?" for key, value in names.items()}
+
+
+def _ms_since(began: float) -> float:
+    return round((time.perf_counter() - began) * 1_000, 2)

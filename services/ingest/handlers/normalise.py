@@ -1,0 +1,118 @@
+"""RAW to CONTACTS, per account and in order: parse a batch, publish its events, then acknowledge the deliveries.
+
+A process killed anywhere in between is given the batch again; the events have the same ids, so none is doubled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from services.ingest.domain.delivery import RawDelivery
+from services.ingest.domain.outcome import Ignored, Quarantined
+from services.ingest.handlers import logged
+from services.ingest.handlers.accounts import Door
+from services.ingest.handlers.parsing import Reading, read_all
+from services.ingest.handlers.raw_store import raw_delivery
+from shared import streams, subjects
+from shared.bus import Bus
+from shared.codec import Codec
+from shared.deliveries import Delivery
+from shared.errors import BusUnavailable, JetStreamRefused
+
+RETRY_DELAY_SECONDS = 0.1
+RETRY_DELAY_MAX_SECONDS = 1.0
+LOGGED_EVERY_TRIES = 10
+
+Publication = tuple[str, bytes, str]
+"""Subject, body, message id."""
+
+log = structlog.get_logger("ingest")
+
+
+class Normaliser:
+    """Normalises the deliveries of one account."""
+
+    def __init__(self, bus: Bus, codec: Codec, door: Door, batch: int) -> None:
+        self._bus = bus
+        self._codec = codec
+        self._door = door
+        self._batch = batch
+
+    async def run(self) -> None:
+        """Take batches for ever. Raises: StreamDrift when the account's consumer is gone."""
+        durable = streams.ingest_normalise(self._door.channel.NAME, self._door.account)
+        async for batch in self._bus.pull(streams.RAW, durable, batch=self._batch):
+            await self.take(batch)
+
+    async def take(self, batch: Sequence[Delivery]) -> None:
+        """Publish the events of a batch and acknowledge it."""
+        readings = await read_all([self._raw(each) for each in batch])
+        await self._publish([each for one in readings for each in await self._made(one)], batch)
+        for reading, delivery in zip(readings, batch, strict=True):
+            await delivery.ack()
+            _log(reading, delivery)
+
+    def _raw(self, delivery: Delivery) -> RawDelivery:
+        return raw_delivery(
+            self._door.tenant,
+            self._door.name,
+            self._door.rules,
+            sequence=delivery.sequence,
+            body=delivery.body,
+            fields=delivery.headers,
+            stored=delivery.stored,
+        )
+
+    async def _made(self, reading: Reading) -> list[Publication]:
+        raw = reading.raw
+        subject = subjects.contact(raw.tenant, raw.channel, reading.routing_key)
+        bodies = await self._codec.seal(reading.events)
+        return [
+            (subject, body, event.id) for body, event in zip(bodies, reading.events, strict=True)
+        ]
+
+    async def _publish(self, made: Sequence[Publication], batch: Sequence[Delivery]) -> None:
+        """Store all of `made`, in order, trying until it is done: the account's order is kept by waiting."""
+        tries = 0
+        while made:
+            try:
+                await self._bus.store_many(made)
+            except (BusUnavailable, JetStreamRefused) as error:
+                if tries % LOGGED_EVERY_TRIES == 0:
+                    log.warning(logged.PUBLISH_DELAYED, code=error.code, events=len(made))
+                tries += 1
+                await asyncio.sleep(min(RETRY_DELAY_SECONDS * tries, RETRY_DELAY_MAX_SECONDS))
+                await _hold(batch)
+            else:
+                return
+
+
+async def _hold(batch: Sequence[Delivery]) -> None:
+    """Tell the stream that the batch is still at work; without a connection it will be given again."""
+    try:
+        for delivery in batch:
+            await delivery.in_progress()
+    except BusUnavailable:
+        return
+
+
+def _log(reading: Reading, delivery: Delivery) -> None:
+    match reading.outcome:
+        case Ignored(kind=kind):
+            facts = {"result": "ignored", "kind": kind}
+        case Quarantined(code=code, kind=kind):
+            facts = {"result": "quarantined", "code": code, "kind": kind or ""}
+        case _:
+            facts = {"result": "published", "kind": ",".join(e.type for e in reading.events)}
+    log.info(
+        logged.DELIVERY_NORMALISED,
+        tenant=reading.raw.tenant,
+        channel=reading.raw.channel,
+        account=reading.raw.account,
+        sequence=reading.raw.sequence,
+        attempt=delivery.attempt,
+        **facts,
+    )

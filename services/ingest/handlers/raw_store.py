@@ -1,0 +1,104 @@
+"""How a delivery stands in RAW: the body as sent, the rest in headers of the message, secrets removed."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+
+from services.ingest.domain.delivery import Headers, RawDelivery, WebRequest
+from shared import subjects
+from shared.bus import Bus
+from shared.deliveries import Stored
+from shared.errors import BusUnavailable, DoorUnavailable, JetStreamRefused
+from shared.policy import Account
+
+HEADERS_FIELD = "Tellonce-Headers"
+RECEIVED_FIELD = "Tellonce-Received"
+PATH_FIELD = "Tellonce-Path"
+DELIVERY_FIELD = "Tellonce-Delivery"
+DELIVERY_ID_BYTES = 16
+
+NEEDED = frozenset({"content-type", "webhook-id", "webhook-timestamp"})
+"""What parsing reads; a sender cannot push it out with fields of its own."""
+
+_SECRET = re.compile(
+    r"auth|cookie|secret|signature|token|password|passwd|api-?key|credential|-key\Z"
+)
+
+
+def kept_headers(headers: Headers, max_bytes: int) -> str:
+    """Return the fields worth keeping as compact JSON of at most `max_bytes`, those that parsing needs first."""
+    harmless = [(name, value) for name, value in headers if not _SECRET.search(name)]
+    kept: list[tuple[str, str]] = []
+    free_bytes = max_bytes - 2
+    for pair in sorted(harmless, key=lambda pair: pair[0] not in NEEDED):
+        free_bytes -= len(_compact(pair)) + 1
+        if free_bytes < 0:
+            break
+        kept.append(pair)
+    return _compact(kept)
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+
+
+class RawStore:
+    """Appends deliveries to RAW."""
+
+    def __init__(self, bus: Bus, header_max_bytes: int) -> None:
+        self._bus = bus
+        self._header_max_bytes = header_max_bytes
+
+    async def append(self, tenant: str, channel: str, account: str, request: WebRequest) -> Stored:
+        """Store a delivery and wait for the acknowledgement.
+
+        Each call is a delivery of its own, also when the body is the same: the id only keeps one call from
+        being stored twice when its acknowledgement is lost.
+        Raises: DoorUnavailable; the delivery may have been stored, so the provider's repeat is a duplicate.
+        """
+        delivery = secrets.token_hex(DELIVERY_ID_BYTES)
+        fields = {
+            HEADERS_FIELD: kept_headers(request.headers, self._header_max_bytes),
+            RECEIVED_FIELD: request.received.isoformat(),
+            PATH_FIELD: request.url,
+            DELIVERY_FIELD: delivery,
+        }
+        subject = subjects.raw(tenant, channel, account)
+        try:
+            return await self._bus.store(subject, request.body, msg_id=delivery, headers=fields)
+        except (BusUnavailable, JetStreamRefused) as error:
+            raise DoorUnavailable(cause=error.code) from error
+
+
+def raw_delivery(
+    tenant: str,
+    account_name: str,
+    rules: Account,
+    *,
+    sequence: int,
+    body: bytes,
+    fields: Mapping[str, str],
+    stored: datetime,
+) -> RawDelivery:
+    """Return a message of RAW as a delivery; `account_name` is `<channel>/<account>`.
+
+    What another hand wrote without our headers counts as received when it was stored.
+    """
+    channel, _, account = account_name.partition("/")
+    received = fields.get(RECEIVED_FIELD)
+    pairs = json.loads(fields.get(HEADERS_FIELD, "[]"))
+    return RawDelivery(
+        tenant=tenant,
+        channel=channel,
+        account=account,
+        rules=rules,
+        sequence=sequence,
+        body=body,
+        headers=[(str(name), str(value)) for name, value in pairs],
+        path=fields.get(PATH_FIELD, ""),
+        received=datetime.fromisoformat(received) if received else stored,
+    )

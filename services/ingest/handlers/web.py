@@ -1,0 +1,63 @@
+"""The routes: doors, the chat socket, health."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from services.ingest.handlers import logged
+from services.ingest.handlers.chat_socket import ChatSocket
+from services.ingest.handlers.doors import Doors
+from services.ingest.handlers.problems import problem
+from shared.errors import AccountUnknown, BusUnavailable, DoorUnavailable
+
+METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
+"""All of them reach the door, so that it can name its refusal."""
+
+log = structlog.get_logger("ingest")
+
+
+def application(doors: Doors, socket: ChatSocket, ready: Callable[[], bool]) -> Starlette:
+    """Return ingest's web application. `ready`: whether a delivery could be stored now."""
+
+    async def healthz(request: Request) -> Response:  # noqa: ARG001  the shape of an endpoint
+        return _json({"status": "alive"})
+
+    async def readyz(request: Request) -> Response:  # noqa: ARG001  likewise
+        return _json({"status": "ready"}) if ready() else problem(BusUnavailable())
+
+    routes = [
+        Route("/in/{tenant}/{channel}/{account}", doors.post, methods=METHODS),
+        WebSocketRoute("/in/{tenant}/chat/{account}/socket", socket.serve),
+        WebSocketRoute("/{path:path}", _no_socket),
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+    ]
+    handlers = {HTTPException: _not_found, Exception: _failed}
+    return Starlette(routes=routes, exception_handlers=handlers)
+
+
+def _json(body: object) -> Response:
+    return Response(msgspec.json.encode(body), media_type="application/json")
+
+
+async def _no_socket(socket: WebSocket) -> None:
+    await socket.send_denial_response(problem(AccountUnknown()))
+
+
+async def _not_found(request: Request, error: Exception) -> Response:  # noqa: ARG001  Starlette's shape
+    return problem(AccountUnknown("there is no door at this address"))
+
+
+async def _failed(request: Request, error: Exception) -> Response:  # noqa: ARG001  likewise
+    """Answer what nobody expected as a refusal that asks to come again; nothing of it is told."""
+    log.error(logged.DOOR_FAILED, exc_info=error)
+    return problem(DoorUnavailable())
