@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -17,13 +18,14 @@ import structlog
 from faststream import AckPolicy
 from faststream.message import StreamMessage
 from faststream.middlewares import BaseMiddleware
-from faststream.nats import JStream, NatsBroker, NatsMessage, PullSub
+from faststream.nats import JStream, NatsBroker, PullSub
 from typing_extensions import override
 
 from shared.bus import Bus, connection_options
 from shared.commands import Problem, Refused
 from shared.errors import TellonceError
 from shared.settings import Settings
+from shared.streams import Consumer
 
 PROGRESS_INTERVAL_SECONDS = 0.5
 """A quarter of the consumers' `ack_wait`."""
@@ -34,6 +36,8 @@ REQUESTS_AT_ONCE = 32
 JETSTREAM_REPLY = "$JS.ACK."
 
 log = structlog.get_logger("serving")
+_framework_log = logging.getLogger("faststream.tellonce")
+_framework_log.setLevel(logging.WARNING)  # one canonical line per message is ours to write
 
 
 class Later(Exception):
@@ -81,7 +85,7 @@ async def connected(settings: Settings, name: str, stop: asyncio.Event) -> Async
         settings.nats_url.split(","),
         closed_cb=closed,
         middlewares=[Redelivery],
-        logger=None,
+        logger=_framework_log,
         apply_types=False,
         **connection_options(name),
     )
@@ -106,22 +110,20 @@ def stop_on_signals() -> asyncio.Event:
 
 
 def on_stream(
-    broker: NatsBroker,
-    stream: str,
-    durable: str,
-    handle: Callable[[Arrived], Awaitable[None]],
-    *,
-    at_once: int = 1,
+    broker: NatsBroker, consumer: Consumer, handle: Callable[[Arrived], Awaitable[None]]
 ) -> None:
-    """Have `handle` called with the messages of a durable consumer that the bootstrap job made.
+    """Have `handle` called with the messages of a durable consumer, one after another.
+
+    The bootstrap job made the consumer; FastStream would make another one where it is missing, so assert first.
 
     done: ack · `Later` and retryable errors: nak with a delay · refused or unreadable: dead-letter record, term ·
     unexpected: log with traceback, nak with a delay.
     """
     subscriber = broker.subscriber(
-        stream=JStream(stream, declare=False),
-        durable=durable,
-        pull_sub=PullSub(batch_size=at_once, timeout=PULL_TIMEOUT_SECONDS),
+        str(consumer.config.get("filter_subject", "")) or f"{consumer.stream.lower()}.>",
+        stream=JStream(consumer.stream, declare=False),
+        durable=consumer.name,
+        pull_sub=PullSub(batch_size=1, timeout=PULL_TIMEOUT_SECONDS),
         ack_policy=AckPolicy.MANUAL,
         decoder=_as_arrived,
     )
@@ -144,9 +146,7 @@ class Redelivery(BaseMiddleware):
     async def consume_scope(
         self, call_next: Callable[[Any], Awaitable[Any]], msg: StreamMessage[Any]
     ) -> Any:
-        if not isinstance(msg, NatsMessage) or not msg.raw_message.reply.startswith(
-            JETSTREAM_REPLY
-        ):
+        if not msg.raw_message.reply.startswith(JETSTREAM_REPLY):
             return await call_next(msg)
         arrived = await _as_arrived(msg)
         with structlog.contextvars.bound_contextvars(
@@ -160,7 +160,7 @@ class Redelivery(BaseMiddleware):
 
 
 async def _outcome(
-    call_next: Callable[[Any], Awaitable[Any]], msg: NatsMessage, arrived: Arrived
+    call_next: Callable[[Any], Awaitable[Any]], msg: Any, arrived: Arrived
 ) -> Callable[[], Awaitable[None]]:
     """Run the handler and return how the delivery is to be settled."""
     try:
@@ -171,19 +171,19 @@ async def _outcome(
     except TellonceError as error:
         if not error.retryable:
             log.error("delivery_dead_lettered", code=error.code, **error.details)
-            return msg.reject
+            return lambda: msg.reject()
         delay_seconds = _delay_seconds(arrived.attempt)
         log.warning("delivery_postponed", reason=error.code, delay_seconds=delay_seconds)
     except Exception:
         delay_seconds = _delay_seconds(arrived.attempt)
         log.exception("delivery_failed", delay_seconds=delay_seconds)
     else:
-        return msg.ack
+        return lambda: msg.ack()
     return lambda: msg.nack(delay=delay_seconds)
 
 
 @contextlib.asynccontextmanager
-async def _progress(msg: NatsMessage) -> AsyncIterator[None]:
+async def _progress(msg: Any) -> AsyncIterator[None]:
     """Keep the delivery ours while its handler works."""
 
     async def report() -> None:

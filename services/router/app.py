@@ -16,7 +16,7 @@ from services.router.intake import Intake
 from services.router.lookup import History
 from services.router.policies import apply_policy
 from services.router.store import Store
-from shared import policy, streams, subjects
+from shared import policy, streams
 from shared.clock import SystemClock
 from shared.codec import PlainCodec
 from shared.commands import COMMANDS
@@ -29,7 +29,6 @@ from shared.timers import NatsTimers
 
 NAME = "router"
 VERSION = "0.1.0"
-FIRED_AT_ONCE = 1
 
 log = structlog.get_logger("router")
 
@@ -72,9 +71,9 @@ def subscribe(here: Connected, settings: Settings, clerk: Clerk) -> None:
     history = History(here.bus, settings.request_timeout_seconds)
     window = timedelta(seconds=settings.duplicate_window_seconds)
     handlers = Handlers(clerk, Intake(clerk, history, window), PlainCodec())
-    for number in range(subjects.PARTITIONS):
-        on_stream(here.broker, streams.CONTACTS, streams.router_contacts(number), handlers.contact)
-    on_stream(here.broker, streams.TIMERS, "router-fired", handlers.fired, at_once=FIRED_AT_ONCE)
+    for consumer in streams.router_consumers():
+        contacts = consumer.stream == streams.CONTACTS
+        on_stream(here.broker, consumer, handlers.contact if contacts else handlers.fired)
     commands = Commands(clerk)
     for verb, kind in COMMANDS.items():
         if kind.served_by == NAME:

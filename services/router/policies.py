@@ -15,7 +15,7 @@ async def apply_policy(clerk: Clerk, tenant: str) -> None:
     """Record the policy in force, unless the ledger names it already. Raises: LedgerUnavailable."""
     version = clerk.policy_version(tenant)
     journal = await clerk.store.journal(tenant, subjects.POLICY)
-    last = next(reversed(journal.seen.values()), None)
+    last = next(reversed(list(journal.seen.values())), None)
     if last is not None and last.events[-1].open == {"version": version}:
         return
     cause = f"{version}:{journal.sequence}"

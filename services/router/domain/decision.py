@@ -101,6 +101,10 @@ class Decision:
     def identity(self, keyed_hash: str) -> Identity:
         return self._identities.get(keyed_hash, UNCLAIMED)
 
+    def new_id(self, *scope: str) -> str:
+        """Return an id for something in this conversation; a command id used for two of them gives two ids."""
+        return self.stamp.id(self.conversation.id or "", *scope)
+
     def written_to(self, aggregate: str) -> int:
         """Return how many events this decision has for an aggregate so far."""
         return self._counts.get(aggregate, 0)

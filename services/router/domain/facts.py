@@ -49,7 +49,7 @@ def state_fact(
     decision.on_conversation(
         FactStated,
         FactStatedOpen(
-            fact_id=FactId(decision.stamp.id("fact", name, value)),
+            fact_id=FactId(decision.new_id("fact", name, value)),
             name=name,
             origin=origin,
             channel=channel,

@@ -51,9 +51,7 @@ def attach_packet_with(decision: Decision, event: TransferRequested) -> PacketId
 
 def new_packet_id(decision: Decision) -> PacketId:
     """Return the id of the next packet of this decision."""
-    return PacketId(
-        decision.stamp.id("packet", decision.conversation.id or "", str(len(decision.events)))
-    )
+    return PacketId(decision.new_id("packet", str(len(decision.events))))
 
 
 def _customer_written(decision: Decision) -> bool:

@@ -30,7 +30,7 @@ def note_lost_call(decision: Decision, event: CallEnded | CallMissed) -> None:
         return
     queue = contact.queue or it.queue or _queue_of(decision, event)
     owed = next((each for each in it.callbacks.values() if each.status == "open"), None)
-    callback_id = owed.callback_id if owed else CallbackId(decision.stamp.id("callback"))
+    callback_id = owed.callback_id if owed else CallbackId(decision.new_id("callback"))
     offered_to = it.offer.agent if it.offer and it.offer.contact_id == contact.contact_id else None
     missed = isinstance(event, CallMissed)
     decision.on_conversation(

@@ -63,7 +63,7 @@ def make_offer(decision: Decision) -> None:
     expires = decision.stamp.now + timedelta(seconds=decision.policy.times.offer_seconds)
     if it.transfer is not None:
         expires = it.transfer.expires
-    offer_id = OfferId(decision.stamp.id("offer"))
+    offer_id = OfferId(decision.new_id("offer"))
     packet_id = attach_packet(decision)
     _write_offer(decision, offer_id, chosen, packet_id, expires, passed_over)
     reserve(decision, chosen, offer_id, packet_id, expires)

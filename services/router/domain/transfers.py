@@ -49,7 +49,7 @@ def request_transfer(decision: Decision, sender: AgentId, command: Transfer) -> 
     check_target(decision.policy, command.to, sender)
     check_text(command.brief)
     opened = TransferRequestedOpen(
-        transfer_id=TransferId(decision.stamp.id("transfer")),
+        transfer_id=TransferId(decision.new_id("transfer")),
         kind=command.kind,
         sender=sender,
         to=command.to,

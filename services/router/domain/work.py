@@ -54,9 +54,7 @@ def make_promise(decision: Decision, agent_id: AgentId, text: str, due: datetime
     """Somebody promises something by a time. Raises: TextTooLong, TextHasNul."""
     decision.on_conversation(
         PromiseMade,
-        PromiseMadeOpen(
-            promise_id=PromiseId(decision.stamp.id("promise")), agent=agent_id, due=due
-        ),
+        PromiseMadeOpen(promise_id=PromiseId(decision.new_id("promise")), agent=agent_id, due=due),
         PromiseMadePersonal(text=check_text(text)),
     )
 
@@ -128,7 +126,7 @@ def send_message(decision: Decision, agent_id: AgentId, command: SendMessage) ->
     decision.on_conversation(
         MessageRequested,
         MessageRequestedOpen(
-            message_id=MessageId(decision.stamp.id("message")),
+            message_id=MessageId(decision.new_id("message")),
             channel=command.channel,
             account=name,
             agent=agent_id,
