@@ -1,0 +1,127 @@
+"""Answers questions: who may ask, how long to wait for a position, from the tables or from the ledger itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from services.history.domain import as_of, questions
+from services.history.domain.answers import Answer, AsOfAnswer
+from services.history.domain.questions import AnyQuestion, AskAsOf, AskPosition
+from services.history.positions import Positions
+from services.history.reading import Reader
+from services.history.store import Pool, Session
+from shared import subjects
+from shared.clock import Clock
+from shared.errors import ConversationUnknown, PositionNotReached
+from shared.ledger import Ledger
+from shared.policy import Policies, Policy
+
+LOOK_AGAIN_SECONDS = 0.05
+"""How often a process that stands by looks whether the projector has reached a position."""
+
+
+class Desk:
+    """Takes a question, returns the answer."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        ledger: Ledger,
+        policies: Policies,
+        positions: Positions,
+        clock: Clock,
+        *,
+        rows_max: int,
+        wait_seconds: float,
+    ) -> None:
+        self._pool = pool
+        self._ledger = ledger
+        self._policies = policies
+        self._positions = positions
+        self._clock = clock
+        self._rows_max = rows_max
+        self._wait_seconds = wait_seconds
+
+    async def answer(self, name: str, tenant: str, body: bytes) -> Answer:
+        """Return the answer to one request.
+
+        Raises: TenantUnknown, CommandUnreadable, PositionNotReached, ViewUnavailable, LedgerUnavailable,
+            ConversationUnknown, CustomerUnknown, AgentUnknown.
+        """
+        policy = self._policies.of(tenant)
+        asked = questions.read(name, body)
+        if asked.min_seq is not None:
+            await self._reached(policy, asked.min_seq)
+        if isinstance(asked, AskAsOf):
+            return await self._as_of(policy, asked)
+        return await self._ask(policy, asked)
+
+    async def _ask(self, policy: Policy, asked: AnyQuestion) -> Answer:
+        async def read(session: Session) -> Answer:
+            reader = Reader(session, policy, self._rows_max)
+            answering: Callable[[Any], Awaitable[Answer]] = getattr(reader, asked.name)
+            return await answering(asked)
+
+        answer: Answer = await self._pool.read(read)
+        return answer
+
+    async def _reached(self, policy: Policy, position: int) -> None:
+        """Wait until the tables hold a position. Raises: PositionNotReached after the wait, ViewUnavailable."""
+        deadline = asyncio.get_running_loop().time() + self._wait_seconds
+        while not self._positions.holds(position):
+            here = await self._ask(policy, AskPosition())
+            if here.position >= position:
+                return
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0:
+                raise PositionNotReached(position=here.position, wanted=position)
+            await self._positions.next_move(min(left, LOOK_AGAIN_SECONDS))
+
+    # -- as of: the ledger itself -----------------------------------------------------------------------
+
+    async def _as_of(self, policy: Policy, asked: AskAsOf) -> AsOfAnswer:
+        aggregate = subjects.conversation(asked.conversation)
+        if not subjects.is_token(aggregate):
+            raise ConversationUnknown(conversation=asked.conversation)
+        sequence = await self._sequence(policy, asked)
+        read = partial(self._ledger.read_leader, policy.tenant)
+        every = await read(aggregate)
+        if asked.occurred is not None:
+            sequence = as_of.sequence_occurred(every, asked.occurred)
+        of_conversation = as_of.until(every, sequence)
+        customer = as_of.customer_in(of_conversation)
+        of_customer = [] if customer is None else await read(subjects.customer(customer))
+        return as_of.answer(
+            policy.tenant, sequence, of_conversation, as_of.until(of_customer, sequence)
+        )
+
+    async def _sequence(self, policy: Policy, asked: AskAsOf) -> int:
+        """Return the ledger position that is asked about; 0 for an occurred time, which the events tell.
+
+        Raises: PositionNotReached for one that does not exist yet: its answer would change.
+        """
+        if asked.recorded is not None:
+            return await self._sequence_recorded(policy, asked.recorded)
+        if asked.sequence is not None:
+            end = await self._ledger.position()
+            if asked.sequence > end:
+                raise PositionNotReached(position=end, wanted=asked.sequence)
+            return asked.sequence
+        return 0
+
+    async def _sequence_recorded(self, policy: Policy, recorded: datetime) -> int:
+        end = await self._ledger.position()
+        if recorded >= self._clock.now():
+            raise PositionNotReached(position=end, reason="in_the_future")
+        await self._reached(policy, end)
+
+        async def read(session: Session) -> int:
+            row = await session.fetch_one("sequence_at", recorded)
+            return 0 if row is None else int(row["sequence"])
+
+        sequence: int = await self._pool.read(read)
+        return sequence

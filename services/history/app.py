@@ -1,0 +1,114 @@
+"""History's table of contents: what it follows and what it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from functools import partial
+
+import structlog
+
+from services.history.answering import Desk
+from services.history.domain.questions import QUESTIONS
+from services.history.operations import Operations
+from services.history.positions import Positions
+from services.history.projector import Projector
+from services.history.readiness import Announcement
+from services.history.rebuild import Rebuilt, rebuild
+from services.history.store import Pool
+from shared import policy, streams
+from shared.bus import connect
+from shared.clock import SystemClock
+from shared.codec import PlainCodec
+from shared.ledger_nats import NatsLedger
+from shared.policy import Policies
+from shared.serving import Connected, connected, on_request
+from shared.settings import Settings
+from shared.streams import Wanted
+
+NAME = "history"
+VERSION = "0.1.0"
+
+log = structlog.get_logger("history")
+
+
+def wanted(settings: Settings) -> Wanted:
+    """Return the stream that history needs."""
+    every = streams.stream_configs(
+        replicas=settings.replicas, duplicate_window_seconds=settings.duplicate_window_seconds
+    )
+    return Wanted(streams=[each for each in every if each["name"] == streams.LEDGER])
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> bool:
+    """Serve until `stop` is set; return whether NATS was still there then.
+
+    Raises: StreamDrift, PolicyInvalid, or what the client raises when no server answers.
+    """
+    policies = Policies(policy.load(settings.policy))
+    async with connected(settings, NAME, stop) as here, opened(settings) as pool:
+        await streams.assert_streams(here.bus, wanted(settings))
+        ledger = NatsLedger(here.bus, PlainCodec())
+        positions = Positions()
+        desk = Desk(
+            pool,
+            ledger,
+            policies,
+            positions,
+            SystemClock(),
+            rows_max=settings.query_rows,
+            wait_seconds=settings.query_wait_seconds,
+        )
+        subscribe(here, desk)
+        await here.broker.start()
+        announcement = Announcement(settings.nats_url, NAME, VERSION)
+        projector = Projector(
+            settings.postgres_dsn,
+            ledger,
+            positions,
+            announcement,
+            batch_max=settings.projection_batch,
+        )
+        projecting = asyncio.create_task(projector.run())
+        try:
+            await stop.wait()
+        finally:
+            projecting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await projecting
+            await announcement.not_ready()
+        return not here.bus.closed
+
+
+def subscribe(here: Connected, desk: Desk) -> None:
+    """Wire every subject to its handler."""
+    for name in QUESTIONS:
+        on_request(here.broker, f"query.*.{name}", NAME, partial(desk.answer, name))
+    on_request(here.broker, f"ops.{NAME}.rebuild", NAME, Operations().rebuild)
+
+
+async def rebuild_once(settings: Settings, *, switch: bool) -> Rebuilt:
+    """Rebuild and compare; see `rebuild.rebuild`."""
+    bus = await connect(settings.nats_url, f"{NAME}-rebuild")
+    try:
+        async with opened(settings) as pool:
+            return await rebuild(
+                settings.postgres_dsn,
+                pool,
+                NatsLedger(bus, PlainCodec()),
+                batch_max=settings.projection_batch,
+                switch=switch,
+            )
+    finally:
+        await bus.close()
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Pool]:
+    """Give the connections for queries and end them."""
+    pool = await Pool.open(settings.postgres_dsn)
+    try:
+        yield pool
+    finally:
+        await pool.close()

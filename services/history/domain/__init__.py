@@ -1,0 +1,1 @@
+"""The pure part of history: events become rows, rows become answers."""

@@ -1,0 +1,96 @@
+"""What was known of a matter at a ledger position: the fold of its events up to there and nothing later. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from services.history.domain.answers import AsOfAnswer, Shown
+from services.history.domain.packets import stored_packet
+from shared import conversation as conversations
+from shared import customer as customers
+from shared import ids
+from shared.conversation import FOLD_VERSION
+from shared.errors import ConversationUnknown
+from shared.events import ContextPackaged, ConversationOpened, CustomerId, PacketId
+from shared.ledger import Recorded
+from shared.packet import package, sha256_of
+
+CODE_VERSION = f"fold-{FOLD_VERSION}"
+
+
+def until(events: Sequence[Recorded], sequence: int) -> list[Recorded]:
+    """Return the events at or before a ledger position."""
+    return [each for each in events if each.sequence <= sequence]
+
+
+def sequence_occurred(events: Sequence[Recorded], occurred: datetime) -> int:
+    """Return the last sequence before the first event that happened after `occurred`; 0 when all did."""
+    sequence = 0
+    for each in events:
+        if each.event.occurred > occurred:
+            break
+        sequence = each.sequence
+    return sequence
+
+
+def customer_in(events: Sequence[Recorded]) -> CustomerId | None:
+    """Return whose matter it is, as its events say; `None` while none does."""
+    opened = conversations.fold((each.sequence, each.event) for each in events)
+    return opened.customer
+
+
+def answer(
+    tenant: str,
+    sequence: int,
+    of_conversation: Sequence[Recorded],
+    of_customer: Sequence[Recorded],
+) -> AsOfAnswer:
+    """Return the packet of a matter at `sequence`, from events at or before it.
+
+    Raises: ConversationUnknown when nothing of it was recorded by then.
+    """
+    conversation = conversations.fold((each.sequence, each.event) for each in of_conversation)
+    customer = customers.fold((each.sequence, each.event) for each in of_customer)
+    if conversation.id is None:
+        raise ConversationUnknown(sequence=sequence)
+    packet = package(
+        conversation,
+        customer,
+        packet_id=PacketId(
+            ids.scoped_id("as_of", tenant, conversation.id, str(conversation.sequence))
+        ),
+        policy_version=_policy_version(of_conversation),
+    )
+    return AsOfAnswer(
+        position=sequence,
+        sequence=sequence,
+        code_version=CODE_VERSION,
+        digest=sha256_of(packet),
+        packet=packet,
+        shown=_shown(of_conversation),
+    )
+
+
+def _policy_version(events: Sequence[Recorded]) -> str:
+    """Return the policy that the last packet names, or before the first one that which opened the conversation."""
+    version = ""
+    for each in events:
+        match each.event:
+            case ContextPackaged(personal=packed) if packed is not None:
+                version = packed.packet.built_from.policy_version
+            case ConversationOpened() if not version:
+                version = each.event.open.policy_version
+    return version
+
+
+def _shown(events: Sequence[Recorded]) -> Shown | None:
+    for each in reversed(events):
+        if isinstance(each.event, ContextPackaged):
+            return Shown(
+                packet_id=each.event.open.packet_id,
+                sha256=each.event.open.sha256,
+                sequence=each.sequence,
+                packet=stored_packet(each.body),
+            )
+    return None

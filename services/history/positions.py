@@ -1,0 +1,29 @@
+"""How far the projection is, as this process knows it: wakes queries that wait for a position."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+
+class Positions:
+    """The last committed position that this process wrote; 0 while it stands by."""
+
+    def __init__(self) -> None:
+        self._position = 0
+        self._moved = asyncio.Event()
+
+    def reached(self, position: int) -> None:
+        """Rows up to `position` are committed."""
+        self._position = position
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()
+
+    def holds(self, position: int) -> bool:
+        """Whether this process itself committed rows up to `position`."""
+        return self._position >= position
+
+    async def next_move(self, timeout_seconds: float) -> None:
+        """Wait until something was committed here, or for `timeout_seconds`: another process may have done it."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._moved.wait(), timeout_seconds)

@@ -1,0 +1,39 @@
+"""Whether history says on the bus that it is ready. It has a connection of its own, so that it can be withdrawn."""
+
+from __future__ import annotations
+
+import structlog
+
+from shared.bus import Bus, connect
+
+log = structlog.get_logger("history")
+
+
+class Announcement:
+    """Answers `$SRV.PING.<name>` while the service is ready, and does not answer while it is not."""
+
+    def __init__(self, nats_url: str, name: str, version: str) -> None:
+        self._nats_url = nats_url
+        self._name = name
+        self._version = version
+        self._bus: Bus | None = None
+
+    async def ready(self) -> None:
+        """Announce the service, once. Raises: BusUnavailable."""
+        if self._bus is not None and not self._bus.closed:
+            return
+        bus = await connect(self._nats_url, f"{self._name}-ready")
+        try:
+            await bus.announce(self._name, self._version)
+        except BaseException:
+            await bus.close()
+            raise
+        self._bus = bus
+        log.info("service_ready")
+
+    async def not_ready(self) -> None:
+        """Withdraw the announcement, if there is one."""
+        bus, self._bus = self._bus, None
+        if bus is not None:
+            await bus.close()
+            log.info("service_not_ready")

@@ -1,0 +1,125 @@
+"""Rebuilds the projection from the ledger into an empty generation and compares it with the live one.
+
+Run as `python -m services.history rebuild [--switch]`: always in a process of its own, so that nothing a long-lived
+process remembers can make the two agree.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+import msgspec
+import structlog
+
+from services.history import generations
+from services.history.digest import Digest, digest_of
+from services.history.generations import Generation
+from services.history.projection import Projection
+from services.history.projector import followed
+from services.history.store import Pool, Session, owner_session
+from shared.errors import PositionNotReached
+from shared.ledger import Ledger
+
+SWITCH_TRIES = 10
+
+log = structlog.get_logger("history")
+
+
+class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome: both digests at one position.
+
+    `differing`: the tables whose rows differ; `generation`: the number of the rebuilt one; `kept`: it still stands
+    (because it differs and somebody will want to look, or because it is live now); `switched`: it answers from now on.
+    """
+
+    position: int
+    live: str
+    rebuilt: str
+    generation: int
+    differing: list[str]
+    kept: bool
+    switched: bool
+
+
+async def rebuild(
+    dsn: str, pool: Pool, ledger: Ledger, *, batch_max: int, switch: bool = False
+) -> Rebuilt:
+    """Build an empty generation up to the live position and compare.
+
+    Raises: ViewUnavailable (also when another rebuild is running), PositionNotReached when the ledger ends before
+    the live position, EventTypeUnknown, NotAnEvent, StreamDrift, LedgerUnavailable.
+    """
+    async with owner_session(dsn, watched=False) as session, generations.rebuild_lock(session):
+        live: Digest = await pool.read(digest_of)
+        await _check_reachable(ledger, live.position)
+        generation = await generations.make_building(session)
+        log.info("rebuild_started", generation=generation.number, position=live.position)
+        projection = await Projection.take_over(session)
+        await _project_until(ledger, projection, live.position, batch_max)
+        built = await _digest(session)
+        same = built.whole == live.whole
+        switched = same and switch
+        if switched:
+            await _switch(session, ledger, projection, generation, batch_max)
+        elif same:
+            await generations.drop(session, generation)
+        return Rebuilt(
+            position=live.position,
+            live=live.whole,
+            rebuilt=built.whole,
+            generation=generation.number,
+            differing=live.differing(built),
+            kept=switched or not same,
+            switched=switched,
+        )
+
+
+async def _check_reachable(ledger: Ledger, position: int) -> None:
+    end = await ledger.position()
+    if end < position:
+        raise PositionNotReached(position=end, wanted=position)
+
+
+async def _project_until(
+    ledger: Ledger, projection: Projection, position: int, batch_max: int
+) -> None:
+    """Write all events up to `position` and none after."""
+    if projection.position >= position:
+        return
+    async with contextlib.aclosing(followed(ledger, projection.position, batch_max)) as batches:
+        async for batch in batches:
+            await projection.apply([each for each in batch if each.sequence <= position])
+            if projection.position >= position:
+                return
+
+
+async def _digest(session: Session) -> Digest:
+    async with session.transaction("repeatable_read", readonly=True):
+        return await digest_of(session)
+
+
+async def _switch(
+    session: Session,
+    ledger: Ledger,
+    projection: Projection,
+    generation: Generation,
+    batch_max: int,
+) -> None:
+    """Catch up with the live generation and take its place while it is held still."""
+    for _ in range(SWITCH_TRIES):
+        async with session.transaction():
+            held = await _hold_live(session)
+            if held <= projection.position:
+                await generations.promote(session, generation)
+                log.info("generation_switched", generation=generation.number, position=held)
+                return
+        await _project_until(ledger, projection, held, batch_max)
+    raise PositionNotReached(position=projection.position)
+
+
+async def _hold_live(session: Session) -> int:
+    """Stop the live projector until the end of the transaction and return where it stands."""
+    await session.fetch_one("enter_live")
+    row = await session.fetch_one("hold_live")
+    assert row is not None
+    return int(row["position"])

@@ -1,0 +1,227 @@
+"""Postgres: the one file that imports its driver.
+
+A `Session` is one connection; the projector and a rebuild own one each, queries borrow them from a `Pool`.
+Whatever the driver raises because Postgres is away, starting, stopping or slow becomes `ViewUnavailable`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import asyncpg
+
+from services.history import sql
+from services.history.domain.rows import Row
+from shared.errors import ViewUnavailable
+
+CONNECT_TIMEOUT_SECONDS = 3.0
+STATEMENT_TIMEOUT_SECONDS = 30.0
+COPY_OUT_TIMEOUT_SECONDS = 600.0
+CLOSE_TIMEOUT_SECONDS = 2.0
+POOL_CONNECTIONS_MAX = 8
+ACQUIRE_TIMEOUT_SECONDS = 5.0
+READ_ATTEMPTS = 3
+READ_RETRY_DELAY_SECONDS = 0.1
+FROZEN_OWNER_SECONDS = 10
+"""Postgres ends the session of an owner that says nothing for so long: its lock is free for a standby."""
+
+Isolation = Literal["read_committed", "repeatable_read"]
+
+_SESSION_SETTINGS = {
+    "timezone": "UTC",
+    "datestyle": "ISO",
+    "bytea_output": "hex",
+    "jit": "off",
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+}
+_WATCHED = {
+    "idle_session_timeout": f"{FROZEN_OWNER_SECONDS}s",
+    "idle_in_transaction_session_timeout": f"{FROZEN_OWNER_SECONDS}s",
+}
+
+_AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.IdleSessionTimeoutError,
+    OSError,
+    TimeoutError,
+)
+
+
+class RowRepeated(Exception):
+    """A row that was to be added is there already."""
+
+
+class Session:
+    """One connection. Raises ViewUnavailable from every call when Postgres does not answer."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    async def fetch(self, name: str, *arguments: Any) -> list[Mapping[str, Any]]:
+        """Return the rows of a named query."""
+        with _translated():
+            rows: list[Mapping[str, Any]] = await self._connection.fetch(
+                sql.query(name), *arguments
+            )
+        return rows
+
+    async def fetch_one(self, name: str, *arguments: Any) -> Mapping[str, Any] | None:
+        """Return the first row of a named query; `None` when there is none."""
+        with _translated():
+            row: Mapping[str, Any] | None = await self._connection.fetchrow(
+                sql.query(name), *arguments
+            )
+        return row
+
+    async def execute(self, name: str, *arguments: Any) -> None:
+        """Run a named query and drop what it returns."""
+        with _translated():
+            await self._connection.execute(sql.query(name), *arguments)
+
+    async def build(self, part: str) -> None:
+        """Run one part of schema.sql."""
+        with _translated():
+            await self._connection.execute(sql.schema()[part].text)
+
+    async def create_schema(self, schema: str) -> None:
+        """Make an empty schema and enter it for good."""
+        await self._run_written("write_create_schema", schema)
+        await self.execute("enter_for_good", schema)
+
+    async def drop_schema(self, schema: str) -> None:
+        """Drop a schema and everything in it; nothing happens when it is not there."""
+        await self._run_written("write_drop_schema", schema)
+
+    async def _run_written(self, name: str, schema: str) -> None:
+        """Run the statement that a named query writes: a name cannot be an argument of these."""
+        written = await self.fetch_one(name, schema)
+        assert written is not None
+        with _translated():
+            await self._connection.execute(written["statement"])
+
+    async def copy_in(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        """Add rows by COPY. Raises: RowRepeated when a key is there already."""
+        with _translated():
+            try:
+                await self._connection.copy_records_to_table(table, records=rows, columns=columns)
+            except asyncpg.UniqueViolationError as error:
+                raise RowRepeated(error.constraint_name) from error
+
+    async def copy_out(self, name: str, take: Callable[[bytes], None]) -> None:
+        """Give `take` the rows of a named query without parameters in COPY's text form, piece by piece."""
+
+        async def receive(piece: bytes) -> None:
+            take(piece)
+
+        with _translated():
+            await self._connection.copy_from_query(
+                sql.query(name), output=receive, timeout=COPY_OUT_TIMEOUT_SECONDS
+            )
+
+    @contextlib.asynccontextmanager
+    async def transaction(
+        self, isolation: Isolation = "read_committed", *, readonly: bool = False
+    ) -> AsyncIterator[None]:
+        """All or nothing."""
+        with _translated():
+            async with self._connection.transaction(isolation=isolation, readonly=readonly):
+                yield
+
+    async def close(self) -> None:
+        """End the connection; never waits longer than CLOSE_TIMEOUT_SECONDS."""
+        try:
+            await asyncio.wait_for(self._connection.close(), CLOSE_TIMEOUT_SECONDS)
+        except (*_AWAY, asyncpg.PostgresError):
+            self._connection.terminate()
+
+
+@contextlib.asynccontextmanager
+async def owner_session(dsn: str, *, watched: bool) -> AsyncIterator[Session]:
+    """Give a connection that may hold locks. `watched`: Postgres ends it when its owner is frozen.
+
+    Raises: ViewUnavailable.
+    """
+    settings = {**_SESSION_SETTINGS, "application_name": "tellonce-history-projector"}
+    with _translated():
+        connection = await asyncpg.connect(
+            dsn,
+            timeout=CONNECT_TIMEOUT_SECONDS,
+            command_timeout=STATEMENT_TIMEOUT_SECONDS,
+            server_settings={**settings, **_WATCHED} if watched else settings,
+        )
+    session = Session(connection)
+    try:
+        yield session
+    finally:
+        await session.close()
+
+
+class Pool:
+    """Connections for queries. `open` needs no Postgres; each read makes or mends its connection."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+
+    @classmethod
+    async def open(cls, dsn: str) -> Pool:
+        """Return a pool without any connection yet."""
+        pool = await asyncpg.create_pool(
+            dsn,
+            min_size=0,
+            max_size=POOL_CONNECTIONS_MAX,
+            timeout=CONNECT_TIMEOUT_SECONDS,
+            command_timeout=STATEMENT_TIMEOUT_SECONDS,
+            server_settings={**_SESSION_SETTINGS, "application_name": "tellonce-history-query"},
+        )
+        return cls(pool)
+
+    async def read(self, reader: Callable[[Session], Awaitable[Any]]) -> Any:
+        """Return what `reader` returns inside one snapshot of the live generation.
+
+        It is tried READ_ATTEMPTS times: after a restart of Postgres the first connections are dead.
+        Raises: ViewUnavailable when Postgres does not answer or has no live generation yet.
+        """
+        for attempt in range(1, READ_ATTEMPTS + 1):
+            try:
+                return await self._read_once(reader)
+            except ViewUnavailable:
+                if attempt == READ_ATTEMPTS:
+                    raise
+            await asyncio.sleep(READ_RETRY_DELAY_SECONDS * attempt)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _read_once(self, reader: Callable[[Session], Awaitable[Any]]) -> Any:
+        with _translated():
+            async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
+                session = Session(connection)
+                async with session.transaction("repeatable_read", readonly=True):
+                    if await session.fetch_one("enter_live") is None:
+                        raise ViewUnavailable()
+                    return await reader(session)
+
+    async def close(self) -> None:
+        """End all connections; never waits longer than CLOSE_TIMEOUT_SECONDS."""
+        try:
+            await asyncio.wait_for(self._pool.close(), CLOSE_TIMEOUT_SECONDS)
+        except (*_AWAY, asyncpg.PostgresError):
+            self._pool.terminate()
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """Turn what the driver raises when Postgres is away into our error."""
+    try:
+        yield
+    except _AWAY as error:
+        raise ViewUnavailable(reason=type(error).__name__) from error
+    except asyncpg.UndefinedTableError as error:
+        raise ViewUnavailable(reason="not_migrated") from error
