@@ -1,0 +1,79 @@
+"""`tellonce story FILE... [--report FILE]`: 0 all met, 1 an expectation failed, 2 a file or the stack is unusable."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from shared.embedded.errors import SetupError
+from shared.errors import TellonceError
+from shared.story.errors import StoryInvalid
+from shared.story.model import Story
+from shared.story.playing import Kills, play
+from shared.story.reading import read_story
+from shared.story.report import Report
+from shared.story.telling import complain
+
+EXIT_MET = 0
+EXIT_FAILED = 1
+EXIT_UNUSABLE = 2
+EXIT_INTERRUPTED = 130
+STORIES_MAX = 100
+
+
+def main(argv: Sequence[str]) -> int:
+    """Play the stories that the command line names, each on a stack of its own; return the exit code."""
+    chosen = _parser().parse_args(list(argv))
+    try:
+        stories = [read_story(Path(name)) for name in chosen.file[:STORIES_MAX]]
+        kills = Kills(chosen.kill, chosen.at, chosen.kill_random, chosen.kill_every)
+        reports = asyncio.run(_play_all(stories, chosen.seed, kills))
+    except SetupError as error:
+        complain(f"{error.code}: {error}\n  {error.how_to_mend}")
+        return EXIT_UNUSABLE
+    except TellonceError as error:
+        complain(f"{error.code}: {error}")
+        return EXIT_UNUSABLE
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    if chosen.report is not None:
+        try:
+            _write(Path(chosen.report), reports)
+        except OSError as error:
+            complain(f"the report cannot be written: {error.strerror}")
+            return EXIT_UNUSABLE
+    return EXIT_MET if all(report.ok for report in reports) else EXIT_FAILED
+
+
+async def _play_all(stories: list[Story], seed: int, kills: Kills) -> list[Report]:
+    return [await play(story, seed, kills) for story in stories]
+
+
+def _write(path: Path, reports: list[Report]) -> None:
+    """Write one report as an object, several as a list."""
+    content: object = reports[0] if len(reports) == 1 else reports
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tellonce story",
+        description="Play stories through the real doors and check them; docs/reference/stories.md has the format.",
+    )
+    parser.add_argument("file", nargs="+", metavar="FILE")
+    parser.add_argument("--report", metavar="FILE", help="write what was found as JSON")
+    parser.add_argument("--seed", type=int, default=1, help="goes into ids and $run (1)")
+    parser.add_argument("--kill", metavar="PROCESS", help="with --at: signal 9 before one step")
+    parser.add_argument("--at", type=int, metavar="N", help="the number of that step")
+    parser.add_argument("--kill-random", type=int, metavar="SEED", help="kill random processes")
+    parser.add_argument(
+        "--kill-every", type=int, default=3, metavar="K", help="before every K-th step (3)"
+    )
+    return parser
+
+
+__all__ = ["StoryInvalid", "main"]

@@ -1,0 +1,322 @@
+"""The shape of a story file: its head and its steps. One struct per kind of step."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+STEPS_MAX = 500
+TIMES_MAX = 100
+WITHIN_SECONDS = 15.0
+WITHIN_MAX_SECONDS = 600.0
+
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,48}$")]
+Reference = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
+Path = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,200}$")]
+Account = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,48}/[a-z0-9_-]{1,48}$")]
+Times = Annotated[int, Meta(ge=1, le=TIMES_MAX)]
+Duration = str | int | float
+"""Seconds as a number, or with a unit: `500ms`, `3s`, `2m`, `1h`."""
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)\Z")
+_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+def seconds(duration: Duration) -> float:
+    """Return a duration in seconds. Raises ValueError for anything else."""
+    if isinstance(duration, str):
+        found = _DURATION.match(duration)
+        if found is None:
+            raise ValueError(f"not a duration such as 500ms, 3s, 2m or 1h: {duration}")
+        return float(found[1]) * _UNIT_SECONDS[found[2]]
+    return float(duration)
+
+
+class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A typing error in a story is an error, not a default."""
+
+
+class Step(_Strict, frozen=True, kw_only=True):
+    """What every step may say. `note`: the story in plain words, shown while it plays."""
+
+    note: str | None = None
+
+
+# -- what people and providers do -------------------------------------------------------------------
+
+
+class DoorStep(Step, frozen=True, kw_only=True):
+    """A provider or a visitor delivers something at a door.
+
+    Attributes:
+        door: `<channel>/<account>`.
+        body, file: what is sent, in the provider's own format; `file` is relative to the story.
+        sign: as the provider does, not at all, or with a wrong key.
+        times: how often the same delivery is sent, byte for byte.
+        session: for the chat: which kept-open socket.
+        tenant: another tenant than the story's.
+    """
+
+    door: Account
+    body: Any = None
+    file: str | None = None
+    headers: dict[str, str] = {}
+    sign: bool | Literal["wrong"] = True
+    times: Times = 1
+    session: Name = "visitor"
+    tenant: Name | None = None
+    save: dict[Reference, Path] = {}
+
+
+class CommandStep(Step, frozen=True, kw_only=True):
+    """An agent or an integration sends a command. Ids that `with` leaves out are found as her screen would."""
+
+    as_: Annotated[str, Meta(pattern=r"^((agent|service):)?[a-z0-9_-]{1,48}$")] = msgspec.field(
+        name="as"
+    )
+    do: Name
+    with_: dict[str, Any] = msgspec.field(name="with", default_factory=dict)
+    times: Times = 1
+    tenant: Name | None = None
+    within: Duration = WITHIN_SECONDS
+    save: dict[Reference, Path] = {}
+
+    @property
+    def actor(self) -> str:
+        return self.as_ if ":" in self.as_ else f"agent:{self.as_}"
+
+    @property
+    def agent(self) -> str:
+        return self.as_.partition(":")[2] or self.as_
+
+
+class AskStep(Step, frozen=True, kw_only=True):
+    """A query, asked until every path in `save` leads somewhere."""
+
+    ask: Name
+    with_: dict[str, Any] = msgspec.field(name="with", default_factory=dict)
+    within: Duration = WITHIN_SECONDS
+    save: dict[Reference, Path] = {}
+
+
+class AsOfStep(Step, frozen=True, kw_only=True):
+    """What an agent saw at the moment she last accepted; it must stay the same until the end of the story."""
+
+    as_of: Name
+    within: Duration = WITHIN_SECONDS
+
+
+class TogetherStep(Step, frozen=True, kw_only=True):
+    """Doors and commands at the same time."""
+
+    together: Annotated[list[dict[str, Any]], Meta(min_length=2, max_length=32)]
+
+
+# -- what happens to the machines -------------------------------------------------------------------
+
+
+class KillStep(Step, frozen=True, kw_only=True):
+    """Signal 9 to one process of `tellonce status`."""
+
+    kill: Name
+
+
+class RestartStep(Step, frozen=True, kw_only=True):
+    """Stop everything, stay down for a while, start again on the same data."""
+
+    restart: Literal["all"]
+    while_: Duration = msgspec.field(name="while", default=0)
+
+
+class TamperStep(Step, frozen=True, kw_only=True):
+    """Change one row of one of history's tables by hand; only where `must_fail` stands."""
+
+    tamper: Annotated[str, Meta(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
+
+
+# -- what must be true ------------------------------------------------------------------------------
+
+
+class Expect(Step, frozen=True, kw_only=True):
+    """What every expectation has. `of`: a phone number or an address, when the story has several customers."""
+
+    expect: str
+    within: Duration = WITHIN_SECONDS
+
+
+class ExpectOfConversation(Expect, frozen=True, kw_only=True):
+    of: str | None = None
+
+
+class WantedHop(_Strict, frozen=True, kw_only=True):
+    """One hand-over; what is left out is not compared. `from`: an agent; `to`: as in the packet."""
+
+    from_: str | None = msgspec.field(name="from", default=None)
+    to: str | None = None
+    kind: Literal["cold", "warm"] | None = None
+    brief: str | None = None
+    accepted: bool | None = None
+
+
+class ExpectPacket(Expect, frozen=True, kw_only=True):
+    """The last packet that an agent was given (or the last one named by events of `when`), read from LEDGER."""
+
+    to: Name
+    when: Literal["offered", "accepted", "switched", "called_back"] | None = None
+    facts: dict[str, str | list[str]] = {}
+    facts_only: bool = False
+    name: str | None = None
+    salutation: str | None = None
+    language: str | None = None
+    orders: list[str] | None = None
+    promises: list[str] | None = None
+    hops: list[WantedHop] | None = None
+    said: list[str] = []
+    channels: list[str] | None = None
+    on_hold: bool | None = None
+    unanswered: int | None = None
+
+
+class ExpectOwner(ExpectOfConversation, frozen=True, kw_only=True):
+    """Who has the conversation. `is`: an agent or `nobody`; `queue`; `status`: `open` or `resolved`."""
+
+    is_: Name | None = msgspec.field(name="is", default=None)
+    queue: Name | None = None
+    status: Literal["open", "resolved"] | None = None
+
+
+class ExpectTimeline(ExpectOfConversation, frozen=True, kw_only=True):
+    """Event types of the timeline. `has`: in this order, others between them; `count`: exactly so many."""
+
+    has: list[str] = []
+    lacks: list[str] = []
+    count: dict[str, int] = {}
+    conversations: int | None = None
+
+
+class ExpectNotification(Expect, frozen=True, kw_only=True):
+    """Somebody was told. `to`: `agent-<id>` or `queue-<name>`."""
+
+    to: str
+    reason: str | None = None
+    state: Literal["requested", "sent", "acknowledged", "escalated"] = "sent"
+    count: int | None = None
+
+
+class ExpectPromise(ExpectOfConversation, frozen=True, kw_only=True):
+    text: str | None = None
+    by: Name | None = None
+    state: Literal["open", "kept"] = "open"
+    count: int = 1
+
+
+class ExpectCallback(ExpectOfConversation, frozen=True, kw_only=True):
+    state: Literal["open", "reached", "closed"] = "open"
+    reason: str | None = None
+    queue: Name | None = None
+    attempts: int | None = None
+    count: int = 1
+
+
+class ExpectReply(Expect, frozen=True, kw_only=True):
+    """The answer to the last door or command. `count`: how many of the answers of a `together`."""
+
+    status: int | None = None
+    contains: str | None = None
+    code: str | None = None
+    count: int | None = None
+
+
+class ExpectMail(Expect, frozen=True, kw_only=True):
+    """What arrived at the customer's mail box."""
+
+    to: str
+    title: str | None = None
+    contains: list[str] = []
+    count: int | None = None
+
+
+class ExpectError(Expect, frozen=True, kw_only=True):
+    """The code with which the last step was refused, or one of several codes."""
+
+    code: str | list[str]
+    count: int | None = None
+
+
+class ExpectBalance(Expect, frozen=True, kw_only=True):
+    received: int | None = None
+    accepted: int | None = None
+    duplicate: int | None = None
+    ignored: int | None = None
+    quarantined: int | None = None
+    missing: int | None = 0
+
+
+class ExpectRepeats(Expect, frozen=True, kw_only=True):
+    """How often customers had to tell a fact again after a hand-over."""
+
+    is_: int = msgspec.field(name="is")
+
+
+EXPECTATIONS: dict[str, type[Expect]] = {
+    "packet": ExpectPacket,
+    "owner": ExpectOwner,
+    "timeline": ExpectTimeline,
+    "notification": ExpectNotification,
+    "promise": ExpectPromise,
+    "callback": ExpectCallback,
+    "reply": ExpectReply,
+    "mail": ExpectMail,
+    "error": ExpectError,
+    "balance": ExpectBalance,
+    "repeats": ExpectRepeats,
+}
+
+STEPS: dict[str, type[Step]] = {
+    "door": DoorStep,
+    "as": CommandStep,
+    "ask": AskStep,
+    "as_of": AsOfStep,
+    "together": TogetherStep,
+    "kill": KillStep,
+    "restart": RestartStep,
+    "tamper": TamperStep,
+}
+"""Kinds of steps by the key that makes a step one of them; `expect` has its kinds above."""
+
+
+class Head(_Strict, frozen=True, kw_only=True):
+    """A story file as it is written. `policy`, `settings`: laid over those of the stack that is started."""
+
+    story: Name
+    about: str = ""
+    tenant: Name = "demo"
+    must_fail: str | None = None
+    policy: dict[str, Any] = {}
+    settings: dict[Annotated[str, Meta(pattern=r"^TELLONCE_[A-Z_]+$")], str | int | float] = {}
+    steps: Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=STEPS_MAX)]
+
+
+class Story(msgspec.Struct, frozen=True, kw_only=True):
+    """A checked story. `folder`: where `file` of a door step is looked for."""
+
+    head: Head
+    steps: list[Step]
+    folder: str
+
+    @property
+    def name(self) -> str:
+        return self.head.story
+
+    @property
+    def needs_own_stack(self) -> bool:
+        """It changes policy, settings or machines, which a stack of somebody else must not suffer."""
+        machine = (RestartStep, TamperStep)
+        return bool(
+            self.head.policy
+            or self.head.settings
+            or any(isinstance(step, machine) for step in self.steps)
+        )

@@ -1,0 +1,215 @@
+"""Plays one story from its first step to the checks at its end."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+
+from shared.story import telling
+from shared.story.acting import act, ask
+from shared.story.asking import Asker
+from shared.story.closing import CLOSINGS
+from shared.story.errors import StepFailed
+from shared.story.expectations import check
+from shared.story.handed_over import handed_over
+from shared.story.hindsight import look_back
+from shared.story.ledger_copy import LedgerCopy
+from shared.story.mail_sink import mail_sink
+from shared.story.model import (
+    AskStep,
+    AsOfStep,
+    CommandStep,
+    DoorStep,
+    Expect,
+    ExpectError,
+    ExpectReply,
+    KillStep,
+    RestartStep,
+    Step,
+    Story,
+    TamperStep,
+    TogetherStep,
+    seconds,
+)
+from shared.story.references import built_in
+from shared.story.report import Report
+from shared.story.stack import Stack, stack_for
+from shared.story.stage import Stage, read_policy
+from shared.story.tampering import tamper
+
+TELLING_VERBS = frozenset({"accept_offer", "accept_transfer", "attempt_callback"})
+
+
+@dataclass(frozen=True, slots=True)
+class Kills:
+    """Processes to kill while the story plays, whatever it says.
+
+    `service` and `at`: one process before one step. `seed` and `every`: a random one before every so many steps.
+    """
+
+    service: str | None = None
+    at: int | None = None
+    seed: int | None = None
+    every: int = 3
+
+
+async def play(story: Story, seed: int, kills: Kills) -> Report:
+    """Return what was found. Raises: StoryInvalid, StoryStackUnusable."""
+    report = Report(story=story.name, seed=seed)
+    telling.say(f"{story.name}: {story.head.about}")
+    async with mail_sink() as sink, stack_for(story, sink.url) as stack:
+        telling.say(f"  the stack is ready: doors at {stack.addresses['ingest']}")
+        asker = Asker(story.head.tenant)
+        await asker.open(stack.addresses["nats"])
+        now = datetime.now(UTC)
+        stage = Stage(
+            story=story,
+            stack=stack,
+            asker=asker,
+            sink=sink,
+            ledger=LedgerCopy(story.head.tenant),
+            report=report,
+            policy=read_policy(stack),
+            known=dict(built_in(story.name, seed, now)),
+        )
+        try:
+            await stage.ledger.begin_here(asker.bus)
+            await _play_steps(stage, kills)
+            await _close(stage)
+        finally:
+            await stage.chats.close()
+            await asker.close()
+    telling.tell_end(report)
+    return report
+
+
+async def _play_steps(stage: Stage, kills: Kills) -> None:
+    """Play until the end or the first step that cannot be done; expectations that fail stop nothing."""
+    chance = random.Random(kills.seed)  # noqa: S311  a seed makes the kills repeatable
+    steps = stage.story.steps
+    for n, step in enumerate(steps, 1):
+        await _kill_before(stage.stack, n, kills, chance)
+        following = steps[n] if n < len(steps) else None
+        try:
+            await _play(stage, step, n, following)
+        except StepFailed as failed:
+            _failed(stage, n, step, failed)
+            if not isinstance(step, Expect):
+                return
+        else:
+            stage.report.step(n)
+
+
+async def _play(stage: Stage, step: Step, n: int, following: Step | None) -> None:
+    match step:
+        case Expect():
+            await _expect(stage, step, n)
+            return
+        case DoorStep() | CommandStep() | TogetherStep():
+            await act(stage, step, str(n))
+            _refusal_is_wanted(stage, following)
+        case AskStep():
+            await ask(stage, step)
+        case AsOfStep():
+            await look_back(stage, step)
+        case KillStep():
+            await stage.stack.kill(step.kill)
+        case RestartStep():
+            await _restart(stage, step)
+        case TamperStep():
+            await _tamper(stage, step)
+    telling.tell_step(str(n), step, None)
+    await _tell_packet(stage, step)
+
+
+async def _expect(stage: Stage, wanted: Expect, n: int) -> None:
+    finding = await check(stage, wanted)
+    met = finding.code is None
+    shown = msgspec.to_builtins(wanted) if met else finding.wanted
+    stage.report.expectation(n, wanted.expect, ok=met, wanted=shown, got=finding.got)
+    if finding.code is not None:
+        raise StepFailed(finding.code, "", wanted=finding.wanted, got=finding.got)
+    telling.tell_step(str(n), wanted, None)
+
+
+def _refusal_is_wanted(stage: Stage, following: Step | None) -> None:
+    """Raises: StepFailed (`step.refused`) for a refusal that the next step does not ask about."""
+    if isinstance(following, ExpectError | ExpectReply):
+        return
+    for answer in stage.answers:
+        if answer.refused:
+            raise StepFailed("step.refused", "it was refused", wanted="ok", got=answer.text)
+
+
+def _failed(stage: Stage, n: int, step: Step, failed: StepFailed) -> None:
+    stage.report.step(n, failed.code)
+    telling.tell_step(str(n), step, failed.code)
+    telling.tell_difference(str(failed), failed.wanted, failed.got)
+
+
+# -- the machines -----------------------------------------------------------------------------------
+
+
+async def _kill_before(stack: Stack, n: int, kills: Kills, chance: random.Random) -> None:
+    if kills.service is not None and kills.at == n:
+        await stack.kill(kills.service)
+        telling.say(f"        (kill -9 {kills.service})")
+    if kills.seed is not None and n % kills.every == 0:
+        name = chance.choice(sorted(await stack.pids()))
+        await stack.kill(name)
+        telling.say(f"        (kill -9 {name})")
+
+
+async def _restart(stage: Stage, step: RestartStep) -> None:
+    await stage.chats.close()
+    await stage.asker.close()
+    await stage.stack.stop()
+    await asyncio.sleep(seconds(step.while_))
+    await stage.stack.start()
+    await stage.asker.open(stage.stack.addresses["nats"])
+
+
+async def _tamper(stage: Stage, step: TamperStep) -> None:
+    """Wait until history has everything, then change a row behind its back."""
+    ledger = await stage.read_ledger()
+    stage.asker.position = max(stage.asker.position, ledger.position)
+    deadline = asyncio.get_running_loop().time() + seconds("15s")
+    await stage.asker.query("position", {}, deadline)
+    await tamper(stage.stack.addresses["postgres"], step.tamper)
+
+
+# -- telling ----------------------------------------------------------------------------------------
+
+
+async def _tell_packet(stage: Stage, step: Step) -> None:
+    """Show what the person sees who has just accepted."""
+    if not isinstance(step, CommandStep) or step.do not in TELLING_VERBS:
+        return
+    given = [each for each in handed_over(await stage.read_ledger()) if each.to == step.agent]
+    if given and not stage.answers[-1].refused:
+        telling.tell_packet(stage.person(step.agent), given[-1])
+
+
+async def _close(stage: Stage) -> None:
+    """Check what must be true at the end of every story; each check is a step of its own."""
+    telling.say()
+    for n, closing in enumerate(CLOSINGS, len(stage.story.steps) + 1):
+        try:
+            await closing.check(stage)
+        except StepFailed as failed:
+            stage.report.step(n, failed.code)
+            _note(stage, n, closing.kind, failed)
+        else:
+            stage.report.step(n)
+            stage.report.expectation(n, closing.kind, ok=True, wanted=None, got=None)
+            telling.say(f"  {n:>4}  at the end: {closing.kind:<50} ok")
+
+
+def _note(stage: Stage, n: int, kind: str, failed: StepFailed) -> None:
+    stage.report.expectation(n, kind, ok=False, wanted=failed.wanted, got=failed.got)
+    telling.say(f"  {n:>4}  at the end: {kind:<50} FAILED  {failed.code}")
+    telling.tell_difference(str(failed), failed.wanted, failed.got)

@@ -1,0 +1,172 @@
+"""The stack that a story runs on: its own, started as a subprocess in a temporary folder, or a running one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import msgspec
+import yaml
+
+from shared import policy, settings
+from shared.cli.status import examine
+from shared.embedded import state
+from shared.errors import TellonceError
+from shared.story.errors import StoryInvalid, StoryStackUnusable
+from shared.story.model import Story
+
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
+POLL_SECONDS = 0.02
+LOG_TAIL_BYTES = 4_000
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+class Stack:
+    """A stack as `tellonce status` describes it. `own`: started by the player, who may stop and change it."""
+
+    def __init__(self, folder: Path, *, own: bool, environment: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.own = own
+        self._environment = dict(environment)
+        self._process: asyncio.subprocess.Process | None = None
+        self._known: settings.Settings = settings.load(self._environment)
+        self.secrets = settings.load_secrets(self._known, self._environment)
+        self.addresses: Mapping[str, str] = {}
+
+    @property
+    def public_url(self) -> str:
+        """The address that signatures cover."""
+        return (self._known.public_url or self.addresses["ingest"]).rstrip("/")
+
+    @property
+    def policy_path(self) -> str:
+        return self._known.policy
+
+    async def start(self) -> None:
+        """Start it, if it is ours, and wait until it is ready. Raises: StoryStackUnusable."""
+        if self.own:
+            await self._spawn()
+        deadline = time.monotonic() + START_SECONDS
+        while state.read_status(self.folder).state != "ready":
+            if self._process is not None and self._process.returncode is not None:
+                raise StoryStackUnusable(f"the stack did not start:\n{self._log_tail()}")
+            if not self.own or time.monotonic() > deadline:
+                raise StoryStackUnusable("the stack is not ready", folder=str(self.folder))
+            await asyncio.sleep(POLL_SECONDS)
+        self.addresses = state.read_status(self.folder).addresses
+
+    async def stop(self) -> None:
+        """Stop it, if it is ours: SIGTERM, and SIGKILL after STOP_SECONDS."""
+        process = self._process
+        if process is None:
+            return
+        self._process = None
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(process.wait(), STOP_SECONDS)
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    async def kill(self, name: str) -> int | None:
+        """Send signal 9 to a process of the stack; return its id, `None` when it is being started anew.
+
+        Raises: StoryInvalid when the stack has no such process.
+        """
+        pid = (await self.pids()).get(name)
+        if pid is None:
+            raise StoryInvalid(f"the stack has no process {name}")
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return None
+        return pid
+
+    async def pids(self) -> Mapping[str, int]:
+        """Return the process ids as `tellonce status --json` gives them."""
+        return (await examine(self.folder)).pids
+
+    async def _spawn(self) -> None:
+        with (self.folder / "up.log").open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "shared.cli.main", "up", "--data", str(self.folder)),
+                *("--tenant-policy", self.policy_path),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**self._environment, "PYTHONPATH": _python_path()},
+                # Ctrl-C reaches the player alone: it stops the stack in order.
+                start_new_session=True,
+            )
+
+    def _log_tail(self) -> str:
+        try:
+            content = (self.folder / "up.log").read_bytes()
+        except OSError:
+            return ""
+        return content[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
+
+
+def _python_path() -> str:
+    return os.pathsep.join(part for part in (str(_ROOT), os.environ.get("PYTHONPATH", "")) if part)
+
+
+@contextlib.asynccontextmanager
+async def stack_for(story: Story, smtp_url: str) -> AsyncIterator[Stack]:
+    """Give a ready stack for a story, and stop it afterwards if it was started for it.
+
+    Raises: StoryStackUnusable, StoryInvalid.
+    """
+    running = os.environ.get("TELLONCE_DATA")
+    if running:
+        if story.needs_own_stack:
+            raise StoryStackUnusable(
+                "the story changes settings or machines: unset TELLONCE_DATA, so that it gets its own stack"
+            )
+        stack = Stack(state.data_folder(running), own=False, environment=os.environ)
+        await stack.start()
+        yield stack
+        return
+    with tempfile.TemporaryDirectory(prefix="tellonce-story-", ignore_cleanup_errors=True) as made:
+        folder = Path(made)
+        stack = Stack(folder, own=True, environment=_own_environment(story, folder, smtp_url))
+        try:
+            await stack.start()
+            yield stack
+        finally:
+            await stack.stop()
+
+
+def _own_environment(story: Story, folder: Path, smtp_url: str) -> dict[str, str]:
+    """The environment of a stack of our own: ours, the mail sink, what the story sets, its policy."""
+    overrides = {name: str(value) for name, value in story.head.settings.items()}
+    environment = {**os.environ, "TELLONCE_SMTP_URL": smtp_url, **overrides}
+    try:
+        base = settings.load(environment).policy
+        path = folder / "policy.yaml"
+        path.write_bytes(merged_policy(Path(base).read_bytes(), story.head.policy))
+        policy.load(path)
+    except (TellonceError, OSError) as error:
+        raise StoryInvalid(f"the story's settings or policy cannot be used: {error}") from None
+    return {**environment, "TELLONCE_POLICY": str(path)}
+
+
+def merged_policy(base: bytes, changes: Mapping[str, object]) -> bytes:
+    """Return the policy with the story's values laid over it; a list replaces a list."""
+    return msgspec.yaml.encode(_laid_over(yaml.safe_load(base), changes))
+
+
+def _laid_over(base: object, changes: object) -> object:
+    if not (isinstance(base, dict) and isinstance(changes, Mapping)):
+        return changes
+    return {**base, **{key: _laid_over(base.get(key), each) for key, each in changes.items()}}
