@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from typing import Any
 
 import structlog
@@ -85,7 +86,7 @@ def _broker(settings: Settings, closed: Any) -> NatsBroker:
         middlewares=[Redelivery],
         graceful_timeout=GRACE_SECONDS,
         apply_types=False,
-        logger=None,
+        logger=logging.getLogger("notify.faststream"),
     )
 
 

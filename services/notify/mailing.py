@@ -8,6 +8,8 @@ the mail is never handed over a second time.
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime
@@ -72,7 +74,7 @@ class Mailing:
         policies: Policies,
         clock: Clock,
     ) -> None:
-        self._store = store
+        self.store = store
         self._server = server
         self._reports = reports
         self._policies = policies
@@ -88,7 +90,7 @@ class Mailing:
             await self._send(event, self._intent(event), attempt)
 
     async def _send(self, event: MessageRequested, intent: IntendMessage, attempt: int) -> None:
-        state = await self._store.load(intent.tenant, intent.conversation)
+        state = await self.store.load(intent.tenant, intent.conversation)
         known = state.by_id.get(notification_id(intent))
         if known is not None:
             await self._settle(event, known)
@@ -113,14 +115,14 @@ class Mailing:
         self, event: MessageRequested, intent: IntendMessage, envelope: Envelope, mail: Mail
     ) -> Notification:
         """Append the intent; hand the mail over only if it was not there before us."""
-        decided = await self._store.decide(intent)
+        decided = await self.store.decide(intent)
         if decided.events:
             self._remember(event.open.message_id, await _hand_over(envelope, mail))
         return _intended(decided, intent)
 
     async def _give_up(self, event: MessageRequested, intent: IntendMessage, reason: str) -> None:
         """Close the door with the intent first: after a failure was reported nothing may leave any more."""
-        decided = await self._store.decide(intent)
+        decided = await self.store.decide(intent)
         if decided.events:
             self._remember(event.open.message_id, Outcome(kind="failed", reason=reason))
         await self._settle(event, _intended(decided, intent))
@@ -145,11 +147,15 @@ class Mailing:
         if intent.sent is not None:
             return intent.sent
         record = RecordSent(**self._origin(event), notification_id=intent.id)
-        decided = await self._store.decide(record)
+        decided = await self.store.decide(record)
         return decided.state.by_id[intent.id].sent or intent.requested
 
     def _intent(self, event: MessageRequested) -> IntendMessage:
-        return IntendMessage(**self._origin(event), message_id=event.open.message_id)
+        return IntendMessage(
+            **self._origin(event),
+            message_id=event.open.message_id,
+            traceparent=_trace_of_this_try(event),
+        )
 
     def _origin(self, event: MessageRequested) -> dict[str, Any]:
         return origin(event, self._clock.now())
@@ -170,6 +176,12 @@ async def _hand_over(envelope: Envelope, mail: Mail) -> Outcome:
     except MailUncertain:
         return Outcome(kind="uncertain", reason="connection_lost")
     return Outcome(kind="sent")
+
+
+def _trace_of_this_try(event: MessageRequested) -> str:
+    """Return a W3C trace context (version 00): the trace is the message's, the span is new."""
+    trace = hashlib.sha256(event.id.encode()).hexdigest()[:32]
+    return f"00-{trace}-{secrets.token_hex(8)}-00"
 
 
 def _intended(decided: Decided, intent: IntendMessage) -> Notification:

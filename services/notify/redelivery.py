@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from faststream.message import StreamMessage
 from faststream.middlewares import BaseMiddleware
-from faststream.nats import NatsMessage
+from faststream.nats.message import NatsMessage
 from typing_extensions import override
 
 from shared.errors import TellonceError

@@ -52,7 +52,7 @@ class Telling:
         policies: Policies,
         clock: Clock,
     ) -> None:
-        self._store = store
+        self.store = store
         self._screens = screens
         self._timers = timers
         self._policies = policies
@@ -66,13 +66,13 @@ class Telling:
         command = self._command(event)
         if command is None:
             return
-        decided = await self._store.decide(command, self._arm)
+        decided = await self.store.decide(command, self._arm)
         packet_id: PacketId | None = getattr(event.open, "packet_id", None)
         for each in decided.state.about(event.id):
             if each.transport == SCREEN and each.sent is None:
                 await self._screens.show(event.tenant, _message(command, each, packet_id=packet_id))
                 record = RecordSent(**origin(event, self._clock.now()), notification_id=each.id)
-                await self._store.decide(record)
+                await self.store.decide(record)
 
     async def on_timer(self, timer: Timer, attempt: int) -> None:
         """Answer a fired timer's question: still unacknowledged? Then the next person is told.
@@ -80,7 +80,7 @@ class Telling:
         Raises: Later once, when the notification is not there (its append may still be under way).
         """
         conversation = ConversationId(timer.aggregate.removeprefix("notif-"))
-        state = await self._store.load(timer.tenant, conversation, leader=True)
+        state = await self.store.load(timer.tenant, conversation, leader=True)
         known = state.by_id.get(NotificationId(timer.id))
         if known is None:
             if attempt == 1:
@@ -97,7 +97,7 @@ class Telling:
             notification_id=known.id,
             to=escalates_to(policy, known.recipient),
         )
-        decided = await self._store.decide(command)
+        decided = await self.store.decide(command)
         await self._show_escalated(command, decided.state.by_id[known.id])
 
     async def acknowledge(self, command: Acknowledge) -> Decided:
@@ -106,11 +106,11 @@ class Telling:
         Raises: NotificationUnknown, CommandIdReused, CommandForbidden for an agent who was not told.
         """
         policy = self._policies.of(command.tenant)
-        state = await self._store.load(command.tenant, command.conversation)
+        state = await self.store.load(command.tenant, command.conversation)
         known = state.by_id.get(command.notification_id)
         if known is not None and not may_acknowledge(policy, known, command.agent):
             raise CommandForbidden(notification_id=known.id)
-        return await self._store.decide(command)
+        return await self.store.decide(command)
 
     async def _show_escalated(self, command: Escalate, known: Notification) -> None:
         """Tell the next person; repeated after a crash, because a screen forgives it."""

@@ -88,9 +88,10 @@ class Sink:
     ) -> str:
         if self.data.startswith("2"):
             self._keep(envelope)
-        while self.hold and not self.released.is_set():
-            await asyncio.sleep(0.01)
+        if self.hold:
+            await asyncio.to_thread(self.released.wait)
         if self.cut:
+            assert isinstance(server.transport, asyncio.WriteTransport)
             server.transport.abort()
         return self.data
 

@@ -24,6 +24,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         cause: id of the ledger event, command or timer behind it; with the aggregate it gives the ids of the events.
         cause_sha256: of a command's canonical body; `None` for events and timers.
+        traceparent: W3C trace context of this very try.
         now: when it is decided, with a zone.
     """
 
@@ -34,6 +35,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     cause: str
     cause_sha256: str | None = None
     actor: str = "service:notify"
+    traceparent: str | None = None
     now: datetime
 
 
@@ -53,7 +55,11 @@ class TellOwner(Command, frozen=True, kw_only=True):
 
 
 class IntendMessage(Command, frozen=True, kw_only=True):
-    """A message to the customer is about to leave. It is decided once; a second time decides nothing."""
+    """A message to the customer is about to leave. It is decided once; a second time decides nothing.
+
+    Its `traceparent` must be of this try alone: the ledger takes the same event with the same bytes for a repetition,
+    and two processes would both believe that the intent is theirs.
+    """
 
     message_id: MessageId
 

@@ -196,4 +196,5 @@ def _envelope(command: AnyCommand, id_scope: str, k: int) -> dict[str, Any]:
         "causation": command.cause,
         "causation_sha256": command.cause_sha256,
         "correlation": command.correlation,
+        "traceparent": command.traceparent,
     }

@@ -1,0 +1,172 @@
+"""notify as it runs in the house: a real NATS, the bootstrap job, a real mail server, its own process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from shared import bootstrap, settings, subjects
+from shared.bus import Bus, connect
+from shared.codec import PlainCodec, decode
+from shared.deliveries import Message
+from shared.embedded.nats import EmbeddedNats
+from shared.embedded.probes import service_answers
+from shared.embedded.process import Child, Program
+from shared.events import AnyEvent, ConversationId
+from shared.ledger import Write
+from shared.ledger_nats import NatsLedger
+from tests.notify.samples import CONVERSATION, TENANT
+from tests.notify.sink import Sink
+
+WITHIN_SECONDS = 15.0
+
+
+@dataclass
+class House:
+    """Real servers in a folder of the test's own. `notification_seconds`: until an escalation."""
+
+    folder: Path
+    sink: Sink
+    notification_seconds: float = 120.0
+    screens: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    expected: int = 0
+
+    async def open(self) -> None:
+        self.nats = EmbeddedNats(self.folder / "nats")
+        await self.nats.start()
+        self.environment = {
+            "TELLONCE_NATS_URL": self.nats.url,
+            "TELLONCE_SMTP_URL": self.sink.url,
+            "TELLONCE_POLICY": str(self._policy()),
+        }
+        await bootstrap.bootstrap(settings.load(self.environment))
+        self.bus: Bus = await connect(self.nats.url, "test")
+        self.ledger = NatsLedger(self.bus, PlainCodec())
+        await self.bus.subscribe(f"screen.{TENANT}.*", self._shown)
+        self.child: Child | None = None
+
+    async def close(self) -> None:
+        if self.child is not None:
+            await self.child.stop()
+        await self.bus.close()
+        await self.nats.stop()
+
+    async def start_notify(self) -> Child:
+        self.child = await Child.start(self.program())
+        await self.child.wait_ready()
+        return self.child
+
+    def program(self) -> Program:
+        async def ready() -> bool:
+            return await service_answers(self.nats.url, "notify")
+
+        return Program(
+            name="notify",
+            argv=(sys.executable, "-m", "services.notify"),
+            log_path=self.folder / "notify.log",
+            ready=ready,
+            env={**self.environment, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+
+    async def kill_notify(self) -> None:
+        assert self.child is not None
+        await self.child.kill()
+
+    async def happens(self, *events: AnyEvent) -> None:
+        """The router writes these events to the conversation."""
+        aggregate = subjects.conversation(CONVERSATION)
+        for event in events:
+            appended = await self.ledger.append(TENANT, [Write(aggregate, self.expected, [event])])
+            self.expected = appended.last[aggregate]
+
+    async def notifications(self, conversation: ConversationId = CONVERSATION) -> list[AnyEvent]:
+        found = await self.ledger.read_leader(TENANT, subjects.notification(conversation))
+        return [each.event for each in found]
+
+    async def types(self) -> list[str]:
+        return [event.type for event in await self.notifications()]
+
+    async def until_types(self, *types: str) -> list[AnyEvent]:
+        """Wait until the notifications' events are of these types; return them."""
+        await self.until(lambda found: [each.type for each in found] == list(types))
+        return await self.notifications()
+
+    async def until(self, condition: Any) -> None:
+        last: list[AnyEvent] = []
+
+        async def met() -> bool:
+            nonlocal last
+            last = await self.notifications()
+            return bool(condition(last))
+
+        try:
+            await until_async(met)
+        except AssertionError:
+            raise AssertionError(f"notifications stay at {[each.type for each in last]}") from None
+
+    async def outcomes(self) -> list[AnyEvent]:
+        """What notify reported on CONTACTS, oldest first."""
+        info = await self.bus.api("STREAM.INFO.CONTACTS")
+        found = []
+        for sequence in range(1, int(info["state"]["last_seq"]) + 1):
+            stored = await self.bus.leader_get("CONTACTS", sequence=sequence)
+            assert stored is not None
+            found.append(decode(stored.body))
+        return found
+
+    async def until_outcome(self) -> AnyEvent:
+        async def met() -> bool:
+            return bool(await self.outcomes())
+
+        await until_async(met)
+        (outcome,) = await self.outcomes()
+        return outcome
+
+    async def idle(self) -> None:
+        """Wait until notify has read the whole ledger and acknowledged all of it."""
+
+        async def met() -> bool:
+            return all([await self._idle("notify-ledger"), await self._idle("notify-mail")])
+
+        await until_async(met)
+
+    async def command(self, name: str, **body: object) -> dict[str, Any]:
+        reply = await self.bus.request(subjects.command(TENANT, name), msgspec.json.encode(body))
+        answer: dict[str, Any] = msgspec.json.decode(reply)
+        return answer
+
+    async def deliver_again(self, consumer: str) -> None:
+        """Have everything delivered once more, as after a consumer was lost: made anew by the bootstrap job."""
+        await self.bus.api(f"CONSUMER.DELETE.LEDGER.{consumer}")
+        await bootstrap.bootstrap(settings.load(self.environment))
+
+    async def _idle(self, consumer: str) -> bool:
+        info = await self.bus.api(f"CONSUMER.INFO.LEDGER.{consumer}")
+        return int(info["num_pending"]) == 0 and int(info["num_ack_pending"]) == 0
+
+    async def _shown(self, message: Message) -> None:
+        self.screens.append((message.subject.split(".")[-1], msgspec.json.decode(message.body)))
+
+    def _policy(self) -> Path:
+        chosen = yaml.safe_load(Path(settings.Settings().policy).read_bytes())
+        chosen["times"]["notification_seconds"] = self.notification_seconds
+        chosen["queues"]["hotline"]["supervisor"] = "ewa"
+        path = self.folder / "policy.yaml"
+        path.write_text(yaml.safe_dump(chosen), "utf-8")
+        return path
+
+
+async def until_async(condition: Any) -> None:
+    """Wait until the asynchronous condition is true. Raises: AssertionError after WITHIN_SECONDS."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + WITHIN_SECONDS
+    while not await condition():
+        assert loop.time() < deadline, f"not within {WITHIN_SECONDS} s"
+        await asyncio.sleep(0.02)

@@ -1,0 +1,279 @@
+"""The running service on real NATS with a real mail server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from shared import subjects
+from shared.embedded.process import Child
+from shared.events import AnyEvent
+from tests.notify.house import House, until_async
+from tests.notify.samples import PACKET, TENANT, accepted, message, queued, transferred
+
+REQUESTED, SENT = "notification.requested", "notification.sent"
+ACKNOWLEDGED, ESCALATED = "notification.acknowledged", "notification.escalated"
+
+
+def known_as(event: AnyEvent) -> str:
+    known: str = event.open.notification_id  # type: ignore[union-attr]
+    return known
+
+
+async def until_shown(house: House, count: int) -> None:
+    async def met() -> bool:
+        return len(house.screens) >= count
+
+    await until_async(met)
+
+
+def acknowledgement(notification: str, **more: Any) -> dict[str, Any]:
+    return {
+        "command_id": "cmd-1",
+        "issued_at": datetime.now(UTC).isoformat(),
+        "actor": "agent:piotr",
+        "conversation": "c1",
+        "notification_id": notification,
+        **more,
+    }
+
+
+async def test_one_notification_per_request_and_owner_however_often_delivered(house: House) -> None:
+    """A request, its re-queue, an acceptance and a transfer give three notifications, also when all come again."""
+    await house.start_notify()
+    await house.happens(queued("e1"), queued("e2"), accepted("e3"), transferred("e4"))
+    wanted = [REQUESTED, SENT, ACKNOWLEDGED, REQUESTED, SENT, REQUESTED, SENT]
+    events = await house.until_types(*wanted)
+    await until_shown(house, 3)
+    await house.kill_notify()
+    await house.deliver_again("notify-ledger")
+    await house.start_notify()
+    await house.idle()
+    assert await house.notifications() == events
+    assert [(to, each["reason"]) for to, each in house.screens] == [
+        ("queue-hotline", "new_request"),
+        ("agent-piotr", "owner_changed"),
+        ("agent-ewa", "owner_changed"),
+    ]
+    assert house.screens[1][1] == {
+        "notification_id": known_as(events[3]),
+        "reason": "owner_changed",
+        "conversation": "c1",
+        "about": accepted("e3").id,
+        "recipient": "agent-piotr",
+        "packet_id": PACKET,
+    }
+
+
+async def test_a_message_arrives_at_the_mail_server_and_is_reported(house: House) -> None:
+    """The customer's mail holds what the agent wrote; the outcome names the conversation."""
+    await house.start_notify()
+    await house.happens(message("e1", in_reply_to="<q@customer.example>"))
+    outcome = await house.until_outcome()
+    assert outcome.type == "message.sent"
+    assert outcome.conversation == "c1"
+    (arrival,) = house.sink.arrived
+    assert arrival.recipients == ["anna@customer.example"]
+    assert arrival.message["Subject"] == "Your parcel"
+    assert arrival.message["In-Reply-To"] == "<q@customer.example>"
+    assert "Zażółć gęślą jaźń" in arrival.message.get_content()
+
+
+async def test_killed_during_data_the_message_is_uncertain_and_never_sent_again(
+    house: House,
+) -> None:
+    """Signal 9 after the server took the mail and before it said so: one mail, outcome uncertain."""
+    house.sink.hold = True
+    await house.start_notify()
+    await house.happens(message("e1"))
+
+    async def taken() -> bool:
+        return bool(house.sink.arrived)
+
+    await until_async(taken)
+    await house.kill_notify()
+    house.sink.hold = False
+    house.sink.released.set()
+    await house.start_notify()
+    outcome = await house.until_outcome()
+    await house.idle()
+    assert outcome.type == "message.uncertain"
+    assert len(house.sink.arrived) == 1
+    assert await house.types() == [REQUESTED]
+    assert len(await house.outcomes()) == 1
+
+
+async def test_a_mail_server_that_comes_back_gets_the_mail_once_and_delays_nobody(
+    house: House,
+) -> None:
+    """While it is away agents are told all the same; once it is there the mail is delivered, once."""
+    house.sink.stop()
+    await house.start_notify()
+    await house.happens(message("e1"), queued("e2"))
+    await house.until_types(REQUESTED, SENT)
+    assert await house.outcomes() == []
+    house.sink.start()
+    outcome = await house.until_outcome()
+    await house.idle()
+    assert outcome.type == "message.sent"
+    assert len(house.sink.arrived) == 1
+
+
+async def test_a_temporary_refusal_is_tried_again(house: House) -> None:
+    """Greylisted first, taken later: one mail, sent."""
+    house.sink.rcpt = "451 try later"
+    await house.start_notify()
+    await house.happens(message("e1"))
+
+    async def refused() -> bool:
+        return house.sink.dialogues >= 2
+
+    await until_async(refused)
+    house.sink.rcpt = "250 ok"
+    assert (await house.until_outcome()).type == "message.sent"
+    assert len(house.sink.arrived) == 1
+
+
+async def test_a_refused_recipient_fails(house: House) -> None:
+    """5yz: the conversation learns that the message failed."""
+    house.sink.rcpt = "550 no such user"
+    await house.start_notify()
+    await house.happens(message("e1"))
+    assert (await house.until_outcome()).type == "message.failed"
+    assert house.sink.arrived == []
+
+
+@pytest.mark.parametrize("house", [0.4], indirect=True)
+async def test_nobody_acknowledges_and_the_supervisor_is_told(house: House) -> None:
+    """The timer fires, the question is answered yes, the supervisor's screen shows it."""
+    await house.start_notify()
+    await house.happens(queued("e1"))
+    events = await house.until_types(REQUESTED, SENT, ESCALATED)
+    await until_shown(house, 2)
+    to, shown = house.screens[1]
+    assert (to, shown["escalated"], shown["recipient"]) == (
+        "agent-ewa",
+        "agent-ewa",
+        "queue-hotline",
+    )
+    assert shown["notification_id"] == known_as(events[0])
+
+
+@pytest.mark.parametrize("house", [0.5], indirect=True)
+async def test_a_timer_that_ran_down_while_everything_was_stopped_escalates(house: House) -> None:
+    """notify and NATS are down when the time comes; the escalation is made up for."""
+    await house.start_notify()
+    await house.happens(queued("e1"))
+    await house.until(lambda found: len(found) >= 1)
+    await house.kill_notify()
+    await house.nats.kill()
+    await asyncio.sleep(0.7)  # the fault itself: the deadline passes while nothing runs
+    await house.nats.restart()
+    await house.start_notify()
+    await house.until(lambda found: [each.type for each in found].count(ESCALATED) == 1)
+
+
+async def test_the_same_acknowledgement_twice_is_one_effect_and_one_reply(house: House) -> None:
+    """Sent again, also to a process started since, the command gets the same reply."""
+    await house.start_notify()
+    await house.happens(queued("e1"))
+    events = await house.until_types(REQUESTED, SENT)
+    body = acknowledgement(known_as(events[0]))
+    first = await house.command("acknowledge_notification", **body)
+    await house.kill_notify()
+    await house.start_notify()
+    second = await house.command("acknowledge_notification", **body)
+    assert first == second
+    assert first["ok"] is True
+    (event,) = first["events"]
+    assert event["type"] == ACKNOWLEDGED
+    assert event["open"]["through"] == "command"
+    assert first["position"] == event["sequence"]
+    assert await house.types() == [REQUESTED, SENT, ACKNOWLEDGED]
+
+
+async def test_refused_commands_say_why(house: House) -> None:
+    """Each misuse has its stable code, and none writes anything."""
+    await house.start_notify()
+    await house.happens(queued("e1"))
+    events = await house.until_types(REQUESTED, SENT)
+    known = known_as(events[0])
+    day_ago = (datetime.now(UTC) - timedelta(hours=25)).isoformat()
+    ahead = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    wanted = {
+        "notification.unknown": acknowledgement("absent"),
+        "command.too_old": acknowledgement(known, issued_at=day_ago),
+        "command.too_new": acknowledgement(known, issued_at=ahead),
+        "command.forbidden": acknowledgement(known, actor="agent:marek"),
+        "agent.unknown": acknowledgement(known, actor="agent:nobody"),
+        "command.unreadable": acknowledgement(known, surprise=1),
+    }
+    for code, body in wanted.items():
+        assert (await house.command("acknowledge_notification", **body))["error"]["code"] == code
+    service = acknowledgement(known, actor="service:router")
+    reply = await house.command("acknowledge_notification", **service)
+    assert reply["error"]["code"] == "command.forbidden"
+    assert await house.types() == [REQUESTED, SENT]
+
+
+async def test_a_reused_command_id_is_refused(house: House) -> None:
+    """The id stands for the body that it came with first."""
+    await house.start_notify()
+    await house.happens(queued("e1"), queued("e2", "chat-1"))
+    events = await house.until_types(REQUESTED, SENT, REQUESTED, SENT)
+    await house.command("acknowledge_notification", **acknowledgement(known_as(events[0])))
+    other = acknowledgement(known_as(events[2]))
+    reply = await house.command("acknowledge_notification", **other)
+    assert reply["error"]["code"] == "command.id_reused"
+
+
+async def test_an_unknown_type_stops_the_reader_until_it_is_understood(house: House) -> None:
+    """An event of a newer version is not skipped: what comes after it waits."""
+    subject = subjects.ledger(TENANT, "conv-other")
+    newer = b'{"specversion":"1.0","type":"conversation.renamed","id":"x"}'
+    await house.bus.store(subject, newer, msg_id="newer")
+    await house.happens(queued("e1"))
+    await house.start_notify()
+
+    async def tried() -> bool:
+        info = await house.bus.api("CONSUMER.INFO.LEDGER.notify-ledger")
+        return int(info["num_redelivered"]) > 0
+
+    await until_async(tried)
+    assert await house.types() == []
+    info = await house.bus.api("CONSUMER.INFO.LEDGER.notify-ledger")
+    assert info["ack_floor"]["stream_seq"] == 0
+
+
+async def test_a_killed_server_delays_and_loses_nothing(house: House) -> None:
+    """NATS dies by signal 9 and comes back: notify goes on by itself."""
+    await house.start_notify()
+    await house.happens(queued("e1"))
+    await house.until_types(REQUESTED, SENT)
+    await house.nats.kill()
+    await house.nats.restart()
+    await house.happens(accepted("e2"), message("e3"))
+    await house.until_outcome()
+    await house.idle()
+    assert (await house.types()).count(REQUESTED) == 3
+    assert len(house.sink.arrived) == 1
+
+
+async def test_it_refuses_to_start_on_drift(house: House) -> None:
+    """A consumer that is missing is not made up: the service says so and ends."""
+    await house.bus.api("CONSUMER.DELETE.LEDGER.notify-mail")
+    child = await Child.start(house.program())
+    assert await child.wait() == 1
+    assert "stream.drift" in (house.folder / "notify.log").read_text()
+
+
+async def test_it_stops_cleanly_when_told_to(house: House) -> None:
+    """SIGTERM ends it with exit code 0."""
+    child = await house.start_notify()
+    os.kill(child.pid, signal.SIGTERM)
+    assert await child.wait() == 0

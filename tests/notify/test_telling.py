@@ -1,0 +1,202 @@
+"""Queues and owners are told once, wherever notify is killed, and nobody is forgotten."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from services.notify.channels.screen import Screens
+from services.notify.domain.commands import Acknowledge
+from services.notify.redelivery import Later
+from services.notify.store import NotificationStore
+from services.notify.telling import ASK_AGAIN_SECONDS, TIMER_KIND, Telling
+from shared import policy, subjects
+from shared.errors import CommandForbidden, EventTypeUnknown
+from shared.events import AgentId, AnyEvent, NotificationId
+from shared.ledger_memory import MemoryLedger
+from shared.settings import Settings
+from shared.timers import Timer
+from tests.notify.samples import (
+    CONVERSATION,
+    NOW,
+    PACKET,
+    TENANT,
+    accepted,
+    queued,
+    reached,
+    transferred,
+)
+from tests.notify.twins import FixedClock, Fuse, FusedLedger, FusedTimers, Killed, MemoryScreens
+
+POLICIES = policy.Policies(policy.load(Settings().policy))
+
+
+class World:
+    """What outlives notify."""
+
+    def __init__(self) -> None:
+        self.ledger = MemoryLedger()
+        self.screens = MemoryScreens()
+        self.timers = FusedTimers()
+
+    def telling(self, fuse: Fuse | None = None) -> Telling:
+        """A newly started process."""
+        fuse = fuse or Fuse()
+        self.screens.fuse = self.timers.fuse = fuse
+        store = NotificationStore(FusedLedger(self.ledger, fuse), cached=16, retries=3)
+        return Telling(store, cast("Screens", self.screens), self.timers, POLICIES, FixedClock())
+
+    async def events(self) -> list[AnyEvent]:
+        found = await self.ledger.read(TENANT, subjects.notification(CONVERSATION))
+        return [each.event for each in found]
+
+    async def types(self) -> list[str]:
+        return [event.type for event in await self.events()]
+
+    async def first(self) -> NotificationId:
+        return NotificationId((await self.events())[0].open.notification_id)  # type: ignore[union-attr]
+
+
+def timer(known_as: str) -> Timer:
+    return Timer(
+        tenant=TENANT,
+        aggregate=subjects.notification(CONVERSATION),
+        kind=TIMER_KIND,
+        id=known_as,
+        due=NOW,
+    )
+
+
+def acknowledge(known_as: NotificationId, agent: str = "piotr") -> Acknowledge:
+    return Acknowledge(
+        tenant=TENANT,
+        conversation=CONVERSATION,
+        cause="cmd-1",
+        cause_sha256="a",
+        now=NOW,
+        notification_id=known_as,
+        agent=AgentId(agent),
+    )
+
+
+async def test_a_request_is_armed_written_shown_and_recorded() -> None:
+    """The timer is armed before the append that needs it; what was shown is recorded after."""
+    world, fuse = World(), Fuse()
+    await world.telling(fuse).on_event(queued("e1"))
+    assert fuse.steps == [
+        "before arm",
+        "after arm",
+        "before notification.requested",
+        "after notification.requested",
+        "before show",
+        "after show",
+        "before notification.sent",
+        "after notification.sent",
+    ]
+    ((tenant, shown),) = world.screens.shown
+    assert (tenant, shown.recipient, shown.reason) == (TENANT, "queue-hotline", "new_request")
+    assert shown.about == queued("e1").id
+
+
+@pytest.mark.parametrize("at", range(8))
+async def test_killed_at_any_step_a_request_is_told(at: int) -> None:
+    """After the restart: one notification, sent, its timer armed, shown at least once."""
+    world = World()
+    with pytest.raises(Killed):
+        await world.telling(Fuse(at)).on_event(queued("e1"))
+    for _ in range(2):
+        await world.telling().on_event(queued("e1"))
+    assert await world.types() == ["notification.requested", "notification.sent"]
+    assert [each.id for each in world.timers.armed] == [await world.first()]
+    assert {shown.notification_id for _, shown in world.screens.shown} == {await world.first()}
+
+
+@pytest.mark.parametrize("event", [accepted("e2"), transferred("e2"), reached("e2")])
+@pytest.mark.parametrize("at", range(8))
+async def test_killed_at_any_step_a_new_owner_is_told(event: AnyEvent, at: int) -> None:
+    """However ownership moves: the request is acknowledged once and the owner told once, with her packet."""
+    world = World()
+    await world.telling().on_event(queued("e1"))
+    with pytest.raises(Killed):
+        await world.telling(Fuse(at)).on_event(event)
+    for _ in range(2):
+        await world.telling().on_event(event)
+    assert (await world.types())[2:] == [
+        "notification.acknowledged",
+        "notification.requested",
+        "notification.sent",
+    ]
+    _, shown = world.screens.shown[-1]
+    assert (shown.reason, shown.packet_id) == ("owner_changed", PACKET)
+    assert shown.recipient == f"agent-{cast('Any', event.open).agent}"
+
+
+@pytest.mark.parametrize("at", range(4))
+async def test_killed_at_any_step_an_escalation_reaches_the_supervisor(at: int) -> None:
+    """The timer's question is asked again after the restart: one escalation, the supervisor's screen told."""
+    world = World()
+    await world.telling().on_event(queued("e1", queue="branch-krakow"))
+    known_as, before = await world.first(), len(world.screens.shown)
+    with pytest.raises(Killed):
+        await world.telling(Fuse(at)).on_timer(timer(known_as), 1)
+    await world.telling().on_timer(timer(known_as), 2)
+    assert (await world.types())[2:] == ["notification.escalated"]
+    assert {shown.escalated for _, shown in world.screens.shown[before:]} == {"agent-ewa"}
+
+
+async def test_an_acknowledged_request_does_not_escalate() -> None:
+    """The answer to the timer is no, and nobody's screen is disturbed."""
+    world = World()
+    telling = world.telling()
+    await telling.on_event(queued("e1"))
+    await telling.acknowledge(acknowledge(await world.first()))
+    shown = len(world.screens.shown)
+    await telling.on_timer(timer(await world.first()), 1)
+    assert (await world.types())[2:] == ["notification.acknowledged"]
+    assert len(world.screens.shown) == shown
+
+
+async def test_a_timer_that_finds_nothing_is_asked_once_more() -> None:
+    """Its append may still be under way; the second time the answer is no."""
+    world = World()
+    with pytest.raises(Later) as later:
+        await world.telling().on_timer(timer("absent"), 1)
+    assert later.value.delay_seconds == ASK_AGAIN_SECONDS
+    await world.telling().on_timer(timer("absent"), 2)
+    assert await world.types() == []
+
+
+async def test_only_who_was_told_may_acknowledge() -> None:
+    """An agent of another queue is refused, and nothing is written."""
+    world = World()
+    telling = world.telling()
+    await telling.on_event(queued("e1"))
+    with pytest.raises(CommandForbidden):
+        await telling.acknowledge(acknowledge(await world.first(), "marek"))
+    assert (await world.types())[2:] == []
+
+
+async def test_two_processes_that_tell_the_same_request_write_it_once() -> None:
+    """The second one's fold is behind: its append conflicts, and decided again there is nothing to do."""
+    world = World()
+    behind, ahead = world.telling(), world.telling()
+    await behind.store.load(TENANT, CONVERSATION)
+    await ahead.on_event(queued("e1"))
+    await behind.on_event(queued("e1"))
+    assert await world.types() == ["notification.requested", "notification.sent"]
+
+
+async def test_an_aggregate_with_an_unknown_type_is_not_decided_upon() -> None:
+    """A newer version wrote there: refuse, retryable, instead of deciding on half of the truth."""
+
+    class NewerLedger(MemoryLedger):
+        async def read(self, tenant: str, aggregate: str, *, after: int = 0) -> Any:
+            raise EventTypeUnknown(type="notification.delivered")
+
+    world = World()
+    world.ledger = NewerLedger()
+    with pytest.raises(EventTypeUnknown) as unknown:
+        await world.telling().on_event(queued("e1"))
+    assert unknown.value.retryable
+    assert world.screens.shown == []

@@ -1,0 +1,136 @@
+"""In-memory twins of what notify talks to, and a fuse that kills it at the n-th step."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+
+from services.notify.channels.email import Mail
+from services.notify.channels.screen import ScreenMessage
+from services.notify.channels.smtp import Envelope, MailRefused
+from services.notify.domain.outcomes import OutcomeEvent
+from shared.ledger import Appended, Guard, Recorded, Write
+from shared.ledger_memory import MemoryLedger
+from shared.timers import MemoryTimers
+from tests.notify.samples import NOW
+
+
+class Killed(BaseException):
+    """Signal 9: nothing of the code may catch it."""
+
+
+class Fuse:
+    """Kills at the step number `at` (from 0); `steps` names all that were passed."""
+
+    def __init__(self, at: int | None = None) -> None:
+        self.at = at
+        self.steps: list[str] = []
+
+    def step(self, name: str) -> None:
+        self.steps.append(name)
+        if self.at == len(self.steps) - 1:
+            raise Killed(name)
+
+
+class FixedClock:
+    def now(self) -> datetime:
+        return NOW
+
+
+class FusedLedger:
+    """The ledger, with a step before and after each append."""
+
+    def __init__(self, ledger: MemoryLedger, fuse: Fuse) -> None:
+        self._ledger = ledger
+        self._fuse = fuse
+
+    async def append(
+        self, tenant: str, writes: Sequence[Write], guards: Sequence[Guard] = ()
+    ) -> Appended:
+        name = writes[0].events[-1].type
+        self._fuse.step(f"before {name}")
+        appended = await self._ledger.append(tenant, writes, guards)
+        self._fuse.step(f"after {name}")
+        return appended
+
+    async def read(self, tenant: str, aggregate: str, *, after: int = 0) -> list[Recorded]:
+        return await self._ledger.read(tenant, aggregate, after=after)
+
+    async def read_leader(self, tenant: str, aggregate: str, *, after: int = 0) -> list[Recorded]:
+        return await self._ledger.read_leader(tenant, aggregate, after=after)
+
+    async def get(self, sequence: int) -> Recorded | None:
+        return await self._ledger.get(sequence)
+
+    async def position(self) -> int:
+        return await self._ledger.position()
+
+    def follow(self, after: int) -> AsyncIterator[Sequence[Recorded]]:
+        return self._ledger.follow(after)
+
+
+class MemoryMailServer:
+    """Takes mail into a list. `refusal` is raised at RCPT while it is set."""
+
+    def __init__(self, refusal: MailRefused | None = None) -> None:
+        self.taken: list[Mail] = []
+        self.refusal = refusal
+        self.fuse = Fuse()
+
+    @contextlib.asynccontextmanager
+    async def envelope(self, mail: Mail) -> AsyncIterator[Envelope]:
+        self.fuse.step("rcpt")
+        if self.refusal is not None:
+            raise self.refusal
+        yield _MemoryEnvelope(self, mail)
+
+
+class _MemoryEnvelope:
+    def __init__(self, server: MemoryMailServer, mail: Mail) -> None:
+        self._server = server
+        self._mail = mail
+
+    async def hand_over(self, content: bytes) -> None:
+        self._server.fuse.step("before data")
+        self._server.taken.append(self._mail)
+        self._server.fuse.step("after data")
+
+
+class MemoryReports:
+    """CONTACTS: the first event of an id stays, as in the stream and at the router."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, OutcomeEvent] = {}
+        self.fuse = Fuse()
+
+    async def report(self, event: OutcomeEvent) -> None:
+        self.fuse.step("before report")
+        self.stored.setdefault(event.id, event)
+        self.fuse.step("after report")
+
+
+class MemoryScreens:
+    def __init__(self) -> None:
+        self.shown: list[tuple[str, ScreenMessage]] = []
+        self.fuse = Fuse()
+
+    async def show(self, tenant: str, message: ScreenMessage) -> None:
+        self.fuse.step("before show")
+        self.shown.append((tenant, message))
+        self.fuse.step("after show")
+
+
+class FusedTimers(MemoryTimers):
+    """The timers, with a step before and after each is armed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fuse = Fuse()
+
+    async def arm(
+        self, tenant: str, aggregate: str, kind: str, event_id: str, at: datetime
+    ) -> None:
+        self.fuse.step("before arm")
+        await super().arm(tenant, aggregate, kind, event_id, at)
+        self.fuse.step("after arm")
