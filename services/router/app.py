@@ -20,6 +20,7 @@ from shared import policy, streams
 from shared.clock import SystemClock
 from shared.codec import PlainCodec
 from shared.commands import COMMANDS
+from shared.errors import BusUnavailable
 from shared.ledger_nats import NatsLedger
 from shared.policy import Policies
 from shared.serving import Connected, connected, on_request, on_stream
@@ -42,7 +43,8 @@ def wanted(settings: Settings) -> Wanted:
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
-    """Serve until `stop` is set. Raises: StreamDrift, PolicyInvalid, SettingInvalid, or what ended a task."""
+    """Serve until `stop` is set. Raises: StreamDrift, PolicyInvalid, SettingInvalid, BusUnavailable
+    when the connection to NATS was given up."""
     policies = Policies(policy.load(settings.policy))
     async with connected(settings, NAME, stop) as here:
         await streams.assert_streams(here.bus, wanted(settings))
@@ -64,6 +66,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             await stop.wait()
             for task in running:
                 task.cancel()
+        if here.bus.closed:
+            raise BusUnavailable
 
 
 def subscribe(here: Connected, settings: Settings, clerk: Clerk) -> None:
