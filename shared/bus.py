@@ -21,19 +21,25 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from shared.deliveries import ApiProblem, Delivery, Message, PubAck, Stored, StoredMessage
-from shared.errors import BusUnavailable, JetStreamRefused, NoResponders, TimedOut
+from shared import storing
+from shared.deliveries import (
+    ApiProblem,
+    Delivery,
+    Message,
+    PubAck,
+    Stored,
+    StoredMessage,
+    Subscription,
+)
+from shared.errors import BusUnavailable, NoResponders, TimedOut
 from shared.feed import pull
-from shared.gets import Direct, leader_get, parse_direct
-from shared.store_many import store_many
+from shared.gets import Direct, direct_get, leader_get
+from shared.storing import STORE_TIMEOUT_SECONDS, read_ack, refused
 
 REQUEST_TIMEOUT_SECONDS = 5.0
 API_TIMEOUT_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 1.0
 """Nobody answers while a stream elects its leader (4 to 9 s): ask often rather than long."""
-STORE_TIMEOUT_SECONDS = 2.0
-STORE_ATTEMPTS = 5
-STORE_RETRY_DELAY_SECONDS = 0.05
 CONNECT_TIMEOUT_SECONDS = 5
 RECONNECT_DELAY_SECONDS = 0.1
 PING_INTERVAL_SECONDS = 5
@@ -42,12 +48,8 @@ DRAIN_TIMEOUT_SECONDS = 2.0
 CLOSE_TIMEOUT_SECONDS = 2.0
 CONNECTED_POLL_SECONDS = 0.02
 
-NOT_ANSWERING = frozenset({10008, 10023, 10077, 10163})
-"""JetStream errors of a moment: no leader, insufficient resources, stream offline, leader change."""
-
 log = structlog.get_logger("bus")
 
-_ack_decoder = msgspec.json.Decoder(PubAck)
 _problem_decoder = msgspec.json.Decoder(ApiProblem)
 
 
@@ -99,18 +101,6 @@ def connection_options(name: str) -> dict[str, Any]:
 
 async def _report_error(error: Exception) -> None:
     log.warning("bus_error_reported", error=type(error).__name__)
-
-
-class Subscription:
-    """A running subscription; `stop` ends it."""
-
-    def __init__(self, stop: Callable[[], Awaitable[None]]) -> None:
-        self._stop = stop
-
-    async def stop(self) -> None:
-        """End it; messages that are already here are dropped. Never raises because the server is gone."""
-        with contextlib.suppress(nats.errors.Error, TimeoutError):
-            await asyncio.wait_for(self._stop(), CLOSE_TIMEOUT_SECONDS)
 
 
 class Bus:
@@ -226,7 +216,12 @@ class Bus:
 
         with _translated():
             subscription = await self._client.subscribe(subject, queue=queue, cb=deliver)
-        return Subscription(subscription.unsubscribe)
+
+        async def stop() -> None:
+            with _translated():
+                await subscription.unsubscribe()
+
+        return Subscription(stop)
 
     def new_inbox(self) -> str:
         """Return a subject that nobody else listens on."""
@@ -254,10 +249,10 @@ class Bus:
     ) -> PubAck:
         """Publish once to a stream and return its answer, a refusal included (`error` is set).
 
-        Raises: NoResponders (not stored), TimedOut (unknown), BusUnavailable (not sent).
+        Raises: NoResponders (not stored), TimedOut (no answer or no readable one: unknown), BusUnavailable (not sent).
         """
         reply = await self.request(subject, body, timeout_seconds=timeout_seconds, headers=headers)
-        return _ack_decoder.decode(reply)
+        return read_ack(reply)
 
     async def store(
         self,
@@ -274,20 +269,7 @@ class Bus:
 
         Raises: BusUnavailable (NoResponders, TimedOut), JetStreamRefused.
         """
-        sent = dict(headers or {})
-        if msg_id is not None:
-            sent["Nats-Msg-Id"] = msg_id
-        for attempt in range(1, STORE_ATTEMPTS + 1):
-            try:
-                return _stored(await self.submit(subject, body, sent))
-            except TimedOut:
-                if msg_id is None or attempt == STORE_ATTEMPTS:
-                    raise
-            except BusUnavailable:
-                if attempt == STORE_ATTEMPTS:
-                    raise
-            await asyncio.sleep(STORE_RETRY_DELAY_SECONDS * attempt)
-        raise AssertionError("the last attempt returns or raises")
+        return await storing.store(self, subject, body, msg_id, headers or {})
 
     async def store_many(
         self,
@@ -302,7 +284,7 @@ class Bus:
 
         Raises: StoreIncomplete, naming by index what was and was not stored.
         """
-        return await store_many(self, messages, headers or {}, timeout_seconds)
+        return await storing.store_many(self, messages, headers or {}, timeout_seconds)
 
     # -- JetStream: reading -----------------------------------------------------------------------------
 
@@ -354,15 +336,7 @@ class Bus:
         self, stream: str, *, sequence: int, subject: str | None = None, batch: int = 1
     ) -> Direct:
         """Return up to `batch` messages at or after `sequence`, from any replica (it may lag); ADR-31."""
-        query: dict[str, object] = {"seq": sequence, "batch": batch}
-        if subject is not None:
-            query["next_by_subj"] = subject
-        replies: asyncio.Queue[Message] = asyncio.Queue()
-        async with self.collecting(replies.put_nowait) as inbox:
-            await self.publish(
-                f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode(query), reply=inbox
-            )
-            return await parse_direct(replies, READ_TIMEOUT_SECONDS)
+        return await direct_get(self, stream, sequence, subject, batch, READ_TIMEOUT_SECONDS)
 
     def pull(
         self, stream: str, durable: str, *, batch: int, max_wait_seconds: float = 5.0
@@ -404,19 +378,6 @@ class Bus:
 
 def _message(msg: Msg, bus: Bus) -> Message:
     return Message(msg.subject, msg.data, msg.headers or {}, msg.reply, bus)
-
-
-def _stored(ack: PubAck) -> Stored:
-    if ack.error is not None:
-        raise refused(ack.error.err_code, ack.error.description)
-    return Stored(ack.seq, ack.duplicate)
-
-
-def refused(err_code: int, description: str) -> BusUnavailable | JetStreamRefused:
-    """Return the error for an answer of JetStream: of a moment (retryable) or for good."""
-    if err_code in NOT_ANSWERING:
-        return BusUnavailable(err_code=err_code)
-    return JetStreamRefused(err_code=err_code, description=description)
 
 
 @contextlib.contextmanager

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import msgspec
 
+from shared.errors import BusUnavailable
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+STOP_TIMEOUT_SECONDS = 2.0
 ACK_TOKENS_SHORT = 9
 """`$JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time>.<pending>`; with a domain two more."""
 
@@ -41,6 +46,18 @@ class Message:
         """Answer a request; nothing happens when no answer is awaited."""
         if self.reply:
             await self.sender.publish(self.reply, body, headers=headers)
+
+
+class Subscription:
+    """A running subscription; `stop` ends it."""
+
+    def __init__(self, stop: Callable[[], Awaitable[None]]) -> None:
+        self._stop = stop
+
+    async def stop(self) -> None:
+        """End it; messages that are already here are dropped. Never fails because the server is gone."""
+        with contextlib.suppress(BusUnavailable, TimeoutError):
+            await asyncio.wait_for(self._stop(), STOP_TIMEOUT_SECONDS)
 
 
 class ApiError(msgspec.Struct, frozen=True):

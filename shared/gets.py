@@ -7,10 +7,15 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from shared.deliveries import Message, StoredMessage
 from shared.errors import BusUnavailable, JetStreamRefused, NoResponders, TimedOut
+
+if TYPE_CHECKING:
+    from shared.bus import Bus
 
 MESSAGE_NOT_FOUND = 10037
 
@@ -23,16 +28,8 @@ class Direct:
     pending: int
 
 
-class Api(Protocol):
-    """Calls JetStream's JSON API; `Bus` is one."""
-
-    async def api(
-        self, subject: str, body: object = None, *, timeout_seconds: float = 5.0
-    ) -> dict[str, Any]: ...
-
-
 async def leader_get(
-    bus: Api,
+    bus: Bus,
     stream: str,
     *,
     sequence: int | None,
@@ -76,7 +73,20 @@ def _headers(block: bytes) -> dict[str, str]:
     return headers
 
 
-async def parse_direct(replies: asyncio.Queue[Message], timeout_seconds: float) -> Direct:
+async def direct_get(
+    bus: Bus, stream: str, sequence: int, subject: str | None, batch: int, timeout_seconds: float
+) -> Direct:
+    """See `Bus.direct_get`."""
+    query: dict[str, object] = {"seq": sequence, "batch": batch}
+    if subject is not None:
+        query["next_by_subj"] = subject
+    replies: asyncio.Queue[Message] = asyncio.Queue()
+    async with bus.collecting(replies.put_nowait) as inbox:
+        await bus.publish(f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode(query), reply=inbox)
+        return await _collect(replies, timeout_seconds)
+
+
+async def _collect(replies: asyncio.Queue[Message], timeout_seconds: float) -> Direct:
     """Collect the answers of one batched direct get until its end mark (204), or 404 for none (ADR-31).
 
     Raises: TimedOut, NoResponders, BusUnavailable.

@@ -7,15 +7,16 @@ import asyncio
 import pytest
 
 from shared import subjects
-from shared.codec import encode
+from shared.codec import PlainCodec, encode
 from shared.deliveries import Message, StoredMessage
 from shared.errors import EventTypeUnknown, NotAnEvent, StreamDrift
 from shared.ledger import Ledger, Recorded, Write
 from shared.ledger_follow import follow
-from shared.ledger_nats import READ_BATCH_EVENTS
+from shared.ledger_nats import READ_BATCH_EVENTS, NatsLedger
 from tests.support.ledger import (
     TENANT,
     WAIT_SECONDS,
+    LaggingBus,
     Place,
     ScriptedCodec,
     ServerPlace,
@@ -70,6 +71,20 @@ async def test_the_leader_knows_every_acknowledged_event(place: Place) -> None:
     for number in range(60):
         last = (await writer.append(TENANT, [write(aggregate, last, str(number))])).position
         assert (await reader.read_leader(TENANT, aggregate))[-1].sequence == last
+
+
+@pytest.mark.parametrize("lacking", [1, 3, 5])
+async def test_a_replica_that_lags_does_not_shorten_a_leader_read(
+    server_place: ServerPlace, lacking: int
+) -> None:
+    """What the replica does not have yet comes from the leader, in order."""
+    aggregate = new_aggregate()
+    appended = await (await server_place.ledger()).append(
+        TENANT, [write(aggregate, 0, "a", "b", "c", "d", "e")]
+    )
+    lagging = NatsLedger(LaggingBus(await server_place.bus(), lacking), PlainCodec())
+    recorded = await lagging.read_leader(TENANT, aggregate)
+    assert [r.sequence for r in recorded] == list(appended.sequences)
 
 
 async def test_one_position_is_read(ledger: Ledger) -> None:

@@ -17,6 +17,7 @@ from shared.deliveries import PubAck
 from shared.errors import BusUnavailable, NoResponders, TimedOut
 from shared.events import AgentId, AgentStatusSet, AnyEvent, Data, EventId, Nothing
 from shared.events.people import AgentStatusSetOpen
+from shared.gets import Direct
 from shared.ids import scoped_id
 from shared.ledger import Guard, Ledger, Write
 from shared.ledger_memory import MemoryLedger
@@ -219,6 +220,21 @@ class DeafBus(Bus):
             self._answers -= 1
             raise TimedOut
         return ack
+
+
+class LaggingBus(Bus):
+    """Direct gets come from a replica that lacks the newest messages."""
+
+    def __init__(self, bus: Bus, lacking: int) -> None:
+        super().__init__(bus._client, owned=False)  # noqa: SLF001  a test double of the same connection
+        self._lacking = lacking
+
+    @override
+    async def direct_get(
+        self, stream: str, *, sequence: int, subject: str | None = None, batch: int = 1
+    ) -> Direct:
+        found = await super().direct_get(stream, sequence=sequence, subject=subject, batch=batch)
+        return Direct(found.messages[: -self._lacking], 0)
 
 
 async def last_of(ledger: Ledger, aggregate: str) -> int:

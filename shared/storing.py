@@ -1,4 +1,4 @@
-"""Storing many messages in order without waiting for each acknowledgement."""
+"""Storing in a stream: one message with retries, or many in order without waiting for each acknowledgement."""
 
 from __future__ import annotations
 
@@ -10,12 +10,57 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from shared.deliveries import Message, PubAck, Stored
-from shared.errors import BusUnavailable, StoreIncomplete
+from shared.errors import BusUnavailable, JetStreamRefused, StoreIncomplete, TimedOut
 
 if TYPE_CHECKING:
     from shared.bus import Bus
 
+STORE_TIMEOUT_SECONDS = 2.0
+STORE_ATTEMPTS = 5
+STORE_RETRY_DELAY_SECONDS = 0.05
+"""Times the number of the try."""
+NOT_ANSWERING = frozenset({10008, 10023, 10077, 10163})
+"""JetStream errors of a moment: no leader, no resources, storing failed, leader change."""
+
 _ack_decoder = msgspec.json.Decoder(PubAck)
+
+
+def read_ack(body: bytes) -> PubAck:
+    """Return a stream's answer. Raises: TimedOut when it is none, because then the outcome is unknown too."""
+    try:
+        return _ack_decoder.decode(body)
+    except msgspec.DecodeError as error:
+        raise TimedOut("the answer is not an acknowledgement") from error
+
+
+def refused(err_code: int, description: str) -> BusUnavailable | JetStreamRefused:
+    """Return the error for an answer of JetStream: of a moment (retryable) or for good."""
+    if err_code in NOT_ANSWERING:
+        return BusUnavailable(err_code=err_code)
+    return JetStreamRefused(err_code=err_code, description=description)
+
+
+async def store(
+    bus: Bus, subject: str, body: bytes, msg_id: str | None, headers: Mapping[str, str]
+) -> Stored:
+    """See `Bus.store`."""
+    sent = dict(headers) if msg_id is None else {**headers, "Nats-Msg-Id": msg_id}
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            return _stored(await bus.submit(subject, body, sent))
+        except BusUnavailable as error:
+            unknown = isinstance(error, TimedOut) and msg_id is None
+            if unknown or attempt >= STORE_ATTEMPTS:
+                raise
+        await asyncio.sleep(STORE_RETRY_DELAY_SECONDS * attempt)
+
+
+def _stored(ack: PubAck) -> Stored:
+    if ack.error is not None:
+        raise refused(ack.error.err_code, ack.error.description)
+    return Stored(ack.seq, ack.duplicate)
 
 
 async def store_many(
@@ -57,7 +102,8 @@ class _Resolve:
         if "Status" in message.headers:
             self._answer.cancel()
         else:
-            self._answer.set_result(_ack_decoder.decode(message.body))
+            with contextlib.suppress(TimedOut):
+                self._answer.set_result(read_ack(message.body))
 
 
 def _complete(answers: Sequence[asyncio.Future[PubAck]], wanted: int) -> list[Stored]:
