@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 
 import structlog
 
-from services.notify import app
-from shared import logs, policy, settings
+from services.notify.app import NAME, run
+from shared import logs, settings
 from shared.errors import TellonceError
+from shared.serving import stop_on_signals
 
 
-async def main() -> int:
-    """Run the service and return the exit code."""
+async def main() -> None:
+    """Run until a signal or until the connection is gone for good."""
     chosen = settings.load()
-    logs.configure(app.NAME, chosen)
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await app.run(chosen, policy.Policies(policy.load(chosen.policy)), stop)
-    return 0
+    logs.configure(NAME, chosen)
+    await run(chosen, stop_on_signals())
 
 
 if __name__ == "__main__":
     try:
-        sys.exit(asyncio.run(main()))
+        asyncio.run(main())
     except TellonceError as error:
-        structlog.get_logger(app.NAME).error("service_failed", code=error.code, **error.details)
+        structlog.get_logger(NAME).exception("service_failed", code=error.code, **error.details)
         sys.exit(1)

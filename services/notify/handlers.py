@@ -1,13 +1,11 @@
-"""What notify listens to. Each handler: read, act, answer; `Redelivery` acknowledges."""
+"""What notify listens to. Each handler: read, act, answer; `shared.serving` acknowledges."""
 
 from __future__ import annotations
 
 import msgspec
-import structlog
 
 from services.notify.domain.commands import Acknowledge
 from services.notify.mailing import Mailing
-from services.notify.redelivery import Arrived
 from services.notify.store import Decided
 from services.notify.telling import Telling
 from shared import subjects
@@ -22,15 +20,13 @@ from shared.errors import (
     CommandUnreadable,
     NotAnEvent,
     NotificationUnknown,
-    TellonceError,
 )
 from shared.events import AgentId
 from shared.ids import body_sha256
 from shared.memory import recall
 from shared.policy import Policies
+from shared.serving import Arrived
 from shared.timers import read_timer
-
-log = structlog.get_logger("notify.handlers")
 
 
 class LedgerHandlers:
@@ -71,26 +67,18 @@ class TimerHandler:
 
 
 class CommandHandler:
-    """The command `acknowledge_notification`; it always answers."""
+    """The command `acknowledge_notification`."""
 
     def __init__(self, telling: Telling, policies: Policies, clock: Clock) -> None:
         self._telling = telling
         self._policies = policies
         self._clock = clock
 
-    async def acknowledge_notification(self, arrived: Arrived) -> bytes:
-        """Return the reply to one request: `Done`, or the refusal."""
-        try:
-            command, sha256 = _read(arrived.body)
-            wanted = self._checked(arrived.subject.split(".")[1], command, sha256)
-            return msgspec.json.encode(_done(wanted, await self._telling.acknowledge(wanted)))
-        except TellonceError as error:
-            log.info("command_refused", code=error.code)
-            return msgspec.json.encode({"error": error.problem()})
-        except Exception:
-            log.exception("command_failed")
-            problem = {"code": "command.failed", "message": "the command failed", "retryable": True}
-            return msgspec.json.encode({"error": {**problem, "details": {}}})
+    async def acknowledge_notification(self, tenant: str, body: bytes) -> Done:
+        """Return the reply to one request. Raises: what `_read`, `_checked` and `Telling.acknowledge` refuse."""
+        command, sha256 = _read(body)
+        wanted = self._checked(tenant, command, sha256)
+        return _done(wanted, await self._telling.acknowledge(wanted))
 
     def _checked(self, tenant: str, command: AcknowledgeNotification, sha256: str) -> Acknowledge:
         """Return what is to be decided. Raises: TenantUnknown, CommandTooOld, CommandTooNew, and who may not."""

@@ -23,7 +23,6 @@ from services.notify.domain.commands import IntendMessage, RecordSent, origin
 from services.notify.domain.decisions import EMAIL, notification_id
 from services.notify.domain.outcomes import Outcome, OutcomeEvent, outcome_event, outcome_of
 from services.notify.domain.state import Notification
-from services.notify.redelivery import Later
 from services.notify.store import Decided, NotificationStore
 from shared import subjects
 from shared.bus import Bus
@@ -31,6 +30,7 @@ from shared.clock import Clock
 from shared.codec import Codec
 from shared.events import AnyEvent, MessageId, MessageRequested
 from shared.policy import Policies
+from shared.serving import Later
 
 ATTEMPTS_MAX = 20
 RETRY_DELAY_SECONDS = 0.5

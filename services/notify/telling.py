@@ -18,7 +18,6 @@ from services.notify.domain.commands import (
 from services.notify.domain.decisions import SCREEN
 from services.notify.domain.people import escalates_to, may_acknowledge
 from services.notify.domain.state import Notification
-from services.notify.redelivery import Later
 from services.notify.store import Decided, NotificationStore
 from shared.clock import Clock
 from shared.errors import CommandForbidden
@@ -35,6 +34,7 @@ from shared.events import (
     TransferAccepted,
 )
 from shared.policy import Policies
+from shared.serving import Later
 from shared.timers import Timer, Timers
 
 TIMER_KIND = "notification_escalation"

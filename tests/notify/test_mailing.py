@@ -7,11 +7,11 @@ import pytest
 from services.notify.channels.smtp import MailRefused
 from services.notify.domain.outcomes import OutcomeEvent
 from services.notify.mailing import ATTEMPTS_MAX, Mailing
-from services.notify.redelivery import Later
 from services.notify.store import NotificationStore
 from shared import policy, subjects
 from shared.events import MessageOutcomeOpen, MessageRequested
 from shared.ledger_memory import MemoryLedger
+from shared.serving import Later
 from shared.settings import Settings
 from tests.notify.samples import CONVERSATION, TENANT, message, queued
 from tests.notify.twins import (

@@ -277,3 +277,12 @@ async def test_it_stops_cleanly_when_told_to(house: House) -> None:
     child = await house.start_notify()
     os.kill(child.pid, signal.SIGTERM)
     assert await child.wait() == 0
+
+
+async def test_it_stops_although_the_server_is_gone(house: House) -> None:
+    """SIGTERM while NATS is dead ends it soon, and not by force."""
+    child = await house.start_notify()
+    await house.nats.kill()
+    os.kill(child.pid, signal.SIGTERM)
+    assert await asyncio.wait_for(child.wait(), 6.0) in {0, 1}
+    await house.nats.restart()

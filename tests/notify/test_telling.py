@@ -8,13 +8,13 @@ import pytest
 
 from services.notify.channels.screen import Screens
 from services.notify.domain.commands import Acknowledge
-from services.notify.redelivery import Later
 from services.notify.store import NotificationStore
 from services.notify.telling import ASK_AGAIN_SECONDS, TIMER_KIND, Telling
 from shared import policy, subjects
 from shared.errors import CommandForbidden, EventTypeUnknown
 from shared.events import AgentId, AnyEvent, NotificationId
 from shared.ledger_memory import MemoryLedger
+from shared.serving import Later
 from shared.settings import Settings
 from shared.timers import Timer
 from tests.notify.samples import (
