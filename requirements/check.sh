@@ -21,9 +21,8 @@ check lint "$bin/ruff" check --quiet .
 check types "$bin/mypy"
 check imports "$bin/lint-imports" --no-cache --no-logo
 check locks sh requirements/lock.sh --check
-if [ -e shared/reference.py ] || [ -e shared/reference/__main__.py ]; then
-    check reference "$bin/python" -m shared.reference --check
-fi
+check reference "$bin/python" -m docs.generate --check
+check reference-types "$bin/mypy" --package docs.generate
 if [ -n "$failed" ]; then
     echo "make check:$failed" >&2
     exit 1

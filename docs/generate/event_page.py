@@ -1,0 +1,120 @@
+"""The page of all event types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from docs.generate.markdown import (
+    attributes,
+    documented,
+    field_rows,
+    fields,
+    page,
+    paragraphs,
+    parts_below,
+    shape,
+    structs,
+    structs_in,
+    table,
+)
+from shared import events
+from shared.events import contact, conversation, notification, packet, people
+
+AGGREGATES = {
+    "contact": (
+        "conv-<conversation>",
+        "router, which repeats what ingest or notify wrote to CONTACTS",
+    ),
+    "conversation": ("conv-<conversation>", "router"),
+    "customer": ("cust-<customer>", "router"),
+    "identity": ("ident-<keyed hash>", "router"),
+    "agent": ("agent-<agent>", "router"),
+    "policy": ("policy", "router"),
+    "account": ("chan-<channel>-<account>", "router, which repeats what ingest wrote to CONTACTS"),
+    "notification": ("notif-<conversation>", "notify"),
+}
+"""Who writes an event type to which aggregate of the LEDGER."""
+
+FAMILIES = (
+    ("What a channel reports", contact),
+    ("What is decided about a conversation", conversation),
+    ("Customers, handles, agents, policy", people),
+    ("Who is told", notification),
+)
+
+
+def aggregate_of(kind: type[events.AnyEvent]) -> tuple[str, str]:
+    """Return the aggregate of an event type and who writes it there."""
+    if kind is events.PayloadQuarantined:
+        return AGGREGATES["account"]
+    noun = str(kind.__struct_config__.tag).partition(".")[0]
+    if kind.__module__ == people.__name__:
+        customers = {"order": "customer", "conversation": "customer"}
+        return AGGREGATES[customers.get(noun, noun)]
+    return AGGREGATES[kind.__module__.rpartition(".")[2]]
+
+
+def event_parts(kind: type[events.AnyEvent]) -> tuple[type, type]:
+    """Return the open and the personal part of an event type."""
+    data = next(each.type for each in fields(kind) if each.name == "data")
+    opened, personal, *_ = [each.cls for each in structs_in(data)][1:]
+    return opened, personal
+
+
+def event_section(tag: str, kind: type[events.AnyEvent]) -> Iterator[str]:
+    opened, personal = event_parts(kind)
+    aggregate, writer = aggregate_of(kind)
+    yield from (
+        f"### {tag}",
+        "",
+        paragraphs(kind),
+        "",
+        f"On `{aggregate}`, written by {writer}.",
+        "",
+    )
+    for part in (opened, personal):
+        yield from (line for text in documented(part) for line in (text, ""))
+    rows = [
+        (part, *row)
+        for part, struct in (("open", opened), ("personal", personal))
+        for row in field_rows(struct)
+    ]
+    yield from table(("part", "field", "type", "default"), rows)
+
+
+def events_page() -> str:
+    about = (
+        "Every message of LEDGER and CONTACTS is one [CloudEvents 1.0](https://cloudevents.io) event in JSON.\n"
+        "Change is additive only: each type has a golden sample in `tests/golden/events` that must decode for ever."
+    )
+
+    def body() -> Iterator[str]:
+        said = attributes(events.Event)
+        yield from ("## The envelope", "", paragraphs(events.Event), "")
+        sample = fields(events.CallStarted)
+        yield from table(
+            ("on the wire", "in the code", "type", "what it is"),
+            (
+                (
+                    f"`{each.encode_name}`",
+                    f"`{each.name}`",
+                    shape(each.type),
+                    said.get(each.name, ""),
+                )
+                for each in sample
+                if each.name != "data"
+            ),
+        )
+        yield "`data` holds two parts: `open`, which has no personal data, and `personal`, `null` after erasure."
+        yield from ("Fields that hold their default are left out of the envelope.", "")
+        for title, module in FAMILIES:
+            yield from (f"## {title}", "")
+            for tag, kind in events.event_types().items():
+                if kind.__module__ == module.__name__:
+                    yield from event_section(tag, kind)
+        yield from ("## Parts", "", "What the fields above are made of.", "")
+        yield from structs([events.Handle, events.Target])
+        yield from ("## The context packet", "", paragraphs(packet), "")
+        yield from structs([packet.Packet, *parts_below(packet.Packet)])
+
+    return page("Events", about, body())

