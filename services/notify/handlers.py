@@ -104,6 +104,7 @@ class CommandHandler:
             now=now,
             notification_id=command.notification_id,
             agent=AgentId(name),
+            policy=policy,
         )
 
 

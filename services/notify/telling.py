@@ -16,11 +16,10 @@ from services.notify.domain.commands import (
     origin,
 )
 from services.notify.domain.decisions import SCREEN
-from services.notify.domain.people import escalates_to, may_acknowledge
+from services.notify.domain.people import escalates_to
 from services.notify.domain.state import Notification
 from services.notify.store import Decided, NotificationStore
 from shared.clock import Clock
-from shared.errors import CommandForbidden
 from shared.events import (
     AnyEvent,
     CallbackReached,
@@ -105,11 +104,6 @@ class Telling:
 
         Raises: NotificationUnknown, CommandIdReused, CommandForbidden for an agent who was not told.
         """
-        policy = self._policies.of(command.tenant)
-        state = await self.store.load(command.tenant, command.conversation)
-        known = state.by_id.get(command.notification_id)
-        if known is not None and not may_acknowledge(policy, known, command.agent):
-            raise CommandForbidden(notification_id=known.id)
         return await self.store.decide(command)
 
     async def _show_escalated(self, command: Escalate, known: Notification) -> None:

@@ -18,7 +18,8 @@ from services.notify.domain.commands import (
 )
 from services.notify.domain.decisions import decide, notification_id
 from services.notify.domain.state import Notifications, evolve, fold
-from shared.errors import CommandIdReused, NotificationUnknown
+from shared import policy
+from shared.errors import CommandForbidden, CommandIdReused, NotificationUnknown
 from shared.events import (
     AgentId,
     ContactId,
@@ -29,8 +30,10 @@ from shared.events import (
     NotificationRequested,
     NotificationSent,
 )
+from shared.settings import Settings
 from tests.notify.samples import CONVERSATION, NOW, TENANT
 
+POLICY = policy.load(Settings().policy)
 ESCALATES = NOW + timedelta(seconds=120)
 
 
@@ -56,11 +59,14 @@ def sent(known_as: NotificationId, cause: str = "e1") -> RecordSent:
     return RecordSent(**base(cause), notification_id=known_as)
 
 
-def acknowledge(known_as: NotificationId, cause: str = "cmd-1", sha: str = "a") -> Acknowledge:
+def acknowledge(
+    known_as: NotificationId, cause: str = "cmd-1", sha: str = "a", agent: str = "piotr"
+) -> Acknowledge:
     return Acknowledge(
         **base(cause, cause_sha256=sha, actor="agent:piotr"),
         notification_id=known_as,
-        agent=AgentId("piotr"),
+        agent=AgentId(agent),
+        policy=POLICY,
     )
 
 
@@ -192,6 +198,14 @@ def test_what_nobody_was_told_cannot_be_acknowledged() -> None:
         decide(given(), acknowledge(REQUEST))
     with pytest.raises(NotificationUnknown):
         decide(given(intend("e1")), acknowledge(notification_id(intend("e1"))))
+
+
+def test_only_who_was_told_may_acknowledge() -> None:
+    """An agent of another queue is refused; whoever it was escalated to may."""
+    with pytest.raises(CommandForbidden):
+        decide(given(tell_queue("e1")), acknowledge(REQUEST, agent="ewa"))
+    state = given(tell_queue("e1"), escalate(REQUEST))
+    then(state, acknowledge(REQUEST, agent="ewa"), NotificationAcknowledged)
 
 
 def test_an_unacknowledged_notification_escalates_once() -> None:

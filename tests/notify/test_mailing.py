@@ -163,6 +163,18 @@ async def test_what_this_process_saw_is_not_forgotten_when_the_ledger_is_away() 
     assert len(world.server.taken) == 1
 
 
+async def test_a_doubt_is_reported_without_asking_the_mail_server() -> None:
+    """What was intended before is never offered again, so that a server that is away delays no report."""
+    world = World()
+    with pytest.raises(Killed):
+        await world.mailing(Fuse(3)).on_event(message("e1"), 1)
+    world.server.refusal = MailRefused("unreachable", temporary=True)
+    restarted = Fuse()
+    await world.mailing(restarted).on_event(message("e1"), 2)
+    assert "rcpt" not in restarted.steps
+    assert (world.outcome().type, reason(world.outcome())) == ("message.uncertain", "interrupted")
+
+
 async def test_two_processes_at_once_hand_over_one_mail() -> None:
     """A process that was frozen before its intent finds another's: it hands nothing over."""
     world = World()

@@ -13,6 +13,7 @@ from services.notify.telling import ASK_AGAIN_SECONDS, TIMER_KIND, Telling
 from shared import policy, subjects
 from shared.errors import CommandForbidden, EventTypeUnknown
 from shared.events import AgentId, AnyEvent, NotificationId
+from shared.ledger import Recorded
 from shared.ledger_memory import MemoryLedger
 from shared.serving import Later
 from shared.settings import Settings
@@ -77,6 +78,7 @@ def acknowledge(known_as: NotificationId, agent: str = "piotr") -> Acknowledge:
         now=NOW,
         notification_id=known_as,
         agent=AgentId(agent),
+        policy=POLICIES.of(TENANT),
     )
 
 
@@ -185,6 +187,35 @@ async def test_two_processes_that_tell_the_same_request_write_it_once() -> None:
     await ahead.on_event(queued("e1"))
     await behind.on_event(queued("e1"))
     assert await world.types() == ["notification.requested", "notification.sent"]
+
+
+async def test_what_was_shown_is_not_shown_again() -> None:
+    """A delivery that comes again after all was done disturbs nobody."""
+    world = World()
+    for _ in range(3):
+        await world.telling().on_event(queued("e1"))
+    assert len(world.screens.shown) == 1
+
+
+async def test_a_refusal_is_not_given_on_a_stale_read() -> None:
+    """A replica that lags knows no notification; the leader does, and the command is carried out."""
+
+    class LaggingLedger(MemoryLedger):
+        async def read(self, tenant: str, aggregate: str, *, after: int = 0) -> list[Recorded]:
+            return []
+
+        async def read_leader(
+            self, tenant: str, aggregate: str, *, after: int = 0
+        ) -> list[Recorded]:
+            return await MemoryLedger.read(self, tenant, aggregate, after=after)
+
+    world = World()
+    world.ledger = LaggingLedger()
+    await world.telling().on_event(queued("e1"))
+    (requested, *_) = await world.ledger.read_leader(TENANT, subjects.notification(CONVERSATION))
+    known_as = NotificationId(requested.event.open.notification_id)  # type: ignore[union-attr]
+    decided = await world.telling().acknowledge(acknowledge(known_as))
+    assert [event.type for event in decided.events] == ["notification.acknowledged"]
 
 
 async def test_an_aggregate_with_an_unknown_type_is_not_decided_upon() -> None:

@@ -16,6 +16,7 @@ from shared.events import (
     MessageId,
     NotificationId,
 )
+from shared.policy import Policy
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,10 +72,11 @@ class RecordSent(Command, frozen=True, kw_only=True):
 
 
 class Acknowledge(Command, frozen=True, kw_only=True):
-    """An agent says that she has seen it."""
+    """An agent says that she has seen it. `policy`: says whether she was told."""
 
     notification_id: NotificationId
     agent: AgentId
+    policy: Policy
 
 
 class Escalate(Command, frozen=True, kw_only=True):

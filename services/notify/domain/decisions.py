@@ -16,9 +16,10 @@ from services.notify.domain.commands import (
     TellOwner,
     TellQueue,
 )
+from services.notify.domain.people import may_acknowledge
 from services.notify.domain.state import CUSTOMER, Notifications
 from shared import subjects
-from shared.errors import NotificationUnknown
+from shared.errors import CommandForbidden, NotificationUnknown
 from shared.events import (
     DATA_SCHEMA,
     AgentId,
@@ -47,7 +48,7 @@ SOURCE = "tellonce/notify"
 def decide(state: Notifications, command: AnyCommand) -> list[NotificationEvent]:
     """Return the events that follow from `command`, in order; [] when it is already so.
 
-    Raises: NotificationUnknown, CommandIdReused (both for `Acknowledge` only).
+    Raises: NotificationUnknown, CommandForbidden, CommandIdReused (for `Acknowledge` only).
     """
     match command:
         case TellQueue():
@@ -144,6 +145,8 @@ def _acknowledge(state: Notifications, command: Acknowledge) -> list[Notificatio
     known = state.by_id.get(command.notification_id)
     if known is None or known.recipient == CUSTOMER:
         raise NotificationUnknown(notification_id=command.notification_id)
+    if not may_acknowledge(command.policy, known, command.agent):
+        raise CommandForbidden(notification_id=known.id)
     if known.acknowledged is not None:
         return []
     return [_acknowledged(command, known.id, command.agent, 0, "command")]
