@@ -120,7 +120,7 @@ def verify(request: WebRequest, secret: str, public_url: str) -> None:
     given = (request.header("x-twilio-signature") or "").encode(errors="replace")
     url = public_url.rstrip("/") + request.url
     parameters = _signed_parameters(request)
-    expected = [signature(secret, each, parameters).encode() for each in _with_ports(url)]
+    expected = [signature(secret, each, parameters).encode() for each in with_ports(url)]
     if not any(hmac.compare_digest(given, each) for each in expected):
         raise SignatureInvalid
 
@@ -157,7 +157,7 @@ def _pairs(encoded: bytes) -> list[tuple[str, str]]:
         raise SignatureInvalid from None
 
 
-def _with_ports(url: str) -> Iterator[str]:
+def with_ports(url: str) -> Iterator[str]:
     """Give the address as it stands, then with its port left out or put in."""
     yield url
     parts = urlsplit(url)

@@ -7,6 +7,9 @@ import charset_normalizer
 SAMPLE_MAX_BYTES = 16_384
 """The charset is guessed from the beginning only: guessing costs milliseconds per kilobyte."""
 
+SAMPLE_MIN_BYTES = 64
+"""A guess from less is worse than Latin-1: `caf\xe9` was taken for Chinese."""
+
 WIDER: dict[str, str] = {
     "iso-8859-1": "cp1252",
     "latin-1": "cp1252",
@@ -33,9 +36,15 @@ def decode(body: bytes, declared: str | None = None) -> str:
         text = _strictly(body, charset)
         if text is not None:
             return text
+    guessed = _guessed(body)
+    return body.decode("latin-1") if guessed is None else guessed
+
+
+def _guessed(body: bytes) -> str | None:
+    if len(body) < SAMPLE_MIN_BYTES:
+        return None
     best = charset_normalizer.from_bytes(body[:SAMPLE_MAX_BYTES]).best()
-    guessed = _strictly(body, best.encoding) if best is not None else None
-    return guessed if guessed is not None else body.decode("latin-1")
+    return None if best is None else _strictly(body, best.encoding)
 
 
 def _strictly(body: bytes, charset: str) -> str | None:

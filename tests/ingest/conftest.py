@@ -1,0 +1,27 @@
+"""A server of ingest's own, so that a test may stop it, and a running service."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from shared.embedded.nats import EmbeddedNats
+from shared.embedded.ports import free_ports
+from tests.ingest.house import House, running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def ingest_nats(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedNats]:
+    """One JetStream server for all of these tests."""
+    async with EmbeddedNats(tmp_path_factory.mktemp("ingest-nats")) as server:
+        yield server
+
+
+@pytest_asyncio.fixture
+async def house(ingest_nats: EmbeddedNats, tmp_path: Path) -> AsyncIterator[House]:
+    """A running ingest."""
+    async with running(ingest_nats.url, tmp_path, port=free_ports(1)[0]) as started:
+        yield started

@@ -1,0 +1,260 @@
+"""What the tests of ingest share: deliveries made by hand, a policy of their own, a running service."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+import httpx
+import msgspec
+from twilio.request_validator import RequestValidator
+
+from services.ingest import app
+from services.ingest.channels import CHANNELS
+from services.ingest.domain import webhook_signature
+from services.ingest.domain.delivery import RawDelivery
+from services.ingest.domain.outcome import Contacts
+from shared import streams, subjects
+from shared.bus import Bus, connect
+from shared.deliveries import StoredMessage
+from shared.events import AnyEvent
+from shared.policy import Account
+from shared.settings import Settings
+
+GOLDEN = Path(__file__).parent / "golden"
+RECEIVED = datetime(2026, 11, 22, 9, 30, 0, 250_000, tzinfo=UTC)
+SECRET = "a-secret-of-the-tests"
+DEADLINE_SECONDS = 10.0
+POLL_SECONDS = 0.02
+_numbers = itertools.count(1)
+Found = TypeVar("Found")
+
+RULES: Mapping[str, Account] = {
+    "twilio_voice": Account(queue="hotline", reply="<Response><Hangup/></Response>"),
+    "chat": Account(queue="hotline"),
+    "email": Account(queue="hotline", address="Help@Shop.Example"),
+    "form": Account(queue="hotline", topics={"delivery": "hotline"}),
+}
+
+
+def raw(
+    channel: str,
+    body: bytes,
+    *,
+    sequence: int = 7,
+    headers: Sequence[tuple[str, str]] = (),
+    path: str | None = None,
+) -> RawDelivery:
+    """A delivery as RAW holds it."""
+    return RawDelivery(
+        tenant="demo",
+        channel=channel,
+        account="main",
+        rules=RULES[channel],
+        sequence=sequence,
+        body=body,
+        headers=list(headers),
+        path=f"/in/demo/{channel}/main" if path is None else path,
+        received=RECEIVED,
+    )
+
+
+def parsed(delivery: RawDelivery) -> Sequence[Any]:
+    """The contact events of a delivery that is expected to report some."""
+    outcome = CHANNELS[delivery.channel].parse(delivery)
+    assert isinstance(outcome, Contacts), outcome
+    return outcome.events
+
+
+def wire(event: AnyEvent) -> dict[str, Any]:
+    """An event as its JSON on the bus."""
+    answer: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(event))
+    return answer
+
+
+def form_body(**fields: str) -> bytes:
+    """Parameters as a browser or Twilio encodes them."""
+    return urlencode(fields).encode()
+
+
+def signed(
+    secret: str, body: bytes, *, webhook_id: str = "msg_1", at: datetime | None = None
+) -> dict[str, str]:
+    """The header fields of a Standard Webhooks request."""
+    timestamp = int(time.time() if at is None else at.timestamp())
+    return {
+        "webhook-id": webhook_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": webhook_signature.sign(secret, webhook_id, timestamp, body),
+    }
+
+
+def called(secret: str, url: str, fields: Mapping[str, str]) -> dict[str, str]:
+    """The header fields of a Twilio request, signed by Twilio's own code."""
+    return {
+        "x-twilio-signature": RequestValidator(secret).compute_signature(url, dict(fields)),
+        "content-type": "application/x-www-form-urlencoded",
+    }
+
+
+async def until(
+    look: Callable[[], Awaitable[Found | None]], seconds: float = DEADLINE_SECONDS
+) -> Found:
+    """Return the first result that is there. Fails when there is none in time."""
+    async with asyncio.timeout(seconds):
+        while (found := await look()) is None:  # noqa: ASYNC110  the condition is a server's
+            await asyncio.sleep(POLL_SECONDS)
+    return found
+
+
+# -- a running service ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class House:
+    """A running ingest with a tenant and accounts that no other test has."""
+
+    settings: Settings
+    tenant: str
+    account: str
+    url: str
+    http: httpx.AsyncClient
+    bus: Bus
+    stop: asyncio.Event = field(repr=False)
+
+    def door(self, channel: str) -> str:
+        """The address of a channel's door."""
+        return f"{self.url}/in/{self.tenant}/{channel}/{self.account}"
+
+    async def call(self, fields: Mapping[str, str], *, suffix: str = "") -> httpx.Response:
+        """Send a webhook as Twilio does."""
+        url = self.door("twilio_voice") + suffix
+        return await self.http.post(url, data=dict(fields), headers=called(SECRET, url, fields))
+
+    async def send(
+        self, channel: str, body: bytes, *, webhook_id: str, **headers: str
+    ) -> httpx.Response:
+        """Send a body signed by the Standard Webhooks scheme."""
+        fields = {**signed(SECRET, body, webhook_id=webhook_id), **headers}
+        return await self.http.post(self.door(channel), content=body, headers=fields)
+
+    async def raw(self, channel: str) -> list[StoredMessage]:
+        """What RAW holds of a channel's account."""
+        subject = subjects.raw(self.tenant, channel, self.account)
+        return await stored(self.bus, streams.RAW, subject)
+
+    async def contacts(self, channel: str, count: int) -> list[dict[str, Any]]:
+        """The first events of a channel in CONTACTS, once there are `count` of them."""
+
+        async def look() -> list[dict[str, Any]] | None:
+            found = await stored(self.bus, streams.CONTACTS, f"contact.*.{self.tenant}.{channel}")
+            return (
+                [msgspec.json.decode(each.body) for each in found] if len(found) >= count else None
+            )
+
+        return await until(look)
+
+    async def normalised(self, channel: str) -> None:
+        """Wait until every delivery of a channel is acknowledged."""
+        name = streams.ingest_normalise(channel, self.account)
+
+        async def look() -> bool | None:
+            state = await self.bus.api(f"CONSUMER.INFO.{streams.RAW}.{name}")
+            return True if state["num_pending"] + state["num_ack_pending"] == 0 else None
+
+        await until(look)
+
+
+async def stored(bus: Bus, stream: str, subject: str) -> list[StoredMessage]:
+    """All messages of a subject, from the leader."""
+    found: list[StoredMessage] = []
+    while True:
+        sequence = found[-1].sequence + 1 if found else 1
+        message = await bus.leader_get(stream, sequence=sequence, next_by_subject=subject)
+        if message is None:
+            return found
+        found.append(message)
+
+
+def policy_text(tenant: str, account: str) -> str:
+    """A policy with one account per channel."""
+    accounts = "\n".join(
+        f"  {channel}/{account}: {{queue: hotline, secret: DOOR_SECRET, address: help@shop.example,"
+        f" reply: '<Response><Gather/><Hangup/></Response>', topics: {{delivery: hotline}}}}"
+        for channel in CHANNELS
+    )
+    return (
+        f"tenant: {tenant}\nqueues: {{hotline: {{title: Hotline}}}}\nagents: {{}}\n"
+        f"accounts:\n{accounts}\n"
+    )
+
+
+def make_settings(nats_url: str, folder: Path, **changed: Any) -> tuple[Settings, str, str]:
+    """Settings with a policy of its own; returns them with the tenant and the account's name."""
+    number = next(_numbers)
+    tenant, account = f"tenant{number}", f"main{number}"
+    (folder / "policy.yaml").write_text(policy_text(tenant, account))
+    (folder / "secrets.env").write_text(f"DOOR_SECRET={SECRET}\n")
+    fields: dict[str, Any] = {
+        "nats_url": nats_url,
+        "policy": str(folder / "policy.yaml"),
+        "secrets_file": str(folder / "secrets.env"),
+        **changed,
+    }
+    return Settings(**fields), tenant, account
+
+
+async def make_consumers(bus: Bus, settings: Settings, tenant: str, account: str) -> None:
+    """Streams and consumers as the bootstrap job makes them."""
+    names = [f"{channel}/{account}" for channel in CHANNELS]
+    wanted = streams.Wanted(
+        streams=streams.stream_configs(),
+        consumers=streams.ingest_consumers(tenant, names, settings.normalise_batch),
+    )
+    await streams.ensure(bus, wanted)
+
+
+@asynccontextmanager
+async def running(
+    nats_url: str, folder: Path, *, port: int, **changed: Any
+) -> AsyncIterator[House]:
+    """Run ingest in this process against a real server until the block ends."""
+    settings, tenant, account = make_settings(nats_url, folder, ingest_port=port, **changed)
+    bus = await connect(nats_url, "tests")
+    stop = asyncio.Event()
+    try:
+        await make_consumers(bus, settings, tenant, account)
+        service = asyncio.create_task(app.run(settings, stop))
+        url = f"http://127.0.0.1:{port}"
+        async with httpx.AsyncClient(timeout=DEADLINE_SECONDS) as http:
+            await until_ready(http, url, service)
+            yield House(settings, tenant, account, url, http, bus, stop)
+        stop.set()
+        await asyncio.wait_for(service, DEADLINE_SECONDS)
+    finally:
+        stop.set()
+        await bus.close()
+
+
+async def until_ready(
+    http: httpx.AsyncClient, url: str, service: asyncio.Task[None] | None = None
+) -> None:
+    """Wait for /readyz. Raises what ended the service, if it ended."""
+
+    async def look() -> bool | None:
+        if service is not None and service.done():
+            service.result()
+        try:
+            return True if (await http.get(f"{url}/readyz")).status_code == 200 else None
+        except httpx.TransportError:
+            return None
+
+    await until(look)

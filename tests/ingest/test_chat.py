@@ -1,0 +1,147 @@
+"""The web chat's messages, as RAW holds them."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+import msgspec
+import pytest
+
+from services.ingest.channels import chat
+from services.ingest.channels.chat import Hello, Message
+from services.ingest.domain.outcome import Quarantined
+from shared import ids
+from shared.errors import SignatureInvalid
+from tests.ingest.house import parsed, raw, wire
+
+BODY = (
+    b'{"session":"s-1","id":"m-1","text":"Where is my parcel?\\nThank you",'
+    b'"name":"Anna","email":"Anna@Shop.Example","email_verified":true,"page":"https://shop.example/cart"}'
+)
+
+
+def test_a_message_has_every_field() -> None:
+    """A chat message becomes message.received; each field of the event is asserted."""
+    (event,) = parsed(raw("chat", BODY))
+    contact = ids.scoped_id("contact", "demo", "chat/main", "s-1")
+    assert wire(event) == {
+        "type": "message.received",
+        "specversion": "1.0",
+        "id": ids.contact_event_id("demo", "chat", "main", "s-1/m-1", "message.received"),
+        "source": "tellonce/ingest",
+        "time": "2026-11-22T09:30:00.250000Z",
+        "subject": f"contact-{contact}",
+        "dataschema": "urn:tellonce:event:1",
+        "datacontenttype": "application/json",
+        "tenant": "demo",
+        "recordedtime": "2026-11-22T09:30:00.250000Z",
+        "actor": "channel:chat/main",
+        "rawref": f"7:{ids.body_sha256(BODY)}",
+        "data": {
+            "open": {
+                "contact_id": contact,
+                "channel": "chat",
+                "account": "main",
+                "provider_id": "s-1/m-1",
+                "provider_time": None,
+                "automatic": False,
+                "in_reply_to": None,
+                "attachments": 0,
+            },
+            "personal": {
+                "handles": [
+                    {"kind": "reference", "value": "s-1", "verified": False},
+                    {"kind": "email", "value": "anna@shop.example", "verified": True},
+                ],
+                "name": "Anna",
+                "text": "Where is my parcel?\nThank you",
+                "reply_text": None,
+                "title": None,
+                "references": [],
+            },
+        },
+    }
+
+
+def test_a_socket_stores_what_a_post_would_carry() -> None:
+    """One message of a socket is the same self-contained body."""
+    hello = Hello(session="s-1", name="Anna", email="Anna@Shop.Example")
+    message = Message(
+        id="m-1", text="Where is my parcel?\nThank you", page="https://shop.example/cart"
+    )
+    assert chat.stored_body(hello, message, verified=True) == BODY
+
+
+def test_messages_of_a_session_are_one_contact_and_several_facts() -> None:
+    """The session leads to the contact, the page's id to the message."""
+    (first,) = parsed(raw("chat", BODY))
+    (second,) = parsed(raw("chat", BODY.replace(b"m-1", b"m-2")))
+    assert first.open.contact_id == second.open.contact_id
+    assert first.id != second.id
+
+
+def test_an_address_without_a_signature_is_only_claimed() -> None:
+    """Nobody becomes Anna by writing her address."""
+    (event,) = parsed(raw("chat", BODY.replace(b'"email_verified":true,', b"")))
+    assert [handle.verified for handle in event.personal.handles] == [False, False]
+
+
+def test_a_visitor_without_address_is_known_by_the_session_only() -> None:
+    """A stranger's chat has one handle, its session."""
+    (event,) = parsed(raw("chat", b'{"session":"s-1","id":"m-1","text":"hi"}'))
+    assert [handle.kind for handle in event.personal.handles] == ["reference"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"not json",
+        b"[]",
+        b'{"session":"s-1","id":"m-1"}',
+        b'{"session":"s-1","id":"m-1","text":""}',
+        b'{"session":"s 1","id":"m-1","text":"hi"}',
+        b'{"session":"s-1","id":"m/1","text":"hi"}',
+        b'{"session":"s-1","id":"m-1","text":"\xff"}',
+    ],
+)
+def test_what_is_no_message_is_unreadable(body: bytes) -> None:
+    """It is quarantined with its code, never guessed at."""
+    assert chat.parse(raw("chat", body)) == Quarantined("payload.unreadable")
+
+
+def test_a_field_we_do_not_know_does_no_harm() -> None:
+    """A newer page may send more."""
+    (event,) = parsed(raw("chat", BODY[:-1] + b',"mood":"fine"}'))
+    assert event.personal.text.startswith("Where is my parcel?")
+
+
+# -- who vouches for the address ------------------------------------------------------------------------
+
+
+def test_the_shop_vouches_by_an_hmac_over_the_address() -> None:
+    """The signature is hex of HMAC-SHA256 under the account's key over the address as written."""
+    signature = hmac.new(b"key", b"Anna@Shop.Example", hashlib.sha256).hexdigest()
+    hello = Hello(session="s", email="Anna@Shop.Example", signature=signature)
+    assert chat.identity_verified(hello, "key") is True
+    assert chat.identity_verified(msgspec.structs.replace(hello, signature=None), "key") is False
+
+
+@pytest.mark.parametrize(
+    ("email", "secret"),
+    [("eve@shop.example", "key"), ("anna@shop.example", "other"), (None, "key")],
+)
+def test_a_signature_that_does_not_fit_is_refused(email: str | None, secret: str) -> None:
+    """Another address, another key or no address at all: somebody pretends."""
+    signature = chat.sign_email("anna@shop.example", "key")
+    hello = Hello(session="s", email=email, signature=signature)
+    with pytest.raises(SignatureInvalid):
+        chat.identity_verified(hello, secret)
+
+
+def test_without_a_key_no_signature_is_believed() -> None:
+    """An account without a secret vouches for nobody."""
+    hello = Hello(session="s", email="a@b.example", signature=chat.sign_email("a@b.example", ""))
+    with pytest.raises(SignatureInvalid):
+        chat.identity_verified(hello, None)

@@ -1,0 +1,223 @@
+"""Mails: every normalised field, what counts as automatic, and every mail of the corpus."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from services.ingest.channels import email
+from services.ingest.domain import texts
+from services.ingest.domain.outcome import Contacts, Quarantined, events_of
+from shared import ids
+from tests.ingest.house import GOLDEN, parsed, raw, wire
+
+PLAIN = (
+    b"From: Anna <anna@customer.example>\r\nTo: help@shop.example\r\nSubject: Hello\r\n"
+    b"Message-ID: <m1@customer.example>\r\n"
+)
+MESSAGE_MAX_BYTES = 256 * 1024
+CORPUS_MAILS_MIN = 600
+
+
+def mail(*fields: bytes, text: bytes = b"Hello\r\n", base: bytes = PLAIN) -> Any:
+    """The event of a mail with more header fields."""
+    (event,) = parsed(
+        raw("email", base + b"".join(field + b"\r\n" for field in fields) + b"\r\n" + text)
+    )
+    return event
+
+
+def test_an_answer_has_every_field() -> None:
+    """A mail becomes message.received; each field of the event is asserted."""
+    body = (GOLDEN / "reply.eml").read_bytes()
+    (event,) = parsed(raw("email", body))
+    provider_id = "abc.123@mail.shop-customer.example"
+    contact = ids.scoped_id("contact", "demo", "email/main", provider_id)
+    new_part = "The locker KRA01M still will not open, dziękuję."
+    assert wire(event) == {
+        "type": "message.received",
+        "specversion": "1.0",
+        "id": ids.contact_event_id("demo", "email", "main", provider_id, "message.received"),
+        "source": "tellonce/ingest",
+        "time": "2026-11-22T09:30:00.250000Z",
+        "subject": f"contact-{contact}",
+        "dataschema": "urn:tellonce:event:1",
+        "datacontenttype": "application/json",
+        "tenant": "demo",
+        "recordedtime": "2026-11-22T09:30:00.250000Z",
+        "actor": "channel:email/main",
+        "rawref": f"7:{ids.body_sha256(body)}",
+        "data": {
+            "open": {
+                "contact_id": contact,
+                "channel": "email",
+                "account": "main",
+                "provider_id": provider_id,
+                "provider_time": None,
+                "automatic": False,
+                "in_reply_to": "conv9",
+                "attachments": 1,
+            },
+            "personal": {
+                "handles": [
+                    {"kind": "email", "value": "anna@shop-customer.example", "verified": False}
+                ],
+                "name": "Anna Kowalska",
+                "text": f"{new_part}\n\nOn Sun, 22 Nov 2026 at 09:00, Help <help@shop.example> wrote:\n"
+                "> Dear Mrs Kowalska,\n> please try again.",
+                "reply_text": new_part,
+                "title": "Re: Zamówienie ORD-1234",
+                "references": ["msg-m7.conv9@shop.example", "first@mail.shop-customer.example"],
+            },
+        },
+    }
+
+
+# -- what leads where ---------------------------------------------------------------------------------
+
+
+def test_a_mail_without_an_id_is_named_by_its_body() -> None:
+    """The same bytes are the same mail, other bytes another."""
+    base = b"From: anna@customer.example\r\n"
+    first, again = mail(base=base), mail(base=base)
+    other = mail(base=base, text=b"Hello again\r\n")
+    assert first.open.provider_id == ids.body_sha256(base + b"\r\nHello\r\n")
+    assert first.id == again.id != other.id
+
+
+def test_the_nearest_reference_of_ours_names_the_conversation() -> None:
+    """In-Reply-To goes before References, the last of these before the first."""
+    event = mail(b"References: <msg-a.old@shop.example> <msg-b.new@shop.example> <x@y>")
+    assert event.open.in_reply_to == "new"
+    event = mail(
+        b"In-Reply-To: <msg-c.nearest@shop.example>", b"References: <msg-b.new@shop.example>"
+    )
+    assert event.open.in_reply_to == "nearest"
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        b"<msg-a@shop.example>",
+        b"<msg-.b@shop.example>",
+        b"<MSG-a.B@x>",
+        b"msg-a.b@shop.example",
+        b"<>",
+    ],
+)
+def test_what_only_resembles_our_reference_is_none(reference: bytes) -> None:
+    """A broken token joins nothing; the sender's address may."""
+    assert mail(b"In-Reply-To: " + reference).open.in_reply_to is None
+
+
+# -- machines -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        b"Auto-Submitted: auto-replied",
+        b"Auto-Submitted: auto-generated (rejected); owner-email=x",
+        b"Precedence: bulk",
+        b"Precedence: List",
+        b"Precedence: junk",
+        b"List-Id: <news.shop.example>",
+        b"Return-Path: <>",
+        b"Content-Type: multipart/report; report-type=delivery-status; boundary=x",
+    ],
+)
+def test_a_machines_mail_is_automatic(field: bytes) -> None:
+    """Each mark of a machine is enough."""
+    assert mail(field).open.automatic is True
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        b"Auto-Submitted: no",
+        b"Precedence: normal",
+        b"Return-Path: <anna@customer.example>",
+        b"X-A: b",
+    ],
+)
+def test_a_persons_mail_is_not_automatic(field: bytes) -> None:
+    """The same fields with a person's values say nothing."""
+    assert mail(field).open.automatic is False
+
+
+@pytest.mark.parametrize("sender", [b"HELP@shop.example", b"MAILER-DAEMON@mx.example"])
+def test_our_own_address_and_mail_servers_are_machines(sender: bytes) -> None:
+    """A mail from ourselves would answer itself for ever."""
+    assert mail(base=b"From: " + sender + b"\r\n").open.automatic is True
+
+
+# -- what cannot be read, what is too long -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{}", b"\x00" * 100, b"no header at all\r\nnone\r\n", b"X-Only: this\r\n\r\nbody"],
+)
+def test_what_is_no_mail_is_unreadable(body: bytes) -> None:
+    """A body without any telling header field is quarantined."""
+    assert email.parse(raw("email", body)) == Quarantined("payload.unreadable")
+
+
+def test_parts_nested_beyond_the_parser_are_unreadable() -> None:
+    """A mail that would break the parser is quarantined, not raised."""
+    nested = b"".join(
+        b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (level, level)
+        for level in range(3_000)
+    )
+    assert email.parse(raw("email", PLAIN + nested)) == Quarantined("payload.unreadable")
+
+
+def test_a_mail_with_a_thousand_parts_is_read_to_its_limit() -> None:
+    """The first parts are text, the rest is counted."""
+    parts = b"--x\r\nContent-Type: text/plain\r\n\r\nhello\r\n" * 1_000
+    event = mail(b"Content-Type: multipart/mixed; boundary=x", text=parts + b"--x--\r\n")
+    assert event.personal.text.count("hello") == 199
+    assert event.open.attachments == 801
+
+
+def test_nul_bytes_are_replaced() -> None:
+    """A store that refuses NUL takes the text, the title and the name."""
+    base = b"From: A\x00nna <anna@customer.example>\r\nSubject: He\x00llo\r\n"
+    event = mail(base=base, text=b"a\x00b")
+    assert event.personal.text == "a\ufffdb"
+    assert event.personal.title == "He\ufffdllo"
+    assert b"\\u0000" not in msgspec.json.encode(event)
+
+
+def test_the_full_text_is_kept_up_to_the_limit_of_a_message() -> None:
+    """Whatever a mail holds, its event fits the bus."""
+    kept = mail(text=b"x" * 120_000)
+    assert len(kept.personal.text) == 120_000
+    for text in (b"x" * 190_000, b"\xe9" * 190_000, b"\x01" * 190_000, b"> q\r\n" * 38_000):
+        event = mail(text=text)
+        assert len(msgspec.json.encode(event.personal.text)) <= texts.TEXT_MAX_BYTES
+        assert len(msgspec.json.encode(event)) < MESSAGE_MAX_BYTES
+
+
+# -- the mails that others wrote --------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not os.environ.get("TELLONCE_CORPUS"), reason="TELLONCE_CORPUS is not set")
+def test_no_mail_of_the_corpus_raises() -> None:
+    """Every real and every hostile mail becomes an event that fits the bus, or is quarantined."""
+    seen = read = 0
+    for path in sorted(Path(os.environ["TELLONCE_CORPUS"], "email").rglob("*")):
+        if not path.is_file():
+            continue
+        delivery = raw("email", path.read_bytes())
+        outcome = email.parse(delivery)
+        _, events = events_of(delivery, outcome)
+        assert len(msgspec.json.encode(events[0])) < MESSAGE_MAX_BYTES, path.name
+        seen += 1
+        read += isinstance(outcome, Contacts)
+    assert seen >= CORPUS_MAILS_MIN
+    assert read > seen // 2

@@ -1,0 +1,128 @@
+"""The contact form."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from services.ingest.channels import form
+from services.ingest.domain.outcome import Quarantined
+from shared import ids
+from tests.ingest.house import form_body, parsed, raw, wire
+
+JSON = [("content-type", "application/json; charset=utf-8"), ("webhook-id", "msg_1")]
+URLENCODED = [("content-type", "application/x-www-form-urlencoded"), ("webhook-id", "msg_1")]
+FIELDS = {
+    "submission_id": "f-77",
+    "name": "Anna Kowalska",
+    "email": " Anna@Shop.Example ",
+    "phone": "+48 601 234 567",
+    "topic": "delivery",
+    "order": "ORD-1234",
+    "message": "The locker is broken.",
+}
+
+
+def test_a_form_has_every_field() -> None:
+    """A form becomes form.submitted; each field of the event is asserted."""
+    body = msgspec.json.encode(FIELDS)
+    (event,) = parsed(raw("form", body, headers=JSON))
+    contact = ids.scoped_id("contact", "demo", "form/main", "f-77")
+    assert wire(event) == {
+        "type": "form.submitted",
+        "specversion": "1.0",
+        "id": ids.contact_event_id("demo", "form", "main", "f-77", "form.submitted"),
+        "source": "tellonce/ingest",
+        "time": "2026-11-22T09:30:00.250000Z",
+        "subject": f"contact-{contact}",
+        "dataschema": "urn:tellonce:event:1",
+        "datacontenttype": "application/json",
+        "tenant": "demo",
+        "recordedtime": "2026-11-22T09:30:00.250000Z",
+        "actor": "channel:form/main",
+        "rawref": f"7:{ids.body_sha256(body)}",
+        "data": {
+            "open": {
+                "contact_id": contact,
+                "channel": "form",
+                "account": "main",
+                "provider_id": "f-77",
+                "provider_time": None,
+                "automatic": False,
+                "topic": "delivery",
+            },
+            "personal": {
+                "handles": [
+                    {"kind": "email", "value": "anna@shop.example", "verified": False},
+                    {"kind": "phone", "value": "+48601234567", "verified": False},
+                ],
+                "name": "Anna Kowalska",
+                "fields": [
+                    ["name", "Anna Kowalska"],
+                    ["email", " Anna@Shop.Example "],
+                    ["phone", "+48 601 234 567"],
+                    ["topic", "delivery"],
+                    ["order", "ORD-1234"],
+                ],
+                "text": "The locker is broken.",
+            },
+        },
+    }
+
+
+def test_both_formats_say_the_same() -> None:
+    """A form as JSON and as urlencoded parameters is one and the same submission."""
+    (one,) = parsed(raw("form", msgspec.json.encode(FIELDS), headers=JSON))
+    (other,) = parsed(raw("form", form_body(**FIELDS), headers=URLENCODED))
+    assert one.id == other.id
+    assert one.personal == other.personal
+
+
+def test_without_an_id_of_the_page_the_webhooks_id_names_the_form() -> None:
+    """The same request sent again is the same form, two requests are two."""
+    body = b'{"message":"hello"}'
+    (first,) = parsed(raw("form", body, headers=JSON))
+    (again,) = parsed(raw("form", body, headers=JSON, sequence=8))
+    (other,) = parsed(raw("form", body, headers=[JSON[0], ("webhook-id", "msg_2")]))
+    assert first.open.provider_id == "msg_1"
+    assert first.id == again.id != other.id
+
+
+def test_only_topics_of_the_policy_reach_the_open_part() -> None:
+    """What a visitor types may be personal; it stays among the fields."""
+    (event,) = parsed(raw("form", b'{"topic":"my divorce"}', headers=JSON))
+    assert event.open.topic is None
+    assert event.personal.fields == [("topic", "my divorce")]
+
+
+def test_numbers_and_flags_are_kept_as_they_were_written() -> None:
+    """A JSON form may hold more than texts."""
+    (event,) = parsed(raw("form", b'{"parcels":2,"urgent":true,"note":null}', headers=JSON))
+    assert event.personal.fields == [("parcels", "2"), ("urgent", "true"), ("note", "")]
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b"", JSON),
+        (b"", URLENCODED),
+        (b"{}", JSON),
+        (b"[1]", JSON),
+        (b'{"a":{"b":1}}', JSON),
+        (b'{"a":"\xff"}', JSON),
+        (b"\xff\xfe", URLENCODED),
+        (b"&".join(b"k%d=v" % number for number in range(65)), URLENCODED),
+        (msgspec.json.encode({f"k{number}": "v" for number in range(65)}), JSON),
+    ],
+)
+def test_what_is_no_form_is_unreadable(body: bytes, headers: list[tuple[str, str]]) -> None:
+    """It is quarantined with its code."""
+    assert form.parse(raw("form", body, headers=headers)) == Quarantined("payload.unreadable")
+
+
+def test_long_fields_are_cut_and_the_event_fits_a_message() -> None:
+    """RAW holds the rest."""
+    body = msgspec.json.encode({"note": "x" * 100_000, "message": "ż" * 90_000})
+    (event,) = parsed(raw("form", body, headers=JSON))
+    assert len(event.personal.fields[0][1]) == form.FIELD_VALUE_MAX_BYTES - 2
+    assert len(msgspec.json.encode(event)) < 256 * 1024

@@ -1,0 +1,247 @@
+"""Reading mails: charsets, header fields, bodies, the new part of an answer."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ingest.domain import charsets, html_text, mail_headers, mime, reply_text, texts
+
+TEXT_PART = b"Content-Type: text/plain; charset=utf-8\r\n\r\n"
+
+
+def body_of(content: bytes) -> mime.Mail:
+    found = mime.read(b"From: a@b.example\r\nMIME-Version: 1.0\r\n" + content)
+    assert found is not None
+    return found
+
+
+# -- charsets ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "declared", "text"),
+    [
+        ("zażółć".encode("iso-8859-2"), "iso-8859-2", "zażółć"),
+        ("zażółć".encode(), "us-ascii", "zażółć"),
+        ("zażółć".encode(), "no-such-charset", "zażółć"),
+        ("zażółć".encode(), None, "zażółć"),
+        ("“quoted”".encode("cp1252"), "iso-8859-1", "“quoted”"),
+        (b"caf\xe9", "base64", "café"),
+        (
+            "Добрый день, где моя посылка? Локер не открывается, помогите. Спасибо!".encode(
+                "cp1251"
+            ),
+            None,
+            "Добрый день, где моя посылка? Локер не открывается, помогите. Спасибо!",
+        ),
+        (b"+AGEAYg-", "utf-7", "+AGEAYg-"),
+    ],
+)
+def test_the_charset_chain(body: bytes, declared: str | None, text: str) -> None:
+    """Declared, else UTF-8, else a guess, else Latin-1; codecs that are no charsets do not count."""
+    assert charsets.decode(body, declared) == text
+
+
+@given(st.binary(max_size=2_000), st.text(max_size=20))
+def test_decoding_never_fails(body: bytes, declared: str) -> None:
+    """There is a text for any bytes and any declaration."""
+    assert isinstance(charsets.decode(body, declared), str)
+
+
+# -- header fields -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        ("plain", "plain"),
+        ("folded\r\n here", "folded here"),
+        ("=?utf-8?q?Anna_Kowalska?=", "Anna Kowalska"),
+        ("=?utf-8?b?xbw=?= =?utf-8?b?xbw=?=", "żż"),
+        ("=?utf-8?b?xQ==?= =?utf-8?b?vA==?=", "ż"),
+        ("a =?utf-8?q?b?= c", "a b c"),
+        ("=?utf-8?b?!!!?=", "=?utf-8?b?!!!?="),
+        ("=?no-such?q?caf=C3=A9?=", "café"),
+        ("=?utf-8?q?broken", "=?utf-8?q?broken"),
+    ],
+)
+def test_encoded_words(written: str, text: str) -> None:
+    """RFC 2047, with a character split between two words and broken words left as they are."""
+    assert mail_headers.text(written) in {text, text.replace("=?utf-8?b?!!!?=", "")}
+
+
+def test_a_field_with_eight_bit_bytes_is_read() -> None:
+    """Many programs write them although they may not."""
+    found = body_of("Subject: Zamówienie\r\n\r\n".encode("iso-8859-2"))
+    assert found.field("subject") is not None
+    utf8 = body_of("Subject: Zamówienie\r\n\r\n".encode())
+    assert utf8.field("subject") == "Zamówienie"
+
+
+@pytest.mark.parametrize(
+    ("written", "sender"),
+    [
+        ("anna@b.example", (None, "anna@b.example")),
+        ("Anna <ANNA@B.example>", ("Anna", "anna@b.example")),
+        ('"Kowalska, Anna" <a@b.example>', ("Kowalska, Anna", "a@b.example")),
+        ("=?utf-8?q?Pawe=C5=82?= <p@b.example>", ("Paweł", "p@b.example")),
+        ("undisclosed-recipients:;", (None, None)),
+        (None, (None, None)),
+        ("", (None, None)),
+    ],
+)
+def test_the_sender(written: str | None, sender: tuple[str | None, str | None]) -> None:
+    """Name decoded, address in lower case; what is missing is None."""
+    assert mail_headers.sender(written) == sender
+
+
+# -- bodies ---------------------------------------------------------------------------------------------------
+
+
+def test_the_plain_form_of_an_alternative_is_taken() -> None:
+    """HTML of the same text is not read twice."""
+    found = body_of(
+        b"Content-Type: multipart/alternative; boundary=x\r\n\r\n--x\r\n" + TEXT_PART + b"plain\r\n"
+        b"--x\r\nContent-Type: text/html\r\n\r\n<p>html</p>\r\n--x--\r\n"
+    )
+    assert (found.text, found.attachments) == ("plain", 0)
+
+
+def test_an_empty_plain_form_gives_way_to_html() -> None:
+    """Some programs send a blank plain part."""
+    found = body_of(
+        b"Content-Type: multipart/alternative; boundary=x\r\n\r\n--x\r\n" + TEXT_PART + b" \r\n"
+        b"--x\r\nContent-Type: text/html\r\n\r\n<p>html</p>\r\n--x--\r\n"
+    )
+    assert found.text == "html"
+
+
+def test_files_and_forwarded_mails_are_counted_only() -> None:
+    """Their text is nobody's message."""
+    found = body_of(
+        b"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n" + TEXT_PART + b"hello\r\n"
+        b"--x\r\nContent-Type: text/plain; name=a.txt\r\n\r\nfile\r\n"
+        b"--x\r\nContent-Type: message/rfc822\r\n\r\nFrom: x@y.example\r\n\r\ninner\r\n"
+        b"--x\r\nContent-Type: application/pdf\r\n\r\npdf\r\n--x--\r\n"
+    )
+    assert (found.text, found.attachments) == ("hello", 3)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"Content-Transfer-Encoding: base64\r\n\r\n!!!not base64!!!",
+        b"Content-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 x\r\nzzz\r\n",
+        b"Content-Type: text/plain; charset*=bogus'x'%zz\r\n\r\nhello",
+        b"Content-Type: multipart/mixed\r\n\r\nno boundary",
+        b"Content-Type: /;;=\r\n\r\nhello",
+        b"Content-Disposition: attachment; filename*0*=%%%\r\n\r\nhello",
+    ],
+)
+def test_a_broken_part_is_still_a_mail(content: bytes) -> None:
+    """Nothing inside a mail makes reading it fail."""
+    assert isinstance(body_of(content).text, str)
+
+
+@given(st.binary(max_size=3_000))
+def test_reading_never_fails(content: bytes) -> None:
+    """Any bytes behind a From are a mail."""
+    assert body_of(content).attachments >= 0
+
+
+# -- HTML ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("<p>Hello <b>Anna</b> &amp; all</p><p>Bye</p>", "Hello Anna & all\n\nBye"),
+        ("a<br>b<br/>c", "a\nb\nc"),
+        ("<style>p{}</style><script>x<y</script><title>t</title>text", "text"),
+        ("<p>new</p><blockquote>old<br>older</blockquote>", "new\n\n> old\n> older"),
+        ("<td>a</td><td>b</td>", "a b"),
+        ('<a href="x>y" title=\'"\'>link</a>', "link"),
+        ("<!-- <p>no</p> -->yes", "yes"),
+        ("1 < 2 &lt; 3", "1 < 2 < 3"),
+        ("<script>never closed", ""),
+        ("&#0;&#xD800;&bogus;", "\ufffd\ufffd&bogus;"),
+    ],
+)
+def test_html_becomes_what_a_reader_sees(markup: str, text: str) -> None:
+    """Blocks are lines, quotes are marked, nothing of the markup is left."""
+    assert html_text.to_text(markup) == text
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "<a",
+        "<",
+        "<!--",
+        '<a "',
+        "<a '\"",
+        "<script>",
+        "</",
+        "<!",
+        "<blockquote>",
+        "<p>",
+        "&#",
+        "<td>",
+    ],
+)
+def test_hostile_html_takes_linear_time(hostile: str) -> None:
+    """Twenty bodies' worth of an unclosed tag is done before the test's deadline."""
+    for _ in range(5):
+        assert len(html_text.to_text(hostile * (190_000 // len(hostile)))) < 5_000_000
+
+
+# -- the new part -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        "> old\n> older",
+        "On Sun, 22 Nov 2026, Help wrote:\n> old",
+        "On Sun, 22 Nov 2026 at 09:00, Help Desk\n<help@shop.example> wrote:\n\n> old",
+        "W dniu 22.11.2026 o 09:00, Pomoc napisał(a):\n> stare",
+        "Dňa 22. 11. 2026 o 9:00 Pomoc napísal(a):\n> staré",
+        "Am 22.11.2026 um 09:00 schrieb Hilfe:\n> alt",
+        "-----Original Message-----\nFrom: Help",
+        "From: Help <help@shop.example>\nSent: Sunday\nTo: Anna\nSubject: Hello\n\nold",
+        "Od: Pomoc\nWysłano: niedziela\n\nstare",
+        "-- \nAnna Kowalska\n+48 601",
+    ],
+)
+def test_the_quoted_part_is_cut(tail: str) -> None:
+    """The usual ways to quote, in the languages of our customers."""
+    assert reply_text.new_part(f"It works.\nThank you\n\n{tail}") == "It works.\nThank you"
+
+
+@pytest.mark.parametrize(
+    "text", ["It works.", "On Monday I wrote: nothing new", "", "> all quoted", "From: me\nhello"]
+)
+def test_a_text_that_is_all_new_has_no_view(text: str) -> None:
+    """None says that the text itself is the new part (or all of it is quoted)."""
+    assert reply_text.new_part(text) is None
+
+
+# -- texts --------------------------------------------------------------------------------------------------
+
+
+@given(st.text(alphabet=st.characters(), max_size=300), st.integers(min_value=2, max_value=400))
+def test_a_fitted_text_is_clean_and_short_enough(text: str, max_bytes: int) -> None:
+    """Any text can be stored, within the limit; one that fits and is clean is not changed."""
+    fitted = texts.fit(text, max_bytes)
+    assert "\x00" not in fitted
+    assert len(fitted.encode()) <= max_bytes
+    if len(texts.clean(text)) * 6 + 2 <= max_bytes:
+        assert fitted == texts.clean(text)
+
+
+def test_half_characters_are_replaced() -> None:
+    """A lone surrogate cannot be written as UTF-8."""
+    assert texts.clean("a\ud83db\x00\U0001f600") == "a\ufffdb\ufffd\U0001f600"

@@ -1,0 +1,400 @@
+"""Calls over Twilio: every normalised field, and what makes two webhooks the same fact."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.datastructures import ImmutableMultiDict
+from twilio.request_validator import RequestValidator
+
+from services.ingest.channels import twilio_voice
+from services.ingest.domain.delivery import WebRequest
+from services.ingest.domain.outcome import Ignored, Quarantined, contact_id
+from shared import ids
+from shared.errors import SignatureInvalid
+from shared.policy import Account
+from tests.ingest.house import GOLDEN, RECEIVED, SECRET, form_body, parsed, raw, wire
+
+PUBLIC = "https://voice.shop.example"
+SID = "CA00000000000000000000000000000001"
+CALL = {"CallSid": SID, "Direction": "inbound", "From": "+48601234567", "To": "+48123456789"}
+
+
+def golden(name: str) -> bytes:
+    return (GOLDEN / f"{name}.form").read_bytes()
+
+
+def one(body: bytes, **context: Any) -> dict[str, Any]:
+    """The only event of a webhook, as it stands on the bus."""
+    (event,) = parsed(raw("twilio_voice", body, **context))
+    return wire(event)
+
+
+def types(**fields: str) -> list[str]:
+    return [event.type for event in parsed(raw("twilio_voice", form_body(**{**CALL, **fields})))]
+
+
+def outcome(**fields: str) -> object:
+    return twilio_voice.parse(raw("twilio_voice", form_body(**{**CALL, **fields})))
+
+
+# -- normalised fields ---------------------------------------------------------------------------------
+
+
+def test_the_first_webhook_of_a_call_is_a_started_call_with_every_field() -> None:
+    """A ringing call becomes call.started; each field of the event is asserted."""
+    body = golden("call_ringing")
+    contact = ids.scoped_id("contact", "demo", "twilio_voice/main", SID)
+    assert one(body) == {
+        "type": "call.started",
+        "specversion": "1.0",
+        "id": ids.contact_event_id("demo", "twilio_voice", "main", SID, "call.started"),
+        "source": "tellonce/ingest",
+        "time": "2026-11-22T09:30:00.250000Z",
+        "subject": f"contact-{contact}",
+        "dataschema": "urn:tellonce:event:1",
+        "datacontenttype": "application/json",
+        "tenant": "demo",
+        "recordedtime": "2026-11-22T09:30:00.250000Z",
+        "actor": "channel:twilio_voice/main",
+        "rawref": f"7:{ids.body_sha256(body)}",
+        "data": {
+            "open": {
+                "contact_id": contact,
+                "channel": "twilio_voice",
+                "account": "main",
+                "provider_id": SID,
+                "provider_time": None,
+                "automatic": False,
+                "dialled": "+48123456789",
+            },
+            "personal": {
+                "handles": [
+                    {"kind": "reference", "value": SID, "verified": False},
+                    {"kind": "phone", "value": "+48601234567", "verified": True},
+                ],
+                "name": "Anna Kowalska",
+            },
+        },
+    }
+
+
+def test_a_completed_call_is_an_ended_call_at_the_providers_time() -> None:
+    """A status callback carries a signed time, the outcome and the billed duration."""
+    event = one(golden("call_completed"))
+    assert event["type"] == "call.ended"
+    assert event["time"] == "2026-11-22T09:28:07Z"
+    assert event["recordedtime"] == "2026-11-22T09:30:00.250000Z"
+    assert event["data"]["open"] == {
+        "contact_id": ids.scoped_id("contact", "demo", "twilio_voice/main", SID),
+        "channel": "twilio_voice",
+        "account": "main",
+        "provider_id": SID,
+        "provider_time": "2026-11-22T09:28:07Z",
+        "automatic": False,
+        "outcome": "completed",
+        "duration_seconds": 185,
+    }
+
+
+def test_hold_and_resume_come_from_the_conference_and_name_the_call() -> None:
+    """participant-hold and -unhold are facts of the call's contact, one per sequence number."""
+    body = golden("conference_hold")
+    held, resumed = one(body), one(body.replace(b"participant-hold", b"participant-unhold"))
+    assert (held["type"], resumed["type"]) == ("call.held", "call.resumed")
+    assert held["time"] == "2026-11-22T09:20:00Z"
+    assert held["data"]["open"]["provider_id"] == f"{SID}/CF00000000000000000000000000000009/5"
+    assert held["data"]["open"]["contact_id"] == contact_id(raw("twilio_voice", b""), SID)
+    assert held["data"]["personal"] == {
+        "handles": [{"kind": "reference", "value": SID, "verified": False}],
+        "name": None,
+    }
+    again = body.replace(b"SequenceNumber=5", b"SequenceNumber=9")
+    assert one(again)["id"] != held["id"]
+
+
+def test_digits_stand_beside_the_status_in_one_webhook() -> None:
+    """A webhook with digits reports both that the call is connected and what was pressed."""
+    body = form_body(**CALL, CallStatus="in-progress", Digits="2#")
+    answered, selected = parsed(raw("twilio_voice", body))
+    assert (answered.type, selected.type) == ("call.answered", "call.menu_selected")
+    assert selected.open.digits == "2#"
+    assert selected.open.contact_id == answered.open.contact_id
+    assert selected.open.provider_id.startswith(f"{SID}/")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        ("ringing", "call.started"),
+        ("in-progress", "call.answered"),
+        ("completed", "call.ended"),
+        ("busy", "call.missed"),
+        ("no-answer", "call.missed"),
+        ("failed", "call.missed"),
+        ("canceled", "call.missed"),
+    ],
+)
+def test_each_status_has_its_kind(status: str, kind: str) -> None:
+    """The table of the provider's words, word by word."""
+    assert types(CallStatus=status) == [kind]
+
+
+@pytest.mark.parametrize("status", ["queued", "initiated"])
+def test_a_call_that_does_not_ring_yet_is_ignored(status: str) -> None:
+    """Nobody needs a call that is only planned."""
+    assert outcome(CallStatus=status) == Ignored(status)
+
+
+@pytest.mark.parametrize(
+    "word", ["participant-join", "participant-leave", "conference-start", "conference-end"]
+)
+def test_other_conference_events_are_known_and_ignored(word: str) -> None:
+    """They are balanced as ignored, not quarantined."""
+    assert outcome(StatusCallbackEvent=word) == Ignored(word)
+
+
+def test_an_agents_leg_is_no_contact() -> None:
+    """A call that the provider made on our behalf is not a customer's call."""
+    assert outcome(CallStatus="in-progress", Direction="outbound-dial") == Ignored("other_leg")
+    assert outcome(CallStatus="in-progress", ParentCallSid="CA9") == Ignored("other_leg")
+
+
+def test_an_unknown_status_survives_in_quarantine() -> None:
+    """A word the table does not hold is a value with its code, not an error."""
+    assert outcome(CallStatus="levitating") == Quarantined("payload.kind_unknown", "levitating")
+    unknown = Quarantined("payload.kind_unknown", "participant-sang")
+    assert outcome(StatusCallbackEvent="participant-sang") == unknown
+
+
+def test_an_unknown_status_that_is_no_word_is_not_repeated() -> None:
+    """Whatever stands there may be personal, and the kind is in the open part."""
+    assert outcome(CallStatus="Anna Kowalska, Kraków") == Quarantined("payload.kind_unknown")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b"\xff\xfe\x00",
+        b"CallStatus=ringing",
+        b"CallSid=%00&CallStatus=ringing",
+        b"CallSid=CA1&CallStatus=in-progress&Digits=abc",
+        b"&".join(b"k%d=v" % number for number in range(500)),
+    ],
+)
+def test_what_is_no_webhook_of_a_call_is_unreadable(body: bytes) -> None:
+    """A body without a call's id, or with impossible digits, is quarantined whole."""
+    found = twilio_voice.parse(raw("twilio_voice", body))
+    assert isinstance(found, Quarantined)
+    assert found.code == "payload.unreadable"
+
+
+@pytest.mark.parametrize(
+    "withheld",
+    [
+        "anonymous",
+        "Anonymous",
+        "Restricted",
+        "+266696687",
+        "+8656696",
+        "client:anna",
+        "",
+        "sip:x@y",
+    ],
+)
+def test_a_withheld_number_gives_no_phone_handle(withheld: str) -> None:
+    """Such a call is known by its own id only."""
+    event = one(form_body(**{**CALL, "CallStatus": "ringing", "From": withheld}))
+    assert event["data"]["personal"]["handles"] == [
+        {"kind": "reference", "value": SID, "verified": False}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "country"),
+    [
+        ("+48 601 234 567", "PL"),
+        ("601234567", "PL"),
+        ("0048601234567", ""),
+        ("sip:+48601234567@a", ""),
+    ],
+)
+def test_a_number_is_normalised_however_it_is_written(written: str, country: str) -> None:
+    """The same person has one handle."""
+    fields = {**CALL, "CallStatus": "ringing", "From": written, "FromCountry": country}
+    event = one(form_body(**fields))
+    assert event["data"]["personal"]["handles"][1]["value"] == "+48601234567"
+    assert event["data"]["personal"]["handles"][1]["verified"] is False
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("Sun, 22 Nov 2026 10:28:07 +0100", datetime(2026, 11, 22, 9, 28, 7, tzinfo=UTC)),
+        ("Sun, 22 Nov 2026 09:28:07 -0000", datetime(2026, 11, 22, 9, 28, 7, tzinfo=UTC)),
+        ("yesterday", None),
+        ("", None),
+    ],
+)
+def test_only_a_time_that_can_be_read_is_the_providers_time(
+    text: str, time: datetime | None
+) -> None:
+    """Otherwise the event happened when we received it."""
+    (event,) = parsed(
+        raw("twilio_voice", form_body(**CALL, CallStatus="completed", Timestamp=text))
+    )
+    assert event.open.provider_time == time
+    assert event.occurred == (time or RECEIVED)
+
+
+# -- the same fact ------------------------------------------------------------------------------------
+
+
+def test_the_answered_webhook_and_the_status_callback_are_one_fact() -> None:
+    """Both say that the call was connected, so both have the same event id."""
+    webhook = one(form_body(**CALL, CallStatus="in-progress"))
+    callback = one(
+        form_body(
+            **CALL,
+            CallStatus="in-progress",
+            SequenceNumber="2",
+            CallbackSource="call-progress-events",
+        )
+    )
+    assert webhook["id"] == callback["id"]
+
+
+def test_the_same_digit_in_another_menu_is_another_fact() -> None:
+    """Only the address tells the menus apart, and it is signed."""
+    body = form_body(**CALL, CallStatus="in-progress", Digits="2")
+    first = parsed(raw("twilio_voice", body, path="/in/demo/twilio_voice/main?menu=1"))
+    second = parsed(raw("twilio_voice", body, path="/in/demo/twilio_voice/main?menu=2"))
+    assert first[0].id == second[0].id
+    assert first[1].id != second[1].id
+
+
+# -- signature -----------------------------------------------------------------------------------------
+
+
+def request(
+    body: bytes, signature: str | None, url: str = "/in/demo/twilio_voice/main"
+) -> WebRequest:
+    headers = [] if signature is None else [("x-twilio-signature", signature)]
+    return WebRequest(url, headers, body, RECEIVED)
+
+
+def accepted(body: bytes, signature: str | None, public: str = PUBLIC, **url: str) -> bool:
+    try:
+        twilio_voice.verify(request(body, signature, **url), SECRET, public)
+    except SignatureInvalid:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        [("CallSid", "CA1"), ("Digits", "12")],
+        [("b", "2"), ("b", "1"), ("b", "2"), ("a", "x")],
+        [("Empty", ""), ("Polish", "zażółć gęślą"), ("Plus", "+48 601")],
+        [],
+    ],
+)
+@pytest.mark.parametrize("query", ["", "?menu=1&x=%20y"])
+def test_our_signature_is_the_providers(pairs: list[tuple[str, str]], query: str) -> None:
+    """Twilio's own library makes the same signature, repeated keys and addresses with queries included."""
+    url = PUBLIC + "/in/demo/twilio_voice/main" + query
+    theirs = RequestValidator(SECRET).compute_signature(url, ImmutableMultiDict(pairs))
+    assert twilio_voice.signature(SECRET, url, pairs) == theirs
+
+
+def test_a_repeated_parameter_is_signed_with_each_of_its_values() -> None:
+    """Dropping one of two values of a key breaks the signature."""
+    url = PUBLIC + "/in/demo/twilio_voice/main"
+    signature = RequestValidator(SECRET).compute_signature(
+        url, ImmutableMultiDict([("Digits", "1"), ("Digits", "2")])
+    )
+    assert accepted(b"Digits=2&Digits=1", signature)
+    assert not accepted(b"Digits=2", signature)
+
+
+@pytest.mark.parametrize("signed_as", [PUBLIC, PUBLIC + ":443"])
+@pytest.mark.parametrize("known_as", [PUBLIC, PUBLIC + ":443", PUBLIC + "/"])
+def test_the_port_may_be_named_or_not(signed_as: str, known_as: str) -> None:
+    """The provider signs either way, whatever our public address says."""
+    url = signed_as + "/in/demo/twilio_voice/main"
+    signature = RequestValidator(SECRET).compute_signature(url, {"CallSid": "CA1"})
+    assert accepted(b"CallSid=CA1", signature, public=known_as)
+
+
+def test_the_public_address_is_what_is_signed() -> None:
+    """A signature for another host, path or query is none for this one."""
+    for url in (
+        "https://evil.example/in/demo/twilio_voice/main",
+        PUBLIC + "/in/demo/twilio_voice/x",
+    ):
+        signature = RequestValidator(SECRET).compute_signature(url, {"CallSid": "CA1"})
+        assert not accepted(b"CallSid=CA1", signature)
+    good = PUBLIC + "/in/demo/twilio_voice/main"
+    signature = RequestValidator(SECRET).compute_signature(good, {"CallSid": "CA1"})
+    assert not accepted(b"CallSid=CA1", signature, url="/in/demo/twilio_voice/main?x=1")
+
+
+def test_a_json_body_is_signed_by_its_hash_in_the_address() -> None:
+    """bodySHA256 stands in the signed address and must be the hash of the body."""
+    body = b'{"CallSid": "CA1"}'
+    path = f"/in/demo/twilio_voice/main?bodySHA256={ids.body_sha256(body)}"
+    signature = RequestValidator(SECRET).compute_signature(PUBLIC + path, {})
+    assert accepted(body, signature, url=path)
+    assert not accepted(body + b" ", signature, url=path)
+
+
+def vectors() -> list[dict[str, Any]]:
+    """The vectors of the provider's own test-suite, where the corpus is."""
+    corpus = os.environ.get("TELLONCE_CORPUS")
+    if not corpus:
+        return []
+    path = "sms/twilio+twilio-python/tests/unit/test_request_validator.py.d/signature_vectors.json"
+    loaded: list[dict[str, Any]] = json.loads((Path(corpus) / path).read_text())
+    return [vector for vector in loaded if "signature" in vector]
+
+
+@pytest.mark.skipif(not os.environ.get("TELLONCE_CORPUS"), reason="TELLONCE_CORPUS is not set")
+def test_the_providers_own_vectors_verify() -> None:
+    """Each vector of the provider verifies, with and without the port in its address."""
+    form = next(vector for vector in vectors() if vector["name"] == "form")["params"]
+    seen = 0
+    for vector in vectors():
+        given = form if vector["params"] == "same as form" else vector["params"]
+        pairs = list(given.items()) if isinstance(given, dict) else [(k, v) for k, v in given]
+        url = vector["url"]
+        tried = [
+            twilio_voice.signature(vector["token"], each, pairs)
+            for each in twilio_voice.with_ports(url)
+        ]
+        assert vector["signature"] in tried, vector["name"]
+        seen += 1
+    assert seen >= 5
+
+
+# -- the answer ----------------------------------------------------------------------------------------
+
+
+def test_the_door_answers_with_the_accounts_instructions() -> None:
+    """The caller hears the menu; who has pressed a digit goes on behind it."""
+    rules = Account(
+        queue="hotline",
+        reply='<Response><Gather numDigits="1"><Say>Press</Say></Gather><Enqueue>h</Enqueue></Response>',
+    )
+    menu = twilio_voice.answer(request(b"CallSid=CA1", None), rules)
+    pressed = twilio_voice.answer(request(b"CallSid=CA1&Digits=2", None), rules)
+    assert menu.media_type == pressed.media_type == "text/xml"
+    assert b"<Gather" in menu.body
+    assert pressed.body == b"<Response><Enqueue>h</Enqueue></Response>"
