@@ -19,7 +19,10 @@ from shared.story.model import DoorStep
 from shared.story.stack import Stack
 
 FRAME_SECONDS = 5.0
-ANSWERED = frozenset({"stored", "ack", "refused", "error"})
+
+
+class _Later(Exception):
+    """The chat cannot store the message right now."""
 
 
 @dataclass
@@ -73,7 +76,7 @@ class Chats:
                 if error.response.status_code < 500:
                     return _refused_at_the_door(error)
                 last = f"status {error.response.status_code}"
-            except (OSError, WebSocketException, TimeoutError) as error:
+            except (OSError, WebSocketException, TimeoutError, _Later) as error:
                 last = type(error).__name__
             await _drop(visitor)
             if time.monotonic() > deadline:
@@ -97,30 +100,40 @@ def _signed_hello(frame: dict[str, Any], step: DoorStep, secret: str, run: str) 
 
 
 async def _exchange(visitor: Visitor, frame: dict[str, Any] | None) -> Answer:
-    """Say hello on a new connection, then send the frame; return what the chat answers."""
-    if visitor.socket is None:
-        if visitor.hello is None:
-            raise StoryInvalid("the first frame of a chat session is a hello")
-        async with asyncio.timeout(FRAME_SECONDS):
-            visitor.socket = await connect(visitor.url, proxy=None)
-        answer = await _send(visitor.socket, visitor.hello)
-        if answer.refused or frame is None:
-            return answer
-    assert frame is not None, "a hello is sent on a new connection only"
-    return await _send(visitor.socket, frame)
+    """Say hello on a new connection, then send the frame; return what the chat answers to the frame.
 
-
-async def _send(socket: ClientConnection, frame: dict[str, Any]) -> Answer:
+    A hello is answered only when it is refused, so the next frame's answer tells.
+    """
+    if visitor.hello is None:
+        raise StoryInvalid("the first frame of a chat session is a hello")
     async with asyncio.timeout(FRAME_SECONDS):
-        await socket.send(msgspec.json.encode(frame).decode())
-        while True:
-            text = await socket.recv()
-            answer = msgspec.json.decode(text)
-            if frame.get("type") == "hello" or answer.get("id") == frame.get("id"):
-                break
-    body = text if isinstance(text, str) else text.decode()
-    code = answer.get("code")
-    return Answer(200 if code is None else 400, body, code, answer)
+        if visitor.socket is None:
+            visitor.socket = await connect(visitor.url, proxy=None)
+            await visitor.socket.send(_text(visitor.hello))
+        if frame is None:
+            return Answer(200, "", None, {})
+        await visitor.socket.send(_text(frame))
+        return await _answer_to(visitor.socket, frame)
+
+
+async def _answer_to(socket: ClientConnection, frame: dict[str, Any]) -> Answer:
+    while True:
+        text = await socket.recv()
+        content: dict[str, Any] = msgspec.json.decode(text)
+        refused = content.get("type") == "error"
+        if content.get("id") == frame.get("id") or (refused and content.get("id") is None):
+            break
+    shown = text if isinstance(text, str) else text.decode()
+    if content.get("retryable"):
+        raise _Later
+    if not refused:
+        return Answer(200, shown, None, content)
+    code = content.get("code") or content.get("error", {}).get("code") or "door.refused"
+    return Answer(400, shown, str(code), content)
+
+
+def _text(frame: dict[str, Any]) -> str:
+    return msgspec.json.encode(frame).decode()
 
 
 def _refused_at_the_door(error: InvalidStatus) -> Answer:

@@ -181,11 +181,11 @@ class ExpectPacket(Expect, frozen=True, kw_only=True):
 
 
 class ExpectOwner(ExpectOfConversation, frozen=True, kw_only=True):
-    """Who has the conversation. `is`: an agent or `nobody`; `queue`; `status`: `open` or `resolved`."""
+    """Who has the conversation. `is`: an agent or `nobody`; `queue`; `status`: as history says it."""
 
     is_: Name | None = msgspec.field(name="is", default=None)
     queue: Name | None = None
-    status: Literal["open", "resolved"] | None = None
+    status: Literal["waiting", "owned", "resolved"] | None = None
 
 
 class ExpectTimeline(ExpectOfConversation, frozen=True, kw_only=True):
