@@ -1,0 +1,1 @@
+"""House rules that no tool checks; each failure names what to do instead."""
