@@ -14,12 +14,26 @@ from shared.events.contact import ContactEvent
 from shared.events.conversation import *  # noqa: F403
 from shared.events.conversation import ConversationEvent
 from shared.events.envelope import *  # noqa: F403
+from shared.events.matter import *  # noqa: F403
+from shared.events.matter import MatterEvent
 from shared.events.notification import *  # noqa: F403
 from shared.events.notification import NotificationEvent
 from shared.events.people import *  # noqa: F403
 from shared.events.people import PeopleEvent
+from shared.events.transfer import *  # noqa: F403
+from shared.events.transfer import TransferEvent
+from shared.events.work import *  # noqa: F403
+from shared.events.work import WorkEvent
 
-AnyEvent = ContactEvent | ConversationEvent | PeopleEvent | NotificationEvent
+AnyEvent = (
+    ContactEvent
+    | ConversationEvent
+    | WorkEvent
+    | TransferEvent
+    | MatterEvent
+    | PeopleEvent
+    | NotificationEvent
+)
 
 
 @functools.cache

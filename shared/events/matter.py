@@ -1,0 +1,162 @@
+"""What the customer told, what was promised her, and the calls she is owed; on `conv-<id>`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from shared.events.envelope import (
+    AgentId,
+    CallbackId,
+    ContactId,
+    Event,
+    FactId,
+    Instant,
+    Nothing,
+    PacketId,
+    Part,
+    PromiseId,
+)
+
+FactOrigin = Literal["agent", "menu", "form", "text"]
+
+
+class FactStatedOpen(Part, frozen=True, kw_only=True):
+    """`name`: a word such as `parcel_number`; `told_to`: the owner at that time, if any."""
+
+    fact_id: FactId
+    name: str
+    origin: FactOrigin
+    channel: str | None
+    contact_id: ContactId | None
+    told_to: AgentId | None = None
+
+
+class FactValue(Part, frozen=True, kw_only=True):
+    """`value`: at most 512 encoded bytes."""
+
+    value: str
+
+
+class FactStated(Event[FactStatedOpen, FactValue], frozen=True, kw_only=True, tag="fact.stated"):
+    """The customer told something that matters."""
+
+
+class FactRepeatedOpen(Part, frozen=True, kw_only=True):
+    """`hops_since`: hand-overs between the first telling and this one (at least 1)."""
+
+    fact_id: FactId
+    name: str
+    channel: str | None
+    contact_id: ContactId | None
+    told_to: AgentId | None = None
+    hops_since: int
+
+
+class FactRepeated(
+    Event[FactRepeatedOpen, Nothing], frozen=True, kw_only=True, tag="fact.repeated"
+):
+    """The customer had to tell a fact again after a hand-over."""
+
+
+class FactCorrectedOpen(Part, frozen=True, kw_only=True):
+    fact_id: FactId
+    name: str
+    channel: str | None
+    contact_id: ContactId | None
+
+
+class FactCorrected(
+    Event[FactCorrectedOpen, FactValue], frozen=True, kw_only=True, tag="fact.corrected"
+):
+    """A fact was wrong and has a new value; the old one stays in the ledger."""
+
+
+class PromiseMadeOpen(Part, frozen=True, kw_only=True):
+    promise_id: PromiseId
+    agent: AgentId
+    due: Instant
+
+
+class PromiseMadePersonal(Part, frozen=True, kw_only=True):
+    text: str
+
+
+class PromiseMade(
+    Event[PromiseMadeOpen, PromiseMadePersonal], frozen=True, kw_only=True, tag="promise.made"
+):
+    """Somebody promised the customer something by a time."""
+
+
+class PromiseKeptOpen(Part, frozen=True, kw_only=True):
+    promise_id: PromiseId
+    agent: AgentId
+    late: bool
+
+
+class PromiseKept(Event[PromiseKeptOpen, Nothing], frozen=True, kw_only=True, tag="promise.kept"):
+    """The promise was kept, late or in time."""
+
+
+class CallbackRequestedOpen(Part, frozen=True, kw_only=True):
+    """`reason`: `abandoned` or `missed`."""
+
+    callback_id: CallbackId
+    contact_id: ContactId
+    queue: str
+    due: Instant
+    reason: str
+
+
+class CallbackRequested(
+    Event[CallbackRequestedOpen, Nothing], frozen=True, kw_only=True, tag="callback.requested"
+):
+    """The customer is owed a call."""
+
+
+class CallbackAttemptedOpen(Part, frozen=True, kw_only=True):
+    callback_id: CallbackId
+    agent: AgentId
+    attempt: int
+
+
+class CallbackAttempted(
+    Event[CallbackAttemptedOpen, Nothing], frozen=True, kw_only=True, tag="callback.attempted"
+):
+    """An agent called and reached nobody."""
+
+
+class CallbackReachedOpen(Part, frozen=True, kw_only=True):
+    callback_id: CallbackId
+    agent: AgentId
+    packet_id: PacketId
+
+
+class CallbackReached(
+    Event[CallbackReachedOpen, Nothing], frozen=True, kw_only=True, tag="callback.reached"
+):
+    """An agent reached the customer and owns the conversation now."""
+
+
+class CallbackClosedOpen(Part, frozen=True, kw_only=True):
+    callback_id: CallbackId
+    agent: AgentId
+    reason: str
+
+
+class CallbackClosed(
+    Event[CallbackClosedOpen, Nothing], frozen=True, kw_only=True, tag="callback.closed"
+):
+    """The callback ended for a stated reason without reaching the customer."""
+
+
+MatterEvent = (
+    FactStated
+    | FactRepeated
+    | FactCorrected
+    | PromiseMade
+    | PromiseKept
+    | CallbackRequested
+    | CallbackAttempted
+    | CallbackReached
+    | CallbackClosed
+)

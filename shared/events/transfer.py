@@ -1,0 +1,129 @@
+"""A conversation is handed from one agent to another; on `conv-<id>`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from shared.events.envelope import (
+    AgentId,
+    Event,
+    Instant,
+    Nothing,
+    OfferId,
+    PacketId,
+    Part,
+    TransferId,
+)
+
+TransferKind = Literal["cold", "warm"]
+
+
+class Target(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a transfer goes: exactly one of agent, team, queue."""
+
+    agent: AgentId | None = None
+    team: str | None = None
+    queue: str | None = None
+
+
+class TransferRequestedOpen(Part, frozen=True, kw_only=True):
+    """`expires`: when the transfer as a whole comes back; a warm one to its sender, a cold one to a queue."""
+
+    transfer_id: TransferId
+    kind: TransferKind
+    sender: AgentId
+    to: Target
+    packet_id: PacketId
+    expires: Instant
+
+
+class Brief(Part, frozen=True, kw_only=True):
+    brief: str
+
+
+class TransferRequested(
+    Event[TransferRequestedOpen, Brief], frozen=True, kw_only=True, tag="transfer.requested"
+):
+    """The owner hands the conversation on. Warm: she stays owner until a colleague accepts."""
+
+
+class TransferOfferedOpen(Part, frozen=True, kw_only=True):
+    offer_id: OfferId
+    transfer_id: TransferId
+    agent: AgentId
+    packet_id: PacketId
+    expires: Instant
+    rule: str
+    policy_version: str
+    passed_over: dict[str, str] = {}
+
+
+class TransferOffered(
+    Event[TransferOfferedOpen, Nothing], frozen=True, kw_only=True, tag="transfer.offered"
+):
+    """A colleague is asked to take the conversation; the same batch reserves the colleague."""
+
+
+class TransferAcceptedOpen(Part, frozen=True, kw_only=True):
+    transfer_id: TransferId
+    kind: TransferKind
+    sender: AgentId
+    agent: AgentId
+    packet_id: PacketId
+
+
+class TransferAccepted(
+    Event[TransferAcceptedOpen, Nothing], frozen=True, kw_only=True, tag="transfer.accepted"
+):
+    """The colleague took the conversation and acknowledges the packet; only now does ownership move."""
+
+
+class TransferRejectedOpen(Part, frozen=True, kw_only=True):
+    """`final`: nobody else is asked; the conversation is back where `returned_to` says."""
+
+    transfer_id: TransferId
+    agent: AgentId
+    final: bool
+    returned_to: str | None = None
+
+
+class TransferRejectedPersonal(Part, frozen=True, kw_only=True):
+    reason: str | None = None
+
+
+class TransferRejected(
+    Event[TransferRejectedOpen, TransferRejectedPersonal],
+    frozen=True,
+    kw_only=True,
+    tag="transfer.rejected",
+):
+    """The colleague refused."""
+
+
+class TransferClosedOpen(Part, frozen=True, kw_only=True):
+    """`returned_to`: `agent-<id>` or `queue-<name>`, who has the conversation now."""
+
+    transfer_id: TransferId
+    returned_to: str
+
+
+class TransferCancelled(
+    Event[TransferClosedOpen, Nothing], frozen=True, kw_only=True, tag="transfer.cancelled"
+):
+    """The sender took the transfer back."""
+
+
+class TransferExpired(
+    Event[TransferClosedOpen, Nothing], frozen=True, kw_only=True, tag="transfer.expired"
+):
+    """Nobody accepted in time."""
+
+
+TransferEvent = (
+    TransferRequested
+    | TransferOffered
+    | TransferAccepted
+    | TransferRejected
+    | TransferCancelled
+    | TransferExpired
+)

@@ -1,0 +1,151 @@
+"""An agent is sought for a contact, takes it and wraps it up; on `conv-<id>`."""
+
+from __future__ import annotations
+
+from shared.events.envelope import (
+    AgentId,
+    CallbackId,
+    ContactId,
+    Event,
+    Instant,
+    Nothing,
+    OfferId,
+    PacketId,
+    Part,
+)
+
+
+class ContactQueuedOpen(Part, frozen=True, kw_only=True):
+    """`rule`: the entry point or reason that chose the queue."""
+
+    contact_id: ContactId
+    queue: str
+    rule: str
+    policy_version: str
+
+
+class ContactQueued(
+    Event[ContactQueuedOpen, Nothing], frozen=True, kw_only=True, tag="contact.queued"
+):
+    """The contact waits for an agent of a queue."""
+
+
+class ContactOfferedOpen(Part, frozen=True, kw_only=True):
+    """`passed_over`: agents of the queue who were not chosen, each with the reason."""
+
+    offer_id: OfferId
+    contact_id: ContactId
+    queue: str
+    agent: AgentId
+    packet_id: PacketId
+    expires: Instant
+    rule: str
+    policy_version: str
+    passed_over: dict[str, str] = {}
+
+
+class ContactOffered(
+    Event[ContactOfferedOpen, Nothing], frozen=True, kw_only=True, tag="contact.offered"
+):
+    """One agent is asked to take the contact; the same batch reserves the agent."""
+
+
+class ContactAcceptedOpen(Part, frozen=True, kw_only=True):
+    offer_id: OfferId
+    contact_id: ContactId
+    agent: AgentId
+    packet_id: PacketId
+
+
+class ContactAccepted(
+    Event[ContactAcceptedOpen, Nothing], frozen=True, kw_only=True, tag="contact.accepted"
+):
+    """The agent took the contact, acknowledges the packet and owns the conversation."""
+
+
+class ContactRejectedOpen(Part, frozen=True, kw_only=True):
+    offer_id: OfferId
+    contact_id: ContactId
+    agent: AgentId
+    reason: str | None = None
+
+
+class ContactRejected(
+    Event[ContactRejectedOpen, Nothing], frozen=True, kw_only=True, tag="contact.rejected"
+):
+    """The agent refused the offer; the contact waits on."""
+
+
+class ContactOfferExpiredOpen(Part, frozen=True, kw_only=True):
+    offer_id: OfferId
+    contact_id: ContactId
+    agent: AgentId
+
+
+class ContactOfferExpired(
+    Event[ContactOfferExpiredOpen, Nothing], frozen=True, kw_only=True, tag="contact.offer_expired"
+):
+    """The agent did not answer in time; the contact waits on."""
+
+
+class ContactLostOpen(Part, frozen=True, kw_only=True):
+    contact_id: ContactId
+    callback_id: CallbackId
+    queue: str
+
+
+class ContactAbandoned(
+    Event[ContactLostOpen, Nothing], frozen=True, kw_only=True, tag="contact.abandoned"
+):
+    """The customer hung up before an agent took the contact; a callback is owed."""
+
+
+class ContactMissed(
+    Event[ContactLostOpen, Nothing], frozen=True, kw_only=True, tag="contact.missed"
+):
+    """The call was never connected; a callback is owed."""
+
+
+class ContactWrappedUpOpen(Part, frozen=True, kw_only=True):
+    """`disposition`: a word of the policy, for example `solved`, `forwarded`."""
+
+    contact_id: ContactId
+    agent: AgentId
+    disposition: str
+
+
+class ContactWrappedUpPersonal(Part, frozen=True, kw_only=True):
+    summary: str
+    next_step: str | None = None
+
+
+class ContactWrappedUp(
+    Event[ContactWrappedUpOpen, ContactWrappedUpPersonal],
+    frozen=True,
+    kw_only=True,
+    tag="contact.wrapped_up",
+):
+    """The agent wrote down how the contact went."""
+
+
+class ContactCompletedOpen(Part, frozen=True, kw_only=True):
+    contact_id: ContactId
+
+
+class ContactCompleted(
+    Event[ContactCompletedOpen, Nothing], frozen=True, kw_only=True, tag="contact.completed"
+):
+    """The contact is over and wrapped up."""
+
+
+WorkEvent = (
+    ContactQueued
+    | ContactOffered
+    | ContactAccepted
+    | ContactRejected
+    | ContactOfferExpired
+    | ContactAbandoned
+    | ContactMissed
+    | ContactWrappedUp
+    | ContactCompleted
+)
