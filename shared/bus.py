@@ -17,11 +17,11 @@ import msgspec
 import nats
 import nats.errors
 import nats.micro
-import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from shared import storing
+from shared.connection import CONNECT_TIMEOUT_SECONDS, connection_options
 from shared.deliveries import (
     ApiProblem,
     Delivery,
@@ -40,15 +40,11 @@ REQUEST_TIMEOUT_SECONDS = 5.0
 API_TIMEOUT_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 1.0
 """Nobody answers while a stream elects its leader (4 to 9 s): ask often rather than long."""
-CONNECT_TIMEOUT_SECONDS = 5
-RECONNECT_DELAY_SECONDS = 0.1
-PING_INTERVAL_SECONDS = 5
-PINGS_OUTSTANDING_MAX = 2
 DRAIN_TIMEOUT_SECONDS = 2.0
 CLOSE_TIMEOUT_SECONDS = 2.0
 CONNECTED_POLL_SECONDS = 0.02
 
-log = structlog.get_logger("bus")
+__all__ = ["Bus", "connect", "connection_options"]
 
 _problem_decoder = msgspec.json.Decoder(ApiProblem)
 
@@ -83,24 +79,6 @@ async def connect(
             await asyncio.wait_for(client.close(), CLOSE_TIMEOUT_SECONDS)
         raise BusUnavailable() from error
     return Bus(client)
-
-
-def connection_options(name: str) -> dict[str, Any]:
-    """Return the options that every connection of the house has, also those that FastStream opens."""
-    return {
-        "name": name,
-        "allow_reconnect": True,
-        "max_reconnect_attempts": -1,
-        "reconnect_time_wait": RECONNECT_DELAY_SECONDS,
-        "ping_interval": PING_INTERVAL_SECONDS,
-        "max_outstanding_pings": PINGS_OUTSTANDING_MAX,
-        "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-        "error_cb": _report_error,
-    }
-
-
-async def _report_error(error: Exception) -> None:
-    log.warning("bus_error_reported", error=type(error).__name__)
 
 
 class Bus:

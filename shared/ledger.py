@@ -80,6 +80,8 @@ class Ledger(Protocol):
             LedgerConflict: an aggregate or a guard stands elsewhere; nothing was stored.
             LedgerUnavailable: no answer within the bounds and the outcome could not be found out.
             LedgerBatchTooLarge: beyond the limits of an atomic batch; nothing was sent.
+            LedgerGuardsTooMany: more guards than events that are not the first of their aggregate; nothing was sent.
+            ValueError: no writes, a write without events, or two writes to one aggregate.
         """
         ...
 
@@ -106,6 +108,8 @@ class Ledger(Protocol):
     def follow(self, after: int) -> AsyncIterator[Sequence[Recorded]]:
         """Yield batches of all events with a sequence above `after`, in order and without a gap, for ever.
 
-        It survives reconnects. Raises: StreamDrift when a sequence is missing.
+        The events of one append are never split over two batches. It survives reconnects.
+
+        Raises: StreamDrift when a sequence is missing.
         """
         ...

@@ -1,5 +1,6 @@
 """Following a stream from a sequence, in order and without a gap, by a consumer that needs no acknowledgements.
 
+An atomic batch is never split: what comes of it is held until its last message is there.
 The consumer lives in one server's memory and is lost with it, and what was on its way to a broken connection is lost
 too: then another one is made from where we stand.
 A gap is believed only when the leader confirms it.
@@ -21,6 +22,9 @@ FOLLOW_BATCH_EVENTS = 500
 FOLLOW_WAIT_SECONDS = 5.0
 INACTIVE_SECONDS = 30
 RETRY_DELAY_SECONDS = 0.1
+BATCH = "Nats-Batch-Id"
+COMMIT = "Nats-Batch-Commit"
+"""Our writer puts it on the last stored message (ADR-50 also knows a commit that stores none; nobody here uses it)."""
 DELETE_TIMEOUT_SECONDS = 0.5
 
 
@@ -50,6 +54,7 @@ async def _one_consumer(
 ) -> AsyncGenerator[Sequence[StoredMessage], None]:
     """Yield what one consumer gives, up to the first gap. Raises: _Lost, ConsumerGone, BusUnavailable."""
     consumer = await _create(bus, stream, after)
+    held: list[StoredMessage] = []
     try:
         async with Feed(
             bus,
@@ -61,9 +66,12 @@ async def _one_consumer(
             while True:
                 deliveries = [d for d in await feed.next() if d.sequence > after]
                 messages = _contiguous(deliveries, after)
-                if messages:
-                    after = messages[-1].sequence
-                    yield messages
+                held.extend(messages)
+                after += len(messages)
+                whole = _whole(held)
+                if whole:
+                    yield held[:whole]
+                    del held[:whole]
                 if len(messages) < len(deliveries):
                     raise _Lost
     finally:
@@ -77,6 +85,17 @@ def _contiguous(deliveries: Sequence[Delivery], after: int) -> list[StoredMessag
         for position, d in enumerate(deliveries, after + 1)
         if d.sequence == position
     ]
+
+
+def _whole(messages: Sequence[StoredMessage]) -> int:
+    """Return how many messages stand before an atomic batch whose end has not come yet."""
+    count = len(messages)
+    if not count or COMMIT in messages[-1].headers:
+        return count
+    batch = messages[-1].headers.get(BATCH)
+    while batch is not None and count and messages[count - 1].headers.get(BATCH) == batch:
+        count -= 1
+    return count
 
 
 async def _create(bus: Bus, stream: str, after: int) -> str:

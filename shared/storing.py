@@ -19,8 +19,11 @@ STORE_TIMEOUT_SECONDS = 2.0
 STORE_ATTEMPTS = 5
 STORE_RETRY_DELAY_SECONDS = 0.05
 """Times the number of the try."""
-NOT_ANSWERING = frozenset({10008, 10023, 10077, 10163})
-"""JetStream errors of a moment: no leader, no resources, storing failed, leader change."""
+NOT_ANSWERING = frozenset(
+    {10004, 10005, 10007, 10008, 10009, 10023, 10041, 10077, 10118, 10119, 10163}
+)
+"""JetStream errors of a moment: cluster incomplete, no suitable peers, no or another leader, no resources, storing
+failed, offline (nats-server `errors.json`)."""
 
 _ack_decoder = msgspec.json.Decoder(PubAck)
 
@@ -37,7 +40,9 @@ def refused(err_code: int, description: str) -> BusUnavailable | JetStreamRefuse
     """Return the error for an answer of JetStream: of a moment (retryable) or for good."""
     if err_code in NOT_ANSWERING:
         return BusUnavailable(err_code=err_code)
-    return JetStreamRefused(err_code=err_code, description=description)
+    return JetStreamRefused(
+        f"{JetStreamRefused.sentence}: {description}", err_code=err_code, description=description
+    )
 
 
 async def store(

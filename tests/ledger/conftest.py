@@ -10,7 +10,7 @@ import pytest_asyncio
 from shared.embedded.nats import EmbeddedNats, EmbeddedNatsCluster
 from shared.ledger import Ledger
 from shared.streams import LEDGER
-from tests.support.ledger import Place, ServerPlace, TwinPlace, make_ledger_stream
+from tests.support.ledger import Place, ServerPlace, TwinPlace, hand_over, make_ledger_stream
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -42,7 +42,9 @@ def three_place(three_nodes: EmbeddedNatsCluster) -> ServerPlace:
     """The ledger on three nodes."""
 
     async def restart_leader() -> None:
-        await three_nodes.restart(await three_nodes.leader_of(LEDGER))
+        leader = await three_nodes.leader_of(LEDGER)
+        await hand_over(three_nodes.urls, LEDGER)
+        await three_nodes.restart(leader)
 
     return ServerPlace(three_nodes.urls, restart_leader)
 

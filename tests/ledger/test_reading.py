@@ -174,6 +174,22 @@ async def test_following_yields_old_and_new_without_a_gap(place: Place, ledger: 
     assert [r.sequence for r in follower.found] == list(range(after + 1, position + 1))
 
 
+async def test_a_follower_never_gets_a_part_of_a_batch(place: Place, ledger: Ledger) -> None:
+    """However many batches come and however large, each is yielded whole."""
+    after = await ledger.position()
+    follower = aiter((await place.ledger()).follow(after))
+    ends = {
+        (await ledger.append(TENANT, [Write(a, 0, [event(a) for _ in range(size)])])).position
+        for size in (1, 7, 1000, 700, 1, 3)
+        for a in [new_aggregate()]
+    }
+    reached = after
+    async with asyncio.timeout(WAIT_SECONDS):
+        while reached < max(ends):
+            reached = (await anext(follower))[-1].sequence
+            assert reached in ends
+
+
 async def test_following_survives_a_restart_without_a_gap(place: Place, ledger: Ledger) -> None:
     """The server restarts while events come: the follower goes on where it stood."""
     after = await ledger.position()

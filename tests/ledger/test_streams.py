@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from shared import bootstrap, policy, settings, streams
 from shared.bus import Bus, connect
-from shared.embedded.nats import EmbeddedNats
+from shared.embedded.nats import EmbeddedNats, EmbeddedNatsCluster
 from shared.errors import JetStreamRefused, StreamDrift
 from shared.settings import Settings
 from shared.streams import LEDGER, Wanted
@@ -38,6 +38,22 @@ async def test_bootstrap_makes_everything_and_may_run_again(fresh: tuple[Bus, Se
     await streams.assert_streams(bus, _wanted(chosen))
     await bootstrap.bootstrap(chosen)
     await streams.assert_streams(bus, _wanted(chosen))
+
+
+@pytest.mark.cluster
+async def test_bootstrap_makes_three_copies_on_three_nodes(tmp_path: Path) -> None:
+    """On a cluster that has only just started it waits for the nodes and then places every stream on all."""
+    async with EmbeddedNatsCluster(tmp_path, size=3) as cluster:
+        chosen = settings.load(
+            {"TELLONCE_NATS_URL": ",".join(cluster.urls), "TELLONCE_REPLICAS": "3"}
+        )
+        await bootstrap.bootstrap(chosen)
+        bus = await connect(cluster.urls, "test")
+        await streams.assert_streams(bus, _wanted(chosen))
+        for config in _wanted(chosen).streams:
+            answer = await bus.api(f"STREAM.INFO.{config['name']}")
+            assert len(answer["cluster"]["replicas"]) == 2
+        await bus.close()
 
 
 async def test_every_wanted_field_reaches_the_server(fresh: tuple[Bus, Settings]) -> None:

@@ -97,7 +97,7 @@ class Place(ABC):
 
     @abstractmethod
     async def restart(self) -> None:
-        """Stop and start the server (on three nodes: the leader)."""
+        """Stop and start the server (on three nodes: the one that leads, which gives way first)."""
 
     async def close(self) -> None:
         """Close all clients."""
@@ -190,6 +190,21 @@ async def make_ledger_stream(urls: Sequence[str], replicas: int) -> None:
         return True
 
     await eventually(made)
+    await bus.close()
+
+
+async def hand_over(urls: Sequence[str], stream: str) -> None:
+    """Have the stream's leader give way, as an operator does before a restart: no election to wait for."""
+    bus = await connect(urls, "test")
+
+    async def done() -> bool:
+        try:
+            await bus.api(f"STREAM.LEADER.STEPDOWN.{stream}")
+        except BusUnavailable:
+            return False
+        return True
+
+    await eventually(done)
     await bus.close()
 
 
