@@ -21,9 +21,10 @@ from faststream.middlewares import BaseMiddleware
 from faststream.nats import JStream, NatsBroker, PullSub
 from typing_extensions import override
 
+from shared import logs, settings
 from shared.bus import Bus, connection_options
 from shared.commands import Problem, Refused
-from shared.errors import TellonceError
+from shared.errors import BusUnavailable, TellonceError
 from shared.settings import Settings
 from shared.streams import Consumer
 
@@ -31,7 +32,10 @@ PROGRESS_INTERVAL_SECONDS = 0.5
 """A quarter of the consumers' `ack_wait`."""
 RETRY_DELAY_SECONDS = 0.05
 RETRY_DELAY_MAX_SECONDS = 5.0
-PULL_TIMEOUT_SECONDS = 5.0
+PULL_TIMEOUT_SECONDS = 2.0
+"""After the loss of a server a pull is asked again this much later at the latest: within I10's 3 s."""
+CONNECT_TIMEOUT_SECONDS = 10.0
+CLOSE_TIMEOUT_SECONDS = 2.0
 REQUESTS_AT_ONCE = 32
 JETSTREAM_REPLY = "$JS.ACK."
 
@@ -71,30 +75,55 @@ class Connected:
 
 
 @contextlib.asynccontextmanager
-async def connected(settings: Settings, name: str, stop: asyncio.Event) -> AsyncIterator[Connected]:
+async def connected(chosen: Settings, name: str, stop: asyncio.Event) -> AsyncIterator[Connected]:
     """Open the service's one connection; `stop` is set when it is given up for good.
 
     Subscribers are added by the caller, who then starts the broker.
-    Raises: whatever the client raises when no server answers.
+    Raises: BusUnavailable when the block ends because the connection was given up, or what the client raises
+    when no server answers within CONNECT_TIMEOUT_SECONDS.
     """
 
     async def closed() -> None:
         stop.set()
 
     broker = NatsBroker(
-        settings.nats_url.split(","),
+        chosen.nats_url.split(","),
         closed_cb=closed,
         middlewares=[Redelivery],
         logger=_framework_log,
         apply_types=False,
         **connection_options(name),
     )
-    client = await broker.connect()
+    client = await asyncio.wait_for(broker.connect(), CONNECT_TIMEOUT_SECONDS)
     try:
         yield Connected(broker, Bus.of(client))
+        if client.is_closed:
+            raise BusUnavailable
     finally:
-        with contextlib.suppress(Exception):
-            await asyncio.wait_for(broker.stop(), PULL_TIMEOUT_SECONDS)
+        # Draining and closing wait for ever when the server is gone.
+        for end in (broker.stop, client.close):
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(end(), CLOSE_TIMEOUT_SECONDS)
+
+
+def main(name: str, run: Callable[[Settings, asyncio.Event], Awaitable[None]]) -> int:
+    """Run a service until SIGTERM, SIGINT or the loss of NATS; return its exit code.
+
+    0 after a signal, 1 when it could not start or NATS is gone for good: whoever supervises it starts it again.
+    """
+
+    async def serve() -> None:
+        chosen = settings.load()
+        logs.configure(name, chosen)
+        await run(chosen, stop_on_signals())
+
+    try:
+        asyncio.run(serve())
+    except TellonceError as error:
+        # The code says it all; a traceback would only repeat it.
+        log.error("service_failed", service=name, code=error.code, **error.details)  # noqa: TRY400
+        return 1
+    return 0
 
 
 def stop_on_signals() -> asyncio.Event:

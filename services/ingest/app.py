@@ -21,7 +21,6 @@ from shared import policy, streams
 from shared.bus import Bus
 from shared.clock import SystemClock
 from shared.codec import PlainCodec
-from shared.errors import BusUnavailable
 from shared.policy import Policies
 from shared.serving import connected, on_request
 from shared.settings import Settings, load_secrets
@@ -67,8 +66,6 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             await bus.announce(NAME, VERSION)
             log.info(logged.SERVICE_READY, address=address)
             await stop.wait()
-        if bus.closed:
-            raise BusUnavailable
     log.info(logged.SERVICE_STOPPED)
 
 

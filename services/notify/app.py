@@ -16,7 +16,6 @@ from shared import policy, streams
 from shared.clock import SystemClock
 from shared.codec import PlainCodec
 from shared.commands import AcknowledgeNotification
-from shared.errors import BusUnavailable
 from shared.ledger_nats import NatsLedger
 from shared.policy import Policies
 from shared.serving import Connected, connected, on_request, on_stream
@@ -43,8 +42,6 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         await here.bus.announce(NAME, VERSION)
         log.info("service_ready")
         await stop.wait()
-        if here.bus.closed:
-            raise BusUnavailable
 
 
 def wanted(settings: Settings) -> streams.Wanted:

@@ -1,20 +1,11 @@
-"""Run the router: `python -m services.router`."""
+"""Run the router: `python -m services.router`; exit codes as in `shared.serving.main`."""
 
 from __future__ import annotations
 
-import asyncio
+import sys
 
 from services.router.app import NAME, run
-from shared import logs, settings
-from shared.serving import stop_on_signals
-
-
-async def main() -> None:
-    """Run until a signal or until the connection is gone for good."""
-    chosen = settings.load()
-    logs.configure(NAME, chosen)
-    await run(chosen, stop_on_signals())
-
+from shared.serving import main
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    sys.exit(main(NAME, run))

@@ -20,7 +20,6 @@ from shared import policy, streams
 from shared.clock import SystemClock
 from shared.codec import PlainCodec
 from shared.commands import COMMANDS
-from shared.errors import BusUnavailable
 from shared.ledger_nats import NatsLedger
 from shared.policy import Policies
 from shared.serving import Connected, connected, on_request, on_stream
@@ -66,8 +65,6 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             await stop.wait()
             for task in running:
                 task.cancel()
-        if here.bus.closed:
-            raise BusUnavailable
 
 
 def subscribe(here: Connected, settings: Settings, clerk: Clerk) -> None:
