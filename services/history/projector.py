@@ -24,7 +24,7 @@ from shared.ledger import Ledger, Recorded
 STANDBY_DELAY_SECONDS = 0.2
 RETRY_DELAY_SECONDS = 0.2
 HALTED_DELAY_SECONDS = 2.0
-HEARTBEAT_SECONDS = 2.0
+HEARTBEAT_SECONDS = 1.5
 """Well below `store.FROZEN_OWNER_SECONDS`: an owner that says nothing for that long loses its session."""
 BATCHES_AHEAD_MAX = 8
 
@@ -84,10 +84,6 @@ class Projector:
         with contextlib.suppress(TellonceError):
             await self._readiness.not_ready()
 
-    async def _ready_unless_halted(self) -> None:
-        if not self._halted:
-            await self._readiness.ready()
-
     async def _own_and_project(self) -> None:
         async with owner_session(self._dsn, watched=True) as session:
             generation = await self._own(session)
@@ -106,19 +102,27 @@ class Projector:
                 if await generations.find_live(session) == live:
                     return live
                 raise FenceLost
-            await self._ready_unless_halted()
+            if not self._halted:
+                await self._readiness.ready()
             await asyncio.sleep(STANDBY_DELAY_SECONDS)
 
     async def _follow(self, session: Session, projection: Projection) -> None:
         source = followed(self._ledger, projection.position, self._batch_max)
         async with contextlib.aclosing(_with_heartbeats(source, session)) as batches:
-            await self._ready_unless_halted()
+            end = await self._ledger.position()
+            caught_up = await self._caught_up(projection, end)
             async for batch in batches:
                 await projection.apply(batch)
                 self._positions.reached(projection.position)
-                if self._halted:
-                    self._halted = False
-                    await self._readiness.ready()
+                caught_up = caught_up or await self._caught_up(projection, end)
+
+    async def _caught_up(self, projection: Projection, end: int) -> bool:
+        """Become ready once the rows hold what the ledger held when this process took over."""
+        if projection.position < end:
+            return False
+        self._halted = False
+        await self._readiness.ready()
+        return True
 
 
 async def followed(

@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS checkpoint (
     settled timestamptz NOT NULL
 );
 INSERT INTO checkpoint (position, fence, rolling, settled)
-VALUES (0, 0, sha256(''::bytea), '-infinity') ON CONFLICT DO NOTHING;
+VALUES (0, 0, sha256(''::bytea), 'epoch') ON CONFLICT DO NOTHING;
 
 CREATE TABLE IF NOT EXISTS event (
     sequence bigint PRIMARY KEY,

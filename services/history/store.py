@@ -25,7 +25,7 @@ POOL_CONNECTIONS_MAX = 8
 ACQUIRE_TIMEOUT_SECONDS = 5.0
 READ_ATTEMPTS = 3
 READ_RETRY_DELAY_SECONDS = 0.1
-FROZEN_OWNER_SECONDS = 10
+FROZEN_OWNER_SECONDS = 6
 """Postgres ends the session of an owner that says nothing for so long: its lock is free for a standby."""
 
 Isolation = Literal["read_committed", "repeatable_read"]

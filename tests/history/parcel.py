@@ -1,0 +1,236 @@
+"""A small real story in events: Anna calls, Piotr takes it, hands it to Ewa with a packet; one call is missed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from shared import conversation as conversations
+from shared import customer as customers
+from shared.events import AnyEvent, PacketId, Target
+from shared.packet import package, sha256_of
+from tests.history.book import Book
+
+CONVERSATION = "matter1"
+CUSTOMER = "anna"
+MISSED = "matter2"
+CONV, CUST, NOTIF = f"conv-{CONVERSATION}", f"cust-{CUSTOMER}", f"notif-{CONVERSATION}"
+PHONE = "+48601234567"
+NUL_TEXT = "locker\x00KRA01M"
+
+
+@dataclass
+class Parcel:
+    """The story step by step; `at` remembers the ledger position after a step."""
+
+    book: Book
+    at: dict[str, int] = field(default_factory=dict)
+    packets: int = 0
+
+    async def play(self) -> None:
+        """Everything, in order."""
+        await self.register()
+        await self.call()
+        await self.offer_and_accept()
+        await self.tell_facts()
+        await self.hand_to_ewa()
+        await self.promise_and_write()
+        await self.miss_a_call()
+
+    def _conv(self, name: str, open_part: Mapping[str, Any], personal: Any = None) -> AnyEvent:
+        return self.book.event(
+            CONV, name, open_part, personal, conversation=CONVERSATION, customer=CUSTOMER
+        )
+
+    async def conv(self, *parts: tuple[Any, ...]) -> int:
+        """Append events to the conversation: (type, open part[, personal part])."""
+        events = [self._conv(*part) for part in parts]
+        return (await self.book.write(CONV, *events)).position
+
+    async def register(self) -> None:
+        handles = [("phone", PHONE, True), ("email", "anna@example.org", True)]
+        created = self.book.event(
+            CUST,
+            "customer.created",
+            {"provisional": False, "language": "pl"},
+            {"name": "Anna", "salutation": "pani", "handles": handles},
+            customer=CUSTOMER,
+        )
+        order = self.book.event(
+            CUST, "order.changed", {"status": "open"}, {"number": "ORD-1001"}, customer=CUSTOMER
+        )
+        self.at["registered"] = (await self.book.write(CUST, created, order)).position
+
+    async def call(self) -> None:
+        started = self.book.event(
+            CONV,
+            "call.started",
+            contact("call1"),
+            {"handles": []},
+            conversation=CONVERSATION,
+            customer=CUSTOMER,
+            raw="7:" + "a" * 64,
+            id_="startedcall1",
+        )
+        opened = {"contact_id": "call1", "channel": "twilio_voice", "account": "hotline"}
+        policy = {"rule": "join.none_open", "policy_version": "policy-1"}
+        queued = {"contact_id": "call1", "queue": "hotline", "rule": "entry", "policy_version": "p"}
+        events = [
+            started,
+            self._conv("conversation.opened", {**opened, **policy}),
+            self._conv("contact.queued", queued),
+        ]
+        written = await self.book.write(CONV, *events)
+        self.queued_id = events[-1].id
+        self.at["queued"] = written.position
+        attached = {"conversation": CONVERSATION, "contact_id": "call1", "opened": True}
+        await self.book.write(
+            CUST, self.book.event(CUST, "conversation.attached", attached, customer=CUSTOMER)
+        )
+        await self.notify("n1", "new_request", "queue-hotline", self.queued_id)
+
+    async def notify(self, name: str, reason: str, recipient: str, about: str) -> None:
+        wanted = {
+            "notification_id": name,
+            "reason": reason,
+            "recipient": recipient,
+            "about": about,
+            "transport": "screen",
+            "escalates": self.book.now + timedelta(minutes=2),
+        }
+        await self.note("notification.requested", wanted)
+        await self.note("notification.sent", {"notification_id": name, "transport": "screen"})
+
+    async def note(self, name: str, open_part: Mapping[str, Any]) -> None:
+        event = self.book.event(NOTIF, name, open_part, conversation=CONVERSATION)
+        await self.book.write(NOTIF, event)
+
+    async def package(self) -> tuple[str, tuple[Any, ...]]:
+        """Return the id and the parts of a packet of the conversation as it stands in the ledger."""
+        self.packets += 1
+        packet_id = f"packet{self.packets}"
+        read = self.book.ledger.read
+        matter = conversations.fold(
+            (each.sequence, each.event) for each in await read(self.book.tenant, CONV)
+        )
+        person = customers.fold(
+            (each.sequence, each.event) for each in await read(self.book.tenant, CUST)
+        )
+        packet = package(matter, person, packet_id=PacketId(packet_id), policy_version="policy-7")
+        opened = {
+            "packet_id": packet_id,
+            "sha256": sha256_of(packet),
+            "facts": len(packet.facts),
+            "more": 0,
+        }
+        return packet_id, ("context.packaged", opened, {"packet": packet})
+
+    async def offer_and_accept(self) -> None:
+        packet_id, packaged = await self.package()
+        offer = {
+            "offer_id": "offer1",
+            "contact_id": "call1",
+            "queue": "hotline",
+            "agent": "piotr",
+            "packet_id": packet_id,
+            "expires": self.book.now + timedelta(seconds=30),
+            "rule": "longest_idle",
+            "policy_version": "policy-7",
+        }
+        self.at["offered"] = await self.conv(packaged, ("contact.offered", offer))
+        accept = {key: offer[key] for key in ("offer_id", "contact_id", "agent", "packet_id")}
+        self.at["accepted"] = await self.conv(("contact.accepted", accept))
+        acknowledged = {"notification_id": "n1", "by": "piotr", "through": "acceptance"}
+        await self.note("notification.acknowledged", acknowledged)
+
+    async def tell_facts(self) -> None:
+        for name, value in (("locker", NUL_TEXT), ("parcel_number", "6" * 24)):
+            await self.conv(("fact.stated", fact(name), {"value": value}))
+        corrected = {"fact_id": "f-locker", "name": "locker", **ON_CALL}
+        self.at["told"] = await self.conv(("fact.corrected", corrected, {"value": "KRA01M"}))
+
+    async def hand_to_ewa(self) -> None:
+        packet_id, packaged = await self.package()
+        transfer = {
+            "transfer_id": "transfer1",
+            "kind": "warm",
+            "sender": "piotr",
+            "to": Target(queue="branch-krakow"),
+            "packet_id": packet_id,
+            "expires": self.book.now + timedelta(minutes=2),
+        }
+        requested = ("transfer.requested", transfer, {"brief": "the locker does not open"})
+        self.at["requested"] = await self.conv(packaged, requested)
+        offered = {
+            "offer_id": "offer2",
+            "transfer_id": "transfer1",
+            "agent": "ewa",
+            "packet_id": packet_id,
+            "expires": self.book.now + timedelta(seconds=30),
+            "rule": "longest_idle",
+            "policy_version": "policy-7",
+        }
+        self.at["transfer_offered"] = await self.conv(("transfer.offered", offered))
+        accepted = {"transfer_id": "transfer1", "kind": "warm", "sender": "piotr", "agent": "ewa"}
+        self.at["ewa"] = await self.conv(
+            ("transfer.accepted", {**accepted, "packet_id": packet_id})
+        )
+
+    async def promise_and_write(self) -> None:
+        due = self.book.now + timedelta(hours=2)
+        promised = {"promise_id": "promise1", "agent": "ewa", "due": due}
+        await self.conv(("promise.made", promised, {"text": "an answer\x00today"}))
+        repeated = {"fact_id": "f-locker", "name": "locker", **ON_CALL, "hops_since": 1}
+        await self.conv(("fact.repeated", repeated))
+        message = {"message_id": "m1", "channel": "email", "account": "shop", "agent": "ewa"}
+        text = {"to": "anna@example.org", "title": "Your parcel", "text": "Please come by."}
+        await self.conv(("message.requested", message, text))
+        self.at["written"] = await self.conv(
+            ("promise.kept", {"promise_id": "promise1", "agent": "ewa", "late": False})
+        )
+
+    async def miss_a_call(self) -> None:
+        aggregate = f"conv-{MISSED}"
+        lost = {"contact_id": "call2", "callback_id": "callback1", "queue": "hotline"}
+        due = {"due": self.book.now + timedelta(minutes=15), "reason": "missed"}
+        opened = {"contact_id": "call2", "channel": "twilio_voice", "account": "hotline"}
+        policy = {"rule": "join.none_open", "policy_version": "policy-1"}
+        names: list[tuple[str, Mapping[str, Any], Any]] = [
+            ("call.missed", {**contact("call2"), "outcome": "no-answer"}, {"handles": []}),
+            ("conversation.opened", {**opened, **policy}, None),
+            ("contact.missed", lost, None),
+            ("callback.requested", {**lost, **due}, None),
+            (
+                "callback.attempted",
+                {"callback_id": "callback1", "agent": "piotr", "attempt": 1},
+                None,
+            ),
+        ]
+        events = [
+            self.book.event(aggregate, *each, conversation=MISSED, customer=CUSTOMER)
+            for each in names
+        ]
+        self.at["missed"] = (await self.book.write(aggregate, *events)).position
+
+    async def go_on(self) -> None:
+        """Ten more events of the same matter."""
+        for number in range(10):
+            await self.conv(("fact.stated", fact(f"later{number}"), {"value": str(number)}))
+
+
+ON_CALL: Mapping[str, Any] = {"channel": "twilio_voice", "contact_id": "call1"}
+
+
+def contact(contact_id: str) -> Mapping[str, Any]:
+    return {
+        "contact_id": contact_id,
+        "channel": "twilio_voice",
+        "account": "hotline",
+        "provider_id": contact_id,
+    }
+
+
+def fact(name: str) -> Mapping[str, Any]:
+    return {"fact_id": f"f-{name}", "name": name, "origin": "agent", **ON_CALL, "told_to": "piotr"}

@@ -1,0 +1,423 @@
+"""The projector: one per generation, it mends itself, and it stops at what it does not know."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from typing_extensions import override
+
+from services.history.digest import Digest, digest_of
+from services.history.positions import Positions
+from services.history.projector import Projector, followed
+from services.history.rebuild import rebuild
+from services.history.store import Pool
+from shared.embedded.postgres import EmbeddedPostgres
+from shared.errors import EventTypeUnknown, ViewUnavailable
+from shared.ledger import Recorded
+from shared.ledger_memory import MemoryLedger
+from tests.history.book import Book, Future, memory_book
+from tests.history.parcel import Parcel
+from tests.support.ledger import eventually
+
+WITHIN_SECONDS = 15.0
+
+
+@dataclass
+class Sign:
+    """Readiness as the bus would show it, and everything it ever said."""
+
+    said: list[bool] = field(default_factory=list)
+
+    async def ready(self) -> None:
+        if self.said[-1:] != [True]:
+            self.said.append(True)
+
+    async def not_ready(self) -> None:
+        if self.said[-1:] != [False]:
+            self.said.append(False)
+
+    @property
+    def shown(self) -> bool:
+        return self.said[-1:] == [True]
+
+
+@dataclass
+class Running:
+    """A projector that runs in this process."""
+
+    positions: Positions
+    sign: Sign
+    task: asyncio.Task[None]
+
+    async def until(self, position: int) -> None:
+        async def there() -> bool:
+            assert not self.task.done()
+            return self.positions.holds(position)
+
+        await eventually(there)
+
+    async def stop(self) -> None:
+        self.task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.task
+
+
+@contextlib.asynccontextmanager
+async def projecting(dsn: str, ledger: object, batch_max: int = 4) -> AsyncIterator[Running]:
+    """Run a projector until the block ends."""
+    positions, sign = Positions(), Sign()
+    projector = Projector(dsn, ledger, positions, sign, batch_max=batch_max)  # type: ignore[arg-type]
+    running = Running(positions, sign, asyncio.create_task(projector.run()))
+    try:
+        yield running
+    finally:
+        await running.stop()
+
+
+async def live_digest(dsn: str) -> Digest:
+    pool = await Pool.open(dsn)
+    digest: Digest = await pool.read(digest_of)
+    await pool.close()
+    return digest
+
+
+async def digests_agree(dsn: str, book: Book) -> None:
+    """The live rows are those that a rebuild from the ledger makes."""
+    pool = await Pool.open(dsn)
+    outcome = await rebuild(dsn, pool, book.ledger, batch_max=1_000)
+    await pool.close()
+    assert outcome.differing == []
+    assert outcome.live == outcome.rebuilt
+    assert outcome.position == await book.ledger.position()
+
+
+async def test_it_follows_the_ledger(dsn: str, parcel: Parcel) -> None:
+    """What is there and what comes later is projected, and the service is ready."""
+    async with projecting(dsn, parcel.book.ledger) as running:
+        await running.until(parcel.at["missed"])
+        await parcel.go_on()
+        await running.until(await parcel.book.ledger.position())
+        assert running.sign.said == [True]
+    await digests_agree(dsn, parcel.book)
+
+
+async def test_one_goes_on_where_another_was_stopped(dsn: str, parcel: Parcel) -> None:
+    """The checkpoint is in Postgres: a new process needs nothing else."""
+    async with projecting(dsn, parcel.book.ledger) as first:
+        await first.until(parcel.at["missed"])
+    await parcel.go_on()
+    async with projecting(dsn, parcel.book.ledger) as second:
+        await second.until(await parcel.book.ledger.position())
+    await digests_agree(dsn, parcel.book)
+
+
+async def test_a_standby_takes_over(dsn: str, parcel: Parcel) -> None:
+    """Two run, one writes; when it goes, the other goes on. Both are ready: both answer."""
+    async with (
+        projecting(dsn, parcel.book.ledger) as first,
+        projecting(dsn, parcel.book.ledger) as second,
+    ):
+        both = [first, second]
+
+        async def one_writes() -> bool:
+            return any(each.positions.holds(parcel.at["missed"]) for each in both)
+
+        async def both_ready() -> bool:
+            return all(each.sign.shown for each in both)
+
+        await eventually(one_writes)
+        await eventually(both_ready)
+        assert [each.positions.holds(1) for each in both].count(True) == 1
+        active = next(each for each in both if each.positions.holds(1))
+        standby = next(each for each in both if each is not active)
+        await active.stop()
+        await parcel.go_on()
+        await standby.until(await parcel.book.ledger.position())
+    await digests_agree(dsn, parcel.book)
+
+
+async def test_an_unknown_type_stops_it_until_a_version_knows_it(dsn: str) -> None:
+    """Everything before the unknown event is projected, nothing after; readiness is off until it goes on."""
+    codec = Future("fact.corrected")
+    book = Book(MemoryLedger(codec))
+    parcel = Parcel(book)
+    await parcel.register()
+    await parcel.call()
+    codec.unknown.clear()
+    await parcel.offer_and_accept()
+    await parcel.tell_facts()
+    unknown = parcel.at["told"]
+    await parcel.go_on()
+    codec.unknown.add("fact.corrected")
+    async with projecting(dsn, book.ledger) as running:
+        await running.until(unknown - 1)
+
+        async def said(*wanted: bool) -> bool:
+            return running.sign.said == [*wanted]
+
+        await eventually(partial(said, False))
+        assert (await live_digest(dsn)).position == unknown - 1
+        codec.unknown.clear()
+        await eventually(partial(said, False, True))
+        codec.unknown.add("promise.made")
+        await parcel.promise_and_write()
+        await eventually(partial(said, False, True, False))
+        codec.unknown.clear()
+        await eventually(partial(said, False, True, False, True))
+        await running.until(await book.ledger.position())
+    await digests_agree(dsn, book)
+
+
+async def test_a_halted_one_stays_halted_after_a_restart(dsn: str) -> None:
+    """A new process of the same version stops at the same event; it never says that it is ready."""
+    codec = Future()
+    book = Book(MemoryLedger(codec))
+    parcel = Parcel(book)
+    await parcel.register()
+    codec.unknown.add("order.changed")
+    for _ in range(2):
+        async with projecting(dsn, book.ledger) as running:
+            await running.until(1)
+
+            async def halted(sign: Sign = running.sign) -> bool:
+                return sign.said == [False]
+
+            await eventually(halted)
+    assert (await live_digest(dsn)).position == 1
+
+
+class Holed(MemoryLedger):
+    """A ledger that lost an event, as no ledger should."""
+
+    hole = 0
+
+    @override
+    async def follow(self, after: int) -> AsyncIterator[Sequence[Recorded]]:
+        async for batch in super().follow(after):
+            yield [each for each in batch if each.sequence != self.hole]
+
+
+async def test_a_gap_stops_it(dsn: str) -> None:
+    """Nothing after a missing event is written; readiness is off."""
+    ledger = Holed()
+    parcel = Parcel(Book(ledger))
+    await parcel.play()
+    ledger.hole = 7
+    async with projecting(dsn, ledger, batch_max=3) as running:
+        await running.until(6)
+
+        async def halted() -> bool:
+            return running.sign.said == [False]
+
+        await eventually(halted)
+        assert (await live_digest(dsn)).position == 6
+        ledger.hole = 0
+        await running.until(parcel.at["missed"])
+    await digests_agree(dsn, parcel.book)
+
+
+async def test_what_is_read_ahead_keeps_its_order_and_its_limit() -> None:
+    """Batches are at most as large as asked, without a gap, and the error comes after the last good event."""
+    codec = Future()
+    book = Book(MemoryLedger(codec))
+    parcel = Parcel(book)
+    await parcel.play()
+    seen: list[int] = []
+    codec.unknown.add("callback.requested")
+
+    async def read() -> None:
+        async with contextlib.aclosing(followed(book.ledger, 0, 5)) as batches:
+            async for batch in batches:
+                assert 1 <= len(batch) <= 5
+                seen.extend(each.sequence for each in batch)
+
+    with pytest.raises(EventTypeUnknown):
+        await read()
+    assert seen == list(range(1, parcel.at["missed"] - 1))
+
+
+async def test_a_lost_session_is_replaced(dsn: str, parcel: Parcel) -> None:
+    """Postgres ends the projector's session, as it does to a frozen one: it comes back and goes on."""
+    async with projecting(dsn, parcel.book.ledger) as running:
+        await running.until(parcel.at["missed"])
+        server = await asyncpg.connect(dsn)
+        ended = await server.fetchval(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND application_name = 'tellonce-history-projector'"
+        )
+        await server.close()
+        assert ended == 1
+        await parcel.go_on()
+        await running.until(await parcel.book.ledger.position())
+    await digests_agree(dsn, parcel.book)
+
+
+async def test_a_silent_ledger_does_not_cost_the_session(
+    dsn: str, parcel: Parcel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While nothing happens, heartbeats keep the session; without them Postgres would end it."""
+    monkeypatch.setattr("services.history.projector.HEARTBEAT_SECONDS", 0.1)
+    monkeypatch.setattr("services.history.store._WATCHED", {"idle_session_timeout": "500ms"})
+    async with projecting(dsn, parcel.book.ledger) as running:
+        await running.until(parcel.at["missed"])
+        server = await asyncpg.connect(dsn)
+        sessions = (
+            "SELECT pid, now() - backend_start > interval '1.5 s' AS old FROM pg_stat_activity "
+            "WHERE datname = current_database() AND application_name = 'tellonce-history-projector'"
+        )
+        first = await server.fetchval(sessions)
+
+        async def old_enough() -> bool:
+            row = await server.fetchrow(sessions)
+            assert row is not None
+            assert row["pid"] == first
+            return bool(row["old"])
+
+        await eventually(old_enough)
+        await server.close()
+
+
+@pytest_asyncio.fixture
+async def own_postgres(tmp_path: Path, postgres_template: Path) -> AsyncIterator[EmbeddedPostgres]:
+    """A Postgres that a test may kill."""
+    async with EmbeddedPostgres(tmp_path / "data", template=postgres_template) as server:
+        yield server
+
+
+async def test_postgres_killed_and_back(own_postgres: EmbeddedPostgres) -> None:
+    """Signal 9 to Postgres while batches are written: nothing is lost or doubled; queries fail clearly and recover."""
+    dsn = own_postgres.dsn
+    book = memory_book()
+    parcel = Parcel(book)
+    await parcel.play()
+    pool = await Pool.open(dsn)
+    async with projecting(dsn, book.ledger, batch_max=1) as running:
+        await running.until(1)
+        for _ in range(3):
+            writing = asyncio.create_task(parcel.go_on())
+            await own_postgres.kill()
+            with pytest.raises(ViewUnavailable):
+                await pool.read(digest_of)
+            await writing
+            await own_postgres.start()
+            await running.until(await book.ledger.position())
+            digest: Digest = await pool.read(digest_of)
+            assert digest.position == await book.ledger.position()
+    await pool.close()
+    await digests_agree(dsn, book)
+
+
+async def test_stopping_does_not_wait_for_a_dead_postgres(own_postgres: EmbeddedPostgres) -> None:
+    """Projector and pool end within their limits when Postgres is gone."""
+    book = memory_book()
+    await Parcel(book).play()
+    pool = await Pool.open(own_postgres.dsn)
+    async with projecting(own_postgres.dsn, book.ledger) as running:
+        await running.until(1)
+        await pool.read(digest_of)
+        await own_postgres.kill()
+        async with asyncio.timeout(WITHIN_SECONDS):
+            await running.stop()
+            await pool.close()
+
+
+async def test_a_rebuild_compares_and_leaves_nothing(dsn: str, parcel: Parcel) -> None:
+    """Equal: the rebuilt generation is dropped and the live one still answers."""
+    async with projecting(dsn, parcel.book.ledger) as running:
+        await running.until(parcel.at["missed"])
+        pool = await Pool.open(dsn)
+        for _ in range(2):
+            outcome = await rebuild(dsn, pool, parcel.book.ledger, batch_max=7)
+            assert (outcome.live, outcome.differing) == (outcome.rebuilt, [])
+            assert (outcome.kept, outcome.switched, outcome.generation) == (False, False, 2)
+        await pool.close()
+    server = await asyncpg.connect(dsn)
+    assert await server.fetchval("SELECT array_agg(schema) FROM public.generation") == [
+        "history_g1"
+    ]
+    await server.close()
+
+
+async def test_a_rebuild_finds_what_was_changed_by_hand(dsn: str, parcel: Parcel) -> None:
+    """The digests differ, the table is named, and the live generation is neither healed nor switched."""
+    async with projecting(dsn, parcel.book.ledger) as running:
+        await running.until(parcel.at["missed"])
+    server = await asyncpg.connect(dsn)
+    await server.execute("UPDATE history_g1.fact SET value = 'KRA02M' WHERE name = 'locker'")
+    pool = await Pool.open(dsn)
+    for switch in (False, True):
+        outcome = await rebuild(dsn, pool, parcel.book.ledger, batch_max=100, switch=switch)
+        assert outcome.live != outcome.rebuilt
+        assert (outcome.differing, outcome.kept, outcome.switched) == (["fact"], True, False)
+    assert await server.fetchval("SELECT schema FROM public.generation WHERE state = 'live'") == (
+        "history_g1"
+    )
+    await server.close()
+    await pool.close()
+
+
+async def test_a_rebuild_on_request_takes_over(dsn: str, parcel: Parcel) -> None:
+    """Switched in one transaction while the projector runs: it goes on in the new generation, the old one is kept."""
+    async with projecting(dsn, parcel.book.ledger) as running:
+        await running.until(parcel.at["missed"])
+        pool = await Pool.open(dsn)
+        outcome = await rebuild(dsn, pool, parcel.book.ledger, batch_max=100, switch=True)
+        assert (outcome.switched, outcome.generation) == (True, 2)
+        await parcel.go_on()
+        end = await parcel.book.ledger.position()
+
+        async def new_one_answers() -> bool:
+            digest: Digest = await pool.read(digest_of)
+            return digest.position == end
+
+        await eventually(new_one_answers)
+        await pool.close()
+    server = await asyncpg.connect(dsn)
+    states = await server.fetch("SELECT schema, state FROM public.generation ORDER BY number")
+    assert [tuple(row) for row in states] == [("history_g1", "kept"), ("history_g2", "live")]
+    old = await server.fetchval("SELECT position FROM history_g1.checkpoint")
+    await server.close()
+    assert old == parcel.at["missed"]
+    await digests_agree(dsn, parcel.book)
+
+
+async def test_only_one_rebuild_at_a_time(dsn: str, parcel: Parcel) -> None:
+    """The second is refused, or it would drop the first one's tables."""
+    async with projecting(dsn, parcel.book.ledger) as running:
+        await running.until(parcel.at["missed"])
+    pool = await Pool.open(dsn)
+    server = await asyncpg.connect(dsn)
+    assert await server.fetchval("SELECT pg_try_advisory_lock(1414288453, -1)")
+    with pytest.raises(ViewUnavailable, match="another rebuild"):
+        await rebuild(dsn, pool, parcel.book.ledger, batch_max=100)
+    await server.close()
+
+    async def free_again() -> bool:
+        with contextlib.suppress(ViewUnavailable):
+            await rebuild(dsn, pool, parcel.book.ledger, batch_max=100)
+            return True
+        return False
+
+    await eventually(free_again)
+    await pool.close()
+
+
+async def test_many_processes_may_migrate_at_once(dsn: str) -> None:
+    """All start on an empty database together; one generation comes out."""
+    books = [memory_book() for _ in range(5)]
+    async with contextlib.AsyncExitStack() as stack:
+        running = [await stack.enter_async_context(projecting(dsn, book.ledger)) for book in books]
+
+        async def all_ready() -> bool:
+            return all(each.sign.shown for each in running)
+
+        await eventually(all_ready)
+    assert (await live_digest(dsn)).position == 0
