@@ -322,7 +322,7 @@ class Bus:
         """Yield messages of a durable consumer as they come, 1 to `batch` at a time, for ever.
 
         Each must be acknowledged (`ack`, `nak`, `term`). It survives reconnects and leader changes.
-        Raises: StreamDrift when the consumer does not exist.
+        Raises: StreamDrift when the consumer does not exist, BusUnavailable when the bus was closed.
         """
         return pull(self, stream, durable, batch=batch, max_wait_seconds=max_wait_seconds)
 

@@ -107,6 +107,8 @@ class StoredMessage:
 class Delivery:
     """A message of a consumer, to be acknowledged by exactly one of `ack`, `nak`, `term`.
 
+    Each raises BusUnavailable while no server is connected: the message comes again after `ack_wait`.
+
     Attributes:
         sequence: position in the stream.
         stored: when the stream stored it.

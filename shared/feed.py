@@ -48,7 +48,9 @@ class Feed:
         self._generation = -1
 
     async def __aenter__(self) -> Feed:
-        await self._bus.until_connected(self._max_wait_seconds)
+        while not self._bus.connected:
+            self._check_open()
+            await asyncio.sleep(RETRY_DELAY_SECONDS)
         self._subscription = await self._bus.subscribe(self._inbox, self._arrive)
         return self
 
@@ -59,8 +61,12 @@ class Feed:
         self._arrived.put_nowait(message)
 
     async def next(self) -> list[Delivery]:
-        """Wait for messages and return what is here, 1 to `batch` of them. Raises: ConsumerGone."""
+        """Wait for messages and return what is here, 1 to `batch` of them.
+
+        Raises: ConsumerGone; BusUnavailable when the connection was closed for good.
+        """
         while True:
+            self._check_open()
             if self._credit <= 0 or self._generation != self._bus.generation:
                 await self._ask()
             first = await self._wait()
@@ -72,6 +78,10 @@ class Feed:
                 return batch
             if self._credit <= 0 and self._troubled:
                 await self._check_consumer()
+
+    def _check_open(self) -> None:
+        if self._bus.closed:
+            raise BusUnavailable
 
     async def _ask(self) -> None:
         self._troubled = False

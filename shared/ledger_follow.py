@@ -35,7 +35,10 @@ class _Lost(Exception):
 async def follow(
     bus: Bus, stream: str, after: int
 ) -> AsyncGenerator[Sequence[StoredMessage], None]:
-    """Yield batches of all messages after `after`, for ever. Raises: StreamDrift when a sequence is missing."""
+    """Yield batches of all messages after `after`, for ever.
+
+    Raises: StreamDrift when a sequence is missing; BusUnavailable when the bus was closed for good.
+    """
     await _check_not_gone_back(bus, stream, after)
     while True:
         try:
@@ -44,6 +47,8 @@ async def follow(
                     after = messages[-1].sequence
                     yield messages
         except (ConsumerGone, BusUnavailable):
+            if bus.closed:
+                raise
             await asyncio.sleep(RETRY_DELAY_SECONDS)
         except _Lost:
             await _check_missing(bus, stream, after)
@@ -131,6 +136,8 @@ async def _check_not_gone_back(bus: Bus, stream: str, after: int) -> None:
         except JetStreamRefused as error:
             raise StreamDrift(stream=stream, field="name") from error
         except BusUnavailable:
+            if bus.closed:
+                raise
             await asyncio.sleep(RETRY_DELAY_SECONDS)
             continue
         if int(info["state"]["last_seq"]) < after:

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from shared.bus import Bus, connect
+from shared.codec import PlainCodec
 from shared.deliveries import Message, Stored
 from shared.embedded.nats import EmbeddedNats
 from shared.errors import (
@@ -20,7 +21,8 @@ from shared.errors import (
     StreamDrift,
     TimedOut,
 )
-from tests.support.ledger import WAIT_SECONDS, ServerPlace
+from shared.ledger_nats import NatsLedger
+from tests.support.ledger import TENANT, WAIT_SECONDS, ServerPlace, new_aggregate, write
 
 SHORT_SECONDS = 0.2
 
@@ -207,6 +209,24 @@ async def test_a_pull_survives_a_restart(server_place: ServerPlace, bus: Bus) ->
     await (await server_place.bus()).store(work.subject, b"a", msg_id="1")
     (delivery,) = await asyncio.wait_for(reader, WAIT_SECONDS)
     assert delivery.body == b"a"
+
+
+async def test_readers_end_with_their_bus(server_place: ServerPlace) -> None:
+    """A pull and a follower on a bus that is closed for good end with an error instead of waiting for ever."""
+    bus = await server_place.bus()
+    work = await Work(bus).make()
+    ledger = NatsLedger(bus, PlainCodec())
+    followed = aiter(ledger.follow(await ledger.position()))
+    pulled = bus.pull(work.stream, "c", batch=1)
+    await ledger.append(TENANT, [write(new_aggregate(), 0, "a")])
+    await bus.store(work.subject, b"a")
+    await anext(followed)
+    await anext(pulled)
+    readers = [asyncio.ensure_future(anext(pulled)), asyncio.ensure_future(anext(followed))]
+    await bus.close()
+    done, waiting = await asyncio.wait(readers, timeout=WAIT_SECONDS)
+    assert not waiting
+    assert all(isinstance(reader.exception(), BusUnavailable) for reader in done)
 
 
 async def test_a_bus_without_a_server_says_so_in_time(
