@@ -11,6 +11,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -23,8 +24,10 @@ from typing_extensions import override
 
 from shared import logs, settings
 from shared.bus import Bus, connection_options
+from shared.codec import Codec
 from shared.commands import Problem, Refused
 from shared.errors import BusUnavailable, TellonceError
+from shared.events import AnyEvent
 from shared.settings import Settings
 from shared.streams import Consumer
 
@@ -159,6 +162,24 @@ def on_stream(
     subscriber(handle)
 
 
+def on_events(
+    broker: NatsBroker,
+    consumer: Consumer,
+    codec: Codec,
+    handle: Callable[[AnyEvent, int], Awaitable[None]],
+) -> None:
+    """As `on_stream`, for streams of events: `handle(event, attempt)` gets them unsealed.
+
+    What is no event of ours is dead-lettered; a type of a newer version waits for the reader that knows it.
+    """
+
+    async def opened(arrived: Arrived) -> None:
+        (event,) = await codec.unseal([arrived.body])
+        await handle(event, arrived.attempt)
+
+    on_stream(broker, consumer, opened)
+
+
 async def _as_arrived(message: StreamMessage[Any]) -> Arrived:
     """Return the message unread: what cannot be read is the handler's to refuse, within `Redelivery`."""
     raw = message.raw_message
@@ -200,15 +221,15 @@ async def _outcome(
     except TellonceError as error:
         if not error.retryable:
             log.error("delivery_dead_lettered", code=error.code, **error.details)
-            return lambda: msg.reject()
+            return partial(msg.reject)
         delay_seconds = _delay_seconds(arrived.attempt)
         log.warning("delivery_postponed", reason=error.code, delay_seconds=delay_seconds)
     except Exception:
         delay_seconds = _delay_seconds(arrived.attempt)
         log.exception("delivery_failed", delay_seconds=delay_seconds)
     else:
-        return lambda: msg.ack()
-    return lambda: msg.nack(delay=delay_seconds)
+        return partial(msg.ack)
+    return partial(msg.nack, delay=delay_seconds)
 
 
 @contextlib.asynccontextmanager

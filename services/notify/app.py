@@ -8,7 +8,7 @@ import structlog
 
 from services.notify.channels.screen import Screens
 from services.notify.channels.smtp import SmtpServer
-from services.notify.handlers import CommandHandler, LedgerHandlers, TimerHandler
+from services.notify.handlers import CommandHandler, TimerHandler
 from services.notify.mailing import ContactReports, Mailing
 from services.notify.store import NotificationStore
 from services.notify.telling import Telling
@@ -16,9 +16,10 @@ from shared import policy, streams
 from shared.clock import SystemClock
 from shared.codec import PlainCodec
 from shared.commands import AcknowledgeNotification
+from shared.contact_log import ContactLog
 from shared.ledger_nats import NatsLedger
 from shared.policy import Policies
-from shared.serving import Connected, connected, on_request, on_stream
+from shared.serving import Connected, connected, on_events, on_request, on_stream
 from shared.settings import Settings
 from shared.timers import NatsTimers
 
@@ -64,15 +65,16 @@ def subscribe(here: Connected, settings: Settings, policies: Policies) -> None:
     )
     telling = Telling(store, Screens(here.bus), NatsTimers(here.bus), policies, clock)
     server = SmtpServer(settings.smtp_url)
-    mailing = Mailing(store, server, ContactReports(here.bus, codec), policies, clock)
-    ledger = LedgerHandlers(codec, telling, mailing)
-    handlers = {
-        "notify-ledger": ledger.tell,
-        "notify-mail": ledger.mail,
-        "notify-fired": TimerHandler(telling).ask,
-    }
+    mailing = Mailing(store, server, ContactReports(ContactLog(here.bus, codec)), policies, clock)
+    timers = TimerHandler(telling)
     for consumer in streams.notify_consumers():
-        on_stream(here.broker, consumer, handlers[consumer.name])
+        match consumer.name:
+            case "notify-ledger":
+                on_events(here.broker, consumer, codec, lambda event, _: telling.on_event(event))
+            case "notify-mail":
+                on_events(here.broker, consumer, codec, mailing.on_event)
+            case _:
+                on_stream(here.broker, consumer, timers.ask)
     commands = CommandHandler(telling, policies, clock)
     verb = AcknowledgeNotification.verb
     on_request(here.broker, f"cmd.*.{verb}", NAME, commands.acknowledge_notification)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections import OrderedDict
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -24,10 +23,8 @@ from services.notify.domain.decisions import EMAIL, notification_id
 from services.notify.domain.outcomes import Outcome, OutcomeEvent, outcome_event, outcome_of
 from services.notify.domain.state import Notification
 from services.notify.store import Decided, NotificationStore
-from shared import subjects
-from shared.bus import Bus
 from shared.clock import Clock
-from shared.codec import Codec
+from shared.contact_log import ContactLog
 from shared.events import AnyEvent, MessageId, MessageRequested
 from shared.policy import Policies
 from shared.serving import Later
@@ -52,15 +49,12 @@ class Reports(Protocol):
 class ContactReports:
     """Outcomes as contact events on the conversation's partition of CONTACTS."""
 
-    def __init__(self, bus: Bus, codec: Codec) -> None:
-        self._bus = bus
-        self._codec = codec
+    def __init__(self, contacts: ContactLog) -> None:
+        self._contacts = contacts
 
     async def report(self, event: OutcomeEvent) -> None:
         """See `Reports.report`."""
-        sealed: Sequence[bytes] = await self._codec.seal([event])
-        subject = subjects.contact(event.tenant, EMAIL, event.conversation or event.aggregate)
-        await self._bus.store(subject, sealed[0], msg_id=event.id)
+        await self._contacts.publish([(EMAIL, event.conversation or event.aggregate, event)])
 
 
 class Mailing:

@@ -11,18 +11,19 @@ import structlog
 from services.router.clerk import Clerk
 from services.router.commands import Commands
 from services.router.dispatcher import Dispatcher
-from services.router.handlers import Handlers
 from services.router.intake import Intake
+from services.router.lenient import LenientCodec
 from services.router.lookup import History
 from services.router.policies import apply_policy
 from services.router.store import Store
+from services.router.timers import FiredTimers
 from shared import policy, streams
 from shared.clock import SystemClock
 from shared.codec import PlainCodec
 from shared.commands import COMMANDS
 from shared.ledger_nats import NatsLedger
 from shared.policy import Policies
-from shared.serving import Connected, connected, on_request, on_stream
+from shared.serving import Connected, connected, on_events, on_request, on_stream
 from shared.settings import Settings, load_secrets
 from shared.streams import Wanted
 from shared.timers import NatsTimers
@@ -52,7 +53,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         clerk = Clerk(store, NatsTimers(here.bus), policies, load_secrets(settings), SystemClock())
         for tenant in policies.tenants():
             await apply_policy(clerk, tenant)
-        dispatcher = Dispatcher(clerk, ledger)
+        dispatcher = Dispatcher(clerk, NatsLedger(here.bus, LenientCodec()))
         subscribe(here, settings, clerk)
         await here.broker.start()
         async with asyncio.TaskGroup() as tasks:
@@ -71,10 +72,12 @@ def subscribe(here: Connected, settings: Settings, clerk: Clerk) -> None:
     """Wire every subject to its handler."""
     history = History(here.bus, settings.request_timeout_seconds)
     window = timedelta(seconds=settings.duplicate_window_seconds)
-    handlers = Handlers(clerk, Intake(clerk, history, window), PlainCodec())
+    intake, timers = Intake(clerk, history, window), FiredTimers(clerk)
     for consumer in streams.router_consumers():
-        contacts = consumer.stream == streams.CONTACTS
-        on_stream(here.broker, consumer, handlers.contact if contacts else handlers.fired)
+        if consumer.stream == streams.CONTACTS:
+            on_events(here.broker, consumer, PlainCodec(), lambda event, _: intake.take(event))
+        else:
+            on_stream(here.broker, consumer, timers.ask)
     commands = Commands(clerk)
     for verb, kind in COMMANDS.items():
         if kind.served_by == NAME:

@@ -9,7 +9,9 @@ import structlog
 from services.router.domain.decide import OFFER_EXPIRY, TRANSFER_EXPIRY
 from services.router.domain.decision import Case
 from services.router.store import Store
+from shared.agent import Agent
 from shared.clock import Clock
+from shared.conversation import Conversation
 from shared.errors import SettingInvalid
 from shared.events import AgentId, AnyEvent, ContactOffered, ConversationId, TransferRequested
 from shared.policy import Policies
@@ -58,15 +60,23 @@ class Clerk:
         conversation = await self.store.conversation(tenant, conversation_id, leader=leader)
         if conversation.id is None or conversation.customer is None:
             return Case(conversation=conversation)
-        customer = await self.store.customer(tenant, conversation.customer, leader=leader)
-        touched = [
-            conversation.owner,
-            conversation.offer.agent if conversation.offer else None,
-            conversation.transfer.sender if conversation.transfer else None,
-            *asked,
-        ]
-        agents = await self.store.agents(tenant, touched, leader=leader)
+        customer = await self.store.known_customer(tenant, conversation.customer, leader=leader)
+        agents = await self.agents_of(tenant, conversation, asked, leader=leader)
         return Case(conversation=conversation, customer=customer, agents=agents)
+
+    async def agents_of(
+        self, tenant: str, it: Conversation, others: Sequence[AgentId] = (), *, leader: bool = False
+    ) -> dict[AgentId, Agent]:
+        """Load everybody who has to do with a conversation.
+
+        Who owns it or is asked holds a slot: where a lagging replica does not show that yet, the leader is asked,
+        or the slot would never be freed.
+        """
+        holding = {it.owner, it.offer.agent if it.offer else None} - {None}
+        sender = it.transfer.sender if it.transfer else None
+        agents = await self.store.agents(tenant, [*holding, sender, *others], leader=leader)
+        lagging = [each for each in holding if each and it.id not in agents[each].working_on]
+        return agents | await self.store.agents(tenant, lagging, leader=True)
 
     async def change(
         self,

@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
-
-import msgspec
 
 from services.router.clerk import Clerk
 from services.router.domain import people
 from services.router.domain.decide import decide
 from services.router.domain.decision import Case, Decision, Stamp
 from services.router.domain.identify import Looked, lookup_token
-from shared.commands import (
-    COMMANDS,
-    REMEMBERED,
-    SKEW,
-    Command,
-    ConversationCommand,
-    Done,
-    RegisterCustomer,
-)
-from shared.errors import (
-    CommandTooNew,
-    CommandTooOld,
-    CommandUnknown,
-    CommandUnreadable,
-    TellonceError,
-)
+from shared.commands import Command, ConversationCommand, Done, RegisterCustomer
+from shared.errors import TellonceError
 from shared.events import AgentId, AnyEvent, CustomerId, Handle, HandleKind
-from shared.ids import body_sha256, scoped_id
+from shared.ids import scoped_id
 from shared.memory import Memory, Seen, recall
-
-COMMAND_MAX_BYTES = 131_072
+from shared.requests import read_command, sha256_of
 
 
 class _Repeated(TellonceError):
@@ -44,24 +26,6 @@ class _Repeated(TellonceError):
     def __init__(self, seen: Seen) -> None:
         super().__init__()
         self.seen = seen
-
-
-def read_command(verb: str, body: bytes, now: datetime) -> Command:
-    """Return the command in a request. Raises: CommandUnknown, CommandUnreadable, CommandTooOld, CommandTooNew."""
-    kind = COMMANDS.get(verb)
-    if kind is None:
-        raise CommandUnknown(command=verb)
-    if len(body) > COMMAND_MAX_BYTES:
-        raise CommandUnreadable("the command is too large", limit_bytes=COMMAND_MAX_BYTES)
-    try:
-        command = msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise CommandUnreadable(f"the body is not a valid {verb}: {error}") from None
-    if command.issued_at < now - REMEMBERED:
-        raise CommandTooOld()
-    if command.issued_at > now + SKEW:
-        raise CommandTooNew()
-    return command
 
 
 class Commands:
@@ -82,7 +46,7 @@ class Commands:
         stamp = Stamp(
             tenant=tenant,
             cause=command.command_id,
-            sha256=body_sha256(msgspec.json.encode(command, order="deterministic")),
+            sha256=sha256_of(command),
             now=now,
             occurred=now,
             actor=command.actor,
@@ -94,7 +58,7 @@ class Commands:
         return await self._carry_out(command, stamp)
 
     async def _carry_out(self, command: Command, stamp: Stamp) -> Done:
-        async def load(leader: bool) -> Case:  # noqa: FBT001  as the store calls it
+        async def load(leader: bool) -> Case:
             return await self._case(command, stamp, leader=leader)
 
         def judge(case: Case) -> list[AnyEvent]:
@@ -127,7 +91,7 @@ class Commands:
         ]
         looked: list[Looked] = []
 
-        async def load(leader: bool) -> Case:  # noqa: FBT001  as the store calls it
+        async def load(leader: bool) -> Case:
             looked[:] = [
                 Looked(
                     each,

@@ -15,6 +15,7 @@ from services.router.clerk import Clerk
 from services.router.domain.decide import decide_offer
 from services.router.domain.decision import Case, Stamp
 from services.router.domain.offers import candidates, waits
+from services.router.lenient import Unreadable
 from shared import conversation as conversations
 from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.errors import TellonceError
@@ -36,13 +37,17 @@ class Dispatcher:
         self._clerk = clerk
         self._ledger = ledger
         self._open: dict[Key, Conversation] = {}
+        self._unreadable: set[Key] = set()
         self._changed = asyncio.Event()
         self.position = 0
 
     async def follow(self) -> None:
-        """Keep the picture of open conversations; runs until cancelled. Raises: EventTypeUnknown, StreamDrift."""
+        """Keep the picture of open conversations; runs until cancelled. Raises: StreamDrift.
+
+        The ledger reads leniently (`LenientCodec`): a conversation with an event of a newer version is left to it.
+        """
         async for batch in self._ledger.follow(self.position):
-            self._see(batch)
+            self.see(batch)
             self._changed.set()
 
     async def dispatch(self) -> None:
@@ -54,15 +59,25 @@ class Dispatcher:
             except TimeoutError:
                 pass
             self._changed.clear()
-            for key in self._waiting():
-                await self._offer(*key)
+            await self.offer_all()
 
-    def _see(self, batch: Sequence[Recorded]) -> None:
+    async def offer_all(self) -> None:
+        """Make the offers that can be made now."""
+        for key in self._waiting():
+            await self._offer(*key)
+
+    def see(self, batch: Sequence[Recorded]) -> None:
+        """Take what was recorded into the picture."""
         for recorded in batch:
             self.position = recorded.sequence
             if not recorded.aggregate.startswith("conv-"):
                 continue
             key = (recorded.event.tenant, ConversationId(recorded.aggregate.removeprefix("conv-")))
+            if isinstance(recorded.event, Unreadable):
+                self._unreadable.add(key)
+                self._open.pop(key, None)
+            if key in self._unreadable:
+                continue
             before = self._open.get(key, NEW_CONVERSATION)
             after = conversations.evolve(before, recorded.sequence, recorded.event)
             if after.resolved:
@@ -84,7 +99,7 @@ class Dispatcher:
             return
         policy, now = self._clerk.policies.of(tenant), self._clerk.clock.now()
 
-        async def load(leader: bool) -> Case:  # noqa: FBT001  as the store calls it
+        async def load(leader: bool) -> Case:
             it = await self._clerk.store.conversation(tenant, conversation_id, leader=leader)
             asked = candidates(policy, it)
             return await self._clerk.case(tenant, conversation_id, leader=leader, asked=asked)

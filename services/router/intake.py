@@ -1,4 +1,7 @@
-"""Contact events from CONTACTS: find their conversation, decide, append. Each is decided once, however often it comes."""
+"""Contact events from CONTACTS: find their conversation, decide, append.
+
+Each is decided once, however often it comes.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +81,7 @@ class Intake:
             return
 
         def judge(case: Case) -> list[AnyEvent]:
-            if event.id in case.conversation.seen:
+            if looking.seen:
                 return []
             decision = Decision(case, stamp)
             take_in(decision, event, looking.place, looking.looked)
@@ -120,7 +123,7 @@ class Intake:
             raise NotAnEvent(type=event.type)
         conversation_id, stamp = event.conversation, self._stamp(event)
 
-        async def load(leader: bool) -> Case:  # noqa: FBT001  as the store calls it
+        async def load(leader: bool) -> Case:
             return await self._clerk.case(event.tenant, conversation_id, leader=leader)
 
         def judge(case: Case) -> list[AnyEvent]:
@@ -159,43 +162,43 @@ class _Looking:
         self._clerk = clerk
         self._stamp = stamp
         self._event = event
-        self._seen = False
+        self.seen = False
         self.looked: list[Looked] = []
         self.place = find_place(stamp.policy, event, None, [])
 
     async def seen_before(self) -> bool:
         """Tell whether a conversation at hand has the event already."""
         await self.load(False)
-        return self._seen
+        return self.seen
 
-    async def load(self, leader: bool) -> Case:  # noqa: FBT001  as the store calls it
+    async def load(self, leader: bool) -> Case:
         """Return the case for the place that the event belongs to, as things stand."""
         tenant, store = self._stamp.tenant, self._clerk.store
         self.looked = await self._look(leader)
         customer = await self._customer(leader)
         known = [
-            await store.conversation(tenant, each.conversation, leader=leader)
+            await store.known_conversation(tenant, each.conversation, leader=leader)
             for each in reversed(customer.conversations[-CONVERSATIONS_CONSIDERED:])
         ]
         referenced = await self._referenced(known, leader)
         if referenced is not None and referenced.customer not in (None, customer.id):
-            customer = await store.customer(tenant, referenced.customer, leader=leader)
+            customer = await store.known_customer(tenant, referenced.customer, leader=leader)
         everything = [*known, referenced] if referenced else known
-        self._seen = any(self._event.id in each.seen for each in everything)
+        self.seen = any(self._event.id in each.seen for each in everything)
         self.place = find_place(self._stamp.policy, self._event, referenced, known)
         chosen = next((each for each in everything if each.id == self.place.conversation), None)
         return await self._case(chosen or NEW_CONVERSATION, customer, leader)
 
-    async def _case(self, conversation: Conversation, customer: Customer, leader: bool) -> Case:  # noqa: FBT001
-        touched = [conversation.owner, conversation.offer.agent if conversation.offer else None]
+    async def _case(self, conversation: Conversation, customer: Customer, leader: bool) -> Case:
+        tenant = self._stamp.tenant
         return Case(
             conversation=conversation,
             customer=customer,
-            agents=await self._clerk.store.agents(self._stamp.tenant, touched, leader=leader),
+            agents=await self._clerk.agents_of(tenant, conversation, leader=leader),
             identities={each.hash: each.identity for each in self.looked},
         )
 
-    async def _look(self, leader: bool) -> list[Looked]:  # noqa: FBT001
+    async def _look(self, leader: bool) -> list[Looked]:
         key = self._clerk.lookup_key(self._stamp.tenant)
         found = []
         for handle in handles_of(self._stamp.policy, self._event):
@@ -204,16 +207,17 @@ class _Looking:
             found.append(Looked(handle, token, identity))
         return found
 
-    async def _customer(self, leader: bool) -> Customer:  # noqa: FBT001
+    async def _customer(self, leader: bool) -> Customer:
         customer_id = customer_behind(self._stamp.policy, self.looked)
         if customer_id is None:
             return UNKNOWN_CUSTOMER
-        return await self._clerk.store.customer(self._stamp.tenant, customer_id, leader=leader)
+        tenant = self._stamp.tenant
+        return await self._clerk.store.known_customer(tenant, customer_id, leader=leader)
 
     async def _referenced(
         self,
         known: list[Conversation],
-        leader: bool,  # noqa: FBT001
+        leader: bool,
     ) -> Conversation | None:
         """Return the conversation that has this contact already, or that a reply or reference names."""
         contact_id = self._event.open.contact_id
@@ -221,9 +225,10 @@ class _Looking:
         if holding is not None and (not holding.resolved or not opens(self._event)):
             return holding
         named = self._named()
-        if named is None:
+        if named is None or not subjects.is_token(subjects.conversation(named)):
             return None
-        found = await self._clerk.store.conversation(self._stamp.tenant, named, leader=leader)
+        tenant = self._stamp.tenant
+        found = await self._clerk.store.known_conversation(tenant, named, leader=leader)
         return found if found.id is not None else None
 
     def _named(self) -> ConversationId | None:

@@ -70,6 +70,24 @@ class Store:
         aggregate = subjects.customer(customer_id)
         return await self._load(tenant, aggregate, UNKNOWN_CUSTOMER, customers.evolve, leader)
 
+    async def known_conversation(
+        self, tenant: str, conversation_id: ConversationId, *, leader: bool
+    ) -> Conversation:
+        """Return a conversation that another aggregate names: where a replica lacks it yet, the leader is asked."""
+        found = await self.conversation(tenant, conversation_id, leader=leader)
+        if found.id is not None or leader:
+            return found
+        return await self.conversation(tenant, conversation_id, leader=True)
+
+    async def known_customer(
+        self, tenant: str, customer_id: CustomerId, *, leader: bool
+    ) -> Customer:
+        """Return a customer whom another aggregate names; see `known_conversation`."""
+        found = await self.customer(tenant, customer_id, leader=leader)
+        if found.id is not None or leader:
+            return found
+        return await self.customer(tenant, customer_id, leader=True)
+
     async def agents(
         self, tenant: str, agent_ids: Iterable[AgentId | None], *, leader: bool = False
     ) -> dict[AgentId, Agent]:
@@ -89,7 +107,7 @@ class Store:
         aggregate: str,
         empty: State,
         evolve: Callable[[State, int, AnyEvent], State],
-        leader: bool,  # noqa: FBT001  private
+        leader: bool,
     ) -> State:
         key = (tenant, aggregate)
         state: State = self._states.get(key, empty)

@@ -36,12 +36,13 @@ from shared.events import (
     CustomerCreatedOpen,
     CustomerCreatedPersonal,
     CustomerId,
+    FactOrigin,
     FormSubmitted,
     InboundEvent,
     MessageReceived,
 )
-from shared.packet import fit_text
-from shared.policy import Account, Policy
+from shared.packet import FACTS_PER_MESSAGE, fit_text
+from shared.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,21 +123,23 @@ def take_in(
     """Decide everything that one contact event of a customer means.
 
     The decision's conversation is the one of `place`, or the empty one; its customer may be unknown.
+    What a machine sent into an open matter is kept there: the customer has not switched, and nobody new waits.
     """
     before = decision.conversation
     new_contact = event.open.contact_id not in before.contacts
+    asks = before.id is None or not event.open.automatic
     if place.conversation is None:
         _open(decision, event, place.rule, looked)
     elif new_contact:
         _join(decision, event, place.rule, looked)
     decision.repeat(event)
-    if new_contact and before.id is not None:
+    if new_contact and before.id is not None and asks:
         _switch(decision, event, before)
     _note_facts(decision, event)
     if isinstance(event, CallEnded | CallMissed):
         note_lost_call(decision, event)
         _complete(decision, event)
-    elif new_contact:
+    elif new_contact and asks:
         _queue(decision, event)
 
 
@@ -250,37 +253,43 @@ def _switch(decision: Decision, event: InboundEvent, before: Conversation) -> No
 
 
 def _note_facts(decision: Decision, event: InboundEvent) -> None:
+    """State what the menu, the form and the text say: at most FACTS_PER_MESSAGE of them, in this order."""
     if event.open.automatic:
         return
-    account = decision.policy.account(event.open.channel, event.open.account)
-    contact_id = event.open.contact_id
+    stated = [
+        *_chosen_facts(decision.policy, event),
+        *(("text", name, value) for name, value in facts_in(decision.policy, text_of(event))),
+    ]
+    told: set[tuple[str, str]] = set()
+    for origin, name, value in stated:
+        value = fit_text(value.strip())
+        if not value or (name, value) in told:
+            continue
+        if len(told) == FACTS_PER_MESSAGE:
+            break
+        told.add((name, value))
+        state_fact(decision, name, value, origin=origin, contact_id=event.open.contact_id)
+
+
+def _chosen_facts(policy: Policy, event: InboundEvent) -> list[tuple[FactOrigin, str, str]]:
+    """Return what the account's rules make of a digit or of form fields, as (origin, name, value)."""
+    account = policy.account(event.open.channel, event.open.account)
+    if account is None:
+        return []
     match event:
         case CallMenuSelected():
             digits = event.open.digits
-            rule = account.menu.get(digits) if account else None
-            if rule is not None:
-                state_fact(
-                    decision, rule.fact, rule.value or digits, origin="menu", contact_id=contact_id
-                )
-        case FormSubmitted():
-            _note_fields(decision, event, account)
+            rule = account.menu.get(digits)
+            return [] if rule is None else [("menu", rule.fact, rule.value or digits)]
+        case FormSubmitted(personal=personal) if personal is not None:
+            rules = account.fields
+            return [
+                ("form", rules[name].fact, value)
+                for name, value in personal.fields
+                if name in rules
+            ]
         case _:
-            pass
-    for name, value in facts_in(decision.policy, text_of(event)):
-        state_fact(decision, name, fit_text(value), origin="text", contact_id=contact_id)
-
-
-def _note_fields(decision: Decision, event: FormSubmitted, account: Account | None) -> None:
-    rules = account.fields if account else {}
-    for name, value in event.personal.fields if event.personal else []:
-        if name in rules and value.strip():
-            state_fact(
-                decision,
-                rules[name].fact,
-                fit_text(value.strip()),
-                origin="form",
-                contact_id=event.open.contact_id,
-            )
+            return []
 
 
 def _queue(decision: Decision, event: InboundEvent) -> None:

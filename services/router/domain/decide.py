@@ -27,8 +27,6 @@ from shared.commands import (
     WrapUp,
 )
 from shared.errors import (
-    AgentUnknown,
-    CommandForbidden,
     CommandStale,
     CommandUnknown,
     ConversationNotOwned,
@@ -37,23 +35,17 @@ from shared.errors import (
 )
 from shared.events import AgentId, AnyEvent, OfferId, TransferId
 from shared.packet import check_text
-from shared.policy import Policy
+from shared.requests import agent_of
 
 OFFER_EXPIRY = "offer_expiry"
 TRANSFER_EXPIRY = "transfer_expiry"
 
 OWNERS_ONLY = (Transfer, SendMessage, Resolve)
 """Commands that only the owner of the conversation may give."""
-
-
-def agent_of(policy: Policy, actor: str) -> AgentId:
-    """Return the agent who gives a command. Raises: CommandForbidden for services, AgentUnknown."""
-    kind, _, name = actor.partition(":")
-    if kind != "agent":
-        raise CommandForbidden()
-    if name not in policy.agents:
-        raise AgentUnknown(agent=name)
-    return AgentId(name)
+AFTER_THE_END = (KeepPromise,)
+"""Commands that a resolved conversation takes: what was promised outlives the matter."""
+ACCEPTING = (AcceptOffer, AcceptTransfer)
+"""Commands that are compared with the packet of their offer."""
 
 
 def decide(case: Case, command: Command, stamp: Stamp) -> list[AnyEvent]:
@@ -83,7 +75,7 @@ def _check_conversation(
     it = decision.conversation
     if it.id is None:
         raise ConversationUnknown()
-    if it.resolved:
+    if it.resolved and not isinstance(command, AFTER_THE_END):
         raise ConversationResolved()
     if isinstance(command, OWNERS_ONLY) and it.owner != agent_id:
         raise ConversationNotOwned()
@@ -91,7 +83,7 @@ def _check_conversation(
 
 
 def _check_expected(decision: Decision, command: ConversationCommand) -> None:
-    """Raises: CommandStale when the offer or transfer that the caller saw is not the one that stands."""
+    """Raises: CommandStale when the offer, transfer or packet that the caller saw is not the one that stands."""
     it, expected = decision.conversation, command.expected
     if expected is None:
         return
@@ -99,6 +91,8 @@ def _check_expected(decision: Decision, command: ConversationCommand) -> None:
     transfer_id = it.transfer.transfer_id if it.transfer else None
     if expected.offer_id not in (None, offer_id) or expected.transfer_id not in (None, transfer_id):
         raise CommandStale(offer_id=offer_id, transfer_id=transfer_id)
+    if not isinstance(command, ACCEPTING) and expected.packet_id not in (None, it.packet_id):
+        raise CommandStale(packet_id=it.packet_id)
 
 
 def _decide_on_conversation(  # noqa: C901  one line per command

@@ -7,6 +7,7 @@ from datetime import datetime
 from services.router.domain.decision import Decision
 from services.router.domain.handover import attach_packet
 from services.router.domain.offers import release, reserve
+from services.router.domain.transfers import cancel_transfer
 from shared.commands import AttemptCallback, CloseCallback, SendMessage, WrapUp
 from shared.conversation import Callback, Contact, Promise
 from shared.conversation.contacts import CALL_CHANNELS
@@ -48,6 +49,9 @@ from shared.events import (
 )
 from shared.packet import check_text
 from shared.policy import Account, Policy
+
+RESOLVED = "resolved"
+"""Why a callback ends that is still owed when the owner closes the matter."""
 
 
 def make_promise(decision: Decision, agent_id: AgentId, text: str, due: datetime) -> None:
@@ -101,11 +105,14 @@ def attempt_callback(decision: Decision, agent_id: AgentId, command: AttemptCall
 def close_callback(decision: Decision, agent_id: AgentId, command: CloseCallback) -> None:
     """The callback ends for a stated reason. Raises: CallbackNotOpen."""
     callback = _open_callback(decision, command.callback_id)
+    _close_callback(decision, agent_id, callback.callback_id, check_text(command.reason))
+
+
+def _close_callback(
+    decision: Decision, agent_id: AgentId, callback_id: CallbackId, reason: str
+) -> None:
     decision.on_conversation(
-        CallbackClosed,
-        CallbackClosedOpen(
-            callback_id=callback.callback_id, agent=agent_id, reason=check_text(command.reason)
-        ),
+        CallbackClosed, CallbackClosedOpen(callback_id=callback_id, agent=agent_id, reason=reason)
     )
 
 
@@ -162,7 +169,10 @@ def outbound_account(policy: Policy, channel: str) -> tuple[str, Account]:
 
 
 def wrap_up(decision: Decision, agent_id: AgentId, command: WrapUp) -> None:
-    """The agent says how the contacts went; already wrapped up: decide nothing. Raises: TextTooLong, TextHasNul."""
+    """The agent says how the contacts went; already wrapped up: decide nothing. Raises: TextTooLong, TextHasNul.
+
+    A call that still rings went nowhere yet.
+    """
     check_text(command.summary)
     if command.next_step is not None:
         check_text(command.next_step)
@@ -170,10 +180,16 @@ def wrap_up(decision: Decision, agent_id: AgentId, command: WrapUp) -> None:
     wanted = [
         each
         for each in contacts
-        if not each.wrapped_up and command.contact_id in (None, each.contact_id)
+        if not each.wrapped_up
+        and command.contact_id in (None, each.contact_id)
+        and not _rings(each)
     ]
     for contact in wanted:
         _wrap_up_one(decision, agent_id, contact, command)
+
+
+def _rings(contact: Contact) -> bool:
+    return contact.channel in CALL_CHANNELS and contact.live and contact.status == "waiting"
 
 
 def _wrap_up_one(decision: Decision, agent_id: AgentId, contact: Contact, command: WrapUp) -> None:
@@ -191,11 +207,20 @@ def _wrap_up_one(decision: Decision, agent_id: AgentId, contact: Contact, comman
 
 
 def resolve(decision: Decision, agent_id: AgentId, confirmed: bool | None) -> None:
-    """The owner closes the matter. Raises: ConversationNotWrappedUp."""
+    """The owner closes the matter: nothing stays open that nobody could close any more.
+
+    A transfer under way is taken back, callbacks still owed are closed for this reason.
+    Raises: ConversationNotWrappedUp.
+    """
     contacts = decision.conversation.contacts.values()
     missing = sum(not each.wrapped_up and each.status != "lost" for each in contacts)
     if missing:
         raise ConversationNotWrappedUp(contacts=missing)
+    if decision.conversation.transfer is not None:
+        cancel_transfer(decision, agent_id, decision.conversation.transfer.transfer_id)
+    for callback in decision.conversation.callbacks.values():
+        if callback.status == "open":
+            _close_callback(decision, agent_id, callback.callback_id, RESOLVED)
     decision.on_conversation(
         ConversationResolved,
         ConversationResolvedOpen(agent=agent_id, confirmed_by_customer=confirmed),

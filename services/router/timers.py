@@ -1,4 +1,4 @@
-"""What arrives at the router, each in one screen: contact events and fired timers."""
+"""Fired timers: questions whether something is still due."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import msgspec
 from services.router.clerk import Clerk
 from services.router.domain.decide import decide_timer
 from services.router.domain.decision import Case, Stamp
-from services.router.intake import Intake
-from shared.codec import Codec
 from shared.errors import NotAnEvent
 from shared.events import AnyEvent, ConversationId
 from shared.serving import Arrived, Later
@@ -18,26 +16,23 @@ TIMER_ASKED_AGAIN_SECONDS = 10.0
 TIMER_ASKED_AT_MOST = 2
 
 
-class Handlers:
-    """The router's stream handlers. They never acknowledge: `shared.serving` does."""
+class FiredTimers:
+    """Answers the router's timers. It never acknowledges: `shared.serving` does."""
 
-    def __init__(self, clerk: Clerk, intake: Intake, codec: Codec) -> None:
+    def __init__(self, clerk: Clerk) -> None:
         self._clerk = clerk
-        self._intake = intake
-        self._codec = codec
 
-    async def contact(self, arrived: Arrived) -> None:
-        """One message of CONTACTS. Raises: NotAnEvent, EventTypeUnknown, LedgerUnavailable, ViewUnavailable."""
-        [event] = await self._codec.unseal([arrived.body])
-        await self._intake.take(event)
+    async def ask(self, arrived: Arrived) -> None:
+        """One fired timer: is it still due? What it asks about may not be stored yet: it is asked once more.
 
-    async def fired(self, arrived: Arrived) -> None:
-        """One fired timer: is it still due? What it asks about may not be stored yet: it is asked once more."""
+        Raises: NotAnEvent, TenantUnknown, Later, EventTypeUnknown, LedgerUnavailable.
+        """
         try:
             timer = read_timer(arrived.body)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise NotAnEvent() from error
         clerk, now = self._clerk, self._clerk.clock.now()
+        policy = clerk.policies.of(timer.tenant)
         stamp = Stamp(
             tenant=timer.tenant,
             cause=f"{timer.kind}:{timer.id}",
@@ -45,13 +40,13 @@ class Handlers:
             now=now,
             occurred=timer.due,
             actor=f"rule:{timer.kind}@{clerk.policy_version(timer.tenant)}",
-            policy=clerk.policies.of(timer.tenant),
+            policy=policy,
             policy_version=clerk.policy_version(timer.tenant),
         )
         conversation_id = ConversationId(timer.aggregate.removeprefix("conv-"))
         answered: list[AnyEvent] = []
 
-        async def load(leader: bool) -> Case:  # noqa: FBT001  as the store calls it
+        async def load(leader: bool) -> Case:
             return await clerk.case(timer.tenant, conversation_id, leader=leader)
 
         def judge(case: Case) -> list[AnyEvent]:

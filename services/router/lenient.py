@@ -1,0 +1,43 @@
+"""Reading a ledger that holds events of a newer version: they are set aside, and nobody else waits for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import msgspec
+
+from shared.codec import PlainCodec, decode
+from shared.errors import EventTypeUnknown, NotAnEvent
+from shared.events import AnyEvent
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """Stands for an event that this version cannot read. `tenant`: empty when even that cannot be read."""
+
+    tenant: str = ""
+
+
+_envelope = msgspec.json.Decoder(Unreadable)
+
+
+class LenientCodec(PlainCodec):
+    """As PlainCodec, with `Unreadable` in the place of what it does not know. For followers only."""
+
+    async def unseal(self, bodies: Sequence[bytes]) -> list[AnyEvent]:
+        """Never fails."""
+        return [_decoded(body) for body in bodies]
+
+
+def _decoded(body: bytes) -> AnyEvent:
+    try:
+        return decode(body)
+    except (EventTypeUnknown, NotAnEvent):
+        return cast("AnyEvent", _envelope_of(body))
+
+
+def _envelope_of(body: bytes) -> Unreadable:
+    try:
+        return _envelope.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Unreadable()

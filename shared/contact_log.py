@@ -1,0 +1,35 @@
+"""Writes contact events to CONTACTS: the client of that stream, as the ledger client is the ledger's.
+
+Only ingest and notify (for what became of a message) write there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shared import subjects
+from shared.bus import Bus
+from shared.codec import Codec
+from shared.events import ContactEvent
+
+
+class ContactLog:
+    """Stores contact events in order, each once per event id."""
+
+    def __init__(self, bus: Bus, codec: Codec) -> None:
+        self._bus = bus
+        self._codec = codec
+
+    async def publish(self, events: Sequence[tuple[str, str, ContactEvent]]) -> None:
+        """Store (channel, routing key, event) in this order; all are acknowledged when it returns.
+
+        Sending the same again stores only what is missing.
+        Raises: BusUnavailable, JetStreamRefused; some may be stored then.
+        """
+        bodies = await self._codec.seal([event for _, _, event in events])
+        await self._bus.store_many(
+            [
+                (subjects.contact(event.tenant, channel, routing_key), body, event.id)
+                for (channel, routing_key, event), body in zip(events, bodies, strict=True)
+            ]
+        )

@@ -1,0 +1,58 @@
+"""How a request on the bus is read: its size, its shape, its age, and who sends it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from shared.commands import COMMANDS, REMEMBERED, SKEW, Command
+from shared.errors import (
+    AgentUnknown,
+    CommandForbidden,
+    CommandTooNew,
+    CommandTooOld,
+    CommandUnknown,
+    CommandUnreadable,
+)
+from shared.events import AgentId
+from shared.ids import body_sha256
+from shared.policy import Policy
+
+COMMAND_MAX_BYTES = 131_072
+
+
+def read_command(verb: str, body: bytes, now: datetime) -> Command:
+    """Return the command in a request.
+
+    Raises: CommandUnknown, CommandUnreadable, CommandTooOld, CommandTooNew.
+    """
+    kind = COMMANDS.get(verb)
+    if kind is None:
+        raise CommandUnknown(command=verb)
+    if len(body) > COMMAND_MAX_BYTES:
+        raise CommandUnreadable("the command is too large", limit_bytes=COMMAND_MAX_BYTES)
+    try:
+        command = msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CommandUnreadable(f"the body is not a valid {verb}: {error}") from None
+    if now - command.issued_at > REMEMBERED:
+        raise CommandTooOld(command_id=command.command_id)
+    if command.issued_at - now > SKEW:
+        raise CommandTooNew(command_id=command.command_id)
+    return command
+
+
+def sha256_of(command: Command) -> str:
+    """Return the hash by which a repeated command is told from a reused id: of its canonical form."""
+    return body_sha256(msgspec.json.encode(command, order="deterministic"))
+
+
+def agent_of(policy: Policy, actor: str) -> AgentId:
+    """Return the agent who gives a command. Raises: CommandForbidden for services, AgentUnknown."""
+    kind, _, name = actor.partition(":")
+    if kind != "agent":
+        raise CommandForbidden(actor=actor)
+    if name not in policy.agents:
+        raise AgentUnknown(agent=name)
+    return AgentId(name)
