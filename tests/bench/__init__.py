@@ -1,0 +1,1 @@
+"""What the house costs, as ratios to the bare parts: `python -m tests.bench`. No figure is asserted."""

@@ -1,0 +1,59 @@
+"""`python -m tests.bench [--seed N]`: measures and prints. It asserts no goal and exits 0 when it could measure."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from shared.codec import decode
+from shared.ledger import Recorded
+from tests.bench import appends, end_to_end, projecting
+from tests.bench.figures import HEAD
+from tests.bench.place import copied, told
+
+PROJECTED_EVENTS = 4_000
+
+
+def multiplied(events: Sequence[Recorded], wanted: int) -> list[Recorded]:
+    """Return real events, repeated with other ids until there are `wanted`, as the ledger would hold them."""
+    found: list[Recorded] = []
+    number = 0
+    while len(found) < wanted:
+        number += 1
+        for recorded in events[: wanted - len(found)]:
+            body = copied(recorded.body, number)
+            event = decode(body)
+            aggregate = event.aggregate
+            found.append(Recorded(len(found) + 1, recorded.stored, aggregate, event, body))
+    return found
+
+
+async def run(seed: int, folder: Path) -> None:
+    """Measure everything, one after another."""
+    print(told(seed))
+    print(f"\n{HEAD}", flush=True)
+    for figure in await appends.compare(folder, seed):
+        print(figure.line(), flush=True)
+    delays, events = await end_to_end.measure(folder, seed)
+    figure = await projecting.compare(folder, multiplied(events, PROJECTED_EVENTS))
+    print(figure.line(), flush=True)
+    print("\n".join(delays.lines()), flush=True)
+
+
+def main() -> None:
+    """Read the command line and run."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1, help="for ids and telephone numbers")
+    seed: int = parser.parse_args().seed
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="tellonce-bench-") as folder:
+        asyncio.run(run(seed, Path(folder)))
+    print(f"measured in {time.monotonic() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

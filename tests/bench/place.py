@@ -1,0 +1,122 @@
+"""Where a measurement runs: versions, machine, and a second set of streams beside the real ones."""
+
+from __future__ import annotations
+
+import os
+import platform
+import random
+import re
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from typing_extensions import override
+
+from shared import streams
+from shared.bus import Bus
+from shared.deliveries import Message
+from shared.embedded import binaries
+from shared.ids import scoped_id
+
+BESIDE = "bench"
+"""First token of all subjects beside the real ones."""
+_ID = re.compile(rb"\b[a-z2-7]{32}\b")
+_PHONE = re.compile(rb"\+4860\d{7}")
+
+
+def told(seed: int) -> str:
+    """Return what was measured on: versions, sync mode, machine, seed."""
+    processor = "unknown"
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        named = re.search(r"^model name\s*:\s*(.+)$", cpuinfo.read_text(), re.MULTILINE)
+        processor = named.group(1) if named else platform.machine()
+    nats = ".".join(map(str, binaries.version(binaries.nats_server())))
+    postgres = ".".join(map(str, binaries.version(binaries.postgres_folder() / "postgres")))
+    packages = ", ".join(
+        f"{name} {version(name)}" for name in ("nats-py", "faststream", "asyncpg", "msgspec")
+    )
+    return (
+        f"nats-server {nats} (sync_interval: always, one node), postgres {postgres} (fsync and synchronous_commit on)\n"
+        f"{packages}, python {platform.python_version()}\n"
+        f"{os.cpu_count()} x {processor}, {platform.system()} {platform.release()}; seed {seed}"
+    )
+
+
+class Beside(Bus):
+    """The same connection and server, but every stream subject has `bench.` before it.
+
+    So the house's own clients write to streams of the same settings that nobody else consumes.
+    """
+
+    @override
+    async def publish(
+        self,
+        subject: str,
+        body: bytes = b"",
+        *,
+        reply: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        await super().publish(_moved(subject), body, reply=reply, headers=_moved_target(headers))
+
+    @override
+    async def request(
+        self,
+        subject: str,
+        body: bytes = b"",
+        *,
+        timeout_seconds: float = 5.0,
+        headers: Mapping[str, str] | None = None,
+    ) -> bytes:
+        return await super().request(
+            _moved(subject), body, timeout_seconds=timeout_seconds, headers=_moved_target(headers)
+        )
+
+
+def _moved(subject: str) -> str:
+    return subject if subject.startswith(("$", "_")) else f"{BESIDE}.{subject}"
+
+
+def _moved_target(headers: Mapping[str, str] | None) -> Mapping[str, str] | None:
+    """A schedule names where it fires: that moves too."""
+    target = "Nats-Schedule-Target"
+    if headers is None or target not in headers:
+        return headers
+    return {**headers, target: _moved(headers[target])}
+
+
+async def make_streams_beside(bus: Bus) -> None:
+    """Make BENCH_<name> for every stream of the house, with its settings."""
+    for config in streams.stream_configs():
+        moved: dict[str, Any] = {**config, "name": beside(config["name"])}
+        moved["subjects"] = [_moved(each) for each in config["subjects"]]
+        if "republish" in config:
+            src, dest = config["republish"]["src"], config["republish"]["dest"]
+            moved["republish"] = {"src": _moved(src), "dest": f"live.{_moved(dest)}"}
+        await bus.api(f"STREAM.CREATE.{moved['name']}", moved)
+
+
+def beside(stream: str) -> str:
+    return f"BENCH_{stream}"
+
+
+def copied(body: bytes, number: int) -> bytes:
+    """Return a stored event as another customer's: all ids and numbers are others, the same ones everywhere."""
+
+    def other_id(found: re.Match[bytes]) -> bytes:
+        return scoped_id("copy", str(number), found.group().decode()).encode()
+
+    def other_phone(found: re.Match[bytes]) -> bytes:
+        digits = random.Random(f"{number}{found.group().decode()}").randrange(10**7)
+        return b"+4860%07d" % digits
+
+    return _PHONE.sub(other_phone, _ID.sub(other_id, body))
+
+
+def read_json(message: Message) -> dict[str, Any]:
+    """Return the object in a message."""
+    found: dict[str, Any] = msgspec.json.decode(message.body)
+    return found
