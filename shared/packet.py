@@ -72,7 +72,10 @@ def fit_text(text: str) -> str:
 
 
 def canonical(packet: Packet) -> bytes:
-    """Return the packet's canonical form: JSON with sorted keys and no blanks. Same packet, same bytes."""
+    """Return the packet's canonical form: JSON without blanks, keys in the order of the schema.
+
+    Same packet, same bytes. Exactly these stand inside the stored `context.packaged`: cut out, they can be hashed.
+    """
     return _encoder.encode(packet)
 
 
@@ -171,7 +174,7 @@ def _who(conversation: Conversation, customer: Customer) -> Who:
         provisional=customer.provisional,
         name=_cut(customer.name, NAME_MAX_BYTES),
         salutation=_cut(customer.salutation, NAME_MAX_BYTES),
-        language=customer.language,
+        language=_cut(customer.language, NAME_MAX_BYTES),
         identities=[
             Known(
                 kind=each.kind,

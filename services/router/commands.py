@@ -9,8 +9,9 @@ from services.router.domain import people
 from services.router.domain.decide import decide
 from services.router.domain.decision import Case, Decision, Stamp
 from services.router.domain.identify import Looked, lookup_token
+from shared import subjects
 from shared.commands import Command, ConversationCommand, Done, RegisterCustomer
-from shared.errors import TellonceError
+from shared.errors import CommandUnreadable, ConversationUnknown, TellonceError
 from shared.events import AgentId, AnyEvent, CustomerId, Handle, HandleKind
 from shared.ids import scoped_id
 from shared.memory import Memory, Seen, recall
@@ -43,6 +44,8 @@ class Commands:
         policy = clerk.policies.of(tenant)
         now = clerk.clock.now()
         command = read_command(verb, body, now)
+        if not subjects.is_token(_actor(command)):
+            raise CommandUnreadable("the actor is no name")
         stamp = Stamp(
             tenant=tenant,
             cause=command.command_id,
@@ -70,14 +73,19 @@ class Commands:
         except _Repeated as repeated:
             return _done(repeated.seen, 0)
         case = await self._case(command, stamp, leader=False)
+        if command.command_id not in _memory(
+            case, command
+        ):  # nothing was changed, or a replica lags
+            case = await self._case(command, stamp, leader=True)
         return _done(_memory(case, command).get(command.command_id), _sequence(case, command))
 
     async def _case(self, command: Command, stamp: Stamp, *, leader: bool) -> Case:
         """Load what a command looks at: its conversation, the customer, and every agent it may touch."""
-        store = self._clerk.store
-        actor = AgentId(command.actor.partition(":")[2])
+        store, actor = self._clerk.store, _actor(command)
         if not isinstance(command, ConversationCommand):
             return Case(agents=await store.agents(stamp.tenant, [actor], leader=leader))
+        if not subjects.is_token(subjects.conversation(command.conversation)):
+            raise ConversationUnknown()
         case = await self._clerk.case(stamp.tenant, command.conversation, leader=leader)
         mine = await store.agents(stamp.tenant, [actor], leader=leader)
         return replace(case, agents={**case.agents, **mine})
@@ -89,6 +97,8 @@ class Commands:
             Handle(kind=each.kind, value=normalised(each.kind, each.value), verified=each.verified)
             for each in command.handles
         ]
+        if not all(each.value for each in handles):
+            raise CommandUnreadable("a handle is no phone number and no address")
         looked: list[Looked] = []
 
         async def load(leader: bool) -> Case:
@@ -129,13 +139,17 @@ def _memory(case: Case, command: Command) -> Memory:
     """Return where a command's id is remembered: in its conversation, else with the agent who gave it."""
     if isinstance(command, ConversationCommand):
         return case.conversation.seen
-    return case.agent(AgentId(command.actor.partition(":")[2])).seen
+    return case.agent(_actor(command)).seen
 
 
 def _sequence(case: Case, command: Command) -> int:
     if isinstance(command, ConversationCommand):
         return case.conversation.sequence
-    return case.agent(AgentId(command.actor.partition(":")[2])).sequence
+    return case.agent(_actor(command)).sequence
+
+
+def _actor(command: Command) -> AgentId:
+    return AgentId(command.actor.partition(":")[2])
 
 
 def _refuse_repeated(memory: Memory, stamp: Stamp) -> None:

@@ -15,7 +15,7 @@ from services.router.clerk import Clerk
 from services.router.domain.decide import decide_offer
 from services.router.domain.decision import Case, Stamp
 from services.router.domain.offers import candidates, waits
-from services.router.lenient import Unreadable
+from services.router.lenient import is_unreadable
 from shared import conversation as conversations
 from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.errors import TellonceError
@@ -73,7 +73,7 @@ class Dispatcher:
             if not recorded.aggregate.startswith("conv-"):
                 continue
             key = (recorded.event.tenant, ConversationId(recorded.aggregate.removeprefix("conv-")))
-            if isinstance(recorded.event, Unreadable):
+            if is_unreadable(recorded.event):
                 self._unreadable.add(key)
                 self._open.pop(key, None)
             if key in self._unreadable:

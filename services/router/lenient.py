@@ -18,6 +18,11 @@ class Unreadable(msgspec.Struct, frozen=True):
     tenant: str = ""
 
 
+def is_unreadable(event: object) -> bool:
+    """Tell whether an event of a lenient read stands for one that could not be read."""
+    return isinstance(event, Unreadable)
+
+
 _envelope = msgspec.json.Decoder(Unreadable)
 
 

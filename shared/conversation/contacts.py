@@ -8,13 +8,13 @@ from msgspec.structs import replace
 
 from shared.conversation.state import Contact, ContactStatus, Conversation
 from shared.events import (
-    CallEnded,
-    CallMissed,
+    CallAnswered,
     CallStarted,
     ContactId,
     ContactQueued,
     ContactWrappedUp,
     FormSubmitted,
+    InboundEvent,
     MessageReceived,
 )
 from shared.events.packet import Done, Said
@@ -30,10 +30,8 @@ ERASED = ""
 """What stands where a personal part was erased."""
 
 
-def begun(
-    it: Conversation, event: CallStarted | MessageReceived | FormSubmitted | CallEnded | CallMissed
-) -> Conversation:
-    """Return the conversation with the event's contact in it."""
+def begun(it: Conversation, event: InboundEvent) -> Conversation:
+    """Return the conversation with the event's contact in it: the first event seen of a contact begins it."""
     opened = event.open
     if opened.contact_id in it.contacts:
         return replace(it, last_activity=event.recorded)
@@ -57,8 +55,10 @@ def _first_status(it: Conversation, channel: str) -> ContactStatus:
     return "waiting" if it.owner is None or channel in CALL_CHANNELS else "accepted"
 
 
-def answered(it: Conversation, contact_id: ContactId) -> Conversation:
+def answered(it: Conversation, event: CallAnswered) -> Conversation:
     """The provider connected the call: to the owner, or to the voice menu while nobody owns the conversation."""
+    contact_id = event.open.contact_id
+    it = begun(it, event)
     if it.owner is None:
         return change_contact(it, contact_id, answered=True)
     return change_contact(it, contact_id, answered=True, status="accepted")
@@ -67,12 +67,15 @@ def answered(it: Conversation, contact_id: ContactId) -> Conversation:
 def contacted(
     it: Conversation, event: CallStarted | MessageReceived | FormSubmitted
 ) -> Conversation:
-    it = begun(it, event)
+    """The customer is here. What a machine sent is kept with the matter; it is nothing that somebody must answer."""
+    automatic = event.open.automatic
+    if not (automatic and it.contacts):
+        it = begun(it, event)
     if isinstance(event, CallStarted):
         return it
     text = words(event)
     it = say(it, event.recorded, "customer", event.open.channel, text)
-    if event.open.automatic:
+    if automatic:
         return it
     reference = event.open.provider_id if event.open.channel == "email" else it.last_reference
     matter = it.matter or " ".join(text.split())[:MATTER_MAX_CHARACTERS] or None

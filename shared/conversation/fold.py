@@ -50,6 +50,7 @@ from shared.events import (
     CallbackRequested,
     CallEnded,
     CallHeld,
+    CallMenuSelected,
     CallMissed,
     CallResumed,
     CallStarted,
@@ -94,7 +95,7 @@ def evolve(conversation: Conversation, sequence: int, event: AnyEvent) -> Conver
     """Return the conversation after one event of `conv-<id>`. It never fails; unknown types change nothing."""
     changed = _apply(conversation, sequence, event)
     # What a packet shows is compared before and after: an offer that nobody took costs no new packet.
-    shown = isinstance(event, ContextPackaged) or (changed.shown and isinstance(event, _NOT_SHOWN))
+    shown = isinstance(event, ContextPackaged) or (changed.shown and _shows_the_same(event))
     return replace(
         changed, sequence=sequence, shown=shown, seen=remember(conversation.seen, sequence, event)
     )
@@ -113,14 +114,17 @@ _NOT_SHOWN = (
     ContactOffered,
     ContactRejected,
     ContactOfferExpired,
-    ContactAccepted,
     ContactCompleted,
     TransferRequested,
     TransferOffered,
     ChannelSwitched,
-    CallbackReached,
 )
-"""They change nothing that a packet shows, or they are the very event that the packet goes with."""
+"""They change nothing that a packet shows; a transfer's packet shows the transfer already."""
+
+
+def _shows_the_same(event: AnyEvent) -> bool:
+    refused_by_one = isinstance(event, TransferRejected) and not event.open.final
+    return refused_by_one or isinstance(event, _NOT_SHOWN)
 
 
 def _packaged(it: Conversation, event: ContextPackaged) -> Conversation:
@@ -136,12 +140,14 @@ def _apply(it: Conversation, sequence: int, event: AnyEvent) -> Conversation:  #
             )
         case CallStarted() | MessageReceived() | FormSubmitted():
             return contacted(it, event)
+        case CallMenuSelected():
+            return begun(it, event)
         case CallAnswered():
-            return answered(it, event.open.contact_id)
+            return answered(it, event)
         case CallHeld():
-            return change_contact(it, event.open.contact_id, on_hold=True)
+            return change_contact(begun(it, event), event.open.contact_id, on_hold=True)
         case CallResumed():
-            return change_contact(it, event.open.contact_id, on_hold=False)
+            return change_contact(begun(it, event), event.open.contact_id, on_hold=False)
         case CallEnded() | CallMissed():
             return change_contact(begun(it, event), event.open.contact_id, over=True, on_hold=False)
         case ConversationJoined():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from shared.conversation.contacts import ERASED, did, say
-from shared.conversation.ownership import owned
+from shared.conversation.ownership import hop_closed, owned
 from shared.conversation.state import Callback, Conversation, Outbound, Promise, StatedFact
 from shared.events import (
     CallbackAttempted,
@@ -96,7 +96,14 @@ def callback_changed(
             due=opened.due,
             reason=opened.reason,
         )
-        return replace(it, callbacks={**it.callbacks, key: owed}, queue=it.queue or opened.queue)
+        it = replace(it, callbacks={**it.callbacks, key: owed})
+        if it.owner is not None:
+            return it
+        return replace(
+            it,
+            queue=it.queue or opened.queue,
+            first_queue=it.first_queue or opened.queue,
+        )
     callback = it.callbacks.get(key)
     if callback is None:
         return it
@@ -111,7 +118,11 @@ def callback_changed(
     ended = replace(callback, status=status)
     it = replace(it, callbacks={**it.callbacks, key: ended})
     it = did(it, Done(what=what, by=event.open.agent, at=event.recorded, text=None))
-    return owned(it, event.open.agent, event.recorded) if isinstance(event, CallbackReached) else it
+    if not isinstance(event, CallbackReached):
+        return it
+    if it.transfer is not None:
+        it = hop_closed(it, "superseded")
+    return owned(it, event.open.agent, event.recorded)
 
 
 def message_requested(it: Conversation, event: MessageRequested) -> Conversation:

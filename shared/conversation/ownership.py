@@ -31,6 +31,17 @@ def offered(event: ContactOffered | TransferOffered) -> Offer:
 
 
 def owned(it: Conversation, agent: AgentId, at: datetime) -> Conversation:
+    return replace(
+        _taken(it, agent, at),
+        offer=None,
+        transfer=None,
+        passed_over={},
+        handovers=it.handovers + (agent != it.owner),
+    )
+
+
+def _taken(it: Conversation, agent: AgentId, at: datetime) -> Conversation:
+    """Nobody waits any longer: the agent has all of it."""
     waited = int((at - it.waiting_since).total_seconds()) if it.waiting_since else 0
     taken = {
         key: replace(each, status="accepted") if each.status == "waiting" else each
@@ -41,12 +52,8 @@ def owned(it: Conversation, agent: AgentId, at: datetime) -> Conversation:
         contacts=taken,
         owner=agent,
         queue=None,
-        offer=None,
-        transfer=None,
-        passed_over={},
         waiting_since=None,
         waited_seconds=it.waited_seconds + waited,
-        handovers=it.handovers + (agent != it.owner),
     )
 
 
@@ -86,8 +93,9 @@ def transfer_requested(it: Conversation, event: TransferRequested) -> Conversati
     it = replace(it, transfer=transfer, hops=(*it.hops, hop), passed_over={})
     if opened.kind == "warm":
         return it
-    it = replace(it, owner=None, queue=opened.to.queue, waiting_since=event.recorded)
-    return _all_wait(it)
+    # On its way to one agent or a team it stands in the queue where it came in: somebody must see it (I14).
+    queue = opened.to.queue or it.first_queue
+    return _all_wait(replace(it, owner=None, queue=queue, waiting_since=event.recorded))
 
 
 def hop_closed(it: Conversation, outcome: str, accepted: datetime | None = None) -> Conversation:
@@ -112,7 +120,7 @@ def returned(it: Conversation, returned_to: str, at: datetime, outcome: str) -> 
     it = replace(hop_closed(it, outcome), transfer=None, offer=None, passed_over={})
     kind, _, name = returned_to.partition("-")
     if kind == "agent":
-        return replace(it, owner=AgentId(name), queue=None, waiting_since=None)
+        return it if it.owner == name else _taken(it, AgentId(name), at)
     return _all_wait(replace(it, owner=None, queue=name, waiting_since=it.waiting_since or at))
 
 

@@ -118,7 +118,10 @@ class Callback(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HopTaken(msgspec.Struct, frozen=True, kw_only=True):
-    """One hand-over. `outcome`: `open`, `accepted`, `rejected`, `cancelled` or `expired`."""
+    """One hand-over.
+
+    `outcome`: `open`, `accepted`, `rejected`, `cancelled`, `expired`, or `superseded` when a call-back came first.
+    """
 
     transfer_id: TransferId
     kind: TransferKind

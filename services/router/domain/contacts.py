@@ -261,8 +261,8 @@ def _note_facts(decision: Decision, event: InboundEvent) -> None:
         *(("text", name, value) for name, value in facts_in(decision.policy, text_of(event))),
     ]
     told: set[tuple[str, str]] = set()
-    for origin, name, value in stated:
-        value = fit_text(value.strip())
+    for origin, name, said in stated:
+        value = fit_text(said.strip())
         if not value or (name, value) in told:
             continue
         if len(told) == FACTS_PER_MESSAGE:

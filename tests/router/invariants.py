@@ -1,0 +1,136 @@
+"""What holds after every step of every history, whatever happened."""
+
+from __future__ import annotations
+
+from services.router.domain.handover import HANDOVERS
+from shared import conversation as conversations
+from shared import customer as customers
+from shared import subjects
+from shared.conversation import Conversation
+from shared.conversation.contacts import CALL_CHANNELS
+from shared.events import (
+    AnyEvent,
+    CallbackReached,
+    ContactAccepted,
+    ContextPackaged,
+    FactCorrected,
+    FactStated,
+    TransferAccepted,
+)
+from shared.events.packet import Folded, Packet
+from shared.ledger import Recorded
+from shared.packet import PACKET_MAX_BYTES, canonical, package
+from tests.router.world import World
+
+
+async def check(world: World, after: int = 0) -> None:
+    """Check every invariant of everything recorded so far; packets only of events beyond `after`."""
+    recorded = await world.recorded()
+    found = await world.conversations()
+    for it in found:
+        _is_held(it)
+        _owes_callbacks(it)
+    await _slots_are_held(world, found)
+    _handovers_name_their_packet(recorded)
+    for each in recorded:
+        if isinstance(each.event, ContextPackaged) and each.sequence > after:
+            _packet_is_true(recorded, each)
+    _accepted_packets_hold_the_facts(recorded)
+
+
+def _is_held(it: Conversation) -> None:
+    """I14: an open conversation is held by its owner or stands in a queue, not in both; a closed one in neither."""
+    held = (it.owner is not None) + (it.queue is not None)
+    assert held == (0 if it.resolved else 1), (it.owner, it.queue, it.resolved)
+    if it.resolved:
+        assert it.offer is None
+        assert it.transfer is None
+    if it.transfer is None:
+        assert all(hop.outcome != "open" for hop in it.hops)
+
+
+def _owes_callbacks(it: Conversation) -> None:
+    """I13: a lost call was or is owed a callback; one is open at most; a closed matter owes none."""
+    still_open = [each for each in it.callbacks.values() if each.status == "open"]
+    assert len(still_open) <= (0 if it.resolved else 1)
+    if any(each.status == "lost" for each in it.contacts.values()):
+        assert it.callbacks
+    for each in it.contacts.values():
+        if each.over and each.channel in CALL_CHANNELS:
+            assert each.status != "waiting"
+
+
+async def _slots_are_held(world: World, found: list[Conversation]) -> None:
+    """A slot is taken by exactly the conversations that an agent owns or is asked to take."""
+    for name in world.policy.agents:
+        agent = await world.agent(name)
+        wanted = {
+            it.id for it in found if it.owner == name or (it.offer and it.offer.agent == name)
+        }
+        assert agent.working_on == wanted, name
+
+
+def _handovers_name_their_packet(recorded: list[Recorded]) -> None:
+    """I11: every hand-over names the conversation's packet that stands before it."""
+    standing: dict[str, str] = {}
+    for each in recorded:
+        if isinstance(each.event, ContextPackaged):
+            standing[each.aggregate] = each.event.open.packet_id
+        elif isinstance(each.event, HANDOVERS):
+            assert each.event.open.packet_id == standing.get(each.aggregate), each.event.type
+
+
+def refold(recorded: list[Recorded], packet: Packet) -> Packet:
+    """Fold a packet anew from what it says it was built from."""
+    source = packet.built_from
+    conversation = conversations.fold(_folded(recorded, source.conversation))
+    customer = customers.fold(_folded(recorded, source.customer))
+    return package(
+        conversation,
+        customer,
+        packet_id=packet.packet_id,
+        policy_version=source.policy_version,
+        built_from=source,
+    )
+
+
+def _folded(recorded: list[Recorded], source: Folded) -> list[tuple[int, AnyEvent]]:
+    """Return the aggregate's events up to a sequence and its next ones."""
+    mine = [(e.sequence, e.event) for e in recorded if e.aggregate == source.aggregate]
+    stored = [pair for pair in mine if pair[0] <= source.sequence]
+    return mine[: len(stored) + source.and_next]
+
+
+def _packet_is_true(recorded: list[Recorded], packaged: Recorded) -> None:
+    """Folding what a packet names gives its bytes again; what it names is all there was."""
+    event = packaged.event
+    assert isinstance(event, ContextPackaged)
+    assert event.personal is not None
+    packet = event.personal.packet
+    assert canonical(packet) == canonical(refold(recorded, packet))
+    assert len(canonical(packet)) <= PACKET_MAX_BYTES
+    source = packet.built_from
+    assert source.conversation.aggregate == packaged.aggregate
+    assert source.customer.aggregate == subjects.customer(packet.who.customer)
+    before = [each for each in recorded if each.sequence < packaged.sequence]
+    of_conversation = [e for e in before if e.aggregate == packaged.aggregate]
+    assert len(_folded(recorded, source.conversation)) >= len(of_conversation)
+
+
+def _accepted_packets_hold_the_facts(recorded: list[Recorded]) -> None:
+    """I11: the packet that a new owner accepted holds every fact stated before, or its reference and count."""
+    packets: dict[str, Packet] = {}
+    stated: dict[str, dict[str, str]] = {}
+    for each in recorded:
+        facts, event = stated.setdefault(each.aggregate, {}), each.event
+        if isinstance(event, FactStated | FactCorrected) and event.personal is not None:
+            facts[event.open.fact_id] = event.personal.value
+        elif isinstance(event, ContextPackaged) and event.personal is not None:
+            packets[event.open.packet_id] = event.personal.packet
+        elif isinstance(event, ContactAccepted | TransferAccepted | CallbackReached):
+            packet = packets[event.open.packet_id]
+            in_full = {fact.fact_id: fact.value for fact in packet.facts}
+            assert in_full == {key: facts[key] for key in in_full}
+            assert len(in_full) + packet.more.facts == len(facts)
+            beyond = [key for key in facts if key not in in_full]
+            assert packet.more.fact_ids == beyond[: len(packet.more.fact_ids)]

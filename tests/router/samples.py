@@ -1,0 +1,224 @@
+"""What customers do, as channels report it, and the policy that the rules are tried with."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from shared import ids, policy
+from shared.events import (
+    DATA_SCHEMA,
+    CallAnswered,
+    CallEnded,
+    CallEndedOpen,
+    CallHeld,
+    CallMenuSelected,
+    CallMenuSelectedOpen,
+    CallMissed,
+    CallResumed,
+    CallStarted,
+    CallStartedOpen,
+    ContactId,
+    ContactOpen,
+    ContactPersonal,
+    ConversationId,
+    Data,
+    EventId,
+    FormSubmitted,
+    FormSubmittedOpen,
+    FormSubmittedPersonal,
+    Handle,
+    InboundEvent,
+    MessageReceived,
+    MessageReceivedOpen,
+    MessageReceivedPersonal,
+)
+from shared.policy import Policy
+
+TENANT = "demo"
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+ANNA = "+48600100200"
+ANNA_MAIL = "anna@customer.example"
+HOTLINE = "+48123456789"
+PARCEL = "520000123456789012345678"
+OTHER_PARCEL = "520000999999999999999999"
+
+POLICY_TEXT = rb"""
+tenant: demo
+queues:
+  hotline: {title: Hotline, supervisor: piotr}
+  warehouse: {title: Warehouse}
+  vault: {title: Vault}
+agents:
+  piotr: {name: Piotr, queues: [hotline], teams: [desk]}
+  ewa: {name: Ewa, queues: [hotline], teams: [desk], slots: 2}
+  marek: {name: Marek, queues: [warehouse], teams: [store]}
+  nobody: {name: Nobody, queues: []}
+accounts:
+  twilio_voice/hotline:
+    queue: hotline
+    secret: S
+    address: "+48123456789"
+    menu:
+      "1": {fact: menu_choice, value: an order}
+      "2": {fact: menu_choice, value: a parcel}
+      "9": {fact: menu_digit}
+  chat/shop: {queue: hotline, secret: S}
+  email/shop: {queue: hotline, secret: S, address: help@shop.example, title: Your request}
+  form/contact:
+    queue: hotline
+    secret: S
+    fields:
+      order: {fact: order_number}
+      parcel: {fact: parcel_number}
+    topics: {delivery: warehouse}
+patterns:
+  - {fact: order_number, pattern: '\b(ORD-\d{4,12})\b', joins: true}
+  - {fact: parcel_number, pattern: '\b(\d{24})\b', joins: true}
+  - {fact: colour, pattern: 'red|blue'}
+never_identifies:
+  - '^\+?(anonymous|restricted|266696687)$'
+  - '^(no-?reply|mailer-daemon)@'
+times:
+  offer_seconds: 30
+  transfer_seconds: 120
+  callback_seconds: 900
+  join_within_seconds: 3600
+"""
+
+
+def a_policy() -> Policy:
+    """Return the policy of these tests, checked."""
+    return policy.parse(POLICY_TEXT)
+
+
+def phone(value: str = ANNA, *, verified: bool = False) -> Handle:
+    return Handle(kind="phone", value=value, verified=verified)
+
+
+def mail(value: str = ANNA_MAIL, *, verified: bool = False) -> Handle:
+    return Handle(kind="email", value=value, verified=verified)
+
+
+def visitor(value: str) -> Handle:
+    return Handle(kind="visitor", value=value)
+
+
+def contact(channel: str, name: str) -> ContactId:
+    """Return the contact's id; the same channel and name are the same contact."""
+    return ContactId(ids.scoped_id("contact", TENANT, channel, name))
+
+
+def _envelope(channel: str, account: str, name: str, kind: str, at: datetime, k: int) -> Any:
+    contact_id = contact(channel, name)
+    event_id = ids.contact_event_id(TENANT, channel, account, f"{name}-{k}", kind)
+    envelope = {
+        "specversion": "1.0",
+        "id": EventId(event_id),
+        "source": "tellonce/ingest",
+        "occurred": at,
+        "recorded": at,
+        "aggregate": f"contact-{contact_id}",
+        "dataschema": DATA_SCHEMA,
+        "datacontenttype": "application/json",
+        "tenant": TENANT,
+        "actor": f"channel:{channel}/{account}",
+        "raw": f"{k + 1}:{'a' * 64}",
+    }
+    opened = {
+        "contact_id": contact_id,
+        "channel": channel,
+        "account": account,
+        "provider_id": f"{name}-{k}",
+        "provider_time": at,
+    }
+    return envelope, opened
+
+
+CALL_KINDS: dict[str, type[Any]] = {
+    "started": CallStarted,
+    "menu": CallMenuSelected,
+    "answered": CallAnswered,
+    "held": CallHeld,
+    "resumed": CallResumed,
+    "ended": CallEnded,
+    "missed": CallMissed,
+}
+
+
+def call(
+    kind: str,
+    name: str = "CA1",
+    *,
+    handles: list[Handle] | None = None,
+    at: datetime = NOON,
+    k: int = 0,
+    digits: str = "1",
+    provider_time: bool = True,
+) -> InboundEvent:
+    """Return an event of a call; its first handle is the call's own reference."""
+    made = CALL_KINDS[kind]
+    envelope, opened = _envelope("twilio_voice", "hotline", name, f"call.{kind}", at, k)
+    if not provider_time:
+        opened["provider_time"] = None
+    if made is CallStarted:
+        told: Any = CallStartedOpen(**opened, dialled=HOTLINE)
+    elif made is CallMenuSelected:
+        told = CallMenuSelectedOpen(**opened, digits=digits)
+    elif made in (CallEnded, CallMissed):
+        told = CallEndedOpen(**opened, outcome="completed")
+    else:
+        told = ContactOpen(**opened)
+    known = [Handle(kind="reference", value=name), *([phone()] if handles is None else handles)]
+    event: InboundEvent = made(
+        **envelope, data=Data(open=told, personal=ContactPersonal(handles=known))
+    )
+    return event
+
+
+def message(
+    text: str,
+    name: str = "m1",
+    *,
+    channel: str = "chat",
+    handles: list[Handle] | None = None,
+    at: datetime = NOON,
+    k: int = 0,
+    automatic: bool = False,
+    in_reply_to: ConversationId | None = None,
+    provider_time: datetime | None = NOON,
+) -> MessageReceived:
+    """Return a message; a chat names its session as its reference, a mail has none."""
+    envelope, opened = _envelope(channel, "shop", name, "message.received", at, k)
+    opened |= {"provider_time": provider_time and at, "automatic": automatic}
+    own = [Handle(kind="reference", value=name)] if channel == "chat" else []
+    given = [mail()] if handles is None else handles
+    return MessageReceived(
+        **envelope,
+        data=Data(
+            open=MessageReceivedOpen(**opened, in_reply_to=in_reply_to),
+            personal=MessageReceivedPersonal(handles=[*own, *given], text=text),
+        ),
+    )
+
+
+def form(
+    text: str = "",
+    name: str = "f1",
+    *,
+    fields: list[tuple[str, str]] | None = None,
+    topic: str | None = None,
+    handles: list[Handle] | None = None,
+    at: datetime = NOON,
+) -> FormSubmitted:
+    """Return a contact form."""
+    envelope, opened = _envelope("form", "contact", name, "form.submitted", at, 0)
+    return FormSubmitted(
+        **envelope,
+        data=Data(
+            open=FormSubmittedOpen(**opened, topic=topic),
+            personal=FormSubmittedPersonal(
+                handles=[mail()] if handles is None else handles, fields=fields or [], text=text
+            ),
+        ),
+    )

@@ -1,0 +1,208 @@
+"""Whatever customers and agents do, in whatever order: the invariants hold after every step."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.conversation import Conversation
+from shared.errors import TellonceError
+from shared.events import Handle
+from tests.router import samples
+from tests.router.invariants import check
+from tests.router.world import World
+
+STEPS = 100
+AGENTS = ("piotr", "ewa", "marek")
+PEOPLE: tuple[list[Handle], ...] = (
+    [samples.phone(), samples.mail()],
+    [samples.mail("ola@customer.example")],
+    [],
+)
+TEXTS = (
+    f"where is {samples.PARCEL}?",
+    f"{samples.OTHER_PARCEL}, not the other one",
+    "ORD-1234 is red, or blue",
+    "ORD-1234",
+    "thank you",
+)
+Step = Callable[[], Awaitable[Any]]
+
+
+class Hands:
+    """Does at random what people and time do. Refusals are allowed, faults are not."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.world = World()
+        self.calls: dict[str, list[Any]] = {}
+        self.count = 0
+        self.checked = 0
+
+    async def begin(self) -> None:
+        """Some are at work; Anna is a registered customer."""
+        handles = [{"kind": each.kind, "value": each.value, "verified": True} for each in PEOPLE[0]]
+        await self.tries("service:shop", "register_customer", name="Anna", handles=handles)
+        await self.world.on_duty("piotr", "ewa", "marek")
+
+    async def step(self) -> None:
+        """Do one thing, then check everything."""
+        step = self.random.choice(
+            [self.customer_calls, self.call_goes_on, self.customer_writes]
+            + [self.agent_comes_or_goes, self.time_passes, self.matter_ends]
+            + [self.dispatched, self.answered, self.transfer_moves, self.agent_works] * 3
+        )
+        await step()
+        await check(self.world, self.checked)
+        self.checked = await self.world.ledger.position()
+
+    def now(self) -> Any:
+        return self.world.clock.time
+
+    def someone(self) -> Any:
+        return self.random.choice(PEOPLE)
+
+    async def picked(self) -> Conversation | None:
+        found = [it for it in await self.world.conversations() if not it.resolved]
+        asked = [it for it in found if it.offer is not None or it.transfer is not None]
+        return self.random.choice(asked or found) if found else None
+
+    async def tries(self, actor: str, verb: str, **fields: Any) -> None:
+        """Give a command that may be refused."""
+        try:
+            await self.world.does(actor, verb, **fields)
+        except TellonceError as error:
+            if error.http_status >= 500:
+                raise
+
+    # -- customers ----------------------------------------------------------------------------------
+
+    async def customer_calls(self) -> None:
+        self.count += 1
+        name, who = f"CA{self.count}", self.someone()
+        self.calls[name] = who
+        first = self.random.choice(["started", "started", "started", "menu", "missed", "ended"])
+        await self.world.happens(samples.call(first, name, handles=who, at=self.now()))
+
+    async def call_goes_on(self) -> None:
+        if not self.calls:
+            return
+        name = self.random.choice(list(self.calls))
+        kind = self.random.choice(["menu", "answered", "held", "resumed", "ended", "started"])
+        self.count += 1
+        event = samples.call(
+            kind, name, handles=self.calls[name], at=self.now(), k=self.count, digits="2"
+        )
+        await self.world.happens(event)
+        if kind == "ended":
+            del self.calls[name]
+
+    async def customer_writes(self) -> None:
+        self.count += 1
+        who, text = self.random.choice(PEOPLE[:2]), self.random.choice(TEXTS)
+        name, at = f"m{self.count}", self.now()
+        channel = self.random.choice(["chat", "email", "form"])
+        if channel == "form":
+            fields = [("parcel", samples.PARCEL), ("order", "ORD-1234")]
+            await self.world.happens(samples.form(text, name, handles=who, at=at, fields=fields))
+            return
+        it = await self.picked()
+        reply = it.id if it and channel == "email" and self.random.random() < 0.3 else None
+        automatic = self.random.random() < 0.2
+        event = samples.message(
+            text, name, channel=channel, handles=who, at=at, in_reply_to=reply, automatic=automatic
+        )
+        await self.world.happens(event)
+
+    # -- agents and time ----------------------------------------------------------------------------
+
+    async def agent_comes_or_goes(self) -> None:
+        agent = self.random.choice(AGENTS)
+        if self.random.random() < 0.8:
+            await self.tries(agent, "sign_in")
+        else:
+            status = self.random.choice(["away", "signed_out"])
+            await self.tries(agent, "set_status", status=status)
+
+    async def time_passes(self) -> None:
+        await self.world.passes(self.random.choice([1, 1, 20, 31, 125]))
+
+    async def dispatched(self) -> None:
+        await self.world.offers()
+
+    async def answered(self) -> None:
+        it = await self.picked()
+        if it is None or it.offer is None:
+            return
+        by = self.random.choice([it.offer.agent] * 4 + list(AGENTS))
+        take = self.random.random() < 0.7
+        if it.transfer is not None:
+            verb = "accept_transfer" if take else "reject_transfer"
+            await self.tries(by, verb, conversation=it.id, transfer_id=it.transfer.transfer_id)
+        else:
+            verb = "accept_offer" if take else "reject_offer"
+            await self.tries(by, verb, conversation=it.id, offer_id=it.offer.offer_id)
+
+    async def transfer_moves(self) -> None:
+        it = await self.picked()
+        if it is None:
+            return
+        if it.transfer is not None and self.random.random() < 0.3:
+            verb, key = "cancel_transfer", it.transfer.transfer_id
+            await self.tries(it.transfer.sender, verb, conversation=it.id, transfer_id=key)
+            return
+        to = self.random.choice(
+            [{"agent": "marek"}, {"agent": "ewa"}, {"team": "desk"}, {"queue": "warehouse"}]
+        )
+        kind = self.random.choice(["warm", "cold"])
+        sender = it.owner or "piotr"
+        await self.tries(sender, "transfer", conversation=it.id, to=to, kind=kind, brief="take it")
+
+    async def agent_works(self) -> None:
+        it = await self.picked()
+        if it is None:
+            return
+        agent = it.owner or self.random.choice(AGENTS)
+        verb, fields = self.random.choice(list(self._work(it)))
+        await self.tries(agent, verb, conversation=it.id, **fields)
+
+    def _work(self, it: Conversation) -> list[tuple[str, dict[str, Any]]]:
+        due = self.now() + timedelta(minutes=5)
+        work: list[tuple[str, dict[str, Any]]] = [
+            ("record_fact", {"fact": "parcel_number", "value": samples.PARCEL}),
+            ("record_fact", {"fact": "wish", "value": f'"{self.random.choice("äß€😀")}\\ & co'}),
+            ("make_promise", {"text": "I call you", "due": due}),
+            ("send_message", {"channel": "email", "text": "Hello"}),
+            ("wrap_up", {"disposition": "solved", "summary": "all is well"}),
+        ]
+        work += [("keep_promise", {"promise_id": key}) for key in it.promises]
+        work += [("correct_fact", {"fact_id": key, "value": "other"}) for key in it.facts]
+        for key in it.callbacks:
+            work += [
+                ("attempt_callback", {"callback_id": key, "outcome": "reached"}),
+                ("attempt_callback", {"callback_id": key, "outcome": "no_answer"}),
+                ("close_callback", {"callback_id": key, "reason": "wrong number"}),
+            ] * 3
+        return work
+
+    async def matter_ends(self) -> None:
+        it = await self.picked()
+        if it is None or it.owner is None:
+            return
+        if self.random.random() < 0.7:
+            fields = {"disposition": "solved", "summary": "done"}
+            await self.tries(it.owner, "wrap_up", conversation=it.id, **fields)
+        await self.tries(it.owner, "resolve", conversation=it.id)
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_the_invariants_hold_after_every_step(seed: int) -> None:
+    """Owner or queue, no leaked slot, no hand-over without its packet, true packets, in a random history."""
+    hands = Hands(seed)
+    await hands.begin()
+    for _ in range(STEPS):
+        await hands.step()

@@ -1,0 +1,252 @@
+"""A small world in memory: the router's own wiring over the ledger's twin, and a clock that stands still.
+
+What happens is given to it, and whatever is decided is played once more: a repetition must add nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+import msgspec
+import pytest
+
+from services.router.clerk import Clerk
+from services.router.commands import Commands
+from services.router.dispatcher import Dispatcher
+from services.router.intake import Intake
+from services.router.store import Store
+from services.router.timers import FiredTimers
+from shared.agent import Agent
+from shared.codec import PlainCodec, encode
+from shared.commands import Done
+from shared.conversation import Conversation, Offer, OpenTransfer
+from shared.customer import Customer
+from shared.errors import TellonceError
+from shared.events import AgentId, AnyEvent, ConversationId, InboundEvent
+from shared.ledger import Recorded
+from shared.ledger_memory import MemoryLedger
+from shared.policy import Policies, Policy
+from shared.serving import Arrived, Later
+from shared.timers import MemoryTimers, Timer
+from tests.router.samples import NOON, TENANT, a_policy
+
+SECRETS = {"LOOKUP_KEY": "a key of these tests"}
+E = TypeVar("E", bound=AnyEvent)
+
+
+class HandClock:
+    """Stands still until somebody moves it."""
+
+    def __init__(self) -> None:
+        self.time = NOON
+
+    def now(self) -> datetime:
+        return self.time
+
+
+class KnownTo:
+    """History's twin: knows the ids in `ids`; counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.ids: set[str] = set()
+        self.asked = 0
+
+    async def known(self, tenant: str, event_id: str, position: int) -> bool:
+        self.asked += 1
+        return event_id in self.ids
+
+
+class World:
+    """One tenant, its customers and agents. Every method returns the new events' types."""
+
+    def __init__(self, policy: Policy | None = None) -> None:
+        self.clock = HandClock()
+        self.ledger = MemoryLedger(clock=self.clock)
+        self.timers = MemoryTimers()
+        self.history = KnownTo()
+        self.policy = policy or a_policy()
+        self._restart()
+        self._commands_given = 0
+        self._fired: list[Timer] = []
+
+    def _restart(self) -> None:
+        """Forget everything that is not in the ledger, as a new process does."""
+        store = Store(self.ledger, cached=1_000, retries=20)
+        clerk = Clerk(store, self.timers, Policies(self.policy), SECRETS, self.clock)
+        intake = Intake(clerk, self.history, timedelta(seconds=120))
+        self.clerk = clerk
+        self.commands = Commands(clerk)
+        self.intake = intake
+        self.fired_timers = FiredTimers(clerk)
+        self.dispatcher = Dispatcher(clerk, self.ledger)
+
+    # -- what happens ---------------------------------------------------------------------------------
+
+    async def happens(self, *events: InboundEvent) -> list[str]:
+        """The channels report these events, each of them twice."""
+        before = await self.ledger.position()
+        for event in events:
+            (arrived,) = await PlainCodec().unseal([encode(event)])
+            await self.intake.take(arrived)
+            position = await self.ledger.position()
+            await self.intake.take(arrived)
+            assert await self.ledger.position() == position, "the same event again decided anew"
+        return await self.types(after=before)
+
+    async def does(self, actor: str, verb: str, **fields: Any) -> list[str]:
+        """An agent gives a command, twice, the second time to a router that was started in between."""
+        before = await self.ledger.position()
+        body = self.body(actor, verb, **fields)
+        first = await self.commands.handle(verb, TENANT, body)
+        position = await self.ledger.position()
+        self._restart_commands()
+        again = await self.commands.handle(verb, TENANT, body)
+        assert await self.ledger.position() == position, "the same command again decided anew"
+        assert again == first
+        self.done: Done = first
+        return await self.types(after=before)
+
+    def _restart_commands(self) -> None:
+        store = Store(self.ledger, cached=1_000, retries=20)
+        clerk = Clerk(store, self.timers, Policies(self.policy), SECRETS, self.clock)
+        self.commands = Commands(clerk)
+
+    async def refused(self, actor: str, verb: str, **fields: Any) -> str:
+        """An agent gives a command that is refused; return the code. Nothing may have been written."""
+        before = await self.ledger.position()
+        with pytest.raises(TellonceError) as refusal:
+            await self.commands.handle(verb, TENANT, self.body(actor, verb, **fields))
+        assert await self.ledger.position() == before
+        return refusal.value.code
+
+    def body(self, actor: str, verb: str, **fields: Any) -> bytes:
+        """Return a command's body; `id` and `issued_at` may be given."""
+        self._commands_given += 1
+        return msgspec.json.encode(
+            {
+                "command_id": fields.pop("id", f"c-{self._commands_given}"),
+                "issued_at": fields.pop("issued_at", self.clock.time),
+                "actor": actor if ":" in actor else f"agent:{actor}",
+                **fields,
+            }
+        )
+
+    async def offers(self) -> list[str]:
+        """The dispatcher looks at everybody who waits, twice."""
+        before = await self.ledger.position()
+        await self._dispatch()
+        position = await self.ledger.position()
+        await self._dispatch()
+        assert await self.ledger.position() == position, "the same wait was offered twice"
+        return await self.types(after=before)
+
+    async def _dispatch(self) -> None:
+        if self.dispatcher.position < await self.ledger.position():
+            batches = self.ledger.follow(self.dispatcher.position)
+            self.dispatcher.see(await anext(batches))
+            await batches.aclose()  # type: ignore[attr-defined]
+        await self.dispatcher.offer_all()
+
+    async def passes(self, seconds: float) -> list[str]:
+        """Time passes; what was armed fires, each timer twice, and all that ever fired once more."""
+        before = await self.ledger.position()
+        self.clock.time += timedelta(seconds=seconds)
+        self._fired += self.timers.due(self.clock.time)
+        position = 0
+        for attempt in (1, 2):
+            position = await self.ledger.position()
+            for timer in self._fired:
+                await self._fire(timer, attempt)
+        assert await self.ledger.position() == position, "a timer decided twice"
+        return await self.types(after=before)
+
+    async def _fire(self, timer: Timer, attempt: int) -> None:
+        arrived = Arrived("fired.0.x", msgspec.json.encode(timer), attempt, 1)
+        try:
+            await self.fired_timers.ask(arrived)
+        except Later:
+            assert attempt == 1, "a timer that finds nothing is asked once more, not for ever"
+
+    # -- what stands ------------------------------------------------------------------------------------
+
+    async def recorded(self, after: int = 0) -> list[Recorded]:
+        found = [
+            await self.ledger.get(number)
+            for number in range(after + 1, await self.ledger.position() + 1)
+        ]
+        return [each for each in found if each is not None]
+
+    async def types(self, after: int = 0) -> list[str]:
+        return [each.event.type for each in await self.recorded(after)]
+
+    async def last(self, kind: type[E]) -> E:
+        """Return the last event of a type."""
+        found = [each.event for each in await self.recorded() if isinstance(each.event, kind)]
+        return found[-1]
+
+    async def all(self, kind: type[E]) -> list[E]:
+        return [each.event for each in await self.recorded() if isinstance(each.event, kind)]
+
+    async def conversations(self) -> list[Conversation]:
+        """Return all conversations, in order of their opening."""
+        names = dict.fromkeys(
+            each.aggregate.removeprefix("conv-")
+            for each in await self.recorded()
+            if each.aggregate.startswith("conv-")
+        )
+        return [await self.clerk.store.conversation(TENANT, ConversationId(name)) for name in names]
+
+    async def conversation(self) -> Conversation:
+        """Return the only conversation."""
+        (only,) = await self.conversations()
+        return only
+
+    async def customer(self) -> Customer:
+        it = await self.conversation()
+        assert it.customer is not None
+        return await self.clerk.store.customer(TENANT, it.customer)
+
+    async def agent(self, name: str) -> Agent:
+        return (await self.clerk.store.agents(TENANT, [AgentId(name)]))[AgentId(name)]
+
+    # -- shortcuts ----------------------------------------------------------------------------------------
+
+    async def on_duty(self, *names: str) -> None:
+        for name in names:
+            await self.does(name, "sign_in")
+
+    async def offer(self) -> Offer:
+        """Return the open offer of the only conversation."""
+        offer = (await self.conversation()).offer
+        assert offer is not None
+        return offer
+
+    async def transfer(self) -> OpenTransfer:
+        transfer = (await self.conversation()).transfer
+        assert transfer is not None
+        return transfer
+
+    async def accepts(self) -> list[str]:
+        """Whoever is asked takes the contact."""
+        it, offer = await self.conversation(), await self.offer()
+        return await self.does(
+            offer.agent, "accept_offer", conversation=it.id, offer_id=offer.offer_id
+        )
+
+    async def owned_by(self, agent: str, *events: InboundEvent) -> ConversationId:
+        """These contacts come in and an agent, who signs in now, takes them."""
+        await self.on_duty(agent)
+        await self.happens(*events)
+        await self.offers()
+        await self.accepts()
+        it = await self.conversation()
+        assert (it.owner, it.id is not None) == (agent, True)
+        assert it.id is not None
+        return it.id
+
+    async def hands_on(self, sender: str, kind: str, brief: str = "please", **to: str) -> list[str]:
+        it = await self.conversation()
+        return await self.does(
+            sender, "transfer", conversation=it.id, to=to, kind=kind, brief=brief
+        )
