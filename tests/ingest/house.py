@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 import httpx
 import msgspec
-from twilio.request_validator import RequestValidator
+from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
 from services.ingest import app
 from services.ingest.channels import CHANNELS

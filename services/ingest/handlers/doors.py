@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
 
 import structlog
 from starlette.requests import ClientDisconnect, Request
@@ -30,7 +29,7 @@ from shared.settings import Settings
 
 DISCARD_MAX_BYTES = 16_777_216
 DISCARD_MAX_SECONDS = 1.0
-"""How much of a body that is too large is read and thrown away, so that its sender reads our answer."""
+"""How much of a refused body is read and thrown away: closed on at once, its sender would not read our answer."""
 
 log = structlog.get_logger("ingest")
 
@@ -60,6 +59,7 @@ class Doors:
             line.info(
                 logged.DELIVERY_REFUSED, code=error.code, cause=cause, duration_ms=_ms_since(began)
             )
+            await _discard(request)
             return problem(error)
         line.info(
             logged.DELIVERY_STORED,
@@ -108,29 +108,24 @@ class Doors:
         """Return the body, read in pieces. Raises: BodyTooLarge before more than the limit is kept."""
         max_bytes = self._settings.body_max_bytes
         declared = request.headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > max_bytes and "expect" in request.headers:
+        if declared.isdigit() and int(declared) > max_bytes:
             raise BodyTooLarge(limit_bytes=max_bytes)
         body = bytearray()
-        async with contextlib.aclosing(_pieces(request)) as pieces:
-            async for piece in pieces:
-                body += piece
-                if len(body) > max_bytes:
-                    body.clear()
-                    await _discard(pieces)
-                    raise BodyTooLarge(limit_bytes=max_bytes)
+        async for piece in request.stream():
+            body += piece
+            if len(body) > max_bytes:
+                raise BodyTooLarge(limit_bytes=max_bytes)
         return bytes(body)
 
 
-async def _pieces(request: Request) -> AsyncGenerator[bytes]:
-    async for piece in request.stream():
-        yield piece
-
-
-async def _discard(pieces: AsyncIterator[bytes]) -> None:
+async def _discard(request: Request) -> None:
+    """Read what is left of a refused body and throw it away; a sender that asked first sends none."""
+    if "expect" in request.headers:
+        return
     left_bytes = DISCARD_MAX_BYTES
-    with contextlib.suppress(TimeoutError):
+    with contextlib.suppress(TimeoutError, ClientDisconnect, RuntimeError):
         async with asyncio.timeout(DISCARD_MAX_SECONDS):
-            async for piece in pieces:
+            async for piece in request.stream():
                 left_bytes -= len(piece)
                 if left_bytes < 0:
                     return

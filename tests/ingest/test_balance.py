@@ -1,0 +1,225 @@
+"""The balance: received = accepted + duplicate + ignored + quarantined, from RAW and history alone (I12)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from services.ingest.domain import tally
+from services.ingest.domain.tally import Counts
+from shared import streams, subjects
+from shared.deliveries import Message
+from tests.ingest.house import House, stored
+
+JSON = {"content-type": "application/json"}
+CALL = {"CallSid": "CA1", "From": "+48601234567", "Direction": "inbound"}
+NOTHING = {
+    "received": 0,
+    "accepted": 0,
+    "duplicate": 0,
+    "ignored": 0,
+    "quarantined": 0,
+    "missing": 0,
+}
+
+
+class HistoryTwin:
+    """Answers `known` as history does once the router has recorded CONTACTS: the first event of an id counts.
+
+    `forgets`: ids that it does not know; `asked`: the requests it got.
+    """
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self.forgets: set[str] = set()
+        self.asked: list[dict[str, Any]] = []
+
+    async def answer(self, message: Message) -> None:
+        request = msgspec.json.decode(message.body)
+        self.asked.append(request)
+        known: dict[str, Any] = {}
+        subject = f"contact.*.{self._house.tenant}.>"
+        for each in await stored(self._house.bus, streams.CONTACTS, subject):
+            event = msgspec.json.decode(each.body)
+            known.setdefault(event["id"], {"sequence": each.sequence, "raw": event["rawref"]})
+        wanted = set(request["ids"]) - self.forgets
+        found = {name: value for name, value in known.items() if name in wanted}
+        reply = {"position": request["min_seq"] + 5, "known": found}
+        await message.respond(msgspec.json.encode(reply))
+
+
+@pytest.fixture
+async def history(house: House) -> AsyncIterator[HistoryTwin]:
+    """History, as far as the balance asks it."""
+    twin = HistoryTwin(house)
+    subscription = await house.bus.subscribe(subjects.query(house.tenant, "known"), twin.answer)
+    await house.bus.flush()
+    yield twin
+    await subscription.stop()
+
+
+async def ask(house: House, **query: Any) -> dict[str, Any]:
+    reply = await house.bus.request(
+        subjects.query(house.tenant, "balance"), msgspec.json.encode(query)
+    )
+    answer: dict[str, Any] = msgspec.json.decode(reply)
+    return answer
+
+
+async def send_one_of_each(house: House) -> None:
+    """A call with two repeats, one ignored and one unknown webhook, a form twice, a broken mail twice."""
+    for status in ("ringing", "ringing", "in-progress", "in-progress", "initiated", "levitating"):
+        await house.call({**CALL, "CallStatus": status})
+    for number in range(2):
+        await house.send("form", b'{"submission_id":"f"}', webhook_id=f"w{number}", **JSON)
+        await house.send("email", b"\xff", webhook_id=f"w{number}")
+    for channel in ("twilio_voice", "form", "email"):
+        await house.normalised(channel)
+
+
+async def test_every_delivery_is_accounted_for(house: House, history: HistoryTwin) -> None:
+    """Per account and in sum; the position is the one that history answered from."""
+    await send_one_of_each(house)
+    answer = await ask(house)
+    assert answer["accounts"][f"twilio_voice/{house.account}"] == {
+        "received": 6,
+        "accepted": 2,
+        "duplicate": 2,
+        "ignored": 1,
+        "quarantined": 1,
+        "missing": 0,
+    }
+    assert answer["accounts"][f"form/{house.account}"] == {
+        **NOTHING,
+        "received": 2,
+        "accepted": 1,
+        "duplicate": 1,
+    }
+    assert answer["accounts"][f"email/{house.account}"] == {
+        **NOTHING,
+        "received": 2,
+        "quarantined": 1,
+        "duplicate": 1,
+    }
+    assert answer["accounts"][f"chat/{house.account}"] == NOTHING
+    counted = {name: answer[name] for name in NOTHING}
+    assert counted == {
+        "received": 10,
+        "accepted": 3,
+        "duplicate": 4,
+        "ignored": 1,
+        "quarantined": 2,
+        "missing": 0,
+    }
+    assert answer["position"] == history.asked[0]["min_seq"] + 5
+    assert answer["to"] == (await house.bus.api("STREAM.INFO.RAW"))["state"]["last_seq"]
+
+
+async def test_what_history_does_not_know_is_missing(house: House, history: HistoryTwin) -> None:
+    """A loss behind ingest shows: the sum still is what was received."""
+    await send_one_of_each(house)
+    event = (await house.contacts("form", 1))[0]
+    history.forgets.add(event["id"])
+    answer = await ask(house, channel="form")
+    assert {name: answer[name] for name in NOTHING} == {**NOTHING, "received": 2, "missing": 2}
+
+
+async def test_a_range_is_counted_by_positions_of_raw(house: House, history: HistoryTwin) -> None:
+    """Both ends are included; a repeat whose first delivery is outside is still a duplicate."""
+    await send_one_of_each(house)
+    sequences = [each.sequence for each in await house.raw("twilio_voice")]
+    query = {"channel": "twilio_voice", "account": house.account}
+    answer = await ask(house, **query, **{"from": sequences[1], "to": sequences[3]})
+    assert {name: answer[name] for name in NOTHING} == {
+        **NOTHING,
+        "received": 3,
+        "accepted": 1,
+        "duplicate": 2,
+    }
+    assert answer["to"] == sequences[3]
+    assert list(answer["accounts"]) == [f"twilio_voice/{house.account}"]
+    assert (await ask(house, account="nobody"))["received"] == 0
+
+
+async def test_more_than_one_page_is_counted(house: House, history: HistoryTwin) -> None:
+    """A hundred and fifty deliveries, a third of them repeats."""
+    bodies = [b'{"submission_id":"f-%d"}' % (number % 100) for number in range(150)]
+    await asyncio.gather(
+        *(house.send("form", body, webhook_id=f"w{n}", **JSON) for n, body in enumerate(bodies))
+    )
+    await house.normalised("form")
+    answer = await ask(house)
+    assert (answer["received"], answer["accepted"], answer["duplicate"]) == (150, 100, 50)
+    assert len(history.asked) >= 3
+
+
+async def test_without_history_the_balance_is_refused_and_the_doors_stay_open(house: House) -> None:
+    """The query says that it may be asked again; a delivery is taken meanwhile."""
+    answer = await house.call({**CALL, "CallStatus": "ringing"})
+    assert answer.status_code == 200
+    refused = (await ask(house))["error"]
+    assert (refused["code"], refused["retryable"]) == ("query.unavailable", True)
+
+
+@pytest.mark.parametrize(
+    ("tenant", "body", "code"),
+    [
+        (None, b"{", "command.unreadable"),
+        (None, b'{"from":-1}', "command.unreadable"),
+        (None, b'{"from":"yesterday"}', "command.unreadable"),
+        ("nobody", b"{}", "tenant.unknown"),
+    ],
+)
+async def test_a_query_that_cannot_be_answered_is_refused(
+    house: House, tenant: str | None, body: bytes, code: str
+) -> None:
+    """An answer with its code, never silence."""
+    subject = subjects.query(tenant or house.tenant, "balance")
+    reply = msgspec.json.decode(await house.bus.request(subject, body))
+    assert reply["error"]["code"] == code
+
+
+# -- the rule itself --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ids", "first_seen", "quarantined", "fate"),
+    [
+        ([], {}, False, "ignored"),
+        (["a"], {}, False, "missing"),
+        (["a"], {"a": 7}, False, "accepted"),
+        (["a"], {"a": 7}, True, "quarantined"),
+        (["a"], {"a": 3}, False, "duplicate"),
+        (["a"], {"a": 3}, True, "duplicate"),
+        (["a", "b"], {"a": 3, "b": 7}, False, "accepted"),
+        (["a", "b"], {"a": 3, "b": 5}, False, "duplicate"),
+        (["a", "b"], {"a": 7}, False, "missing"),
+    ],
+)
+def test_the_fate_of_a_delivery(
+    ids: list[str], first_seen: dict[str, int], quarantined: bool, fate: tally.Fate
+) -> None:
+    """What became of the delivery at position 7."""
+    assert tally.fate(7, ids, first_seen, quarantined=quarantined) == fate
+
+
+def test_counts_add_up() -> None:
+    """Whatever is counted is received."""
+    counts, total = Counts(), Counts()
+    fates: list[tally.Fate] = ["accepted", "accepted", "duplicate", "ignored", "missing"]
+    for fate in fates:
+        counts.count(fate)
+    total.add(counts)
+    total.add(counts)
+    assert msgspec.to_builtins(total) == {
+        "received": 10,
+        "accepted": 4,
+        "duplicate": 2,
+        "ignored": 2,
+        "quarantined": 0,
+        "missing": 2,
+    }

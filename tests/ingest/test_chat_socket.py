@@ -1,0 +1,269 @@
+"""The chat socket, over a real WebSocket and a real store."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import websockets
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Origin
+
+from services.ingest.channels import chat
+from shared.embedded.nats import EmbeddedNats
+from shared.embedded.ports import free_ports
+from tests.ingest.house import SECRET, House, running
+
+ANNA = "anna@shop.example"
+SHOP = Origin("https://shop.example")
+
+
+def address(house: House) -> str:
+    return house.door("chat").replace("http://", "ws://") + "/socket"
+
+
+async def say(socket: ClientConnection, **frame: Any) -> None:
+    await socket.send(msgspec.json.encode(frame).decode())
+
+
+async def heard(socket: ClientConnection) -> dict[str, Any]:
+    async with asyncio.timeout(10):
+        answer: dict[str, Any] = msgspec.json.decode(await socket.recv())
+        return answer
+
+
+async def hello(socket: ClientConnection, **more: Any) -> None:
+    await say(socket, type="hello", session="s-1", **more)
+
+
+async def test_a_message_is_in_raw_before_it_is_acknowledged(house: House) -> None:
+    """RAW holds one self-contained JSON body per message: session, id, text, who is vouched for, page."""
+    async with connect(address(house)) as socket:
+        await hello(socket, name="Anna", email=ANNA, signature=chat.sign_email(ANNA, SECRET))
+        await say(
+            socket, type="message", id="m-1", text="Where is it?", page="https://shop.example/"
+        )
+        assert await heard(socket) == {"type": "ack", "id": "m-1"}
+        (stored,) = await house.raw("chat")
+    assert msgspec.json.decode(stored.body) == {
+        "session": "s-1",
+        "id": "m-1",
+        "text": "Where is it?",
+        "name": "Anna",
+        "email": ANNA,
+        "email_verified": True,
+        "page": "https://shop.example/",
+    }
+    assert "Sec-WebSocket-Key".lower() not in stored.headers["Tellonce-Headers"]
+    (event,) = await house.contacts("chat", 1)
+    assert event["data"]["personal"]["handles"][1] == {
+        "kind": "email",
+        "value": ANNA,
+        "verified": True,
+    }
+
+
+async def test_a_repeated_message_is_acknowledged_again_and_counts_once(house: House) -> None:
+    """Both are in RAW, both are acknowledged, CONTACTS has one."""
+    async with connect(address(house)) as socket:
+        await hello(socket)
+        for text in ("first", "first"):
+            await say(socket, type="message", id="m-1", text=text)
+            assert await heard(socket) == {"type": "ack", "id": "m-1"}
+    await house.normalised("chat")
+    assert len(await house.raw("chat")) == 2
+    assert len(await house.contacts("chat", 1)) == 1
+
+
+async def test_a_wrong_signature_closes_the_socket(house: House) -> None:
+    """Somebody pretends: the code is said and stands in the close frame, nothing is stored."""
+    async with connect(address(house)) as socket:
+        await hello(socket, email=ANNA, signature=chat.sign_email(ANNA, "another key"))
+        said = await heard(socket)
+        assert (said["type"], said["code"]) == ("error", "door.signature_invalid")
+        with pytest.raises(websockets.ConnectionClosedError) as closed:
+            await heard(socket)
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1008, "door.signature_invalid")
+    assert await house.raw("chat") == []
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        ("not json", "payload.unreadable"),
+        ("[]", "payload.unreadable"),
+        (b"\x00\xff", "payload.unreadable"),
+        ('{"type":"message","id":"m-9"}', "payload.unreadable"),
+        ('{"type":"message","id":"m 9","text":"x"}', "payload.unreadable"),
+        ('{"type":"hello","session":"another"}', "payload.unreadable"),
+        ('{"type":"hello","session":"s-1","email":"no address"}', "payload.unreadable"),
+        ('{"type":"typing","session":"s-1"}', "payload.kind_unknown"),
+    ],
+)
+async def test_a_bad_frame_is_told_and_the_socket_stays(
+    house: House, frame: str | bytes, code: str
+) -> None:
+    """One bad frame does not end a conversation."""
+    async with connect(address(house)) as socket:
+        await hello(socket)
+        await socket.send(frame)
+        said = await heard(socket)
+        assert (said["type"], said["code"], said["retryable"]) == ("error", code, False)
+        await say(socket, type="message", id="m-1", text="still here")
+        assert await heard(socket) == {"type": "ack", "id": "m-1"}
+
+
+async def test_an_error_names_the_frame_it_is_about(house: House) -> None:
+    """The page knows which message was refused."""
+    async with connect(address(house)) as socket:
+        await say(socket, type="message", id="m-1", text="before hello")
+        said = await heard(socket)
+        assert (said["code"], said["id"]) == ("payload.unreadable", "m-1")
+    assert await house.raw("chat") == []
+
+
+async def test_nul_bytes_in_a_message_are_stored_and_replaced(house: House) -> None:
+    """RAW holds what was sent, the event what a store takes."""
+    async with connect(address(house)) as socket:
+        await hello(socket)
+        await say(socket, type="message", id="m-1", text="a\x00b")
+        assert (await heard(socket))["type"] == "ack"
+    (event,) = await house.contacts("chat", 1)
+    assert event["data"]["personal"]["text"] == "a\ufffdb"
+
+
+async def test_order_is_kept(house: House) -> None:
+    """Fifty messages sent at once arrive in CONTACTS as they were written."""
+    async with connect(address(house)) as socket:
+        await hello(socket)
+        for number in range(50):
+            await say(socket, type="message", id=f"m-{number}", text=f"text {number}")
+        for number in range(50):
+            assert await heard(socket) == {"type": "ack", "id": f"m-{number}"}
+    events = await house.contacts("chat", 50)
+    texts = [event["data"]["personal"]["text"] for event in events]
+    assert texts == [f"text {number}" for number in range(50)]
+
+
+async def test_a_stranger_is_refused_before_the_socket_opens(house: House) -> None:
+    """An unknown tenant, account or channel is a refusal over HTTP."""
+    for path, code in (
+        (f"nobody/chat/{house.account}", "tenant.unknown"),
+        (f"{house.tenant}/chat/nobody", "door.account_unknown"),
+        (f"{house.tenant}/form/{house.account}", "door.account_unknown"),
+    ):
+        with pytest.raises(websockets.InvalidStatus) as refused:
+            await connect(f"ws{house.url[4:]}/in/{path}/socket")
+        assert refused.value.response.status_code == 404
+        assert refused.value.response.body is not None
+        assert msgspec.json.decode(refused.value.response.body)["code"] == code
+
+
+async def test_limits_of_origin_and_number(ingest_nats: EmbeddedNats, tmp_path: Path) -> None:
+    """A page of a foreign origin, and one socket too many, are refused with their codes."""
+    async with running(
+        ingest_nats.url,
+        tmp_path,
+        port=free_ports(1)[0],
+        chat_origins="https://shop.example https://www.shop.example",
+        socket_sessions_max=1,
+    ) as house:
+        for origin in (Origin("https://evil.example"), None):
+            with pytest.raises(websockets.InvalidStatus) as refused:
+                await connect(address(house), origin=origin)
+            assert refused.value.response.status_code == 403
+        async with connect(address(house), origin=SHOP):
+            with pytest.raises(websockets.InvalidStatus) as refused:
+                await connect(address(house), origin=SHOP)
+            assert refused.value.response.status_code == 503
+
+
+async def test_a_frame_beyond_the_size_closes_the_socket(house: House) -> None:
+    """1009, message too big; it is not buffered."""
+    async with connect(address(house)) as socket:
+        await hello(socket)
+        text = "x" * house.settings.body_max_bytes
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            await asyncio.gather(say(socket, type="message", id="m", text=text), heard(socket))
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1009
+
+
+async def test_who_says_nothing_is_shown_out(ingest_nats: EmbeddedNats, tmp_path: Path) -> None:
+    """A socket without a hello is closed when the door's time is over."""
+    port = free_ports(1)[0]
+    async with (
+        running(ingest_nats.url, tmp_path, port=port, door_timeout_seconds=0.5) as house,
+        connect(address(house)) as socket,
+    ):
+        assert (await heard(socket))["code"] == "payload.unreadable"
+        with pytest.raises(websockets.ConnectionClosedError):
+            await heard(socket)
+
+
+async def test_who_is_too_fast_is_slowed_down_and_loses_nothing(
+    ingest_nats: EmbeddedNats, tmp_path: Path
+) -> None:
+    """At sixty a minute the frames after the burst take a second each."""
+    port = free_ports(1)[0]
+    async with (
+        running(ingest_nats.url, tmp_path, port=port, chat_messages_per_minute=60) as house,
+        connect(address(house)) as socket,
+    ):
+        await hello(socket)
+        began = time.monotonic()
+        for number in range(62):
+            await say(socket, type="message", id=f"m-{number}", text="x")
+        for number in range(62):
+            assert await heard(socket) == {"type": "ack", "id": f"m-{number}"}
+        assert time.monotonic() - began > 1.5
+
+
+async def test_a_message_that_cannot_be_stored_is_to_be_sent_again(tmp_path: Path) -> None:
+    """No acknowledgement without the store; the socket stays, and the page's repeat is taken."""
+    async with EmbeddedNats(tmp_path / "nats") as server:
+        port = free_ports(1)[0]
+        async with (
+            running(server.url, tmp_path, port=port, door_timeout_seconds=1.0) as house,
+            connect(address(house)) as socket,
+        ):
+            await hello(socket)
+            await say(socket, type="message", id="m-1", text="before")
+            assert (await heard(socket))["type"] == "ack"
+            await server.kill()
+            await say(socket, type="message", id="m-2", text="while away")
+            said = await heard(socket)
+            assert (said["code"], said["retryable"], said["id"]) == (
+                "door.unavailable",
+                True,
+                "m-2",
+            )
+            await server.restart()
+            deadline = time.monotonic() + 10
+            while said["type"] == "error":
+                assert time.monotonic() < deadline
+                await say(socket, type="message", id="m-2", text="while away")
+                said = await heard(socket)
+            assert said == {"type": "ack", "id": "m-2"}
+            events = await house.contacts("chat", 2)
+            assert [event["data"]["open"]["provider_id"] for event in events] == [
+                "s-1/m-1",
+                "s-1/m-2",
+            ]
+
+
+async def test_a_signed_post_carries_the_same_message(house: House) -> None:
+    """The shop's server may hand a message over itself; it is the same fact as over the socket."""
+    body = b'{"session":"s-1","id":"m-1","text":"hello"}'
+    assert (await house.send("chat", body, webhook_id="w1")).status_code == 204
+    async with connect(address(house)) as socket:
+        await hello(socket)
+        await say(socket, type="message", id="m-1", text="hello")
+        assert (await heard(socket))["type"] == "ack"
+    await house.normalised("chat")
+    assert len(await house.contacts("chat", 1)) == 1

@@ -1,0 +1,233 @@
+"""RAW to CONTACTS: order, quarantine, repeats, and a death between publishing and acknowledging."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from services.ingest.domain.delivery import WebRequest
+from services.ingest.handlers.accounts import Accounts, Door
+from services.ingest.handlers.normalise import Normaliser
+from services.ingest.handlers.raw_store import RawStore
+from shared import ids, policy, streams, subjects
+from shared.bus import Bus, connect
+from shared.codec import PlainCodec, decode
+from shared.deliveries import Delivery
+from shared.embedded.nats import EmbeddedNats
+from shared.policy import Policies
+from tests.ingest.house import (
+    RECEIVED,
+    SECRET,
+    House,
+    make_consumers,
+    make_settings,
+    stored,
+    until,
+)
+
+JSON = {"content-type": "application/json"}
+CALL = {"CallSid": "CA1", "From": "+48601234567", "Direction": "inbound"}
+
+
+async def test_an_event_names_its_delivery_and_stands_under_its_id(house: House) -> None:
+    """The message id on CONTACTS is the event's id; `rawref` names the position in RAW and the body's hash."""
+    await house.call({**CALL, "CallStatus": "ringing"})
+    (event,) = await house.contacts("twilio_voice", 1)
+    (delivery,) = await house.raw("twilio_voice")
+    assert event["rawref"] == f"{delivery.sequence}:{ids.body_sha256(delivery.body)}"
+    assert event["recordedtime"][:19] == delivery.headers["Tellonce-Received"][:19]
+    subject = subjects.contact(house.tenant, "twilio_voice", "CA1")
+    (message,) = await stored(house.bus, streams.CONTACTS, subject)
+    assert message.headers["Nats-Msg-Id"] == event["id"]
+    assert decode(message.body).tenant == house.tenant
+
+
+async def test_a_call_is_told_in_order(house: House) -> None:
+    """All events of a call are in one partition, in the order of its webhooks."""
+    for status, more in (
+        ("ringing", {}),
+        ("in-progress", {"Digits": "2"}),
+        ("in-progress", {"CallbackSource": "call-progress-events"}),
+        ("completed", {"CallDuration": "60"}),
+    ):
+        await house.call({**CALL, "CallStatus": status, **more})
+    events = await house.contacts("twilio_voice", 4)
+    assert [event["type"] for event in events] == [
+        "call.started",
+        "call.answered",
+        "call.menu_selected",
+        "call.ended",
+    ]
+
+
+async def test_repeats_are_stored_and_counted_once(house: House) -> None:
+    """Five times the same delivery: five in RAW, one in CONTACTS."""
+    for _ in range(5):
+        await house.send("form", b'{"submission_id":"f-1"}', webhook_id="w1", **JSON)
+    await house.normalised("form")
+    assert len(await house.raw("form")) == 5
+    assert len(await house.contacts("form", 1)) == 1
+
+
+@pytest.mark.parametrize(
+    ("channel", "body", "code"),
+    [
+        ("email", b"\x00\xff no mail", "payload.unreadable"),
+        ("form", b"\xff", "payload.unreadable"),
+        ("chat", b"{", "payload.unreadable"),
+    ],
+)
+async def test_what_cannot_be_read_is_quarantined_once(
+    house: House, channel: str, body: bytes, code: str
+) -> None:
+    """Taken with 2xx, recorded with its code and its evidence, and what comes after it is read."""
+    for number in range(2):
+        answer = await house.send(channel, body, webhook_id=f"w{number}", **JSON)
+        assert answer.status_code == 204
+    await house.normalised(channel)
+    (event,) = await house.contacts(channel, 1)
+    assert event["type"] == "payload.quarantined"
+    assert event["data"]["open"] == {
+        "channel": channel,
+        "account": house.account,
+        "code": code,
+        "kind": None,
+    }
+    assert event["rawref"].endswith(ids.body_sha256(body))
+    good = (
+        b"From: a@b.example\r\n\r\nhi"
+        if channel == "email"
+        else b'{"session":"s","id":"m","text":"x"}'
+    )
+    await house.send(channel, good, webhook_id="w9", **JSON)
+    assert len(await house.contacts(channel, 2)) == 2
+
+
+async def test_an_unknown_kind_is_quarantined_by_its_name(house: House) -> None:
+    """A webhook of a kind that the table does not hold survives."""
+    answer = await house.call({**CALL, "CallStatus": "levitating"})
+    assert answer.status_code == 200
+    (event,) = await house.contacts("twilio_voice", 1)
+    assert event["data"]["open"]["code"] == "payload.kind_unknown"
+    assert event["data"]["open"]["kind"] == "levitating"
+
+
+async def test_a_mail_as_large_as_a_door_takes_fits_the_bus(house: House) -> None:
+    """The worst text for JSON, at the limit of a body."""
+    body = b"From: a@b.example\r\n\r\n".ljust(house.settings.body_max_bytes, b"\x01")
+    await house.send("email", body, webhook_id="w1")
+    (event,) = await house.contacts("email", 1)
+    assert event["type"] == "message.received"
+
+
+# -- a death at the worst moment -------------------------------------------------------------------------
+
+
+class Death(Exception):
+    """The process ends here."""
+
+
+class DiesBeforeAck:
+    """A delivery whose consumer is killed when it is about to acknowledge."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._delivery, name)
+
+    async def ack(self) -> None:
+        raise Death
+
+
+@pytest.fixture
+async def place(
+    ingest_nats: EmbeddedNats, tmp_path: Path
+) -> AsyncIterator[tuple[Bus, Door, RawStore]]:
+    """The parts of a normaliser, without a service around them."""
+    settings, tenant, account = make_settings(ingest_nats.url, tmp_path)
+    bus = await connect(ingest_nats.url, "tests")
+    await make_consumers(bus, settings, tenant, account)
+    accounts = Accounts(Policies(policy.load(settings.policy)), {"DOOR_SECRET": SECRET})
+    door = accounts.find(tenant, "form", account)
+    yield bus, door, RawStore(bus, settings.header_max_bytes)
+    await bus.close()
+
+
+async def put(place: tuple[Bus, Door, RawStore], number: int) -> None:
+    _, door, store = place
+    body = json.dumps({"submission_id": f"f-{number}"}).encode()
+    request = WebRequest("/", [("content-type", "application/json")], body, RECEIVED)
+    await store.append(door.tenant, "form", door.account, request)
+
+
+async def test_a_death_between_publishing_and_acknowledging_doubles_nothing(
+    place: tuple[Bus, Door, RawStore],
+) -> None:
+    """The batch is given again, its events have the same ids, and all of it is acknowledged at last."""
+    bus, door, _ = place
+    for number in range(20):
+        await put(place, number)
+    durable = streams.ingest_normalise("form", door.account)
+    dying = Normaliser(bus, PlainCodec(), door, 64)
+    async for batch in bus.pull(streams.RAW, durable, batch=64):
+        with pytest.raises(Death):
+            await dying.take([DiesBeforeAck(each) for each in batch])  # type: ignore[misc]
+        break
+    wildcard = f"contact.*.{door.tenant}.form"
+    assert await stored(bus, streams.CONTACTS, wildcard) != []
+
+    heir = asyncio.create_task(Normaliser(bus, PlainCodec(), door, 64).run())
+
+    async def look() -> bool | None:
+        state = await bus.api(f"CONSUMER.INFO.{streams.RAW}.{durable}")
+        return True if state["num_pending"] + state["num_ack_pending"] == 0 else None
+
+    await until(look)
+    heir.cancel()
+    events = [
+        msgspec.json.decode(each.body) for each in await stored(bus, streams.CONTACTS, wildcard)
+    ]
+    named = [event["data"]["open"]["provider_id"] for event in events]
+    assert named == [f"f-{number}" for number in range(20)]
+
+
+async def test_a_store_that_refuses_is_waited_for_and_order_is_kept(
+    place: tuple[Bus, Door, RawStore],
+) -> None:
+    """While CONTACTS takes nothing, nothing is acknowledged; when it does, all is there in order."""
+    bus, door, _ = place
+    config = (await bus.api("STREAM.INFO.CONTACTS"))["config"]
+    await bus.api("STREAM.UPDATE.CONTACTS", {**config, "max_msg_size": 10})
+    wildcard = f"contact.*.{door.tenant}.form"
+    worker = asyncio.create_task(Normaliser(bus, PlainCodec(), door, 8).run())
+    try:
+        for number in range(20):
+            await put(place, number)
+        state = await until(lambda: _taken(bus, door))
+        assert state["ack_floor"]["consumer_seq"] == 0
+        assert await stored(bus, streams.CONTACTS, wildcard) == []
+    finally:
+        await bus.api("STREAM.UPDATE.CONTACTS", config)
+
+    async def look() -> list[Any] | None:
+        found = await stored(bus, streams.CONTACTS, wildcard)
+        return found if len(found) == 20 else None
+
+    events = [msgspec.json.decode(each.body) for each in await until(look)]
+    worker.cancel()
+    named = [event["data"]["open"]["provider_id"] for event in events]
+    assert named == [f"f-{number}" for number in range(20)]
+
+
+async def _taken(bus: Bus, door: Door) -> Any:
+    """The consumer's state once its first batch is given out."""
+    name = streams.ingest_normalise("form", door.account)
+    state = await bus.api(f"CONSUMER.INFO.{streams.RAW}.{name}")
+    return state if state["num_ack_pending"] == 8 else None
