@@ -71,6 +71,23 @@ async def test_arming_the_same_timer_again_fires_once(server_place: ServerPlace)
     assert [read_timer(delivery.body).id for delivery in fired] == ["e1", "e2"]
 
 
+async def test_arming_again_at_once_stores_nothing(server_place: ServerPlace) -> None:
+    """A repeated arming, of a retried command, is known by its id; another time is another timer."""
+    bus = await server_place.bus()
+    aggregate = new_aggregate()
+    due = datetime.now(UTC) + timedelta(hours=1)
+
+    async def stored() -> int:
+        return int((await bus.api(f"STREAM.INFO.{TIMERS}"))["state"]["last_seq"])
+
+    await NatsTimers(bus).arm(TENANT, aggregate, KIND, "e1", due)
+    first = await stored()
+    await NatsTimers(bus).arm(TENANT, aggregate, KIND, "e1", due)
+    assert await stored() == first
+    await NatsTimers(bus).arm(TENANT, aggregate, KIND, "e1", due + timedelta(hours=1))
+    assert await stored() == first + 1
+
+
 async def test_another_deadline_replaces_nothing(server_place: ServerPlace) -> None:
     """Timers of one aggregate with different ids fire each."""
     bus = await server_place.bus()
