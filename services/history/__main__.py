@@ -1,6 +1,6 @@
 """`python -m services.history` serves; `python -m services.history rebuild [--switch]` rebuilds, compares and ends.
 
-Serving exits with 0 after SIGTERM or SIGINT and with 1 when NATS is gone for good or it cannot start.
+Exit codes of serving: as in `shared.serving.main`.
 A rebuild prints one JSON object and exits with 0 when the digests are equal, 1 when they differ, 2 when it failed.
 """
 
@@ -14,17 +14,11 @@ import msgspec
 import structlog
 
 from services.history.app import NAME, rebuild_once, run
-from shared import logs, settings
+from shared import logs, serving, settings
 from shared.errors import TellonceError
-from shared.serving import refusal, stop_on_signals
 from shared.settings import Settings
 
 log = structlog.get_logger("history")
-
-
-async def serve(chosen: Settings) -> int:
-    """Run until a signal or until the connection is gone for good."""
-    return 0 if await run(chosen, stop_on_signals()) else 1
 
 
 async def rebuild(chosen: Settings, *, switch: bool) -> int:
@@ -33,7 +27,7 @@ async def rebuild(chosen: Settings, *, switch: bool) -> int:
         outcome = await rebuild_once(chosen, switch=switch)
     except TellonceError as error:
         log.error("rebuild_failed", code=error.code, **error.details)  # noqa: TRY400  the code says it all
-        sys.stdout.buffer.write(msgspec.json.encode(refusal(error)) + b"\n")
+        sys.stdout.buffer.write(msgspec.json.encode(serving.refusal(error)) + b"\n")
         return 2
     sys.stdout.buffer.write(msgspec.json.encode(outcome) + b"\n")
     return 0 if outcome.live == outcome.rebuilt else 1
@@ -48,15 +42,11 @@ def main(arguments: list[str]) -> int:
         "--switch", action="store_true", help="let the rebuilt generation answer if it is equal"
     )
     chosen = parser.parse_args(arguments)
+    if chosen.action is None:
+        return serving.main(NAME, run)
     loaded = settings.load()
     logs.configure(NAME, loaded)
-    if chosen.action == "rebuild":
-        return asyncio.run(rebuild(loaded, switch=chosen.switch))
-    try:
-        return asyncio.run(serve(loaded))
-    except TellonceError as error:
-        log.error("service_failed", code=error.code, **error.details)  # noqa: TRY400  the code says it all
-        return 1
+    return asyncio.run(rebuild(loaded, switch=chosen.switch))
 
 
 if __name__ == "__main__":

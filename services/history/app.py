@@ -41,10 +41,11 @@ def wanted(settings: Settings) -> Wanted:
     return Wanted(streams=[each for each in every if each["name"] == streams.LEDGER])
 
 
-async def run(settings: Settings, stop: asyncio.Event) -> bool:
-    """Serve until `stop` is set; return whether NATS was still there then.
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set.
 
-    Raises: StreamDrift, PolicyInvalid, or what the client raises when no server answers.
+    Raises: StreamDrift, PolicyInvalid, BusUnavailable when the connection to NATS was given up, or what the client
+    raises when no server answers.
     """
     policies = Policies(policy.load(settings.policy))
     async with connected(settings, NAME, stop) as here, opened(settings) as pool:
@@ -78,7 +79,6 @@ async def run(settings: Settings, stop: asyncio.Event) -> bool:
             with contextlib.suppress(asyncio.CancelledError):
                 await projecting
             await announcement.not_ready()
-        return not here.bus.closed
 
 
 def subscribe(here: Connected, desk: Desk) -> None:

@@ -416,6 +416,7 @@ async def test_what_does_not_exist_is_said_by_name(ask: Asker) -> None:
         ("known", b'{"ids": "a"}'),
         ("promises", b'{"status": "broken"}'),
         ("position", b"\xff"),
+        ("position", b" " * 300_000 + b"{}"),
     ],
 )
 async def test_an_unreadable_question_is_refused(ask: Asker, name: str, body: bytes) -> None:

@@ -14,6 +14,7 @@ from shared.errors import CommandUnreadable
 from shared.events import HandleKind, Instant
 
 IDS_MAX = 1_000
+QUESTION_MAX_BYTES = 262_144
 Position = Annotated[int, Meta(ge=0, le=2**53)]
 Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}\Z")]
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,48}\Z")]
@@ -191,6 +192,8 @@ QUESTIONS: dict[str, type[AnyQuestion]] = {
 
 def read(name: str, body: bytes) -> AnyQuestion:
     """Return the question in a request; an empty body is `{}`. Raises: CommandUnreadable."""
+    if len(body) > QUESTION_MAX_BYTES:
+        raise CommandUnreadable(limit_bytes=QUESTION_MAX_BYTES)
     try:
         question: AnyQuestion = msgspec.json.decode(body or b"{}", type=QUESTIONS[name])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

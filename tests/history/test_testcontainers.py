@@ -1,0 +1,72 @@
+"""The projection on the database's container image, as operators run it."""
+
+from __future__ import annotations
+
+import gc
+import warnings
+from collections.abc import Iterator
+
+import pytest
+from testcontainers.community.postgres import PostgresContainer
+from testcontainers.core.docker_client import DockerClient
+
+from services.history import generations
+from services.history.digest import digest_of
+from services.history.projection import Projection
+from services.history.rebuild import rebuild
+from services.history.store import Pool, owner_session
+from tests.history.parcel import Parcel
+
+IMAGE = "postgres:18"
+
+
+def _why_no_engine() -> str | None:
+    """Return why no container engine can be used, or `None` when one answers."""
+    with warnings.catch_warnings():
+        # The client leaves its socket open when it finds no engine.
+        warnings.simplefilter("ignore", ResourceWarning)
+        try:
+            DockerClient().client.ping()
+        except Exception as error:  # noqa: BLE001  whatever it is, it is the reason that is reported
+            return f"no container engine answers: {type(error).__name__}"
+        finally:
+            gc.collect()
+    return None
+
+
+@pytest.fixture
+def container_dsn() -> Iterator[str]:
+    """The address of a Postgres in a container; skips with its reason where there is no engine."""
+    reason = _why_no_engine()
+    if reason is not None:
+        pytest.skip(reason)
+    with PostgresContainer(IMAGE, driver=None) as container:
+        yield container.get_connection_url()
+
+
+async def projected_and_rebuilt(dsn: str, parcel: Parcel) -> None:
+    """Project the story one by one, compare with a rebuild at once."""
+    every = await parcel.book.all()
+    async with owner_session(dsn, watched=False) as session:
+        await generations.migrate(session)
+        projection = await Projection.take_over(session)
+        for each in every:
+            await projection.apply([each])
+        live = await digest_of(session)
+    assert live.position == len(every)
+    pool = await Pool.open(dsn)
+    outcome = await rebuild(dsn, pool, parcel.book.ledger, batch_max=1_000)
+    await pool.close()
+    assert outcome.differing == []
+    assert outcome.rebuilt == live.whole
+
+
+@pytest.mark.testcontainers
+async def test_the_projection_holds_in_a_container(container_dsn: str, parcel: Parcel) -> None:
+    """One by one equals a rebuild, on the image."""
+    await projected_and_rebuilt(container_dsn, parcel)
+
+
+async def test_what_the_container_runs_holds_here(dsn: str, parcel: Parcel) -> None:
+    """Where no engine is, the same steps run on the embedded server, so that they cannot rot."""
+    await projected_and_rebuilt(dsn, parcel)
