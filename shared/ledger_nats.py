@@ -83,7 +83,7 @@ class NatsLedger:
         err_code: int | None = None
         for attempt in range(self._limits.append_attempts):
             ack = await self._send(wanted)
-            if ack is not None and ack.error is None:
+            if ack is not None and self._complete(wanted, ack):
                 if not ack.duplicate:
                     return _acknowledged(wanted, ack)
                 return await self._verified(wanted, ack.seq)
@@ -132,6 +132,13 @@ class NatsLedger:
         return await self._bus.submit(
             subject, body, headers, timeout_seconds=self._limits.submit_timeout_seconds
         )
+
+    def _complete(self, wanted: Plan, ack: PubAck) -> bool:
+        """Tell whether an answer acknowledges this append and all of it; any other answer is looked into."""
+        if ack.error is not None or ack.stream != self._stream:
+            return False
+        messages = len(wanted.messages)
+        return ack.seq > 0 if messages == 1 else ack.count == messages and not ack.duplicate
 
     async def _resolve(self, wanted: Plan, err_code: int | None) -> Appended | None:
         """Ask the leader what became of it; `None`: nothing is known or nothing was stored, so try again."""

@@ -8,6 +8,7 @@ import pytest
 
 from shared import subjects
 from shared.codec import PlainCodec, encode
+from shared.deliveries import PubAck
 from shared.errors import LedgerConflict, LedgerUnavailable
 from shared.ledger import Appended, Ledger, Write
 from shared.ledger_nats import Limits, NatsLedger
@@ -155,6 +156,28 @@ async def test_a_lost_answer_is_found_out(
     appended = await ledger.append(TENANT, writes)
     assert appended.duplicate
     assert bus.submitted == 1
+    assert await _count(ledger, writes) == len(appended.sequences)
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        PubAck(),
+        PubAck(stream="OTHER", seq=1, count=3),
+        PubAck(stream="LEDGER", seq=0, count=1),
+        PubAck(stream="LEDGER", seq=1, count=2, duplicate=True),
+    ],
+)
+async def test_a_strange_answer_is_looked_into(
+    server_place: ServerPlace, writes: list[Write], strange: PubAck
+) -> None:
+    """An answer that does not acknowledge exactly this append is not believed: the leader is asked."""
+    if strange.duplicate and sum(len(w.events) for w in writes) == 1:
+        strange = PubAck()
+    ledger = NatsLedger(DeafBus(await server_place.bus(), answers=1, instead=strange), PlainCodec())
+    appended = await ledger.append(TENANT, writes)
+    first = writes[0].aggregate
+    assert appended.last[first] == await last_of(ledger, first)
     assert await _count(ledger, writes) == len(appended.sequences)
 
 

@@ -209,12 +209,18 @@ async def hand_over(urls: Sequence[str], stream: str) -> None:
 
 
 class DeafBus(Bus):
-    """Loses the first answers of a stream (`answers`), or the first publishes on the way there (`publishes`)."""
+    """Loses the first answers of a stream (`answers`), or the first publishes on the way there (`publishes`).
 
-    def __init__(self, bus: Bus, *, answers: int = 0, publishes: int = 0) -> None:
+    `instead`: what comes in the place of a lost answer; nothing by default.
+    """
+
+    def __init__(
+        self, bus: Bus, *, answers: int = 0, publishes: int = 0, instead: PubAck | None = None
+    ) -> None:
         super().__init__(bus._client, owned=False)  # noqa: SLF001  a test double of the same connection
         self._answers = answers
         self._publishes = publishes
+        self._instead = instead
         self.submitted = 0
 
     @override
@@ -233,7 +239,9 @@ class DeafBus(Bus):
         ack = await super().submit(subject, body, headers, timeout_seconds=timeout_seconds)
         if self._answers > 0:
             self._answers -= 1
-            raise TimedOut
+            if self._instead is None:
+                raise TimedOut
+            return self._instead
         return ack
 
 
