@@ -31,7 +31,8 @@ def main(argv: Sequence[str]) -> int:
     try:
         stories = [read_story(Path(name)) for name in chosen.file[:STORIES_MAX]]
         kills = Kills(chosen.kill, chosen.at, chosen.kill_random, chosen.kill_every)
-        reports = asyncio.run(_play_all(stories, chosen.seed, kills))
+        kept_in = Path(chosen.keep).absolute() if chosen.keep else None
+        reports = asyncio.run(_play_all(stories, chosen.seed, kills, kept_in))
     except SetupError as error:
         complain(f"{error.code}: {error}\n  {error.how_to_mend}")
         return EXIT_UNUSABLE
@@ -49,8 +50,13 @@ def main(argv: Sequence[str]) -> int:
     return EXIT_MET if all(report.ok for report in reports) else EXIT_FAILED
 
 
-async def _play_all(stories: list[Story], seed: int, kills: Kills) -> list[Report]:
-    return [await play(story, seed, kills) for story in stories]
+async def _play_all(
+    stories: list[Story], seed: int, kills: Kills, kept_in: Path | None
+) -> list[Report]:
+    return [
+        await play(story, seed, kills, kept_in / story.name if kept_in else None)
+        for story in stories
+    ]
 
 
 def _write(path: Path, reports: list[Report]) -> None:
@@ -66,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("file", nargs="+", metavar="FILE")
     parser.add_argument("--report", metavar="FILE", help="write what was found as JSON")
+    parser.add_argument("--keep", metavar="DIR", help="keep data and logs in DIR/<story>")
     parser.add_argument("--seed", type=int, default=1, help="goes into ids and $run (1)")
     parser.add_argument("--kill", metavar="PROCESS", help="with --at: signal 9 before one step")
     parser.add_argument("--at", type=int, metavar="N", help="the number of that step")

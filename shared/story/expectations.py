@@ -47,12 +47,16 @@ MET = Finding(None, None, None)
 
 
 async def check(stage: Stage, wanted: Expect) -> Finding:
-    """Return the first finding that meets the expectation, or the last one when its time is over."""
+    """Return the first finding that meets the expectation, or the last one when its time is over.
+
+    An answer that was given does not change any more, so it is looked at once.
+    """
     deadline = time.monotonic() + seconds(wanted.within)
     look = LOOKS[type(wanted)]
     while True:
         finding: Finding = await look(stage, wanted)
-        if finding.code is None or time.monotonic() > deadline:
+        stays = isinstance(wanted, ExpectReply | ExpectError)
+        if finding.code is None or stays or time.monotonic() > deadline:
             return finding
         await asyncio.sleep(POLL_SECONDS)
 

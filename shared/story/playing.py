@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 
@@ -57,11 +59,11 @@ class Kills:
     every: int = 3
 
 
-async def play(story: Story, seed: int, kills: Kills) -> Report:
-    """Return what was found. Raises: StoryInvalid, StoryStackUnusable."""
-    report = Report(story=story.name, seed=seed)
+async def play(story: Story, seed: int, kills: Kills, kept_in: Path | None = None) -> Report:
+    """Return what was found. `kept_in`: where the data of its stack stays. Raises: StoryInvalid, StoryStackUnusable."""
+    report, began = Report(story=story.name, seed=seed), time.monotonic()
     telling.say(f"{story.name}: {story.head.about}")
-    async with mail_sink() as sink, stack_for(story, sink.url) as stack:
+    async with mail_sink() as sink, stack_for(story, sink.url, kept_in) as stack:
         telling.say(f"  the stack is ready: doors at {stack.addresses['ingest']}")
         asker = Asker(story.head.tenant)
         await asker.open(stack.addresses["nats"])
@@ -83,7 +85,7 @@ async def play(story: Story, seed: int, kills: Kills) -> Report:
         finally:
             await stage.chats.close()
             await asker.close()
-    telling.tell_end(report)
+        telling.tell_end(report, time.monotonic() - began)
     return report
 
 
@@ -122,7 +124,7 @@ async def _play(stage: Stage, step: Step, n: int, following: Step | None) -> Non
             await _restart(stage, step)
         case TamperStep():
             await _tamper(stage, step)
-    telling.tell_step(str(n), step, None)
+    telling.tell_step(str(n), step, _ended(stage, step))
     await _tell_packet(stage, step)
 
 
@@ -133,7 +135,7 @@ async def _expect(stage: Stage, wanted: Expect, n: int) -> None:
     stage.report.expectation(n, wanted.expect, ok=met, wanted=shown, got=finding.got)
     if finding.code is not None:
         raise StepFailed(finding.code, "", wanted=finding.wanted, got=finding.got)
-    telling.tell_step(str(n), wanted, None)
+    telling.tell_step(str(n), wanted, "ok")
 
 
 def _refusal_is_wanted(stage: Stage, following: Step | None) -> None:
@@ -145,9 +147,17 @@ def _refusal_is_wanted(stage: Stage, following: Step | None) -> None:
             raise StepFailed("step.refused", "it was refused", wanted="ok", got=answer.text)
 
 
+def _ended(stage: Stage, step: Step) -> str:
+    """Say how a step ended; a refusal that the next step asks about is no failure."""
+    if not isinstance(step, DoorStep | CommandStep | TogetherStep):
+        return "ok"
+    codes = sorted({answer.code for answer in stage.answers if answer.code is not None})
+    return f"refused: {', '.join(codes)}" if codes else "ok"
+
+
 def _failed(stage: Stage, n: int, step: Step, failed: StepFailed) -> None:
     stage.report.step(n, failed.code)
-    telling.tell_step(str(n), step, failed.code)
+    telling.tell_step(str(n), step, f"FAILED  {failed.code}")
     telling.tell_difference(str(failed), failed.wanted, failed.got)
 
 

@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -19,6 +19,7 @@ from shared import policy, settings
 from shared.cli.status import examine
 from shared.embedded import state
 from shared.errors import TellonceError
+from shared.story import telling
 from shared.story.errors import StoryInvalid, StoryStackUnusable
 from shared.story.model import Story
 
@@ -40,6 +41,7 @@ class Stack:
         self._known: settings.Settings = settings.load(self._environment)
         self.secrets = settings.load_secrets(self._known, self._environment)
         self.addresses: Mapping[str, str] = {}
+        self._told = 0
 
     @property
     def public_url(self) -> str:
@@ -56,6 +58,7 @@ class Stack:
             await self._spawn()
         deadline = time.monotonic() + START_SECONDS
         while state.read_status(self.folder).state != "ready":
+            self._tell_progress()
             if self._process is not None and self._process.returncode is not None:
                 raise StoryStackUnusable(f"the stack did not start:\n{self._log_tail()}")
             if not self.own or time.monotonic() > deadline:
@@ -109,12 +112,20 @@ class Stack:
                 start_new_session=True,
             )
 
-    def _log_tail(self) -> str:
+    def _tell_progress(self) -> None:
+        """Print what `tellonce up` has said since the last time."""
+        lines = self._log_tail(whole=True).splitlines()
+        for line in lines[self._told :]:
+            telling.say(f"  {line}")
+        self._told = len(lines)
+
+    def _log_tail(self, *, whole: bool = False) -> str:
         try:
             content = (self.folder / "up.log").read_bytes()
         except OSError:
             return ""
-        return content[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
+        kept = content if whole else content[-LOG_TAIL_BYTES:]
+        return kept.decode(errors="replace").strip()
 
 
 def _python_path() -> str:
@@ -122,8 +133,12 @@ def _python_path() -> str:
 
 
 @contextlib.asynccontextmanager
-async def stack_for(story: Story, smtp_url: str) -> AsyncIterator[Stack]:
+async def stack_for(
+    story: Story, smtp_url: str, kept_in: Path | None = None
+) -> AsyncIterator[Stack]:
     """Give a ready stack for a story, and stop it afterwards if it was started for it.
+
+    `kept_in`: an empty folder for the data of a stack of our own, which then stays; else it is a temporary one.
 
     Raises: StoryStackUnusable, StoryInvalid.
     """
@@ -137,14 +152,25 @@ async def stack_for(story: Story, smtp_url: str) -> AsyncIterator[Stack]:
         await stack.start()
         yield stack
         return
-    with tempfile.TemporaryDirectory(prefix="tellonce-story-", ignore_cleanup_errors=True) as made:
-        folder = Path(made)
+    with _folder(kept_in) as folder:
         stack = Stack(folder, own=True, environment=_own_environment(story, folder, smtp_url))
         try:
             await stack.start()
             yield stack
         finally:
             await stack.stop()
+
+
+@contextlib.contextmanager
+def _folder(kept_in: Path | None) -> Iterator[Path]:
+    if kept_in is not None:
+        kept_in.mkdir(parents=True, exist_ok=True)
+        if any(kept_in.iterdir()):
+            raise StoryStackUnusable("the folder for a story's data is not empty", folder=str(kept_in))
+        yield kept_in
+        return
+    with tempfile.TemporaryDirectory(prefix="tellonce-story-", ignore_cleanup_errors=True) as made:
+        yield Path(made)
 
 
 def _own_environment(story: Story, folder: Path, smtp_url: str) -> dict[str, str]:

@@ -71,13 +71,12 @@ def _of_what(wanted: Expect) -> str:
     return "".join(f" {word}" for word in words if word)
 
 
-def tell_step(n: str, step: Step, code: str | None) -> None:
+def tell_step(n: str, step: Step, ended: str) -> None:
     """Print a step and how it ended; the story's own words first."""
     if step.note:
         say()
         for line in step.note.strip().splitlines():
             say(f"  {line.strip()}")
-    ended = "ok" if code is None else f"FAILED  {code}"
     say(f"  {n:>4}  {describe(step):<62} {ended}")
 
 
@@ -134,7 +133,7 @@ def _source(fact: dict[str, Any]) -> str:
     return f"  ({fact['origin']}{told})"
 
 
-def tell_end(report: Report) -> None:
+def tell_end(report: Report, played_seconds: float) -> None:
     """Print the findings of a story."""
     short = SHORT_ID_CHARACTERS
     missing = sorted({name for packet in report.packets for name in packet.missing})
@@ -155,7 +154,7 @@ def tell_end(report: Report) -> None:
         f" + {balance.quarantined} quarantined"
     )
     verdict = "all met" if report.ok else f"FAILED: {', '.join(report.codes)}"
-    say(f"  {report.story}: {verdict}")
+    say(f"  {report.story}: {verdict} ({played_seconds:.1f} s)")
 
 
 def _json(value: Any) -> str:
