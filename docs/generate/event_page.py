@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 from docs.generate.markdown import (
@@ -18,7 +19,7 @@ from docs.generate.markdown import (
     table,
 )
 from shared import events
-from shared.events import contact, conversation, notification, packet, people
+from shared.events import packet, people
 
 AGGREGATES = {
     "contact": (
@@ -35,12 +36,13 @@ AGGREGATES = {
 }
 """Who writes an event type to which aggregate of the LEDGER."""
 
-FAMILIES = (
-    ("What a channel reports", contact),
-    ("What is decided about a conversation", conversation),
-    ("Customers, handles, agents, policy", people),
-    ("Who is told", notification),
-)
+
+def families() -> dict[str, list[str]]:
+    """Return the event types by the module that defines them, in the union's order."""
+    found: dict[str, list[str]] = {}
+    for tag, kind in events.event_types().items():
+        found.setdefault(kind.__module__, []).append(tag)
+    return found
 
 
 def aggregate_of(kind: type[events.AnyEvent]) -> tuple[str, str]:
@@ -51,7 +53,7 @@ def aggregate_of(kind: type[events.AnyEvent]) -> tuple[str, str]:
     if kind.__module__ == people.__name__:
         customers = {"order": "customer", "conversation": "customer"}
         return AGGREGATES[customers.get(noun, noun)]
-    return AGGREGATES[kind.__module__.rpartition(".")[2]]
+    return AGGREGATES.get(kind.__module__.rpartition(".")[2], AGGREGATES["conversation"])
 
 
 def event_parts(kind: type[events.AnyEvent]) -> tuple[type, type]:
@@ -107,11 +109,11 @@ def events_page() -> str:
         )
         yield "`data` holds two parts: `open`, which has no personal data, and `personal`, `null` after erasure."
         yield from ("Fields that hold their default are left out of the envelope.", "")
-        for title, module in FAMILIES:
-            yield from (f"## {title}", "")
-            for tag, kind in events.event_types().items():
-                if kind.__module__ == module.__name__:
-                    yield from event_section(tag, kind)
+        for module, tags in families().items():
+            title = paragraphs(sys.modules[module]).partition("\n")[0]
+            yield from (f"## {title.partition('. ')[0].rstrip('.')}", "")
+            for tag in tags:
+                yield from event_section(tag, events.event_types()[tag])
         yield from ("## Parts", "", "What the fields above are made of.", "")
         yield from structs([events.Handle, events.Target])
         yield from ("## The context packet", "", paragraphs(packet), "")

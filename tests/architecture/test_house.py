@@ -34,6 +34,8 @@ REGISTRY = re.compile(
 """Where packages come from is the machine's business: pip and uv are configured there."""
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 README_HEAD_LINES = 30
+OWN_FORMATS = {"chat", "form"}
+"""JSON of our own: there is no provider whose payload could be stored; the tests write it out."""
 CHANNELS = ROOT / "services" / "ingest" / "channels"
 
 
@@ -98,15 +100,17 @@ def channels() -> list[str]:
 
 
 @pytest.mark.parametrize("channel", channels())
-def test_every_channel_has_a_test_a_real_payload_and_a_row(channel: str) -> None:
+def test_every_channel_has_a_test_a_payload_and_a_row(channel: str) -> None:
     """A channel that nobody can check or find is not there."""
     folder = ROOT / "tests" / "ingest"
-    assert (folder / f"test_{channel}.py").exists(), f"write tests/ingest/test_{channel}.py"
-    read = (folder / f"test_{channel}.py").read_text("utf-8")
-    stored = [path.name for path in (folder / "golden").iterdir()]
-    assert any(name in read for name in stored), (
-        f"store a payload in tests/ingest/golden and read it in test_{channel}.py"
-    )
+    test = folder / f"test_{channel}.py"
+    assert test.exists(), f"write tests/ingest/{test.name}"
+    if channel not in OWN_FORMATS:
+        read = test.read_text("utf-8")
+        stored = [path.stem for path in (folder / "golden").iterdir()]
+        assert any(name in read for name in stored), (
+            f"store a payload in tests/ingest/golden and read it in {test.name}"
+        )
     how_to = (ROOT / "docs" / "how-to" / "add-a-channel.md").read_text("utf-8")
     row = rf"^\|.*`{channel}`.*\|$"
     assert re.search(row, how_to, re.MULTILINE), f"add a row for `{channel}` to add-a-channel.md"
