@@ -65,25 +65,8 @@ class Appended:
         return max(self.sequences)
 
 
-class Ledger(Protocol):
-    """Append-only, one exact subject per aggregate, optimistic concurrency by expected last sequence."""
-
-    async def append(
-        self, tenant: str, writes: Sequence[Write], guards: Sequence[Guard] = ()
-    ) -> Appended:
-        """Store all events of all writes or none, each at its aggregate's expected sequence.
-
-        The same append (same event ids, same bodies) sent again answers `duplicate=True` and stores nothing, also
-        when an earlier attempt timed out with an unknown outcome.
-
-        Raises:
-            LedgerConflict: an aggregate or a guard stands elsewhere; nothing was stored.
-            LedgerUnavailable: no answer within the bounds and the outcome could not be found out.
-            LedgerBatchTooLarge: beyond the limits of an atomic batch; nothing was sent.
-            LedgerGuardsTooMany: more guards than events that are not the first of their aggregate; nothing was sent.
-            ValueError: no writes, a write without events, or two writes to one aggregate.
-        """
-        ...
+class LedgerReader(Protocol):
+    """The ledger for those who only read it: history, auditors."""
 
     async def read(self, tenant: str, aggregate: str, *, after: int = 0) -> list[Recorded]:
         """Return the aggregate's events with a sequence above `after`, in order; [] when there are none.
@@ -111,5 +94,26 @@ class Ledger(Protocol):
         The events of one append are never split over two batches. It survives reconnects.
 
         Raises: StreamDrift when a sequence is missing.
+        """
+        ...
+
+
+class Ledger(LedgerReader, Protocol):
+    """Append-only, one exact subject per aggregate, optimistic concurrency by expected last sequence."""
+
+    async def append(
+        self, tenant: str, writes: Sequence[Write], guards: Sequence[Guard] = ()
+    ) -> Appended:
+        """Store all events of all writes or none, each at its aggregate's expected sequence.
+
+        The same append (same event ids, same bodies) sent again answers `duplicate=True` and stores nothing, also
+        when an earlier attempt timed out with an unknown outcome.
+
+        Raises:
+            LedgerConflict: an aggregate or a guard stands elsewhere; nothing was stored.
+            LedgerUnavailable: no answer within the bounds and the outcome could not be found out.
+            LedgerBatchTooLarge: beyond the limits of an atomic batch; nothing was sent.
+            LedgerGuardsTooMany: more guards than events that are not the first of their aggregate; nothing was sent.
+            ValueError: no writes, a write without events, or two writes to one aggregate.
         """
         ...

@@ -17,7 +17,7 @@ from services.history.store import Pool, Session
 from shared import subjects
 from shared.clock import Clock
 from shared.errors import ConversationUnknown, PositionNotReached
-from shared.ledger import Ledger
+from shared.ledger import LedgerReader
 from shared.policy import Policies, Policy
 
 LOOK_AGAIN_SECONDS = 0.05
@@ -30,7 +30,7 @@ class Desk:
     def __init__(
         self,
         pool: Pool,
-        ledger: Ledger,
+        ledger: LedgerReader,
         policies: Policies,
         positions: Positions,
         clock: Clock,

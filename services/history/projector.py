@@ -19,7 +19,7 @@ from services.history.positions import Positions
 from services.history.projection import FenceLost, Projection
 from services.history.store import Session, owner_session
 from shared.errors import EventTypeUnknown, NotAnEvent, StreamDrift, TellonceError
-from shared.ledger import Ledger, Recorded
+from shared.ledger import LedgerReader, Recorded
 
 STANDBY_DELAY_SECONDS = 0.2
 RETRY_DELAY_SECONDS = 0.2
@@ -45,7 +45,7 @@ class Projector:
     def __init__(
         self,
         dsn: str,
-        ledger: Ledger,
+        ledger: LedgerReader,
         positions: Positions,
         readiness: Readiness,
         *,
@@ -126,7 +126,7 @@ class Projector:
 
 
 async def followed(
-    ledger: Ledger, after: int, batch_max: int
+    ledger: LedgerReader, after: int, batch_max: int
 ) -> AsyncGenerator[Sequence[Recorded], None]:
     """Yield what follows, at most `batch_max` at a time, reading ahead while a batch is written.
 
@@ -151,7 +151,9 @@ async def followed(
             await reading
 
 
-async def _read_ahead(ledger: Ledger, after: int, queue: asyncio.Queue[Sequence[Recorded]]) -> None:
+async def _read_ahead(
+    ledger: LedgerReader, after: int, queue: asyncio.Queue[Sequence[Recorded]]
+) -> None:
     async for batch in ledger.follow(after):
         await queue.put(batch)
 

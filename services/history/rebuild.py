@@ -18,7 +18,7 @@ from services.history.projection import Projection
 from services.history.projector import followed
 from services.history.store import Pool, Session, owner_session
 from shared.errors import PositionNotReached
-from shared.ledger import Ledger
+from shared.ledger import LedgerReader
 
 SWITCH_TRIES = 10
 
@@ -42,7 +42,7 @@ class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def rebuild(
-    dsn: str, pool: Pool, ledger: Ledger, *, batch_max: int, switch: bool = False
+    dsn: str, pool: Pool, ledger: LedgerReader, *, batch_max: int, switch: bool = False
 ) -> Rebuilt:
     """Build an empty generation up to the live position and compare.
 
@@ -74,14 +74,14 @@ async def rebuild(
         )
 
 
-async def _check_reachable(ledger: Ledger, position: int) -> None:
+async def _check_reachable(ledger: LedgerReader, position: int) -> None:
     end = await ledger.position()
     if end < position:
         raise PositionNotReached(position=end, wanted=position)
 
 
 async def _project_until(
-    ledger: Ledger, projection: Projection, position: int, batch_max: int
+    ledger: LedgerReader, projection: Projection, position: int, batch_max: int
 ) -> None:
     """Write all events up to `position` and none after."""
     if projection.position >= position:
@@ -100,7 +100,7 @@ async def _digest(session: Session) -> Digest:
 
 async def _switch(
     session: Session,
-    ledger: Ledger,
+    ledger: LedgerReader,
     projection: Projection,
     generation: Generation,
     batch_max: int,
