@@ -190,9 +190,10 @@ ORDER BY sequence LIMIT $4
 SELECT status, state FROM conversation WHERE tenant = $1 AND id = $2
 
 -- name: conversations_of_customer
--- Why: the matters of one person, the latest first.
-SELECT id AS conversation, status, owner, queue, channel, opened, last_activity FROM conversation
-WHERE tenant = $1 AND customer = $2 ORDER BY sequence DESC LIMIT $3
+-- Why: the latest matters of one person, in the order in which they were opened.
+SELECT id, status, owner, queue, channel, opened, last_activity FROM (
+    SELECT * FROM conversation WHERE tenant = $1 AND customer = $2 ORDER BY opened DESC, id DESC LIMIT $3) AS latest
+ORDER BY opened, id
 
 -- name: customer
 -- Why: one person as she is known; her fold holds names and handles verbatim.

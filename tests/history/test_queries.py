@@ -217,7 +217,7 @@ async def test_a_customer_is_found_by_id_and_by_handle(ask: Asker) -> None:
         "orders": [{"number": "ORD-1001", "status": "open", "description": None}],
     }
     assert by_id["customer"]["handles"][0] == {"kind": "phone", "value": PHONE, "verified": True}
-    assert [each["conversation"] for each in by_id["conversations"]] == [MISSED, CONVERSATION]
+    assert [each["id"] for each in by_id["conversations"]] == [CONVERSATION, MISSED]
 
 
 async def test_a_packet_is_answered_as_the_bytes_that_were_stored(

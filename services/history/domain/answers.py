@@ -96,7 +96,7 @@ class CustomerView(msgspec.Struct, frozen=True, kw_only=True):
 class ConversationLine(msgspec.Struct, frozen=True, kw_only=True):
     """One matter in a list. `channel`: of its latest contact."""
 
-    conversation: str
+    id: str
     status: str
     owner: str | None
     queue: str | None
@@ -106,7 +106,7 @@ class ConversationLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CustomerAnswer(Answer, frozen=True, kw_only=True):
-    """`conversations`: the latest first."""
+    """`conversations`: in the order in which they were opened, the latest last."""
 
     customer: CustomerView
     conversations: list[ConversationLine]
