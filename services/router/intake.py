@@ -12,7 +12,7 @@ import structlog
 from msgspec.structs import replace
 
 from services.router.clerk import Clerk
-from services.router.domain.contacts import find_place, opens, take_in
+from services.router.domain.contacts import find_place, opened_by, opens, take_in
 from services.router.domain.decision import Case, Decision, Stamp
 from services.router.domain.identify import (
     Looked,
@@ -183,7 +183,8 @@ class _Looking:
         referenced = await self._referenced(known, leader)
         if referenced is not None and referenced.customer not in (None, customer.id):
             customer = await store.known_customer(tenant, referenced.customer, leader=leader)
-        everything = [*known, referenced] if referenced else known
+        opened = await store.conversation(tenant, opened_by(self._stamp), leader=leader)
+        everything = [*known, opened, *([referenced] if referenced else [])]
         self.seen = any(self._event.id in each.seen for each in everything)
         self.place = find_place(self._stamp.policy, self._event, referenced, known)
         chosen = next((each for each in everything if each.id == self.place.conversation), None)

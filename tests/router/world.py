@@ -58,7 +58,8 @@ class KnownTo:
 
 
 class World:
-    """One tenant, its customers and agents. Every method returns the new events' types."""
+    """One tenant, its customers and agents. What happens returns the types of the new events, but those that only
+    say who somebody is."""
 
     def __init__(self, policy: Policy | None = None) -> None:
         self.clock = HandClock()
@@ -178,7 +179,12 @@ class World:
         return [each for each in found if each is not None]
 
     async def types(self, after: int = 0) -> list[str]:
-        return [each.event.type for each in await self.recorded(after)]
+        about_people = ("cust-", "ident-")
+        return [
+            each.event.type
+            for each in await self.recorded(after)
+            if not each.aggregate.startswith(about_people)
+        ]
 
     async def last(self, kind: type[E]) -> E:
         """Return the last event of a type."""

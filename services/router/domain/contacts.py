@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from services.router.domain.decision import Decision
+from services.router.domain.decision import Decision, Stamp
 from services.router.domain.facts import facts_in, same_value, state_fact
 from services.router.domain.handover import attach_packet
 from services.router.domain.identify import Looked, claim, identifies
@@ -143,8 +143,13 @@ def take_in(
         _queue(decision, event)
 
 
+def opened_by(stamp: Stamp) -> ConversationId:
+    """Return the id of the conversation that a contact event opens, if it opens one."""
+    return ConversationId(stamp.id("conversation"))
+
+
 def _open(decision: Decision, event: InboundEvent, rule: str, looked: Sequence[Looked]) -> None:
-    conversation_id = ConversationId(decision.stamp.id("conversation"))
+    conversation_id = opened_by(decision.stamp)
     customer = decision.customer.id or CustomerId(decision.stamp.id("customer"))
     fresh = decision.customer.id is None
     if fresh:

@@ -1,0 +1,245 @@
+"""Who is it, and which conversation does it belong to?"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from services.router.domain.contacts import find_place, queue_for
+from services.router.domain.identify import (
+    Looked,
+    conversation_behind,
+    customer_behind,
+    identifies,
+    lookup_token,
+)
+from shared.events import (
+    ConversationId,
+    ConversationJoined,
+    ConversationOpened,
+    CustomerId,
+    Handle,
+    IdentityClaimed,
+)
+from shared.identity import UNCLAIMED, Identity
+from tests.router import samples
+from tests.router.samples import HOTLINE, OTHER_PARCEL, PARCEL, call, form, mail, message, phone
+from tests.router.world import World
+
+REFERENCE = Handle(kind="reference", value="CA1")
+
+
+def held(handle: Handle, customer: str | None, conversation: str | None = None) -> Looked:
+    identity = Identity(
+        customer=CustomerId(customer) if customer else None,
+        conversation=ConversationId(conversation) if conversation else None,
+    )
+    return Looked(handle, "hash", identity)
+
+
+@pytest.mark.parametrize(
+    ("handle", "says_who"),
+    [
+        (phone(), True),
+        (mail(), True),
+        (samples.visitor("v1"), True),
+        (REFERENCE, False),
+        (phone(HOTLINE), False),
+        (mail("help@shop.example"), False),
+        (phone("anonymous"), False),
+        (phone("+266696687"), False),
+        (mail("no-reply@parcel.example"), False),
+        (mail("mailer-daemon@mx.example"), False),
+        (mail("anna.noreply@customer.example"), True),
+    ],
+)
+def test_only_a_persons_own_handles_say_who_it_is(handle: Handle, says_who: bool) -> None:
+    """Not references, not our own addresses, not what the policy lists as nobody's."""
+    assert identifies(samples.a_policy(), handle) is says_who
+
+
+def test_a_handle_proved_in_this_delivery_speaks_first() -> None:
+    """Else the order that the channel gave; an unclaimed or forbidden handle says nothing."""
+    policy = samples.a_policy()
+    first, second = held(phone(), "anna"), held(mail(), "ola")
+    proved = held(mail(verified=True), "ola")
+    assert customer_behind(policy, [first, second]) == "anna"
+    assert customer_behind(policy, [first, proved]) == "ola"
+    assert customer_behind(policy, [held(phone(HOTLINE), "shop"), second]) == "ola"
+    assert customer_behind(policy, [held(REFERENCE, "anna")]) is None
+    assert customer_behind(policy, [Looked(phone(), "hash", UNCLAIMED)]) is None
+
+
+def test_a_reference_leads_to_a_conversation_and_other_handles_do_not() -> None:
+    """A phone number is not bound to one matter."""
+    assert conversation_behind([held(phone(), "anna", "c1"), held(REFERENCE, None, "c2")]) == "c2"
+    assert conversation_behind([held(phone(), "anna", "c1")]) is None
+
+
+def test_a_lookup_token_shows_neither_handle_nor_kind() -> None:
+    """The same value of another kind, or under another key, is another token."""
+    tokens = {
+        lookup_token(b"k", phone("1")),
+        lookup_token(b"k", mail("1")),
+        lookup_token(b"other", phone("1")),
+    }
+    assert len(tokens) == 3
+    assert all(len(token) == 32 for token in tokens)
+
+
+async def test_a_known_number_is_the_same_customer(world: World) -> None:
+    """A second call of one number joins her only active conversation."""
+    await world.happens(call("started", "CA1"), call("started", "CA2"))
+    it = await world.conversation()
+    assert len(it.contacts) == 2
+    assert (await world.last(ConversationJoined)).open.rule == "join.only_active"
+
+
+async def test_withheld_numbers_are_different_people(world: World) -> None:
+    """Each such call runs under its own id for a customer of its own, who has no handle."""
+    await world.happens(
+        call("started", "CA1", handles=[]),
+        call("started", "CA2", handles=[phone("anonymous")]),
+        call("menu", "CA1", handles=[]),
+    )
+    found = await world.conversations()
+    assert [len(it.contacts) for it in found] == [1, 1]
+    assert len({it.customer for it in found}) == 2
+    kinds = [event.open.kind for event in await world.all(IdentityClaimed)]
+    assert kinds == ["reference", "reference"]
+
+
+async def test_without_any_handle_the_contact_itself_is_the_reference(world: World) -> None:
+    """A mail of a machine that no handle identifies is still found again by its contact."""
+    bounce = [mail("mailer-daemon@mx.example")]
+    await world.happens(
+        message("returned", channel="email", handles=bounce, name="b1"),
+        message("returned", channel="email", handles=bounce, name="b2"),
+    )
+    assert len(await world.conversations()) == 2
+
+
+async def test_a_handle_that_somebody_holds_is_not_claimed_by_a_contact(world: World) -> None:
+    """Two handles of different customers in one contact: the first speaks, nothing is merged."""
+    await world.happens(call("started", "CA1"), message("hello", handles=[mail()]))
+    before = len(await world.all(IdentityClaimed))
+    await world.happens(message("again", "m2", channel="email", handles=[phone(), mail()]))
+    assert len(await world.all(IdentityClaimed)) == before
+    first, second = await world.conversations()
+    assert len(first.contacts) == 2
+    assert len(second.contacts) == 1
+
+
+async def test_a_reply_reference_decides_before_everything_else(world: World) -> None:
+    """It leads to its open conversation, even from an unknown address and with another order in the text."""
+    await world.happens(message(PARCEL, channel="email"))
+    it = (await world.conversation()).id
+    reply = message(
+        OTHER_PARCEL, "m2", channel="email", handles=[mail("private@x.example")], in_reply_to=it
+    )
+    await world.happens(reply)
+    assert len((await world.conversation()).contacts) == 2
+    assert (await world.last(ConversationJoined)).open.rule == "join.reference"
+
+
+async def test_a_reply_reference_that_leads_nowhere_is_no_rule(world: World) -> None:
+    """Unknown or impossible conversation ids are passed over."""
+    for number, wrong in enumerate(["c" * 32, "no token at all", "X" * 99]):
+        reply = message(
+            "hello",
+            f"m{number}",
+            channel="email",
+            handles=[mail(f"p{number}@x.example")],
+            in_reply_to=ConversationId(wrong),
+        )
+        assert "conversation.opened" in await world.happens(reply)
+
+
+async def two_open(world: World) -> None:
+    """Anna has two open conversations: the first was quiet for long when the second began."""
+    await world.happens(message(PARCEL, channel="email", at=world.clock.time))
+    await world.passes(2 * 3600)
+    await world.happens(message(OTHER_PARCEL, "m2", channel="email", at=world.clock.time))
+    assert len(await world.conversations()) == 2
+
+
+async def test_a_named_order_or_parcel_decides_next(world: World) -> None:
+    """The only open conversation that holds it, however long it was quiet."""
+    await two_open(world)
+    await world.happens(message(f"about {PARCEL}", "m3", channel="email", at=world.clock.time))
+    assert (await world.last(ConversationJoined)).open.rule == "join.order_or_parcel"
+    assert [len(it.contacts) for it in await world.conversations()] == [2, 1]
+
+
+async def test_the_only_active_conversation_decides_last(world: World) -> None:
+    """One of several open ones was active lately: that one."""
+    await two_open(world)
+    await world.happens(message("hello", "m3", channel="email", at=world.clock.time))
+    assert (await world.last(ConversationJoined)).open.rule == "join.only_active"
+    assert [len(it.contacts) for it in await world.conversations()] == [1, 2]
+
+
+async def test_several_active_conversations_decide_nothing(world: World) -> None:
+    """A new one opens rather than a wrong one is joined."""
+    await two_open(world)
+    await world.happens(message(f"about {PARCEL}", "m3", channel="email", at=world.clock.time))
+    await world.happens(message("hello", "m4", channel="email", at=world.clock.time))
+    assert (await world.last(ConversationOpened)).open.rule == "join.several_active"
+
+
+async def test_a_quiet_matter_is_not_joined(world: World) -> None:
+    """Beyond `join_within_seconds` a new contact is a new matter."""
+    await world.happens(message("hello", at=world.clock.time))
+    await world.passes(3601)
+    await world.happens(message("hello", "m2", at=world.clock.time))
+    assert (await world.last(ConversationOpened)).open.rule == "join.none_open"
+    assert len(await world.conversations()) == 2
+
+
+async def test_a_resolved_conversation_is_not_joined(world: World) -> None:
+    """A reply to a closed matter, and a further message of its chat, open a new one."""
+    it = await world.owned_by("piotr", message("hello"))
+    await world.does(
+        "piotr", "wrap_up", conversation=it, disposition="solved", summary="all is well"
+    )
+    await world.does("piotr", "resolve", conversation=it)
+    assert "conversation.opened" in await world.happens(message("one more", k=1))
+    reply = message("and by mail", "m5", channel="email", handles=[], in_reply_to=it)
+    assert "conversation.opened" in await world.happens(reply)
+
+
+def test_the_place_of_a_first_contact_is_a_new_conversation() -> None:
+    """Nothing known, nothing to join."""
+    place = find_place(samples.a_policy(), call("started"), None, [])
+    assert (place.conversation, place.rule) == (None, "join.none_open")
+
+
+def test_the_entry_point_chooses_the_queue() -> None:
+    """A form's topic first, then the account's queue; an account that is gone from the policy falls back."""
+    policy = samples.a_policy()
+    assert queue_for(policy, form(topic="delivery")) == ("warehouse", "entry.topic")
+    assert queue_for(policy, form(topic="unheard")) == ("hotline", "entry.account")
+    assert queue_for(policy, call("started")) == ("hotline", "entry.account")
+    policy.accounts.pop("twilio_voice/hotline")
+    assert queue_for(policy, call("started")) == ("hotline", "entry.fallback")
+
+
+async def test_what_was_told_long_ago_is_asked_of_history(world: World) -> None:
+    """A young signed time is believed; an old one, none, and one of the future are looked up."""
+    fresh = world.clock.time - timedelta(seconds=59)
+    await world.intake.take(message("a", "m1", at=fresh))
+    assert world.history.asked == 0
+    old = message("b", "m2", at=world.clock.time - timedelta(seconds=60))
+    early = message("c", "m3", at=world.clock.time + timedelta(seconds=1))
+    unsigned = message("d", "m4", provider_time=None)
+    for number, event in enumerate([old, early, unsigned], 1):
+        await world.intake.take(event)
+        assert world.history.asked == number
+
+
+async def test_what_history_knows_is_not_decided_again(world: World) -> None:
+    """The provider sent it again after the ledger's memory had passed."""
+    late = message("hello", "m1", provider_time=None)
+    world.history.ids.add(late.id)
+    assert await world.happens(late) == []
