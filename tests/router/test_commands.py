@@ -1,0 +1,250 @@
+"""What every command has in common: read, remembered, refused."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from shared.errors import EventTypeUnknown, TellonceError, TenantUnknown
+from shared.events import AgentSignedIn, IdentityClaimed
+from tests.router.samples import NOON, TENANT, call, message
+from tests.router.world import World
+
+
+async def code_of(world: World, verb: str, body: bytes, tenant: str = TENANT) -> str:
+    with pytest.raises(TellonceError) as refusal:
+        await world.commands.handle(verb, tenant, body)
+    return refusal.value.code
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{",
+        b"\xff\xfe",
+        b'{"command_id":"c","issued_at":"2026-11-22T12:00:00","actor":"agent:piotr"}',
+        b'{"command_id":"c","issued_at":"2026-11-22T12:00:00Z","actor":"piotr"}',
+        b'{"command_id":"c","issued_at":"2026-11-22T12:00:00Z","actor":"agent:piotr\\n"}',
+        b'{"command_id":"c d","issued_at":"2026-11-22T12:00:00Z","actor":"agent:piotr"}',
+        b'{"command_id":"c","issued_at":"2026-11-22T12:00:00Z","actor":"agent:piotr","more":1}',
+        b" " * 200_000,
+    ],
+)
+async def test_what_is_no_command_is_unreadable(world: World, body: bytes) -> None:
+    """Garbage, a time without zone, an actor that is none, an unknown field, too large a body."""
+    assert await code_of(world, "sign_in", body) == "command.unreadable"
+
+
+async def test_an_unknown_verb_or_tenant_is_refused(world: World) -> None:
+    """With codes of their own."""
+    body = world.body("piotr", "sign_in")
+    assert await code_of(world, "fly", body) == "command.unknown"
+    with pytest.raises(TenantUnknown):
+        await world.commands.handle("sign_in", "nobody", body)
+
+
+@pytest.mark.parametrize(
+    ("ago", "code"),
+    [
+        (timedelta(hours=24, seconds=1), "command.too_old"),
+        (timedelta(hours=24), None),
+        (-timedelta(minutes=2), None),
+        (-timedelta(minutes=2, seconds=1), "command.too_new"),
+    ],
+)
+async def test_a_command_is_taken_while_its_id_is_remembered(
+    world: World, ago: timedelta, code: str | None
+) -> None:
+    """Up to 24 hours old, and up to two minutes ahead of our clock."""
+    issued = NOON - ago
+    if code is None:
+        assert await world.does("piotr", "sign_in", issued_at=issued) == ["agent.signed_in"]
+    else:
+        assert await world.refused("piotr", "sign_in", issued_at=issued) == code
+
+
+async def test_an_id_used_again_for_something_else_is_refused(world: World) -> None:
+    """The same id with another body is a mistake of the caller, not a repetition."""
+    it = await world.owned_by("piotr", message("hello"))
+    fields: dict[str, Any] = {"conversation": it, "fact": "wish", "id": "c-same"}
+    await world.does("piotr", "record_fact", value="a refund", **fields)
+    code = await world.refused("piotr", "record_fact", value="a call", **fields)
+    assert code == "command.id_reused"
+
+
+async def test_a_repeated_command_gets_the_reply_of_the_first_time(world: World) -> None:
+    """Even when what it asked for is no longer possible."""
+    await world.on_duty("piotr")
+    await world.happens(call("started"))
+    await world.offers()
+    it, offer = await world.conversation(), await world.offer()
+    fields = {"conversation": it.id, "offer_id": offer.offer_id, "id": "accept"}
+    body = world.body("piotr", "accept_offer", **fields)
+    first = await world.commands.handle("accept_offer", TENANT, body)
+    await world.happens(call("answered"), call("ended"))
+    await world.does("piotr", "wrap_up", conversation=it.id, disposition="x", summary="x")
+    await world.does("piotr", "resolve", conversation=it.id)
+    assert await world.commands.handle("accept_offer", TENANT, body) == first
+    assert [event.type for event in first.events] == ["contact.accepted"]
+    assert first.position == first.events[-1].sequence
+
+
+async def test_a_reply_tells_no_personal_data(world: World) -> None:
+    """Only open parts: the value of a fact is not in it."""
+    it = await world.owned_by("piotr", message("hello"))
+    await world.does("piotr", "record_fact", conversation=it, fact="wish", value="a secret wish")
+    assert b"secret" not in msgspec.json.encode(world.done)
+
+
+@pytest.mark.parametrize("conversation", ["c" * 32, "", "no token", "../etc", "X", "c" * 200])
+async def test_a_conversation_that_is_not_there_is_unknown(world: World, conversation: str) -> None:
+    """Also when its id cannot be one."""
+    code = await world.refused("piotr", "resolve", conversation=conversation)
+    assert code == "conversation.unknown"
+
+
+async def test_agents_are_named_by_the_policy(world: World) -> None:
+    """A stranger is unknown, a service is no agent."""
+    assert await world.refused("zoe", "sign_in") == "agent.unknown"
+    assert await world.refused("service:shop", "sign_in") == "command.forbidden"
+
+
+@pytest.mark.parametrize("seen", [{"offer_id": "o0"}, {"transfer_id": "t0"}, {"packet_id": "p0"}])
+async def test_a_command_that_saw_something_else_is_stale(
+    world: World, seen: dict[str, str]
+) -> None:
+    """Whoever decides on what no longer stands is told so, and nothing happens."""
+    await world.on_duty("piotr")
+    await world.happens(call("started"))
+    await world.offers()
+    it, offer = await world.conversation(), await world.offer()
+    fields = {"conversation": it.id, "offer_id": offer.offer_id}
+    assert await world.refused("piotr", "accept_offer", expected=seen, **fields) == "command.stale"
+    assert await world.refused("piotr", "reject_offer", expected=seen, **fields) == "command.stale"
+    right = {"offer_id": offer.offer_id, "packet_id": offer.packet_id}
+    types = await world.does("piotr", "accept_offer", expected=right, **fields)
+    assert types == ["contact.accepted"]
+
+
+async def test_the_packet_seen_is_the_one_that_was_offered(world: World) -> None:
+    """A fact that came later is no reason to refuse: the acceptance carries a fresh packet."""
+    await world.on_duty("piotr")
+    await world.happens(call("started"))
+    await world.offers()
+    it, offer = await world.conversation(), await world.offer()
+    await world.happens(call("menu", digits="2"))
+    types = await world.does(
+        "piotr",
+        "accept_offer",
+        conversation=it.id,
+        offer_id=offer.offer_id,
+        expected={"packet_id": offer.packet_id},
+    )
+    assert types == ["context.packaged", "contact.accepted"]
+
+
+# -- people ---------------------------------------------------------------------------------------------
+
+
+async def test_an_agent_signs_in_once(world: World) -> None:
+    """Already available: nothing changes; from a pause she comes back."""
+    assert await world.does("piotr", "sign_in") == ["agent.signed_in"]
+    assert await world.does("piotr", "sign_in") == []
+    assert await world.does("piotr", "set_status", status="away") == ["agent.status_set"]
+    assert await world.does("piotr", "set_status", status="away") == []
+    assert await world.does("piotr", "sign_in") == ["agent.signed_in"]
+    assert len(await world.all(AgentSignedIn)) == 2
+
+
+async def test_a_status_needs_a_sign_in(world: World) -> None:
+    """An agent who is not at work is neither away nor available; signing out is true already."""
+    assert await world.refused("piotr", "set_status", status="away") == "agent.signed_out"
+    assert await world.does("piotr", "set_status", status="signed_out") == []
+
+
+async def test_an_agent_away_is_not_asked(world: World) -> None:
+    """She keeps what she has and gets nothing new."""
+    await world.on_duty("piotr")
+    await world.does("piotr", "set_status", status="away")
+    await world.happens(call("started"))
+    assert await world.offers() == []
+
+
+async def test_a_registered_customer_is_recognised(world: World) -> None:
+    """By each of her handles, however the shop wrote it; her name and orders go with the packet."""
+    await world.does(
+        "service:shop",
+        "register_customer",
+        name="Anna Nowak",
+        language="pl",
+        handles=[{"kind": "phone", "value": "+48 600-100-200"}],
+        orders=[{"number": "ORD-1234", "status": "shipped"}],
+    )
+    await world.happens(call("started"))
+    customer = await world.customer()
+    assert (customer.name, customer.provisional, list(customer.orders)) == (
+        "Anna Nowak",
+        False,
+        ["ORD-1234"],
+    )
+
+
+async def test_a_handle_belongs_to_one_customer(world: World) -> None:
+    """A second registration of it is refused, whole."""
+    handles = [{"kind": "email", "value": "a@x.example"}]
+    await world.does("service:shop", "register_customer", name="Anna", handles=handles)
+    code = await world.refused(
+        "service:shop",
+        "register_customer",
+        name="Ola",
+        handles=[{"kind": "phone", "value": "+481"}, *handles],
+    )
+    assert code == "identity.taken"
+    assert len(await world.all(IdentityClaimed)) == 1
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"name": "A\0"},
+        {"name": "A", "salutation": "\0"},
+        {"name": "A", "handles": [{"kind": "email", "value": "a\0@x"}]},
+        {"name": "A", "orders": [{"number": "\0", "status": "open"}]},
+        {"name": "A", "orders": [{"number": "1", "status": "open", "description": "\0"}]},
+    ],
+)
+async def test_a_registration_holds_no_nul(world: World, fields: dict[str, Any]) -> None:
+    """In none of its texts."""
+    assert await world.refused("service:shop", "register_customer", **fields) == "text.has_nul"
+
+
+@pytest.mark.parametrize("value", ["call me", " ", "-"])
+async def test_an_empty_handle_is_refused(world: World, value: str) -> None:
+    """A number without digits would be everybody's."""
+    handles = [{"kind": "phone", "value": value}]
+    code = await world.refused("service:shop", "register_customer", name="A", handles=handles)
+    assert code == "command.unreadable"
+
+
+# -- events of a newer version --------------------------------------------------------------------------
+
+
+async def test_an_event_of_a_newer_version_stops_its_conversation_only(world: World) -> None:
+    """Commands there answer `event.unknown_type`; the dispatcher goes on with the others."""
+    await world.on_duty("piotr")
+    await world.happens(call("started", "CA1", handles=[]))
+    (poisoned,) = await world.conversations()
+    await world.newer_event(poisoned)
+    await world.happens(call("started", "CA2", handles=[]))
+    assert await world.offers() == ["context.packaged", "contact.offered", "agent.reserved"]
+    body = world.body("piotr", "resolve", conversation=poisoned.id)
+    with pytest.raises(EventTypeUnknown) as refusal:
+        await world.commands.handle("resolve", TENANT, body)
+    assert refusal.value.details == {"type": "conversation.dreamt_of"}
+    assert refusal.value.retryable

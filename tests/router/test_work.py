@@ -1,0 +1,203 @@
+"""The agent's work on a conversation, and its end."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.events import (
+    ConversationResolved,
+    MessageRequested,
+    PromiseKept,
+    PromiseMade,
+)
+from tests.router.invariants import check
+from tests.router.samples import call, form, message, phone
+from tests.router.world import World
+
+WRAPPED = {"disposition": "solved", "summary": "the parcel was found"}
+
+
+async def test_a_promise_is_kept_in_time_or_late(world: World) -> None:
+    """Late is after its due time; kept once is enough."""
+    it = await world.owned_by("piotr", message("hello"))
+    due = world.clock.time + timedelta(minutes=10)
+    for text in ("I call you", "I send it"):
+        await world.does("piotr", "make_promise", conversation=it, text=text, due=due)
+    first, second = [each.open.promise_id for each in await world.all(PromiseMade)]
+    await world.passes(600)
+    assert await world.does("ewa", "keep_promise", conversation=it, promise_id=first) == [
+        "promise.kept"
+    ]
+    assert (await world.last(PromiseKept)).open.late is False
+    await world.passes(1)
+    await world.does("ewa", "keep_promise", conversation=it, promise_id=second)
+    assert (await world.last(PromiseKept)).open.late is True
+    assert await world.does("ewa", "keep_promise", conversation=it, promise_id=second) == []
+    code = await world.refused("ewa", "keep_promise", conversation=it, promise_id="p0")
+    assert code == "promise.not_open"
+
+
+async def test_a_promise_outlives_the_matter(world: World) -> None:
+    """What was promised can be kept after the conversation was resolved; nothing else happens there any more."""
+    it = await world.owned_by("piotr", message("hello"))
+    due = world.clock.time + timedelta(hours=2)
+    await world.does("piotr", "make_promise", conversation=it, text="I call you", due=due)
+    promise = (await world.last(PromiseMade)).open.promise_id
+    await world.does("piotr", "wrap_up", conversation=it, **WRAPPED)
+    await world.does("piotr", "resolve", conversation=it)
+    assert await world.does("piotr", "keep_promise", conversation=it, promise_id=promise) == [
+        "promise.kept"
+    ]
+    await check(world)
+    refused = await world.refused("piotr", "wrap_up", conversation=it, **WRAPPED)
+    assert refused == "conversation.resolved"
+
+
+async def test_a_message_goes_to_the_verified_address(world: World) -> None:
+    """From the tenant's mailbox, in answer to the customer's last mail, with the account's title by default."""
+    handles = [
+        {"kind": "email", "value": "old@customer.example"},
+        {"kind": "email", "value": " Anna@Customer.Example ", "verified": True},
+    ]
+    await world.does("service:shop", "register_customer", name="Anna", handles=handles)
+    it = await world.owned_by("piotr", message("hello", "m1", channel="email"))
+    fields = {"conversation": it, "channel": "email", "text": "Dear Anna"}
+    assert await world.does("piotr", "send_message", **fields) == ["message.requested"]
+    requested = await world.last(MessageRequested)
+    assert requested.personal is not None
+    assert requested.personal.to == "anna@customer.example"
+    assert requested.personal.title == "Your request"
+    assert requested.personal.in_reply_to == "m1-0"
+    assert (requested.open.account, requested.open.agent) == ("shop", "piotr")
+    assert (await world.conversation()).unanswered == 0
+    assert await world.refused("ewa", "send_message", **fields) == "conversation.not_owned"
+
+
+async def test_without_an_address_nothing_can_be_sent(world: World) -> None:
+    """A caller of whom only the number is known."""
+    it = await world.owned_by("piotr", call("started"))
+    code = await world.refused(
+        "piotr", "send_message", conversation=it, channel="email", text="Dear Anna"
+    )
+    assert code == "message.no_address"
+
+
+async def test_a_matter_ends_when_its_contacts_are_wrapped_up(world: World) -> None:
+    """A contact without a wrap-up keeps it open; the owner's slot is free after the end."""
+    it = await world.owned_by("piotr", form("hello", handles=[phone()]))
+    assert await world.refused("piotr", "resolve", conversation=it) == (
+        "conversation.not_wrapped_up"
+    )
+    assert await world.does("piotr", "wrap_up", conversation=it, **WRAPPED) == [
+        "contact.wrapped_up",
+        "contact.completed",
+    ]
+    assert await world.does("piotr", "wrap_up", conversation=it, **WRAPPED) == []
+    assert await world.refused("ewa", "resolve", conversation=it) == "conversation.not_owned"
+    resolve = {"conversation": it, "confirmed_by_customer": True}
+    assert await world.does("piotr", "resolve", **resolve) == [
+        "conversation.resolved",
+        "agent.released",
+    ]
+    assert (await world.last(ConversationResolved)).open.confirmed_by_customer is True
+    await check(world)
+
+
+async def test_a_call_is_complete_when_it_is_wrapped_up_and_over(world: World) -> None:
+    """In either order, once."""
+    it = await world.owned_by("piotr", call("started"), call("answered"))
+    assert await world.does("piotr", "wrap_up", conversation=it, **WRAPPED) == [
+        "contact.wrapped_up"
+    ]
+    assert await world.happens(call("ended")) == ["call.ended", "contact.completed"]
+    await world.happens(call("started", "CA2"), call("answered", "CA2"), call("ended", "CA2"))
+    assert await world.does("piotr", "wrap_up", conversation=it, **WRAPPED) == [
+        "contact.wrapped_up",
+        "contact.completed",
+    ]
+
+
+async def test_one_contact_can_be_wrapped_up_alone(world: World) -> None:
+    """The others still wait for theirs."""
+    it = await world.owned_by("piotr", message("a", "m1"), message("b", "m2"))
+    first, second = (await world.conversation()).contacts
+    await world.does("piotr", "wrap_up", conversation=it, contact_id=second, **WRAPPED)
+    contacts = (await world.conversation()).contacts
+    assert [contacts[each].wrapped_up for each in (first, second)] == [False, True]
+
+
+async def test_a_ringing_call_cannot_be_wrapped_up(world: World) -> None:
+    """Nobody spoke to the caller: the matter stays open until somebody did, or she hung up and is owed a call."""
+    it = await world.owned_by("piotr", message("hello", handles=[phone()]))
+    await world.happens(call("started", "CA2"))
+    await world.does("piotr", "wrap_up", conversation=it, **WRAPPED)
+    assert await world.refused("piotr", "resolve", conversation=it) == (
+        "conversation.not_wrapped_up"
+    )
+    await world.happens(call("ended", "CA2"))
+    assert await world.does("piotr", "resolve", conversation=it) == [
+        "callback.closed",
+        "conversation.resolved",
+        "agent.released",
+    ]
+    await check(world)
+
+
+async def test_the_end_takes_an_open_transfer_back(world: World) -> None:
+    """A colleague who was asked is free again."""
+    it = await world.owned_by("piotr", message("hello"))
+    await world.on_duty("marek")
+    await world.hands_on("piotr", "warm", agent="marek")
+    await world.offers()
+    await world.does("piotr", "wrap_up", conversation=it, **WRAPPED)
+    types = await world.does("piotr", "resolve", conversation=it)
+    assert types[:2] == ["transfer.cancelled", "conversation.resolved"]
+    assert (await world.agent("marek")).working_on == frozenset()
+    await check(world)
+
+
+async def test_the_end_of_a_call_after_the_matter_was_resolved_is_kept(world: World) -> None:
+    """The channel's report belongs to the contact, and opens nothing."""
+    it = await world.owned_by("piotr", call("started"), call("answered"))
+    await world.does("piotr", "wrap_up", conversation=it, **WRAPPED)
+    await world.does("piotr", "resolve", conversation=it)
+    assert await world.happens(call("ended")) == ["call.ended", "contact.completed"]
+    await check(world)
+
+
+@pytest.mark.parametrize(
+    ("verb", "fields"),
+    [
+        ("make_promise", {"text": "ä" * 300, "due": "2026-11-23T12:00:00Z"}),
+        ("wrap_up", {"disposition": "x", "summary": "ä" * 300}),
+        ("wrap_up", {"disposition": "x", "summary": "x", "next_step": "ä" * 300}),
+        ("transfer", {"to": {"agent": "marek"}, "kind": "warm", "brief": "ä" * 300}),
+        ("record_fact", {"fact": "wish", "value": "ä" * 300}),
+    ],
+)
+async def test_what_a_packet_must_hold_is_limited_where_it_is_recorded(
+    world: World, verb: str, fields: dict[str, Any]
+) -> None:
+    """600 bytes in 300 characters are refused, with the limit."""
+    it = await world.owned_by("piotr", message("hello"))
+    assert await world.refused("piotr", verb, conversation=it, **fields) == "text.too_long"
+
+
+@pytest.mark.parametrize(
+    ("verb", "fields"),
+    [
+        ("make_promise", {"text": "a\0b", "due": "2026-11-23T12:00:00Z"}),
+        ("wrap_up", {"disposition": "x", "summary": "\0"}),
+        ("transfer", {"to": {"agent": "marek"}, "kind": "warm", "brief": "\0"}),
+        ("record_fact", {"fact": "wish", "value": "\0"}),
+        ("send_message", {"channel": "email", "text": "\0"}),
+        ("send_message", {"channel": "email", "text": "x", "title": "\0"}),
+    ],
+)
+async def test_a_nul_byte_is_refused(world: World, verb: str, fields: dict[str, Any]) -> None:
+    """No store of text takes it."""
+    it = await world.owned_by("piotr", message("hello"))
+    assert await world.refused("piotr", verb, conversation=it, **fields) == "text.has_nul"
