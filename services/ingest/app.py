@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 import structlog
 
@@ -28,6 +28,8 @@ from shared.streams import Wanted
 
 NAME = "ingest"
 VERSION = "0.1.0"
+CANCEL_TRIES = 10
+CANCEL_SECONDS = 0.3
 
 log = structlog.get_logger("ingest")
 
@@ -108,5 +110,18 @@ async def _normalisers(settings: Settings, accounts: Accounts, bus: Bus) -> Asyn
             for door in accounts.all()
         ]
         yield
-        for task in running:
+        await _end(running)
+
+
+async def _end(running: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they have ended.
+
+    Once is not enough before Python 3.12: `asyncio.wait_for` forgets a cancellation that comes with its result.
+    """
+    waiting = set(running)
+    for _ in range(CANCEL_TRIES):
+        for task in waiting:
             task.cancel()
+        _, waiting = await asyncio.wait(waiting, timeout=CANCEL_SECONDS)
+        if not waiting:
+            return

@@ -11,6 +11,7 @@ import pytest
 
 from services.ingest.domain import tally
 from services.ingest.domain.tally import Counts
+from services.ingest.handlers import balance
 from shared import streams, subjects
 from shared.deliveries import Message
 from tests.ingest.house import House, stored
@@ -155,6 +156,21 @@ async def test_more_than_one_page_is_counted(house: House, history: HistoryTwin)
     answer = await ask(house)
     assert (answer["received"], answer["accepted"], answer["duplicate"]) == (150, 100, 50)
     assert len(history.asked) >= 3
+
+
+async def test_an_answer_covers_a_bounded_range_and_says_how_far(
+    house: House, history: HistoryTwin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long range is asked for piece by piece, each beginning behind the `to` of the last."""
+    await send_one_of_each(house)
+    monkeypatch.setattr(balance, "POSITIONS_MAX", 4)
+    counted, first = 0, (await house.raw("twilio_voice"))[0].sequence
+    end = (await house.bus.api("STREAM.INFO.RAW"))["state"]["last_seq"]
+    while first <= end:
+        answer = await ask(house, **{"from": first})
+        assert answer["to"] == min(first + 3, end)
+        counted, first = counted + answer["received"], answer["to"] + 1
+    assert counted == 10
 
 
 async def test_without_history_the_balance_is_refused_and_the_doors_stay_open(house: House) -> None:

@@ -125,6 +125,20 @@ async def test_a_forged_or_missing_signature_is_refused_and_nothing_is_stored(ho
     assert await house.raw("form") == []
 
 
+async def test_an_account_without_its_secret_takes_nothing(
+    ingest_nats: EmbeddedNats, tmp_path: Path
+) -> None:
+    """A secret that nobody configured is no open door: not even an empty one signs."""
+    empty = tmp_path / "empty.env"
+    empty.write_text("DOOR_SECRET=\n")
+    port = free_ports(1)[0]
+    async with running(ingest_nats.url, tmp_path, port=port, secrets_file=str(empty)) as house:
+        headers = {**signed("", FORM), **JSON}
+        answer = await house.http.post(house.door("form"), content=FORM, headers=headers)
+        assert refused(answer, 403, "door.signature_invalid")
+        assert await house.raw("form") == []
+
+
 async def test_unknown_tenants_and_accounts_are_refused(house: House) -> None:
     """404 with the code that says which; paths that climb lead nowhere."""
     base = f"{house.url}/in"

@@ -126,6 +126,18 @@ async def test_a_mail_as_large_as_a_door_takes_fits_the_bus(house: House) -> Non
     assert event["type"] == "message.received"
 
 
+async def test_a_message_that_another_hand_put_into_raw_stops_nothing(house: House) -> None:
+    """Without our headers, or with broken ones, it is read as received when it was stored."""
+    subject = subjects.raw(house.tenant, "form", house.account)
+    body = b'{"message":"hello"}'
+    for number, fields in enumerate(({}, {"Tellonce-Headers": "[[", "Tellonce-Received": "noon"})):
+        await house.bus.store(subject, body, msg_id=f"{house.tenant}-{number}", headers=fields)
+    await house.send("form", body, webhook_id="w1", **JSON)
+    first, second = await house.contacts("form", 2)
+    assert first["data"]["open"]["provider_id"] == ids.body_sha256(body)
+    assert second["data"]["open"]["provider_id"] == "w1"
+
+
 # -- a death at the worst moment -------------------------------------------------------------------------
 
 

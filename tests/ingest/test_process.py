@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 
+from services.ingest import app
 from shared import ids, streams
 from shared.bus import Bus, connect
 from shared.embedded.nats import EmbeddedNats
@@ -92,6 +93,28 @@ async def test_it_serves_without_history_and_ends_on_sigterm(tmp_path: Path) -> 
             service.send_signal(signal.SIGTERM)
             assert await asyncio.wait_for(service.wait(), STOP_SECONDS) == 0
         await bus.close()
+
+
+async def test_a_task_that_forgets_a_cancellation_is_cancelled_again() -> None:
+    """Python's own wait_for loses one now and then; the process ends all the same."""
+    began, forgotten = asyncio.Event(), 0
+
+    async def forgetful() -> None:
+        nonlocal forgotten
+        began.set()
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                forgotten += 1
+                if forgotten > 1:
+                    raise
+
+    task = asyncio.create_task(forgetful())
+    await began.wait()
+    await app._end([task])
+    assert task.cancelled()
+    assert forgotten == 2
 
 
 async def test_it_refuses_to_start_on_drift(tmp_path: Path) -> None:

@@ -31,8 +31,8 @@ from shared.events import RawRef
 PAGE_DELIVERIES = 64
 """Deliveries held in memory at once, each at most 256 KiB."""
 
-DELIVERIES_MAX = 100_000
-"""Deliveries of one account in one answer; the answer's `to` says how far it goes."""
+POSITIONS_MAX = 100_000
+"""Positions of RAW that one answer covers; its `to` says how far it goes, and the next one begins behind it."""
 
 KNOWN_IDS_MAX = 200
 KNOWN_TIMEOUT_SECONDS = 10.0
@@ -108,23 +108,25 @@ class BalanceHandler:
 
     async def balance(self, tenant: str, query: BalanceQuery) -> Balance:
         """Raises: TenantUnknown, ViewUnavailable when history is away, BusUnavailable."""
-        ledger_end = await self._last(streams.LEDGER)
+        _, ledger_end = await self._ends(streams.LEDGER)
         min_seq = ledger_end if query.min_seq is None else query.min_seq
-        raw_end = await self._last(streams.RAW)
-        last = raw_end if query.last is None else min(query.last, raw_end)
+        raw_start, raw_end = await self._ends(streams.RAW)
+        first = max(query.first or 0, raw_start)
+        wanted = raw_end if query.last is None else query.last
+        last = min(wanted, raw_end, first + POSITIONS_MAX - 1)
         total = Balance(position=min_seq, last=last, accounts={})
         for door in self._accounts.of_tenant(tenant):
             if query.channel not in {None, door.channel.NAME}:
                 continue
             if query.account not in {None, door.account}:
                 continue
-            counts = await self._account(door, query.first or 1, total, min_seq)
+            counts = await self._account(door, first, total, min_seq)
             total.accounts[door.name] = counts
             total.add(counts)
         return total
 
     async def _account(self, door: Door, first: int, total: Balance, min_seq: int) -> Counts:
-        """Count one account; `total` learns the position history answered from, and how far the count went."""
+        """Count one account; `total` learns the position that history answered from."""
         counts = Counts()
         async for page in self._pages(door, first, total.last):
             readings = await read_all(page)
@@ -136,9 +138,6 @@ class BalanceHandler:
                 counts.count(
                     tally.fate(reading.raw.sequence, wanted, first_seen, quarantined=quarantined)
                 )
-            if counts.received >= DELIVERIES_MAX:
-                total.last = page[-1].sequence
-                break
         return counts
 
     async def _pages(self, door: Door, first: int, last: int) -> AsyncIterator[list[RawDelivery]]:
@@ -193,9 +192,10 @@ class BalanceHandler:
             raise ViewUnavailable(cause=answer.error.code)
         return answer
 
-    async def _last(self, stream: str) -> int:
-        answer = await self._bus.api(f"STREAM.INFO.{stream}")
-        return int(answer["state"]["last_seq"])
+    async def _ends(self, stream: str) -> tuple[int, int]:
+        """Return the first and the last sequence of a stream."""
+        state = (await self._bus.api(f"STREAM.INFO.{stream}"))["state"]
+        return int(state["first_seq"]), int(state["last_seq"])
 
 
 def _asked(body: bytes) -> BalanceQuery:

@@ -208,11 +208,9 @@ def _read(frame: bytes) -> Hello | Message:
     try:
         return _frame.decode(frame)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        pass
-    typed = _typed_of(frame)
-    if typed is None or typed.type in {"hello", "message"}:
-        raise PayloadUnreadable
-    raise PayloadKindUnknown
+        typed = _typed_of(frame)
+    known = typed is None or typed.type in {"hello", "message"}
+    raise PayloadUnreadable if known else PayloadKindUnknown
 
 
 def _typed_of(frame: bytes) -> _Typed | None:

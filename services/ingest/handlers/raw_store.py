@@ -8,6 +8,8 @@ import secrets
 from collections.abc import Mapping
 from datetime import datetime
 
+import msgspec
+
 from services.ingest.domain.delivery import Headers, RawDelivery, WebRequest
 from shared import subjects
 from shared.bus import Bus
@@ -24,6 +26,7 @@ DELIVERY_ID_BYTES = 16
 NEEDED = frozenset({"content-type", "webhook-id", "webhook-timestamp"})
 """What parsing reads; a sender cannot push it out with fields of its own."""
 
+_decoder = msgspec.json.Decoder(list[tuple[str, str]])
 _SECRET = re.compile(
     r"auth|cookie|secret|signature|token|password|passwd|api-?key|credential|-key\Z"
 )
@@ -86,11 +89,9 @@ def raw_delivery(
 ) -> RawDelivery:
     """Return a message of RAW as a delivery; `account_name` is `<channel>/<account>`.
 
-    What another hand wrote without our headers counts as received when it was stored.
+    It never fails: what another hand wrote without our headers counts as received when it was stored.
     """
     channel, _, account = account_name.partition("/")
-    received = fields.get(RECEIVED_FIELD)
-    pairs = json.loads(fields.get(HEADERS_FIELD, "[]"))
     return RawDelivery(
         tenant=tenant,
         channel=channel,
@@ -98,7 +99,22 @@ def raw_delivery(
         rules=rules,
         sequence=sequence,
         body=body,
-        headers=[(str(name), str(value)) for name, value in pairs],
+        headers=_pairs(fields.get(HEADERS_FIELD, "")),
         path=fields.get(PATH_FIELD, ""),
-        received=datetime.fromisoformat(received) if received else stored,
+        received=_instant(fields.get(RECEIVED_FIELD, "")) or stored,
     )
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    try:
+        return _decoder.decode(text)
+    except msgspec.DecodeError:
+        return []
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return instant if instant.tzinfo is not None else None
