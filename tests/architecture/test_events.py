@@ -108,6 +108,14 @@ def test_every_error_code_is_noun_and_reason() -> None:
     assert not strange, f"write noun.reason: {strange}"
 
 
+def test_every_error_code_stands_in_the_changelog() -> None:
+    """A new code is a change on the wire, and whoever reads codes reads the changelog."""
+    load_everything()
+    changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    silent = sorted(kind.code for kind in error_classes() if f"`{kind.code}`" not in changelog)
+    assert not silent, f"add a **Wire** line to CHANGELOG.md for {silent}"
+
+
 def test_every_error_is_raised_somewhere() -> None:
     """An error that nothing raises is a promise that nobody keeps."""
     load_everything()
