@@ -110,10 +110,10 @@ async def _normalisers(settings: Settings, accounts: Accounts, bus: Bus) -> Asyn
             for door in accounts.all()
         ]
         yield
-        await _end(running)
+        await end(running)
 
 
-async def _end(running: Iterable[asyncio.Task[None]]) -> None:
+async def end(running: Iterable[asyncio.Task[None]]) -> None:
     """Cancel tasks until they have ended.
 
     Once is not enough before Python 3.12: `asyncio.wait_for` forgets a cancellation that comes with its result.

@@ -112,7 +112,7 @@ async def test_a_task_that_forgets_a_cancellation_is_cancelled_again() -> None:
 
     task = asyncio.create_task(forgetful())
     await began.wait()
-    await app._end([task])
+    await app.end([task])
     assert task.cancelled()
     assert forgotten == 2
 
