@@ -13,7 +13,9 @@ from shared import subjects
 from shared.errors import BusUnavailable
 from shared.story.errors import StepFailed, StoryStackUnusable
 
-REPLY_SECONDS = 5.0
+REPLY_SECONDS = 1.5
+"""Longest wait for one try: a request that a killed service had taken is never answered."""
+REBUILD_SECONDS = 60.0
 PAUSE_SECONDS = 0.1
 CONNECT_ATTEMPTS = 5
 
@@ -67,16 +69,22 @@ class Asker:
 
     async def operate(self, service: str, name: str, deadline: float) -> dict[str, Any]:
         """Ask an operator's request of a service. Raises: StepFailed (`step.not_reached`)."""
-        return await self._ask(subjects.ops(service, name), {}, deadline)
+        return await self._ask(subjects.ops(service, name), {}, deadline, REBUILD_SECONDS)
 
-    async def _ask(self, subject: str, body: dict[str, Any], deadline: float) -> dict[str, Any]:
+    async def _ask(
+        self,
+        subject: str,
+        body: dict[str, Any],
+        deadline: float,
+        reply_seconds: float = REPLY_SECONDS,
+    ) -> dict[str, Any]:
         payload = msgspec.json.encode(body)
         last: Any = "no answer"
         while True:
             left = deadline - time.monotonic()
             try:
                 reply = await self.bus.request(
-                    subject, payload, timeout_seconds=max(0.1, min(REPLY_SECONDS, left))
+                    subject, payload, timeout_seconds=max(0.1, min(reply_seconds, left))
                 )
                 answer: dict[str, Any] = msgspec.json.decode(reply)
                 if not answer.get("error", {}).get("retryable"):

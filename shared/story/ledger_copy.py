@@ -115,12 +115,13 @@ class LedgerCopy:
                 LEDGER, sequence=self.position + 1, subject=every, batch=READ_BATCH
             )
             for message in got.messages:
-                self._take(message.sequence, message.body)
+                self.take(message.sequence, message.body)
                 self.position = message.sequence
             if not got.pending:
                 self.position = max(self.position, last)
 
-    def _take(self, sequence: int, body: bytes) -> None:
+    def take(self, sequence: int, body: bytes) -> None:
+        """Keep one event as it is stored."""
         event = msgspec.json.decode(body)
         entry = Entry(
             sequence=sequence,

@@ -166,7 +166,9 @@ def _folder(kept_in: Path | None) -> Iterator[Path]:
     if kept_in is not None:
         kept_in.mkdir(parents=True, exist_ok=True)
         if any(kept_in.iterdir()):
-            raise StoryStackUnusable("the folder for a story's data is not empty", folder=str(kept_in))
+            raise StoryStackUnusable(
+                "the folder for a story's data is not empty", folder=str(kept_in)
+            )
         yield kept_in
         return
     with tempfile.TemporaryDirectory(prefix="tellonce-story-", ignore_cleanup_errors=True) as made:

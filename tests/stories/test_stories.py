@@ -1,0 +1,135 @@
+"""The stories of the house, each on a fresh stack: the good ones are met, the others fail with the named code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.stories.files import GOOD, HERE, MUST_FAIL
+
+PLAY_SECONDS = 170.0
+ROOT = HERE.parents[1]
+PARCEL_LOCKER = HERE / "parcel_locker.yaml"
+SEEDS = (1, 2)
+KILLS_EVERY = 7
+SHOWN_CHARACTERS = 6_000
+
+
+@dataclass(frozen=True)
+class Played:
+    """How a story ended."""
+
+    exit_code: int
+    output: str
+    report: Mapping[str, Any]
+
+    @property
+    def codes(self) -> list[str]:
+        return [step["code"] for step in self.report["steps"] if step["code"]]
+
+    @property
+    def accepted_facts(self) -> dict[str, set[int]]:
+        """How many facts were in the packets of each person."""
+        found: dict[str, set[int]] = {}
+        for packet in self.report["packets"]:
+            found.setdefault(packet["to"], set()).add(packet["facts"])
+        return found
+
+
+def play(story: Path, folder: Path, *options: str) -> Played:
+    """Play a story as anybody would, by the command line."""
+    report = folder / "report.json"
+    environment = {key: value for key, value in os.environ.items() if key != "TELLONCE_DATA"}
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "shared.cli.main",
+            "story",
+            str(story),
+            "--report",
+            str(report),
+            *options,
+        ],
+        cwd=ROOT,
+        env={**environment, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=PLAY_SECONDS,
+        check=False,
+    )
+    found = json.loads(report.read_bytes()) if report.exists() else {"steps": [], "packets": []}
+    return Played(done.returncode, done.stdout[-SHOWN_CHARACTERS:], found)
+
+
+@pytest.mark.parametrize("story", GOOD, ids=lambda story: story.stem)
+def test_the_story_is_met(story: Path, tmp_path: Path) -> None:
+    """Every expectation holds, nothing is missing, the rebuild agrees, every delivery is accounted for."""
+    played = play(story, tmp_path)
+    assert played.exit_code == 0, played.output
+    report = played.report
+    assert report["ok"]
+    assert [packet["missing"] for packet in report["packets"] if packet["missing"]] == []
+    assert report["digests"]["live"] == report["digests"]["rebuilt"]
+    balance = report["balance"]
+    parts = ("accepted", "duplicate", "ignored", "quarantined")
+    assert balance["received"] == sum(balance[part] for part in parts) > 0
+
+
+@pytest.mark.parametrize("story", MUST_FAIL, ids=lambda story: story.stem)
+def test_the_story_fails_with_the_named_code(story: Path, tmp_path: Path) -> None:
+    """A check that cannot fail shows nothing: here each of them does, and for the reason named."""
+    named = yaml.safe_load(story.read_bytes())["must_fail"]
+    played = play(story, tmp_path)
+    assert played.exit_code == 1, played.output
+    assert played.codes == [named], played.output
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_killing_any_process_changes_nothing(seed: int, tmp_path: Path) -> None:
+    """Signal 9 to a random process before every few steps: the same facts for everybody, the same end."""
+    played = play(
+        PARCEL_LOCKER, tmp_path, "--kill-random", str(seed), "--kill-every", str(KILLS_EVERY)
+    )
+    assert played.exit_code == 0, played.output
+    assert played.report["facts"] == {"stated": 7}
+    assert played.report["repeats"] == 0
+    latest = {name: max(counts) for name, counts in played.accepted_facts.items()}
+    assert latest == {"piotr": 1, "ewa": 5, "marek": 7}
+    assert played.report["digests"]["live"] == played.report["digests"]["rebuilt"]
+
+
+def test_an_unusable_file_ends_with_two(tmp_path: Path) -> None:
+    """What cannot be read is neither met nor failed."""
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("story: wrong\nsteps: [{expects: packet}]\n")
+    played = play(wrong, tmp_path)
+    assert played.exit_code == 2
+    assert "story.invalid" in played.output
+
+
+def test_a_stack_that_does_not_run_ends_with_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With TELLONCE_DATA the player takes the stack that runs there, and starts none."""
+    monkeypatch.setenv("TELLONCE_DATA", str(tmp_path / "nobody"))
+    done = subprocess.run(
+        [sys.executable, "-m", "shared.cli.main", "story", str(HERE / "missed_call.yaml")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PLAY_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "story.stack_unusable" in done.stderr
