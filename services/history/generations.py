@@ -6,19 +6,22 @@ A new one is built beside the live one and takes its place in one transaction; t
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from services.history.domain.rows import VERSION
 from services.history.store import Session
 from shared.errors import ViewUnavailable
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One set of tables: its number and its schema."""
+    """One set of tables: its number, its schema, and the version of the code that made its rows."""
 
     number: int
     schema: str
+    version: int
 
 
 async def migrate(session: Session) -> Generation:
@@ -34,14 +37,13 @@ async def migrate(session: Session) -> Generation:
             live = await _make(session, "live")
         else:
             await session.execute("enter_for_good", live.schema)
-            await session.build("generation")
     return live
 
 
 async def find_live(session: Session) -> Generation | None:
     """Return the generation that answers; `None` before the first was made."""
     row = await session.fetch_one("generation_live")
-    return None if row is None else Generation(row["number"], row["schema"])
+    return None if row is None else _read(row)
 
 
 async def make_building(session: Session) -> Generation:
@@ -49,7 +51,7 @@ async def make_building(session: Session) -> Generation:
     async with session.transaction():
         await session.execute("migration_lock")
         for row in await session.fetch("generations_building"):
-            await _drop(session, Generation(row["number"], row["schema"]))
+            await _drop(session, _read(row))
         return await _make(session, "building")
 
 
@@ -88,11 +90,15 @@ async def _make(session: Session, state: str) -> Generation:
     row = await session.fetch_one("generation_next")
     assert row is not None
     number = int(row["number"])
-    generation = Generation(number, f"history_g{number}")
+    generation = Generation(number, f"history_g{number}", VERSION)
     await session.create_schema(generation.schema)
     await session.build("generation")
-    await session.execute("generation_add", number, generation.schema, state)
+    await session.execute("generation_add", number, generation.schema, VERSION, state)
     return generation
+
+
+def _read(row: Mapping[str, Any]) -> Generation:
+    return Generation(row["number"], row["schema"], row["version"])
 
 
 async def _drop(session: Session, generation: Generation) -> None:

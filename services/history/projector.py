@@ -8,27 +8,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Protocol
 
 import structlog
 
 from services.history import generations
+from services.history.domain.rows import VERSION
+from services.history.following import followed, with_heartbeats
 from services.history.generations import Generation
 from services.history.positions import Positions
 from services.history.projection import FenceLost, Projection
+from services.history.rebuild import upgrade
 from services.history.store import Session, owner_session
 from shared.errors import EventTypeUnknown, NotAnEvent, StreamDrift, TellonceError
-from shared.ledger import LedgerReader, Recorded
+from shared.ledger import LedgerReader
 
 STANDBY_DELAY_SECONDS = 0.2
 RETRY_DELAY_SECONDS = 0.2
 HALTED_DELAY_SECONDS = 2.0
-HEARTBEAT_SECONDS = 1.5
-"""Well below `store.FROZEN_OWNER_SECONDS`: an owner that says nothing for that long loses its session."""
-BATCHES_AHEAD_MAX = 8
 
 log = structlog.get_logger("history")
+
+
+class GenerationNewer(Exception):
+    """The live tables are those of a newer version: this one must not write them."""
 
 
 class Readiness(Protocol):
@@ -69,6 +73,9 @@ class Projector:
             except (EventTypeUnknown, NotAnEvent, StreamDrift) as error:
                 await self._halt(error.code, error.details)
                 delay_seconds = HALTED_DELAY_SECONDS
+            except GenerationNewer:
+                await self._halt("history.generation_newer", {"version": VERSION})
+                delay_seconds = HALTED_DELAY_SECONDS
             except TellonceError as error:
                 log.warning("projector_interrupted", code=error.code, **error.details)
             except Exception:
@@ -99,16 +106,28 @@ class Projector:
         while True:
             live = await generations.migrate(session)
             if await generations.take_lock(session, live):
-                if await generations.find_live(session) == live:
-                    return live
-                raise FenceLost
+                await self._check(live, await generations.find_live(session))
+                return live
             if not self._halted:
                 await self._readiness.ready()
             await asyncio.sleep(STANDBY_DELAY_SECONDS)
 
+    async def _check(self, owned: Generation, live: Generation | None) -> None:
+        """Let only tables that this version wrote be written: older ones are built anew, newer ones left alone.
+
+        Raises: FenceLost when the live generation is another one now, GenerationNewer.
+        """
+        if owned != live:
+            raise FenceLost
+        if owned.version > VERSION:
+            raise GenerationNewer
+        if owned.version < VERSION:
+            await upgrade(self._dsn, self._ledger, batch_max=self._batch_max)
+            raise FenceLost
+
     async def _follow(self, session: Session, projection: Projection) -> None:
         source = followed(self._ledger, projection.position, self._batch_max)
-        async with contextlib.aclosing(_with_heartbeats(source, session)) as batches:
+        async with contextlib.aclosing(with_heartbeats(source, session)) as batches:
             end = await self._ledger.position()
             caught_up = await self._caught_up(projection, end)
             async for batch in batches:
@@ -123,77 +142,3 @@ class Projector:
         self._halted = False
         await self._readiness.ready()
         return True
-
-
-async def followed(
-    ledger: LedgerReader, after: int, batch_max: int
-) -> AsyncGenerator[Sequence[Recorded], None]:
-    """Yield what follows, at most `batch_max` at a time, reading ahead while a batch is written.
-
-    All events before the first that cannot be read are yielded before the error is raised.
-    """
-    queue: asyncio.Queue[Sequence[Recorded]] = asyncio.Queue(BATCHES_AHEAD_MAX)
-    reading = asyncio.create_task(_read_ahead(ledger, after, queue))
-    try:
-        while True:
-            batch = await _next(queue, reading, batch_max)
-            for first in range(0, len(batch), batch_max):
-                yield batch[first : first + batch_max]
-                after = batch[first : first + batch_max][-1].sequence
-    except (EventTypeUnknown, NotAnEvent):
-        while (recorded := await ledger.get(after + 1)) is not None:
-            after += 1
-            yield [recorded]
-        raise
-    finally:
-        reading.cancel()
-        with contextlib.suppress(asyncio.CancelledError, TellonceError):
-            await reading
-
-
-async def _read_ahead(
-    ledger: LedgerReader, after: int, queue: asyncio.Queue[Sequence[Recorded]]
-) -> None:
-    async for batch in ledger.follow(after):
-        await queue.put(batch)
-
-
-async def _next(
-    queue: asyncio.Queue[Sequence[Recorded]], reading: asyncio.Task[None], batch_max: int
-) -> list[Recorded]:
-    """Return all that is here, or wait for more. Raises: what ended the reading, once the queue is empty."""
-    if queue.empty():
-        arriving = asyncio.create_task(queue.get())
-        try:
-            await asyncio.wait({arriving, reading}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            if not arriving.done():
-                arriving.cancel()
-        if not arriving.done() or arriving.cancelled():
-            reading.result()
-            raise AssertionError("following a ledger never ends by itself")
-        batch = list(arriving.result())
-    else:
-        batch = list(queue.get_nowait())
-    while len(batch) < batch_max and not queue.empty():
-        batch.extend(queue.get_nowait())
-    return batch
-
-
-async def _with_heartbeats(
-    source: AsyncGenerator[Sequence[Recorded], None], session: Session
-) -> AsyncGenerator[Sequence[Recorded], None]:
-    """Yield from `source`; while it is silent, show Postgres that the owner of the session lives."""
-    pending: asyncio.Task[Sequence[Recorded]] | None = None
-    try:
-        while True:
-            pending = asyncio.ensure_future(anext(source))
-            while not (await asyncio.wait({pending}, timeout=HEARTBEAT_SECONDS))[0]:
-                await session.fetch_one("position")
-            yield pending.result()
-    finally:
-        if pending is not None and not pending.done():
-            pending.cancel()
-            with contextlib.suppress(asyncio.CancelledError, TellonceError):
-                await pending
-        await source.aclose()

@@ -17,7 +17,7 @@ SELECT pg_try_advisory_lock(1414288453, $1::integer) AS taken
 
 -- name: generation_live
 -- Why: readers and the projector must know which schema answers.
-SELECT number, schema FROM public.generation WHERE state = 'live'
+SELECT number, schema, version FROM public.generation WHERE state = 'live'
 
 -- name: generation_next
 -- Why: a new generation never reuses the number of an older one.
@@ -25,11 +25,11 @@ SELECT coalesce(max(number), 0) + 1 AS number FROM public.generation
 
 -- name: generation_add
 -- Why: a schema is a generation only once it is listed.
-INSERT INTO public.generation (number, schema, state) VALUES ($1, $2, $3)
+INSERT INTO public.generation (number, schema, version, state) VALUES ($1, $2, $3, $4)
 
 -- name: generations_building
 -- Why: what an interrupted or failed rebuild left is dropped by the next one.
-SELECT number, schema FROM public.generation WHERE state = 'building' ORDER BY number
+SELECT number, schema, version FROM public.generation WHERE state = 'building' ORDER BY number
 
 -- name: generation_remove
 -- Why: a dropped schema must not stay listed.

@@ -13,9 +13,9 @@ import structlog
 
 from services.history import generations
 from services.history.digest import Digest, digest_of
+from services.history.following import followed
 from services.history.generations import Generation
 from services.history.projection import Projection
-from services.history.projector import followed
 from services.history.store import Pool, Session, owner_session
 from shared.errors import PositionNotReached
 from shared.ledger import LedgerReader
@@ -72,6 +72,18 @@ async def rebuild(
             kept=switched or not same,
             switched=switched,
         )
+
+
+async def upgrade(dsn: str, ledger: LedgerReader, *, batch_max: int) -> None:
+    """Build the tables anew as this version makes them and let them answer; there is nothing to compare with.
+
+    Raises: as `rebuild`.
+    """
+    async with owner_session(dsn, watched=False) as session, generations.rebuild_lock(session):
+        generation = await generations.make_building(session)
+        log.info("upgrade_started", generation=generation.number, version=generation.version)
+        projection = await Projection.take_over(session)
+        await _switch(session, ledger, projection, generation, batch_max)
 
 
 async def _check_reachable(ledger: LedgerReader, position: int) -> None:

@@ -7,6 +7,7 @@
 CREATE TABLE IF NOT EXISTS public.generation (
     number integer PRIMARY KEY,
     schema text NOT NULL UNIQUE,
+    version integer NOT NULL,
     state text NOT NULL CHECK (state IN ('live', 'building', 'kept')),
     made timestamptz NOT NULL DEFAULT now()
 );

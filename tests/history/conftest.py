@@ -10,7 +10,10 @@ import pytest
 import pytest_asyncio
 
 from services.history import generations
+from services.history.positions import Positions
+from services.history.projection import Projection
 from services.history.store import Pool, Session, owner_session
+from tests.history.asking import Asker, desk_of
 from tests.history.book import Book, memory_book
 from tests.history.parcel import Parcel
 
@@ -54,3 +57,17 @@ async def parcel(book: Book) -> Parcel:
     parcel = Parcel(book)
     await parcel.play()
     return parcel
+
+
+@pytest_asyncio.fixture
+async def projection(session: Session, parcel: Parcel) -> Projection:
+    """The story, projected."""
+    projection = await Projection.take_over(session)
+    await projection.apply(await parcel.book.all())
+    return projection
+
+
+@pytest_asyncio.fixture
+async def ask(pool: Pool, parcel: Parcel, projection: Projection) -> AsyncIterator[Asker]:
+    """Asks about the story."""
+    yield Asker(desk_of(pool, parcel.book, Positions()))

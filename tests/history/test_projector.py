@@ -15,8 +15,10 @@ import pytest_asyncio
 from typing_extensions import override
 
 from services.history.digest import Digest, digest_of
+from services.history.domain.rows import VERSION
+from services.history.following import followed
 from services.history.positions import Positions
-from services.history.projector import Projector, followed
+from services.history.projector import Projector
 from services.history.rebuild import rebuild
 from services.history.store import Pool
 from shared.embedded.postgres import EmbeddedPostgres
@@ -264,7 +266,7 @@ async def test_a_silent_ledger_does_not_cost_the_session(
     dsn: str, parcel: Parcel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While nothing happens, heartbeats keep the session; without them Postgres would end it."""
-    monkeypatch.setattr("services.history.projector.HEARTBEAT_SECONDS", 0.1)
+    monkeypatch.setattr("services.history.following.HEARTBEAT_SECONDS", 0.1)
     monkeypatch.setattr("services.history.store._WATCHED", {"idle_session_timeout": "500ms"})
     async with projecting(dsn, parcel.book.ledger) as running:
         await running.until(parcel.at["missed"])
@@ -421,3 +423,43 @@ async def test_many_processes_may_migrate_at_once(dsn: str) -> None:
 
         await eventually(all_ready)
     assert (await live_digest(dsn)).position == 0
+
+
+async def test_tables_of_an_older_version_are_built_anew(dsn: str, parcel: Parcel) -> None:
+    """An upgrade that makes other rows is no difference to explain: the new rows take over, the old ones are kept."""
+    async with projecting(dsn, parcel.book.ledger) as running:
+        await running.until(parcel.at["missed"])
+    server = await asyncpg.connect(dsn)
+    await server.execute("UPDATE public.generation SET version = version - 1")
+    await server.execute("UPDATE history_g1.conversation SET status = 'open'")
+    await parcel.go_on()
+    async with projecting(dsn, parcel.book.ledger) as running:
+        await running.until(await parcel.book.ledger.position())
+        assert running.sign.said == [True]
+    found = await server.fetch("SELECT schema, state, version FROM public.generation ORDER BY 1")
+    assert [tuple(row) for row in found] == [
+        ("history_g1", "kept", VERSION - 1),
+        ("history_g2", "live", VERSION),
+    ]
+    await server.close()
+    await digests_agree(dsn, parcel.book)
+
+
+async def test_tables_of_a_newer_version_are_left_alone(dsn: str, parcel: Parcel) -> None:
+    """After a roll-back of the code the older one writes nothing and is not ready."""
+    async with projecting(dsn, parcel.book.ledger) as running:
+        await running.until(parcel.at["missed"])
+    server = await asyncpg.connect(dsn)
+    await server.execute("UPDATE public.generation SET version = version + 1")
+    before = await live_digest(dsn)
+    await parcel.go_on()
+    async with projecting(dsn, parcel.book.ledger) as running:
+
+        async def halted() -> bool:
+            return running.sign.said == [False]
+
+        await eventually(halted)
+        assert await live_digest(dsn) == before
+        await server.execute("UPDATE public.generation SET version = version - 1")
+        await running.until(await parcel.book.ledger.position())
+    await server.close()

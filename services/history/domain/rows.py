@@ -8,12 +8,18 @@ from typing import Any
 
 import msgspec
 
-from shared.conversation import Conversation
+from shared.conversation import FOLD_VERSION, Conversation
 from shared.customer import Customer
 
 Row = tuple[Any, ...]
 Key = tuple[str, str]
 """(tenant, id)"""
+
+TABLES_VERSION = 1
+"""Raise it whenever the same events would make other rows, for example with a new column."""
+
+VERSION = FOLD_VERSION * 1_000 + TABLES_VERSION
+"""Of the code that makes the rows: tables of a lower one are built anew when a projector starts."""
 
 APPENDED = ("event", "timeline", "packet", "request")
 """Tables whose rows are only added, by COPY. Their order is the order of writing."""
