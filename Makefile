@@ -1,6 +1,6 @@
 # `make` alone prints the targets. Needs python3 >= 3.11 with pip and venv; everything else lands in .venv and .uv.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check fmt lock bench clean
+.PHONY: help setup demo up test also check fmt lock bench clean
 RUN := .venv/.run
 DEV := .venv/.dev
 SETUP_FILES := pyproject.toml requirements/environment.sh requirements/setup.sh requirements/uv.txt
@@ -20,6 +20,9 @@ up: $(RUN) ## run the stack until Ctrl-C and print every address
 test: $(DEV) ## pass all tests
 	@.venv/bin/python -m pytest $(ARGS)
 
+also: $(DEV) ## pass the tests on another Python (3.13, else 3.12, 3.11) where one is present
+	@sh requirements/also.sh $(ARGS)
+
 check: $(DEV) ## format, lint, strict types, import contracts, locks, reference pages
 	@sh requirements/check.sh
 
@@ -33,7 +36,7 @@ bench: $(DEV) ## measure append, projection and end-to-end delay as ratios
 	@.venv/bin/python -m tests.bench $(ARGS)
 
 clean: ## remove what setup, tests and checks made; the data in .tellonce stays
-	rm -rf .venv .uv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-also .uv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(RUN): requirements/run.txt $(SETUP_FILES)
 	@sh requirements/setup.sh run
