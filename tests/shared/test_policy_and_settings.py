@@ -1,0 +1,173 @@
+"""A policy that contradicts itself, and a setting beyond its limit, are told when they are loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+import yaml
+
+from shared import policy, settings
+from shared.errors import PolicyInvalid, SettingInvalid, TenantUnknown
+from shared.policy import Policies
+from shared.settings import Settings
+from tests.router.samples import POLICY_TEXT
+
+
+def edited(path: str, value: object) -> bytes:
+    """Return the tests' policy with one place changed; `path` is separated by `|`."""
+    whole = yaml.safe_load(POLICY_TEXT)
+    place, *rest = whole, *path.split("|")
+    for name in rest[:-1]:
+        place = place[name]
+    place[rest[-1]] = value
+    return yaml.safe_dump(whole).encode()
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "complaint"),
+    [
+        ("agents|piotr|queues", ["zoo"], "agent piotr: no queue zoo"),
+        ("queues|hotline|supervisor", "zoe", "queue hotline: no agent zoe"),
+        ("accounts|chat/shop|queue", "zoo", "account chat/shop: no queue zoo"),
+        ("accounts|form/contact|topics", {"x": "zoo"}, "account form/contact: no queue zoo"),
+        ("accounts|chat", {"queue": "hotline"}, "account chat: not <channel>/<name>"),
+        (
+            "accounts|chat/My Shop",
+            {"queue": "hotline"},
+            "account chat/My Shop: not <channel>/<name>",
+        ),
+        ("never_identifies", ["("], "pattern (: "),
+        ("patterns", [{"fact": "x", "pattern": "["}], "pattern [: "),
+    ],
+)
+def test_a_contradiction_is_named(path: str, value: object, complaint: str) -> None:
+    """The policy is refused whole, and the message says what names what is not there."""
+    with pytest.raises(PolicyInvalid, match="contradicts itself") as refusal:
+        policy.parse(edited(path, value))
+    assert complaint in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("tenant", "Not A Token"),
+        ("agents|piotr|slots", 0),
+        ("agents|piotr|slot", 3),
+        ("times|offer_seconds", 0),
+        ("times|offer_seconds", "soon"),
+        ("queues", None),
+        ("unheard", 1),
+    ],
+)
+def test_what_does_not_fit_the_schema_is_refused(path: str, value: object) -> None:
+    """A typing error is an error, not a default."""
+    with pytest.raises(PolicyInvalid, match="does not fit its schema"):
+        policy.parse(edited(path, value))
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"- 1", b"a: [", b"\xff", b"tenant: !!python/name:os.system"]
+)
+def test_what_is_no_policy_is_refused(content: bytes) -> None:
+    """Nothing, a list, broken YAML, no text, an object of Python."""
+    with pytest.raises(PolicyInvalid):
+        policy.parse(content)
+
+
+def test_a_policy_file_must_be_there_and_small(tmp_path: Path) -> None:
+    """A missing file and one beyond the limit are refused before they are read."""
+    with pytest.raises(PolicyInvalid, match="cannot be read"):
+        policy.load(tmp_path / "none.yaml")
+    large = tmp_path / "large.yaml"
+    large.write_bytes(b"#" * (policy.POLICY_MAX_BYTES + 1))
+    with pytest.raises(PolicyInvalid, match="too large"):
+        policy.load(large)
+
+
+def test_a_policys_version_is_its_content() -> None:
+    """Blanks, comments and the order of keys do not matter; any value does."""
+    first = policy.parse(POLICY_TEXT)
+    assert (
+        policy.parse(yaml.safe_dump(yaml.safe_load(POLICY_TEXT)).encode()).version == first.version
+    )
+    assert policy.parse(edited("times|offer_seconds", 31)).version != first.version
+
+
+def test_the_embedded_policy_is_sound() -> None:
+    """What the stack starts with loads, and each of its secrets is in its file."""
+    chosen = settings.load({})
+    tenant, secrets = policy.load(chosen.policy), settings.load_secrets(chosen, {})
+    named = {account.secret for account in tenant.accounts.values()} | {tenant.lookup_secret}
+    assert named <= set(secrets)
+
+
+def test_an_unknown_tenant_has_no_policy() -> None:
+    """Nobody's subjects are answered by somebody else's policy."""
+    with pytest.raises(TenantUnknown):
+        Policies(policy.parse(POLICY_TEXT)).of("nobody")
+
+
+# -- settings -------------------------------------------------------------------------------------------
+
+
+def limits() -> list[tuple[str, float]]:
+    """Return every (field, value just beyond its limit)."""
+    beyond: list[tuple[str, float]] = []
+    for field in msgspec.json.schema(Settings)["$defs"]["Settings"]["properties"].items():
+        name, schema = field
+        step = 1 if schema.get("type") == "integer" else 0.001
+        if "minimum" in schema:
+            beyond.append((name, schema["minimum"] - step))
+        if "maximum" in schema:
+            beyond.append((name, schema["maximum"] + step))
+    return beyond
+
+
+@pytest.mark.parametrize(("field", "value"), limits())
+def test_a_setting_beyond_its_limit_is_refused(field: str, value: float) -> None:
+    """Each number has a least and a largest value, and the error names the setting."""
+    with pytest.raises(SettingInvalid, match=field):
+        settings.load({f"TELLONCE_{field.upper()}": str(value)})
+
+
+def test_every_number_has_a_limit() -> None:
+    """Both ways: no setting can make a queue, a wait or a batch boundless."""
+    numbers = [
+        name for name, kind in Settings.__annotations__.items() if "int" in kind or "float" in kind
+    ]
+    assert numbers
+    for name in numbers:
+        assert len([1 for field, _ in limits() if field == name]) == 2, name
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("REPLICAS", "three"), ("LOG_FORMAT", "xml"), ("NATS_URL", "n" * 2_049), ("REPLICAS", "1.5")],
+)
+def test_an_unreadable_setting_is_refused(name: str, value: str) -> None:
+    """Words for numbers, unknown choices, endless addresses."""
+    with pytest.raises(SettingInvalid):
+        settings.load({f"TELLONCE_{name}": value})
+
+
+def test_an_empty_setting_is_its_default() -> None:
+    """As compose files give it."""
+    assert settings.load({"TELLONCE_REPLICAS": "", "TELLONCE_INGEST_PORT": "8080"}) == Settings(
+        ingest_port=8080
+    )
+
+
+def test_the_environments_secrets_win_over_the_file(tmp_path: Path) -> None:
+    """Comments and blank lines are passed over; a line without a value is an error, and so is no file."""
+    path = tmp_path / "secrets.env"
+    path.write_text("# a comment\n\nA = one\nB=two=2\n")
+    chosen = Settings(secrets_file=str(path))
+    assert settings.load_secrets(chosen, {"A": "other", "C": "no"}) == {"A": "other", "B": "two=2"}
+    path.write_text("A\n")
+    with pytest.raises(SettingInvalid) as refusal:
+        settings.load_secrets(chosen, {})
+    assert refusal.value.details == {"line": 1}
+    with pytest.raises(SettingInvalid, match="cannot be read"):
+        settings.load_secrets(Settings(secrets_file=str(tmp_path / "none")), {})

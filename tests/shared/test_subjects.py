@@ -1,0 +1,107 @@
+"""Subjects: the same partition everywhere, and no token that could mean something else."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from shared import subjects
+from shared.bus import connect
+from shared.deliveries import Message
+from shared.embedded import binaries
+from shared.embedded.nats import answers, choose_ports, config_text
+from shared.embedded.process import Child, Program
+from tests.support.ledger import eventually
+
+VECTORS = {"": 5, "a": 44, "foobar": 40}
+"""FNV-1a (32 bit) modulo 64; the hashes 811c9dc5, e40c292c and bf9cf968 are the specification's own."""
+
+
+@pytest.fixture
+async def mapping_server(tmp_path: Path) -> AsyncIterator[str]:
+    """A real server that maps `in.<key>` to `out.<partition>.<key>` by its own rule."""
+    ports = choose_ports()[0]
+    config = json.loads(config_text("mapping", tmp_path / "js", ports))
+    config["mappings"] = {"in.*": "out.{{partition(64,1)}}.{{wildcard(1)}}"}
+    path = tmp_path / "nats.conf"
+    path.write_text(json.dumps(config))
+
+    async def ready() -> bool:
+        return await answers(ports.url, "mapping")
+
+    child = await Child.start(
+        Program(
+            name="nats",
+            argv=(str(binaries.nats_server()), "--config", str(path)),
+            log_path=tmp_path / "nats.log",
+            ready=ready,
+        )
+    )
+    await child.wait_ready()
+    yield ports.url
+    await child.stop()
+
+
+async def test_a_partition_is_the_servers_own(mapping_server: str) -> None:
+    """nats-server's `partition()` and ours agree on every key that was tried."""
+    drawn = random.Random(7)
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789_-+@äß€"
+    keys = ["".join(drawn.choices(letters, k=drawn.randint(1, 40))) for _ in range(500)]
+    bus = await connect(mapping_server, "test")
+    seen: dict[str, int] = {}
+
+    async def note(message: Message) -> None:
+        _, number, key = message.subject.split(".")
+        seen[key] = int(number)
+
+    await bus.subscribe("out.>", note)
+    for key in keys:
+        await bus.publish(f"in.{key}")
+
+    async def all_seen() -> bool:
+        return len(seen) == len(set(keys))
+
+    await eventually(all_seen)
+    assert seen == {key: subjects.partition(key) for key in keys}
+    await bus.close()
+
+
+@pytest.mark.parametrize(("key", "number"), VECTORS.items())
+def test_a_partition_is_fnv_1a(key: str, number: int) -> None:
+    """Known hashes of the specification, modulo 64."""
+    assert subjects.partition(key) == number
+
+
+def test_the_partitions_are_used_alike() -> None:
+    """Of 64,000 ids none of the 64 gets less than half or more than twice its share."""
+    counts = [0] * subjects.PARTITIONS
+    for number in range(64_000):
+        counts[subjects.partition(f"conv-{number}")] += 1
+    assert min(counts) > 500
+    assert max(counts) < 2_000
+
+
+@pytest.mark.parametrize("text", ["", "a.b", "a b", "*", ">", "A", "ä", "a\n", "\0", "x" * 65])
+def test_a_token_cannot_say_more_than_one_name(text: str) -> None:
+    """No dots, wild cards, blanks or line ends; 64 characters at most."""
+    assert not subjects.is_token(text)
+    with pytest.raises(ValueError, match="not a subject token"):
+        subjects.ledger("demo", text)
+
+
+def test_a_contacts_routing_key_is_only_hashed() -> None:
+    """It may hold anything: it chooses the partition and does not stand in the subject."""
+    subject = subjects.contact("demo", "email", "anna nowak@customer.example > *")
+    assert subject.split(".")[2:] == ["demo", "email"]
+    assert subjects.contact("demo", "email", "x").startswith(
+        subjects.contact_partition(subjects.partition("x")).rstrip(".*")
+    )
+
+
+def test_a_repeated_event_is_where_its_aggregate_is() -> None:
+    """`live.` and the ledger's subject: a client may follow an aggregate by name."""
+    assert subjects.live("demo", "conv-1") == "live." + subjects.ledger("demo", "conv-1")
