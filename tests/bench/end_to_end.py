@@ -29,7 +29,7 @@ from shared.ledger import Recorded, Write
 from shared.ledger_nats import NatsLedger
 from shared.streams import LEDGER
 from shared.timers import NatsTimers
-from tests.bench.figures import timed
+from tests.bench.figures import Pace, timed
 from tests.bench.place import Beside, beside, copied, make_streams_beside, read_json
 
 ROUNDS = 8
@@ -231,7 +231,10 @@ async def measure(folder: Path, seed: int) -> tuple[Delays, list[Recorded]]:
 async def _rounds(calls: Calls, parts: Parts) -> Delays:
     """Measure calls and parts in alternating rounds."""
     found = Delays(parts={name: [] for name in parts.all()})
+    pace = Pace()
     for number in range(ROUNDS):
+        if pace.spent(number):
+            break
 
         async def whole() -> None:
             found.whole.append([await timed(calls.until_offered()) for _ in range(CALLS_PER_ROUND)])

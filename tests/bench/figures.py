@@ -7,6 +7,10 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+LEAST_ROUNDS = 3
+BUDGET_SECONDS = 12.0
+"""No comparison begins another round after this, so that all of it ends in less than 90 s on a busy machine too."""
+
 Side = Callable[[int], Awaitable[float]]
 """Measures one side in the round of that number; returns seconds."""
 
@@ -38,13 +42,27 @@ HEAD = f"{'':<44} {'min':>6} {'median':>7} {'max':>7}   {'ours':>11} {'bare':>11
 async def alternate(what: str, rounds: int, operations: int, ours: Side, bare: Side) -> Ratios:
     """Measure both sides once per round, the one that begins changing each time; round 0 is not counted."""
     found = Ratios(what, operations)
+    pace = Pace()
     for number in range(rounds + 1):
+        if pace.spent(number - 1):
+            break
         sides = [(found.ours, ours), (found.bare, bare)]
         for seconds, side in sides if number % 2 else reversed(sides):
             taken = await side(number)
             if number:
                 seconds.append(taken)
     return found
+
+
+class Pace:
+    """Says when a comparison has taken long enough."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    def spent(self, rounds: int) -> bool:
+        """Tell whether the budget is spent; never before LEAST_ROUNDS."""
+        return rounds >= LEAST_ROUNDS and time.monotonic() - self._began > BUDGET_SECONDS
 
 
 async def timed(work: Awaitable[object]) -> float:
