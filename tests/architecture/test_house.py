@@ -84,11 +84,11 @@ def test_every_make_target_has_help() -> None:
     assert not silent, f"write `## what it does` after {silent}"
 
 
-@pytest.mark.parametrize("path", texts(), ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_no_file_knows_one_machine(path: Path) -> None:
+def test_no_file_knows_one_machine() -> None:
     """A clone works everywhere: no absolute path of a machine, no address of a package registry."""
     found = [
         f"{path.relative_to(ROOT)}:{number}"
+        for path in texts()
         for number, line in enumerate(_lines(path), 1)
         if MACHINE_PATH.search(line) or REGISTRY.search(line)
     ]
@@ -120,17 +120,17 @@ def documents() -> list[Path]:
     return [path for path in files() if path.suffix == ".md"]
 
 
-@pytest.mark.parametrize("path", documents(), ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_every_link_between_documents_leads_somewhere(path: Path) -> None:
+def test_every_link_between_documents_leads_somewhere() -> None:
     """A link into nothing is worse than none."""
     broken = [
-        target
+        f"{path.relative_to(ROOT)}: {target}"
+        for path in documents()
         for target in LINK.findall(path.read_text("utf-8"))
         if "://" not in target
         and not target.startswith("#")
         and not (path.parent / target.partition("#")[0]).exists()
     ]
-    assert not broken, f"{path.relative_to(ROOT)}: {broken}"
+    assert not broken, f"mend these links: {broken}"
 
 
 def test_the_index_leads_to_every_document() -> None:
