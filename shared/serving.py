@@ -220,7 +220,7 @@ async def _outcome(
         delay_seconds = later.delay_seconds
     except TellonceError as error:
         if not error.retryable:
-            log.error("delivery_dead_lettered", code=error.code, **error.details)
+            log.error("delivery_dead_lettered", code=error.code, **error.details)  # noqa: TRY400
             return partial(msg.reject)
         delay_seconds = _delay_seconds(arrived.attempt)
         log.warning("delivery_postponed", reason=error.code, delay_seconds=delay_seconds)

@@ -146,7 +146,7 @@ def ingest_consumers(tenant: str, accounts: Iterable[str], batch: int) -> list[C
         Consumer(
             RAW,
             _durable(
-                ingest_normalise(channel, name),
+                ingest_normalise(tenant, channel, name),
                 [subjects.raw(tenant, channel, name)],
                 ack_pending=batch,
             ),
@@ -155,9 +155,9 @@ def ingest_consumers(tenant: str, accounts: Iterable[str], batch: int) -> list[C
     ]
 
 
-def ingest_normalise(channel: str, account: str) -> str:
+def ingest_normalise(tenant: str, channel: str, account: str) -> str:
     """Return the durable name of an account's consumer on RAW."""
-    return f"ingest-normalise-{channel}-{account}"
+    return f"ingest-normalise-{tenant}-{channel}-{account}"
 
 
 def _fired(name: str, kinds: Sequence[str]) -> Consumer:

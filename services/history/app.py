@@ -26,6 +26,7 @@ from shared.policy import Policies
 from shared.serving import Connected, connected, on_request
 from shared.settings import Settings
 from shared.streams import Wanted
+from shared.tasks import end
 
 NAME = "history"
 VERSION = "0.1.0"
@@ -75,9 +76,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         try:
             await stop.wait()
         finally:
-            projecting.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await projecting
+            await end([projecting])
             await announcement.not_ready()
 
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Sequence
 from services.history.store import Session
 from shared.errors import EventTypeUnknown, NotAnEvent, TellonceError
 from shared.ledger import LedgerReader, Recorded
+from shared.tasks import end
 
 HEARTBEAT_SECONDS = 1.5
 """Well below `store.FROZEN_OWNER_SECONDS`: an owner that says nothing for that long loses its session."""
@@ -36,9 +37,7 @@ async def followed(
             yield [recorded]
         raise
     finally:
-        reading.cancel()
-        with contextlib.suppress(asyncio.CancelledError, TellonceError):
-            await reading
+        await end([reading])
 
 
 async def _read_ahead(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 
 import structlog
 
@@ -21,15 +21,15 @@ from shared import policy, streams
 from shared.bus import Bus
 from shared.clock import SystemClock
 from shared.codec import PlainCodec
+from shared.contact_log import ContactLog
 from shared.policy import Policies
 from shared.serving import connected, on_request
 from shared.settings import Settings, load_secrets
 from shared.streams import Wanted
+from shared.tasks import end
 
 NAME = "ingest"
 VERSION = "0.1.0"
-CANCEL_TRIES = 10
-CANCEL_SECONDS = 0.3
 
 log = structlog.get_logger("ingest")
 
@@ -102,26 +102,13 @@ async def _serving(doors: server.DoorServer, bound: socket.socket) -> AsyncItera
 @contextlib.asynccontextmanager
 async def _normalisers(settings: Settings, accounts: Accounts, bus: Bus) -> AsyncIterator[None]:
     """Normalise every account while the block runs; one that fails ends the block."""
+    contacts = ContactLog(bus, PlainCodec())
     async with asyncio.TaskGroup() as tasks:
         running = [
             tasks.create_task(
-                Normaliser(bus, PlainCodec(), door, settings.normalise_batch).run(), name=door.name
+                Normaliser(bus, contacts, door, settings.normalise_batch).run(), name=door.name
             )
             for door in accounts.all()
         ]
         yield
         await end(running)
-
-
-async def end(running: Iterable[asyncio.Task[None]]) -> None:
-    """Cancel tasks until they have ended.
-
-    Once is not enough before Python 3.12: `asyncio.wait_for` forgets a cancellation that comes with its result.
-    """
-    waiting = set(running)
-    for _ in range(CANCEL_TRIES):
-        for task in waiting:
-            task.cancel()
-        _, waiting = await asyncio.wait(waiting, timeout=CANCEL_SECONDS)
-        if not waiting:
-            return

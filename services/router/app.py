@@ -26,6 +26,7 @@ from shared.policy import Policies
 from shared.serving import Connected, connected, on_events, on_request, on_stream
 from shared.settings import Settings, load_secrets
 from shared.streams import Wanted
+from shared.tasks import end
 from shared.timers import NatsTimers
 
 NAME = "router"
@@ -64,8 +65,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             await here.bus.announce(NAME, VERSION)
             log.info("service_ready")
             await stop.wait()
-            for task in running:
-                task.cancel()
+            await end(running)
 
 
 def subscribe(here: Connected, settings: Settings, clerk: Clerk) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from shared.embedded.errors import SetupError
 from shared.errors import TellonceError
-from shared.story.errors import StoryInvalid
 from shared.story.model import Story
 from shared.story.playing import Kills, play
 from shared.story.reading import read_story
@@ -28,6 +29,7 @@ STORIES_MAX = 100
 def main(argv: Sequence[str]) -> int:
     """Play the stories that the command line names, each on a stack of its own; return the exit code."""
     chosen = _parser().parse_args(list(argv))
+    _keep_libraries_quiet()
     try:
         stories = [read_story(Path(name)) for name in chosen.file[:STORIES_MAX]]
         kills = Kills(chosen.kill, chosen.at, chosen.kill_random, chosen.kill_every)
@@ -59,6 +61,13 @@ async def _play_all(
     ]
 
 
+def _keep_libraries_quiet() -> None:
+    """A lost connection is part of some stories: the player says itself what matters."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    for name in ("nats", "mail.log", "websockets"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
 def _write(path: Path, reports: list[Report]) -> None:
     """Write one report as an object, several as a list."""
     content: object = reports[0] if len(reports) == 1 else reports
@@ -81,6 +90,3 @@ def _parser() -> argparse.ArgumentParser:
         "--kill-every", type=int, default=3, metavar="K", help="before every K-th step (3)"
     )
     return parser
-
-
-__all__ = ["StoryInvalid", "main"]

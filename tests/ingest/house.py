@@ -164,7 +164,7 @@ class House:
 
     async def normalised(self, channel: str) -> None:
         """Wait until every delivery of a channel is acknowledged."""
-        name = streams.ingest_normalise(channel, self.account)
+        name = streams.ingest_normalise(self.tenant, channel, self.account)
 
         async def look() -> bool | None:
             state = await self.bus.api(f"CONSUMER.INFO.{streams.RAW}.{name}")

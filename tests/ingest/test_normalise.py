@@ -18,6 +18,7 @@ from services.ingest.handlers.raw_store import RawStore
 from shared import ids, policy, streams, subjects
 from shared.bus import Bus, connect
 from shared.codec import PlainCodec, decode
+from shared.contact_log import ContactLog
 from shared.deliveries import Delivery
 from shared.embedded.nats import EmbeddedNats
 from shared.policy import Policies
@@ -186,8 +187,8 @@ async def test_a_death_between_publishing_and_acknowledging_doubles_nothing(
     bus, door, _ = place
     for number in range(20):
         await put(place, number)
-    durable = streams.ingest_normalise("form", door.account)
-    dying = Normaliser(bus, PlainCodec(), door, 64)
+    durable = streams.ingest_normalise(door.tenant, "form", door.account)
+    dying = Normaliser(bus, ContactLog(bus, PlainCodec()), door, 64)
     async for batch in bus.pull(streams.RAW, durable, batch=64):
         with pytest.raises(Death):
             await dying.take([DiesBeforeAck(each) for each in batch])  # type: ignore[misc]
@@ -195,7 +196,7 @@ async def test_a_death_between_publishing_and_acknowledging_doubles_nothing(
     wildcard = f"contact.*.{door.tenant}.form"
     assert await stored(bus, streams.CONTACTS, wildcard) != []
 
-    heir = asyncio.create_task(Normaliser(bus, PlainCodec(), door, 64).run())
+    heir = asyncio.create_task(Normaliser(bus, ContactLog(bus, PlainCodec()), door, 64).run())
 
     async def look() -> bool | None:
         state = await bus.api(f"CONSUMER.INFO.{streams.RAW}.{durable}")
@@ -218,7 +219,7 @@ async def test_a_store_that_refuses_is_waited_for_and_order_is_kept(
     config = (await bus.api("STREAM.INFO.CONTACTS"))["config"]
     await bus.api("STREAM.UPDATE.CONTACTS", {**config, "max_msg_size": 10})
     wildcard = f"contact.*.{door.tenant}.form"
-    worker = asyncio.create_task(Normaliser(bus, PlainCodec(), door, 8).run())
+    worker = asyncio.create_task(Normaliser(bus, ContactLog(bus, PlainCodec()), door, 8).run())
     try:
         for number in range(20):
             await put(place, number)
@@ -240,6 +241,6 @@ async def test_a_store_that_refuses_is_waited_for_and_order_is_kept(
 
 async def _taken(bus: Bus, door: Door) -> Any:
     """The consumer's state once its first batch is given out."""
-    name = streams.ingest_normalise("form", door.account)
+    name = streams.ingest_normalise(door.tenant, "form", door.account)
     state = await bus.api(f"CONSUMER.INFO.{streams.RAW}.{name}")
     return state if state["num_ack_pending"] == 8 else None

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import httpx
 
-from services.ingest import app
 from shared import ids, streams
 from shared.bus import Bus, connect
 from shared.embedded.nats import EmbeddedNats
 from shared.embedded.ports import free_ports
 from shared.errors import BusUnavailable
+from shared.tasks import end
 from tests.ingest.house import (
     SECRET,
     make_consumers,
@@ -112,7 +112,7 @@ async def test_a_task_that_forgets_a_cancellation_is_cancelled_again() -> None:
 
     task = asyncio.create_task(forgetful())
     await began.wait()
-    await app.end([task])
+    await end([task])
     assert task.cancelled()
     assert forgotten == 2
 
@@ -145,7 +145,7 @@ async def test_kill_9_loses_nothing_that_was_answered_and_doubles_nothing(tmp_pa
                 await until(partial(_enough, answered, FORMS))
         async with process(env), httpx.AsyncClient() as http:
             await until_ready(http, f"http://127.0.0.1:{port}")
-            await until(lambda: _done(bus, account))
+            await until(lambda: _done(bus, tenant, account))
             found = await stored(bus, streams.CONTACTS, f"contact.*.{tenant}.form")
             raw = await stored(bus, streams.RAW, f"raw.*.{tenant}.form.*")
         names = [json.loads(each.body)["data"]["open"]["provider_id"] for each in found]
@@ -188,8 +188,8 @@ async def _enough(answered: set[str], wanted: int) -> bool | None:
     return True if len(answered) >= wanted else None
 
 
-async def _done(bus: Bus, account: str) -> bool | None:
+async def _done(bus: Bus, tenant: str, account: str) -> bool | None:
     state = await bus.api(
-        f"CONSUMER.INFO.{streams.RAW}.{streams.ingest_normalise('form', account)}"
+        f"CONSUMER.INFO.{streams.RAW}.{streams.ingest_normalise(tenant, 'form', account)}"
     )
     return True if state["num_pending"] + state["num_ack_pending"] == 0 else None

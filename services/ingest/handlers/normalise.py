@@ -16,18 +16,19 @@ from services.ingest.handlers import logged
 from services.ingest.handlers.accounts import Door
 from services.ingest.handlers.parsing import Reading, read_all
 from services.ingest.handlers.raw_store import raw_delivery
-from shared import streams, subjects
+from shared import streams
 from shared.bus import Bus
-from shared.codec import Codec
+from shared.contact_log import ContactLog
 from shared.deliveries import Delivery
 from shared.errors import BusUnavailable, JetStreamRefused
+from shared.events import ContactEvent
 
 RETRY_DELAY_SECONDS = 0.1
 RETRY_DELAY_MAX_SECONDS = 1.0
 LOGGED_EVERY_TRIES = 10
 
-Publication = tuple[str, bytes, str]
-"""Subject, body, message id."""
+Publication = tuple[str, str, ContactEvent]
+"""Channel, routing key, event."""
 
 log = structlog.get_logger("ingest")
 
@@ -35,22 +36,24 @@ log = structlog.get_logger("ingest")
 class Normaliser:
     """Normalises the deliveries of one account."""
 
-    def __init__(self, bus: Bus, codec: Codec, door: Door, batch: int) -> None:
+    def __init__(self, bus: Bus, contacts: ContactLog, door: Door, batch: int) -> None:
         self._bus = bus
-        self._codec = codec
+        self._contacts = contacts
         self._door = door
         self._batch = batch
 
     async def run(self) -> None:
         """Take batches for ever. Raises: StreamDrift when the account's consumer is gone."""
-        durable = streams.ingest_normalise(self._door.channel.NAME, self._door.account)
+        durable = streams.ingest_normalise(
+            self._door.tenant, self._door.channel.NAME, self._door.account
+        )
         async for batch in self._bus.pull(streams.RAW, durable, batch=self._batch):
             await self.take(batch)
 
     async def take(self, batch: Sequence[Delivery]) -> None:
         """Publish the events of a batch and acknowledge it."""
         readings = await read_all([self._raw(each) for each in batch])
-        await self._publish([each for one in readings for each in await self._made(one)], batch)
+        await self._publish([each for one in readings for each in _made(one)], batch)
         for reading, delivery in zip(readings, batch, strict=True):
             await delivery.ack()
             _log(reading, delivery)
@@ -66,20 +69,12 @@ class Normaliser:
             stored=delivery.stored,
         )
 
-    async def _made(self, reading: Reading) -> list[Publication]:
-        raw = reading.raw
-        subject = subjects.contact(raw.tenant, raw.channel, reading.routing_key)
-        bodies = await self._codec.seal(reading.events)
-        return [
-            (subject, body, event.id) for body, event in zip(bodies, reading.events, strict=True)
-        ]
-
     async def _publish(self, made: Sequence[Publication], batch: Sequence[Delivery]) -> None:
         """Store all of `made`, in order, trying until it is done: the account's order is kept by waiting."""
         tries = 0
         while made:
             try:
-                await self._bus.store_many(made)
+                await self._contacts.publish(made)
             except (BusUnavailable, JetStreamRefused) as error:
                 if tries % LOGGED_EVERY_TRIES == 0:
                     log.warning(logged.PUBLISH_DELAYED, code=error.code, events=len(made))
@@ -88,6 +83,11 @@ class Normaliser:
                 await _hold(batch)
             else:
                 return
+
+
+def _made(reading: Reading) -> list[Publication]:
+    raw = reading.raw
+    return [(raw.channel, reading.routing_key, event) for event in reading.events]
 
 
 async def _hold(batch: Sequence[Delivery]) -> None:
