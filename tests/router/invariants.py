@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from services.router.domain.handover import HANDOVERS
+from shared import agent as agents
 from shared import conversation as conversations
 from shared import customer as customers
 from shared import subjects
+from shared.agent import Agent
 from shared.conversation import Conversation
 from shared.conversation.contacts import CALL_CHANNELS
 from shared.events import (
@@ -25,12 +27,27 @@ from tests.router.world import World
 
 async def check(world: World, after: int = 0) -> None:
     """Check every invariant of everything recorded so far; packets only of events beyond `after`."""
-    recorded = await world.recorded()
-    found = await world.conversations()
+    working = {name: await world.agent(name) for name in world.policy.agents}
+    _check(await world.recorded(), await world.conversations(), working, after)
+
+
+def check_recorded(recorded: list[Recorded]) -> None:
+    """Check every invariant of a whole ledger."""
+    by_aggregate: dict[str, list[tuple[int, AnyEvent]]] = {}
+    for each in recorded:
+        by_aggregate.setdefault(each.aggregate, []).append((each.sequence, each.event))
+    found = [conversations.fold(e) for name, e in by_aggregate.items() if name[:5] == "conv-"]
+    working = {name[6:]: agents.fold(e) for name, e in by_aggregate.items() if name[:6] == "agent-"}
+    _check(recorded, found, working, 0)
+
+
+def _check(
+    recorded: list[Recorded], found: list[Conversation], working: dict[str, Agent], after: int
+) -> None:
     for it in found:
         _is_held(it)
         _owes_callbacks(it)
-    await _slots_are_held(world, found)
+    _slots_are_held(working, found)
     _handovers_name_their_packet(recorded)
     for each in recorded:
         if isinstance(each.event, ContextPackaged) and each.sequence > after:
@@ -60,10 +77,9 @@ def _owes_callbacks(it: Conversation) -> None:
             assert each.status != "waiting"
 
 
-async def _slots_are_held(world: World, found: list[Conversation]) -> None:
+def _slots_are_held(working: dict[str, Agent], found: list[Conversation]) -> None:
     """A slot is taken by exactly the conversations that an agent owns or is asked to take."""
-    for name in world.policy.agents:
-        agent = await world.agent(name)
+    for name, agent in working.items():
         wanted = {
             it.id for it in found if it.owner == name or (it.offer and it.offer.agent == name)
         }

@@ -1,0 +1,219 @@
+"""The router as it runs in the house: a real NATS, the bootstrap job, processes of its own, history's answers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from services.router.lenient import LenientCodec
+from shared import bootstrap, settings, subjects
+from shared.bus import Bus, connect
+from shared.codec import encode
+from shared.deliveries import Message, Subscription
+from shared.embedded.nats import EmbeddedNats
+from shared.embedded.probes import service_answers
+from shared.embedded.process import Child, Program
+from shared.events import AnyEvent, InboundEvent
+from shared.ledger import Recorded
+from shared.ledger_nats import NatsLedger
+from tests.router.samples import POLICY_TEXT, TENANT
+
+WITHIN_SECONDS = 20.0
+POLL_SECONDS = 0.01
+
+
+class House:
+    """Real servers in a folder of the test's own. `times`: of the policy, where they differ from the samples'."""
+
+    def __init__(self, folder: Path, times: dict[str, float] | None = None) -> None:
+        self.folder = folder
+        self.nats = EmbeddedNats(folder / "nats")
+        self.book: list[Recorded] = []
+        self.routers: list[Child] = []
+        self._times = times or {}
+        self._commands_given = 0
+        self._history: Subscription | None = None
+
+    async def open(self) -> None:
+        await self.nats.start()
+        self.environment = {
+            "TELLONCE_NATS_URL": self.nats.url,
+            "TELLONCE_POLICY": str(self._policy()),
+            "TELLONCE_REQUEST_TIMEOUT_SECONDS": "1",
+        }
+        await bootstrap.bootstrap(settings.load(self.environment))
+        self.bus: Bus = await connect(self.nats.url, "test")
+        self.ledger = NatsLedger(self.bus, LenientCodec())
+        self._following = asyncio.create_task(self._follow())
+        await self.history_answers()
+
+    async def close(self) -> None:
+        await asyncio.gather(*(child.kill() for child in self.routers))
+        self._following.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._following
+        await self.bus.close()
+        await self.nats.stop()
+
+    # -- routers ------------------------------------------------------------------------------------
+
+    async def start_router(self) -> Child:
+        child = await self.launch_router()
+        await child.wait_ready()
+        return child
+
+    async def launch_router(self) -> Child:
+        """Start a router without waiting for it."""
+        number = len(self.routers)
+        child = await Child.start(self.program(f"router-{number}"))
+        self.routers.append(child)
+        return child
+
+    def program(self, name: str) -> Program:
+        async def ready() -> bool:
+            return await service_answers(self.nats.url, "router")
+
+        return Program(
+            name="router",
+            argv=(sys.executable, "-m", "services.router"),
+            log_path=self.folder / f"{name}.log",
+            ready=ready,
+            env={**self.environment, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+
+    async def two_routers(self) -> None:
+        """Start two routers; both are ready when both have said so."""
+        one, other = await self.launch_router(), await self.launch_router()
+
+        async def ready() -> bool:
+            logs = [child.program.log_path.read_text("utf-8") for child in (one, other)]
+            return all("service_ready" in text for text in logs)
+
+        await until(ready)
+
+    # -- what happens -------------------------------------------------------------------------------
+
+    async def happens(self, *events: InboundEvent) -> None:
+        """The channels report these events, in order for each contact."""
+        for event in events:
+            await self.stores(event.open.channel, event.open.contact_id, encode(event), event.id)
+
+    async def stores(self, channel: str, routing_key: str, body: bytes, msg_id: str) -> None:
+        subject = subjects.contact(TENANT, channel, routing_key)
+        await self.bus.store(subject, body, msg_id=msg_id)
+
+    def body(self, actor: str, verb: str, **fields: Any) -> bytes:
+        self._commands_given += 1
+        given = {
+            "command_id": f"c-{self._commands_given}",
+            "issued_at": datetime.now(UTC),
+            "actor": actor if ":" in actor else f"agent:{actor}",
+        }
+        return msgspec.json.encode({**given, **fields})
+
+    async def asks(self, verb: str, body: bytes) -> dict[str, Any]:
+        """Give a command; return the reply."""
+        subject = subjects.command(TENANT, verb)
+        reply: dict[str, Any] = msgspec.json.decode(await self.bus.request(subject, body))
+        return reply
+
+    async def does(self, actor: str, verb: str, **fields: Any) -> dict[str, Any]:
+        """Give a command that must succeed; return the reply when the book holds it."""
+        reply = await self.asks(verb, self.body(actor, verb, **fields))
+        assert reply.get("ok"), reply
+        await self.until(lambda: len(self.book) >= reply["position"])
+        return reply
+
+    # -- what stands ----------------------------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        async for batch in self.ledger.follow(0):
+            self.book.extend(batch)
+
+    def of_type(self, *types: str) -> list[Recorded]:
+        return [each for each in self.readable() if each.event.type in types]
+
+    def readable(self) -> list[Recorded]:
+        return [each for each in self.book if hasattr(each.event, "type")]
+
+    def events(self, *types: str) -> list[Any]:
+        return [each.event for each in self.of_type(*types)]
+
+    def holds(self, event: AnyEvent) -> list[Recorded]:
+        """Return where the ledger holds an event."""
+        return [each for each in self.readable() if each.event.id == event.id]
+
+    async def until(self, condition: Callable[[], Any]) -> None:
+        """Wait until the condition holds of the book."""
+
+        async def met() -> bool:
+            return bool(condition())
+
+        try:
+            await until(met)
+        except AssertionError:
+            raise AssertionError(f"the book stays at {[e.event for e in self.book[-6:]]}") from None
+
+    async def until_recorded(self, *events: AnyEvent) -> None:
+        await self.until(lambda: all(self.holds(event) for event in events))
+
+    async def idle(self, numbers: Sequence[int] = range(subjects.PARTITIONS)) -> None:
+        """Wait until every contact event was read and acknowledged."""
+
+        async def met() -> bool:
+            for number in numbers:
+                info = await self.bus.api(f"CONSUMER.INFO.CONTACTS.router-contacts-{number}")
+                if info["num_pending"] or info["num_ack_pending"]:
+                    return False
+            return True
+
+        await until(met)
+
+    # -- history ----------------------------------------------------------------------------------------
+
+    async def history_answers(self) -> None:
+        """Answer `known` from the book, as history does from its tables."""
+
+        async def answer(message: Message) -> None:
+            question = msgspec.json.decode(message.body)
+            await self.until(lambda: len(self.book) >= question.get("min_seq", 0))
+            wanted = set(question["ids"])
+            known: dict[str, object] = {
+                e.event.id: {} for e in self.readable() if e.event.id in wanted
+            }
+            reply = {"position": len(self.book), "known": known}
+            await self.bus.publish(message.reply, msgspec.json.encode(reply))
+
+        self._history = await self.bus.subscribe(subjects.query(TENANT, "known"), answer)
+
+    async def history_is_away(self) -> None:
+        assert self._history is not None
+        await self._history.stop()
+        await self.bus.flush()
+
+    def _policy(self) -> Path:
+        chosen = yaml.safe_load(POLICY_TEXT)
+        chosen["times"] |= self._times
+        path = self.folder / "policy.yaml"
+        path.write_text(yaml.safe_dump(chosen), "utf-8")
+        return path
+
+
+async def until(
+    condition: Callable[[], Awaitable[bool]], within_seconds: float = WITHIN_SECONDS
+) -> None:
+    """Wait until the condition is true. Raises: AssertionError after `within_seconds`."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + within_seconds
+    while not await condition():
+        assert loop.time() < deadline, f"not within {within_seconds} s"
+        await asyncio.sleep(POLL_SECONDS)
