@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -25,6 +24,7 @@ from shared.embedded.process import Child, Program
 from shared.events import AnyEvent, InboundEvent
 from shared.ledger import Recorded
 from shared.ledger_nats import NatsLedger
+from shared.tasks import end
 from tests.router.samples import POLICY_TEXT, TENANT
 
 WITHIN_SECONDS = 20.0
@@ -58,9 +58,7 @@ class House:
 
     async def close(self) -> None:
         await asyncio.gather(*(child.kill() for child in self.routers))
-        self._following.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._following
+        await end([self._following])
         await self.bus.close()
         await self.nats.stop()
 
