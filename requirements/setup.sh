@@ -12,8 +12,10 @@ if ! .venv/bin/python -c "$MINIMUM" 2>/dev/null; then
     "$UV" venv --quiet --clear --no-project --python "$PYTHON" .venv
 fi
 echo "Installing the packages of requirements/$wanted.txt ..."
-"$UV" pip sync --quiet --require-hashes --python .venv/bin/python "requirements/$wanted.txt" || explain_network
+# Compiled now: every process of the stack would do it again where Python may not keep what it compiled.
+"$UV" pip sync --quiet --compile-bytecode --require-hashes --python .venv/bin/python "requirements/$wanted.txt" || explain_network
 "$UV" pip install --quiet --no-deps --no-build-isolation --offline --python .venv/bin/python --editable .
+.venv/bin/python -m compileall -q services shared
 touch .venv/.run
 if [ "$wanted" = dev ]; then
     touch .venv/.dev
