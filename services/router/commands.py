@@ -10,7 +10,9 @@ from services.router.domain.decide import decide
 from services.router.domain.decision import Case, Decision, Stamp
 from services.router.domain.identify import Looked, lookup_token
 from shared import subjects
+from shared.agent import Agent
 from shared.commands import Command, ConversationCommand, Done, RegisterCustomer
+from shared.conversation import Conversation
 from shared.errors import CommandUnreadable, ConversationUnknown, TellonceError
 from shared.events import AgentId, AnyEvent, CustomerId, Handle, HandleKind
 from shared.ids import scoped_id
@@ -72,12 +74,15 @@ class Commands:
             await self._clerk.change(stamp.tenant, load, judge)
         except _Repeated as repeated:
             return _done(repeated.seen, 0)
-        case = await self._case(command, stamp, leader=False)
-        if command.command_id not in _memory(
-            case, command
-        ):  # nothing was changed, or a replica lags
-            case = await self._case(command, stamp, leader=True)
-        return _done(_memory(case, command).get(command.command_id), _sequence(case, command))
+        remembering = await self._remembering(command, stamp.tenant)
+        return _done(remembering.seen.get(command.command_id), remembering.sequence)
+
+    async def _remembering(self, command: Command, tenant: str) -> Conversation | Agent:
+        """Load what remembers the command, from the leader: the reply tells all that was written, or nothing true."""
+        store, actor = self._clerk.store, _actor(command)
+        if isinstance(command, ConversationCommand):
+            return await store.conversation(tenant, command.conversation, leader=True)
+        return (await store.agents(tenant, [actor], leader=True))[actor]
 
     async def _case(self, command: Command, stamp: Stamp, *, leader: bool) -> Case:
         """Load what a command looks at: its conversation, the customer, and every agent it may touch."""
@@ -88,7 +93,7 @@ class Commands:
             raise ConversationUnknown()
         case = await self._clerk.case(stamp.tenant, command.conversation, leader=leader)
         mine = await store.agents(stamp.tenant, [actor], leader=leader)
-        return replace(case, agents={**case.agents, **mine})
+        return replace(case, agents={**mine, **case.agents})
 
     async def _register(self, command: RegisterCustomer, stamp: Stamp) -> Done:
         customer_id = CustomerId(scoped_id("customer", stamp.tenant, command.command_id))
@@ -124,7 +129,7 @@ class Commands:
             await self._clerk.change(stamp.tenant, load, judge)
         except _Repeated as repeated:
             return _done(repeated.seen, 0)
-        customer = (await load(False)).customer
+        customer = await self._clerk.store.customer(stamp.tenant, customer_id, leader=True)
         return _done(customer.seen.get(command.command_id), customer.sequence)
 
 
@@ -140,12 +145,6 @@ def _memory(case: Case, command: Command) -> Memory:
     if isinstance(command, ConversationCommand):
         return case.conversation.seen
     return case.agent(_actor(command)).seen
-
-
-def _sequence(case: Case, command: Command) -> int:
-    if isinstance(command, ConversationCommand):
-        return case.conversation.sequence
-    return case.agent(_actor(command)).sequence
 
 
 def _actor(command: Command) -> AgentId:

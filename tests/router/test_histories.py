@@ -11,7 +11,7 @@ import pytest
 
 from shared.conversation import Conversation
 from shared.errors import TellonceError
-from shared.events import Handle
+from shared.events import CustomerCreated, Handle
 from tests.router import samples
 from tests.router.invariants import check
 from tests.router.world import World
@@ -36,9 +36,9 @@ Step = Callable[[], Awaitable[Any]]
 class Hands:
     """Does at random what people and time do. Refusals are allowed, faults are not."""
 
-    def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
-        self.world = World()
+    def __init__(self, seed: int, lack: int = 0) -> None:
+        self.random, lag = random.Random(seed), random.Random(seed)
+        self.world = World(lack=(lambda: lag.randint(0, lack)) if lack else None)
         self.calls: dict[str, list[Any]] = {}
         self.count = 0
         self.checked = 0
@@ -206,3 +206,15 @@ async def test_the_invariants_hold_after_every_step(seed: int) -> None:
     await hands.begin()
     for _ in range(STEPS):
         await hands.step()
+
+
+@pytest.mark.parametrize("seed", range(100, 104))
+async def test_the_invariants_hold_on_a_replica_that_lags(seed: int) -> None:
+    """What is read may lack the newest events: no second customer, no leaked slot, no packet without its customer."""
+    hands = Hands(seed, lack=12)
+    await hands.begin()
+    for _ in range(STEPS):
+        await hands.step()
+    created = [event.personal for event in await hands.world.all(CustomerCreated)]
+    handles = [(kind, value) for each in created if each for kind, value, _ in each.handles]
+    assert len(set(handles)) == len(handles)
