@@ -38,7 +38,7 @@ class Hands:
 
     def __init__(self, seed: int, lack: int = 0) -> None:
         self.random, lag = random.Random(seed), random.Random(seed)
-        self.world = World(lack=(lambda: lag.randint(0, lack)) if lack else None)
+        self.world = World(lack=(lambda _: lag.randint(0, lack)) if lack else None)
         self.calls: dict[str, list[Any]] = {}
         self.count = 0
         self.checked = 0

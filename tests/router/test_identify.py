@@ -243,3 +243,12 @@ async def test_what_history_knows_is_not_decided_again(world: World) -> None:
     late = message("hello", "m1", provider_time=None)
     world.history.ids.add(late.id)
     assert await world.happens(late) == []
+
+
+@pytest.mark.parametrize("lagging", ["cust-", "conv-"])
+async def test_a_replica_that_lags_makes_no_second_matter(lagging: str) -> None:
+    """Her number leads to a customer or a conversation that this replica does not have yet: the leader has it."""
+    world = World(lack=lambda aggregate: 1_000 if aggregate.startswith(lagging) else 0)
+    await world.happens(call("started", "CA1"))
+    await world.happens(call("started", "CA2"))
+    assert len((await world.conversation()).contacts) == 2
