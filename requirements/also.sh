@@ -11,7 +11,7 @@ for candidate in python3.13 python3.12 python3.11; do
         "$UV" venv --quiet --clear --no-project --python "$(command -v "$candidate")" .venv-also
         "$UV" pip sync --quiet --require-hashes --python .venv-also/bin/python requirements/dev.txt || explain_network
         "$UV" pip install --quiet --no-deps --no-build-isolation --offline --python .venv-also/bin/python --editable .
-        exec .venv-also/bin/python -m pytest "$@"
+        exec .venv-also/bin/python -m pytest -n 3 --dist loadgroup "$@"
     fi
 done
 echo "Only Python $mine is present: nothing else to test on."

@@ -13,6 +13,18 @@ from shared.embedded.nats import EmbeddedNats, EmbeddedNatsCluster
 from shared.embedded.postgres import EmbeddedPostgres, create_cluster
 
 
+ONE_AFTER_ANOTHER = {"cluster": "three servers at once", "story": "a whole stack at once"}
+"""Markers whose tests share one worker: side by side they would only take each other's time."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests that need many processes in one worker each kind."""
+    for item in items:
+        for name in ONE_AFTER_ANOTHER:
+            if item.get_closest_marker(name):
+                item.add_marker(pytest.mark.xdist_group(name))
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def nats_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedNats]:
     """One JetStream server for the whole session; use your own streams and subjects on it."""

@@ -149,18 +149,18 @@ class Store:
         Returns the events that were appended; [] when there was nothing to change.
         Raises: the refusal; LedgerConflict after the last retry; LedgerUnavailable.
         """
-        leader = not confirm
+        leader = False
         for attempt in range(self._retries + 1):
-            case = await load(leader and confirm)
+            case = await load(leader)
             try:
                 events = decide(case)
             except TellonceError:
-                if leader:
+                if leader or not confirm:
                     raise
                 leader = True
                 continue
             if not events:
-                if leader:
+                if leader or not confirm:
                     return []
                 leader = True
                 continue

@@ -72,6 +72,7 @@ def play(story: Path, folder: Path, *options: str) -> Played:
     return Played(done.returncode, done.stdout[-SHOWN_CHARACTERS:], found)
 
 
+@pytest.mark.story
 @pytest.mark.parametrize("story", GOOD, ids=lambda story: story.stem)
 def test_the_story_is_met(story: Path, tmp_path: Path) -> None:
     """Every expectation holds, nothing is missing, the rebuild agrees, every delivery is accounted for."""
@@ -86,6 +87,7 @@ def test_the_story_is_met(story: Path, tmp_path: Path) -> None:
     assert balance["received"] == sum(balance[part] for part in parts) > 0
 
 
+@pytest.mark.story
 @pytest.mark.parametrize("story", MUST_FAIL, ids=lambda story: story.stem)
 def test_the_story_fails_with_the_named_code(story: Path, tmp_path: Path) -> None:
     """A check that cannot fail shows nothing: here each of them does, and for the reason named."""
@@ -95,6 +97,7 @@ def test_the_story_fails_with_the_named_code(story: Path, tmp_path: Path) -> Non
     assert played.codes == [named], played.output
 
 
+@pytest.mark.story
 @pytest.mark.parametrize("seed", SEEDS)
 def test_killing_any_process_changes_nothing(seed: int, tmp_path: Path) -> None:
     """Signal 9 to a random process before every few steps: the same facts for everybody, the same end."""
