@@ -21,7 +21,7 @@ from shared import policy, streams
 from shared.bus import connect
 from shared.clock import SystemClock
 from shared.codec import PlainCodec
-from shared.ledger_nats import NatsLedger
+from shared.ledger.jetstream import NatsLedger
 from shared.policy import Policies
 from shared.serving import Connected, connected, on_request
 from shared.settings import Settings

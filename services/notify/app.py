@@ -17,7 +17,7 @@ from shared.clock import SystemClock
 from shared.codec import PlainCodec
 from shared.commands import AcknowledgeNotification
 from shared.contact_log import ContactLog
-from shared.ledger_nats import NatsLedger
+from shared.ledger.jetstream import NatsLedger
 from shared.policy import Policies
 from shared.serving import Connected, connected, on_events, on_request, on_stream
 from shared.settings import Settings

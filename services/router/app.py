@@ -21,7 +21,7 @@ from shared import policy, streams
 from shared.clock import SystemClock
 from shared.codec import PlainCodec
 from shared.commands import COMMANDS
-from shared.ledger_nats import NatsLedger
+from shared.ledger.jetstream import NatsLedger
 from shared.policy import Policies
 from shared.serving import Connected, connected, on_events, on_request, on_stream
 from shared.settings import Settings, load_secrets

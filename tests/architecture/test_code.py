@@ -18,7 +18,7 @@ LONGER_FUNCTIONS = {
 }
 
 DRIVERS = {
-    "nats": ({"shared/bus.py", "shared/connection.py"}, "shared.bus.Bus"),
+    "nats": ({"shared/bus/client.py", "shared/bus/connection.py"}, "shared.bus.Bus"),
     "asyncpg": ({"services/history/store.py"}, "services.history.store"),
     "faststream": ({"shared/serving.py"}, "shared.serving.on_stream and on_request"),
     "aiosmtplib": ({"services/notify/channels/smtp.py"}, "services.notify.channels.smtp"),

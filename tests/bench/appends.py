@@ -17,7 +17,7 @@ from shared.codec import PlainCodec, encode
 from shared.embedded.nats import EmbeddedNats
 from shared.ids import scoped_id
 from shared.ledger import Write
-from shared.ledger_nats import NatsLedger
+from shared.ledger.jetstream import NatsLedger
 from shared.streams import LEDGER, stream_configs
 from tests.bench.figures import Ratios, alternate, timed
 from tests.bench.place import Beside, make_streams_beside

@@ -21,12 +21,12 @@ from services.ingest.domain.delivery import WebRequest
 from services.ingest.handlers.raw_store import RawStore
 from shared import settings, subjects
 from shared.bus import Bus
+from shared.bus.deliveries import Message
 from shared.codec import PlainCodec, decode
-from shared.deliveries import Message
 from shared.embedded.stack import EmbeddedStack, Plan
 from shared.events import AnyEvent
 from shared.ledger import Recorded, Write
-from shared.ledger_nats import NatsLedger
+from shared.ledger.jetstream import NatsLedger
 from shared.streams import LEDGER
 from shared.timers import NatsTimers
 from tests.bench.figures import Pace, timed

@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from shared import streams
 from shared.bus import Bus
-from shared.deliveries import Message
+from shared.bus.deliveries import Message
 from shared.embedded import binaries
 from shared.ids import scoped_id
 

@@ -18,7 +18,7 @@ from shared.embedded.postgres import EmbeddedPostgres
 from shared.embedded.probes import service_answers
 from shared.embedded.process import Child, Program
 from shared.errors import TellonceError
-from shared.ledger_nats import NatsLedger
+from shared.ledger.jetstream import NatsLedger
 from tests.history.book import TENANT, Book
 from tests.history.parcel import Parcel
 from tests.support.ledger import eventually

@@ -20,7 +20,7 @@ from services.history.store import Session, owner_session
 from shared import conversation as conversations
 from shared.errors import StreamDrift
 from shared.ledger import Recorded, Write
-from shared.ledger_memory import MemoryLedger
+from shared.ledger.twin import MemoryLedger
 from tests.history.book import BEGIN, Book, TickingClock, memory_book
 from tests.history.parcel import CONV, CONVERSATION, NUL_TEXT, Parcel
 

@@ -24,7 +24,7 @@ from services.history.store import Pool
 from shared.embedded.postgres import EmbeddedPostgres
 from shared.errors import EventTypeUnknown, ViewUnavailable
 from shared.ledger import Recorded
-from shared.ledger_memory import MemoryLedger
+from shared.ledger.twin import MemoryLedger
 from tests.history.book import Book, Future, memory_book
 from tests.history.parcel import Parcel
 from tests.support.ledger import eventually

@@ -24,7 +24,7 @@ from services.ingest.domain.delivery import RawDelivery
 from services.ingest.domain.outcome import Contacts
 from shared import streams, subjects
 from shared.bus import Bus, connect
-from shared.deliveries import StoredMessage
+from shared.bus.deliveries import StoredMessage
 from shared.events import AnyEvent
 from shared.policy import Account
 from shared.settings import Settings

@@ -13,7 +13,7 @@ from services.ingest.domain import tally
 from services.ingest.domain.tally import Counts
 from services.ingest.handlers import balance
 from shared import streams, subjects
-from shared.deliveries import Message
+from shared.bus.deliveries import Message
 from tests.ingest.house import House, stored
 
 JSON = {"content-type": "application/json"}

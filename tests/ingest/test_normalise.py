@@ -17,9 +17,9 @@ from services.ingest.handlers.normalise import Normaliser
 from services.ingest.handlers.raw_store import RawStore
 from shared import ids, policy, streams, subjects
 from shared.bus import Bus, connect
+from shared.bus.deliveries import Delivery
 from shared.codec import PlainCodec, decode
 from shared.contact_log import ContactLog
-from shared.deliveries import Delivery
 from shared.embedded.nats import EmbeddedNats
 from shared.policy import Policies
 from tests.ingest.house import (

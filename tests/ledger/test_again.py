@@ -7,11 +7,11 @@ import asyncio
 import pytest
 
 from shared import subjects
+from shared.bus.deliveries import PubAck
 from shared.codec import PlainCodec, encode
-from shared.deliveries import PubAck
 from shared.errors import LedgerConflict, LedgerUnavailable
 from shared.ledger import Appended, Ledger, Write
-from shared.ledger_nats import Limits, NatsLedger
+from shared.ledger.jetstream import Limits, NatsLedger
 from tests.support.ledger import (
     TENANT,
     DeafBus,

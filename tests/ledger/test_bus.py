@@ -10,8 +10,8 @@ import pytest
 import pytest_asyncio
 
 from shared.bus import Bus, connect
+from shared.bus.deliveries import Message, Stored
 from shared.codec import PlainCodec
-from shared.deliveries import Message, Stored
 from shared.embedded.nats import EmbeddedNats
 from shared.errors import (
     BusUnavailable,
@@ -21,7 +21,7 @@ from shared.errors import (
     StreamDrift,
     TimedOut,
 )
-from shared.ledger_nats import NatsLedger
+from shared.ledger.jetstream import NatsLedger
 from tests.support.ledger import TENANT, WAIT_SECONDS, ServerPlace, new_aggregate, write
 
 SHORT_SECONDS = 0.2

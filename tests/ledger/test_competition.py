@@ -14,7 +14,7 @@ from shared.codec import PlainCodec, encode
 from shared.embedded.nats import EmbeddedNats, EmbeddedNatsCluster
 from shared.errors import LedgerConflict, LedgerUnavailable
 from shared.ledger import Guard, Ledger, Recorded, Write
-from shared.ledger_memory import MemoryLedger
+from shared.ledger.twin import MemoryLedger
 from shared.streams import LEDGER
 from tests.support.ledger import (
     TENANT,

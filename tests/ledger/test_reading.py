@@ -7,12 +7,12 @@ import asyncio
 import pytest
 
 from shared import subjects
+from shared.bus.deliveries import Message, StoredMessage
 from shared.codec import PlainCodec, encode
-from shared.deliveries import Message, StoredMessage
 from shared.errors import EventTypeUnknown, NotAnEvent, StreamDrift
 from shared.ledger import Ledger, Recorded, Write
-from shared.ledger_follow import follow
-from shared.ledger_nats import READ_BATCH_EVENTS, NatsLedger
+from shared.ledger.follow import follow
+from shared.ledger.jetstream import READ_BATCH_EVENTS, NatsLedger
 from tests.support.ledger import (
     TENANT,
     WAIT_SECONDS,

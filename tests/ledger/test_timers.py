@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.bus import Bus
-from shared.deliveries import Delivery
+from shared.bus.deliveries import Delivery
 from shared.embedded.nats import EmbeddedNats
 from shared.streams import TIMERS
 from shared.timers import MemoryTimers, NatsTimers, Timer, read_timer

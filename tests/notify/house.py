@@ -14,14 +14,14 @@ import yaml
 
 from shared import bootstrap, settings, subjects
 from shared.bus import Bus, connect
+from shared.bus.deliveries import Message
 from shared.codec import PlainCodec, decode
-from shared.deliveries import Message
 from shared.embedded.nats import EmbeddedNats
 from shared.embedded.probes import service_answers
 from shared.embedded.process import Child, Program
 from shared.events import AnyEvent, ConversationId
 from shared.ledger import Write
-from shared.ledger_nats import NatsLedger
+from shared.ledger.jetstream import NatsLedger
 from tests.notify.samples import CONVERSATION, TENANT
 from tests.notify.sink import Sink
 

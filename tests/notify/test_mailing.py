@@ -10,7 +10,7 @@ from services.notify.mailing import ATTEMPTS_MAX, Mailing
 from services.notify.store import NotificationStore
 from shared import policy, subjects
 from shared.events import MessageOutcomeOpen, MessageRequested
-from shared.ledger_memory import MemoryLedger
+from shared.ledger.twin import MemoryLedger
 from shared.serving import Later
 from shared.settings import Settings
 from tests.notify.samples import CONVERSATION, TENANT, message, queued

@@ -14,7 +14,7 @@ from shared import policy, subjects
 from shared.errors import CommandForbidden, EventTypeUnknown
 from shared.events import AgentId, AnyEvent, NotificationId
 from shared.ledger import Recorded
-from shared.ledger_memory import MemoryLedger
+from shared.ledger.twin import MemoryLedger
 from shared.serving import Later
 from shared.settings import Settings
 from shared.timers import Timer

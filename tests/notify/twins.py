@@ -11,7 +11,7 @@ from services.notify.channels.screen import ScreenMessage
 from services.notify.channels.smtp import Envelope, MailRefused
 from services.notify.domain.outcomes import OutcomeEvent
 from shared.ledger import Appended, Guard, Recorded, Write
-from shared.ledger_memory import MemoryLedger
+from shared.ledger.twin import MemoryLedger
 from shared.timers import MemoryTimers
 from tests.notify.samples import NOW
 

@@ -16,14 +16,14 @@ import yaml
 from services.router.lenient import LenientCodec
 from shared import bootstrap, settings, subjects
 from shared.bus import Bus, connect
+from shared.bus.deliveries import Message, Subscription
 from shared.codec import encode
-from shared.deliveries import Message, Subscription
 from shared.embedded.nats import EmbeddedNats
 from shared.embedded.probes import service_answers
 from shared.embedded.process import Child, Program
 from shared.events import AnyEvent, InboundEvent
 from shared.ledger import Recorded
-from shared.ledger_nats import NatsLedger
+from shared.ledger.jetstream import NatsLedger
 from shared.tasks import end
 from tests.router.samples import POLICY_TEXT, TENANT
 

@@ -38,7 +38,7 @@ from shared.events import (
     InboundEvent,
 )
 from shared.ledger import Recorded, Write
-from shared.ledger_memory import MemoryLedger
+from shared.ledger.twin import MemoryLedger
 from shared.policy import Policies, Policy
 from shared.serving import Arrived, Later
 from shared.timers import MemoryTimers, Timer

@@ -11,7 +11,7 @@ import pytest
 
 from shared import subjects
 from shared.bus import connect
-from shared.deliveries import Message
+from shared.bus.deliveries import Message
 from shared.embedded import binaries
 from shared.embedded.nats import answers, choose_ports, config_text
 from shared.embedded.process import Child, Program

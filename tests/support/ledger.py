@@ -12,16 +12,16 @@ from typing_extensions import override
 
 from shared import streams, subjects
 from shared.bus import Bus, connect
+from shared.bus.deliveries import PubAck
+from shared.bus.gets import Direct
 from shared.codec import Codec, PlainCodec, encode
-from shared.deliveries import PubAck
 from shared.errors import BusUnavailable, NoResponders, TimedOut
 from shared.events import AgentId, AgentStatusSet, AnyEvent, Data, EventId, Nothing
 from shared.events.people import AgentStatusSetOpen
-from shared.gets import Direct
 from shared.ids import scoped_id
 from shared.ledger import Guard, Ledger, Write
-from shared.ledger_memory import MemoryLedger
-from shared.ledger_nats import NatsLedger
+from shared.ledger.jetstream import NatsLedger
+from shared.ledger.twin import MemoryLedger
 
 TENANT = "demo"
 INSTANT = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)

@@ -19,8 +19,8 @@ from services.ingest.handlers.parsing import read_all
 from services.ingest.handlers.raw_store import raw_delivery
 from shared import streams, subjects
 from shared.bus import Bus
+from shared.bus.deliveries import StoredMessage
 from shared.commands import Problem
-from shared.deliveries import StoredMessage
 from shared.errors import (
     BusUnavailable,
     CommandUnreadable,

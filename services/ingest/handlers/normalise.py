@@ -18,8 +18,8 @@ from services.ingest.handlers.parsing import Reading, read_all
 from services.ingest.handlers.raw_store import raw_delivery
 from shared import streams
 from shared.bus import Bus
+from shared.bus.deliveries import Delivery
 from shared.contact_log import ContactLog
-from shared.deliveries import Delivery
 from shared.errors import BusUnavailable, JetStreamRefused
 from shared.events import ContactEvent
 

@@ -13,7 +13,7 @@ import msgspec
 from services.ingest.domain.delivery import Headers, RawDelivery, WebRequest
 from shared import subjects
 from shared.bus import Bus
-from shared.deliveries import Stored
+from shared.bus.deliveries import Stored
 from shared.errors import BusUnavailable, DoorUnavailable, JetStreamRefused
 from shared.policy import Account
 

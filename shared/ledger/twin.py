@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from shared import subjects
+from shared.bus.deliveries import StoredMessage
 from shared.clock import Clock, SystemClock
 from shared.codec import Codec, PlainCodec
-from shared.deliveries import StoredMessage
 from shared.errors import LedgerConflict, StreamDrift
 from shared.ledger import Appended, Guard, Recorded, Write
-from shared.ledger_plan import MESSAGE_ID, Outgoing, Plan, events_of, plan
+from shared.ledger.plan import MESSAGE_ID, Outgoing, Plan, events_of, plan
 
 
 class MemoryLedger:

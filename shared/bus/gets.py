@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from shared.deliveries import Message, StoredMessage
+from shared.bus.deliveries import Message, StoredMessage
 from shared.errors import BusUnavailable, JetStreamRefused, NoResponders, TimedOut
 
 if TYPE_CHECKING:

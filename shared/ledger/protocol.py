@@ -1,6 +1,6 @@
 """What the ledger is to everybody who writes or reads it. Two implementations pass one contract suite:
 
-`shared.ledger_nats.NatsLedger` (the real one) and `shared.ledger_memory.MemoryLedger` (the twin for tests).
+`shared.ledger.jetstream.NatsLedger` (the real one) and `shared.ledger.twin.MemoryLedger` (the twin for tests).
 """
 
 from __future__ import annotations

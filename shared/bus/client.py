@@ -20,9 +20,9 @@ import nats.micro
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from shared import storing
-from shared.connection import CONNECT_TIMEOUT_SECONDS, connection_options
-from shared.deliveries import (
+from shared.bus import storing
+from shared.bus.connection import CONNECT_TIMEOUT_SECONDS, connection_options
+from shared.bus.deliveries import (
     ApiProblem,
     Delivery,
     Message,
@@ -31,10 +31,10 @@ from shared.deliveries import (
     StoredMessage,
     Subscription,
 )
+from shared.bus.feed import pull
+from shared.bus.gets import Direct, direct_get, leader_get
+from shared.bus.storing import STORE_TIMEOUT_SECONDS, read_ack, refused
 from shared.errors import BusUnavailable, NoResponders, TimedOut
-from shared.feed import pull
-from shared.gets import Direct, direct_get, leader_get
-from shared.storing import STORE_TIMEOUT_SECONDS, read_ack, refused
 
 REQUEST_TIMEOUT_SECONDS = 5.0
 API_TIMEOUT_SECONDS = 5.0

@@ -10,7 +10,7 @@ from shared import subjects
 from shared.bus import Bus
 from shared.errors import LedgerConflict
 from shared.ledger import Appended
-from shared.ledger_plan import Plan
+from shared.ledger.plan import Plan
 
 HALF_SEEN_ATTEMPTS = 3
 """A leader that has just changed may show the first part of a batch for a moment."""

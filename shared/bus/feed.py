@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from shared.deliveries import Delivery, Message
+from shared.bus.deliveries import Delivery, Message
 from shared.errors import BusUnavailable, JetStreamRefused, StreamDrift
 
 if TYPE_CHECKING:

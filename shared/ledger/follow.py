@@ -14,9 +14,9 @@ from collections.abc import AsyncGenerator, Sequence
 from uuid import uuid4
 
 from shared.bus import Bus
-from shared.deliveries import Delivery, StoredMessage
+from shared.bus.deliveries import Delivery, StoredMessage
+from shared.bus.feed import ConsumerGone, Feed
 from shared.errors import BusUnavailable, JetStreamRefused, StreamDrift, TellonceError
-from shared.feed import ConsumerGone, Feed
 
 FOLLOW_BATCH_EVENTS = 500
 FOLLOW_WAIT_SECONDS = 5.0

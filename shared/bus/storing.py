@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from shared.deliveries import Message, PubAck, Stored
+from shared.bus.deliveries import Message, PubAck, Stored
 from shared.errors import BusUnavailable, JetStreamRefused, StoreIncomplete, TimedOut
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from shared import subjects
 from shared.bus import Bus
+from shared.bus.deliveries import PubAck, StoredMessage
 from shared.codec import Codec
-from shared.deliveries import PubAck, StoredMessage
 from shared.errors import (
     BusUnavailable,
     LedgerBatchTooLarge,
@@ -24,9 +24,9 @@ from shared.errors import (
 )
 from shared.ids import scoped_id
 from shared.ledger import Appended, Guard, Recorded, Write
-from shared.ledger_follow import follow
-from shared.ledger_plan import Plan, events_of, plan
-from shared.ledger_resolve import resolve
+from shared.ledger.follow import follow
+from shared.ledger.plan import Plan, events_of, plan
+from shared.ledger.resolve import resolve
 
 STREAM = "LEDGER"
 READ_BATCH_EVENTS = 256

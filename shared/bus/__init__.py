@@ -1,0 +1,7 @@
+"""The message bus: one connection to NATS. `client` alone imports its driver."""
+
+from __future__ import annotations
+
+from shared.bus.client import Bus, connect, connection_options
+
+__all__ = ["Bus", "connect", "connection_options"]

@@ -1,0 +1,23 @@
+"""The ledger: what it promises, its client on JetStream (`jetstream`) and its twin in memory (`twin`)."""
+
+from __future__ import annotations
+
+from shared.ledger.protocol import (
+    BATCH_EVENTS_MAX,
+    Appended,
+    Guard,
+    Ledger,
+    LedgerReader,
+    Recorded,
+    Write,
+)
+
+__all__ = [
+    "BATCH_EVENTS_MAX",
+    "Appended",
+    "Guard",
+    "Ledger",
+    "LedgerReader",
+    "Recorded",
+    "Write",
+]
