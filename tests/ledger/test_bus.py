@@ -240,7 +240,7 @@ async def test_a_bus_without_a_server_says_so_in_time(
             await bus.request("test.x", timeout_seconds=SHORT_SECONDS)
         async with asyncio.timeout(WAIT_SECONDS):
             await bus.close()
-        monkeypatch.setattr("shared.bus.CONNECT_TIMEOUT_SECONDS", SHORT_SECONDS)
+        monkeypatch.setattr("shared.bus.client.CONNECT_TIMEOUT_SECONDS", SHORT_SECONDS)
         with pytest.raises(BusUnavailable):
             await connect(one_node.url, "test")
     finally:
