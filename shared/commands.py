@@ -34,9 +34,9 @@ REMEMBERED = timedelta(hours=24)
 SKEW = timedelta(minutes=2)
 """How far the issuer's clock may be ahead of ours."""
 
-Token = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")]
-Actor = Annotated[str, Meta(pattern=r"^(agent|service):[a-z0-9_-]{1,32}$")]
-FactName = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,32}$")]
+Token = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}\Z")]
+Actor = Annotated[str, Meta(pattern=r"^(agent|service):[a-z0-9_-]{1,32}\Z")]
+FactName = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,32}\Z")]
 ShortText = Annotated[str, Meta(min_length=1, max_length=512)]
 LongText = Annotated[str, Meta(min_length=1, max_length=32_768)]
 
@@ -93,7 +93,7 @@ class RegisterCustomer(Command, frozen=True, kw_only=True, forbid_unknown_fields
     verb = "register_customer"
     name: ShortText
     salutation: ShortText | None = None
-    language: Annotated[str, Meta(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$")] | None = None
+    language: Annotated[str, Meta(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*\Z")] | None = None
     handles: Annotated[list[KnownHandle], Meta(max_length=16)] = []
     orders: Annotated[list[KnownOrder], Meta(max_length=32)] = []
 

@@ -278,6 +278,12 @@ class ConversationNotWrappedUp(TellonceError):
     http_status = 409
 
 
+class ContactUnknown(TellonceError):
+    code = "contact.unknown"
+    sentence = "the conversation has no such contact"
+    http_status = 404
+
+
 class CustomerUnknown(TellonceError):
     code = "customer.unknown"
     sentence = "there is no such customer"

@@ -17,7 +17,7 @@ from msgspec import Meta
 from shared import subjects
 from shared.errors import PolicyInvalid, TenantUnknown
 
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}$")]
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}\Z")]
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 POLICY_MAX_BYTES = 1_048_576
 

@@ -201,3 +201,19 @@ async def test_a_nul_byte_is_refused(world: World, verb: str, fields: dict[str, 
     """No store of text takes it."""
     it = await world.owned_by("piotr", message("hello"))
     assert await world.refused("piotr", verb, conversation=it, **fields) == "text.has_nul"
+
+
+async def test_a_contact_of_another_conversation_is_refused(world: World) -> None:
+    """A command that names a contact means that one; it does not silently mean another, or none."""
+    it = await world.owned_by("piotr", message("hello"))
+    other = {"conversation": it, "contact_id": "nowhere"}
+    assert await world.refused("piotr", "wrap_up", **other, **WRAPPED) == "contact.unknown"
+    fact = {"fact": "locker", "value": "KRA01M"}
+    assert await world.refused("piotr", "record_fact", **other, **fact) == "contact.unknown"
+
+
+async def test_a_name_with_a_line_end_is_unreadable(world: World) -> None:
+    """A pattern's end is the text's end: a line end after it is not part of a name."""
+    it = await world.owned_by("piotr", message("hello"))
+    fact = {"conversation": it, "fact": "locker\n", "value": "KRA01M"}
+    assert await world.refused("piotr", "record_fact", **fact) == "command.unreadable"

@@ -29,6 +29,7 @@ from shared.commands import (
 from shared.errors import (
     CommandStale,
     CommandUnknown,
+    ContactUnknown,
     ConversationNotOwned,
     ConversationResolved,
     ConversationUnknown,
@@ -79,7 +80,16 @@ def _check_conversation(
         raise ConversationResolved()
     if isinstance(command, OWNERS_ONLY) and it.owner != agent_id:
         raise ConversationNotOwned()
+    _check_contact(decision, command)
     _check_expected(decision, command)
+
+
+def _check_contact(decision: Decision, command: ConversationCommand) -> None:
+    """Raises: ContactUnknown when the command names a contact that the conversation does not have."""
+    if not isinstance(command, RecordFact | CorrectFact | WrapUp) or command.contact_id is None:
+        return
+    if command.contact_id not in decision.conversation.contacts:
+        raise ContactUnknown(contact_id=command.contact_id)
 
 
 def _check_expected(decision: Decision, command: ConversationCommand) -> None:
