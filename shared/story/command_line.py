@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +24,7 @@ EXIT_MET = 0
 EXIT_FAILED = 1
 EXIT_UNUSABLE = 2
 EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
 STORIES_MAX = 100
 
 
@@ -43,6 +45,8 @@ def main(argv: Sequence[str]) -> int:
         return EXIT_UNUSABLE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    except asyncio.CancelledError:
+        return EXIT_TERMINATED
     if chosen.report is not None:
         try:
             _write(Path(chosen.report), reports)
@@ -55,10 +59,18 @@ def main(argv: Sequence[str]) -> int:
 async def _play_all(
     stories: list[Story], seed: int, kills: Kills, kept_in: Path | None
 ) -> list[Report]:
+    _end_in_order_on_sigterm()
     return [
         await play(story, seed, kills, kept_in / story.name if kept_in else None)
         for story in stories
     ]
+
+
+def _end_in_order_on_sigterm() -> None:
+    """Let SIGTERM do what Ctrl-C does: the story ends, its stack is stopped and its folder tidied up."""
+    playing = asyncio.current_task()
+    assert playing is not None, "called by the task that plays"
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, playing.cancel)
 
 
 def _keep_libraries_quiet() -> None:

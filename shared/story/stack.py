@@ -18,6 +18,7 @@ import yaml
 from shared import policy, settings
 from shared.cli.status import examine
 from shared.embedded import state
+from shared.embedded.process import SAME_USER, prepared
 from shared.errors import TellonceError
 from shared.story import telling
 from shared.story.errors import StoryInvalid, StoryStackUnusable
@@ -100,10 +101,12 @@ class Stack:
         return (await examine(self.folder)).pids
 
     async def _spawn(self) -> None:
+        """Start `up`, tied to us: however the player ends, its stack does not outlive it."""
+        up = (sys.executable, "-m", "shared.cli.main", "up", "--data", str(self.folder))
+        argv = (*up, "--tenant-policy", self.policy_path)
         with (self.folder / "up.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "shared.cli.main", "up", "--data", str(self.folder)),
-                *("--tenant-policy", self.policy_path),
+                *prepared(argv, SAME_USER, signal.SIGTERM),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

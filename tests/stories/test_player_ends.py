@@ -1,0 +1,78 @@
+"""However the player ends, the stack that it started ends with it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.embedded import state
+from tests.embedded.waiting import until
+from tests.stories.files import HERE
+
+ROOT = HERE.parents[1]
+STORY = HERE / "parcel_locker.yaml"
+START_SECONDS = 60.0
+END_SECONDS = 30.0
+
+
+def has_ended(pid: int) -> bool:
+    """Whether a process has ended (a zombie of a parent that does not wait has)."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return True
+    return stat.rsplit(")", 1)[1].split()[0] == "Z"
+
+
+@pytest.fixture
+def playing(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A player whose stack keeps its data in `tmp_path/kept/parcel_locker`."""
+    argv = ("-m", "shared.cli.main", "story", str(STORY), "--keep", str(tmp_path / "kept"))
+    player = subprocess.Popen(
+        [sys.executable, *argv],
+        cwd=ROOT,
+        env={key: value for key, value in os.environ.items() if key != "TELLONCE_DATA"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    yield player
+    player.kill()
+    player.wait()
+
+
+@pytest.mark.story
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+async def test_the_stack_ends_with_its_player(
+    tmp_path: Path, playing: subprocess.Popen[bytes], how: signal.Signals
+) -> None:
+    """Signal 15, 2 or 9 to the player ends `up`, the servers and the services, too."""
+    folder = tmp_path / "kept" / STORY.stem
+    await until(
+        lambda: state.read_status(folder).state == "ready" or None, within_seconds=START_SECONDS
+    )
+    up = state.holder(folder)
+    pids = [*state.read_status(folder).pids.values()]
+    assert up is not None
+    playing.send_signal(how)
+    await until(lambda: all(has_ended(pid) for pid in [up, *pids]), within_seconds=END_SECONDS)
+
+
+@pytest.mark.story
+async def test_a_terminated_player_stops_its_stack_first(
+    tmp_path: Path, playing: subprocess.Popen[bytes]
+) -> None:
+    """After SIGTERM it ends with 143, the shell's code for it, when nothing of its stack runs any more."""
+    folder = tmp_path / "kept" / STORY.stem
+    await until(
+        lambda: state.read_status(folder).state == "ready" or None, within_seconds=START_SECONDS
+    )
+    playing.terminate()
+    assert playing.wait(timeout=END_SECONDS) == 128 + signal.SIGTERM
+    assert state.holder(folder) is None
