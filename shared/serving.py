@@ -30,6 +30,7 @@ from shared.errors import BusUnavailable, TellonceError
 from shared.events import AnyEvent
 from shared.settings import Settings
 from shared.streams import Consumer
+from shared.tasks import end
 
 PROGRESS_INTERVAL_SECONDS = 0.5
 """A quarter of the consumers' `ack_wait`."""
@@ -104,9 +105,9 @@ async def connected(chosen: Settings, name: str, stop: asyncio.Event) -> AsyncIt
             raise BusUnavailable
     finally:
         # Draining and closing wait for ever when the server is gone.
-        for end in (broker.stop, client.close):
+        for leave in (broker.stop, client.close):
             with contextlib.suppress(Exception):
-                await asyncio.wait_for(end(), CLOSE_TIMEOUT_SECONDS)
+                await asyncio.wait_for(leave(), CLOSE_TIMEOUT_SECONDS)
 
 
 def main(name: str, run: Callable[[Settings, asyncio.Event], Awaitable[None]]) -> int:
@@ -246,9 +247,7 @@ async def _progress(msg: Any) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await end([task])
 
 
 def _delay_seconds(attempt: int) -> float:

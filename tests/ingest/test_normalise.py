@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from typing_extensions import override
 
 from services.ingest.domain.delivery import WebRequest
 from services.ingest.handlers.accounts import Accounts, Door
@@ -21,6 +22,7 @@ from shared.bus.deliveries import Delivery
 from shared.codec import PlainCodec, decode
 from shared.contact_log import ContactLog
 from shared.embedded.nats import EmbeddedNats
+from shared.errors import BusUnavailable
 from shared.policy import Policies
 from tests.ingest.house import (
     RECEIVED,
@@ -159,6 +161,14 @@ class DiesBeforeAck:
         raise Death
 
 
+class LostBeforeAck(DiesBeforeAck):
+    """A delivery whose server is killed when it is about to be acknowledged."""
+
+    @override
+    async def ack(self) -> None:
+        raise BusUnavailable
+
+
 @pytest.fixture
 async def place(
     ingest_nats: EmbeddedNats, tmp_path: Path
@@ -209,6 +219,24 @@ async def test_a_death_between_publishing_and_acknowledging_doubles_nothing(
     ]
     named = [event["data"]["open"]["provider_id"] for event in events]
     assert named == [f"f-{number}" for number in range(20)]
+
+
+async def test_a_server_lost_before_the_acknowledgement_does_not_end_the_normaliser(
+    place: tuple[Bus, Door, RawStore],
+) -> None:
+    """What could not be acknowledged is given again; until then the normaliser works on."""
+    bus, door, _ = place
+    await put(place, 1)
+    durable = streams.ingest_normalise(door.tenant, "form", door.account)
+    normaliser = Normaliser(bus, ContactLog(bus, PlainCodec()), door, 64)
+    attempts = []
+    async for batch in bus.pull(streams.RAW, durable, batch=64):
+        attempts += [each.attempt for each in batch]
+        if len(attempts) > 1:
+            break
+        await normaliser.take([LostBeforeAck(each) for each in batch])  # type: ignore[misc]
+    assert attempts == [1, 2]
+    assert len(await stored(bus, streams.CONTACTS, f"contact.*.{door.tenant}.form")) == 1
 
 
 async def test_a_store_that_refuses_is_waited_for_and_order_is_kept(

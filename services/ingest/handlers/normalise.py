@@ -6,6 +6,7 @@ A process killed anywhere in between is given the batch again; the events have t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
 import structlog
@@ -55,7 +56,8 @@ class Normaliser:
         readings = await read_all([self._raw(each) for each in batch])
         await self._publish([each for one in readings for each in _made(one)], batch)
         for reading, delivery in zip(readings, batch, strict=True):
-            await delivery.ack()
+            with contextlib.suppress(BusUnavailable):  # given again, its events have the same ids
+                await delivery.ack()
             _log(reading, delivery)
 
     def _raw(self, delivery: Delivery) -> RawDelivery:
