@@ -33,7 +33,7 @@ from shared.bus.deliveries import (
 )
 from shared.bus.feed import pull
 from shared.bus.gets import Direct, direct_get, leader_get
-from shared.bus.storing import STORE_TIMEOUT_SECONDS, read_ack, refused
+from shared.bus.storing import LOST_POLL_SECONDS, STORE_TIMEOUT_SECONDS, read_ack, refused
 from shared.errors import BusUnavailable, NoResponders, TimedOut
 
 REQUEST_TIMEOUT_SECONDS = 5.0
@@ -180,6 +180,27 @@ class Bus:
             )
         return answer.data
 
+    async def _of_server(
+        self,
+        subject: str,
+        body: bytes,
+        timeout_seconds: float,
+        headers: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """As `request`, for what the server itself answers: one that was lost meanwhile will not (TimedOut)."""
+        await self.until_connected(timeout_seconds)
+        generation = self.generation
+        asking = asyncio.ensure_future(
+            self.request(subject, body, timeout_seconds=timeout_seconds, headers=headers)
+        )
+        try:
+            while not (await asyncio.wait({asking}, timeout=LOST_POLL_SECONDS))[0]:
+                if self.generation != generation:
+                    raise TimedOut("the server that was asked is gone")
+            return asking.result()
+        finally:
+            asking.cancel()
+
     async def subscribe(
         self,
         subject: str,
@@ -229,8 +250,7 @@ class Bus:
 
         Raises: NoResponders (not stored), TimedOut (no answer or no readable one: unknown), BusUnavailable (not sent).
         """
-        reply = await self.request(subject, body, timeout_seconds=timeout_seconds, headers=headers)
-        return read_ack(reply)
+        return read_ack(await self._of_server(subject, body, timeout_seconds, headers))
 
     async def store(
         self,
@@ -277,11 +297,8 @@ class Bus:
 
         Raises: JetStreamRefused with `err_code`, NoResponders, TimedOut, BusUnavailable.
         """
-        reply = await self.request(
-            f"$JS.API.{subject}",
-            b"" if body is None else msgspec.json.encode(body),
-            timeout_seconds=timeout_seconds,
-        )
+        content = b"" if body is None else msgspec.json.encode(body)
+        reply = await self._of_server(f"$JS.API.{subject}", content, timeout_seconds)
         problem = _problem_decoder.decode(reply).error
         if problem is not None:
             raise refused(problem.err_code, problem.description)

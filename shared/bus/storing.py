@@ -19,6 +19,7 @@ STORE_TIMEOUT_SECONDS = 2.0
 STORE_ATTEMPTS = 5
 STORE_RETRY_DELAY_SECONDS = 0.05
 """Times the number of the try."""
+LOST_POLL_SECONDS = 0.1
 NOT_ANSWERING = frozenset(
     {10004, 10005, 10007, 10008, 10009, 10023, 10041, 10077, 10118, 10119, 10163}
 )
@@ -86,9 +87,19 @@ async def store_many(
                     subject, body, reply=inbox, headers={**headers, "Nats-Msg-Id": msg_id}
                 )
                 answers.append(answer)
-        if answers:
-            await asyncio.wait(answers, timeout=timeout_seconds)
+        await _answered(bus, answers, timeout_seconds)
     return _complete(answers, len(messages))
+
+
+async def _answered(
+    bus: Bus, answers: Sequence[asyncio.Future[PubAck]], timeout_seconds: float
+) -> None:
+    """Wait for all answers, in vain for no longer than the time given or until the server was lost."""
+    loop = asyncio.get_running_loop()
+    deadline, generation = loop.time() + timeout_seconds, bus.generation
+    waiting = set(answers)
+    while waiting and bus.generation == generation and loop.time() < deadline:
+        _, waiting = await asyncio.wait(waiting, timeout=LOST_POLL_SECONDS)
 
 
 def _into(answer: asyncio.Future[PubAck]) -> _Resolve:
