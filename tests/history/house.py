@@ -21,7 +21,7 @@ from shared.errors import TellonceError
 from shared.ledger.jetstream import NatsLedger
 from tests.history.book import TENANT, Book
 from tests.history.parcel import Parcel
-from tests.support.ledger import eventually
+from tests.support.waiting import eventually
 
 WITHIN_SECONDS = 20.0
 ASK_SECONDS = 3.0

@@ -27,7 +27,7 @@ from shared.ledger import Recorded
 from shared.ledger.twin import MemoryLedger
 from tests.history.book import Book, Future, memory_book
 from tests.history.parcel import Parcel
-from tests.support.ledger import eventually
+from tests.support.waiting import eventually
 
 WITHIN_SECONDS = 15.0
 

@@ -21,7 +21,7 @@ from shared.embedded.probes import service_answers
 from tests.history.book import TENANT
 from tests.history.house import House
 from tests.history.parcel import CONVERSATION, CUSTOMER
-from tests.support.ledger import eventually
+from tests.support.waiting import eventually
 
 
 @pytest_asyncio.fixture

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import gc
-import warnings
 from collections.abc import Iterator
 
 import pytest
 from testcontainers.community.postgres import PostgresContainer
-from testcontainers.core.docker_client import DockerClient
 
 from services.history import generations
 from services.history.digest import digest_of
@@ -16,30 +13,15 @@ from services.history.projection import Projection
 from services.history.rebuild import rebuild
 from services.history.store import Pool, owner_session
 from tests.history.parcel import Parcel
+from tests.support.containers import skip_without_engine
 
 IMAGE = "postgres:18"
-
-
-def _why_no_engine() -> str | None:
-    """Return why no container engine can be used, or `None` when one answers."""
-    with warnings.catch_warnings():
-        # The client leaves its socket open when it finds no engine.
-        warnings.simplefilter("ignore", ResourceWarning)
-        try:
-            DockerClient().client.ping()
-        except Exception as error:  # noqa: BLE001  whatever it is, it is the reason that is reported
-            return f"no container engine answers: {type(error).__name__}"
-        finally:
-            gc.collect()
-    return None
 
 
 @pytest.fixture
 def container_dsn() -> Iterator[str]:
     """The address of a Postgres in a container; skips with its reason where there is no engine."""
-    reason = _why_no_engine()
-    if reason is not None:
-        pytest.skip(reason)
+    skip_without_engine()
     with PostgresContainer(IMAGE, driver=None) as container:
         yield container.get_connection_url()
 

@@ -22,7 +22,8 @@ from shared.errors import (
     TimedOut,
 )
 from shared.ledger.jetstream import NatsLedger
-from tests.support.ledger import TENANT, WAIT_SECONDS, ServerPlace, new_aggregate, write
+from tests.support.ledger import TENANT, ServerPlace, new_aggregate, write
+from tests.support.waiting import WITHIN_SECONDS
 
 SHORT_SECONDS = 0.2
 
@@ -146,7 +147,7 @@ async def test_a_pull_gives_everything_in_order(work: Work) -> None:
     """Batches are never larger than asked, and come as soon as there is something."""
     await work.bus.store_many([(work.subject, b"%d" % n, str(n)) for n in range(20)])
     seen: list[bytes] = []
-    async with asyncio.timeout(WAIT_SECONDS):
+    async with asyncio.timeout(WITHIN_SECONDS):
         async for batch in work.bus.pull(work.stream, "c", batch=5, max_wait_seconds=1):
             assert 1 <= len(batch) <= 5
             for delivery in batch:
@@ -162,7 +163,7 @@ async def test_a_message_put_back_comes_again_and_one_ended_does_not(work: Work)
     for body in (b"again", b"ended", b"kept"):
         await work.bus.store(work.subject, body)
     seen: list[tuple[bytes, int]] = []
-    async with asyncio.timeout(WAIT_SECONDS):
+    async with asyncio.timeout(WITHIN_SECONDS):
         async for batch in work.bus.pull(work.stream, "c", batch=1):
             (delivery,) = batch
             seen.append((delivery.body, delivery.attempt))
@@ -184,7 +185,7 @@ async def test_what_a_dead_reader_held_comes_again(bus: Bus) -> None:
     work = await Work(bus).make(ack_wait_seconds=SHORT_SECONDS)
     await bus.store(work.subject, b"a")
     for attempt in (1, 2):
-        async with asyncio.timeout(WAIT_SECONDS):
+        async with asyncio.timeout(WITHIN_SECONDS):
             async for (delivery,) in bus.pull(work.stream, "c", batch=1):
                 assert delivery.attempt == attempt
                 break
@@ -197,7 +198,7 @@ async def test_a_pull_on_a_missing_consumer_is_drift(work: Work) -> None:
     reader = asyncio.ensure_future(anext(work.bus.pull(work.stream, "c", batch=1)))
     await work.bus.api(f"CONSUMER.DELETE.{work.stream}.c")
     with pytest.raises(StreamDrift):
-        await asyncio.wait_for(reader, WAIT_SECONDS)
+        await asyncio.wait_for(reader, WITHIN_SECONDS)
 
 
 async def test_a_pull_survives_a_restart(server_place: ServerPlace, bus: Bus) -> None:
@@ -207,7 +208,7 @@ async def test_a_pull_survives_a_restart(server_place: ServerPlace, bus: Bus) ->
     reader = asyncio.ensure_future(anext(bus.pull(work.stream, "c", batch=1)))
     await server_place.restart()
     await (await server_place.bus()).store(work.subject, b"a", msg_id="1")
-    (delivery,) = await asyncio.wait_for(reader, WAIT_SECONDS)
+    (delivery,) = await asyncio.wait_for(reader, WITHIN_SECONDS)
     assert delivery.body == b"a"
 
 
@@ -224,7 +225,7 @@ async def test_readers_end_with_their_bus(server_place: ServerPlace) -> None:
     await anext(pulled)
     readers = [asyncio.ensure_future(anext(pulled)), asyncio.ensure_future(anext(followed))]
     await bus.close()
-    done, waiting = await asyncio.wait(readers, timeout=WAIT_SECONDS)
+    done, waiting = await asyncio.wait(readers, timeout=WITHIN_SECONDS)
     assert not waiting
     assert all(isinstance(reader.exception(), BusUnavailable) for reader in done)
 
@@ -238,7 +239,7 @@ async def test_a_bus_without_a_server_says_so_in_time(
     try:
         with pytest.raises(BusUnavailable):
             await bus.request("test.x", timeout_seconds=SHORT_SECONDS)
-        async with asyncio.timeout(WAIT_SECONDS):
+        async with asyncio.timeout(WITHIN_SECONDS):
             await bus.close()
         monkeypatch.setattr("shared.bus.client.CONNECT_TIMEOUT_SECONDS", SHORT_SECONDS)
         with pytest.raises(BusUnavailable):
@@ -256,5 +257,5 @@ async def test_giving_up_the_connection_is_reported(one_node: EmbeddedNats) -> N
 
     bus = await connect(one_node.url, "test", on_closed)
     await bus.close()
-    await asyncio.wait_for(closed.wait(), WAIT_SECONDS)
+    await asyncio.wait_for(closed.wait(), WITHIN_SECONDS)
     assert bus.closed

@@ -18,15 +18,14 @@ from shared.ledger.twin import MemoryLedger
 from shared.streams import LEDGER
 from tests.support.ledger import (
     TENANT,
-    WAIT_SECONDS,
     Place,
     ServerPlace,
     event,
-    eventually,
     last_of,
     new_aggregate,
 )
 from tests.support.ledger_history import Attempt, History, check
+from tests.support.waiting import WITHIN_SECONDS, eventually
 
 WRITERS = 32
 CHAOS_WRITERS = 8
@@ -48,7 +47,7 @@ async def test_writers_on_one_aggregate_take_turns(place: Place) -> None:
             if await _try(history, ledger, [Write(aggregate, expected, [event(aggregate)])]):
                 return
 
-    await asyncio.wait_for(asyncio.gather(*(one(n) for n in range(WRITERS))), WAIT_SECONDS)
+    await asyncio.wait_for(asyncio.gather(*(one(n) for n in range(WRITERS))), WITHIN_SECONDS)
     stored = await ledgers[0].read_leader(TENANT, aggregate)
     assert len(stored) == WRITERS == history.count("acknowledged")
     assert [v for v in check(history, stored) if "is followed by" not in v] == []
@@ -119,7 +118,7 @@ async def _chaos(
     for kill in range(1, kills + 1):
         await _acknowledged(history, CHAOS_WRITERS * CHAOS_APPENDS * kill // (kills + 2))
         await kill_and_restart()
-    await asyncio.wait_for(asyncio.gather(*writers), 3 * WAIT_SECONDS)
+    await asyncio.wait_for(asyncio.gather(*writers), 3 * WITHIN_SECONDS)
     stored = await _everything(reader, before)
     assert check(history, stored) == [], f"seed {seed}"
     assert history.count("acknowledged") == CHAOS_WRITERS * CHAOS_APPENDS

@@ -15,16 +15,15 @@ from shared.ledger.follow import follow
 from shared.ledger.jetstream import READ_BATCH_EVENTS, NatsLedger
 from tests.support.ledger import (
     TENANT,
-    WAIT_SECONDS,
     LaggingBus,
     Place,
     ScriptedCodec,
     ServerPlace,
     event,
-    eventually,
     new_aggregate,
     write,
 )
+from tests.support.waiting import WITHIN_SECONDS, eventually
 
 
 async def test_only_what_comes_after_is_read(ledger: Ledger) -> None:
@@ -157,7 +156,7 @@ class Follower:
 
     async def stop(self) -> None:
         self._task.cancel()
-        await asyncio.wait([self._task], timeout=WAIT_SECONDS)
+        await asyncio.wait([self._task], timeout=WITHIN_SECONDS)
 
 
 async def test_following_yields_old_and_new_without_a_gap(place: Place, ledger: Ledger) -> None:
@@ -184,7 +183,7 @@ async def test_a_follower_never_gets_a_part_of_a_batch(place: Place, ledger: Led
         for a in [new_aggregate()]
     }
     reached = after
-    async with asyncio.timeout(WAIT_SECONDS):
+    async with asyncio.timeout(WITHIN_SECONDS):
         while reached < max(ends):
             reached = (await anext(follower))[-1].sequence
             assert reached in ends
@@ -227,7 +226,7 @@ async def test_a_missing_sequence_is_drift(server_place: ServerPlace) -> None:
             found.extend(batch)
 
     with pytest.raises(StreamDrift) as drift:
-        await asyncio.wait_for(run(), WAIT_SECONDS)
+        await asyncio.wait_for(run(), WITHIN_SECONDS)
     assert drift.value.details["missing"] == 2
     assert [message.sequence for message in found] == [1]
     await bus.api(f"STREAM.DELETE.{name}")
@@ -246,4 +245,4 @@ async def test_the_live_copy_of_an_event_has_the_stored_bytes(server_place: Serv
     await bus.flush()
     wanted = event(aggregate)
     await (await server_place.ledger()).append(TENANT, [Write(aggregate, 0, [wanted])])
-    assert await asyncio.wait_for(bodies.get(), WAIT_SECONDS) == encode(wanted)
+    assert await asyncio.wait_for(bodies.get(), WITHIN_SECONDS) == encode(wanted)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import inspect
-import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from types import ModuleType
 
 import pytest
 import pytest_asyncio
 from testcontainers.core.container import DockerContainer
-from testcontainers.core.docker_client import DockerClient
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
 from tests.ledger import test_append, test_reading
+from tests.support.containers import skip_without_engine
 from tests.support.ledger import ServerPlace, make_ledger_stream
 
 IMAGE = "nats:2.15.1"
@@ -25,26 +23,10 @@ CONFIG = 'listen: "0.0.0.0:4222"\njetstream { store_dir: "/data", sync_interval:
 """As in production: an acknowledged message is on the disk."""
 
 
-def _why_no_engine() -> str | None:
-    """Return why no container engine can be used, or `None` when one answers."""
-    with warnings.catch_warnings():
-        # The client leaves its socket open when it finds no engine.
-        warnings.simplefilter("ignore", ResourceWarning)
-        try:
-            DockerClient().client.ping()
-        except Exception as error:  # noqa: BLE001  whatever it is, it is the reason that is reported
-            return f"no container engine answers: {type(error).__name__}"
-        finally:
-            gc.collect()
-    return None
-
-
 @pytest.fixture
 def container_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server in a container; skips with its reason where there is no engine."""
-    reason = _why_no_engine()
-    if reason is not None:
-        pytest.skip(reason)
+    skip_without_engine()
     config = tmp_path_factory.mktemp("container") / "nats.conf"
     config.write_text(CONFIG)
     container = (

@@ -12,7 +12,8 @@ from shared.bus.deliveries import Delivery
 from shared.embedded.nats import EmbeddedNats
 from shared.streams import TIMERS
 from shared.timers import MemoryTimers, NatsTimers, Timer, read_timer
-from tests.support.ledger import TENANT, WAIT_SECONDS, ServerPlace, eventually, new_aggregate
+from tests.support.ledger import TENANT, ServerPlace, new_aggregate
+from tests.support.waiting import WITHIN_SECONDS, eventually
 
 KIND = "offer_expiry"
 CONSUMER = "router-fired"
@@ -22,7 +23,7 @@ BATCH = 8
 async def _fired(bus: Bus, aggregate: str, count: int = 1) -> list[Delivery]:
     """Wait for the aggregate's fired timers, acknowledging everything that comes."""
     found: list[Delivery] = []
-    async with asyncio.timeout(WAIT_SECONDS):
+    async with asyncio.timeout(WITHIN_SECONDS):
         async for batch in bus.pull(TIMERS, CONSUMER, batch=BATCH):
             for delivery in batch:
                 await delivery.ack()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from shared.ledger import Write
 from shared.ledger.jetstream import NatsLedger
 from tests.notify.samples import CONVERSATION, TENANT
 from tests.notify.sink import Sink
+from tests.support.waiting import eventually
 
 WITHIN_SECONDS = 15.0
 
@@ -107,7 +107,7 @@ class House:
             return bool(condition(last))
 
         try:
-            await until_async(met)
+            await eventually(met)
         except AssertionError:
             raise AssertionError(f"notifications stay at {[each.type for each in last]}") from None
 
@@ -125,7 +125,7 @@ class House:
         async def met() -> bool:
             return bool(await self.outcomes())
 
-        await until_async(met)
+        await eventually(met)
         (outcome,) = await self.outcomes()
         return outcome
 
@@ -135,7 +135,7 @@ class House:
         async def met() -> bool:
             return all([await self._idle("notify-ledger"), await self._idle("notify-mail")])
 
-        await until_async(met)
+        await eventually(met)
 
     async def command(self, name: str, **body: object) -> dict[str, Any]:
         reply = await self.bus.request(subjects.command(TENANT, name), msgspec.json.encode(body))
@@ -161,12 +161,3 @@ class House:
         path = self.folder / "policy.yaml"
         path.write_text(yaml.safe_dump(chosen), "utf-8")
         return path
-
-
-async def until_async(condition: Any) -> None:
-    """Wait until the asynchronous condition is true. Raises: AssertionError after WITHIN_SECONDS."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + WITHIN_SECONDS
-    while not await condition():
-        assert loop.time() < deadline, f"not within {WITHIN_SECONDS} s"
-        await asyncio.sleep(0.02)

@@ -13,8 +13,9 @@ import pytest
 from shared import subjects
 from shared.embedded.process import Child
 from shared.events import AnyEvent
-from tests.notify.house import House, until_async
+from tests.notify.house import House
 from tests.notify.samples import PACKET, TENANT, accepted, message, queued, transferred
+from tests.support.waiting import eventually
 
 REQUESTED, SENT = "notification.requested", "notification.sent"
 ACKNOWLEDGED, ESCALATED = "notification.acknowledged", "notification.escalated"
@@ -29,7 +30,7 @@ async def until_shown(house: House, count: int) -> None:
     async def met() -> bool:
         return len(house.screens) >= count
 
-    await until_async(met)
+    await eventually(met)
 
 
 def acknowledgement(notification: str, **more: Any) -> dict[str, Any]:
@@ -95,7 +96,7 @@ async def test_killed_during_data_the_message_is_uncertain_and_never_sent_again(
     async def taken() -> bool:
         return bool(house.sink.arrived)
 
-    await until_async(taken)
+    await eventually(taken)
     await house.kill_notify()
     house.sink.hold = False
     house.sink.released.set()
@@ -133,7 +134,7 @@ async def test_a_temporary_refusal_is_tried_again(house: House) -> None:
     async def refused() -> bool:
         return house.sink.dialogues >= 2
 
-    await until_async(refused)
+    await eventually(refused)
     house.sink.rcpt = "250 ok"
     assert (await house.until_outcome()).type == "message.sent"
     assert len(house.sink.arrived) == 1
@@ -244,7 +245,7 @@ async def test_an_unknown_type_stops_the_reader_until_it_is_understood(house: Ho
         info = await house.bus.api("CONSUMER.INFO.LEDGER.notify-ledger")
         return int(info["num_redelivered"]) > 0
 
-    await until_async(tried)
+    await eventually(tried)
     assert await house.types() == []
     info = await house.bus.api("CONSUMER.INFO.LEDGER.notify-ledger")
     assert info["ack_floor"]["stream_seq"] == 0

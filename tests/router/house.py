@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from shared.ledger import Recorded
 from shared.ledger.jetstream import NatsLedger
 from shared.tasks import end
 from tests.router.samples import POLICY_TEXT, TENANT
+from tests.support.waiting import eventually
 
 WITHIN_SECONDS = 20.0
 POLL_SECONDS = 0.01
@@ -96,7 +97,7 @@ class House:
             logs = [child.program.log_path.read_text("utf-8") for child in (one, other)]
             return all("service_ready" in text for text in logs)
 
-        await until(ready)
+        await eventually(ready)
 
     # -- what happens -------------------------------------------------------------------------------
 
@@ -157,7 +158,7 @@ class House:
             return bool(condition())
 
         try:
-            await until(met)
+            await eventually(met)
         except AssertionError:
             raise AssertionError(f"the book stays at {[e.event for e in self.book[-6:]]}") from None
 
@@ -174,7 +175,7 @@ class House:
                     return False
             return True
 
-        await until(met)
+        await eventually(met)
 
     # -- history ----------------------------------------------------------------------------------------
 
@@ -204,14 +205,3 @@ class House:
         path = self.folder / "policy.yaml"
         path.write_text(yaml.safe_dump(chosen), "utf-8")
         return path
-
-
-async def until(
-    condition: Callable[[], Awaitable[bool]], within_seconds: float = WITHIN_SECONDS
-) -> None:
-    """Wait until the condition is true. Raises: AssertionError after `within_seconds`."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + within_seconds
-    while not await condition():
-        assert loop.time() < deadline, f"not within {within_seconds} s"
-        await asyncio.sleep(POLL_SECONDS)

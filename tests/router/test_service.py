@@ -13,9 +13,10 @@ import pytest
 
 from shared import subjects
 from shared.events import InboundEvent
-from tests.router.house import House, until
+from tests.router.house import House
 from tests.router.invariants import check_recorded
 from tests.router.samples import TENANT, call, form, message, phone
+from tests.support.waiting import eventually
 
 KILL_SEED = 11
 KILLS = 3
@@ -105,7 +106,7 @@ async def test_a_transfer_runs_out_while_no_router_is_there(house: House) -> Non
         kinds = [subject.split(".")[-2] for subject in info["state"].get("subjects") or {}]
         return "transfer_expiry" in kinds
 
-    await until(fired)
+    await eventually(fired)
     assert not house.events("transfer.expired")
     await house.start_router()
     await house.until(lambda: house.events("transfer.expired"))
@@ -137,7 +138,7 @@ async def test_a_drifted_stream_stops_the_start(house: House, drifted: str) -> N
     async def ended() -> bool:
         return router.exit_code is not None
 
-    await until(ended)
+    await eventually(ended)
     assert router.exit_code == 1
     assert '"code":"stream.drift"' in router.program.log_path.read_text("utf-8").replace(" ", "")
     assert house.book == []

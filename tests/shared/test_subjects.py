@@ -15,7 +15,7 @@ from shared.bus.deliveries import Message
 from shared.embedded import binaries
 from shared.embedded.nats import answers, choose_ports, config_text
 from shared.embedded.process import Child, Program
-from tests.support.ledger import eventually
+from tests.support.waiting import eventually
 
 VECTORS = {"": 5, "a": 44, "foobar": 40}
 """FNV-1a (32 bit) modulo 64; the hashes 811c9dc5, e40c292c and bf9cf968 are the specification's own."""

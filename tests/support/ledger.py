@@ -22,12 +22,12 @@ from shared.ids import scoped_id
 from shared.ledger import Guard, Ledger, Write
 from shared.ledger.jetstream import NatsLedger
 from shared.ledger.twin import MemoryLedger
+from tests.support.waiting import eventually
 
 TENANT = "demo"
 INSTANT = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 WINDOW_SECONDS = 0.5
 """A short duplicate window, so that a test can outlive it."""
-WAIT_SECONDS = 20.0
 POLL_SECONDS = 0.02
 
 
@@ -58,16 +58,6 @@ def event(aggregate: str, name: str | None = None, actor: str = "service:test") 
 def write(aggregate: str, expected: int, *names: str) -> Write:
     """Return a write of one event per name."""
     return Write(aggregate, expected, [event(aggregate, name) for name in names])
-
-
-async def eventually(
-    condition: Callable[[], Awaitable[bool]], within_seconds: float = WAIT_SECONDS
-) -> None:
-    """Wait until the condition holds; fails after `within_seconds`."""
-    deadline = asyncio.get_running_loop().time() + within_seconds
-    while not await condition():
-        assert asyncio.get_running_loop().time() < deadline, "the condition did not come true"
-        await asyncio.sleep(POLL_SECONDS)
 
 
 class ScriptedCodec(PlainCodec):
