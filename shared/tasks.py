@@ -1,4 +1,4 @@
-"""Ending tasks for sure."""
+"""Ending tasks for sure, and noticing one that ended by itself."""
 
 from __future__ import annotations
 
@@ -7,6 +7,21 @@ from collections.abc import Iterable
 
 CANCEL_TRIES = 50
 CANCEL_SECONDS = 0.1
+
+
+async def serve(running: Iterable[asyncio.Task[None]], stop: asyncio.Event) -> None:
+    """Wait until `stop` is set, while tasks run that must never end by themselves.
+
+    A task may also end by a cancellation that nobody asked for, which a TaskGroup passes over in silence.
+    Raises: RuntimeError when one has ended: the process must end too, so that another takes its place.
+    """
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({stopping, *running}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+    if not stop.is_set():
+        raise RuntimeError("a task that must run until the end has ended")
 
 
 async def end(running: Iterable[asyncio.Task[None]]) -> None:

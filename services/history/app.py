@@ -26,7 +26,7 @@ from shared.policy import Policies
 from shared.serving import Connected, connected, on_request
 from shared.settings import Settings
 from shared.streams import Wanted
-from shared.tasks import end
+from shared.tasks import end, serve
 
 NAME = "history"
 VERSION = "0.1.0"
@@ -74,7 +74,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         )
         projecting = asyncio.create_task(projector.run())
         try:
-            await stop.wait()
+            await serve([projecting], stop)
         finally:
             await end([projecting])
             await announcement.not_ready()

@@ -26,7 +26,7 @@ from shared.policy import Policies
 from shared.serving import Connected, connected, on_events, on_request, on_stream
 from shared.settings import Settings, load_secrets
 from shared.streams import Wanted
-from shared.tasks import end
+from shared.tasks import end, serve
 from shared.timers import NatsTimers
 
 NAME = "router"
@@ -64,7 +64,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             ]
             await here.bus.announce(NAME, VERSION)
             log.info("service_ready")
-            await stop.wait()
+            await serve(running, stop)
             await end(running)
 
 
