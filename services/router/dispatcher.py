@@ -7,6 +7,7 @@ agent, so the second one conflicts.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
 import structlog
@@ -53,11 +54,9 @@ class Dispatcher:
     async def dispatch(self) -> None:
         """Make offers whenever something changed or a tick has passed; runs until cancelled."""
         while True:
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TICK_SECONDS):
                     await self._changed.wait()
-            except TimeoutError:
-                pass
             self._changed.clear()
             await self.offer_all()
 
