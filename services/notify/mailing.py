@@ -1,6 +1,6 @@
 """From `message.requested` to its outcome: the mail leaves at most once, whatever dies in between.
 
-connect, EHLO, MAIL, RCPT | intent appended | DATA | `notification.sent` appended | outcome reported | acknowledged
+all of the mail but its final dot | intent appended | the dot | `notification.sent` appended | outcome reported | acked
 
 Before the intent a failure costs nothing and is tried again. An intent without a known end is `message.uncertain`:
 the mail is never handed over a second time.
@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import structlog
 
 from services.notify.channels.email import Mail, Unsendable, render
-from services.notify.channels.smtp import Envelope, MailRefused, MailServer, MailUncertain
+from services.notify.channels.smtp import MailRefused, MailServer, MailUncertain, Transaction
 from services.notify.domain.commands import IntendMessage, RecordSent, origin
 from services.notify.domain.decisions import EMAIL, notification_id
 from services.notify.domain.outcomes import Outcome, OutcomeEvent, outcome_event, outcome_of
@@ -90,9 +90,8 @@ class Mailing:
             await self._settle(event, known)
             return
         try:
-            mail = self._render(event)
-            async with self._server.envelope(mail) as envelope:
-                known = await self._hand_over_once(event, intent, envelope, mail)
+            async with self._server.transaction(self._render(event)) as transaction:
+                known = await self._hand_over_once(event, intent, transaction)
                 await self._settle(event, known)
         except Unsendable as error:
             await self._give_up(event, intent, error.reason)
@@ -106,12 +105,12 @@ class Mailing:
         return render(event, account, self._clock.now())
 
     async def _hand_over_once(
-        self, event: MessageRequested, intent: IntendMessage, envelope: Envelope, mail: Mail
+        self, event: MessageRequested, intent: IntendMessage, transaction: Transaction
     ) -> Notification:
         """Append the intent; hand the mail over only if it was not there before us."""
         decided = await self.store.decide(intent)
         if decided.events:
-            self._remember(event.open.message_id, await _hand_over(envelope, mail))
+            self._remember(event.open.message_id, await _hand_over(transaction))
         return _intended(decided, intent)
 
     async def _give_up(self, event: MessageRequested, intent: IntendMessage, reason: str) -> None:
@@ -161,10 +160,10 @@ class Mailing:
             self._seen.popitem(last=False)
 
 
-async def _hand_over(envelope: Envelope, mail: Mail) -> Outcome:
-    """Return how DATA ended. A refusal that would be temporary is final here: the mail is not handed over twice."""
+async def _hand_over(transaction: Transaction) -> Outcome:
+    """Return how the dot was answered. A refusal is final here, also a temporary one: the intent allows one commit."""
     try:
-        await envelope.hand_over(mail.content)
+        await transaction.commit()
     except MailRefused as error:
         return Outcome(kind="failed", reason=error.reason)
     except MailUncertain:

@@ -26,8 +26,8 @@ from tests.notify.twins import (
 POLICIES = policy.Policies(policy.load(Settings().policy))
 DOUBTFUL = {
     "after notification.requested",
-    "before data",
-    "after data",
+    "before dot",
+    "after dot",
     "before notification.sent",
 }
 """The steps between the intent and the record of its end: whoever dies there leaves a doubt."""
@@ -81,11 +81,11 @@ async def test_a_message_is_sent_and_reported() -> None:
     assert outcome.aggregate == "contact-out-m1"
     assert outcome.open.provider_id == "m1"
     assert await steps() == [
-        "rcpt",
+        "begin",
         "before notification.requested",
         "after notification.requested",
-        "before data",
-        "after data",
+        "before dot",
+        "after dot",
         "before notification.sent",
         "after notification.sent",
         "before report",
@@ -118,7 +118,7 @@ async def test_killed_while_giving_up_nothing_leaves_afterwards(at: int) -> None
     kind = world.outcome().type
     assert len(world.server.taken) == (1 if kind == "message.sent" else 0)
     assert (kind == "message.sent") is (
-        str(killed.value) in {"rcpt", "before notification.requested"}
+        str(killed.value) in {"begin", "before notification.requested"}
     )
 
 
@@ -149,7 +149,7 @@ async def test_a_message_without_a_usable_address_fails() -> None:
     world = World()
     await world.mailing().on_event(message("e1", to="nobody"), 1)
     assert (world.outcome().type, reason(world.outcome())) == ("message.failed", "address_invalid")
-    assert "rcpt" not in world.server.fuse.steps
+    assert "begin" not in world.server.fuse.steps
 
 
 async def test_what_this_process_saw_is_not_forgotten_when_the_ledger_is_away() -> None:
@@ -171,7 +171,7 @@ async def test_a_doubt_is_reported_without_asking_the_mail_server() -> None:
     world.server.refusal = MailRefused("unreachable", temporary=True)
     restarted = Fuse()
     await world.mailing(restarted).on_event(message("e1"), 2)
-    assert "rcpt" not in restarted.steps
+    assert "begin" not in restarted.steps
     assert (world.outcome().type, reason(world.outcome())) == ("message.uncertain", "interrupted")
 
 

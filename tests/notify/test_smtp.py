@@ -2,18 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Mapping
 
 import pytest
 
 from services.notify.channels.email import Mail
-from services.notify.channels.smtp import MailRefused, MailUncertain, SmtpServer
+from services.notify.channels.smtp import (
+    COMMAND_TIMEOUT_SECONDS,
+    MailRefused,
+    MailUncertain,
+    SmtpServer,
+)
+from shared.embedded.ports import LOOPBACK
 from shared.errors import SettingInvalid
 from tests.notify.sink import Sink
 
 MAIL = Mail(
     "help@shop.example", "anna@customer.example", b"Subject: hello\r\n\r\n.\r\n..two\r\nend\r\n"
 )
+
+
+SETTLE_SECONDS = 0.1
+"""Longer than loopback takes to tell that the other side has closed."""
+
+
+@contextlib.asynccontextmanager
+async def scripted(answers: Mapping[bytes, bytes | None]) -> AsyncIterator[str]:
+    """Give the URL of a server for one client: answers by the first word of a line, else 250; `None` hangs up."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answer: bytes | None = b"220 ready"
+        while answer is not None:
+            writer.write(answer + b"\r\n")
+            line = await reader.readline()
+            answer = answers.get((line.split() or [b""])[0], b"250 ok") if line else None
+        writer.close()
+        await writer.wait_closed()
+        served.set()
+
+    served = asyncio.Event()
+    server = await asyncio.start_server(serve, LOOPBACK, 0)
+    try:
+        yield f"smtp://{LOOPBACK}:{server.sockets[0].getsockname()[1]}"
+        await asyncio.wait_for(served.wait(), COMMAND_TIMEOUT_SECONDS)
+    finally:
+        server.close()
 
 
 @pytest.fixture
@@ -24,9 +59,9 @@ def sink() -> Iterator[Sink]:
 
 async def test_a_mail_is_handed_over_whole(sink: Sink) -> None:
     """Envelope and content arrive as they were given, lines with a leading dot included."""
-    async with SmtpServer(sink.url).envelope(MAIL) as envelope:
+    async with SmtpServer(sink.url).transaction(MAIL) as transaction:
         assert sink.arrived == []
-        await envelope.hand_over(MAIL.content)
+        await transaction.commit()
     (arrival,) = sink.arrived
     assert (arrival.sender, arrival.recipients) == (MAIL.sender, [MAIL.recipient])
     assert arrival.message.get_content().splitlines() == [".", "..two", "end"]
@@ -41,8 +76,8 @@ async def test_a_refused_recipient_is_known_before_anything_left(
     """4yz may be tried again, 5yz never; the reason names the code and not the address."""
     sink.rcpt = answer
     with pytest.raises(MailRefused) as refused:
-        async with SmtpServer(sink.url).envelope(MAIL):
-            raise AssertionError("a refused recipient gives no envelope")
+        async with SmtpServer(sink.url).transaction(MAIL):
+            raise AssertionError("a refused recipient gets no mail")
     assert (refused.value.reason, refused.value.temporary) == (f"smtp_{answer[:3]}", temporary)
     assert MAIL.recipient not in str(refused.value)
 
@@ -50,7 +85,7 @@ async def test_a_refused_recipient_is_known_before_anything_left(
 async def test_a_server_that_is_not_there_may_be_back_later() -> None:
     """Connection refused is temporary."""
     with pytest.raises(MailRefused) as refused:
-        async with SmtpServer(Sink().url).envelope(MAIL):
+        async with SmtpServer(Sink().url).transaction(MAIL):
             raise AssertionError("nobody listens there")
     assert (refused.value.reason, refused.value.temporary) == ("unreachable", True)
 
@@ -58,18 +93,49 @@ async def test_a_server_that_is_not_there_may_be_back_later() -> None:
 async def test_a_refusal_after_data_is_certain(sink: Sink) -> None:
     """The server said no to the whole mail: it does not have it."""
     sink.data = "554 no thanks"
-    async with SmtpServer(sink.url).envelope(MAIL) as envelope:
+    async with SmtpServer(sink.url).transaction(MAIL) as transaction:
         with pytest.raises(MailRefused) as refused:
-            await envelope.hand_over(MAIL.content)
+            await transaction.commit()
     assert refused.value.reason == "smtp_554"
 
 
-async def test_a_connection_cut_during_data_is_uncertain(sink: Sink) -> None:
+async def test_a_mail_without_its_dot_is_dropped(sink: Sink) -> None:
+    """A process that dies before the dot costs nothing: the server forgets all that it was sent."""
+    with pytest.raises(KeyboardInterrupt):
+        async with SmtpServer(sink.url).transaction(MAIL):
+            raise KeyboardInterrupt
+    async with SmtpServer(sink.url).transaction(MAIL) as transaction:
+        await transaction.commit()
+    assert len(sink.arrived) == 1
+
+
+async def test_a_content_that_the_server_does_not_want_is_known_before_the_dot() -> None:
+    """A refusal of DATA itself can be tried again like one of RCPT."""
+    async with scripted({b"DATA": b"452 no room"}) as url:
+        with pytest.raises(MailRefused) as refused:
+            async with SmtpServer(url).transaction(MAIL):
+                raise AssertionError("the content was refused")
+    assert (refused.value.reason, refused.value.temporary) == ("smtp_452", True)
+
+
+async def test_a_server_that_left_before_the_dot_has_no_mail() -> None:
+    """The dot was never written: that leaves no doubt."""
+    async with (
+        scripted({b"DATA": b"354 go on", b"end": None}) as url,
+        SmtpServer(url).transaction(MAIL) as transaction,
+    ):
+        await asyncio.sleep(SETTLE_SECONDS)
+        with pytest.raises(MailRefused) as refused:
+            await transaction.commit()
+    assert refused.value.reason == "unreachable"
+
+
+async def test_a_connection_cut_after_the_dot_is_uncertain(sink: Sink) -> None:
     """The server took the mail and the answer was lost: nobody may claim either."""
     sink.cut = True
-    async with SmtpServer(sink.url).envelope(MAIL) as envelope:
+    async with SmtpServer(sink.url).transaction(MAIL) as transaction:
         with pytest.raises(MailUncertain):
-            await envelope.hand_over(MAIL.content)
+            await transaction.commit()
     assert len(sink.arrived) == 1
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from services.notify.channels.email import Mail
 from services.notify.channels.screen import ScreenMessage
-from services.notify.channels.smtp import Envelope, MailRefused
+from services.notify.channels.smtp import MailRefused, Transaction
 from services.notify.domain.outcomes import OutcomeEvent
 from shared.ledger import Appended, Guard, Recorded, Write
 from shared.ledger.twin import MemoryLedger
@@ -71,7 +71,7 @@ class FusedLedger:
 
 
 class MemoryMailServer:
-    """Takes mail into a list. `refusal` is raised at RCPT while it is set."""
+    """Takes mail into a list. `refusal` is raised on entering while it is set."""
 
     def __init__(self, refusal: MailRefused | None = None) -> None:
         self.taken: list[Mail] = []
@@ -79,22 +79,22 @@ class MemoryMailServer:
         self.fuse = Fuse()
 
     @contextlib.asynccontextmanager
-    async def envelope(self, mail: Mail) -> AsyncIterator[Envelope]:
-        self.fuse.step("rcpt")
+    async def transaction(self, mail: Mail) -> AsyncIterator[Transaction]:
+        self.fuse.step("begin")
         if self.refusal is not None:
             raise self.refusal
-        yield _MemoryEnvelope(self, mail)
+        yield _MemoryTransaction(self, mail)
 
 
-class _MemoryEnvelope:
+class _MemoryTransaction:
     def __init__(self, server: MemoryMailServer, mail: Mail) -> None:
         self._server = server
         self._mail = mail
 
-    async def hand_over(self, content: bytes) -> None:
-        self._server.fuse.step("before data")
+    async def commit(self) -> None:
+        self._server.fuse.step("before dot")
         self._server.taken.append(self._mail)
-        self._server.fuse.step("after data")
+        self._server.fuse.step("after dot")
 
 
 class MemoryReports:

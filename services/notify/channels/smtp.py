@@ -1,7 +1,7 @@
 """The mail server that takes our mail: the one file that imports the SMTP driver.
 
-The dialogue is cut in two, because only its second half can leave us in doubt:
-connect, EHLO, MAIL and RCPT promise nothing; DATA hands the mail over (RFC 5321, section 4.1.1.4).
+A mail transaction (RFC 5321, section 3.3) is cut in two, because only its last step can leave us in doubt: a server
+that loses us before the final dot drops the mail, after it the mail is the server's (sections 4.1.1.4 and 6.1).
 Addresses: `smtp://host:port` (plain, for a relay of our own), `smtps://[user:password@]host:port` (TLS).
 """
 
@@ -13,13 +13,18 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
-from aiosmtplib.errors import SMTPDataError, SMTPException, SMTPResponseException
+from aiosmtplib.errors import (
+    SMTPDataError,
+    SMTPException,
+    SMTPResponseException,
+)
+from aiosmtplib.typing import SMTPStatus
 
 from services.notify.channels.email import Mail
 from shared.errors import SettingInvalid
 
 COMMAND_TIMEOUT_SECONDS = 10.0
-DATA_TIMEOUT_SECONDS = 60.0
+COMMIT_TIMEOUT_SECONDS = 60.0
 QUIT_TIMEOUT_SECONDS = 1.0
 PORTS = {"smtp": 25, "smtps": 465}
 
@@ -37,22 +42,22 @@ class MailRefused(Exception):
 
 
 class MailUncertain(Exception):
-    """The connection ended while the mail was handed over: nobody knows whether the server has it."""
+    """The connection ended after the final dot and before its answer: nobody knows whether the server has the mail."""
 
 
-class Envelope(Protocol):
-    """A recipient that the server is ready to take a mail for."""
+class Transaction(Protocol):
+    """A mail that the server has in full, but for the dot that makes it the server's."""
 
-    async def hand_over(self, content: bytes) -> None:
-        """Give the mail to the server; it has it when this returns. Raises: MailRefused, MailUncertain."""
+    async def commit(self) -> None:
+        """Send the dot; the server has taken the mail when this returns. Raises: MailRefused, MailUncertain."""
         ...
 
 
 class MailServer(Protocol):
     """Takes mail."""
 
-    def envelope(self, mail: Mail) -> contextlib.AbstractAsyncContextManager[Envelope]:
-        """Open the dialogue up to RCPT; nothing of the mail has left. Raises on entering: MailRefused."""
+    def transaction(self, mail: Mail) -> contextlib.AbstractAsyncContextManager[Transaction]:
+        """Carry the mail to the server; left without a commit, it is dropped there. Raises on entering: MailRefused."""
         ...
 
 
@@ -70,14 +75,14 @@ class SmtpServer:
         self._password = unquote(parts.password) if parts.password else None
 
     @contextlib.asynccontextmanager
-    async def envelope(self, mail: Mail) -> AsyncIterator[Envelope]:
-        """See `MailServer.envelope`."""
-        client = self._client(mail.sender.rpartition("@")[2])
+    async def transaction(self, mail: Mail) -> AsyncIterator[Transaction]:
+        """See `MailServer.transaction`."""
+        transaction = _SmtpTransaction(self._client(mail.sender.rpartition("@")[2]))
         try:
-            await _open(client, mail)
-            yield _SmtpEnvelope(client)
+            await transaction.begin(mail)
+            yield transaction
         finally:
-            await _leave(client)
+            await transaction.leave()
 
     def _client(self, own_name: str) -> aiosmtplib.SMTP:
         return aiosmtplib.SMTP(
@@ -92,42 +97,64 @@ class SmtpServer:
         )
 
 
-class _SmtpEnvelope:
+class _SmtpTransaction:
     def __init__(self, client: aiosmtplib.SMTP) -> None:
         self._client = client
+        self._amid_content = False
 
-    async def hand_over(self, content: bytes) -> None:
-        """See `Envelope.hand_over`."""
+    async def begin(self, mail: Mail) -> None:
+        """Connect and send all but the dot. Raises: MailRefused."""
         try:
-            await self._client.data(content, timeout=DATA_TIMEOUT_SECONDS)
-        except SMTPDataError as error:
-            raise _refused(error) from error
+            await self._client.connect()
+        except (SMTPException, OSError, TimeoutError) as error:
+            raise _unreachable() from error
+        try:
+            await self._client.ehlo()
+            await self._client.mail(mail.sender)
+            await self._client.rcpt(mail.recipient)
+            await self._begin_content(mail.content)
+        except SMTPResponseException as error:
+            raise _refused(error.code) from error
+        except (SMTPException, OSError, TimeoutError) as error:
+            raise _unreachable() from error
+
+    async def _begin_content(self, content: bytes) -> None:
+        """Send the lines now and the dot later, which `aiosmtplib.SMTP.data` cannot."""
+        answer = await self._client.execute_command(b"DATA")
+        protocol = self._client.protocol
+        if answer.code != SMTPStatus.start_input or protocol is None:
+            raise SMTPDataError(answer.code, answer.message)
+        self._amid_content = True
+        protocol.write(_content_lines(content))
+
+    async def commit(self) -> None:
+        """See `Transaction.commit`."""
+        if not self._client.is_connected:
+            raise _unreachable()
+        try:
+            answer = await self._client.execute_command(b".", timeout=COMMIT_TIMEOUT_SECONDS)
         except (SMTPException, OSError, TimeoutError) as error:
             raise MailUncertain() from error
+        self._amid_content = False
+        if answer.code != SMTPStatus.completed:
+            raise _refused(answer.code)
+
+    async def leave(self) -> None:
+        """Say good-bye, shortly: no outcome depends on it. Amid the content only the closed connection says it."""
+        with contextlib.suppress(SMTPException, OSError, TimeoutError):
+            if self._client.is_connected and not self._amid_content:
+                await self._client.quit(timeout=QUIT_TIMEOUT_SECONDS)
+        self._client.close()
 
 
-async def _open(client: aiosmtplib.SMTP, mail: Mail) -> None:
-    try:
-        await client.connect()
-    except (SMTPException, OSError, TimeoutError) as error:
-        raise MailRefused("unreachable", temporary=True) from error
-    try:
-        await client.ehlo()
-        await client.mail(mail.sender)
-        await client.rcpt(mail.recipient)
-    except SMTPResponseException as error:
-        raise _refused(error) from error
-    except (SMTPException, OSError, TimeoutError) as error:
-        raise MailRefused("unreachable", temporary=True) from error
+def _content_lines(content: bytes) -> bytes:
+    """Return the lines as they travel: each ends with CRLF, a leading dot is doubled (RFC 5321, section 4.5.2)."""
+    return b"".join(b"." * line.startswith(b".") + line + b"\r\n" for line in content.splitlines())
 
 
-def _refused(error: SMTPResponseException) -> MailRefused:
-    return MailRefused(f"smtp_{error.code}", temporary=400 <= error.code < 500)
+def _unreachable() -> MailRefused:
+    return MailRefused("unreachable", temporary=True)
 
 
-async def _leave(client: aiosmtplib.SMTP) -> None:
-    """Say good-bye, shortly: the outcome does not depend on it."""
-    with contextlib.suppress(SMTPException, OSError, TimeoutError):
-        if client.is_connected:
-            await client.quit(timeout=QUIT_TIMEOUT_SECONDS)
-    client.close()
+def _refused(code: int) -> MailRefused:
+    return MailRefused(f"smtp_{code}", temporary=400 <= code < 500)
