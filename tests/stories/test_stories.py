@@ -2,74 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from tests.stories.files import GOOD, HERE, MUST_FAIL
+from tests.stories.played import PLAY_SECONDS, ROOT, play
 
-PLAY_SECONDS = 170.0
-ROOT = HERE.parents[1]
 PARCEL_LOCKER = HERE / "parcel_locker.yaml"
 SEEDS = (1, 2)
 KILLS_EVERY = 7
-SHOWN_CHARACTERS = 6_000
-
-
-@dataclass(frozen=True)
-class Played:
-    """How a story ended."""
-
-    exit_code: int
-    output: str
-    report: Mapping[str, Any]
-
-    @property
-    def codes(self) -> list[str]:
-        return [step["code"] for step in self.report["steps"] if step["code"]]
-
-    @property
-    def accepted_facts(self) -> dict[str, set[int]]:
-        """How many facts were in the packets of each person."""
-        found: dict[str, set[int]] = {}
-        for packet in self.report["packets"]:
-            found.setdefault(packet["to"], set()).add(packet["facts"])
-        return found
-
-
-def play(story: Path, folder: Path, *options: str) -> Played:
-    """Play a story as anybody would, by the command line."""
-    report = folder / "report.json"
-    environment = {key: value for key, value in os.environ.items() if key != "TELLONCE_DATA"}
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "shared.cli.main",
-            "story",
-            str(story),
-            "--report",
-            str(report),
-            *options,
-        ],
-        cwd=ROOT,
-        env={**environment, "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=PLAY_SECONDS,
-        check=False,
-    )
-    found = json.loads(report.read_bytes()) if report.exists() else {"steps": [], "packets": []}
-    return Played(done.returncode, done.stdout[-SHOWN_CHARACTERS:], found)
 
 
 @pytest.mark.story
@@ -107,8 +52,7 @@ def test_killing_any_process_changes_nothing(seed: int, tmp_path: Path) -> None:
     assert played.exit_code == 0, played.output
     assert played.report["facts"] == {"stated": 7}
     assert played.report["repeats"] == 0
-    latest = {name: max(counts) for name, counts in played.accepted_facts.items()}
-    assert latest == {"piotr": 1, "ewa": 5, "marek": 7}
+    assert played.latest_facts == {"piotr": 1, "ewa": 5, "marek": 7}
     assert played.report["digests"]["live"] == played.report["digests"]["rebuilt"]
 
 

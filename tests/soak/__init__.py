@@ -1,0 +1,1 @@
+"""Long runs that `make test` has no time for."""

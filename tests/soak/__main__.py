@@ -1,0 +1,128 @@
+"""`python -m tests.soak`: signal 9 to every process of the stack before every step of a story, one kill a run.
+
+Each run is compared with one that nobody disturbed. Exit 0: they ended alike, or differ by a mail of uncertain fate
+(ADR 0014), which is counted apart; 1: something else was changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shared.story.reading import read_story
+from tests.stories.files import HERE
+from tests.stories.played import Played, play
+
+PARCEL_LOCKER = HERE / "parcel_locker.yaml"
+PROCESSES = ("nats", "postgres", "ingest", "router", "history", "notify")
+SAME, DOUBT, CHANGED = "same", "uncertain", "CHANGED"
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """Signal 9 to `process` before step `at`, and how the story ended. `log`: what the player said."""
+
+    process: str
+    at: int
+    ended: str = ""
+    seconds: float = 0.0
+    log: str = ""
+
+
+def told(played: Played) -> dict[str, Any]:
+    """Return what must be the same with a kill and without: ids, times and repeated offers may differ."""
+    report = played.report
+    return {
+        "exit_code": played.exit_code,
+        "failed": played.codes,
+        "facts": report.get("facts"),
+        "in_packets": played.latest_facts,
+        "repeats": report.get("repeats"),
+        "rebuild_agrees": bool(report.get("digests"))
+        and report["digests"]["live"] == report["digests"]["rebuilt"],
+        "accepted": report.get("balance", {}).get("accepted"),
+    }
+
+
+def verdict(played: Played, undisturbed: dict[str, Any]) -> str:
+    """Say whether a kill changed anything; a mail whose hand-over it hit may be uncertain, and nothing besides."""
+    if told(played) == undisturbed:
+        return SAME
+    return DOUBT if "message.uncertain" in played.output and _only_the_mail(played) else CHANGED
+
+
+def _only_the_mail(played: Played) -> bool:
+    failed = [each for each in played.report.get("expectations", []) if not each["ok"]]
+    return {each["kind"] for each in failed} <= {"timeline", "mail"}
+
+
+def kills(processes: list[str], steps: range) -> Iterator[Kill]:
+    """Every process before every step, neighbours in time being different processes."""
+    for at in steps:
+        for process in processes:
+            yield Kill(process, at)
+
+
+def run(story: Path, kill: Kill, undisturbed: dict[str, Any]) -> Kill:
+    """Play the story with one kill."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="tellonce-soak-") as folder:
+        try:
+            played = play(story, Path(folder), "--kill", kill.process, "--at", str(kill.at))
+            ended, log = verdict(played, undisturbed), played.output
+        except subprocess.TimeoutExpired as error:
+            ended, log = CHANGED, str(error)
+    return Kill(kill.process, kill.at, ended, time.monotonic() - began, log)
+
+
+def soak(story: Path, wanted: list[Kill], jobs: int) -> list[Kill]:
+    """Play every run, `jobs` at a time, and print each as it ends. Raises: SystemExit when the story fails alone."""
+    with tempfile.TemporaryDirectory(prefix="tellonce-soak-") as folder:
+        alone = play(story, Path(folder))
+    if alone.exit_code != 0:
+        sys.exit(f"the story is not met without a kill:\n{alone.output}")
+    undisturbed, done = told(alone), []
+    with ThreadPoolExecutor(jobs) as pool:
+        for kill in pool.map(lambda each: run(story, each, undisturbed), wanted):
+            done.append(kill)
+            print(
+                f"step {kill.at:>3}  kill -9 {kill.process:<8}  {kill.seconds:5.1f} s  {kill.ended}",
+                flush=True,
+            )
+            if kill.ended != SAME:
+                print(kill.log, flush=True)
+    return done
+
+
+def main() -> int:
+    """Read the command line, play, and sum up."""
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("--story", type=Path, default=PARCEL_LOCKER)
+    parser.add_argument(
+        "--process", action="append", choices=PROCESSES, help="only this one; may be repeated"
+    )
+    parser.add_argument("--first", type=int, default=1, metavar="STEP")
+    parser.add_argument("--last", type=int, metavar="STEP", help="the last step of the story")
+    parser.add_argument("--jobs", type=int, default=1, help="stacks at a time (1)")
+    chosen = parser.parse_args()
+    last = chosen.last or len(read_story(chosen.story).steps)
+    wanted = list(kills(chosen.process or list(PROCESSES), range(chosen.first, last + 1)))
+    began = time.monotonic()
+    done = soak(chosen.story, wanted, chosen.jobs)
+    counted = Counter(kill.ended for kill in done)
+    sums = ", ".join(f"{counted[each]} {each}" for each in (SAME, DOUBT, CHANGED))
+    print(f"{len(done)} kills in {time.monotonic() - began:.0f} s: {sums}")
+    return 1 if counted[CHANGED] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

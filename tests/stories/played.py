@@ -1,0 +1,62 @@
+"""Plays a story as anybody would: by the command line, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.stories.files import HERE
+
+PLAY_SECONDS = 170.0
+ROOT = HERE.parents[1]
+
+
+@dataclass(frozen=True)
+class Played:
+    """How a story ended. `report`: as `--report` writes it; without steps when the player gave none."""
+
+    exit_code: int
+    output: str
+    report: Mapping[str, Any]
+
+    @property
+    def codes(self) -> list[str]:
+        return [step["code"] for step in self.report["steps"] if step["code"]]
+
+    @property
+    def accepted_facts(self) -> dict[str, set[int]]:
+        """How many facts were in the packets of each person."""
+        found: dict[str, set[int]] = {}
+        for packet in self.report["packets"]:
+            found.setdefault(packet["to"], set()).add(packet["facts"])
+        return found
+
+    @property
+    def latest_facts(self) -> dict[str, int]:
+        """How many facts were in the fullest packet of each person."""
+        return {name: max(counts) for name, counts in self.accepted_facts.items()}
+
+
+def play(story: Path, folder: Path, *options: str) -> Played:
+    """Play a story on a stack of its own. `folder`: for the report. Raises: subprocess.TimeoutExpired."""
+    report = folder / "report.json"
+    environment = {key: value for key, value in os.environ.items() if key != "TELLONCE_DATA"}
+    command = (sys.executable, "-m", "shared.cli.main", "story", str(story))
+    done = subprocess.run(
+        [*command, "--report", str(report), *options],
+        cwd=ROOT,
+        env={**environment, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=PLAY_SECONDS,
+        check=False,
+    )
+    found = json.loads(report.read_bytes()) if report.exists() else {"steps": [], "packets": []}
+    return Played(done.returncode, done.stdout, found)
