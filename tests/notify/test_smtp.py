@@ -124,7 +124,7 @@ async def test_a_server_that_left_before_the_dot_has_no_mail() -> None:
         scripted({b"DATA": b"354 go on", b"end": None}) as url,
         SmtpServer(url).transaction(MAIL) as transaction,
     ):
-        await asyncio.sleep(SETTLE_SECONDS)
+        await asyncio.sleep(SETTLE_SECONDS)  # the fault itself
         with pytest.raises(MailRefused) as refused:
             await transaction.commit()
     assert refused.value.reason == "unreachable"
