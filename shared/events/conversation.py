@@ -31,13 +31,18 @@ class ConversationOpened(
 
 
 class ConversationJoinedOpen(Part, frozen=True, kw_only=True):
-    """`rule`: what led the contact here: `join.reply_reference`, `join.order_or_parcel`, `join.only_active`."""
+    """`rule`: what led the contact here: `join.reference`, `join.order_or_parcel`, `join.only_active`.
+
+    `to_owner`: the owner who now has one more contact to look at; `None` when it waits in a queue, and for what a
+    machine sent.
+    """
 
     contact_id: ContactId
     channel: str
     account: str
     rule: str
     policy_version: str
+    to_owner: AgentId | None = None
 
 
 class ConversationJoined(
