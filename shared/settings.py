@@ -14,7 +14,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from shared import policy
 from shared.errors import SettingInvalid
+from shared.policy import Policy
 
 PREFIX = "TELLONCE_"
 _ROOT = Path(__file__).resolve().parent.parent
@@ -125,21 +127,45 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
     try:
         return msgspec.convert(given, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise SettingInvalid(f"a setting is not usable: {error}") from None
+        # msgspec ends its sentence with the field: "Expected `int` >= 1 - at `$.query_rows`".
+        what, _, field = str(error).rpartition(" - at `$.")
+        variable = PREFIX + field.rstrip("`").upper()
+        raise SettingInvalid(f"{variable} is not usable: {what}") from None
+
+
+def needed_secrets(tenant: Policy) -> list[str]:
+    """Return the names of the secrets that a policy needs, each once.
+
+    Each account names in `secret` the key that verifies its deliveries; an account whose secret has no value takes
+    nothing. `lookup_secret` (`LOOKUP_KEY` unless the policy says otherwise) names the key under which the handles of
+    customers are hashed: without it the router does not start, and under another one nobody is known any more.
+    """
+    of_accounts = {account.secret for account in tenant.accounts.values() if account.secret}
+    return sorted(of_accounts | {tenant.lookup_secret})
 
 
 def load_secrets(settings: Settings, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the secrets by name: the lines of the secrets file, overridden by the environment.
+    """Return, by name, the secrets in the file and those that the policy needs.
 
-    Raises: SettingInvalid when the file cannot be read or a line is not NAME=value.
+    A secret stands in the secrets file or in an environment variable of its name, which wins unless it is empty.
+    One that the policy needs and that stands nowhere is left out. No other variable is read.
+    Raises: SettingInvalid when the file cannot be read or a line is not NAME=value; PolicyInvalid.
     """
+    found = _secrets_in(Path(settings.secrets_file))
+    for name in {*found, *needed_secrets(policy.load(settings.policy))}:
+        if environment.get(name):
+            found[name] = environment[name]
+    return found
+
+
+def _secrets_in(path: Path) -> dict[str, str]:
+    """Return the NAME=value lines of a file. Raises: SettingInvalid."""
     found: dict[str, str] = {}
     try:
-        text = Path(settings.secrets_file).read_text("utf-8")
-    except OSError as error:
-        raise SettingInvalid(
-            "the secrets file cannot be read", reason=error.strerror or "unreadable"
-        ) from None
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise SettingInvalid("the secrets file cannot be read", reason=reason) from None
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
@@ -147,4 +173,4 @@ def load_secrets(settings: Settings, environment: Mapping[str, str] = os.environ
         if not equals:
             raise SettingInvalid("a line of the secrets file is not NAME=value", line=number)
         found[name.strip()] = value.strip()
-    return {name: environment.get(name, value) for name, value in found.items()}
+    return found

@@ -172,13 +172,23 @@ def settings_page() -> str:
             ),
         )
         yield "Where `TELLONCE_NATS_URL` or `TELLONCE_POSTGRES_DSN` is set, `tellonce up` uses that server instead of"
-        yield from (
-            "starting its own.",
-            "",
-            "## Secrets",
-            "",
-            "Each account of the policy names its secret.",
-        )
-        yield "Its value stands in the secrets file, or in an environment variable of the same name, which wins."
+        yield from ("starting its own.", "", *secrets_section())
 
     return page("Settings", about, body())
+
+
+def secrets_section() -> Iterator[str]:
+    """Yield which secrets a policy needs; the embedded one is the example."""
+    embedded = policy.load(ROOT / "deploy" / "embedded" / "policy.yaml")
+    yield from ("## Secrets", "", paragraphs(settings.needed_secrets).partition("\n\n")[2], "")
+    yield from (
+        "A secret's value stands in the secrets file, or in an environment variable of the same name, which wins",
+        "unless it is empty. `tellonce doctor` names those that stand nowhere. The embedded policy needs:",
+        "",
+    )
+    rows = []
+    for name in settings.needed_secrets(embedded):
+        users = [f"`{key}`" for key, each in embedded.accounts.items() if each.secret == name]
+        users += ["`lookup_secret`"] if name == embedded.lookup_secret else []
+        rows.append((f"`{name}`", ", ".join(users)))
+    yield from table(("secret", "needed by"), rows)

@@ -98,9 +98,9 @@ def test_a_policys_version_is_its_content() -> None:
 def test_the_embedded_policy_is_sound() -> None:
     """What the stack starts with loads, and each of its secrets is in its file."""
     chosen = settings.load({})
-    tenant, secrets = policy.load(chosen.policy), settings.load_secrets(chosen, {})
-    named = {account.secret for account in tenant.accounts.values()} | {tenant.lookup_secret}
-    assert named <= set(secrets)
+    needed = settings.needed_secrets(policy.load(chosen.policy))
+    assert "LOOKUP_KEY" in needed
+    assert set(needed) <= set(settings.load_secrets(chosen, {}))
 
 
 def test_an_unknown_tenant_has_no_policy() -> None:
@@ -128,7 +128,7 @@ def limits() -> list[tuple[str, float]]:
 @pytest.mark.parametrize(("field", "value"), limits())
 def test_a_setting_beyond_its_limit_is_refused(field: str, value: float) -> None:
     """Each number has a least and a largest value, and the error names the setting."""
-    with pytest.raises(SettingInvalid, match=field):
+    with pytest.raises(SettingInvalid, match=f"TELLONCE_{field.upper()} "):
         settings.load({f"TELLONCE_{field.upper()}": str(value)})
 
 
@@ -160,14 +160,58 @@ def test_an_empty_setting_is_its_default() -> None:
 
 
 def test_the_environments_secrets_win_over_the_file(tmp_path: Path) -> None:
-    """Comments and blank lines are passed over; a line without a value is an error, and so is no file."""
+    """A variable of the same name replaces the file's value; an empty one does not."""
     path = tmp_path / "secrets.env"
     path.write_text("# a comment\n\nA = one\nB=two=2\n")
     chosen = Settings(secrets_file=str(path))
-    assert settings.load_secrets(chosen, {"A": "other", "C": "no"}) == {"A": "other", "B": "two=2"}
-    path.write_text("A\n")
+    assert settings.load_secrets(chosen, {"A": "other", "B": ""}) == {"A": "other", "B": "two=2"}
+
+
+def test_a_secret_may_stand_in_the_environment_alone(tmp_path: Path) -> None:
+    """What the policy names is found there without a line in the file; nothing else is read."""
+    path, accounts = tmp_path / "policy.yaml", {"chat/shop": {"queue": "hotline", "secret": "CHAT"}}
+    path.write_bytes(edited("accounts", accounts))
+    chosen = Settings(secrets_file="/dev/null", policy=str(path))
+    given = {
+        "CHAT": "one",
+        "LOOKUP_KEY": "two",
+        "HOME": "/",
+        "TWILIO_AUTH_TOKEN": "not of this policy",
+    }
+    assert settings.load_secrets(chosen, given) == {"CHAT": "one", "LOOKUP_KEY": "two"}
+    assert settings.load_secrets(chosen, {}) == {}
+
+
+def test_a_policy_needs_the_secrets_of_its_accounts_and_the_lookup_key() -> None:
+    """Each name once; an account without a secret adds none."""
+    accounts = {
+        "chat/shop": {"queue": "hotline"},
+        "email/shop": {"queue": "hotline", "secret": "M"},
+    }
+    assert settings.needed_secrets(policy.parse(edited("accounts", accounts))) == [
+        "LOOKUP_KEY",
+        "M",
+    ]
+    assert settings.needed_secrets(policy.parse(edited("lookup_secret", "OURS"))) == ["OURS", "S"]
+
+
+@pytest.mark.parametrize(("content", "line"), [(b"A\n", 1), (b"A=1\n# b\nB\n", 3)])
+def test_a_line_without_a_value_is_named(tmp_path: Path, content: bytes, line: int) -> None:
+    """By its number: its text may be a secret."""
+    path = tmp_path / "secrets.env"
+    path.write_bytes(content)
     with pytest.raises(SettingInvalid) as refusal:
-        settings.load_secrets(chosen, {})
-    assert refusal.value.details == {"line": 1}
+        settings.load_secrets(Settings(secrets_file=str(path)), {})
+    assert refusal.value.details == {"line": line}
+
+
+@pytest.mark.parametrize("content", [None, b"A=\xff\n"])
+def test_a_secrets_file_that_cannot_be_read_is_an_error(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    """No file, or one that is no text."""
+    path = tmp_path / "secrets.env"
+    if content is not None:
+        path.write_bytes(content)
     with pytest.raises(SettingInvalid, match="cannot be read"):
-        settings.load_secrets(Settings(secrets_file=str(tmp_path / "none")), {})
+        settings.load_secrets(Settings(secrets_file=str(path)), {})
