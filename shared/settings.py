@@ -47,7 +47,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_url: Annotated[
         str,
         Meta(
-            description="mail server for messages to customers, smtp://host:port", max_length=2048
+            description="mail server for messages to customers",
+            pattern=r"^smtps?://[^/]",
+            max_length=2048,
         ),
     ] = "smtp://127.0.0.1:25"
     policy: Annotated[str, Meta(description="the tenant's policy file", max_length=4096)] = str(

@@ -10,6 +10,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from shared import policy as policies
 from shared import settings
 from shared.cli.status import examine, silent_parts
@@ -23,31 +25,35 @@ from shared.embedded.errors import (
     PolicyUnusable,
     PortTaken,
     PythonTooOld,
+    SecretMissing,
     SettingUnreadable,
     SetupError,
     StackUnhealthy,
 )
 from shared.embedded.ports import free_ports, port_is_free
 from shared.embedded.state import PORT_NAMES
-from shared.errors import TellonceError
+from shared.errors import SettingInvalid, TellonceError
+from shared.policy import Policy
+from shared.settings import Settings
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_NATS = (2, 12)
 LEAST_FREE_BYTES = 1024 * 1024 * 1024
-HIGHEST_PORT = 65_535
 
 Check = Callable[[argparse.Namespace], str]
 
 
 def doctor(chosen: argparse.Namespace) -> int:
-    """Examine everything and show all findings; 0 if there is none, else 1."""
+    """Examine everything and show all findings, each once; 0 if there is none, else 1."""
     good: list[str] = []
-    findings: list[SetupError] = []
+    found: dict[tuple[str, str], SetupError] = {}
     for check in CHECKS:
         try:
             good.append(check(chosen))
         except SetupError as error:
-            findings.append(error)
+            # What one check found wrong may keep others from looking: they raise the same.
+            found.setdefault((error.code, str(error)), error)
+    findings = list(found.values())
     if chosen.json:
         shown = [finding.problem() for finding in findings]
         print(json.dumps({"ok": not findings, "good": good, "findings": shown}))
@@ -64,6 +70,12 @@ def python_version(_: argparse.Namespace) -> str:
     if sys.version_info < OLDEST_PYTHON:
         raise PythonTooOld(version=sys.version.split()[0])
     return f"Python {sys.version.split()[0]}"
+
+
+def variables(_: argparse.Namespace) -> str:
+    """Raises: SettingUnreadable, which names the variable and its limit."""
+    _settings()
+    return "every TELLONCE_ variable is within its limits"
 
 
 def nats_binary(_: argparse.Namespace) -> str:
@@ -97,14 +109,12 @@ def outside_servers(_: argparse.Namespace) -> str:
 def ports(chosen: argparse.Namespace) -> str:
     """Raises: NoFreePort, PortTaken, SettingUnreadable."""
     free_ports(len(PORT_NAMES))
-    asked = os.environ.get("TELLONCE_INGEST_PORT", "")
-    if asked in {"", "0"}:
+    asked = _settings().ingest_port
+    if asked == 0:
         return "free ports"
-    if not asked.isdigit() or int(asked) > HIGHEST_PORT:
-        raise SettingUnreadable("TELLONCE_INGEST_PORT is not a port number")
     ours = state.read_status(state.data_folder(chosen.data)).addresses.get("ingest", "")
-    if not port_is_free(int(asked)) and not ours.endswith(f":{asked}"):
-        raise PortTaken(port=int(asked))
+    if not port_is_free(asked) and not ours.endswith(f":{asked}"):
+        raise PortTaken(port=asked)
     return f"port {asked} for ingest"
 
 
@@ -122,22 +132,40 @@ def data_folder(chosen: argparse.Namespace) -> str:
 
 def disk_space(chosen: argparse.Namespace) -> str:
     """Raises: DiskFull below LEAST_FREE_BYTES."""
-    free_bytes = shutil.disk_usage(_existing(state.data_folder(chosen.data))).free
+    free_bytes = _free_bytes(_existing(state.data_folder(chosen.data)))
     if free_bytes < LEAST_FREE_BYTES:
         raise DiskFull(free_bytes=free_bytes, least_bytes=LEAST_FREE_BYTES)
     return f"{free_bytes // 1024**3} GiB of disk space"
 
 
 def policy(chosen: argparse.Namespace) -> str:
-    """Raises: PolicyUnusable if it cannot be read or does not fit the schema."""
-    try:
-        path = readable_policy(chosen.tenant_policy or settings.load().policy)
-        policies.load(path)
-    except SetupError:
-        raise
-    except TellonceError as error:
-        raise PolicyUnusable(f"{PolicyUnusable.sentence}: {error}") from error
+    """Raises: PolicyUnusable if it cannot be read or does not fit the schema, SettingUnreadable."""
+    path, _ = _policy(chosen)
     return f"policy {path}"
+
+
+def secrets(chosen: argparse.Namespace) -> str:
+    """Every secret that the policy needs must have a value.
+
+    Raises: SecretMissing, SettingUnreadable for the secrets file, PolicyUnusable.
+    """
+    path, tenant = _policy(chosen)
+    known = msgspec.structs.replace(_settings(), policy=str(path))
+    try:
+        there = settings.load_secrets(known)
+    except SettingInvalid as error:
+        line = f":{error.details['line']}" if "line" in error.details else ""
+        raise SettingUnreadable(
+            f"{error}: {known.secrets_file}{line}",
+            mend="name a readable file of NAME=value lines in TELLONCE_SECRETS_FILE, or unset it",
+            **error.details,
+        ) from error
+    needed = settings.needed_secrets(tenant)
+    missing = [name for name in needed if not there.get(name)]
+    if missing:
+        names = ", ".join(missing)
+        raise SecretMissing(f"{SecretMissing.sentence}: {names}", missing=names)
+    return f"secrets {', '.join(needed)}"
 
 
 def running_stack(chosen: argparse.Namespace) -> str:
@@ -154,6 +182,7 @@ def running_stack(chosen: argparse.Namespace) -> str:
 
 CHECKS: tuple[Check, ...] = (
     python_version,
+    variables,
     nats_binary,
     postgres_binary,
     outside_servers,
@@ -161,8 +190,26 @@ CHECKS: tuple[Check, ...] = (
     data_folder,
     disk_space,
     policy,
+    secrets,
     running_stack,
 )
+
+
+def _settings() -> Settings:
+    """Raises: SettingUnreadable."""
+    try:
+        return settings.load()
+    except SettingInvalid as error:
+        raise SettingUnreadable(str(error)) from error
+
+
+def _policy(chosen: argparse.Namespace) -> tuple[Path, Policy]:
+    """Return the policy and where it stands. Raises: PolicyUnusable, SettingUnreadable."""
+    path = readable_policy(chosen.tenant_policy or _settings().policy)
+    try:
+        return path, policies.load(path)
+    except TellonceError as error:
+        raise PolicyUnusable(f"{PolicyUnusable.sentence}: {error}") from error
 
 
 def _examined(binary: Path, oldest: tuple[int, ...]) -> str:
@@ -171,6 +218,10 @@ def _examined(binary: Path, oldest: tuple[int, ...]) -> str:
     if found < oldest:
         raise BinaryUnusable(f"{binary.name} {shown} is too old", binary=str(binary))
     return f"{binary.name} {shown} ({binary})"
+
+
+def _free_bytes(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
 
 
 def _existing(folder: Path) -> Path:

@@ -109,6 +109,12 @@ class PolicyUnusable(SetupError):
     mend = "name a readable policy file with --tenant-policy"
 
 
+class SecretMissing(SetupError):
+    code = "setup.secret_missing"
+    sentence = "a secret that the policy needs has no value"
+    mend = "write a line NAME=value into the file that TELLONCE_SECRETS_FILE names, or set a variable of that name"
+
+
 class StackUnhealthy(SetupError):
     code = "setup.stack_unhealthy"
     sentence = "the running stack is not ready"

@@ -6,12 +6,19 @@ import os
 import signal
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from shared import policy as policies
+from shared import settings
+from shared.cli import doctor
 from shared.cli.main import main
 from shared.embedded.stack import EmbeddedStack
+from shared.settings import Settings
 from tests.embedded.dummies import dummy_plan
+
+SECRETS = settings.needed_secrets(policies.load(Settings().policy))
 
 
 @pytest.fixture(autouse=True)
@@ -19,11 +26,11 @@ def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No variable of whoever runs the tests."""
     for name in [name for name in os.environ if name.startswith("TELLONCE_")]:
         monkeypatch.delenv(name)
-    for name in ("NATS_SERVER_BIN", "PG_BIN"):
+    for name in ("NATS_SERVER_BIN", "PG_BIN", *SECRETS):
         monkeypatch.delenv(name, raising=False)
 
 
-def findings(capsys: pytest.CaptureFixture[str], *argv: str) -> dict[str, dict[str, str]]:
+def findings(capsys: pytest.CaptureFixture[str], *argv: str) -> dict[str, dict[str, Any]]:
     """What the doctor found, by code; the exit code agrees."""
     capsys.readouterr()
     code = main(["doctor", "--json", *argv])
@@ -84,13 +91,28 @@ def test_a_taken_port(
         assert list(findings(capsys, "--data", str(tmp_path))) == ["setup.port_taken"]
 
 
-def test_a_port_that_is_no_number(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("TELLONCE_INGEST_PORT", "http"),
+        ("TELLONCE_INGEST_PORT", "65536"),
+        ("TELLONCE_QUERY_ROWS", "0"),
+        ("TELLONCE_LOG_FORMAT", "xml"),
+        ("TELLONCE_SMTP_URL", "127.0.0.1:25"),
+    ],
+)
+def test_a_setting_beyond_its_limit(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    value: str,
 ) -> None:
-    """The variable is named."""
-    monkeypatch.setenv("TELLONCE_INGEST_PORT", "http")
+    """No service starts with it; the variable is named, and the policy is not blamed for it."""
+    monkeypatch.setenv(variable, value)
     found = findings(capsys, "--data", str(tmp_path))
-    assert "TELLONCE_INGEST_PORT" in found["setup.setting_unreadable"]["message"]
+    assert list(found) == ["setup.setting_unreadable"]
+    assert variable in found["setup.setting_unreadable"]["message"]
 
 
 def test_a_data_folder_that_cannot_be_made(
@@ -113,6 +135,79 @@ def test_a_policy_that_cannot_be_used(
         policy.write_text(content)
     found = findings(capsys, "--data", str(tmp_path), "--tenant-policy", str(policy))
     assert list(found) == ["setup.policy_unusable"]
+
+
+def test_a_secret_that_stands_nowhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every name that the policy needs and no place has; one in the environment is there."""
+    file = tmp_path / "secrets.env"
+    file.write_text("CHAT_SIGNING_KEY=\nMAIL_DOOR_TOKEN=m\nTWILIO_AUTH_TOKEN=t\n")
+    monkeypatch.setenv("TELLONCE_SECRETS_FILE", str(file))
+    monkeypatch.setenv("FORM_SIGNING_KEY", "f")
+    found = findings(capsys, "--data", str(tmp_path))
+    assert list(found) == ["setup.secret_missing"]
+    assert "CHAT_SIGNING_KEY, LOOKUP_KEY" in found["setup.secret_missing"]["message"]
+    assert "FORM_SIGNING_KEY" not in found["setup.secret_missing"]["message"]
+    monkeypatch.setenv("CHAT_SIGNING_KEY", "c")
+    monkeypatch.setenv("LOOKUP_KEY", "l")
+    assert findings(capsys, "--data", str(tmp_path)) == {}
+
+
+def test_the_secrets_of_the_policy_that_was_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`up` would run with that one."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(
+        "tenant: shop\nqueues: {}\nagents: {}\naccounts: {}\nlookup_secret: SHOP_LOOKUP_KEY\n"
+    )
+    found = findings(capsys, "--data", str(tmp_path), "--tenant-policy", str(policy))
+    assert list(found) == ["setup.secret_missing"]
+    assert found["setup.secret_missing"]["message"].endswith(": SHOP_LOOKUP_KEY")
+
+
+@pytest.mark.parametrize(("content", "said"), [(None, "cannot be read"), ("A=1\nB\n", ":2")])
+def test_a_secrets_file_that_cannot_be_used(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    content: str | None,
+    said: str,
+) -> None:
+    """Missing, or with a line that is no secret; the file is named, and what to do with the variable."""
+    file = tmp_path / "secrets.env"
+    if content is not None:
+        file.write_text(content)
+    monkeypatch.setenv("TELLONCE_SECRETS_FILE", str(file))
+    found = findings(capsys, "--data", str(tmp_path))
+    assert list(found) == ["setup.setting_unreadable"]
+    finding = found["setup.setting_unreadable"]
+    assert str(file) in finding["message"]
+    assert said in finding["message"]
+    assert "TELLONCE_SECRETS_FILE" in finding["mend"]
+
+
+def test_too_little_disk_space(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One byte below the limit is a finding, the limit itself is none; the folder asked is the data's."""
+    asked: list[Path] = []
+
+    def one_byte_short(folder: Path) -> int:
+        asked.append(folder)
+        return doctor.LEAST_FREE_BYTES - 1
+
+    monkeypatch.setattr(doctor, "_free_bytes", one_byte_short)
+    found = findings(capsys, "--data", str(tmp_path / "not" / "yet"))
+    assert list(found) == ["setup.disk_full"]
+    assert found["setup.disk_full"]["details"] == {
+        "free_bytes": doctor.LEAST_FREE_BYTES - 1,
+        "least_bytes": doctor.LEAST_FREE_BYTES,
+    }
+    assert asked == [tmp_path]
+    monkeypatch.setattr(doctor, "_free_bytes", lambda _: doctor.LEAST_FREE_BYTES)
+    assert findings(capsys, "--data", str(tmp_path)) == {}
 
 
 def test_servers_given_by_address_that_do_not_answer(
@@ -138,5 +233,5 @@ async def test_a_running_stack_that_is_not_well(
             found = await asyncio.to_thread(findings, capsys, "--data", str(tmp_path))
         finally:
             os.kill(pid, signal.SIGCONT)
-        assert found["setup.stack_unhealthy"]["details"]["silent"] == "history"  # type: ignore[index]
+        assert found["setup.stack_unhealthy"]["details"]["silent"] == "history"
         assert await asyncio.to_thread(findings, capsys, "--data", str(tmp_path)) == {}
