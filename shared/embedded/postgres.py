@@ -26,6 +26,7 @@ from shared.embedded.process import SAME_USER, Child, Program, prepared
 USER = "tellonce"
 DATABASE = "tellonce"
 DEFAULT_POSTGRES_PORT = 5432
+NOT_POSTGRES = "the address of Postgres is not of the form postgresql://user@host:port/name"
 PROTOCOL_3 = 196_608
 INITDB_SECONDS = 120.0
 PROBE_SECONDS = 1.0
@@ -128,16 +129,23 @@ def postgres_program(
 
 async def answers(dsn: str) -> bool:
     """Whether a server takes connections there. Raises: AddressInvalid for an unreadable address."""
-    parts = urlsplit(dsn)
-    if parts.scheme not in {"postgresql", "postgres"} or not parts.hostname:
-        raise AddressInvalid(
-            "the address of Postgres is not of the form postgresql://user@host:port/name"
-        )
+    host, port = _host_and_port(dsn)
     try:
         async with asyncio.timeout(PROBE_SECONDS):
-            return await _greets(parts.hostname, parts.port or DEFAULT_POSTGRES_PORT)
-    except (OSError, TimeoutError, asyncio.IncompleteReadError):
+            return await _greets(host, port)
+    except (OSError, TimeoutError, asyncio.IncompleteReadError, UnicodeError):
         return False
+
+
+def _host_and_port(dsn: str) -> tuple[str, int]:
+    try:
+        parts = urlsplit(dsn)
+        host, port = parts.hostname, parts.port or DEFAULT_POSTGRES_PORT
+    except ValueError as error:
+        raise AddressInvalid(NOT_POSTGRES) from error
+    if parts.scheme not in {"postgresql", "postgres"} or not host:
+        raise AddressInvalid(NOT_POSTGRES)
+    return host, port
 
 
 async def _greets(host: str, port: int) -> bool:

@@ -14,6 +14,7 @@ from shared.embedded.errors import AddressInvalid
 DEFAULT_NATS_PORT = 4222
 MAX_LINE_BYTES = 64 * 1024
 MAX_REPLY_BYTES = 8 * 1024 * 1024
+NOT_NATS = "the address of the NATS server is not of the form nats://host:port"
 
 
 class NotReached(Exception):
@@ -33,15 +34,18 @@ class Endpoint:
 def parse_url(url: str) -> Endpoint:
     """The endpoint in `nats://[user:password@]host[:port]`; of a comma-separated list, the first.
 
-    Raises: AddressInvalid for another scheme or a missing host.
+    Raises: AddressInvalid for another scheme, a missing host or a port that is none.
     """
-    parts = urlsplit(url.split(",", maxsplit=1)[0].strip())
-    if parts.scheme != "nats" or not parts.hostname:
-        raise AddressInvalid("the address of the NATS server is not of the form nats://host:port")
+    try:
+        parts = urlsplit(url.split(",", maxsplit=1)[0].strip())
+        host, port = parts.hostname, parts.port or DEFAULT_NATS_PORT
+    except ValueError as error:
+        raise AddressInvalid(NOT_NATS) from error
+    if parts.scheme != "nats" or not host:
+        raise AddressInvalid(NOT_NATS)
     user = unquote(parts.username) if parts.username else None
     password = unquote(parts.password) if parts.password else None
-    port = parts.port or DEFAULT_NATS_PORT
-    return Endpoint(host=parts.hostname, port=port, user=user, password=password)
+    return Endpoint(host=host, port=port, user=user, password=password)
 
 
 async def server_name(url: str, *, timeout_seconds: float) -> str:
