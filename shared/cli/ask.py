@@ -1,6 +1,7 @@
 """`tellonce cmd` and `tellonce query`: one request on the bus, one JSON reply on standard output.
 
 Exit codes: 0 done, 1 refused (the reply has `error`), 2 not reached.
+A name or a tenant that cannot be one is refused here, as a service would refuse it: nobody listens there.
 """
 
 import argparse
@@ -10,11 +11,15 @@ import os
 import sys
 import time
 import uuid
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any
 
+from shared import subjects
+from shared.commands import COMMANDS
 from shared.embedded import state, wire
 from shared.embedded.errors import AddressInvalid
+from shared.errors import CommandUnknown, TenantUnknown
 
 EXIT_REFUSED = 1
 EXIT_NOT_REACHED = 2
@@ -23,22 +28,51 @@ MAX_TRIES = 5
 PAUSE_SECONDS = 0.5
 
 
+QUERIES = (
+    "as_of",
+    "balance",
+    "callbacks",
+    "context",
+    "conversation",
+    "customer",
+    "inbox",
+    "known",
+    "overlooked",
+    "position",
+    "promises",
+    "timeline",
+)
+"""What may be asked; the services that answer lie above and are not imported."""
+
+
 def command(chosen: argparse.Namespace) -> int:
     """Send a command. `command_id`, `issued_at` and `actor` are filled in where they are absent."""
-    body = _body(chosen.body)
-    if body is None:
-        return EXIT_NOT_REACHED
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    body = {"command_id": str(uuid.uuid4()), "issued_at": now, "actor": "service:cli", **body}
-    return _ask(chosen, f"cmd.{chosen.tenant}.{chosen.name}", body)
+    given = {"command_id": str(uuid.uuid4()), "issued_at": now, "actor": "service:cli"}
+    return _run(chosen, COMMANDS, subjects.command, given)
 
 
 def query(chosen: argparse.Namespace) -> int:
     """Ask a query."""
+    return _run(chosen, QUERIES, subjects.query, {})
+
+
+def _run(
+    chosen: argparse.Namespace,
+    known: Collection[str],
+    subject: Callable[[str, str], str],
+    given: dict[str, Any],
+) -> int:
+    """Ask what the command line says; `given`: fields that its body may replace."""
+    if chosen.name not in known:
+        print(f"there are: {', '.join(sorted(known))}", file=sys.stderr)
+        return _show({"error": CommandUnknown(name=chosen.name).problem()})
+    if not subjects.is_token(chosen.tenant):
+        return _show({"error": TenantUnknown(tenant=chosen.tenant).problem()})
     body = _body(chosen.body)
     if body is None:
         return EXIT_NOT_REACHED
-    return _ask(chosen, f"query.{chosen.tenant}.{chosen.name}", body)
+    return _ask(chosen, subject(chosen.tenant, chosen.name), {**given, **body})
 
 
 def _body(text: str) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from services.history.domain.questions import QUESTIONS
+from shared.cli.ask import QUERIES
 from shared.cli.main import main
 from shared.embedded import state
 from tests.embedded.dummies import THIS
@@ -209,10 +212,50 @@ def test_a_refusal_is_printed_and_ends_with_1(
 ) -> None:
     """The reply's code stays on standard output for programs to read."""
     monkeypatch.setenv("TELLONCE_NATS_URL", nats_url)
-    with Responder(nats_url, "query.demo.nothing", [b'{"error":{"code":"command.unknown"}}']):
-        code, out, _ = run("query", "nothing")
+    with Responder(nats_url, "query.demo.customer", [b'{"error":{"code":"customer.unknown"}}']):
+        code, out, _ = run("query", "customer", '{"customer":"nobody"}')
     assert code == 1
-    assert json.loads(out)["error"]["code"] == "command.unknown"
+    assert json.loads(out)["error"]["code"] == "customer.unknown"
+
+
+@pytest.mark.parametrize(
+    ("argv", "code"),
+    [
+        (("query", "nonsense", "{}"), "command.unknown"),
+        (("query", "sign_in", "{}"), "command.unknown"),
+        (("query", "inbox.>", "{}"), "command.unknown"),
+        (("cmd", "a b", "{}"), "command.unknown"),
+        (("cmd", "", "{}"), "command.unknown"),
+        (("cmd", "timeline", "{}"), "command.unknown"),
+        (("query", "inbox", "{}", "--tenant", "a b"), "tenant.unknown"),
+        (("cmd", "sign_in", "{}", "--tenant", "Demo.*"), "tenant.unknown"),
+    ],
+)
+def test_a_name_that_does_not_exist_is_refused_and_not_sent(
+    run: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    argv: tuple[str, ...],
+    code: str,
+) -> None:
+    """A slip looks like a slip and not like a stack that is down: nothing is asked of any server."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        monkeypatch.setenv("TELLONCE_NATS_URL", f"nats://127.0.0.1:{server.getsockname()[1]}")
+        ended, out, err = run(*argv)
+        with pytest.raises(BlockingIOError):
+            server.accept()
+    assert ended == 1
+    assert json.loads(out)["error"]["code"] == code
+    assert not json.loads(out)["error"]["retryable"]
+    assert ("there are: " in err) == (code == "command.unknown")
+
+
+def test_the_command_knows_every_query_that_is_answered() -> None:
+    """Its list stands below the services: it must be what they subscribe."""
+    wired = (ROOT / "services" / "ingest" / "app.py").read_text("utf-8")
+    of_ingest = re.findall(r'"query\.\*\.([a-z_]+)"', wired)
+    assert of_ingest == ["balance"]
+    assert sorted(QUERIES) == sorted([*QUESTIONS, *of_ingest])
 
 
 def test_a_time_out_sends_the_same_command_again(
