@@ -101,8 +101,15 @@ class Mailing:
             await self._give_up(event, intent, error.reason)
 
     def _render(self, event: MessageRequested) -> Mail:
+        """Raises: Unsendable, also for what nobody foresaw: the next try would fail the same way, for ever."""
         account = self._policies.of(event.tenant).account(EMAIL, event.open.account)
-        return render(event, account, self._clock.now())
+        try:
+            return render(event, account, self._clock.now())
+        except Unsendable:
+            raise
+        except Exception as error:
+            log.exception("message_unrenderable", message_id=event.open.message_id)
+            raise Unsendable("unrenderable") from error
 
     async def _hand_over_once(
         self, event: MessageRequested, intent: IntendMessage, transaction: Transaction

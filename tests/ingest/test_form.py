@@ -102,6 +102,16 @@ def test_numbers_and_flags_are_kept_as_they_were_written() -> None:
 
 
 @pytest.mark.parametrize(
+    "address", ["anna@customer.example.", "a@b\x01c.pl", "a@b\\c.pl", "a@b\x00.pl", "zażółć"]
+)
+def test_what_nobody_could_answer_to_is_no_handle(address: str) -> None:
+    """It stays among the fields as it was typed, and leads to no customer."""
+    (event,) = parsed(raw("form", msgspec.json.encode({"email": address}), headers=JSON))
+    assert event.personal.handles == []
+    assert event.personal.fields == [("email", address.replace("\x00", "\ufffd"))]
+
+
+@pytest.mark.parametrize(
     ("body", "headers"),
     [
         (b"", JSON),

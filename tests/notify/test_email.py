@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import email
 import email.policy
+import re
 from email.message import EmailMessage
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.notify.channels.email import Unsendable, render
 from shared import mail_reference
@@ -58,6 +61,25 @@ def test_a_long_thread_keeps_its_newest_references_unencoded() -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "ż" * 3_000,
+        "x" * 3_000,
+        "= " * 1_000,
+        "\n".join(["Zażółć gęślą jaźń. " * n for n in range(40)]),
+    ],
+)
+def test_no_line_is_longer_than_mime_allows(text: str) -> None:
+    """Quoted-printable lines hold 76 characters at most, encoded words 75; what is read is what was written."""
+    content = render(message("e1", title=text[:400].strip(), text=text), SHOP, NOW).content
+    assert max(map(len, content.split(b"\r\n"))) <= 76
+    assert max(map(len, re.findall(rb"=\?\S+\?=", content)), default=0) <= 75
+    seen = read(content)
+    assert seen.get_content().splitlines() == text.splitlines()
+    assert seen["Subject"] == text[:400].strip().replace("\n", " ")
+
+
+@pytest.mark.parametrize(
     "title", ["Hello\r\nBcc: thief@evil.example", "Hello\nX: 1", "a\x00b", "a\u2028b", "x" * 2_000]
 )
 def test_a_title_cannot_add_a_header(title: str) -> None:
@@ -85,13 +107,38 @@ def test_a_reference_that_is_no_message_id_is_left_out(reference: str) -> None:
 @pytest.mark.parametrize(
     "address",
     ["", "anna", "anna@", "@x.example", "a b@x.example", "a@x.example\r\nRCPT TO:<b@y.example>",
-     "anna@x.example,b@y.example", "<anna@x.example>", "zażółć@x.example", ".a@x.example", "a@" + "x" * 300],
+     "anna@x.example,b@y.example", "<anna@x.example>", "zażółć@x.example", ".a@x.example", "a@" + "x" * 300,
+     "anna@customer.example.", "a@b\x01c.pl", "a@b\\c.pl", "a@b＠c.pl"],
 )  # fmt: skip
 def test_an_address_that_servers_do_not_take_is_refused(address: str) -> None:
     """It is refused before any dialogue, with a stable reason and without the address."""
     with pytest.raises(Unsendable) as refused:
         render(message("e1", to=address), SHOP, NOW)
     assert refused.value.reason == "address_invalid"
+
+
+ATOM = st.text("abzAZ09!#$%&'*+/=?^_`{|}~-", min_size=1, max_size=20)
+
+
+@given(
+    local=st.lists(ATOM, min_size=1, max_size=3).map(".".join),
+    domain=st.lists(
+        st.from_regex(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", fullmatch=True), min_size=1, max_size=5
+    ),
+)
+def test_every_address_that_we_know_as_one_can_be_written_to(local: str, domain: list[str]) -> None:
+    """No address stops the mail of all the others; sender and recipient arrive unchanged and unfolded."""
+    address = f"{local}@{'.'.join(domain)}"
+    shop = Account(queue="hotline", address=address if len(address) <= 200 else SHOP.address)
+    try:
+        mail = render(message("e1", to=address), shop, NOW)
+    except Unsendable as refused:
+        assert refused.reason == "address_invalid"  # noqa: PT017  a longer one than servers take
+        assert len(address) > 254
+        return
+    assert mail.recipient == address
+    assert f"\r\nTo: {address}\r\n".encode() in mail.content
+    assert f"From: {shop.address}\r\n".encode() in mail.content
 
 
 def test_a_domain_in_any_alphabet_is_written_in_ascii() -> None:

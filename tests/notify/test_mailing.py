@@ -152,6 +152,21 @@ async def test_a_message_without_a_usable_address_fails() -> None:
     assert "begin" not in world.server.fuse.steps
 
 
+async def test_a_message_that_our_own_fault_spoils_fails_and_stops_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Rendering needs nothing from outside: what fails once fails always, and is told instead of tried for ever."""
+
+    def spoilt(*_: object) -> None:
+        raise LookupError("nobody foresaw this")
+
+    monkeypatch.setattr("services.notify.mailing.render", spoilt)
+    world = World()
+    await world.mailing().on_event(message("e1"), 1)
+    assert (world.outcome().type, reason(world.outcome())) == ("message.failed", "unrenderable")
+    assert "begin" not in world.server.fuse.steps
+
+
 async def test_what_this_process_saw_is_not_forgotten_when_the_ledger_is_away() -> None:
     """The mail was taken and the record of it failed: on redelivery to the same process it is sent, not uncertain."""
     world, fuse = World(), Fuse(5)

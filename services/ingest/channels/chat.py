@@ -20,6 +20,7 @@ from services.ingest.domain import handles, outcome, texts, webhook_signature
 from services.ingest.domain.delivery import RawDelivery, WebRequest
 from services.ingest.domain.delivery import no_answer as answer
 from services.ingest.domain.outcome import Contacts, Parsed
+from shared import mail_address
 from shared.errors import SignatureInvalid
 from shared.events import (
     Data,
@@ -37,7 +38,7 @@ KINDS: Mapping[str, str] = {"message": "message.received"}
 ClientId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")]
 Text = Annotated[str, Meta(min_length=1)]
 Name = Annotated[str, Meta(max_length=256)]
-Email = Annotated[str, Meta(max_length=handles.ADDRESS_MAX_CHARACTERS)]
+Email = Annotated[str, Meta(max_length=mail_address.ADDRESS_MAX_CHARACTERS)]
 Page = Annotated[str, Meta(max_length=2_048)]
 
 

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 import phonenumbers
 
-from services.ingest.domain.texts import clean
+from shared import mail_address
 from shared.events import Handle
 
-ADDRESS_MAX_CHARACTERS = 254
-"""RFC 5321, section 4.5.3.1.3, without the angle brackets."""
-
 PHONE_MAX_CHARACTERS = 64
-
-_ADDRESS = re.compile(r"[^\s@<>\"(),:;\\\[\]\x00-\x20\x7f]+@[^\s@<>\"(),:;\\\x00-\x20\x7f]+\Z")
 
 
 def phone(text: str | None, region: str | None = None) -> str | None:
@@ -38,10 +31,8 @@ def email(text: str | None) -> str | None:
     """Return an e-mail address in lower case; `None` when it is none."""
     if not text:
         return None
-    address = clean(text.strip().removeprefix("mailto:")).lower()
-    if len(address) > ADDRESS_MAX_CHARACTERS or _ADDRESS.match(address) is None:
-        return None
-    return address
+    address = text.strip().removeprefix("mailto:").lower()
+    return address if mail_address.is_address(address) else None
 
 
 def reference(value: str) -> Handle:

@@ -17,7 +17,7 @@ from services.ingest.domain import charsets, handles
 FIELD_MAX_CHARACTERS = 16_384
 
 _WORD = re.compile(r"=\?([^?\s]{1,64})\?([bBqQ])\?([^?]*)\?=")
-_ADDRESS = re.compile(r"[^\s<>,;:\"()\[\]@]{1,64}@[^\s<>,;:\"()\[\]@]{1,190}")
+_BARE = re.compile(r"[^\s<>,;:\"()\[\]]+")
 _MESSAGE_ID = re.compile(r"<([^<>\s]{1,998})>")
 
 
@@ -84,8 +84,8 @@ def sender(value: str | None) -> tuple[str | None, str | None]:
         name, written = "", ""
     address = handles.email(written)
     if address is None:
-        found = _ADDRESS.search(plain)
-        address = handles.email(found[0]) if found else None
+        found = (handles.email(each[0]) for each in _BARE.finditer(plain) if "@" in each[0])
+        address = next((each for each in found if each is not None), None)
     shown = "".join(_decoded(name)).strip() if name else None
     return shown or None, address
 

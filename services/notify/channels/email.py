@@ -1,7 +1,8 @@
 """Mail to the customer: from `message.requested` to the bytes that a mail server takes, and back to an outcome.
 
 Sources, read 2026-11: RFC 5322 (headers, `msg-id`), RFC 3834 section 5 (`Auto-Submitted: no`: a person wrote it),
-RFC 5321 section 4.2.1 (4yz: try again, 5yz: never).
+RFC 5321 section 4.2.1 (4yz: try again, 5yz: never), RFC 2045 section 6.7 (quoted-printable lines of at most 76
+characters), RFC 2047 section 2 (encoded words of at most 75, their lines of at most 76).
 Nothing of the event reaches a header without losing its control characters first.
 """
 
@@ -11,28 +12,54 @@ import email.policy
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
+from email.policy import EmailPolicy
 from email.utils import format_datetime
+from typing import Any
 
-from shared import mail_reference
+from typing_extensions import override
+
+from shared import mail_address, mail_reference
 from shared.events import ConversationId, MessageRequested, MessageRequestedPersonal
 from shared.mail_reference import MailReference
 from shared.policy import Account
 
 NAME = "email"
 TITLE_MAX_CHARACTERS = 512
-ADDRESS_MAX_CHARACTERS = 254
 REFERENCES_MAX_CHARACTERS = 900
-"""All on one line of at most 998 characters (RFC 5322, section 2.1.1): folding an id would encode it."""
+LINE_MAX_CHARACTERS = 76
+UNFOLDED_FIELDS = frozenset({"from", "to", "message-id", "in-reply-to", "references"})
+"""Each on one line of at most 998 characters (RFC 5322, section 2.1.1): folding an id or address would encode it."""
 DEFAULT_TITLE = "Your request"
 
-_POLICY = email.policy.SMTP.clone(max_line_length=990)
-_ADDRESS = re.compile(
-    r"(?P<local>[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64})@(?P<domain>[^\s@<>\"(),:;\[\]]+)\Z"
-)
 _MESSAGE_ID = re.compile(r"<?([!-;=?-~]+@[!-;=?-~]+)>?\Z")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+class _Lines(EmailPolicy):
+    """Folds as the standard library does, but for what must stay on one line, and for the title."""
+
+    @override
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        if name.lower() in UNFOLDED_FIELDS:
+            return _UNFOLDED.fold_binary(name, value)
+        if name.lower() == "subject":
+            return f"{name}: {_subject(str(value))}\r\n".encode("ascii")
+        return super().fold_binary(name, value)
+
+
+_UNFOLDED = email.policy.SMTP.clone(max_line_length=990)
+_POLICY = _Lines(linesep="\r\n", max_line_length=LINE_MAX_CHARACTERS)
+
+
+def _subject(text: str) -> str:
+    """Return a title in encoded words, or as it is when it needs none. `EmailPolicy` drops blanks between words."""
+    if text.isascii() and len(f"Subject: {text}") <= LINE_MAX_CHARACTERS and "=?" not in text:
+        return text
+    field = Header(text, "utf-8", maxlinelen=LINE_MAX_CHARACTERS, header_name="Subject")
+    return field.encode(linesep="\r\n")
 
 
 class Unsendable(Exception):
@@ -114,11 +141,8 @@ def _line(text: str) -> str:
 
 
 def _ascii_address(address: str) -> str:
-    """Return an address that every mail server takes: ASCII before the @, IDNA after it. Raises: Unsendable."""
-    found = _ADDRESS.match(address) if len(address) <= ADDRESS_MAX_CHARACTERS else None
-    if found is None or found["local"].strip(".") != found["local"] or ".." in found["local"]:
+    """Return an address that every mail server takes. Raises: Unsendable."""
+    written = mail_address.ascii_form(address)
+    if written is None:
         raise Unsendable("address_invalid")
-    try:
-        return f"{found['local']}@{found['domain'].encode('idna').decode()}"
-    except UnicodeError:
-        raise Unsendable("address_invalid") from None
+    return written
