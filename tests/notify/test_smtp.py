@@ -11,6 +11,7 @@ import pytest
 from services.notify.channels.email import Mail
 from services.notify.channels.smtp import (
     COMMAND_TIMEOUT_SECONDS,
+    PIECE_BYTES,
     MailRefused,
     MailUncertain,
     SmtpServer,
@@ -29,23 +30,34 @@ SETTLE_SECONDS = 0.1
 
 
 @contextlib.asynccontextmanager
-async def scripted(answers: Mapping[bytes, bytes | None]) -> AsyncIterator[str]:
-    """Give the URL of a server for one client: answers by the first word of a line, else 250; `None` hangs up."""
+async def scripted(
+    answers: Mapping[bytes, bytes | None], *, deaf_after: bytes | None = None
+) -> AsyncIterator[str]:
+    """Give the URL of a server for one client: answers by the first word of a line, else 250; `None` hangs up.
+
+    After it has answered `deaf_after` it reads no more.
+    """
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         answer: bytes | None = b"220 ready"
-        while answer is not None:
+        word = b""
+        while answer is not None and (deaf_after is None or word != deaf_after):
             writer.write(answer + b"\r\n")
             line = await reader.readline()
-            answer = answers.get((line.split() or [b""])[0], b"250 ok") if line else None
+            word = (line.split() or [b""])[0]
+            answer = answers.get(word, b"250 ok") if line else None
+        if answer is not None:
+            writer.write(answer + b"\r\n")
+            await over.wait()
         writer.close()
         await writer.wait_closed()
         served.set()
 
-    served = asyncio.Event()
+    served, over = asyncio.Event(), asyncio.Event()
     server = await asyncio.start_server(serve, LOOPBACK, 0)
     try:
         yield f"smtp://{LOOPBACK}:{server.sockets[0].getsockname()[1]}"
+        over.set()
         await asyncio.wait_for(served.wait(), COMMAND_TIMEOUT_SECONDS)
     finally:
         server.close()
@@ -128,6 +140,29 @@ async def test_a_server_that_left_before_the_dot_has_no_mail() -> None:
         with pytest.raises(MailRefused) as refused:
             await transaction.commit()
     assert refused.value.reason == "unreachable"
+
+
+async def test_a_server_that_stops_reading_is_known_before_the_dot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What could not leave this process is not sent: no intent is spent on it, and it is tried again later."""
+    monkeypatch.setattr("services.notify.channels.smtp.COMMAND_TIMEOUT_SECONDS", 1.0)
+    more_than_any_buffer = Mail(MAIL.sender, MAIL.recipient, b"a line of the mail\r\n" * 1_000_000)
+    async with scripted({b"DATA": b"354 go on"}, deaf_after=b"DATA") as url:
+        with pytest.raises(MailRefused) as refused:
+            async with SmtpServer(url).transaction(more_than_any_buffer):
+                raise AssertionError("the server has read nothing of it")
+    assert (refused.value.reason, refused.value.temporary) == ("unreachable", True)
+
+
+async def test_a_long_mail_arrives_whole(sink: Sink) -> None:
+    """It is written in pieces; none is lost and none comes twice."""
+    lines = [f"line {number}" for number in range(20_000)]
+    content = b"Subject: long\r\n\r\n" + "\r\n".join(lines).encode() + b"\r\n"
+    assert len(content) > 2 * PIECE_BYTES
+    async with SmtpServer(sink.url).transaction(Mail(MAIL.sender, MAIL.recipient, content)) as sent:
+        await sent.commit()
+    assert sink.arrived[0].message.get_content().splitlines() == lines
 
 
 async def test_a_connection_cut_after_the_dot_is_uncertain(sink: Sink) -> None:

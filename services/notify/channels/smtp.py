@@ -7,6 +7,7 @@ Addresses: `smtp://host:port` (plain, for a relay of our own), `smtps://[user:pa
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Protocol
@@ -25,6 +26,9 @@ from shared.errors import SettingInvalid
 
 COMMAND_TIMEOUT_SECONDS = 10.0
 COMMIT_TIMEOUT_SECONDS = 60.0
+PIECE_BYTES = 65_536
+"""The content is written in pieces; each has to leave this process within COMMAND_TIMEOUT_SECONDS."""
+WRITTEN_POLL_SECONDS = 0.005
 QUIT_TIMEOUT_SECONDS = 1.0
 PORTS = {"smtp": 25, "smtps": 465}
 
@@ -119,13 +123,19 @@ class _SmtpTransaction:
             raise _unreachable() from error
 
     async def _begin_content(self, content: bytes) -> None:
-        """Send the lines now and the dot later, which `aiosmtplib.SMTP.data` cannot."""
+        """Send the lines now and the dot later, which `aiosmtplib.SMTP.data` cannot.
+
+        What the system's own buffers hold may still be lost; what this process could not hand to them is not sent.
+        """
         answer = await self._client.execute_command(b"DATA")
         protocol = self._client.protocol
         if answer.code != SMTPStatus.start_input or protocol is None:
             raise SMTPDataError(answer.code, answer.message)
         self._amid_content = True
-        protocol.write(_content_lines(content))
+        lines = _content_lines(content)
+        for start in range(0, len(lines), PIECE_BYTES):
+            protocol.write(lines[start : start + PIECE_BYTES])
+            await _until_written(protocol.transport)
 
     async def commit(self) -> None:
         """See `Transaction.commit`."""
@@ -145,6 +155,17 @@ class _SmtpTransaction:
             if self._client.is_connected and not self._amid_content:
                 await self._client.quit(timeout=QUIT_TIMEOUT_SECONDS)
         self._client.close()
+
+
+async def _until_written(transport: asyncio.BaseTransport | None) -> None:
+    """Wait until the transport holds nothing any more. Raises: TimeoutError, ConnectionError when it was closed."""
+    if not isinstance(transport, asyncio.WriteTransport):
+        raise ConnectionResetError
+    async with asyncio.timeout(COMMAND_TIMEOUT_SECONDS):
+        while transport.get_write_buffer_size():  # noqa: ASYNC110  the transport wakes nobody but its protocol
+            await asyncio.sleep(WRITTEN_POLL_SECONDS)
+    if transport.is_closing():
+        raise ConnectionResetError
 
 
 def _content_lines(content: bytes) -> bytes:
