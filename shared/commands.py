@@ -88,7 +88,8 @@ class KnownOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class RegisterCustomer(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A shop tells who its customer is. The customer's id derives from the command's."""
+    """A shop tells who its customer is. The customer's id derives from the command's,
+    unless she wrote or called before: then she keeps hers, and her open conversations are known as hers."""
 
     verb = "register_customer"
     name: ShortText

@@ -76,8 +76,14 @@ def fold(events: Iterable[tuple[int, AnyEvent]], start: Customer = UNKNOWN_CUSTO
 
 
 def _created(customer: Customer, event: CustomerCreated) -> Customer:
+    """A second creation is the registration of a provisional customer: the handles known before stay hers."""
     personal = event.personal
-    handles = [] if personal is None else personal.handles
+    handles = [
+        Known(kind=kind, value=value, verified=verified)
+        for kind, value, verified in (personal.handles if personal else [])
+    ]
+    told = {(each.kind, each.value) for each in handles}
+    handles += [each for each in customer.handles if (each.kind, each.value) not in told]
     return replace(
         customer,
         id=event.customer,
@@ -85,7 +91,5 @@ def _created(customer: Customer, event: CustomerCreated) -> Customer:
         language=event.open.language,
         name=personal.name if personal else None,
         salutation=personal.salutation if personal else None,
-        handles=tuple(
-            Known(kind=kind, value=value, verified=verified) for kind, value, verified in handles
-        ),
+        handles=tuple(handles),
     )

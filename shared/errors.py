@@ -337,6 +337,12 @@ class FactUnknown(TellonceError):
     http_status = 404
 
 
+class PromiseDueInvalid(TellonceError):
+    code = "promise.due_invalid"
+    sentence = "a promise is due after it is made, and within ten years"
+    http_status = 400
+
+
 class PromiseNotOpen(TellonceError):
     code = "promise.not_open"
     sentence = "there is no such open promise"

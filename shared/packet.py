@@ -40,7 +40,7 @@ TEXT_MAX_BYTES = 512
 """A fact's value, a brief and a promise, JSON-encoded: checked where they are recorded."""
 FACTS_IN_FULL = 48
 FACTS_PER_MESSAGE = 16
-FACTS_BY_REFERENCE = 16
+FACTS_BY_REFERENCE = 12
 PROMISES_IN_FULL = 16
 CALLBACKS_IN_FULL = 4
 HOPS_IN_FULL = 16
@@ -48,7 +48,7 @@ ORDERS_IN_FULL = 4
 IDENTITIES_IN_FULL = 4
 CHANNELS_IN_FULL = 8
 NAME_MAX_BYTES = 96
-MATTER_MAX_BYTES = 256
+MATTER_MAX_BYTES = 192
 ORDER_TEXT_MAX_BYTES = 64
 HANDLE_MAX_BYTES = 254
 """The longest e-mail address (RFC 5321, 4.5.3.1.3, less the angle brackets)."""
@@ -249,6 +249,7 @@ def _path(conversation: Conversation) -> Path:
                 brief=each.brief,
                 requested=each.requested,
                 accepted=each.accepted,
+                outcome=each.outcome,
             )
             for each in conversation.hops[-HOPS_IN_FULL:]
         ],

@@ -96,7 +96,8 @@ class Commands:
         return replace(case, agents={**mine, **case.agents})
 
     async def _register(self, command: RegisterCustomer, stamp: Stamp) -> Done:
-        customer_id = CustomerId(scoped_id("customer", stamp.tenant, command.command_id))
+        own_id = CustomerId(scoped_id("customer", stamp.tenant, command.command_id))
+        customer_id = own_id
         key = self._clerk.lookup_key(stamp.tenant)
         handles = [
             Handle(kind=each.kind, value=normalised(each.kind, each.value), verified=each.verified)
@@ -107,6 +108,7 @@ class Commands:
         looked: list[Looked] = []
 
         async def load(leader: bool) -> Case:
+            nonlocal customer_id
             looked[:] = [
                 Looked(
                     each,
@@ -116,6 +118,7 @@ class Commands:
                 for each in handles
                 for token in [lookup_token(key, each)]
             ]
+            customer_id = people.holder_of(looked) or own_id
             customer = await self._clerk.store.customer(stamp.tenant, customer_id, leader=leader)
             return Case(customer=customer, identities={each.hash: each.identity for each in looked})
 

@@ -79,7 +79,7 @@ class Dispatcher:
                 continue
             before = self._open.get(key, NEW_CONVERSATION)
             after = conversations.evolve(before, recorded.sequence, recorded.event)
-            if after.resolved:
+            if after.resolved or after.id is None:  # the latter: something after the end
                 self._open.pop(key, None)
             else:
                 self._open[key] = after

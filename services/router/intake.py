@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from services.router.clerk import Clerk
 from services.router.domain.contacts import find_place, opened_by, opens, take_in
 from services.router.domain.decision import Case, Decision, Stamp
+from services.router.domain.handover import ensure_packets
 from services.router.domain.identify import (
     Looked,
     conversation_behind,
@@ -29,6 +30,7 @@ from shared.events import (
     AnyEvent,
     ContactEvent,
     ConversationId,
+    CustomerId,
     Handle,
     InboundEvent,
     MessageReceived,
@@ -85,6 +87,7 @@ class Intake:
                 return []
             decision = Decision(case, stamp)
             take_in(decision, event, looking.place, looking.looked)
+            ensure_packets(case.conversation.packet_id, decision.events)
             return decision.events
 
         await self._clerk.change(event.tenant, looking.load, judge)
@@ -175,20 +178,25 @@ class _Looking:
         """Return the case for the place that the event belongs to, as things stand."""
         tenant, store = self._stamp.tenant, self._clerk.store
         self.looked = await self._look(leader)
-        customer = await self._customer(leader)
+        customer = await self._customer(customer_behind(self._stamp.policy, self.looked), leader)
         known = [
             await store.known_conversation(tenant, each.conversation, leader=leader)
             for each in reversed(customer.conversations[-CONVERSATIONS_CONSIDERED:])
         ]
         referenced = await self._referenced(known, leader)
-        if referenced is not None and referenced.customer not in (None, customer.id):
-            customer = await store.known_customer(tenant, referenced.customer, leader=leader)
+        if customer.id is None and referenced is not None:
+            # Nothing else says who it is: whoever goes on with a matter is whose matter it was.
+            customer = await self._customer(referenced.customer, leader)
         opened = await store.conversation(tenant, opened_by(self._stamp), leader=leader)
         everything = [*known, opened, *([referenced] if referenced else [])]
         self.seen = any(self._event.id in each.seen for each in everything)
         self.place = find_place(self._stamp.policy, self._event, referenced, known)
-        chosen = next((each for each in everything if each.id == self.place.conversation), None)
-        return await self._case(chosen or NEW_CONVERSATION, customer, leader)
+        if self.place.conversation is None:
+            return await self._case(NEW_CONVERSATION, customer, leader)
+        chosen = next(each for each in everything if each.id == self.place.conversation)
+        if chosen.customer != customer.id:
+            customer = await self._customer(chosen.customer, leader)
+        return await self._case(chosen, customer, leader)
 
     async def _case(self, conversation: Conversation, customer: Customer, leader: bool) -> Case:
         tenant = self._stamp.tenant
@@ -208,8 +216,7 @@ class _Looking:
             found.append(Looked(handle, token, identity))
         return found
 
-    async def _customer(self, leader: bool) -> Customer:
-        customer_id = customer_behind(self._stamp.policy, self.looked)
+    async def _customer(self, customer_id: CustomerId | None, leader: bool) -> Customer:
         if customer_id is None:
             return UNKNOWN_CUSTOMER
         tenant = self._stamp.tenant

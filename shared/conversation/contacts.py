@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -10,7 +11,9 @@ from shared.conversation.state import Contact, ContactStatus, Conversation
 from shared.events import (
     CallAnswered,
     CallStarted,
+    ContactAbandoned,
     ContactId,
+    ContactMissed,
     ContactQueued,
     ContactWrappedUp,
     FormSubmitted,
@@ -26,6 +29,8 @@ SAID_KEPT = 32
 SAID_MAX_CHARACTERS = 4_096
 DONE_KEPT = 32
 MATTER_MAX_CHARACTERS = 160
+_REPLY = re.compile(r"(re|aw|sv|vs|odp|antw|fw|fwd|wg|pd)\s*(\[\d+\])?\s*:", re.IGNORECASE)
+"""How a subject begins that repeats another one, as mail programs of several languages write it."""
 ERASED = ""
 """What stands where a personal part was erased."""
 
@@ -51,17 +56,13 @@ def begun(it: Conversation, event: InboundEvent) -> Conversation:
 
 
 def _first_status(it: Conversation, channel: str) -> ContactStatus:
-    """A message to an owned conversation is with its owner at once; a call is when somebody answers it."""
+    """A message to an owned conversation is with its owner at once; a call is when an agent accepts it."""
     return "waiting" if it.owner is None or channel in CALL_CHANNELS else "accepted"
 
 
 def answered(it: Conversation, event: CallAnswered) -> Conversation:
-    """The provider connected the call: to the owner, or to the voice menu while nobody owns the conversation."""
-    contact_id = event.open.contact_id
-    it = begun(it, event)
-    if it.owner is None:
-        return change_contact(it, contact_id, answered=True)
-    return change_contact(it, contact_id, answered=True, status="accepted")
+    """The provider connected the call, which may be to a voice menu: only an agent's acceptance takes it."""
+    return change_contact(begun(it, event), event.open.contact_id, answered=True)
 
 
 def contacted(
@@ -83,11 +84,15 @@ def contacted(
 
 
 def words(event: MessageReceived | FormSubmitted) -> str:
+    """Return what the customer wrote; the title too, unless it is the one of what she answers."""
     if event.personal is None:
         return ERASED
     if isinstance(event, FormSubmitted):
         return event.personal.text
-    return event.personal.reply_text or event.personal.text
+    title, text = event.personal.title, event.personal.reply_text or event.personal.text
+    if not title or event.open.in_reply_to is not None or _REPLY.match(title):
+        return text
+    return f"{title}\n{text}" if text else title
 
 
 def say(it: Conversation, at: datetime, by: str, channel: str, text: str) -> Conversation:
@@ -116,9 +121,12 @@ def queued(it: Conversation, event: ContactQueued) -> Conversation:
     )
 
 
-def lost(it: Conversation, contact_id: ContactId) -> Conversation:
+def lost(it: Conversation, event: ContactAbandoned | ContactMissed) -> Conversation:
     """The call ended before an agent took it; an open offer of it is void."""
+    contact_id = event.open.contact_id
     it = change_contact(it, contact_id, status="lost", over=True)
+    if it.owner is None and it.queue is None:
+        it = replace(it, queue=event.open.queue, first_queue=it.first_queue or event.open.queue)
     if it.offer is None or it.offer.contact_id != contact_id:
         return it
     return replace(it, offer=None)

@@ -55,6 +55,7 @@ from shared.events import (
     CallResumed,
     CallStarted,
     ChannelSwitched,
+    CommandNoted,
     ContactAbandoned,
     ContactAccepted,
     ContactCompleted,
@@ -88,7 +89,7 @@ from shared.events import (
 )
 from shared.memory import remember
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 
 
 def evolve(conversation: Conversation, sequence: int, event: AnyEvent) -> Conversation:
@@ -118,6 +119,7 @@ _NOT_SHOWN = (
     TransferRequested,
     TransferOffered,
     ChannelSwitched,
+    CommandNoted,
 )
 """They change nothing that a packet shows; a transfer's packet shows the transfer already."""
 
@@ -136,7 +138,11 @@ def _apply(it: Conversation, sequence: int, event: AnyEvent) -> Conversation:  #
     match event:
         case ConversationOpened():
             return replace(
-                it, id=event.conversation, customer=event.customer, opened=event.recorded
+                it,
+                id=event.conversation,
+                customer=event.customer,
+                opened=event.recorded,
+                correlation=event.causation,
             )
         case CallStarted() | MessageReceived() | FormSubmitted():
             return contacted(it, event)
@@ -163,7 +169,7 @@ def _apply(it: Conversation, sequence: int, event: AnyEvent) -> Conversation:  #
         case ContactRejected() | ContactOfferExpired():
             return passed_over(it, event.open.agent, event.recorded)
         case ContactAbandoned() | ContactMissed():
-            return lost(it, event.open.contact_id)
+            return lost(it, event)
         case ContactWrappedUp():
             return wrapped_up(it, event)
         case ContactCompleted():

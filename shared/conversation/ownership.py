@@ -90,7 +90,7 @@ def transfer_requested(it: Conversation, event: TransferRequested) -> Conversati
         brief=brief,
         requested=event.recorded,
     )
-    it = replace(it, transfer=transfer, hops=(*it.hops, hop), passed_over={})
+    it = replace(it, transfer=transfer, offer=None, hops=(*it.hops, hop), passed_over={})
     if opened.kind == "warm":
         return it
     # On its way to one agent or a team it stands in the queue where it came in: somebody must see it (I14).

@@ -66,7 +66,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpenTransfer(msgspec.Struct, frozen=True, kw_only=True):
-    """A hand-over under way. `queue_before`: where the conversation stood when it was requested."""
+    """A hand-over under way."""
 
     transfer_id: TransferId
     kind: TransferKind
@@ -144,6 +144,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         id: `None` while nothing was recorded.
+        correlation: id of the contact event that opened it.
         owner, queue: one of them holds an open conversation (invariant I14); during a warm transfer the sender
             stays owner.
         passed_over: agents who refused or let an offer lapse since the conversation last began to wait, by
@@ -157,6 +158,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
 
     id: ConversationId | None = None
     customer: CustomerId | None = None
+    correlation: str | None = None
     opened: datetime | None = None
     last_activity: datetime | None = None
     resolved: bool = False
@@ -198,18 +200,19 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def waiting_contact(self) -> Contact | None:
-        """The contact for which an agent is sought; `None` when somebody owns the conversation or nobody waits.
+        """The contact for which an agent is sought; `None` when nobody waits.
 
-        A live contact that waits comes first; else the last one that an agent had before the conversation came
-        back to a queue. A lost call is not offered: a callback is owed for it.
+        A live contact that waits comes first; in an owned conversation that is a call, which rings at the owner.
+        Without an owner it is else the last one that an agent had, and the last one at all once no callback is owed
+        for a lost call: no open conversation is left to itself.
         """
-        if self.owner is not None or self.resolved:
-            return None
         contacts = self.contacts.values()
         waiting = next((each for each in contacts if each.live and each.status == "waiting"), None)
-        return waiting or next(
-            (each for each in reversed(contacts) if each.status == "accepted"), None
-        )
+        if waiting is not None or self.owner is not None or self.resolved:
+            return None if self.resolved else waiting
+        had = next((each for each in reversed(contacts) if each.status == "accepted"), None)
+        owed = any(each.status == "open" for each in self.callbacks.values())
+        return had or (None if owed else self.last_contact)
 
 
 NEW_CONVERSATION = Conversation()

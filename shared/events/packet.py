@@ -96,7 +96,10 @@ class Pending(Part, frozen=True, kw_only=True):
 
 
 class Hop(Part, frozen=True, kw_only=True):
-    """One hand-over: from whom to whom, how, why. `accepted` is `None` while it is only offered."""
+    """One hand-over: from whom to whom, how, why.
+
+    `outcome`: `open`, `accepted`, `rejected`, `cancelled`, `expired`, or `superseded` when a call-back came first.
+    """
 
     kind: str
     sender: AgentId
@@ -104,6 +107,7 @@ class Hop(Part, frozen=True, kw_only=True):
     brief: str
     requested: Instant
     accepted: Instant | None
+    outcome: str = "open"
 
 
 class Path(Part, frozen=True, kw_only=True):
@@ -125,7 +129,7 @@ class Said(Part, frozen=True, kw_only=True):
 
 
 class More(Part, frozen=True, kw_only=True):
-    """What did not fit, by count; `facts` also by reference, the oldest 16 of them.
+    """What did not fit, by count; `facts` also by reference, the oldest 12 of them.
 
     `said_before`: cursor for older messages, the time of the oldest one shown; `None` when none is missing.
     """

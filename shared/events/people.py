@@ -40,7 +40,7 @@ class CustomerCreated(
     kw_only=True,
     tag="customer.created",
 ):
-    """A customer is known from now on."""
+    """A customer is known from now on; a second one, not provisional any more, registers whom a contact had opened."""
 
 
 class OrderChangedOpen(Part, frozen=True, kw_only=True):

@@ -138,6 +138,16 @@ class ContactCompleted(
     """The contact is over and wrapped up."""
 
 
+class CommandNotedOpen(Part, frozen=True, kw_only=True):
+    command: str
+
+
+class CommandNoted(
+    Event[CommandNotedOpen, Nothing], frozen=True, kw_only=True, tag="command.noted"
+):
+    """A command found everything as it wants it; noted, so that its repetition changes nothing later either."""
+
+
 WorkEvent = (
     ContactQueued
     | ContactOffered
@@ -148,4 +158,5 @@ WorkEvent = (
     | ContactMissed
     | ContactWrappedUp
     | ContactCompleted
+    | CommandNoted
 )

@@ -32,6 +32,7 @@ from shared.errors import TellonceError
 from shared.events import (
     AgentId,
     AnyEvent,
+    CommandNoted,
     ConversationId,
     ConversationOpened,
     EventId,
@@ -108,7 +109,7 @@ class KnownTo:
 
 class World:
     """One tenant, its customers and agents. What happens returns the types of the new events, but those that only
-    say who somebody is."""
+    say who somebody is, or that a command changed nothing."""
 
     def __init__(
         self, policy: Policy | None = None, lack: Callable[[str], int] | None = None
@@ -260,7 +261,9 @@ class World:
         return [
             each.event.type
             for each in await self.recorded(after)
-            if not each.aggregate.startswith(about_people) and not is_unreadable(each.event)
+            if not each.aggregate.startswith(about_people)
+            and not is_unreadable(each.event)
+            and not isinstance(each.event, CommandNoted)
         ]
 
     async def last(self, kind: type[E]) -> E:

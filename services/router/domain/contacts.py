@@ -14,7 +14,9 @@ from services.router.domain.lost_calls import note_lost_call
 from services.router.domain.offers import release
 from shared import subjects
 from shared.conversation import NEW_CONVERSATION, Conversation
+from shared.conversation.contacts import words
 from shared.events import (
+    AgentId,
     CallEnded,
     CallMenuSelected,
     CallMissed,
@@ -92,8 +94,8 @@ def opens(event: InboundEvent) -> bool:
 def text_of(event: InboundEvent) -> str:
     """Return what the customer wrote; empty when she did not write."""
     match event:
-        case MessageReceived(personal=personal) if personal is not None:
-            return personal.reply_text or personal.text
+        case MessageReceived():
+            return words(event)
         case FormSubmitted(personal=personal) if personal is not None:
             return "\n".join([personal.text, *(value for _, value in personal.fields)])
         case _:
@@ -139,8 +141,8 @@ def take_in(
     if isinstance(event, CallEnded | CallMissed):
         note_lost_call(decision, event)
         _complete(decision, event)
-    elif new_contact and asks:
-        _queue(decision, event)
+    elif asks and (new_contact or opens(event)):
+        _queue(decision, event, new_contact=new_contact)
 
 
 def opened_by(stamp: Stamp) -> ConversationId:
@@ -198,6 +200,7 @@ def _join(decision: Decision, event: InboundEvent, rule: str, looked: Sequence[L
             account=event.open.account,
             rule=rule,
             policy_version=decision.stamp.policy_version,
+            to_owner=None if event.open.automatic else _owner_on_duty(decision),
         ),
     )
     _attach(decision, event, opened=False)
@@ -297,16 +300,15 @@ def _chosen_facts(policy: Policy, event: InboundEvent) -> list[tuple[FactOrigin,
             return []
 
 
-def _queue(decision: Decision, event: InboundEvent) -> None:
+def _queue(decision: Decision, event: InboundEvent, *, new_contact: bool) -> None:
     """An owned conversation keeps its owner while on duty; else the contact waits in its account's queue."""
     it = decision.conversation
-    if it.transfer is not None or (it.owner is not None and decision.agent(it.owner).on_duty):
+    owner, waiting = it.owner, it.waiting_contact
+    if it.transfer is not None or _owner_on_duty(decision) is not None:
         return
-    contact = it.waiting_contact
-    if contact is not None and contact.contact_id != event.open.contact_id and it.queue is not None:
+    first = waiting is None or waiting.contact_id == event.open.contact_id
+    if owner is None and it.queue is not None and not (new_contact and first):
         return
-    if it.owner is not None:
-        release(decision, it.owner, "off_duty")
     queue, rule = queue_for(decision.policy, event)
     decision.on_conversation(
         ContactQueued,
@@ -317,6 +319,16 @@ def _queue(decision: Decision, event: InboundEvent) -> None:
             policy_version=decision.stamp.policy_version,
         ),
     )
+    if owner is not None and not (it.offer and it.offer.agent == owner):
+        release(decision, owner, "off_duty")
+
+
+def _owner_on_duty(decision: Decision) -> AgentId | None:
+    """Return the owner who is there for the customer; `None` without one, signed out, or gone from the policy."""
+    owner = decision.conversation.owner
+    if owner is None or owner not in decision.policy.agents or not decision.agent(owner).on_duty:
+        return None
+    return owner
 
 
 def queue_for(policy: Policy, event: InboundEvent) -> tuple[str, str]:

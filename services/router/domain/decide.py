@@ -34,7 +34,14 @@ from shared.errors import (
     ConversationResolved,
     ConversationUnknown,
 )
-from shared.events import AgentId, AnyEvent, OfferId, TransferId
+from shared.events import (
+    AgentId,
+    AnyEvent,
+    CommandNoted,
+    CommandNotedOpen,
+    OfferId,
+    TransferId,
+)
 from shared.packet import check_text
 from shared.requests import agent_of
 
@@ -50,7 +57,7 @@ ACCEPTING = (AcceptOffer, AcceptTransfer)
 
 
 def decide(case: Case, command: Command, stamp: Stamp) -> list[AnyEvent]:
-    """Return what a command of an agent changes; [] when it is so already.
+    """Return what a command of an agent changes; when it is so already, that it was noted.
 
     Raises: TellonceError with the code that says why not.
     """
@@ -66,8 +73,19 @@ def decide(case: Case, command: Command, stamp: Stamp) -> list[AnyEvent]:
             _decide_on_conversation(decision, agent_id, command)
         case _:
             raise CommandUnknown(command=command.verb)
+    if not decision.events:
+        _note(decision, agent_id, command)
     ensure_packets(case.conversation.packet_id, decision.events)
     return decision.events
+
+
+def _note(decision: Decision, agent_id: AgentId, command: Command) -> None:
+    """A command is remembered by its events: one without any would be decided anew when it is repeated."""
+    noted = CommandNotedOpen(command=command.verb)
+    if isinstance(command, ConversationCommand):
+        decision.on_conversation(CommandNoted, noted)
+    else:
+        decision.on_agent(CommandNoted, agent_id, noted)
 
 
 def _check_conversation(
@@ -130,7 +148,7 @@ def _decide_on_conversation(  # noqa: C901  one line per command
         case CorrectFact():
             facts.correct_fact(decision, command.fact_id, command.value, command.contact_id)
         case MakePromise():
-            work.make_promise(decision, agent_id, command.text, command.due)
+            work.make_promise(decision, agent_id, command)
         case KeepPromise():
             work.keep_promise(decision, agent_id, command.promise_id)
         case AttemptCallback():

@@ -5,7 +5,6 @@ Every event is folded in at once, so that the next rule sees what the last one d
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
@@ -43,7 +42,8 @@ E = TypeVar("E", bound=AnyEvent)
 class Stamp:
     """What a decision takes from outside: who asks, when, and which policy is in force.
 
-    `cause`: id of the command, contact event or timer; `sha256`: of the command's body, else `None`.
+    `cause`: id of the command, contact event or timer; `sha256`: of the command's body, else `None`;
+    `occurred`: when the command came, the provider's time, or when the timer was due.
     """
 
     tenant: str
@@ -129,10 +129,9 @@ class Decision:
         customer: CustomerId | None = None,
     ) -> E:
         """Decide one event and fold it in. Returns the event, whole."""
-        k = self.written_to(aggregate)
         fields: dict[str, Any] = {
             "specversion": "1.0",
-            "id": EventId(decision_event_id(self.stamp.tenant, aggregate, self.stamp.cause, k)),
+            "id": self._event_id(aggregate),
             "source": SOURCE,
             "occurred": self.stamp.occurred,
             "aggregate": aggregate,
@@ -144,6 +143,7 @@ class Decision:
             "conversation": conversation or self.conversation.id,
             "customer": customer or self.conversation.customer or self.customer.id,
             "causation": self.stamp.cause,
+            "correlation": self._correlation(),
             "causation_sha256": self.stamp.sha256,
             "traceparent": self.stamp.traceparent,
             "raw": self.stamp.raw,
@@ -152,6 +152,23 @@ class Decision:
         event: E = kind(**fields)
         self.take(event)
         return event
+
+    def _event_id(self, aggregate: str) -> EventId:
+        """Return the id of the next event of an aggregate.
+
+        A command id that comes again for another conversation, or after it was forgotten with another body, is another
+        decision about an agent or a customer.
+        """
+        decision = scoped_id(
+            self.stamp.cause, self.stamp.sha256 or "", self.stored.conversation.id or ""
+        )
+        k = self.written_to(aggregate)
+        return EventId(decision_event_id(self.stamp.tenant, aggregate, decision, k))
+
+    def _correlation(self) -> str | None:
+        """Return the contact event that began the affair: this one, while a conversation is about to open."""
+        it = self.conversation
+        return it.correlation if it.id is not None or self.stamp.raw is None else self.stamp.cause
 
     def take(self, event: AnyEvent) -> None:
         """Add an event that is already whole (a contact event repeated for its conversation)."""
@@ -183,10 +200,6 @@ class Decision:
             recorded=self.stamp.now,
             conversation=self.conversation.id,
             customer=self.conversation.customer,
+            correlation=self._correlation(),
         )
         self.take(mine)
-
-
-def events_for(events: Iterable[AnyEvent], aggregate: str) -> list[AnyEvent]:
-    """Return the events of one aggregate, in order."""
-    return [event for event in events if event.aggregate == aggregate]

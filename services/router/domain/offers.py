@@ -37,19 +37,31 @@ def waits(it: Conversation) -> bool:
     """Tell whether somebody has to be asked now."""
     if it.id is None or it.resolved or it.offer is not None:
         return False
-    return it.transfer is not None or (it.queue is not None and it.waiting_contact is not None)
+    return it.transfer is not None or it.waiting_contact is not None
 
 
 def candidates(policy: Policy, it: Conversation) -> list[AgentId]:
-    """Return the agents whom the queue or the transfer allows, in order of name."""
+    """Return the agents whom the queue or the transfer allows, in order of name.
+
+    A call into an owned conversation is for its owner alone. Whoever is no longer in the policy is not asked.
+    """
     if it.transfer is None:
-        return [AgentId(name) for name in policy.agents_of_queue(it.queue or "")]
-    to = it.transfer.to
-    if to.agent is not None:
-        return [to.agent]
-    names = policy.agents_of_team(to.team) if to.team else policy.agents_of_queue(to.queue or "")
-    refused = set(it.transfer.refused_by)
-    return [AgentId(name) for name in names if name != it.transfer.sender and name not in refused]
+        one = it.owner
+        names = policy.agents_of_queue(known_queue(policy, it.queue))
+    else:
+        one, to = it.transfer.to.agent, it.transfer.to
+        names = (
+            policy.agents_of_team(to.team) if to.team else policy.agents_of_queue(to.queue or "")
+        )
+        refused = {it.transfer.sender, *it.transfer.refused_by}
+        names = [name for name in names if name not in refused]
+    wanted = names if one is None else [one]
+    return [AgentId(name) for name in wanted if name in policy.agents]
+
+
+def known_queue(policy: Policy, queue: str | None) -> str:
+    """Return the queue, or the policy's first one when the policy no longer has it: nobody waits for ever."""
+    return queue if queue is not None and queue in policy.queues else next(iter(policy.queues))
 
 
 def make_offer(decision: Decision) -> None:
@@ -66,7 +78,8 @@ def make_offer(decision: Decision) -> None:
     offer_id = OfferId(decision.new_id("offer"))
     packet_id = attach_packet(decision)
     _write_offer(decision, offer_id, chosen, packet_id, expires, passed_over)
-    reserve(decision, chosen, offer_id, packet_id, expires)
+    if chosen != it.owner:
+        reserve(decision, chosen, offer_id, packet_id, expires)
 
 
 def _write_offer(
@@ -118,7 +131,7 @@ def _choose(decision: Decision) -> tuple[AgentId | None, dict[str, str]]:
         agent = decision.agent(name)
         if agent.status != "available":
             reasons[name] = agent.status
-        elif it.id in agent.working_on or not agent.can_take(policy.agents[name].slots):
+        elif name != it.owner and not _has_room(decision, name):
             reasons[name] = "busy"
         elif _resting(decision, name):
             reasons[name] = "passed_over_just_now"
@@ -128,6 +141,11 @@ def _choose(decision: Decision) -> tuple[AgentId | None, dict[str, str]]:
         return None, reasons
     chosen = min(free)[2]
     return chosen, reasons | {name: "idle_shorter" for _, _, name in free if name != chosen}
+
+
+def _has_room(decision: Decision, agent_id: AgentId) -> bool:
+    agent, slots = decision.agent(agent_id), decision.policy.agents[agent_id].slots
+    return decision.conversation.id not in agent.working_on and agent.can_take(slots)
 
 
 def _resting(decision: Decision, agent_id: AgentId) -> bool:
@@ -196,9 +214,14 @@ def _reject(decision: Decision, offer: Offer, contact_id: ContactId, reason: str
 
 
 def expire_offer(decision: Decision, offer_id: OfferId) -> None:
-    """The timer asks: is this offer still open? If not, decide nothing."""
+    """The timer asks: is this offer still open, and is its time up? If not, decide nothing.
+
+    A timer that was armed for a try that never was written has the same id and an earlier time.
+    """
     offer = decision.conversation.offer
     if offer is None or offer.offer_id != offer_id or offer.contact_id is None:
+        return
+    if decision.stamp.occurred < offer.expires:
         return
     decision.on_conversation(
         ContactOfferExpired,
@@ -231,9 +254,11 @@ def reserve(
 
 
 def release(decision: Decision, agent_id: AgentId, reason: str) -> None:
-    """Free the agent's slot if this conversation takes one."""
+    """Free the agent's slot if this conversation takes one; its owner keeps hers."""
     conversation_id = decision.conversation.id
     if conversation_id is None or conversation_id not in decision.agent(agent_id).working_on:
+        return
+    if decision.conversation.owner == agent_id:
         return
     decision.on_agent(
         AgentReleased,

@@ -29,9 +29,15 @@ from shared.events import (
 def register_customer(
     decision: Decision, customer: CustomerId, command: RegisterCustomer, looked: Sequence[Looked]
 ) -> None:
-    """A shop says who its customer is, with her orders and handles. Raises: IdentityTaken, TextHasNul."""
+    """A shop says who its customer is, with her orders and handles.
+
+    Whoever wrote or called before is known provisionally: she is that customer from now on, with all her matters.
+    Raises: IdentityTaken when a handle belongs to another registered customer, or the handles to several; TextHasNul.
+    """
     _refuse_nul(command)
-    if any(each.identity.customer not in (None, customer) for each in looked):
+    before = decision.customer
+    taken = any(each.identity.customer not in (None, customer) for each in looked)
+    if taken or (before.id is not None and not before.provisional):
         raise IdentityTaken()
     aggregate = subjects.customer(customer)
     decision.emit(
@@ -57,6 +63,12 @@ def register_customer(
         )
     for each in looked:
         claim(decision, each, customer, None)
+
+
+def holder_of(looked: Sequence[Looked]) -> CustomerId | None:
+    """Return the one customer to whom the handles lead; `None` when they lead to nobody, or to several."""
+    holders = {each.identity.customer for each in looked} - {None}
+    return holders.pop() if len(holders) == 1 else None
 
 
 def _refuse_nul(command: RegisterCustomer) -> None:

@@ -6,7 +6,13 @@ from datetime import timedelta
 
 from services.router.domain.decision import Decision
 from services.router.domain.handover import attach_packet, attach_packet_with, new_packet_id
-from services.router.domain.offers import check_packet, release, reserve, standing_offer
+from services.router.domain.offers import (
+    check_packet,
+    known_queue,
+    release,
+    reserve,
+    standing_offer,
+)
 from shared.commands import Transfer
 from shared.conversation import Offer, OpenTransfer
 from shared.errors import (
@@ -132,9 +138,11 @@ def cancel_transfer(decision: Decision, agent_id: AgentId, transfer_id: Transfer
 
 
 def expire_transfer(decision: Decision, transfer_id: TransferId) -> None:
-    """The timer asks: is this transfer still open? If not, decide nothing."""
+    """The timer asks: is this transfer still open, and is its time up? If not, decide nothing (see `expire_offer`)."""
     transfer = decision.conversation.transfer
     if transfer is None or transfer.transfer_id != transfer_id:
+        return
+    if decision.stamp.occurred < transfer.expires:
         return
     _close(decision, transfer, TransferExpired, _back_to(decision, transfer))
 
@@ -157,11 +165,9 @@ def _back_to(decision: Decision, transfer: OpenTransfer) -> str:
     """Return who has the conversation when nobody accepts: a warm one its sender, a cold one a queue."""
     if transfer.kind == "warm":
         return f"agent-{transfer.sender}"
-    policy = decision.policy
-    if transfer.to.queue is not None:
-        return f"queue-{transfer.to.queue}"
-    queues = policy.agents[transfer.sender].queues
-    return f"queue-{queues[0] if queues else next(iter(policy.queues))}"
+    policy, sender = decision.policy, decision.policy.agents.get(transfer.sender)
+    wanted = transfer.to.queue or (sender.queues[0] if sender and sender.queues else None)
+    return f"queue-{known_queue(policy, wanted)}"
 
 
 def _open_transfer(decision: Decision, transfer_id: TransferId) -> OpenTransfer:

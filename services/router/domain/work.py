@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import timedelta
 
 from services.router.domain.decision import Decision
 from services.router.domain.handover import attach_packet
 from services.router.domain.offers import release, reserve
 from services.router.domain.transfers import cancel_transfer
-from shared.commands import AttemptCallback, CloseCallback, SendMessage, WrapUp
+from shared.commands import AttemptCallback, CloseCallback, MakePromise, SendMessage, WrapUp
 from shared.conversation import Callback, Contact, Promise
 from shared.conversation.contacts import CALL_CHANNELS
 from shared.errors import (
@@ -16,6 +16,7 @@ from shared.errors import (
     ConversationNotOwned,
     ConversationNotWrappedUp,
     MessageNoAddress,
+    PromiseDueInvalid,
     PromiseNotOpen,
     TextHasNul,
 )
@@ -50,16 +51,22 @@ from shared.events import (
 from shared.packet import check_text
 from shared.policy import Account, Policy
 
+PROMISE_LONGEST = timedelta(days=3_660)
+"""Ten years: nobody keeps a promise of today after them."""
 RESOLVED = "resolved"
 """Why a callback ends that is still owed when the owner closes the matter."""
 
 
-def make_promise(decision: Decision, agent_id: AgentId, text: str, due: datetime) -> None:
-    """Somebody promises something by a time. Raises: TextTooLong, TextHasNul."""
+def make_promise(decision: Decision, agent_id: AgentId, command: MakePromise) -> None:
+    """Somebody promises something by a time. Raises: PromiseDueInvalid, TextTooLong, TextHasNul."""
+    if not timedelta(0) < command.due - command.issued_at <= PROMISE_LONGEST:
+        raise PromiseDueInvalid()
     decision.on_conversation(
         PromiseMade,
-        PromiseMadeOpen(promise_id=PromiseId(decision.new_id("promise")), agent=agent_id, due=due),
-        PromiseMadePersonal(text=check_text(text)),
+        PromiseMadeOpen(
+            promise_id=PromiseId(decision.new_id("promise")), agent=agent_id, due=command.due
+        ),
+        PromiseMadePersonal(text=check_text(command.text)),
     )
 
 
