@@ -34,6 +34,7 @@ REGISTRY = re.compile(
 """Where packages come from is the machine's business: pip and uv are configured there."""
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 README_HEAD_LINES = 30
+SHOWN_BY = "| rule | shown by |\n"
 OWN_FORMATS = {"chat", "form"}
 """JSON of our own: there is no provider whose payload could be stored; the tests write it out."""
 CHANNELS = ROOT / "services" / "ingest" / "channels"
@@ -131,6 +132,45 @@ def test_every_link_between_documents_leads_somewhere() -> None:
         and not (path.parent / target.partition("#")[0]).exists()
     ]
     assert not broken, f"mend these links: {broken}"
+
+
+def test_everything_that_is_said_to_show_a_rule_is_there() -> None:
+    """The architecture page names files, tests in them and make targets: a renamed one is named anew there."""
+    page = (ROOT / "docs" / "explanation" / "architecture.md").read_text("utf-8")
+    cells = re.findall(
+        r"^\| .+ \| (.+) \|$", page.partition(SHOWN_BY)[2].partition("\n\n")[0], re.MULTILINE
+    )
+    assert cells
+    lost = [f"{cell}: {name}" for cell in cells for name in _lost(cell)]
+    assert not lost, f"name what is there in docs/explanation/architecture.md: {lost}"
+
+
+def test_a_wrong_name_in_the_architecture_page_is_found() -> None:
+    """A test in the wrong file, a file that is gone, a target that is gone; nothing else is."""
+    right = "`tests/ledger/test_append.py`, `test_again.py`: `test_at_once`; `make soak`; `tests/stories/`"
+    assert _lost(right) == []
+    wrong = (
+        "`tests/ledger/test_append.py`: `test_at_once`; `test_gone.py`; `make gone`; `test_alone`"
+    )
+    assert _lost(wrong) == ["test_at_once", "test_gone.py", "make gone", "test_alone"]
+
+
+def _lost(cell: str) -> list[str]:
+    """Return what a cell of the table names and does not exist.
+
+    A file without a folder lies beside the one before it; a test stands in the file before it.
+    """
+    lost, file = [], ROOT
+    for name in re.findall(r"`([^`]+)`", cell):
+        if name.startswith("make "):
+            there = f"\n{name.removeprefix('make ')}: " in (ROOT / "Makefile").read_text("utf-8")
+        elif "/" in name or "." in name:
+            file = (ROOT if "/" in name else file.parent) / name
+            there = file.exists()
+        else:
+            there = file.is_file() and f"def {name}(" in file.read_text("utf-8")
+        lost += [] if there else [name]
+    return lost
 
 
 def test_the_index_leads_to_every_document() -> None:
