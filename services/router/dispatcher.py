@@ -32,12 +32,12 @@ Key = tuple[str, ConversationId]
 
 
 class Dispatcher:
-    """Offers waiting conversations of all tenants, longest waiting first."""
+    """Offers waiting conversations of all tenants, longest waiting first. `known`: those that are open."""
 
     def __init__(self, clerk: Clerk, ledger: Ledger) -> None:
         self._clerk = clerk
         self._ledger = ledger
-        self._open: dict[Key, Conversation] = {}
+        self.known: dict[Key, Conversation] = {}
         self._unreadable: set[Key] = set()
         self._changed = asyncio.Event()
         self.position = 0
@@ -74,21 +74,21 @@ class Dispatcher:
             key = (recorded.event.tenant, ConversationId(recorded.aggregate.removeprefix("conv-")))
             if is_unreadable(recorded.event):
                 self._unreadable.add(key)
-                self._open.pop(key, None)
+                self.known.pop(key, None)
             if key in self._unreadable:
                 continue
-            before = self._open.get(key, NEW_CONVERSATION)
+            before = self.known.get(key, NEW_CONVERSATION)
             after = conversations.evolve(before, recorded.sequence, recorded.event)
             if after.resolved or after.id is None:  # the latter: something after the end
-                self._open.pop(key, None)
+                self.known.pop(key, None)
             else:
-                self._open[key] = after
+                self.known[key] = after
 
     def _waiting(self) -> list[Key]:
         """Return the conversations for which somebody must be asked, longest waiting first."""
         found = [
             (it.waiting_since or it.opened, key)
-            for key, it in self._open.items()
+            for key, it in self.known.items()
             if waits(it) and (it.waiting_since or it.opened)
         ]
         return [key for _, key in sorted(found, key=lambda each: (each[0], each[1]))]

@@ -10,7 +10,8 @@ import pytest
 
 from shared.errors import EventTypeUnknown, TellonceError, TenantUnknown
 from shared.events import AgentSignedIn, IdentityClaimed
-from tests.router.samples import NOON, TENANT, call, message
+from shared.memory import FORGET_EVERY
+from tests.router.samples import NOON, TENANT, call, mail, message
 from tests.router.world import World
 
 
@@ -93,6 +94,49 @@ async def test_a_repeated_command_gets_the_reply_of_the_first_time(world: World)
     assert await world.commands.handle("accept_offer", TENANT, body) == first
     assert [event.type for event in first.events] == ["contact.accepted"]
     assert first.position == first.events[-1].sequence
+
+
+async def test_a_command_that_changed_nothing_is_remembered_too(world: World) -> None:
+    """She was at work already; the same command, delivered again after she left, does not bring her back."""
+    await world.on_duty("piotr")
+    body = world.body("piotr", "sign_in")
+    first = await world.commands.handle("sign_in", TENANT, body)
+    assert [each.type for each in first.events] == ["command.noted"]
+    await world.does("piotr", "set_status", status="signed_out")
+    assert await world.commands.handle("sign_in", TENANT, body) == first
+    assert (await world.agent("piotr")).status == "signed_out"
+
+
+async def test_one_command_id_for_two_conversations_is_two_decisions(world: World) -> None:
+    """Both release a slot of the same agent: two events, two ids."""
+    await world.on_duty("ewa")
+    for name in ("a", "b"):
+        await world.happens(message(name, name, handles=[mail(f"{name}@customer.example")]))
+    await world.offers()
+    for it in await world.conversations():
+        assert it.offer is not None
+        await world.does(
+            "ewa", "accept_offer", conversation=it.id, offer_id=it.offer.offer_id, id="take"
+        )
+        await world.does(
+            "ewa", "wrap_up", conversation=it.id, disposition="x", summary="x", id="wrap"
+        )
+        await world.does("ewa", "resolve", conversation=it.id, id="end")
+    assert (await world.agent("ewa")).working_on == frozenset()
+
+
+async def test_an_id_used_again_after_it_was_forgotten_gives_other_ids(world: World) -> None:
+    """A day later nobody remembers it: what it writes then is another event."""
+    it = await world.owned_by("piotr", message("hi"))
+    wish = {"conversation": it, "fact": "wish"}
+    await world.does("piotr", "record_fact", **wish, value="a", id="again")
+    world.clock.time += timedelta(hours=25)
+    world.ledger.forget_ids()
+    for number in range(2 * FORGET_EVERY):
+        await world.does("piotr", "record_fact", **wish, value=f"w{number}")
+    await world.does("piotr", "record_fact", **wish, value="b", id="again")
+    ids = [each.event.id for each in await world.recorded()]
+    assert len(ids) == len(set(ids))
 
 
 async def test_a_reply_tells_no_personal_data(world: World) -> None:

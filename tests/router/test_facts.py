@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from shared.events import FactCorrected, FactRepeated, FactStated
 from shared.packet import FACTS_PER_MESSAGE, TEXT_MAX_BYTES
@@ -72,6 +73,23 @@ async def test_a_message_states_sixteen_facts_at_most(world: World) -> None:
     fields = [("order", f"ORD-{number:06}") for number in range(2_000)]
     await world.happens(form("red", fields=fields))
     assert len(await known(world)) == FACTS_PER_MESSAGE
+
+
+@pytest.mark.parametrize(
+    ("title", "stated"),
+    [(f"Where is {PARCEL}?", True), (f"Re: Where is {PARCEL}?", False), (f"ODP: {PARCEL}", False)],
+)
+async def test_the_title_of_a_mail_is_part_of_what_she_wrote(
+    world: World, title: str, stated: bool
+) -> None:
+    """But not the title that she only answers."""
+    mail = message("please see the title", channel="email")
+    assert mail.personal is not None
+    personal = replace(mail.personal, title=title)
+    await world.happens(replace(mail, data=replace(mail.data, personal=personal)))
+    it = await world.conversation()
+    assert (PARCEL in {fact.value for fact in it.facts.values()}) is stated
+    assert (PARCEL in it.said[-1].text) is stated
 
 
 async def test_an_automatic_mail_states_nothing(world: World) -> None:

@@ -17,6 +17,8 @@ from tests.router.invariants import check
 from tests.router.world import World
 
 STEPS = 100
+DAYS_MAX = 20
+"""Rounds of work until everything is ended; a few conversations at a time per agent."""
 AGENTS = ("piotr", "ewa", "marek")
 PEOPLE: tuple[list[Handle], ...] = (
     [samples.phone(), samples.mail()],
@@ -52,7 +54,7 @@ class Hands:
     async def step(self) -> None:
         """Do one thing, then check everything."""
         step = self.random.choice(
-            [self.customer_calls, self.call_goes_on, self.customer_writes]
+            [self.customer_calls, self.call_goes_on, self.customer_writes, self.chat_goes_on]
             + [self.agent_comes_or_goes, self.time_passes, self.matter_ends]
             + [self.dispatched, self.answered, self.transfer_moves, self.agent_works] * 3
         )
@@ -115,6 +117,15 @@ class Hands:
         automatic = self.random.random() < 0.2
         event = samples.message(
             text, name, channel=channel, handles=who, at=at, in_reply_to=reply, automatic=automatic
+        )
+        await self.world.happens(event)
+
+    async def chat_goes_on(self) -> None:
+        """A session is used for ever: after its matter ended, by somebody who signed in meanwhile, by nobody known."""
+        self.count += 1
+        who, name = self.someone(), f"s{self.random.randint(1, 3)}"
+        event = samples.message(
+            self.random.choice(TEXTS), name, k=self.count, handles=who, at=self.now()
         )
         await self.world.happens(event)
 
@@ -197,6 +208,70 @@ class Hands:
             fields = {"disposition": "solved", "summary": "done"}
             await self.tries(it.owner, "wrap_up", conversation=it.id, **fields)
         await self.tries(it.owner, "resolve", conversation=it.id)
+
+    # -- the end of the day -------------------------------------------------------------------------
+
+    async def everybody_hangs_up(self) -> None:
+        for name, who in self.calls.items():
+            self.count += 1
+            await self.world.happens(
+                samples.call("ended", name, handles=who, at=self.now(), k=self.count)
+            )
+        self.calls.clear()
+
+    async def everybody_works(self) -> None:
+        """Everyone is there and takes what is offered, calls back what is owed, ends what is hers."""
+        for agent in AGENTS:
+            await self.tries(agent, "sign_in")
+        await self.world.offers()
+        for it in await self.world.conversations():
+            if it.offer is not None and it.transfer is not None:
+                key = it.transfer.transfer_id
+                await self.tries(
+                    it.offer.agent, "accept_transfer", conversation=it.id, transfer_id=key
+                )
+            elif it.offer is not None:
+                offer = it.offer
+                await self.tries(
+                    offer.agent, "accept_offer", conversation=it.id, offer_id=offer.offer_id
+                )
+            elif it.owner is not None:
+                await self._ends(it, it.owner)
+            elif it.waiting_contact is None:
+                await self._calls_back(it)
+        await self.world.passes(125)
+
+    async def _ends(self, it: Conversation, owner: str) -> None:
+        await self.tries(owner, "wrap_up", conversation=it.id, disposition="solved", summary="done")
+        await self.tries(owner, "resolve", conversation=it.id)
+
+    async def _calls_back(self, it: Conversation) -> None:
+        for key, callback in it.callbacks.items():
+            if callback.status == "open":
+                await self.tries(
+                    "ewa",
+                    "attempt_callback",
+                    conversation=it.id,
+                    callback_id=key,
+                    outcome="reached",
+                )
+
+
+@pytest.mark.parametrize("seed", range(200, 212))
+async def test_every_matter_can_be_ended(seed: int) -> None:
+    """After a random history everybody hangs up and everybody works: nothing stays open that nobody could end."""
+    hands = Hands(seed)
+    await hands.begin()
+    for _ in range(STEPS):
+        await hands.step()
+    await hands.everybody_hangs_up()
+    for _ in range(DAYS_MAX):
+        await hands.everybody_works()
+        if all(it.resolved for it in await hands.world.conversations()):
+            break
+    await check(hands.world)
+    left = [it for it in await hands.world.conversations() if not it.resolved]
+    assert [(it.owner, it.queue, it.callbacks) for it in left] == []
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -40,6 +40,18 @@ async def test_a_promise_is_kept_in_time_or_late(world: World) -> None:
     assert code == "promise.not_open"
 
 
+@pytest.mark.parametrize(
+    "due", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-11-22T11:59:59Z"]
+)
+async def test_a_promise_is_due_after_it_is_made_and_within_ten_years(
+    world: World, due: str
+) -> None:
+    """No calendar can hold some of these times, and nobody could keep any of them."""
+    it = await world.owned_by("piotr", message("hello"))
+    code = await world.refused("piotr", "make_promise", conversation=it, text="x", due=due)
+    assert code == "promise.due_invalid"
+
+
 async def test_a_promise_outlives_the_matter(world: World) -> None:
     """What was promised can be kept after the conversation was resolved; nothing else happens there any more."""
     it = await world.owned_by("piotr", message("hello"))

@@ -121,11 +121,11 @@ class World:
         self.timers = MemoryTimers()
         self.history = KnownTo()
         self.policy = policy or a_policy()
-        self._restart()
+        self.restart()
         self._commands_given = 0
         self._fired: list[Timer] = []
 
-    def _restart(self) -> None:
+    def restart(self) -> None:
         """Forget everything that is not in the ledger, as a new process does."""
         store = Store(self.ledger, cached=1_000, retries=20)
         clerk = Clerk(store, self.timers, Policies(self.policy), SECRETS, self.clock)
@@ -167,7 +167,7 @@ class World:
     def _forget(self) -> None:
         """On a replica that lags every act is a new process's: what it cached would hide the lag."""
         if self.lags:
-            self._restart()
+            self.restart()
 
     def _restart_commands(self) -> None:
         store = Store(self.ledger, cached=1_000, retries=20)
@@ -197,14 +197,14 @@ class World:
     async def offers(self) -> list[str]:
         """The dispatcher looks at everybody who waits, twice."""
         before = await self.ledger.position()
-        await self._dispatch()
+        await self.dispatch()
         position = await self.ledger.position()
-        await self._dispatch()
+        await self.dispatch()
         if not self.lags:  # else a free agent may be seen later
             assert await self.ledger.position() == position, "the same wait was offered twice"
         return await self.types(after=before)
 
-    async def _dispatch(self) -> None:
+    async def dispatch(self) -> None:
         if self.dispatcher.position < await self.ledger.position():
             batches = self.ledger.follow(self.dispatcher.position)
             self.codec.lenient = True
@@ -223,11 +223,11 @@ class World:
         for attempt in (1, 2):
             position = await self.ledger.position()
             for timer in self._fired:
-                await self._fire(timer, attempt)
+                await self.fire(timer, attempt)
         assert await self.ledger.position() == position, "a timer decided twice"
         return await self.types(after=before)
 
-    async def _fire(self, timer: Timer, attempt: int) -> None:
+    async def fire(self, timer: Timer, attempt: int) -> None:
         arrived = Arrived("fired.0.x", msgspec.json.encode(timer), attempt, 1)
         try:
             await self.fired_timers.ask(arrived)
