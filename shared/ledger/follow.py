@@ -3,7 +3,7 @@
 An atomic batch is never split: what comes of it is held until its last message is there.
 The consumer lives in one server's memory and is lost with it, and what was on its way to a broken connection is lost
 too: then another one is made from where we stand.
-A gap is believed only when the leader confirms it.
+A gap, and a stream that no longer holds what was yielded, are believed only when the leader confirms them.
 """
 
 from __future__ import annotations
@@ -15,52 +15,55 @@ from uuid import uuid4
 
 from shared.bus import Bus
 from shared.bus.deliveries import Delivery, StoredMessage
-from shared.bus.feed import ConsumerGone, Feed
+from shared.bus.feed import STREAM_NOT_FOUND, ConsumerGone, Feed
 from shared.errors import BusUnavailable, JetStreamRefused, StreamDrift, TellonceError
 
 FOLLOW_BATCH_EVENTS = 500
 FOLLOW_WAIT_SECONDS = 5.0
 INACTIVE_SECONDS = 30
 RETRY_DELAY_SECONDS = 0.1
+LOOKS = 5
+"""A leader that has just changed may not show the newest messages for a moment: look so often, RETRY_DELAY apart."""
 BATCH = "Nats-Batch-Id"
 COMMIT = "Nats-Batch-Commit"
 """Our writer puts it on the last stored message (ADR-50 also knows a commit that stores none; nobody here uses it)."""
 DELETE_TIMEOUT_SECONDS = 0.5
 
 
-class _Lost(Exception):
-    """A delivery does not continue where the last one ended."""
-
-
 async def follow(
-    bus: Bus, stream: str, after: int
+    bus: Bus, stream: str, after: int, known: StoredMessage | None = None
 ) -> AsyncGenerator[Sequence[StoredMessage], None]:
-    """Yield batches of all messages after `after`, for ever.
+    """Yield batches of all messages after `after`, for ever. `known`: one that was yielded before, if any.
 
-    Raises: StreamDrift when a sequence is missing; BusUnavailable when the bus was closed for good.
+    Raises: StreamDrift when a sequence is missing, or when the stream went back behind what was yielded, also if it
+    has grown again since; BusUnavailable when the bus was closed for good.
     """
-    await _check_not_gone_back(bus, stream, after)
     while True:
         try:
-            async with contextlib.aclosing(_one_consumer(bus, stream, after)) as batches:
+            async with contextlib.aclosing(_one_consumer(bus, stream, after, known)) as batches:
                 async for messages in batches:
-                    after = messages[-1].sequence
+                    known = messages[-1]
+                    after = known.sequence
                     yield messages
         except (ConsumerGone, BusUnavailable):
             if bus.closed:
                 raise
-            await asyncio.sleep(RETRY_DELAY_SECONDS)
-        except _Lost:
-            await _check_missing(bus, stream, after)
+        await asyncio.sleep(RETRY_DELAY_SECONDS)
 
 
 async def _one_consumer(
-    bus: Bus, stream: str, after: int
+    bus: Bus, stream: str, after: int, known: StoredMessage | None
 ) -> AsyncGenerator[Sequence[StoredMessage], None]:
-    """Yield what one consumer gives, up to the first gap. Raises: _Lost, ConsumerGone, BusUnavailable."""
+    """Yield what one consumer gives over one connection, up to what was lost on the way.
+
+    First the consumer, then the check: a stream that is replaced later takes its consumers with it.
+    Raises: StreamDrift, ConsumerGone, BusUnavailable.
+    """
+    generation = bus.generation
     consumer = await _create(bus, stream, after)
     held: list[StoredMessage] = []
     try:
+        await _check_not_gone_back(bus, stream, after, known)
         async with Feed(
             bus,
             stream,
@@ -70,6 +73,8 @@ async def _one_consumer(
         ) as feed:
             while True:
                 deliveries = [d for d in await feed.next() if d.sequence > after]
+                if bus.generation != generation:
+                    return
                 messages = _contiguous(deliveries, after)
                 held.extend(messages)
                 after += len(messages)
@@ -78,7 +83,8 @@ async def _one_consumer(
                     yield held[:whole]
                     del held[:whole]
                 if len(messages) < len(deliveries):
-                    raise _Lost
+                    await _check_missing(bus, stream, after + 1)
+                    return
     finally:
         await _delete(bus, stream, consumer)
 
@@ -104,6 +110,7 @@ def _whole(messages: Sequence[StoredMessage]) -> int:
 
 
 async def _create(bus: Bus, stream: str, after: int) -> str:
+    """Return the name of a new consumer. Raises: StreamDrift when there is no such stream; as `Bus.api`."""
     name = f"follow-{uuid4().hex}"
     start: dict[str, object] = {"deliver_policy": "all"}
     if after:
@@ -116,7 +123,12 @@ async def _create(bus: Bus, stream: str, after: int) -> str:
         "inactive_threshold": INACTIVE_SECONDS * 1_000_000_000,
         **start,
     }
-    await bus.api(f"CONSUMER.CREATE.{stream}.{name}", {"stream_name": stream, "config": config})
+    try:
+        await bus.api(f"CONSUMER.CREATE.{stream}.{name}", {"stream_name": stream, "config": config})
+    except JetStreamRefused as error:
+        if error.details.get("err_code") == STREAM_NOT_FOUND:
+            raise StreamDrift(stream=stream, field="name") from error
+        raise
     return name
 
 
@@ -129,26 +141,31 @@ async def _delete(bus: Bus, stream: str, consumer: str) -> None:
             )
 
 
-async def _check_not_gone_back(bus: Bus, stream: str, after: int) -> None:
-    while True:
-        try:
-            info = await bus.api(f"STREAM.INFO.{stream}")
-        except JetStreamRefused as error:
-            raise StreamDrift(stream=stream, field="name") from error
-        except BusUnavailable:
-            if bus.closed:
-                raise
-            await asyncio.sleep(RETRY_DELAY_SECONDS)
-            continue
-        if int(info["state"]["last_seq"]) < after:
-            raise StreamDrift(stream=stream, field="last_seq", wanted=after)
-        return
+async def _check_not_gone_back(
+    bus: Bus, stream: str, after: int, known: StoredMessage | None
+) -> None:
+    """Raises: StreamDrift when there is nothing at `after`, or another message than the one known."""
+    unknown = known is None or known.sequence < after
+    if after and unknown and await _held(bus, stream, after) is None:
+        raise StreamDrift(stream=stream, field="last_seq", wanted=after)
+    if known is not None:
+        stored = await _held(bus, stream, known.sequence)
+        if stored is None or (stored.subject, stored.body) != (known.subject, known.body):
+            raise StreamDrift(stream=stream, field="sequence", replaced=known.sequence)
 
 
-async def _check_missing(bus: Bus, stream: str, after: int) -> None:
+async def _check_missing(bus: Bus, stream: str, sequence: int) -> None:
     """Raises: StreamDrift when the leader does not hold the next message either."""
-    try:
-        if await bus.leader_get(stream, sequence=after + 1) is None:
-            raise StreamDrift(stream=stream, field="sequence", missing=after + 1)
-    except BusUnavailable:
-        await asyncio.sleep(RETRY_DELAY_SECONDS)
+    if await _held(bus, stream, sequence) is None:
+        raise StreamDrift(stream=stream, field="sequence", missing=sequence)
+
+
+async def _held(bus: Bus, stream: str, sequence: int) -> StoredMessage | None:
+    """Return what the leader holds at a sequence. Raises: as `Bus.leader_get`."""
+    for look in range(LOOKS):
+        if look:
+            await asyncio.sleep(RETRY_DELAY_SECONDS)
+        stored = await bus.leader_get(stream, sequence=sequence)
+        if stored is not None:
+            return stored
+    return None

@@ -67,6 +67,7 @@ class NatsLedger:
         self._batches = asyncio.Semaphore(self._limits.open_batches)
         self._batch_scope = bus.new_inbox()
         self._batch_number = 0
+        self._followed: StoredMessage | None = None
 
     # -- writing --------------------------------------------------------------------------------------
 
@@ -221,9 +222,15 @@ class NatsLedger:
         raise LedgerUnavailable()
 
     async def follow(self, after: int) -> AsyncIterator[Sequence[Recorded]]:
-        """See `shared.ledger.Ledger.follow`: an unacknowledged consumer, made again whenever it is lost."""
-        async with contextlib.aclosing(follow(self._bus, self._stream, after)) as batches:
+        """See `shared.ledger.Ledger.follow`: an unacknowledged consumer, made again whenever it is lost.
+
+        Once it has followed, a client never follows a ledger again that holds something else there, whatever `after`:
+        only a new client, which knows nothing, does.
+        """
+        following = follow(self._bus, self._stream, after, self._followed)
+        async with contextlib.aclosing(following) as batches:
             async for messages in batches:
+                self._followed = messages[-1]
                 yield await self._recorded(messages)
 
     async def _read_any(self, subject: str, after: int) -> list[StoredMessage]:

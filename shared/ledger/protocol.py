@@ -93,7 +93,7 @@ class LedgerReader(Protocol):
 
         The events of one append are never split over two batches. It survives reconnects.
 
-        Raises: StreamDrift when a sequence is missing.
+        Raises: StreamDrift when a sequence is missing or the ledger no longer holds what was followed.
         """
         ...
 
