@@ -36,12 +36,17 @@ async def run(seed: int, folder: Path) -> None:
     """Measure everything, one after another."""
     print(told(seed))
     print(f"\n{HEAD}", flush=True)
-    for figure in await appends.compare(folder, seed):
-        print(figure.line(), flush=True)
+    figures, ran_on = await appends.compare(folder, seed)
+    show(*(figure.line() for figure in figures), f"    on {ran_on}")
     delays, events = await end_to_end.measure(folder, seed)
-    figure = await projecting.compare(folder, multiplied(events, PROJECTED_EVENTS))
-    print(figure.line(), flush=True)
-    print("\n".join(delays.lines()), flush=True)
+    figure, ran_on = await projecting.compare(folder, multiplied(events, PROJECTED_EVENTS))
+    show(figure.line(), f"    on {ran_on}")
+    show(*delays.lines(), f"    on {delays.ran_on}")
+
+
+def show(*lines: str) -> None:
+    """Print what is known so far."""
+    print("\n".join(lines), flush=True)
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from shared.ledger import Write
 from shared.ledger.jetstream import NatsLedger
 from shared.streams import LEDGER, stream_configs
 from tests.bench.figures import Ratios, alternate, timed
-from tests.bench.place import Beside, make_streams_beside
+from tests.bench.place import Beside, make_streams_beside, nats_told
 from tests.support.ledger import TENANT, event
 
 ROUNDS = 15
@@ -84,9 +84,10 @@ class Appends:
         return measure
 
 
-async def compare(folder: Path, seed: int) -> list[Ratios]:
-    """Return the comparisons: one at a time, many in flight, and an atomic batch of two."""
+async def compare(folder: Path, seed: int) -> tuple[list[Ratios], str]:
+    """Return the comparisons (one at a time, many in flight, an atomic batch of two) and what they ran on."""
     async with EmbeddedNats(folder / "nats") as server:
+        ran_on = await nats_told(server.monitor_url)
         client = await nats.connect(server.url)
         bus, beside = Bus.of(client), Beside.of(client)
         config = next(each for each in stream_configs() if each["name"] == LEDGER)
@@ -111,4 +112,4 @@ async def compare(folder: Path, seed: int) -> list[Ratios]:
             for what, ours, bare, count, width in plan
         ]
         await client.close()
-    return found
+    return found, ran_on

@@ -30,7 +30,14 @@ from shared.ledger.jetstream import NatsLedger
 from shared.streams import LEDGER
 from shared.timers import NatsTimers
 from tests.bench.figures import Pace, timed
-from tests.bench.place import Beside, beside, copied, make_streams_beside, read_json
+from tests.bench.place import (
+    Beside,
+    beside,
+    copied,
+    make_streams_beside,
+    read_json,
+    stack_told,
+)
 
 ROUNDS = 8
 CALLS_PER_ROUND = 5
@@ -42,10 +49,11 @@ TENANT, CHANNEL, ACCOUNT = "demo", "twilio_voice", "hotline"
 
 @dataclass
 class Delays:
-    """Seconds: of whole calls, and of each part by name."""
+    """Seconds: of whole calls, and of each part by name. `ran_on`: what the servers said of themselves."""
 
     whole: list[list[float]] = field(default_factory=list)
     parts: dict[str, list[list[float]]] = field(default_factory=dict)
+    ran_on: str = ""
 
     def lines(self) -> list[str]:
         """Return the ratio per round as min, median, max; then the median of every part."""
@@ -225,6 +233,7 @@ async def measure(folder: Path, seed: int) -> tuple[Delays, list[Recorded]]:
         ledger = NatsLedger(bus, PlainCodec())
         sample = await _batch_events(ledger, calls.conversations[0])
         delays = await _rounds(calls, Parts(bus, other, sample, calls))
+        delays.ran_on = await stack_told(stack)
         return delays, await _everything(ledger)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import random
@@ -11,15 +12,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import asyncpg
+import httpx
 import msgspec
 from typing_extensions import override
 
 from shared import streams
 from shared.bus import Bus
 from shared.bus.deliveries import Message
-from shared.embedded import binaries
+from shared.embedded.ports import LOOPBACK
+from shared.embedded.stack import EmbeddedStack
 from shared.ids import scoped_id
 
+DURABILITY = ("fsync", "synchronous_commit", "full_page_writes")
 BESIDE = "bench"
 """First token of all subjects beside the real ones."""
 _ID = re.compile(rb"\b[a-z2-7]{32}\b")
@@ -27,22 +32,52 @@ _PHONE = re.compile(rb"\+4860\d{7}")
 
 
 def told(seed: int) -> str:
-    """Return what was measured on: versions, sync mode, machine, seed."""
+    """Return what was measured on: libraries, machine, seed; the servers are asked while they run."""
     processor = "unknown"
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         named = re.search(r"^model name\s*:\s*(.+)$", cpuinfo.read_text(), re.MULTILINE)
         processor = named.group(1) if named else platform.machine()
-    nats = ".".join(map(str, binaries.version(binaries.nats_server())))
-    postgres = ".".join(map(str, binaries.version(binaries.postgres_folder() / "postgres")))
     packages = ", ".join(
         f"{name} {version(name)}" for name in ("nats-py", "faststream", "asyncpg", "msgspec")
     )
     return (
-        f"nats-server {nats} (sync_interval: always, one node), postgres {postgres} (fsync and synchronous_commit on)\n"
         f"{packages}, python {platform.python_version()}\n"
         f"{os.cpu_count()} x {processor}, {platform.system()} {platform.release()}; seed {seed}"
     )
+
+
+async def nats_told(monitor_url: str) -> str:
+    """Return what a running nats-server says of itself: version, nodes, how it syncs."""
+    async with httpx.AsyncClient(base_url=monitor_url, trust_env=False) as client:
+        said = (await client.get("/varz")).raise_for_status().json()
+    config = said["jetstream"]["config"]
+    seconds = config["sync_interval"] / 1e9
+    sync = "always" if config.get("sync_always") else f"{seconds:g} s"
+    nodes = "a cluster" if said.get("cluster", {}).get("name") else "one node"
+    return f"nats-server {said['version']} ({nodes}, sync_interval: {sync})"
+
+
+async def postgres_told(dsn: str) -> str:
+    """Return what a running Postgres says of itself: version, and what a commit waits for."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        number, *values = [
+            await connection.fetchval(f"SHOW {name}") for name in ("server_version", *DURABILITY)
+        ]
+    finally:
+        await connection.close()
+    shown = ", ".join(f"{name}: {value}" for name, value in zip(DURABILITY, values, strict=True))
+    return f"postgres {number} ({shown})"
+
+
+async def stack_told(stack: EmbeddedStack) -> str:
+    """Return what the servers of a running stack say of themselves; one given by its address is not monitored."""
+    nats = "a nats-server given by its address"
+    if "nats" in stack.status().pids:
+        port = json.loads((stack.folder / "ports.json").read_text("utf-8"))["nats_monitor"]
+        nats = await nats_told(f"http://{LOOPBACK}:{port}")
+    return f"{nats}, {await postgres_told(stack.addresses['postgres'])}"
 
 
 class Beside(Bus):

@@ -15,6 +15,7 @@ from shared.embedded.postgres import EmbeddedPostgres
 from shared.ledger import Recorded
 from shared.settings import Settings
 from tests.bench.figures import Ratios, alternate, timed
+from tests.bench.place import postgres_told
 
 ROUNDS = 7
 TABLES = (
@@ -95,9 +96,10 @@ async def _empty_generation(session: Session) -> generations.Generation:
     return await generations.make_building(session)
 
 
-async def compare(folder: Path, events: Sequence[Recorded]) -> Ratios:
-    """Return the comparison over these events."""
+async def compare(folder: Path, events: Sequence[Recorded]) -> tuple[Ratios, str]:
+    """Return the comparison over these events, and what it ran on."""
     async with EmbeddedPostgres(folder / "postgres") as server:
         both = Projecting(server.dsn, events)
         what = f"projection / COPY, {len(events)} events"
-        return await alternate(what, ROUNDS, 1, both.project, both.copy)
+        ran_on = await postgres_told(server.dsn)
+        return await alternate(what, ROUNDS, 1, both.project, both.copy), ran_on
