@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import msgspec
 from msgspec.structs import replace
 
@@ -35,10 +33,3 @@ def evolve(identity: Identity, sequence: int, event: AnyEvent) -> Identity:
             )
         case _:
             return changed
-
-
-def fold(events: Iterable[tuple[int, AnyEvent]], start: Identity = UNCLAIMED) -> Identity:
-    """Return the identity after (sequence, event) pairs in ledger order."""
-    for sequence, event in events:
-        start = evolve(start, sequence, event)
-    return start

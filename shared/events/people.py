@@ -128,7 +128,7 @@ class AgentReserved(
 
 
 class AgentReleasedOpen(Part, frozen=True, kw_only=True):
-    """`reason`: `rejected`, `expired`, `abandoned`, `transferred`, `resolved`, `cancelled`."""
+    """`reason`: `rejected`, `expired`, `abandoned`, `transferred`, `withdrawn`, `off_duty`, `resolved`."""
 
     agent: AgentId
     conversation: ConversationId
