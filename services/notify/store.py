@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,10 +11,12 @@ from dataclasses import dataclass
 
 from services.notify.domain.commands import AnyCommand
 from services.notify.domain.decisions import decide
+from services.notify.domain.occasions import Before
 from services.notify.domain.state import NONE_YET, Notifications, fold
+from shared import conversation as conversations
 from shared import subjects
 from shared.errors import LedgerConflict, TellonceError
-from shared.events import NotificationEvent
+from shared.events import AnyEvent, NotificationEvent
 from shared.ledger import Ledger, Write
 
 CONFLICT_DELAY_SECONDS = 0.02
@@ -60,6 +63,16 @@ class NotificationStore:
         state = fold(((each.sequence, each.event) for each in found), start)
         self._keep(tenant, conversation, state)
         return state
+
+    async def before(self, event: AnyEvent) -> Before:
+        """Return how the conversation of an event stood just before it.
+
+        Raises: EventTypeUnknown, NotAnEvent, LedgerUnavailable.
+        """
+        found = await self._ledger.read_leader(event.tenant, event.aggregate)
+        earlier = list(itertools.takewhile(lambda each: each.event.id != event.id, found))
+        conversation = conversations.fold((each.sequence, each.event) for each in earlier)
+        return Before(conversation, frozenset(each.event.id for each in earlier))
 
     async def decide(self, command: AnyCommand, before: BeforeAppend = _nothing) -> Decided:
         """Decide and append; on a conflict reload and decide again, `retries` times at most.

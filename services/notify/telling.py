@@ -11,26 +11,26 @@ from services.notify.domain.commands import (
     AnyCommand,
     Escalate,
     RecordSent,
-    TellOwner,
-    TellQueue,
     origin,
 )
 from services.notify.domain.decisions import SCREEN
+from services.notify.domain.occasions import (
+    DEPEND_ON_BEFORE,
+    NOTHING_BEFORE,
+    OnOccasion,
+    command_on,
+)
 from services.notify.domain.people import escalates_to
 from services.notify.domain.state import Notification
 from services.notify.store import Decided, NotificationStore
 from shared.clock import Clock
 from shared.events import (
     AnyEvent,
-    CallbackReached,
-    ContactAccepted,
-    ContactQueued,
     ConversationId,
     NotificationEvent,
     NotificationId,
     NotificationRequested,
     PacketId,
-    TransferAccepted,
 )
 from shared.policy import Policies
 from shared.serving import Later
@@ -58,11 +58,11 @@ class Telling:
         self._clock = clock
 
     async def on_event(self, event: AnyEvent) -> None:
-        """Handle one ledger event: a new request or a new owner; any other is nothing to us.
+        """Handle one ledger event: a new request, a new owner, work on either; any other is nothing to us.
 
         Raises: what the ledger, the bus and the policy raise; handled again, it goes on where it stopped.
         """
-        command = self._command(event)
+        command = await self._command(event)
         if command is None:
             return
         decided = await self.store.decide(command, self._arm)
@@ -112,26 +112,14 @@ class Telling:
             message = _message(command, known, escalated=known.escalated_to)
             await self._screens.show(command.tenant, message)
 
-    def _command(self, event: AnyEvent) -> TellQueue | TellOwner | None:
+    async def _command(self, event: AnyEvent) -> OnOccasion | None:
         if event.conversation is None:
             return None
+        before = NOTHING_BEFORE
+        if isinstance(event, DEPEND_ON_BEFORE):
+            before = await self.store.before(event)
         now = self._clock.now()
-        match event:
-            case ContactQueued():
-                return TellQueue(
-                    **origin(event, now),
-                    contact_id=event.open.contact_id,
-                    queue=event.open.queue,
-                    escalates=self._deadline(event.tenant, now),
-                )
-            case ContactAccepted() | TransferAccepted() | CallbackReached():
-                return TellOwner(
-                    **origin(event, now),
-                    agent=event.open.agent,
-                    escalates=self._deadline(event.tenant, now),
-                )
-            case _:
-                return None
+        return command_on(event, before, now, lambda: self._deadline(event.tenant, now))
 
     def _deadline(self, tenant: str, now: datetime) -> datetime:
         return now + timedelta(seconds=self._policies.of(tenant).times.notification_seconds)

@@ -10,19 +10,31 @@ from shared.events import (
     DATA_SCHEMA,
     AgentId,
     AnyEvent,
+    CallbackAttempted,
+    CallbackAttemptedOpen,
     CallbackId,
     CallbackReached,
     CallbackReachedOpen,
+    CallbackRequested,
+    CallbackRequestedOpen,
     ContactAccepted,
     ContactAcceptedOpen,
     ContactId,
     ContactQueued,
     ContactQueuedOpen,
+    ContactWrappedUp,
+    ContactWrappedUpOpen,
+    ContactWrappedUpPersonal,
     ConversationId,
+    ConversationJoined,
+    ConversationJoinedOpen,
     CustomerId,
     Data,
     EventId,
     MessageId,
+    MessageReceived,
+    MessageReceivedOpen,
+    MessageReceivedPersonal,
     MessageRequested,
     MessageRequestedOpen,
     MessageRequestedPersonal,
@@ -31,7 +43,12 @@ from shared.events import (
     PacketId,
     TransferAccepted,
     TransferAcceptedOpen,
+    TransferClosedOpen,
+    TransferExpired,
     TransferId,
+    TransferRejected,
+    TransferRejectedOpen,
+    TransferRejectedPersonal,
 )
 from shared.ids import scoped_id
 
@@ -95,6 +112,66 @@ def reached(event_id: str, agent: str = "piotr") -> CallbackReached:
     return CallbackReached(**envelope(event_id), data=Data(open=told, personal=Nothing()))
 
 
+def joined(event_id: str, contact: str = "mail-1", owner: str | None = "piotr") -> AnyEvent:
+    told = ConversationJoinedOpen(
+        contact_id=ContactId(contact),
+        channel="email",
+        account="shop",
+        rule="join.only_active",
+        policy_version="v1",
+        to_owner=None if owner is None else AgentId(owner),
+    )
+    return ConversationJoined(**envelope(event_id), data=Data(open=told, personal=Nothing()))
+
+
+def expired(event_id: str, returned_to: str = "queue-warehouse") -> TransferExpired:
+    told = TransferClosedOpen(transfer_id=TransferId("transfer-1"), returned_to=returned_to)
+    return TransferExpired(**envelope(event_id), data=Data(open=told, personal=Nothing()))
+
+
+def refused(event_id: str, returned_to: str | None = "queue-warehouse") -> TransferRejected:
+    told = TransferRejectedOpen(
+        transfer_id=TransferId("transfer-1"),
+        agent=AgentId("ewa"),
+        final=returned_to is not None,
+        returned_to=returned_to,
+    )
+    why = TransferRejectedPersonal(reason="not ours")
+    return TransferRejected(**envelope(event_id), data=Data(open=told, personal=why))
+
+
+def owed(event_id: str, callback: str = "callback-1", queue: str = "hotline") -> CallbackRequested:
+    told = CallbackRequestedOpen(
+        callback_id=CallbackId(callback),
+        contact_id=ContactId("call-9"),
+        queue=queue,
+        due=NOW,
+        reason="missed",
+    )
+    return CallbackRequested(**envelope(event_id), data=Data(open=told, personal=Nothing()))
+
+
+def tried(event_id: str, callback: str = "callback-1", agent: str = "piotr") -> CallbackAttempted:
+    told = CallbackAttemptedOpen(callback_id=CallbackId(callback), agent=AgentId(agent), attempt=1)
+    return CallbackAttempted(**envelope(event_id), data=Data(open=told, personal=Nothing()))
+
+
+def wrapped_up(event_id: str, contact: str = "mail-1", agent: str = "piotr") -> ContactWrappedUp:
+    told = ContactWrappedUpOpen(
+        contact_id=ContactId(contact), agent=AgentId(agent), disposition="solved"
+    )
+    how = ContactWrappedUpPersonal(summary="It is solved.")
+    return ContactWrappedUp(**envelope(event_id), data=Data(open=told, personal=how))
+
+
+def received(event_id: str, contact: str = "mail-1") -> MessageReceived:
+    told = MessageReceivedOpen(
+        contact_id=ContactId(contact), channel="email", account="shop", provider_id=contact
+    )
+    said = MessageReceivedPersonal(text="Where is it?")
+    return MessageReceived(**envelope(event_id), data=Data(open=told, personal=said))
+
+
 def message(
     event_id: str,
     *,
@@ -106,9 +183,10 @@ def message(
     references: list[str] | None = None,
     account: str = "shop",
     channel: str = "email",
+    agent: str = "marek",
 ) -> MessageRequested:
     told = MessageRequestedOpen(
-        message_id=MessageId(message_id), channel=channel, account=account, agent=AgentId("marek")
+        message_id=MessageId(message_id), channel=channel, account=account, agent=AgentId(agent)
     )
     written = MessageRequestedPersonal(
         to=to, title=title, text=text, in_reply_to=in_reply_to, references=references or []

@@ -6,15 +6,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from services.notify.domain.commands import (
     Acknowledge,
+    Answer,
     AnyCommand,
+    Attend,
     Escalate,
     IntendMessage,
     RecordSent,
     TellOwner,
-    TellQueue,
+    TellRequest,
 )
 from services.notify.domain.decisions import decide, notification_id
 from services.notify.domain.state import Notifications, evolve, fold
@@ -22,7 +25,6 @@ from shared import policy
 from shared.errors import CommandForbidden, CommandIdReused, NotificationUnknown
 from shared.events import (
     AgentId,
-    ContactId,
     MessageId,
     NotificationAcknowledged,
     NotificationEscalated,
@@ -41,14 +43,34 @@ def base(cause: str, **more: Any) -> dict[str, Any]:
     return {"tenant": TENANT, "conversation": CONVERSATION, "cause": cause, "now": NOW, **more}
 
 
-def tell_queue(cause: str, contact: str = "call-1") -> TellQueue:
-    return TellQueue(
-        **base(cause), contact_id=ContactId(contact), queue="hotline", escalates=ESCALATES
+def tell_queue(
+    cause: str, request: str = "call-1", recipient: str = "queue-hotline"
+) -> TellRequest:
+    return TellRequest(**base(cause), request=request, recipient=recipient, escalates=ESCALATES)
+
+
+def tell_owner(cause: str, agent: str = "piotr", before: str | None = None) -> TellOwner:
+    owned_before = None if before is None else AgentId(before)
+    return TellOwner(
+        **base(cause),
+        agent=AgentId(agent),
+        owned_before=owned_before,
+        earlier=earlier(cause),
+        escalates=ESCALATES,
     )
 
 
-def tell_owner(cause: str, agent: str = "piotr") -> TellOwner:
-    return TellOwner(**base(cause), agent=AgentId(agent), escalates=ESCALATES)
+def earlier(cause: str) -> frozenset[str]:
+    """The events before `e<n>`."""
+    return frozenset(f"e{n}" for n in range(int(cause.removeprefix("e"))))
+
+
+def attend(cause: str, *requests: str) -> Attend:
+    return Attend(**base(cause), agent=AgentId("piotr"), requests=requests)
+
+
+def answer(cause: str) -> Answer:
+    return Answer(**base(cause), agent=AgentId("piotr"), earlier=earlier(cause))
 
 
 def intend(cause: str) -> IntendMessage:
@@ -155,13 +177,60 @@ def test_each_change_of_owner_is_told() -> None:
     assert requested.open.recipient == "agent-ewa"
 
 
+def test_who_owns_it_already_is_not_told_again() -> None:
+    """A second call of her own customer changes no owner; that she took it acknowledges what she was told of it."""
+    state = given(
+        tell_queue("e1"), tell_owner("e2"), tell_queue("e3", "call-2/owner", "agent-piotr")
+    )
+    (acknowledged,) = then(state, tell_owner("e4", before="piotr"), NotificationAcknowledged)
+    assert acknowledged.open.notification_id == notification_id(tell_queue("e3", "call-2/owner"))
+    then(given(tell_owner("e2")), tell_owner("e4", before="piotr"))
+
+
+def test_who_takes_back_what_had_left_her_is_told() -> None:
+    """It was nobody's in between: she owns it anew."""
+    then(given(tell_owner("e1")), tell_owner("e2", before=None), NotificationRequested)
+
+
+def test_work_on_a_request_acknowledges_it_and_no_other() -> None:
+    """Who wraps a contact up has seen it; what else she or her queue was told stays open."""
+    state = given(
+        tell_queue("e1"),
+        tell_queue("e2", "mail-1/owner", "agent-piotr"),
+        tell_queue("e3", "mail-2/owner", "agent-piotr"),
+    )
+    (event,) = then(state, attend("e4", "mail-1", "mail-1/owner"), NotificationAcknowledged)
+    assert event.open.notification_id == notification_id(tell_queue("e2", "mail-1/owner"))
+    assert (event.open.by, event.open.through) == ("piotr", "acceptance")
+    then(state, attend("e5", "mail-9"))
+
+
+def test_an_answer_acknowledges_all_that_its_writer_was_told() -> None:
+    """She has read what she answers; what her queue or a colleague was told stays open."""
+    hers = (
+        tell_queue("e2", "mail-1/owner", "agent-piotr"),
+        tell_queue("e3", "mail-2/owner", "agent-piotr"),
+    )
+    state = given(tell_queue("e1"), *hers, tell_queue("e4", "mail-3/owner", "agent-ewa"))
+    events = then(state, answer("e5"), NotificationAcknowledged, NotificationAcknowledged)
+    assert [each.open.notification_id for each in events] == [notification_id(n) for n in hers]
+    then(given(tell_owner("e1")), answer("e2"))
+
+
+def test_nothing_acknowledges_what_came_after_it() -> None:
+    """An event that is delivered again, late, says nothing about requests that are younger than it."""
+    state = given(tell_queue("e3", "mail-1/owner", "agent-piotr"))
+    then(state, answer("e2"))
+    then(state, tell_owner("e2", before="piotr"))
+
+
 def test_the_same_decision_has_the_same_ids() -> None:
     """Decided by another process at another time, the events have the same ids: the ledger keeps one of each."""
     later = tell_owner("e2")
     first = decide(given(tell_queue("e1")), later)
     second = decide(
         given(tell_queue("e1")),
-        type(later)(**base("e2", now=ESCALATES), agent=AgentId("piotr"), escalates=ESCALATES),
+        replace(later, now=ESCALATES),
     )
     assert [each.id for each in first] == [each.id for each in second]
 

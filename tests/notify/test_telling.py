@@ -13,7 +13,7 @@ from services.notify.telling import ASK_AGAIN_SECONDS, TIMER_KIND, Telling
 from shared import policy, subjects
 from shared.errors import CommandForbidden, EventTypeUnknown
 from shared.events import AgentId, AnyEvent, NotificationId
-from shared.ledger import Recorded
+from shared.ledger import Recorded, Write
 from shared.ledger.twin import MemoryLedger
 from shared.serving import Later
 from shared.settings import Settings
@@ -47,6 +47,11 @@ class World:
         self.screens.fuse = self.timers.fuse = fuse
         store = NotificationStore(FusedLedger(self.ledger, fuse), cached=16, retries=3)
         return Telling(store, cast("Screens", self.screens), self.timers, POLICIES, FixedClock())
+
+    async def happens(self, *events: AnyEvent) -> None:
+        """The router has written these events; nobody has told anybody yet."""
+        write = Write(subjects.conversation(CONVERSATION), 0, events)
+        await self.ledger.append(TENANT, [write])
 
     async def events(self) -> list[AnyEvent]:
         found = await self.ledger.read(TENANT, subjects.notification(CONVERSATION))
@@ -119,6 +124,7 @@ async def test_killed_at_any_step_a_request_is_told(at: int) -> None:
 async def test_killed_at_any_step_a_new_owner_is_told(event: AnyEvent, at: int) -> None:
     """However ownership moves: the request is acknowledged once and the owner told once, with her packet."""
     world = World()
+    await world.happens(queued("e1"), event)
     await world.telling().on_event(queued("e1"))
     with pytest.raises(Killed):
         await world.telling(Fuse(at)).on_event(event)

@@ -10,7 +10,6 @@ import msgspec
 from shared.events import (
     AgentId,
     AnyEvent,
-    ContactId,
     ConversationId,
     CustomerId,
     MessageId,
@@ -40,19 +39,43 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     now: datetime
 
 
-class TellQueue(Command, frozen=True, kw_only=True):
-    """A contact waits in a queue: tell it, once per contact however often the contact is queued."""
+class TellRequest(Command, frozen=True, kw_only=True):
+    """Something new waits for somebody: tell the queue or the owner, once per request.
 
-    contact_id: ContactId
-    queue: str
+    `request`: what makes it one: a contact, a callback, or the event that brought the conversation back to a queue;
+    `recipient`: `queue-<name>` or `agent-<id>`.
+    """
+
+    request: str
+    recipient: str
     escalates: datetime
 
 
 class TellOwner(Command, frozen=True, kw_only=True):
-    """An agent took the conversation: she acknowledges its new requests by that, and is told that she owns it."""
+    """An agent took what waited: she acknowledges its new requests by that, and is told that she owns it now.
+
+    `owned_before`: whose the conversation was; who owned it already is not told again.
+    `earlier`: ids of the conversation's events before this one; what only later ones ask for stays open.
+    """
 
     agent: AgentId
+    owned_before: AgentId | None
+    earlier: frozenset[str]
     escalates: datetime
+
+
+class Attend(Command, frozen=True, kw_only=True):
+    """An agent dealt with these requests, which acknowledges them as well as a command does."""
+
+    agent: AgentId
+    requests: tuple[str, ...]
+
+
+class Answer(Command, frozen=True, kw_only=True):
+    """An agent wrote to the customer: she has seen all that she herself was told of. `earlier`: as for `TellOwner`."""
+
+    agent: AgentId
+    earlier: frozenset[str]
 
 
 class IntendMessage(Command, frozen=True, kw_only=True):
@@ -86,7 +109,9 @@ class Escalate(Command, frozen=True, kw_only=True):
     to: str
 
 
-AnyCommand = TellQueue | TellOwner | IntendMessage | RecordSent | Acknowledge | Escalate
+AnyCommand = (
+    TellRequest | TellOwner | Attend | Answer | IntendMessage | RecordSent | Acknowledge | Escalate
+)
 
 
 def origin(event: AnyEvent, now: datetime) -> dict[str, Any]:

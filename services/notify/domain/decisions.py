@@ -9,15 +9,17 @@ from typing import Any
 
 from services.notify.domain.commands import (
     Acknowledge,
+    Answer,
     AnyCommand,
+    Attend,
     Escalate,
     IntendMessage,
     RecordSent,
     TellOwner,
-    TellQueue,
+    TellRequest,
 )
 from services.notify.domain.people import may_acknowledge
-from services.notify.domain.state import CUSTOMER, Notifications
+from services.notify.domain.state import CUSTOMER, Notification, Notifications
 from shared import subjects
 from shared.errors import CommandForbidden, NotificationUnknown
 from shared.events import (
@@ -32,6 +34,7 @@ from shared.events import (
     NotificationEscalatedOpen,
     NotificationEvent,
     NotificationId,
+    NotificationReason,
     NotificationRequested,
     NotificationRequestedOpen,
     NotificationSent,
@@ -51,10 +54,14 @@ def decide(state: Notifications, command: AnyCommand) -> list[NotificationEvent]
     Raises: NotificationUnknown, CommandForbidden, CommandIdReused (for `Acknowledge` only).
     """
     match command:
-        case TellQueue():
-            return _tell_queue(state, command)
+        case TellRequest():
+            return _tell_request(state, command)
         case TellOwner():
             return _tell_owner(state, command)
+        case Attend():
+            return _attend(state, command)
+        case Answer():
+            return _answer(state, command)
         case IntendMessage():
             return _intend_message(state, command)
         case RecordSent():
@@ -65,30 +72,30 @@ def decide(state: Notifications, command: AnyCommand) -> list[NotificationEvent]
             return _escalate(state, command)
 
 
-def notification_id(command: TellQueue | TellOwner | IntendMessage) -> NotificationId:
+def notification_id(command: TellRequest | TellOwner | IntendMessage) -> NotificationId:
     """Return the id of the notification a command asks for: the same for the same request or owner change."""
-    scope = ("notification", command.tenant, command.conversation, *_what(command))
+    match command:
+        case TellRequest():
+            return _id(command, "new_request", command.request)
+        case TellOwner():
+            return _id(command, "owner_changed", command.cause)
+        case IntendMessage():
+            return _id(command, "customer_message", command.message_id)
+
+
+def _id(command: AnyCommand, reason: NotificationReason, what: str) -> NotificationId:
+    scope = ("notification", command.tenant, command.conversation, reason, what)
     return NotificationId(scoped_id(*scope))
 
 
-def _what(command: TellQueue | TellOwner | IntendMessage) -> tuple[str, str]:
-    match command:
-        case TellQueue():
-            return "new_request", command.contact_id
-        case TellOwner():
-            return "owner_changed", command.cause
-        case IntendMessage():
-            return "customer_message", command.message_id
-
-
-def _tell_queue(state: Notifications, command: TellQueue) -> list[NotificationEvent]:
+def _tell_request(state: Notifications, command: TellRequest) -> list[NotificationEvent]:
     asked = notification_id(command)
     if asked in state.by_id:
         return []
     wanted = NotificationRequestedOpen(
         notification_id=asked,
         reason="new_request",
-        recipient=f"queue-{command.queue}",
+        recipient=command.recipient,
         about=command.cause,
         transport=SCREEN,
         escalates=command.escalates,
@@ -100,6 +107,10 @@ def _tell_owner(state: Notifications, command: TellOwner) -> list[NotificationEv
     asked = notification_id(command)
     if asked in state.by_id:
         return []
+    seen = [each for each in state.open_requests() if each.about in command.earlier]
+    acknowledged = _all_acknowledged(command, seen)
+    if command.owned_before == command.agent:
+        return acknowledged
     wanted = NotificationRequestedOpen(
         notification_id=asked,
         reason="owner_changed",
@@ -108,11 +119,28 @@ def _tell_owner(state: Notifications, command: TellOwner) -> list[NotificationEv
         transport=SCREEN,
         escalates=command.escalates,
     )
-    acknowledged = [
-        _acknowledged(command, each.id, command.agent, k)
-        for k, each in enumerate(state.open_requests(), 1)
-    ]
     return [*acknowledged, _requested(command, wanted, 0)]
+
+
+def _attend(state: Notifications, command: Attend) -> list[NotificationEvent]:
+    meant = {_id(command, "new_request", each) for each in command.requests}
+    return _all_acknowledged(command, [n for n in state.open_requests() if n.id in meant])
+
+
+def _answer(state: Notifications, command: Answer) -> list[NotificationEvent]:
+    hers = [
+        each
+        for each in state.open_requests()
+        if each.recipient == f"agent-{command.agent}" and each.about in command.earlier
+    ]
+    return _all_acknowledged(command, hers)
+
+
+def _all_acknowledged(
+    command: TellOwner | Attend | Answer, seen: list[Notification]
+) -> list[NotificationEvent]:
+    """The first id of the command is the notification's that it may ask for."""
+    return [_acknowledged(command, each.id, command.agent, k) for k, each in enumerate(seen, 1)]
 
 
 def _intend_message(state: Notifications, command: IntendMessage) -> list[NotificationEvent]:

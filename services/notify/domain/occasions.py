@@ -1,0 +1,108 @@
+"""Which events of a conversation are an occasion to tell somebody, or show that somebody has seen what she was told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.notify.domain.commands import Answer, Attend, TellOwner, TellRequest, origin
+from shared.conversation import NEW_CONVERSATION, Conversation
+from shared.events import (
+    AnyEvent,
+    CallbackAttempted,
+    CallbackClosed,
+    CallbackReached,
+    CallbackRequested,
+    ContactAccepted,
+    ContactId,
+    ContactQueued,
+    ContactWrappedUp,
+    ConversationJoined,
+    MessageRequested,
+    TransferAccepted,
+    TransferExpired,
+    TransferRejected,
+)
+
+DEPEND_ON_BEFORE = (
+    ContactQueued,
+    ContactAccepted,
+    TransferAccepted,
+    CallbackReached,
+    MessageRequested,
+)
+"""What these mean depends on how the conversation stood before them."""
+
+OnOccasion = TellRequest | TellOwner | Attend | Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """A conversation just before one of its events, and the ids of its events until then."""
+
+    conversation: Conversation = NEW_CONVERSATION
+    events: frozenset[str] = frozenset()
+
+
+NOTHING_BEFORE = Before()
+
+
+def command_on(
+    event: AnyEvent, before: Before, now: datetime, deadline: Callable[[], datetime]
+) -> OnOccasion | None:
+    """Return what an event of a conversation makes notify decide; `None` for most.
+
+    `before`: how things stood; NOTHING_BEFORE will do for what is not of DEPEND_ON_BEFORE.
+    `deadline`: when it escalates; asked only when somebody is to be told.
+    """
+    match event:
+        case ContactAccepted() | TransferAccepted() | CallbackReached():
+            return TellOwner(
+                **origin(event, now),
+                agent=event.open.agent,
+                owned_before=before.conversation.owner,
+                earlier=before.events,
+                escalates=deadline(),
+            )
+        case ContactWrappedUp():
+            of_contact = (event.open.contact_id, _to_owner(event.open.contact_id))
+            return Attend(**origin(event, now), agent=event.open.agent, requests=of_contact)
+        case CallbackAttempted() | CallbackClosed():
+            callback = (event.open.callback_id,)
+            return Attend(**origin(event, now), agent=event.open.agent, requests=callback)
+        case MessageRequested():
+            return Answer(**origin(event, now), agent=event.open.agent, earlier=before.events)
+        case _:
+            return _request_on(event, before, now, deadline)
+
+
+def _request_on(
+    event: AnyEvent, before: Before, now: datetime, deadline: Callable[[], datetime]
+) -> TellRequest | None:
+    match event:
+        case ContactQueued():
+            known = before.conversation.contacts.get(event.open.contact_id)
+            taken = known is not None and known.status != "waiting"
+            request: str = event.id if taken else event.open.contact_id
+            recipient = f"queue-{event.open.queue}"
+        case ConversationJoined() if event.open.to_owner is not None:
+            request, recipient = _to_owner(event.open.contact_id), f"agent-{event.open.to_owner}"
+        case CallbackRequested():
+            request, recipient = event.open.callback_id, f"queue-{event.open.queue}"
+        case TransferExpired() | TransferRejected() if _back_in_queue(event.open.returned_to):
+            request, recipient = event.id, str(event.open.returned_to)
+        case _:
+            return None
+    return TellRequest(
+        **origin(event, now), request=request, recipient=recipient, escalates=deadline()
+    )
+
+
+def _to_owner(contact_id: ContactId) -> str:
+    """Return the request that a contact is to an owner; the same contact may have to wait in a queue later."""
+    return f"{contact_id}/owner"
+
+
+def _back_in_queue(returned_to: str | None) -> bool:
+    return returned_to is not None and returned_to.startswith("queue-")

@@ -1,0 +1,201 @@
+"""What happens to a conversation, and who is told of it: nobody who waits is left to himself."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+
+from services.notify.channels.screen import Screens
+from services.notify.store import NotificationStore
+from services.notify.telling import Telling
+from shared import policy, subjects
+from shared.events import AnyEvent, NotificationAcknowledged, NotificationRequested
+from shared.ledger import Write
+from shared.ledger.twin import MemoryLedger
+from shared.policy import Policies
+from shared.settings import Settings
+from shared.timers import MemoryTimers
+from tests.notify.samples import (
+    CONVERSATION,
+    TENANT,
+    accepted,
+    expired,
+    joined,
+    message,
+    owed,
+    queued,
+    reached,
+    received,
+    refused,
+    transferred,
+    tried,
+    types,
+    wrapped_up,
+)
+from tests.notify.twins import FixedClock, MemoryScreens
+
+POLICIES = Policies(policy.load(Settings().policy))
+CONV, NOTIF = subjects.conversation(CONVERSATION), subjects.notification(CONVERSATION)
+
+
+class World:
+    """A ledger that the router writes to, and notify, which reads every event of it."""
+
+    def __init__(self) -> None:
+        self.ledger = MemoryLedger()
+        self.screens = MemoryScreens()
+        self.last = 0
+
+    def telling(self) -> Telling:
+        store = NotificationStore(self.ledger, cached=16, retries=3)
+        screens = cast("Screens", self.screens)
+        return Telling(store, screens, MemoryTimers(), POLICIES, FixedClock())
+
+    async def happens(self, *events: AnyEvent) -> None:
+        """Each is stored, and told before the next is stored."""
+        for event in events:
+            appended = await self.ledger.append(TENANT, [Write(CONV, self.last, [event])])
+            self.last = appended.position
+            await self.telling().on_event(event)
+
+    async def everything_again(self) -> None:
+        """The whole ledger is delivered once more, as after a consumer was lost."""
+        for each in await self.ledger.read(TENANT, CONV):
+            await self.telling().on_event(each.event)
+
+    async def notes(self) -> list[AnyEvent]:
+        return [each.event for each in await self.ledger.read(TENANT, NOTIF)]
+
+    async def told(self) -> list[tuple[str, str]]:
+        """(recipient, reason) of every notification, in order."""
+        notes = [each for each in await self.notes() if isinstance(each, NotificationRequested)]
+        return [(each.open.recipient, each.open.reason) for each in notes]
+
+    async def open(self) -> list[str]:
+        """Whose notifications nobody has acknowledged."""
+        notes = await self.notes()
+        seen = [n.open.notification_id for n in notes if isinstance(n, NotificationAcknowledged)]
+        asked = [each.open for each in notes if isinstance(each, NotificationRequested)]
+        return [each.recipient for each in asked if each.notification_id not in seen]
+
+
+@pytest.fixture
+async def world() -> World:
+    """Piotr owns a conversation that began in the hotline's queue."""
+    world = World()
+    await world.happens(received("e1", "chat-1"), queued("e2", "chat-1"), accepted("e3"))
+    assert await world.open() == ["agent-piotr"]
+    return world
+
+
+async def test_the_owner_is_told_of_a_contact_that_joins(world: World) -> None:
+    """A mail into her conversation is a request to her, once, about the event that says so."""
+    event = joined("e4")
+    await world.happens(event, received("e5"))
+    assert (await world.told())[2:] == [("agent-piotr", "new_request")]
+    _, shown = world.screens.shown[-1]
+    assert (shown.recipient, shown.about) == ("agent-piotr", event.id)
+
+
+async def test_what_joins_a_queue_or_comes_from_a_machine_tells_no_owner(world: World) -> None:
+    """Without an owner on duty the queue is told by the contact's own event."""
+    await world.happens(joined("e4", owner=None), received("e5"))
+    assert len(await world.told()) == 2
+
+
+@pytest.mark.parametrize("event", [wrapped_up("e9"), message("e9", agent="piotr")])
+async def test_the_owner_acknowledges_by_doing_it(world: World, event: AnyEvent) -> None:
+    """Wrapping the contact up, or answering, shows that she has seen it."""
+    await world.happens(joined("e4"), received("e5"), event)
+    assert await world.open() == ["agent-piotr"]
+    assert types(await world.notes())[-1] == "notification.acknowledged"
+
+
+async def test_wrapping_up_another_contact_acknowledges_nothing(world: World) -> None:
+    """The mail came while she finished the chat."""
+    await world.happens(joined("e4"), received("e5"), wrapped_up("e6", "chat-1"))
+    assert await world.open() == ["agent-piotr", "agent-piotr"]
+
+
+@pytest.mark.parametrize("event", [expired("e5"), refused("e5")])
+async def test_a_transfer_that_ends_in_a_queue_tells_that_queue(
+    world: World, event: AnyEvent
+) -> None:
+    """Nobody took it, and it waits for whoever comes: the queue must know, each time anew."""
+    await world.happens(event)
+    assert (await world.told())[2:] == [("queue-warehouse", "new_request")]
+    await world.happens(accepted("e6", "marek"), expired("e7"))
+    assert (await world.told())[3:] == [
+        ("agent-marek", "owner_changed"),
+        ("queue-warehouse", "new_request"),
+    ]
+    assert (await world.open())[-1] == "queue-warehouse"
+
+
+@pytest.mark.parametrize("event", [expired("e5", "agent-piotr"), refused("e5", None)])
+async def test_a_transfer_that_leaves_somebody_in_charge_tells_no_queue(
+    world: World, event: AnyEvent
+) -> None:
+    """Its sender still has it, or the next colleague is asked."""
+    await world.happens(event)
+    assert len(await world.told()) == 2
+
+
+async def test_a_callback_is_told_to_its_queue_once(world: World) -> None:
+    """A call that never stood in a queue is owed an answer as well; who tries it has seen it."""
+    await world.happens(owed("e4"), owed("e5"))
+    assert (await world.told())[2:] == [("queue-hotline", "new_request")]
+    await world.happens(tried("e6", "another"))
+    assert "queue-hotline" in await world.open()
+    await world.happens(tried("e7"))
+    assert "queue-hotline" not in await world.open()
+
+
+@pytest.mark.parametrize("event", [accepted("e5", contact="call-2"), reached("e5")])
+async def test_the_owner_who_takes_a_second_call_is_not_told_that_she_owns_it(
+    world: World, event: AnyEvent
+) -> None:
+    """There was no change of owner; that she was called is acknowledged all the same."""
+    await world.happens(joined("e4", "call-2"), event)
+    assert (await world.told())[2:] == [("agent-piotr", "new_request")]
+    assert await world.open() == ["agent-piotr"]
+
+
+async def test_who_takes_it_again_out_of_a_queue_owns_it_anew(world: World) -> None:
+    """It was nobody's in between."""
+    await world.happens(expired("e4", "queue-hotline"), accepted("e5"))
+    assert (await world.told())[3:] == [("agent-piotr", "owner_changed")]
+
+
+async def test_a_contact_that_waits_again_after_somebody_had_it_is_told_again(world: World) -> None:
+    """The owner went home and the customer wrote once more: the queue must know that it waits."""
+    await world.happens(queued("e4", "chat-1"))
+    assert (await world.told())[2:] == [("queue-hotline", "new_request")]
+    await world.happens(queued("e5", "chat-1"))
+    assert len(await world.told()) == 3
+
+
+async def test_everything_delivered_again_tells_nobody_again(world: World) -> None:
+    """Whatever was acknowledged since: the decision depends on what stood before the event, not on now."""
+    await world.happens(
+        queued("e4", "chat-1"),
+        queued("e5", "chat-1"),
+        accepted("e6", contact="chat-1"),
+        joined("e7"),
+        received("e8"),
+        owed("e9"),
+        wrapped_up("e10"),
+        tried("e11"),
+        expired("e12"),
+        transferred("e13"),
+        accepted("e14", "ewa", contact="call-2"),
+        message("e15", agent="ewa"),
+        joined("e16", "mail-2", owner="ewa"),
+        queued("e17", "mail-2"),
+    )
+    assert (await world.open())[-2:] == ["agent-ewa", "queue-hotline"]
+    before, shown = await world.notes(), len(world.screens.shown)
+    await world.everything_again()
+    assert await world.notes() == before
+    assert len(world.screens.shown) == shown
