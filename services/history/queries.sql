@@ -266,7 +266,7 @@ SELECT r.id, r.sequence, r.conversation, r.contact_id, r.kind, r.queue, r.asked,
     coalesce(n.state, 'none') AS state, n.escalates
 FROM request r LEFT JOIN notification n ON n.tenant = r.tenant AND n.about = r.id AND n.reason = 'new_request'
 WHERE r.tenant = $1 AND (
-    (r.kind = 'waiting' AND coalesce(n.state, 'none') NOT IN ('acknowledged', 'escalated'))
+    (r.kind <> 'lost' AND coalesce(n.state, 'none') NOT IN ('acknowledged', 'escalated'))
     OR (r.kind = 'lost' AND NOT EXISTS (SELECT FROM callback b
         WHERE b.tenant = r.tenant AND b.conversation = r.conversation AND b.callback_id = r.callback_id)))
 ORDER BY r.sequence LIMIT $2

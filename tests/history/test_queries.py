@@ -22,7 +22,7 @@ from shared.errors import (
     TenantUnknown,
 )
 from tests.history.asking import WAIT_SECONDS, Asker, desk_of
-from tests.history.book import TENANT, Book
+from tests.history.book import TENANT
 from tests.history.parcel import CONV, CONVERSATION, CUSTOMER, MISSED, NUL_TEXT, PHONE, Parcel
 
 
@@ -229,57 +229,6 @@ async def test_promises_by_agent_and_status(ask: Asker) -> None:
     assert promise["kept"] is not None
     assert (await ask("promises", status="open"))["count"] == 0
     assert (await ask("promises", agent="marek"))["promises"] == []
-
-
-async def test_a_request_is_overlooked_until_somebody_acknowledges(
-    pool: Pool, session: Session, parcel: Parcel
-) -> None:
-    """A waiting contact counts from its queueing to the acknowledgement, whatever its notification's state."""
-    every = await parcel.book.all()
-    types = [each.event.type for each in every]
-    projection = await Projection.take_over(session)
-    ask = Asker(desk_of(pool, parcel.book, Positions()))
-    states = {
-        "contact.queued": "none",
-        "notification.requested": "requested",
-        "notification.sent": "sent",
-    }
-    for kind, state in states.items():
-        await projection.apply(every[projection.position : types.index(kind) + 1])
-        answer = await ask("overlooked")
-        assert answer["count"] == 1
-        [request] = answer["requests"]
-        assert (request["state"], request["kind"]) == (state, "waiting")
-        assert (request["conversation"], request["id"]) == (CONVERSATION, parcel.queued_id)
-    end = types.index("notification.acknowledged") + 1
-    await projection.apply(every[projection.position : end])
-    assert (await ask("overlooked"))["requests"] == []
-
-
-async def test_an_escalation_is_not_overlooked(pool: Pool, session: Session, book: Book) -> None:
-    """Somebody else was told: the request is on a desk."""
-    parcel = Parcel(book)
-    await parcel.register()
-    await parcel.call()
-    await parcel.note("notification.escalated", {"notification_id": "n1", "to": "agent-piotr"})
-    await (await Projection.take_over(session)).apply(await book.all())
-    ask = Asker(desk_of(pool, book, Positions()))
-    assert (await ask("overlooked"))["count"] == 0
-
-
-async def test_a_lost_call_without_a_callback_is_overlooked(
-    pool: Pool, session: Session, parcel: Parcel
-) -> None:
-    """A missed contact without an obligation shows until there is one."""
-    every = await parcel.book.all()
-    types = [each.event.type for each in every]
-    projection = await Projection.take_over(session)
-    await projection.apply(every[: types.index("contact.missed") + 1])
-    ask = Asker(desk_of(pool, parcel.book, Positions()))
-    [request] = (await ask("overlooked"))["requests"]
-    assert (request["kind"], request["conversation"]) == ("lost", MISSED)
-    await projection.apply(every[projection.position :])
-    assert (await ask("overlooked"))["requests"] == []
 
 
 async def test_known_ids_name_the_first_delivery(ask: Asker) -> None:

@@ -209,7 +209,8 @@ class Promises(Answer, frozen=True, kw_only=True):
 
 
 class OverlookedLine(msgspec.Struct, frozen=True, kw_only=True):
-    """`kind`: `waiting` (a contact in a queue) or `lost` (a call without a callback); `id`: of the ledger event.
+    """`kind`: `waiting` (in a queue), `owned` (a contact that joined its owner's conversation; `queue` is null),
+    `callback` (a call that is owed) or `lost` (a call without a callback); `id`: of the ledger event.
 
     `state`: of its notification: `none`, `requested` or `sent`.
     """

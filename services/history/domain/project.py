@@ -29,14 +29,18 @@ from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.customer import UNKNOWN_CUSTOMER
 from shared.events import (
     AnyEvent,
+    CallbackRequested,
     ContactAbandoned,
     ContactMissed,
     ContactQueued,
     ContextPackaged,
+    ConversationJoined,
     NotificationAcknowledged,
     NotificationEscalated,
     NotificationRequested,
     NotificationSent,
+    TransferExpired,
+    TransferRejected,
 )
 from shared.ledger import Recorded
 
@@ -154,30 +158,50 @@ def _matters(changes: Changes, key: Key, old: Conversation, new: Conversation) -
 
 
 def _request(key: Key, before: Conversation, recorded: Recorded) -> Row | None:
-    """Return the row of a new request (a contact's first wait in a queue) or of a lost call; else `None`."""
+    """Return the row of an event by which something new waits for somebody, or a call was lost; else `None`."""
     event = recorded.event
-    tenant, name = key
-    match event:
-        case ContactQueued():
-            known = before.contacts.get(event.open.contact_id)
-            if known is not None and known.queue is not None:
-                return None
-            kind, queue, callback = "waiting", event.open.queue, None
-        case ContactMissed() | ContactAbandoned():
-            kind, queue, callback = "lost", event.open.queue, event.open.callback_id
-        case _:
-            return None
+    asked = _asked(event, before)
+    if asked is None:
+        return None
+    kind, queue, contact_id = asked
+    callback_id: str | None = getattr(event.open, "callback_id", None)
     return (
         recorded.sequence,
-        tenant,
+        key[0],
         plain(event.id),
-        name,
-        plain(event.open.contact_id),
+        key[1],
+        text_of(contact_id),
         kind,
-        plain(queue),
-        text_of(callback),
+        text_of(queue),
+        text_of(callback_id),
         event.recorded,
     )
+
+
+def _asked(event: AnyEvent, before: Conversation) -> tuple[str, str | None, str | None] | None:
+    """Return (kind, queue, contact) of what an event asks for; `None` when it asks for nothing.
+
+    Notify tells somebody of each but the lost calls, and names the same event.
+    """
+    match event:
+        case ContactQueued(open=queued):
+            known = before.contacts.get(queued.contact_id)
+            if known is not None and known.queue is not None and known.status == "waiting":
+                return None
+            return "waiting", queued.queue, queued.contact_id
+        case TransferExpired() | TransferRejected():
+            to, _, queue = (event.open.returned_to or "").partition("-")
+            last = before.last_contact
+            contact_id = None if last is None else last.contact_id
+            return ("waiting", queue, contact_id) if to == "queue" else None
+        case ConversationJoined(open=joined) if joined.to_owner is not None:
+            return "owned", None, joined.contact_id
+        case CallbackRequested(open=owed):
+            return "callback", owed.queue, owed.contact_id
+        case ContactMissed() | ContactAbandoned():
+            return "lost", event.open.queue, event.open.contact_id
+        case _:
+            return None
 
 
 # -- customers ------------------------------------------------------------------------------------------

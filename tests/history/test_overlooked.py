@@ -1,0 +1,169 @@
+"""What `overlooked` lists: all that waits for somebody, until somebody has seen it or somebody else was told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest_asyncio
+
+from services.history.positions import Positions
+from services.history.projection import Projection
+from services.history.store import Pool, Session
+from tests.history.asking import Asker, desk_of
+from tests.history.book import BEGIN, Book
+from tests.history.parcel import CONVERSATION, MISSED, Parcel
+
+POLICY = {"rule": "entry.account", "policy_version": "policy-1"}
+
+
+async def test_a_request_is_overlooked_until_somebody_acknowledges(
+    pool: Pool, session: Session, parcel: Parcel
+) -> None:
+    """A waiting contact counts from its queueing to the acknowledgement, whatever its notification's state."""
+    every = await parcel.book.all()
+    types = [each.event.type for each in every]
+    projection = await Projection.take_over(session)
+    ask = Asker(desk_of(pool, parcel.book, Positions()))
+    states = {
+        "contact.queued": "none",
+        "notification.requested": "requested",
+        "notification.sent": "sent",
+    }
+    for kind, state in states.items():
+        await projection.apply(every[projection.position : types.index(kind) + 1])
+        answer = await ask("overlooked")
+        assert answer["count"] == 1
+        [request] = answer["requests"]
+        assert (request["state"], request["kind"]) == (state, "waiting")
+        assert (request["conversation"], request["id"]) == (CONVERSATION, parcel.queued_id)
+    end = types.index("notification.acknowledged") + 1
+    await projection.apply(every[projection.position : end])
+    assert (await ask("overlooked"))["requests"] == []
+
+
+async def test_an_escalation_is_not_overlooked(pool: Pool, session: Session, book: Book) -> None:
+    """Somebody else was told: the request is on a desk."""
+    parcel = Parcel(book)
+    await parcel.register()
+    await parcel.call()
+    await parcel.note("notification.escalated", {"notification_id": "n1", "to": "agent-piotr"})
+    await (await Projection.take_over(session)).apply(await book.all())
+    ask = Asker(desk_of(pool, book, Positions()))
+    assert (await ask("overlooked"))["count"] == 0
+
+
+async def test_a_lost_call_without_a_callback_is_overlooked(
+    pool: Pool, session: Session, parcel: Parcel
+) -> None:
+    """A missed contact without an obligation shows until there is one; then that is what somebody must see."""
+    every = await parcel.book.all()
+    types = [each.event.type for each in every]
+    projection = await Projection.take_over(session)
+    await projection.apply(every[: types.index("contact.missed") + 1])
+    ask = Asker(desk_of(pool, parcel.book, Positions()))
+    [request] = (await ask("overlooked"))["requests"]
+    assert (request["kind"], request["conversation"]) == ("lost", MISSED)
+    await projection.apply(every[projection.position :])
+    [request] = (await ask("overlooked"))["requests"]
+    assert (request["kind"], request["queue"], request["state"]) == ("callback", "hotline", "none")
+
+
+class Owned:
+    """Piotr owns the matter and has seen all of it; then something happens."""
+
+    def __init__(self, parcel: Parcel, session: Session, ask: Asker) -> None:
+        self._parcel = parcel
+        self._session = session
+        self._ask = ask
+
+    async def happens(self, *parts: tuple[str, Mapping[str, Any]]) -> int:
+        return await self._parcel.conv(*parts)
+
+    async def told(self, about: int, recipient: str) -> None:
+        """Notify has told somebody of the event at this position."""
+        event = (await self._parcel.book.all())[about - 1].event
+        await self._parcel.notify(f"n{about}", "new_request", recipient, event.id)
+
+    async def acknowledged(self, about: int) -> None:
+        seen = {"notification_id": f"n{about}", "by": "piotr", "through": "command"}
+        await self._parcel.note("notification.acknowledged", seen)
+
+    async def overlooked(self) -> list[tuple[str, str | None, str | None, str]]:
+        projection = await Projection.take_over(self._session)
+        await projection.apply((await self._parcel.book.all())[projection.position :])
+        found = (await self._ask("overlooked"))["requests"]
+        return [(each["kind"], each["queue"], each["contact_id"], each["state"]) for each in found]
+
+
+@pytest_asyncio.fixture
+async def owned(pool: Pool, session: Session, book: Book) -> Owned:
+    parcel = Parcel(book)
+    await parcel.register()
+    await parcel.call()
+    await parcel.offer_and_accept()
+    owned = Owned(parcel, session, Asker(desk_of(pool, book, Positions())))
+    assert await owned.overlooked() == []
+    return owned
+
+
+def joined(owner: str | None) -> tuple[str, Mapping[str, Any]]:
+    where = {"contact_id": "mail1", "channel": "email", "account": "shop"}
+    return "conversation.joined", {**where, **POLICY, "to_owner": owner}
+
+
+def queued(contact_id: str) -> tuple[str, Mapping[str, Any]]:
+    return "contact.queued", {"contact_id": contact_id, "queue": "hotline", **POLICY}
+
+
+async def test_a_contact_that_joined_its_owners_matter_is_overlooked_until_she_saw_it(
+    owned: Owned,
+) -> None:
+    """Nobody else looks into her conversations; without an owner on duty the queue is asked instead."""
+    await owned.happens(joined(None))
+    assert await owned.overlooked() == []
+    at = await owned.happens(joined("piotr"))
+    assert await owned.overlooked() == [("owned", None, "mail1", "none")]
+    await owned.told(at, "agent-piotr")
+    assert await owned.overlooked() == [("owned", None, "mail1", "sent")]
+    await owned.acknowledged(at)
+    assert await owned.overlooked() == []
+
+
+async def test_a_transfer_that_ended_in_a_queue_is_overlooked_until_somebody_saw_it(
+    owned: Owned,
+) -> None:
+    """Refused for good or run out of time; one that leaves somebody in charge is no request."""
+    refused = {"transfer_id": "t1", "agent": "ewa", "final": True}
+    await owned.happens(
+        ("transfer.rejected", {**refused, "final": False}),
+        ("transfer.rejected", {**refused, "returned_to": "agent-piotr"}),
+        ("transfer.expired", {"transfer_id": "t1", "returned_to": "agent-piotr"}),
+    )
+    assert await owned.overlooked() == []
+    at = await owned.happens(("transfer.rejected", {**refused, "returned_to": "queue-warehouse"}))
+    assert await owned.overlooked() == [("waiting", "warehouse", "call1", "none")]
+    await owned.happens(("transfer.expired", {"transfer_id": "t2", "returned_to": "queue-hotline"}))
+    await owned.told(at, "queue-warehouse")
+    await owned.acknowledged(at)
+    assert await owned.overlooked() == [("waiting", "hotline", "call1", "none")]
+
+
+async def test_a_callback_is_overlooked_until_somebody_saw_it(owned: Owned) -> None:
+    """Also one whose call never stood in a queue."""
+    owed = {"callback_id": "cb1", "contact_id": "call9", "queue": "warehouse", "reason": "missed"}
+    at = await owned.happens(("callback.requested", {**owed, "due": BEGIN}))
+    assert await owned.overlooked() == [("callback", "warehouse", "call9", "none")]
+    await owned.told(at, "queue-warehouse")
+    await owned.acknowledged(at)
+    assert await owned.overlooked() == []
+
+
+async def test_a_contact_that_waits_again_after_somebody_had_it_is_a_request_again(
+    owned: Owned,
+) -> None:
+    """Queued once more while it waits it is not."""
+    await owned.happens(queued("call1"))
+    assert await owned.overlooked() == [("waiting", "hotline", "call1", "none")]
+    await owned.happens(queued("call1"))
+    assert len(await owned.overlooked()) == 1
