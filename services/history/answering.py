@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,8 @@ from shared.policy import Policies, Policy
 
 LOOK_AGAIN_SECONDS = 0.05
 """How often a process that stands by looks whether the projector has reached a position."""
+CLOCKS_APART_MAX_SECONDS = 60.0
+"""How far the clock of a NATS server, which stamps what it stores, may be behind ours. NTP keeps it far closer."""
 
 
 class Desk:
@@ -114,14 +116,24 @@ class Desk:
         return 0
 
     async def _sequence_recorded(self, policy: Policy, recorded: datetime) -> int:
+        """Return the last position that was stored at or before an instant.
+
+        No later event can move it once one was stored after the instant, for `settled` never goes back. In a silent
+        ledger the instant must lie so far back that no server's clock can still say it.
+        Raises: PositionNotReached while it could move.
+        """
+        surely_past = self._clock.now() - timedelta(seconds=CLOCKS_APART_MAX_SECONDS)
         end = await self._ledger.position()
-        if recorded >= self._clock.now():
-            raise PositionNotReached(position=end, reason="in_the_future")
         await self._reached(policy, end)
 
-        async def read(session: Session) -> int:
+        async def read(session: Session) -> tuple[datetime, int]:
+            settled = await session.fetch_one("settled")
             row = await session.fetch_one("sequence_at", recorded)
-            return 0 if row is None else int(row["sequence"])
+            assert settled is not None
+            return settled["settled"], 0 if row is None else int(row["sequence"])
 
-        sequence: int = await self._pool.read(read)
+        found: tuple[datetime, int] = await self._pool.read(read)
+        settled, sequence = found
+        if recorded >= settled and recorded >= surely_past:
+            raise PositionNotReached(position=end, reason="not_settled")
         return sequence

@@ -213,6 +213,10 @@ WHERE p.tenant = $1 AND p.conversation = $2 ORDER BY p.sequence DESC LIMIT 1
 SELECT p.packet_id, p.sha256, p.sequence, e.body FROM packet p JOIN event e USING (sequence)
 WHERE p.tenant = $1 AND p.packet_id = $2 ORDER BY p.sequence DESC LIMIT 1
 
+-- name: settled
+-- Why: whether an instant can still gain events: all that comes later settles at or after this one.
+SELECT settled FROM checkpoint
+
 -- name: sequence_at
 -- Why: the largest sequence whose running maximum of store times is not later than an instant.
 SELECT sequence FROM event WHERE settled <= $1 ORDER BY settled DESC, sequence DESC LIMIT 1

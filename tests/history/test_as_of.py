@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from services.history.answering import CLOCKS_APART_MAX_SECONDS
 from services.history.positions import Positions
 from services.history.projection import Projection
 from services.history.store import Pool, Session
@@ -105,6 +106,59 @@ async def test_as_of_by_a_recorded_time(pool: Pool, session: Session) -> None:
         await ask("as_of", conversation=CONVERSATION, recorded=begin)
     with pytest.raises(PositionNotReached):
         await ask("as_of", conversation=CONVERSATION, recorded=clock.now())
+
+
+async def test_as_of_by_a_recorded_time_is_not_answered_while_it_may_gain_events(
+    pool: Pool, session: Session
+) -> None:
+    """The store's clock is half a minute behind ours: what it stores next bears a time that has passed here."""
+    behind, ours = TickingClock(), TickingClock()
+    book = memory_book(behind)
+    parcel = Parcel(book)
+    await parcel.register()
+    await parcel.call()
+    projection = await Projection.take_over(session)
+    ask = Asker(desk_of(pool, book, Positions(), clock=ours))
+    begin = ours.now()
+    ours.set(begin + timedelta(seconds=31))
+    asked: dict[str, Any] = {
+        "conversation": CONVERSATION,
+        "recorded": begin + timedelta(seconds=5),
+    }
+    await projection.apply(await book.all())
+    for instant in (begin, asked["recorded"]):
+        with pytest.raises(PositionNotReached) as refused:
+            await ask("as_of", conversation=CONVERSATION, recorded=instant)
+        assert refused.value.details["reason"] == "not_settled"
+    behind.set(begin + timedelta(seconds=5))
+    await parcel.offer_and_accept()
+    behind.set(begin + timedelta(seconds=6))
+    await parcel.tell_facts()
+    await projection.apply((await book.all())[projection.position :])
+    first = await ask("as_of", **asked)
+    assert first["sequence"] == parcel.at["accepted"] + 1
+    await parcel.go_on()
+    await projection.apply((await book.all())[projection.position :])
+    assert await ask("as_of", **asked) == first
+
+
+async def test_as_of_by_a_recorded_time_is_answered_after_a_minute_of_silence(
+    pool: Pool, session: Session
+) -> None:
+    """A quiet ledger does not refuse for ever."""
+    clock = TickingClock()
+    book = memory_book(clock)
+    parcel = Parcel(book)
+    await parcel.register()
+    await parcel.call()
+    await (await Projection.take_over(session)).apply(await book.all())
+    ask = Asker(desk_of(pool, book, Positions(), clock=clock))
+    asked: dict[str, Any] = {"conversation": CONVERSATION, "recorded": clock.now()}
+    clock.set(clock.now() + timedelta(seconds=CLOCKS_APART_MAX_SECONDS))
+    with pytest.raises(PositionNotReached):
+        await ask("as_of", **asked)
+    clock.set(clock.now() + timedelta(microseconds=1))
+    assert (await ask("as_of", **asked))["sequence"] == await book.ledger.position()
 
 
 async def test_as_of_by_a_recorded_time_waits_for_the_whole_ledger(

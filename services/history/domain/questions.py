@@ -90,7 +90,8 @@ class AskContext(Question, frozen=True, kw_only=True, forbid_unknown_fields=True
 class AskAsOf(Question, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What was known of a matter at a time. Exactly one of `sequence`, `recorded`, `occurred`.
 
-    `recorded`: our store's time, in the past: all that was stored until then.
+    `recorded`: our store's time: all that was stored until then; refused while that may still change, which it
+    cannot once anything was stored after it, or a minute has passed.
     `occurred`: the providers' time: all events of the conversation before the first that happened later. Something
     that arrives late may move it; ask again by the answer's `sequence` to get the same answer for ever.
     """
