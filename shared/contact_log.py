@@ -9,7 +9,9 @@ from collections.abc import Sequence
 
 from shared import subjects
 from shared.bus import Bus
+from shared.bus.storing import REFUSED_FOR_GOOD
 from shared.codec import Codec
+from shared.errors import JetStreamRefused, StoreIncomplete
 from shared.events import ContactEvent
 
 
@@ -24,12 +26,16 @@ class ContactLog:
         """Store (channel, routing key, event) in this order; all are acknowledged when it returns.
 
         Sending the same again stores only what is missing.
-        Raises: BusUnavailable, JetStreamRefused; some may be stored then.
+        Raises: BusUnavailable, or JetStreamRefused when one of them will never be taken; some may be stored then.
         """
         bodies = await self._codec.seal([event for _, _, event in events])
-        await self._bus.store_many(
-            [
-                (subjects.contact(event.tenant, channel, routing_key), body, event.id)
-                for (channel, routing_key, event), body in zip(events, bodies, strict=True)
-            ]
-        )
+        messages = [
+            (subjects.contact(event.tenant, channel, routing_key), body, event.id)
+            for (channel, routing_key, event), body in zip(events, bodies, strict=True)
+        ]
+        try:
+            await self._bus.store_many(messages)
+        except StoreIncomplete as error:
+            if error.details["err_code"] in REFUSED_FOR_GOOD:
+                raise JetStreamRefused(None, **error.details) from error
+            raise

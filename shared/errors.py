@@ -1,7 +1,6 @@
 """The errors of Tellonce: one small tree, each leaf with a stable code.
 
-A `code` has the form `<noun>.<reason>` and is API: it never changes and is never reused.
-The sentence may change.
+A `code` has the form `<noun>.<reason>` and is API: never changed, never reused. The sentence may change.
 Ids, sequences and limits go into `details`, never into the sentence; personal data goes into neither.
 """
 
@@ -123,7 +122,7 @@ class LedgerConflict(TellonceError):
 
 
 class LedgerUnavailable(TellonceError):
-    """The outcome is known: nothing was stored, or it could not be found out in the time given."""
+    """The outcome is unknown, and may be decided later (docs/adr/0010): repeating the same append is safe."""
 
     code = "ledger.unavailable"
     sentence = "the ledger does not answer"
@@ -173,11 +172,7 @@ class TimedOut(BusUnavailable):
 
 
 class StoreIncomplete(BusUnavailable):
-    """Some messages of a list were not acknowledged: repeat the whole list with the same ids.
-
-    Attributes:
-        stored: what was acknowledged, by index.
-    """
+    """Repeat the whole list with the same ids. `stored`: what was acknowledged, by index in the list."""
 
     code = "bus.store_incomplete"
     sentence = "not every message of the list was stored"
@@ -249,6 +244,11 @@ class ViewUnavailable(TellonceError):
     sentence = "the store behind this query does not answer"
     retryable = True
     http_status = 503
+
+
+class AnswerTooLarge(TellonceError):
+    code = "query.answer_too_large"
+    sentence = "the answer is larger than one message may be"
 
 
 # -- the customer's matter ---------------------------------------------------------------------------
@@ -340,7 +340,6 @@ class FactUnknown(TellonceError):
 class PromiseDueInvalid(TellonceError):
     code = "promise.due_invalid"
     sentence = "a promise is due after it is made, and within ten years"
-    http_status = 400
 
 
 class PromiseNotOpen(TellonceError):

@@ -16,17 +16,18 @@ from typing import Any
 
 import msgspec
 import structlog
-from faststream import AckPolicy
+from faststream import AckPolicy, Response
 from faststream.message import StreamMessage
 from faststream.middlewares import BaseMiddleware
 from faststream.nats import JStream, NatsBroker, PullSub
 from typing_extensions import override
 
 from shared import logs, settings
-from shared.bus import Bus, connection_options
+from shared.bus import Bus, connection_options, first_connection
+from shared.bus.storing import REFUSED_FOR_GOOD
 from shared.codec import Codec
 from shared.commands import Problem, Refused
-from shared.errors import BusUnavailable, TellonceError
+from shared.errors import AnswerTooLarge, BusUnavailable, JetStreamRefused, TellonceError
 from shared.events import AnyEvent
 from shared.settings import Settings
 from shared.streams import Consumer
@@ -38,9 +39,12 @@ RETRY_DELAY_SECONDS = 0.05
 RETRY_DELAY_MAX_SECONDS = 5.0
 PULL_TIMEOUT_SECONDS = 2.0
 """After the loss of a server a pull is asked again this much later at the latest: within I10's 3 s."""
-CONNECT_TIMEOUT_SECONDS = 10.0
 CLOSE_TIMEOUT_SECONDS = 2.0
 REQUESTS_AT_ONCE = 32
+ANSWER_HEADERS_MAX_BYTES = 256
+"""A server ends a connection for good that sends it more than its `max_payload`, and counts the headers too."""
+ANSWER_CORRELATION = "answer"
+"""FastStream would repeat the asker's own id, however long. Whoever asked has an inbox of its own."""
 JETSTREAM_REPLY = "$JS.ACK."
 
 log = structlog.get_logger("serving")
@@ -83,22 +87,23 @@ async def connected(chosen: Settings, name: str, stop: asyncio.Event) -> AsyncIt
     """Open the service's one connection; `stop` is set when it is given up for good.
 
     Subscribers are added by the caller, who then starts the broker.
-    Raises: BusUnavailable when the block ends because the connection was given up, or what the client raises
-    when no server answers within CONNECT_TIMEOUT_SECONDS.
+    Raises: BusUnavailable when no server answers (as `shared.bus.first_connection`), or when the block ends because
+    the connection was given up.
     """
 
     async def closed() -> None:
         stop.set()
 
+    servers = chosen.nats_url.split(",")
     broker = NatsBroker(
-        chosen.nats_url.split(","),
+        servers,
         closed_cb=closed,
         middlewares=[Redelivery],
         logger=_framework_log,
         apply_types=False,
         **connection_options(name),
     )
-    client = await asyncio.wait_for(broker.connect(), CONNECT_TIMEOUT_SECONDS)
+    client = await first_connection(broker.connect(), servers)
     try:
         yield Connected(broker, Bus.of(client))
         if client.is_closed:
@@ -150,6 +155,7 @@ def on_stream(
     The bootstrap job made the consumer; FastStream would make another one where it is missing, so assert first.
 
     done: ack · `Later` and retryable errors: nak with a delay · refused or unreadable: dead-letter record, term ·
+    a stream refused what the handler stored: nak with a delay, unless the message itself is at fault ·
     unexpected: log with traceback, nak with a delay.
     """
     subscriber = broker.subscriber(
@@ -220,17 +226,29 @@ async def _outcome(
         log.info("delivery_postponed", reason=later.reason, delay_seconds=later.delay_seconds)
         delay_seconds = later.delay_seconds
     except TellonceError as error:
-        if not error.retryable:
+        if _for_good(error):
             log.error("delivery_dead_lettered", code=error.code, **error.details)  # noqa: TRY400
             return partial(msg.reject)
         delay_seconds = _delay_seconds(arrived.attempt)
-        log.warning("delivery_postponed", reason=error.code, delay_seconds=delay_seconds)
+        log.warning(
+            "delivery_postponed",
+            reason=error.code,
+            delay_seconds=delay_seconds,
+            details=error.details,
+        )
     except Exception:
         delay_seconds = _delay_seconds(arrived.attempt)
         log.exception("delivery_failed", delay_seconds=delay_seconds)
     else:
         return partial(msg.ack)
     return partial(msg.nack, delay=delay_seconds)
+
+
+def _for_good(error: TellonceError) -> bool:
+    """Tell whether the delivery will never be done. A stream's codes are many, and a lost delivery is for ever."""
+    if isinstance(error, JetStreamRefused):
+        return error.details.get("err_code") in REFUSED_FOR_GOOD
+    return not error.retryable
 
 
 @contextlib.asynccontextmanager
@@ -269,9 +287,11 @@ def on_request(
     The second token of the subject is the tenant. A refusal is answered as `{"error": …}`, never with silence.
     """
 
-    async def respond(arrived: Arrived) -> bytes:
+    async def respond(arrived: Arrived) -> Response:
         tenant = arrived.subject.split(".")[1]
-        return await answered(lambda: answer(tenant, arrived.body), arrived.subject)
+        max_bytes = broker.connection.max_payload - ANSWER_HEADERS_MAX_BYTES
+        body = await answered(lambda: answer(tenant, arrived.body), arrived.subject, max_bytes)
+        return Response(body, correlation_id=ANSWER_CORRELATION)
 
     subscriber = broker.subscriber(
         subject, queue=queue, decoder=_as_arrived, max_workers=REQUESTS_AT_ONCE
@@ -279,21 +299,26 @@ def on_request(
     subscriber(respond)
 
 
-async def answered(ask: Callable[[], Awaitable[Any]], subject: str) -> bytes:
-    """Return the reply of `ask` as JSON bytes, or the refusal it raised."""
+async def answered(ask: Callable[[], Awaitable[Any]], subject: str, max_bytes: int) -> bytes:
+    """Return the reply of `ask` as JSON bytes, or the refusal it raised; one beyond `max_bytes` is a refusal too."""
     try:
-        reply = await ask()
+        return _body(await ask(), max_bytes)
     except TellonceError as error:
         log.info("request_refused", subject=subject, code=error.code, **error.details)
-        reply = refusal(error)
+        return msgspec.json.encode(refusal(error))
     except Exception:
         log.exception("request_failed", subject=subject)
-        reply = Refused(
-            error=Problem(
-                code="internal.failure", message="this is a fault of ours", retryable=True
-            )
+        failure = Problem(
+            code="internal.failure", message="this is a fault of ours", retryable=True
         )
-    return reply if isinstance(reply, bytes) else msgspec.json.encode(reply)
+        return msgspec.json.encode(Refused(error=failure))
+
+
+def _body(reply: object, max_bytes: int) -> bytes:
+    body = reply if isinstance(reply, bytes) else msgspec.json.encode(reply)
+    if len(body) > max_bytes:
+        raise AnswerTooLarge(answer_bytes=len(body), max_bytes=max_bytes)
+    return body
 
 
 def refusal(error: TellonceError) -> Refused:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from shared.bus.client import Bus, connect, connection_options
+from shared.bus.client import Bus, connect, connection_options, first_connection
 
-__all__ = ["Bus", "connect", "connection_options"]
+__all__ = ["Bus", "connect", "connection_options", "first_connection"]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import nats
@@ -33,7 +33,14 @@ from shared.bus.deliveries import (
 )
 from shared.bus.feed import pull
 from shared.bus.gets import Direct, direct_get, leader_get
-from shared.bus.storing import LOST_POLL_SECONDS, STORE_TIMEOUT_SECONDS, read_ack, refused
+from shared.bus.inbox import Inbox
+from shared.bus.storing import (
+    LOST_POLL_SECONDS,
+    STORE_TIMEOUT_SECONDS,
+    check_size,
+    read_ack,
+    refused,
+)
 from shared.errors import BusUnavailable, NoResponders, TimedOut
 
 REQUEST_TIMEOUT_SECONDS = 5.0
@@ -44,8 +51,9 @@ DRAIN_TIMEOUT_SECONDS = 2.0
 CLOSE_TIMEOUT_SECONDS = 2.0
 CONNECTED_POLL_SECONDS = 0.02
 
-__all__ = ["Bus", "connect", "connection_options"]
+__all__ = ["Bus", "connect", "connection_options", "first_connection"]
 
+T = TypeVar("T")
 _problem_decoder = msgspec.json.Decoder(ApiProblem)
 
 
@@ -58,7 +66,7 @@ async def connect(
 
     It reconnects for ever; `on_closed` runs once when the connection is given up, and should end the process.
 
-    Raises: BusUnavailable when no server answers within CONNECT_TIMEOUT_SECONDS.
+    Raises: BusUnavailable as `first_connection`.
     """
     servers = url.split(",") if isinstance(url, str) else list(url)
     client = Client()
@@ -69,16 +77,26 @@ async def connect(
 
     opened = False
     try:
-        await asyncio.wait_for(
-            client.connect(servers=servers, closed_cb=closed, **connection_options(name)),
-            CONNECT_TIMEOUT_SECONDS,
+        await first_connection(
+            client.connect(servers=servers, closed_cb=closed, **connection_options(name)), servers
         )
-        opened = True
-    except (nats.errors.Error, OSError, TimeoutError) as error:
+    except BusUnavailable:
         with contextlib.suppress(Exception):
             await asyncio.wait_for(client.close(), CLOSE_TIMEOUT_SECONDS)
-        raise BusUnavailable() from error
+        raise
+    opened = True
     return Bus(client)
+
+
+async def first_connection(connecting: Awaitable[T], servers: Sequence[str]) -> T:
+    """Return what `connecting` gives; a server that is silent takes no time from the others.
+
+    Raises: BusUnavailable when none has answered within CONNECT_TIMEOUT_SECONDS for each.
+    """
+    try:
+        return await asyncio.wait_for(connecting, CONNECT_TIMEOUT_SECONDS * len(servers))
+    except (nats.errors.Error, OSError, TimeoutError) as error:
+        raise BusUnavailable() from error
 
 
 class Bus:
@@ -87,10 +105,7 @@ class Bus:
     def __init__(self, client: Client, *, owned: bool = True) -> None:
         self._client = client
         self._owned = owned
-        self._waiting: dict[str, Callable[[Message], None]] = {}
-        self._inbox: str | None = None
-        self._inbox_lock = asyncio.Lock()
-        self._token = 0
+        self._inbox = Inbox(self)
         self._services: list[Any] = []
 
     @classmethod
@@ -147,9 +162,13 @@ class Bus:
         reply: str = "",
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Send a message to whoever listens; nobody confirms it. Raises: BusUnavailable when not connected."""
+        """Send a message to whoever listens; nobody confirms it.
+
+        Raises: BusUnavailable when not connected, JetStreamRefused when it is too large for the connection.
+        """
         if not self._client.is_connected:
             raise BusUnavailable()
+        check_size(body, headers or {}, self._client.max_payload)
         with _translated():
             await self._client.publish(subject, body, reply, dict(headers) if headers else None)
 
@@ -172,8 +191,10 @@ class Bus:
             NoResponders: nobody listens on `subject`.
             TimedOut: no answer in time; the request may have had its effect.
             BusUnavailable: no connection within `timeout_seconds`; nothing was sent.
+            JetStreamRefused: too large for the connection; nothing was sent.
         """
         await self.until_connected(timeout_seconds)
+        check_size(body, headers or {}, self._client.max_payload)
         with _translated():
             answer = await self._client.request(
                 subject, body, timeout=timeout_seconds, headers=dict(headers) if headers else None
@@ -280,7 +301,8 @@ class Bus:
 
         One try: the caller repeats the whole list with the same ids, which stores only what is missing.
 
-        Raises: StoreIncomplete, naming by index what was and was not stored.
+        Raises: StoreIncomplete, naming by index what was and was not stored; JetStreamRefused for one that is too
+        large for the connection: those before it may be stored.
         """
         return await storing.store_many(self, messages, headers or {}, timeout_seconds)
 
@@ -343,32 +365,11 @@ class Bus:
         """
         return pull(self, stream, durable, batch=batch, max_wait_seconds=max_wait_seconds)
 
-    @contextlib.asynccontextmanager
-    async def collecting(self, callback: Callable[[Message], None]) -> AsyncIterator[str]:
+    def collecting(
+        self, callback: Callable[[Message], None]
+    ) -> contextlib.AbstractAsyncContextManager[str]:
         """Give a reply subject of the shared inbox; `callback` gets every answer until the block ends."""
-        inbox = await self._shared_inbox()
-        self._token += 1
-        token = str(self._token)
-        self._waiting[token] = callback
-        try:
-            yield f"{inbox}.{token}"
-        finally:
-            self._waiting.pop(token, None)
-
-    async def _shared_inbox(self) -> str:
-        await self.until_connected(REQUEST_TIMEOUT_SECONDS)
-        async with self._inbox_lock:
-            if self._inbox is None:
-                inbox = self.new_inbox()
-                with _translated():
-                    await self._client.subscribe(f"{inbox}.*", cb=self._collect)
-                self._inbox = inbox
-            return self._inbox
-
-    async def _collect(self, msg: Msg) -> None:
-        callback = self._waiting.get(msg.subject.rpartition(".")[2])
-        if callback is not None:
-            callback(_message(msg, self))
+        return self._inbox.collecting(callback)
 
 
 def _message(msg: Msg, bus: Bus) -> Message:
@@ -384,7 +385,5 @@ def _translated() -> Any:
         raise NoResponders() from error
     except (nats.errors.TimeoutError, TimeoutError) as error:
         raise TimedOut() from error
-    except nats.errors.MaxPayloadError:
-        raise
     except (nats.errors.Error, OSError) as error:
         raise BusUnavailable() from error

@@ -25,8 +25,28 @@ NOT_ANSWERING = frozenset(
 )
 """JetStream errors of a moment: cluster incomplete, no suitable peers, no or another leader, no resources, storing
 failed, offline (nats-server `errors.json`)."""
+BEING_STORED = 10158
+"""An earlier try of the same id is not decided yet: its followers do not answer."""
+MESSAGE_TOO_LARGE = 10054
+REFUSED_FOR_GOOD = frozenset({MESSAGE_TOO_LARGE})
+"""Refusals that are the message's own fault. Of any other the same message may be taken later."""
+HEADER_BLOCK_BYTES = len(b"NATS/1.0\r\n" + b"\r\n")
+HEADER_LINE_BYTES = len(b": " + b"\r\n")
 
 _ack_decoder = msgspec.json.Decoder(PubAck)
+
+
+def check_size(body: bytes, headers: Mapping[str, str], max_bytes: int) -> None:
+    """Refuse what the connection cannot carry: the driver counts the body alone, and the server hangs up.
+
+    `max_bytes`: of body and headers together. Raises: JetStreamRefused, as if a stream had refused its size.
+    """
+    size_bytes = len(body)
+    if headers:
+        lines = sum(len(name.encode()) + len(value.encode()) for name, value in headers.items())
+        size_bytes += HEADER_BLOCK_BYTES + HEADER_LINE_BYTES * len(headers) + lines
+    if size_bytes > max_bytes:
+        raise refused(MESSAGE_TOO_LARGE, f"{size_bytes} bytes, the connection takes {max_bytes}")
 
 
 def read_ack(body: bytes) -> PubAck:
@@ -38,9 +58,11 @@ def read_ack(body: bytes) -> PubAck:
 
 
 def refused(err_code: int, description: str) -> BusUnavailable | JetStreamRefused:
-    """Return the error for an answer of JetStream: of a moment (retryable) or for good."""
+    """Return the error for an answer of JetStream: of a moment (retryable), unknown outcome, or another refusal."""
     if err_code in NOT_ANSWERING:
         return BusUnavailable(err_code=err_code)
+    if err_code == BEING_STORED:
+        return TimedOut(err_code=err_code)
     return JetStreamRefused(
         f"{JetStreamRefused.sentence}: {description}", err_code=err_code, description=description
     )

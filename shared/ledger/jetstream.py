@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from shared import subjects
 from shared.bus import Bus
 from shared.bus.deliveries import PubAck, StoredMessage
+from shared.bus.storing import MESSAGE_TOO_LARGE
 from shared.codec import Codec
 from shared.errors import (
     BusUnavailable,
@@ -30,7 +31,6 @@ from shared.ledger.resolve import resolve
 
 STREAM = "LEDGER"
 READ_BATCH_EVENTS = 256
-MESSAGE_TOO_LARGE = 10054
 BATCH_TOO_LARGE = 10199
 ASK_THE_LEADER = frozenset({10071, 10164, 10201})
 """Wrong last sequence, a write in flight on the subject, an id of the batch is known."""

@@ -143,6 +143,28 @@ async def test_a_list_that_is_stored_in_part_says_which(work: Work) -> None:
     assert nowhere.value.stored == {}
 
 
+@pytest.mark.parametrize("headers", [{}, {"Name": "x" * 1000}])
+async def test_what_a_connection_cannot_carry_is_refused(
+    work: Work, headers: dict[str, str]
+) -> None:
+    """The server ends a connection that sends more than it takes; so it is not sent, and the connection lives on."""
+    largest = 1024 * 1024 - sum(len(f"{name}: {value}\r\n") for name, value in headers.items())
+    block = len("NATS/1.0\r\n\r\n") if headers else 0
+    body = b"x" * (largest - block)
+    await work.bus.publish("test.large", body, headers=headers)
+    await work.bus.flush()
+    for refused in (
+        work.bus.publish("test.large", body + b"x", headers=headers),
+        work.bus.request("test.large", body + b"x", headers=headers),
+        work.bus.store(work.subject, body + b"x", headers=headers),
+        work.bus.store_many([(work.subject, body + b"x", "1")], headers=headers),
+    ):
+        with pytest.raises(JetStreamRefused) as refusal:
+            await refused
+        assert refusal.value.details["err_code"] == 10054
+    assert await work.bus.store(work.subject, b"a") == Stored(1, False)
+
+
 async def test_a_pull_gives_everything_in_order(work: Work) -> None:
     """Batches are never larger than asked, and come as soon as there is something."""
     await work.bus.store_many([(work.subject, b"%d" % n, str(n)) for n in range(20)])

@@ -1,0 +1,52 @@
+"""One subscription for the answers of everything that is asked without waiting in between."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING
+
+from shared.bus.deliveries import Message
+
+if TYPE_CHECKING:
+    from shared.bus import Bus
+
+INBOX_TIMEOUT_SECONDS = 5.0
+
+
+class Inbox:
+    """Gives each answer to whom it is for, by the last token of its subject."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._waiting: dict[str, Callable[[Message], None]] = {}
+        self._subject: str | None = None
+        self._lock = asyncio.Lock()
+        self._token = 0
+
+    @contextlib.asynccontextmanager
+    async def collecting(self, callback: Callable[[Message], None]) -> AsyncIterator[str]:
+        """See `Bus.collecting`."""
+        subject = await self._subscribed()
+        self._token += 1
+        token = str(self._token)
+        self._waiting[token] = callback
+        try:
+            yield f"{subject}.{token}"
+        finally:
+            self._waiting.pop(token, None)
+
+    async def _subscribed(self) -> str:
+        await self._bus.until_connected(INBOX_TIMEOUT_SECONDS)
+        async with self._lock:
+            if self._subject is None:
+                subject = self._bus.new_inbox()
+                await self._bus.subscribe(f"{subject}.*", self._collect)
+                self._subject = subject
+            return self._subject
+
+    async def _collect(self, message: Message) -> None:
+        callback = self._waiting.get(message.subject.rpartition(".")[2])
+        if callback is not None:
+            callback(message)

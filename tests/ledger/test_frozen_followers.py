@@ -1,0 +1,75 @@
+"""What is stored while a stream's followers stand still: undecided, never refused."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+import pytest
+
+from shared.bus import Bus, connect
+from shared.embedded.nats import EmbeddedNatsCluster
+from shared.errors import BusUnavailable
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.cluster
+
+
+@contextmanager
+def _frozen(cluster: EmbeddedNatsCluster, leader: int) -> Iterator[None]:
+    """Let all nodes but the leader stand still until the block ends."""
+    followers = [cluster.pid(index) for index in range(len(cluster.urls)) if index != leader]
+    try:
+        for pid in followers:
+            assert pid is not None
+            os.kill(pid, signal.SIGSTOP)
+        yield
+    finally:
+        for pid in followers:
+            assert pid is not None
+            os.kill(pid, signal.SIGCONT)
+
+
+async def _stream(bus: Bus) -> str:
+    """Make a stream on all nodes, with one message."""
+    name = f"FROZEN-{uuid4().hex}"
+    config = {"name": name, "subjects": [f"{name}.>"], "num_replicas": 3}
+
+    async def made() -> bool:
+        try:
+            await bus.api(f"STREAM.CREATE.{name}", config)
+            await bus.store(f"{name}.x", b"1", msg_id="1")
+        except BusUnavailable:
+            return False
+        return True
+
+    await eventually(made)
+    return name
+
+
+async def test_a_message_that_waits_for_its_followers_may_be_sent_again(
+    three_nodes: EmbeddedNatsCluster,
+) -> None:
+    """The second try of one id meets the first: that is no refusal, and once they answer it is stored once."""
+    anywhere = await connect(three_nodes.urls, "test")
+    name = await _stream(anywhere)
+    leader = await three_nodes.leader_of(name)
+    bus = await connect(three_nodes.urls[leader], "test")
+    with _frozen(three_nodes, leader), pytest.raises(BusUnavailable):
+        await bus.store(f"{name}.x", b"2", msg_id="2")
+
+    async def stored() -> bool:
+        try:
+            await anywhere.store(f"{name}.x", b"2", msg_id="2")
+            info = await anywhere.api(f"STREAM.INFO.{name}")
+        except BusUnavailable:
+            return False
+        return int(info["state"]["messages"]) == 2
+
+    await eventually(stored, 60)
+    await anywhere.api(f"STREAM.DELETE.{name}")
+    await bus.close()
+    await anywhere.close()
