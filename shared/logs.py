@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Sequence
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
@@ -15,24 +16,30 @@ from shared.settings import Settings
 
 
 def configure(service: str, settings: Settings) -> None:
-    """Set up structlog for a process: one line per event on standard error, with the service's name."""
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
-        if settings.log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=False)
-    )
+    """Set up structlog for a process: one line per event on standard error, with the service's name.
+
+    In the format `console` an exception's traceback follows its line.
+    """
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            # Without the values of local variables: they hold what customers wrote.
-            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
-            renderer,
+            *(_JSON if settings.log_format == "json" else _CONSOLE),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
+
+
+# Both without the values of local variables: they hold what customers wrote.
+_JSON: Sequence[structlog.typing.Processor] = (
+    structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+    structlog.processors.JSONRenderer(),
+)
+_CONSOLE: Sequence[structlog.typing.Processor] = (
+    structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+)
