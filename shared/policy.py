@@ -155,6 +155,9 @@ def _contradictions(policy: Policy) -> list[str]:
         channel, slash, short = name.partition("/")
         if not slash or not subjects.is_token(channel) or not subjects.is_token(short):
             found.append(f"account {name}: not <channel>/<name>")
+        elif not subjects.is_token(subjects.channel_account(channel, short)):
+            longest = subjects.TOKEN_MAX_CHARACTERS - len(subjects.channel_account(channel, ""))
+            found.append(f"account {name}: longer than {longest} characters after the channel")
         wanted = [account.queue, *account.topics.values()]
         found += [
             f"account {name}: no queue {queue}" for queue in wanted if queue not in policy.queues

@@ -1,0 +1,40 @@
+"""Every name of a policy fits the subjects that are built from it; one that does not is refused with the policy."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared import policy, streams, subjects
+from shared.errors import PolicyInvalid
+
+NAME_MAX_CHARACTERS = 32
+
+
+def text(account: str, *, name: str = "n" * NAME_MAX_CHARACTERS) -> bytes:
+    """A policy whose names are as long as they may be."""
+    return (
+        f"tenant: {name}\nqueues: {{{name}: {{title: Q}}}}\nagents: {{{name}: {{name: N, queues: [{name}]}}}}\n"
+        f"accounts: {{{account}: {{queue: {name}}}}}\n"
+    ).encode()
+
+
+@pytest.mark.parametrize("channel", ["twilio_voice", "chat", "email", "form"])
+def test_the_longest_account_that_is_taken_fits_every_subject(channel: str) -> None:
+    """One more character and the aggregate of its unreadable deliveries could not be written."""
+    longest = subjects.TOKEN_MAX_CHARACTERS - len(subjects.channel_account(channel, ""))
+    loaded = policy.parse(text(f"{channel}/{'a' * longest}"))
+    (account,) = (each.partition("/")[2] for each in loaded.accounts)
+    (person,), (queue,) = loaded.agents, loaded.queues
+    subjects.raw(loaded.tenant, channel, account)
+    subjects.ledger(loaded.tenant, subjects.channel_account(channel, account))
+    subjects.ledger(loaded.tenant, subjects.agent(person))
+    subjects.screen(loaded.tenant, f"queue-{queue}")
+    assert len(streams.ingest_normalise(loaded.tenant, channel, account)) <= 255
+    with pytest.raises(PolicyInvalid, match=f"account {channel}/a+: longer than {longest}"):
+        policy.parse(text(f"{channel}/{'a' * (longest + 1)}"))
+
+
+def test_a_longer_name_of_anything_else_is_refused() -> None:
+    """Tenants, queues and agents have at most 32 characters."""
+    with pytest.raises(PolicyInvalid, match="schema"):
+        policy.parse(text("chat/shop", name="n" * (NAME_MAX_CHARACTERS + 1)))
