@@ -186,6 +186,7 @@ async def test_without_history_the_balance_is_refused_and_the_doors_stay_open(ho
     [
         (None, b"{", "command.unreadable"),
         (None, b'{"from":-1}', "command.unreadable"),
+        (None, b'{"chanel":"email"}', "command.unreadable"),
         (None, b'{"from":"yesterday"}', "command.unreadable"),
         ("nobody", b"{}", "tenant.unknown"),
     ],

@@ -43,7 +43,11 @@ log = structlog.get_logger("ingest")
 
 
 class BalanceQuery(
-    msgspec.Struct, frozen=True, kw_only=True, rename={"first": "from", "last": "to"}
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    rename={"first": "from", "last": "to"},
 ):
     """Which deliveries: of one channel, one account (or all), between two positions of RAW, both included.
 
