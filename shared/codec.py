@@ -14,6 +14,9 @@ import msgspec
 from shared.errors import EventTypeUnknown, NotAnEvent
 from shared.events import AnyEvent, event_types
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that it cannot read: no JSON, no UTF-8, nested beyond a thousand levels."""
+
 _encoder = msgspec.json.Encoder(order="deterministic")
 _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 
@@ -55,14 +58,14 @@ def decode(body: bytes) -> AnyEvent:
     """Return the event in `body`. Raises: EventTypeUnknown, NotAnEvent."""
     try:
         return _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise _explain(body) from error
 
 
 def _explain(body: bytes) -> EventTypeUnknown | NotAnEvent:
     try:
         tagged = _tagged.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return NotAnEvent()
     if tagged.specversion == "1.0" and tagged.type not in event_types():
         return EventTypeUnknown(type=tagged.type)
