@@ -14,7 +14,7 @@ import pytest
 from shared import ids
 from shared.embedded.nats import EmbeddedNats
 from shared.embedded.ports import free_ports
-from tests.ingest.house import SECRET, House, called, running, signed
+from tests.ingest.house import DEADLINE_SECONDS, SECRET, House, called, running, signed
 
 CALL = {"CallSid": "CA1", "CallStatus": "ringing", "From": "+48601234567", "Direction": "inbound"}
 FORM = b'{"message":"hello","submission_id":"f-1"}'
@@ -153,6 +153,18 @@ async def test_unknown_tenants_and_accounts_are_refused(house: House) -> None:
         headers = signed(SECRET, FORM)
         answer = await house.http.post(f"{base}/{path}", content=FORM, headers=headers)
         assert refused(answer, 404, code), path
+
+
+async def test_an_address_with_its_slash_encoded_is_refused_like_any_other(house: House) -> None:
+    """It is routed like the plain one; unsigned it is a forgery and no fault of ours."""
+    host, port = house.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    path = f"%2Fin/{house.tenant}/twilio_voice/{house.account}"
+    head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 11\r\n\r\nCallSid=CA1"
+    writer.write(head.encode())
+    status = await asyncio.wait_for(reader.readline(), DEADLINE_SECONDS)
+    writer.close()
+    assert status.split()[1] in {b"403", b"404"}
 
 
 async def test_the_tenant_is_asked_before_the_size_and_the_size_before_the_signature(

@@ -241,6 +241,8 @@ def test_a_number_is_normalised_however_it_is_written(written: str, country: str
         ("Sun, 22 Nov 2026 09:28:07 -0000", datetime(2026, 11, 22, 9, 28, 7, tzinfo=UTC)),
         ("yesterday", None),
         ("", None),
+        ("Fri, 31 Dec 9999 23:59:59 -0100", None),
+        ("Sun, 22 Nov 2026 10:28:07 +99999999999999999999", None),
     ],
 )
 def test_only_a_time_that_can_be_read_is_the_providers_time(
@@ -345,6 +347,15 @@ def test_the_public_address_is_what_is_signed() -> None:
     good = PUBLIC + "/in/demo/twilio_voice/main"
     signature = RequestValidator(SECRET).compute_signature(good, {"CallSid": "CA1"})
     assert not accepted(b"CallSid=CA1", signature, url="/in/demo/twilio_voice/main?x=1")
+
+
+@pytest.mark.parametrize(
+    "url", ["%2Fin/demo/twilio_voice/main", "//[in", "/in?x=[#]", ":x", "@h:99999999/"]
+)
+@pytest.mark.parametrize("public", [PUBLIC, PUBLIC + ":8443"])
+def test_whatever_stands_in_the_address_it_is_only_compared(url: str, public: str) -> None:
+    """A stranger's address is no address of ours: it is refused, and nothing tries to understand it."""
+    assert not accepted(b"CallSid=CA1", "c2lnbmF0dXJl", url=url, public=public)
 
 
 def test_a_json_body_is_signed_by_its_hash_in_the_address() -> None:

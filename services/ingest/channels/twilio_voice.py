@@ -118,9 +118,9 @@ def verify(request: WebRequest, secret: str, public_url: str) -> None:
     Raises: SignatureInvalid.
     """
     given = (request.header("x-twilio-signature") or "").encode(errors="replace")
-    url = public_url.rstrip("/") + request.url
     parameters = _signed_parameters(request)
-    expected = [signature(secret, each, parameters).encode() for each in with_ports(url)]
+    urls = [each + request.url for each in with_ports(public_url.rstrip("/"))]
+    expected = [signature(secret, each, parameters).encode() for each in urls]
     if not any(hmac.compare_digest(given, each) for each in expected):
         raise SignatureInvalid
 
@@ -137,7 +137,7 @@ def signature(secret: str, url: str, parameters: Sequence[tuple[str, str]]) -> s
 
 def _signed_parameters(request: WebRequest) -> Sequence[tuple[str, str]]:
     """The body's parameters; none when the address carries `bodySHA256` and the body has this hash."""
-    query = _pairs(urlsplit(request.url).query.encode())
+    query = _pairs(request.url.partition("?")[2].encode())
     claimed = next((value for name, value in query if name == "bodySHA256"), None)
     if claimed is None:
         return _pairs(request.body)
@@ -158,7 +158,7 @@ def _pairs(encoded: bytes) -> list[tuple[str, str]]:
 
 
 def with_ports(url: str) -> Iterator[str]:
-    """Give the address as it stands, then with its port left out or put in."""
+    """Give an address of ours as it stands, then with its port left out or put in."""
     yield url
     parts = urlsplit(url)
     host = parts.netloc.rpartition(":")[0] if parts.port else parts.netloc
@@ -302,9 +302,9 @@ def _time(text: str | None) -> datetime | None:
     """The provider's RFC 2822 time, which stands in the signed body; `None` when there is none."""
     try:
         time = parsedate_to_datetime(text or "")
-    except ValueError:
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 def _seconds(text: str | None) -> int | None:
