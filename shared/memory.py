@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -21,10 +22,14 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Memory = Mapping[str, Seen]
-"""What was seen in the last 24 hours, by command id or contact event id."""
+"""What was seen in the last 24 hours, by command id or contact event id, oldest first.
 
-FORGET_EVERY = 64
-"""Old ids are swept out when their number is a multiple of this, not at every event."""
+Never changed: states share it. After the first event it is a `ChainMap` of two dicts, the young ids and the old ones:
+each event copies the young ones only.
+"""
+
+FORGET_EVERY = 256
+"""So many young ids join the old ones, and what is too old is swept out then, not at every event."""
 
 
 def remember(memory: Memory, sequence: int, event: AnyEvent) -> Memory:
@@ -43,9 +48,10 @@ def remember(memory: Memory, sequence: int, event: AnyEvent) -> Memory:
         recorded=event.recorded,
         events=(*(before.events if before else ()), summary),
     )
-    kept = dict(memory) if len(memory) % FORGET_EVERY else _young(memory, event.recorded)
-    kept[cause] = seen
-    return kept
+    young, old = memory.maps if isinstance(memory, ChainMap) else (dict(memory), {})
+    if len(young) >= FORGET_EVERY:
+        young, old = {}, _still_wanted({**old, **young}, event.recorded)
+    return ChainMap({**young, cause: seen}, old)
 
 
 def recall(memory: Memory, command_id: str, sha256: str | None) -> Seen | None:
@@ -56,6 +62,6 @@ def recall(memory: Memory, command_id: str, sha256: str | None) -> Seen | None:
     return seen
 
 
-def _young(memory: Memory, now: datetime) -> dict[str, Seen]:
+def _still_wanted(memory: Memory, now: datetime) -> dict[str, Seen]:
     horizon = now - REMEMBERED - SKEW
     return {cause: seen for cause, seen in memory.items() if seen.recorded >= horizon}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -78,7 +79,7 @@ def test_what_is_too_old_to_come_again_is_forgotten() -> None:
 
 
 def test_forgetting_is_not_done_at_every_event() -> None:
-    """Only when the number of ids is a multiple of FORGET_EVERY."""
+    """Only when FORGET_EVERY ids have come since the last time."""
     memory = filled(FORGET_EVERY - 1)
     later = NOON + timedelta(days=9)
     assert len(remember(memory, 99, event("new", 99, later))) == FORGET_EVERY
@@ -89,3 +90,24 @@ def test_remembering_changes_no_earlier_memory() -> None:
     before = filled(3)
     remember(before, 9, event("c0", 9))
     assert len(before["c0"].events) == 1
+
+
+def test_what_came_long_ago_is_remembered_as_what_came_just_now() -> None:
+    """The order is that of the first event of each id; what an old id writes later is added to what it wrote."""
+    count = 3 * FORGET_EVERY + 5
+    memory = remember(filled(count), 9_999, event("c0", 9_999))
+    assert list(memory) == [f"c{number}" for number in range(count)]
+    assert [each.sequence for each in memory["c0"].events] == [1, 9_999]
+    assert memory == {**filled(count), "c0": memory["c0"]}
+    assert "c1" in memory
+    assert memory.get("new") is None
+
+
+def test_remembering_copies_only_what_is_young() -> None:
+    """A busy aggregate has tens of thousands of ids within 24 hours: they are shared by all its states."""
+    before = filled(3 * FORGET_EVERY + 5)
+    after = remember(before, 9_999, event("new", 9_999))
+    assert isinstance(before, ChainMap)
+    assert isinstance(after, ChainMap)
+    assert after.maps[1] is before.maps[1]
+    assert len(after.maps[0]) <= FORGET_EVERY
