@@ -1,0 +1,68 @@
+"""What comes in from outside and is refused."""
+
+from __future__ import annotations
+
+from shared.errors.base import TellonceError
+
+# -- doors: what a provider or a visitor sends --------------------------------------------------
+
+
+class SignatureInvalid(TellonceError):
+    code = "door.signature_invalid"
+    sentence = "the signature is missing or does not match the body and the public address"
+    http_status = 403
+
+
+class AccountUnknown(TellonceError):
+    code = "door.account_unknown"
+    sentence = "the tenant has no such account on this channel"
+    http_status = 404
+
+
+class BodyTooLarge(TellonceError):
+    code = "door.body_too_large"
+    sentence = "the body is larger than this door takes"
+    http_status = 413
+
+
+class DoorUnavailable(TellonceError):
+    code = "door.unavailable"
+    sentence = "the delivery could not be stored; send it again"
+    retryable = True
+    http_status = 503
+
+
+class MethodUnknown(TellonceError):
+    code = "door.method_unknown"
+    sentence = "a door takes POST only"
+    http_status = 405
+
+
+class OriginForbidden(TellonceError):
+    code = "door.origin_forbidden"
+    sentence = "pages of this origin may not open a chat here"
+    http_status = 403
+
+
+class TenantUnknown(TellonceError):
+    code = "tenant.unknown"
+    sentence = "there is no such tenant here"
+    http_status = 404
+
+
+# -- payloads: what was taken and cannot be read ------------------------------------------------
+
+
+class PayloadUnreadable(TellonceError):
+    code = "payload.unreadable"
+    sentence = "the body is not what this channel sends"
+
+
+class PayloadKindUnknown(TellonceError):
+    code = "payload.kind_unknown"
+    sentence = "the channel does not know this kind of delivery"
+
+
+class NotAnEvent(TellonceError):
+    code = "payload.not_an_event"
+    sentence = "the message is not a Tellonce event"

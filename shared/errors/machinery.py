@@ -1,0 +1,106 @@
+"""The ledger, the bus, the settings: what stands under the work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from shared.errors.base import TellonceError
+
+# -- events and the ledger ----------------------------------------------------------------------
+
+
+class EventTypeUnknown(TellonceError):
+    code = "event.unknown_type"
+    sentence = "the aggregate holds an event type that this version does not know"
+    retryable = True
+
+
+class LedgerConflict(TellonceError):
+    """The aggregate moved on: reload, decide again. Details: aggregate, expected, actual (None: unknown)."""
+
+    code = "ledger.conflict"
+    sentence = "the aggregate was written by somebody else in the meantime"
+    retryable = True
+    http_status = 409
+
+
+class LedgerUnavailable(TellonceError):
+    """The outcome is unknown, and may be decided later (docs/adr/0010): repeating the same append is safe."""
+
+    code = "ledger.unavailable"
+    sentence = "the ledger does not answer"
+    retryable = True
+    http_status = 503
+
+
+class LedgerBatchTooLarge(TellonceError):
+    code = "ledger.batch_too_large"
+    sentence = "the events of one append exceed the limits of an atomic batch"
+
+
+class StreamDrift(TellonceError):
+    code = "stream.drift"
+    sentence = "a stream or consumer is missing or not configured as this version needs it"
+
+
+class LedgerGuardsTooMany(TellonceError):
+    """Each guard needs one event of the batch that is not the first of its aggregate. Details: guards, free."""
+
+    code = "ledger.guards_too_many"
+    sentence = "the append has more guards than events that can carry one"
+
+
+# -- the bus ------------------------------------------------------------------------------------
+
+
+class BusUnavailable(TellonceError):
+    """There is no connection, or the stream has no leader: nothing was stored by this try."""
+
+    code = "bus.unavailable"
+    sentence = "the bus does not answer"
+    retryable = True
+    http_status = 503
+
+
+class NoResponders(BusUnavailable):
+    code = "bus.no_responders"
+    sentence = "nobody listens on this subject"
+
+
+class TimedOut(BusUnavailable):
+    """The outcome is unknown."""
+
+    code = "bus.timed_out"
+    sentence = "no answer came in the time given"
+
+
+class StoreIncomplete(BusUnavailable):
+    """Repeat the whole list with the same ids. `stored`: what was acknowledged, by index in the list."""
+
+    code = "bus.store_incomplete"
+    sentence = "not every message of the list was stored"
+
+    def __init__(self, wanted: int, stored: Mapping[int, object], err_code: int | None) -> None:
+        super().__init__(wanted=wanted, acknowledged=len(stored), err_code=err_code)
+        self.stored = stored
+
+
+class JetStreamRefused(TellonceError):
+    """Details: err_code and description as the server gives them."""
+
+    code = "bus.refused"
+    sentence = "the stream refused the message or the call"
+    http_status = 500
+
+
+# -- policy and settings ------------------------------------------------------------------------
+
+
+class PolicyInvalid(TellonceError):
+    code = "policy.invalid"
+    sentence = "the policy file does not fit its schema or contradicts itself"
+
+
+class SettingInvalid(TellonceError):
+    code = "setting.invalid"
+    sentence = "an environment variable is missing, unreadable or beyond its limit"

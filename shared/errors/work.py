@@ -1,0 +1,201 @@
+"""Commands, queries and the customer's matter."""
+
+from __future__ import annotations
+
+from shared.errors.base import TellonceError
+
+# -- commands and queries -----------------------------------------------------------------------
+
+
+class CommandUnreadable(TellonceError):
+    code = "command.unreadable"
+    sentence = "the body is not a valid request for this subject"
+
+
+class CommandUnknown(TellonceError):
+    code = "command.unknown"
+    sentence = "there is no command or query of this name"
+    http_status = 404
+
+
+class CommandStale(TellonceError):
+    code = "command.stale"
+    sentence = "what the caller saw is no longer what stands"
+    http_status = 409
+
+
+class CommandTooOld(TellonceError):
+    code = "command.too_old"
+    sentence = "the command was issued longer ago than its id is remembered"
+
+
+class CommandTooNew(TellonceError):
+    code = "command.too_new"
+    sentence = "the command was issued in the future"
+
+
+class CommandIdReused(TellonceError):
+    code = "command.id_reused"
+    sentence = "this command id was used before with another body"
+    http_status = 409
+
+
+class CommandForbidden(TellonceError):
+    code = "command.forbidden"
+    sentence = "this actor may not do that here"
+    http_status = 403
+
+
+class PositionNotReached(TellonceError):
+    code = "query.position_not_reached"
+    sentence = "the projection has not reached the position asked for in the time given"
+    retryable = True
+    http_status = 503
+
+
+class ViewUnavailable(TellonceError):
+    code = "query.unavailable"
+    sentence = "the store behind this query does not answer"
+    retryable = True
+    http_status = 503
+
+
+class AnswerTooLarge(TellonceError):
+    code = "query.answer_too_large"
+    sentence = "the answer is larger than one message may be"
+
+
+# -- the customer's matter ----------------------------------------------------------------------
+
+
+class ConversationUnknown(TellonceError):
+    code = "conversation.unknown"
+    sentence = "there is no such conversation"
+    http_status = 404
+
+
+class ConversationResolved(TellonceError):
+    code = "conversation.resolved"
+    sentence = "the conversation is resolved"
+    http_status = 409
+
+
+class ConversationNotOwned(TellonceError):
+    code = "conversation.not_owned"
+    sentence = "only the owner of the conversation may do that"
+    http_status = 409
+
+
+class ConversationNotWrappedUp(TellonceError):
+    code = "conversation.not_wrapped_up"
+    sentence = "a contact of the conversation has no wrap-up yet"
+    http_status = 409
+
+
+class ContactUnknown(TellonceError):
+    code = "contact.unknown"
+    sentence = "the conversation has no such contact"
+    http_status = 404
+
+
+class CustomerUnknown(TellonceError):
+    code = "customer.unknown"
+    sentence = "there is no such customer"
+    http_status = 404
+
+
+class IdentityTaken(TellonceError):
+    code = "identity.taken"
+    sentence = "another customer holds this handle"
+    http_status = 409
+
+
+class OfferExpired(TellonceError):
+    code = "offer.expired"
+    sentence = "the offer no longer stands"
+    http_status = 409
+
+
+class OfferNotYours(TellonceError):
+    code = "offer.not_yours"
+    sentence = "the offer was made to another agent"
+    http_status = 409
+
+
+class TransferPacketMissing(TellonceError):
+    code = "transfer.packet_missing"
+    sentence = "a hand-over without its context packet cannot be written"
+    http_status = 500
+
+
+class TransferNotOpen(TellonceError):
+    code = "transfer.not_open"
+    sentence = "there is no such open transfer"
+    http_status = 409
+
+
+class TransferAlreadyOpen(TellonceError):
+    code = "transfer.already_open"
+    sentence = "the conversation is already being transferred"
+    http_status = 409
+
+
+class TransferTargetUnknown(TellonceError):
+    code = "transfer.target_unknown"
+    sentence = "the policy has no such agent, team or queue"
+
+
+class FactUnknown(TellonceError):
+    code = "fact.unknown"
+    sentence = "the conversation holds no such live fact"
+    http_status = 404
+
+
+class PromiseDueInvalid(TellonceError):
+    code = "promise.due_invalid"
+    sentence = "a promise is due after it is made, and within ten years"
+
+
+class PromiseNotOpen(TellonceError):
+    code = "promise.not_open"
+    sentence = "there is no such open promise"
+    http_status = 409
+
+
+class CallbackNotOpen(TellonceError):
+    code = "callback.not_open"
+    sentence = "there is no such open callback"
+    http_status = 409
+
+
+class AgentUnknown(TellonceError):
+    code = "agent.unknown"
+    sentence = "the policy has no such agent"
+    http_status = 404
+
+
+class AgentSignedOut(TellonceError):
+    code = "agent.signed_out"
+    sentence = "the agent is not signed in"
+    http_status = 409
+
+
+class TextTooLong(TellonceError):
+    code = "text.too_long"
+    sentence = "the text is longer than this field takes"
+
+
+class TextHasNul(TellonceError):
+    code = "text.has_nul"
+    sentence = "the text holds a NUL byte"
+
+
+class MessageNoAddress(TellonceError):
+    code = "message.no_address"
+    sentence = "the customer has no address on this channel"
+
+
+class NotificationUnknown(TellonceError):
+    code = "notification.unknown"
+    sentence = "there is no such notification"
+    http_status = 404
