@@ -149,6 +149,71 @@ def test_a_broken_part_is_still_a_mail(content: bytes) -> None:
     assert isinstance(body_of(content).text, str)
 
 
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        b'boundary="b"; name*="utf-8\'\'a"; name*0="c"',
+        b'name*="utf-8\'\'a"; name*0="c"; BOUNDARY = b',
+        b"boundary=b; name*" + b"9" * 5_000 + b"=c",
+    ],
+)
+def test_parameters_that_contradict_each_other_cost_neither_sender_nor_text(
+    parameters: bytes,
+) -> None:
+    """The standard parser fails on two forms of one name; what is written plainly is read all the same."""
+    found = body_of(
+        b"Content-Type: multipart/mixed; " + parameters + b"\r\n\r\n"
+        b"--b\r\n" + TEXT_PART + b"hello\r\n--b\r\nContent-Type: image/png\r\n\r\nx\r\n--b--\r\n"
+    )
+    assert mail_headers.sender(found.raw_field("from"))[1] is not None
+    assert (found.text, found.attachments) == ("hello", 1)
+
+
+PARAMETER = st.builds(
+    "{}{}={}".format,
+    st.sampled_from(["boundary", "name", "charset", "filename"]),
+    st.sampled_from(["", "*", "*0", "*0*", "*1", "*1*", "*" + "9" * 5_000]),
+    st.sampled_from(
+        ["b", '"b"', "utf-8''b", "''", "\"x'", "idna'en'%ff", "a\x00b''c", "hex''b", "'"]
+    ),
+)
+
+
+@given(st.lists(PARAMETER, max_size=6), st.lists(PARAMETER, max_size=6))
+def test_no_parameters_make_reading_fail(outer: list[str], inner: list[str]) -> None:
+    """However RFC 2231 is broken, at the top and inside."""
+    content = (
+        f"Content-Type: multipart/mixed; {'; '.join(outer)}\r\n\r\n--b\r\n"
+        f"Content-Type: text/plain; {'; '.join(inner)}\r\nContent-Disposition: inline; {'; '.join(inner)}\r\n"
+        "\r\nhello\r\n--b--\r\n"
+    )
+    assert body_of(content.encode()).attachments >= 0
+
+
+def test_a_mail_that_forwards_a_hundred_mails_is_read() -> None:
+    """Many parts beside each other are not many parts inside each other."""
+    forwarded = b"".join(
+        b"--x\r\nContent-Type: message/rfc822\r\n\r\nFrom: a@b.example\r\n"
+        b"Content-Type: multipart/alternative; boundary=y%d\r\n\r\n--y%d\r\n%s%s--y%d--\r\n"
+        % (number, number, TEXT_PART, b"a line of the forwarded mail\r\n" * 40, number)
+        for number in range(100)
+    )
+    found = body_of(
+        b"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n" + TEXT_PART + b"hello\r\n"
+        b"" + forwarded + b"--x--\r\n"
+    )
+    assert (found.text, found.attachments) == ("hello", 100)
+
+
+def test_nesting_that_costs_more_than_a_mail_is_worth_is_not_followed() -> None:
+    """The parser asks each line about every part around it: minutes for a few mails, if they are allowed to."""
+    deep = b"".join(
+        b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (level, level)
+        for level in range(900)
+    )
+    assert mime.read(b"From: a@b.example\r\n" + deep + b"\n" * 120_000) is None
+
+
 @given(st.binary(max_size=3_000))
 def test_reading_never_fails(content: bytes) -> None:
     """Any bytes behind a From are a mail."""

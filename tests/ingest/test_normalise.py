@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ import msgspec
 import pytest
 from typing_extensions import override
 
-from services.ingest.domain.delivery import WebRequest
+from services.ingest.domain.delivery import RawDelivery, WebRequest
 from services.ingest.handlers.accounts import Accounts, Door
 from services.ingest.handlers.normalise import Normaliser
+from services.ingest.handlers.parsing import Reading, read_all
 from services.ingest.handlers.raw_store import RawStore
 from shared import ids, policy, streams, subjects
 from shared.bus import Bus, connect
@@ -237,6 +238,44 @@ async def test_a_server_lost_before_the_acknowledgement_does_not_end_the_normali
         await normaliser.take([LostBeforeAck(each) for each in batch])  # type: ignore[misc]
     assert attempts == [1, 2]
     assert len(await stored(bus, streams.CONTACTS, f"contact.*.{door.tenant}.form")) == 1
+
+
+class Recorder:
+    """Takes what a delivery tells its consumer."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, bytes]] = []
+
+    async def publish(self, subject: str, body: bytes = b"", **_: Any) -> None:
+        self.said.append((subject, body))
+
+    def all_held(self, deliveries: int) -> bool:
+        return {subject for subject, body in self.said if body == b"+WPI"} == {
+            f"$JS.ACK.{number}" for number in range(deliveries)
+        }
+
+
+async def test_a_batch_that_takes_long_to_read_is_held_until_it_is_done(
+    place: tuple[Bus, Door, RawStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of its deliveries says so while they are parsed, and is then acknowledged, not given again."""
+    bus, door, _ = place
+    said = Recorder()
+
+    async def read_slowly(raws: Sequence[RawDelivery]) -> list[Reading]:
+        await until(_held)
+        return await read_all(raws)
+
+    async def _held() -> bool | None:
+        return True if said.all_held(3) else None
+
+    monkeypatch.setattr("services.ingest.handlers.normalise.read_all", read_slowly)
+    batch = [
+        Delivery("raw", b"{}", {}, number + 1, RECEIVED, 1, 0, f"$JS.ACK.{number}", said)
+        for number in range(3)
+    ]
+    await Normaliser(bus, ContactLog(bus, PlainCodec()), door, 64).take(batch)
+    assert [body for _, body in said.said[-3:]] == [b"+ACK"] * 3
 
 
 async def test_a_store_that_refuses_is_waited_for_and_order_is_kept(

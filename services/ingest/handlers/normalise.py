@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import structlog
 
@@ -23,6 +23,8 @@ from shared.bus.deliveries import Delivery
 from shared.contact_log import ContactLog
 from shared.errors import BusUnavailable, JetStreamRefused
 from shared.events import ContactEvent
+from shared.serving import PROGRESS_INTERVAL_SECONDS
+from shared.tasks import end
 
 RETRY_DELAY_SECONDS = 0.1
 RETRY_DELAY_MAX_SECONDS = 1.0
@@ -53,8 +55,9 @@ class Normaliser:
 
     async def take(self, batch: Sequence[Delivery]) -> None:
         """Publish the events of a batch and acknowledge it."""
-        readings = await read_all([self._raw(each) for each in batch])
-        await self._publish([each for one in readings for each in _made(one)], batch)
+        async with _held(batch):
+            readings = await read_all([self._raw(each) for each in batch])
+            await self._publish([each for one in readings for each in _made(one)])
         for reading, delivery in zip(readings, batch, strict=True):
             with contextlib.suppress(BusUnavailable):  # given again, its events have the same ids
                 await delivery.ack()
@@ -71,7 +74,7 @@ class Normaliser:
             stored=delivery.stored,
         )
 
-    async def _publish(self, made: Sequence[Publication], batch: Sequence[Delivery]) -> None:
+    async def _publish(self, made: Sequence[Publication]) -> None:
         """Store all of `made`, in order, trying until it is done: the account's order is kept by waiting."""
         tries = 0
         while made:
@@ -82,7 +85,6 @@ class Normaliser:
                     log.warning(logged.PUBLISH_DELAYED, code=error.code, events=len(made))
                 tries += 1
                 await asyncio.sleep(min(RETRY_DELAY_SECONDS * tries, RETRY_DELAY_MAX_SECONDS))
-                await _hold(batch)
             else:
                 return
 
@@ -92,13 +94,22 @@ def _made(reading: Reading) -> list[Publication]:
     return [(raw.channel, reading.routing_key, event) for event in reading.events]
 
 
-async def _hold(batch: Sequence[Delivery]) -> None:
-    """Tell the stream that the batch is still at work; without a connection it will be given again."""
+@contextlib.asynccontextmanager
+async def _held(batch: Sequence[Delivery]) -> AsyncIterator[None]:
+    """Keep the batch ours while it is read and published, however long that takes: it is not given again."""
+
+    async def report() -> None:
+        while True:
+            await asyncio.sleep(PROGRESS_INTERVAL_SECONDS)
+            with contextlib.suppress(BusUnavailable):  # without a connection it will be given again
+                for delivery in batch:
+                    await delivery.in_progress()
+
+    reporting = asyncio.create_task(report())
     try:
-        for delivery in batch:
-            await delivery.in_progress()
-    except BusUnavailable:
-        return
+        yield
+    finally:
+        await end([reporting])
 
 
 def _log(reading: Reading, delivery: Delivery) -> None:
