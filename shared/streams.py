@@ -43,6 +43,34 @@ SAFE_TO_UPDATE = frozenset(
 
 Config = Mapping[str, Any]
 
+KEEPS_EVERYTHING: Config = {
+    "max_msgs": -1,
+    "max_bytes": -1,
+    "max_msgs_per_subject": -1,
+    "no_ack": False,
+    "sealed": False,
+    "mirror": None,
+    "sources": None,
+    "subject_transform": None,
+    "republish": None,
+    "persist_mode": None,
+}
+"""What no stream has but LEDGER its `republish`: each would drop, change, add or refuse messages, or lose what was
+acknowledged."""
+GIVES_EVERYTHING: Config = {
+    "pause_until": None,
+    "headers_only": False,
+    "backoff": None,
+    "inactive_threshold": 0,
+    "mem_storage": False,
+    "replay_policy": "instant",
+    "max_batch": 0,
+    "max_expires": 0,
+    "max_bytes": 0,
+    "priority_groups": None,
+}
+"""What no consumer has otherwise: each would hold messages back, empty them, or forget where the consumer stands."""
+
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
@@ -67,6 +95,7 @@ class Wanted:
 def stream_configs(*, replicas: int = 1, duplicate_window_seconds: float = 120.0) -> list[Config]:
     """Return the configurations of all streams."""
     common = {
+        **KEEPS_EVERYTHING,
         "storage": "file",
         "retention": "limits",
         "num_replicas": replicas,
@@ -83,6 +112,7 @@ def stream_configs(*, replicas: int = 1, duplicate_window_seconds: float = 120.0
             **common,
         },
         {
+            **common,
             "name": LEDGER,
             "subjects": ["ledger.>"],
             "max_age": 0,
@@ -91,7 +121,6 @@ def stream_configs(*, replicas: int = 1, duplicate_window_seconds: float = 120.0
             "deny_purge": True,
             "allow_atomic": True,
             "republish": {"src": "ledger.>", "dest": "live.ledger.>"},
-            **common,
         },
         {
             "name": TIMERS,
@@ -177,6 +206,7 @@ def _durable(name: str, filters: list[str], *, ack_pending: int) -> Config:
         "ack_wait": ACK_WAIT_SECONDS * SECOND_NS,
         "max_ack_pending": ack_pending,
         "max_deliver": -1,
+        **GIVES_EVERYTHING,
         **matching,
     }
 
@@ -194,7 +224,7 @@ def drift(wanted: Config, actual: Config, *, ignored: frozenset[str] = frozenset
 
 
 def _absent(value: object) -> object:
-    """The server leaves out what is zero."""
+    """The server leaves out what is zero or empty."""
     return False if isinstance(value, bool) else 0 if isinstance(value, int) else None
 
 
@@ -217,11 +247,11 @@ async def _ensure_stream(bus: Bus, config: Config) -> None:
     name = config["name"]
     actual = await _stream(bus, name)
     if actual is None:
-        await bus.api(f"STREAM.CREATE.{name}", config)
+        await bus.api(f"STREAM.CREATE.{name}", _merged(config))
         actual = await _stream(bus, name)
     _refuse(name, None, _differing(config, actual, SAFE_TO_UPDATE))
     if _differing(config, actual, frozenset()):
-        await bus.api(f"STREAM.UPDATE.{name}", {**(actual or {}), **config})
+        await bus.api(f"STREAM.UPDATE.{name}", _merged(config, actual))
 
 
 async def _ensure_consumer(bus: Bus, consumer: Consumer) -> None:
@@ -232,8 +262,14 @@ async def _ensure_consumer(bus: Bus, consumer: Consumer) -> None:
             return
     await bus.api(
         f"CONSUMER.DURABLE.CREATE.{consumer.stream}.{consumer.name}",
-        {"stream_name": consumer.stream, "config": {**(actual or {}), **consumer.config}},
+        {"stream_name": consumer.stream, "config": _merged(consumer.config, actual)},
     )
+
+
+def _merged(wanted: Config, actual: Config | None = None) -> Config:
+    """Return what is sent: what nobody has is left out, because the server takes no null for it."""
+    merged = {**(actual or {}), **wanted}
+    return {field: value for field, value in merged.items() if value is not None}
 
 
 async def _assert_consumer(bus: Bus, consumer: Consumer) -> None:
@@ -267,19 +303,22 @@ def _refuse(stream: str, consumer: str | None, fields: list[str]) -> None:
 
 
 async def _stream(bus: Bus, name: str) -> Config | None:
-    return await _info(bus, f"STREAM.INFO.{name}")
+    answer = await _info(bus, f"STREAM.INFO.{name}")
+    return None if answer is None else answer["config"]
 
 
 async def _consumer(bus: Bus, consumer: Consumer) -> Config | None:
-    return await _info(bus, f"CONSUMER.INFO.{consumer.stream}.{consumer.name}")
+    answer = await _info(bus, f"CONSUMER.INFO.{consumer.stream}.{consumer.name}")
+    if answer is None:
+        return None
+    over = {} if answer.get("paused") else {"pause_until": None}
+    return {**answer["config"], **over}
 
 
-async def _info(bus: Bus, call: str) -> Config | None:
+async def _info(bus: Bus, call: str) -> dict[str, Any] | None:
     try:
-        answer = await bus.api(call)
+        return await bus.api(call)
     except JetStreamRefused as error:
         if error.details.get("err_code") in {CONSUMER_NOT_FOUND, STREAM_NOT_FOUND}:
             return None
         raise
-    config: Config = answer["config"]
-    return config

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ from shared.embedded.nats import EmbeddedNats, EmbeddedNatsCluster
 from shared.errors import JetStreamRefused, StreamDrift
 from shared.settings import Settings
 from shared.streams import LEDGER, Wanted
+from tests.support.waiting import eventually
+
+PAUSE_SECONDS = 2.0
 
 
 @pytest_asyncio.fixture
@@ -90,6 +94,16 @@ async def test_the_ledger_refuses_to_forget(fresh: tuple[Bus, Settings]) -> None
         ("LEDGER", "max_msg_size", 1024),
         ("LEDGER", "republish", {"src": "ledger.>", "dest": "elsewhere.ledger.>"}),
         ("TIMERS", "subjects", ["timer.>", "fired.>", "more.>"]),
+        ("LEDGER", "max_msgs_per_subject", 1),
+        ("LEDGER", "max_msgs", 2),
+        ("LEDGER", "max_bytes", 1000),
+        ("LEDGER", "max_age", 5 * streams.DAY_NS),
+        ("LEDGER", "no_ack", True),
+        ("LEDGER", "sealed", True),
+        ("LEDGER", "subject_transform", {"src": "ledger.>", "dest": "ledger.0.>"}),
+        ("RAW", "max_bytes", 1000),
+        ("CONTACTS", "sources", [{"name": "RAW"}]),
+        ("CONTACTS", "republish", {"src": "contact.>", "dest": "live.contact.>"}),
     ],
 )
 async def test_a_drifted_stream_stops_services_and_bootstrap(
@@ -104,6 +118,81 @@ async def test_a_drifted_stream_stops_services_and_bootstrap(
         with pytest.raises(StreamDrift) as drift:
             await check(bus, _wanted(chosen))
         assert (drift.value.details["stream"], drift.value.details["field"]) == (stream, field)
+
+
+async def test_a_stream_that_acknowledges_too_early_stops_services(
+    fresh: tuple[Bus, Settings],
+) -> None:
+    """Its mode can only be chosen when it is made: then an acknowledged message may be lost with the server."""
+    bus, chosen = fresh
+    (config,) = (each for each in _wanted(chosen).streams if each["name"] == "CONTACTS")
+    made = {field: value for field, value in config.items() if value is not None}
+    await bus.api("STREAM.CREATE.CONTACTS", {**made, "persist_mode": "async"})
+    with pytest.raises(StreamDrift) as drift:
+        await streams.assert_streams(bus, Wanted([config]))
+    assert drift.value.details["field"] == "persist_mode"
+
+
+async def _change(bus: Bus, consumer: streams.Consumer, change: dict[str, object]) -> None:
+    config = (await bus.api(f"CONSUMER.INFO.{consumer.stream}.{consumer.name}"))["config"]
+    await bus.api(
+        f"CONSUMER.DURABLE.CREATE.{consumer.stream}.{consumer.name}",
+        {"stream_name": consumer.stream, "config": {**config, **change}},
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("headers_only", True),
+        ("inactive_threshold", 100 * streams.SECOND_NS),
+        ("max_batch", 1),
+        ("max_expires", streams.SECOND_NS),
+        ("max_bytes", 10),
+    ],
+)
+async def test_a_consumer_that_holds_back_stops_services_and_bootstrap(
+    fresh: tuple[Bus, Settings], field: str, value: object
+) -> None:
+    """What somebody set on it, and what would keep messages from us without a word, is named."""
+    bus, chosen = fresh
+    (consumer, *_) = streams.notify_consumers()
+    wanted = Wanted(_wanted(chosen).streams, [consumer])
+    await streams.ensure(bus, wanted)
+    await streams.assert_streams(bus, wanted)
+    await _change(bus, consumer, {field: value})
+    for check in (streams.assert_streams, streams.ensure):
+        with pytest.raises(StreamDrift) as drift:
+            await check(bus, wanted)
+        assert (drift.value.details["consumer"], drift.value.details["field"]) == (
+            consumer.name,
+            field,
+        )
+
+
+async def test_a_paused_consumer_stops_services_until_the_pause_is_over(
+    fresh: tuple[Bus, Settings],
+) -> None:
+    """The server names the end of a pause for ever; what counts is whether messages come."""
+    bus, chosen = fresh
+    (consumer, *_) = streams.notify_consumers()
+    wanted = Wanted(_wanted(chosen).streams, [consumer])
+    await streams.ensure(bus, wanted)
+    where = f"{consumer.stream}.{consumer.name}"
+    until = datetime.now(UTC) + timedelta(seconds=PAUSE_SECONDS)
+    await bus.api(f"CONSUMER.PAUSE.{where}", {"pause_until": until.isoformat()})
+    for check in (streams.assert_streams, streams.ensure):
+        with pytest.raises(StreamDrift) as drift:
+            await check(bus, wanted)
+        assert drift.value.details["field"] == "pause_until"
+
+    async def over() -> bool:
+        return "paused" not in await bus.api(f"CONSUMER.INFO.{where}")
+
+    await eventually(over)
+    assert "pause_until" in (await bus.api(f"CONSUMER.INFO.{where}"))["config"]
+    await streams.assert_streams(bus, wanted)
+    await streams.ensure(bus, wanted)
 
 
 async def test_a_missing_or_drifted_consumer_stops_services(fresh: tuple[Bus, Settings]) -> None:
