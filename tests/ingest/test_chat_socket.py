@@ -206,9 +206,7 @@ async def test_who_says_nothing_is_shown_out(ingest_nats: EmbeddedNats, tmp_path
             await heard(socket)
 
 
-async def test_who_is_too_fast_is_slowed_down_and_loses_nothing(
-    ingest_nats: EmbeddedNats, tmp_path: Path
-) -> None:
+async def test_who_is_too_fast_is_slowed_down(ingest_nats: EmbeddedNats, tmp_path: Path) -> None:
     """At sixty a minute the frames after the burst take a second each."""
     port = free_ports(1)[0]
     async with (
@@ -222,6 +220,37 @@ async def test_who_is_too_fast_is_slowed_down_and_loses_nothing(
         for number in range(62):
             assert await heard(socket) == {"type": "ack", "id": f"m-{number}"}
         assert time.monotonic() - began > 1.5
+
+
+async def test_who_stays_ahead_is_closed_on_and_sends_again_what_was_not_acknowledged(
+    ingest_nats: EmbeddedNats, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer to our ping stands behind the frames that wait; nothing that was acknowledged is lost."""
+    monkeypatch.setattr("services.ingest.handlers.server.SOCKET_PING_SECONDS", 0.5)
+    port = free_ports(1)[0]
+    waiting = [f"m-{number}" for number in range(70)]
+    codes = []
+    async with running(ingest_nats.url, tmp_path, port=port, chat_messages_per_minute=60) as house:
+        while waiting:
+            try:
+                await _say_all(house, waiting)
+            except websockets.ConnectionClosedError as closed:
+                codes.append(closed.rcvd.code if closed.rcvd else None)
+        assert set(codes) == {1011}
+        events = await house.contacts("chat", 70)
+    assert sorted(event["data"]["open"]["provider_id"] for event in events) == sorted(
+        f"s-1/m-{number}" for number in range(70)
+    )
+
+
+async def _say_all(house: House, waiting: list[str]) -> None:
+    """Send messages by their ids; each that is acknowledged leaves the list."""
+    async with connect(address(house)) as socket:
+        await hello(socket)
+        for name in list(waiting):
+            await say(socket, type="message", id=name, text="x")
+        while waiting:
+            waiting.remove((await heard(socket))["id"])
 
 
 async def test_a_message_that_cannot_be_stored_is_to_be_sent_again(tmp_path: Path) -> None:
