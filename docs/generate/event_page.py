@@ -49,6 +49,9 @@ def aggregate_of(kind: type[events.AnyEvent]) -> tuple[str, str]:
     """Return the aggregate of an event type and who writes it there."""
     if kind is events.PayloadQuarantined:
         return AGGREGATES["account"]
+    if kind is events.CommandNoted:
+        (conversation, writer), (agent, _) = AGGREGATES["conversation"], AGGREGATES["agent"]
+        return f"{conversation}` or `{agent}", writer
     noun = str(kind.__struct_config__.tag).partition(".")[0]
     if kind.__module__ == people.__name__:
         customers = {"order": "customer", "conversation": "customer"}

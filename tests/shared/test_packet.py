@@ -83,10 +83,8 @@ def a_fact(number: int, value: str) -> StatedFact:
     )
 
 
-def worst(fill: str, *, facts: int = 80, said: int = SAID_KEPT) -> Conversation:
-    """Return a conversation in which everything is as long and as many as it can get."""
-    text = full(fill)
-    hop = HopTaken(
+def a_hop(text: str) -> HopTaken:
+    return HopTaken(
         transfer_id=TransferId(LONGEST_ID),
         kind="warm",
         sender=agent(),
@@ -96,6 +94,11 @@ def worst(fill: str, *, facts: int = 80, said: int = SAID_KEPT) -> Conversation:
         accepted=AT,
         outcome="superseded",
     )
+
+
+def worst(fill: str, *, facts: int = 80, said: int = SAID_KEPT) -> Conversation:
+    """Return a conversation in which everything is as long and as many as it can get."""
+    text = full(fill)
     callback = Callback(
         callback_id=CallbackId(LONGEST_ID),
         contact_id=ContactId(LONGEST_ID),
@@ -127,7 +130,7 @@ def worst(fill: str, *, facts: int = 80, said: int = SAID_KEPT) -> Conversation:
             for number in range(40)
         },
         callbacks={CallbackId(identifier(n)): callback for n in range(9)},
-        hops=tuple(hop for _ in range(40)),
+        hops=tuple(a_hop(text) for _ in range(40)),
         said=tuple(
             Said(
                 at=AT + timedelta(seconds=number),
