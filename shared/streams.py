@@ -55,8 +55,8 @@ KEEPS_EVERYTHING: Config = {
     "republish": None,
     "persist_mode": None,
 }
-"""What no stream has but LEDGER its `republish`: each would drop, change, add or refuse messages, or lose what was
-acknowledged."""
+"""How the server leaves what a stream's configuration does not name, and how it has to stay: otherwise messages would
+be dropped, changed or added, or lost after they were acknowledged."""
 GIVES_EVERYTHING: Config = {
     "pause_until": None,
     "headers_only": False,
@@ -69,7 +69,7 @@ GIVES_EVERYTHING: Config = {
     "max_bytes": 0,
     "priority_groups": None,
 }
-"""What no consumer has otherwise: each would hold messages back, empty them, or forget where the consumer stands."""
+"""Likewise of a consumer: otherwise messages would be held back or emptied, or its position forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,6 @@ class Wanted:
 def stream_configs(*, replicas: int = 1, duplicate_window_seconds: float = 120.0) -> list[Config]:
     """Return the configurations of all streams."""
     common = {
-        **KEEPS_EVERYTHING,
         "storage": "file",
         "retention": "limits",
         "num_replicas": replicas,
@@ -112,7 +111,6 @@ def stream_configs(*, replicas: int = 1, duplicate_window_seconds: float = 120.0
             **common,
         },
         {
-            **common,
             "name": LEDGER,
             "subjects": ["ledger.>"],
             "max_age": 0,
@@ -121,6 +119,7 @@ def stream_configs(*, replicas: int = 1, duplicate_window_seconds: float = 120.0
             "deny_purge": True,
             "allow_atomic": True,
             "republish": {"src": "ledger.>", "dest": "live.ledger.>"},
+            **common,
         },
         {
             "name": TIMERS,
@@ -206,7 +205,6 @@ def _durable(name: str, filters: list[str], *, ack_pending: int) -> Config:
         "ack_wait": ACK_WAIT_SECONDS * SECOND_NS,
         "max_ack_pending": ack_pending,
         "max_deliver": -1,
-        **GIVES_EVERYTHING,
         **matching,
     }
 
@@ -239,7 +237,7 @@ async def assert_streams(bus: Bus, wanted: Wanted) -> None:
     """Check that everything is there as wanted. Raises: StreamDrift, naming stream, consumer and field."""
     for config in wanted.streams:
         actual = await _stream(bus, config["name"])
-        _refuse(config["name"], None, _differing(config, actual, OPERATORS))
+        _refuse(config["name"], None, _stream_differs(config, actual, OPERATORS))
     await _all(wanted.consumers, lambda consumer: _assert_consumer(bus, consumer))
 
 
@@ -247,34 +245,28 @@ async def _ensure_stream(bus: Bus, config: Config) -> None:
     name = config["name"]
     actual = await _stream(bus, name)
     if actual is None:
-        await bus.api(f"STREAM.CREATE.{name}", _merged(config))
+        await bus.api(f"STREAM.CREATE.{name}", config)
         actual = await _stream(bus, name)
-    _refuse(name, None, _differing(config, actual, SAFE_TO_UPDATE))
-    if _differing(config, actual, frozenset()):
-        await bus.api(f"STREAM.UPDATE.{name}", _merged(config, actual))
+    _refuse(name, None, _stream_differs(config, actual, SAFE_TO_UPDATE))
+    if _stream_differs(config, actual, frozenset()):
+        await bus.api(f"STREAM.UPDATE.{name}", {**(actual or {}), **config})
 
 
 async def _ensure_consumer(bus: Bus, consumer: Consumer) -> None:
     actual = await _consumer(bus, consumer)
     if actual is not None:
-        _refuse(consumer.stream, consumer.name, _differing(consumer.config, actual, SAFE_TO_UPDATE))
-        if not _differing(consumer.config, actual, frozenset()):
+        _refuse(consumer.stream, consumer.name, _consumer_differs(consumer, actual, SAFE_TO_UPDATE))
+        if not _consumer_differs(consumer, actual, frozenset()):
             return
     await bus.api(
         f"CONSUMER.DURABLE.CREATE.{consumer.stream}.{consumer.name}",
-        {"stream_name": consumer.stream, "config": _merged(consumer.config, actual)},
+        {"stream_name": consumer.stream, "config": {**(actual or {}), **consumer.config}},
     )
-
-
-def _merged(wanted: Config, actual: Config | None = None) -> Config:
-    """Return what is sent: what nobody has is left out, because the server takes no null for it."""
-    merged = {**(actual or {}), **wanted}
-    return {field: value for field, value in merged.items() if value is not None}
 
 
 async def _assert_consumer(bus: Bus, consumer: Consumer) -> None:
     actual = await _consumer(bus, consumer)
-    _refuse(consumer.stream, consumer.name, _differing(consumer.config, actual, OPERATORS))
+    _refuse(consumer.stream, consumer.name, _consumer_differs(consumer, actual, OPERATORS))
 
 
 async def _all(consumers: Sequence[Consumer], call: Any) -> None:
@@ -293,8 +285,18 @@ async def _all(consumers: Sequence[Consumer], call: Any) -> None:
             task.cancel()
 
 
-def _differing(wanted: Config, actual: Config | None, ignored: frozenset[str]) -> list[str]:
-    return ["name"] if actual is None else drift(wanted, actual, ignored=ignored)
+def _stream_differs(config: Config, actual: Config | None, ignored: frozenset[str]) -> list[str]:
+    if actual is None:
+        return ["name"]
+    return drift({**KEEPS_EVERYTHING, **config}, actual, ignored=ignored)
+
+
+def _consumer_differs(
+    consumer: Consumer, actual: Config | None, ignored: frozenset[str]
+) -> list[str]:
+    if actual is None:
+        return ["name"]
+    return drift({**GIVES_EVERYTHING, **consumer.config}, actual, ignored=ignored)
 
 
 def _refuse(stream: str, consumer: str | None, fields: list[str]) -> None:
@@ -311,8 +313,10 @@ async def _consumer(bus: Bus, consumer: Consumer) -> Config | None:
     answer = await _info(bus, f"CONSUMER.INFO.{consumer.stream}.{consumer.name}")
     if answer is None:
         return None
-    over = {} if answer.get("paused") else {"pause_until": None}
-    return {**answer["config"], **over}
+    config: dict[str, Any] = answer["config"]
+    if not answer.get("paused"):
+        config.pop("pause_until", None)  # the server keeps the end of a pause that is over
+    return config
 
 
 async def _info(bus: Bus, call: str) -> dict[str, Any] | None:

@@ -126,8 +126,7 @@ async def test_a_stream_that_acknowledges_too_early_stops_services(
     """Its mode can only be chosen when it is made: then an acknowledged message may be lost with the server."""
     bus, chosen = fresh
     (config,) = (each for each in _wanted(chosen).streams if each["name"] == "CONTACTS")
-    made = {field: value for field, value in config.items() if value is not None}
-    await bus.api("STREAM.CREATE.CONTACTS", {**made, "persist_mode": "async"})
+    await bus.api("STREAM.CREATE.CONTACTS", {**config, "persist_mode": "async"})
     with pytest.raises(StreamDrift) as drift:
         await streams.assert_streams(bus, Wanted([config]))
     assert drift.value.details["field"] == "persist_mode"
