@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import Any
 
 from shared.story.errors import StepFailed
-from shared.story.handed_over import facts_at
-from shared.story.ledger_copy import Entry
+from shared.story.ledger_copy import Entry, LedgerCopy
 from shared.story.model import AsOfStep, seconds
 from shared.story.stage import Seen, Stage
+from shared.story.told import told_by, told_in
 
 ASK_SECONDS = 15.0
 ACCEPTANCES = ("contact.accepted", "transfer.accepted", "callback.reached")
@@ -18,7 +19,8 @@ ACCEPTANCES = ("contact.accepted", "transfer.accepted", "callback.reached")
 async def look_back(stage: Stage, step: AsOfStep) -> dict[str, Any]:
     """Ask what the agent saw when she last accepted; keep it for the end. Return the answer.
 
-    Raises: StepFailed (`as_of.no_acceptance`, `as_of.refused`, `as_of.later_shows`, `as_of.packet_differs`).
+    Raises: StepFailed (`as_of.no_acceptance`, `as_of.refused`, `as_of.packet_differs`, `as_of.later_shows`,
+    `as_of.lacks`).
     """
     entry = await _acceptance(stage, step.as_of)
     conversation = entry.conversation or ""
@@ -38,13 +40,16 @@ async def look_back(stage: Stage, step: AsOfStep) -> dict[str, Any]:
             wanted=accepted.sha256,
             got=seen.shown_sha256,
         )
-    _nothing_later(stage, seen, answer["packet"])
+    must_be_as_it_was(stage.ledger, seen, answer["packet"])
     stage.seen.append(seen)
     return answer
 
 
 async def look_back_again(stage: Stage, seen: Seen) -> None:
-    """Ask again after everything that came later. Raises: StepFailed (`as_of.changed`, `as_of.later_shows`)."""
+    """Ask again after everything that came later.
+
+    Raises: StepFailed (`as_of.refused`, `as_of.changed`, `as_of.later_shows`, `as_of.lacks`).
+    """
     answer = await _ask(stage, seen.conversation, seen.sequence, ASK_SECONDS)
     got = (answer["digest"], (answer.get("shown") or {}).get("sha256"))
     if got != (seen.digest, seen.shown_sha256):
@@ -55,7 +60,7 @@ async def look_back_again(stage: Stage, seen: Seen) -> None:
             got=list(got),
         )
     await stage.read_ledger()
-    _nothing_later(stage, seen, answer["packet"])
+    must_be_as_it_was(stage.ledger, seen, answer["packet"])
 
 
 async def _acceptance(stage: Stage, agent: str) -> Entry:
@@ -76,14 +81,22 @@ async def _ask(
     return answer
 
 
-def _nothing_later(stage: Stage, seen: Seen, packet: dict[str, Any]) -> None:
-    """Raises: StepFailed when the packet holds a fact that nobody had told yet, or lacks one."""
-    told = set(facts_at(stage.ledger, seen.conversation, seen.sequence + 1))
-    shown = {fact["fact_id"] for fact in packet["facts"]}
-    if shown - told:
-        raise StepFailed(
-            "as_of.later_shows",
-            "as-of shows what came later",
-            wanted=sorted(told),
-            got=sorted(shown),
-        )
+def must_be_as_it_was(ledger: LedgerCopy, seen: Seen, packet: dict[str, Any]) -> None:
+    """Compare with what LEDGER held at the acceptance. Raises: StepFailed (`as_of.later_shows`, `as_of.lacks`)."""
+    told = told_by(ledger, seen.conversation, seen.sequence)
+    for part, shown in told_in(packet).items():
+        later = Counter(shown.items) - Counter(told[part])
+        if later:
+            raise StepFailed(
+                "as_of.later_shows",
+                f"as-of shows {part} that were not so yet",
+                wanted=told[part],
+                got=sorted(later),
+            )
+        if len(shown.items) + shown.more != len(told[part]):
+            raise StepFailed(
+                "as_of.lacks",
+                f"as-of lacks some of the {part}",
+                wanted=told[part],
+                got=shown.items,
+            )
