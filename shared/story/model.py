@@ -13,11 +13,16 @@ TIMES_MAX = 100
 WITHIN_SECONDS = 15.0
 WITHIN_MAX_SECONDS = 600.0
 
+MAIL = "mail"
+"""What `tamper` takes instead of a table."""
+
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,48}$")]
 Reference = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 Path = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,200}$")]
 Account = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,48}/[a-z0-9_-]{1,48}$")]
 Times = Annotated[int, Meta(ge=1, le=TIMES_MAX)]
+Process = Literal["nats", "postgres", "ingest", "router", "history", "notify"]
+"""What `tellonce status` names, and a story may kill."""
 Duration = str | int | float
 """Seconds as a number, or with a unit: `500ms`, `3s`, `2m`, `1h`."""
 
@@ -121,7 +126,7 @@ class TogetherStep(Step, frozen=True, kw_only=True):
 class KillStep(Step, frozen=True, kw_only=True):
     """Signal 9 to one process of `tellonce status`."""
 
-    kill: Name
+    kill: Process
 
 
 class RestartStep(Step, frozen=True, kw_only=True):
@@ -132,7 +137,10 @@ class RestartStep(Step, frozen=True, kw_only=True):
 
 
 class TamperStep(Step, frozen=True, kw_only=True):
-    """Change one row of one of history's tables by hand; only where `must_fail` stands."""
+    """Change one row of one of history's tables by hand; only where `must_fail` stands.
+
+    `mail` is no table: the last mail arrives a second time, as if it had been sent twice.
+    """
 
     tamper: Annotated[str, Meta(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
 
@@ -181,9 +189,11 @@ class ExpectPacket(Expect, frozen=True, kw_only=True):
 
 
 class ExpectOwner(ExpectOfConversation, frozen=True, kw_only=True):
-    """Who has the conversation. `is`: an agent or `nobody`; `queue`; `status`: as history says it."""
+    """Who has the conversation. `is`: an agent, one of several agents, `nobody`; `status`: as history says it."""
 
-    is_: Name | None = msgspec.field(name="is", default=None)
+    is_: Name | Annotated[list[Name], Meta(min_length=1)] | None = msgspec.field(
+        name="is", default=None
+    )
     queue: Name | None = None
     status: Literal["waiting", "owned", "resolved"] | None = None
 
@@ -310,6 +320,10 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         return self.head.story
+
+    @property
+    def expects_mail(self) -> bool:
+        return any(isinstance(step, ExpectMail) for step in self.steps)
 
     @property
     def needs_own_stack(self) -> bool:

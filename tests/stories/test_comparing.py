@@ -103,6 +103,8 @@ def test_each_difference_of_a_packet_is_named(wanted: dict[str, Any], code: str)
     [
         ({"is_": "ewa", "status": "owned"}, []),
         ({"is_": "piotr"}, ["expect.owner"]),
+        ({"is_": ["piotr", "ewa"]}, []),
+        ({"is_": ["piotr", "nobody"]}, ["expect.owner"]),
         ({"queue": "warehouse"}, ["expect.owner_queue"]),
         ({"status": "resolved"}, ["expect.owner_status"]),
     ],

@@ -56,6 +56,8 @@ def test_each_step_has_its_kind() -> None:
         ("  - {door: form, body: x}", "step 1 does not fit its format"),
         ("  - {together: [{kill: router}, {kill: router}]}", "step 1.1: only doors and commands"),
         ("  - {tamper: fact}", "must_fail"),
+        ("  - {kill: rooter}", "step 1 does not fit its format"),
+        ("  - {expect: owner, is: []}", "step 1 does not fit its format"),
         ("  - {{", "does not fit its format"),
         ("", "does not fit its format"),
     ],
