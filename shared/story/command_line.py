@@ -8,13 +8,14 @@ import logging
 import signal
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import structlog
 
 from shared.embedded.errors import SetupError
 from shared.errors import TellonceError
-from shared.story.model import Story
+from shared.story.model import Process, Story
 from shared.story.playing import Kills, play
 from shared.story.reading import read_story
 from shared.story.report import Report
@@ -26,22 +27,28 @@ EXIT_UNUSABLE = 2
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 STORIES_MAX = 100
+KILL_EVERY = 3
+PROCESSES: tuple[str, ...] = get_args(Process)
 
 
 def main(argv: Sequence[str]) -> int:
     """Play the stories that the command line names, each on a stack of its own; return the exit code."""
-    chosen = _parser().parse_args(list(argv))
-    _keep_libraries_quiet()
+    parser = _parser()
+    chosen = parser.parse_args(list(argv))
+    _check_together(parser, chosen)
     try:
-        stories = [read_story(Path(name)) for name in chosen.file[:STORIES_MAX]]
-        kills = Kills(chosen.kill, chosen.at, chosen.kill_random, chosen.kill_every)
+        stories = [read_story(Path(name)) for name in chosen.file]
+        _check_step(parser, chosen.at, stories)
+        kills = Kills(chosen.kill, chosen.at, chosen.kill_random, chosen.kill_every or KILL_EVERY)
         kept_in = Path(chosen.keep).absolute() if chosen.keep else None
+        _keep_libraries_quiet()
         reports = asyncio.run(_play_all(stories, chosen.seed, kills, kept_in))
     except SetupError as error:
         complain(f"{error.code}: {error}\n  {error.how_to_mend}")
         return EXIT_UNUSABLE
     except TellonceError as error:
-        complain(f"{error.code}: {error}")
+        details = ", ".join(f"{name}: {value}" for name, value in error.details.items())
+        complain(f"{error.code}: {error}" + (f" ({details})" if details else ""))
         return EXIT_UNUSABLE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
@@ -86,6 +93,29 @@ def _write(path: Path, reports: list[Report]) -> None:
     path.write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
 
 
+def _check_together(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -> None:
+    """End with usage and 2 for options that would do nothing as they stand."""
+    if len(chosen.file) > STORIES_MAX:
+        parser.error(f"at most {STORIES_MAX} files at a time")
+    if (chosen.kill is None) != (chosen.at is None):
+        parser.error("--kill and --at go together")
+    if chosen.kill_every is not None and chosen.kill_random is None:
+        parser.error("--kill-every goes with --kill-random")
+
+
+def _check_step(parser: argparse.ArgumentParser, at: int | None, stories: list[Story]) -> None:
+    for story in stories:
+        if at is not None and at > len(story.steps):
+            parser.error(f"--at {at}: {story.name} has {len(story.steps)} steps")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return number
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tellonce story",
@@ -95,10 +125,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--report", metavar="FILE", help="write what was found as JSON")
     parser.add_argument("--keep", metavar="DIR", help="keep data and logs in DIR/<story>")
     parser.add_argument("--seed", type=int, default=1, help="goes into ids and $run (1)")
-    parser.add_argument("--kill", metavar="PROCESS", help="with --at: signal 9 before one step")
-    parser.add_argument("--at", type=int, metavar="N", help="the number of that step")
+    parser.add_argument("--kill", choices=PROCESSES, help="with --at: signal 9 before one step")
+    parser.add_argument("--at", type=_positive, metavar="N", help="the number of that step")
     parser.add_argument("--kill-random", type=int, metavar="SEED", help="kill random processes")
     parser.add_argument(
-        "--kill-every", type=int, default=3, metavar="K", help="before every K-th step (3)"
+        "--kill-every",
+        type=_positive,
+        metavar="K",
+        help=f"with --kill-random: before every K-th step ({KILL_EVERY})",
     )
     return parser
