@@ -1,4 +1,4 @@
-"""What is checked at the end of every story, whatever it says: packets, as-of, digests, balance."""
+"""What is checked at the end of every story, whatever it says: rest, packets, mails, as-of, balance, digests."""
 
 from __future__ import annotations
 
@@ -6,19 +6,23 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
+from shared.story import mails
+from shared.story.balance import COUNTERS, balance_of
 from shared.story.errors import StepFailed
 from shared.story.expectations import timeline_rows
 from shared.story.handed_over import handed_over, missing_facts, named_but_absent
 from shared.story.hindsight import look_back_again
 from shared.story.report import Balance, Digests, FactsTold, PacketResult
+from shared.story.rest import until_at_rest
+from shared.story.second_look import look_again
 from shared.story.stage import Stage
 
 SETTLE_SECONDS = 15.0
 REBUILD_SECONDS = 60.0
 POLL_SECONDS = 0.05
-BALANCE_PARTS = ("accepted", "duplicate", "ignored", "quarantined")
+MAY_WAIT = frozenset({"notify-mail"})
+"""A mail server that is away is waited for longer than a story."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,15 @@ class Closing:
 
     kind: str
     check: Callable[[Stage], Awaitable[None]]
+
+
+async def _at_rest(stage: Stage) -> None:
+    """The services have done what they were given. From here on every query is asked about the whole ledger."""
+    busy = await until_at_rest(stage.asker.bus)
+    ledger = await stage.read_ledger()
+    stage.asker.position = max(stage.asker.position, ledger.position)
+    if stage.stack.own and set(busy) - MAY_WAIT:
+        raise StepFailed("rest.not_reached", "something is never finished", wanted=[], got=busy)
 
 
 async def _packets(stage: Stage) -> None:
@@ -57,6 +70,14 @@ async def _packets(stage: Stage) -> None:
     lacking = {each.packet_id: each.missing for each in report.packets if each.missing}
     if lacking:
         raise StepFailed("packet.fact_missing", "a packet lacks a fact", wanted={}, got=lacking)
+
+
+async def _mails(stage: Stage) -> None:
+    """No mail arrived twice, and none that nobody sent."""
+    ledger = await stage.read_ledger()
+    stage.report.mails = mails.arrived(stage.sink.mails)
+    stage.report.messages = mails.outcomes(ledger)
+    mails.check_sent_once(stage.sink.mails, stage.report.messages)
 
 
 async def _timelines(stage: Stage) -> None:
@@ -95,11 +116,10 @@ async def _balance(stage: Stage) -> None:
     """Every delivery that was received is accounted for."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
-        got: dict[str, Any] = await stage.asker.query("balance", {}, deadline)
-        numbers = {name: int(got.get(name, 0)) for name in ("received", *BALANCE_PARTS)}
-        stage.report.balance = Balance(**numbers)
-        lost = numbers["received"] - sum(numbers[name] for name in BALANCE_PARTS)
-        if lost == 0 and not got.get("missing"):
+        got = await balance_of(stage, deadline)
+        stage.report.balance = Balance(**{name: got[name] for name in COUNTERS})
+        lost = got["received"] - sum(got[name] for name in COUNTERS if name != "received")
+        if lost == 0 and got["missing"] == 0:
             return
         if time.monotonic() > deadline:
             raise StepFailed("balance.mismatch", "deliveries are not accounted for", got=got)
@@ -107,7 +127,10 @@ async def _balance(stage: Stage) -> None:
 
 
 CLOSINGS: tuple[Closing, ...] = (
+    Closing("at_rest", _at_rest),
     Closing("packets", _packets),
+    Closing("mails", _mails),
+    Closing("still_met", look_again),
     Closing("timeline", _timelines),
     Closing("as_of", _as_of),
     Closing("balance", _balance),

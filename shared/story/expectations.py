@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from shared.story import comparing
+from shared.story.balance import balance_of
 from shared.story.errors import StepFailed
 from shared.story.handed_over import handed_over
 from shared.story.model import (
@@ -52,13 +53,20 @@ async def check(stage: Stage, wanted: Expect) -> Finding:
     An answer that was given does not change any more, so it is looked at once.
     """
     deadline = time.monotonic() + seconds(wanted.within)
-    look = LOOKS[type(wanted)]
     while True:
-        finding: Finding = await look(stage, wanted)
-        stays = isinstance(wanted, ExpectReply | ExpectError)
-        if finding.code is None or stays or time.monotonic() > deadline:
+        finding = await look(stage, wanted)
+        if finding.code is None or is_of_an_answer(wanted) or time.monotonic() > deadline:
             return finding
         await asyncio.sleep(POLL_SECONDS)
+
+
+def is_of_an_answer(wanted: Expect) -> bool:
+    return isinstance(wanted, ExpectReply | ExpectError)
+
+
+async def look(stage: Stage, wanted: Expect) -> Finding:
+    """Look once."""
+    return await LOOKS[type(wanted)](stage, wanted)
 
 
 def _deadline(wanted: Expect) -> float:
@@ -168,7 +176,7 @@ async def _error(stage: Stage, wanted: ExpectError) -> Finding:
 
 
 async def _balance(stage: Stage, wanted: ExpectBalance) -> Finding:
-    got = await stage.asker.query("balance", {}, _deadline(wanted))
+    got = await balance_of(stage, _deadline(wanted))
     return _first(comparing.balance_differences(wanted, got))
 
 

@@ -12,6 +12,8 @@ from email.message import EmailMessage
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from shared.story.errors import StoryStackUnusable
+
 MAILS_MAX = 10_000
 MAIL_MAX_BYTES = 10 * 1024 * 1024
 
@@ -40,6 +42,10 @@ class MailSink:
         self.mails.append(_read(envelope))
         return "250 kept"
 
+    def repeat_last(self) -> None:
+        """Let the last mail arrive once more. Raises: IndexError when none has arrived."""
+        self.mails.append(self.mails[-1])
+
 
 def _read(envelope: Envelope) -> Mail:
     content = envelope.content if isinstance(envelope.content, bytes) else b""
@@ -54,16 +60,21 @@ def _read(envelope: Envelope) -> Mail:
 
 
 @contextlib.asynccontextmanager
-async def mail_sink() -> AsyncIterator[MailSink]:
-    """Listen on a free loopback port until the block ends."""
+async def mail_sink(host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[MailSink]:
+    """Listen until the block ends; port 0 is a free one. Raises: StoryStackUnusable when the place is not free."""
     sink = MailSink()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        lambda: SMTP(sink, data_size_limit=MAIL_MAX_BYTES, hostname="localhost", loop=loop),
-        "127.0.0.1",
-        0,
-    )
-    sink.url = f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        server = await loop.create_server(
+            lambda: SMTP(sink, data_size_limit=MAIL_MAX_BYTES, hostname="localhost", loop=loop),
+            host,
+            port,
+        )
+    except OSError as error:
+        raise StoryStackUnusable(
+            "the customers' mail boxes cannot listen", host=host, port=port, reason=error.strerror
+        ) from None
+    sink.url = f"smtp://{host}:{server.sockets[0].getsockname()[1]}"
     try:
         yield sink
     finally:

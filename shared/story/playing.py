@@ -14,14 +14,16 @@ import msgspec
 from shared.story import telling
 from shared.story.acting import act, ask
 from shared.story.asking import Asker
+from shared.story.balance import balance_of
 from shared.story.closing import CLOSINGS
-from shared.story.errors import StepFailed
-from shared.story.expectations import check
+from shared.story.errors import StepFailed, StoryStackUnusable
+from shared.story.expectations import check, is_of_an_answer
 from shared.story.handed_over import handed_over
 from shared.story.hindsight import look_back
 from shared.story.ledger_copy import LedgerCopy
-from shared.story.mail_sink import mail_sink
+from shared.story.mail_sink import MailSink, mail_sink
 from shared.story.model import (
+    MAIL,
     AskStep,
     AsOfStep,
     CommandStep,
@@ -39,10 +41,11 @@ from shared.story.model import (
 )
 from shared.story.references import built_in
 from shared.story.report import Report
-from shared.story.stack import Stack, stack_for
-from shared.story.stage import Stage, read_policy
+from shared.story.stack import Stack, mail_boxes_place, running_folder, stack_for
+from shared.story.stage import Met, Stage, read_policy
 from shared.story.tampering import tamper
 
+BEGIN_SECONDS = 15.0
 TELLING_VERBS = frozenset({"accept_offer", "accept_transfer", "attempt_callback"})
 
 
@@ -63,30 +66,45 @@ async def play(story: Story, seed: int, kills: Kills, kept_in: Path | None = Non
     """Return what was found. `kept_in`: where the data of its stack stays. Raises: StoryInvalid, StoryStackUnusable."""
     report, began = Report(story=story.name, seed=seed), time.monotonic()
     telling.say(f"{story.name}: {story.head.about}")
-    async with mail_sink() as sink, stack_for(story, sink.url, kept_in) as stack:
+    running = running_folder(story)
+    place = mail_boxes_place(story, running)
+    async with mail_sink(*place) as sink, stack_for(story, sink.url, running, kept_in) as stack:
         telling.say(f"  the stack is ready: doors at {stack.addresses['ingest']}")
-        asker = Asker(story.head.tenant)
-        await asker.open(stack.addresses["nats"])
-        now = datetime.now(UTC)
-        stage = Stage(
-            story=story,
-            stack=stack,
-            asker=asker,
-            sink=sink,
-            ledger=LedgerCopy(story.head.tenant),
-            report=report,
-            policy=read_policy(stack),
-            known=dict(built_in(story.name, seed, now)),
-        )
+        stage = _stage(story, stack, sink, report)
+        await stage.asker.open(stack.addresses["nats"])
         try:
-            await stage.ledger.begin_here(asker.bus)
+            await _begin(stage)
             await _play_steps(stage, kills)
             await _close(stage)
         finally:
             await stage.chats.close()
-            await asker.close()
+            await stage.asker.close()
         telling.tell_end(report, time.monotonic() - began)
     return report
+
+
+def _stage(story: Story, stack: Stack, sink: MailSink, report: Report) -> Stage:
+    return Stage(
+        story=story,
+        stack=stack,
+        asker=Asker(story.head.tenant),
+        sink=sink,
+        ledger=LedgerCopy(story.head.tenant),
+        report=report,
+        policy=read_policy(stack),
+        known=dict(built_in(story.name, report.seed, datetime.now(UTC))),
+    )
+
+
+async def _begin(stage: Stage) -> None:
+    """Leave out what is there already: the story is measured from here. Raises: StoryStackUnusable."""
+    await stage.ledger.begin_here(stage.asker.bus)
+    if stage.stack.own:
+        return
+    try:
+        stage.balance_before = await balance_of(stage, time.monotonic() + BEGIN_SECONDS)
+    except StepFailed as failed:
+        raise StoryStackUnusable(f"ingest does not tell its balance: {failed}") from None
 
 
 async def _play_steps(stage: Stage, kills: Kills) -> None:
@@ -135,6 +153,8 @@ async def _expect(stage: Stage, wanted: Expect, n: int) -> None:
     stage.report.expectation(n, wanted.expect, ok=met, wanted=shown, got=finding.got)
     if finding.code is not None:
         raise StepFailed(finding.code, "", wanted=finding.wanted, got=finding.got)
+    if not is_of_an_answer(wanted):
+        stage.met.append(Met(n, wanted))
     telling.tell_step(str(n), wanted, "ok")
 
 
@@ -184,7 +204,13 @@ async def _restart(stage: Stage, step: RestartStep) -> None:
 
 
 async def _tamper(stage: Stage, step: TamperStep) -> None:
-    """Wait until history has everything, then change a row behind its back."""
+    """Wait until history has everything, then change a row behind its back; or let a mail arrive again."""
+    if step.tamper == MAIL:
+        try:
+            stage.sink.repeat_last()
+        except IndexError:
+            raise StepFailed("step.nothing_to_tamper", "no mail has arrived") from None
+        return
     ledger = await stage.read_ledger()
     stage.asker.position = max(stage.asker.position, ledger.position)
     deadline = asyncio.get_running_loop().time() + seconds("15s")

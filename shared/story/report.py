@@ -44,6 +44,22 @@ class Digests(msgspec.Struct, kw_only=True):
     rebuilt: str | None = None
 
 
+class MailResult(msgspec.Struct, kw_only=True):
+    """How many mails with one title arrived in the mail boxes `to`; no words of theirs."""
+
+    to: list[str]
+    title: str
+    count: int
+
+
+class MessageOutcomes(msgspec.Struct, kw_only=True):
+    """How many messages to customers stand in LEDGER with each outcome."""
+
+    sent: int = 0
+    failed: int = 0
+    uncertain: int = 0
+
+
 class Balance(msgspec.Struct, kw_only=True):
     received: int = 0
     accepted: int = 0
@@ -63,6 +79,8 @@ class Report(msgspec.Struct, kw_only=True):
     expectations: list[ExpectationResult] = []
     facts: FactsTold = msgspec.field(default_factory=FactsTold)
     packets: list[PacketResult] = []
+    mails: list[MailResult] = []
+    messages: MessageOutcomes = msgspec.field(default_factory=MessageOutcomes)
     repeats: int = 0
     digests: Digests = msgspec.field(default_factory=Digests)
     balance: Balance = msgspec.field(default_factory=Balance)

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 import yaml
@@ -18,6 +19,7 @@ import yaml
 from shared import policy, settings
 from shared.cli.status import examine
 from shared.embedded import state
+from shared.embedded.ports import LOOPBACK
 from shared.embedded.process import SAME_USER, prepared
 from shared.errors import TellonceError
 from shared.story import telling
@@ -58,14 +60,15 @@ class Stack:
         if self.own:
             await self._spawn()
         deadline = time.monotonic() + START_SECONDS
-        while state.read_status(self.folder).state != "ready":
+        while (found := state.read_status(self.folder)).state != "ready":
             self._tell_progress()
             if self._process is not None and self._process.returncode is not None:
                 raise StoryStackUnusable(f"the stack did not start:\n{self._log_tail()}")
-            if not self.own or time.monotonic() > deadline:
+            stopped = found.state == "stopped" and not self.own
+            if stopped or time.monotonic() > deadline:
                 raise StoryStackUnusable("the stack is not ready", folder=str(self.folder))
             await asyncio.sleep(POLL_SECONDS)
-        self.addresses = state.read_status(self.folder).addresses
+        self.addresses = found.addresses
 
     async def stop(self) -> None:
         """Stop it, if it is ours: SIGTERM, and SIGKILL after STOP_SECONDS."""
@@ -116,7 +119,9 @@ class Stack:
             )
 
     def _tell_progress(self) -> None:
-        """Print what `tellonce up` has said since the last time."""
+        """Print what our `tellonce up` has said since the last time."""
+        if not self.own:
+            return
         lines = self._log_tail(whole=True).splitlines()
         for line in lines[self._told :]:
             telling.say(f"  {line}")
@@ -135,23 +140,58 @@ def _python_path() -> str:
     return os.pathsep.join(part for part in (str(_ROOT), os.environ.get("PYTHONPATH", "")) if part)
 
 
+def running_folder(story: Story) -> Path | None:
+    """Return the data folder of the running stack that TELLONCE_DATA names; `None`: the story gets a stack of its own.
+
+    Raises: StoryStackUnusable when the story is not for a stack of somebody else.
+    """
+    named = os.environ.get("TELLONCE_DATA")
+    if not named:
+        return None
+    folder = state.data_folder(named)
+    if state.holder(folder) is None:
+        telling.say(f"  no stack runs on TELLONCE_DATA={folder}: the story gets one of its own")
+        return None
+    if story.needs_own_stack:
+        raise StoryStackUnusable(
+            "the story changes settings or machines: unset TELLONCE_DATA, so that it gets its own stack"
+        )
+    return folder
+
+
+def mail_boxes_place(story: Story, running: Path | None) -> tuple[str, int]:
+    """Return host and port where the customers' mail boxes listen; port 0 is a free one.
+
+    A running stack hands its mail to the server that it was started with: the mail boxes must be there.
+
+    Raises: StoryStackUnusable when the story expects mail and nobody says where that is.
+    """
+    if running is None or not story.expects_mail:
+        return LOOPBACK, 0
+    url = os.environ.get("TELLONCE_SMTP_URL", "")
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(url)
+        if parts.scheme == "smtp" and parts.hostname and parts.port:
+            return parts.hostname, parts.port
+    raise StoryStackUnusable(
+        "the story expects mail, and the running stack does not send it to the player: unset TELLONCE_DATA, "
+        "or start the stack and the player with the same TELLONCE_SMTP_URL=smtp://127.0.0.1:<a free port>"
+    )
+
+
 @contextlib.asynccontextmanager
 async def stack_for(
-    story: Story, smtp_url: str, kept_in: Path | None = None
+    story: Story, smtp_url: str, running: Path | None, kept_in: Path | None = None
 ) -> AsyncIterator[Stack]:
     """Give a ready stack for a story, and stop it afterwards if it was started for it.
 
-    `kept_in`: an empty folder for the data of a stack of our own, which then stays; else it is a temporary one.
+    `running`: see `running_folder`. `kept_in`: an empty folder for the data of a stack of our own, which then stays;
+    else it is a temporary one.
 
     Raises: StoryStackUnusable, StoryInvalid.
     """
-    running = os.environ.get("TELLONCE_DATA")
-    if running:
-        if story.needs_own_stack:
-            raise StoryStackUnusable(
-                "the story changes settings or machines: unset TELLONCE_DATA, so that it gets its own stack"
-            )
-        stack = Stack(state.data_folder(running), own=False, environment=os.environ)
+    if running is not None:
+        stack = Stack(running, own=False, environment=os.environ)
         await stack.start()
         yield stack
         return

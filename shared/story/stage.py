@@ -13,7 +13,7 @@ from shared.story.chat import Chats
 from shared.story.doors import Answer
 from shared.story.ledger_copy import LedgerCopy
 from shared.story.mail_sink import MailSink
-from shared.story.model import Story
+from shared.story.model import Expect, Story
 from shared.story.report import Report
 from shared.story.stack import Stack
 
@@ -29,9 +29,21 @@ class Seen:
     shown_sha256: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Met:
+    """An expectation that was met at step `n`."""
+
+    n: int
+    wanted: Expect
+
+
 @dataclass
 class Stage:
-    """One story at play. `answers`: of the last step; several after a `together` or `times`."""
+    """One story at play.
+
+    `answers`: of the last step; several after a `together` or `times`. `met`: expectations to look at again at the end.
+    `balance_before`: how ingest's balance stood when the story began; {} for a fresh stack.
+    """
 
     story: Story
     stack: Stack
@@ -42,7 +54,9 @@ class Stage:
     policy: dict[str, Any]
     known: dict[str, Any]
     chats: Chats = field(default_factory=Chats)
+    balance_before: dict[str, int] = field(default_factory=dict)
     answers: list[Answer] = field(default_factory=list)
+    met: list[Met] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 
 from shared.story.handed_over import HandedOver
 from shared.story.model import (
+    MAIL,
     AskStep,
     AsOfStep,
     CommandStep,
@@ -59,7 +60,8 @@ def describe(step: Step) -> str:
         case RestartStep():
             return f"stop everything, wait {step.while_}, start again"
         case TamperStep():
-            return f"change one row of {step.tamper} by hand"
+            mail = step.tamper == MAIL
+            return "the last mail again" if mail else f"change one row of {step.tamper} by hand"
         case Expect():
             return f"expect {step.expect}{_of_what(step)}"
         case _:
@@ -67,7 +69,8 @@ def describe(step: Step) -> str:
 
 
 def _of_what(wanted: Expect) -> str:
-    words = [str(getattr(wanted, name, None) or "") for name in ("to", "code", "state", "is_")]
+    found = [getattr(wanted, name, None) or "" for name in ("to", "code", "state", "is_")]
+    words = [" or ".join(each) if isinstance(each, list) else str(each) for each in found]
     return "".join(f" {word}" for word in words if word)
 
 
@@ -142,6 +145,8 @@ def tell_end(report: Report, played_seconds: float) -> None:
     for packet in report.packets:
         lacks = f"  MISSING {', '.join(packet.missing)}" if packet.missing else ""
         say(f"    packet {packet.packet_id[:short]} to {packet.to:<8} {packet.facts} facts{lacks}")
+    for mail in report.mails:
+        say(f"  Mail to {', '.join(mail.to)}: {mail.title} ({mail.count})")
     say(f"  Missing: {', '.join(missing) or 'none'}")
     say(f"  Times a customer had to repeat something: {report.repeats}")
     live, rebuilt = report.digests.live or "-", report.digests.rebuilt or "-"

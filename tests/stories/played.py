@@ -43,15 +43,20 @@ class Played:
         return {name: max(counts) for name, counts in self.accepted_facts.items()}
 
 
-def play(story: Path, folder: Path, *options: str) -> Played:
-    """Play a story on a stack of its own. `folder`: for the report. Raises: subprocess.TimeoutExpired."""
+def play(
+    story: Path, folder: Path, *options: str, environment: Mapping[str, str] | None = None
+) -> Played:
+    """Play a story, on a stack of its own unless `environment` names another.
+
+    `folder`: for the report. Raises: subprocess.TimeoutExpired.
+    """
     report = folder / "report.json"
-    environment = {key: value for key, value in os.environ.items() if key != "TELLONCE_DATA"}
+    kept = {key: value for key, value in os.environ.items() if key != "TELLONCE_DATA"}
     command = (sys.executable, "-m", "shared.cli.main", "story", str(story))
     done = subprocess.run(
         [*command, "--report", str(report), *options],
         cwd=ROOT,
-        env={**environment, "PYTHONUNBUFFERED": "1"},
+        env={**kept, **(environment or {}), "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -1,0 +1,90 @@
+"""Which stack a story is played on, and what a running one must be for it."""
+
+from __future__ import annotations
+
+import typing
+from pathlib import Path
+
+import pytest
+
+from shared.embedded import state
+from shared.embedded.ports import free_ports
+from shared.story import stack as stacks
+from shared.story.errors import StoryStackUnusable
+from shared.story.mail_sink import mail_sink
+from shared.story.model import Story
+from shared.story.reading import parse_story
+
+HERE = Path(__file__).parent
+
+
+def story(steps: str = "  - {kill: router}\n") -> Story:
+    return parse_story(f"story: sample\nsteps:\n{steps}".encode(), HERE)
+
+
+MAIL = story("  - {expect: mail, to: anna@mail.example}\n")
+
+
+def test_a_folder_without_a_running_stack_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The story gets a stack of its own, also one that may restart it, and the player says so."""
+    monkeypatch.setenv("TELLONCE_DATA", str(tmp_path))
+    assert stacks.running_folder(story("  - {restart: all}\n")) is None
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "the story gets one of its own" in line
+
+
+def test_a_running_stack_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It runs while somebody holds its folder; a story that restarts machines is not for it."""
+    monkeypatch.setenv("TELLONCE_DATA", str(tmp_path))
+    with state.hold(tmp_path):
+        assert stacks.running_folder(story()) == tmp_path
+        with pytest.raises(StoryStackUnusable, match="unset TELLONCE_DATA"):
+            stacks.running_folder(story("  - {restart: all}\n"))
+
+
+async def test_a_stack_that_does_not_become_ready_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as a stack of our own would be, and then it is unusable; one that stops is not waited for."""
+    monkeypatch.setattr(stacks, "START_SECONDS", 0.2)
+    with state.hold(tmp_path):
+        for found in typing.get_args(state.State):
+            state.write_status(tmp_path, state.Status(state=found))
+            try:
+                async with stacks.stack_for(story(), "", tmp_path):
+                    taken = True
+            except StoryStackUnusable:
+                taken = False
+            assert taken is (found == "ready")
+
+
+def test_mail_boxes_listen_where_a_running_stack_sends_its_mail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stack of our own is told the place; a running one was told it by TELLONCE_SMTP_URL."""
+    monkeypatch.setenv("TELLONCE_SMTP_URL", "smtp://127.0.0.1:2525")
+    assert stacks.mail_boxes_place(MAIL, None) == ("127.0.0.1", 0)
+    assert stacks.mail_boxes_place(story(), tmp_path) == ("127.0.0.1", 0)
+    assert stacks.mail_boxes_place(MAIL, tmp_path) == ("127.0.0.1", 2525)
+
+
+@pytest.mark.parametrize("url", ["", "smtp://127.0.0.1", "smtps://127.0.0.1:2525", "smtp://a:b"])
+def test_mail_that_cannot_arrive_is_refused(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is played, with a word on how to mend it."""
+    monkeypatch.setenv("TELLONCE_SMTP_URL", url)
+    with pytest.raises(StoryStackUnusable, match="TELLONCE_SMTP_URL=smtp://"):
+        stacks.mail_boxes_place(MAIL, tmp_path)
+
+
+async def test_mail_boxes_need_a_place_that_is_free() -> None:
+    """Where another server listens already no mail could be read."""
+    (port,) = free_ports(1)
+    async with mail_sink("127.0.0.1", port) as sink:
+        assert sink.url == f"smtp://127.0.0.1:{port}"
+        with pytest.raises(StoryStackUnusable, match="cannot listen"):
+            async with mail_sink("127.0.0.1", port):
+                pass
