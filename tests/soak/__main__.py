@@ -16,15 +16,16 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from shared.story.model import Process
 from shared.story.reading import read_story
+from tests.soak.verdicts import CHANGED, DOUBT, SAME, told, verdict
 from tests.stories.files import HERE
-from tests.stories.played import Played, play
+from tests.stories.played import play
 
 PARCEL_LOCKER = HERE / "parcel_locker.yaml"
-PROCESSES = ("nats", "postgres", "ingest", "router", "history", "notify")
-SAME, DOUBT, CHANGED = "same", "uncertain", "CHANGED"
+PROCESSES: tuple[str, ...] = get_args(Process)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,33 +37,6 @@ class Kill:
     ended: str = ""
     seconds: float = 0.0
     log: str = ""
-
-
-def told(played: Played) -> dict[str, Any]:
-    """Return what must be the same with a kill and without: ids, times and repeated offers may differ."""
-    report = played.report
-    return {
-        "exit_code": played.exit_code,
-        "failed": played.codes,
-        "facts": report.get("facts"),
-        "in_packets": played.latest_facts,
-        "repeats": report.get("repeats"),
-        "rebuild_agrees": bool(report.get("digests"))
-        and report["digests"]["live"] == report["digests"]["rebuilt"],
-        "accepted": report.get("balance", {}).get("accepted"),
-    }
-
-
-def verdict(played: Played, undisturbed: dict[str, Any]) -> str:
-    """Say whether a kill changed anything; a mail whose hand-over it hit may be uncertain, and nothing besides."""
-    if told(played) == undisturbed:
-        return SAME
-    return DOUBT if "message.uncertain" in played.output and _only_the_mail(played) else CHANGED
-
-
-def _only_the_mail(played: Played) -> bool:
-    failed = [each for each in played.report.get("expectations", []) if not each["ok"]]
-    return {each["kind"] for each in failed} <= {"timeline", "mail"}
 
 
 def kills(processes: list[str], steps: range) -> Iterator[Kill]:
