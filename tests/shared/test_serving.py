@@ -42,6 +42,12 @@ async def broker(nats_url: str) -> AsyncIterator[NatsBroker]:
     await it.stop()
 
 
+async def _start(broker: NatsBroker) -> None:
+    """Start it and return when the server knows what it listens on."""
+    await broker.start()
+    await broker.connection.flush()
+
+
 # -- deliveries ---------------------------------------------------------------------------------------
 
 
@@ -76,7 +82,7 @@ async def _handled(
         return (b"second", 1) in seen
 
     on_stream(broker, consumer, note)
-    await broker.start()
+    await _start(broker)
     await eventually(second)
     return seen
 
@@ -117,7 +123,7 @@ async def test_an_answer_that_no_message_can_carry_is_a_refusal(
         return b"x" * int(body)
 
     on_request(broker, "query.*.sized", "service", sized)
-    await broker.start()
+    await _start(broker)
     max_bytes = broker.connection.max_payload
     headers = {"correlation_id": "c" * 100_000}
     for size in (max_bytes - 50_000, max_bytes - 256):
@@ -138,7 +144,7 @@ async def test_an_answer_that_is_no_json_is_a_failure_of_ours(bus: Bus, broker: 
         return object()
 
     on_request(broker, "query.*.strange", "service", strange)
-    await broker.start()
+    await _start(broker)
     body = await bus.request("query.demo.strange")
     assert msgspec.json.decode(body)["error"]["code"] == "internal.failure"
 
