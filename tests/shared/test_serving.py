@@ -45,7 +45,7 @@ async def broker(nats_url: str) -> AsyncIterator[NatsBroker]:
 async def _start(broker: NatsBroker) -> None:
     """Start it and return when the server knows what it listens on."""
     await broker.start()
-    await broker.connection.flush()
+    await Bus.of(broker.connection).flush()
 
 
 # -- deliveries ---------------------------------------------------------------------------------------
