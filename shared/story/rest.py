@@ -35,11 +35,16 @@ async def until_at_rest(bus: Bus) -> list[str]:
 
 
 async def _look(bus: Bus) -> tuple[list[str], dict[str, int]]:
-    """Return the consumers with something to do, and up to where each has done everything."""
+    """Return the consumers with something to do, and up to where each has done everything.
+
+    Only the durable ones: others may have belonged to a process that is dead.
+    """
     try:
-        answers = [await bus.api(f"CONSUMER.LIST.{name}") for name in (RAW, CONTACTS, LEDGER)]
+        lists = [await bus.api(f"CONSUMER.LIST.{name}") for name in (RAW, CONTACTS, LEDGER)]
     except TellonceError as error:
         return [error.code], {}
-    every: list[dict[str, Any]] = [each for answer in answers for each in answer["consumers"]]
+    every: list[dict[str, Any]] = [
+        each for found in lists for each in found["consumers"] if "durable_name" in each["config"]
+    ]
     busy = [each["name"] for each in every if each["num_pending"] or each["num_ack_pending"]]
     return sorted(busy), {each["name"]: each["ack_floor"]["stream_seq"] for each in every}
