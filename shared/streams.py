@@ -26,7 +26,8 @@ CONTACTS_KEPT_DAYS = 7
 ACK_WAIT_SECONDS = 2
 NOTIFY_ACK_PENDING = 1
 NOTIFY_MAIL_ACK_PENDING = 64
-FIRED_ACK_PENDING = 64
+FIRED_ACK_PENDING = 10_000
+"""A timer that finds nothing keeps its place until it is asked once more, 10 s later; most timers find nothing."""
 ROUTER_TIMER_KINDS = ("offer_expiry", "transfer_expiry")
 NOTIFY_TIMER_KINDS = ("notification_escalation",)
 CONCURRENT_CALLS = 16
