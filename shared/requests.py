@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 
+from shared.codec import UNREADABLE
 from shared.commands import COMMANDS, REMEMBERED, SKEW, Command
 from shared.errors import (
     AgentUnknown,
@@ -34,7 +35,7 @@ def read_command(verb: str, body: bytes, now: datetime) -> Command:
         raise CommandUnreadable("the command is too large", limit_bytes=COMMAND_MAX_BYTES)
     try:
         command = msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise CommandUnreadable(f"the body is not a valid {verb}: {error}") from None
     if now - command.issued_at > REMEMBERED:
         raise CommandTooOld(command_id=command.command_id)

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from shared.codec import UNREADABLE
 from shared.errors import CommandUnreadable, ViewUnavailable
 
 REBUILD_TIMEOUT_SECONDS = 300.0
@@ -38,7 +39,7 @@ class Operations:
         """
         try:
             asked = msgspec.json.decode(body or b"{}", type=AskRebuild)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise CommandUnreadable(reason=str(error)) from error
         async with self._one:
             printed = await _printed([*REBUILD, *(["--switch"] if asked.switch else [])])
@@ -57,7 +58,7 @@ async def _printed(command: list[str]) -> bytes:
         await _ended(process)
     try:
         msgspec.json.decode(printed, type=dict[str, Any])
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise ViewUnavailable(reason="rebuild_failed", exit_code=process.returncode) from error
     return printed.strip()
 

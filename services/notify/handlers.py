@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from services.notify.domain.commands import Acknowledge
 from services.notify.store import Decided
 from services.notify.telling import Telling
 from shared import subjects
 from shared.clock import Clock
+from shared.codec import UNREADABLE
 from shared.commands import AcknowledgeNotification, Done, EventSummary
 from shared.errors import NotAnEvent, NotificationUnknown
 from shared.memory import recall
@@ -28,7 +27,7 @@ class TimerHandler:
         """Handle one fired timer. Raises: NotAnEvent for a body that is no timer."""
         try:
             timer = read_timer(arrived.body)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             raise NotAnEvent() from None
         await self._telling.on_timer(timer, arrived.attempt)
 

@@ -7,7 +7,7 @@ from typing import cast
 
 import msgspec
 
-from shared.codec import PlainCodec, decode
+from shared.codec import UNREADABLE, PlainCodec, decode
 from shared.errors import EventTypeUnknown, NotAnEvent
 from shared.events import AnyEvent
 
@@ -44,5 +44,5 @@ def _decoded(body: bytes) -> AnyEvent:
 def _envelope_of(body: bytes) -> Unreadable:
     try:
         return _envelope.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return Unreadable()

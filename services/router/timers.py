@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from services.router.clerk import Clerk
 from services.router.domain.decide import decide_timer
 from services.router.domain.decision import Case, Stamp
+from shared.codec import UNREADABLE
 from shared.errors import NotAnEvent
 from shared.events import AnyEvent, ConversationId
 from shared.serving import Arrived, Later
@@ -29,7 +28,7 @@ class FiredTimers:
         """
         try:
             timer = read_timer(arrived.body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise NotAnEvent() from error
         clerk, now = self._clerk, self._clerk.clock.now()
         policy = clerk.policies.of(timer.tenant)

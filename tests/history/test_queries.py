@@ -291,6 +291,7 @@ async def test_what_does_not_exist_is_said_by_name(ask: Asker) -> None:
     ("name", "body"),
     [
         ("position", b"not json"),
+        ("position", b'{"more":' + b"[" * 5_000),
         ("position", b'{"min_sq": 1}'),
         ("position", b'{"min_seq": -1}'),
         ("timeline", b"{}"),

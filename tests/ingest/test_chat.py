@@ -104,6 +104,7 @@ def test_a_visitor_without_address_is_known_by_the_session_only() -> None:
         b'{"session":"s 1","id":"m-1","text":"hi"}',
         b'{"session":"s-1","id":"m/1","text":"hi"}',
         b'{"session":"s-1","id":"m-1","text":"\xff"}',
+        b'{"more":' + b"[" * 5_000 + b"]" * 5_000 + b"}",
     ],
 )
 def test_what_is_no_message_is_unreadable(body: bytes) -> None:

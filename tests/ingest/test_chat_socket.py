@@ -97,6 +97,7 @@ async def test_a_wrong_signature_closes_the_socket(house: House) -> None:
     [
         ("not json", "payload.unreadable"),
         ("[]", "payload.unreadable"),
+        ('{"type":"message","more":' + "[" * 5_000, "payload.unreadable"),
         (b"\x00\xff", "payload.unreadable"),
         ('{"type":"message","id":"m-9"}', "payload.unreadable"),
         ('{"type":"message","id":"m 9","text":"x"}', "payload.unreadable"),

@@ -119,6 +119,7 @@ def test_what_nobody_could_answer_to_is_no_handle(address: str) -> None:
         (b"{}", JSON),
         (b"[1]", JSON),
         (b'{"a":{"b":1}}', JSON),
+        (b'{"a":' + b"[" * 5_000 + b"]" * 5_000 + b"}", JSON),
         (b'{"a":"\xff"}', JSON),
         (b"\xff\xfe", URLENCODED),
         (b"&".join(b"k%d=v" % number for number in range(65)), URLENCODED),

@@ -34,6 +34,7 @@ async def code_of(world: World, verb: str, body: bytes, tenant: str = TENANT) ->
         b'{"command_id":"c","issued_at":"2026-11-22T12:00:00Z","actor":"agent:piotr\\n"}',
         b'{"command_id":"c d","issued_at":"2026-11-22T12:00:00Z","actor":"agent:piotr"}',
         b'{"command_id":"c","issued_at":"2026-11-22T12:00:00Z","actor":"agent:piotr","more":1}',
+        b'{"more":' + b"[" * 5_000 + b"]" * 5_000 + b"}",
         b" " * 200_000,
     ],
 )

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 from msgspec import Meta
 
+from shared.codec import UNREADABLE
 from shared.errors import CommandUnreadable
 from shared.events import HandleKind, Instant
 
@@ -197,7 +198,7 @@ def read(name: str, body: bytes) -> AnyQuestion:
         raise CommandUnreadable(limit_bytes=QUESTION_MAX_BYTES)
     try:
         question: AnyQuestion = msgspec.json.decode(body or b"{}", type=QUESTIONS[name])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise CommandUnreadable(reason=str(error)) from error
     return question
 

@@ -21,6 +21,7 @@ from services.ingest.domain.delivery import RawDelivery, WebRequest
 from services.ingest.domain.delivery import no_answer as answer
 from services.ingest.domain.outcome import Contacts, Parsed
 from shared import mail_address
+from shared.codec import UNREADABLE
 from shared.errors import SignatureInvalid
 from shared.events import (
     Data,
@@ -124,7 +125,7 @@ def parse(raw: RawDelivery) -> Parsed:
     """Return the message. Session and id name it, so one that is sent again is the same."""
     try:
         message = _decoder.decode(raw.body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return outcome.unreadable()
     provider_id = f"{message.session}/{message.id}"
     contact = outcome.contact_id(raw, message.session)

@@ -17,6 +17,7 @@ from services.ingest.domain import handles, outcome, texts, webhook_signature
 from services.ingest.domain.delivery import RawDelivery, WebRequest
 from services.ingest.domain.delivery import no_answer as answer
 from services.ingest.domain.outcome import Contacts, Parsed
+from shared.codec import UNREADABLE
 from shared.events import (
     Data,
     FormSubmitted,
@@ -79,7 +80,7 @@ def _pairs(raw: RawDelivery) -> Pairs | None:
         if media_type == "application/x-www-form-urlencoded":
             return parse_qsl(raw.body.decode(), keep_blank_values=True, max_num_fields=FIELDS_MAX)
         return [(name, _text(value)) for name, value in _object.decode(raw.body).items()]
-    except (msgspec.DecodeError, ValueError):
+    except (*UNREADABLE, ValueError):
         return None
 
 

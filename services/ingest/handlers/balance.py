@@ -20,6 +20,7 @@ from services.ingest.handlers.raw_store import raw_delivery
 from shared import streams, subjects
 from shared.bus import Bus
 from shared.bus.deliveries import StoredMessage
+from shared.codec import UNREADABLE
 from shared.commands import Problem
 from shared.errors import (
     BusUnavailable,
@@ -206,7 +207,7 @@ def _asked(body: bytes) -> BalanceQuery:
     """Raises: CommandUnreadable."""
     try:
         return _query.decode(body or b"{}")
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise CommandUnreadable(f"the query is not readable: {error}") from None
 
 

@@ -27,6 +27,7 @@ from services.ingest.handlers.doors import header_fields, url_as_called
 from services.ingest.handlers.problems import problem
 from services.ingest.handlers.raw_store import RawStore
 from shared.clock import Clock
+from shared.codec import UNREADABLE
 from shared.errors import (
     BodyTooLarge,
     DoorUnavailable,
@@ -209,7 +210,7 @@ def _read(frame: bytes) -> Hello | Message:
     """Raises: PayloadUnreadable, PayloadKindUnknown."""
     try:
         return _frame.decode(frame)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         typed = _typed_of(frame)
     known = typed is None or typed.type in {"hello", "message"}
     raise PayloadUnreadable if known else PayloadKindUnknown
@@ -218,7 +219,7 @@ def _read(frame: bytes) -> Hello | Message:
 def _typed_of(frame: bytes) -> _Typed | None:
     try:
         return _typed.decode(frame)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
 
 

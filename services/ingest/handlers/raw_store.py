@@ -14,6 +14,7 @@ from services.ingest.domain.delivery import Headers, RawDelivery, WebRequest
 from shared import subjects
 from shared.bus import Bus
 from shared.bus.deliveries import Stored
+from shared.codec import UNREADABLE
 from shared.errors import BusUnavailable, DoorUnavailable, JetStreamRefused
 from shared.policy import Account
 
@@ -108,7 +109,7 @@ def raw_delivery(
 def _pairs(text: str) -> list[tuple[str, str]]:
     try:
         return _decoder.decode(text)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return []
 
 
