@@ -122,6 +122,7 @@ class Intake:
     # -- outcomes and quarantine ------------------------------------------------------------------------
 
     async def _outcome(self, event: OutcomeEvent) -> None:
+        """Record what became of a message to the customer, once."""
         if event.conversation is None:
             raise NotAnEvent(type=event.type)
         conversation_id, stamp = event.conversation, self._stamp(event)
@@ -130,7 +131,8 @@ class Intake:
             return await self._clerk.case(event.tenant, conversation_id, leader=leader)
 
         def judge(case: Case) -> list[AnyEvent]:
-            if case.conversation.id is None or event.id in case.conversation.seen:
+            message = case.conversation.outbound.get(event.open.message_id)
+            if message is None or message.status != "requested":
                 return []
             decision = Decision(case, stamp)
             decision.repeat(event)

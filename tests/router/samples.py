@@ -29,9 +29,14 @@ from shared.events import (
     FormSubmittedPersonal,
     Handle,
     InboundEvent,
+    MessageOutcomeOpen,
     MessageReceived,
     MessageReceivedOpen,
     MessageReceivedPersonal,
+    MessageRequested,
+    MessageSent,
+    MessageUncertain,
+    Nothing,
 )
 from shared.policy import Policy
 
@@ -198,6 +203,26 @@ def message(
         data=Data(
             open=MessageReceivedOpen(**opened, in_reply_to=in_reply_to),
             personal=MessageReceivedPersonal(handles=[*own, *given], text=text),
+        ),
+    )
+
+
+def outcome(request: MessageRequested, kind: type[MessageSent | MessageUncertain]) -> Any:
+    """Return what notify reports of a message."""
+    contact_id = ContactId(f"out-{request.open.message_id}")
+    envelope, opened = _envelope(
+        "email", "shop", request.open.message_id, "outcome", request.recorded, 0
+    )
+    return kind(
+        **{**envelope, "aggregate": f"contact-{contact_id}"},
+        conversation=request.conversation,
+        customer=request.customer,
+        causation=request.id,
+        data=Data(
+            open=MessageOutcomeOpen(
+                **{**opened, "contact_id": contact_id}, message_id=request.open.message_id
+            ),
+            personal=Nothing(),
         ),
     )
 

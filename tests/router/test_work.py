@@ -10,11 +10,13 @@ import pytest
 from shared.events import (
     ConversationResolved,
     MessageRequested,
+    MessageSent,
+    MessageUncertain,
     PromiseKept,
     PromiseMade,
 )
 from tests.router.invariants import check
-from tests.router.samples import call, form, message, phone
+from tests.router.samples import call, form, message, outcome, phone
 from tests.router.world import World
 
 WRAPPED = {"disposition": "solved", "summary": "the parcel was found"}
@@ -86,6 +88,20 @@ async def test_a_message_goes_to_the_verified_address(world: World) -> None:
     assert (requested.open.account, requested.open.agent) == ("shop", "piotr")
     assert (await world.conversation()).unanswered == 0
     assert await world.refused("ewa", "send_message", **fields) == "conversation.not_owned"
+
+
+async def test_what_became_of_a_message_is_recorded_once(world: World) -> None:
+    """Delivered again, a day later, or with another ending: the first report stands."""
+    it = await world.owned_by("piotr", message("hello"))
+    await world.does("piotr", "send_message", conversation=it, channel="email", text="Hello")
+    request = await world.last(MessageRequested)
+    assert await world.happens(outcome(request, MessageSent)) == ["message.sent"]
+    world.clock.time += timedelta(days=2)
+    world.ledger.forget_ids()
+    assert await world.happens(outcome(request, MessageSent)) == []
+    assert await world.happens(outcome(request, MessageUncertain)) == []
+    (sent,) = (await world.conversation()).outbound.values()
+    assert sent.status == "sent"
 
 
 async def test_without_an_address_nothing_can_be_sent(world: World) -> None:
