@@ -22,7 +22,7 @@ from services.history.domain.rows import (
 from services.history.domain.views import conversation_of, customer_of
 from services.history.store import RowRepeated, Session
 from shared.errors import StreamDrift
-from shared.ledger import Recorded
+from shared.ledger import LedgerReader, Recorded
 
 log = structlog.get_logger("history")
 
@@ -64,6 +64,16 @@ class Projection:
     def position(self) -> int:
         """The last ledger sequence that the rows hold."""
         return self._checkpoint.position
+
+    async def check_same(self, ledger: LedgerReader) -> None:
+        """Check that the ledger holds the event that the newest row was made of.
+
+        An older backup that has grown since is as long and holds others. Raises: StreamDrift, LedgerUnavailable.
+        """
+        row = await self._session.fetch_one("last_event")
+        stored = None if row is None else await ledger.get(row["sequence"])
+        if row is not None and stored is not None and stored.event.id != row["id"]:
+            raise StreamDrift(field="sequence", replaced=stored.sequence)
 
     async def apply(self, batch: Sequence[Recorded]) -> None:
         """Write the rows of the next events and move the checkpoint, in one transaction.

@@ -95,6 +95,7 @@ class Projector:
         async with owner_session(self._dsn, watched=True) as session:
             generation = await self._own(session)
             projection = await Projection.take_over(session)
+            await projection.check_same(self._ledger)
             log.info(
                 "projector_started", generation=generation.number, position=projection.position
             )

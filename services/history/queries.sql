@@ -69,6 +69,10 @@ SELECT position FROM checkpoint
 -- Why: a new fence makes every older projector's next write fail.
 UPDATE checkpoint SET fence = fence + 1 RETURNING position, fence, rolling, settled
 
+-- name: last_event
+-- Why: whoever goes on compares it with the ledger, which may have been replaced by another one meanwhile.
+SELECT sequence, id FROM event ORDER BY sequence DESC LIMIT 1
+
 -- name: move_checkpoint
 -- Why: compare and set; no row comes back when another projector took over, moved on, or the generation was retired.
 UPDATE checkpoint SET position = $1, rolling = $2, settled = $3

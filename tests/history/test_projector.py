@@ -226,6 +226,25 @@ async def test_a_gap_stops_it(dsn: str) -> None:
     await digests_agree(dsn, parcel.book)
 
 
+async def test_another_ledger_under_the_same_rows_stops_it(dsn: str, parcel: Parcel) -> None:
+    """A backup was restored and has grown beyond the checkpoint: its events are not those of the rows."""
+    async with projecting(dsn, parcel.book.ledger) as first:
+        await first.until(parcel.at["missed"])
+    await parcel.go_on()
+    replaced = memory_book()
+    for _ in range(await parcel.book.ledger.position() + 3):
+        await replaced.write(
+            "agent-ewa", replaced.event("agent-ewa", "agent.signed_in", {"agent": "ewa"})
+        )
+    async with projecting(dsn, replaced.ledger) as second:
+
+        async def halted() -> bool:
+            return second.sign.said == [False]
+
+        await eventually(halted)
+    assert (await live_digest(dsn)).position == parcel.at["missed"]
+
+
 async def test_what_is_read_ahead_keeps_its_order_and_its_limit() -> None:
     """Batches are at most as large as asked, without a gap, and the error comes after the last good event."""
     codec = Future()
