@@ -277,6 +277,18 @@ async def test_an_offers_old_timer_does_not_end_a_later_one_early(world: World) 
     assert len(await world.all(ContactOffered)) == 1
 
 
+async def test_another_routers_earlier_timer_ends_the_offer_all_the_same(world: World) -> None:
+    """It made the same offer, was refused, and had armed last: its timer took the place of the right one."""
+    await world.on_duty("piotr")
+    await world.happens(call("started"))
+    await world.offers()
+    it, offer = await world.conversation(), await world.offer()
+    early = offer.expires - timedelta(milliseconds=100)
+    await world.timers.arm(TENANT, f"conv-{it.id}", "offer_expiry", offer.offer_id, early)
+    assert await world.passes(29.95) == []
+    assert await world.passes(10) == ["contact.offer_expired", "agent.released"]
+
+
 async def test_a_transfers_old_timer_does_not_end_it_early(world: World) -> None:
     """The caller got no answer and sent the same command two minutes later."""
     it = await world.owned_by("piotr", call("started"))

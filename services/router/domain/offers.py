@@ -213,6 +213,15 @@ def _reject(decision: Decision, offer: Offer, contact_id: ContactId, reason: str
     )
 
 
+def time_is_up(decision: Decision, expires: datetime) -> bool:
+    """Tell whether a fired timer may end what lasts until `expires`.
+
+    Either clock is enough. The timer's own may be early: of two routers that make the same offer at once, the one that
+    is refused may have armed last. It is asked once more, and by then our clock says so.
+    """
+    return max(decision.stamp.occurred, decision.stamp.now) >= expires
+
+
 def expire_offer(decision: Decision, offer_id: OfferId) -> None:
     """The timer asks: is this offer still open, and is its time up? If not, decide nothing.
 
@@ -221,7 +230,7 @@ def expire_offer(decision: Decision, offer_id: OfferId) -> None:
     offer = decision.conversation.offer
     if offer is None or offer.offer_id != offer_id or offer.contact_id is None:
         return
-    if decision.stamp.occurred < offer.expires:
+    if not time_is_up(decision, offer.expires):
         return
     decision.on_conversation(
         ContactOfferExpired,

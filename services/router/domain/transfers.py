@@ -12,6 +12,7 @@ from services.router.domain.offers import (
     release,
     reserve,
     standing_offer,
+    time_is_up,
 )
 from shared.commands import Transfer
 from shared.conversation import Offer, OpenTransfer
@@ -142,7 +143,7 @@ def expire_transfer(decision: Decision, transfer_id: TransferId) -> None:
     transfer = decision.conversation.transfer
     if transfer is None or transfer.transfer_id != transfer_id:
         return
-    if decision.stamp.occurred < transfer.expires:
+    if not time_is_up(decision, transfer.expires):
         return
     _close(decision, transfer, TransferExpired, _back_to(decision, transfer))
 
