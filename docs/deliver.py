@@ -14,9 +14,9 @@ import uuid
 
 import httpx
 
+from deploy.embedded import state
+from deploy.story.providers import signing
 from shared import settings
-from shared.embedded import state
-from shared.story import signing
 
 SECRETS = {
     "twilio_voice": "TWILIO_AUTH_TOKEN",

@@ -9,11 +9,12 @@ import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import deploy
 import services
 import shared
+from deploy.embedded.errors import SetupError
 from docs.generate.markdown import default, fields, page, paragraphs, shape, table
 from shared import policy, settings, streams, subjects
-from shared.embedded.errors import SetupError
 from shared.errors import TellonceError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def load_everything() -> None:
     """Import all modules, so that every error class is known."""
-    for package in (shared, services):
+    for package in (shared, services, deploy):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if not module.name.endswith("__main__"):
                 importlib.import_module(module.name)
@@ -106,7 +107,7 @@ def subjects_page() -> str:
 
 def streams_page() -> str:
     about = (
-        "What the bootstrap job (`python -m shared.bootstrap`) makes. Services check it at start and refuse to run on\n"
+        "What the bootstrap job (`python -m deploy.bootstrap`) makes. Services check it at start and refuse to run on\n"
         "drift (`stream.drift`). Field names are JetStream's; durations are in nanoseconds."
     )
     embedded = policy.load(ROOT / "deploy" / "embedded" / "policy.yaml")

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
+from services.router.domain.agent import Agent
 from services.router.domain.decide import OFFER_EXPIRY, TRANSFER_EXPIRY
 from services.router.domain.decision import Case
 from services.router.store import Store
-from shared.agent import Agent
 from shared.clock import Clock
 from shared.conversation import Conversation
 from shared.errors import SettingInvalid

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from services.router.clerk import Clerk
 from services.router.domain import people
+from services.router.domain.agent import Agent
 from services.router.domain.decide import decide
 from services.router.domain.decision import Case, Decision, Stamp
 from services.router.domain.identify import Looked, lookup_token
 from shared import subjects
-from shared.agent import Agent
 from shared.commands import Command, ConversationCommand, Done, RegisterCustomer
 from shared.conversation import Conversation
 from shared.errors import CommandUnreadable, ConversationUnknown, TellonceError

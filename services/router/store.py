@@ -11,18 +11,18 @@ from typing import Any, TypeVar
 import msgspec
 import structlog
 
+from services.router.domain import agent as agents
+from services.router.domain import identity as identities
+from services.router.domain.agent import ABSENT, Agent
 from services.router.domain.decision import Case
-from shared import agent as agents
+from services.router.domain.identity import UNCLAIMED, Identity
 from shared import conversation as conversations
 from shared import customer as customers
-from shared import identity as identities
 from shared import subjects
-from shared.agent import ABSENT, Agent
 from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.customer import UNKNOWN_CUSTOMER, Customer
 from shared.errors import LedgerConflict, TellonceError
 from shared.events import AgentId, AnyEvent, ContextPackaged, ConversationId, CustomerId
-from shared.identity import UNCLAIMED, Identity
 from shared.ledger import Guard, Ledger, Write
 from shared.memory import Memory, remember
 

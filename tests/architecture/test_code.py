@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from tests.architecture.tree import CODE, Source, functions, imported, length, sources
+from tests.architecture.tree import CODE, PRODUCT, Source, functions, imported, length, sources
 
 FILE_MAX_LINES = 400
 TEST_FILE_MAX_LINES = 600
@@ -23,16 +23,16 @@ DRIVERS = {
     "faststream": ({"shared/serving.py"}, "shared.serving.on_stream and on_request"),
     "aiosmtplib": ({"services/notify/channels/smtp.py"}, "services.notify.channels.smtp"),
     "phonenumbers": ({"services/ingest/domain/handles.py"}, "services.ingest.domain.handles"),
-    "aiosmtpd": ({"shared/story/mail_sink.py"}, "shared.story.mail_sink"),
+    "aiosmtpd": ({"deploy/story/providers/mail_sink.py"}, "deploy.story.providers.mail_sink"),
 }
 """Who may import a driver, and what everybody else uses."""
 
 MAY_PRINT = re.compile(
-    r"shared/cli/|shared/story/|shared/embedded/launch\.py|services/history/(__main__|rebuild)\.py"
+    r"deploy/cli/|deploy/story/|deploy/embedded/launch\.py|services/history/(__main__|rebuild)\.py"
 )
 MAY_HOLD_SQL = {
-    "shared/embedded/postgres.py",  # creates the empty database before any service runs
-    "shared/story/tampering.py",  # plays somebody who changes a row by hand
+    "deploy/embedded/postgres.py",  # creates the empty database before any service runs
+    "deploy/story/tampering.py",  # plays somebody who changes a row by hand
 }
 SQL = re.compile(
     r"\b(SELECT\s.+\sFROM\s|INSERT\s+INTO\s|UPDATE\s+\w+\s+SET\s|DELETE\s+FROM\s|(CREATE|ALTER|DROP)\s+(TABLE|SCHEMA|INDEX|DATABASE)\b)",
@@ -104,7 +104,7 @@ def test_a_driver_is_imported_in_one_place() -> None:
     """A driver behind one file can be understood, bounded and replaced there."""
     strays = [
         f"{source.at(node)} imports {package}: use {DRIVERS[package][1]}"
-        for source in sources("services", "shared")
+        for source in sources(*PRODUCT)
         for package, node in imported(source)
         if package in DRIVERS and source.name not in DRIVERS[package][0]
     ]
@@ -115,7 +115,7 @@ def test_sql_stands_in_sql_files() -> None:
     """A named query in *.sql is read, explained and reviewed as SQL."""
     strays = [
         source.at(node)
-        for source in sources("services", "shared")
+        for source in sources(*PRODUCT)
         if source.name not in MAY_HOLD_SQL
         for node in ast.walk(source.tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.search(node.value)
@@ -127,7 +127,7 @@ def test_only_the_command_line_prints() -> None:
     """A service says what happened as one canonical log line."""
     strays = [
         source.at(node)
-        for source in sources("services", "shared")
+        for source in sources(*PRODUCT)
         if not MAY_PRINT.match(source.name)
         for node in ast.walk(source.tree)
         if isinstance(node, ast.Call)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.architecture.tree import ROOT
+from tests.architecture.tree import PRODUCT, ROOT
 
 LINT_SECONDS = 60
 UPWARDS = {
@@ -51,7 +51,7 @@ def test_every_module_of_a_service_has_its_layer(service: str) -> None:
 
 def test_an_import_upwards_and_a_module_without_a_layer_are_found(tmp_path: Path) -> None:
     """Both are put into a copy of the code: the contracts can fail."""
-    for name in ("services", "shared"):
+    for name in PRODUCT:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     assert _complaints(tmp_path) == ""

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-CODE = ("services", "shared", "docs")
+PRODUCT = ("services", "shared", "deploy")
+CODE = (*PRODUCT, "docs")
 """Folders with code that is no test."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

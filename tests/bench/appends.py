@@ -11,10 +11,10 @@ from pathlib import Path
 
 import nats
 
+from deploy.embedded.nats import EmbeddedNats
 from shared import subjects
 from shared.bus import Bus
 from shared.codec import PlainCodec, encode
-from shared.embedded.nats import EmbeddedNats
 from shared.ids import scoped_id
 from shared.ledger import Write
 from shared.ledger.jetstream import NatsLedger

@@ -17,13 +17,13 @@ import nats
 import yaml
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
+from deploy.embedded.stack import EmbeddedStack, Plan
 from services.ingest.domain.delivery import WebRequest
 from services.ingest.handlers.raw_store import RawStore
 from shared import settings, subjects
 from shared.bus import Bus
 from shared.bus.deliveries import Message
 from shared.codec import PlainCodec, decode
-from shared.embedded.stack import EmbeddedStack, Plan
 from shared.events import AnyEvent
 from shared.ledger import Recorded, Write
 from shared.ledger.jetstream import NatsLedger

@@ -17,11 +17,11 @@ import httpx
 import msgspec
 from typing_extensions import override
 
+from deploy.embedded.ports import LOOPBACK
+from deploy.embedded.stack import EmbeddedStack
 from shared import streams
 from shared.bus import Bus
 from shared.bus.deliveries import Message
-from shared.embedded.ports import LOOPBACK
-from shared.embedded.stack import EmbeddedStack
 from shared.ids import scoped_id
 
 DURABILITY = ("fsync", "synchronous_commit", "full_page_writes")

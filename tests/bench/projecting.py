@@ -8,10 +8,10 @@ from pathlib import Path
 
 import asyncpg
 
+from deploy.embedded.postgres import EmbeddedPostgres
 from services.history import generations
 from services.history.projection import Projection
 from services.history.store import Session, owner_session
-from shared.embedded.postgres import EmbeddedPostgres
 from shared.ledger import Recorded
 from shared.settings import Settings
 from tests.bench.figures import Ratios, alternate, timed

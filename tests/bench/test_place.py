@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.embedded import nats
-from shared.embedded.nats import EmbeddedNats
+from deploy.embedded import nats
+from deploy.embedded.nats import EmbeddedNats
 from tests.bench.place import nats_told, postgres_told
 
 

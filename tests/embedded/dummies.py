@@ -10,11 +10,11 @@ import os
 import sys
 from pathlib import Path
 
-from shared.cli.up import run_until_signal
-from shared.embedded import wire
-from shared.embedded.errors import SetupError
-from shared.embedded.probes import SERVICES
-from shared.embedded.stack import Plan
+from deploy.cli.up import run_until_signal
+from deploy.embedded import wire
+from deploy.embedded.errors import SetupError
+from deploy.embedded.probes import SERVICES
+from deploy.embedded.stack import Plan
 
 THIS = "tests.embedded.dummies"
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from deploy.cli.ask import QUERIES
+from deploy.cli.main import main
+from deploy.embedded import state
 from services.history.domain.questions import QUESTIONS
-from shared.cli.ask import QUERIES
-from shared.cli.main import main
-from shared.embedded import state
 from tests.embedded.dummies import THIS
 from tests.embedded.waiting import until
 
@@ -265,7 +265,7 @@ def test_a_time_out_sends_the_same_command_again(
 ) -> None:
     """The repetition has the id of the first try, so it has one effect."""
     monkeypatch.setenv("TELLONCE_NATS_URL", nats_url)
-    monkeypatch.setattr("shared.cli.ask.REPLY_SECONDS", 0.3)
+    monkeypatch.setattr("deploy.cli.ask.REPLY_SECONDS", 0.3)
     with Responder(nats_url, "cmd.demo.resolve", [None, b'{"ok":true}']) as responder:
         assert run("cmd", "resolve", "{}")[0] == 0
     assert responder.asked[0] == responder.asked[1]
@@ -278,7 +278,7 @@ def test_nobody_there_ends_with_2(
 ) -> None:
     """After a bounded number of tries the command gives up, with nothing on standard output."""
     monkeypatch.setenv("TELLONCE_NATS_URL", nats_url)
-    monkeypatch.setattr("shared.cli.ask.PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("deploy.cli.ask.PAUSE_SECONDS", 0.0)
     code, out, err = run("cmd", "sign_in", "{}")
     assert (code, out) == (2, "")
     assert "nobody listens" in err

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from deploy.cli import doctor
+from deploy.cli.main import main
+from deploy.embedded.stack import EmbeddedStack
 from shared import policy as policies
 from shared import settings
-from shared.cli import doctor
-from shared.cli.main import main
-from shared.embedded.stack import EmbeddedStack
 from shared.settings import Settings
 from tests.embedded.dummies import dummy_plan
 

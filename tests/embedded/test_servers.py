@@ -10,10 +10,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from shared.embedded import postgres, wire
-from shared.embedded.errors import ProgramExited, ProgramNotStarted
-from shared.embedded.nats import EmbeddedNats, EmbeddedNatsCluster, choose_ports
-from shared.embedded.postgres import EmbeddedPostgres
+from deploy.embedded import postgres, wire
+from deploy.embedded.errors import ProgramExited, ProgramNotStarted
+from deploy.embedded.nats import EmbeddedNats, EmbeddedNatsCluster, choose_ports
+from deploy.embedded.postgres import EmbeddedPostgres
 
 
 async def ask(url: str, subject: str, **body: object) -> dict[str, object]:

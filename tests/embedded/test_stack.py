@@ -12,12 +12,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shared.cli.status import examine
-from shared.embedded import state, wire
-from shared.embedded.errors import DataFolderInUse, PortTaken, ProgramExited
-from shared.embedded.nats import EmbeddedNats
-from shared.embedded.probes import SERVICES
-from shared.embedded.stack import EmbeddedStack, Plan
+from deploy.embedded import state, wire
+from deploy.embedded.errors import DataFolderInUse, PortTaken, ProgramExited
+from deploy.embedded.nats import EmbeddedNats
+from deploy.embedded.probes import SERVICES
+from deploy.embedded.stack import EmbeddedStack, Plan
+from deploy.embedded.status import examine
 from tests.embedded.dummies import dummy_plan
 from tests.embedded.waiting import until
 from tests.support.waiting import eventually
@@ -96,8 +96,8 @@ async def test_services_may_rest_while_the_servers_run(tmp_path: Path) -> None:
 
 async def test_a_log_file_stays_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its older part is kept beside it, and the service goes on writing to the file."""
-    monkeypatch.setattr("shared.embedded.process.MAX_LOG_BYTES", 1_000)
-    monkeypatch.setattr("shared.embedded.supervisor.LOG_CHECK_SECONDS", 0.02)
+    monkeypatch.setattr("deploy.embedded.process.MAX_LOG_BYTES", 1_000)
+    monkeypatch.setattr("deploy.embedded.supervisor.LOG_CHECK_SECONDS", 0.02)
     log = tmp_path / "logs" / "router.log"
     async with EmbeddedStack(dummy_plan(tmp_path)) as stack:
         with log.open("ab") as file:

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from shared.embedded import postgres
-from shared.embedded.errors import ProgramNotStarted
-from shared.embedded.postgres import EmbeddedPostgres
+from deploy.embedded import postgres
+from deploy.embedded.errors import ProgramNotStarted
+from deploy.embedded.postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).resolve().parents[2]
 NOBODY = 65_534
 STACK = """
 import asyncio, json, sys
 from pathlib import Path
-from shared.embedded.stack import EmbeddedStack
+from deploy.embedded.stack import EmbeddedStack
 from tests.embedded.dummies import dummy_plan
 
 async def main():

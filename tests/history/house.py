@@ -10,13 +10,14 @@ from typing import Any
 
 import msgspec
 
-from shared import bootstrap, settings, subjects
+from deploy import bootstrap
+from deploy.embedded.nats import EmbeddedNats
+from deploy.embedded.postgres import EmbeddedPostgres
+from deploy.embedded.probes import service_answers
+from deploy.embedded.process import Child, Program
+from shared import settings, subjects
 from shared.bus import Bus, connect
 from shared.codec import PlainCodec
-from shared.embedded.nats import EmbeddedNats
-from shared.embedded.postgres import EmbeddedPostgres
-from shared.embedded.probes import service_answers
-from shared.embedded.process import Child, Program
 from shared.errors import TellonceError
 from shared.ledger.jetstream import NatsLedger
 from tests.history.book import TENANT, Book

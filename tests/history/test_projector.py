@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 from typing_extensions import override
 
+from deploy.embedded.postgres import EmbeddedPostgres
 from services.history.digest import Digest, digest_of
 from services.history.domain.rows import VERSION
 from services.history.following import followed
@@ -21,7 +22,6 @@ from services.history.positions import Positions
 from services.history.projector import Projector
 from services.history.rebuild import rebuild
 from services.history.store import Pool
-from shared.embedded.postgres import EmbeddedPostgres
 from shared.errors import EventTypeUnknown, ViewUnavailable
 from shared.ledger import Recorded
 from shared.ledger.twin import MemoryLedger

@@ -14,10 +14,10 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from deploy.embedded.errors import ProgramExited
+from deploy.embedded.probes import service_answers
 from services.history.domain.questions import QUESTIONS
 from shared import subjects
-from shared.embedded.errors import ProgramExited
-from shared.embedded.probes import service_answers
 from tests.history.book import TENANT
 from tests.history.house import House
 from tests.history.parcel import CONVERSATION, CUSTOMER

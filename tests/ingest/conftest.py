@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from shared.embedded.nats import EmbeddedNats
-from shared.embedded.ports import free_ports
+from deploy.embedded.nats import EmbeddedNats
+from deploy.embedded.ports import free_ports
 from tests.ingest.house import House, running
 
 

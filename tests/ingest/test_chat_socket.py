@@ -13,9 +13,9 @@ import websockets
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Origin
 
+from deploy.embedded.nats import EmbeddedNats
+from deploy.embedded.ports import free_ports
 from services.ingest.channels import chat
-from shared.embedded.nats import EmbeddedNats
-from shared.embedded.ports import free_ports
 from tests.ingest.house import SECRET, House, running
 
 ANNA = "anna@shop.example"

@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from deploy.embedded.nats import EmbeddedNats
+from deploy.embedded.ports import free_ports
 from shared import ids
-from shared.embedded.nats import EmbeddedNats
-from shared.embedded.ports import free_ports
 from tests.ingest.house import DEADLINE_SECONDS, SECRET, House, called, running, signed
 
 CALL = {"CallSid": "CA1", "CallStatus": "ringing", "From": "+48601234567", "Direction": "inbound"}

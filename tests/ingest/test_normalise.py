@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from typing_extensions import override
 
+from deploy.embedded.nats import EmbeddedNats
 from services.ingest.domain.delivery import RawDelivery, WebRequest
 from services.ingest.handlers.accounts import Accounts, Door
 from services.ingest.handlers.normalise import Normaliser
@@ -22,7 +23,6 @@ from shared.bus import Bus, connect
 from shared.bus.deliveries import Delivery
 from shared.codec import PlainCodec, decode
 from shared.contact_log import ContactLog
-from shared.embedded.nats import EmbeddedNats
 from shared.errors import BusUnavailable
 from shared.policy import Policies
 from tests.ingest.house import (

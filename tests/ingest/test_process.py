@@ -15,10 +15,10 @@ from pathlib import Path
 
 import httpx
 
+from deploy.embedded.nats import EmbeddedNats
+from deploy.embedded.ports import free_ports
 from shared import ids, streams
 from shared.bus import Bus, connect
-from shared.embedded.nats import EmbeddedNats
-from shared.embedded.ports import free_ports
 from shared.errors import BusUnavailable
 from shared.tasks import end
 from tests.ingest.house import (

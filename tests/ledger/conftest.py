@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from shared.embedded.nats import EmbeddedNats, EmbeddedNatsCluster
+from deploy.embedded.nats import EmbeddedNats, EmbeddedNatsCluster
 from shared.ledger import Ledger
 from shared.streams import LEDGER
 from tests.support.ledger import Place, ServerPlace, TwinPlace, hand_over, make_ledger_stream

@@ -9,10 +9,10 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from deploy.embedded.nats import EmbeddedNats
 from shared.bus import Bus, connect
 from shared.bus.deliveries import Message, Stored
 from shared.codec import PlainCodec
-from shared.embedded.nats import EmbeddedNats
 from shared.errors import (
     BusUnavailable,
     JetStreamRefused,

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from deploy.embedded.nats import EmbeddedNats, EmbeddedNatsCluster
 from shared import subjects
 from shared.bus import Bus
 from shared.codec import PlainCodec, encode
-from shared.embedded.nats import EmbeddedNats, EmbeddedNatsCluster
 from shared.errors import LedgerConflict, LedgerUnavailable
 from shared.ledger import Guard, Ledger, Recorded, Write
 from shared.ledger.twin import MemoryLedger

@@ -10,8 +10,8 @@ from uuid import uuid4
 
 import pytest
 
+from deploy.embedded.nats import EmbeddedNatsCluster
 from shared.bus import Bus, connect
-from shared.embedded.nats import EmbeddedNatsCluster
 from shared.errors import BusUnavailable
 from tests.support.waiting import eventually
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from deploy.embedded.nats import EmbeddedNats
 from shared.bus import Bus, connect
 from shared.bus.deliveries import StoredMessage
 from shared.codec import PlainCodec
-from shared.embedded.nats import EmbeddedNats
 from shared.errors import StreamDrift
 from shared.ledger.follow import follow
 from shared.ledger.jetstream import NatsLedger

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from deploy.embedded.nats import EmbeddedNats
 from shared.bus import Bus, connect
-from shared.embedded.nats import EmbeddedNats
 from shared.errors import BusUnavailable
 
 PATIENCE_SECONDS = 60.0

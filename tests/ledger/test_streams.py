@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from shared import bootstrap, policy, settings, streams
+from deploy import bootstrap
+from deploy.embedded.nats import EmbeddedNats, EmbeddedNatsCluster
+from shared import policy, settings, streams
 from shared.bus import Bus, connect
-from shared.embedded.nats import EmbeddedNats, EmbeddedNatsCluster
 from shared.errors import JetStreamRefused, StreamDrift
 from shared.settings import Settings
 from shared.streams import LEDGER, Wanted

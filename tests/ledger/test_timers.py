@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from deploy.embedded.nats import EmbeddedNats
 from shared.bus import Bus
 from shared.bus.deliveries import Delivery
-from shared.embedded.nats import EmbeddedNats
 from shared.streams import TIMERS
 from shared.timers import MemoryTimers, NatsTimers, Timer, read_timer
 from tests.support.ledger import TENANT, ServerPlace, new_aggregate

@@ -11,13 +11,14 @@ from typing import Any
 import msgspec
 import yaml
 
-from shared import bootstrap, settings, subjects
+from deploy import bootstrap
+from deploy.embedded.nats import EmbeddedNats
+from deploy.embedded.probes import service_answers
+from deploy.embedded.process import Child, Program
+from shared import settings, subjects
 from shared.bus import Bus, connect
 from shared.bus.deliveries import Message
 from shared.codec import PlainCodec, decode
-from shared.embedded.nats import EmbeddedNats
-from shared.embedded.probes import service_answers
-from shared.embedded.process import Child, Program
 from shared.events import AnyEvent, ConversationId
 from shared.ledger import Write
 from shared.ledger.jetstream import NatsLedger

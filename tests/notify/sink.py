@@ -14,7 +14,7 @@ from typing import Any, Self
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from shared.embedded.ports import LOOPBACK, free_ports
+from deploy.embedded.ports import LOOPBACK, free_ports
 
 TAKEN = "250 taken"
 

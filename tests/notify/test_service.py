@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from deploy.embedded.process import Child
 from shared import subjects
-from shared.embedded.process import Child
 from shared.events import AnyEvent
 from tests.notify.house import House
 from tests.notify.samples import PACKET, TENANT, accepted, message, queued, transferred

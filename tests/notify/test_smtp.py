@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 
 import pytest
 
+from deploy.embedded.ports import LOOPBACK
 from services.notify.channels.email import Mail
 from services.notify.channels.smtp import (
     COMMAND_TIMEOUT_SECONDS,
@@ -16,7 +17,6 @@ from services.notify.channels.smtp import (
     MailUncertain,
     SmtpServer,
 )
-from shared.embedded.ports import LOOPBACK
 from shared.errors import SettingInvalid
 from tests.notify.sink import Sink
 

@@ -13,14 +13,15 @@ from typing import Any
 import msgspec
 import yaml
 
+from deploy import bootstrap
+from deploy.embedded.nats import EmbeddedNats
+from deploy.embedded.probes import service_answers
+from deploy.embedded.process import Child, Program
 from services.router.lenient import LenientCodec
-from shared import bootstrap, settings, subjects
+from shared import settings, subjects
 from shared.bus import Bus, connect
 from shared.bus.deliveries import Message, Subscription
 from shared.codec import encode
-from shared.embedded.nats import EmbeddedNats
-from shared.embedded.probes import service_answers
-from shared.embedded.process import Child, Program
 from shared.events import AnyEvent, InboundEvent
 from shared.ledger import Recorded
 from shared.ledger.jetstream import NatsLedger

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from services.router.domain import agent as agents
+from services.router.domain.agent import Agent
 from services.router.domain.handover import HANDOVERS
-from shared import agent as agents
 from shared import conversation as conversations
 from shared import customer as customers
 from shared import subjects
-from shared.agent import Agent
 from shared.conversation import Conversation
 from shared.conversation.contacts import CALL_CHANNELS
 from shared.events import (

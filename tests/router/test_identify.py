@@ -14,6 +14,7 @@ from services.router.domain.identify import (
     identifies,
     lookup_token,
 )
+from services.router.domain.identity import UNCLAIMED, Identity
 from shared.events import (
     ConversationId,
     ConversationJoined,
@@ -22,7 +23,6 @@ from shared.events import (
     Handle,
     IdentityClaimed,
 )
-from shared.identity import UNCLAIMED, Identity
 from tests.router import samples
 from tests.router.samples import HOTLINE, OTHER_PARCEL, PARCEL, call, form, mail, message, phone
 from tests.router.world import World

@@ -17,12 +17,12 @@ from typing_extensions import override
 from services.router.clerk import Clerk
 from services.router.commands import Commands
 from services.router.dispatcher import Dispatcher
+from services.router.domain.agent import Agent
 from services.router.intake import Intake
 from services.router.lenient import LenientCodec, is_unreadable
 from services.router.store import Store
 from services.router.timers import FiredTimers
 from shared import subjects
-from shared.agent import Agent
 from shared.clock import Clock
 from shared.codec import Codec, PlainCodec, encode
 from shared.commands import Done

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.embedded import postgres, wire
-from shared.embedded.errors import AddressInvalid
+from deploy.embedded import postgres, wire
+from deploy.embedded.errors import AddressInvalid
 
 UNREADABLE = ["127.0.0.1:99999", "host:abc", "[::1:4222", ""]
 

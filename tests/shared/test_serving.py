@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 from faststream.nats import NatsBroker
 
+from deploy.embedded.ports import free_ports
 from shared import settings
 from shared.bus import Bus, connect, connection_options
-from shared.embedded.ports import free_ports
 from shared.errors import BusUnavailable, JetStreamRefused
 from shared.serving import Arrived, Redelivery, connected, on_request, on_stream
 from shared.streams import Consumer

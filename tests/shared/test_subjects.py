@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from deploy.embedded import binaries
+from deploy.embedded.nats import answers, choose_ports, config_text
+from deploy.embedded.process import Child, Program
 from shared import subjects
 from shared.bus import connect
 from shared.bus.deliveries import Message
-from shared.embedded import binaries
-from shared.embedded.nats import answers, choose_ports, config_text
-from shared.embedded.process import Child, Program
 from tests.support.waiting import eventually
 
 VECTORS = {"": 5, "a": 44, "foobar": 40}

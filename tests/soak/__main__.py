@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from shared.story.model import Process
-from shared.story.reading import read_story
+from deploy.story.file.model import Process
+from deploy.story.file.reading import read_story
 from tests.soak.verdicts import CHANGED, DOUBT, SAME, told, verdict
 from tests.stories.files import HERE
 from tests.stories.played import play

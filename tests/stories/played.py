@@ -52,7 +52,7 @@ def play(
     """
     report = folder / "report.json"
     kept = {key: value for key, value in os.environ.items() if key != "TELLONCE_DATA"}
-    command = (sys.executable, "-m", "shared.cli.main", "story", str(story))
+    command = (sys.executable, "-m", "deploy.cli.main", "story", str(story))
     done = subprocess.run(
         [*command, "--report", str(report), *options],
         cwd=ROOT,

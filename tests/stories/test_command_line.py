@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.story.command_line import EXIT_UNUSABLE, STORIES_MAX, main
+from deploy.story.command_line import EXIT_UNUSABLE, STORIES_MAX, main
 from tests.stories.files import HERE
 from tests.stories.played import play
 

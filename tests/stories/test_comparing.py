@@ -4,10 +4,8 @@ from typing import Any
 
 import pytest
 
-from shared.story import comparing
-from shared.story.doors import Answer
-from shared.story.mail_sink import Mail
-from shared.story.model import (
+from deploy.story.checks import comparing
+from deploy.story.file.model import (
     ExpectBalance,
     ExpectCallback,
     ExpectMail,
@@ -18,6 +16,8 @@ from shared.story.model import (
     ExpectTimeline,
     WantedHop,
 )
+from deploy.story.providers.doors import Answer
+from deploy.story.providers.mail_sink import Mail
 
 PACKET: dict[str, Any] = {
     "who": {"name": "Anna Nowak", "salutation": "Mrs Anna", "language": "pl"},

@@ -10,10 +10,10 @@ from urllib.parse import parse_qsl
 import pytest
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
-from shared.story import doors, signing
-from shared.story.errors import StoryInvalid
-from shared.story.model import DoorStep
-from shared.story.stack import Stack
+from deploy.story.errors import StoryInvalid
+from deploy.story.file.model import DoorStep
+from deploy.story.providers import doors, signing
+from deploy.story.stack import Stack
 
 HERE = Path(__file__).parent
 

@@ -7,10 +7,10 @@ from typing import cast
 
 import pytest
 
-from shared.story.doors import Answer
-from shared.story.expectations import check
-from shared.story.model import ExpectError, ExpectReply
-from shared.story.stage import Stage
+from deploy.story.checks.expectations import check
+from deploy.story.file.model import ExpectError, ExpectReply
+from deploy.story.providers.doors import Answer
+from deploy.story.session import Session
 
 TAKEN = Answer(200, "{}", None, {})
 REFUSED = Answer(400, "{}", "callback.not_open", {})
@@ -28,7 +28,7 @@ REFUSED = Answer(400, "{}", "callback.not_open", {})
 )
 async def test_of_two_at_once_exactly_one_may_win(answers: list[Answer], met: bool) -> None:
     """Both ways to say it notice two winners, and none."""
-    stage = cast("Stage", SimpleNamespace(answers=answers))
-    won = await check(stage, ExpectReply(expect="reply", status=200, count=1))
-    lost = await check(stage, ExpectError(expect="error", code="callback.not_open", count=1))
+    session = cast("Session", SimpleNamespace(answers=answers))
+    won = await check(session, ExpectReply(expect="reply", status=200, count=1))
+    lost = await check(session, ExpectError(expect="error", code="callback.not_open", count=1))
     assert (won.code is None, lost.code is None) == (met, met)

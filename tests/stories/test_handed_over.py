@@ -1,6 +1,6 @@
 """Which packet went to whom and what it lacks is computed from LEDGER alone."""
 
-from shared.story.handed_over import handed_over, named_but_absent
+from deploy.story.checks.handed_over import handed_over, named_but_absent
 from tests.stories.written import Ledger
 
 

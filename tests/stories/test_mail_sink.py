@@ -2,7 +2,7 @@
 
 import aiosmtplib
 
-from shared.story.mail_sink import mail_sink
+from deploy.story.providers.mail_sink import mail_sink
 
 MAIL = (
     "From: help@shop.example\r\nTo: anna@mail.example\r\nSubject: =?utf-8?q?Twoja_paczka_=C5=BC?=\r\n"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from shared.story import mails
-from shared.story.errors import StepFailed
-from shared.story.mail_sink import Mail
-from shared.story.report import MailResult, MessageOutcomes
+from deploy.story.checks import mails
+from deploy.story.errors import StepFailed
+from deploy.story.providers.mail_sink import Mail
+from deploy.story.telling.report import MailResult, MessageOutcomes
 from tests.stories.written import Ledger
 
 ANNA, OLA = "anna@mail.example", "ola@mail.example"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.embedded import state
+from deploy.embedded import state
 from tests.embedded.waiting import until
 from tests.stories.files import HERE
 
@@ -33,7 +33,7 @@ def has_ended(pid: int) -> bool:
 @pytest.fixture
 def playing(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A player whose stack keeps its data in `tmp_path/kept/parcel_locker`."""
-    argv = ("-m", "shared.cli.main", "story", str(STORY), "--keep", str(tmp_path / "kept"))
+    argv = ("-m", "deploy.cli.main", "story", str(STORY), "--keep", str(tmp_path / "kept"))
     player = subprocess.Popen(
         [sys.executable, *argv],
         cwd=ROOT,

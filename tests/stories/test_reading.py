@@ -5,8 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shared.story.errors import StepFailed, StoryInvalid
-from shared.story.model import (
+from deploy.story.errors import StepFailed, StoryInvalid
+from deploy.story.file.model import (
     EXPECTATIONS,
     STEPS,
     CommandStep,
@@ -16,8 +16,8 @@ from shared.story.model import (
     Story,
     seconds,
 )
-from shared.story.reading import parse_story, read_story
-from shared.story.references import at_path, filled_in, run_token, with_instants
+from deploy.story.file.reading import parse_story, read_story
+from deploy.story.file.references import at_path, filled_in, run_token, with_instants
 from tests.stories.files import EVERY_STORY, REFERENCE
 from tests.stories.times import NOON
 

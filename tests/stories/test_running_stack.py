@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.embedded import state
-from shared.embedded.ports import free_ports
-from shared.embedded.stack import EmbeddedStack, Plan
+from deploy.embedded import state
+from deploy.embedded.ports import free_ports
+from deploy.embedded.stack import EmbeddedStack, Plan
 from tests.stories.files import HERE
 from tests.stories.played import play
 

@@ -8,41 +8,41 @@ from typing import cast
 
 import pytest
 
-from shared.story.errors import StepFailed
-from shared.story.mail_sink import Mail, MailSink
-from shared.story.model import Expect
-from shared.story.reading import parse_story
-from shared.story.second_look import look_again, may_change
-from shared.story.stage import Met, Stage
+from deploy.story.checks.second_look import look_again, may_change
+from deploy.story.errors import StepFailed
+from deploy.story.file.model import Expect
+from deploy.story.file.reading import parse_story
+from deploy.story.providers.mail_sink import Mail, MailSink
+from deploy.story.session import Met, Session
 
 HERE = Path(__file__).parent
 MAIL = Mail(("anna@mail.example",), "Hello", "Dear Mrs Anna", "<1@x>")
 ONE_MAIL = "  - {expect: mail, to: anna@mail.example, count: 1}\n"
 
 
-def stage_of(steps: str) -> Stage:
-    """As much of a stage as a second look at mails needs; each expectation of the steps was met."""
+def stage_of(steps: str) -> Session:
+    """As much of a session as a second look at mails needs; each expectation of the steps was met."""
     story = parse_story(f"story: sample\nsteps:\n{steps}".encode(), HERE)
     met = [Met(n, step) for n, step in enumerate(story.steps, 1) if isinstance(step, Expect)]
-    return cast("Stage", SimpleNamespace(story=story, sink=MailSink(), met=met))
+    return cast("Session", SimpleNamespace(story=story, sink=MailSink(), met=met))
 
 
 async def test_a_second_mail_is_seen_at_the_end() -> None:
     """`count: 1` was met by the first mail; the one that comes later is not overlooked."""
-    stage = stage_of(ONE_MAIL + "  - {as: piotr, do: resolve}\n")
-    stage.sink.mails.append(MAIL)
-    await look_again(stage)
-    stage.sink.mails.append(MAIL)
+    session = stage_of(ONE_MAIL + "  - {as: piotr, do: resolve}\n")
+    session.sink.mails.append(MAIL)
+    await look_again(session)
+    session.sink.mails.append(MAIL)
     with pytest.raises(StepFailed, match="step 1 was met, and is not any more") as failed:
-        await look_again(stage)
+        await look_again(session)
     assert failed.value.code == "expect.mail"
 
 
 async def test_a_second_mail_that_the_story_sends_is_no_failure() -> None:
     """What was met before a step that rightly changes it has had its time."""
-    stage = stage_of(ONE_MAIL + "  - {as: piotr, do: send_message, with: {text: Hello}}\n")
-    stage.sink.mails += [MAIL, MAIL]
-    await look_again(stage)
+    session = stage_of(ONE_MAIL + "  - {as: piotr, do: send_message, with: {text: Hello}}\n")
+    session.sink.mails += [MAIL, MAIL]
+    await look_again(session)
 
 
 DOOR = "{door: form/contact, body: {a: b}}"

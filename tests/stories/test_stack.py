@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from shared.embedded import state
-from shared.embedded.ports import free_ports
-from shared.story import stack as stacks
-from shared.story.errors import StoryStackUnusable
-from shared.story.mail_sink import mail_sink
-from shared.story.model import Story
-from shared.story.reading import parse_story
+from deploy.embedded import state
+from deploy.embedded.ports import free_ports
+from deploy.story import stack as stacks
+from deploy.story.errors import StoryStackUnusable
+from deploy.story.file.model import Story
+from deploy.story.file.reading import parse_story
+from deploy.story.providers.mail_sink import mail_sink
 
 HERE = Path(__file__).parent
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from shared.story.handed_over import handed_over, missing_facts
-from shared.story.ledger_copy import LedgerCopy
+from deploy.story.checks.handed_over import handed_over, missing_facts
+from deploy.story.ledger_copy import LedgerCopy
 
 
 class Ledger:

@@ -11,12 +11,13 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from shared import agent as agents
+from services.router.domain import agent as agents
+from services.router.domain import identity as identities
+from services.router.domain.agent import ABSENT, Agent
+from services.router.domain.identity import UNCLAIMED, Identity
 from shared import conversation as conversations
 from shared import customer as customers
-from shared import identity as identities
 from shared import subjects
-from shared.agent import ABSENT, Agent
 from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.customer import UNKNOWN_CUSTOMER, Customer
 from shared.events import (
@@ -30,7 +31,6 @@ from shared.events import (
     Part,
 )
 from shared.events.envelope import DATA_SCHEMA
-from shared.identity import UNCLAIMED, Identity
 from shared.ids import decision_event_id, scoped_id
 from shared.policy import Policy
 

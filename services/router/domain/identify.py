@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from services.router.domain.decision import Decision
+from services.router.domain.identity import Identity
 from shared import subjects
 from shared.events import (
     ConversationId,
@@ -18,7 +19,6 @@ from shared.events import (
     IdentityClaimed,
     IdentityClaimedOpen,
 )
-from shared.identity import Identity
 from shared.ids import keyed_hash
 from shared.policy import Policy
 

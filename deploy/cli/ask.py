@@ -1,0 +1,121 @@
+"""`tellonce cmd` and `tellonce query`: one request on the bus, one JSON reply on standard output.
+
+Exit codes: 0 done, 1 refused (the reply has `error`), 2 not reached.
+A name or a tenant that cannot be one is refused here, as a service would refuse it: nobody listens there.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import time
+import uuid
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime
+from typing import Any
+
+from deploy.embedded import state, wire
+from deploy.embedded.errors import AddressInvalid
+from shared import subjects
+from shared.commands import COMMANDS
+from shared.errors import CommandUnknown, TenantUnknown
+
+EXIT_REFUSED = 1
+EXIT_NOT_REACHED = 2
+REPLY_SECONDS = 5.0
+MAX_TRIES = 5
+PAUSE_SECONDS = 0.5
+
+
+QUERIES = (
+    "as_of",
+    "balance",
+    "callbacks",
+    "context",
+    "conversation",
+    "customer",
+    "inbox",
+    "known",
+    "overlooked",
+    "position",
+    "promises",
+    "timeline",
+)
+"""What may be asked; the services that answer lie above and are not imported."""
+
+
+def command(chosen: argparse.Namespace) -> int:
+    """Send a command. `command_id`, `issued_at` and `actor` are filled in where they are absent."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    given = {"command_id": str(uuid.uuid4()), "issued_at": now, "actor": "service:cli"}
+    return _run(chosen, COMMANDS, subjects.command, given)
+
+
+def query(chosen: argparse.Namespace) -> int:
+    """Ask a query."""
+    return _run(chosen, QUERIES, subjects.query, {})
+
+
+def _run(
+    chosen: argparse.Namespace,
+    known: Collection[str],
+    subject: Callable[[str, str], str],
+    given: dict[str, Any],
+) -> int:
+    """Ask what the command line says; `given`: fields that its body may replace."""
+    if chosen.name not in known:
+        print(f"there are: {', '.join(sorted(known))}", file=sys.stderr)
+        return _show({"error": CommandUnknown(name=chosen.name).problem()})
+    if not subjects.is_token(chosen.tenant):
+        return _show({"error": TenantUnknown(tenant=chosen.tenant).problem()})
+    body = _body(chosen.body)
+    if body is None:
+        return EXIT_NOT_REACHED
+    return _ask(chosen, subject(chosen.tenant, chosen.name), {**given, **body})
+
+
+def _body(text: str) -> dict[str, Any] | None:
+    try:
+        body = json.loads(sys.stdin.read() if text == "-" else text)
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        print("The body is not a JSON object.", file=sys.stderr)
+        return None
+    return body
+
+
+def _ask(chosen: argparse.Namespace, subject: str, body: dict[str, Any]) -> int:
+    """Send the same request up to MAX_TRIES times: the receiver knows a repetition by its id."""
+    url = _nats_url(chosen)
+    payload = json.dumps(body, ensure_ascii=False).encode()
+    for attempt in range(MAX_TRIES):
+        if attempt:
+            time.sleep(PAUSE_SECONDS)
+        try:
+            reply = asyncio.run(wire.request(url, subject, payload, timeout_seconds=REPLY_SECONDS))
+            return _show(json.loads(reply))
+        except (wire.NotReached, ValueError) as error:
+            print(f"not reached ({error})", file=sys.stderr)
+    return EXIT_NOT_REACHED
+
+
+def _show(answer: Any) -> int:
+    print(json.dumps(answer, ensure_ascii=False))
+    return EXIT_REFUSED if isinstance(answer, dict) and "error" in answer else 0
+
+
+def _nats_url(chosen: argparse.Namespace) -> str:
+    """Where the stack of the data folder listens, else TELLONCE_NATS_URL.
+
+    Raises: AddressInvalid if neither is there.
+    """
+    addresses = state.read_status(state.data_folder(chosen.data)).addresses
+    url = addresses.get("nats") or os.environ.get("TELLONCE_NATS_URL")
+    if not url:
+        raise AddressInvalid(
+            "no stack runs on the data folder and TELLONCE_NATS_URL is not set",
+            mend="start one with `tellonce up`, or name its folder with --data",
+        )
+    return url

@@ -1,0 +1,228 @@
+"""`tellonce doctor`: examines the set-up; each finding has a code, what is wrong and how to mend it."""
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from deploy.cli.up import readable_policy
+from deploy.embedded import binaries, postgres, state, wire
+from deploy.embedded.errors import (
+    AddressInvalid,
+    BinaryUnusable,
+    DataFolderUnusable,
+    DiskFull,
+    PolicyUnusable,
+    PortTaken,
+    PythonTooOld,
+    SecretMissing,
+    SettingUnreadable,
+    SetupError,
+    StackUnhealthy,
+)
+from deploy.embedded.ports import free_ports, port_is_free
+from deploy.embedded.state import PORT_NAMES
+from deploy.embedded.status import examine, silent_parts
+from shared import policy as policies
+from shared import settings
+from shared.errors import SettingInvalid, TellonceError
+from shared.policy import Policy
+from shared.settings import Settings
+
+OLDEST_PYTHON = (3, 11)
+OLDEST_NATS = (2, 12)
+LEAST_FREE_BYTES = 1024 * 1024 * 1024
+
+Check = Callable[[argparse.Namespace], str]
+
+
+def doctor(chosen: argparse.Namespace) -> int:
+    """Examine everything and show all findings, each once; 0 if there is none, else 1."""
+    good: list[str] = []
+    found: dict[tuple[str, str], SetupError] = {}
+    for check in CHECKS:
+        try:
+            good.append(check(chosen))
+        except SetupError as error:
+            # What one check found wrong may keep others from looking: they raise the same.
+            found.setdefault((error.code, str(error)), error)
+    findings = list(found.values())
+    if chosen.json:
+        shown = [finding.problem() for finding in findings]
+        print(json.dumps({"ok": not findings, "good": good, "findings": shown}))
+    else:
+        for line in good:
+            print(f"ok    {line}")
+        for finding in findings:
+            print(f"WRONG {finding.code}: {finding}\n      to mend it: {finding.how_to_mend}")
+    return 1 if findings else 0
+
+
+def python_version(_: argparse.Namespace) -> str:
+    """Raises: PythonTooOld."""
+    if sys.version_info < OLDEST_PYTHON:
+        raise PythonTooOld(version=sys.version.split()[0])
+    return f"Python {sys.version.split()[0]}"
+
+
+def variables(_: argparse.Namespace) -> str:
+    """Raises: SettingUnreadable, which names the variable and its limit."""
+    _settings()
+    return "every TELLONCE_ variable is within its limits"
+
+
+def nats_binary(_: argparse.Namespace) -> str:
+    """Raises: BinaryMissing, BinaryUnusable."""
+    if os.environ.get("TELLONCE_NATS_URL"):
+        return "nats-server is not needed: TELLONCE_NATS_URL names one"
+    return _examined(binaries.nats_server(), OLDEST_NATS)
+
+
+def postgres_binary(_: argparse.Namespace) -> str:
+    """Raises: BinaryMissing, BinaryUnusable."""
+    if os.environ.get("TELLONCE_POSTGRES_DSN"):
+        return "postgres is not needed: TELLONCE_POSTGRES_DSN names one"
+    return _examined(binaries.postgres_folder() / "postgres", (binaries.OLDEST_POSTGRES,))
+
+
+def outside_servers(_: argparse.Namespace) -> str:
+    """Servers given by an address must answer. Raises: AddressInvalid."""
+    url = os.environ.get("TELLONCE_NATS_URL")
+    dsn = os.environ.get("TELLONCE_POSTGRES_DSN")
+    if url:
+        try:
+            asyncio.run(wire.request(url, "$JS.API.INFO", timeout_seconds=postgres.PROBE_SECONDS))
+        except wire.NotReached as error:
+            raise AddressInvalid("no JetStream server answers at TELLONCE_NATS_URL") from error
+    if dsn and not asyncio.run(postgres.answers(dsn)):
+        raise AddressInvalid("no Postgres answers at TELLONCE_POSTGRES_DSN")
+    return "servers given by address answer" if url or dsn else "both servers are embedded"
+
+
+def ports(chosen: argparse.Namespace) -> str:
+    """Raises: NoFreePort, PortTaken, SettingUnreadable."""
+    free_ports(len(PORT_NAMES))
+    asked = _settings().ingest_port
+    if asked == 0:
+        return "free ports"
+    ours = state.read_status(state.data_folder(chosen.data)).addresses.get("ingest", "")
+    if not port_is_free(asked) and not ours.endswith(f":{asked}"):
+        raise PortTaken(port=asked)
+    return f"port {asked} for ingest"
+
+
+def data_folder(chosen: argparse.Namespace) -> str:
+    """Raises: DataFolderUnusable."""
+    folder = state.data_folder(chosen.data)
+    place = _existing(folder)
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise DataFolderUnusable(folder=str(folder), reason=error.strerror) from error
+    return f"data folder {folder}"
+
+
+def disk_space(chosen: argparse.Namespace) -> str:
+    """Raises: DiskFull below LEAST_FREE_BYTES."""
+    free_bytes = _free_bytes(_existing(state.data_folder(chosen.data)))
+    if free_bytes < LEAST_FREE_BYTES:
+        raise DiskFull(free_bytes=free_bytes, least_bytes=LEAST_FREE_BYTES)
+    return f"{free_bytes // 1024**3} GiB of disk space"
+
+
+def policy(chosen: argparse.Namespace) -> str:
+    """Raises: PolicyUnusable if it cannot be read or does not fit the schema, SettingUnreadable."""
+    path, _ = _policy(chosen)
+    return f"policy {path}"
+
+
+def secrets(chosen: argparse.Namespace) -> str:
+    """Every secret that the policy needs must have a value.
+
+    Raises: SecretMissing, SettingUnreadable for the secrets file, PolicyUnusable.
+    """
+    path, tenant = _policy(chosen)
+    known = msgspec.structs.replace(_settings(), policy=str(path))
+    try:
+        there = settings.load_secrets(known)
+    except SettingInvalid as error:
+        line = f":{error.details['line']}" if "line" in error.details else ""
+        raise SettingUnreadable(
+            f"{error}: {known.secrets_file}{line}",
+            mend="name a readable file of NAME=value lines in TELLONCE_SECRETS_FILE, or unset it",
+            **error.details,
+        ) from error
+    needed = settings.needed_secrets(tenant)
+    missing = [name for name in needed if not there.get(name)]
+    if missing:
+        names = ", ".join(missing)
+        raise SecretMissing(f"{SecretMissing.sentence}: {names}", missing=names)
+    return f"secrets {', '.join(needed)}"
+
+
+def running_stack(chosen: argparse.Namespace) -> str:
+    """If a stack runs on the folder, everything in it must answer. Raises: StackUnhealthy."""
+    folder = state.data_folder(chosen.data)
+    found = asyncio.run(examine(folder))
+    if found.state == "stopped":
+        return "no stack runs on the data folder"
+    if found.state != "ready":
+        silent = asyncio.run(silent_parts(found)) if "nats" in found.addresses else []
+        raise StackUnhealthy(state=found.state, silent=", ".join(silent), logs=str(folder / "logs"))
+    return "the running stack is ready"
+
+
+CHECKS: tuple[Check, ...] = (
+    python_version,
+    variables,
+    nats_binary,
+    postgres_binary,
+    outside_servers,
+    ports,
+    data_folder,
+    disk_space,
+    policy,
+    secrets,
+    running_stack,
+)
+
+
+def _settings() -> Settings:
+    """Raises: SettingUnreadable."""
+    try:
+        return settings.load()
+    except SettingInvalid as error:
+        raise SettingUnreadable(str(error)) from error
+
+
+def _policy(chosen: argparse.Namespace) -> tuple[Path, Policy]:
+    """Return the policy and where it stands. Raises: PolicyUnusable, SettingUnreadable."""
+    path = readable_policy(chosen.tenant_policy or _settings().policy)
+    try:
+        return path, policies.load(path)
+    except TellonceError as error:
+        raise PolicyUnusable(f"{PolicyUnusable.sentence}: {error}") from error
+
+
+def _examined(binary: Path, oldest: tuple[int, ...]) -> str:
+    found = binaries.version(binary)
+    shown = ".".join(map(str, found))
+    if found < oldest:
+        raise BinaryUnusable(f"{binary.name} {shown} is too old", binary=str(binary))
+    return f"{binary.name} {shown} ({binary})"
+
+
+def _free_bytes(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
+
+
+def _existing(folder: Path) -> Path:
+    return next(place for place in (folder, *folder.parents) if place.exists())

@@ -1,0 +1,90 @@
+"""`tellonce VERB ...`: reads the command line and hands over to the verb."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from deploy.cli import ask, doctor, status, up
+from deploy.embedded.errors import SetupError
+
+Verb = Callable[[argparse.Namespace], int]
+EXIT_UNUSABLE = 2
+EXIT_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; its exit code. What is wrong with the set-up goes to standard error, with its code."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    if arguments[:1] == ["story"]:
+        return _story(arguments[1:])
+    chosen = _parser().parse_args(arguments)
+    verb: Verb = chosen.verb
+    try:
+        return verb(chosen)
+    except SetupError as error:
+        print(f"{error.code}: {error}\n  {error.how_to_mend}", file=sys.stderr)
+        return EXIT_UNUSABLE
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tellonce",
+        description="A ledger of customer conversations: nobody has to tell it twice.",
+    )
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    _add_stack_verbs(verbs)
+    _add_question_verbs(verbs)
+    story = verbs.add_parser("story", help="play stories through the real doors and check them")
+    story.add_argument("file", nargs="+", metavar="FILE")
+    story.add_argument("--report", metavar="FILE", help="write what was found as JSON")
+    return parser
+
+
+def _add_stack_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    running = _verb(verbs, "up", up.up, "run the stack on this machine until Ctrl-C")
+    running.add_argument("--tenant-policy", metavar="FILE", help="the tenant's policy (YAML)")
+    _verb(verbs, "down", up.down, "stop the stack that runs on a data folder")
+    asked = _verb(verbs, "status", status.status, "how the stack is")
+    asked.add_argument("--json", action="store_true", help="one JSON object")
+    examined = _verb(
+        verbs, "doctor", doctor.doctor, "what is wrong with the set-up, how to mend it"
+    )
+    examined.add_argument("--json", action="store_true", help="one JSON object")
+    examined.add_argument("--tenant-policy", metavar="FILE", help="the tenant's policy (YAML)")
+
+
+def _add_question_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    for name, verb, text in (
+        ("cmd", ask.command, "send a command; prints the reply"),
+        ("query", ask.query, "ask a query; prints the reply"),
+    ):
+        parser = _verb(verbs, name, verb, text)
+        parser.add_argument("name", metavar="NAME")
+        parser.add_argument(
+            "body", metavar="JSON", nargs="?", default="{}", help="`-` reads it from stdin"
+        )
+        parser.add_argument("--tenant", default="demo")
+
+
+def _verb(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, verb: Verb, text: str
+) -> argparse.ArgumentParser:
+    parser = verbs.add_parser(name, help=text, description=text)
+    parser.add_argument(
+        "--data", metavar="DIR", help="data folder (TELLONCE_DATA, else ./.tellonce)"
+    )
+    parser.set_defaults(verb=verb)
+    return parser
+
+
+def _story(arguments: list[str]) -> int:
+    # The player is imported only here: the other verbs start without its libraries.
+    from deploy.story import main as play  # noqa: PLC0415
+
+    return play(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

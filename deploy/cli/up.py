@@ -1,0 +1,94 @@
+"""`tellonce up` runs the stack in the foreground; `tellonce down` stops it from elsewhere."""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from deploy.embedded import state
+from deploy.embedded.errors import PolicyUnusable, StackUnhealthy
+from deploy.embedded.stack import EmbeddedStack, Plan
+
+DOWN_SECONDS = 30.0
+DOWN_POLL_SECONDS = 0.05
+
+
+def up(chosen: argparse.Namespace) -> int:
+    """Start everything, print every address, stay until SIGINT or SIGTERM, stop everything.
+
+    Raises: SetupError.
+    """
+    environment = {}
+    if chosen.tenant_policy:
+        environment["TELLONCE_POLICY"] = str(readable_policy(chosen.tenant_policy))
+    plan = Plan(folder=state.data_folder(chosen.data), environment=environment, progress=_say)
+    asyncio.run(run_until_signal(plan))
+    return 0
+
+
+def down(chosen: argparse.Namespace) -> int:
+    """Ask the stack of the data folder to stop and wait until it has.
+
+    Raises: StackUnhealthy if it still runs after DOWN_SECONDS.
+    """
+    folder = state.data_folder(chosen.data)
+    pid = state.holder(folder)
+    if pid is None:
+        print(f"No stack runs on {folder}.")
+        return 0
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + DOWN_SECONDS
+    while state.holder(folder) is not None:
+        if time.monotonic() > deadline:
+            raise StackUnhealthy("the stack does not stop", pid=pid)
+        time.sleep(DOWN_POLL_SECONDS)
+    print(f"Stopped the stack on {folder}.")
+    return 0
+
+
+def readable_policy(named: str) -> Path:
+    """The policy file's absolute path. Raises: PolicyUnusable if it cannot be read."""
+    path = Path(named).absolute()
+    try:
+        path.read_bytes()
+    except OSError as error:
+        raise PolicyUnusable("the policy file cannot be read", reason=error.strerror) from error
+    return path
+
+
+async def run_until_signal(plan: Plan) -> None:
+    """Run the stack until SIGINT or SIGTERM; a signal while it starts stops it too. Raises: SetupError."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    stack = EmbeddedStack(plan)
+    starting = asyncio.create_task(stack.start())
+    waiting = asyncio.create_task(stop.wait())
+    await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    if starting.done():
+        starting.result()
+        _show(stack)
+        await waiting
+    else:
+        starting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await starting
+    _say("stopping ...")
+    await stack.stop()
+
+
+def _show(stack: EmbeddedStack) -> None:
+    print(f"Tellonce is ready. Data and logs: {stack.folder}")
+    for name, address in stack.addresses.items():
+        print(f"  {name:<9} {address}")
+    print("Ctrl-C stops it.", flush=True)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

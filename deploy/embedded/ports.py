@@ -1,0 +1,41 @@
+"""Free loopback ports, outside the range the kernel hands to outgoing connections.
+
+A port from that range could be taken by any client while its server is down, and the server could not come back to it.
+"""
+
+import random
+import socket
+
+from deploy.embedded.errors import NoFreePort
+
+LOOPBACK = "127.0.0.1"
+LOWEST_PORT = 20_000
+HIGHEST_PORT = 32_000
+MAX_TRIES = 500
+
+
+def port_is_free(port: int) -> bool:
+    """Whether a server could listen on this loopback port now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_ports(count: int) -> list[int]:
+    """`count` different free ports.
+
+    Raises: NoFreePort after MAX_TRIES tries.
+    """
+    chosen: list[int] = []
+    source = random.SystemRandom()
+    for _ in range(MAX_TRIES):
+        if len(chosen) == count:
+            return chosen
+        port = source.randrange(LOWEST_PORT, HIGHEST_PORT)
+        if port not in chosen and port_is_free(port):
+            chosen.append(port)
+    raise NoFreePort(lowest=LOWEST_PORT, highest=HIGHEST_PORT)

@@ -1,0 +1,249 @@
+"""The whole stack on one machine: two servers, the bootstrap job, four services."""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from deploy.embedded import nats, postgres, probes, state
+from deploy.embedded.errors import (
+    DataFolderUnusable,
+    PortTaken,
+    ProgramExited,
+    ProgramNotReady,
+    SettingUnreadable,
+)
+from deploy.embedded.ports import LOOPBACK, port_is_free
+from deploy.embedded.probes import SERVICES
+from deploy.embedded.process import Child, Program, log_tail
+from deploy.embedded.supervisor import Supervised, keep_logs_short, start_all, stop_all
+
+ROOT = Path(__file__).resolve().parents[2]
+BOOTSTRAP_SECONDS = 30.0
+BOOTSTRAP_TRIES = 3
+SERVICE_READY_SECONDS = 20.0
+SERVICE_STOP_SECONDS = 5.0
+HIGHEST_PORT = 65_535
+
+
+def say_nothing(line: str) -> None:
+    """Progress for those who want none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Where and how to run a stack.
+
+    `environment` is laid over our own; it may hold TELLONCE_NATS_URL, TELLONCE_POSTGRES_DSN, TELLONCE_INGEST_PORT,
+    TELLONCE_PUBLIC_URL, TELLONCE_SMTP_URL, TELLONCE_POLICY and the rest of the settings. `services` maps each service
+    to the command that runs it and `bootstrap` is the one-shot job before them; tests put others in their place.
+    """
+
+    folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    progress: Callable[[str], None] = say_nothing
+    bootstrap: Sequence[str] = (sys.executable, "-m", "deploy.bootstrap")
+    services: Mapping[str, Sequence[str]] = field(
+        default_factory=lambda: {
+            name: (sys.executable, "-m", f"services.{name}") for name in SERVICES
+        }
+    )
+
+    def setting(self, name: str) -> str:
+        """What the plan or our environment says of `TELLONCE_<name>`; empty if nothing."""
+        return self.environment.get(name) or os.environ.get(name) or ""
+
+
+class EmbeddedStack:
+    """A running stack: `async with EmbeddedStack(Plan(folder=...)) as stack: stack.status()`.
+
+    Leaving stops the services first, then the servers. The data stays in the folder.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.folder = plan.folder.absolute()
+        self.addresses: dict[str, str] = {}
+        self._held = ExitStack()
+        self._servers: dict[str, Supervised] = {}
+        self._services: dict[str, Supervised] = {}
+        self._state: state.State = "stopped"
+        self._log_keeper: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start everything and wait until all of it is ready.
+
+        Raises: SetupError; what had been started is stopped again.
+        """
+        self._held.enter_context(state.hold(self.folder))
+        try:
+            self.addresses = {}
+            self._enter("starting")
+            self._assign(self._choose_ports())
+            self._write()
+            await self._start_programs()
+            kept = (*self._servers.values(), *self._services.values())
+            self._log_keeper = asyncio.create_task(keep_logs_short(kept), name="keep logs short")
+            self._enter("ready")
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop everything, services before servers. Nothing to do if nothing runs."""
+        self._state = "stopped"
+        if self._log_keeper is not None:
+            self._log_keeper.cancel()
+            self._log_keeper = None
+        await stop_all(list(self._services.values()))
+        await stop_all(list(self._servers.values()))
+        with contextlib.suppress(DataFolderUnusable):
+            self._write()
+        self._held.close()
+
+    async def stop_services(self) -> None:
+        """Stop the services and leave the servers running; the state is `degraded` meanwhile."""
+        await stop_all(list(self._services.values()))
+
+    async def start_services(self) -> None:
+        """Start the services again. Raises: SetupError."""
+        await start_all(list(self._services.values()))
+
+    async def restart(self) -> None:
+        """Stop everything and start it again on the same ports and data. Raises: SetupError."""
+        await self.stop()
+        await self.start()
+
+    def status(self) -> state.Status:
+        """How the stack is, without asking it; the position is left out."""
+        kept = {**self._servers, **self._services}
+        pids = {name: one.pid for name, one in kept.items() if one.pid is not None}
+        return state.Status(state=self._state, addresses=self.addresses, pids=pids)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def _start_programs(self) -> None:
+        say = self.plan.progress
+        if self._servers:
+            say(f"starting {' and '.join(self._servers)} ...")
+        await start_all(list(self._servers.values()))
+        say("making streams and consumers ...")
+        await self._bootstrap()
+        say(f"starting {', '.join(self._services)} ...")
+        await start_all(list(self._services.values()))
+
+    async def _bootstrap(self) -> None:
+        program = self._service_program("bootstrap", self.plan.bootstrap)
+        for attempt in range(1, BOOTSTRAP_TRIES + 1):
+            job = await Child.start(program)
+            try:
+                code = await asyncio.wait_for(job.wait(), BOOTSTRAP_SECONDS)
+            except TimeoutError:
+                await job.kill()
+                raise ProgramNotReady("the bootstrap job does not end") from None
+            if code == 0:
+                return
+            if attempt == BOOTSTRAP_TRIES:
+                tail = log_tail(program.log_path)
+                raise ProgramExited("the bootstrap job failed", mend=tail, exit_code=code)
+
+    def _choose_ports(self) -> dict[str, int]:
+        asked = self.plan.setting("TELLONCE_INGEST_PORT")
+        if asked in {"", "0"}:
+            return state.choose_ports(self.folder, {})
+        if not asked.isdigit() or int(asked) > HIGHEST_PORT:
+            raise SettingUnreadable("TELLONCE_INGEST_PORT is not a port number")
+        if not port_is_free(int(asked)):
+            raise PortTaken(port=int(asked))
+        return state.choose_ports(self.folder, {"ingest": int(asked)})
+
+    def _assign(self, ports: Mapping[str, int]) -> None:
+        """Settle addresses and programs. Servers that are given from outside are used, not started."""
+        logs = self.folder / "logs"
+        self._servers, self._services = {}, {}
+        nats_url = self.plan.setting("TELLONCE_NATS_URL")
+        if not nats_url:
+            node = nats.NodePorts(
+                client=ports["nats"], monitor=ports["nats_monitor"], route=ports["nats_route"]
+            )
+            nats_url = node.url
+            server = nats.nats_program(self.folder / "nats", node, log_path=logs / "nats.log")
+            self._servers["nats"] = Supervised(server, self._changed)
+        dsn = self.plan.setting("TELLONCE_POSTGRES_DSN")
+        if not dsn:
+            dsn = postgres.dsn_of(ports["postgres"])
+            server = postgres.postgres_program(
+                self.folder / "postgres", ports["postgres"], log_path=logs / "postgres.log"
+            )
+            self._servers["postgres"] = Supervised(server, self._changed)
+        self.addresses = {
+            "ingest": f"http://{LOOPBACK}:{ports['ingest']}",
+            "nats": nats_url,
+            "postgres": dsn,
+            "history": f"{nats_url}#query.>",
+        }
+        for name, argv in self.plan.services.items():
+            self._services[name] = Supervised(self._service_program(name, argv), self._changed)
+
+    def _service_program(self, name: str, argv: Sequence[str]) -> Program:
+        async def ready() -> bool:
+            if not await probes.service_answers(self.addresses["nats"], name):
+                return False
+            return name != "ingest" or await probes.http_ready(self.addresses["ingest"])
+
+        return Program(
+            name=name,
+            argv=tuple(argv),
+            env=self._service_environment(),
+            log_path=self.folder / "logs" / f"{name}.log",
+            ready=ready,
+            ready_seconds=SERVICE_READY_SECONDS,
+            stop_seconds=SERVICE_STOP_SECONDS,
+        )
+
+    def _service_environment(self) -> dict[str, str]:
+        ingest = self.addresses["ingest"]
+        return {
+            **self.plan.environment,
+            "TELLONCE_NATS_URL": self.addresses["nats"],
+            "TELLONCE_POSTGRES_DSN": self.addresses["postgres"],
+            "TELLONCE_INGEST_PORT": ingest.rsplit(":", 1)[1],
+            "TELLONCE_PUBLIC_URL": self.plan.setting("TELLONCE_PUBLIC_URL") or ingest,
+            "PYTHONPATH": os.pathsep.join(
+                part for part in (str(ROOT), os.environ.get("PYTHONPATH", "")) if part
+            ),
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def _enter(self, entered: state.State) -> None:
+        self._state = entered
+        self._write()
+
+    def _changed(self) -> None:
+        """Called at each start, readiness and death of a program."""
+        if self._state in {"ready", "degraded"}:
+            kept = (*self._servers.values(), *self._services.values())
+            self._state = "ready" if all(one.ready for one in kept) else "degraded"
+        if self._state != "stopped":
+            # Mending goes on while the disk is full; the next change is written again.
+            with contextlib.suppress(DataFolderUnusable):
+                self._write()
+
+    def _write(self) -> None:
+        state.write_status(self.folder, self.status())

@@ -1,0 +1,155 @@
+"""What a data folder tells of its stack: who holds it, which ports it had, how it is.
+
+A folder holds `lock`, `ports.json`, `status.json`, `logs/`, `nats/` and `postgres/`.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from deploy.embedded.errors import DataFolderInUse, DataFolderUnusable
+from deploy.embedded.ports import free_ports, port_is_free
+
+State = Literal["starting", "ready", "degraded", "stopped"]
+PORT_NAMES = ("nats", "nats_monitor", "nats_route", "postgres", "ingest")
+LOCK_WAIT_SECONDS = 0.3
+PORT_WAIT_SECONDS = 2.0
+PORT_POLL_SECONDS = 0.05
+DEFAULT_FOLDER = ".tellonce"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """What `tellonce status --json` shows.
+
+    `addresses`: of ingest, nats, postgres, history. `pids`: of each program that the stack keeps, the last one started;
+    servers given from outside have none. `position`: last sequence of the ledger, None if it cannot be asked.
+    """
+
+    state: State = "stopped"
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    pids: Mapping[str, int] = field(default_factory=dict)
+    position: int | None = None
+
+    def as_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(asdict(self))
+
+
+def data_folder(named: str | None) -> Path:
+    """The data folder: as named, else TELLONCE_DATA, else `.tellonce` here; always absolute."""
+    return Path(named or os.environ.get("TELLONCE_DATA") or DEFAULT_FOLDER).absolute()
+
+
+def write_status(folder: Path, status: Status) -> None:
+    """Replace `status.json` whole: a reader sees the old or the new one. Raises: DataFolderUnusable."""
+    _replace(folder / "status.json", status.as_json() + "\n")
+
+
+def read_status(folder: Path) -> Status:
+    """What the stack wrote last; `stopped` if none runs on the folder."""
+    if holder(folder) is None:
+        return Status()
+    try:
+        return Status(**json.loads((folder / "status.json").read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return Status(state="starting")
+
+
+@contextlib.contextmanager
+def hold(folder: Path) -> Iterator[None]:
+    """Make the folder and hold it alone.
+
+    Raises: DataFolderInUse if another stack holds it; DataFolderUnusable if it cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise DataFolderUnusable(folder=str(folder), reason=error.strerror) from error
+    try:
+        if not _lock(file):
+            raise DataFolderInUse(folder=str(folder), pid=holder(folder))
+        os.ftruncate(file, 0)
+        os.write(file, str(os.getpid()).encode())
+        yield
+    finally:
+        os.close(file)
+
+
+def holder(folder: Path) -> int | None:
+    """The process id of the stack that holds the folder; None if nobody does."""
+    try:
+        file = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        text = os.read(file, 32)
+        return int(text) if text.isdigit() else None
+    else:
+        return None
+    finally:
+        os.close(file)
+
+
+def _lock(file: int) -> bool:
+    # Whoever only looks (`holder`) has the lock for an instant.
+    deadline = time.monotonic() + LOCK_WAIT_SECONDS
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(PORT_POLL_SECONDS)
+        else:
+            return True
+
+
+def choose_ports(folder: Path, fixed: Mapping[str, int]) -> dict[str, int]:
+    """A port for each of PORT_NAMES: the fixed one, else last time's if it is free, else a new one. Remembers them."""
+    remembered = _remembered(folder) | dict(fixed)
+    fresh = free_ports(len(PORT_NAMES))
+    ports = {
+        name: remembered[name]
+        if name in fixed or (name in remembered and _becomes_free(remembered[name]))
+        else new
+        for name, new in zip(PORT_NAMES, fresh, strict=True)
+    }
+    _replace(folder / "ports.json", json.dumps(ports) + "\n")
+    return ports
+
+
+def _remembered(folder: Path) -> dict[str, int]:
+    try:
+        found = json.loads((folder / "ports.json").read_text("utf-8"))
+        return {name: int(found[name]) for name in PORT_NAMES if name in found}
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _becomes_free(port: int) -> bool:
+    # After a hard end of the last stack its Postgres may need a moment to let go.
+    deadline = time.monotonic() + PORT_WAIT_SECONDS
+    while not port_is_free(port):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(PORT_POLL_SECONDS)
+    return True
+
+
+def _replace(path: Path, text: str) -> None:
+    draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
+    try:
+        draft.write_text(text, "utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise DataFolderUnusable(file=path.name, reason=error.strerror) from error

@@ -1,0 +1,132 @@
+"""Carries out the steps in which somebody does something: doors, commands, queries, both together."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from deploy.story.agent_screen import Screen
+from deploy.story.errors import StepFailed
+from deploy.story.file.model import AskStep, CommandStep, DoorStep, TogetherStep, seconds
+from deploy.story.file.reading import together_steps
+from deploy.story.file.references import at_path, filled_in, with_instants
+from deploy.story.providers import doors
+from deploy.story.providers.doors import Answer
+from deploy.story.session import Session
+
+COMMAND_SECONDS = 30.0
+"""How long a command is sent again at least: longer than any service needs to come back."""
+POLL_SECONDS = 0.05
+
+
+async def act(session: Session, step: DoorStep | CommandStep | TogetherStep, n: str) -> None:
+    """Carry out a step; its answers stand on the session. Raises: StepFailed, StoryInvalid."""
+    match step:
+        case DoorStep():
+            session.answers = await _door(session, step)
+        case CommandStep():
+            session.answers = await _command(session, step, n)
+        case TogetherStep():
+            inside = together_steps(step, f"step {n}")
+            tasks = [_one_of_several(session, each, f"{n}.{k}") for k, each in enumerate(inside, 1)]
+            session.answers = [answer for some in await asyncio.gather(*tasks) for answer in some]
+
+
+async def _one_of_several(session: Session, step: DoorStep | CommandStep, n: str) -> list[Answer]:
+    return await (
+        _door(session, step) if isinstance(step, DoorStep) else _command(session, step, n)
+    )
+
+
+# -- doors ------------------------------------------------------------------------------------------
+
+
+async def _door(session: Session, step: DoorStep) -> list[Answer]:
+    """Deliver `times` times, byte for byte the same."""
+    step = msgspec.structs.replace(
+        step,
+        body=filled_in(step.body, session.known),
+        headers=filled_in(step.headers, session.known),
+    )
+    secret = doors.secret_of(session.stack, session.policy["accounts"], step.door)
+    if step.door.startswith("chat/") and not isinstance(step.body, str | bytes):
+        run = str(session.known["run"])
+        answers = [
+            await session.chats.send(step, session.stack, session.tenant, secret, run)
+            for _ in range(step.times)
+        ]
+    else:
+        folder = Path(session.story.folder)
+        delivery = doors.make_delivery(step, session.stack, session.tenant, secret, folder)
+        answers = [await doors.deliver(delivery) for _ in range(step.times)]
+    _save(session, step.save, answers[-1].content)
+    return answers
+
+
+# -- commands and queries ---------------------------------------------------------------------------
+
+
+async def _command(session: Session, step: CommandStep, n: str) -> list[Answer]:
+    """Send a command `times` times with the same bytes; the replies must be one and the same."""
+    deadline = time.monotonic() + max(COMMAND_SECONDS, seconds(step.within))
+    now = datetime.now(UTC)
+    given = with_instants(filled_in(step.with_, session.known), now)
+    screen = Screen(step.agent, session.queues_of(step.agent), session.asker, session.ledger)
+    given = await screen.complete(step.do, given, time.monotonic() + seconds(step.within))
+    body = {
+        "command_id": f"{session.story.name}-{session.report.seed}-{n}",
+        "issued_at": now.isoformat(),
+        "actor": step.actor,
+        **given,
+    }
+    replies = [
+        await session.asker.command(step.do, body, deadline, step.tenant) for _ in range(step.times)
+    ]
+    if any(_lasting(reply) != _lasting(replies[0]) for reply in replies):
+        raise StepFailed(
+            "step.reply_differs",
+            "the same command had another reply",
+            wanted=replies[0],
+            got=replies,
+        )
+    _save(session, step.save, {**replies[-1], "sent": body})
+    return [_as_answer(reply) for reply in replies]
+
+
+def _lasting(reply: dict[str, Any]) -> dict[str, Any]:
+    """A reply without the position, which may have moved on."""
+    return {key: value for key, value in reply.items() if key != "position"}
+
+
+def _as_answer(reply: dict[str, Any]) -> Answer:
+    text = msgspec.json.encode(reply).decode()
+    error = reply.get("error")
+    if error is None:
+        return Answer(200, text, None, reply)
+    return Answer(400, text, str(error["code"]), reply)
+
+
+async def ask(session: Session, step: AskStep) -> None:
+    """Ask a query until every path of `save` leads somewhere. Raises: StepFailed."""
+    deadline = time.monotonic() + seconds(step.within)
+    body = with_instants(filled_in(step.with_, session.known), datetime.now(UTC))
+    while True:
+        answer = await session.asker.query(step.ask, body, deadline + POLL_SECONDS)
+        try:
+            _save(session, step.save, answer)
+        except StepFailed:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(POLL_SECONDS)
+        else:
+            session.answers = [_as_answer(answer)]
+            return
+
+
+def _save(session: Session, paths: dict[str, str], answer: dict[str, Any]) -> None:
+    session.known |= {name: at_path(answer, path) for name, path in paths.items()}

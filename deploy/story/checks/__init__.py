@@ -1,0 +1,1 @@
+"""Checking: what a story expects, and what must hold at the end of every story."""

@@ -1,0 +1,138 @@
+"""What is checked at the end of every story, whatever it says: rest, packets, mails, as-of, balance, digests."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from deploy.story.checks import mails
+from deploy.story.checks.as_of_checks import look_back_again
+from deploy.story.checks.balance import COUNTERS, balance_of
+from deploy.story.checks.expectations import timeline_rows
+from deploy.story.checks.handed_over import handed_over, missing_facts, named_but_absent
+from deploy.story.checks.quiescence import until_at_rest
+from deploy.story.checks.second_look import look_again
+from deploy.story.errors import StepFailed
+from deploy.story.session import Session
+from deploy.story.telling.report import Balance, Digests, FactsTold, PacketResult
+
+SETTLE_SECONDS = 15.0
+REBUILD_SECONDS = 60.0
+POLL_SECONDS = 0.05
+MAY_WAIT = frozenset({"notify-mail"})
+"""A mail server that is away is waited for longer than a story."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """One check at the end. `check` raises StepFailed."""
+
+    kind: str
+    check: Callable[[Session], Awaitable[None]]
+
+
+async def _at_rest(session: Session) -> None:
+    """The services have done what they were given. From here on every query is asked about the whole ledger."""
+    busy = await until_at_rest(session.asker.bus)
+    ledger = await session.read_ledger()
+    session.asker.position = max(session.asker.position, ledger.position)
+    if session.stack.own and set(busy) - MAY_WAIT:
+        raise StepFailed("rest.not_reached", "something is never finished", wanted=[], got=busy)
+
+
+async def _packets(session: Session) -> None:
+    """Every packet is in LEDGER with its own hash, and holds every fact told before it was given."""
+    ledger = await session.read_ledger()
+    report = session.report
+    report.position = ledger.position
+    report.facts = FactsTold(stated=sum(1 for _ in ledger.of_type("fact.stated")))
+    report.repeats = sum(1 for _ in ledger.of_type("fact.repeated"))
+    given = handed_over(ledger)
+    report.packets = [
+        PacketResult(
+            packet_id=each.packet.packet_id,
+            to=each.to,
+            sha256=each.packet.sha256,
+            facts=len(each.packet.packet["facts"]),
+            missing=missing_facts(ledger, each),
+        )
+        for each in given
+    ]
+    absent = named_but_absent(ledger)
+    if absent:
+        raise StepFailed("packet.absent", "an event names a packet that LEDGER lacks", got=absent)
+    for each in given:
+        if each.packet.sha256 != each.packet.claimed_sha256:
+            wanted, got = each.packet.claimed_sha256, each.packet.sha256
+            raise StepFailed("packet.sha256", "a packet is not its hash", wanted=wanted, got=got)
+    lacking = {each.packet_id: each.missing for each in report.packets if each.missing}
+    if lacking:
+        raise StepFailed("packet.fact_missing", "a packet lacks a fact", wanted={}, got=lacking)
+
+
+async def _mails(session: Session) -> None:
+    """No mail arrived twice, and none that nobody sent."""
+    ledger = await session.read_ledger()
+    session.report.mails = mails.arrived(session.sink.mails)
+    session.report.messages = mails.outcomes(ledger)
+    mails.check_sent_once(session.sink.mails, session.report.messages)
+
+
+async def _timelines(session: Session) -> None:
+    """History shows every conversation of the story in ledger order."""
+    ledger = await session.read_ledger()
+    for entry in ledger.of_type("conversation.opened"):
+        conversation = entry.conversation or ""
+        rows = await timeline_rows(session, conversation, time.monotonic() + SETTLE_SECONDS)
+        sequences = [row["sequence"] for row in rows]
+        if not rows or sequences != sorted(set(sequences)):
+            raise StepFailed("timeline.order", "a timeline is not in ledger order", got=sequences)
+
+
+async def _as_of(session: Session) -> None:
+    for seen in session.seen:
+        await look_back_again(session, seen)
+
+
+async def _digests(session: Session) -> None:
+    """The digest of history's rows is that of a rebuild from the ledger."""
+    deadline = time.monotonic() + REBUILD_SECONDS
+    answer = await session.asker.operate("history", "rebuild", deadline)
+    if "error" in answer:
+        raise StepFailed("digest.not_rebuilt", "history refused to rebuild", got=answer["error"])
+    session.report.digests = Digests(live=answer["live"], rebuilt=answer["rebuilt"])
+    if answer["live"] != answer["rebuilt"]:
+        raise StepFailed(
+            "digest.mismatch",
+            "the rows of history are not what the ledger says",
+            wanted=answer["rebuilt"],
+            got=answer["live"],
+        )
+
+
+async def _balance(session: Session) -> None:
+    """Every delivery that was received is accounted for."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while True:
+        got = await balance_of(session, deadline)
+        session.report.balance = Balance(**{name: got[name] for name in COUNTERS})
+        lost = got["received"] - sum(got[name] for name in COUNTERS if name != "received")
+        if lost == 0 and got["missing"] == 0:
+            return
+        if time.monotonic() > deadline:
+            raise StepFailed("balance.mismatch", "deliveries are not accounted for", got=got)
+        await asyncio.sleep(POLL_SECONDS)
+
+
+CLOSINGS: tuple[Closing, ...] = (
+    Closing("at_rest", _at_rest),
+    Closing("packets", _packets),
+    Closing("mails", _mails),
+    Closing("still_met", look_again),
+    Closing("timeline", _timelines),
+    Closing("as_of", _as_of),
+    Closing("balance", _balance),
+    Closing("digests", _digests),
+)

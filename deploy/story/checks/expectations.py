@@ -1,0 +1,238 @@
+"""Checks expectations: each compares literals of the story with what people saw, until met or its time is over."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from deploy.story.checks import comparing
+from deploy.story.checks.balance import balance_of
+from deploy.story.checks.handed_over import handed_over
+from deploy.story.errors import StepFailed
+from deploy.story.file.model import (
+    Expect,
+    ExpectBalance,
+    ExpectCallback,
+    ExpectError,
+    ExpectMail,
+    ExpectNotification,
+    ExpectOfConversation,
+    ExpectOwner,
+    ExpectPacket,
+    ExpectPromise,
+    ExpectRepeats,
+    ExpectReply,
+    ExpectTimeline,
+    seconds,
+)
+from deploy.story.session import Session
+
+POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One comparison. `code`: `None` when it is met, else the named failure."""
+
+    code: str | None
+    wanted: Any
+    got: Any
+
+
+MET = Finding(None, None, None)
+
+
+async def check(session: Session, wanted: Expect) -> Finding:
+    """Return the first finding that meets the expectation, or the last one when its time is over.
+
+    An answer that was given does not change any more, so it is looked at once.
+    """
+    deadline = time.monotonic() + seconds(wanted.within)
+    while True:
+        finding = await look(session, wanted)
+        if finding.code is None or is_of_an_answer(wanted) or time.monotonic() > deadline:
+            return finding
+        await asyncio.sleep(POLL_SECONDS)
+
+
+def is_of_an_answer(wanted: Expect) -> bool:
+    return isinstance(wanted, ExpectReply | ExpectError)
+
+
+async def look(session: Session, wanted: Expect) -> Finding:
+    """Look once."""
+    return await LOOKS[type(wanted)](session, wanted)
+
+
+def _deadline(wanted: Expect) -> float:
+    return time.monotonic() + max(1.0, seconds(wanted.within))
+
+
+async def _packet(session: Session, wanted: ExpectPacket) -> Finding:
+    given = [
+        each
+        for each in handed_over(await session.read_ledger())
+        if each.to == wanted.to and wanted.when in (None, each.how)
+    ]
+    if not given:
+        return Finding("expect.packet_absent", f"a packet for {wanted.to}", None)
+    packet = given[-1].packet
+    if packet.sha256 != packet.claimed_sha256:
+        return Finding("expect.packet_sha256", packet.claimed_sha256, packet.sha256)
+    return _first(comparing.packet_differences(wanted, packet.packet))
+
+
+async def _owner(session: Session, wanted: ExpectOwner) -> Finding:
+    found = await _conversation(session, wanted)
+    if found is None:
+        return Finding("expect.owner_conversation_absent", "a conversation", None)
+    return _first(comparing.owner_differences(wanted, found))
+
+
+async def _timeline(session: Session, wanted: ExpectTimeline) -> Finding:
+    conversation = await _conversation_id(session, wanted)
+    rows: list[dict[str, Any]] = []
+    if conversation is not None:
+        rows = await timeline_rows(session, conversation, _deadline(wanted))
+    opened = sum(1 for _ in (await session.read_ledger()).of_type("conversation.opened"))
+    return _first(comparing.timeline_differences(wanted, [row["type"] for row in rows], opened))
+
+
+async def timeline_rows(
+    session: Session, conversation: str, deadline: float
+) -> list[dict[str, Any]]:
+    """Return all rows of a conversation's timeline, page by page."""
+    rows: list[dict[str, Any]] = []
+    asked: dict[str, Any] = {"conversation": conversation}
+    while True:
+        answer = await session.asker.query("timeline", asked, deadline)
+        rows += answer.get("rows", [])
+        if not answer.get("next"):
+            return rows
+        asked = {"conversation": conversation, "after": answer["next"]}
+
+
+async def _notification(session: Session, wanted: ExpectNotification) -> Finding:
+    ledger = await session.read_ledger()
+    asked = [
+        each.open
+        for each in ledger.of_type("notification.requested")
+        if each.open["recipient"] == wanted.to and wanted.reason in (None, each.open["reason"])
+    ]
+    reached = {
+        each.open["notification_id"] for each in ledger.of_type(f"notification.{wanted.state}")
+    }
+    got = sum(each["notification_id"] in reached for each in asked)
+    least = wanted.count if wanted.count is not None else 1
+    met = got == least if wanted.count is not None else got >= least
+    return MET if met else Finding("expect.notification", least, got)
+
+
+async def _promise(session: Session, wanted: ExpectPromise) -> Finding:
+    found = await _conversation(session, wanted) or {}
+    promises = comparing.as_list(found.get("promises", []))
+    fit = [each for each in promises if comparing.promise_fits(wanted, each)]
+    return _counted("expect.promise", wanted.count, fit, promises)
+
+
+async def _callback(session: Session, wanted: ExpectCallback) -> Finding:
+    found = await _conversation(session, wanted) or {}
+    callbacks = comparing.as_list(found.get("callbacks", []))
+    fit = [each for each in callbacks if comparing.callback_fits(wanted, each)]
+    return _counted("expect.callback", wanted.count, fit, callbacks)
+
+
+async def _reply(session: Session, wanted: ExpectReply) -> Finding:
+    answers = session.answers
+    if wanted.count is not None:
+        fit = [each for each in answers if comparing.reply_difference(wanted, each) is None]
+        shown = [each.code or each.status for each in answers]
+        return _counted("expect.reply_count", wanted.count, fit, shown)
+    if not answers:
+        return Finding("expect.reply_absent", "an answer", None)
+    difference = comparing.reply_difference(wanted, answers[-1])
+    return MET if difference is None else Finding(*difference)
+
+
+async def _mail(session: Session, wanted: ExpectMail) -> Finding:
+    fit = [mail for mail in session.sink.mails if comparing.mail_fits(wanted, mail)]
+    met = len(fit) == wanted.count if wanted.count is not None else bool(fit)
+    if met:
+        return MET
+    arrived = [
+        {"to": mail.to, "title": mail.title, "text": mail.text} for mail in session.sink.mails
+    ]
+    return Finding("expect.mail", msgspec.to_builtins(wanted), arrived)
+
+
+async def _error(session: Session, wanted: ExpectError) -> Finding:
+    codes = [wanted.code] if isinstance(wanted.code, str) else wanted.code
+    got = [answer.code for answer in session.answers]
+    fit = [code for code in got if code in codes]
+    if wanted.count is not None:
+        return MET if len(fit) == wanted.count else Finding("expect.error", wanted.code, got)
+    return MET if fit and got[-1] in codes else Finding("expect.error", wanted.code, got)
+
+
+async def _balance(session: Session, wanted: ExpectBalance) -> Finding:
+    got = await balance_of(session, _deadline(wanted))
+    return _first(comparing.balance_differences(wanted, got))
+
+
+async def _repeats(session: Session, wanted: ExpectRepeats) -> Finding:
+    got = sum(1 for _ in (await session.read_ledger()).of_type("fact.repeated"))
+    return MET if got == wanted.is_ else Finding("expect.repeats", wanted.is_, got)
+
+
+async def _conversation_id(session: Session, wanted: ExpectOfConversation) -> str | None:
+    """The newest conversation of the customer whom `of` names, else of the story."""
+    if wanted.of is None:
+        return (await session.read_ledger()).newest_conversation
+    kind = "email" if "@" in wanted.of else "phone"
+    asked = {"handle": {"kind": kind, "value": wanted.of}}
+    answer = await session.asker.query("customer", asked, _deadline(wanted))
+    found = answer.get("conversations") or []
+    if not found:
+        return None
+    return str(found[-1]["id"] if isinstance(found[-1], dict) else found[-1])
+
+
+async def _conversation(session: Session, wanted: ExpectOfConversation) -> dict[str, Any] | None:
+    """The conversation as history answers it."""
+    conversation = await _conversation_id(session, wanted)
+    if conversation is None:
+        return None
+    asked = {"conversation": conversation}
+    answer = await session.asker.query("conversation", asked, _deadline(wanted))
+    if "error" in answer:
+        raise StepFailed("expect.query_refused", "history refused", got=answer["error"])
+    found: dict[str, Any] = answer["conversation"]
+    return found
+
+
+def _counted(code: str, wanted: int, fit: list[Any], every: Any) -> Finding:
+    return MET if len(fit) == wanted else Finding(code, wanted, every)
+
+
+def _first(differences: list[comparing.Difference]) -> Finding:
+    return Finding(*differences[0]) if differences else MET
+
+
+LOOKS: dict[type[Expect], Callable[[Session, Any], Awaitable[Finding]]] = {
+    ExpectPacket: _packet,
+    ExpectOwner: _owner,
+    ExpectTimeline: _timeline,
+    ExpectNotification: _notification,
+    ExpectPromise: _promise,
+    ExpectCallback: _callback,
+    ExpectReply: _reply,
+    ExpectMail: _mail,
+    ExpectError: _error,
+    ExpectBalance: _balance,
+    ExpectRepeats: _repeats,
+}

@@ -1,0 +1,104 @@
+"""What had been told, promised, handed over and said by a ledger position, and what of it a packet shows.
+
+Computed from LEDGER alone and without the house's fold, which is checked by it. An item is a tuple that can be
+compared; of a long text the beginning and the length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from deploy.story.ledger_copy import Entry, LedgerCopy
+
+Item = tuple[Any, ...]
+TEXT_CHARACTERS = 200
+SAYING = ("message.received", "form.submitted", "message.requested")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One part of a packet. `more`: how many further items it only counts."""
+
+    items: list[Item]
+    more: int
+
+
+def told_in(packet: dict[str, Any]) -> dict[str, Shown]:
+    """Return the facts, open promises, hops and messages of a packet."""
+    more = packet["more"]
+    facts = [(each["fact_id"], each["name"], each["value"]) for each in packet["facts"]]
+    promises = [(each["promise_id"], each["text"]) for each in packet["open"]["promises"]]
+    hops = [
+        (each["sender"], each["kind"], each["brief"], each["accepted"] is not None)
+        for each in packet["path"]["hops"]
+    ]
+    said = [_words(each["by"], each["text"], each["cut"]) for each in packet["said"]]
+    return {
+        "facts": Shown(list(facts), more["facts"]),
+        "promises": Shown(list(promises), more["promises"]),
+        "hops": Shown(list(hops), more["hops"]),
+        "said": Shown(said, more["said"]),
+    }
+
+
+def told_by(ledger: LedgerCopy, conversation: str, position: int) -> dict[str, list[Item]]:
+    """Return the same parts as LEDGER has them, of all events up to a position, itself included."""
+    events = [
+        entry
+        for entry in ledger.entries
+        if entry.conversation == conversation and entry.sequence <= position
+    ]
+    return {
+        "facts": _facts(events),
+        "promises": _open_promises(events),
+        "hops": _hops(events),
+        "said": [_said(entry) for entry in _of(events, *SAYING)],
+    }
+
+
+def _of(events: list[Entry], *types: str) -> Iterator[Entry]:
+    return (entry for entry in events if entry.type in types)
+
+
+def _facts(events: list[Entry]) -> list[Item]:
+    facts: dict[str, Item] = {}
+    for entry in _of(events, "fact.stated", "fact.corrected"):
+        fact_id = entry.open["fact_id"]
+        facts[fact_id] = (fact_id, entry.open["name"], entry.personal.get("value", ""))
+    return list(facts.values())
+
+
+def _open_promises(events: list[Entry]) -> list[Item]:
+    kept = {entry.open["promise_id"] for entry in _of(events, "promise.kept")}
+    made = [
+        (entry.open["promise_id"], entry.personal.get("text", ""))
+        for entry in _of(events, "promise.made")
+    ]
+    return [each for each in made if each[0] not in kept]
+
+
+def _hops(events: list[Entry]) -> list[Item]:
+    accepted = {entry.open["transfer_id"] for entry in _of(events, "transfer.accepted")}
+    return [
+        (
+            entry.open["sender"],
+            entry.open["kind"],
+            entry.personal.get("brief", ""),
+            entry.open["transfer_id"] in accepted,
+        )
+        for entry in _of(events, "transfer.requested")
+    ]
+
+
+def _said(entry: Entry) -> Item:
+    """A reply counts without what it quotes, as people read it."""
+    if entry.type == "message.requested":
+        return _words(f"agent-{entry.open['agent']}", entry.personal.get("text", ""), 0)
+    text = entry.personal.get("reply_text") or entry.personal.get("text", "")
+    return _words("customer", text, 0)
+
+
+def _words(by: str, text: str, cut: int) -> Item:
+    return (by, text[:TEXT_CHARACTERS], len(text) + cut)

@@ -1,0 +1,52 @@
+"""Mails to customers, counted twice: as they arrived in the mail boxes, and as LEDGER says they ended."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from deploy.story.errors import StepFailed
+from deploy.story.ledger_copy import LedgerCopy
+from deploy.story.providers.mail_sink import Mail
+from deploy.story.telling.report import MailResult, MessageOutcomes
+
+
+def arrived(mails: Sequence[Mail]) -> list[MailResult]:
+    """Return how many mails arrived by mail boxes and title, in that order."""
+    counted = Counter((mail.to, mail.title) for mail in mails)
+    return [
+        MailResult(to=list(to), title=title, count=count)
+        for (to, title), count in sorted(counted.items())
+    ]
+
+
+def outcomes(ledger: LedgerCopy) -> MessageOutcomes:
+    """Return how many messages ended how."""
+    counted = Counter(
+        entry.type
+        for entry in ledger.of_type("message.sent", "message.failed", "message.uncertain")
+    )
+    return MessageOutcomes(
+        sent=counted["message.sent"],
+        failed=counted["message.failed"],
+        uncertain=counted["message.uncertain"],
+    )
+
+
+def check_sent_once(mails: Sequence[Mail], known: MessageOutcomes) -> None:
+    """A message leaves at most once, and none leaves that LEDGER does not know of.
+
+    Raises: StepFailed (`mail.repeated`, `mail.unaccounted`).
+    """
+    counted = Counter(mail.message_id for mail in mails)
+    repeated = {message_id: count for message_id, count in counted.items() if count > 1}
+    if repeated:
+        raise StepFailed("mail.repeated", "one mail arrived more than once", wanted=1, got=repeated)
+    may_have_left = known.sent + known.uncertain
+    if len(mails) > may_have_left:
+        raise StepFailed(
+            "mail.unaccounted",
+            "more mails arrived than LEDGER says were sent",
+            wanted=may_have_left,
+            got=len(mails),
+        )

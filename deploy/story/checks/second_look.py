@@ -1,0 +1,94 @@
+"""Looks again, at the end, at what was expected and met: "exactly one" is met by the first, and a second may follow.
+
+Looked at again is what no later step of the story may have changed.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from deploy.story.checks.expectations import look
+from deploy.story.errors import StepFailed
+from deploy.story.file.model import (
+    CommandStep,
+    DoorStep,
+    Expect,
+    ExpectBalance,
+    ExpectMail,
+    ExpectRepeats,
+    ExpectTimeline,
+    RestartStep,
+    Step,
+    TamperStep,
+    TogetherStep,
+)
+from deploy.story.file.reading import together_steps
+from deploy.story.session import Session
+
+WITHIN = "15s"
+BY_DOORS_ALONE = frozenset(
+    {
+        "call.answered",
+        "call.ended",
+        "call.held",
+        "call.menu_selected",
+        "call.missed",
+        "call.resumed",
+        "call.started",
+        "callback.requested",
+        "channel.switched",
+        "contact.abandoned",
+        "contact.missed",
+        "conversation.joined",
+        "conversation.opened",
+        "form.submitted",
+        "message.received",
+        "payload.quarantined",
+    }
+)
+"""Events that only a delivery leads to: no command, no timer."""
+
+
+async def look_again(session: Session) -> None:
+    """Raises: StepFailed, with the code of the first expectation that does not hold any more."""
+    for met in session.met:
+        if any(may_change(step, met.wanted) for step in session.story.steps[met.n :]):
+            continue
+        finding = await look(session, replace(met.wanted, within=WITHIN))
+        if finding.code is not None:
+            sentence = f"step {met.n} was met, and is not any more"
+            raise StepFailed(finding.code, sentence, wanted=finding.wanted, got=finding.got)
+
+
+def may_change(step: Step, wanted: Expect) -> bool:
+    """Tell whether a story may rightly want something else of `wanted` after a step."""
+    match step:
+        case TogetherStep():
+            return any(may_change(each, wanted) for each in together_steps(step, "together"))
+        case TamperStep():
+            return True
+        case DoorStep():
+            return not isinstance(wanted, ExpectMail)
+        case CommandStep():
+            return _command_may_change(step, wanted)
+        case RestartStep():
+            return not isinstance(wanted, ExpectMail | ExpectRepeats) and not _by_doors(wanted)
+        case _:
+            return False
+
+
+def _command_may_change(step: CommandStep, wanted: Expect) -> bool:
+    match wanted:
+        case ExpectMail():
+            return step.do == "send_message"
+        case ExpectRepeats():
+            return step.do == "record_fact"
+        case _:
+            return not _by_doors(wanted)
+
+
+def _by_doors(wanted: Expect) -> bool:
+    """Tell whether only a delivery may change it."""
+    if isinstance(wanted, ExpectTimeline):
+        return {*wanted.count, *wanted.lacks} <= BY_DOORS_ALONE
+    return isinstance(wanted, ExpectBalance)

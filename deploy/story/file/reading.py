@@ -1,0 +1,93 @@
+"""Reads and checks a story file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from deploy.story.errors import StoryInvalid
+from deploy.story.file.model import (
+    EXPECTATIONS,
+    STEPS,
+    WITHIN_MAX_SECONDS,
+    CommandStep,
+    DoorStep,
+    Head,
+    Step,
+    Story,
+    TamperStep,
+    TogetherStep,
+    seconds,
+)
+
+STORY_MAX_BYTES = 1_048_576
+
+
+def read_story(path: Path) -> Story:
+    """Return the checked story in a file. Raises: StoryInvalid, which says where and why."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StoryInvalid(f"{path.name} cannot be read: {error.strerror}") from None
+    if len(content) > STORY_MAX_BYTES:
+        raise StoryInvalid("the story file is too large", limit_bytes=STORY_MAX_BYTES)
+    return parse_story(content, path.parent)
+
+
+def parse_story(content: bytes, folder: Path) -> Story:
+    """Return the checked story in YAML text. Raises: StoryInvalid."""
+    try:
+        head = msgspec.convert(yaml.safe_load(content), Head)
+    except (yaml.YAMLError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise StoryInvalid(f"the story does not fit its format: {error}") from None
+    steps = [read_step(written, f"step {n}") for n, written in enumerate(head.steps, 1)]
+    if head.must_fail is None and any(isinstance(step, TamperStep) for step in steps):
+        raise StoryInvalid("`tamper` may stand only in a story with `must_fail`")
+    return Story(head=head, steps=steps, folder=str(folder))
+
+
+def read_step(written: dict[str, Any], place: str) -> Step:
+    """Return one checked step. Raises: StoryInvalid, which names `place`."""
+    kind = _kind(written, place)
+    try:
+        step = msgspec.convert(written, kind)
+        _check_durations(step)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise StoryInvalid(f"{place} does not fit its format: {error}") from None
+    if isinstance(step, TogetherStep):
+        together_steps(step, place)
+    return step
+
+
+def together_steps(step: TogetherStep, place: str) -> list[DoorStep | CommandStep]:
+    """Return the steps inside a `together`. Raises: StoryInvalid."""
+    inside: list[DoorStep | CommandStep] = []
+    for k, written in enumerate(step.together, 1):
+        each = read_step(written, f"{place}.{k}")
+        if not isinstance(each, DoorStep | CommandStep):
+            raise StoryInvalid(f"{place}.{k}: only doors and commands may stand in `together`")
+        inside.append(each)
+    return inside
+
+
+def _kind(written: dict[str, Any], place: str) -> type[Step]:
+    if "expect" in written:
+        kind = EXPECTATIONS.get(str(written["expect"]))
+        if kind is None:
+            known = ", ".join(EXPECTATIONS)
+            raise StoryInvalid(f"{place}: `expect` is one of {known}")
+        return kind
+    found = [key for key in STEPS if key in written]
+    if len(found) != 1:
+        raise StoryInvalid(f"{place}: a step has exactly one of expect, {', '.join(STEPS)}")
+    return STEPS[found[0]]
+
+
+def _check_durations(step: Step) -> None:
+    for field in ("within", "while_"):
+        given = getattr(step, field, 0)
+        if not 0 <= seconds(given) <= WITHIN_MAX_SECONDS:
+            raise ValueError(f"a wait is at most {WITHIN_MAX_SECONDS:g} s")

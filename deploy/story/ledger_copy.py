@@ -1,0 +1,154 @@
+"""The player's own reading of LEDGER, by direct gets.
+
+It uses no fold of the house, because the house is checked by it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from deploy.story.errors import StepFailed
+from shared import subjects
+from shared.bus import Bus
+from shared.errors import TellonceError
+from shared.streams import LEDGER
+
+READ_BATCH = 256
+READ_SECONDS = 20.0
+PAUSE_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event as it stands in LEDGER: the open part, and the personal part where the player needs it."""
+
+    sequence: int
+    id: str
+    type: str
+    aggregate: str
+    conversation: str | None
+    open: dict[str, Any]
+    personal: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPacket:
+    """A packet read back from LEDGER. `content`: its bytes as stored; `sha256`: of those bytes."""
+
+    packet_id: str
+    sequence: int
+    conversation: str
+    content: bytes
+    claimed_sha256: str
+    packet: dict[str, Any]
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+
+class _Personal(msgspec.Struct):
+    packet: msgspec.Raw
+
+
+class _Data(msgspec.Struct):
+    personal: _Personal | None
+
+
+class _Packaged(msgspec.Struct):
+    data: _Data
+
+
+@dataclass
+class LedgerCopy:
+    """All events of the tenant after the position at which the story began, in ledger order."""
+
+    tenant: str
+    begin: int = 0
+    position: int = 0
+    entries: list[Entry] = field(default_factory=list)
+    packets: dict[str, StoredPacket] = field(default_factory=dict)
+
+    async def begin_here(self, bus: Bus) -> None:
+        """Leave out what is in the ledger already."""
+        self.begin = self.position = await _last_sequence(bus)
+
+    async def catch_up(self, bus: Bus) -> None:
+        """Read everything that is in the ledger now. Raises: StepFailed (`step.ledger_unreadable`)."""
+        deadline = time.monotonic() + READ_SECONDS
+        while True:
+            try:
+                last = await _last_sequence(bus)
+                await self._read_up_to(bus, last)
+            except TellonceError as error:
+                if time.monotonic() > deadline:
+                    raise StepFailed(
+                        "step.ledger_unreadable", "LEDGER does not answer", got=error.code
+                    ) from error
+                await asyncio.sleep(PAUSE_SECONDS)
+            else:
+                return
+
+    def of_type(self, *types: str, conversation: str | None = None) -> Iterator[Entry]:
+        """Yield events of some types, of all conversations or of one."""
+        for entry in self.entries:
+            if entry.type in types and conversation in (None, entry.conversation):
+                yield entry
+
+    @property
+    def newest_conversation(self) -> str | None:
+        """The conversation that was opened last; `None` before the first."""
+        opened = [entry.conversation for entry in self.of_type("conversation.opened")]
+        return opened[-1] if opened else None
+
+    async def _read_up_to(self, bus: Bus, last: int) -> None:
+        every = f"ledger.*.{subjects.token(self.tenant)}.*"
+        while self.position < last:
+            got = await bus.direct_get(
+                LEDGER, sequence=self.position + 1, subject=every, batch=READ_BATCH
+            )
+            for message in got.messages:
+                self.take(message.sequence, message.body)
+                self.position = message.sequence
+            if not got.pending:
+                self.position = max(self.position, last)
+
+    def take(self, sequence: int, body: bytes) -> None:
+        """Keep one event as it is stored."""
+        event = msgspec.json.decode(body)
+        entry = Entry(
+            sequence=sequence,
+            id=event["id"],
+            type=event["type"],
+            aggregate=event["subject"],
+            conversation=event.get("conversation"),
+            open=event["data"]["open"],
+            personal=event["data"]["personal"] or {},
+        )
+        self.entries.append(entry)
+        if entry.type == "context.packaged" and entry.personal:
+            self._take_packet(entry, body)
+
+    def _take_packet(self, entry: Entry, body: bytes) -> None:
+        personal = msgspec.json.decode(body, type=_Packaged).data.personal
+        assert personal is not None, "an erased packet was filtered out before"
+        packet_id = entry.open["packet_id"]
+        self.packets[packet_id] = StoredPacket(
+            packet_id=packet_id,
+            sequence=entry.sequence,
+            conversation=entry.conversation or "",
+            content=bytes(personal.packet),
+            claimed_sha256=entry.open["sha256"],
+            packet=entry.personal["packet"],
+        )
+
+
+async def _last_sequence(bus: Bus) -> int:
+    return int((await bus.api(f"STREAM.INFO.{LEDGER}"))["state"]["last_seq"])

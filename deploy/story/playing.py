@@ -1,0 +1,251 @@
+"""Plays one story from its first step to the checks at its end."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from deploy.story.acting import act, ask
+from deploy.story.asking import Asker
+from deploy.story.checks.as_of_checks import look_back
+from deploy.story.checks.balance import balance_of
+from deploy.story.checks.closing import CLOSINGS
+from deploy.story.checks.expectations import check, is_of_an_answer
+from deploy.story.checks.handed_over import handed_over
+from deploy.story.errors import StepFailed, StoryStackUnusable
+from deploy.story.file.model import (
+    MAIL,
+    AskStep,
+    AsOfStep,
+    CommandStep,
+    DoorStep,
+    Expect,
+    ExpectError,
+    ExpectReply,
+    KillStep,
+    RestartStep,
+    Step,
+    Story,
+    TamperStep,
+    TogetherStep,
+    seconds,
+)
+from deploy.story.file.references import built_in
+from deploy.story.ledger_copy import LedgerCopy
+from deploy.story.providers.mail_sink import MailSink, mail_sink
+from deploy.story.session import Met, Session, read_policy
+from deploy.story.stack import Stack, mail_boxes_place, running_folder, stack_for
+from deploy.story.tampering import tamper
+from deploy.story.telling import printing
+from deploy.story.telling.report import Report
+
+BEGIN_SECONDS = 15.0
+TELLING_VERBS = frozenset({"accept_offer", "accept_transfer", "attempt_callback"})
+
+
+@dataclass(frozen=True, slots=True)
+class Kills:
+    """Processes to kill while the story plays, whatever it says.
+
+    `service` and `at`: one process before one step. `seed` and `every`: a random one before every so many steps.
+    """
+
+    service: str | None = None
+    at: int | None = None
+    seed: int | None = None
+    every: int = 3
+
+
+async def play(story: Story, seed: int, kills: Kills, kept_in: Path | None = None) -> Report:
+    """Return what was found. `kept_in`: where the data of its stack stays. Raises: StoryInvalid, StoryStackUnusable."""
+    report, began = Report(story=story.name, seed=seed), time.monotonic()
+    printing.say(f"{story.name}: {story.head.about}")
+    running = running_folder(story)
+    place = mail_boxes_place(story, running)
+    async with mail_sink(*place) as sink, stack_for(story, sink.url, running, kept_in) as stack:
+        printing.say(f"  the stack is ready: doors at {stack.addresses['ingest']}")
+        session = _session(story, stack, sink, report)
+        await session.asker.open(stack.addresses["nats"])
+        try:
+            await _begin(session)
+            await _play_steps(session, kills)
+            await _close(session)
+        finally:
+            await session.chats.close()
+            await session.asker.close()
+        printing.tell_end(report, time.monotonic() - began)
+    return report
+
+
+def _session(story: Story, stack: Stack, sink: MailSink, report: Report) -> Session:
+    return Session(
+        story=story,
+        stack=stack,
+        asker=Asker(story.head.tenant),
+        sink=sink,
+        ledger=LedgerCopy(story.head.tenant),
+        report=report,
+        policy=read_policy(stack),
+        known=dict(built_in(story.name, report.seed, datetime.now(UTC))),
+    )
+
+
+async def _begin(session: Session) -> None:
+    """Leave out what is there already: the story is measured from here. Raises: StoryStackUnusable."""
+    await session.ledger.begin_here(session.asker.bus)
+    if session.stack.own:
+        return
+    try:
+        session.balance_before = await balance_of(session, time.monotonic() + BEGIN_SECONDS)
+    except StepFailed as failed:
+        raise StoryStackUnusable(f"ingest does not tell its balance: {failed}") from None
+
+
+async def _play_steps(session: Session, kills: Kills) -> None:
+    """Play until the end or the first step that cannot be done; expectations that fail stop nothing."""
+    chance = random.Random(kills.seed)  # noqa: S311  a seed makes the kills repeatable
+    steps = session.story.steps
+    for n, step in enumerate(steps, 1):
+        await _kill_before(session.stack, n, kills, chance)
+        following = steps[n] if n < len(steps) else None
+        try:
+            await _play(session, step, n, following)
+        except StepFailed as failed:
+            _failed(session, n, step, failed)
+            if not isinstance(step, Expect):
+                return
+        else:
+            session.report.step(n)
+
+
+async def _play(session: Session, step: Step, n: int, following: Step | None) -> None:
+    match step:
+        case Expect():
+            await _expect(session, step, n)
+            return
+        case DoorStep() | CommandStep() | TogetherStep():
+            await act(session, step, str(n))
+            _refusal_is_wanted(session, following)
+        case AskStep():
+            await ask(session, step)
+        case AsOfStep():
+            await look_back(session, step)
+        case KillStep():
+            await session.stack.kill(step.kill)
+        case RestartStep():
+            await _restart(session, step)
+        case TamperStep():
+            await _tamper(session, step)
+    printing.tell_step(str(n), step, _ended(session, step))
+    await _tell_packet(session, step)
+
+
+async def _expect(session: Session, wanted: Expect, n: int) -> None:
+    finding = await check(session, wanted)
+    met = finding.code is None
+    shown = msgspec.to_builtins(wanted) if met else finding.wanted
+    session.report.expectation(n, wanted.expect, ok=met, wanted=shown, got=finding.got)
+    if finding.code is not None:
+        raise StepFailed(finding.code, "", wanted=finding.wanted, got=finding.got)
+    if not is_of_an_answer(wanted):
+        session.met.append(Met(n, wanted))
+    printing.tell_step(str(n), wanted, "ok")
+
+
+def _refusal_is_wanted(session: Session, following: Step | None) -> None:
+    """Raises: StepFailed (`step.refused`) for a refusal that the next step does not ask about."""
+    if isinstance(following, ExpectError | ExpectReply):
+        return
+    for answer in session.answers:
+        if answer.refused:
+            raise StepFailed("step.refused", "it was refused", wanted="ok", got=answer.text)
+
+
+def _ended(session: Session, step: Step) -> str:
+    """Say how a step ended; a refusal that the next step asks about is no failure."""
+    if not isinstance(step, DoorStep | CommandStep | TogetherStep):
+        return "ok"
+    codes = sorted({answer.code for answer in session.answers if answer.code is not None})
+    return f"refused: {', '.join(codes)}" if codes else "ok"
+
+
+def _failed(session: Session, n: int, step: Step, failed: StepFailed) -> None:
+    session.report.step(n, failed.code)
+    printing.tell_step(str(n), step, f"FAILED  {failed.code}")
+    printing.tell_difference(str(failed), failed.wanted, failed.got)
+
+
+# -- the machines -----------------------------------------------------------------------------------
+
+
+async def _kill_before(stack: Stack, n: int, kills: Kills, chance: random.Random) -> None:
+    if kills.service is not None and kills.at == n:
+        await stack.kill(kills.service)
+        printing.say(f"        (kill -9 {kills.service})")
+    if kills.seed is not None and n % kills.every == 0:
+        name = chance.choice(sorted(await stack.pids()))
+        await stack.kill(name)
+        printing.say(f"        (kill -9 {name})")
+
+
+async def _restart(session: Session, step: RestartStep) -> None:
+    await session.chats.close()
+    await session.asker.close()
+    await session.stack.stop()
+    await asyncio.sleep(seconds(step.while_))
+    await session.stack.start()
+    await session.asker.open(session.stack.addresses["nats"])
+
+
+async def _tamper(session: Session, step: TamperStep) -> None:
+    """Wait until history has everything, then change a row behind its back; or let a mail arrive again."""
+    if step.tamper == MAIL:
+        try:
+            session.sink.repeat_last()
+        except IndexError:
+            raise StepFailed("step.nothing_to_tamper", "no mail has arrived") from None
+        return
+    ledger = await session.read_ledger()
+    session.asker.position = max(session.asker.position, ledger.position)
+    deadline = asyncio.get_running_loop().time() + seconds("15s")
+    await session.asker.query("position", {}, deadline)
+    await tamper(session.stack.addresses["postgres"], step.tamper)
+
+
+# -- telling ----------------------------------------------------------------------------------------
+
+
+async def _tell_packet(session: Session, step: Step) -> None:
+    """Show what the person sees who has just accepted."""
+    if not isinstance(step, CommandStep) or step.do not in TELLING_VERBS:
+        return
+    given = [each for each in handed_over(await session.read_ledger()) if each.to == step.agent]
+    if given and not session.answers[-1].refused:
+        printing.tell_packet(session.person(step.agent), given[-1])
+
+
+async def _close(session: Session) -> None:
+    """Check what must be true at the end of every story; each check is a step of its own."""
+    printing.say()
+    for n, closing in enumerate(CLOSINGS, len(session.story.steps) + 1):
+        try:
+            await closing.check(session)
+        except StepFailed as failed:
+            session.report.step(n, failed.code)
+            _note(session, n, closing.kind, failed)
+        else:
+            session.report.step(n)
+            session.report.expectation(n, closing.kind, ok=True, wanted=None, got=None)
+            printing.say(f"  {n:>4}  at the end: {closing.kind:<50} ok")
+
+
+def _note(session: Session, n: int, kind: str, failed: StepFailed) -> None:
+    session.report.expectation(n, kind, ok=False, wanted=failed.wanted, got=failed.got)
+    printing.say(f"  {n:>4}  at the end: {kind:<50} FAILED  {failed.code}")
+    printing.tell_difference(str(failed), failed.wanted, failed.got)

@@ -1,0 +1,1 @@
+"""Playing the providers: deliveries at the doors, signed and shaped as each provider does it, and the mail boxes."""

@@ -1,0 +1,84 @@
+"""Everything that a playing story holds: its stack, its connections, what was saved and answered so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from deploy.story.asking import Asker
+from deploy.story.file.model import Expect, Story
+from deploy.story.ledger_copy import LedgerCopy
+from deploy.story.providers.chat import Chats
+from deploy.story.providers.doors import Answer
+from deploy.story.providers.mail_sink import MailSink
+from deploy.story.stack import Stack
+from deploy.story.telling.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What an agent saw when she accepted, as history answered it: to be asked for again at the end."""
+
+    agent: str
+    conversation: str
+    sequence: int
+    digest: str
+    shown_sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """An expectation that was met at step `n`."""
+
+    n: int
+    wanted: Expect
+
+
+@dataclass
+class Session:
+    """One story at play.
+
+    `answers`: of the last step; several after a `together` or `times`. `met`: expectations to look at again at the end.
+    `balance_before`: how ingest's balance stood when the story began; {} for a fresh stack.
+    """
+
+    story: Story
+    stack: Stack
+    asker: Asker
+    sink: MailSink
+    ledger: LedgerCopy
+    report: Report
+    policy: dict[str, Any]
+    known: dict[str, Any]
+    chats: Chats = field(default_factory=Chats)
+    balance_before: dict[str, int] = field(default_factory=dict)
+    answers: list[Answer] = field(default_factory=list)
+    met: list[Met] = field(default_factory=list)
+    seen: list[Seen] = field(default_factory=list)
+
+    @property
+    def tenant(self) -> str:
+        return self.story.head.tenant
+
+    def queues_of(self, agent: str) -> list[str]:
+        """Return the queues an agent works for, as the policy says."""
+        found: list[str] = self.policy.get("agents", {}).get(agent, {}).get("queues", [])
+        return found
+
+    def person(self, agent: str) -> str:
+        """Return an agent's name for people to read."""
+        return str(self.policy.get("agents", {}).get(agent, {}).get("name", agent))
+
+    async def read_ledger(self) -> LedgerCopy:
+        """Return the copy of LEDGER, brought up to date."""
+        await self.ledger.catch_up(self.asker.bus)
+        return self.ledger
+
+
+def read_policy(stack: Stack) -> dict[str, Any]:
+    """Return the policy file of the stack as plain data."""
+    found: dict[str, Any] = yaml.safe_load(Path(stack.policy_path).read_bytes())
+    return found

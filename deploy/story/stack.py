@@ -1,0 +1,243 @@
+"""The stack that a story runs on: its own, started as a subprocess in a temporary folder, or a running one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+import yaml
+
+from deploy.embedded import state
+from deploy.embedded.ports import LOOPBACK
+from deploy.embedded.process import SAME_USER, prepared
+from deploy.embedded.status import examine
+from deploy.story.errors import StoryInvalid, StoryStackUnusable
+from deploy.story.file.model import Story
+from deploy.story.telling import printing
+from shared import policy, settings
+from shared.errors import TellonceError
+
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
+POLL_SECONDS = 0.02
+LOG_TAIL_BYTES = 4_000
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+class Stack:
+    """A stack as `tellonce status` describes it. `own`: started by the player, who may stop and change it."""
+
+    def __init__(self, folder: Path, *, own: bool, environment: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.own = own
+        self._environment = dict(environment)
+        self._process: asyncio.subprocess.Process | None = None
+        self._known: settings.Settings = settings.load(self._environment)
+        self.secrets = settings.load_secrets(self._known, self._environment)
+        self.addresses: Mapping[str, str] = {}
+        self._told = 0
+
+    @property
+    def public_url(self) -> str:
+        """The address that signatures cover."""
+        return (self._known.public_url or self.addresses["ingest"]).rstrip("/")
+
+    @property
+    def policy_path(self) -> str:
+        return self._known.policy
+
+    async def start(self) -> None:
+        """Start it, if it is ours, and wait until it is ready. Raises: StoryStackUnusable."""
+        if self.own:
+            await self._spawn()
+        deadline = time.monotonic() + START_SECONDS
+        while (found := state.read_status(self.folder)).state != "ready":
+            self._tell_progress()
+            if self._process is not None and self._process.returncode is not None:
+                raise StoryStackUnusable(f"the stack did not start:\n{self._log_tail()}")
+            stopped = found.state == "stopped" and not self.own
+            if stopped or time.monotonic() > deadline:
+                raise StoryStackUnusable("the stack is not ready", folder=str(self.folder))
+            await asyncio.sleep(POLL_SECONDS)
+        self.addresses = found.addresses
+
+    async def stop(self) -> None:
+        """Stop it, if it is ours: SIGTERM, and SIGKILL after STOP_SECONDS."""
+        process = self._process
+        if process is None:
+            return
+        self._process = None
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(process.wait(), STOP_SECONDS)
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    async def kill(self, name: str) -> int | None:
+        """Send signal 9 to a process of the stack; return its id, `None` when it is being started anew.
+
+        Raises: StoryInvalid when the stack has no such process.
+        """
+        pid = (await self.pids()).get(name)
+        if pid is None:
+            raise StoryInvalid(f"the stack has no process {name}")
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return None
+        return pid
+
+    async def pids(self) -> Mapping[str, int]:
+        """Return the process ids as `tellonce status --json` gives them."""
+        return (await examine(self.folder)).pids
+
+    async def _spawn(self) -> None:
+        """Start `up`, tied to us: however the player ends, its stack does not outlive it."""
+        up = (sys.executable, "-m", "deploy.cli.main", "up", "--data", str(self.folder))
+        argv = (*up, "--tenant-policy", self.policy_path)
+        with (self.folder / "up.log").open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *prepared(argv, SAME_USER, signal.SIGTERM),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**self._environment, "PYTHONPATH": _python_path()},
+                # Ctrl-C reaches the player alone: it stops the stack in order.
+                start_new_session=True,
+            )
+
+    def _tell_progress(self) -> None:
+        """Print what our `tellonce up` has said since the last time."""
+        if not self.own:
+            return
+        lines = self._log_tail(whole=True).splitlines()
+        for line in lines[self._told :]:
+            printing.say(f"  {line}")
+        self._told = len(lines)
+
+    def _log_tail(self, *, whole: bool = False) -> str:
+        try:
+            content = (self.folder / "up.log").read_bytes()
+        except OSError:
+            return ""
+        kept = content if whole else content[-LOG_TAIL_BYTES:]
+        return kept.decode(errors="replace").strip()
+
+
+def _python_path() -> str:
+    return os.pathsep.join(part for part in (str(_ROOT), os.environ.get("PYTHONPATH", "")) if part)
+
+
+def running_folder(story: Story) -> Path | None:
+    """Return the data folder of the running stack that TELLONCE_DATA names; `None`: the story gets a stack of its own.
+
+    Raises: StoryStackUnusable when the story is not for a stack of somebody else.
+    """
+    named = os.environ.get("TELLONCE_DATA")
+    if not named:
+        return None
+    folder = state.data_folder(named)
+    if state.holder(folder) is None:
+        printing.say(f"  no stack runs on TELLONCE_DATA={folder}: the story gets one of its own")
+        return None
+    if story.needs_own_stack:
+        raise StoryStackUnusable(
+            "the story changes settings or machines: unset TELLONCE_DATA, so that it gets its own stack"
+        )
+    return folder
+
+
+def mail_boxes_place(story: Story, running: Path | None) -> tuple[str, int]:
+    """Return host and port where the customers' mail boxes listen; port 0 is a free one.
+
+    A running stack hands its mail to the server that it was started with: the mail boxes must be there.
+
+    Raises: StoryStackUnusable when the story expects mail and nobody says where that is.
+    """
+    if running is None or not story.expects_mail:
+        return LOOPBACK, 0
+    url = os.environ.get("TELLONCE_SMTP_URL", "")
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(url)
+        if parts.scheme == "smtp" and parts.hostname and parts.port:
+            return parts.hostname, parts.port
+    raise StoryStackUnusable(
+        "the story expects mail, and the running stack does not send it to the player: unset TELLONCE_DATA, "
+        "or start the stack and the player with the same TELLONCE_SMTP_URL=smtp://127.0.0.1:<a free port>"
+    )
+
+
+@contextlib.asynccontextmanager
+async def stack_for(
+    story: Story, smtp_url: str, running: Path | None, kept_in: Path | None = None
+) -> AsyncIterator[Stack]:
+    """Give a ready stack for a story, and stop it afterwards if it was started for it.
+
+    `running`: see `running_folder`. `kept_in`: an empty folder for the data of a stack of our own, which then stays;
+    else it is a temporary one.
+
+    Raises: StoryStackUnusable, StoryInvalid.
+    """
+    if running is not None:
+        stack = Stack(running, own=False, environment=os.environ)
+        await stack.start()
+        yield stack
+        return
+    with _folder(kept_in) as folder:
+        stack = Stack(folder, own=True, environment=_own_environment(story, folder, smtp_url))
+        try:
+            await stack.start()
+            yield stack
+        finally:
+            await stack.stop()
+
+
+@contextlib.contextmanager
+def _folder(kept_in: Path | None) -> Iterator[Path]:
+    if kept_in is not None:
+        kept_in.mkdir(parents=True, exist_ok=True)
+        if any(kept_in.iterdir()):
+            raise StoryStackUnusable(
+                "the folder for a story's data is not empty", folder=str(kept_in)
+            )
+        yield kept_in
+        return
+    with tempfile.TemporaryDirectory(prefix="tellonce-story-", ignore_cleanup_errors=True) as made:
+        yield Path(made)
+
+
+def _own_environment(story: Story, folder: Path, smtp_url: str) -> dict[str, str]:
+    """The environment of a stack of our own: ours, the mail sink, what the story sets, its policy."""
+    overrides = {name: str(value) for name, value in story.head.settings.items()}
+    environment = {**os.environ, "TELLONCE_SMTP_URL": smtp_url, **overrides}
+    try:
+        base = settings.load(environment).policy
+        path = folder / "policy.yaml"
+        path.write_bytes(merged_policy(Path(base).read_bytes(), story.head.policy))
+        policy.load(path)
+    except (TellonceError, OSError) as error:
+        raise StoryInvalid(f"the story's settings or policy cannot be used: {error}") from None
+    return {**environment, "TELLONCE_POLICY": str(path)}
+
+
+def merged_policy(base: bytes, changes: Mapping[str, object]) -> bytes:
+    """Return the policy with the story's values laid over it; a list replaces a list."""
+    return msgspec.yaml.encode(_laid_over(yaml.safe_load(base), changes))
+
+
+def _laid_over(base: object, changes: object) -> object:
+    if not (isinstance(base, dict) and isinstance(changes, Mapping)):
+        return changes
+    return {**base, **{key: _laid_over(base.get(key), each) for key, each in changes.items()}}

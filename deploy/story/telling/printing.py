@@ -1,0 +1,166 @@
+"""Tells a reader what happens: each step in a line, each packet as a card, the findings at the end."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from deploy.story.checks.handed_over import HandedOver
+from deploy.story.file.model import (
+    MAIL,
+    AskStep,
+    AsOfStep,
+    CommandStep,
+    DoorStep,
+    Expect,
+    KillStep,
+    RestartStep,
+    Step,
+    TamperStep,
+    TogetherStep,
+)
+from deploy.story.telling.report import Report
+
+VERB_OF_CARD = {
+    "offered": "is offered the conversation and sees",
+    "accepted": "accepts and sees",
+    "switched": "sees, as the customer changes the channel",
+    "called_back": "reaches the customer and sees",
+}
+SHORT_ID_CHARACTERS = 8
+WIDTH_CHARACTERS = 100
+
+
+def say(line: str = "") -> None:
+    print(line, flush=True)
+
+
+def complain(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def describe(step: Step) -> str:
+    """Return a step in a few words."""
+    match step:
+        case DoorStep():
+            several = f" ({step.times} times)" if step.times > 1 else ""
+            unsigned = "" if step.sign is True else f" (signature: {step.sign or 'none'})".lower()
+            return f"door {step.door}{several}{unsigned}"
+        case CommandStep():
+            return f"{step.as_}: {step.do}" + (f" ({step.times} times)" if step.times > 1 else "")
+        case AskStep():
+            return f"ask {step.ask}"
+        case AsOfStep():
+            return f"what did {step.as_of} see when accepting?"
+        case TogetherStep():
+            return f"{len(step.together)} things at once"
+        case KillStep():
+            return f"kill -9 {step.kill}"
+        case RestartStep():
+            return f"stop everything, wait {step.while_}, start again"
+        case TamperStep():
+            mail = step.tamper == MAIL
+            return "the last mail again" if mail else f"change one row of {step.tamper} by hand"
+        case Expect():
+            return f"expect {step.expect}{_of_what(step)}"
+        case _:
+            return "step"
+
+
+def _of_what(wanted: Expect) -> str:
+    found = [getattr(wanted, name, None) or "" for name in ("to", "code", "state", "is_")]
+    words = [" or ".join(each) if isinstance(each, list) else str(each) for each in found]
+    return "".join(f" {word}" for word in words if word)
+
+
+def tell_step(n: str, step: Step, ended: str) -> None:
+    """Print a step and how it ended; the story's own words first."""
+    if step.note:
+        say()
+        for line in step.note.strip().splitlines():
+            say(f"  {line.strip()}")
+    say(f"  {n:>4}  {describe(step):<62} {ended}")
+
+
+def tell_difference(sentence: str, wanted: Any, got: Any) -> None:
+    """Print what was wanted and what was found."""
+    if sentence:
+        say(f"        {sentence}")
+    say(f"        wanted: {_json(wanted)}")
+    say(f"        got:    {_json(got)}")
+
+
+def tell_packet(person: str, handed: HandedOver) -> None:
+    """Print a packet as a card that a newcomer can read."""
+    packet = handed.packet.packet
+    size, sha256 = len(handed.packet.content), handed.packet.sha256[:SHORT_ID_CHARACTERS]
+    head = f"{person} {VERB_OF_CARD[handed.how]}"
+    say(f"        ┌ {head} (packet {handed.packet.packet_id[:8]}, {size} bytes, sha256 {sha256}…)")
+    for line in _card(packet):
+        say(f"        │ {line}"[: WIDTH_CHARACTERS + 30])
+    say("        └")
+
+
+def _card(packet: dict[str, Any]) -> list[str]:
+    who, path = packet["who"], packet["path"]
+    name = who["name"] or "an unknown customer"
+    called = f', "{who["salutation"]}"' if who["salutation"] else ""
+    known = ", ".join(
+        f"{each['value']}{' (verified)' if each['verified'] else ''}" for each in who["identities"]
+    )
+    orders = ", ".join(f"{each['number']} ({each['status']})" for each in packet["why"]["orders"])
+    facts = [f"  {each['name']} = {each['value']}{_source(each)}" for each in packet["facts"]]
+    promises = [
+        f"  {each['text']} (by {each['by']}, due {each['due'][:16]})"
+        for each in packet["open"]["promises"]
+    ]
+    hops = [
+        f"  {each['sender']} -> {each['to']} ({each['kind']}): {each['brief']}"
+        for each in path["hops"]
+    ]
+    lines = [
+        f"{name}{called}, language {who['language'] or 'unknown'}",
+        f"known by: {known or '-'}",
+    ]
+    lines += [f"orders: {orders}"] if orders else []
+    lines += [f"in her words: {packet['why']['matter']}"] if packet["why"]["matter"] else []
+    lines += ["facts:", *facts] if facts else ["facts: none yet"]
+    lines += ["promised:", *promises] if promises else []
+    lines += ["handed over:", *hops] if hops else []
+    return lines + (["she is on hold"] if path["on_hold"] else [])
+
+
+def _source(fact: dict[str, Any]) -> str:
+    told = f", told to {fact['told_to']}" if fact["told_to"] else ""
+    return f"  ({fact['origin']}{told})"
+
+
+def tell_end(report: Report, played_seconds: float) -> None:
+    """Print the findings of a story."""
+    short = SHORT_ID_CHARACTERS
+    missing = sorted({name for packet in report.packets for name in packet.missing})
+    say()
+    say(f"  Facts stated: {report.facts.stated}")
+    for packet in report.packets:
+        lacks = f"  MISSING {', '.join(packet.missing)}" if packet.missing else ""
+        say(f"    packet {packet.packet_id[:short]} to {packet.to:<8} {packet.facts} facts{lacks}")
+    for mail in report.mails:
+        say(f"  Mail to {', '.join(mail.to)}: {mail.title} ({mail.count})")
+    say(f"  Missing: {', '.join(missing) or 'none'}")
+    say(f"  Times a customer had to repeat something: {report.repeats}")
+    live, rebuilt = report.digests.live or "-", report.digests.rebuilt or "-"
+    same = "the same" if live == rebuilt else "NOT THE SAME"
+    say(f"  Digest live {live[:short]}…, rebuilt from the ledger {rebuilt[:short]}…: {same}")
+    balance = report.balance
+    say(
+        f"  Deliveries: {balance.received} received = {balance.accepted} accepted"
+        f" + {balance.duplicate} duplicate + {balance.ignored} ignored"
+        f" + {balance.quarantined} quarantined"
+    )
+    verdict = "all met" if report.ok else f"FAILED: {', '.join(report.codes)}"
+    say(f"  {report.story}: {verdict} ({played_seconds:.1f} s)")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
