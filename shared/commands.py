@@ -11,22 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from msgspec import Meta
 
-from shared.events import (
-    AgentStatus,
-    CallbackId,
-    ContactId,
-    ConversationId,
-    FactId,
-    HandleKind,
-    Instant,
-    NotificationId,
-    OfferId,
-    PacketId,
-    PromiseId,
-    Target,
-    TransferId,
-    TransferKind,
-)
+from shared import events
 
 REMEMBERED = timedelta(hours=24)
 """How long a command's id is remembered; one issued earlier is refused as `command.too_old`."""
@@ -44,9 +29,9 @@ LongText = Annotated[str, Meta(min_length=1, max_length=32_768)]
 class Expected(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the caller saw when she decided; a mismatch is `command.stale`."""
 
-    offer_id: OfferId | None = None
-    transfer_id: TransferId | None = None
-    packet_id: PacketId | None = None
+    offer_id: events.OfferId | None = None
+    transfer_id: events.TransferId | None = None
+    packet_id: events.PacketId | None = None
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,7 +47,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     served_by: ClassVar[str] = "router"
 
     command_id: Token
-    issued_at: Instant
+    issued_at: events.Instant
     actor: Actor
     expected: Expected | None = None
 
@@ -70,13 +55,13 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class ConversationCommand(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A command about one conversation."""
 
-    conversation: ConversationId
+    conversation: events.ConversationId
 
 
 class KnownHandle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A phone number in E.164 or an e-mail address, and whether the shop has verified it."""
 
-    kind: HandleKind
+    kind: events.HandleKind
     value: ShortText
     verified: bool = False
 
@@ -109,21 +94,21 @@ class SetStatus(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The agent is available, away, or signs out."""
 
     verb = "set_status"
-    status: AgentStatus
+    status: events.AgentStatus
 
 
 class AcceptOffer(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The agent takes the contact that was offered."""
 
     verb = "accept_offer"
-    offer_id: OfferId
+    offer_id: events.OfferId
 
 
 class RejectOffer(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The agent refuses the contact that was offered."""
 
     verb = "reject_offer"
-    offer_id: OfferId
+    offer_id: events.OfferId
     reason: FactName | None = None
 
 
@@ -133,16 +118,16 @@ class RecordFact(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_
     verb = "record_fact"
     fact: FactName
     value: ShortText
-    contact_id: ContactId | None = None
+    contact_id: events.ContactId | None = None
 
 
 class CorrectFact(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The agent replaces a fact's value; the old one stays in the ledger."""
 
     verb = "correct_fact"
-    fact_id: FactId
+    fact_id: events.FactId
     value: ShortText
-    contact_id: ContactId | None = None
+    contact_id: events.ContactId | None = None
 
 
 class MakePromise(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -150,22 +135,22 @@ class MakePromise(ConversationCommand, frozen=True, kw_only=True, forbid_unknown
 
     verb = "make_promise"
     text: ShortText
-    due: Instant
+    due: events.Instant
 
 
 class KeepPromise(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The promise has been kept."""
 
     verb = "keep_promise"
-    promise_id: PromiseId
+    promise_id: events.PromiseId
 
 
 class Transfer(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The owner hands the conversation on, warm (stays owner until a colleague accepts) or cold."""
 
     verb = "transfer"
-    to: Target
-    kind: TransferKind
+    to: events.Target
+    kind: events.TransferKind
     brief: ShortText
 
 
@@ -173,14 +158,14 @@ class AcceptTransfer(ConversationCommand, frozen=True, kw_only=True, forbid_unkn
     """The colleague takes the conversation."""
 
     verb = "accept_transfer"
-    transfer_id: TransferId
+    transfer_id: events.TransferId
 
 
 class RejectTransfer(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The colleague refuses."""
 
     verb = "reject_transfer"
-    transfer_id: TransferId
+    transfer_id: events.TransferId
     reason: ShortText | None = None
 
 
@@ -188,7 +173,7 @@ class CancelTransfer(ConversationCommand, frozen=True, kw_only=True, forbid_unkn
     """The sender takes the transfer back before it is accepted."""
 
     verb = "cancel_transfer"
-    transfer_id: TransferId
+    transfer_id: events.TransferId
 
 
 class SendMessage(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -204,7 +189,7 @@ class AttemptCallback(ConversationCommand, frozen=True, kw_only=True, forbid_unk
     """The agent called back. `reached` makes her the owner."""
 
     verb = "attempt_callback"
-    callback_id: CallbackId
+    callback_id: events.CallbackId
     outcome: Literal["reached", "no_answer"]
 
 
@@ -212,7 +197,7 @@ class CloseCallback(ConversationCommand, frozen=True, kw_only=True, forbid_unkno
     """The callback ends for a stated reason."""
 
     verb = "close_callback"
-    callback_id: CallbackId
+    callback_id: events.CallbackId
     reason: ShortText
 
 
@@ -223,7 +208,7 @@ class AcknowledgeNotification(
 
     verb = "acknowledge_notification"
     served_by = "notify"
-    notification_id: NotificationId
+    notification_id: events.NotificationId
 
 
 class WrapUp(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -233,7 +218,7 @@ class WrapUp(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fiel
     disposition: FactName
     summary: ShortText
     next_step: ShortText | None = None
-    contact_id: ContactId | None = None
+    contact_id: events.ContactId | None = None
 
 
 class Resolve(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,14 +8,7 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from shared.events import (
-    AnyEvent,
-    ConversationAttached,
-    ConversationId,
-    CustomerCreated,
-    CustomerId,
-    OrderChanged,
-)
+from shared import events
 from shared.events.packet import Known, Order
 from shared.memory import Memory, remember
 
@@ -23,14 +16,14 @@ from shared.memory import Memory, remember
 class Attached(msgspec.Struct, frozen=True, kw_only=True):
     """A conversation of the customer and when one of her contacts last opened or joined it."""
 
-    conversation: ConversationId
+    conversation: events.ConversationId
     last: datetime
 
 
 class Customer(msgspec.Struct, frozen=True, kw_only=True):
     """All that is known of a customer. `id` is `None` while nothing was recorded."""
 
-    id: CustomerId | None = None
+    id: events.CustomerId | None = None
     provisional: bool = True
     name: str | None = None
     salutation: str | None = None
@@ -45,18 +38,18 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True):
 UNKNOWN_CUSTOMER = Customer()
 
 
-def evolve(customer: Customer, sequence: int, event: AnyEvent) -> Customer:
+def evolve(customer: Customer, sequence: int, event: events.AnyEvent) -> Customer:
     """Return the customer after one event of `cust-<id>`. It never fails; other types change nothing but memory."""
     changed = replace(customer, sequence=sequence, seen=remember(customer.seen, sequence, event))
     match event:
-        case CustomerCreated():
+        case events.CustomerCreated():
             return _created(changed, event)
-        case OrderChanged(personal=personal) if personal is not None:
+        case events.OrderChanged(personal=personal) if personal is not None:
             order = Order(
                 number=personal.number, status=event.open.status, description=personal.description
             )
             return replace(changed, orders={**changed.orders, order.number: order})
-        case ConversationAttached():
+        case events.ConversationAttached():
             others = (
                 each
                 for each in changed.conversations
@@ -68,14 +61,16 @@ def evolve(customer: Customer, sequence: int, event: AnyEvent) -> Customer:
             return changed
 
 
-def fold(events: Iterable[tuple[int, AnyEvent]], start: Customer = UNKNOWN_CUSTOMER) -> Customer:
+def fold(
+    history: Iterable[tuple[int, events.AnyEvent]], start: Customer = UNKNOWN_CUSTOMER
+) -> Customer:
     """Return the customer after (sequence, event) pairs in ledger order."""
-    for sequence, event in events:
+    for sequence, event in history:
         start = evolve(start, sequence, event)
     return start
 
 
-def _created(customer: Customer, event: CustomerCreated) -> Customer:
+def _created(customer: Customer, event: events.CustomerCreated) -> Customer:
     """A second creation is the registration of a provisional customer: the handles known before stay hers."""
     personal = event.personal
     handles = [

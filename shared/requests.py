@@ -6,16 +6,9 @@ from datetime import datetime
 
 import msgspec
 
+from shared import errors
 from shared.codec import UNREADABLE
 from shared.commands import COMMANDS, REMEMBERED, SKEW, Command
-from shared.errors import (
-    AgentUnknown,
-    CommandForbidden,
-    CommandTooNew,
-    CommandTooOld,
-    CommandUnknown,
-    CommandUnreadable,
-)
 from shared.events import AgentId
 from shared.ids import body_sha256
 from shared.policy import Policy
@@ -30,17 +23,17 @@ def read_command(verb: str, body: bytes, now: datetime) -> Command:
     """
     kind = COMMANDS.get(verb)
     if kind is None:
-        raise CommandUnknown(command=verb)
+        raise errors.CommandUnknown(command=verb)
     if len(body) > COMMAND_MAX_BYTES:
-        raise CommandUnreadable("the command is too large", limit_bytes=COMMAND_MAX_BYTES)
+        raise errors.CommandUnreadable("the command is too large", limit_bytes=COMMAND_MAX_BYTES)
     try:
         command = msgspec.json.decode(body, type=kind)
     except UNREADABLE as error:
-        raise CommandUnreadable(f"the body is not a valid {verb}: {error}") from None
+        raise errors.CommandUnreadable(f"the body is not a valid {verb}: {error}") from None
     if now - command.issued_at > REMEMBERED:
-        raise CommandTooOld(command_id=command.command_id)
+        raise errors.CommandTooOld(command_id=command.command_id)
     if command.issued_at - now > SKEW:
-        raise CommandTooNew(command_id=command.command_id)
+        raise errors.CommandTooNew(command_id=command.command_id)
     return command
 
 
@@ -53,7 +46,7 @@ def agent_of(policy: Policy, actor: str) -> AgentId:
     """Return the agent who gives a command. Raises: CommandForbidden for services, AgentUnknown."""
     kind, _, name = actor.partition(":")
     if kind != "agent":
-        raise CommandForbidden(actor=actor)
+        raise errors.CommandForbidden(actor=actor)
     if name not in policy.agents:
-        raise AgentUnknown(agent=name)
+        raise errors.AgentUnknown(agent=name)
     return AgentId(name)

@@ -22,12 +22,11 @@ from faststream.middlewares import BaseMiddleware
 from faststream.nats import JStream, NatsBroker, PullSub
 from typing_extensions import override
 
-from shared import logs, settings
+from shared import errors, logs, settings
 from shared.bus import Bus, connection_options, first_connection
 from shared.bus.storing import REFUSED_FOR_GOOD
 from shared.codec import Codec
 from shared.commands import Problem, Refused
-from shared.errors import AnswerTooLarge, BusUnavailable, JetStreamRefused, TellonceError
 from shared.events import AnyEvent
 from shared.settings import Settings
 from shared.streams import Consumer
@@ -107,7 +106,7 @@ async def connected(chosen: Settings, name: str, stop: asyncio.Event) -> AsyncIt
     try:
         yield Connected(broker, Bus.of(client))
         if client.is_closed:
-            raise BusUnavailable
+            raise errors.BusUnavailable
     finally:
         # Draining and closing wait for ever when the server is gone.
         for leave in (broker.stop, client.close):
@@ -128,7 +127,7 @@ def main(name: str, run: Callable[[Settings, asyncio.Event], Awaitable[None]]) -
 
     try:
         asyncio.run(serve())
-    except TellonceError as error:
+    except errors.TellonceError as error:
         # The code says it all; a traceback would only repeat it.
         log.error("service_failed", service=name, code=error.code, **error.details)  # noqa: TRY400
         return 1
@@ -225,7 +224,7 @@ async def _outcome(
     except Later as later:
         log.info("delivery_postponed", reason=later.reason, delay_seconds=later.delay_seconds)
         delay_seconds = later.delay_seconds
-    except TellonceError as error:
+    except errors.TellonceError as error:
         if _for_good(error):
             log.error("delivery_dead_lettered", code=error.code, **error.details)  # noqa: TRY400
             return partial(msg.reject)
@@ -244,9 +243,9 @@ async def _outcome(
     return partial(msg.nack, delay=delay_seconds)
 
 
-def _for_good(error: TellonceError) -> bool:
+def _for_good(error: errors.TellonceError) -> bool:
     """Tell whether the delivery will never be done. A stream's codes are many, and a lost delivery is for ever."""
-    if isinstance(error, JetStreamRefused):
+    if isinstance(error, errors.JetStreamRefused):
         return error.details.get("err_code") in REFUSED_FOR_GOOD
     return not error.retryable
 
@@ -303,7 +302,7 @@ async def answered(ask: Callable[[], Awaitable[Any]], subject: str, max_bytes: i
     """Return the reply of `ask` as JSON bytes, or the refusal it raised; one beyond `max_bytes` is a refusal too."""
     try:
         return _body(await ask(), max_bytes)
-    except TellonceError as error:
+    except errors.TellonceError as error:
         log.info("request_refused", subject=subject, code=error.code, **error.details)
         return msgspec.json.encode(refusal(error))
     except Exception:
@@ -317,11 +316,11 @@ async def answered(ask: Callable[[], Awaitable[Any]], subject: str, max_bytes: i
 def _body(reply: object, max_bytes: int) -> bytes:
     body = reply if isinstance(reply, bytes) else msgspec.json.encode(reply)
     if len(body) > max_bytes:
-        raise AnswerTooLarge(answer_bytes=len(body), max_bytes=max_bytes)
+        raise errors.AnswerTooLarge(answer_bytes=len(body), max_bytes=max_bytes)
     return body
 
 
-def refusal(error: TellonceError) -> Refused:
+def refusal(error: errors.TellonceError) -> Refused:
     """Return a refusal as commands and queries answer it."""
     return Refused(
         error=Problem(

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Sequence
 
 from services.history.store import Session
-from shared.errors import EventTypeUnknown, NotAnEvent, TellonceError
+from shared import errors
 from shared.ledger import LedgerReader, Recorded
 from shared.tasks import end
 
@@ -31,7 +31,7 @@ async def followed(
             for first in range(0, len(batch), batch_max):
                 yield batch[first : first + batch_max]
                 after = batch[first : first + batch_max][-1].sequence
-    except (EventTypeUnknown, NotAnEvent):
+    except (errors.EventTypeUnknown, errors.NotAnEvent):
         while (recorded := await ledger.get(after + 1)) is not None:
             after += 1
             yield [recorded]
@@ -83,6 +83,6 @@ async def with_heartbeats(
     finally:
         if pending is not None and not pending.done():
             pending.cancel()
-            with contextlib.suppress(asyncio.CancelledError, TellonceError):
+            with contextlib.suppress(asyncio.CancelledError, errors.TellonceError):
                 await pending
         await source.aclose()

@@ -21,7 +21,7 @@ from services.history.positions import Positions
 from services.history.projection import FenceLost, Projection
 from services.history.rebuild import upgrade
 from services.history.store import Session, owner_session
-from shared.errors import EventTypeUnknown, NotAnEvent, StreamDrift, TellonceError
+from shared import errors
 from shared.ledger import LedgerReader
 
 STANDBY_DELAY_SECONDS = 0.2
@@ -70,13 +70,13 @@ class Projector:
                 await self._own_and_project()
             except FenceLost:
                 log.warning("projector_replaced")
-            except (EventTypeUnknown, NotAnEvent, StreamDrift) as error:
+            except (errors.EventTypeUnknown, errors.NotAnEvent, errors.StreamDrift) as error:
                 await self._halt(error.code, error.details)
                 delay_seconds = HALTED_DELAY_SECONDS
             except GenerationNewer:
                 await self._halt("history.generation_newer", {"version": VERSION})
                 delay_seconds = HALTED_DELAY_SECONDS
-            except TellonceError as error:
+            except errors.TellonceError as error:
                 log.warning("projector_interrupted", code=error.code, **error.details)
             except Exception:
                 log.exception("projector_failed")
@@ -88,7 +88,7 @@ class Projector:
         """Say that the projection stands still and why; it is ready again only once it has moved on."""
         log.error("projector_halted", code=code, **details)
         self._halted = True
-        with contextlib.suppress(TellonceError):
+        with contextlib.suppress(errors.TellonceError):
             await self._readiness.not_ready()
 
     async def _own_and_project(self) -> None:

@@ -48,7 +48,7 @@ from services.history.domain.views import (
     handle_digest,
 )
 from services.history.store import Session
-from shared.errors import AgentUnknown, ConversationUnknown, CustomerUnknown
+from shared import errors
 from shared.policy import Policy
 
 Line = TypeVar("Line", bound=msgspec.Struct)
@@ -134,7 +134,7 @@ class Reader:
         if asked.agent is not None:
             agent = self._policy.agents.get(asked.agent)
             if agent is None:
-                raise AgentUnknown(agent=asked.agent)
+                raise errors.AgentUnknown(agent=asked.agent)
             queues = list(agent.queues)
         offered = await self._session.fetch(
             "inbox_offered", self._tenant, asked.agent, asked.queue, self._rows_max
@@ -184,13 +184,13 @@ class Reader:
     async def _known_conversation(self, conversation: str | None) -> Mapping[str, Any]:
         row = await self._session.fetch_one("conversation", self._tenant, conversation)
         if row is None:
-            raise ConversationUnknown(conversation=conversation)
+            raise errors.ConversationUnknown(conversation=conversation)
         return row
 
     async def _known_customer(self, customer: str | None) -> Mapping[str, Any]:
         row = await self._session.fetch_one("customer", self._tenant, customer)
         if row is None:
-            raise CustomerUnknown(customer=customer)
+            raise errors.CustomerUnknown(customer=customer)
         return row
 
 

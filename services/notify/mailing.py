@@ -23,9 +23,9 @@ from services.notify.domain.decisions import EMAIL, notification_id
 from services.notify.domain.outcomes import Outcome, OutcomeEvent, outcome_event, outcome_of
 from services.notify.domain.state import Notification
 from services.notify.store import Decided, NotificationStore
+from shared import events
 from shared.clock import Clock
 from shared.contact_log import ContactLog
-from shared.events import AnyEvent, MessageId, MessageRequested
 from shared.policy import Policies
 from shared.serving import Later
 
@@ -73,17 +73,19 @@ class Mailing:
         self._reports = reports
         self._policies = policies
         self._clock = clock
-        self._seen: OrderedDict[MessageId, Outcome] = OrderedDict()
+        self._seen: OrderedDict[events.MessageId, Outcome] = OrderedDict()
 
-    async def on_event(self, event: AnyEvent, attempt: int) -> None:
+    async def on_event(self, event: events.AnyEvent, attempt: int) -> None:
         """Handle one ledger event; all but `message.requested` is nothing to us.
 
         `attempt`: 1 for the first delivery. Raises: Later, and what the ledger, the bus and the policy raise.
         """
-        if isinstance(event, MessageRequested) and event.conversation is not None:
+        if isinstance(event, events.MessageRequested) and event.conversation is not None:
             await self._send(event, self._intent(event), attempt)
 
-    async def _send(self, event: MessageRequested, intent: IntendMessage, attempt: int) -> None:
+    async def _send(
+        self, event: events.MessageRequested, intent: IntendMessage, attempt: int
+    ) -> None:
         state = await self.store.load(intent.tenant, intent.conversation)
         known = state.by_id.get(notification_id(intent))
         if known is not None:
@@ -100,7 +102,7 @@ class Mailing:
                 raise Later(_delay_seconds(attempt), error.reason) from error
             await self._give_up(event, intent, error.reason)
 
-    def _render(self, event: MessageRequested) -> Mail:
+    def _render(self, event: events.MessageRequested) -> Mail:
         """Raises: Unsendable, also for what nobody foresaw: the next try would fail the same way, for ever."""
         account = self._policies.of(event.tenant).account(EMAIL, event.open.account)
         try:
@@ -112,7 +114,7 @@ class Mailing:
             raise Unsendable("unrenderable") from error
 
     async def _hand_over_once(
-        self, event: MessageRequested, intent: IntendMessage, transaction: Transaction
+        self, event: events.MessageRequested, intent: IntendMessage, transaction: Transaction
     ) -> Notification:
         """Append the intent; hand the mail over only if it was not there before us."""
         decided = await self.store.decide(intent)
@@ -120,14 +122,16 @@ class Mailing:
             self._remember(event.open.message_id, await _hand_over(transaction))
         return _intended(decided, intent)
 
-    async def _give_up(self, event: MessageRequested, intent: IntendMessage, reason: str) -> None:
+    async def _give_up(
+        self, event: events.MessageRequested, intent: IntendMessage, reason: str
+    ) -> None:
         """Close the door with the intent first: after a failure was reported nothing may leave any more."""
         decided = await self.store.decide(intent)
         if decided.events:
             self._remember(event.open.message_id, Outcome(kind="failed", reason=reason))
         await self._settle(event, _intended(decided, intent))
 
-    async def _settle(self, event: MessageRequested, intent: Notification) -> None:
+    async def _settle(self, event: events.MessageRequested, intent: Notification) -> None:
         """Record and report how it ended, as far as anybody knows. Repeating it changes nothing."""
         outcome = outcome_of(intent, self._seen.get(event.open.message_id))
         at = intent.requested
@@ -142,7 +146,7 @@ class Mailing:
             reason=outcome.reason,
         )
 
-    async def _record_sent(self, event: MessageRequested, intent: Notification) -> datetime:
+    async def _record_sent(self, event: events.MessageRequested, intent: Notification) -> datetime:
         """Return when the hand-over was recorded; it is recorded now if it was not."""
         if intent.sent is not None:
             return intent.sent
@@ -150,17 +154,17 @@ class Mailing:
         decided = await self.store.decide(record)
         return decided.state.by_id[intent.id].sent or intent.requested
 
-    def _intent(self, event: MessageRequested) -> IntendMessage:
+    def _intent(self, event: events.MessageRequested) -> IntendMessage:
         return IntendMessage(
             **self._origin(event),
             message_id=event.open.message_id,
             traceparent=_trace_of_this_try(event),
         )
 
-    def _origin(self, event: MessageRequested) -> dict[str, Any]:
+    def _origin(self, event: events.MessageRequested) -> dict[str, Any]:
         return origin(event, self._clock.now())
 
-    def _remember(self, message_id: MessageId, outcome: Outcome) -> None:
+    def _remember(self, message_id: events.MessageId, outcome: Outcome) -> None:
         """Keep what only this process knows until the ledger has it."""
         self._seen[message_id] = outcome
         while len(self._seen) > REMEMBERED_OUTCOMES:
@@ -178,7 +182,7 @@ async def _hand_over(transaction: Transaction) -> Outcome:
     return Outcome(kind="sent")
 
 
-def _trace_of_this_try(event: MessageRequested) -> str:
+def _trace_of_this_try(event: events.MessageRequested) -> str:
     """Return a W3C trace context (version 00): the trace is the message's, the span is new."""
     trace = hashlib.sha256(event.id.encode()).hexdigest()[:32]
     return f"00-{trace}-{secrets.token_hex(8)}-00"

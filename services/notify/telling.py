@@ -23,15 +23,8 @@ from services.notify.domain.occasions import (
 from services.notify.domain.people import escalates_to
 from services.notify.domain.state import Notification
 from services.notify.store import Decided, NotificationStore
+from shared import events
 from shared.clock import Clock
-from shared.events import (
-    AnyEvent,
-    ConversationId,
-    NotificationEvent,
-    NotificationId,
-    NotificationRequested,
-    PacketId,
-)
 from shared.policy import Policies
 from shared.serving import Later
 from shared.timers import Timer, Timers
@@ -57,7 +50,7 @@ class Telling:
         self._policies = policies
         self._clock = clock
 
-    async def on_event(self, event: AnyEvent) -> None:
+    async def on_event(self, event: events.AnyEvent) -> None:
         """Handle one ledger event: a new request, a new owner, work on either; any other is nothing to us.
 
         Raises: what the ledger, the bus and the policy raise; handled again, it goes on where it stopped.
@@ -66,7 +59,7 @@ class Telling:
         if command is None:
             return
         decided = await self.store.decide(command, self._arm)
-        packet_id: PacketId | None = getattr(event.open, "packet_id", None)
+        packet_id: events.PacketId | None = getattr(event.open, "packet_id", None)
         for each in decided.state.about(event.id):
             if each.transport == SCREEN and each.sent is None:
                 await self._screens.show(event.tenant, _message(command, each, packet_id=packet_id))
@@ -78,9 +71,9 @@ class Telling:
 
         Raises: Later once, when the notification is not there (its append may still be under way).
         """
-        conversation = ConversationId(timer.aggregate.removeprefix("notif-"))
+        conversation = events.ConversationId(timer.aggregate.removeprefix("notif-"))
         state = await self.store.load(timer.tenant, conversation, leader=True)
-        known = state.by_id.get(NotificationId(timer.id))
+        known = state.by_id.get(events.NotificationId(timer.id))
         if known is None:
             if attempt == 1:
                 raise Later(ASK_AGAIN_SECONDS, "notification_absent")
@@ -112,7 +105,7 @@ class Telling:
             message = _message(command, known, escalated=known.escalated_to)
             await self._screens.show(command.tenant, message)
 
-    async def _command(self, event: AnyEvent) -> OnOccasion | None:
+    async def _command(self, event: events.AnyEvent) -> OnOccasion | None:
         if event.conversation is None:
             return None
         before = NOTHING_BEFORE
@@ -124,10 +117,10 @@ class Telling:
     def _deadline(self, tenant: str, now: datetime) -> datetime:
         return now + timedelta(seconds=self._policies.of(tenant).times.notification_seconds)
 
-    async def _arm(self, events: Sequence[NotificationEvent]) -> None:
+    async def _arm(self, decided: Sequence[events.NotificationEvent]) -> None:
         """Arm the escalation of what is about to be requested; an orphan asks and is answered no."""
-        for event in events:
-            if isinstance(event, NotificationRequested) and event.open.escalates is not None:
+        for event in decided:
+            if isinstance(event, events.NotificationRequested) and event.open.escalates is not None:
                 await self._timers.arm(
                     event.tenant,
                     event.aggregate,
@@ -141,7 +134,7 @@ def _message(
     command: AnyCommand,
     notification: Notification,
     *,
-    packet_id: PacketId | None = None,
+    packet_id: events.PacketId | None = None,
     escalated: str | None = None,
 ) -> ScreenMessage:
     return ScreenMessage(

@@ -10,10 +10,10 @@ from services.router.domain.agent import Agent
 from services.router.domain.decide import OFFER_EXPIRY, TRANSFER_EXPIRY
 from services.router.domain.decision import Case
 from services.router.store import Store
+from shared import events
 from shared.clock import Clock
 from shared.conversation import Conversation
 from shared.errors import SettingInvalid
-from shared.events import AgentId, AnyEvent, ContactOffered, ConversationId, TransferRequested
 from shared.policy import Policies
 from shared.timers import Timers
 
@@ -51,10 +51,10 @@ class Clerk:
     async def case(
         self,
         tenant: str,
-        conversation_id: ConversationId,
+        conversation_id: events.ConversationId,
         *,
         leader: bool = False,
-        asked: Sequence[AgentId] = (),
+        asked: Sequence[events.AgentId] = (),
     ) -> Case:
         """Load a conversation, its customer, and the agents who own it, are asked, or hand it on."""
         conversation = await self.store.conversation(tenant, conversation_id, leader=leader)
@@ -65,8 +65,13 @@ class Clerk:
         return Case(conversation=conversation, customer=customer, agents=agents)
 
     async def agents_of(
-        self, tenant: str, it: Conversation, others: Sequence[AgentId] = (), *, leader: bool = False
-    ) -> dict[AgentId, Agent]:
+        self,
+        tenant: str,
+        it: Conversation,
+        others: Sequence[events.AgentId] = (),
+        *,
+        leader: bool = False,
+    ) -> dict[events.AgentId, Agent]:
         """Load everybody who has to do with a conversation.
 
         Who owns it or is asked holds a slot: where a lagging replica does not show that yet, the leader is asked,
@@ -82,7 +87,7 @@ class Clerk:
         self,
         tenant: str,
         load: Callable[[bool], Awaitable[Case]],
-        decide: Callable[[Case], list[AnyEvent]],
+        decide: Callable[[Case], list[events.AnyEvent]],
         *,
         confirm: bool = True,
     ) -> None:
@@ -92,26 +97,26 @@ class Clerk:
         Raises: the refusal; LedgerConflict, LedgerUnavailable.
         """
 
-        async def prepare(events: Sequence[AnyEvent]) -> None:
-            await self._arm(tenant, events)
+        async def prepare(decided: Sequence[events.AnyEvent]) -> None:
+            await self._arm(tenant, decided)
 
-        events = await self.store.change(tenant, load, decide, prepare, confirm=confirm)
-        if events:
+        decided = await self.store.change(tenant, load, decide, prepare, confirm=confirm)
+        if decided:
             log.info(
                 "decision_recorded",
-                cause=events[0].causation or events[0].id,
-                types=[event.type for event in events],
+                cause=decided[0].causation or decided[0].id,
+                types=[event.type for event in decided],
                 conversation=next(
-                    (each.conversation for each in events if each.conversation), None
+                    (each.conversation for each in decided if each.conversation), None
                 ),
             )
 
-    async def _arm(self, tenant: str, events: Sequence[AnyEvent]) -> None:
-        for event in events:
-            if isinstance(event, ContactOffered):
+    async def _arm(self, tenant: str, decided: Sequence[events.AnyEvent]) -> None:
+        for event in decided:
+            if isinstance(event, events.ContactOffered):
                 kind, key = OFFER_EXPIRY, event.open.offer_id
                 await self._timers.arm(tenant, event.aggregate, kind, key, event.open.expires)
-            elif isinstance(event, TransferRequested):
+            elif isinstance(event, events.TransferRequested):
                 kind, name = TRANSFER_EXPIRY, event.open.transfer_id
                 await self._timers.arm(tenant, event.aggregate, kind, name, event.open.expires)
 

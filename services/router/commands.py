@@ -10,17 +10,15 @@ from services.router.domain.agent import Agent
 from services.router.domain.decide import decide
 from services.router.domain.decision import Case, Decision, Stamp
 from services.router.domain.identify import Looked, lookup_token
-from shared import subjects
+from shared import errors, events, subjects
 from shared.commands import Command, ConversationCommand, Done, RegisterCustomer
 from shared.conversation import Conversation
-from shared.errors import CommandUnreadable, ConversationUnknown, TellonceError
-from shared.events import AgentId, AnyEvent, CustomerId, Handle, HandleKind
 from shared.ids import scoped_id
 from shared.memory import Memory, Seen, recall
 from shared.requests import read_command, sha256_of
 
 
-class _Repeated(TellonceError):
+class _Repeated(errors.TellonceError):
     """Internal: this command was carried out before. It leaves this file as the reply of that time."""
 
     code = "command.repeated"
@@ -47,7 +45,7 @@ class Commands:
         now = clerk.clock.now()
         command = read_command(verb, body, now)
         if not subjects.is_token(_actor(command)):
-            raise CommandUnreadable("the actor is no name")
+            raise errors.CommandUnreadable("the actor is no name")
         stamp = Stamp(
             tenant=tenant,
             cause=command.command_id,
@@ -66,7 +64,7 @@ class Commands:
         async def load(leader: bool) -> Case:
             return await self._case(command, stamp, leader=leader)
 
-        def judge(case: Case) -> list[AnyEvent]:
+        def judge(case: Case) -> list[events.AnyEvent]:
             _refuse_repeated(_memory(case, command), stamp)
             return decide(case, command, stamp)
 
@@ -90,21 +88,23 @@ class Commands:
         if not isinstance(command, ConversationCommand):
             return Case(agents=await store.agents(stamp.tenant, [actor], leader=leader))
         if not subjects.is_token(subjects.conversation(command.conversation)):
-            raise ConversationUnknown()
+            raise errors.ConversationUnknown()
         case = await self._clerk.case(stamp.tenant, command.conversation, leader=leader)
         mine = await store.agents(stamp.tenant, [actor], leader=leader)
         return replace(case, agents={**mine, **case.agents})
 
     async def _register(self, command: RegisterCustomer, stamp: Stamp) -> Done:
-        own_id = CustomerId(scoped_id("customer", stamp.tenant, command.command_id))
+        own_id = events.CustomerId(scoped_id("customer", stamp.tenant, command.command_id))
         customer_id = own_id
         key = self._clerk.lookup_key(stamp.tenant)
         handles = [
-            Handle(kind=each.kind, value=normalised(each.kind, each.value), verified=each.verified)
+            events.Handle(
+                kind=each.kind, value=normalised(each.kind, each.value), verified=each.verified
+            )
             for each in command.handles
         ]
         if not all(each.value for each in handles):
-            raise CommandUnreadable("a handle is no phone number and no address")
+            raise errors.CommandUnreadable("a handle is no phone number and no address")
         looked: list[Looked] = []
 
         async def load(leader: bool) -> Case:
@@ -122,7 +122,7 @@ class Commands:
             customer = await self._clerk.store.customer(stamp.tenant, customer_id, leader=leader)
             return Case(customer=customer, identities={each.hash: each.identity for each in looked})
 
-        def judge(case: Case) -> list[AnyEvent]:
+        def judge(case: Case) -> list[events.AnyEvent]:
             _refuse_repeated(case.customer.seen, stamp)
             decision = Decision(case, stamp)
             people.register_customer(decision, customer_id, command, looked)
@@ -136,7 +136,7 @@ class Commands:
         return _done(customer.seen.get(command.command_id), customer.sequence)
 
 
-def normalised(kind: HandleKind, value: str) -> str:
+def normalised(kind: events.HandleKind, value: str) -> str:
     """Return a handle as channels report it: a phone number without blanks, an address in lower case."""
     if kind == "phone":
         return "".join(character for character in value if character in "+0123456789")
@@ -150,8 +150,8 @@ def _memory(case: Case, command: Command) -> Memory:
     return case.agent(_actor(command)).seen
 
 
-def _actor(command: Command) -> AgentId:
-    return AgentId(command.actor.partition(":")[2])
+def _actor(command: Command) -> events.AgentId:
+    return events.AgentId(command.actor.partition(":")[2])
 
 
 def _refuse_repeated(memory: Memory, stamp: Stamp) -> None:
@@ -162,5 +162,7 @@ def _refuse_repeated(memory: Memory, stamp: Stamp) -> None:
 
 def _done(seen: Seen | None, sequence: int) -> Done:
     """Return the reply; `sequence` is the position when nothing had to be changed."""
-    events = list(seen.events) if seen else []
-    return Done(events=events, position=max((each.sequence for each in events), default=sequence))
+    summaries = list(seen.events) if seen else []
+    return Done(
+        events=summaries, position=max((each.sequence for each in summaries), default=sequence)
+    )

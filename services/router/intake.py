@@ -22,21 +22,10 @@ from services.router.domain.identify import (
     identifies,
     lookup_token,
 )
-from shared import subjects
+from shared import events, subjects
 from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.customer import UNKNOWN_CUSTOMER, Customer
 from shared.errors import LedgerConflict, NotAnEvent
-from shared.events import (
-    AnyEvent,
-    ContactEvent,
-    ConversationId,
-    CustomerId,
-    Handle,
-    InboundEvent,
-    MessageReceived,
-    OutcomeEvent,
-    PayloadQuarantined,
-)
 from shared.policy import Policy
 
 CONVERSATIONS_CONSIDERED = 8
@@ -62,27 +51,27 @@ class Intake:
         self._history = history
         self._window = window
 
-    async def take(self, event: AnyEvent) -> None:
+    async def take(self, event: events.AnyEvent) -> None:
         """Decide a contact event. Raises: NotAnEvent for other events, LedgerUnavailable, ViewUnavailable."""
-        if isinstance(event, PayloadQuarantined):
+        if isinstance(event, events.PayloadQuarantined):
             await self._quarantine(event)
-        elif isinstance(event, OutcomeEvent):
+        elif isinstance(event, events.OutcomeEvent):
             await self._outcome(event)
-        elif isinstance(event, InboundEvent):
+        elif isinstance(event, events.InboundEvent):
             await self._inbound(event)
         else:
             raise NotAnEvent(type=event.type)
 
     # -- customers ------------------------------------------------------------------------------------
 
-    async def _inbound(self, event: InboundEvent) -> None:
+    async def _inbound(self, event: events.InboundEvent) -> None:
         stamp = self._stamp(event)
         looking = _Looking(self._clerk, stamp, event)
         if await looking.seen_before() or await self._recorded_long_ago(event):
             log.info("contact_event_repeated", event_id=event.id)
             return
 
-        def judge(case: Case) -> list[AnyEvent]:
+        def judge(case: Case) -> list[events.AnyEvent]:
             if looking.seen:
                 return []
             decision = Decision(case, stamp)
@@ -92,7 +81,7 @@ class Intake:
 
         await self._clerk.change(event.tenant, looking.load, judge)
 
-    async def _recorded_long_ago(self, event: InboundEvent) -> bool:
+    async def _recorded_long_ago(self, event: events.InboundEvent) -> bool:
         """Ask history about events that the streams may have forgotten: old ones, and all without a signed time."""
         age = (
             None
@@ -104,7 +93,7 @@ class Intake:
         position = await self._clerk.store.position()
         return await self._history.known(event.tenant, event.id, position)
 
-    def _stamp(self, event: ContactEvent) -> Stamp:
+    def _stamp(self, event: events.ContactEvent) -> Stamp:
         policy = self._clerk.policies.of(event.tenant)
         return Stamp(
             tenant=event.tenant,
@@ -121,7 +110,7 @@ class Intake:
 
     # -- outcomes and quarantine ------------------------------------------------------------------------
 
-    async def _outcome(self, event: OutcomeEvent) -> None:
+    async def _outcome(self, event: events.OutcomeEvent) -> None:
         """Record what became of a message to the customer, once."""
         if event.conversation is None:
             raise NotAnEvent(type=event.type)
@@ -130,7 +119,7 @@ class Intake:
         async def load(leader: bool) -> Case:
             return await self._clerk.case(event.tenant, conversation_id, leader=leader)
 
-        def judge(case: Case) -> list[AnyEvent]:
+        def judge(case: Case) -> list[events.AnyEvent]:
             message = case.conversation.outbound.get(event.open.message_id)
             if message is None or message.status != "requested":
                 return []
@@ -140,7 +129,7 @@ class Intake:
 
         await self._clerk.change(event.tenant, load, judge)
 
-    async def _quarantine(self, event: PayloadQuarantined) -> None:
+    async def _quarantine(self, event: events.PayloadQuarantined) -> None:
         """Record that a delivery could not be read, on its account, once."""
         aggregate = subjects.channel_account(event.open.channel, event.open.account)
         position = await self._clerk.store.position()
@@ -163,7 +152,7 @@ class Intake:
 class _Looking:
     """Finds what one contact event concerns: who it is, and where it belongs."""
 
-    def __init__(self, clerk: Clerk, stamp: Stamp, event: InboundEvent) -> None:
+    def __init__(self, clerk: Clerk, stamp: Stamp, event: events.InboundEvent) -> None:
         self._clerk = clerk
         self._stamp = stamp
         self._event = event
@@ -218,7 +207,7 @@ class _Looking:
             found.append(Looked(handle, token, identity))
         return found
 
-    async def _customer(self, customer_id: CustomerId | None, leader: bool) -> Customer:
+    async def _customer(self, customer_id: events.CustomerId | None, leader: bool) -> Customer:
         if customer_id is None:
             return UNKNOWN_CUSTOMER
         tenant = self._stamp.tenant
@@ -241,15 +230,18 @@ class _Looking:
         found = await self._clerk.store.known_conversation(tenant, named, leader=leader)
         return found if found.id is not None else None
 
-    def _named(self) -> ConversationId | None:
-        if isinstance(self._event, MessageReceived) and self._event.open.in_reply_to is not None:
+    def _named(self) -> events.ConversationId | None:
+        if (
+            isinstance(self._event, events.MessageReceived)
+            and self._event.open.in_reply_to is not None
+        ):
             return self._event.open.in_reply_to
         return conversation_behind(self.looked)
 
 
-def handles_of(policy: Policy, event: InboundEvent) -> list[Handle]:
+def handles_of(policy: Policy, event: events.InboundEvent) -> list[events.Handle]:
     """Return the handles of a contact; where nothing says who it is, the contact itself is its reference."""
     handles = list(event.personal.handles) if event.personal else []
     if any(each.kind == "reference" or identifies(policy, each) for each in handles):
         return handles
-    return [Handle(kind="reference", value=event.open.contact_id), *handles]
+    return [events.Handle(kind="reference", value=event.open.contact_id), *handles]

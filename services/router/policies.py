@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from services.router.clerk import Clerk
 from services.router.domain.decision import SOURCE
-from shared import subjects
+from shared import events, subjects
 from shared.errors import LedgerConflict
-from shared.events import Data, EventId, Nothing, PolicyApplied, PolicyAppliedOpen
 from shared.events.envelope import DATA_SCHEMA
 from shared.ids import decision_event_id
 
@@ -20,9 +19,9 @@ async def apply_policy(clerk: Clerk, tenant: str) -> None:
         return
     cause = f"{version}:{journal.sequence}"
     now = clerk.clock.now()
-    event = PolicyApplied(
+    event = events.PolicyApplied(
         specversion="1.0",
-        id=EventId(decision_event_id(tenant, subjects.POLICY, cause, 0)),
+        id=events.EventId(decision_event_id(tenant, subjects.POLICY, cause, 0)),
         source=SOURCE,
         occurred=now,
         recorded=now,
@@ -32,7 +31,7 @@ async def apply_policy(clerk: Clerk, tenant: str) -> None:
         tenant=tenant,
         actor="service:router",
         causation=cause,
-        data=Data(open=PolicyAppliedOpen(version=version), personal=Nothing()),
+        data=events.Data(open=events.PolicyAppliedOpen(version=version), personal=events.Nothing()),
     )
     try:
         await clerk.store.record(tenant, subjects.POLICY, journal.sequence, event)

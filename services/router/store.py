@@ -18,11 +18,10 @@ from services.router.domain.decision import Case
 from services.router.domain.identity import UNCLAIMED, Identity
 from shared import conversation as conversations
 from shared import customer as customers
-from shared import subjects
+from shared import events, subjects
 from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.customer import UNKNOWN_CUSTOMER, Customer
 from shared.errors import LedgerConflict, TellonceError
-from shared.events import AgentId, AnyEvent, ContextPackaged, ConversationId, CustomerId
 from shared.ledger import Guard, Ledger, Write
 from shared.memory import Memory, remember
 
@@ -43,7 +42,7 @@ EMPTY_JOURNAL = Journal()
 State = TypeVar("State", Conversation, Customer, Agent, Identity, Journal)
 
 
-def _noted(journal: Journal, sequence: int, event: AnyEvent) -> Journal:
+def _noted(journal: Journal, sequence: int, event: events.AnyEvent) -> Journal:
     return Journal(seen=remember(journal.seen, sequence, event), sequence=sequence)
 
 
@@ -59,19 +58,19 @@ class Store:
     # -- loading ------------------------------------------------------------------------------------------
 
     async def conversation(
-        self, tenant: str, conversation_id: ConversationId, *, leader: bool = False
+        self, tenant: str, conversation_id: events.ConversationId, *, leader: bool = False
     ) -> Conversation:
         aggregate = subjects.conversation(conversation_id)
         return await self._load(tenant, aggregate, NEW_CONVERSATION, conversations.evolve, leader)
 
     async def customer(
-        self, tenant: str, customer_id: CustomerId, *, leader: bool = False
+        self, tenant: str, customer_id: events.CustomerId, *, leader: bool = False
     ) -> Customer:
         aggregate = subjects.customer(customer_id)
         return await self._load(tenant, aggregate, UNKNOWN_CUSTOMER, customers.evolve, leader)
 
     async def known_conversation(
-        self, tenant: str, conversation_id: ConversationId, *, leader: bool
+        self, tenant: str, conversation_id: events.ConversationId, *, leader: bool
     ) -> Conversation:
         """Return a conversation that another aggregate names: where a replica lacks it yet, the leader is asked."""
         found = await self.conversation(tenant, conversation_id, leader=leader)
@@ -80,7 +79,7 @@ class Store:
         return await self.conversation(tenant, conversation_id, leader=True)
 
     async def known_customer(
-        self, tenant: str, customer_id: CustomerId, *, leader: bool
+        self, tenant: str, customer_id: events.CustomerId, *, leader: bool
     ) -> Customer:
         """Return a customer whom another aggregate names; see `known_conversation`."""
         found = await self.customer(tenant, customer_id, leader=leader)
@@ -89,8 +88,8 @@ class Store:
         return await self.customer(tenant, customer_id, leader=True)
 
     async def agents(
-        self, tenant: str, agent_ids: Iterable[AgentId | None], *, leader: bool = False
-    ) -> dict[AgentId, Agent]:
+        self, tenant: str, agent_ids: Iterable[events.AgentId | None], *, leader: bool = False
+    ) -> dict[events.AgentId, Agent]:
         wanted = sorted({each for each in agent_ids if each is not None})
         return {
             each: await self._load(tenant, subjects.agent(each), ABSENT, agents.evolve, leader)
@@ -106,7 +105,7 @@ class Store:
         tenant: str,
         aggregate: str,
         empty: State,
-        evolve: Callable[[State, int, AnyEvent], State],
+        evolve: Callable[[State, int, events.AnyEvent], State],
         leader: bool,
     ) -> State:
         key = (tenant, aggregate)
@@ -136,11 +135,11 @@ class Store:
         self,
         tenant: str,
         load: Callable[[bool], Awaitable[Case]],
-        decide: Callable[[Case], list[AnyEvent]],
-        prepare: Callable[[Sequence[AnyEvent]], Awaitable[None]],
+        decide: Callable[[Case], list[events.AnyEvent]],
+        prepare: Callable[[Sequence[events.AnyEvent]], Awaitable[None]],
         *,
         confirm: bool = True,
-    ) -> Sequence[AnyEvent]:
+    ) -> Sequence[events.AnyEvent]:
         """Load, decide, prepare (arm timers), append; on a conflict reload and decide again.
 
         A refusal and an empty decision append nothing, so nothing proves that they were not based on a stale
@@ -153,43 +152,43 @@ class Store:
         for attempt in range(self._retries + 1):
             case = await load(leader)
             try:
-                events = decide(case)
+                decided = decide(case)
             except TellonceError:
                 if leader or not confirm:
                     raise
                 leader = True
                 continue
-            if not events:
+            if not decided:
                 if leader or not confirm:
                     return []
                 leader = True
                 continue
-            await prepare(events)
+            await prepare(decided)
             try:
-                await self._append(tenant, case, events)
+                await self._append(tenant, case, decided)
             except LedgerConflict as conflict:
                 log.info("append_conflicted", attempt=attempt, **conflict.details)
                 leader = True
                 await asyncio.sleep(_pause_seconds(attempt))
             else:
-                return events
+                return decided
         raise LedgerConflict(retries=self._retries)
 
-    async def _append(self, tenant: str, case: Case, events: Sequence[AnyEvent]) -> None:
-        by_aggregate: dict[str, list[AnyEvent]] = {}
-        for event in events:
+    async def _append(self, tenant: str, case: Case, decided: Sequence[events.AnyEvent]) -> None:
+        by_aggregate: dict[str, list[events.AnyEvent]] = {}
+        for event in decided:
             by_aggregate.setdefault(event.aggregate, []).append(event)
         writes = [
             Write(aggregate, expected_sequence(case, aggregate), each)
             for aggregate, each in by_aggregate.items()
         ]
-        await self._ledger.append(tenant, writes, _guards(case, events, by_aggregate))
+        await self._ledger.append(tenant, writes, _guards(case, decided, by_aggregate))
 
     async def journal(self, tenant: str, aggregate: str) -> Journal:
         """Return the memory of an aggregate, read from the leader."""
         return await self._load(tenant, aggregate, EMPTY_JOURNAL, _noted, leader=True)
 
-    async def record(self, tenant: str, aggregate: str, after: int, event: AnyEvent) -> None:
+    async def record(self, tenant: str, aggregate: str, after: int, event: events.AnyEvent) -> None:
         """Append one event to a journal. Raises: LedgerConflict, LedgerUnavailable."""
         await self._ledger.append(tenant, [Write(aggregate, after, [event])])
 
@@ -203,7 +202,7 @@ def expected_sequence(case: Case, aggregate: str) -> int:
         case "cust":
             return case.customer.sequence if case.customer.id == name else 0
         case "agent":
-            return case.agent(AgentId(name)).sequence
+            return case.agent(events.AgentId(name)).sequence
         case "ident":
             return case.identity(name).sequence
         case _:
@@ -211,10 +210,12 @@ def expected_sequence(case: Case, aggregate: str) -> int:
 
 
 def _guards(
-    case: Case, events: Sequence[AnyEvent], written: dict[str, list[AnyEvent]]
+    case: Case, decided: Sequence[events.AnyEvent], written: dict[str, list[events.AnyEvent]]
 ) -> list[Guard]:
     """A packet shows the customer too: she must not have changed in between."""
-    if case.customer.id is None or not any(isinstance(each, ContextPackaged) for each in events):
+    if case.customer.id is None or not any(
+        isinstance(each, events.ContextPackaged) for each in decided
+    ):
         return []
     aggregate = subjects.customer(case.customer.id)
     return [] if aggregate in written else [Guard(aggregate, case.customer.sequence)]

@@ -20,6 +20,7 @@ import nats.micro
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from shared import errors
 from shared.bus import storing
 from shared.bus.connection import CONNECT_TIMEOUT_SECONDS, connection_options
 from shared.bus.deliveries import (
@@ -41,7 +42,6 @@ from shared.bus.storing import (
     read_ack,
     refused,
 )
-from shared.errors import BusUnavailable, NoResponders, TimedOut
 
 REQUEST_TIMEOUT_SECONDS = 5.0
 API_TIMEOUT_SECONDS = 5.0
@@ -80,7 +80,7 @@ async def connect(
         await first_connection(
             client.connect(servers=servers, closed_cb=closed, **connection_options(name)), servers
         )
-    except BusUnavailable:
+    except errors.BusUnavailable:
         with contextlib.suppress(Exception):
             await asyncio.wait_for(client.close(), CLOSE_TIMEOUT_SECONDS)
         raise
@@ -96,7 +96,7 @@ async def first_connection(connecting: Awaitable[T], servers: Sequence[str]) -> 
     try:
         return await asyncio.wait_for(connecting, CONNECT_TIMEOUT_SECONDS * len(servers))
     except (nats.errors.Error, OSError, TimeoutError) as error:
-        raise BusUnavailable() from error
+        raise errors.BusUnavailable() from error
 
 
 class Bus:
@@ -135,7 +135,7 @@ class Bus:
         deadline = asyncio.get_running_loop().time() + timeout_seconds
         while not self.connected:
             if self.closed or asyncio.get_running_loop().time() >= deadline:
-                raise BusUnavailable()
+                raise errors.BusUnavailable()
             await asyncio.sleep(CONNECTED_POLL_SECONDS)
 
     async def close(self) -> None:
@@ -167,7 +167,7 @@ class Bus:
         Raises: BusUnavailable when not connected, JetStreamRefused when it is too large for the connection.
         """
         if not self._client.is_connected:
-            raise BusUnavailable()
+            raise errors.BusUnavailable()
         check_size(body, headers or {}, self._client.max_payload)
         with _translated():
             await self._client.publish(subject, body, reply, dict(headers) if headers else None)
@@ -223,7 +223,7 @@ class Bus:
         try:
             while not (await asyncio.wait({asking}, timeout=LOST_POLL_SECONDS))[0]:
                 if self.generation != generation:
-                    raise TimedOut("the server that was asked is gone")
+                    raise errors.TimedOut("the server that was asked is gone")
             return asking.result()
         finally:
             asking.cancel()
@@ -388,8 +388,8 @@ def _translated() -> Any:
     try:
         yield
     except nats.errors.NoRespondersError as error:
-        raise NoResponders() from error
+        raise errors.NoResponders() from error
     except (nats.errors.TimeoutError, TimeoutError) as error:
-        raise TimedOut() from error
+        raise errors.TimedOut() from error
     except (nats.errors.Error, OSError) as error:
-        raise BusUnavailable() from error
+        raise errors.BusUnavailable() from error

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from shared import errors
 from shared.bus.deliveries import Delivery, Message
-from shared.errors import BusUnavailable, JetStreamRefused, StreamDrift
 
 if TYPE_CHECKING:
     from shared.bus import Bus
@@ -81,11 +81,11 @@ class Feed:
 
     def _check_open(self) -> None:
         if self._bus.closed:
-            raise BusUnavailable
+            raise errors.BusUnavailable
 
     async def _ask(self) -> None:
         self._troubled = False
-        with contextlib.suppress(BusUnavailable):
+        with contextlib.suppress(errors.BusUnavailable):
             await self._bus.until_connected(self._max_wait_seconds)
             self._generation = self._bus.generation
             request: dict[str, object] = {
@@ -138,11 +138,11 @@ class Feed:
         """Tell a consumer that is away for a moment from one that does not exist. Raises: ConsumerGone."""
         try:
             await self._bus.api(f"CONSUMER.INFO.{self._stream}.{self._consumer}")
-        except JetStreamRefused as error:
+        except errors.JetStreamRefused as error:
             if error.details.get("err_code") in {CONSUMER_NOT_FOUND, STREAM_NOT_FOUND}:
                 raise ConsumerGone from error
             raise
-        except BusUnavailable:
+        except errors.BusUnavailable:
             await asyncio.sleep(RETRY_DELAY_SECONDS)
 
 
@@ -157,4 +157,4 @@ async def pull(
             while True:
                 yield await feed.next()
     except ConsumerGone as error:
-        raise StreamDrift(stream=stream, consumer=durable, field="name") from error
+        raise errors.StreamDrift(stream=stream, consumer=durable, field="name") from error

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from shared import errors
 from shared.bus.deliveries import Message, StoredMessage
-from shared.errors import BusUnavailable, JetStreamRefused, NoResponders, TimedOut
 
 if TYPE_CHECKING:
     from shared.bus import Bus
@@ -47,7 +47,7 @@ async def leader_get(
         query["last_by_subj"] = last_by
     try:
         answer = await bus.api(f"STREAM.MSG.GET.{stream}", query, timeout_seconds=timeout_seconds)
-    except JetStreamRefused as error:
+    except errors.JetStreamRefused as error:
         if error.details.get("err_code") == MESSAGE_NOT_FOUND:
             return None
         raise
@@ -102,7 +102,7 @@ async def _collect(replies: asyncio.Queue[Message], timeout_seconds: float) -> D
                     continue
                 return _ended(status, reply, messages)
     except TimeoutError as error:
-        raise TimedOut() from error
+        raise errors.TimedOut() from error
 
 
 def _ended(status: str, reply: Message, messages: list[StoredMessage]) -> Direct:
@@ -110,9 +110,9 @@ def _ended(status: str, reply: Message, messages: list[StoredMessage]) -> Direct
         case "204" | "404":
             return Direct(messages, int(reply.headers.get("Nats-Num-Pending", "0")))
         case "503":
-            raise NoResponders()
+            raise errors.NoResponders()
         case _:
-            raise BusUnavailable(status=status)
+            raise errors.BusUnavailable(status=status)
 
 
 def _from_headers(reply: Message) -> StoredMessage:

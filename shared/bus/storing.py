@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from shared import errors
 from shared.bus.deliveries import Message, PubAck, Stored
-from shared.errors import BusUnavailable, JetStreamRefused, StoreIncomplete, TimedOut
 
 if TYPE_CHECKING:
     from shared.bus import Bus
@@ -54,17 +54,19 @@ def read_ack(body: bytes) -> PubAck:
     try:
         return _ack_decoder.decode(body)
     except msgspec.DecodeError as error:
-        raise TimedOut("the answer is not an acknowledgement") from error
+        raise errors.TimedOut("the answer is not an acknowledgement") from error
 
 
-def refused(err_code: int, description: str) -> BusUnavailable | JetStreamRefused:
+def refused(err_code: int, description: str) -> errors.BusUnavailable | errors.JetStreamRefused:
     """Return the error for an answer of JetStream: of a moment (retryable), unknown outcome, or another refusal."""
     if err_code in NOT_ANSWERING:
-        return BusUnavailable(err_code=err_code)
+        return errors.BusUnavailable(err_code=err_code)
     if err_code == BEING_STORED:
-        return TimedOut(err_code=err_code)
-    return JetStreamRefused(
-        f"{JetStreamRefused.sentence}: {description}", err_code=err_code, description=description
+        return errors.TimedOut(err_code=err_code)
+    return errors.JetStreamRefused(
+        f"{errors.JetStreamRefused.sentence}: {description}",
+        err_code=err_code,
+        description=description,
     )
 
 
@@ -78,8 +80,8 @@ async def store(
         attempt += 1
         try:
             return _stored(await bus.submit(subject, body, sent))
-        except BusUnavailable as error:
-            unknown = isinstance(error, TimedOut) and msg_id is None
+        except errors.BusUnavailable as error:
+            unknown = isinstance(error, errors.TimedOut) and msg_id is None
             if unknown or attempt >= STORE_ATTEMPTS:
                 raise
         await asyncio.sleep(STORE_RETRY_DELAY_SECONDS * attempt)
@@ -101,7 +103,7 @@ async def store_many(
     answers: list[asyncio.Future[PubAck]] = []
     loop = asyncio.get_running_loop()
     async with contextlib.AsyncExitStack() as stack:
-        with contextlib.suppress(BusUnavailable):
+        with contextlib.suppress(errors.BusUnavailable):
             for subject, body, msg_id in messages:
                 answer: asyncio.Future[PubAck] = loop.create_future()
                 inbox = await stack.enter_async_context(bus.collecting(_into(answer)))
@@ -140,7 +142,7 @@ class _Resolve:
         if "Status" in message.headers:
             self._answer.cancel()
         else:
-            with contextlib.suppress(TimedOut):
+            with contextlib.suppress(errors.TimedOut):
                 self._answer.set_result(read_ack(message.body))
 
 
@@ -158,4 +160,4 @@ def _complete(answers: Sequence[asyncio.Future[PubAck]], wanted: int) -> list[St
             err_code = err_code or ack.error.err_code
     if len(stored) == wanted:
         return list(stored.values())
-    raise StoreIncomplete(wanted, stored, err_code)
+    raise errors.StoreIncomplete(wanted, stored, err_code)

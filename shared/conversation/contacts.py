@@ -7,19 +7,8 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from shared import events
 from shared.conversation.state import Contact, ContactStatus, Conversation
-from shared.events import (
-    CallAnswered,
-    CallStarted,
-    ContactAbandoned,
-    ContactId,
-    ContactMissed,
-    ContactQueued,
-    ContactWrappedUp,
-    FormSubmitted,
-    InboundEvent,
-    MessageReceived,
-)
 from shared.events.packet import Done, Said
 
 CALL_CHANNELS = frozenset({"twilio_voice"})
@@ -35,7 +24,7 @@ ERASED = ""
 """What stands where a personal part was erased."""
 
 
-def begun(it: Conversation, event: InboundEvent) -> Conversation:
+def begun(it: Conversation, event: events.InboundEvent) -> Conversation:
     """Return the conversation with the event's contact in it: the first event seen of a contact begins it."""
     opened = event.open
     if opened.contact_id in it.contacts:
@@ -60,19 +49,19 @@ def _first_status(it: Conversation, channel: str) -> ContactStatus:
     return "waiting" if it.owner is None or channel in CALL_CHANNELS else "accepted"
 
 
-def answered(it: Conversation, event: CallAnswered) -> Conversation:
+def answered(it: Conversation, event: events.CallAnswered) -> Conversation:
     """The provider connected the call, which may be to a voice menu: only an agent's acceptance takes it."""
     return change_contact(begun(it, event), event.open.contact_id, answered=True)
 
 
 def contacted(
-    it: Conversation, event: CallStarted | MessageReceived | FormSubmitted
+    it: Conversation, event: events.CallStarted | events.MessageReceived | events.FormSubmitted
 ) -> Conversation:
     """The customer is here. What a machine sent is kept with the matter; it is nothing that somebody must answer."""
     automatic = event.open.automatic
     if not (automatic and it.contacts):
         it = begun(it, event)
-    if isinstance(event, CallStarted):
+    if isinstance(event, events.CallStarted):
         return it
     text = words(event)
     it = say(it, event.recorded, "customer", event.open.channel, text)
@@ -83,11 +72,11 @@ def contacted(
     return replace(it, matter=matter, unanswered=it.unanswered + 1, last_reference=reference)
 
 
-def words(event: MessageReceived | FormSubmitted) -> str:
+def words(event: events.MessageReceived | events.FormSubmitted) -> str:
     """Return what the customer wrote; the title too, unless it is the one of what she answers."""
     if event.personal is None:
         return ERASED
-    if isinstance(event, FormSubmitted):
+    if isinstance(event, events.FormSubmitted):
         return event.personal.text
     title, text = event.personal.title, event.personal.reply_text or event.personal.text
     if not title or event.open.in_reply_to is not None or _REPLY.match(title):
@@ -102,14 +91,16 @@ def say(it: Conversation, at: datetime, by: str, channel: str, text: str) -> Con
     return replace(it, said=said[dropped:], said_before=it.said_before + dropped)
 
 
-def change_contact(it: Conversation, contact_id: ContactId, **changes: object) -> Conversation:
+def change_contact(
+    it: Conversation, contact_id: events.ContactId, **changes: object
+) -> Conversation:
     contact = it.contacts.get(contact_id)
     if contact is None:
         return it
     return replace(it, contacts={**it.contacts, contact_id: replace(contact, **changes)})
 
 
-def queued(it: Conversation, event: ContactQueued) -> Conversation:
+def queued(it: Conversation, event: events.ContactQueued) -> Conversation:
     it = change_contact(it, event.open.contact_id, queue=event.open.queue, status="waiting")
     return replace(
         it,
@@ -121,7 +112,7 @@ def queued(it: Conversation, event: ContactQueued) -> Conversation:
     )
 
 
-def lost(it: Conversation, event: ContactAbandoned | ContactMissed) -> Conversation:
+def lost(it: Conversation, event: events.ContactAbandoned | events.ContactMissed) -> Conversation:
     """The call ended before an agent took it; an open offer of it is void."""
     contact_id = event.open.contact_id
     it = change_contact(it, contact_id, status="lost", over=True)
@@ -132,7 +123,7 @@ def lost(it: Conversation, event: ContactAbandoned | ContactMissed) -> Conversat
     return replace(it, offer=None)
 
 
-def wrapped_up(it: Conversation, event: ContactWrappedUp) -> Conversation:
+def wrapped_up(it: Conversation, event: events.ContactWrappedUp) -> Conversation:
     text = event.personal.summary if event.personal else ERASED
     it = did(it, Done(what="wrap_up", by=event.open.agent, at=event.recorded, text=text))
     return change_contact(it, event.open.contact_id, wrapped_up=True)

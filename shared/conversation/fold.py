@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
+from shared import events
 from shared.conversation.contacts import (
     answered,
     begun,
@@ -41,102 +42,56 @@ from shared.conversation.state import (
     NEW_CONVERSATION,
     Conversation,
 )
-from shared.events import (
-    AnyEvent,
-    CallAnswered,
-    CallbackAttempted,
-    CallbackClosed,
-    CallbackReached,
-    CallbackRequested,
-    CallEnded,
-    CallHeld,
-    CallMenuSelected,
-    CallMissed,
-    CallResumed,
-    CallStarted,
-    ChannelSwitched,
-    CommandNoted,
-    ContactAbandoned,
-    ContactAccepted,
-    ContactCompleted,
-    ContactMissed,
-    ContactOffered,
-    ContactOfferExpired,
-    ContactQueued,
-    ContactRejected,
-    ContactWrappedUp,
-    ContextPackaged,
-    ConversationJoined,
-    ConversationOpened,
-    ConversationResolved,
-    FactCorrected,
-    FactRepeated,
-    FactStated,
-    FormSubmitted,
-    MessageFailed,
-    MessageReceived,
-    MessageRequested,
-    MessageSent,
-    MessageUncertain,
-    PromiseKept,
-    PromiseMade,
-    TransferAccepted,
-    TransferCancelled,
-    TransferExpired,
-    TransferOffered,
-    TransferRejected,
-    TransferRequested,
-)
 from shared.memory import remember
 
 FOLD_VERSION = 2
 
 
-def evolve(conversation: Conversation, sequence: int, event: AnyEvent) -> Conversation:
+def evolve(conversation: Conversation, sequence: int, event: events.AnyEvent) -> Conversation:
     """Return the conversation after one event of `conv-<id>`. It never fails; unknown types change nothing."""
     changed = _apply(conversation, sequence, event)
     # What a packet shows is compared before and after: an offer that nobody took costs no new packet.
-    shown = isinstance(event, ContextPackaged) or (changed.shown and _shows_the_same(event))
+    shown = isinstance(event, events.ContextPackaged) or (changed.shown and _shows_the_same(event))
     return replace(
         changed, sequence=sequence, shown=shown, seen=remember(conversation.seen, sequence, event)
     )
 
 
 def fold(
-    events: Iterable[tuple[int, AnyEvent]], start: Conversation = NEW_CONVERSATION
+    history: Iterable[tuple[int, events.AnyEvent]], start: Conversation = NEW_CONVERSATION
 ) -> Conversation:
     """Return the conversation after (sequence, event) pairs in ledger order."""
-    for sequence, event in events:
+    for sequence, event in history:
         start = evolve(start, sequence, event)
     return start
 
 
 _NOT_SHOWN = (
-    ContactOffered,
-    ContactRejected,
-    ContactOfferExpired,
-    ContactCompleted,
-    TransferRequested,
-    TransferOffered,
-    ChannelSwitched,
-    CommandNoted,
+    events.ContactOffered,
+    events.ContactRejected,
+    events.ContactOfferExpired,
+    events.ContactCompleted,
+    events.TransferRequested,
+    events.TransferOffered,
+    events.ChannelSwitched,
+    events.CommandNoted,
 )
 """They change nothing that a packet shows; a transfer's packet shows the transfer already."""
 
 
-def _shows_the_same(event: AnyEvent) -> bool:
-    refused_by_one = isinstance(event, TransferRejected) and not event.open.final
+def _shows_the_same(event: events.AnyEvent) -> bool:
+    refused_by_one = isinstance(event, events.TransferRejected) and not event.open.final
     return refused_by_one or isinstance(event, _NOT_SHOWN)
 
 
-def _packaged(it: Conversation, event: ContextPackaged) -> Conversation:
+def _packaged(it: Conversation, event: events.ContextPackaged) -> Conversation:
     built_from = event.personal.packet.built_from.customer.sequence if event.personal else 0
     return replace(it, packet_id=event.open.packet_id, packet_customer_sequence=built_from)
 
 
-def _apply(it: Conversation, sequence: int, event: AnyEvent) -> Conversation:  # noqa: C901  one table of all events
+def _apply(it: Conversation, sequence: int, event: events.AnyEvent) -> Conversation:  # noqa: C901  the table
     match event:
-        case ConversationOpened():
+        case events.ConversationOpened():
             return replace(
                 it,
                 id=event.conversation,
@@ -144,66 +99,71 @@ def _apply(it: Conversation, sequence: int, event: AnyEvent) -> Conversation:  #
                 opened=event.recorded,
                 correlation=event.causation,
             )
-        case CallStarted() | MessageReceived() | FormSubmitted():
+        case events.CallStarted() | events.MessageReceived() | events.FormSubmitted():
             return contacted(it, event)
-        case CallMenuSelected():
+        case events.CallMenuSelected():
             return begun(it, event)
-        case CallAnswered():
+        case events.CallAnswered():
             return answered(it, event)
-        case CallHeld():
+        case events.CallHeld():
             return change_contact(begun(it, event), event.open.contact_id, on_hold=True)
-        case CallResumed():
+        case events.CallResumed():
             return change_contact(begun(it, event), event.open.contact_id, on_hold=False)
-        case CallEnded() | CallMissed():
+        case events.CallEnded() | events.CallMissed():
             return change_contact(begun(it, event), event.open.contact_id, over=True, on_hold=False)
-        case ConversationJoined():
+        case events.ConversationJoined():
             return it
-        case ChannelSwitched():
+        case events.ChannelSwitched():
             return replace(it, handovers=it.handovers + 1)
-        case ContactQueued():
+        case events.ContactQueued():
             return queued(it, event)
-        case ContactOffered() | TransferOffered():
+        case events.ContactOffered() | events.TransferOffered():
             return replace(it, offer=offered(event))
-        case ContactAccepted():
+        case events.ContactAccepted():
             return owned(it, event.open.agent, event.recorded)
-        case ContactRejected() | ContactOfferExpired():
+        case events.ContactRejected() | events.ContactOfferExpired():
             return passed_over(it, event.open.agent, event.recorded)
-        case ContactAbandoned() | ContactMissed():
+        case events.ContactAbandoned() | events.ContactMissed():
             return lost(it, event)
-        case ContactWrappedUp():
+        case events.ContactWrappedUp():
             return wrapped_up(it, event)
-        case ContactCompleted():
+        case events.ContactCompleted():
             return change_contact(it, event.open.contact_id, completed=True)
-        case TransferRequested():
+        case events.TransferRequested():
             return transfer_requested(it, event)
-        case TransferAccepted():
+        case events.TransferAccepted():
             closed = hop_closed(it, "accepted", event.recorded)
             return owned(closed, event.open.agent, event.recorded)
-        case TransferRejected():
+        case events.TransferRejected():
             return transfer_rejected(it, event)
-        case TransferCancelled():
+        case events.TransferCancelled():
             return returned(it, event.open.returned_to, event.recorded, "cancelled")
-        case TransferExpired():
+        case events.TransferExpired():
             return returned(it, event.open.returned_to, event.recorded, "expired")
-        case ContextPackaged():
+        case events.ContextPackaged():
             return _packaged(it, event)
-        case FactStated():
+        case events.FactStated():
             return fact_stated(it, sequence, event)
-        case FactRepeated():
+        case events.FactRepeated():
             return fact_repeated(it, event)
-        case FactCorrected():
+        case events.FactCorrected():
             return fact_corrected(it, event)
-        case PromiseMade():
+        case events.PromiseMade():
             return promise_made(it, event)
-        case PromiseKept():
+        case events.PromiseKept():
             return promise_kept(it, event)
-        case CallbackRequested() | CallbackAttempted() | CallbackReached() | CallbackClosed():
+        case (
+            events.CallbackRequested()
+            | events.CallbackAttempted()
+            | events.CallbackReached()
+            | events.CallbackClosed()
+        ):
             return callback_changed(it, event)
-        case MessageRequested():
+        case events.MessageRequested():
             return message_requested(it, event)
-        case MessageSent() | MessageFailed() | MessageUncertain():
+        case events.MessageSent() | events.MessageFailed() | events.MessageUncertain():
             return message_outcome(it, event)
-        case ConversationResolved():
+        case events.ConversationResolved():
             return replace(it, resolved=True, owner=None, queue=None, offer=None, transfer=None)
         case _:
             return it

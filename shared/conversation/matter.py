@@ -4,28 +4,14 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from shared import events
 from shared.conversation.contacts import ERASED, did, say
 from shared.conversation.ownership import hop_closed, owned
 from shared.conversation.state import Callback, Conversation, Outbound, Promise, StatedFact
-from shared.events import (
-    CallbackAttempted,
-    CallbackClosed,
-    CallbackReached,
-    CallbackRequested,
-    FactCorrected,
-    FactRepeated,
-    FactStated,
-    MessageFailed,
-    MessageRequested,
-    MessageSent,
-    MessageUncertain,
-    PromiseKept,
-    PromiseMade,
-)
 from shared.events.packet import Done
 
 
-def fact_stated(it: Conversation, sequence: int, event: FactStated) -> Conversation:
+def fact_stated(it: Conversation, sequence: int, event: events.FactStated) -> Conversation:
     opened = event.open
     fact = StatedFact(
         fact_id=opened.fact_id,
@@ -42,7 +28,7 @@ def fact_stated(it: Conversation, sequence: int, event: FactStated) -> Conversat
     return replace(it, facts={**it.facts, fact.fact_id: fact})
 
 
-def fact_repeated(it: Conversation, event: FactRepeated) -> Conversation:
+def fact_repeated(it: Conversation, event: events.FactRepeated) -> Conversation:
     fact = it.facts.get(event.open.fact_id)
     if fact is None:
         return it
@@ -50,7 +36,7 @@ def fact_repeated(it: Conversation, event: FactRepeated) -> Conversation:
     return replace(it, facts={**it.facts, fact.fact_id: again}, repeats=it.repeats + 1)
 
 
-def fact_corrected(it: Conversation, event: FactCorrected) -> Conversation:
+def fact_corrected(it: Conversation, event: events.FactCorrected) -> Conversation:
     fact = it.facts.get(event.open.fact_id)
     if fact is None:
         return it
@@ -59,7 +45,7 @@ def fact_corrected(it: Conversation, event: FactCorrected) -> Conversation:
     return replace(it, facts={**it.facts, fact.fact_id: mended})
 
 
-def promise_made(it: Conversation, event: PromiseMade) -> Conversation:
+def promise_made(it: Conversation, event: events.PromiseMade) -> Conversation:
     promise = Promise(
         promise_id=event.open.promise_id,
         text=event.personal.text if event.personal else ERASED,
@@ -70,7 +56,7 @@ def promise_made(it: Conversation, event: PromiseMade) -> Conversation:
     return replace(it, promises={**it.promises, promise.promise_id: promise})
 
 
-def promise_kept(it: Conversation, event: PromiseKept) -> Conversation:
+def promise_kept(it: Conversation, event: events.PromiseKept) -> Conversation:
     promise = it.promises.get(event.open.promise_id)
     if promise is None:
         return it
@@ -84,10 +70,13 @@ def promise_kept(it: Conversation, event: PromiseKept) -> Conversation:
 
 def callback_changed(
     it: Conversation,
-    event: CallbackRequested | CallbackAttempted | CallbackReached | CallbackClosed,
+    event: events.CallbackRequested
+    | events.CallbackAttempted
+    | events.CallbackReached
+    | events.CallbackClosed,
 ) -> Conversation:
     key = event.open.callback_id
-    if isinstance(event, CallbackRequested):
+    if isinstance(event, events.CallbackRequested):
         opened = event.open
         owed = Callback(
             callback_id=key,
@@ -107,25 +96,25 @@ def callback_changed(
     callback = it.callbacks.get(key)
     if callback is None:
         return it
-    if isinstance(event, CallbackAttempted):
+    if isinstance(event, events.CallbackAttempted):
         tried = replace(callback, attempts=event.open.attempt)
         return replace(it, callbacks={**it.callbacks, key: tried})
     status, what = (
         ("reached", "called_back")
-        if isinstance(event, CallbackReached)
+        if isinstance(event, events.CallbackReached)
         else ("closed", "callback_closed")
     )
     ended = replace(callback, status=status)
     it = replace(it, callbacks={**it.callbacks, key: ended})
     it = did(it, Done(what=what, by=event.open.agent, at=event.recorded, text=None))
-    if not isinstance(event, CallbackReached):
+    if not isinstance(event, events.CallbackReached):
         return it
     if it.transfer is not None:
         it = hop_closed(it, "superseded")
     return owned(it, event.open.agent, event.recorded)
 
 
-def message_requested(it: Conversation, event: MessageRequested) -> Conversation:
+def message_requested(it: Conversation, event: events.MessageRequested) -> Conversation:
     text = event.personal.text if event.personal else ERASED
     it = say(it, event.recorded, f"agent-{event.open.agent}", event.open.channel, text)
     out = Outbound(message_id=event.open.message_id, channel=event.open.channel)
@@ -133,7 +122,7 @@ def message_requested(it: Conversation, event: MessageRequested) -> Conversation
 
 
 def message_outcome(
-    it: Conversation, event: MessageSent | MessageFailed | MessageUncertain
+    it: Conversation, event: events.MessageSent | events.MessageFailed | events.MessageUncertain
 ) -> Conversation:
     out = it.outbound.get(event.open.message_id)
     if out is None:

@@ -6,31 +6,24 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from shared import events
 from shared.conversation.contacts import ERASED
 from shared.conversation.state import Conversation, HopTaken, Offer, OpenTransfer
-from shared.events import (
-    AgentId,
-    ContactOffered,
-    Target,
-    TransferOffered,
-    TransferRejected,
-    TransferRequested,
-)
 
 
-def offered(event: ContactOffered | TransferOffered) -> Offer:
+def offered(event: events.ContactOffered | events.TransferOffered) -> Offer:
     opened = event.open
     return Offer(
         offer_id=opened.offer_id,
         agent=opened.agent,
         packet_id=opened.packet_id,
         expires=opened.expires,
-        contact_id=None if isinstance(event, TransferOffered) else event.open.contact_id,
-        transfer_id=event.open.transfer_id if isinstance(event, TransferOffered) else None,
+        contact_id=None if isinstance(event, events.TransferOffered) else event.open.contact_id,
+        transfer_id=event.open.transfer_id if isinstance(event, events.TransferOffered) else None,
     )
 
 
-def owned(it: Conversation, agent: AgentId, at: datetime) -> Conversation:
+def owned(it: Conversation, agent: events.AgentId, at: datetime) -> Conversation:
     return replace(
         _taken(it, agent, at),
         offer=None,
@@ -40,7 +33,7 @@ def owned(it: Conversation, agent: AgentId, at: datetime) -> Conversation:
     )
 
 
-def _taken(it: Conversation, agent: AgentId, at: datetime) -> Conversation:
+def _taken(it: Conversation, agent: events.AgentId, at: datetime) -> Conversation:
     """Nobody waits any longer: the agent has all of it."""
     waited = int((at - it.waiting_since).total_seconds()) if it.waiting_since else 0
     taken = {
@@ -57,20 +50,20 @@ def _taken(it: Conversation, agent: AgentId, at: datetime) -> Conversation:
     )
 
 
-def passed_over(it: Conversation, agent: AgentId, at: datetime) -> Conversation:
+def passed_over(it: Conversation, agent: events.AgentId, at: datetime) -> Conversation:
     """The agent refused or let the offer lapse."""
     times = it.passed_over.get(agent, 0) + 1
     return replace(it, offer=None, passed_over={**it.passed_over, agent: times}, passed_over_at=at)
 
 
-def target_name(to: Target) -> str:
+def target_name(to: events.Target) -> str:
     """Return where a transfer goes, as `agent-<id>`, `team-<name>` or `queue-<name>`."""
     if to.agent is not None:
         return f"agent-{to.agent}"
     return f"team-{to.team}" if to.team is not None else f"queue-{to.queue}"
 
 
-def transfer_requested(it: Conversation, event: TransferRequested) -> Conversation:
+def transfer_requested(it: Conversation, event: events.TransferRequested) -> Conversation:
     opened, brief = event.open, event.personal.brief if event.personal else ERASED
     transfer = OpenTransfer(
         transfer_id=opened.transfer_id,
@@ -105,7 +98,7 @@ def hop_closed(it: Conversation, outcome: str, accepted: datetime | None = None)
     return replace(it, hops=(*it.hops[:-1], last))
 
 
-def transfer_rejected(it: Conversation, event: TransferRejected) -> Conversation:
+def transfer_rejected(it: Conversation, event: events.TransferRejected) -> Conversation:
     if event.open.final and event.open.returned_to is not None:
         return returned(it, event.open.returned_to, event.recorded, "rejected")
     if it.transfer is None:
@@ -120,7 +113,7 @@ def returned(it: Conversation, returned_to: str, at: datetime, outcome: str) -> 
     it = replace(hop_closed(it, outcome), transfer=None, offer=None, passed_over={})
     kind, _, name = returned_to.partition("-")
     if kind == "agent":
-        return it if it.owner == name else _taken(it, AgentId(name), at)
+        return it if it.owner == name else _taken(it, events.AgentId(name), at)
     return _all_wait(replace(it, owner=None, queue=name, waiting_since=it.waiting_since or at))
 
 

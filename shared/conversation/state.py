@@ -7,22 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from shared.events import (
-    AgentId,
-    CallbackId,
-    ContactId,
-    ConversationId,
-    CustomerId,
-    FactId,
-    FactOrigin,
-    MessageId,
-    OfferId,
-    PacketId,
-    PromiseId,
-    Target,
-    TransferId,
-    TransferKind,
-)
+from shared import events
 from shared.events.packet import Done, Said
 from shared.memory import Memory
 
@@ -36,7 +21,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     `wrapped_up`: the agent wrote down how it went.
     """
 
-    contact_id: ContactId
+    contact_id: events.ContactId
     channel: str
     account: str
     started: datetime
@@ -57,38 +42,38 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """The open question to one agent. Exactly one of `contact_id`, `transfer_id` says what is offered."""
 
-    offer_id: OfferId
-    agent: AgentId
-    packet_id: PacketId
+    offer_id: events.OfferId
+    agent: events.AgentId
+    packet_id: events.PacketId
     expires: datetime
-    contact_id: ContactId | None = None
-    transfer_id: TransferId | None = None
+    contact_id: events.ContactId | None = None
+    transfer_id: events.TransferId | None = None
 
 
 class OpenTransfer(msgspec.Struct, frozen=True, kw_only=True):
     """A hand-over under way."""
 
-    transfer_id: TransferId
-    kind: TransferKind
-    sender: AgentId
-    to: Target
+    transfer_id: events.TransferId
+    kind: events.TransferKind
+    sender: events.AgentId
+    to: events.Target
     brief: str
-    packet_id: PacketId
+    packet_id: events.PacketId
     requested: datetime
     expires: datetime
-    refused_by: tuple[AgentId, ...] = ()
+    refused_by: tuple[events.AgentId, ...] = ()
 
 
 class StatedFact(msgspec.Struct, frozen=True, kw_only=True):
     """A fact and its telling. `told_at_handover`: hand-overs of the conversation when it was last told."""
 
-    fact_id: FactId
+    fact_id: events.FactId
     name: str
     value: str
-    origin: FactOrigin
+    origin: events.FactOrigin
     channel: str | None
-    contact_id: ContactId | None
-    told_to: AgentId | None
+    contact_id: events.ContactId | None
+    told_to: events.AgentId | None
     said: datetime
     sequence: int
     corrected: bool = False
@@ -97,9 +82,9 @@ class StatedFact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Promise(msgspec.Struct, frozen=True, kw_only=True):
-    promise_id: PromiseId
+    promise_id: events.PromiseId
     text: str
-    by: AgentId
+    by: events.AgentId
     made: datetime
     due: datetime
     kept: datetime | None = None
@@ -108,8 +93,8 @@ class Promise(msgspec.Struct, frozen=True, kw_only=True):
 class Callback(msgspec.Struct, frozen=True, kw_only=True):
     """`status`: `open` until reached or closed for a stated reason."""
 
-    callback_id: CallbackId
-    contact_id: ContactId
+    callback_id: events.CallbackId
+    contact_id: events.ContactId
     queue: str
     due: datetime
     reason: str
@@ -123,9 +108,9 @@ class HopTaken(msgspec.Struct, frozen=True, kw_only=True):
     `outcome`: `open`, `accepted`, `rejected`, `cancelled`, `expired`, or `superseded` when a call-back came first.
     """
 
-    transfer_id: TransferId
-    kind: TransferKind
-    sender: AgentId
+    transfer_id: events.TransferId
+    kind: events.TransferKind
+    sender: events.AgentId
     to: str
     brief: str
     requested: datetime
@@ -134,7 +119,7 @@ class HopTaken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outbound(msgspec.Struct, frozen=True, kw_only=True):
-    message_id: MessageId
+    message_id: events.MessageId
     channel: str
     status: Literal["requested", "sent", "failed", "uncertain"] = "requested"
 
@@ -156,38 +141,38 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
         said_before, done_before: how many older ones were dropped from `said` and `done`.
     """
 
-    id: ConversationId | None = None
-    customer: CustomerId | None = None
+    id: events.ConversationId | None = None
+    customer: events.CustomerId | None = None
     correlation: str | None = None
     opened: datetime | None = None
     last_activity: datetime | None = None
     resolved: bool = False
-    owner: AgentId | None = None
+    owner: events.AgentId | None = None
     queue: str | None = None
     first_queue: str | None = None
     waiting_since: datetime | None = None
     waited_seconds: int = 0
-    contacts: dict[ContactId, Contact] = {}
+    contacts: dict[events.ContactId, Contact] = {}
     channels: tuple[str, ...] = ()
     matter: str | None = None
     offer: Offer | None = None
     transfer: OpenTransfer | None = None
-    passed_over: dict[AgentId, int] = {}
+    passed_over: dict[events.AgentId, int] = {}
     passed_over_at: datetime | None = None
-    facts: dict[FactId, StatedFact] = {}
+    facts: dict[events.FactId, StatedFact] = {}
     repeats: int = 0
     handovers: int = 0
-    promises: dict[PromiseId, Promise] = {}
-    callbacks: dict[CallbackId, Callback] = {}
+    promises: dict[events.PromiseId, Promise] = {}
+    callbacks: dict[events.CallbackId, Callback] = {}
     hops: tuple[HopTaken, ...] = ()
     said: tuple[Said, ...] = ()
     said_before: int = 0
     done: tuple[Done, ...] = ()
     done_before: int = 0
     unanswered: int = 0
-    outbound: dict[MessageId, Outbound] = {}
+    outbound: dict[events.MessageId, Outbound] = {}
     last_reference: str | None = None
-    packet_id: PacketId | None = None
+    packet_id: events.PacketId | None = None
     packet_customer_sequence: int = 0
     shown: bool = False
     seen: Memory = {}

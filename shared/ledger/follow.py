@@ -13,10 +13,10 @@ import contextlib
 from collections.abc import AsyncGenerator, Sequence
 from uuid import uuid4
 
+from shared import errors
 from shared.bus import Bus
 from shared.bus.deliveries import Delivery, StoredMessage
 from shared.bus.feed import STREAM_NOT_FOUND, ConsumerGone, Feed
-from shared.errors import BusUnavailable, JetStreamRefused, StreamDrift, TellonceError
 
 FOLLOW_BATCH_EVENTS = 500
 FOLLOW_WAIT_SECONDS = 5.0
@@ -45,7 +45,7 @@ async def follow(
                     known = messages[-1]
                     after = known.sequence
                     yield messages
-        except (ConsumerGone, BusUnavailable):
+        except (ConsumerGone, errors.BusUnavailable):
             if bus.closed:
                 raise
         await asyncio.sleep(RETRY_DELAY_SECONDS)
@@ -125,9 +125,9 @@ async def _create(bus: Bus, stream: str, after: int) -> str:
     }
     try:
         await bus.api(f"CONSUMER.CREATE.{stream}.{name}", {"stream_name": stream, "config": config})
-    except JetStreamRefused as error:
+    except errors.JetStreamRefused as error:
         if error.details.get("err_code") == STREAM_NOT_FOUND:
-            raise StreamDrift(stream=stream, field="name") from error
+            raise errors.StreamDrift(stream=stream, field="name") from error
         raise
     return name
 
@@ -135,7 +135,7 @@ async def _create(bus: Bus, stream: str, after: int) -> str:
 async def _delete(bus: Bus, stream: str, consumer: str) -> None:
     """Tidy up; a server that does not answer forgets the consumer after INACTIVE_SECONDS by itself."""
     if bus.connected:
-        with contextlib.suppress(TellonceError):
+        with contextlib.suppress(errors.TellonceError):
             await bus.api(
                 f"CONSUMER.DELETE.{stream}.{consumer}", timeout_seconds=DELETE_TIMEOUT_SECONDS
             )
@@ -147,17 +147,17 @@ async def _check_not_gone_back(
     """Raises: StreamDrift when there is nothing at `after`, or another message than the one known."""
     unknown = known is None or known.sequence < after
     if after and unknown and await _held(bus, stream, after) is None:
-        raise StreamDrift(stream=stream, field="last_seq", wanted=after)
+        raise errors.StreamDrift(stream=stream, field="last_seq", wanted=after)
     if known is not None:
         stored = await _held(bus, stream, known.sequence)
         if stored is None or (stored.subject, stored.body) != (known.subject, known.body):
-            raise StreamDrift(stream=stream, field="sequence", replaced=known.sequence)
+            raise errors.StreamDrift(stream=stream, field="sequence", replaced=known.sequence)
 
 
 async def _check_missing(bus: Bus, stream: str, sequence: int) -> None:
     """Raises: StreamDrift when the leader does not hold the next message either."""
     if await _held(bus, stream, sequence) is None:
-        raise StreamDrift(stream=stream, field="sequence", missing=sequence)
+        raise errors.StreamDrift(stream=stream, field="sequence", missing=sequence)
 
 
 async def _held(bus: Bus, stream: str, sequence: int) -> StoredMessage | None:

@@ -12,17 +12,11 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from shared import subjects
+from shared import errors, subjects
 from shared.bus import Bus
 from shared.bus.deliveries import PubAck, StoredMessage
 from shared.bus.storing import MESSAGE_TOO_LARGE
 from shared.codec import Codec
-from shared.errors import (
-    BusUnavailable,
-    LedgerBatchTooLarge,
-    LedgerConflict,
-    LedgerUnavailable,
-)
 from shared.ids import scoped_id
 from shared.ledger import Appended, Guard, Recorded, Write
 from shared.ledger.follow import follow
@@ -90,18 +84,18 @@ class NatsLedger:
                 return await self._verified(wanted, ack.seq)
             err_code = ack.error.err_code if ack is not None and ack.error is not None else None
             if err_code in {MESSAGE_TOO_LARGE, BATCH_TOO_LARGE}:
-                raise LedgerBatchTooLarge(err_code=err_code)
+                raise errors.LedgerBatchTooLarge(err_code=err_code)
             found = await self._resolve(wanted, err_code)
             if found is not None:
                 return found
             if asyncio.get_running_loop().time() >= deadline:
                 break
             await self._pause(attempt)
-        raise LedgerUnavailable(err_code=err_code)
+        raise errors.LedgerUnavailable(err_code=err_code)
 
     async def _send(self, wanted: Plan) -> PubAck | None:
         """Send once; `None`: no answer, so it may be stored or not."""
-        with contextlib.suppress(BusUnavailable):
+        with contextlib.suppress(errors.BusUnavailable):
             if len(wanted.messages) == 1:
                 (only,) = wanted.messages
                 return await self._submit(only.subject, only.body, dict(only.headers))
@@ -145,11 +139,11 @@ class NatsLedger:
         """Ask the leader what became of it; `None`: nothing is known or nothing was stored, so try again."""
         if err_code is not None and err_code not in ASK_THE_LEADER:
             return None
-        with contextlib.suppress(BusUnavailable):
+        with contextlib.suppress(errors.BusUnavailable):
             found = await resolve(self._bus, self._stream, wanted)
             if found is None and err_code == DUPLICATE_IN_BATCH:
                 first = wanted.messages[0].aggregate
-                raise LedgerConflict(
+                raise errors.LedgerConflict(
                     aggregate=first, expected=wanted.expected[first], actual=None, reason="id_known"
                 )
             return found
@@ -160,7 +154,7 @@ class NatsLedger:
         (only,) = wanted.messages
         stored = await self._leader_get(sequence=sequence)
         if stored is None or stored.subject != only.subject or stored.body != only.body:
-            raise LedgerConflict(
+            raise errors.LedgerConflict(
                 aggregate=only.aggregate,
                 expected=wanted.expected[only.aggregate],
                 actual=None,
@@ -197,7 +191,7 @@ class NatsLedger:
         while position < last.sequence:
             following = await self._leader_get(sequence=position + 1, next_by_subject=subject)
             if following is None:
-                raise LedgerUnavailable(aggregate=aggregate, position=position)
+                raise errors.LedgerUnavailable(aggregate=aggregate, position=position)
             messages.append(following)
             position = following.sequence
         return await self._recorded(messages)
@@ -212,14 +206,14 @@ class NatsLedger:
     async def position(self) -> int:
         """See `shared.ledger.Ledger.position`."""
         for attempt in range(self._limits.read_attempts):
-            with contextlib.suppress(BusUnavailable):
+            with contextlib.suppress(errors.BusUnavailable):
                 info = await self._bus.api(
                     f"STREAM.INFO.{self._stream}",
                     timeout_seconds=self._limits.submit_timeout_seconds,
                 )
                 return int(info["state"]["last_seq"])
             await self._pause(attempt)
-        raise LedgerUnavailable()
+        raise errors.LedgerUnavailable()
 
     async def follow(self, after: int) -> AsyncIterator[Sequence[Recorded]]:
         """See `shared.ledger.Ledger.follow`: an unacknowledged consumer, made again whenever it is lost.
@@ -241,10 +235,10 @@ class NatsLedger:
                 found = await self._bus.direct_get(
                     self._stream, sequence=after + 1, subject=subject, batch=READ_BATCH_EVENTS
                 )
-            except BusUnavailable as error:
+            except errors.BusUnavailable as error:
                 attempt += 1
                 if attempt >= self._limits.read_attempts:
-                    raise LedgerUnavailable() from error
+                    raise errors.LedgerUnavailable() from error
                 await self._pause(attempt)
                 continue
             messages.extend(found.messages)
@@ -260,7 +254,7 @@ class NatsLedger:
         last_by_subject: str | None = None,
     ) -> StoredMessage | None:
         for attempt in range(self._limits.read_attempts):
-            with contextlib.suppress(BusUnavailable):
+            with contextlib.suppress(errors.BusUnavailable):
                 return await self._bus.leader_get(
                     self._stream,
                     sequence=sequence,
@@ -268,7 +262,7 @@ class NatsLedger:
                     last_by_subject=last_by_subject,
                 )
             await self._pause(attempt)
-        raise LedgerUnavailable()
+        raise errors.LedgerUnavailable()
 
     async def _recorded(self, messages: Sequence[StoredMessage]) -> list[Recorded]:
         events = await self._codec.unseal([message.body for message in messages])

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from shared import subjects
-from shared.errors import LedgerBatchTooLarge, LedgerConflict, LedgerGuardsTooMany
+from shared import errors, subjects
 from shared.events import AnyEvent
 from shared.ledger import BATCH_EVENTS_MAX, Appended, Guard, Write
 
@@ -77,7 +76,7 @@ def plan(
     needed = _needed(expected, guards)
     free = len(bodies) - len(writes)
     if len(needed) > free:
-        raise LedgerGuardsTooMany(guards=len(needed), free=free)
+        raise errors.LedgerGuardsTooMany(guards=len(needed), free=free)
     return Plan(tenant, expected, needed, _messages(tenant, writes, list(needed), bodies))
 
 
@@ -89,7 +88,9 @@ def _check_size(bodies: Sequence[bytes]) -> None:
         or largest > EVENT_MAX_BYTES - HEADERS_MAX_BYTES
         or total > BATCH_MAX_BYTES
     ):
-        raise LedgerBatchTooLarge(events=len(bodies), largest_bytes=largest, total_bytes=total)
+        raise errors.LedgerBatchTooLarge(
+            events=len(bodies), largest_bytes=largest, total_bytes=total
+        )
 
 
 def _needed(expected: Mapping[str, int], guards: Sequence[Guard]) -> list[Guard]:
@@ -98,7 +99,7 @@ def _needed(expected: Mapping[str, int], guards: Sequence[Guard]) -> list[Guard]
     known = dict(expected)
     for guard in guards:
         if known.setdefault(guard.aggregate, guard.expected) != guard.expected:
-            raise LedgerConflict(
+            raise errors.LedgerConflict(
                 aggregate=guard.aggregate, expected=guard.expected, actual=known[guard.aggregate]
             )
         if guard.aggregate not in expected:

@@ -9,34 +9,33 @@ from services.history.domain.answers import AsOfAnswer, Shown
 from services.history.domain.packets import stored_packet
 from shared import conversation as conversations
 from shared import customer as customers
-from shared import ids
+from shared import events, ids
 from shared.conversation import FOLD_VERSION
 from shared.errors import ConversationUnknown
-from shared.events import ContextPackaged, ConversationOpened, CustomerId, PacketId
 from shared.ledger import Recorded
 from shared.packet import package, sha256_of
 
 CODE_VERSION = f"fold-{FOLD_VERSION}"
 
 
-def until(events: Sequence[Recorded], sequence: int) -> list[Recorded]:
+def until(recorded: Sequence[Recorded], sequence: int) -> list[Recorded]:
     """Return the events at or before a ledger position."""
-    return [each for each in events if each.sequence <= sequence]
+    return [each for each in recorded if each.sequence <= sequence]
 
 
-def sequence_occurred(events: Sequence[Recorded], occurred: datetime) -> int:
+def sequence_occurred(recorded: Sequence[Recorded], occurred: datetime) -> int:
     """Return the last sequence before the first event that happened after `occurred`; 0 when all did."""
     sequence = 0
-    for each in events:
+    for each in recorded:
         if each.event.occurred > occurred:
             break
         sequence = each.sequence
     return sequence
 
 
-def customer_in(events: Sequence[Recorded]) -> CustomerId | None:
+def customer_in(recorded: Sequence[Recorded]) -> events.CustomerId | None:
     """Return whose matter it is, as its events say; `None` while none does."""
-    opened = conversations.fold((each.sequence, each.event) for each in events)
+    opened = conversations.fold((each.sequence, each.event) for each in recorded)
     return opened.customer
 
 
@@ -57,7 +56,7 @@ def answer(
     packet = package(
         conversation,
         customer,
-        packet_id=PacketId(
+        packet_id=events.PacketId(
             ids.scoped_id("as_of", tenant, conversation.id, str(conversation.sequence))
         ),
         policy_version=_policy_version(of_conversation),
@@ -72,21 +71,21 @@ def answer(
     )
 
 
-def _policy_version(events: Sequence[Recorded]) -> str:
+def _policy_version(recorded: Sequence[Recorded]) -> str:
     """Return the policy that the last packet names, or before the first one that which opened the conversation."""
     version = ""
-    for each in events:
+    for each in recorded:
         match each.event:
-            case ContextPackaged(personal=packed) if packed is not None:
+            case events.ContextPackaged(personal=packed) if packed is not None:
                 version = packed.packet.built_from.policy_version
-            case ConversationOpened() if not version:
+            case events.ConversationOpened() if not version:
                 version = each.event.open.policy_version
     return version
 
 
-def _shown(events: Sequence[Recorded]) -> Shown | None:
-    for each in reversed(events):
-        if isinstance(each.event, ContextPackaged):
+def _shown(recorded: Sequence[Recorded]) -> Shown | None:
+    for each in reversed(recorded):
+        if isinstance(each.event, events.ContextPackaged):
             return Shown(
                 packet_id=each.event.open.packet_id,
                 sha256=each.event.open.sha256,

@@ -25,23 +25,9 @@ from services.history.domain.views import (
 )
 from shared import conversation as conversations
 from shared import customer as customers
+from shared import events
 from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.customer import UNKNOWN_CUSTOMER
-from shared.events import (
-    AnyEvent,
-    CallbackRequested,
-    ContactAbandoned,
-    ContactMissed,
-    ContactQueued,
-    ContextPackaged,
-    ConversationJoined,
-    NotificationAcknowledged,
-    NotificationEscalated,
-    NotificationRequested,
-    NotificationSent,
-    TransferExpired,
-    TransferRejected,
-)
 from shared.ledger import Recorded
 
 
@@ -134,7 +120,7 @@ def _conversation(changes: Changes, views: Views, key: Key, recorded: Recorded) 
     row = _request(key, old, recorded)
     if row is not None:
         changes.appended["request"].append(row)
-    if isinstance(recorded.event, ContextPackaged):
+    if isinstance(recorded.event, events.ContextPackaged):
         packed = recorded.event.open
         changes.appended["packet"].append(
             (recorded.sequence, key[0], plain(packed.packet_id), key[1], packed.sha256)
@@ -178,27 +164,29 @@ def _request(key: Key, before: Conversation, recorded: Recorded) -> Row | None:
     )
 
 
-def _asked(event: AnyEvent, before: Conversation) -> tuple[str, str | None, str | None] | None:
+def _asked(
+    event: events.AnyEvent, before: Conversation
+) -> tuple[str, str | None, str | None] | None:
     """Return (kind, queue, contact) of what an event asks for; `None` when it asks for nothing.
 
     Notify tells somebody of each but the lost calls, and names the same event.
     """
     match event:
-        case ContactQueued(open=queued):
+        case events.ContactQueued(open=queued):
             known = before.contacts.get(queued.contact_id)
             if known is not None and known.queue is not None and known.status == "waiting":
                 return None
             return "waiting", queued.queue, queued.contact_id
-        case TransferExpired() | TransferRejected():
+        case events.TransferExpired() | events.TransferRejected():
             to, _, queue = (event.open.returned_to or "").partition("-")
             last = before.last_contact
             contact_id = None if last is None else last.contact_id
             return ("waiting", queue, contact_id) if to == "queue" else None
-        case ConversationJoined(open=joined) if joined.to_owner is not None:
+        case events.ConversationJoined(open=joined) if joined.to_owner is not None:
             return "owned", None, joined.contact_id
-        case CallbackRequested(open=owed):
+        case events.CallbackRequested(open=owed):
             return "callback", owed.queue, owed.contact_id
-        case ContactMissed() | ContactAbandoned():
+        case events.ContactMissed() | events.ContactAbandoned():
             return "lost", event.open.queue, event.open.contact_id
         case _:
             return None
@@ -218,7 +206,7 @@ def _customer(changes: Changes, views: Views, key: Key, recorded: Recorded) -> N
 
 # -- notifications ----------------------------------------------------------------------------------------
 
-_OUTCOMES = (NotificationSent, NotificationAcknowledged, NotificationEscalated)
+_OUTCOMES = (events.NotificationSent, events.NotificationAcknowledged, events.NotificationEscalated)
 
 _NOT_REQUESTED = Notification(
     tenant="",
@@ -238,7 +226,7 @@ _NOT_REQUESTED = Notification(
 
 def _notification(changes: Changes, views: Views, recorded: Recorded) -> None:
     event = recorded.event
-    if isinstance(event, NotificationRequested):
+    if isinstance(event, events.NotificationRequested):
         row = _requested(recorded.sequence, event)
     elif isinstance(event, _OUTCOMES):
         known = views.notifications.get((event.tenant, event.open.notification_id), _NOT_REQUESTED)
@@ -251,7 +239,7 @@ def _notification(changes: Changes, views: Views, recorded: Recorded) -> None:
     changes.replaced["notification"][row.tenant, row.id] = astuple(row)
 
 
-def _requested(sequence: int, event: NotificationRequested) -> Notification:
+def _requested(sequence: int, event: events.NotificationRequested) -> Notification:
     opened = event.open
     return Notification(
         tenant=event.tenant,
@@ -269,14 +257,14 @@ def _requested(sequence: int, event: NotificationRequested) -> Notification:
     )
 
 
-def _after(known: Notification, event: AnyEvent) -> Notification:
+def _after(known: Notification, event: events.AnyEvent) -> Notification:
     """An acknowledgement after an escalation counts; nothing undoes either."""
     match event:
-        case NotificationAcknowledged():
+        case events.NotificationAcknowledged():
             return replace(known, state="acknowledged", settled_by=event.open.by)
-        case NotificationEscalated() if known.state != "acknowledged":
+        case events.NotificationEscalated() if known.state != "acknowledged":
             return replace(known, state="escalated", settled_by=plain(event.open.to))
-        case NotificationSent() if known.state == "requested":
+        case events.NotificationSent() if known.state == "requested":
             return replace(known, state="sent")
         case _:
             return known

@@ -7,22 +7,7 @@ from typing import Any
 import msgspec
 
 from services.history.domain.rows import Row, plain, text_of
-from shared.events import (
-    AnyEvent,
-    CallMenuSelected,
-    ChannelSwitched,
-    ContactWrappedUp,
-    CustomerCreated,
-    FactCorrected,
-    FactStated,
-    FormSubmitted,
-    MessageReceived,
-    MessageRequested,
-    OrderChanged,
-    PromiseMade,
-    TransferRejected,
-    TransferRequested,
-)
+from shared import events
 from shared.ledger import Recorded
 
 SHOWN_KINDS = frozenset({"conv", "cust", "notif"})
@@ -63,37 +48,39 @@ def row_of(recorded: Recorded) -> Row | None:
     )
 
 
-def _channel(event: AnyEvent) -> str | None:
-    if isinstance(event, ChannelSwitched):
+def _channel(event: events.AnyEvent) -> str | None:
+    if isinstance(event, events.ChannelSwitched):
         return event.open.to_channel
     channel: Any = getattr(event.open, "channel", None)
     return channel if isinstance(channel, str) else None
 
 
-def words(event: AnyEvent) -> str | None:  # noqa: C901  one table of all types that hold words
+def words(event: events.AnyEvent) -> str | None:  # noqa: C901  one table of all types that hold words
     """Return what was said or written, in full; `None` when nothing was, or after erasure."""
-    if isinstance(event, CallMenuSelected):
+    if isinstance(event, events.CallMenuSelected):
         return event.open.digits
     match event:
-        case MessageReceived(personal=said) if said is not None:
+        case events.MessageReceived(personal=said) if said is not None:
             return said.reply_text or said.text
-        case FormSubmitted(personal=sent) if sent is not None:
+        case events.FormSubmitted(personal=sent) if sent is not None:
             return sent.text
-        case MessageRequested(personal=wanted) if wanted is not None:
+        case events.MessageRequested(personal=wanted) if wanted is not None:
             return wanted.text
-        case FactStated(personal=fact) | FactCorrected(personal=fact) if fact is not None:
+        case events.FactStated(personal=fact) | events.FactCorrected(personal=fact) if (
+            fact is not None
+        ):
             return fact.value
-        case PromiseMade(personal=promise) if promise is not None:
+        case events.PromiseMade(personal=promise) if promise is not None:
             return promise.text
-        case TransferRequested(personal=handed) if handed is not None:
+        case events.TransferRequested(personal=handed) if handed is not None:
             return handed.brief
-        case TransferRejected(personal=refused) if refused is not None:
+        case events.TransferRejected(personal=refused) if refused is not None:
             return refused.reason
-        case ContactWrappedUp(personal=wrapped) if wrapped is not None:
+        case events.ContactWrappedUp(personal=wrapped) if wrapped is not None:
             return wrapped.summary
-        case CustomerCreated(personal=person) if person is not None:
+        case events.CustomerCreated(personal=person) if person is not None:
             return person.name
-        case OrderChanged(personal=order) if order is not None:
+        case events.OrderChanged(personal=order) if order is not None:
             return order.number
         case _:
             return None

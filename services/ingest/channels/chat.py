@@ -20,16 +20,9 @@ from services.ingest.domain import handles, outcome, texts, webhook_signature
 from services.ingest.domain.delivery import RawDelivery, WebRequest
 from services.ingest.domain.delivery import no_answer as answer
 from services.ingest.domain.outcome import Contacts, Parsed
-from shared import mail_address
+from shared import events, mail_address
 from shared.codec import UNREADABLE
 from shared.errors import SignatureInvalid
-from shared.events import (
-    Data,
-    Handle,
-    MessageReceived,
-    MessageReceivedOpen,
-    MessageReceivedPersonal,
-)
 
 __all__ = ["KINDS", "NAME", "answer", "parse", "verify"]
 
@@ -129,21 +122,21 @@ def parse(raw: RawDelivery) -> Parsed:
         return outcome.unreadable()
     provider_id = f"{message.session}/{message.id}"
     contact = outcome.contact_id(raw, message.session)
-    opened = MessageReceivedOpen(
+    opened = events.MessageReceivedOpen(
         contact_id=contact, channel=raw.channel, account=raw.account, provider_id=provider_id
     )
     envelope: dict[str, Any] = outcome.envelope(
         raw, "message.received", provider_id=provider_id, aggregate=f"contact-{contact}"
     )
-    data = Data(open=opened, personal=_personal(message))
-    return Contacts(message.session, [MessageReceived(**envelope, data=data)])
+    data = events.Data(open=opened, personal=_personal(message))
+    return Contacts(message.session, [events.MessageReceived(**envelope, data=data)])
 
 
-def _personal(message: ChatMessage) -> MessageReceivedPersonal:
+def _personal(message: ChatMessage) -> events.MessageReceivedPersonal:
     known = [handles.reference(message.session)]
     address = handles.email(message.email)
     if address is not None:
-        known.append(Handle(kind="email", value=address, verified=message.email_verified))
-    return MessageReceivedPersonal(
+        known.append(events.Handle(kind="email", value=address, verified=message.email_verified))
+    return events.MessageReceivedPersonal(
         handles=known, name=texts.line(message.name), text=texts.fit(message.text)
     )

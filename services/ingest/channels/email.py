@@ -23,15 +23,7 @@ from services.ingest.domain.delivery import RawDelivery, WebRequest
 from services.ingest.domain.delivery import no_answer as answer
 from services.ingest.domain.mime import Mail
 from services.ingest.domain.outcome import Contacts, Parsed
-from shared import mail_reference
-from shared.events import (
-    ConversationId,
-    Data,
-    Handle,
-    MessageReceived,
-    MessageReceivedOpen,
-    MessageReceivedPersonal,
-)
+from shared import events, mail_reference
 from shared.policy import Account
 
 __all__ = ["KINDS", "NAME", "answer", "parse", "verify"]
@@ -70,7 +62,7 @@ def parse(raw: RawDelivery) -> Parsed:
     contact = outcome.contact_id(raw, provider_id)
     name, address = mail_headers.sender(mail.raw_field("from"))
     references = _references(mail)
-    opened = MessageReceivedOpen(
+    opened = events.MessageReceivedOpen(
         contact_id=contact,
         channel=raw.channel,
         account=raw.account,
@@ -82,16 +74,16 @@ def parse(raw: RawDelivery) -> Parsed:
     envelope: dict[str, Any] = outcome.envelope(
         raw, "message.received", provider_id=provider_id, aggregate=f"contact-{contact}"
     )
-    data = Data(open=opened, personal=_personal(mail, name, address, references))
-    return Contacts(address or contact, [MessageReceived(**envelope, data=data)])
+    data = events.Data(open=opened, personal=_personal(mail, name, address, references))
+    return Contacts(address or contact, [events.MessageReceived(**envelope, data=data)])
 
 
 def _personal(
     mail: Mail, name: str | None, address: str | None, references: list[str]
-) -> MessageReceivedPersonal:
+) -> events.MessageReceivedPersonal:
     new_part = reply_text.new_part(mail.text)
-    return MessageReceivedPersonal(
-        handles=[] if address is None else [Handle(kind="email", value=address)],
+    return events.MessageReceivedPersonal(
+        handles=[] if address is None else [events.Handle(kind="email", value=address)],
         name=texts.line(name),
         text=texts.fit(mail.text),
         reply_text=None if new_part is None else texts.fit(new_part, REPLY_TEXT_MAX_BYTES),
@@ -109,7 +101,7 @@ def _references(mail: Mail) -> list[str]:
     return [texts.clean(each) for each in kept[:REFERENCES_MAX]]
 
 
-def _in_reply_to(references: list[str]) -> ConversationId | None:
+def _in_reply_to(references: list[str]) -> events.ConversationId | None:
     """Return the conversation that the nearest reference of ours names; `None` when there is none."""
     for each in references:
         ours = mail_reference.read(each)

@@ -17,14 +17,8 @@ from services.ingest.domain import handles, outcome, texts, webhook_signature
 from services.ingest.domain.delivery import RawDelivery, WebRequest
 from services.ingest.domain.delivery import no_answer as answer
 from services.ingest.domain.outcome import Contacts, Parsed
+from shared import events
 from shared.codec import UNREADABLE
-from shared.events import (
-    Data,
-    FormSubmitted,
-    FormSubmittedOpen,
-    FormSubmittedPersonal,
-    Handle,
-)
 
 __all__ = ["KINDS", "NAME", "answer", "parse", "verify"]
 
@@ -59,7 +53,7 @@ def parse(raw: RawDelivery) -> Parsed:
     provider_id = texts.clean(given) or raw.header("webhook-id") or raw.sha256
     contact = outcome.contact_id(raw, provider_id)
     topic = first.get("topic")
-    opened = FormSubmittedOpen(
+    opened = events.FormSubmittedOpen(
         contact_id=contact,
         channel=raw.channel,
         account=raw.account,
@@ -69,8 +63,8 @@ def parse(raw: RawDelivery) -> Parsed:
     envelope: dict[str, Any] = outcome.envelope(
         raw, "form.submitted", provider_id=provider_id, aggregate=f"contact-{contact}"
     )
-    data = Data(open=opened, personal=_personal(pairs, first))
-    return Contacts(contact, [FormSubmitted(**envelope, data=data)])
+    data = events.Data(open=opened, personal=_personal(pairs, first))
+    return Contacts(contact, [events.FormSubmitted(**envelope, data=data)])
 
 
 def _pairs(raw: RawDelivery) -> Pairs | None:
@@ -90,14 +84,14 @@ def _text(value: str | float | bool | None) -> str:
     return "" if value is None else msgspec.json.encode(value).decode()
 
 
-def _personal(pairs: Pairs, first: Mapping[str, str]) -> FormSubmittedPersonal:
-    known: list[Handle] = []
+def _personal(pairs: Pairs, first: Mapping[str, str]) -> events.FormSubmittedPersonal:
+    known: list[events.Handle] = []
     address, number = handles.email(first.get("email")), handles.phone(first.get("phone"))
     if address is not None:
-        known.append(Handle(kind="email", value=address))
+        known.append(events.Handle(kind="email", value=address))
     if number is not None:
-        known.append(Handle(kind="phone", value=number))
-    return FormSubmittedPersonal(
+        known.append(events.Handle(kind="phone", value=number))
+    return events.FormSubmittedPersonal(
         handles=known,
         name=texts.line(first.get("name")),
         fields=_kept(pairs),

@@ -22,24 +22,8 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 from services.ingest.domain import handles, outcome, texts
 from services.ingest.domain.delivery import Answer, RawDelivery, WebRequest
 from services.ingest.domain.outcome import Contacts, Ignored, Parsed
+from shared import events
 from shared.errors import SignatureInvalid
-from shared.events import (
-    CallAnswered,
-    CallEnded,
-    CallEndedOpen,
-    CallHeld,
-    CallMenuSelected,
-    CallMenuSelectedOpen,
-    CallMissed,
-    CallResumed,
-    CallStarted,
-    CallStartedOpen,
-    ContactEvent,
-    ContactOpen,
-    ContactPersonal,
-    Data,
-    Handle,
-)
 from shared.policy import Account
 
 NAME = "twilio_voice"
@@ -205,40 +189,44 @@ def _call(raw: RawDelivery, fields: Fields) -> Parsed:
     digits = fields.get("Digits", "")
     if digits and not _DIGITS.match(digits):
         return outcome.unreadable("Digits")
-    events = [] if kind == IGNORED else [_status_event(raw, fields, kind)]
+    reported = [] if kind == IGNORED else [_status_event(raw, fields, kind)]
     if digits:
-        events.append(_menu_event(raw, fields, digits))
-    return Contacts(fields["CallSid"], events) if events else Ignored(status)
+        reported.append(_menu_event(raw, fields, digits))
+    return Contacts(fields["CallSid"], reported) if reported else Ignored(status)
 
 
-def _status_event(raw: RawDelivery, fields: Fields, kind: str) -> ContactEvent:
+def _status_event(raw: RawDelivery, fields: Fields, kind: str) -> events.ContactEvent:
     """One fact per call and kind, however many webhooks report it: the call's id and the kind name it."""
     common = _open(raw, fields, provider_id=fields["CallSid"])
     envelope = _envelope(raw, kind, common)
     personal = _personal(fields)
     if kind == "call.started":
         dialled = handles.phone(fields.get("To"), fields.get("ToCountry"))
-        started = CallStartedOpen(**common, dialled=dialled)
-        return CallStarted(**envelope, data=Data(open=started, personal=personal))
+        started = events.CallStartedOpen(**common, dialled=dialled)
+        return events.CallStarted(**envelope, data=events.Data(open=started, personal=personal))
     if kind == "call.answered":
-        return CallAnswered(**envelope, data=Data(open=ContactOpen(**common), personal=personal))
-    ended = CallEndedOpen(
+        return events.CallAnswered(
+            **envelope, data=events.Data(open=events.ContactOpen(**common), personal=personal)
+        )
+    ended = events.CallEndedOpen(
         **common,
         outcome=fields["CallStatus"],
         duration_seconds=_seconds(fields.get("CallDuration")),
     )
     if kind == "call.ended":
-        return CallEnded(**envelope, data=Data(open=ended, personal=personal))
-    return CallMissed(**envelope, data=Data(open=ended, personal=personal))
+        return events.CallEnded(**envelope, data=events.Data(open=ended, personal=personal))
+    return events.CallMissed(**envelope, data=events.Data(open=ended, personal=personal))
 
 
-def _menu_event(raw: RawDelivery, fields: Fields, digits: str) -> CallMenuSelected:
+def _menu_event(raw: RawDelivery, fields: Fields, digits: str) -> events.CallMenuSelected:
     """A caller may press the same digit in two menus, and only what is signed can tell: address and body."""
     called = hashlib.sha256(raw.path.encode() + b"\n" + raw.body).hexdigest()[:32]
     common = _open(raw, fields, provider_id=f"{fields['CallSid']}/{called}")
-    opened = CallMenuSelectedOpen(**common, digits=digits)
+    opened = events.CallMenuSelectedOpen(**common, digits=digits)
     envelope = _envelope(raw, "call.menu_selected", common)
-    return CallMenuSelected(**envelope, data=Data(open=opened, personal=_personal(fields)))
+    return events.CallMenuSelected(
+        **envelope, data=events.Data(open=opened, personal=_personal(fields))
+    )
 
 
 def _conference(raw: RawDelivery, fields: Fields) -> Parsed:
@@ -254,8 +242,8 @@ def _conference(raw: RawDelivery, fields: Fields) -> Parsed:
     provider_id = f"{fields['CallSid']}/{fields.get('ConferenceSid', '')}/{number}"
     common = _open(raw, fields, provider_id=provider_id[: 4 * SID_MAX_CHARACTERS])
     envelope = _envelope(raw, kind, common)
-    parts = Data(open=ContactOpen(**common), personal=_personal(fields))
-    event = CallHeld if kind == "call.held" else CallResumed
+    parts = events.Data(open=events.ContactOpen(**common), personal=_personal(fields))
+    event = events.CallHeld if kind == "call.held" else events.CallResumed
     return Contacts(fields["CallSid"], [event(**envelope, data=parts)])
 
 
@@ -279,13 +267,13 @@ def _envelope(raw: RawDelivery, kind: str, common: Mapping[str, Any]) -> dict[st
     )
 
 
-def _personal(fields: Fields) -> ContactPersonal:
+def _personal(fields: Fields) -> events.ContactPersonal:
     known = [handles.reference(fields["CallSid"])]
     number = _caller(fields)
     if number is not None:
         verified = fields.get("StirVerstat") == STIR_PASSED
-        known.append(Handle(kind="phone", value=number, verified=verified))
-    return ContactPersonal(handles=known, name=texts.line(fields.get("CallerName")))
+        known.append(events.Handle(kind="phone", value=number, verified=verified))
+    return events.ContactPersonal(handles=known, name=texts.line(fields.get("CallerName")))
 
 
 def _caller(fields: Fields) -> str | None:

@@ -9,18 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from services.ingest.domain.delivery import RawDelivery
-from shared import ids, subjects
+from shared import events, ids, subjects
 from shared.errors import PayloadKindUnknown, PayloadUnreadable
-from shared.events import (
-    DATA_SCHEMA,
-    ContactEvent,
-    ContactId,
-    Data,
-    EventId,
-    Nothing,
-    PayloadQuarantined,
-    PayloadQuarantinedOpen,
-)
 
 SOURCE = "tellonce/ingest"
 _KIND = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,63}\Z")
@@ -31,7 +21,7 @@ class Contacts:
     """Contact events in the order they happened, and the contact's identity, which chooses their partition."""
 
     routing_key: str
-    events: Sequence[ContactEvent]
+    events: Sequence[events.ContactEvent]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +56,10 @@ def _word(kind: str | None) -> str | None:
     return kind if kind is not None and _KIND.match(kind) else None
 
 
-def contact_id(raw: RawDelivery, provider_contact: str) -> ContactId:
+def contact_id(raw: RawDelivery, provider_contact: str) -> events.ContactId:
     """Return the id of a contact from the provider's own (a call, a session, a mail)."""
     scope = f"{raw.channel}/{raw.account}"
-    return ContactId(ids.scoped_id("contact", raw.tenant, scope, provider_contact))
+    return events.ContactId(ids.scoped_id("contact", raw.tenant, scope, provider_contact))
 
 
 def envelope(
@@ -86,13 +76,13 @@ def envelope(
     """
     return {
         "specversion": "1.0",
-        "id": EventId(
+        "id": events.EventId(
             ids.contact_event_id(raw.tenant, raw.channel, raw.account, provider_id, kind)
         ),
         "source": SOURCE,
         "occurred": occurred or raw.received,
         "aggregate": aggregate,
-        "dataschema": DATA_SCHEMA,
+        "dataschema": events.DATA_SCHEMA,
         "datacontenttype": "application/json",
         "tenant": raw.tenant,
         "recorded": raw.received,
@@ -101,21 +91,23 @@ def envelope(
     }
 
 
-def quarantine_event(raw: RawDelivery, outcome: Quarantined) -> PayloadQuarantined:
+def quarantine_event(raw: RawDelivery, outcome: Quarantined) -> events.PayloadQuarantined:
     """Return the event that records an unreadable delivery: same account and body, same id."""
     fields = envelope(
         raw,
-        str(PayloadQuarantined.__struct_config__.tag),
+        str(events.PayloadQuarantined.__struct_config__.tag),
         provider_id=raw.sha256,
         aggregate=subjects.channel_account(raw.channel, raw.account),
     )
-    opened = PayloadQuarantinedOpen(
+    opened = events.PayloadQuarantinedOpen(
         channel=raw.channel, account=raw.account, code=outcome.code, kind=outcome.kind
     )
-    return PayloadQuarantined(**fields, data=Data(open=opened, personal=Nothing()))
+    return events.PayloadQuarantined(
+        **fields, data=events.Data(open=opened, personal=events.Nothing())
+    )
 
 
-def events_of(raw: RawDelivery, outcome: Parsed) -> tuple[str, Sequence[ContactEvent]]:
+def events_of(raw: RawDelivery, outcome: Parsed) -> tuple[str, Sequence[events.ContactEvent]]:
     """Return the routing key and the events to publish for an outcome; no events when it is ignored."""
     match outcome:
         case Contacts():

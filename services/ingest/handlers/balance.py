@@ -17,16 +17,11 @@ from services.ingest.handlers import logged
 from services.ingest.handlers.accounts import Accounts, Door
 from services.ingest.handlers.parsing import read_all
 from services.ingest.handlers.raw_store import raw_delivery
-from shared import streams, subjects
+from shared import errors, streams, subjects
 from shared.bus import Bus
 from shared.bus.deliveries import StoredMessage
 from shared.codec import UNREADABLE
 from shared.commands import Problem
-from shared.errors import (
-    BusUnavailable,
-    CommandUnreadable,
-    ViewUnavailable,
-)
 from shared.events import RawRef
 
 PAGE_DELIVERIES = 64
@@ -190,11 +185,11 @@ class BalanceHandler:
                 msgspec.json.encode(asked),
                 timeout_seconds=KNOWN_TIMEOUT_SECONDS,
             )
-        except BusUnavailable as error:
-            raise ViewUnavailable(cause=error.code) from error
+        except errors.BusUnavailable as error:
+            raise errors.ViewUnavailable(cause=error.code) from error
         answer = _known_answer.decode(reply)
         if answer.error is not None:
-            raise ViewUnavailable(cause=answer.error.code)
+            raise errors.ViewUnavailable(cause=answer.error.code)
         return answer
 
     async def _ends(self, stream: str) -> tuple[int, int]:
@@ -208,7 +203,7 @@ def _asked(body: bytes) -> BalanceQuery:
     try:
         return _query.decode(body or b"{}")
     except UNREADABLE as error:
-        raise CommandUnreadable(f"the query is not readable: {error}") from None
+        raise errors.CommandUnreadable(f"the query is not readable: {error}") from None
 
 
 def _raw(door: Door, message: StoredMessage) -> RawDelivery:

@@ -26,17 +26,9 @@ from services.ingest.handlers.accounts import Accounts, Door
 from services.ingest.handlers.doors import header_fields, url_as_called
 from services.ingest.handlers.problems import problem
 from services.ingest.handlers.raw_store import RawStore
+from shared import errors
 from shared.clock import Clock
 from shared.codec import UNREADABLE
-from shared.errors import (
-    BodyTooLarge,
-    DoorUnavailable,
-    OriginForbidden,
-    PayloadKindUnknown,
-    PayloadUnreadable,
-    SignatureInvalid,
-    TellonceError,
-)
 from shared.settings import Settings
 
 CLOSE_REFUSED = 1008
@@ -100,7 +92,7 @@ class ChatSocket:
         """Serve one socket from its opening to its end."""
         try:
             door = self._admit(socket)
-        except TellonceError as error:
+        except errors.TellonceError as error:
             log.info(logged.SOCKET_REFUSED, code=error.code)
             await socket.send_denial_response(problem(error))
             return
@@ -120,9 +112,9 @@ class ChatSocket:
         names = socket.path_params
         door = self._accounts.find(str(names["tenant"]), chat.NAME, str(names["account"]))
         if self._origins and socket.headers.get("origin") not in self._origins:
-            raise OriginForbidden
+            raise errors.OriginForbidden
         if self._open >= self._settings.socket_sessions_max:
-            raise DoorUnavailable("too many chats are open; try again")
+            raise errors.DoorUnavailable("too many chats are open; try again")
         return door
 
     async def _converse(self, socket: WebSocket, visit: Visit) -> str | None:
@@ -134,7 +126,7 @@ class ChatSocket:
                 await asyncio.sleep(visit.pace.take())
         except WebSocketDisconnect:
             return None
-        except TellonceError as error:
+        except errors.TellonceError as error:
             return await _show_out(socket, error)
 
     async def _next(self, socket: WebSocket, visit: Visit) -> bytes:
@@ -147,7 +139,7 @@ class ChatSocket:
             async with asyncio.timeout(wait_seconds):
                 received = await socket.receive()
         except TimeoutError:
-            raise PayloadUnreadable("nobody said hello in time") from None
+            raise errors.PayloadUnreadable("nobody said hello in time") from None
         if received["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(received.get("code", 1000))
         text: str | None = received.get("text")
@@ -162,18 +154,18 @@ class ChatSocket:
                 case Message() as message:
                     await self._take(socket, visit, message)
                     await _say(socket, {"type": "ack", "id": message.id})
-        except SignatureInvalid:
+        except errors.SignatureInvalid:
             raise
-        except TellonceError as error:
+        except errors.TellonceError as error:
             await _say_error(socket, error, frame)
 
     async def _take(self, socket: WebSocket, visit: Visit, message: Message) -> None:
         """Store one message. Raises: PayloadUnreadable, BodyTooLarge, DoorUnavailable."""
         if visit.hello is None:
-            raise PayloadUnreadable("say hello first")
+            raise errors.PayloadUnreadable("say hello first")
         body = chat.stored_body(visit.hello, message, verified=visit.verified)
         if len(body) > self._settings.body_max_bytes:
-            raise BodyTooLarge(limit_bytes=self._settings.body_max_bytes)
+            raise errors.BodyTooLarge(limit_bytes=self._settings.body_max_bytes)
         fields = [*header_fields(socket.scope), ("content-type", "application/json")]
         request = WebRequest(url_as_called(socket.scope), fields, body, self._clock.now())
         door = visit.door
@@ -181,7 +173,7 @@ class ChatSocket:
             async with asyncio.timeout(self._settings.door_timeout_seconds):
                 stored = await self._store.append(door.tenant, chat.NAME, door.account, request)
         except TimeoutError:
-            raise DoorUnavailable from None
+            raise errors.DoorUnavailable from None
         visit.messages += 1
         log.info(
             logged.DELIVERY_STORED,
@@ -199,9 +191,9 @@ def _greet(visit: Visit, hello: Hello) -> None:
     Raises: SignatureInvalid, PayloadUnreadable.
     """
     if visit.hello is not None and visit.hello.session != hello.session:
-        raise PayloadUnreadable("one socket holds one session")
+        raise errors.PayloadUnreadable("one socket holds one session")
     if hello.email is not None and handles.email(hello.email) is None:
-        raise PayloadUnreadable("the e-mail address is none")
+        raise errors.PayloadUnreadable("the e-mail address is none")
     visit.verified = chat.identity_verified(hello, visit.door.secret)
     visit.hello = hello
 
@@ -213,7 +205,7 @@ def _read(frame: bytes) -> Hello | Message:
     except UNREADABLE:
         typed = _typed_of(frame)
     known = typed is None or typed.type in {"hello", "message"}
-    raise PayloadUnreadable if known else PayloadKindUnknown
+    raise errors.PayloadUnreadable if known else errors.PayloadKindUnknown
 
 
 def _typed_of(frame: bytes) -> _Typed | None:
@@ -223,7 +215,7 @@ def _typed_of(frame: bytes) -> _Typed | None:
         return None
 
 
-async def _show_out(socket: WebSocket, error: TellonceError) -> str:
+async def _show_out(socket: WebSocket, error: errors.TellonceError) -> str:
     """Say why and close; a page that is gone already hears nothing. Returns the code."""
     with contextlib.suppress(WebSocketDisconnect, RuntimeError):
         await _say_error(socket, error, None)
@@ -231,7 +223,7 @@ async def _show_out(socket: WebSocket, error: TellonceError) -> str:
     return error.code
 
 
-async def _say_error(socket: WebSocket, error: TellonceError, frame: bytes | None) -> None:
+async def _say_error(socket: WebSocket, error: errors.TellonceError, frame: bytes | None) -> None:
     """Tell the page what is wrong, with the id of the frame that it is about, if there is one."""
     typed = None if frame is None else _typed_of(frame)
     said: dict[str, object] = {

@@ -16,15 +16,8 @@ from services.ingest.handlers import logged
 from services.ingest.handlers.accounts import Accounts, Door
 from services.ingest.handlers.problems import problem
 from services.ingest.handlers.raw_store import RawStore
-from shared import subjects
+from shared import errors, subjects
 from shared.clock import Clock
-from shared.errors import (
-    BodyTooLarge,
-    DoorUnavailable,
-    MethodUnknown,
-    SignatureInvalid,
-    TellonceError,
-)
 from shared.settings import Settings
 
 DISCARD_MAX_BYTES = 16_777_216
@@ -54,7 +47,7 @@ class Doors:
         line = log.bind(**_known(names))
         try:
             answer, sequence, size_bytes = await self._bounded(request, **names)
-        except TellonceError as error:
+        except errors.TellonceError as error:
             cause = error.details.get("cause")
             line.info(
                 logged.DELIVERY_REFUSED, code=error.code, cause=cause, duration_ms=_ms_since(began)
@@ -74,17 +67,17 @@ class Doors:
     ) -> tuple[Response, int, int]:
         """Take a delivery within the limits of time and number. Raises: as `_take`, DoorUnavailable."""
         if self._working >= self._settings.door_concurrency:
-            raise DoorUnavailable("too many requests at once; send it again")
+            raise errors.DoorUnavailable("too many requests at once; send it again")
         self._working += 1
         try:
             async with asyncio.timeout(self._settings.door_timeout_seconds):
                 if request.method != "POST":
-                    raise MethodUnknown
+                    raise errors.MethodUnknown
                 return await self._take(request, self._accounts.find(tenant, channel, account))
         except TimeoutError:
-            raise DoorUnavailable("the delivery took too long; send it again") from None
+            raise errors.DoorUnavailable("the delivery took too long; send it again") from None
         except ClientDisconnect:
-            raise DoorUnavailable("the sender went away") from None
+            raise errors.DoorUnavailable("the sender went away") from None
         finally:
             self._working -= 1
 
@@ -93,7 +86,7 @@ class Doors:
         body = await self._body(request)
         delivery = web_request(request, body, self._clock)
         if door.secret is None:
-            raise SignatureInvalid
+            raise errors.SignatureInvalid
         door.channel.verify(delivery, door.secret, self._public_url)
         stored = await self._store.append(door.tenant, door.channel.NAME, door.account, delivery)
         answer = door.channel.answer(delivery, door.rules)
@@ -109,12 +102,12 @@ class Doors:
         max_bytes = self._settings.body_max_bytes
         declared = request.headers.get("content-length", "")
         if declared.isdigit() and int(declared) > max_bytes:
-            raise BodyTooLarge(limit_bytes=max_bytes)
+            raise errors.BodyTooLarge(limit_bytes=max_bytes)
         body = bytearray()
         async for piece in request.stream():
             body += piece
             if len(body) > max_bytes:
-                raise BodyTooLarge(limit_bytes=max_bytes)
+                raise errors.BodyTooLarge(limit_bytes=max_bytes)
         return bytes(body)
 
 

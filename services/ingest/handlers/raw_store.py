@@ -11,11 +11,10 @@ from datetime import datetime
 import msgspec
 
 from services.ingest.domain.delivery import Headers, RawDelivery, WebRequest
-from shared import subjects
+from shared import errors, subjects
 from shared.bus import Bus
 from shared.bus.deliveries import Stored
 from shared.codec import UNREADABLE
-from shared.errors import BusUnavailable, DoorUnavailable, JetStreamRefused
 from shared.policy import Account
 
 HEADERS_FIELD = "Tellonce-Headers"
@@ -74,8 +73,8 @@ class RawStore:
         subject = subjects.raw(tenant, channel, account)
         try:
             return await self._bus.store(subject, request.body, msg_id=delivery, headers=fields)
-        except (BusUnavailable, JetStreamRefused) as error:
-            raise DoorUnavailable(cause=error.code) from error
+        except (errors.BusUnavailable, errors.JetStreamRefused) as error:
+            raise errors.DoorUnavailable(cause=error.code) from error
 
 
 def raw_delivery(

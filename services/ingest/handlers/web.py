@@ -17,7 +17,7 @@ from services.ingest.handlers import logged
 from services.ingest.handlers.chat_socket import ChatSocket
 from services.ingest.handlers.doors import Doors
 from services.ingest.handlers.problems import problem
-from shared.errors import AccountUnknown, BusUnavailable, DoorUnavailable
+from shared import errors
 
 METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
 """All of them reach the door, so that it can name its refusal."""
@@ -32,7 +32,7 @@ def application(doors: Doors, socket: ChatSocket, ready: Callable[[], bool]) -> 
         return _json({"status": "alive"})
 
     async def readyz(request: Request) -> Response:  # noqa: ARG001  likewise
-        return _json({"status": "ready"}) if ready() else problem(BusUnavailable())
+        return _json({"status": "ready"}) if ready() else problem(errors.BusUnavailable())
 
     routes = [
         Route("/in/{tenant}/{channel}/{account}", doors.post, methods=METHODS),
@@ -50,14 +50,14 @@ def _json(body: object) -> Response:
 
 
 async def _no_socket(socket: WebSocket) -> None:
-    await socket.send_denial_response(problem(AccountUnknown()))
+    await socket.send_denial_response(problem(errors.AccountUnknown()))
 
 
 async def _not_found(request: Request, error: Exception) -> Response:  # noqa: ARG001  Starlette's shape
-    return problem(AccountUnknown("there is no door at this address"))
+    return problem(errors.AccountUnknown("there is no door at this address"))
 
 
 async def _failed(request: Request, error: Exception) -> Response:  # noqa: ARG001  likewise
     """Answer what nobody expected as a refusal that asks to come again; nothing of it is told."""
     log.error(logged.DOOR_FAILED, exc_info=error)
-    return problem(DoorUnavailable())
+    return problem(errors.DoorUnavailable())

@@ -21,8 +21,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from shared import mail_address, mail_reference
-from shared.events import ConversationId, MessageRequested, MessageRequestedPersonal
+from shared import events, mail_address, mail_reference
 from shared.mail_reference import MailReference
 from shared.policy import Account
 
@@ -79,7 +78,7 @@ class Mail:
     content: bytes
 
 
-def render(event: MessageRequested, account: Account | None, now: datetime) -> Mail:
+def render(event: events.MessageRequested, account: Account | None, now: datetime) -> Mail:
     """Return the mail that an agent's message becomes.
 
     Raises: Unsendable with `channel_unknown`, `sender_unknown`, `erased` or `address_invalid`.
@@ -103,14 +102,16 @@ def render(event: MessageRequested, account: Account | None, now: datetime) -> M
     return Mail(sender, recipient, message.as_bytes())
 
 
-def _own_id(event: MessageRequested, conversation: ConversationId, domain: str) -> str:
+def _own_id(
+    event: events.MessageRequested, conversation: events.ConversationId, domain: str
+) -> str:
     try:
         return mail_reference.write(MailReference(event.open.message_id, conversation), domain)
     except ValueError:
         raise Unsendable("sender_unknown") from None
 
 
-def _thread(message: EmailMessage, personal: MessageRequestedPersonal) -> None:
+def _thread(message: EmailMessage, personal: events.MessageRequestedPersonal) -> None:
     """Say what it answers, so that the customer's mail program keeps the thread together."""
     answered = _message_ids([personal.in_reply_to or ""])
     references = _newest(_message_ids([*personal.references, *answered]))

@@ -8,9 +8,8 @@ from __future__ import annotations
 import msgspec
 import structlog
 
-from shared import subjects
+from shared import events, subjects
 from shared.bus import Bus
-from shared.events import ConversationId, NotificationId, NotificationReason, PacketId
 
 FLUSH_TIMEOUT_SECONDS = 2.0
 
@@ -27,12 +26,12 @@ class ScreenMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         escalated: who is told now because nobody acknowledged.
     """
 
-    notification_id: NotificationId
-    reason: NotificationReason
-    conversation: ConversationId
+    notification_id: events.NotificationId
+    reason: events.NotificationReason
+    conversation: events.ConversationId
     about: str
     recipient: str
-    packet_id: PacketId | None = None
+    packet_id: events.PacketId | None = None
     escalated: str | None = None
 
 

@@ -7,14 +7,7 @@ from typing import Any
 
 import msgspec
 
-from shared.events import (
-    AgentId,
-    AnyEvent,
-    ConversationId,
-    CustomerId,
-    MessageId,
-    NotificationId,
-)
+from shared import events
 from shared.policy import Policy
 
 
@@ -29,8 +22,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     tenant: str
-    conversation: ConversationId
-    customer: CustomerId | None = None
+    conversation: events.ConversationId
+    customer: events.CustomerId | None = None
     correlation: str | None = None
     cause: str
     cause_sha256: str | None = None
@@ -58,8 +51,8 @@ class TellOwner(Command, frozen=True, kw_only=True):
     `earlier`: ids of the conversation's events before this one; what only later ones ask for stays open.
     """
 
-    agent: AgentId
-    owned_before: AgentId | None
+    agent: events.AgentId
+    owned_before: events.AgentId | None
     earlier: frozenset[str]
     escalates: datetime
 
@@ -67,14 +60,14 @@ class TellOwner(Command, frozen=True, kw_only=True):
 class Attend(Command, frozen=True, kw_only=True):
     """An agent dealt with these requests, which acknowledges them as well as a command does."""
 
-    agent: AgentId
+    agent: events.AgentId
     requests: tuple[str, ...]
 
 
 class Answer(Command, frozen=True, kw_only=True):
     """An agent wrote to the customer: she has seen all that she herself was told of. `earlier`: as for `TellOwner`."""
 
-    agent: AgentId
+    agent: events.AgentId
     earlier: frozenset[str]
 
 
@@ -85,27 +78,27 @@ class IntendMessage(Command, frozen=True, kw_only=True):
     and two processes would both believe that the intent is theirs.
     """
 
-    message_id: MessageId
+    message_id: events.MessageId
 
 
 class RecordSent(Command, frozen=True, kw_only=True):
     """The transport took it."""
 
-    notification_id: NotificationId
+    notification_id: events.NotificationId
 
 
 class Acknowledge(Command, frozen=True, kw_only=True):
     """An agent says that she has seen it. `policy`: says whether she was told."""
 
-    notification_id: NotificationId
-    agent: AgentId
+    notification_id: events.NotificationId
+    agent: events.AgentId
     policy: Policy
 
 
 class Escalate(Command, frozen=True, kw_only=True):
     """Time is up: still unacknowledged? `to`: `agent-<id>` or `queue-<name>`, who is told then."""
 
-    notification_id: NotificationId
+    notification_id: events.NotificationId
     to: str
 
 
@@ -114,7 +107,7 @@ AnyCommand = (
 )
 
 
-def origin(event: AnyEvent, now: datetime) -> dict[str, Any]:
+def origin(event: events.AnyEvent, now: datetime) -> dict[str, Any]:
     """Return the fields of a command that a ledger event of a conversation causes."""
     return {
         "tenant": event.tenant,

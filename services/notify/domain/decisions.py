@@ -20,26 +20,8 @@ from services.notify.domain.commands import (
 )
 from services.notify.domain.people import may_acknowledge
 from services.notify.domain.state import CUSTOMER, Notification, Notifications
-from shared import subjects
+from shared import events, subjects
 from shared.errors import CommandForbidden, NotificationUnknown
-from shared.events import (
-    DATA_SCHEMA,
-    AgentId,
-    Data,
-    EventId,
-    Nothing,
-    NotificationAcknowledged,
-    NotificationAcknowledgedOpen,
-    NotificationEscalated,
-    NotificationEscalatedOpen,
-    NotificationEvent,
-    NotificationId,
-    NotificationReason,
-    NotificationRequested,
-    NotificationRequestedOpen,
-    NotificationSent,
-    NotificationSentOpen,
-)
 from shared.ids import decision_event_id, scoped_id
 from shared.memory import recall
 
@@ -48,7 +30,7 @@ EMAIL = "email"
 SOURCE = "tellonce/notify"
 
 
-def decide(state: Notifications, command: AnyCommand) -> list[NotificationEvent]:
+def decide(state: Notifications, command: AnyCommand) -> list[events.NotificationEvent]:
     """Return the events that follow from `command`, in order; [] when it is already so.
 
     Raises: NotificationUnknown, CommandForbidden, CommandIdReused (for `Acknowledge` only).
@@ -72,7 +54,7 @@ def decide(state: Notifications, command: AnyCommand) -> list[NotificationEvent]
             return _escalate(state, command)
 
 
-def notification_id(command: TellRequest | TellOwner | IntendMessage) -> NotificationId:
+def notification_id(command: TellRequest | TellOwner | IntendMessage) -> events.NotificationId:
     """Return the id of the notification a command asks for: the same for the same request or owner change."""
     match command:
         case TellRequest():
@@ -83,16 +65,16 @@ def notification_id(command: TellRequest | TellOwner | IntendMessage) -> Notific
             return _id(command, "customer_message", command.message_id)
 
 
-def _id(command: AnyCommand, reason: NotificationReason, what: str) -> NotificationId:
+def _id(command: AnyCommand, reason: events.NotificationReason, what: str) -> events.NotificationId:
     scope = ("notification", command.tenant, command.conversation, reason, what)
-    return NotificationId(scoped_id(*scope))
+    return events.NotificationId(scoped_id(*scope))
 
 
-def _tell_request(state: Notifications, command: TellRequest) -> list[NotificationEvent]:
+def _tell_request(state: Notifications, command: TellRequest) -> list[events.NotificationEvent]:
     asked = notification_id(command)
     if asked in state.by_id:
         return []
-    wanted = NotificationRequestedOpen(
+    wanted = events.NotificationRequestedOpen(
         notification_id=asked,
         reason="new_request",
         recipient=command.recipient,
@@ -103,7 +85,7 @@ def _tell_request(state: Notifications, command: TellRequest) -> list[Notificati
     return [_requested(command, wanted, 0)]
 
 
-def _tell_owner(state: Notifications, command: TellOwner) -> list[NotificationEvent]:
+def _tell_owner(state: Notifications, command: TellOwner) -> list[events.NotificationEvent]:
     asked = notification_id(command)
     if asked in state.by_id:
         return []
@@ -111,7 +93,7 @@ def _tell_owner(state: Notifications, command: TellOwner) -> list[NotificationEv
     acknowledged = _all_acknowledged(command, seen)
     if command.owned_before == command.agent:
         return acknowledged
-    wanted = NotificationRequestedOpen(
+    wanted = events.NotificationRequestedOpen(
         notification_id=asked,
         reason="owner_changed",
         recipient=f"agent-{command.agent}",
@@ -122,12 +104,12 @@ def _tell_owner(state: Notifications, command: TellOwner) -> list[NotificationEv
     return [*acknowledged, _requested(command, wanted, 0)]
 
 
-def _attend(state: Notifications, command: Attend) -> list[NotificationEvent]:
+def _attend(state: Notifications, command: Attend) -> list[events.NotificationEvent]:
     meant = {_id(command, "new_request", each) for each in command.requests}
     return _all_acknowledged(command, [n for n in state.open_requests() if n.id in meant])
 
 
-def _answer(state: Notifications, command: Answer) -> list[NotificationEvent]:
+def _answer(state: Notifications, command: Answer) -> list[events.NotificationEvent]:
     hers = [
         each
         for each in state.open_requests()
@@ -138,16 +120,16 @@ def _answer(state: Notifications, command: Answer) -> list[NotificationEvent]:
 
 def _all_acknowledged(
     command: TellOwner | Attend | Answer, seen: list[Notification]
-) -> list[NotificationEvent]:
+) -> list[events.NotificationEvent]:
     """The first id of the command is the notification's that it may ask for."""
     return [_acknowledged(command, each.id, command.agent, k) for k, each in enumerate(seen, 1)]
 
 
-def _intend_message(state: Notifications, command: IntendMessage) -> list[NotificationEvent]:
+def _intend_message(state: Notifications, command: IntendMessage) -> list[events.NotificationEvent]:
     asked = notification_id(command)
     if asked in state.by_id:
         return []
-    wanted = NotificationRequestedOpen(
+    wanted = events.NotificationRequestedOpen(
         notification_id=asked,
         reason="customer_message",
         recipient=CUSTOMER,
@@ -158,16 +140,18 @@ def _intend_message(state: Notifications, command: IntendMessage) -> list[Notifi
     return [_requested(command, wanted, 0)]
 
 
-def _record_sent(state: Notifications, command: RecordSent) -> list[NotificationEvent]:
+def _record_sent(state: Notifications, command: RecordSent) -> list[events.NotificationEvent]:
     known = state.by_id.get(command.notification_id)
     if known is None or known.sent is not None:
         return []
-    sent = NotificationSentOpen(notification_id=known.id, transport=known.transport)
+    sent = events.NotificationSentOpen(notification_id=known.id, transport=known.transport)
     envelope = _envelope(command, f"{known.id}/sent", 0)
-    return [NotificationSent(**envelope, data=Data(open=sent, personal=Nothing()))]
+    return [
+        events.NotificationSent(**envelope, data=events.Data(open=sent, personal=events.Nothing()))
+    ]
 
 
-def _acknowledge(state: Notifications, command: Acknowledge) -> list[NotificationEvent]:
+def _acknowledge(state: Notifications, command: Acknowledge) -> list[events.NotificationEvent]:
     if recall(state.seen, command.cause, command.cause_sha256) is not None:
         return []
     known = state.by_id.get(command.notification_id)
@@ -180,32 +164,40 @@ def _acknowledge(state: Notifications, command: Acknowledge) -> list[Notificatio
     return [_acknowledged(command, known.id, command.agent, 0, "command")]
 
 
-def _escalate(state: Notifications, command: Escalate) -> list[NotificationEvent]:
+def _escalate(state: Notifications, command: Escalate) -> list[events.NotificationEvent]:
     known = state.by_id.get(command.notification_id)
     if known is None or not known.waits_for_a_person or known.escalated_to is not None:
         return []
-    escalated = NotificationEscalatedOpen(notification_id=known.id, to=command.to)
+    escalated = events.NotificationEscalatedOpen(notification_id=known.id, to=command.to)
     envelope = _envelope(command, f"{known.id}/escalated", 0)
-    return [NotificationEscalated(**envelope, data=Data(open=escalated, personal=Nothing()))]
+    return [
+        events.NotificationEscalated(
+            **envelope, data=events.Data(open=escalated, personal=events.Nothing())
+        )
+    ]
 
 
 def _requested(
-    command: AnyCommand, wanted: NotificationRequestedOpen, k: int
-) -> NotificationRequested:
+    command: AnyCommand, wanted: events.NotificationRequestedOpen, k: int
+) -> events.NotificationRequested:
     envelope = _envelope(command, command.cause, k)
-    return NotificationRequested(**envelope, data=Data(open=wanted, personal=Nothing()))
+    return events.NotificationRequested(
+        **envelope, data=events.Data(open=wanted, personal=events.Nothing())
+    )
 
 
 def _acknowledged(
     command: AnyCommand,
-    known_as: NotificationId,
-    by: AgentId,
+    known_as: events.NotificationId,
+    by: events.AgentId,
     k: int,
     through: Any = "acceptance",
-) -> NotificationAcknowledged:
-    seen = NotificationAcknowledgedOpen(notification_id=known_as, by=by, through=through)
+) -> events.NotificationAcknowledged:
+    seen = events.NotificationAcknowledgedOpen(notification_id=known_as, by=by, through=through)
     envelope = _envelope(command, command.cause, k)
-    return NotificationAcknowledged(**envelope, data=Data(open=seen, personal=Nothing()))
+    return events.NotificationAcknowledged(
+        **envelope, data=events.Data(open=seen, personal=events.Nothing())
+    )
 
 
 def _envelope(command: AnyCommand, id_scope: str, k: int) -> dict[str, Any]:
@@ -213,11 +205,11 @@ def _envelope(command: AnyCommand, id_scope: str, k: int) -> dict[str, Any]:
     aggregate = subjects.notification(command.conversation)
     return {
         "specversion": "1.0",
-        "id": EventId(decision_event_id(command.tenant, aggregate, id_scope, k)),
+        "id": events.EventId(decision_event_id(command.tenant, aggregate, id_scope, k)),
         "source": SOURCE,
         "occurred": command.now,
         "aggregate": aggregate,
-        "dataschema": DATA_SCHEMA,
+        "dataschema": events.DATA_SCHEMA,
         "datacontenttype": "application/json",
         "tenant": command.tenant,
         "recorded": command.now,

@@ -7,30 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.notify.domain.commands import Answer, Attend, TellOwner, TellRequest, origin
+from shared import events
 from shared.conversation import NEW_CONVERSATION, Conversation
-from shared.events import (
-    AnyEvent,
-    CallbackAttempted,
-    CallbackClosed,
-    CallbackReached,
-    CallbackRequested,
-    ContactAccepted,
-    ContactId,
-    ContactQueued,
-    ContactWrappedUp,
-    ConversationJoined,
-    MessageRequested,
-    TransferAccepted,
-    TransferExpired,
-    TransferRejected,
-)
 
 DEPEND_ON_BEFORE = (
-    ContactQueued,
-    ContactAccepted,
-    TransferAccepted,
-    CallbackReached,
-    MessageRequested,
+    events.ContactQueued,
+    events.ContactAccepted,
+    events.TransferAccepted,
+    events.CallbackReached,
+    events.MessageRequested,
 )
 """What these mean depends on how the conversation stood before them."""
 
@@ -49,7 +34,7 @@ NOTHING_BEFORE = Before()
 
 
 def command_on(
-    event: AnyEvent, before: Before, now: datetime, deadline: Callable[[], datetime]
+    event: events.AnyEvent, before: Before, now: datetime, deadline: Callable[[], datetime]
 ) -> OnOccasion | None:
     """Return what an event of a conversation makes notify decide; `None` for most.
 
@@ -57,7 +42,7 @@ def command_on(
     `deadline`: when it escalates; asked only when somebody is to be told.
     """
     match event:
-        case ContactAccepted() | TransferAccepted() | CallbackReached():
+        case events.ContactAccepted() | events.TransferAccepted() | events.CallbackReached():
             return TellOwner(
                 **origin(event, now),
                 agent=event.open.agent,
@@ -65,32 +50,34 @@ def command_on(
                 earlier=before.events,
                 escalates=deadline(),
             )
-        case ContactWrappedUp():
+        case events.ContactWrappedUp():
             of_contact = (event.open.contact_id, _to_owner(event.open.contact_id))
             return Attend(**origin(event, now), agent=event.open.agent, requests=of_contact)
-        case CallbackAttempted() | CallbackClosed():
+        case events.CallbackAttempted() | events.CallbackClosed():
             callback = (event.open.callback_id,)
             return Attend(**origin(event, now), agent=event.open.agent, requests=callback)
-        case MessageRequested():
+        case events.MessageRequested():
             return Answer(**origin(event, now), agent=event.open.agent, earlier=before.events)
         case _:
             return _request_on(event, before, now, deadline)
 
 
 def _request_on(
-    event: AnyEvent, before: Before, now: datetime, deadline: Callable[[], datetime]
+    event: events.AnyEvent, before: Before, now: datetime, deadline: Callable[[], datetime]
 ) -> TellRequest | None:
     match event:
-        case ContactQueued():
+        case events.ContactQueued():
             known = before.conversation.contacts.get(event.open.contact_id)
             taken = known is not None and known.status != "waiting"
             request: str = event.id if taken else event.open.contact_id
             recipient = f"queue-{event.open.queue}"
-        case ConversationJoined() if event.open.to_owner is not None:
+        case events.ConversationJoined() if event.open.to_owner is not None:
             request, recipient = _to_owner(event.open.contact_id), f"agent-{event.open.to_owner}"
-        case CallbackRequested():
+        case events.CallbackRequested():
             request, recipient = event.open.callback_id, f"queue-{event.open.queue}"
-        case TransferExpired() | TransferRejected() if _back_in_queue(event.open.returned_to):
+        case events.TransferExpired() | events.TransferRejected() if _back_in_queue(
+            event.open.returned_to
+        ):
             request, recipient = event.id, str(event.open.returned_to)
         case _:
             return None
@@ -99,7 +86,7 @@ def _request_on(
     )
 
 
-def _to_owner(contact_id: ContactId) -> str:
+def _to_owner(contact_id: events.ContactId) -> str:
     """Return the request that a contact is to an owner; the same contact may have to wait in a queue later."""
     return f"{contact_id}/owner"
 

@@ -9,27 +9,16 @@ import msgspec
 
 from services.notify.domain.decisions import EMAIL, SOURCE
 from services.notify.domain.state import Notification
-from shared.events import (
-    DATA_SCHEMA,
-    ContactId,
-    Data,
-    EventId,
-    MessageFailed,
-    MessageOutcomeOpen,
-    MessageRequested,
-    MessageSent,
-    MessageUncertain,
-    Nothing,
-)
+from shared import events
 from shared.ids import contact_event_id
 
 INTERRUPTED = "interrupted"
 
-OutcomeEvent = MessageSent | MessageFailed | MessageUncertain
+OutcomeEvent = events.MessageSent | events.MessageFailed | events.MessageUncertain
 _KINDS: dict[str, type[OutcomeEvent]] = {
-    "sent": MessageSent,
-    "failed": MessageFailed,
-    "uncertain": MessageUncertain,
+    "sent": events.MessageSent,
+    "failed": events.MessageFailed,
+    "uncertain": events.MessageUncertain,
 }
 
 
@@ -50,14 +39,14 @@ def outcome_of(intent: Notification, remembered: Outcome | None) -> Outcome:
     return remembered or Outcome(kind="uncertain", reason=INTERRUPTED)
 
 
-def outcome_event(request: MessageRequested, outcome: Outcome, at: datetime) -> OutcomeEvent:
+def outcome_event(request: events.MessageRequested, outcome: Outcome, at: datetime) -> OutcomeEvent:
     """Return the report: the same for the same message, so that whichever is stored first stays alone.
 
     `at`: a time that stands in the ledger, so that a repeated report has the same bytes.
     """
     message_id = request.open.message_id
-    contact_id = ContactId(f"out-{message_id}")
-    found = MessageOutcomeOpen(
+    contact_id = events.ContactId(f"out-{message_id}")
+    found = events.MessageOutcomeOpen(
         contact_id=contact_id,
         channel=EMAIL,
         account=request.open.account,
@@ -69,11 +58,11 @@ def outcome_event(request: MessageRequested, outcome: Outcome, at: datetime) -> 
     event_id = contact_event_id(request.tenant, EMAIL, request.open.account, message_id, "outcome")
     return _KINDS[outcome.kind](
         specversion="1.0",
-        id=EventId(event_id),
+        id=events.EventId(event_id),
         source=SOURCE,
         occurred=at,
         aggregate=f"contact-{contact_id}",
-        dataschema=DATA_SCHEMA,
+        dataschema=events.DATA_SCHEMA,
         datacontenttype="application/json",
         tenant=request.tenant,
         recorded=at,
@@ -82,5 +71,5 @@ def outcome_event(request: MessageRequested, outcome: Outcome, at: datetime) -> 
         customer=request.customer,
         causation=request.id,
         correlation=request.correlation,
-        data=Data(open=found, personal=Nothing()),
+        data=events.Data(open=found, personal=events.Nothing()),
     )

@@ -8,16 +8,7 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from shared.events import (
-    AnyEvent,
-    MessageId,
-    NotificationAcknowledged,
-    NotificationEscalated,
-    NotificationId,
-    NotificationReason,
-    NotificationRequested,
-    NotificationSent,
-)
+from shared import events
 from shared.memory import Memory, remember
 
 
@@ -33,13 +24,13 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
         escalated_to: who was told because nobody acknowledged.
     """
 
-    id: NotificationId
-    reason: NotificationReason
+    id: events.NotificationId
+    reason: events.NotificationReason
     recipient: str
     about: str
     transport: str
     requested: datetime
-    message_id: MessageId | None = None
+    message_id: events.MessageId | None = None
     sent: datetime | None = None
     acknowledged: int | None = None
     escalated_to: str | None = None
@@ -56,7 +47,7 @@ CUSTOMER = "customer"
 class Notifications(msgspec.Struct, frozen=True, kw_only=True):
     """All notifications of one conversation, oldest first. `sequence`: of the last folded event."""
 
-    by_id: dict[NotificationId, Notification] = {}
+    by_id: dict[events.NotificationId, Notification] = {}
     seen: Memory = {}
     sequence: int = 0
 
@@ -76,30 +67,32 @@ class Notifications(msgspec.Struct, frozen=True, kw_only=True):
 NONE_YET = Notifications()
 
 
-def evolve(state: Notifications, sequence: int, event: AnyEvent) -> Notifications:
+def evolve(state: Notifications, sequence: int, event: events.AnyEvent) -> Notifications:
     """Return the notifications after one event of `notif-<conversation id>`. It never fails."""
     changed = replace(state, sequence=sequence, seen=remember(state.seen, sequence, event))
     match event:
-        case NotificationRequested():
+        case events.NotificationRequested():
             return _with(changed, _requested(event))
-        case NotificationSent():
+        case events.NotificationSent():
             return _marked(changed, event.open.notification_id, sent=event.recorded)
-        case NotificationAcknowledged():
+        case events.NotificationAcknowledged():
             return _marked(changed, event.open.notification_id, acknowledged=sequence)
-        case NotificationEscalated():
+        case events.NotificationEscalated():
             return _marked(changed, event.open.notification_id, escalated_to=event.open.to)
         case _:
             return changed
 
 
-def fold(events: Iterable[tuple[int, AnyEvent]], start: Notifications = NONE_YET) -> Notifications:
+def fold(
+    history: Iterable[tuple[int, events.AnyEvent]], start: Notifications = NONE_YET
+) -> Notifications:
     """Return the notifications after (sequence, event) pairs in ledger order."""
-    for sequence, event in events:
+    for sequence, event in history:
         start = evolve(start, sequence, event)
     return start
 
 
-def _requested(event: NotificationRequested) -> Notification:
+def _requested(event: events.NotificationRequested) -> Notification:
     return Notification(
         id=event.open.notification_id,
         reason=event.open.reason,
@@ -115,6 +108,8 @@ def _with(state: Notifications, notification: Notification) -> Notifications:
     return replace(state, by_id={**state.by_id, notification.id: notification})
 
 
-def _marked(state: Notifications, known_as: NotificationId, **changes: object) -> Notifications:
+def _marked(
+    state: Notifications, known_as: events.NotificationId, **changes: object
+) -> Notifications:
     known = state.by_id.get(known_as)
     return state if known is None else _with(state, replace(known, **changes))

@@ -8,23 +8,15 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from shared.events import (
-    AgentReleased,
-    AgentReserved,
-    AgentSignedIn,
-    AgentStatus,
-    AgentStatusSet,
-    AnyEvent,
-    ConversationId,
-)
+from shared import events
 from shared.memory import Memory, remember
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
     """`working_on`: one slot per conversation, offered or owned. `idle_since`: when a slot last became free."""
 
-    status: AgentStatus = "signed_out"
-    working_on: frozenset[ConversationId] = frozenset()
+    status: events.AgentStatus = "signed_out"
+    working_on: frozenset[events.ConversationId] = frozenset()
     idle_since: datetime | None = None
     seen: Memory = {}
     sequence: int = 0
@@ -40,25 +32,25 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
 ABSENT = Agent()
 
 
-def evolve(agent: Agent, sequence: int, event: AnyEvent) -> Agent:
+def evolve(agent: Agent, sequence: int, event: events.AnyEvent) -> Agent:
     """Return the agent after one event of `agent-<id>`. It never fails."""
     changed = replace(agent, sequence=sequence, seen=remember(agent.seen, sequence, event))
     match event:
-        case AgentSignedIn():
+        case events.AgentSignedIn():
             return replace(changed, status="available", idle_since=event.recorded)
-        case AgentStatusSet():
+        case events.AgentStatusSet():
             return replace(changed, status=event.open.status)
-        case AgentReserved():
+        case events.AgentReserved():
             return replace(changed, working_on=changed.working_on | {event.open.conversation})
-        case AgentReleased():
+        case events.AgentReleased():
             rest = changed.working_on - {event.open.conversation}
             return replace(changed, working_on=rest, idle_since=event.recorded)
         case _:
             return changed
 
 
-def fold(events: Iterable[tuple[int, AnyEvent]], start: Agent = ABSENT) -> Agent:
+def fold(history: Iterable[tuple[int, events.AnyEvent]], start: Agent = ABSENT) -> Agent:
     """Return the agent after (sequence, event) pairs in ledger order."""
-    for sequence, event in events:
+    for sequence, event in history:
         start = evolve(start, sequence, event)
     return start

@@ -12,37 +12,9 @@ from services.router.domain.handover import attach_packet
 from services.router.domain.identify import Looked, claim, identifies
 from services.router.domain.lost_calls import note_lost_call
 from services.router.domain.offers import release
-from shared import subjects
+from shared import events, subjects
 from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.conversation.contacts import words
-from shared.events import (
-    AgentId,
-    CallEnded,
-    CallMenuSelected,
-    CallMissed,
-    CallStarted,
-    ChannelSwitched,
-    ChannelSwitchedOpen,
-    ContactCompleted,
-    ContactCompletedOpen,
-    ContactQueued,
-    ContactQueuedOpen,
-    ConversationAttached,
-    ConversationAttachedOpen,
-    ConversationId,
-    ConversationJoined,
-    ConversationJoinedOpen,
-    ConversationOpened,
-    ConversationOpenedOpen,
-    CustomerCreated,
-    CustomerCreatedOpen,
-    CustomerCreatedPersonal,
-    CustomerId,
-    FactOrigin,
-    FormSubmitted,
-    InboundEvent,
-    MessageReceived,
-)
 from shared.packet import FACTS_PER_MESSAGE, fit_text
 from shared.policy import Policy
 
@@ -51,13 +23,13 @@ from shared.policy import Policy
 class Place:
     """Where a contact belongs: a conversation, or `None` for a new one, and the rule that says so."""
 
-    conversation: ConversationId | None
+    conversation: events.ConversationId | None
     rule: str
 
 
 def find_place(
     policy: Policy,
-    event: InboundEvent,
+    event: events.InboundEvent,
     referenced: Conversation | None,
     known: Sequence[Conversation],
 ) -> Place:
@@ -86,23 +58,26 @@ def find_place(
     return Place(None, "join.several_active" if active else "join.none_open")
 
 
-def opens(event: InboundEvent) -> bool:
+def opens(event: events.InboundEvent) -> bool:
     """Tell whether the event can begin a contact; the others report on one that began."""
-    return isinstance(event, CallStarted | CallMissed | MessageReceived | FormSubmitted)
+    return isinstance(
+        event,
+        events.CallStarted | events.CallMissed | events.MessageReceived | events.FormSubmitted,
+    )
 
 
-def text_of(event: InboundEvent) -> str:
+def text_of(event: events.InboundEvent) -> str:
     """Return what the customer wrote; empty when she did not write."""
     match event:
-        case MessageReceived():
+        case events.MessageReceived():
             return words(event)
-        case FormSubmitted(personal=personal) if personal is not None:
+        case events.FormSubmitted(personal=personal) if personal is not None:
             return "\n".join([personal.text, *(value for _, value in personal.fields)])
         case _:
             return ""
 
 
-def _named_matters(policy: Policy, event: InboundEvent) -> list[tuple[str, str]]:
+def _named_matters(policy: Policy, event: events.InboundEvent) -> list[tuple[str, str]]:
     joining = {pattern.fact for pattern in policy.patterns if pattern.joins}
     return [pair for pair in facts_in(policy, text_of(event)) if pair[0] in joining]
 
@@ -120,7 +95,7 @@ def _holds(conversation: Conversation, named: list[tuple[str, str]]) -> bool:
 
 
 def take_in(
-    decision: Decision, event: InboundEvent, place: Place, looked: Sequence[Looked]
+    decision: Decision, event: events.InboundEvent, place: Place, looked: Sequence[Looked]
 ) -> None:
     """Decide everything that one contact event of a customer means.
 
@@ -138,29 +113,31 @@ def take_in(
     if new_contact and before.id is not None and asks:
         _switch(decision, event, before)
     _note_facts(decision, event)
-    if isinstance(event, CallEnded | CallMissed):
+    if isinstance(event, events.CallEnded | events.CallMissed):
         note_lost_call(decision, event)
         _complete(decision, event)
     elif asks and (new_contact or opens(event)):
         _queue(decision, event, new_contact=new_contact)
 
 
-def opened_by(stamp: Stamp) -> ConversationId:
+def opened_by(stamp: Stamp) -> events.ConversationId:
     """Return the id of the conversation that a contact event opens, if it opens one."""
-    return ConversationId(stamp.id("conversation"))
+    return events.ConversationId(stamp.id("conversation"))
 
 
-def _open(decision: Decision, event: InboundEvent, rule: str, looked: Sequence[Looked]) -> None:
+def _open(
+    decision: Decision, event: events.InboundEvent, rule: str, looked: Sequence[Looked]
+) -> None:
     conversation_id = opened_by(decision.stamp)
-    customer = decision.customer.id or CustomerId(decision.stamp.id("customer"))
+    customer = decision.customer.id or events.CustomerId(decision.stamp.id("customer"))
     fresh = decision.customer.id is None
     if fresh:
         _create_customer(decision, event, customer, looked)
     decision.conversation = NEW_CONVERSATION
     decision.emit(
-        ConversationOpened,
+        events.ConversationOpened,
         subjects.conversation(conversation_id),
-        ConversationOpenedOpen(
+        events.ConversationOpenedOpen(
             contact_id=event.open.contact_id,
             channel=event.open.channel,
             account=event.open.account,
@@ -175,15 +152,18 @@ def _open(decision: Decision, event: InboundEvent, rule: str, looked: Sequence[L
 
 
 def _create_customer(
-    decision: Decision, event: InboundEvent, customer: CustomerId, looked: Sequence[Looked]
+    decision: Decision,
+    event: events.InboundEvent,
+    customer: events.CustomerId,
+    looked: Sequence[Looked],
 ) -> None:
     personal = event.personal
     handles = [each.handle for each in looked if identifies(decision.policy, each.handle)]
     decision.emit(
-        CustomerCreated,
+        events.CustomerCreated,
         subjects.customer(customer),
-        CustomerCreatedOpen(provisional=True),
-        CustomerCreatedPersonal(
+        events.CustomerCreatedOpen(provisional=True),
+        events.CustomerCreatedPersonal(
             name=getattr(personal, "name", None),
             handles=[(handle.kind, handle.value, handle.verified) for handle in handles],
         ),
@@ -191,10 +171,12 @@ def _create_customer(
     )
 
 
-def _join(decision: Decision, event: InboundEvent, rule: str, looked: Sequence[Looked]) -> None:
+def _join(
+    decision: Decision, event: events.InboundEvent, rule: str, looked: Sequence[Looked]
+) -> None:
     decision.on_conversation(
-        ConversationJoined,
-        ConversationJoinedOpen(
+        events.ConversationJoined,
+        events.ConversationJoinedOpen(
             contact_id=event.open.contact_id,
             channel=event.open.channel,
             account=event.open.account,
@@ -209,15 +191,15 @@ def _join(decision: Decision, event: InboundEvent, rule: str, looked: Sequence[L
         _claim_all(decision, looked, it.customer, it.id, fresh=False)
 
 
-def _attach(decision: Decision, event: InboundEvent, *, opened: bool) -> None:
+def _attach(decision: Decision, event: events.InboundEvent, *, opened: bool) -> None:
     """At the customer's expected sequence: two channels ringing at once cannot open two conversations."""
     it = decision.conversation
     assert it.id is not None
     assert it.customer is not None
     decision.emit(
-        ConversationAttached,
+        events.ConversationAttached,
         subjects.customer(it.customer),
-        ConversationAttachedOpen(
+        events.ConversationAttachedOpen(
             conversation=it.id, contact_id=event.open.contact_id, opened=opened
         ),
     )
@@ -226,8 +208,8 @@ def _attach(decision: Decision, event: InboundEvent, *, opened: bool) -> None:
 def _claim_all(
     decision: Decision,
     looked: Sequence[Looked],
-    customer: CustomerId,
-    conversation: ConversationId | None,
+    customer: events.CustomerId,
+    conversation: events.ConversationId | None,
     *,
     fresh: bool,
 ) -> None:
@@ -239,15 +221,15 @@ def _claim_all(
             claim(decision, each, customer, None)
 
 
-def _switch(decision: Decision, event: InboundEvent, before: Conversation) -> None:
+def _switch(decision: Decision, event: events.InboundEvent, before: Conversation) -> None:
     """Another channel than the last contact's: the packet goes along."""
     last = before.last_contact
     if last is None or last.channel == event.open.channel:
         return
     packet_id = attach_packet(decision)
     decision.on_conversation(
-        ChannelSwitched,
-        ChannelSwitchedOpen(
+        events.ChannelSwitched,
+        events.ChannelSwitchedOpen(
             contact_id=event.open.contact_id,
             from_channel=last.channel,
             to_channel=event.open.channel,
@@ -260,7 +242,7 @@ def _switch(decision: Decision, event: InboundEvent, before: Conversation) -> No
 # -- what it states, where it waits -----------------------------------------------------------------------
 
 
-def _note_facts(decision: Decision, event: InboundEvent) -> None:
+def _note_facts(decision: Decision, event: events.InboundEvent) -> None:
     """State what the menu, the form and the text say: at most FACTS_PER_MESSAGE of them, in this order."""
     if event.open.automatic:
         return
@@ -279,17 +261,19 @@ def _note_facts(decision: Decision, event: InboundEvent) -> None:
         state_fact(decision, name, value, origin=origin, contact_id=event.open.contact_id)
 
 
-def _chosen_facts(policy: Policy, event: InboundEvent) -> list[tuple[FactOrigin, str, str]]:
+def _chosen_facts(
+    policy: Policy, event: events.InboundEvent
+) -> list[tuple[events.FactOrigin, str, str]]:
     """Return what the account's rules make of a digit or of form fields, as (origin, name, value)."""
     account = policy.account(event.open.channel, event.open.account)
     if account is None:
         return []
     match event:
-        case CallMenuSelected():
+        case events.CallMenuSelected():
             digits = event.open.digits
             rule = account.menu.get(digits)
             return [] if rule is None else [("menu", rule.fact, rule.value or digits)]
-        case FormSubmitted(personal=personal) if personal is not None:
+        case events.FormSubmitted(personal=personal) if personal is not None:
             rules = account.fields
             return [
                 ("form", rules[name].fact, value)
@@ -300,7 +284,7 @@ def _chosen_facts(policy: Policy, event: InboundEvent) -> list[tuple[FactOrigin,
             return []
 
 
-def _queue(decision: Decision, event: InboundEvent, *, new_contact: bool) -> None:
+def _queue(decision: Decision, event: events.InboundEvent, *, new_contact: bool) -> None:
     """An owned conversation keeps its owner while on duty; else the contact waits in its account's queue."""
     it = decision.conversation
     owner, waiting = it.owner, it.waiting_contact
@@ -311,8 +295,8 @@ def _queue(decision: Decision, event: InboundEvent, *, new_contact: bool) -> Non
         return
     queue, rule = queue_for(decision.policy, event)
     decision.on_conversation(
-        ContactQueued,
-        ContactQueuedOpen(
+        events.ContactQueued,
+        events.ContactQueuedOpen(
             contact_id=event.open.contact_id,
             queue=queue,
             rule=rule,
@@ -323,7 +307,7 @@ def _queue(decision: Decision, event: InboundEvent, *, new_contact: bool) -> Non
         release(decision, owner, "off_duty")
 
 
-def _owner_on_duty(decision: Decision) -> AgentId | None:
+def _owner_on_duty(decision: Decision) -> events.AgentId | None:
     """Return the owner who is there for the customer; `None` without one, signed out, or gone from the policy."""
     owner = decision.conversation.owner
     if owner is None or owner not in decision.policy.agents or not decision.agent(owner).on_duty:
@@ -331,21 +315,21 @@ def _owner_on_duty(decision: Decision) -> AgentId | None:
     return owner
 
 
-def queue_for(policy: Policy, event: InboundEvent) -> tuple[str, str]:
+def queue_for(policy: Policy, event: events.InboundEvent) -> tuple[str, str]:
     """Return the queue of an entry point and the rule that chose it."""
     account = policy.account(event.open.channel, event.open.account)
     if account is None:
         return next(iter(policy.queues)), "entry.fallback"
-    topic = event.open.topic if isinstance(event, FormSubmitted) else None
+    topic = event.open.topic if isinstance(event, events.FormSubmitted) else None
     if topic is not None and topic in account.topics:
         return account.topics[topic], "entry.topic"
     return account.queue, "entry.account"
 
 
-def _complete(decision: Decision, event: CallEnded | CallMissed) -> None:
+def _complete(decision: Decision, event: events.CallEnded | events.CallMissed) -> None:
     """A wrapped-up contact is complete when its channel reports the end."""
     contact = decision.conversation.contacts.get(event.open.contact_id)
     if contact is not None and contact.wrapped_up and not contact.completed:
         decision.on_conversation(
-            ContactCompleted, ContactCompletedOpen(contact_id=contact.contact_id)
+            events.ContactCompleted, events.ContactCompletedOpen(contact_id=contact.contact_id)
         )

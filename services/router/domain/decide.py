@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.router.domain import facts, offers, people, transfers, work
 from services.router.domain.decision import Case, Decision, Stamp
 from services.router.domain.handover import ensure_packets
+from shared import errors, events
 from shared.commands import (
     AcceptOffer,
     AcceptTransfer,
@@ -26,22 +27,6 @@ from shared.commands import (
     Transfer,
     WrapUp,
 )
-from shared.errors import (
-    CommandStale,
-    CommandUnknown,
-    ContactUnknown,
-    ConversationNotOwned,
-    ConversationResolved,
-    ConversationUnknown,
-)
-from shared.events import (
-    AgentId,
-    AnyEvent,
-    CommandNoted,
-    CommandNotedOpen,
-    OfferId,
-    TransferId,
-)
 from shared.packet import check_text
 from shared.requests import agent_of
 
@@ -56,7 +41,7 @@ ACCEPTING = (AcceptOffer, AcceptTransfer)
 """Commands that are compared with the packet of their offer."""
 
 
-def decide(case: Case, command: Command, stamp: Stamp) -> list[AnyEvent]:
+def decide(case: Case, command: Command, stamp: Stamp) -> list[events.AnyEvent]:
     """Return what a command of an agent changes; when it is so already, that it was noted.
 
     Raises: TellonceError with the code that says why not.
@@ -72,32 +57,32 @@ def decide(case: Case, command: Command, stamp: Stamp) -> list[AnyEvent]:
             _check_conversation(decision, agent_id, command)
             _decide_on_conversation(decision, agent_id, command)
         case _:
-            raise CommandUnknown(command=command.verb)
+            raise errors.CommandUnknown(command=command.verb)
     if not decision.events:
         _note(decision, agent_id, command)
     ensure_packets(case.conversation.packet_id, decision.events)
     return decision.events
 
 
-def _note(decision: Decision, agent_id: AgentId, command: Command) -> None:
+def _note(decision: Decision, agent_id: events.AgentId, command: Command) -> None:
     """A command is remembered by its events: one without any would be decided anew when it is repeated."""
-    noted = CommandNotedOpen(command=command.verb)
+    noted = events.CommandNotedOpen(command=command.verb)
     if isinstance(command, ConversationCommand):
-        decision.on_conversation(CommandNoted, noted)
+        decision.on_conversation(events.CommandNoted, noted)
     else:
-        decision.on_agent(CommandNoted, agent_id, noted)
+        decision.on_agent(events.CommandNoted, agent_id, noted)
 
 
 def _check_conversation(
-    decision: Decision, agent_id: AgentId, command: ConversationCommand
+    decision: Decision, agent_id: events.AgentId, command: ConversationCommand
 ) -> None:
     it = decision.conversation
     if it.id is None:
-        raise ConversationUnknown()
+        raise errors.ConversationUnknown()
     if it.resolved and not isinstance(command, AFTER_THE_END):
-        raise ConversationResolved()
+        raise errors.ConversationResolved()
     if isinstance(command, OWNERS_ONLY) and it.owner != agent_id:
-        raise ConversationNotOwned()
+        raise errors.ConversationNotOwned()
     _check_contact(decision, command)
     _check_expected(decision, command)
 
@@ -107,7 +92,7 @@ def _check_contact(decision: Decision, command: ConversationCommand) -> None:
     if not isinstance(command, RecordFact | CorrectFact | WrapUp) or command.contact_id is None:
         return
     if command.contact_id not in decision.conversation.contacts:
-        raise ContactUnknown(contact_id=command.contact_id)
+        raise errors.ContactUnknown(contact_id=command.contact_id)
 
 
 def _check_expected(decision: Decision, command: ConversationCommand) -> None:
@@ -118,13 +103,13 @@ def _check_expected(decision: Decision, command: ConversationCommand) -> None:
     offer_id = it.offer.offer_id if it.offer else None
     transfer_id = it.transfer.transfer_id if it.transfer else None
     if expected.offer_id not in (None, offer_id) or expected.transfer_id not in (None, transfer_id):
-        raise CommandStale(offer_id=offer_id, transfer_id=transfer_id)
+        raise errors.CommandStale(offer_id=offer_id, transfer_id=transfer_id)
     if not isinstance(command, ACCEPTING) and expected.packet_id not in (None, it.packet_id):
-        raise CommandStale(packet_id=it.packet_id)
+        raise errors.CommandStale(packet_id=it.packet_id)
 
 
 def _decide_on_conversation(  # noqa: C901  one line per command
-    decision: Decision, agent_id: AgentId, command: ConversationCommand
+    decision: Decision, agent_id: events.AgentId, command: ConversationCommand
 ) -> None:
     seen = command.expected.packet_id if command.expected else None
     match command:
@@ -162,22 +147,22 @@ def _decide_on_conversation(  # noqa: C901  one line per command
         case Resolve():
             work.resolve(decision, agent_id, command.confirmed_by_customer)
         case _:
-            raise CommandUnknown(command=command.verb)
+            raise errors.CommandUnknown(command=command.verb)
 
 
-def decide_timer(case: Case, kind: str, event_id: str, stamp: Stamp) -> list[AnyEvent]:
+def decide_timer(case: Case, kind: str, event_id: str, stamp: Stamp) -> list[events.AnyEvent]:
     """Return what a fired timer changes; [] when what it asks about is no longer due."""
     decision = Decision(case, stamp)
     if decision.conversation.id is None or decision.conversation.resolved:
         return []
     if kind == OFFER_EXPIRY:
-        offers.expire_offer(decision, OfferId(event_id))
+        offers.expire_offer(decision, events.OfferId(event_id))
     elif kind == TRANSFER_EXPIRY:
-        transfers.expire_transfer(decision, TransferId(event_id))
+        transfers.expire_transfer(decision, events.TransferId(event_id))
     return decision.events
 
 
-def decide_offer(case: Case, stamp: Stamp) -> list[AnyEvent]:
+def decide_offer(case: Case, stamp: Stamp) -> list[events.AnyEvent]:
     """Return the offer that the dispatcher makes for a waiting conversation; [] when nobody is free."""
     decision = Decision(case, stamp)
     offers.make_offer(decision)

@@ -17,25 +17,15 @@ from services.router.domain.agent import ABSENT, Agent
 from services.router.domain.identity import UNCLAIMED, Identity
 from shared import conversation as conversations
 from shared import customer as customers
-from shared import subjects
+from shared import events, subjects
 from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.customer import UNKNOWN_CUSTOMER, Customer
-from shared.events import (
-    AgentId,
-    AnyEvent,
-    ConversationId,
-    CustomerId,
-    Data,
-    EventId,
-    Nothing,
-    Part,
-)
 from shared.events.envelope import DATA_SCHEMA
 from shared.ids import decision_event_id, scoped_id
 from shared.policy import Policy
 
 SOURCE = "tellonce/router"
-E = TypeVar("E", bound=AnyEvent)
+E = TypeVar("E", bound=events.AnyEvent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +58,10 @@ class Case:
 
     conversation: Conversation = NEW_CONVERSATION
     customer: Customer = UNKNOWN_CUSTOMER
-    agents: dict[AgentId, Agent] = field(default_factory=dict)
+    agents: dict[events.AgentId, Agent] = field(default_factory=dict)
     identities: dict[str, Identity] = field(default_factory=dict)
 
-    def agent(self, agent_id: AgentId) -> Agent:
+    def agent(self, agent_id: events.AgentId) -> Agent:
         return self.agents.get(agent_id, ABSENT)
 
     def identity(self, keyed_hash: str) -> Identity:
@@ -86,7 +76,7 @@ class Decision:
         self.stored = case
         self.conversation = case.conversation
         self.customer = case.customer
-        self.events: list[AnyEvent] = []
+        self.events: list[events.AnyEvent] = []
         self._agents = dict(case.agents)
         self._identities = dict(case.identities)
         self._counts: dict[str, int] = {}
@@ -95,7 +85,7 @@ class Decision:
     def policy(self) -> Policy:
         return self.stamp.policy
 
-    def agent(self, agent_id: AgentId) -> Agent:
+    def agent(self, agent_id: events.AgentId) -> Agent:
         return self._agents.get(agent_id, ABSENT)
 
     def identity(self, keyed_hash: str) -> Identity:
@@ -109,12 +99,14 @@ class Decision:
         """Return how many events this decision has for an aggregate so far."""
         return self._counts.get(aggregate, 0)
 
-    def on_conversation(self, kind: type[E], open_part: Part, personal: Part | None = None) -> E:
+    def on_conversation(
+        self, kind: type[E], open_part: events.Part, personal: events.Part | None = None
+    ) -> E:
         """Decide an event of the conversation."""
         assert self.conversation.id is not None
         return self.emit(kind, subjects.conversation(self.conversation.id), open_part, personal)
 
-    def on_agent(self, kind: type[E], agent_id: AgentId, open_part: Part) -> E:
+    def on_agent(self, kind: type[E], agent_id: events.AgentId, open_part: events.Part) -> E:
         """Decide an event of an agent."""
         return self.emit(kind, subjects.agent(agent_id), open_part)
 
@@ -122,11 +114,11 @@ class Decision:
         self,
         kind: type[E],
         aggregate: str,
-        open_part: Part,
-        personal: Part | None = None,
+        open_part: events.Part,
+        personal: events.Part | None = None,
         *,
-        conversation: ConversationId | None = None,
-        customer: CustomerId | None = None,
+        conversation: events.ConversationId | None = None,
+        customer: events.CustomerId | None = None,
     ) -> E:
         """Decide one event and fold it in. Returns the event, whole."""
         fields: dict[str, Any] = {
@@ -147,13 +139,13 @@ class Decision:
             "causation_sha256": self.stamp.sha256,
             "traceparent": self.stamp.traceparent,
             "raw": self.stamp.raw,
-            "data": Data(open=open_part, personal=personal or Nothing()),
+            "data": events.Data(open=open_part, personal=personal or events.Nothing()),
         }
         event: E = kind(**fields)
         self.take(event)
         return event
 
-    def _event_id(self, aggregate: str) -> EventId:
+    def _event_id(self, aggregate: str) -> events.EventId:
         """Return the id of the next event of an aggregate.
 
         A command id that comes again for another conversation, or after it was forgotten with another body, is another
@@ -163,14 +155,14 @@ class Decision:
             self.stamp.cause, self.stamp.sha256 or "", self.stored.conversation.id or ""
         )
         k = self.written_to(aggregate)
-        return EventId(decision_event_id(self.stamp.tenant, aggregate, decision, k))
+        return events.EventId(decision_event_id(self.stamp.tenant, aggregate, decision, k))
 
     def _correlation(self) -> str | None:
         """Return the contact event that began the affair: this one, while a conversation is about to open."""
         it = self.conversation
         return it.correlation if it.id is not None or self.stamp.raw is None else self.stamp.cause
 
-    def take(self, event: AnyEvent) -> None:
+    def take(self, event: events.AnyEvent) -> None:
         """Add an event that is already whole (a contact event repeated for its conversation)."""
         self.events.append(event)
         aggregate = event.aggregate
@@ -183,7 +175,7 @@ class Decision:
             case "cust":
                 self.customer = customers.evolve(self.customer, self.customer.sequence, event)
             case "agent":
-                agent_id = AgentId(name)
+                agent_id = events.AgentId(name)
                 before = self.agent(agent_id)
                 self._agents[agent_id] = agents.evolve(before, before.sequence, event)
             case "ident":
@@ -191,7 +183,7 @@ class Decision:
             case _:
                 pass
 
-    def repeat(self, event: AnyEvent) -> None:
+    def repeat(self, event: events.AnyEvent) -> None:
         """Take a contact event into the conversation: same id and evidence, our time and place."""
         assert self.conversation.id is not None
         mine = replace(

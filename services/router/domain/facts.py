@@ -6,20 +6,9 @@ import re
 from collections.abc import Iterator
 
 from services.router.domain.decision import Decision
+from shared import events
 from shared.conversation import StatedFact
 from shared.errors import FactUnknown
-from shared.events import (
-    ContactId,
-    FactCorrected,
-    FactCorrectedOpen,
-    FactId,
-    FactOrigin,
-    FactRepeated,
-    FactRepeatedOpen,
-    FactStated,
-    FactStatedOpen,
-    FactValue,
-)
 from shared.packet import FACTS_PER_MESSAGE, check_text
 from shared.policy import Policy
 
@@ -32,8 +21,8 @@ def state_fact(
     name: str,
     value: str,
     *,
-    origin: FactOrigin,
-    contact_id: ContactId | None,
+    origin: events.FactOrigin,
+    contact_id: events.ContactId | None,
 ) -> None:
     """Decide that the customer told something.
 
@@ -47,21 +36,21 @@ def state_fact(
         _tell_again(decision, known, channel, contact.contact_id if contact else None)
         return
     decision.on_conversation(
-        FactStated,
-        FactStatedOpen(
-            fact_id=FactId(decision.new_id("fact", name, value)),
+        events.FactStated,
+        events.FactStatedOpen(
+            fact_id=events.FactId(decision.new_id("fact", name, value)),
             name=name,
             origin=origin,
             channel=channel,
             contact_id=contact.contact_id if contact else None,
             told_to=it.owner,
         ),
-        FactValue(value=value),
+        events.FactValue(value=value),
     )
 
 
 def correct_fact(
-    decision: Decision, fact_id: FactId, value: str, contact_id: ContactId | None
+    decision: Decision, fact_id: events.FactId, value: str, contact_id: events.ContactId | None
 ) -> None:
     """Decide a fact's new value. Raises: FactUnknown, TextTooLong, TextHasNul."""
     it = decision.conversation
@@ -72,14 +61,14 @@ def correct_fact(
         return
     contact = it.contacts.get(contact_id) if contact_id else it.last_contact
     decision.on_conversation(
-        FactCorrected,
-        FactCorrectedOpen(
+        events.FactCorrected,
+        events.FactCorrectedOpen(
             fact_id=fact_id,
             name=fact.name,
             channel=contact.channel if contact else None,
             contact_id=contact.contact_id if contact else None,
         ),
-        FactValue(value=value),
+        events.FactValue(value=value),
     )
 
 
@@ -108,14 +97,14 @@ def _known(decision: Decision, name: str, value: str) -> StatedFact | None:
 
 
 def _tell_again(
-    decision: Decision, fact: StatedFact, channel: str | None, contact_id: ContactId | None
+    decision: Decision, fact: StatedFact, channel: str | None, contact_id: events.ContactId | None
 ) -> None:
     hops = decision.conversation.handovers - fact.told_at_handover
     if hops == 0:
         return
     decision.on_conversation(
-        FactRepeated,
-        FactRepeatedOpen(
+        events.FactRepeated,
+        events.FactRepeatedOpen(
             fact_id=fact.fact_id,
             name=fact.name,
             channel=channel,

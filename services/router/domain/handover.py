@@ -6,36 +6,22 @@ from collections.abc import Sequence
 
 from services.router.domain.decision import Decision
 from shared import conversation as conversations
-from shared import subjects
+from shared import events, subjects
 from shared.errors import TransferPacketMissing
-from shared.events import (
-    AnyEvent,
-    CallbackReached,
-    ChannelSwitched,
-    ContactAccepted,
-    ContactOffered,
-    ContextPackaged,
-    ContextPackagedOpen,
-    ContextPackagedPersonal,
-    PacketId,
-    TransferAccepted,
-    TransferOffered,
-    TransferRequested,
-)
 from shared.packet import folded_from, package, sha256_of
 
 HANDOVERS = (
-    ContactOffered,
-    ContactAccepted,
-    TransferRequested,
-    TransferOffered,
-    TransferAccepted,
-    ChannelSwitched,
-    CallbackReached,
+    events.ContactOffered,
+    events.ContactAccepted,
+    events.TransferRequested,
+    events.TransferOffered,
+    events.TransferAccepted,
+    events.ChannelSwitched,
+    events.CallbackReached,
 )
 
 
-def attach_packet(decision: Decision) -> PacketId:
+def attach_packet(decision: Decision) -> events.PacketId:
     """Return the packet that shows the matter as it stands, packaged now unless the last one still does."""
     it = decision.conversation
     same_customer = it.packet_customer_sequence == decision.stored.customer.sequence
@@ -44,14 +30,14 @@ def attach_packet(decision: Decision) -> PacketId:
     return _package(decision, None)
 
 
-def attach_packet_with(decision: Decision, event: TransferRequested) -> PacketId:
+def attach_packet_with(decision: Decision, event: events.TransferRequested) -> events.PacketId:
     """Return the packet of a transfer: it shows the transfer itself as the last hop, with its brief."""
     return _package(decision, event)
 
 
-def new_packet_id(decision: Decision) -> PacketId:
+def new_packet_id(decision: Decision) -> events.PacketId:
     """Return the id of the next packet of this decision."""
-    return PacketId(decision.new_id("packet", str(len(decision.events))))
+    return events.PacketId(decision.new_id("packet", str(len(decision.events))))
 
 
 def _customer_written(decision: Decision) -> bool:
@@ -60,7 +46,7 @@ def _customer_written(decision: Decision) -> bool:
     )
 
 
-def _package(decision: Decision, event: TransferRequested | None) -> PacketId:
+def _package(decision: Decision, event: events.TransferRequested | None) -> events.PacketId:
     """Decide `context.packaged`; with a transfer, fold it first, so that the packet shows it."""
     it = decision.conversation
     assert it.id is not None
@@ -83,26 +69,26 @@ def _package(decision: Decision, event: TransferRequested | None) -> PacketId:
         built_from=built_from,
     )
     decision.on_conversation(
-        ContextPackaged,
-        ContextPackagedOpen(
+        events.ContextPackaged,
+        events.ContextPackagedOpen(
             packet_id=packet_id,
             sha256=sha256_of(packet),
             facts=len(packet.facts),
             more=packet.more.facts,
         ),
-        ContextPackagedPersonal(packet=packet),
+        events.ContextPackagedPersonal(packet=packet),
     )
     return packet_id
 
 
-def ensure_packets(last_packet: PacketId | None, events: Sequence[AnyEvent]) -> None:
+def ensure_packets(last_packet: events.PacketId | None, decided: Sequence[events.AnyEvent]) -> None:
     """Check that every hand-over names a packet that stands before it.
 
     Raises: TransferPacketMissing. It is a fault of ours, never of a caller, and nothing is written.
     """
     standing = last_packet
-    for event in events:
-        if isinstance(event, ContextPackaged):
+    for event in decided:
+        if isinstance(event, events.ContextPackaged):
             standing = event.open.packet_id
         elif isinstance(event, HANDOVERS) and event.open.packet_id != standing:
             raise TransferPacketMissing(event=event.id)

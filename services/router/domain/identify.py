@@ -11,14 +11,7 @@ from dataclasses import dataclass
 
 from services.router.domain.decision import Decision
 from services.router.domain.identity import Identity
-from shared import subjects
-from shared.events import (
-    ConversationId,
-    CustomerId,
-    Handle,
-    IdentityClaimed,
-    IdentityClaimedOpen,
-)
+from shared import events, subjects
 from shared.ids import keyed_hash
 from shared.policy import Policy
 
@@ -27,17 +20,17 @@ from shared.policy import Policy
 class Looked:
     """A handle, its keyed hash, and who holds it."""
 
-    handle: Handle
+    handle: events.Handle
     hash: str
     identity: Identity
 
 
-def lookup_token(key: bytes, handle: Handle) -> str:
+def lookup_token(key: bytes, handle: events.Handle) -> str:
     """Return the keyed hash under which a handle is claimed."""
     return keyed_hash(key, handle.kind, handle.value)
 
 
-def identifies(policy: Policy, handle: Handle) -> bool:
+def identifies(policy: Policy, handle: events.Handle) -> bool:
     """Tell whether a handle may say who somebody is.
 
     References lead to contacts only; own addresses and what the policy lists belong to no single person.
@@ -50,7 +43,7 @@ def identifies(policy: Policy, handle: Handle) -> bool:
     return not any(re.search(pattern, handle.value) for pattern in policy.never_identifies)
 
 
-def customer_behind(policy: Policy, looked: list[Looked]) -> CustomerId | None:
+def customer_behind(policy: Policy, looked: list[Looked]) -> events.CustomerId | None:
     """Return whose handles these are: a handle proved in this delivery speaks first, then the order given."""
     speaking = [
         each for each in looked if identifies(policy, each.handle) and each.identity.customer
@@ -59,7 +52,7 @@ def customer_behind(policy: Policy, looked: list[Looked]) -> CustomerId | None:
     return speaking[0].identity.customer if speaking else None
 
 
-def conversation_behind(looked: list[Looked]) -> ConversationId | None:
+def conversation_behind(looked: list[Looked]) -> events.ConversationId | None:
     """Return the conversation that a reference among the handles leads to."""
     references = (each for each in looked if each.handle.kind == "reference")
     return next(
@@ -68,16 +61,19 @@ def conversation_behind(looked: list[Looked]) -> ConversationId | None:
 
 
 def claim(
-    decision: Decision, looked: Looked, customer: CustomerId, conversation: ConversationId | None
+    decision: Decision,
+    looked: Looked,
+    customer: events.CustomerId,
+    conversation: events.ConversationId | None,
 ) -> None:
     """Decide that a handle belongs to a customer, unless the ledger says so already."""
     held = looked.identity
     if held.customer == customer and held.conversation == conversation:
         return
     decision.emit(
-        IdentityClaimed,
+        events.IdentityClaimed,
         subjects.identity(looked.hash),
-        IdentityClaimedOpen(
+        events.IdentityClaimedOpen(
             customer=customer,
             kind=looked.handle.kind,
             verified=looked.handle.verified,

@@ -5,14 +5,14 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
-from shared.events import AnyEvent, ConversationId, CustomerId, IdentityClaimed
+from shared import events
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """`customer` is `None` while nobody holds the handle. `conversation`: for a reference, its contact's."""
 
-    customer: CustomerId | None = None
-    conversation: ConversationId | None = None
+    customer: events.CustomerId | None = None
+    conversation: events.ConversationId | None = None
     verified: bool = False
     sequence: int = 0
 
@@ -20,11 +20,11 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 UNCLAIMED = Identity()
 
 
-def evolve(identity: Identity, sequence: int, event: AnyEvent) -> Identity:
+def evolve(identity: Identity, sequence: int, event: events.AnyEvent) -> Identity:
     """Return the identity after one event of `ident-<keyed hash>`. It never fails."""
     changed = replace(identity, sequence=sequence)
     match event:
-        case IdentityClaimed():
+        case events.IdentityClaimed():
             return replace(
                 changed,
                 customer=event.open.customer,

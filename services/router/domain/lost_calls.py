@@ -6,20 +6,10 @@ from datetime import timedelta
 
 from services.router.domain.decision import Decision
 from services.router.domain.offers import release
-from shared.events import (
-    CallbackId,
-    CallbackRequested,
-    CallbackRequestedOpen,
-    CallEnded,
-    CallMissed,
-    ContactAbandoned,
-    ContactId,
-    ContactLostOpen,
-    ContactMissed,
-)
+from shared import events
 
 
-def note_lost_call(decision: Decision, event: CallEnded | CallMissed) -> None:
+def note_lost_call(decision: Decision, event: events.CallEnded | events.CallMissed) -> None:
     """The call is over. If no agent had it, decide that it was lost and that a callback is owed.
 
     Repeated tries of one person share one open callback.
@@ -30,12 +20,12 @@ def note_lost_call(decision: Decision, event: CallEnded | CallMissed) -> None:
         return
     queue = contact.queue or it.queue or _queue_of(decision, event)
     owed = next((each for each in it.callbacks.values() if each.status == "open"), None)
-    callback_id = owed.callback_id if owed else CallbackId(decision.new_id("callback"))
+    callback_id = owed.callback_id if owed else events.CallbackId(decision.new_id("callback"))
     offered_to = it.offer.agent if it.offer and it.offer.contact_id == contact.contact_id else None
-    missed = isinstance(event, CallMissed)
+    missed = isinstance(event, events.CallMissed)
     decision.on_conversation(
-        ContactMissed if missed else ContactAbandoned,
-        ContactLostOpen(contact_id=contact.contact_id, callback_id=callback_id, queue=queue),
+        events.ContactMissed if missed else events.ContactAbandoned,
+        events.ContactLostOpen(contact_id=contact.contact_id, callback_id=callback_id, queue=queue),
     )
     if offered_to is not None:
         release(decision, offered_to, "abandoned")
@@ -44,17 +34,21 @@ def note_lost_call(decision: Decision, event: CallEnded | CallMissed) -> None:
 
 
 def _owe(
-    decision: Decision, callback_id: CallbackId, contact_id: ContactId, queue: str, reason: str
+    decision: Decision,
+    callback_id: events.CallbackId,
+    contact_id: events.ContactId,
+    queue: str,
+    reason: str,
 ) -> None:
     due = decision.stamp.now + timedelta(seconds=decision.policy.times.callback_seconds)
     decision.on_conversation(
-        CallbackRequested,
-        CallbackRequestedOpen(
+        events.CallbackRequested,
+        events.CallbackRequestedOpen(
             callback_id=callback_id, contact_id=contact_id, queue=queue, due=due, reason=reason
         ),
     )
 
 
-def _queue_of(decision: Decision, event: CallEnded | CallMissed) -> str:
+def _queue_of(decision: Decision, event: events.CallEnded | events.CallMissed) -> str:
     account = decision.policy.account(event.open.channel, event.open.account)
     return account.queue if account else next(iter(decision.policy.queues))

@@ -6,28 +6,8 @@ from datetime import datetime, timedelta
 
 from services.router.domain.decision import Decision
 from services.router.domain.handover import attach_packet
+from shared import errors, events
 from shared.conversation import Conversation, Offer
-from shared.errors import CommandStale, OfferExpired, OfferNotYours
-from shared.events import (
-    AgentId,
-    AgentReleased,
-    AgentReleasedOpen,
-    AgentReserved,
-    AgentReservedOpen,
-    ContactAccepted,
-    ContactAcceptedOpen,
-    ContactId,
-    ContactOffered,
-    ContactOfferedOpen,
-    ContactOfferExpired,
-    ContactOfferExpiredOpen,
-    ContactRejected,
-    ContactRejectedOpen,
-    OfferId,
-    PacketId,
-    TransferOffered,
-    TransferOfferedOpen,
-)
 from shared.policy import Policy
 
 RULE = "dispatch.longest_idle"
@@ -40,7 +20,7 @@ def waits(it: Conversation) -> bool:
     return it.transfer is not None or it.waiting_contact is not None
 
 
-def candidates(policy: Policy, it: Conversation) -> list[AgentId]:
+def candidates(policy: Policy, it: Conversation) -> list[events.AgentId]:
     """Return the agents whom the queue or the transfer allows, in order of name.
 
     A call into an owned conversation is for its owner alone. Whoever is no longer in the policy is not asked.
@@ -56,7 +36,7 @@ def candidates(policy: Policy, it: Conversation) -> list[AgentId]:
         refused = {it.transfer.sender, *it.transfer.refused_by}
         names = [name for name in names if name not in refused]
     wanted = names if one is None else [one]
-    return [AgentId(name) for name in wanted if name in policy.agents]
+    return [events.AgentId(name) for name in wanted if name in policy.agents]
 
 
 def known_queue(policy: Policy, queue: str | None) -> str:
@@ -75,7 +55,7 @@ def make_offer(decision: Decision) -> None:
     expires = decision.stamp.now + timedelta(seconds=decision.policy.times.offer_seconds)
     if it.transfer is not None:
         expires = it.transfer.expires
-    offer_id = OfferId(decision.new_id("offer"))
+    offer_id = events.OfferId(decision.new_id("offer"))
     packet_id = attach_packet(decision)
     _write_offer(decision, offer_id, chosen, packet_id, expires, passed_over)
     if chosen != it.owner:
@@ -84,15 +64,15 @@ def make_offer(decision: Decision) -> None:
 
 def _write_offer(
     decision: Decision,
-    offer_id: OfferId,
-    chosen: AgentId,
-    packet_id: PacketId,
+    offer_id: events.OfferId,
+    chosen: events.AgentId,
+    packet_id: events.PacketId,
     expires: datetime,
     passed_over: dict[str, str],
 ) -> None:
     it, version = decision.conversation, decision.stamp.policy_version
     if it.transfer is not None:
-        asked = TransferOfferedOpen(
+        asked = events.TransferOfferedOpen(
             offer_id=offer_id,
             transfer_id=it.transfer.transfer_id,
             agent=chosen,
@@ -102,13 +82,13 @@ def _write_offer(
             policy_version=version,
             passed_over=passed_over,
         )
-        decision.on_conversation(TransferOffered, asked)
+        decision.on_conversation(events.TransferOffered, asked)
         return
     contact = it.waiting_contact
     assert contact is not None
     decision.on_conversation(
-        ContactOffered,
-        ContactOfferedOpen(
+        events.ContactOffered,
+        events.ContactOfferedOpen(
             offer_id=offer_id,
             contact_id=contact.contact_id,
             queue=it.queue or "",
@@ -122,10 +102,10 @@ def _write_offer(
     )
 
 
-def _choose(decision: Decision) -> tuple[AgentId | None, dict[str, str]]:
+def _choose(decision: Decision) -> tuple[events.AgentId | None, dict[str, str]]:
     """Return the agent to ask and, for each other candidate, why not."""
     it, policy = decision.conversation, decision.policy
-    free: list[tuple[int, datetime, AgentId]] = []
+    free: list[tuple[int, datetime, events.AgentId]] = []
     reasons: dict[str, str] = {}
     for name in candidates(policy, it):
         agent = decision.agent(name)
@@ -143,12 +123,12 @@ def _choose(decision: Decision) -> tuple[AgentId | None, dict[str, str]]:
     return chosen, reasons | {name: "idle_shorter" for _, _, name in free if name != chosen}
 
 
-def _has_room(decision: Decision, agent_id: AgentId) -> bool:
+def _has_room(decision: Decision, agent_id: events.AgentId) -> bool:
     agent, slots = decision.agent(agent_id), decision.policy.agents[agent_id].slots
     return decision.conversation.id not in agent.working_on and agent.can_take(slots)
 
 
-def _resting(decision: Decision, agent_id: AgentId) -> bool:
+def _resting(decision: Decision, agent_id: events.AgentId) -> bool:
     """An agent who just refused is not asked again at once for the same conversation."""
     it = decision.conversation
     if not it.passed_over.get(agent_id) or it.passed_over_at is None:
@@ -160,54 +140,59 @@ def _resting(decision: Decision, agent_id: AgentId) -> bool:
 # -- the answer ---------------------------------------------------------------------------------------
 
 
-def standing_offer(decision: Decision, agent_id: AgentId, offer_id: OfferId) -> Offer:
+def standing_offer(decision: Decision, agent_id: events.AgentId, offer_id: events.OfferId) -> Offer:
     """Return the open offer that an agent answers. Raises: OfferExpired, OfferNotYours."""
     offer = decision.conversation.offer
     if offer is None or offer.offer_id != offer_id or decision.stamp.now >= offer.expires:
-        raise OfferExpired(offer_id=offer_id)
+        raise errors.OfferExpired(offer_id=offer_id)
     if offer.agent != agent_id:
-        raise OfferNotYours(offer_id=offer_id)
+        raise errors.OfferNotYours(offer_id=offer_id)
     return offer
 
 
-def check_packet(offer: Offer, packet_id: PacketId | None) -> None:
+def check_packet(offer: Offer, packet_id: events.PacketId | None) -> None:
     """Raises: CommandStale when the agent saw another packet than the offer's."""
     if packet_id is not None and packet_id != offer.packet_id:
-        raise CommandStale(packet_id=offer.packet_id)
+        raise errors.CommandStale(packet_id=offer.packet_id)
 
 
 def accept_offer(
-    decision: Decision, agent_id: AgentId, offer_id: OfferId, seen: PacketId | None
+    decision: Decision,
+    agent_id: events.AgentId,
+    offer_id: events.OfferId,
+    seen: events.PacketId | None,
 ) -> None:
     """The agent takes the contact. Raises: OfferExpired, OfferNotYours, CommandStale."""
     offer = standing_offer(decision, agent_id, offer_id)
     check_packet(offer, seen)
     if offer.contact_id is None:
-        raise OfferExpired(offer_id=offer_id)
+        raise errors.OfferExpired(offer_id=offer_id)
     packet_id = attach_packet(decision)
     decision.on_conversation(
-        ContactAccepted,
-        ContactAcceptedOpen(
+        events.ContactAccepted,
+        events.ContactAcceptedOpen(
             offer_id=offer_id, contact_id=offer.contact_id, agent=agent_id, packet_id=packet_id
         ),
     )
 
 
 def reject_offer(
-    decision: Decision, agent_id: AgentId, offer_id: OfferId, reason: str | None
+    decision: Decision, agent_id: events.AgentId, offer_id: events.OfferId, reason: str | None
 ) -> None:
     """The agent refuses; the contact waits on. Raises: OfferExpired, OfferNotYours."""
     offer = standing_offer(decision, agent_id, offer_id)
     if offer.contact_id is None:
-        raise OfferExpired(offer_id=offer_id)
+        raise errors.OfferExpired(offer_id=offer_id)
     _reject(decision, offer, offer.contact_id, reason)
     release(decision, agent_id, "rejected")
 
 
-def _reject(decision: Decision, offer: Offer, contact_id: ContactId, reason: str | None) -> None:
+def _reject(
+    decision: Decision, offer: Offer, contact_id: events.ContactId, reason: str | None
+) -> None:
     decision.on_conversation(
-        ContactRejected,
-        ContactRejectedOpen(
+        events.ContactRejected,
+        events.ContactRejectedOpen(
             offer_id=offer.offer_id, contact_id=contact_id, agent=offer.agent, reason=reason
         ),
     )
@@ -222,7 +207,7 @@ def time_is_up(decision: Decision, expires: datetime) -> bool:
     return max(decision.stamp.occurred, decision.stamp.now) >= expires
 
 
-def expire_offer(decision: Decision, offer_id: OfferId) -> None:
+def expire_offer(decision: Decision, offer_id: events.OfferId) -> None:
     """The timer asks: is this offer still open, and is its time up? If not, decide nothing.
 
     A timer that was armed for a try that never was written has the same id and an earlier time.
@@ -233,26 +218,28 @@ def expire_offer(decision: Decision, offer_id: OfferId) -> None:
     if not time_is_up(decision, offer.expires):
         return
     decision.on_conversation(
-        ContactOfferExpired,
-        ContactOfferExpiredOpen(offer_id=offer_id, contact_id=offer.contact_id, agent=offer.agent),
+        events.ContactOfferExpired,
+        events.ContactOfferExpiredOpen(
+            offer_id=offer_id, contact_id=offer.contact_id, agent=offer.agent
+        ),
     )
     release(decision, offer.agent, "expired")
 
 
 def reserve(
     decision: Decision,
-    agent_id: AgentId,
-    offer_id: OfferId,
-    packet_id: PacketId,
+    agent_id: events.AgentId,
+    offer_id: events.OfferId,
+    packet_id: events.PacketId,
     until: datetime | None = None,
 ) -> None:
     """Take one of the agent's slots for this conversation; `until`: when the offer lapses, `None` for work."""
     conversation_id = decision.conversation.id
     assert conversation_id is not None
     decision.on_agent(
-        AgentReserved,
+        events.AgentReserved,
         agent_id,
-        AgentReservedOpen(
+        events.AgentReservedOpen(
             agent=agent_id,
             conversation=conversation_id,
             offer_id=offer_id,
@@ -262,7 +249,7 @@ def reserve(
     )
 
 
-def release(decision: Decision, agent_id: AgentId, reason: str) -> None:
+def release(decision: Decision, agent_id: events.AgentId, reason: str) -> None:
     """Free the agent's slot if this conversation takes one; its owner keeps hers."""
     conversation_id = decision.conversation.id
     if conversation_id is None or conversation_id not in decision.agent(agent_id).working_on:
@@ -270,7 +257,7 @@ def release(decision: Decision, agent_id: AgentId, reason: str) -> None:
     if decision.conversation.owner == agent_id:
         return
     decision.on_agent(
-        AgentReleased,
+        events.AgentReleased,
         agent_id,
-        AgentReleasedOpen(agent=agent_id, conversation=conversation_id, reason=reason),
+        events.AgentReleasedOpen(agent=agent_id, conversation=conversation_id, reason=reason),
     )

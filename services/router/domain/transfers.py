@@ -14,74 +14,53 @@ from services.router.domain.offers import (
     standing_offer,
     time_is_up,
 )
+from shared import errors, events
 from shared.commands import Transfer
 from shared.conversation import Offer, OpenTransfer
-from shared.errors import (
-    ConversationNotOwned,
-    OfferExpired,
-    TransferAlreadyOpen,
-    TransferNotOpen,
-    TransferTargetUnknown,
-)
-from shared.events import (
-    AgentId,
-    Brief,
-    OfferId,
-    PacketId,
-    Target,
-    TransferAccepted,
-    TransferAcceptedOpen,
-    TransferCancelled,
-    TransferClosedOpen,
-    TransferExpired,
-    TransferId,
-    TransferRejected,
-    TransferRejectedOpen,
-    TransferRejectedPersonal,
-    TransferRequested,
-    TransferRequestedOpen,
-)
 from shared.packet import check_text
 from shared.policy import Policy
 
 
-def request_transfer(decision: Decision, sender: AgentId, command: Transfer) -> None:
+def request_transfer(decision: Decision, sender: events.AgentId, command: Transfer) -> None:
     """The owner hands on. A cold transfer frees her at once; in a warm one she stays owner.
 
     Raises: TransferAlreadyOpen, TransferTargetUnknown, TextTooLong, TextHasNul.
     """
     it = decision.conversation
     if it.transfer is not None:
-        raise TransferAlreadyOpen(transfer_id=it.transfer.transfer_id)
+        raise errors.TransferAlreadyOpen(transfer_id=it.transfer.transfer_id)
     check_target(decision.policy, command.to, sender)
     check_text(command.brief)
-    opened = TransferRequestedOpen(
-        transfer_id=TransferId(decision.new_id("transfer")),
+    opened = events.TransferRequestedOpen(
+        transfer_id=events.TransferId(decision.new_id("transfer")),
         kind=command.kind,
         sender=sender,
         to=command.to,
         packet_id=new_packet_id(decision),
         expires=decision.stamp.now + timedelta(seconds=decision.policy.times.transfer_seconds),
     )
-    personal = Brief(brief=command.brief)
+    personal = events.Brief(brief=command.brief)
     ahead = Decision(decision.stored, decision.stamp)
     ahead.conversation = it
-    attach_packet_with(decision, ahead.on_conversation(TransferRequested, opened, personal))
-    decision.on_conversation(TransferRequested, opened, personal)
+    attach_packet_with(decision, ahead.on_conversation(events.TransferRequested, opened, personal))
+    decision.on_conversation(events.TransferRequested, opened, personal)
     if command.kind == "cold":
         release(decision, sender, "transferred")
 
 
-def check_target(policy: Policy, to: Target, sender: AgentId) -> None:
+def check_target(policy: Policy, to: events.Target, sender: events.AgentId) -> None:
     """Raises: TransferTargetUnknown unless `to` names exactly one agent, team or queue, and not the sender."""
     named = [name for name in (to.agent, to.team, to.queue) if name is not None]
     known = to.agent in policy.agents or to.team in policy.teams() or to.queue in policy.queues
     if len(named) != 1 or not known or to.agent == sender:
-        raise TransferTargetUnknown()
+        raise errors.TransferTargetUnknown()
 
 
 def accept_transfer(
-    decision: Decision, agent_id: AgentId, transfer_id: TransferId, seen: PacketId | None
+    decision: Decision,
+    agent_id: events.AgentId,
+    transfer_id: events.TransferId,
+    seen: events.PacketId | None,
 ) -> None:
     """The colleague takes over; only now does ownership move.
 
@@ -92,8 +71,8 @@ def accept_transfer(
     packet_id = attach_packet(decision)
     owner = decision.conversation.owner
     decision.on_conversation(
-        TransferAccepted,
-        TransferAcceptedOpen(
+        events.TransferAccepted,
+        events.TransferAcceptedOpen(
             transfer_id=transfer_id,
             kind=transfer.kind,
             sender=transfer.sender,
@@ -106,7 +85,7 @@ def accept_transfer(
 
 
 def reject_transfer(
-    decision: Decision, agent_id: AgentId, transfer_id: TransferId, reason: str | None
+    decision: Decision, agent_id: events.AgentId, transfer_id: events.TransferId, reason: str | None
 ) -> None:
     """The colleague refuses. A warm transfer, or one to her alone, comes back; else the next one is asked.
 
@@ -116,47 +95,49 @@ def reject_transfer(
     _offer_of(decision, agent_id, transfer)
     final = transfer.kind == "warm" or transfer.to.agent is not None
     decision.on_conversation(
-        TransferRejected,
-        TransferRejectedOpen(
+        events.TransferRejected,
+        events.TransferRejectedOpen(
             transfer_id=transfer_id,
             agent=agent_id,
             final=final,
             returned_to=_back_to(decision, transfer) if final else None,
         ),
-        TransferRejectedPersonal(reason=None if reason is None else check_text(reason)),
+        events.TransferRejectedPersonal(reason=None if reason is None else check_text(reason)),
     )
     release(decision, agent_id, "rejected")
 
 
-def cancel_transfer(decision: Decision, agent_id: AgentId, transfer_id: TransferId) -> None:
+def cancel_transfer(
+    decision: Decision, agent_id: events.AgentId, transfer_id: events.TransferId
+) -> None:
     """The sender takes it back and owns the conversation. Raises: TransferNotOpen, ConversationNotOwned."""
     transfer = _open_transfer(decision, transfer_id)
     if transfer.sender != agent_id:
-        raise ConversationNotOwned()
-    _close(decision, transfer, TransferCancelled, f"agent-{agent_id}")
+        raise errors.ConversationNotOwned()
+    _close(decision, transfer, events.TransferCancelled, f"agent-{agent_id}")
     if transfer.kind == "cold":
-        reserve(decision, agent_id, OfferId(transfer_id), transfer.packet_id)
+        reserve(decision, agent_id, events.OfferId(transfer_id), transfer.packet_id)
 
 
-def expire_transfer(decision: Decision, transfer_id: TransferId) -> None:
+def expire_transfer(decision: Decision, transfer_id: events.TransferId) -> None:
     """The timer asks: is this transfer still open, and is its time up? If not, decide nothing (see `expire_offer`)."""
     transfer = decision.conversation.transfer
     if transfer is None or transfer.transfer_id != transfer_id:
         return
     if not time_is_up(decision, transfer.expires):
         return
-    _close(decision, transfer, TransferExpired, _back_to(decision, transfer))
+    _close(decision, transfer, events.TransferExpired, _back_to(decision, transfer))
 
 
 def _close(
     decision: Decision,
     transfer: OpenTransfer,
-    kind: type[TransferCancelled] | type[TransferExpired],
+    kind: type[events.TransferCancelled] | type[events.TransferExpired],
     back: str,
 ) -> None:
     offer = decision.conversation.offer
     decision.on_conversation(
-        kind, TransferClosedOpen(transfer_id=transfer.transfer_id, returned_to=back)
+        kind, events.TransferClosedOpen(transfer_id=transfer.transfer_id, returned_to=back)
     )
     if offer is not None:
         release(decision, offer.agent, "withdrawn")
@@ -171,16 +152,16 @@ def _back_to(decision: Decision, transfer: OpenTransfer) -> str:
     return f"queue-{known_queue(policy, wanted)}"
 
 
-def _open_transfer(decision: Decision, transfer_id: TransferId) -> OpenTransfer:
+def _open_transfer(decision: Decision, transfer_id: events.TransferId) -> OpenTransfer:
     transfer = decision.conversation.transfer
     if transfer is None or transfer.transfer_id != transfer_id:
-        raise TransferNotOpen(transfer_id=transfer_id)
+        raise errors.TransferNotOpen(transfer_id=transfer_id)
     return transfer
 
 
-def _offer_of(decision: Decision, agent_id: AgentId, transfer: OpenTransfer) -> Offer:
+def _offer_of(decision: Decision, agent_id: events.AgentId, transfer: OpenTransfer) -> Offer:
     """Return the offer by which this agent was asked. Raises: OfferExpired, OfferNotYours."""
     offer = decision.conversation.offer
     if offer is None or offer.transfer_id != transfer.transfer_id:
-        raise OfferExpired(transfer_id=transfer.transfer_id)
+        raise errors.OfferExpired(transfer_id=transfer.transfer_id)
     return standing_offer(decision, agent_id, offer.offer_id)

@@ -8,46 +8,10 @@ from services.router.domain.decision import Decision
 from services.router.domain.handover import attach_packet
 from services.router.domain.offers import release, reserve
 from services.router.domain.transfers import cancel_transfer
+from shared import errors, events
 from shared.commands import AttemptCallback, CloseCallback, MakePromise, SendMessage, WrapUp
 from shared.conversation import Callback, Contact, Promise
 from shared.conversation.contacts import CALL_CHANNELS
-from shared.errors import (
-    CallbackNotOpen,
-    ConversationNotOwned,
-    ConversationNotWrappedUp,
-    MessageNoAddress,
-    PromiseDueInvalid,
-    PromiseNotOpen,
-    TextHasNul,
-)
-from shared.events import (
-    AgentId,
-    CallbackAttempted,
-    CallbackAttemptedOpen,
-    CallbackClosed,
-    CallbackClosedOpen,
-    CallbackId,
-    CallbackReached,
-    CallbackReachedOpen,
-    ContactCompleted,
-    ContactCompletedOpen,
-    ContactWrappedUp,
-    ContactWrappedUpOpen,
-    ContactWrappedUpPersonal,
-    ConversationResolved,
-    ConversationResolvedOpen,
-    MessageId,
-    MessageRequested,
-    MessageRequestedOpen,
-    MessageRequestedPersonal,
-    OfferId,
-    PromiseId,
-    PromiseKept,
-    PromiseKeptOpen,
-    PromiseMade,
-    PromiseMadeOpen,
-    PromiseMadePersonal,
-)
 from shared.packet import check_text
 from shared.policy import Account, Policy
 
@@ -57,95 +21,102 @@ RESOLVED = "resolved"
 """Why a callback ends that is still owed when the owner closes the matter."""
 
 
-def make_promise(decision: Decision, agent_id: AgentId, command: MakePromise) -> None:
+def make_promise(decision: Decision, agent_id: events.AgentId, command: MakePromise) -> None:
     """Somebody promises something by a time. Raises: PromiseDueInvalid, TextTooLong, TextHasNul."""
     if not timedelta(0) < command.due - command.issued_at <= PROMISE_LONGEST:
-        raise PromiseDueInvalid()
+        raise errors.PromiseDueInvalid()
     decision.on_conversation(
-        PromiseMade,
-        PromiseMadeOpen(
-            promise_id=PromiseId(decision.new_id("promise")), agent=agent_id, due=command.due
+        events.PromiseMade,
+        events.PromiseMadeOpen(
+            promise_id=events.PromiseId(decision.new_id("promise")), agent=agent_id, due=command.due
         ),
-        PromiseMadePersonal(text=check_text(command.text)),
+        events.PromiseMadePersonal(text=check_text(command.text)),
     )
 
 
-def keep_promise(decision: Decision, agent_id: AgentId, promise_id: PromiseId) -> None:
+def keep_promise(
+    decision: Decision, agent_id: events.AgentId, promise_id: events.PromiseId
+) -> None:
     """The promise was kept; once is enough. Raises: PromiseNotOpen."""
     promise: Promise | None = decision.conversation.promises.get(promise_id)
     if promise is None:
-        raise PromiseNotOpen(promise_id=promise_id)
+        raise errors.PromiseNotOpen(promise_id=promise_id)
     if promise.kept is not None:
         return
     late = decision.stamp.now > promise.due
     decision.on_conversation(
-        PromiseKept, PromiseKeptOpen(promise_id=promise_id, agent=agent_id, late=late)
+        events.PromiseKept, events.PromiseKeptOpen(promise_id=promise_id, agent=agent_id, late=late)
     )
 
 
-def attempt_callback(decision: Decision, agent_id: AgentId, command: AttemptCallback) -> None:
+def attempt_callback(
+    decision: Decision, agent_id: events.AgentId, command: AttemptCallback
+) -> None:
     """An agent called back. Reaching the customer is a hand-over: it carries the packet and makes her owner.
 
     Raises: CallbackNotOpen, ConversationNotOwned (somebody else owns the conversation by now).
     """
     callback = _open_callback(decision, command.callback_id)
     if command.outcome == "no_answer":
-        tried = CallbackAttemptedOpen(
+        tried = events.CallbackAttemptedOpen(
             callback_id=callback.callback_id, agent=agent_id, attempt=callback.attempts + 1
         )
-        decision.on_conversation(CallbackAttempted, tried)
+        decision.on_conversation(events.CallbackAttempted, tried)
         return
     it = decision.conversation
     if it.owner not in (None, agent_id):
-        raise ConversationNotOwned()
+        raise errors.ConversationNotOwned()
     offer, packet_id = it.offer, attach_packet(decision)
     decision.on_conversation(
-        CallbackReached,
-        CallbackReachedOpen(callback_id=callback.callback_id, agent=agent_id, packet_id=packet_id),
+        events.CallbackReached,
+        events.CallbackReachedOpen(
+            callback_id=callback.callback_id, agent=agent_id, packet_id=packet_id
+        ),
     )
     if offer is not None and offer.agent != agent_id:
         release(decision, offer.agent, "withdrawn")
     if it.id not in decision.agent(agent_id).working_on:
-        reserve(decision, agent_id, OfferId(callback.callback_id), packet_id)
+        reserve(decision, agent_id, events.OfferId(callback.callback_id), packet_id)
 
 
-def close_callback(decision: Decision, agent_id: AgentId, command: CloseCallback) -> None:
+def close_callback(decision: Decision, agent_id: events.AgentId, command: CloseCallback) -> None:
     """The callback ends for a stated reason. Raises: CallbackNotOpen."""
     callback = _open_callback(decision, command.callback_id)
     _close_callback(decision, agent_id, callback.callback_id, check_text(command.reason))
 
 
 def _close_callback(
-    decision: Decision, agent_id: AgentId, callback_id: CallbackId, reason: str
+    decision: Decision, agent_id: events.AgentId, callback_id: events.CallbackId, reason: str
 ) -> None:
     decision.on_conversation(
-        CallbackClosed, CallbackClosedOpen(callback_id=callback_id, agent=agent_id, reason=reason)
+        events.CallbackClosed,
+        events.CallbackClosedOpen(callback_id=callback_id, agent=agent_id, reason=reason),
     )
 
 
-def _open_callback(decision: Decision, callback_id: CallbackId) -> Callback:
+def _open_callback(decision: Decision, callback_id: events.CallbackId) -> Callback:
     callback = decision.conversation.callbacks.get(callback_id)
     if callback is None or callback.status != "open":
-        raise CallbackNotOpen(callback_id=callback_id)
+        raise errors.CallbackNotOpen(callback_id=callback_id)
     return callback
 
 
-def send_message(decision: Decision, agent_id: AgentId, command: SendMessage) -> None:
+def send_message(decision: Decision, agent_id: events.AgentId, command: SendMessage) -> None:
     """The owner writes to the customer's address on a channel. Raises: MessageNoAddress, TextHasNul."""
     if "\0" in command.text or "\0" in (command.title or ""):
-        raise TextHasNul()
+        raise errors.TextHasNul()
     to = _address(decision)
     name, account = outbound_account(decision.policy, command.channel)
     reference = decision.conversation.last_reference
     decision.on_conversation(
-        MessageRequested,
-        MessageRequestedOpen(
-            message_id=MessageId(decision.new_id("message")),
+        events.MessageRequested,
+        events.MessageRequestedOpen(
+            message_id=events.MessageId(decision.new_id("message")),
             channel=command.channel,
             account=name,
             agent=agent_id,
         ),
-        MessageRequestedPersonal(
+        events.MessageRequestedPersonal(
             to=to,
             title=command.title or account.title,
             text=command.text,
@@ -159,7 +130,7 @@ def _address(decision: Decision) -> str:
     emails = [each for each in decision.customer.handles if each.kind == "email"]
     emails.sort(key=lambda each: not each.verified)
     if not emails:
-        raise MessageNoAddress(channel="email")
+        raise errors.MessageNoAddress(channel="email")
     return emails[0].value
 
 
@@ -169,13 +140,13 @@ def outbound_account(policy: Policy, channel: str) -> tuple[str, Account]:
         kind, _, short = name.partition("/")
         if kind == channel:
             return short, account
-    raise MessageNoAddress(channel=channel)
+    raise errors.MessageNoAddress(channel=channel)
 
 
 # -- the end ------------------------------------------------------------------------------------------
 
 
-def wrap_up(decision: Decision, agent_id: AgentId, command: WrapUp) -> None:
+def wrap_up(decision: Decision, agent_id: events.AgentId, command: WrapUp) -> None:
     """The agent says how the contacts went; already wrapped up: decide nothing. Raises: TextTooLong, TextHasNul.
 
     A call that still rings went nowhere yet.
@@ -199,21 +170,23 @@ def _rings(contact: Contact) -> bool:
     return contact.channel in CALL_CHANNELS and contact.live and contact.status == "waiting"
 
 
-def _wrap_up_one(decision: Decision, agent_id: AgentId, contact: Contact, command: WrapUp) -> None:
+def _wrap_up_one(
+    decision: Decision, agent_id: events.AgentId, contact: Contact, command: WrapUp
+) -> None:
     decision.on_conversation(
-        ContactWrappedUp,
-        ContactWrappedUpOpen(
+        events.ContactWrappedUp,
+        events.ContactWrappedUpOpen(
             contact_id=contact.contact_id, agent=agent_id, disposition=command.disposition
         ),
-        ContactWrappedUpPersonal(summary=command.summary, next_step=command.next_step),
+        events.ContactWrappedUpPersonal(summary=command.summary, next_step=command.next_step),
     )
     if contact.over or contact.channel not in CALL_CHANNELS:
         decision.on_conversation(
-            ContactCompleted, ContactCompletedOpen(contact_id=contact.contact_id)
+            events.ContactCompleted, events.ContactCompletedOpen(contact_id=contact.contact_id)
         )
 
 
-def resolve(decision: Decision, agent_id: AgentId, confirmed: bool | None) -> None:
+def resolve(decision: Decision, agent_id: events.AgentId, confirmed: bool | None) -> None:
     """The owner closes the matter: nothing stays open that nobody could close any more.
 
     A transfer under way is taken back, callbacks still owed are closed for this reason.
@@ -222,14 +195,14 @@ def resolve(decision: Decision, agent_id: AgentId, confirmed: bool | None) -> No
     contacts = decision.conversation.contacts.values()
     missing = sum(not each.wrapped_up and each.status != "lost" for each in contacts)
     if missing:
-        raise ConversationNotWrappedUp(contacts=missing)
+        raise errors.ConversationNotWrappedUp(contacts=missing)
     if decision.conversation.transfer is not None:
         cancel_transfer(decision, agent_id, decision.conversation.transfer.transfer_id)
     for callback in decision.conversation.callbacks.values():
         if callback.status == "open":
             _close_callback(decision, agent_id, callback.callback_id, RESOLVED)
     decision.on_conversation(
-        ConversationResolved,
-        ConversationResolvedOpen(agent=agent_id, confirmed_by_customer=confirmed),
+        events.ConversationResolved,
+        events.ConversationResolvedOpen(agent=agent_id, confirmed_by_customer=confirmed),
     )
     release(decision, agent_id, "resolved")
