@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
-from shared import subjects
+from shared import aggregates
 from shared.conversation import FOLD_VERSION, Conversation, StatedFact
 from shared.customer import Customer
 from shared.errors import TextHasNul, TextTooLong
@@ -127,12 +127,12 @@ def folded_from(
     """
     return BuiltFrom(
         conversation=Folded(
-            aggregate=subjects.conversation(conversation.id or ""),
+            aggregate=aggregates.CONVERSATION.of(conversation.id or ""),
             sequence=conversation.sequence,
             and_next=conversation_next,
         ),
         customer=Folded(
-            aggregate=subjects.customer(conversation.customer or ""),
+            aggregate=aggregates.CUSTOMER.of(conversation.customer or ""),
             sequence=customer.sequence,
             and_next=customer_next,
         ),

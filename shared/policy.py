@@ -14,7 +14,7 @@ import msgspec
 import yaml
 from msgspec import Meta
 
-from shared import subjects
+from shared import aggregates, subjects
 from shared.errors import PolicyInvalid, TenantUnknown
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}\Z")]
@@ -155,8 +155,8 @@ def _contradictions(policy: Policy) -> list[str]:
         channel, slash, short = name.partition("/")
         if not slash or not subjects.is_token(channel) or not subjects.is_token(short):
             found.append(f"account {name}: not <channel>/<name>")
-        elif not subjects.is_token(subjects.channel_account(channel, short)):
-            longest = subjects.TOKEN_MAX_CHARACTERS - len(subjects.channel_account(channel, ""))
+        elif not subjects.is_token(aggregates.split(aggregates.account(channel, short))[1]):
+            longest = subjects.TOKEN_MAX_CHARACTERS - len(f"{channel}-")
             found.append(f"account {name}: longer than {longest} characters after the channel")
         wanted = [account.queue, *account.topics.values()]
         found += [

@@ -113,7 +113,7 @@ def stream_configs(*, replicas: int = 1, duplicate_window_seconds: float = 120.0
         },
         {
             "name": LEDGER,
-            "subjects": ["ledger.>"],
+            "subjects": [subjects.EVERY_AGGREGATE],
             "max_age": 0,
             "discard": "new",
             "deny_delete": True,
@@ -160,8 +160,8 @@ def notify_consumers() -> list[Consumer]:
     Mail has its own, with several outstanding: a mail server that is away must not keep an agent from being told,
     nor one mailbox that refuses for a while keep another's mail back.
     """
-    ledger = _durable("notify-ledger", ["ledger.>"], ack_pending=NOTIFY_ACK_PENDING)
-    mail = _durable("notify-mail", ["ledger.>"], ack_pending=NOTIFY_MAIL_ACK_PENDING)
+    ledger = _durable("notify-ledger", [subjects.EVERY_AGGREGATE], ack_pending=NOTIFY_ACK_PENDING)
+    mail = _durable("notify-mail", [subjects.EVERY_AGGREGATE], ack_pending=NOTIFY_MAIL_ACK_PENDING)
     return [
         Consumer(LEDGER, ledger),
         Consumer(LEDGER, mail),

@@ -4,20 +4,23 @@
 |---|---|---|
 | `raw.<p>.<tenant>.<channel>.<account>` | RAW | ingest |
 | `contact.<p>.<tenant>.<channel>` | CONTACTS | ingest, notify (outcomes) |
-| `ledger.<p>.<tenant>.<aggregate>` | LEDGER | router, notify (`notif-…`) |
-| `timer.<tenant>.<aggregate>.<kind>.<id>` | TIMERS | router, notify |
-| `fired.<p>.<tenant>.<aggregate>.<kind>.<id>` | TIMERS | the server |
-| `live.ledger.<p>.<tenant>.<aggregate>` | – (republished) | the server |
+| `ledger.<p>.<tenant>.<kind>.<id>` | LEDGER | the one writer of the kind, see `shared/aggregates.py` |
+| `timer.<tenant>.<kind>.<id>.<timer kind>.<timer id>` | TIMERS | the reader of the timer's kind |
+| `fired.<p>.<tenant>.<kind>.<id>.<timer kind>.<timer id>` | TIMERS | the server |
+| `live.ledger.<p>.<tenant>.<kind>.<id>` | – (republished) | the server |
 | `cmd.<tenant>.<name>`, `query.<tenant>.<name>` | – (request/reply) | anyone |
 | `screen.<tenant>.<recipient>` | – | notify |
 | `ops.<service>.<name>` | – (request/reply) | operators |
 
+`<kind>.<id>` is an aggregate, `<kind>-<id>` in words: one exact subject each.
 `<p>` is the partition: FNV-1a (32 bit) of the routing key modulo 64; the server's `partition()` gives the same number.
 """
 
 from __future__ import annotations
 
 import re
+
+from shared import aggregates
 
 PARTITIONS = 64
 TOKEN_MAX_CHARACTERS = 64
@@ -61,8 +64,22 @@ def contact_partition(number: int) -> str:
     return f"contact.{number}.*.*"
 
 
+EVERY_AGGREGATE = "ledger.*.*.*.*"
+"""The subjects of LEDGER: the server takes nothing of another form into it."""
+
+
 def ledger(tenant: str, aggregate: str) -> str:
-    return f"ledger.{partition(aggregate)}.{token(tenant)}.{token(aggregate)}"
+    return f"ledger.{partition(aggregate)}.{token(tenant)}.{_tokens(aggregate)}"
+
+
+def ledger_of(tenant: str) -> str:
+    """Return the filter of everything in a tenant's ledger."""
+    return f"ledger.*.{token(tenant)}.*.*"
+
+
+def aggregate_in(subject: str) -> str:
+    """Return the aggregate that a subject of LEDGER names."""
+    return "-".join(subject.split(".")[-2:])
 
 
 def live(tenant: str, aggregate: str) -> str:
@@ -71,16 +88,22 @@ def live(tenant: str, aggregate: str) -> str:
 
 
 def timer(tenant: str, aggregate: str, kind: str, event_id: str) -> str:
-    return f"timer.{token(tenant)}.{token(aggregate)}.{token(kind)}.{token(event_id)}"
+    return f"timer.{token(tenant)}.{_tokens(aggregate)}.{token(kind)}.{token(event_id)}"
 
 
 def fired(tenant: str, aggregate: str, kind: str, event_id: str) -> str:
-    return f"fired.{partition(aggregate)}.{token(tenant)}.{token(aggregate)}.{token(kind)}.{token(event_id)}"
+    return f"fired.{partition(aggregate)}.{token(tenant)}.{_tokens(aggregate)}.{token(kind)}.{token(event_id)}"
 
 
 def fired_kind(kind: str) -> str:
     """Return the filter of all fired timers of one kind."""
-    return f"fired.*.*.*.{token(kind)}.*"
+    return f"fired.*.*.*.*.{token(kind)}.*"
+
+
+def _tokens(aggregate: str) -> str:
+    """Return an aggregate as it stands in a subject. Raises ValueError if it has no kind, or is no two tokens."""
+    prefix, name = aggregates.split(aggregate)
+    return f"{token(prefix)}.{token(name)}"
 
 
 def command(tenant: str, name: str) -> str:
@@ -98,33 +121,3 @@ def screen(tenant: str, recipient: str) -> str:
 
 def ops(service: str, name: str) -> str:
     return f"ops.{token(service)}.{token(name)}"
-
-
-# -- aggregates: each kind has one writing service --------------------------------------------------
-
-
-def conversation(conversation_id: str) -> str:
-    return f"conv-{conversation_id}"
-
-
-def customer(customer_id: str) -> str:
-    return f"cust-{customer_id}"
-
-
-def identity(keyed_hash: str) -> str:
-    return f"ident-{keyed_hash}"
-
-
-def agent(agent_id: str) -> str:
-    return f"agent-{agent_id}"
-
-
-def channel_account(channel: str, account: str) -> str:
-    return f"chan-{channel}-{account}"
-
-
-def notification(conversation_id: str) -> str:
-    return f"notif-{conversation_id}"
-
-
-POLICY = "policy"

@@ -119,8 +119,9 @@ def ports(chosen: argparse.Namespace) -> str:
 
 
 def data_folder(chosen: argparse.Namespace) -> str:
-    """Raises: DataFolderUnusable."""
+    """Raises: DataFolderUnusable, DataFolderOutdated."""
     folder = state.data_folder(chosen.data)
+    state.check_layout(folder)
     place = _existing(folder)
     try:
         with tempfile.TemporaryFile(dir=place):

@@ -91,6 +91,12 @@ class DataFolderUnusable(SetupError):
     mend = "make it writable, or name another one with --data or TELLONCE_DATA"
 
 
+class DataFolderOutdated(SetupError):
+    code = "setup.data_folder_outdated"
+    sentence = "the data folder was made by a version whose ledger this one does not read"
+    mend = "run the version that made it, or name another folder with --data; nothing was changed"
+
+
 class DataFolderInUse(SetupError):
     code = "setup.data_folder_in_use"
     sentence = "a stack is already running on this data folder"

@@ -83,6 +83,8 @@ class EmbeddedStack:
         """
         self._held.enter_context(state.hold(self.folder))
         try:
+            state.check_layout(self.folder)
+            state.mark_layout(self.folder)
             self.addresses = {}
             self._enter("starting")
             self._assign(self._choose_ports())

@@ -1,6 +1,6 @@
 """What a data folder tells of its stack: who holds it, which ports it had, how it is.
 
-A folder holds `lock`, `ports.json`, `status.json`, `logs/`, `nats/` and `postgres/`.
+A folder holds `lock`, `layout`, `ports.json`, `status.json`, `logs/`, `nats/` and `postgres/`.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from deploy.embedded.errors import DataFolderInUse, DataFolderUnusable
+from deploy.embedded.errors import DataFolderInUse, DataFolderOutdated, DataFolderUnusable
 from deploy.embedded.ports import free_ports, port_is_free
 
 State = Literal["starting", "ready", "degraded", "stopped"]
@@ -22,6 +22,8 @@ LOCK_WAIT_SECONDS = 0.3
 PORT_WAIT_SECONDS = 2.0
 PORT_POLL_SECONDS = 0.05
 DEFAULT_FOLDER = ".tellonce"
+LAYOUT = "2"
+"""What this version writes into `layout`: raised when a ledger of before cannot be read any more (docs/adr/0021)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +83,24 @@ def hold(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(file)
+
+
+def check_layout(folder: Path) -> None:
+    """Check that what the folder holds was made for this version. Raises: DataFolderOutdated."""
+    try:
+        found = (folder / "layout").read_text("utf-8").strip()
+    except FileNotFoundError:
+        found = "1" if (folder / "nats").exists() else LAYOUT
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataFolderUnusable("its layout cannot be read", file="layout") from error
+    if found != LAYOUT:
+        raise DataFolderOutdated(folder=str(folder), layout=found, wanted=LAYOUT)
+
+
+def mark_layout(folder: Path) -> None:
+    """Note for which version the folder is made. Raises: DataFolderUnusable."""
+    if not (folder / "layout").exists():
+        _replace(folder / "layout", LAYOUT + "\n")
 
 
 def holder(folder: Path) -> int | None:

@@ -109,7 +109,7 @@ class LedgerCopy:
         return opened[-1] if opened else None
 
     async def _read_up_to(self, bus: Bus, last: int) -> None:
-        every = f"ledger.*.{subjects.token(self.tenant)}.*"
+        every = subjects.ledger_of(self.tenant)
         while self.position < last:
             got = await bus.direct_get(
                 LEDGER, sequence=self.position + 1, subject=every, batch=READ_BATCH

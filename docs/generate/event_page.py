@@ -18,7 +18,7 @@ from docs.generate.markdown import (
     structs_in,
     table,
 )
-from shared import events
+from shared import aggregates, events
 from shared.events import packet, people
 
 AGGREGATES = {
@@ -30,7 +30,7 @@ AGGREGATES = {
     "customer": ("cust-<customer>", "router"),
     "identity": ("ident-<keyed hash>", "router"),
     "agent": ("agent-<agent>", "router"),
-    "policy": ("policy", "router"),
+    "policy": (aggregates.TENANT_POLICY, "router"),
     "account": ("chan-<channel>-<account>", "router, which repeats what ingest wrote to CONTACTS"),
     "notification": ("notif-<conversation>", "notify"),
 }

@@ -18,6 +18,7 @@ from shared import policy, settings, streams, subjects
 from shared.errors import TellonceError
 
 ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = {"number": 3, "aggregate": "conv-id"}
 
 
 def load_everything() -> None:
@@ -94,9 +95,11 @@ def subjects_page() -> str:
         rows = []
         for name, function in inspect.getmembers(subjects, inspect.isfunction):
             arguments = list(inspect.signature(function).parameters)
-            given = [3 if each == "number" else each.replace("_", "-") for each in arguments]
+            if name in {"token", "aggregate_in", "is_token", "partition"}:
+                continue
+            given = [EXAMPLES.get(each, each.replace("_", "-")) for each in arguments]
             made = function(*given)
-            if isinstance(made, str) and name != "token":
+            if not name.startswith("_"):
                 rows.append(
                     (f"`{name}({', '.join(arguments)})`", f"`{made}`", paragraphs(function))
                 )

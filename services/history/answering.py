@@ -14,7 +14,7 @@ from services.history.domain.questions import AnyQuestion, AskAsOf, AskPosition
 from services.history.positions import Positions
 from services.history.reading import Reader
 from services.history.store import Pool, Session
-from shared import subjects
+from shared import aggregates, subjects
 from shared.clock import Clock
 from shared.errors import ConversationUnknown, PositionNotReached
 from shared.ledger import LedgerReader
@@ -86,7 +86,7 @@ class Desk:
     # -- as of: the ledger itself -----------------------------------------------------------------------
 
     async def _as_of(self, policy: Policy, asked: AskAsOf) -> AsOfAnswer:
-        aggregate = subjects.conversation(asked.conversation)
+        aggregate = aggregates.CONVERSATION.of(asked.conversation)
         if not subjects.is_token(aggregate):
             raise ConversationUnknown(conversation=asked.conversation)
         sequence = await self._sequence(policy, asked)
@@ -96,7 +96,7 @@ class Desk:
             sequence = as_of.sequence_occurred(every, asked.occurred)
         of_conversation = as_of.until(every, sequence)
         customer = as_of.customer_in(of_conversation)
-        of_customer = [] if customer is None else await read(subjects.customer(customer))
+        of_customer = [] if customer is None else await read(aggregates.CUSTOMER.of(customer))
         return as_of.answer(
             policy.tenant, sequence, of_conversation, as_of.until(of_customer, sequence)
         )

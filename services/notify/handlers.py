@@ -48,7 +48,7 @@ class CommandHandler:
         policy, now = self._policies.of(tenant), self._clock.now()
         command = read_command(AcknowledgeNotification.verb, body, now)
         if not isinstance(command, AcknowledgeNotification) or not subjects.is_token(
-            subjects.notification(command.conversation)
+            command.conversation
         ):
             raise NotificationUnknown
         wanted = Acknowledge(

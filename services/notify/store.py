@@ -13,8 +13,8 @@ from services.notify.domain.commands import AnyCommand
 from services.notify.domain.decisions import decide
 from services.notify.domain.occasions import Before
 from services.notify.domain.state import NONE_YET, Notifications, fold
+from shared import aggregates
 from shared import conversation as conversations
-from shared import subjects
 from shared.errors import LedgerConflict, TellonceError
 from shared.events import AnyEvent, NotificationEvent
 from shared.ledger import Ledger, Write
@@ -59,7 +59,7 @@ class NotificationStore:
             return known
         start = known or NONE_YET
         read = self._ledger.read_leader if leader else self._ledger.read
-        found = await read(tenant, subjects.notification(conversation), after=start.sequence)
+        found = await read(tenant, aggregates.NOTIFICATION.of(conversation), after=start.sequence)
         state = fold(((each.sequence, each.event) for each in found), start)
         self._keep(tenant, conversation, state)
         return state
@@ -109,7 +109,7 @@ class NotificationStore:
     async def _append(
         self, command: AnyCommand, state: Notifications, events: list[NotificationEvent]
     ) -> Decided:
-        aggregate = subjects.notification(command.conversation)
+        aggregate = aggregates.NOTIFICATION.of(command.conversation)
         appended = await self._ledger.append(
             command.tenant, [Write(aggregate, state.sequence, events)]
         )

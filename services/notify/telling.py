@@ -23,7 +23,7 @@ from services.notify.domain.occasions import (
 from services.notify.domain.people import escalates_to
 from services.notify.domain.state import Notification
 from services.notify.store import Decided, NotificationStore
-from shared import events
+from shared import aggregates, events
 from shared.clock import Clock
 from shared.policy import Policies
 from shared.serving import Later
@@ -71,7 +71,7 @@ class Telling:
 
         Raises: Later once, when the notification is not there (its append may still be under way).
         """
-        conversation = events.ConversationId(timer.aggregate.removeprefix("notif-"))
+        conversation = events.ConversationId(aggregates.split(timer.aggregate)[1])
         state = await self.store.load(timer.tenant, conversation, leader=True)
         known = state.by_id.get(events.NotificationId(timer.id))
         if known is None:

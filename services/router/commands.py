@@ -87,7 +87,7 @@ class Commands:
         store, actor = self._clerk.store, _actor(command)
         if not isinstance(command, ConversationCommand):
             return Case(agents=await store.agents(stamp.tenant, [actor], leader=leader))
-        if not subjects.is_token(subjects.conversation(command.conversation)):
+        if not subjects.is_token(command.conversation):
             raise errors.ConversationUnknown()
         case = await self._clerk.case(stamp.tenant, command.conversation, leader=leader)
         mine = await store.agents(stamp.tenant, [actor], leader=leader)

@@ -17,6 +17,7 @@ from services.router.domain.decide import decide_offer
 from services.router.domain.decision import Case, Stamp
 from services.router.domain.offers import candidates, waits
 from services.router.lenient import is_unreadable
+from shared import aggregates
 from shared import conversation as conversations
 from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.errors import TellonceError
@@ -69,9 +70,10 @@ class Dispatcher:
         """Take what was recorded into the picture."""
         for recorded in batch:
             self.position = recorded.sequence
-            if not recorded.aggregate.startswith("conv-"):
+            prefix, name = aggregates.split(recorded.aggregate)
+            if prefix != aggregates.CONVERSATION.prefix:
                 continue
-            key = (recorded.event.tenant, ConversationId(recorded.aggregate.removeprefix("conv-")))
+            key = (recorded.event.tenant, ConversationId(name))
             if is_unreadable(recorded.event):
                 self._unreadable.add(key)
                 self.known.pop(key, None)

@@ -22,7 +22,7 @@ from services.router.domain.identify import (
     identifies,
     lookup_token,
 )
-from shared import events, subjects
+from shared import aggregates, events, subjects
 from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.customer import UNKNOWN_CUSTOMER, Customer
 from shared.errors import LedgerConflict, NotAnEvent
@@ -131,7 +131,7 @@ class Intake:
 
     async def _quarantine(self, event: events.PayloadQuarantined) -> None:
         """Record that a delivery could not be read, on its account, once."""
-        aggregate = subjects.channel_account(event.open.channel, event.open.account)
+        aggregate = aggregates.account(event.open.channel, event.open.account)
         position = await self._clerk.store.position()
         if await self._history.known(event.tenant, event.id, position):
             return
@@ -224,7 +224,7 @@ class _Looking:
         if holding is not None and (not holding.resolved or not opens(self._event)):
             return holding
         named = self._named()
-        if named is None or not subjects.is_token(subjects.conversation(named)):
+        if named is None or not subjects.is_token(named):
             return None
         tenant = self._stamp.tenant
         found = await self._clerk.store.known_conversation(tenant, named, leader=leader)

@@ -16,9 +16,9 @@ from services.router.domain import identity as identities
 from services.router.domain.agent import ABSENT, Agent
 from services.router.domain.decision import Case
 from services.router.domain.identity import UNCLAIMED, Identity
+from shared import aggregates, events
 from shared import conversation as conversations
 from shared import customer as customers
-from shared import events, subjects
 from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.customer import UNKNOWN_CUSTOMER, Customer
 from shared.errors import LedgerConflict, TellonceError
@@ -60,13 +60,13 @@ class Store:
     async def conversation(
         self, tenant: str, conversation_id: events.ConversationId, *, leader: bool = False
     ) -> Conversation:
-        aggregate = subjects.conversation(conversation_id)
+        aggregate = aggregates.CONVERSATION.of(conversation_id)
         return await self._load(tenant, aggregate, NEW_CONVERSATION, conversations.evolve, leader)
 
     async def customer(
         self, tenant: str, customer_id: events.CustomerId, *, leader: bool = False
     ) -> Customer:
-        aggregate = subjects.customer(customer_id)
+        aggregate = aggregates.CUSTOMER.of(customer_id)
         return await self._load(tenant, aggregate, UNKNOWN_CUSTOMER, customers.evolve, leader)
 
     async def known_conversation(
@@ -92,12 +92,12 @@ class Store:
     ) -> dict[events.AgentId, Agent]:
         wanted = sorted({each for each in agent_ids if each is not None})
         return {
-            each: await self._load(tenant, subjects.agent(each), ABSENT, agents.evolve, leader)
+            each: await self._load(tenant, aggregates.AGENT.of(each), ABSENT, agents.evolve, leader)
             for each in wanted
         }
 
     async def identity(self, tenant: str, keyed_hash: str, *, leader: bool = False) -> Identity:
-        aggregate = subjects.identity(keyed_hash)
+        aggregate = aggregates.IDENTITY.of(keyed_hash)
         return await self._load(tenant, aggregate, UNCLAIMED, identities.evolve, leader)
 
     async def _load(
@@ -217,7 +217,7 @@ def _guards(
         isinstance(each, events.ContextPackaged) for each in decided
     ):
         return []
-    aggregate = subjects.customer(case.customer.id)
+    aggregate = aggregates.CUSTOMER.of(case.customer.id)
     return [] if aggregate in written else [Guard(aggregate, case.customer.sequence)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.router.clerk import Clerk
 from services.router.domain.decide import decide_timer
 from services.router.domain.decision import Case, Stamp
+from shared import aggregates
 from shared.codec import UNREADABLE
 from shared.errors import NotAnEvent
 from shared.events import AnyEvent, ConversationId
@@ -42,7 +43,7 @@ class FiredTimers:
             policy=policy,
             policy_version=clerk.policy_version(timer.tenant),
         )
-        conversation_id = ConversationId(timer.aggregate.removeprefix("conv-"))
+        conversation_id = ConversationId(aggregates.split(timer.aggregate)[1])
         answered: list[AnyEvent] = []
 
         async def load(leader: bool) -> Case:

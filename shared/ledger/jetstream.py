@@ -270,7 +270,7 @@ class NatsLedger:
             Recorded(
                 message.sequence,
                 message.stored,
-                message.subject.rpartition(".")[2],
+                subjects.aggregate_in(message.subject),
                 event,
                 message.body,
             )

@@ -136,6 +136,6 @@ class MemoryLedger:
     async def _recorded(self, messages: Sequence[StoredMessage]) -> list[Recorded]:
         events = await self._codec.unseal([message.body for message in messages])
         return [
-            Recorded(m.sequence, m.stored, m.subject.rpartition(".")[2], event, m.body)
+            Recorded(m.sequence, m.stored, subjects.aggregate_in(m.subject), event, m.body)
             for m, event in zip(messages, events, strict=True)
         ]

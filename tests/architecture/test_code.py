@@ -14,7 +14,7 @@ FUNCTION_MAX_LINES = 60
 
 LONGER_FILES: dict[str, int] = {}
 LONGER_FUNCTIONS = {
-    ("shared/conversation/fold.py", "_apply"): 75,  # one `case` per event type
+    ("shared/conversation/fold.py", "_apply"): 78,  # one `case` per event type
 }
 
 DRIVERS = {

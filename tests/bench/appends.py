@@ -12,7 +12,7 @@ from pathlib import Path
 import nats
 
 from deploy.embedded.nats import EmbeddedNats
-from shared import subjects
+from shared import aggregates, subjects
 from shared.bus import Bus
 from shared.codec import PlainCodec, encode
 from shared.ids import scoped_id
@@ -43,7 +43,7 @@ class Appends:
 
     def new_aggregate(self) -> str:
         self._number += 1
-        return subjects.agent(scoped_id("bench", str(self._seed), str(self._number)))
+        return aggregates.AGENT.of(scoped_id("bench", str(self._seed), str(self._number)))
 
     async def append(self, aggregate: str) -> object:
         """Append one event."""

@@ -20,7 +20,7 @@ from twilio.request_validator import RequestValidator  # type: ignore[import-unt
 from deploy.embedded.stack import EmbeddedStack, Plan
 from services.ingest.domain.delivery import WebRequest
 from services.ingest.handlers.raw_store import RawStore
-from shared import settings, subjects
+from shared import aggregates, settings, subjects
 from shared.bus import Bus
 from shared.bus.deliveries import Message
 from shared.codec import PlainCodec, decode
@@ -184,7 +184,9 @@ class Parts:
 
     async def arm(self) -> None:
         at = datetime.now(UTC) + timedelta(seconds=OFFER_SECONDS)
-        await self._timers.arm(TENANT, subjects.conversation(uuid4().hex), "offer_expiry", "x", at)
+        await self._timers.arm(
+            TENANT, aggregates.CONVERSATION.of(uuid4().hex), "offer_expiry", "x", at
+        )
 
     async def open(self) -> None:
         await self._append(self._opening)

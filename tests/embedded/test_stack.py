@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from deploy.embedded import state, wire
-from deploy.embedded.errors import DataFolderInUse, PortTaken, ProgramExited
+from deploy.embedded.errors import DataFolderInUse, DataFolderOutdated, PortTaken, ProgramExited
 from deploy.embedded.nats import EmbeddedNats
 from deploy.embedded.probes import SERVICES
 from deploy.embedded.stack import EmbeddedStack, Plan
@@ -133,6 +133,19 @@ async def test_a_second_stack_on_the_same_folder_is_refused(tmp_path: Path) -> N
         assert (await examine(tmp_path)).pids == before.pids
 
 
+async def test_a_data_folder_of_an_older_layout_is_refused_and_left_as_it_was(
+    tmp_path: Path,
+) -> None:
+    """Its ledger has subjects that this version does not read: a code and what to do, before anything is started."""
+    (tmp_path / "nats" / "jetstream").mkdir(parents=True)
+    with pytest.raises(DataFolderOutdated) as caught:
+        await EmbeddedStack(dummy_plan(tmp_path)).start()
+    assert caught.value.details == {"folder": str(tmp_path), "layout": "1", "wanted": state.LAYOUT}
+    assert "--data" in caught.value.how_to_mend
+    assert not (tmp_path / "layout").exists()
+    assert list((tmp_path / "nats").iterdir()) == [tmp_path / "nats" / "jetstream"]
+
+
 async def test_data_and_ports_are_the_same_at_the_next_start(tmp_path: Path) -> None:
     """A provider's webhook address and the ledger survive a stop of the whole stack."""
     async with EmbeddedStack(dummy_plan(tmp_path)) as stack:
@@ -147,7 +160,7 @@ async def test_data_and_ports_are_the_same_at_the_next_start(tmp_path: Path) -> 
 
 async def publish(url: str) -> None:
     """One message into the ledger's stream."""
-    reply = json.loads(await wire.request(url, "ledger.1.demo.conv-1", b"{}", timeout_seconds=5))
+    reply = json.loads(await wire.request(url, "ledger.1.demo.conv.1", b"{}", timeout_seconds=5))
     assert reply["stream"] == "LEDGER"
 
 

@@ -78,7 +78,7 @@ async def test_the_ledger_refuses_to_forget(fresh: tuple[Bus, Settings]) -> None
     """Neither a message nor the whole can be deleted through the API."""
     bus, chosen = fresh
     await bootstrap.bootstrap(chosen)
-    await bus.store("ledger.0.demo.agent-x", b"{}")
+    await bus.store("ledger.0.demo.agent.x", b"{}")
     for call, body in (
         (f"STREAM.MSG.DELETE.{LEDGER}", {"seq": 1}),
         (f"STREAM.PURGE.{LEDGER}", {}),

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from deploy.embedded.nats import EmbeddedNats
+from shared import subjects
 from shared.bus import Bus
 from shared.bus.deliveries import Delivery
 from shared.streams import TIMERS
@@ -44,7 +45,7 @@ async def test_a_timer_fires_at_its_time_with_what_was_armed(server_place: Serve
         tenant=TENANT, aggregate=aggregate, kind=KIND, id="e1", due=due
     )
     assert delivery.stored >= due
-    assert delivery.subject.endswith(f".{TENANT}.{aggregate}.{KIND}.e1")
+    assert delivery.subject == subjects.fired(TENANT, aggregate, KIND, "e1")
 
 
 async def test_a_time_that_has_passed_fires_at_once(server_place: ServerPlace) -> None:

@@ -15,7 +15,7 @@ from deploy import bootstrap
 from deploy.embedded.nats import EmbeddedNats
 from deploy.embedded.probes import service_answers
 from deploy.embedded.process import Child, Program
-from shared import settings, subjects
+from shared import aggregates, settings, subjects
 from shared.bus import Bus, connect
 from shared.bus.deliveries import Message
 from shared.codec import PlainCodec, decode
@@ -82,13 +82,13 @@ class House:
 
     async def happens(self, *events: AnyEvent) -> None:
         """The router writes these events to the conversation."""
-        aggregate = subjects.conversation(CONVERSATION)
+        aggregate = aggregates.CONVERSATION.of(CONVERSATION)
         for event in events:
             appended = await self.ledger.append(TENANT, [Write(aggregate, self.expected, [event])])
             self.expected = appended.last[aggregate]
 
     async def notifications(self, conversation: ConversationId = CONVERSATION) -> list[AnyEvent]:
-        found = await self.ledger.read_leader(TENANT, subjects.notification(conversation))
+        found = await self.ledger.read_leader(TENANT, aggregates.NOTIFICATION.of(conversation))
         return [each.event for each in found]
 
     async def types(self) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from shared import subjects
+from shared import aggregates
 from shared.events import (
     DATA_SCHEMA,
     AgentId,
@@ -65,7 +65,7 @@ def envelope(event_id: str, conversation: ConversationId = CONVERSATION) -> dict
         "id": EventId(scoped_id("test", event_id)),
         "source": "tellonce/router",
         "occurred": NOW,
-        "aggregate": subjects.conversation(conversation),
+        "aggregate": aggregates.CONVERSATION.of(conversation),
         "dataschema": DATA_SCHEMA,
         "datacontenttype": "application/json",
         "tenant": TENANT,

@@ -8,7 +8,7 @@ from services.notify.channels.smtp import MailRefused
 from services.notify.domain.outcomes import OutcomeEvent
 from services.notify.mailing import ATTEMPTS_MAX, Mailing
 from services.notify.store import NotificationStore
-from shared import policy, subjects
+from shared import aggregates, policy
 from shared.events import MessageOutcomeOpen, MessageRequested
 from shared.ledger.twin import MemoryLedger
 from shared.serving import Later
@@ -53,7 +53,7 @@ class World:
         return event
 
     async def types(self) -> list[str]:
-        found = await self.ledger.read(TENANT, subjects.notification(CONVERSATION))
+        found = await self.ledger.read(TENANT, aggregates.NOTIFICATION.of(CONVERSATION))
         return [each.event.type for each in found]
 
 

@@ -9,7 +9,7 @@ import pytest
 from services.notify.channels.screen import Screens
 from services.notify.store import NotificationStore
 from services.notify.telling import Telling
-from shared import policy, subjects
+from shared import aggregates, policy
 from shared.events import AnyEvent, NotificationAcknowledged, NotificationRequested
 from shared.ledger import Write
 from shared.ledger.twin import MemoryLedger
@@ -36,7 +36,7 @@ from tests.notify.samples import (
 from tests.notify.twins import FixedClock, MemoryScreens
 
 POLICIES = Policies(policy.load(Settings().policy))
-CONV, NOTIF = subjects.conversation(CONVERSATION), subjects.notification(CONVERSATION)
+CONV, NOTIF = aggregates.CONVERSATION.of(CONVERSATION), aggregates.NOTIFICATION.of(CONVERSATION)
 
 
 class World:

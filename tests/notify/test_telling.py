@@ -10,7 +10,7 @@ from services.notify.channels.screen import Screens
 from services.notify.domain.commands import Acknowledge
 from services.notify.store import NotificationStore
 from services.notify.telling import ASK_AGAIN_SECONDS, TIMER_KIND, Telling
-from shared import policy, subjects
+from shared import aggregates, policy
 from shared.errors import CommandForbidden, EventTypeUnknown
 from shared.events import AgentId, AnyEvent, NotificationId
 from shared.ledger import Recorded, Write
@@ -50,11 +50,11 @@ class World:
 
     async def happens(self, *events: AnyEvent) -> None:
         """The router has written these events; nobody has told anybody yet."""
-        write = Write(subjects.conversation(CONVERSATION), 0, events)
+        write = Write(aggregates.CONVERSATION.of(CONVERSATION), 0, events)
         await self.ledger.append(TENANT, [write])
 
     async def events(self) -> list[AnyEvent]:
-        found = await self.ledger.read(TENANT, subjects.notification(CONVERSATION))
+        found = await self.ledger.read(TENANT, aggregates.NOTIFICATION.of(CONVERSATION))
         return [each.event for each in found]
 
     async def types(self) -> list[str]:
@@ -67,7 +67,7 @@ class World:
 def timer(known_as: str) -> Timer:
     return Timer(
         tenant=TENANT,
-        aggregate=subjects.notification(CONVERSATION),
+        aggregate=aggregates.NOTIFICATION.of(CONVERSATION),
         kind=TIMER_KIND,
         id=known_as,
         due=NOW,
@@ -218,7 +218,9 @@ async def test_a_refusal_is_not_given_on_a_stale_read() -> None:
     world = World()
     world.ledger = LaggingLedger()
     await world.telling().on_event(queued("e1"))
-    (requested, *_) = await world.ledger.read_leader(TENANT, subjects.notification(CONVERSATION))
+    (requested, *_) = await world.ledger.read_leader(
+        TENANT, aggregates.NOTIFICATION.of(CONVERSATION)
+    )
     known_as = NotificationId(requested.event.open.notification_id)  # type: ignore[union-attr]
     decided = await world.telling().acknowledge(acknowledge(known_as))
     assert [event.type for event in decided.events] == ["notification.acknowledged"]

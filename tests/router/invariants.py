@@ -5,9 +5,9 @@ from __future__ import annotations
 from services.router.domain import agent as agents
 from services.router.domain.agent import Agent
 from services.router.domain.handover import HANDOVERS
+from shared import aggregates
 from shared import conversation as conversations
 from shared import customer as customers
-from shared import subjects
 from shared.conversation import Conversation
 from shared.conversation.contacts import CALL_CHANNELS
 from shared.events import (
@@ -127,7 +127,7 @@ def _packet_is_true(recorded: list[Recorded], packaged: Recorded) -> None:
     assert len(canonical(packet)) <= PACKET_MAX_BYTES
     source = packet.built_from
     assert source.conversation.aggregate == packaged.aggregate
-    assert source.customer.aggregate == subjects.customer(packet.who.customer)
+    assert source.customer.aggregate == aggregates.CUSTOMER.of(packet.who.customer)
     before = [each for each in recorded if each.sequence < packaged.sequence]
     of_conversation = [e for e in before if e.aggregate == packaged.aggregate]
     assert len(_folded(recorded, source.conversation)) >= len(of_conversation)

@@ -22,7 +22,7 @@ from services.router.intake import Intake
 from services.router.lenient import LenientCodec, is_unreadable
 from services.router.store import Store
 from services.router.timers import FiredTimers
-from shared import subjects
+from shared import aggregates
 from shared.clock import Clock
 from shared.codec import Codec, PlainCodec, encode
 from shared.commands import Done
@@ -241,7 +241,7 @@ class World:
         self.codec.bodies = [
             msgspec.json.encode({**body, "type": "conversation.dreamt_of", "id": "n"})
         ]
-        aggregate = subjects.conversation(it.id or "")
+        aggregate = aggregates.CONVERSATION.of(it.id or "")
         newer = replace(known, id=EventId("n"))
         await self.ledger.append(TENANT, [Write(aggregate, it.sequence, [newer])])
 

@@ -29,7 +29,7 @@ def test_an_id_fits_a_subject(scope: list[str]) -> None:
     """Whatever it is made of, it is 32 characters of one token, also with its aggregate's prefix."""
     found = ids.scoped_id(*scope)
     assert len(found) == 32
-    assert subjects.is_token(subjects.conversation(found))
+    assert subjects.is_token(found)
 
 
 def test_the_kinds_of_ids_do_not_meet() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared import policy, streams, subjects
+from shared import aggregates, policy, streams, subjects
 from shared.errors import PolicyInvalid
 
 NAME_MAX_CHARACTERS = 32
@@ -21,13 +21,13 @@ def text(account: str, *, name: str = "n" * NAME_MAX_CHARACTERS) -> bytes:
 @pytest.mark.parametrize("channel", ["twilio_voice", "chat", "email", "form"])
 def test_the_longest_account_that_is_taken_fits_every_subject(channel: str) -> None:
     """One more character and the aggregate of its unreadable deliveries could not be written."""
-    longest = subjects.TOKEN_MAX_CHARACTERS - len(subjects.channel_account(channel, ""))
+    longest = subjects.TOKEN_MAX_CHARACTERS - len(f"{channel}-")
     loaded = policy.parse(text(f"{channel}/{'a' * longest}"))
     (account,) = (each.partition("/")[2] for each in loaded.accounts)
     (person,), (queue,) = loaded.agents, loaded.queues
     subjects.raw(loaded.tenant, channel, account)
-    subjects.ledger(loaded.tenant, subjects.channel_account(channel, account))
-    subjects.ledger(loaded.tenant, subjects.agent(person))
+    subjects.ledger(loaded.tenant, aggregates.account(channel, account))
+    subjects.ledger(loaded.tenant, aggregates.AGENT.of(person))
     subjects.screen(loaded.tenant, f"queue-{queue}")
     assert len(streams.ingest_normalise(loaded.tenant, channel, account)) <= 255
     with pytest.raises(PolicyInvalid, match=f"account {channel}/a+: longer than {longest}"):

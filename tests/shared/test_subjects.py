@@ -12,7 +12,7 @@ import pytest
 from deploy.embedded import binaries
 from deploy.embedded.nats import answers, choose_ports, config_text
 from deploy.embedded.process import Child, Program
-from shared import subjects
+from shared import aggregates, subjects
 from shared.bus import connect
 from shared.bus.deliveries import Message
 from tests.support.waiting import eventually
@@ -91,6 +91,27 @@ def test_a_token_cannot_say_more_than_one_name(text: str) -> None:
     assert not subjects.is_token(text)
     with pytest.raises(ValueError, match="not a subject token"):
         subjects.ledger("demo", text)
+
+
+@pytest.mark.parametrize("aggregate", ["conv", "-conv", "conv-", "conv-a.b", "-"])
+def test_an_aggregate_has_a_kind_and_an_id(aggregate: str) -> None:
+    """Both stand in the subject, as tokens of their own; what lacks one is no aggregate."""
+    with pytest.raises(ValueError, match="not a subject token"):
+        subjects.ledger("demo", aggregate)
+
+
+@pytest.mark.parametrize("kind", aggregates.KINDS.values(), ids=lambda kind: kind.prefix)
+def test_a_kind_is_a_token_of_its_own(kind: aggregates.Kind) -> None:
+    """A server's permissions see whole tokens only and must tell the writers apart."""
+    aggregate = kind.of("a-b_1")
+    subject = subjects.ledger("demo", aggregate)
+    assert subject.split(".")[2:] == ["demo", kind.prefix, "a-b_1"]
+    assert subjects.aggregate_in(subject) == aggregate
+    assert subjects.timer("demo", aggregate, "due", "e1").split(".")[1:4] == [
+        "demo",
+        kind.prefix,
+        "a-b_1",
+    ]
 
 
 def test_a_contacts_routing_key_is_only_hashed() -> None:

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from typing_extensions import override
 
-from shared import streams, subjects
+from shared import aggregates, streams, subjects
 from shared.bus import Bus, connect
 from shared.bus.deliveries import PubAck
 from shared.bus.gets import Direct
@@ -33,7 +33,7 @@ POLL_SECONDS = 0.02
 
 def new_aggregate() -> str:
     """Return an aggregate that no other test writes."""
-    return subjects.agent(uuid4().hex)
+    return aggregates.AGENT.of(uuid4().hex)
 
 
 def event(aggregate: str, name: str | None = None, actor: str = "service:test") -> AnyEvent:

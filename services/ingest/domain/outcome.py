@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from services.ingest.domain.delivery import RawDelivery
-from shared import events, ids, subjects
+from shared import aggregates, events, ids
 from shared.errors import PayloadKindUnknown, PayloadUnreadable
 
 SOURCE = "tellonce/ingest"
@@ -97,7 +97,7 @@ def quarantine_event(raw: RawDelivery, outcome: Quarantined) -> events.PayloadQu
         raw,
         str(events.PayloadQuarantined.__struct_config__.tag),
         provider_id=raw.sha256,
-        aggregate=subjects.channel_account(raw.channel, raw.account),
+        aggregate=aggregates.account(raw.channel, raw.account),
     )
     opened = events.PayloadQuarantinedOpen(
         channel=raw.channel, account=raw.account, code=outcome.code, kind=outcome.kind

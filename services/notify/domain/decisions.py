@@ -20,7 +20,7 @@ from services.notify.domain.commands import (
 )
 from services.notify.domain.people import may_acknowledge
 from services.notify.domain.state import CUSTOMER, Notification, Notifications
-from shared import events, subjects
+from shared import aggregates, events
 from shared.errors import CommandForbidden, NotificationUnknown
 from shared.ids import decision_event_id, scoped_id
 from shared.memory import recall
@@ -202,7 +202,7 @@ def _acknowledged(
 
 def _envelope(command: AnyCommand, id_scope: str, k: int) -> dict[str, Any]:
     """Return all of an event but its data; the id is the k-th of `id_scope` in the aggregate."""
-    aggregate = subjects.notification(command.conversation)
+    aggregate = aggregates.NOTIFICATION.of(command.conversation)
     return {
         "specversion": "1.0",
         "id": events.EventId(decision_event_id(command.tenant, aggregate, id_scope, k)),

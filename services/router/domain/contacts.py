@@ -12,7 +12,7 @@ from services.router.domain.handover import attach_packet
 from services.router.domain.identify import Looked, claim, identifies
 from services.router.domain.lost_calls import note_lost_call
 from services.router.domain.offers import release
-from shared import events, subjects
+from shared import aggregates, events
 from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.conversation.contacts import words
 from shared.packet import FACTS_PER_MESSAGE, fit_text
@@ -136,7 +136,7 @@ def _open(
     decision.conversation = NEW_CONVERSATION
     decision.emit(
         events.ConversationOpened,
-        subjects.conversation(conversation_id),
+        aggregates.CONVERSATION.of(conversation_id),
         events.ConversationOpenedOpen(
             contact_id=event.open.contact_id,
             channel=event.open.channel,
@@ -161,7 +161,7 @@ def _create_customer(
     handles = [each.handle for each in looked if identifies(decision.policy, each.handle)]
     decision.emit(
         events.CustomerCreated,
-        subjects.customer(customer),
+        aggregates.CUSTOMER.of(customer),
         events.CustomerCreatedOpen(provisional=True),
         events.CustomerCreatedPersonal(
             name=getattr(personal, "name", None),
@@ -198,7 +198,7 @@ def _attach(decision: Decision, event: events.InboundEvent, *, opened: bool) -> 
     assert it.customer is not None
     decision.emit(
         events.ConversationAttached,
-        subjects.customer(it.customer),
+        aggregates.CUSTOMER.of(it.customer),
         events.ConversationAttachedOpen(
             conversation=it.id, contact_id=event.open.contact_id, opened=opened
         ),

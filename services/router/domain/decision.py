@@ -15,9 +15,9 @@ from services.router.domain import agent as agents
 from services.router.domain import identity as identities
 from services.router.domain.agent import ABSENT, Agent
 from services.router.domain.identity import UNCLAIMED, Identity
+from shared import aggregates, events
 from shared import conversation as conversations
 from shared import customer as customers
-from shared import events, subjects
 from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.customer import UNKNOWN_CUSTOMER, Customer
 from shared.events.envelope import DATA_SCHEMA
@@ -104,11 +104,13 @@ class Decision:
     ) -> E:
         """Decide an event of the conversation."""
         assert self.conversation.id is not None
-        return self.emit(kind, subjects.conversation(self.conversation.id), open_part, personal)
+        return self.emit(
+            kind, aggregates.CONVERSATION.of(self.conversation.id), open_part, personal
+        )
 
     def on_agent(self, kind: type[E], agent_id: events.AgentId, open_part: events.Part) -> E:
         """Decide an event of an agent."""
-        return self.emit(kind, subjects.agent(agent_id), open_part)
+        return self.emit(kind, aggregates.AGENT.of(agent_id), open_part)
 
     def emit(
         self,
@@ -188,7 +190,7 @@ class Decision:
         assert self.conversation.id is not None
         mine = replace(
             event,
-            aggregate=subjects.conversation(self.conversation.id),
+            aggregate=aggregates.CONVERSATION.of(self.conversation.id),
             recorded=self.stamp.now,
             conversation=self.conversation.id,
             customer=self.conversation.customer,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from services.router.domain.decision import Decision
+from shared import aggregates, events
 from shared import conversation as conversations
-from shared import events, subjects
 from shared.errors import TransferPacketMissing
 from shared.packet import folded_from, package, sha256_of
 
@@ -42,7 +42,7 @@ def new_packet_id(decision: Decision) -> events.PacketId:
 
 def _customer_written(decision: Decision) -> bool:
     return decision.customer.id is not None and bool(
-        decision.written_to(subjects.customer(decision.customer.id))
+        decision.written_to(aggregates.CUSTOMER.of(decision.customer.id))
     )
 
 
@@ -51,7 +51,7 @@ def _package(decision: Decision, event: events.TransferRequested | None) -> even
     it = decision.conversation
     assert it.id is not None
     packet_id = new_packet_id(decision)
-    written = decision.written_to(subjects.conversation(it.id))
+    written = decision.written_to(aggregates.CONVERSATION.of(it.id))
     ahead = it if event is None else conversations.evolve(it, it.sequence, event)
     built_from = folded_from(
         ahead,
@@ -59,7 +59,7 @@ def _package(decision: Decision, event: events.TransferRequested | None) -> even
         decision.stamp.policy_version,
         # The packet itself and the transfer stand behind what was written before them.
         conversation_next=written if event is None else written + 2,
-        customer_next=decision.written_to(subjects.customer(it.customer or "")),
+        customer_next=decision.written_to(aggregates.CUSTOMER.of(it.customer or "")),
     )
     packet = package(
         ahead,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from services.router.domain.decision import Decision
 from services.router.domain.identity import Identity
-from shared import events, subjects
+from shared import aggregates, events
 from shared.ids import keyed_hash
 from shared.policy import Policy
 
@@ -72,7 +72,7 @@ def claim(
         return
     decision.emit(
         events.IdentityClaimed,
-        subjects.identity(looked.hash),
+        aggregates.IDENTITY.of(looked.hash),
         events.IdentityClaimedOpen(
             customer=customer,
             kind=looked.handle.kind,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from services.router.domain.decision import Decision
 from services.router.domain.identify import Looked, claim
-from shared import errors, events, subjects
+from shared import aggregates, errors, events
 from shared.commands import RegisterCustomer
 
 
@@ -26,7 +26,7 @@ def register_customer(
     taken = any(each.identity.customer not in (None, customer) for each in looked)
     if taken or (before.id is not None and not before.provisional):
         raise errors.IdentityTaken()
-    aggregate = subjects.customer(customer)
+    aggregate = aggregates.CUSTOMER.of(customer)
     decision.emit(
         events.CustomerCreated,
         aggregate,

@@ -1,0 +1,75 @@
+"""The kinds of aggregate in the ledger, once: what stands before an id, and which service alone writes it.
+
+An aggregate is `<kind>-<id>` in words and two tokens, `<kind>.<id>`, in a subject: a server's permissions see whole
+tokens only and must tell the writers apart. Who folds a kind binds it to its empty state and its `evolve`: `Folded`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from shared.events import AnyEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of aggregate. `prefix`: its token in subjects; `writer`: the service that alone appends to it."""
+
+    prefix: str
+    writer: str
+
+    def of(self, name: str) -> str:
+        """Return the aggregate of this kind with an id."""
+        return f"{self.prefix}-{name}"
+
+
+CONVERSATION = Kind("conv", "router")
+CUSTOMER = Kind("cust", "router")
+IDENTITY = Kind("ident", "router")
+AGENT = Kind("agent", "router")
+ACCOUNT = Kind("chan", "router")
+POLICY = Kind("policy", "router")
+NOTIFICATION = Kind("notif", "notify")
+
+KINDS = {
+    kind.prefix: kind
+    for kind in (CONVERSATION, CUSTOMER, IDENTITY, AGENT, ACCOUNT, POLICY, NOTIFICATION)
+}
+
+
+TENANT_POLICY = POLICY.of("tenant")
+"""The one aggregate of its kind: which policy is in force."""
+
+
+def split(aggregate: str) -> tuple[str, str]:
+    """Return the prefix and the id of an aggregate; the id is empty for what is none."""
+    prefix, _, name = aggregate.partition("-")
+    return prefix, name
+
+
+def account(channel: str, name: str) -> str:
+    """Return the aggregate of a channel's account: what could not be read of its deliveries stands there."""
+    return ACCOUNT.of(f"{channel}-{name}")
+
+
+class Sequenced(Protocol):
+    """A folded state."""
+
+    @property
+    def sequence(self) -> int:
+        """The ledger sequence of the last event folded in; 0 before the first."""
+        ...
+
+
+S = TypeVar("S", bound=Sequenced)
+
+
+@dataclass(frozen=True, slots=True)
+class Folded(Generic[S]):
+    """How a kind is folded: from `empty`, one (sequence, event) at a time, by an `evolve` that never fails."""
+
+    kind: Kind
+    empty: S
+    evolve: Callable[[S, int, AnyEvent], S]
