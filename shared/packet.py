@@ -100,12 +100,12 @@ def package(
     source = built_from or folded_from(conversation, customer, policy_version)
     bare = _bare(conversation, customer, packet_id, source)
     room = PACKET_MAX_BYTES - len(canonical(bare))
-    done, room = _newest_that_fit(conversation.done, room)
-    said, _ = _newest_that_fit(conversation.said, room)
-    dropped = len(conversation.said) - len(said) + conversation.said_before
+    done, room = _newest_that_fit(conversation.matter.done, room)
+    said, _ = _newest_that_fit(conversation.talk.said, room)
+    dropped = len(conversation.talk.said) - len(said) + conversation.talk.said_before
     more = msgspec.structs.replace(
         bare.more,
-        done=len(conversation.done) - len(done) + conversation.done_before,
+        done=len(conversation.matter.done) - len(done) + conversation.matter.done_before,
         said=dropped,
         said_before=said[0].at if dropped and said else None,
     )
@@ -146,7 +146,7 @@ def _bare(
 ) -> Packet:
     """The packet without what was done and said."""
     assert conversation.id is not None
-    last = conversation.last_contact
+    last = conversation.contacts.last
     return Packet(
         packet_id=packet_id,
         schema_version=PACKET_SCHEMA_VERSION,
@@ -165,7 +165,7 @@ def _bare(
 
 
 def _live(conversation: Conversation) -> list[StatedFact]:
-    return list(conversation.facts.values())
+    return list(conversation.matter.facts.values())
 
 
 def _who(conversation: Conversation, customer: Customer) -> Who:
@@ -189,8 +189,8 @@ def _who(conversation: Conversation, customer: Customer) -> Who:
 def _why(conversation: Conversation, customer: Customer) -> Why:
     orders = list(customer.orders.values())[-ORDERS_IN_FULL:]
     return Why(
-        matter=_cut(conversation.matter, MATTER_MAX_BYTES),
-        queue=conversation.first_queue,
+        matter=_cut(conversation.matter.summary, MATTER_MAX_BYTES),
+        queue=conversation.ownership.first_queue,
         orders=[
             Order(
                 number=_cut(each.number, ORDER_TEXT_MAX_BYTES) or "",
@@ -217,8 +217,8 @@ def _fact(fact: StatedFact) -> Fact:
 
 
 def _pending(conversation: Conversation) -> Pending:
-    promises = [each for each in conversation.promises.values() if each.kept is None]
-    callbacks = [each for each in conversation.callbacks.values() if each.status == "open"]
+    promises = [each for each in conversation.matter.promises.values() if each.kept is None]
+    callbacks = [each for each in conversation.matter.callbacks.values() if each.status == "open"]
     return Pending(
         promises=[
             OpenPromise(
@@ -235,7 +235,7 @@ def _pending(conversation: Conversation) -> Pending:
             )
             for each in callbacks[:CALLBACKS_IN_FULL]
         ],
-        unanswered=conversation.unanswered,
+        unanswered=conversation.talk.unanswered,
     )
 
 
@@ -251,25 +251,25 @@ def _path(conversation: Conversation) -> Path:
                 accepted=each.accepted,
                 outcome=each.outcome,
             )
-            for each in conversation.hops[-HOPS_IN_FULL:]
+            for each in conversation.ownership.hops[-HOPS_IN_FULL:]
         ],
-        forwards=sum(each.accepted is not None for each in conversation.hops),
-        channels=list(conversation.channels[-CHANNELS_IN_FULL:]),
-        waited_seconds=conversation.waited_seconds,
-        on_hold=any(each.on_hold for each in conversation.contacts.values()),
+        forwards=sum(each.accepted is not None for each in conversation.ownership.hops),
+        channels=list(conversation.contacts.channels[-CHANNELS_IN_FULL:]),
+        waited_seconds=conversation.ownership.waited_seconds,
+        on_hold=any(each.on_hold for each in conversation.contacts.by_id.values()),
     )
 
 
 def _more(conversation: Conversation, customer: Customer) -> More:
     beyond = _live(conversation)[FACTS_IN_FULL:]
-    promises = sum(each.kept is None for each in conversation.promises.values())
-    callbacks = sum(each.status == "open" for each in conversation.callbacks.values())
+    promises = sum(each.kept is None for each in conversation.matter.promises.values())
+    callbacks = sum(each.status == "open" for each in conversation.matter.callbacks.values())
     return More(
         facts=len(beyond),
         fact_ids=[each.fact_id for each in beyond[:FACTS_BY_REFERENCE]],
         promises=max(0, promises - PROMISES_IN_FULL),
         callbacks=max(0, callbacks - CALLBACKS_IN_FULL),
-        hops=max(0, len(conversation.hops) - HOPS_IN_FULL),
+        hops=max(0, len(conversation.ownership.hops) - HOPS_IN_FULL),
         orders=max(0, len(customer.orders) - ORDERS_IN_FULL),
         identities=max(0, len(customer.handles) - IDENTITIES_IN_FULL),
         done=0,

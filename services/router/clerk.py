@@ -77,8 +77,10 @@ class Clerk:
         Who owns it or is asked holds a slot: where a lagging replica does not show that yet, the leader is asked,
         or the slot would never be freed.
         """
-        holding = {it.owner, it.offer.agent if it.offer else None} - {None}
-        sender = it.transfer.sender if it.transfer else None
+        holding = {it.ownership.owner, it.ownership.offer.agent if it.ownership.offer else None} - {
+            None
+        }
+        sender = it.ownership.transfer.sender if it.ownership.transfer else None
         agents = await self.store.agents(tenant, [*holding, sender, *others], leader=leader)
         lagging = [each for each in holding if each and it.id not in agents[each].working_on]
         return agents | await self.store.agents(tenant, lagging, leader=True)

@@ -89,9 +89,9 @@ class Dispatcher:
     def _waiting(self) -> list[Key]:
         """Return the conversations for which somebody must be asked, longest waiting first."""
         found = [
-            (it.waiting_since or it.opened, key)
+            (it.ownership.waiting_since or it.opened, key)
             for key, it in self.known.items()
-            if waits(it) and (it.waiting_since or it.opened)
+            if waits(it) and (it.ownership.waiting_since or it.opened)
         ]
         return [key for _, key in sorted(found, key=lambda each: (each[0], each[1]))]
 

@@ -76,7 +76,7 @@ class Intake:
                 return []
             decision = Decision(case, stamp)
             take_in(decision, event, looking.place, looking.looked)
-            ensure_packets(case.conversation.packet_id, decision.events)
+            ensure_packets(case.conversation.packet.id, decision.events)
             return decision.events
 
         await self._clerk.change(event.tenant, looking.load, judge)
@@ -120,7 +120,7 @@ class Intake:
             return await self._clerk.case(event.tenant, conversation_id, leader=leader)
 
         def judge(case: Case) -> list[events.AnyEvent]:
-            message = case.conversation.outbound.get(event.open.message_id)
+            message = case.conversation.talk.outbound.get(event.open.message_id)
             if message is None or message.status != "requested":
                 return []
             decision = Decision(case, stamp)
@@ -220,7 +220,7 @@ class _Looking:
     ) -> Conversation | None:
         """Return the conversation that has this contact already, or that a reply or reference names."""
         contact_id = self._event.open.contact_id
-        holding = next((each for each in known if contact_id in each.contacts), None)
+        holding = next((each for each in known if contact_id in each.contacts.by_id), None)
         if holding is not None and (not holding.resolved or not opens(self._event)):
             return holding
         named = self._named()

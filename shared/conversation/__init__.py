@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
+from shared.conversation.contacts import Contact
 from shared.conversation.fold import FOLD_VERSION, evolve, fold
-from shared.conversation.ownership import target_name
-from shared.conversation.state import (
-    NEW_CONVERSATION,
-    Callback,
-    Contact,
-    Conversation,
-    Offer,
-    OpenTransfer,
-    Promise,
-    StatedFact,
-)
+from shared.conversation.matter import Callback, Promise, StatedFact
+from shared.conversation.ownership import HopTaken, Offer, OpenTransfer, target_name
+from shared.conversation.state import NEW_CONVERSATION, Conversation
 
 __all__ = [
     "FOLD_VERSION",
@@ -21,6 +14,7 @@ __all__ = [
     "Callback",
     "Contact",
     "Conversation",
+    "HopTaken",
     "Offer",
     "OpenTransfer",
     "Promise",

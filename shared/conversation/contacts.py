@@ -1,135 +1,148 @@
-"""How contacts, and what is said on them, change a conversation."""
+"""The contacts of a conversation: pieces of work on one channel each, from their first event to their end."""
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
+from typing import Literal
 
+import msgspec
 from msgspec.structs import replace
 
 from shared import events
-from shared.conversation.state import Contact, ContactStatus, Conversation
-from shared.events.packet import Done, Said
+from shared.conversation.ownership import Ownership, returned_to
 
+ContactStatus = Literal["waiting", "accepted", "lost"]
 CALL_CHANNELS = frozenset({"twilio_voice"})
 """Channels whose contacts somebody has to pick up while they last."""
-SAID_KEPT = 32
-"""Messages kept in full in the fold; older ones are counted."""
-SAID_MAX_CHARACTERS = 4_096
-DONE_KEPT = 32
-MATTER_MAX_CHARACTERS = 160
-_REPLY = re.compile(r"(re|aw|sv|vs|odp|antw|fw|fwd|wg|pd)\s*(\[\d+\])?\s*:", re.IGNORECASE)
-"""How a subject begins that repeats another one, as mail programs of several languages write it."""
-ERASED = ""
-"""What stands where a personal part was erased."""
 
 
-def begun(it: Conversation, event: events.InboundEvent) -> Conversation:
-    """Return the conversation with the event's contact in it: the first event seen of a contact begins it."""
-    opened = event.open
-    if opened.contact_id in it.contacts:
-        return replace(it, last_activity=event.recorded)
+class Contact(msgspec.Struct, frozen=True, kw_only=True):
+    """One piece of work on one channel: a call, a chat session, a mail, a form.
+
+    `status`: `lost` is a call that ended before an agent took it; `over`: the channel reported its end;
+    `wrapped_up`: the agent wrote down how it went.
+    """
+
+    contact_id: events.ContactId
+    channel: str
+    account: str
+    started: datetime
+    queue: str | None = None
+    status: ContactStatus = "waiting"
+    over: bool = False
+    answered: bool = False
+    on_hold: bool = False
+    wrapped_up: bool = False
+    completed: bool = False
+
+    @property
+    def live(self) -> bool:
+        """Somebody still has to take or finish it."""
+        return not self.over and self.status != "lost"
+
+
+class Contacts(msgspec.Struct, frozen=True, kw_only=True):
+    """All contacts by id, in the order they began. `channels`: on which the customer came, in that order."""
+
+    by_id: dict[events.ContactId, Contact] = {}
+    channels: tuple[str, ...] = ()
+    last_activity: datetime | None = None
+
+    @property
+    def last(self) -> Contact | None:
+        """The contact that began last; `None` before the first."""
+        return next(reversed(self.by_id.values()), None)
+
+
+def evolve(  # noqa: C901  the table of what concerns contacts
+    contacts: Contacts, event: events.AnyEvent, before: Ownership
+) -> Contacts:
+    """Return the contacts after one event; `before`: who had the conversation when it came."""
+    match event:
+        case events.CallStarted() | events.MessageReceived() | events.FormSubmitted():
+            joins_only = event.open.automatic and contacts.by_id
+            return contacts if joins_only else _begun(contacts, event, before)
+        case events.CallMenuSelected():
+            return _begun(contacts, event, before)
+        case events.CallAnswered():
+            # The provider connected the call, which may be to a voice menu: only an agent's acceptance takes it.
+            return _with(_begun(contacts, event, before), event.open.contact_id, answered=True)
+        case events.CallHeld():
+            return _with(_begun(contacts, event, before), event.open.contact_id, on_hold=True)
+        case events.CallResumed():
+            return _with(_begun(contacts, event, before), event.open.contact_id, on_hold=False)
+        case events.CallEnded() | events.CallMissed():
+            begun = _begun(contacts, event, before)
+            return _with(begun, event.open.contact_id, over=True, on_hold=False)
+        case events.ContactQueued():
+            contact_id, queue = event.open.contact_id, event.open.queue
+            return _with(contacts, contact_id, queue=queue, status="waiting")
+        case events.ContactAbandoned() | events.ContactMissed():
+            return _with(contacts, event.open.contact_id, status="lost", over=True)
+        case events.ContactWrappedUp():
+            return _with(contacts, event.open.contact_id, wrapped_up=True)
+        case events.ContactCompleted():
+            return _with(contacts, event.open.contact_id, completed=True)
+        case _:
+            return _handed_over(contacts, event, before)
+
+
+def _handed_over(contacts: Contacts, event: events.AnyEvent, before: Ownership) -> Contacts:
+    match event:
+        case events.ContactAccepted() | events.TransferAccepted() | events.CallbackReached():
+            return _all_taken(contacts)
+        case events.TransferRequested() if event.open.kind == "cold":
+            return _all_wait(contacts)
+        case events.TransferRejected() | events.TransferCancelled() | events.TransferExpired():
+            to = returned_to(event)
+            if to is None or to == f"agent-{before.owner}":
+                return contacts
+            return _all_taken(contacts) if to.startswith("agent-") else _all_wait(contacts)
+        case _:
+            return contacts
+
+
+def _begun(contacts: Contacts, event: events.InboundEvent, before: Ownership) -> Contacts:
+    """Return the contacts with the event's in them: the first event seen of a contact begins it."""
+    opened, known = event.open, contacts.channels
+    if opened.contact_id in contacts.by_id:
+        return replace(contacts, last_activity=event.recorded)
+    # A message to an owned conversation is with its owner at once; a call is when an agent accepts it.
+    waits = before.owner is None or opened.channel in CALL_CHANNELS
     contact = Contact(
         contact_id=opened.contact_id,
         channel=opened.channel,
         account=opened.account,
         started=event.recorded,
-        status=_first_status(it, opened.channel),
+        status="waiting" if waits else "accepted",
     )
-    return replace(
-        it,
-        contacts={**it.contacts, contact.contact_id: contact},
-        channels=it.channels if opened.channel in it.channels else (*it.channels, opened.channel),
+    return Contacts(
+        by_id={**contacts.by_id, contact.contact_id: contact},
+        channels=known if opened.channel in known else (*known, opened.channel),
         last_activity=event.recorded,
     )
 
 
-def _first_status(it: Conversation, channel: str) -> ContactStatus:
-    """A message to an owned conversation is with its owner at once; a call is when an agent accepts it."""
-    return "waiting" if it.owner is None or channel in CALL_CHANNELS else "accepted"
-
-
-def answered(it: Conversation, event: events.CallAnswered) -> Conversation:
-    """The provider connected the call, which may be to a voice menu: only an agent's acceptance takes it."""
-    return change_contact(begun(it, event), event.open.contact_id, answered=True)
-
-
-def contacted(
-    it: Conversation, event: events.CallStarted | events.MessageReceived | events.FormSubmitted
-) -> Conversation:
-    """The customer is here. What a machine sent is kept with the matter; it is nothing that somebody must answer."""
-    automatic = event.open.automatic
-    if not (automatic and it.contacts):
-        it = begun(it, event)
-    if isinstance(event, events.CallStarted):
-        return it
-    text = words(event)
-    it = say(it, event.recorded, "customer", event.open.channel, text)
-    if automatic:
-        return it
-    reference = event.open.provider_id if event.open.channel == "email" else it.last_reference
-    matter = it.matter or " ".join(text.split())[:MATTER_MAX_CHARACTERS] or None
-    return replace(it, matter=matter, unanswered=it.unanswered + 1, last_reference=reference)
-
-
-def words(event: events.MessageReceived | events.FormSubmitted) -> str:
-    """Return what the customer wrote; the title too, unless it is the one of what she answers."""
-    if event.personal is None:
-        return ERASED
-    if isinstance(event, events.FormSubmitted):
-        return event.personal.text
-    title, text = event.personal.title, event.personal.reply_text or event.personal.text
-    if not title or event.open.in_reply_to is not None or _REPLY.match(title):
-        return text
-    return f"{title}\n{text}" if text else title
-
-
-def say(it: Conversation, at: datetime, by: str, channel: str, text: str) -> Conversation:
-    cut = max(0, len(text) - SAID_MAX_CHARACTERS)
-    said = (*it.said, Said(at=at, by=by, channel=channel, text=text[:SAID_MAX_CHARACTERS], cut=cut))
-    dropped = max(0, len(said) - SAID_KEPT)
-    return replace(it, said=said[dropped:], said_before=it.said_before + dropped)
-
-
-def change_contact(
-    it: Conversation, contact_id: events.ContactId, **changes: object
-) -> Conversation:
-    contact = it.contacts.get(contact_id)
+def _with(contacts: Contacts, contact_id: events.ContactId, **changes: object) -> Contacts:
+    contact = contacts.by_id.get(contact_id)
     if contact is None:
-        return it
-    return replace(it, contacts={**it.contacts, contact_id: replace(contact, **changes)})
+        return contacts
+    return replace(contacts, by_id={**contacts.by_id, contact_id: replace(contact, **changes)})
 
 
-def queued(it: Conversation, event: events.ContactQueued) -> Conversation:
-    it = change_contact(it, event.open.contact_id, queue=event.open.queue, status="waiting")
-    return replace(
-        it,
-        owner=None,
-        queue=event.open.queue,
-        first_queue=it.first_queue or event.open.queue,
-        waiting_since=it.waiting_since or event.recorded,
-        passed_over={},
-    )
+def _all_taken(contacts: Contacts) -> Contacts:
+    """Nobody waits any longer: the agent has all of it."""
+    taken = {
+        key: replace(contact, status="accepted") if contact.status == "waiting" else contact
+        for key, contact in contacts.by_id.items()
+    }
+    return replace(contacts, by_id=taken)
 
 
-def lost(it: Conversation, event: events.ContactAbandoned | events.ContactMissed) -> Conversation:
-    """The call ended before an agent took it; an open offer of it is void."""
-    contact_id = event.open.contact_id
-    it = change_contact(it, contact_id, status="lost", over=True)
-    if it.owner is None and it.queue is None:
-        it = replace(it, queue=event.open.queue, first_queue=it.first_queue or event.open.queue)
-    if it.offer is None or it.offer.contact_id != contact_id:
-        return it
-    return replace(it, offer=None)
-
-
-def wrapped_up(it: Conversation, event: events.ContactWrappedUp) -> Conversation:
-    text = event.personal.summary if event.personal else ERASED
-    it = did(it, Done(what="wrap_up", by=event.open.agent, at=event.recorded, text=text))
-    return change_contact(it, event.open.contact_id, wrapped_up=True)
-
-
-def did(it: Conversation, done: Done) -> Conversation:
-    all_done = (*it.done, done)
-    dropped = max(0, len(all_done) - DONE_KEPT)
-    return replace(it, done=all_done[dropped:], done_before=it.done_before + dropped)
+def _all_wait(contacts: Contacts) -> Contacts:
+    """Whoever is still on the line waits for an agent again."""
+    waiting = {
+        key: replace(contact, status="waiting") if contact.live else contact
+        for key, contact in contacts.by_id.items()
+    }
+    return replace(contacts, by_id=waiting)

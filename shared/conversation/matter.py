@@ -1,131 +1,188 @@
-"""How facts, promises, callbacks and messages to the customer change a conversation."""
+"""What a conversation is about: facts, promises, callbacks, and what was done."""
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Literal
+
+import msgspec
 from msgspec.structs import replace
 
 from shared import events
-from shared.conversation.contacts import ERASED, did, say
-from shared.conversation.ownership import hop_closed, owned
-from shared.conversation.state import Callback, Conversation, Outbound, Promise, StatedFact
+from shared.conversation.talk import words
 from shared.events.packet import Done
 
+DONE_KEPT = 32
+SUMMARY_MAX_CHARACTERS = 160
 
-def fact_stated(it: Conversation, sequence: int, event: events.FactStated) -> Conversation:
+
+class StatedFact(msgspec.Struct, frozen=True, kw_only=True):
+    """A fact and its telling. `told_at_handover`: hand-overs of the conversation when it was last told."""
+
+    fact_id: events.FactId
+    name: str
+    value: str
+    origin: events.FactOrigin
+    channel: str | None
+    contact_id: events.ContactId | None
+    told_to: events.AgentId | None
+    said: datetime
+    sequence: int
+    corrected: bool = False
+    repeated: int = 0
+    told_at_handover: int = 0
+
+
+class Promise(msgspec.Struct, frozen=True, kw_only=True):
+    promise_id: events.PromiseId
+    text: str
+    by: events.AgentId
+    made: datetime
+    due: datetime
+    kept: datetime | None = None
+
+
+class Callback(msgspec.Struct, frozen=True, kw_only=True):
+    """`status`: `open` until reached or closed for a stated reason."""
+
+    callback_id: events.CallbackId
+    contact_id: events.ContactId
+    queue: str
+    due: datetime
+    reason: str
+    attempts: int = 0
+    status: Literal["open", "reached", "closed"] = "open"
+
+
+class Matter(msgspec.Struct, frozen=True, kw_only=True):
+    """What it is about.
+
+    `summary`: the beginning of the customer's first own words; `repeats`: facts that she had to tell again;
+    `done_before`: how many older ones were dropped from `done`.
+    """
+
+    summary: str | None = None
+    facts: dict[events.FactId, StatedFact] = {}
+    repeats: int = 0
+    promises: dict[events.PromiseId, Promise] = {}
+    callbacks: dict[events.CallbackId, Callback] = {}
+    done: tuple[Done, ...] = ()
+    done_before: int = 0
+
+
+def evolve(  # noqa: C901  the table of what concerns the matter
+    matter: Matter, sequence: int, event: events.AnyEvent, handovers: int
+) -> Matter:
+    """Return the matter after one event; `handovers`: of the conversation when it came."""
+    match event:
+        case events.MessageReceived() | events.FormSubmitted() if not event.open.automatic:
+            line = " ".join(words(event).split())[:SUMMARY_MAX_CHARACTERS]
+            return replace(matter, summary=matter.summary or line or None)
+        case events.FactStated():
+            return _with_fact(matter, _stated(sequence, event, handovers))
+        case events.FactRepeated():
+            return _repeated(matter, event, handovers)
+        case events.FactCorrected():
+            return _corrected(matter, event, handovers)
+        case events.PromiseMade():
+            return _promised(matter, event)
+        case events.PromiseKept():
+            return _kept(matter, event)
+        case events.CallbackRequested():
+            return _owed(matter, event)
+        case events.CallbackAttempted():
+            return _with_callback(matter, event.open.callback_id, attempts=event.open.attempt)
+        case events.CallbackReached():
+            called = _with_callback(matter, event.open.callback_id, status="reached")
+            return _did(called, "called_back", event.open.agent, event.recorded, None)
+        case events.CallbackClosed():
+            closed = _with_callback(matter, event.open.callback_id, status="closed")
+            return _did(closed, "callback_closed", event.open.agent, event.recorded, None)
+        case events.ContactWrappedUp():
+            text = event.personal.summary if event.personal else events.ERASED
+            return _did(matter, "wrap_up", event.open.agent, event.recorded, text)
+        case _:
+            return matter
+
+
+def _stated(sequence: int, event: events.FactStated, handovers: int) -> StatedFact:
     opened = event.open
-    fact = StatedFact(
+    return StatedFact(
         fact_id=opened.fact_id,
         name=opened.name,
-        value=event.personal.value if event.personal else ERASED,
+        value=event.personal.value if event.personal else events.ERASED,
         origin=opened.origin,
         channel=opened.channel,
         contact_id=opened.contact_id,
         told_to=opened.told_to,
         said=event.occurred,
         sequence=sequence,
-        told_at_handover=it.handovers,
+        told_at_handover=handovers,
     )
-    return replace(it, facts={**it.facts, fact.fact_id: fact})
 
 
-def fact_repeated(it: Conversation, event: events.FactRepeated) -> Conversation:
-    fact = it.facts.get(event.open.fact_id)
+def _with_fact(matter: Matter, fact: StatedFact) -> Matter:
+    return replace(matter, facts={**matter.facts, fact.fact_id: fact})
+
+
+def _repeated(matter: Matter, event: events.FactRepeated, handovers: int) -> Matter:
+    fact = matter.facts.get(event.open.fact_id)
     if fact is None:
-        return it
-    again = replace(fact, repeated=fact.repeated + 1, told_at_handover=it.handovers)
-    return replace(it, facts={**it.facts, fact.fact_id: again}, repeats=it.repeats + 1)
+        return matter
+    again = replace(fact, repeated=fact.repeated + 1, told_at_handover=handovers)
+    return replace(_with_fact(matter, again), repeats=matter.repeats + 1)
 
 
-def fact_corrected(it: Conversation, event: events.FactCorrected) -> Conversation:
-    fact = it.facts.get(event.open.fact_id)
+def _corrected(matter: Matter, event: events.FactCorrected, handovers: int) -> Matter:
+    fact = matter.facts.get(event.open.fact_id)
     if fact is None:
-        return it
-    value = event.personal.value if event.personal else ERASED
-    mended = replace(fact, value=value, corrected=True, told_at_handover=it.handovers)
-    return replace(it, facts={**it.facts, fact.fact_id: mended})
+        return matter
+    value = event.personal.value if event.personal else events.ERASED
+    return _with_fact(
+        matter, replace(fact, value=value, corrected=True, told_at_handover=handovers)
+    )
 
 
-def promise_made(it: Conversation, event: events.PromiseMade) -> Conversation:
+def _promised(matter: Matter, event: events.PromiseMade) -> Matter:
     promise = Promise(
         promise_id=event.open.promise_id,
-        text=event.personal.text if event.personal else ERASED,
+        text=event.personal.text if event.personal else events.ERASED,
         by=event.open.agent,
         made=event.recorded,
         due=event.open.due,
     )
-    return replace(it, promises={**it.promises, promise.promise_id: promise})
+    return replace(matter, promises={**matter.promises, promise.promise_id: promise})
 
 
-def promise_kept(it: Conversation, event: events.PromiseKept) -> Conversation:
-    promise = it.promises.get(event.open.promise_id)
+def _kept(matter: Matter, event: events.PromiseKept) -> Matter:
+    promise = matter.promises.get(event.open.promise_id)
     if promise is None:
-        return it
-    it = did(
-        it, Done(what="promise_kept", by=event.open.agent, at=event.recorded, text=promise.text)
-    )
-    return replace(
-        it, promises={**it.promises, promise.promise_id: replace(promise, kept=event.recorded)}
-    )
+        return matter
+    kept = replace(promise, kept=event.recorded)
+    matter = replace(matter, promises={**matter.promises, promise.promise_id: kept})
+    return _did(matter, "promise_kept", event.open.agent, event.recorded, promise.text)
 
 
-def callback_changed(
-    it: Conversation,
-    event: events.CallbackRequested
-    | events.CallbackAttempted
-    | events.CallbackReached
-    | events.CallbackClosed,
-) -> Conversation:
-    key = event.open.callback_id
-    if isinstance(event, events.CallbackRequested):
-        opened = event.open
-        owed = Callback(
-            callback_id=key,
-            contact_id=opened.contact_id,
-            queue=opened.queue,
-            due=opened.due,
-            reason=opened.reason,
-        )
-        it = replace(it, callbacks={**it.callbacks, key: owed})
-        if it.owner is not None:
-            return it
-        return replace(
-            it,
-            queue=it.queue or opened.queue,
-            first_queue=it.first_queue or opened.queue,
-        )
-    callback = it.callbacks.get(key)
+def _owed(matter: Matter, event: events.CallbackRequested) -> Matter:
+    opened = event.open
+    owed = Callback(
+        callback_id=opened.callback_id,
+        contact_id=opened.contact_id,
+        queue=opened.queue,
+        due=opened.due,
+        reason=opened.reason,
+    )
+    return replace(matter, callbacks={**matter.callbacks, owed.callback_id: owed})
+
+
+def _with_callback(matter: Matter, key: events.CallbackId, **changes: object) -> Matter:
+    callback = matter.callbacks.get(key)
     if callback is None:
-        return it
-    if isinstance(event, events.CallbackAttempted):
-        tried = replace(callback, attempts=event.open.attempt)
-        return replace(it, callbacks={**it.callbacks, key: tried})
-    status, what = (
-        ("reached", "called_back")
-        if isinstance(event, events.CallbackReached)
-        else ("closed", "callback_closed")
-    )
-    ended = replace(callback, status=status)
-    it = replace(it, callbacks={**it.callbacks, key: ended})
-    it = did(it, Done(what=what, by=event.open.agent, at=event.recorded, text=None))
-    if not isinstance(event, events.CallbackReached):
-        return it
-    if it.transfer is not None:
-        it = hop_closed(it, "superseded")
-    return owned(it, event.open.agent, event.recorded)
+        return matter
+    return replace(matter, callbacks={**matter.callbacks, key: replace(callback, **changes)})
 
 
-def message_requested(it: Conversation, event: events.MessageRequested) -> Conversation:
-    text = event.personal.text if event.personal else ERASED
-    it = say(it, event.recorded, f"agent-{event.open.agent}", event.open.channel, text)
-    out = Outbound(message_id=event.open.message_id, channel=event.open.channel)
-    return replace(it, outbound={**it.outbound, out.message_id: out}, unanswered=0)
-
-
-def message_outcome(
-    it: Conversation, event: events.MessageSent | events.MessageFailed | events.MessageUncertain
-) -> Conversation:
-    out = it.outbound.get(event.open.message_id)
-    if out is None:
-        return it
-    known = replace(out, status=event.type.partition(".")[2])
-    return replace(it, outbound={**it.outbound, out.message_id: known})
+def _did(matter: Matter, what: str, by: events.AgentId, at: datetime, text: str | None) -> Matter:
+    done = (*matter.done, Done(what=what, by=by, at=at, text=text))
+    dropped = max(0, len(done) - DONE_KEPT)
+    return replace(matter, done=done[dropped:], done_before=matter.done_before + dropped)

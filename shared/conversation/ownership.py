@@ -1,17 +1,158 @@
-"""How offers and transfers move a conversation from owner to owner."""
+"""Who has a conversation: its owner or its queue, and the offers and transfers that move it on."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
+import msgspec
 from msgspec.structs import replace
 
 from shared import events
-from shared.conversation.contacts import ERASED
-from shared.conversation.state import Conversation, HopTaken, Offer, OpenTransfer
 
 
-def offered(event: events.ContactOffered | events.TransferOffered) -> Offer:
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """The open question to one agent. Exactly one of `contact_id`, `transfer_id` says what is offered."""
+
+    offer_id: events.OfferId
+    agent: events.AgentId
+    packet_id: events.PacketId
+    expires: datetime
+    contact_id: events.ContactId | None = None
+    transfer_id: events.TransferId | None = None
+
+
+class OpenTransfer(msgspec.Struct, frozen=True, kw_only=True):
+    """A hand-over under way."""
+
+    transfer_id: events.TransferId
+    kind: events.TransferKind
+    sender: events.AgentId
+    to: events.Target
+    brief: str
+    packet_id: events.PacketId
+    requested: datetime
+    expires: datetime
+    refused_by: tuple[events.AgentId, ...] = ()
+
+
+class HopTaken(msgspec.Struct, frozen=True, kw_only=True):
+    """One hand-over.
+
+    `outcome`: `open`, `accepted`, `rejected`, `cancelled`, `expired`, or `superseded` when a call-back came first.
+    """
+
+    transfer_id: events.TransferId
+    kind: events.TransferKind
+    sender: events.AgentId
+    to: str
+    brief: str
+    requested: datetime
+    accepted: datetime | None = None
+    outcome: str = "open"
+
+
+class Ownership(msgspec.Struct, frozen=True, kw_only=True):
+    """Who has it and how it got there.
+
+    Attributes:
+        owner, queue: one of them holds an open conversation (invariant I14); during a warm transfer the sender
+            stays owner.
+        first_queue: where it came in.
+        waiting_since: when the current wait began; `waited_seconds`: all ended waits.
+        passed_over: agents who refused or let an offer lapse since the conversation last began to wait, by
+            count; `passed_over_at`: when that last happened.
+        handovers: changes of owner and of channel so far.
+    """
+
+    owner: events.AgentId | None = None
+    queue: str | None = None
+    first_queue: str | None = None
+    waiting_since: datetime | None = None
+    waited_seconds: int = 0
+    offer: Offer | None = None
+    transfer: OpenTransfer | None = None
+    passed_over: dict[events.AgentId, int] = {}
+    passed_over_at: datetime | None = None
+    hops: tuple[HopTaken, ...] = ()
+    handovers: int = 0
+
+
+def target_name(to: events.Target) -> str:
+    """Return where a transfer goes, as `agent-<id>`, `team-<name>` or `queue-<name>`."""
+    if to.agent is not None:
+        return f"agent-{to.agent}"
+    return f"team-{to.team}" if to.team is not None else f"queue-{to.queue}"
+
+
+def returned_to(
+    event: events.TransferRejected | events.TransferCancelled | events.TransferExpired,
+) -> str | None:
+    """Return where a transfer that is over goes back to, `agent-<id>` or `queue-<name>`; `None` while it goes on."""
+    if isinstance(event, events.TransferRejected) and not event.open.final:
+        return None
+    return event.open.returned_to
+
+
+def evolve(ownership: Ownership, event: events.AnyEvent) -> Ownership:
+    """Return the ownership after one event."""
+    match event:
+        case events.ContactQueued():
+            queued = _in_queue(ownership, event.open.queue)
+            since = ownership.waiting_since or event.recorded
+            return replace(
+                queued, owner=None, queue=event.open.queue, waiting_since=since, passed_over={}
+            )
+        case events.CallbackRequested() if ownership.owner is None:
+            return _in_queue(ownership, event.open.queue)
+        case events.ContactOffered() | events.TransferOffered():
+            return replace(ownership, offer=_offer(event))
+        case events.ContactAccepted():
+            return _owned(ownership, event.open.agent, event.recorded)
+        case events.ContactRejected() | events.ContactOfferExpired():
+            return _passed_over(ownership, event.open.agent, event.recorded)
+        case events.ContactAbandoned() | events.ContactMissed():
+            return _lost(ownership, event)
+        case events.CallbackReached():
+            superseded = _hop_closed(ownership, "superseded") if ownership.transfer else ownership
+            return _owned(superseded, event.open.agent, event.recorded)
+        case events.ChannelSwitched():
+            return replace(ownership, handovers=ownership.handovers + 1)
+        case events.ConversationResolved():
+            return replace(ownership, owner=None, queue=None, offer=None, transfer=None)
+        case _:
+            return _transferred(ownership, event)
+
+
+def _transferred(ownership: Ownership, event: events.AnyEvent) -> Ownership:
+    match event:
+        case events.TransferRequested():
+            return _requested(ownership, event)
+        case events.TransferAccepted():
+            closed = _hop_closed(ownership, "accepted", event.recorded)
+            return _owned(closed, event.open.agent, event.recorded)
+        case events.TransferRejected():
+            to = returned_to(event)
+            if to is not None:
+                return _returned(ownership, to, event.recorded, "rejected")
+            return _refused(ownership, event)
+        case events.TransferCancelled():
+            return _returned(ownership, event.open.returned_to, event.recorded, "cancelled")
+        case events.TransferExpired():
+            return _returned(ownership, event.open.returned_to, event.recorded, "expired")
+        case _:
+            return ownership
+
+
+def _in_queue(ownership: Ownership, queue: str) -> Ownership:
+    """Return it with a queue, where it has none yet."""
+    return replace(
+        ownership,
+        queue=ownership.queue or queue,
+        first_queue=ownership.first_queue or queue,
+    )
+
+
+def _offer(event: events.ContactOffered | events.TransferOffered) -> Offer:
     opened = event.open
     return Offer(
         offer_id=opened.offer_id,
@@ -23,48 +164,51 @@ def offered(event: events.ContactOffered | events.TransferOffered) -> Offer:
     )
 
 
-def owned(it: Conversation, agent: events.AgentId, at: datetime) -> Conversation:
+def _owned(ownership: Ownership, agent: events.AgentId, at: datetime) -> Ownership:
     return replace(
-        _taken(it, agent, at),
+        _taken(ownership, agent, at),
         offer=None,
         transfer=None,
         passed_over={},
-        handovers=it.handovers + (agent != it.owner),
+        handovers=ownership.handovers + (agent != ownership.owner),
     )
 
 
-def _taken(it: Conversation, agent: events.AgentId, at: datetime) -> Conversation:
-    """Nobody waits any longer: the agent has all of it."""
-    waited = int((at - it.waiting_since).total_seconds()) if it.waiting_since else 0
-    taken = {
-        key: replace(each, status="accepted") if each.status == "waiting" else each
-        for key, each in it.contacts.items()
-    }
+def _taken(ownership: Ownership, agent: events.AgentId, at: datetime) -> Ownership:
+    since = ownership.waiting_since
+    waited = int((at - since).total_seconds()) if since else 0
     return replace(
-        it,
-        contacts=taken,
+        ownership,
         owner=agent,
         queue=None,
         waiting_since=None,
-        waited_seconds=it.waited_seconds + waited,
+        waited_seconds=ownership.waited_seconds + waited,
     )
 
 
-def passed_over(it: Conversation, agent: events.AgentId, at: datetime) -> Conversation:
+def _passed_over(ownership: Ownership, agent: events.AgentId, at: datetime) -> Ownership:
     """The agent refused or let the offer lapse."""
-    times = it.passed_over.get(agent, 0) + 1
-    return replace(it, offer=None, passed_over={**it.passed_over, agent: times}, passed_over_at=at)
+    times = ownership.passed_over.get(agent, 0) + 1
+    return replace(
+        ownership,
+        offer=None,
+        passed_over={**ownership.passed_over, agent: times},
+        passed_over_at=at,
+    )
 
 
-def target_name(to: events.Target) -> str:
-    """Return where a transfer goes, as `agent-<id>`, `team-<name>` or `queue-<name>`."""
-    if to.agent is not None:
-        return f"agent-{to.agent}"
-    return f"team-{to.team}" if to.team is not None else f"queue-{to.queue}"
+def _lost(ownership: Ownership, event: events.ContactAbandoned | events.ContactMissed) -> Ownership:
+    """The call ended before an agent took it; an open offer of it is void."""
+    if ownership.owner is None:
+        ownership = ownership if ownership.queue else _in_queue(ownership, event.open.queue)
+    if ownership.offer is None or ownership.offer.contact_id != event.open.contact_id:
+        return ownership
+    return replace(ownership, offer=None)
 
 
-def transfer_requested(it: Conversation, event: events.TransferRequested) -> Conversation:
-    opened, brief = event.open, event.personal.brief if event.personal else ERASED
+def _requested(ownership: Ownership, event: events.TransferRequested) -> Ownership:
+    opened = event.open
+    brief = event.personal.brief if event.personal else events.ERASED
     transfer = OpenTransfer(
         transfer_id=opened.transfer_id,
         kind=opened.kind,
@@ -83,44 +227,37 @@ def transfer_requested(it: Conversation, event: events.TransferRequested) -> Con
         brief=brief,
         requested=event.recorded,
     )
-    it = replace(it, transfer=transfer, offer=None, hops=(*it.hops, hop), passed_over={})
+    hops = (*ownership.hops, hop)
+    asked = replace(ownership, transfer=transfer, offer=None, hops=hops, passed_over={})
     if opened.kind == "warm":
-        return it
+        return asked
     # On its way to one agent or a team it stands in the queue where it came in: somebody must see it (I14).
-    queue = opened.to.queue or it.first_queue
-    return _all_wait(replace(it, owner=None, queue=queue, waiting_since=event.recorded))
+    queue = opened.to.queue or ownership.first_queue
+    return replace(asked, owner=None, queue=queue, waiting_since=event.recorded)
 
 
-def hop_closed(it: Conversation, outcome: str, accepted: datetime | None = None) -> Conversation:
-    if not it.hops:
-        return it
-    last = replace(it.hops[-1], outcome=outcome, accepted=accepted)
-    return replace(it, hops=(*it.hops[:-1], last))
+def _hop_closed(ownership: Ownership, outcome: str, accepted: datetime | None = None) -> Ownership:
+    if not ownership.hops:
+        return ownership
+    last = replace(ownership.hops[-1], outcome=outcome, accepted=accepted)
+    return replace(ownership, hops=(*ownership.hops[:-1], last))
 
 
-def transfer_rejected(it: Conversation, event: events.TransferRejected) -> Conversation:
-    if event.open.final and event.open.returned_to is not None:
-        return returned(it, event.open.returned_to, event.recorded, "rejected")
-    if it.transfer is None:
-        return it
-    refused = (*it.transfer.refused_by, event.open.agent)
-    it = replace(it, transfer=replace(it.transfer, refused_by=refused))
-    return passed_over(it, event.open.agent, event.recorded)
+def _refused(ownership: Ownership, event: events.TransferRejected) -> Ownership:
+    """One of several refused; the others are still asked."""
+    if ownership.transfer is None:
+        return ownership
+    refused_by = (*ownership.transfer.refused_by, event.open.agent)
+    transfer = replace(ownership.transfer, refused_by=refused_by)
+    asked = replace(ownership, transfer=transfer)
+    return _passed_over(asked, event.open.agent, event.recorded)
 
 
-def returned(it: Conversation, returned_to: str, at: datetime, outcome: str) -> Conversation:
+def _returned(ownership: Ownership, to: str, at: datetime, outcome: str) -> Ownership:
     """The transfer is over without a new owner: back to the sender, or into a queue."""
-    it = replace(hop_closed(it, outcome), transfer=None, offer=None, passed_over={})
-    kind, _, name = returned_to.partition("-")
+    closed = _hop_closed(ownership, outcome)
+    over = replace(closed, transfer=None, offer=None, passed_over={})
+    kind, _, name = to.partition("-")
     if kind == "agent":
-        return it if it.owner == name else _taken(it, events.AgentId(name), at)
-    return _all_wait(replace(it, owner=None, queue=name, waiting_since=it.waiting_since or at))
-
-
-def _all_wait(it: Conversation) -> Conversation:
-    """Whoever is still on the line waits for an agent again."""
-    waiting = {
-        key: replace(each, status="waiting") if each.live else each
-        for key, each in it.contacts.items()
-    }
-    return replace(it, contacts=waiting)
+        return over if over.owner == name else _taken(over, events.AgentId(name), at)
+    return replace(over, owner=None, queue=name, waiting_since=over.waiting_since or at)

@@ -32,6 +32,9 @@ Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 DATA_SCHEMA = "urn:tellonce:event:1"
 """Version of the envelope and the data layout, as CloudEvents `dataschema`."""
 
+ERASED = ""
+"""What a fold puts where a personal part was erased."""
+
 OpenPart = TypeVar("OpenPart")
 PersonalPart = TypeVar("PersonalPart")
 

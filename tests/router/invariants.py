@@ -57,22 +57,22 @@ def _check(
 
 def _is_held(it: Conversation) -> None:
     """I14: an open conversation is held by its owner or stands in a queue, not in both; a closed one in neither."""
-    held = (it.owner is not None) + (it.queue is not None)
-    assert held == (0 if it.resolved else 1), (it.owner, it.queue, it.resolved)
+    held = (it.ownership.owner is not None) + (it.ownership.queue is not None)
+    assert held == (0 if it.resolved else 1), (it.ownership.owner, it.ownership.queue, it.resolved)
     if it.resolved:
-        assert it.offer is None
-        assert it.transfer is None
-    if it.transfer is None:
-        assert all(hop.outcome != "open" for hop in it.hops)
+        assert it.ownership.offer is None
+        assert it.ownership.transfer is None
+    if it.ownership.transfer is None:
+        assert all(hop.outcome != "open" for hop in it.ownership.hops)
 
 
 def _owes_callbacks(it: Conversation) -> None:
     """I13: a lost call was or is owed a callback; one is open at most; a closed matter owes none."""
-    still_open = [each for each in it.callbacks.values() if each.status == "open"]
+    still_open = [each for each in it.matter.callbacks.values() if each.status == "open"]
     assert len(still_open) <= (0 if it.resolved else 1)
-    if any(each.status == "lost" for each in it.contacts.values()):
-        assert it.callbacks
-    for each in it.contacts.values():
+    if any(each.status == "lost" for each in it.contacts.by_id.values()):
+        assert it.matter.callbacks
+    for each in it.contacts.by_id.values():
         if each.over and each.channel in CALL_CHANNELS:
             assert each.status != "waiting"
 
@@ -81,7 +81,10 @@ def _slots_are_held(working: dict[str, Agent], found: list[Conversation]) -> Non
     """A slot is taken by exactly the conversations that an agent owns or is asked to take."""
     for name, agent in working.items():
         wanted = {
-            it.id for it in found if it.owner == name or (it.offer and it.offer.agent == name)
+            it.id
+            for it in found
+            if it.ownership.owner == name
+            or (it.ownership.offer and it.ownership.offer.agent == name)
         }
         assert agent.working_on == wanted, name
 

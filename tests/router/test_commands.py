@@ -115,9 +115,13 @@ async def test_one_command_id_for_two_conversations_is_two_decisions(world: Worl
         await world.happens(message(name, name, handles=[mail(f"{name}@customer.example")]))
     await world.offers()
     for it in await world.conversations():
-        assert it.offer is not None
+        assert it.ownership.offer is not None
         await world.does(
-            "ewa", "accept_offer", conversation=it.id, offer_id=it.offer.offer_id, id="take"
+            "ewa",
+            "accept_offer",
+            conversation=it.id,
+            offer_id=it.ownership.offer.offer_id,
+            id="take",
         )
         await world.does(
             "ewa", "wrap_up", conversation=it.id, disposition="x", summary="x", id="wrap"

@@ -15,7 +15,7 @@ ANNA = [phone(), mail()]
 
 async def known(world: World) -> list[tuple[str, str, str]]:
     """Return (name, value, origin) of the only conversation's facts."""
-    facts = (await world.conversation()).facts.values()
+    facts = (await world.conversation()).matter.facts.values()
     return [(fact.name, fact.value, fact.origin) for fact in facts]
 
 
@@ -88,8 +88,8 @@ async def test_the_title_of_a_mail_is_part_of_what_she_wrote(
     personal = replace(mail.personal, title=title)
     await world.happens(replace(mail, data=replace(mail.data, personal=personal)))
     it = await world.conversation()
-    assert (PARCEL in {fact.value for fact in it.facts.values()}) is stated
-    assert (PARCEL in it.said[-1].text) is stated
+    assert (PARCEL in {fact.value for fact in it.matter.facts.values()}) is stated
+    assert (PARCEL in it.talk.said[-1].text) is stated
 
 
 async def test_an_automatic_mail_states_nothing(world: World) -> None:
@@ -123,7 +123,7 @@ async def test_told_again_to_the_next_agent_is_a_repetition(world: World) -> Non
     ) == ["fact.repeated"]
     repeated = (await world.last(FactRepeated)).open
     assert (repeated.name, repeated.told_to, repeated.hops_since) == ("wish", "marek", 1)
-    assert (await world.conversation()).repeats == 1
+    assert (await world.conversation()).matter.repeats == 1
 
 
 async def test_a_repetition_counts_once_per_hand_over(world: World) -> None:
@@ -160,7 +160,7 @@ async def test_a_form_after_a_form_is_no_hand_over(world: World) -> None:
 async def test_a_corrected_fact_keeps_its_id_and_its_history(world: World) -> None:
     """The new value stands, the old one stays in the ledger; the same correction again decides nothing."""
     it = await world.owned_by("piotr", message(PARCEL))
-    (fact,) = (await world.conversation()).facts
+    (fact,) = (await world.conversation()).matter.facts
     fields = {"conversation": it, "fact_id": fact, "value": OTHER_PARCEL}
     assert await world.does("piotr", "correct_fact", **fields) == ["fact.corrected"]
     assert await world.does("piotr", "correct_fact", **fields) == []
@@ -173,7 +173,7 @@ async def test_a_corrected_fact_keeps_its_id_and_its_history(world: World) -> No
 async def test_a_corrected_fact_was_told_to_the_one_who_corrected_it(world: World) -> None:
     """The corrected value told again to the same agent is no repetition; the wrong one is a new fact."""
     it = await world.owned_by("piotr", message(PARCEL))
-    (fact,) = (await world.conversation()).facts
+    (fact,) = (await world.conversation()).matter.facts
     await world.does("piotr", "correct_fact", conversation=it, fact_id=fact, value=OTHER_PARCEL)
     fields = {"conversation": it, "fact": "parcel_number"}
     assert await world.does("piotr", "record_fact", **fields, value=OTHER_PARCEL) == []

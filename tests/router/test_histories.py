@@ -70,7 +70,11 @@ class Hands:
 
     async def picked(self) -> Conversation | None:
         found = [it for it in await self.world.conversations() if not it.resolved]
-        asked = [it for it in found if it.offer is not None or it.transfer is not None]
+        asked = [
+            it
+            for it in found
+            if it.ownership.offer is not None or it.ownership.transfer is not None
+        ]
         return self.random.choice(asked or found) if found else None
 
     async def tries(self, actor: str, verb: str, **fields: Any) -> None:
@@ -147,37 +151,41 @@ class Hands:
 
     async def answered(self) -> None:
         it = await self.picked()
-        if it is None or it.offer is None:
+        if it is None or it.ownership.offer is None:
             return
-        by = self.random.choice([it.offer.agent] * 4 + list(AGENTS))
+        by = self.random.choice([it.ownership.offer.agent] * 4 + list(AGENTS))
         take = self.random.random() < 0.7
-        if it.transfer is not None:
+        if it.ownership.transfer is not None:
             verb = "accept_transfer" if take else "reject_transfer"
-            await self.tries(by, verb, conversation=it.id, transfer_id=it.transfer.transfer_id)
+            await self.tries(
+                by, verb, conversation=it.id, transfer_id=it.ownership.transfer.transfer_id
+            )
         else:
             verb = "accept_offer" if take else "reject_offer"
-            await self.tries(by, verb, conversation=it.id, offer_id=it.offer.offer_id)
+            await self.tries(by, verb, conversation=it.id, offer_id=it.ownership.offer.offer_id)
 
     async def transfer_moves(self) -> None:
         it = await self.picked()
         if it is None:
             return
-        if it.transfer is not None and self.random.random() < 0.3:
-            verb, key = "cancel_transfer", it.transfer.transfer_id
-            await self.tries(it.transfer.sender, verb, conversation=it.id, transfer_id=key)
+        if it.ownership.transfer is not None and self.random.random() < 0.3:
+            verb, key = "cancel_transfer", it.ownership.transfer.transfer_id
+            await self.tries(
+                it.ownership.transfer.sender, verb, conversation=it.id, transfer_id=key
+            )
             return
         to = self.random.choice(
             [{"agent": "marek"}, {"agent": "ewa"}, {"team": "desk"}, {"queue": "warehouse"}]
         )
         kind = self.random.choice(["warm", "cold"])
-        sender = it.owner or "piotr"
+        sender = it.ownership.owner or "piotr"
         await self.tries(sender, "transfer", conversation=it.id, to=to, kind=kind, brief="take it")
 
     async def agent_works(self) -> None:
         it = await self.picked()
         if it is None:
             return
-        agent = it.owner or self.random.choice(AGENTS)
+        agent = it.ownership.owner or self.random.choice(AGENTS)
         verb, fields = self.random.choice(list(self._work(it)))
         await self.tries(agent, verb, conversation=it.id, **fields)
 
@@ -190,9 +198,9 @@ class Hands:
             ("send_message", {"channel": "email", "text": "Hello"}),
             ("wrap_up", {"disposition": "solved", "summary": "all is well"}),
         ]
-        work += [("keep_promise", {"promise_id": key}) for key in it.promises]
-        work += [("correct_fact", {"fact_id": key, "value": "other"}) for key in it.facts]
-        for key in it.callbacks:
+        work += [("keep_promise", {"promise_id": key}) for key in it.matter.promises]
+        work += [("correct_fact", {"fact_id": key, "value": "other"}) for key in it.matter.facts]
+        for key in it.matter.callbacks:
             work += [
                 ("attempt_callback", {"callback_id": key, "outcome": "reached"}),
                 ("attempt_callback", {"callback_id": key, "outcome": "no_answer"}),
@@ -202,12 +210,12 @@ class Hands:
 
     async def matter_ends(self) -> None:
         it = await self.picked()
-        if it is None or it.owner is None:
+        if it is None or it.ownership.owner is None:
             return
         if self.random.random() < 0.7:
             fields = {"disposition": "solved", "summary": "done"}
-            await self.tries(it.owner, "wrap_up", conversation=it.id, **fields)
-        await self.tries(it.owner, "resolve", conversation=it.id)
+            await self.tries(it.ownership.owner, "wrap_up", conversation=it.id, **fields)
+        await self.tries(it.ownership.owner, "resolve", conversation=it.id)
 
     # -- the end of the day -------------------------------------------------------------------------
 
@@ -225,18 +233,18 @@ class Hands:
             await self.tries(agent, "sign_in")
         await self.world.offers()
         for it in await self.world.conversations():
-            if it.offer is not None and it.transfer is not None:
-                key = it.transfer.transfer_id
+            if it.ownership.offer is not None and it.ownership.transfer is not None:
+                key = it.ownership.transfer.transfer_id
                 await self.tries(
-                    it.offer.agent, "accept_transfer", conversation=it.id, transfer_id=key
+                    it.ownership.offer.agent, "accept_transfer", conversation=it.id, transfer_id=key
                 )
-            elif it.offer is not None:
-                offer = it.offer
+            elif it.ownership.offer is not None:
+                offer = it.ownership.offer
                 await self.tries(
                     offer.agent, "accept_offer", conversation=it.id, offer_id=offer.offer_id
                 )
-            elif it.owner is not None:
-                await self._ends(it, it.owner)
+            elif it.ownership.owner is not None:
+                await self._ends(it, it.ownership.owner)
             elif it.waiting_contact is None:
                 await self._calls_back(it)
         await self.world.passes(125)
@@ -246,7 +254,7 @@ class Hands:
         await self.tries(owner, "resolve", conversation=it.id)
 
     async def _calls_back(self, it: Conversation) -> None:
-        for key, callback in it.callbacks.items():
+        for key, callback in it.matter.callbacks.items():
             if callback.status == "open":
                 await self.tries(
                     "ewa",
@@ -271,7 +279,7 @@ async def test_every_matter_can_be_ended(seed: int) -> None:
             break
     await check(hands.world)
     left = [it for it in await hands.world.conversations() if not it.resolved]
-    assert [(it.owner, it.queue, it.callbacks) for it in left] == []
+    assert [(it.ownership.owner, it.ownership.queue, it.matter.callbacks) for it in left] == []
 
 
 @pytest.mark.parametrize("seed", range(12))

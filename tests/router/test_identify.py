@@ -92,7 +92,7 @@ async def test_a_known_number_is_the_same_customer(world: World) -> None:
     """A second call of one number joins her only active conversation."""
     await world.happens(call("started", "CA1"), call("started", "CA2"))
     it = await world.conversation()
-    assert len(it.contacts) == 2
+    assert len(it.contacts.by_id) == 2
     assert (await world.last(ConversationJoined)).open.rule == "join.only_active"
 
 
@@ -104,7 +104,7 @@ async def test_withheld_numbers_are_different_people(world: World) -> None:
         call("menu", "CA1", handles=[]),
     )
     found = await world.conversations()
-    assert [len(it.contacts) for it in found] == [1, 1]
+    assert [len(it.contacts.by_id) for it in found] == [1, 1]
     assert len({it.customer for it in found}) == 2
     kinds = [event.open.kind for event in await world.all(IdentityClaimed)]
     assert kinds == ["reference", "reference"]
@@ -127,8 +127,8 @@ async def test_a_handle_that_somebody_holds_is_not_claimed_by_a_contact(world: W
     await world.happens(message("again", "m2", channel="email", handles=[phone(), mail()]))
     assert len(await world.all(IdentityClaimed)) == before
     first, second = await world.conversations()
-    assert len(first.contacts) == 2
-    assert len(second.contacts) == 1
+    assert len(first.contacts.by_id) == 2
+    assert len(second.contacts.by_id) == 1
 
 
 async def test_a_reply_reference_decides_before_everything_else(world: World) -> None:
@@ -139,7 +139,7 @@ async def test_a_reply_reference_decides_before_everything_else(world: World) ->
         OTHER_PARCEL, "m2", channel="email", handles=[mail("private@x.example")], in_reply_to=it
     )
     await world.happens(reply)
-    assert len((await world.conversation()).contacts) == 2
+    assert len((await world.conversation()).contacts.by_id) == 2
     assert (await world.last(ConversationJoined)).open.rule == "join.reference"
 
 
@@ -169,7 +169,7 @@ async def test_a_named_order_or_parcel_decides_next(world: World) -> None:
     await two_open(world)
     await world.happens(message(f"about {PARCEL}", "m3", channel="email", at=world.clock.time))
     assert (await world.last(ConversationJoined)).open.rule == "join.order_or_parcel"
-    assert [len(it.contacts) for it in await world.conversations()] == [2, 1]
+    assert [len(it.contacts.by_id) for it in await world.conversations()] == [2, 1]
 
 
 async def test_the_only_active_conversation_decides_last(world: World) -> None:
@@ -177,7 +177,7 @@ async def test_the_only_active_conversation_decides_last(world: World) -> None:
     await two_open(world)
     await world.happens(message("hello", "m3", channel="email", at=world.clock.time))
     assert (await world.last(ConversationJoined)).open.rule == "join.only_active"
-    assert [len(it.contacts) for it in await world.conversations()] == [1, 2]
+    assert [len(it.contacts.by_id) for it in await world.conversations()] == [1, 2]
 
 
 async def test_several_active_conversations_decide_nothing(world: World) -> None:
@@ -251,4 +251,4 @@ async def test_a_replica_that_lags_makes_no_second_matter(lagging: str) -> None:
     world = World(lack=lambda aggregate: 1_000 if aggregate.startswith(lagging) else 0)
     await world.happens(call("started", "CA1"))
     await world.happens(call("started", "CA2"))
-    assert len((await world.conversation()).contacts) == 2
+    assert len((await world.conversation()).contacts.by_id) == 2

@@ -35,8 +35,12 @@ async def test_a_call_that_never_connected_owes_a_callback(world: World) -> None
     types = await world.happens(call("missed"))
     assert types[-3:] == ["call.missed", "contact.missed", "callback.requested"]
     it = await world.conversation()
-    assert (it.queue, it.first_queue, it.waiting_contact) == ("hotline", "hotline", None)
-    assert (await world.last(ContactMissed)).open.contact_id in it.contacts
+    assert (it.ownership.queue, it.ownership.first_queue, it.waiting_contact) == (
+        "hotline",
+        "hotline",
+        None,
+    )
+    assert (await world.last(ContactMissed)).open.contact_id in it.contacts.by_id
 
 
 async def test_repeated_tries_share_one_callback(world: World) -> None:
@@ -45,18 +49,18 @@ async def test_repeated_tries_share_one_callback(world: World) -> None:
     await world.happens(call("started", "CA3"), call("ended", "CA3"))
     assert len(await world.all(CallbackRequested)) == 1
     (it,) = await world.conversations()
-    assert len(it.callbacks) == 1
-    assert [each.status for each in it.contacts.values()] == ["lost"] * 3
+    assert len(it.matter.callbacks) == 1
+    assert [each.status for each in it.contacts.by_id.values()] == ["lost"] * 3
 
 
 async def test_a_lost_call_after_a_closed_callback_owes_a_new_one(world: World) -> None:
     """Only an open callback is shared."""
     await world.happens(call("missed", "CA1"))
     it = await world.conversation()
-    (key,) = it.callbacks
+    (key,) = it.matter.callbacks
     await world.does("piotr", "close_callback", conversation=it.id, callback_id=key, reason="spam")
     await world.happens(call("missed", "CA2"))
-    assert len((await world.conversation()).callbacks) == 2
+    assert len((await world.conversation()).matter.callbacks) == 2
 
 
 async def test_an_accepted_call_that_ends_owes_nothing(world: World) -> None:
@@ -72,7 +76,7 @@ async def test_an_unanswered_call_to_an_owner_owes_a_callback_and_stays_hers(wor
     types = await world.happens(call("ended", "CA2"))
     assert types == ["call.ended", "contact.abandoned", "callback.requested"]
     it = await world.conversation()
-    assert (it.owner, it.queue) == ("piotr", None)
+    assert (it.ownership.owner, it.ownership.queue) == ("piotr", None)
 
 
 async def test_a_call_known_only_by_a_later_event_is_offered_all_the_same(world: World) -> None:
@@ -81,7 +85,7 @@ async def test_a_call_known_only_by_a_later_event_is_offered_all_the_same(world:
     await world.happens(call("menu"))
     assert (await world.offers())[-1] == "agent.reserved"
     await world.happens(call("started"))
-    assert len((await world.conversation()).contacts) == 1
+    assert len((await world.conversation()).contacts.by_id) == 1
 
 
 async def test_a_call_known_only_by_its_end_is_lost(world: World) -> None:
@@ -91,7 +95,7 @@ async def test_a_call_known_only_by_its_end_is_lost(world: World) -> None:
 
 async def called_back(world: World, agent: str, outcome: str) -> list[str]:
     it = await world.conversation()
-    (key,) = it.callbacks
+    (key,) = it.matter.callbacks
     return await world.does(
         agent, "attempt_callback", conversation=it.id, callback_id=key, outcome=outcome
     )
@@ -107,7 +111,10 @@ async def test_a_callback_that_reaches_the_customer_is_a_hand_over(world: World)
         "agent.reserved",
     ]
     it = await world.conversation()
-    assert (it.owner, [each.status for each in it.callbacks.values()]) == ("ewa", ["reached"])
+    assert (it.ownership.owner, [each.status for each in it.matter.callbacks.values()]) == (
+        "ewa",
+        ["reached"],
+    )
     personal = (await world.last(ContextPackaged)).personal
     assert personal is not None
     assert personal.packet.open.callbacks[0].attempts == 1
@@ -123,7 +130,7 @@ async def test_a_callback_frees_whoever_else_was_asked(world: World) -> None:
     assert (await world.agent("piotr")).working_on
     await called_back(world, "marek", "reached")
     await check(world)
-    assert (await world.conversation()).owner == "marek"
+    assert (await world.conversation()).ownership.owner == "marek"
 
 
 async def test_a_callback_of_an_owned_conversation_is_its_owners(world: World) -> None:
@@ -131,7 +138,7 @@ async def test_a_callback_of_an_owned_conversation_is_its_owners(world: World) -
     await world.happens(call("missed"))
     await world.owned_by("piotr", message("hello", handles=[phone()]))
     it = await world.conversation()
-    (key,) = it.callbacks
+    (key,) = it.matter.callbacks
     code = await world.refused(
         "ewa", "attempt_callback", conversation=it.id, callback_id=key, outcome="reached"
     )
@@ -142,7 +149,7 @@ async def test_a_closed_callback_is_over(world: World) -> None:
     """Neither tried nor closed again; an unknown one is refused alike."""
     await world.happens(call("missed"))
     it = await world.conversation()
-    (key,) = it.callbacks
+    (key,) = it.matter.callbacks
     close = {"conversation": it.id, "reason": "wrong number"}
     assert await world.does("ewa", "close_callback", callback_id=key, **close) == [
         "callback.closed"
@@ -164,8 +171,12 @@ async def test_an_automatic_mail_into_an_open_matter_is_nobodys_request(world: W
     assert "message.received" in types
     assert not {"contact.queued", "channel.switched"} & set(types)
     after = await world.conversation()
-    assert (after.owner, len(after.contacts), after.unanswered) == ("piotr", 1, 0)
-    assert [said.text for said in after.said] == ["I am away"]
+    assert (after.ownership.owner, len(after.contacts.by_id), after.talk.unanswered) == (
+        "piotr",
+        1,
+        0,
+    )
+    assert [said.text for said in after.talk.said] == ["I am away"]
     assert await world.all(ChannelSwitched) == []
 
 
@@ -174,4 +185,4 @@ async def test_an_automatic_mail_out_of_nowhere_waits_for_somebody(world: World)
     types = await world.happens(message("failure", channel="email", automatic=True))
     assert types[-1] == "contact.queued"
     it = await world.conversation()
-    assert (it.matter, it.unanswered) == (None, 0)
+    assert (it.matter.summary, it.talk.unanswered) == (None, 0)

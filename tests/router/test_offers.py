@@ -72,7 +72,7 @@ async def test_the_accepting_agent_owns_the_conversation(world: World) -> None:
     packet_id = (await world.offer()).packet_id
     assert await world.accepts() == ["contact.accepted"]
     it = await world.conversation()
-    assert (it.owner, it.queue, it.offer) == ("piotr", None, None)
+    assert (it.ownership.owner, it.ownership.queue, it.ownership.offer) == ("piotr", None, None)
     assert (await world.last(ContactAccepted)).open.packet_id == packet_id
     assert it.id in (await world.agent("piotr")).working_on
 
@@ -100,7 +100,7 @@ async def test_a_refused_offer_frees_the_agent_and_the_contact_waits(world: Worl
     )
     assert rejected == ["contact.rejected", "agent.released"]
     assert (await world.agent("piotr")).working_on == frozenset()
-    assert (await world.conversation()).queue == "hotline"
+    assert (await world.conversation()).ownership.queue == "hotline"
     assert await world.offers() == []
     await world.passes(31)
     assert await world.offers() == ["contact.offered", "agent.reserved"]
@@ -211,7 +211,7 @@ async def test_an_owner_on_duty_keeps_the_conversation(world: World) -> None:
     await world.owned_by("piotr", message("hello"))
     await world.does("piotr", "set_status", status="away")
     await world.happens(message("one more thing", "m2"))
-    assert (await world.conversation()).owner == "piotr"
+    assert (await world.conversation()).ownership.owner == "piotr"
     assert await world.offers() == []
 
 

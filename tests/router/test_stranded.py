@@ -51,7 +51,7 @@ async def test_a_call_into_an_owned_matter_rings_at_its_owner(world: World) -> N
     before = await world.conversation()
     assert await world.accepts() == ["contact.accepted"]
     it = await world.conversation()
-    assert (it.owner, it.handovers) == ("piotr", before.handovers)
+    assert (it.ownership.owner, it.ownership.handovers) == ("piotr", before.ownership.handovers)
     assert "callback.requested" not in await world.happens(call("ended", "CA2"))
     assert (await world.agent("piotr")).working_on == {it.id}
 
@@ -64,7 +64,7 @@ async def test_a_call_that_its_owner_does_not_take_owes_a_callback(world: World)
     assert await world.passes(31) == ["contact.offer_expired"]
     assert "callback.requested" in await world.happens(call("ended", "CA2"))
     it = await world.conversation()
-    assert (it.owner, it.offer) == ("piotr", None)
+    assert (it.ownership.owner, it.ownership.offer) == ("piotr", None)
     assert (await world.agent("piotr")).working_on == {it.id}
 
 
@@ -99,10 +99,10 @@ async def test_a_matter_whose_callback_was_closed_is_offered(world: World) -> No
     """No call-back is owed any more, and it is not resolved: somebody has to end it."""
     await world.happens(call("missed"))
     it = await world.conversation()
-    assert it.queue == "hotline"
+    assert it.ownership.queue == "hotline"
     await world.on_duty("piotr")
     assert await world.offers() == []
-    (key,) = it.callbacks
+    (key,) = it.matter.callbacks
     await world.does(
         "piotr", "close_callback", conversation=it.id, callback_id=key, reason="she wrote"
     )
@@ -117,7 +117,7 @@ async def test_a_matter_reached_by_callback_and_handed_on_is_offered_again(world
     await world.happens(call("missed"))
     await world.on_duty("piotr")
     it = await world.conversation()
-    (key,) = it.callbacks
+    (key,) = it.matter.callbacks
     await world.does(
         "piotr", "attempt_callback", conversation=it.id, callback_id=key, outcome="reached"
     )
@@ -177,7 +177,7 @@ async def test_a_transfer_to_somebody_who_left_runs_out(world: World) -> None:
     changes_policy(world, (b"  marek: {name: Marek, queues: [warehouse], teams: [store]}\n", b""))
     assert await world.offers() == []
     assert await world.passes(121) == ["transfer.expired"]
-    assert (await world.conversation()).owner == "piotr"
+    assert (await world.conversation()).ownership.owner == "piotr"
 
 
 async def test_a_cold_transfer_whose_sender_left_goes_to_a_queue(world: World) -> None:
@@ -190,7 +190,7 @@ async def test_a_cold_transfer_whose_sender_left_goes_to_a_queue(world: World) -
         (b", supervisor: piotr", b""),
     )
     assert await world.passes(121) == ["transfer.expired"]
-    assert (await world.conversation()).queue == "hotline"
+    assert (await world.conversation()).ownership.queue == "hotline"
 
 
 async def test_who_waits_in_a_queue_that_is_gone_is_offered(world: World) -> None:
@@ -273,7 +273,7 @@ async def test_an_offers_old_timer_does_not_end_a_later_one_early(world: World) 
     assert (await world.offer()).offer_id == timer.id
     world.clock.time += timedelta(seconds=4)
     await world.fire(timer, 2)
-    assert (await world.conversation()).offer is not None
+    assert (await world.conversation()).ownership.offer is not None
     assert len(await world.all(ContactOffered)) == 1
 
 

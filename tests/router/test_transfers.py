@@ -17,7 +17,7 @@ async def stands(world: World) -> tuple[Any, Any, set[str]]:
     await check(world)
     it = await world.conversation()
     taken = {name for name in world.policy.agents if (await world.agent(name)).working_on}
-    return it.owner, it.queue, taken
+    return it.ownership.owner, it.ownership.queue, taken
 
 
 async def answer(world: World, agent: str, verb: str, **more: Any) -> list[str]:
@@ -113,7 +113,7 @@ async def test_a_refused_warm_transfer_comes_back_to_its_sender(world: World) ->
     ]
     assert (await world.last(TransferRejected)).open.returned_to == "agent-piotr"
     assert await stands(world) == ("piotr", None, {"piotr"})
-    assert (await world.conversation()).hops[-1].outcome == "rejected"
+    assert (await world.conversation()).ownership.hops[-1].outcome == "rejected"
 
 
 async def test_a_refused_cold_transfer_to_one_agent_goes_to_a_queue(world: World) -> None:
@@ -189,7 +189,7 @@ async def test_an_unanswered_transfer_runs_out(
     await world.offers()
     assert await world.passes(120) == ["transfer.expired", "agent.released"]
     assert await stands(world) == back
-    assert (await world.conversation()).hops[-1].outcome == "expired"
+    assert (await world.conversation()).ownership.hops[-1].outcome == "expired"
 
 
 async def test_an_answered_transfer_does_not_run_out(world: World) -> None:
@@ -288,10 +288,10 @@ async def test_a_call_back_during_a_cold_transfer_ends_the_transfer(world: World
     await world.hands_on("piotr", "cold", agent="marek")
     await world.offers()
     it = await world.conversation()
-    (callback,) = it.callbacks
+    (callback,) = it.matter.callbacks
     types = await world.does(
         "ewa", "attempt_callback", conversation=it.id, callback_id=callback, outcome="reached"
     )
     assert types[-1] == "agent.reserved"
     assert await stands(world) == ("ewa", None, {"ewa"})
-    assert (await world.conversation()).hops[-1].outcome == "superseded"
+    assert (await world.conversation()).ownership.hops[-1].outcome == "superseded"

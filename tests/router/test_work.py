@@ -86,7 +86,7 @@ async def test_a_message_goes_to_the_verified_address(world: World) -> None:
     assert requested.personal.title == "Your request"
     assert requested.personal.in_reply_to == "m1-0"
     assert (requested.open.account, requested.open.agent) == ("shop", "piotr")
-    assert (await world.conversation()).unanswered == 0
+    assert (await world.conversation()).talk.unanswered == 0
     assert await world.refused("ewa", "send_message", **fields) == "conversation.not_owned"
 
 
@@ -100,7 +100,7 @@ async def test_what_became_of_a_message_is_recorded_once(world: World) -> None:
     world.ledger.forget_ids()
     assert await world.happens(outcome(request, MessageSent)) == []
     assert await world.happens(outcome(request, MessageUncertain)) == []
-    (sent,) = (await world.conversation()).outbound.values()
+    (sent,) = (await world.conversation()).talk.outbound.values()
     assert sent.status == "sent"
 
 
@@ -151,9 +151,9 @@ async def test_a_call_is_complete_when_it_is_wrapped_up_and_over(world: World) -
 async def test_one_contact_can_be_wrapped_up_alone(world: World) -> None:
     """The others still wait for theirs."""
     it = await world.owned_by("piotr", message("a", "m1"), message("b", "m2"))
-    first, second = (await world.conversation()).contacts
+    first, second = (await world.conversation()).contacts.by_id
     await world.does("piotr", "wrap_up", conversation=it, contact_id=second, **WRAPPED)
-    contacts = (await world.conversation()).contacts
+    contacts = (await world.conversation()).contacts.by_id
     assert [contacts[each].wrapped_up for each in (first, second)] == [False, True]
 
 

@@ -308,12 +308,12 @@ class World:
 
     async def offer(self) -> Offer:
         """Return the open offer of the only conversation."""
-        offer = (await self.conversation()).offer
+        offer = (await self.conversation()).ownership.offer
         assert offer is not None
         return offer
 
     async def transfer(self) -> OpenTransfer:
-        transfer = (await self.conversation()).transfer
+        transfer = (await self.conversation()).ownership.transfer
         assert transfer is not None
         return transfer
 
@@ -331,7 +331,7 @@ class World:
         await self.offers()
         await self.accepts()
         it = await self.conversation()
-        assert (it.owner, it.id is not None) == (agent, True)
+        assert (it.ownership.owner, it.id is not None) == (agent, True)
         assert it.id is not None
         return it.id
 

@@ -18,11 +18,14 @@ from shared.conversation import (
     Callback,
     Contact,
     Conversation,
+    HopTaken,
     Promise,
     StatedFact,
 )
-from shared.conversation.contacts import DONE_KEPT, SAID_KEPT, SAID_MAX_CHARACTERS, say
-from shared.conversation.state import HopTaken
+from shared.conversation.contacts import Contacts
+from shared.conversation.matter import DONE_KEPT, Matter
+from shared.conversation.ownership import Ownership
+from shared.conversation.talk import SAID_KEPT, SAID_MAX_CHARACTERS, Talk, say
 from shared.customer import UNKNOWN_CUSTOMER, Customer
 from shared.errors import TextHasNul, TextTooLong
 from shared.events import (
@@ -99,14 +102,6 @@ def a_hop(text: str) -> HopTaken:
 def worst(fill: str, *, facts: int = 80, said: int = SAID_KEPT) -> Conversation:
     """Return a conversation in which everything is as long and as many as it can get."""
     text = full(fill)
-    callback = Callback(
-        callback_id=CallbackId(LONGEST_ID),
-        contact_id=ContactId(LONGEST_ID),
-        queue=LONGEST_NAME,
-        due=AT,
-        reason="abandoned",
-        attempts=10**6,
-    )
     contact = Contact(
         contact_id=ContactId(LONGEST_ID), channel=LONGEST_CHANNEL, account="a", started=AT
     )
@@ -115,13 +110,33 @@ def worst(fill: str, *, facts: int = 80, said: int = SAID_KEPT) -> Conversation:
         id=ConversationId(LONGEST_ID),
         customer=CustomerId(LONGEST_ID),
         sequence=10**15,
-        contacts={contact.contact_id: contact},
-        channels=tuple(f"{LONGEST_CHANNEL}" for _ in range(12)),
-        matter=fill * 160,
-        first_queue=LONGEST_NAME,
+        contacts=Contacts(
+            by_id={contact.contact_id: contact},
+            channels=tuple(f"{LONGEST_CHANNEL}" for _ in range(12)),
+        ),
+        ownership=Ownership(
+            first_queue=LONGEST_NAME,
+            queue=LONGEST_NAME,
+            waited_seconds=10**9,
+            hops=tuple(a_hop(text) for _ in range(40)),
+        ),
+        matter=worst_matter(fill, facts),
+        talk=worst_talk(fill, said),
+    )
+
+
+def worst_matter(fill: str, facts: int) -> Matter:
+    text = full(fill)
+    callback = Callback(
+        callback_id=CallbackId(LONGEST_ID),
+        contact_id=ContactId(LONGEST_ID),
         queue=LONGEST_NAME,
-        waited_seconds=10**9,
-        unanswered=10**6,
+        due=AT,
+        reason="abandoned",
+        attempts=10**6,
+    )
+    return Matter(
+        summary=fill * 160,
         facts={f.fact_id: f for f in (a_fact(number, text) for number in range(facts))},
         promises={
             PromiseId(identifier(number)): Promise(
@@ -130,7 +145,16 @@ def worst(fill: str, *, facts: int = 80, said: int = SAID_KEPT) -> Conversation:
             for number in range(40)
         },
         callbacks={CallbackId(identifier(n)): callback for n in range(9)},
-        hops=tuple(a_hop(text) for _ in range(40)),
+        done=tuple(
+            Done(what="callback_closed", by=agent(), at=AT, text=text) for _ in range(DONE_KEPT)
+        ),
+        done_before=10**9,
+    )
+
+
+def worst_talk(fill: str, said: int) -> Talk:
+    return Talk(
+        unanswered=10**6,
         said=tuple(
             Said(
                 at=AT + timedelta(seconds=number),
@@ -142,10 +166,6 @@ def worst(fill: str, *, facts: int = 80, said: int = SAID_KEPT) -> Conversation:
             for number in range(said)
         ),
         said_before=10**9,
-        done=tuple(
-            Done(what="callback_closed", by=agent(), at=AT, text=text) for _ in range(DONE_KEPT)
-        ),
-        done_before=10**9,
     )
 
 
@@ -207,19 +227,22 @@ def test_what_does_not_fit_is_counted() -> None:
 
 def test_what_was_said_is_cut_before_what_was_done() -> None:
     """With little room left the deeds stay and the words go; newest words first to stay."""
-    calm = replace(worst("x", facts=20), hops=(), promises={})
+    it = worst("x", facts=20)
+    ownership, matter = replace(it.ownership, hops=()), replace(it.matter, promises={})
+    calm = replace(it, ownership=ownership, matter=matter)
     packet = packed(calm, UNKNOWN_CUSTOMER)
     assert len(packet.done) == DONE_KEPT
     assert packet.more.done == 10**9
     assert 0 < len(packet.said) < SAID_KEPT
-    assert packet.said == list(calm.said[-len(packet.said) :])
+    assert packet.said == list(calm.talk.said[-len(packet.said) :])
     assert packet.more.said == 10**9 + SAID_KEPT - len(packet.said)
     assert packet.more.said_before == packet.said[0].at
 
 
 def test_a_short_matter_is_told_whole() -> None:
     """Nothing is cut, nothing counted, no cursor."""
-    it = say(replace(NEW_CONVERSATION, id=ConversationId("c")), AT, "customer", "chat", "hello")
+    talk = say(Talk(), AT, "customer", "chat", "hello")
+    it = replace(NEW_CONVERSATION, id=ConversationId("c"), talk=talk)
     packet = packed(it, UNKNOWN_CUSTOMER)
     assert [said.text for said in packet.said] == ["hello"]
     assert (packet.more.said, packet.more.said_before) == (0, None)
@@ -227,8 +250,9 @@ def test_a_short_matter_is_told_whole() -> None:
 
 def test_a_long_message_says_how_much_is_missing() -> None:
     """The fold keeps its beginning; the packet tells how many characters were cut."""
-    it = replace(NEW_CONVERSATION, id=ConversationId("c"))
-    packet = packed(say(it, AT, "customer", "email", "x" * 5_000), UNKNOWN_CUSTOMER)
+    talk = say(Talk(), AT, "customer", "email", "x" * 5_000)
+    it = replace(NEW_CONVERSATION, id=ConversationId("c"), talk=talk)
+    packet = packed(it, UNKNOWN_CUSTOMER)
     assert (len(packet.said[0].text), packet.said[0].cut) == (SAID_MAX_CHARACTERS, 904)
 
 
@@ -243,9 +267,12 @@ def test_the_canonical_form_is_stable() -> None:
 def test_a_kept_promise_and_a_closed_callback_are_no_longer_open() -> None:
     """Only what is still owed stands there."""
     it = worst("x")
-    promises: Any = {key: replace(each, kept=AT) for key, each in it.promises.items()}
-    callbacks: Any = {key: replace(each, status="reached") for key, each in it.callbacks.items()}
-    packet = packed(replace(it, promises=promises, callbacks=callbacks), UNKNOWN_CUSTOMER)
+    promises: Any = {key: replace(each, kept=AT) for key, each in it.matter.promises.items()}
+    callbacks: Any = {
+        key: replace(each, status="reached") for key, each in it.matter.callbacks.items()
+    }
+    matter = replace(it.matter, promises=promises, callbacks=callbacks)
+    packet = packed(replace(it, matter=matter), UNKNOWN_CUSTOMER)
     assert (packet.open.promises, packet.open.callbacks) == ([], [])
     assert (packet.more.promises, packet.more.callbacks) == (0, 0)
 

@@ -6,8 +6,15 @@ from datetime import datetime
 
 import msgspec
 
-from shared.conversation import Callback, Contact, Offer, OpenTransfer, Promise, StatedFact
-from shared.conversation.state import HopTaken
+from shared.conversation import (
+    Callback,
+    Contact,
+    HopTaken,
+    Offer,
+    OpenTransfer,
+    Promise,
+    StatedFact,
+)
 from shared.events.packet import Known, Order, Packet
 
 ANSWER_MAX_BYTES = 768 * 1024

@@ -129,17 +129,17 @@ def _conversation(changes: Changes, views: Views, key: Key, recorded: Recorded) 
 
 def _matters(changes: Changes, key: Key, old: Conversation, new: Conversation) -> None:
     """Replace the rows of facts, promises and callbacks that the event changed (the fold shares the others)."""
-    if new.facts is not old.facts:
-        for fact_id, fact in new.facts.items():
-            if old.facts.get(fact_id) is not fact:
+    if new.matter.facts is not old.matter.facts:
+        for fact_id, fact in new.matter.facts.items():
+            if old.matter.facts.get(fact_id) is not fact:
                 changes.replaced["fact"][*key, fact_id] = fact_row(key, fact)
-    if new.promises is not old.promises:
-        for promise_id, promise in new.promises.items():
-            if old.promises.get(promise_id) is not promise:
+    if new.matter.promises is not old.matter.promises:
+        for promise_id, promise in new.matter.promises.items():
+            if old.matter.promises.get(promise_id) is not promise:
                 changes.replaced["promise"][*key, promise_id] = promise_row(key, promise)
-    if new.callbacks is not old.callbacks:
-        for callback_id, callback in new.callbacks.items():
-            if old.callbacks.get(callback_id) is not callback:
+    if new.matter.callbacks is not old.matter.callbacks:
+        for callback_id, callback in new.matter.callbacks.items():
+            if old.matter.callbacks.get(callback_id) is not callback:
                 changes.replaced["callback"][*key, callback_id] = callback_row(key, callback)
 
 
@@ -173,13 +173,13 @@ def _asked(
     """
     match event:
         case events.ContactQueued(open=queued):
-            known = before.contacts.get(queued.contact_id)
+            known = before.contacts.by_id.get(queued.contact_id)
             if known is not None and known.queue is not None and known.status == "waiting":
                 return None
             return "waiting", queued.queue, queued.contact_id
         case events.TransferExpired() | events.TransferRejected():
             to, _, queue = (event.open.returned_to or "").partition("-")
-            last = before.last_contact
+            last = before.contacts.last
             contact_id = None if last is None else last.contact_id
             return ("waiting", queue, contact_id) if to == "queue" else None
         case events.ConversationJoined(open=joined) if joined.to_owner is not None:

@@ -15,7 +15,7 @@ Row = tuple[Any, ...]
 Key = tuple[str, str]
 """(tenant, id)"""
 
-TABLES_VERSION = 2
+TABLES_VERSION = 3
 """Raise it whenever the same events would make other rows, for example with a new column."""
 
 VERSION = FOLD_VERSION * 1_000 + TABLES_VERSION

@@ -27,7 +27,8 @@ _customer = msgspec.json.Decoder(Customer)
 
 
 def slim_conversation(it: Conversation) -> Conversation:
-    return replace(it, seen={}, said=(), said_before=0, done=(), done_before=0)
+    talk = replace(it.talk, said=(), said_before=0)
+    return replace(it, seen={}, talk=talk, matter=replace(it.matter, done=(), done_before=0))
 
 
 def slim_customer(it: Customer) -> Customer:
@@ -48,24 +49,24 @@ def status_of(it: Conversation) -> str:
     """Return `resolved`, `owned` or `waiting`."""
     if it.resolved:
         return "resolved"
-    return "waiting" if it.owner is None else "owned"
+    return "waiting" if it.ownership.owner is None else "owned"
 
 
 def conversation_row(key: Key, it: Conversation) -> Row:
-    offer, transfer, contact = it.offer, it.transfer, it.last_contact
+    offer, transfer, contact = it.ownership.offer, it.ownership.transfer, it.contacts.last
     return (
         *key,
         it.sequence,
         text_of(it.customer),
         status_of(it),
-        text_of(it.owner),
-        text_of(it.queue),
+        text_of(it.ownership.owner),
+        text_of(it.ownership.queue),
         it.opened,
-        it.last_activity,
-        it.waiting_since,
+        it.contacts.last_activity,
+        it.ownership.waiting_since,
         text_of(contact.contact_id) if contact else None,
         text_of(contact.channel) if contact else None,
-        it.repeats,
+        it.matter.repeats,
         text_of(offer.offer_id) if offer else None,
         text_of(offer.agent) if offer else None,
         text_of(offer.contact_id) if offer else None,
@@ -77,7 +78,7 @@ def conversation_row(key: Key, it: Conversation) -> Row:
         plain(target_name(transfer.to)) if transfer else None,
         text_of(transfer.packet_id) if transfer else None,
         transfer.expires if transfer else None,
-        text_of(it.packet_id),
+        text_of(it.packet.id),
         _encoder.encode(it),
     )
 
@@ -148,23 +149,23 @@ def conversation_view(it: Conversation, name: str, entries_max: int) -> Conversa
         sequence=it.sequence,
         customer=it.customer,
         status=status_of(it),
-        owner=it.owner,
-        queue=it.queue,
+        owner=it.ownership.owner,
+        queue=it.ownership.queue,
         opened=it.opened,
-        last_activity=it.last_activity,
-        waiting_since=it.waiting_since,
-        waited_seconds=it.waited_seconds,
-        channels=list(it.channels)[last],
-        matter=it.matter,
-        contacts=list(it.contacts.values())[last],
-        facts=list(it.facts.values())[last],
-        promises=list(it.promises.values())[last],
-        callbacks=list(it.callbacks.values())[last],
-        offer=it.offer,
-        transfer=it.transfer,
-        hops=list(it.hops)[last],
-        handovers=it.handovers,
-        repeats=it.repeats,
-        unanswered=it.unanswered,
-        packet_id=it.packet_id,
+        last_activity=it.contacts.last_activity,
+        waiting_since=it.ownership.waiting_since,
+        waited_seconds=it.ownership.waited_seconds,
+        channels=list(it.contacts.channels)[last],
+        matter=it.matter.summary,
+        contacts=list(it.contacts.by_id.values())[last],
+        facts=list(it.matter.facts.values())[last],
+        promises=list(it.matter.promises.values())[last],
+        callbacks=list(it.matter.callbacks.values())[last],
+        offer=it.ownership.offer,
+        transfer=it.ownership.transfer,
+        hops=list(it.ownership.hops)[last],
+        handovers=it.ownership.handovers,
+        repeats=it.matter.repeats,
+        unanswered=it.talk.unanswered,
+        packet_id=it.packet.id,
     )

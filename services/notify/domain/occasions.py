@@ -46,7 +46,7 @@ def command_on(
             return TellOwner(
                 **origin(event, now),
                 agent=event.open.agent,
-                owned_before=before.conversation.owner,
+                owned_before=before.conversation.ownership.owner,
                 earlier=before.events,
                 escalates=deadline(),
             )
@@ -67,7 +67,7 @@ def _request_on(
 ) -> TellRequest | None:
     match event:
         case events.ContactQueued():
-            known = before.conversation.contacts.get(event.open.contact_id)
+            known = before.conversation.contacts.by_id.get(event.open.contact_id)
             taken = known is not None and known.status != "waiting"
             request: str = event.id if taken else event.open.contact_id
             recipient = f"queue-{event.open.queue}"

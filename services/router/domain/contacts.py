@@ -14,7 +14,7 @@ from services.router.domain.lost_calls import note_lost_call
 from services.router.domain.offers import release
 from shared import aggregates, events
 from shared.conversation import NEW_CONVERSATION, Conversation
-from shared.conversation.contacts import words
+from shared.conversation.talk import words
 from shared.packet import FACTS_PER_MESSAGE, fit_text
 from shared.policy import Policy
 
@@ -51,7 +51,7 @@ def find_place(
     active = [
         each
         for each in still_open
-        if each.last_activity and event.recorded - each.last_activity <= within
+        if each.contacts.last_activity and event.recorded - each.contacts.last_activity <= within
     ]
     if len(active) == 1:
         return Place(active[0].id, "join.only_active")
@@ -83,7 +83,7 @@ def _named_matters(policy: Policy, event: events.InboundEvent) -> list[tuple[str
 
 
 def _holds(conversation: Conversation, named: list[tuple[str, str]]) -> bool:
-    facts = conversation.facts.values()
+    facts = conversation.matter.facts.values()
     return any(
         fact.name == name and same_value(fact.value, value)
         for name, value in named
@@ -103,7 +103,7 @@ def take_in(
     What a machine sent into an open matter is kept there: the customer has not switched, and nobody new waits.
     """
     before = decision.conversation
-    new_contact = event.open.contact_id not in before.contacts
+    new_contact = event.open.contact_id not in before.contacts.by_id
     asks = before.id is None or not event.open.automatic
     if place.conversation is None:
         _open(decision, event, place.rule, looked)
@@ -223,7 +223,7 @@ def _claim_all(
 
 def _switch(decision: Decision, event: events.InboundEvent, before: Conversation) -> None:
     """Another channel than the last contact's: the packet goes along."""
-    last = before.last_contact
+    last = before.contacts.last
     if last is None or last.channel == event.open.channel:
         return
     packet_id = attach_packet(decision)
@@ -233,7 +233,7 @@ def _switch(decision: Decision, event: events.InboundEvent, before: Conversation
             contact_id=event.open.contact_id,
             from_channel=last.channel,
             to_channel=event.open.channel,
-            to_owner=before.owner,
+            to_owner=before.ownership.owner,
             packet_id=packet_id,
         ),
     )
@@ -287,11 +287,11 @@ def _chosen_facts(
 def _queue(decision: Decision, event: events.InboundEvent, *, new_contact: bool) -> None:
     """An owned conversation keeps its owner while on duty; else the contact waits in its account's queue."""
     it = decision.conversation
-    owner, waiting = it.owner, it.waiting_contact
-    if it.transfer is not None or _owner_on_duty(decision) is not None:
+    owner, waiting = it.ownership.owner, it.waiting_contact
+    if it.ownership.transfer is not None or _owner_on_duty(decision) is not None:
         return
     first = waiting is None or waiting.contact_id == event.open.contact_id
-    if owner is None and it.queue is not None and not (new_contact and first):
+    if owner is None and it.ownership.queue is not None and not (new_contact and first):
         return
     queue, rule = queue_for(decision.policy, event)
     decision.on_conversation(
@@ -303,13 +303,13 @@ def _queue(decision: Decision, event: events.InboundEvent, *, new_contact: bool)
             policy_version=decision.stamp.policy_version,
         ),
     )
-    if owner is not None and not (it.offer and it.offer.agent == owner):
+    if owner is not None and not (it.ownership.offer and it.ownership.offer.agent == owner):
         release(decision, owner, "off_duty")
 
 
 def _owner_on_duty(decision: Decision) -> events.AgentId | None:
     """Return the owner who is there for the customer; `None` without one, signed out, or gone from the policy."""
-    owner = decision.conversation.owner
+    owner = decision.conversation.ownership.owner
     if owner is None or owner not in decision.policy.agents or not decision.agent(owner).on_duty:
         return None
     return owner
@@ -328,7 +328,7 @@ def queue_for(policy: Policy, event: events.InboundEvent) -> tuple[str, str]:
 
 def _complete(decision: Decision, event: events.CallEnded | events.CallMissed) -> None:
     """A wrapped-up contact is complete when its channel reports the end."""
-    contact = decision.conversation.contacts.get(event.open.contact_id)
+    contact = decision.conversation.contacts.by_id.get(event.open.contact_id)
     if contact is not None and contact.wrapped_up and not contact.completed:
         decision.on_conversation(
             events.ContactCompleted, events.ContactCompletedOpen(contact_id=contact.contact_id)

@@ -60,7 +60,7 @@ def decide(case: Case, command: Command, stamp: Stamp) -> list[events.AnyEvent]:
             raise errors.CommandUnknown(command=command.verb)
     if not decision.events:
         _note(decision, agent_id, command)
-    ensure_packets(case.conversation.packet_id, decision.events)
+    ensure_packets(case.conversation.packet.id, decision.events)
     return decision.events
 
 
@@ -81,7 +81,7 @@ def _check_conversation(
         raise errors.ConversationUnknown()
     if it.resolved and not isinstance(command, AFTER_THE_END):
         raise errors.ConversationResolved()
-    if isinstance(command, OWNERS_ONLY) and it.owner != agent_id:
+    if isinstance(command, OWNERS_ONLY) and it.ownership.owner != agent_id:
         raise errors.ConversationNotOwned()
     _check_contact(decision, command)
     _check_expected(decision, command)
@@ -91,7 +91,7 @@ def _check_contact(decision: Decision, command: ConversationCommand) -> None:
     """Raises: ContactUnknown when the command names a contact that the conversation does not have."""
     if not isinstance(command, RecordFact | CorrectFact | WrapUp) or command.contact_id is None:
         return
-    if command.contact_id not in decision.conversation.contacts:
+    if command.contact_id not in decision.conversation.contacts.by_id:
         raise errors.ContactUnknown(contact_id=command.contact_id)
 
 
@@ -100,12 +100,12 @@ def _check_expected(decision: Decision, command: ConversationCommand) -> None:
     it, expected = decision.conversation, command.expected
     if expected is None:
         return
-    offer_id = it.offer.offer_id if it.offer else None
-    transfer_id = it.transfer.transfer_id if it.transfer else None
+    offer_id = it.ownership.offer.offer_id if it.ownership.offer else None
+    transfer_id = it.ownership.transfer.transfer_id if it.ownership.transfer else None
     if expected.offer_id not in (None, offer_id) or expected.transfer_id not in (None, transfer_id):
         raise errors.CommandStale(offer_id=offer_id, transfer_id=transfer_id)
-    if not isinstance(command, ACCEPTING) and expected.packet_id not in (None, it.packet_id):
-        raise errors.CommandStale(packet_id=it.packet_id)
+    if not isinstance(command, ACCEPTING) and expected.packet_id not in (None, it.packet.id):
+        raise errors.CommandStale(packet_id=it.packet.id)
 
 
 def _decide_on_conversation(  # noqa: C901  one line per command
@@ -166,5 +166,5 @@ def decide_offer(case: Case, stamp: Stamp) -> list[events.AnyEvent]:
     """Return the offer that the dispatcher makes for a waiting conversation; [] when nobody is free."""
     decision = Decision(case, stamp)
     offers.make_offer(decision)
-    ensure_packets(case.conversation.packet_id, decision.events)
+    ensure_packets(case.conversation.packet.id, decision.events)
     return decision.events

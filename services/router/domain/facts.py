@@ -29,7 +29,7 @@ def state_fact(
     Told before and a hand-over in between: `fact.repeated`. Told before to the same ear: nothing.
     """
     it = decision.conversation
-    contact = it.contacts.get(contact_id) if contact_id else it.last_contact
+    contact = it.contacts.by_id.get(contact_id) if contact_id else it.contacts.last
     channel = contact.channel if contact else None
     known = _known(decision, name, value)
     if known is not None:
@@ -43,7 +43,7 @@ def state_fact(
             origin=origin,
             channel=channel,
             contact_id=contact.contact_id if contact else None,
-            told_to=it.owner,
+            told_to=it.ownership.owner,
         ),
         events.FactValue(value=value),
     )
@@ -54,12 +54,12 @@ def correct_fact(
 ) -> None:
     """Decide a fact's new value. Raises: FactUnknown, TextTooLong, TextHasNul."""
     it = decision.conversation
-    fact = it.facts.get(fact_id)
+    fact = it.matter.facts.get(fact_id)
     if fact is None:
         raise FactUnknown(fact_id=fact_id)
     if fact.value == check_text(value):
         return
-    contact = it.contacts.get(contact_id) if contact_id else it.last_contact
+    contact = it.contacts.by_id.get(contact_id) if contact_id else it.contacts.last
     decision.on_conversation(
         events.FactCorrected,
         events.FactCorrectedOpen(
@@ -90,7 +90,7 @@ def _matches(policy: Policy, text: str) -> Iterator[tuple[str, str]]:
 
 
 def _known(decision: Decision, name: str, value: str) -> StatedFact | None:
-    facts = decision.conversation.facts.values()
+    facts = decision.conversation.matter.facts.values()
     return next(
         (fact for fact in facts if fact.name == name and same_value(fact.value, value)), None
     )
@@ -99,7 +99,7 @@ def _known(decision: Decision, name: str, value: str) -> StatedFact | None:
 def _tell_again(
     decision: Decision, fact: StatedFact, channel: str | None, contact_id: events.ContactId | None
 ) -> None:
-    hops = decision.conversation.handovers - fact.told_at_handover
+    hops = decision.conversation.ownership.handovers - fact.told_at_handover
     if hops == 0:
         return
     decision.on_conversation(
@@ -109,7 +109,7 @@ def _tell_again(
             name=fact.name,
             channel=channel,
             contact_id=contact_id,
-            told_to=decision.conversation.owner,
+            told_to=decision.conversation.ownership.owner,
             hops_since=hops,
         ),
     )

@@ -24,9 +24,14 @@ HANDOVERS = (
 def attach_packet(decision: Decision) -> events.PacketId:
     """Return the packet that shows the matter as it stands, packaged now unless the last one still does."""
     it = decision.conversation
-    same_customer = it.packet_customer_sequence == decision.stored.customer.sequence
-    if it.shown and same_customer and it.packet_id is not None and not _customer_written(decision):
-        return it.packet_id
+    same_customer = it.packet.customer_sequence == decision.stored.customer.sequence
+    if (
+        it.packet.current
+        and same_customer
+        and it.packet.id is not None
+        and not _customer_written(decision)
+    ):
+        return it.packet.id
     return _package(decision, None)
 
 

@@ -15,9 +15,9 @@ RULE = "dispatch.longest_idle"
 
 def waits(it: Conversation) -> bool:
     """Tell whether somebody has to be asked now."""
-    if it.id is None or it.resolved or it.offer is not None:
+    if it.id is None or it.resolved or it.ownership.offer is not None:
         return False
-    return it.transfer is not None or it.waiting_contact is not None
+    return it.ownership.transfer is not None or it.waiting_contact is not None
 
 
 def candidates(policy: Policy, it: Conversation) -> list[events.AgentId]:
@@ -25,15 +25,15 @@ def candidates(policy: Policy, it: Conversation) -> list[events.AgentId]:
 
     A call into an owned conversation is for its owner alone. Whoever is no longer in the policy is not asked.
     """
-    if it.transfer is None:
-        one = it.owner
-        names = policy.agents_of_queue(known_queue(policy, it.queue))
+    if it.ownership.transfer is None:
+        one = it.ownership.owner
+        names = policy.agents_of_queue(known_queue(policy, it.ownership.queue))
     else:
-        one, to = it.transfer.to.agent, it.transfer.to
+        one, to = it.ownership.transfer.to.agent, it.ownership.transfer.to
         names = (
             policy.agents_of_team(to.team) if to.team else policy.agents_of_queue(to.queue or "")
         )
-        refused = {it.transfer.sender, *it.transfer.refused_by}
+        refused = {it.ownership.transfer.sender, *it.ownership.transfer.refused_by}
         names = [name for name in names if name not in refused]
     wanted = names if one is None else [one]
     return [events.AgentId(name) for name in wanted if name in policy.agents]
@@ -53,12 +53,12 @@ def make_offer(decision: Decision) -> None:
     if chosen is None:
         return
     expires = decision.stamp.now + timedelta(seconds=decision.policy.times.offer_seconds)
-    if it.transfer is not None:
-        expires = it.transfer.expires
+    if it.ownership.transfer is not None:
+        expires = it.ownership.transfer.expires
     offer_id = events.OfferId(decision.new_id("offer"))
     packet_id = attach_packet(decision)
     _write_offer(decision, offer_id, chosen, packet_id, expires, passed_over)
-    if chosen != it.owner:
+    if chosen != it.ownership.owner:
         reserve(decision, chosen, offer_id, packet_id, expires)
 
 
@@ -71,10 +71,10 @@ def _write_offer(
     passed_over: dict[str, str],
 ) -> None:
     it, version = decision.conversation, decision.stamp.policy_version
-    if it.transfer is not None:
+    if it.ownership.transfer is not None:
         asked = events.TransferOfferedOpen(
             offer_id=offer_id,
-            transfer_id=it.transfer.transfer_id,
+            transfer_id=it.ownership.transfer.transfer_id,
             agent=chosen,
             packet_id=packet_id,
             expires=expires,
@@ -91,7 +91,7 @@ def _write_offer(
         events.ContactOfferedOpen(
             offer_id=offer_id,
             contact_id=contact.contact_id,
-            queue=it.queue or "",
+            queue=it.ownership.queue or "",
             agent=chosen,
             packet_id=packet_id,
             expires=expires,
@@ -111,12 +111,18 @@ def _choose(decision: Decision) -> tuple[events.AgentId | None, dict[str, str]]:
         agent = decision.agent(name)
         if agent.status != "available":
             reasons[name] = agent.status
-        elif name != it.owner and not _has_room(decision, name):
+        elif name != it.ownership.owner and not _has_room(decision, name):
             reasons[name] = "busy"
         elif _resting(decision, name):
             reasons[name] = "passed_over_just_now"
         else:
-            free.append((it.passed_over.get(name, 0), agent.idle_since or decision.stamp.now, name))
+            free.append(
+                (
+                    it.ownership.passed_over.get(name, 0),
+                    agent.idle_since or decision.stamp.now,
+                    name,
+                )
+            )
     if not free:
         return None, reasons
     chosen = min(free)[2]
@@ -131,10 +137,10 @@ def _has_room(decision: Decision, agent_id: events.AgentId) -> bool:
 def _resting(decision: Decision, agent_id: events.AgentId) -> bool:
     """An agent who just refused is not asked again at once for the same conversation."""
     it = decision.conversation
-    if not it.passed_over.get(agent_id) or it.passed_over_at is None:
+    if not it.ownership.passed_over.get(agent_id) or it.ownership.passed_over_at is None:
         return False
     rest = timedelta(seconds=decision.policy.times.offer_seconds)
-    return decision.stamp.now < it.passed_over_at + rest
+    return decision.stamp.now < it.ownership.passed_over_at + rest
 
 
 # -- the answer ---------------------------------------------------------------------------------------
@@ -142,7 +148,7 @@ def _resting(decision: Decision, agent_id: events.AgentId) -> bool:
 
 def standing_offer(decision: Decision, agent_id: events.AgentId, offer_id: events.OfferId) -> Offer:
     """Return the open offer that an agent answers. Raises: OfferExpired, OfferNotYours."""
-    offer = decision.conversation.offer
+    offer = decision.conversation.ownership.offer
     if offer is None or offer.offer_id != offer_id or decision.stamp.now >= offer.expires:
         raise errors.OfferExpired(offer_id=offer_id)
     if offer.agent != agent_id:
@@ -212,7 +218,7 @@ def expire_offer(decision: Decision, offer_id: events.OfferId) -> None:
 
     A timer that was armed for a try that never was written has the same id and an earlier time.
     """
-    offer = decision.conversation.offer
+    offer = decision.conversation.ownership.offer
     if offer is None or offer.offer_id != offer_id or offer.contact_id is None:
         return
     if not time_is_up(decision, offer.expires):
@@ -254,7 +260,7 @@ def release(decision: Decision, agent_id: events.AgentId, reason: str) -> None:
     conversation_id = decision.conversation.id
     if conversation_id is None or conversation_id not in decision.agent(agent_id).working_on:
         return
-    if decision.conversation.owner == agent_id:
+    if decision.conversation.ownership.owner == agent_id:
         return
     decision.on_agent(
         events.AgentReleased,

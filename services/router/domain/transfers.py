@@ -27,8 +27,8 @@ def request_transfer(decision: Decision, sender: events.AgentId, command: Transf
     Raises: TransferAlreadyOpen, TransferTargetUnknown, TextTooLong, TextHasNul.
     """
     it = decision.conversation
-    if it.transfer is not None:
-        raise errors.TransferAlreadyOpen(transfer_id=it.transfer.transfer_id)
+    if it.ownership.transfer is not None:
+        raise errors.TransferAlreadyOpen(transfer_id=it.ownership.transfer.transfer_id)
     check_target(decision.policy, command.to, sender)
     check_text(command.brief)
     opened = events.TransferRequestedOpen(
@@ -69,7 +69,7 @@ def accept_transfer(
     transfer = _open_transfer(decision, transfer_id)
     check_packet(_offer_of(decision, agent_id, transfer), seen)
     packet_id = attach_packet(decision)
-    owner = decision.conversation.owner
+    owner = decision.conversation.ownership.owner
     decision.on_conversation(
         events.TransferAccepted,
         events.TransferAcceptedOpen(
@@ -121,7 +121,7 @@ def cancel_transfer(
 
 def expire_transfer(decision: Decision, transfer_id: events.TransferId) -> None:
     """The timer asks: is this transfer still open, and is its time up? If not, decide nothing (see `expire_offer`)."""
-    transfer = decision.conversation.transfer
+    transfer = decision.conversation.ownership.transfer
     if transfer is None or transfer.transfer_id != transfer_id:
         return
     if not time_is_up(decision, transfer.expires):
@@ -135,7 +135,7 @@ def _close(
     kind: type[events.TransferCancelled] | type[events.TransferExpired],
     back: str,
 ) -> None:
-    offer = decision.conversation.offer
+    offer = decision.conversation.ownership.offer
     decision.on_conversation(
         kind, events.TransferClosedOpen(transfer_id=transfer.transfer_id, returned_to=back)
     )
@@ -153,7 +153,7 @@ def _back_to(decision: Decision, transfer: OpenTransfer) -> str:
 
 
 def _open_transfer(decision: Decision, transfer_id: events.TransferId) -> OpenTransfer:
-    transfer = decision.conversation.transfer
+    transfer = decision.conversation.ownership.transfer
     if transfer is None or transfer.transfer_id != transfer_id:
         raise errors.TransferNotOpen(transfer_id=transfer_id)
     return transfer
@@ -161,7 +161,7 @@ def _open_transfer(decision: Decision, transfer_id: events.TransferId) -> OpenTr
 
 def _offer_of(decision: Decision, agent_id: events.AgentId, transfer: OpenTransfer) -> Offer:
     """Return the offer by which this agent was asked. Raises: OfferExpired, OfferNotYours."""
-    offer = decision.conversation.offer
+    offer = decision.conversation.ownership.offer
     if offer is None or offer.transfer_id != transfer.transfer_id:
         raise errors.OfferExpired(transfer_id=transfer.transfer_id)
     return standing_offer(decision, agent_id, offer.offer_id)

@@ -38,7 +38,7 @@ def keep_promise(
     decision: Decision, agent_id: events.AgentId, promise_id: events.PromiseId
 ) -> None:
     """The promise was kept; once is enough. Raises: PromiseNotOpen."""
-    promise: Promise | None = decision.conversation.promises.get(promise_id)
+    promise: Promise | None = decision.conversation.matter.promises.get(promise_id)
     if promise is None:
         raise errors.PromiseNotOpen(promise_id=promise_id)
     if promise.kept is not None:
@@ -64,9 +64,9 @@ def attempt_callback(
         decision.on_conversation(events.CallbackAttempted, tried)
         return
     it = decision.conversation
-    if it.owner not in (None, agent_id):
+    if it.ownership.owner not in (None, agent_id):
         raise errors.ConversationNotOwned()
-    offer, packet_id = it.offer, attach_packet(decision)
+    offer, packet_id = it.ownership.offer, attach_packet(decision)
     decision.on_conversation(
         events.CallbackReached,
         events.CallbackReachedOpen(
@@ -95,7 +95,7 @@ def _close_callback(
 
 
 def _open_callback(decision: Decision, callback_id: events.CallbackId) -> Callback:
-    callback = decision.conversation.callbacks.get(callback_id)
+    callback = decision.conversation.matter.callbacks.get(callback_id)
     if callback is None or callback.status != "open":
         raise errors.CallbackNotOpen(callback_id=callback_id)
     return callback
@@ -107,7 +107,7 @@ def send_message(decision: Decision, agent_id: events.AgentId, command: SendMess
         raise errors.TextHasNul()
     to = _address(decision)
     name, account = outbound_account(decision.policy, command.channel)
-    reference = decision.conversation.last_reference
+    reference = decision.conversation.talk.last_reference
     decision.on_conversation(
         events.MessageRequested,
         events.MessageRequestedOpen(
@@ -154,7 +154,7 @@ def wrap_up(decision: Decision, agent_id: events.AgentId, command: WrapUp) -> No
     check_text(command.summary)
     if command.next_step is not None:
         check_text(command.next_step)
-    contacts = decision.conversation.contacts.values()
+    contacts = decision.conversation.contacts.by_id.values()
     wanted = [
         each
         for each in contacts
@@ -192,13 +192,13 @@ def resolve(decision: Decision, agent_id: events.AgentId, confirmed: bool | None
     A transfer under way is taken back, callbacks still owed are closed for this reason.
     Raises: ConversationNotWrappedUp.
     """
-    contacts = decision.conversation.contacts.values()
+    contacts = decision.conversation.contacts.by_id.values()
     missing = sum(not each.wrapped_up and each.status != "lost" for each in contacts)
     if missing:
         raise errors.ConversationNotWrappedUp(contacts=missing)
-    if decision.conversation.transfer is not None:
-        cancel_transfer(decision, agent_id, decision.conversation.transfer.transfer_id)
-    for callback in decision.conversation.callbacks.values():
+    if decision.conversation.ownership.transfer is not None:
+        cancel_transfer(decision, agent_id, decision.conversation.ownership.transfer.transfer_id)
+    for callback in decision.conversation.matter.callbacks.values():
         if callback.status == "open":
             _close_callback(decision, agent_id, callback.callback_id, RESOLVED)
     decision.on_conversation(

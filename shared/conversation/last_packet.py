@@ -1,0 +1,45 @@
+"""Which packet was built last, and whether it still shows how the conversation stands."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec.structs import replace
+
+from shared import events
+
+_NOT_SHOWN = (
+    events.ContactOffered,
+    events.ContactRejected,
+    events.ContactOfferExpired,
+    events.ContactCompleted,
+    events.TransferRequested,
+    events.TransferOffered,
+    events.ChannelSwitched,
+    events.CommandNoted,
+)
+"""They change nothing that a packet shows; a transfer's packet shows the transfer already."""
+
+
+class LastPacket(msgspec.Struct, frozen=True, kw_only=True):
+    """The last packet.
+
+    `current`: nothing it shows of the conversation has changed since; `customer_sequence`: how much of the customer it
+    shows.
+    """
+
+    id: events.PacketId | None = None
+    customer_sequence: int = 0
+    current: bool = False
+
+
+def evolve(packet: LastPacket, event: events.AnyEvent) -> LastPacket:
+    """Return the last packet after one event. An offer that nobody took costs no new packet."""
+    if isinstance(event, events.ContextPackaged):
+        built_from = event.personal.packet.built_from if event.personal else None
+        shown = built_from.customer.sequence if built_from else 0
+        return LastPacket(id=event.open.packet_id, customer_sequence=shown, current=True)
+    if not packet.current or isinstance(event, _NOT_SHOWN):
+        return packet
+    if isinstance(event, events.TransferRejected) and not event.open.final:
+        return packet
+    return replace(packet, current=False)

@@ -1,0 +1,95 @@
+"""What was said, by the customer and to her."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from shared import events
+from shared.events.packet import Said
+
+SAID_KEPT = 32
+"""Messages kept in full in the fold; older ones are counted."""
+SAID_MAX_CHARACTERS = 4_096
+_REPLY = re.compile(r"(re|aw|sv|vs|odp|antw|fw|fwd|wg|pd)\s*(\[\d+\])?\s*:", re.IGNORECASE)
+"""How a subject begins that repeats another one, as mail programs of several languages write it."""
+
+
+class Outbound(msgspec.Struct, frozen=True, kw_only=True):
+    message_id: events.MessageId
+    channel: str
+    status: Literal["requested", "sent", "failed", "uncertain"] = "requested"
+
+
+class Talk(msgspec.Struct, frozen=True, kw_only=True):
+    """What was said.
+
+    `said_before`: how many older ones were dropped from `said`; `unanswered`: the customer's messages since the last
+    one to her; `last_reference`: what a mail to her answers.
+    """
+
+    said: tuple[Said, ...] = ()
+    said_before: int = 0
+    unanswered: int = 0
+    outbound: dict[events.MessageId, Outbound] = {}
+    last_reference: str | None = None
+
+
+def evolve(talk: Talk, event: events.AnyEvent) -> Talk:
+    """Return the talk after one event."""
+    match event:
+        case events.MessageReceived() | events.FormSubmitted():
+            return _heard(talk, event)
+        case events.MessageRequested():
+            text = event.personal.text if event.personal else events.ERASED
+            by, channel = f"agent-{event.open.agent}", event.open.channel
+            out = Outbound(message_id=event.open.message_id, channel=channel)
+            talk = say(talk, event.recorded, by, channel, text)
+            return replace(talk, outbound={**talk.outbound, out.message_id: out}, unanswered=0)
+        case events.MessageSent() | events.MessageFailed() | events.MessageUncertain():
+            return _ended(talk, event)
+        case _:
+            return talk
+
+
+def words(event: events.MessageReceived | events.FormSubmitted) -> str:
+    """Return what the customer wrote; the title too, unless it is the one of what she answers."""
+    if event.personal is None:
+        return events.ERASED
+    if isinstance(event, events.FormSubmitted):
+        return event.personal.text
+    title, text = event.personal.title, event.personal.reply_text or event.personal.text
+    if not title or event.open.in_reply_to is not None or _REPLY.match(title):
+        return text
+    return f"{title}\n{text}" if text else title
+
+
+def _heard(talk: Talk, event: events.MessageReceived | events.FormSubmitted) -> Talk:
+    """What a machine sent is kept with the matter; it is nothing that somebody must answer."""
+    talk = say(talk, event.recorded, "customer", event.open.channel, words(event))
+    if event.open.automatic:
+        return talk
+    reference = event.open.provider_id if event.open.channel == "email" else talk.last_reference
+    return replace(talk, unanswered=talk.unanswered + 1, last_reference=reference)
+
+
+def say(talk: Talk, at: datetime, by: str, channel: str, text: str) -> Talk:
+    cut = max(0, len(text) - SAID_MAX_CHARACTERS)
+    latest = Said(at=at, by=by, channel=channel, text=text[:SAID_MAX_CHARACTERS], cut=cut)
+    said = (*talk.said, latest)
+    dropped = max(0, len(said) - SAID_KEPT)
+    return replace(talk, said=said[dropped:], said_before=talk.said_before + dropped)
+
+
+def _ended(
+    talk: Talk, event: events.MessageSent | events.MessageFailed | events.MessageUncertain
+) -> Talk:
+    out = talk.outbound.get(event.open.message_id)
+    if out is None:
+        return talk
+    known = replace(out, status=event.type.partition(".")[2])
+    return replace(talk, outbound={**talk.outbound, out.message_id: known})
