@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shared import subjects
+from shared import subjects, timers
 from shared.bus import Bus
 from shared.errors import JetStreamRefused, StreamDrift
 
@@ -28,8 +28,6 @@ NOTIFY_ACK_PENDING = 1
 NOTIFY_MAIL_ACK_PENDING = 64
 FIRED_ACK_PENDING = 10_000
 """A timer that finds nothing keeps its place until it is asked once more, 10 s later; most timers find nothing."""
-ROUTER_TIMER_KINDS = ("offer_expiry", "transfer_expiry")
-NOTIFY_TIMER_KINDS = ("notification_escalation",)
 CONCURRENT_CALLS = 16
 
 CONSUMER_NOT_FOUND = 10014
@@ -41,6 +39,8 @@ SAFE_TO_UPDATE = frozenset(
     {"num_replicas", "duplicate_window", "ack_wait", "max_ack_pending", "max_deliver"}
 )
 """Fields that `ensure` brings to the wanted value; any other difference is for a human."""
+
+FILTERS = frozenset({"filter_subject", "filter_subjects"})
 
 Config = Mapping[str, Any]
 
@@ -75,10 +75,15 @@ GIVES_EVERYTHING: Config = {
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """A durable consumer and its stream."""
+    """A durable consumer and its stream.
+
+    `widens`: a version may add filters to it, and its reader leaves what it does not know to a newer one; so it may
+    have more filters than this version needs.
+    """
 
     stream: str
     config: Config
+    widens: bool = False
 
     @property
     def name(self) -> str:
@@ -146,7 +151,7 @@ def router_consumers() -> list[Consumer]:
         )
         for number in range(subjects.PARTITIONS)
     ]
-    return [*partitions, _fired("router-fired", ROUTER_TIMER_KINDS)]
+    return [*partitions, _fired("router")]
 
 
 def router_contacts(partition: int) -> str:
@@ -165,7 +170,7 @@ def notify_consumers() -> list[Consumer]:
     return [
         Consumer(LEDGER, ledger),
         Consumer(LEDGER, mail),
-        _fired("notify-fired", NOTIFY_TIMER_KINDS),
+        _fired("notify"),
     ]
 
 
@@ -189,16 +194,14 @@ def ingest_normalise(tenant: str, channel: str, account: str) -> str:
     return f"ingest-normalise-{tenant}-{channel}-{account}"
 
 
-def _fired(name: str, kinds: Sequence[str]) -> Consumer:
-    filters = [subjects.fired_kind(kind) for kind in kinds]
-    return Consumer(TIMERS, _durable(name, filters, ack_pending=FIRED_ACK_PENDING))
+def _fired(service: str) -> Consumer:
+    """Return the consumer of the fired timers that a service answers."""
+    filters = [subjects.fired_kind(kind) for kind in timers.read_by(service)]
+    config = _durable(f"{service}-fired", filters, ack_pending=FIRED_ACK_PENDING)
+    return Consumer(TIMERS, config, widens=True)
 
 
 def _durable(name: str, filters: list[str], *, ack_pending: int) -> Config:
-    """`filter_subject` for one filter, `filter_subjects` for several: the server knows them apart."""
-    matching: dict[str, object] = (
-        {"filter_subject": filters[0]} if len(filters) == 1 else {"filter_subjects": filters}
-    )
     return {
         "durable_name": name,
         "ack_policy": "explicit",
@@ -206,8 +209,14 @@ def _durable(name: str, filters: list[str], *, ack_pending: int) -> Config:
         "ack_wait": ACK_WAIT_SECONDS * SECOND_NS,
         "max_ack_pending": ack_pending,
         "max_deliver": -1,
-        **matching,
+        **_matching(filters),
     }
+
+
+def _matching(filters: Iterable[str]) -> dict[str, object]:
+    """`filter_subject` for one filter, `filter_subjects` for several: the server knows them apart."""
+    several = sorted(filters)
+    return {"filter_subject": several[0]} if len(several) == 1 else {"filter_subjects": several}
 
 
 # -- comparing ----------------------------------------------------------------------------------------
@@ -256,13 +265,23 @@ async def _ensure_stream(bus: Bus, config: Config) -> None:
 async def _ensure_consumer(bus: Bus, consumer: Consumer) -> None:
     actual = await _consumer(bus, consumer)
     if actual is not None:
-        _refuse(consumer.stream, consumer.name, _consumer_differs(consumer, actual, SAFE_TO_UPDATE))
+        narrower = consumer.widens and _filters(actual) <= _filters(consumer.config)
+        safe = SAFE_TO_UPDATE | FILTERS if narrower else SAFE_TO_UPDATE
+        _refuse(consumer.stream, consumer.name, _consumer_differs(consumer, actual, safe))
         if not _consumer_differs(consumer, actual, frozenset()):
             return
+    config = {**(actual or {}), **consumer.config}
+    if actual is not None:
+        # What a newer version has widened stays as wide.
+        config = _without_filters(config) | _matching(_filters(actual) | _filters(consumer.config))
     await bus.api(
         f"CONSUMER.DURABLE.CREATE.{consumer.stream}.{consumer.name}",
-        {"stream_name": consumer.stream, "config": {**(actual or {}), **consumer.config}},
+        {"stream_name": consumer.stream, "config": config},
     )
+
+
+def _without_filters(config: Config) -> dict[str, Any]:
+    return {field: value for field, value in config.items() if field not in FILTERS}
 
 
 async def _assert_consumer(bus: Bus, consumer: Consumer) -> None:
@@ -297,7 +316,14 @@ def _consumer_differs(
 ) -> list[str]:
     if actual is None:
         return ["name"]
+    if consumer.widens and _filters(consumer.config) <= _filters(actual):
+        ignored |= FILTERS
     return drift({**GIVES_EVERYTHING, **consumer.config}, actual, ignored=ignored)
+
+
+def _filters(config: Config) -> set[str]:
+    """Return the subjects that a consumer gives."""
+    return {*config.get("filter_subjects", ()), config.get("filter_subject", "")} - {""}
 
 
 def _refuse(stream: str, consumer: str | None, fields: list[str]) -> None:

@@ -1,22 +1,62 @@
-"""Timers: a message that the server delivers later (NATS ADR-51, measured on 2.15.1).
+"""The timers there are, in one table: what each asks, who answers, and which event arms it. Pure.
 
-A fired timer is a question, "still due?", and is never cancelled.
-It outlives the service and the server; a time that has passed fires at once.
+A fired timer is a question, "still due?", and is never cancelled. `shared.arming` sets them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any
 
 import msgspec
 
-from shared import subjects
-from shared.bus import Bus
-from shared.ids import scoped_id
+from shared import events
+from shared.codec import UNREADABLE
+from shared.errors import NotAnEvent
 
-FIRED_KEPT = "168h"
-"""How long a fired timer waits for its reader: the server's duration format."""
+
+@dataclass(frozen=True, slots=True)
+class TimerKind:
+    """One question that a timer asks.
+
+    `reader`: the service that answers it; `armed_by`: the event that arms it; `asks`: what the event asks about and
+    when, or no time when this one asks nothing.
+    """
+
+    name: str
+    reader: str
+    armed_by: type[events.AnyEvent]
+    asks: Callable[[Any], tuple[str, datetime | None]]
+
+
+OFFER_EXPIRY = TimerKind(
+    "offer_expiry",
+    "router",
+    events.ContactOffered,
+    lambda event: (event.open.offer_id, event.open.expires),
+)
+TRANSFER_EXPIRY = TimerKind(
+    "transfer_expiry",
+    "router",
+    events.TransferRequested,
+    lambda event: (event.open.transfer_id, event.open.expires),
+)
+NOTIFICATION_ESCALATION = TimerKind(
+    "notification_escalation",
+    "notify",
+    events.NotificationRequested,
+    lambda event: (event.open.notification_id, event.open.escalates),
+)
+
+KINDS = (OFFER_EXPIRY, TRANSFER_EXPIRY, NOTIFICATION_ESCALATION)
+"""All of them. The consumers of fired timers are made from this table, and whoever appends an event arms by it."""
+
+
+def read_by(service: str) -> list[str]:
+    """Return the names of the kinds that a service answers."""
+    return [kind.name for kind in KINDS if kind.reader == service]
 
 
 class Timer(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,74 +73,23 @@ _decoder = msgspec.json.Decoder(Timer)
 
 
 def read_timer(body: bytes) -> Timer:
-    """Return the timer in a fired message. Raises: msgspec.DecodeError."""
-    return _decoder.decode(body)
+    """Return the timer in a fired message. Raises: NotAnEvent."""
+    try:
+        return _decoder.decode(body)
+    except UNREADABLE as error:
+        raise NotAnEvent() from error
 
 
-class Timers(Protocol):
-    """Arms timers."""
-
-    async def arm(
-        self, tenant: str, aggregate: str, kind: str, event_id: str, at: datetime
-    ) -> None:
-        """Have `fired.….<kind>.<id>` published at `at`; arming the same again changes nothing.
-
-        `kind` and `event_id` are subject tokens, `at` has a zone.
-        Raises: ValueError, BusUnavailable (not armed, or unknown: arm again).
-        """
-        ...
-
-
-class NatsTimers:
-    """Timers as scheduled messages of the stream TIMERS."""
-
-    def __init__(self, bus: Bus) -> None:
-        self._bus = bus
-
-    async def arm(
-        self, tenant: str, aggregate: str, kind: str, event_id: str, at: datetime
-    ) -> None:
-        """See `Timers.arm`."""
-        timer = _timer(tenant, aggregate, kind, event_id, at)
-        await self._bus.store(
-            subjects.timer(tenant, aggregate, kind, event_id),
-            msgspec.json.encode(timer),
-            msg_id=scoped_id("timer", tenant, aggregate, kind, event_id, timer.due.isoformat()),
-            headers={
-                "Nats-Schedule": f"@at {timer.due.isoformat()}",
-                "Nats-Schedule-Target": subjects.fired(tenant, aggregate, kind, event_id),
-                "Nats-Schedule-TTL": FIRED_KEPT,
-            },
-        )
-
-
-class MemoryTimers:
-    """The twin: `armed` in order; `due(now)` takes out and returns what would have fired."""
-
-    def __init__(self) -> None:
-        self._armed: dict[str, Timer] = {}
-
-    @property
-    def armed(self) -> list[Timer]:
-        """Return what is armed, earliest first."""
-        return sorted(self._armed.values(), key=lambda timer: timer.due)
-
-    async def arm(
-        self, tenant: str, aggregate: str, kind: str, event_id: str, at: datetime
-    ) -> None:
-        """See `Timers.arm`."""
-        timer = _timer(tenant, aggregate, kind, event_id, at)
-        self._armed[subjects.timer(tenant, aggregate, kind, event_id)] = timer
-
-    def due(self, now: datetime) -> list[Timer]:
-        """Take out and return the timers whose time has come, earliest first."""
-        fired = [timer for timer in self.armed if timer.due <= now]
-        for timer in fired:
-            del self._armed[subjects.timer(timer.tenant, timer.aggregate, timer.kind, timer.id)]
-        return fired
-
-
-def _timer(tenant: str, aggregate: str, kind: str, event_id: str, at: datetime) -> Timer:
-    if at.tzinfo is None:
-        raise ValueError("the time of a timer needs a zone")
-    return Timer(tenant=tenant, aggregate=aggregate, kind=kind, id=event_id, due=at.astimezone(UTC))
+def asked_by(event: events.AnyEvent) -> Iterator[Timer]:
+    """Yield the timers that an event arms."""
+    for kind in KINDS:
+        if isinstance(event, kind.armed_by):
+            asked, due = kind.asks(event)
+            if due is not None:
+                yield Timer(
+                    tenant=event.tenant,
+                    aggregate=event.aggregate,
+                    kind=kind.name,
+                    id=asked,
+                    due=due.astimezone(UTC),
+                )

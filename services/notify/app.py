@@ -13,15 +13,16 @@ from services.notify.mailing import ContactReports, Mailing
 from services.notify.store import NotificationStore
 from services.notify.telling import Telling
 from shared import policy, streams
+from shared.arming import NatsTimers
 from shared.clock import SystemClock
 from shared.codec import PlainCodec
 from shared.commands import AcknowledgeNotification
 from shared.contact_log import ContactLog
+from shared.deciding import Deciding
 from shared.ledger.jetstream import NatsLedger
 from shared.policy import Policies
 from shared.serving import Connected, connected, on_events, on_request, on_stream
 from shared.settings import Settings
-from shared.timers import NatsTimers
 
 NAME = "notify"
 VERSION = "0.1.0"
@@ -58,12 +59,14 @@ def wanted(settings: Settings) -> streams.Wanted:
 def subscribe(here: Connected, settings: Settings, policies: Policies) -> None:
     """Wire every subject to its handler."""
     clock, codec = SystemClock(), PlainCodec()
-    store = NotificationStore(
+    deciding = Deciding(
         NatsLedger(here.bus, codec),
+        NatsTimers(here.bus),
         cached=settings.aggregate_cache,
         retries=settings.append_retries,
     )
-    telling = Telling(store, Screens(here.bus), NatsTimers(here.bus), policies, clock)
+    store = NotificationStore(deciding)
+    telling = Telling(store, Screens(here.bus), policies, clock)
     server = SmtpServer(settings.smtp_url)
     mailing = Mailing(store, server, ContactReports(ContactLog(here.bus, codec)), policies, clock)
     timers = TimerHandler(telling)

@@ -7,14 +7,13 @@ from services.notify.store import Decided
 from services.notify.telling import Telling
 from shared import subjects
 from shared.clock import Clock
-from shared.codec import UNREADABLE
 from shared.commands import AcknowledgeNotification, Done, EventSummary
-from shared.errors import NotAnEvent, NotificationUnknown
+from shared.errors import NotificationUnknown, TimerKindUnknown
 from shared.memory import recall
 from shared.policy import Policies
 from shared.requests import agent_of, read_command, sha256_of
 from shared.serving import Arrived
-from shared.timers import read_timer
+from shared.timers import NOTIFICATION_ESCALATION, read_timer
 
 
 class TimerHandler:
@@ -24,11 +23,10 @@ class TimerHandler:
         self._telling = telling
 
     async def ask(self, arrived: Arrived) -> None:
-        """Handle one fired timer. Raises: NotAnEvent for a body that is no timer."""
-        try:
-            timer = read_timer(arrived.body)
-        except UNREADABLE:
-            raise NotAnEvent() from None
+        """Handle one fired timer. Raises: NotAnEvent for a body that is no timer, TimerKindUnknown."""
+        timer = read_timer(arrived.body)
+        if timer.kind != NOTIFICATION_ESCALATION.name:
+            raise TimerKindUnknown(kind=timer.kind)
         await self._telling.on_timer(timer, arrived.attempt)
 
 

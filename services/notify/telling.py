@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from services.notify.channels.screen import ScreenMessage, Screens
@@ -27,9 +26,8 @@ from shared import aggregates, events
 from shared.clock import Clock
 from shared.policy import Policies
 from shared.serving import Later
-from shared.timers import Timer, Timers
+from shared.timers import Timer
 
-TIMER_KIND = "notification_escalation"
 ASK_AGAIN_SECONDS = 10.0
 
 
@@ -40,13 +38,11 @@ class Telling:
         self,
         store: NotificationStore,
         screens: Screens,
-        timers: Timers,
         policies: Policies,
         clock: Clock,
     ) -> None:
         self.store = store
         self._screens = screens
-        self._timers = timers
         self._policies = policies
         self._clock = clock
 
@@ -58,7 +54,7 @@ class Telling:
         command = await self._command(event)
         if command is None:
             return
-        decided = await self.store.decide(command, self._arm)
+        decided = await self.store.decide(command)
         packet_id: events.PacketId | None = getattr(event.open, "packet_id", None)
         for each in decided.state.about(event.id):
             if each.transport == SCREEN and each.sent is None:
@@ -116,18 +112,6 @@ class Telling:
 
     def _deadline(self, tenant: str, now: datetime) -> datetime:
         return now + timedelta(seconds=self._policies.of(tenant).times.notification_seconds)
-
-    async def _arm(self, decided: Sequence[events.NotificationEvent]) -> None:
-        """Arm the escalation of what is about to be requested; an orphan asks and is answered no."""
-        for event in decided:
-            if isinstance(event, events.NotificationRequested) and event.open.escalates is not None:
-                await self._timers.arm(
-                    event.tenant,
-                    event.aggregate,
-                    TIMER_KIND,
-                    event.open.notification_id,
-                    event.open.escalates,
-                )
 
 
 def _message(

@@ -8,26 +8,26 @@ from functools import partial
 
 import structlog
 
-from services.router.clerk import Clerk
+from services.router.cases import Cases
 from services.router.commands import Commands
 from services.router.dispatcher import Dispatcher
 from services.router.intake import Intake
-from services.router.lenient import LenientCodec
 from services.router.lookup import History
 from services.router.policies import apply_policy
-from services.router.store import Store
 from services.router.timers import FiredTimers
+from services.router.tolerant_codec import TolerantCodec
 from shared import policy, streams
+from shared.arming import NatsTimers
 from shared.clock import SystemClock
 from shared.codec import PlainCodec
 from shared.commands import COMMANDS
+from shared.deciding import Deciding
 from shared.ledger.jetstream import NatsLedger
 from shared.policy import Policies
 from shared.serving import Connected, connected, on_events, on_request, on_stream
 from shared.settings import Settings, load_secrets
 from shared.streams import Wanted
 from shared.tasks import end, serve
-from shared.timers import NatsTimers
 
 NAME = "router"
 VERSION = "0.1.0"
@@ -50,12 +50,17 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     async with connected(settings, NAME, stop) as here:
         await streams.assert_streams(here.bus, wanted(settings))
         ledger = NatsLedger(here.bus, PlainCodec())
-        store = Store(ledger, cached=settings.aggregate_cache, retries=settings.append_retries)
-        clerk = Clerk(store, NatsTimers(here.bus), policies, load_secrets(settings), SystemClock())
+        deciding = Deciding(
+            ledger,
+            NatsTimers(here.bus),
+            cached=settings.aggregate_cache,
+            retries=settings.append_retries,
+        )
+        cases = Cases(deciding, policies, load_secrets(settings), SystemClock())
         for tenant in policies.tenants():
-            await apply_policy(clerk, tenant)
-        dispatcher = Dispatcher(clerk, NatsLedger(here.bus, LenientCodec()))
-        subscribe(here, settings, clerk)
+            await apply_policy(cases, tenant)
+        dispatcher = Dispatcher(cases, NatsLedger(here.bus, TolerantCodec()))
+        subscribe(here, settings, cases)
         await here.broker.start()
         async with asyncio.TaskGroup() as tasks:
             running = [
@@ -68,17 +73,17 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             await end(running)
 
 
-def subscribe(here: Connected, settings: Settings, clerk: Clerk) -> None:
+def subscribe(here: Connected, settings: Settings, cases: Cases) -> None:
     """Wire every subject to its handler."""
     history = History(here.bus, settings.request_timeout_seconds)
     window = timedelta(seconds=settings.duplicate_window_seconds)
-    intake, timers = Intake(clerk, history, window), FiredTimers(clerk)
+    intake, timers = Intake(cases, history, window), FiredTimers(cases)
     for consumer in streams.router_consumers():
         if consumer.stream == streams.CONTACTS:
             on_events(here.broker, consumer, PlainCodec(), lambda event, _: intake.take(event))
         else:
             on_stream(here.broker, consumer, timers.ask)
-    commands = Commands(clerk)
+    commands = Commands(cases)
     for verb, kind in COMMANDS.items():
         if kind.served_by == NAME:
             on_request(here.broker, f"cmd.*.{verb}", NAME, partial(commands.handle, verb))

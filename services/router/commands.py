@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from services.router.clerk import Clerk
-from services.router.domain import people
-from services.router.domain.agent import Agent
+from services.router.cases import Cases
+from services.router.domain import folds
 from services.router.domain.decide import decide
-from services.router.domain.decision import Case, Decision, Stamp
-from services.router.domain.identify import Looked, lookup_token
-from shared import errors, events, subjects
+from services.router.domain.decision import Loaded, Origin
+from services.router.domain.people import customer_of
+from shared import aggregates, errors, events, subjects
 from shared.commands import Command, ConversationCommand, Done, RegisterCustomer
-from shared.conversation import Conversation
-from shared.ids import scoped_id
+from shared.deciding import Changed, Reading
 from shared.memory import Memory, Seen, recall
 from shared.requests import read_command, sha256_of
 
@@ -32,108 +28,60 @@ class _Repeated(errors.TellonceError):
 class Commands:
     """Carries out commands for the tenants of this router."""
 
-    def __init__(self, clerk: Clerk) -> None:
-        self._clerk = clerk
+    def __init__(self, cases: Cases) -> None:
+        self._cases = cases
 
     async def handle(self, verb: str, tenant: str, body: bytes) -> Done:
         """Return the reply to a command; the same command again gets the same reply.
 
         Raises: TellonceError with the code that says why not.
         """
-        clerk = self._clerk
-        policy = clerk.policies.of(tenant)
-        now = clerk.clock.now()
-        command = read_command(verb, body, now)
+        cases = self._cases
+        command = read_command(verb, body, cases.clock.now())
         if not subjects.is_token(_actor(command)):
             raise errors.CommandUnreadable("the actor is no name")
-        stamp = Stamp(
-            tenant=tenant,
-            cause=command.command_id,
-            sha256=sha256_of(command),
-            now=now,
-            occurred=now,
-            actor=command.actor,
-            policy=policy,
-            policy_version=clerk.policy_version(tenant),
-        )
-        if isinstance(command, RegisterCustomer):
-            return await self._register(command, stamp)
-        return await self._carry_out(command, stamp)
+        sha256 = sha256_of(command)
+        origin = cases.origin(tenant, command.command_id, command.actor, cause_sha256=sha256)
 
-    async def _carry_out(self, command: Command, stamp: Stamp) -> Done:
-        async def load(leader: bool) -> Case:
-            return await self._case(command, stamp, leader=leader)
+        async def load(reading: Reading) -> Loaded:
+            return await self._load(reading, command, origin)
 
-        def judge(case: Case) -> list[events.AnyEvent]:
-            _refuse_repeated(_memory(case, command), stamp)
-            return decide(case, command, stamp)
+        def decide_once(loaded: Loaded) -> list[events.AnyEvent]:
+            seen = recall(_memory(loaded, command), command.command_id, sha256)
+            if seen is not None:
+                raise _Repeated(seen)
+            return decide(loaded, command, origin)
 
         try:
-            await self._clerk.change(stamp.tenant, load, judge)
+            changed = await cases.change(tenant, load, decide_once)
         except _Repeated as repeated:
-            return _done(repeated.seen, 0)
-        remembering = await self._remembering(command, stamp.tenant)
-        return _done(remembering.seen.get(command.command_id), remembering.sequence)
+            return _done(repeated.seen)
+        return _done(_written(changed, command))
 
-    async def _remembering(self, command: Command, tenant: str) -> Conversation | Agent:
-        """Load what remembers the command, from the leader: the reply tells all that was written, or nothing true."""
-        store, actor = self._clerk.store, _actor(command)
-        if isinstance(command, ConversationCommand):
-            return await store.conversation(tenant, command.conversation, leader=True)
-        return (await store.agents(tenant, [actor], leader=True))[actor]
-
-    async def _case(self, command: Command, stamp: Stamp, *, leader: bool) -> Case:
+    async def _load(self, reading: Reading, command: Command, origin: Origin) -> Loaded:
         """Load what a command looks at: its conversation, the customer, and every agent it may touch."""
-        store, actor = self._clerk.store, _actor(command)
+        if isinstance(command, RegisterCustomer):
+            return await self._load_customer(reading, command, origin)
         if not isinstance(command, ConversationCommand):
-            return Case(agents=await store.agents(stamp.tenant, [actor], leader=leader))
+            return Loaded(agents=await self._cases.agents(reading, [_actor(command)]))
         if not subjects.is_token(command.conversation):
             raise errors.ConversationUnknown()
-        case = await self._clerk.case(stamp.tenant, command.conversation, leader=leader)
-        mine = await store.agents(stamp.tenant, [actor], leader=leader)
-        return replace(case, agents={**mine, **case.agents})
+        return await self._cases.load(reading, command.conversation, [_actor(command)])
 
-    async def _register(self, command: RegisterCustomer, stamp: Stamp) -> Done:
-        own_id = events.CustomerId(scoped_id("customer", stamp.tenant, command.command_id))
-        customer_id = own_id
-        key = self._clerk.lookup_key(stamp.tenant)
+    async def _load_customer(
+        self, reading: Reading, command: RegisterCustomer, origin: Origin
+    ) -> Loaded:
         handles = [
             events.Handle(
                 kind=each.kind, value=normalised(each.kind, each.value), verified=each.verified
             )
             for each in command.handles
         ]
-        if not all(each.value for each in handles):
+        if not all(handle.value for handle in handles):
             raise errors.CommandUnreadable("a handle is no phone number and no address")
-        looked: list[Looked] = []
-
-        async def load(leader: bool) -> Case:
-            nonlocal customer_id
-            looked[:] = [
-                Looked(
-                    each,
-                    token,
-                    await self._clerk.store.identity(stamp.tenant, token, leader=leader),
-                )
-                for each in handles
-                for token in [lookup_token(key, each)]
-            ]
-            customer_id = people.holder_of(looked) or own_id
-            customer = await self._clerk.store.customer(stamp.tenant, customer_id, leader=leader)
-            return Case(customer=customer, identities={each.hash: each.identity for each in looked})
-
-        def judge(case: Case) -> list[events.AnyEvent]:
-            _refuse_repeated(case.customer.seen, stamp)
-            decision = Decision(case, stamp)
-            people.register_customer(decision, customer_id, command, looked)
-            return decision.events
-
-        try:
-            await self._clerk.change(stamp.tenant, load, judge)
-        except _Repeated as repeated:
-            return _done(repeated.seen, 0)
-        customer = await self._clerk.store.customer(stamp.tenant, customer_id, leader=True)
-        return _done(customer.seen.get(command.command_id), customer.sequence)
+        resolved = await self._cases.handles(reading, handles)
+        customer = await reading.load(folds.CUSTOMER, customer_of(origin, resolved))
+        return Loaded(customer=customer, handles=resolved)
 
 
 def normalised(kind: events.HandleKind, value: str) -> str:
@@ -143,26 +91,27 @@ def normalised(kind: events.HandleKind, value: str) -> str:
     return value.strip().lower() if kind == "email" else value.strip()
 
 
-def _memory(case: Case, command: Command) -> Memory:
-    """Return where a command's id is remembered: in its conversation, else with the agent who gave it."""
+def _memory(loaded: Loaded, command: Command) -> Memory:
+    """Return where a command's id is remembered: with what it is about, else with the agent who gave it."""
+    if isinstance(command, RegisterCustomer):
+        return loaded.customer.seen
     if isinstance(command, ConversationCommand):
-        return case.conversation.seen
-    return case.agent(_actor(command)).seen
+        return loaded.conversation.seen
+    return loaded.agent(_actor(command)).seen
+
+
+def _written(changed: Changed, command: Command) -> Seen:
+    """Return what a command wrote to the aggregate that remembers it."""
+    own = changed.events[0].aggregate
+    if isinstance(command, ConversationCommand):
+        own = aggregates.CONVERSATION.of(command.conversation)
+    seen: Seen = changed.standing[own].state.seen[command.command_id]
+    return seen
 
 
 def _actor(command: Command) -> events.AgentId:
     return events.AgentId(command.actor.partition(":")[2])
 
 
-def _refuse_repeated(memory: Memory, stamp: Stamp) -> None:
-    seen = recall(memory, stamp.cause, stamp.sha256)
-    if seen is not None:
-        raise _Repeated(seen)
-
-
-def _done(seen: Seen | None, sequence: int) -> Done:
-    """Return the reply; `sequence` is the position when nothing had to be changed."""
-    summaries = list(seen.events) if seen else []
-    return Done(
-        events=summaries, position=max((each.sequence for each in summaries), default=sequence)
-    )
+def _done(seen: Seen) -> Done:
+    return Done(events=list(seen.events), position=max(each.sequence for each in seen.events))

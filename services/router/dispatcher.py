@@ -12,14 +12,16 @@ from collections.abc import Sequence
 
 import structlog
 
-from services.router.clerk import Clerk
+from services.router.cases import Cases
+from services.router.domain import folds
 from services.router.domain.decide import decide_offer
-from services.router.domain.decision import Case, Stamp
+from services.router.domain.decision import Loaded
 from services.router.domain.offers import candidates, waits
-from services.router.lenient import is_unreadable
+from services.router.tolerant_codec import is_unreadable
 from shared import aggregates
 from shared import conversation as conversations
 from shared.conversation import NEW_CONVERSATION, Conversation
+from shared.deciding import Reading
 from shared.errors import TellonceError
 from shared.events import AnyEvent, ConversationId
 from shared.ids import scoped_id
@@ -35,8 +37,8 @@ Key = tuple[str, ConversationId]
 class Dispatcher:
     """Offers waiting conversations of all tenants, longest waiting first. `known`: those that are open."""
 
-    def __init__(self, clerk: Clerk, ledger: Ledger) -> None:
-        self._clerk = clerk
+    def __init__(self, cases: Cases, ledger: Ledger) -> None:
+        self._cases = cases
         self._ledger = ledger
         self.known: dict[Key, Conversation] = {}
         self._unreadable: set[Key] = set()
@@ -46,7 +48,7 @@ class Dispatcher:
     async def follow(self) -> None:
         """Keep the picture of open conversations; runs until cancelled. Raises: StreamDrift.
 
-        The ledger reads leniently (`LenientCodec`): a conversation with an event of a newer version is left to it.
+        The ledger reads tolerantly (`TolerantCodec`): a conversation with an event of a newer version is left to it.
         """
         async for batch in self._ledger.follow(self.position):
             self.see(batch)
@@ -96,30 +98,21 @@ class Dispatcher:
         return [key for _, key in sorted(found, key=lambda each: (each[0], each[1]))]
 
     async def _offer(self, tenant: str, conversation_id: ConversationId) -> None:
-        if tenant not in self._clerk.policies.tenants():
+        if tenant not in self._cases.policies.tenants():
             return
-        policy, now = self._clerk.policies.of(tenant), self._clerk.clock.now()
+        cases, policy = self._cases, self._cases.policies.of(tenant)
+        actor = f"rule:dispatch@{cases.policy_version(tenant)}"
 
-        async def load(leader: bool) -> Case:
-            it = await self._clerk.store.conversation(tenant, conversation_id, leader=leader)
-            asked = candidates(policy, it)
-            return await self._clerk.case(tenant, conversation_id, leader=leader, asked=asked)
+        async def load(reading: Reading) -> Loaded:
+            waiting = await reading.load(folds.CONVERSATION, conversation_id)
+            return await cases.load(reading, conversation_id, candidates(policy, waiting))
 
-        def judge(case: Case) -> list[AnyEvent]:
-            cause = scoped_id("dispatch", tenant, conversation_id, str(case.conversation.sequence))
-            stamp = Stamp(
-                tenant=tenant,
-                cause=cause,
-                sha256=None,
-                now=now,
-                occurred=now,
-                actor=f"rule:dispatch@{self._clerk.policy_version(tenant)}",
-                policy=policy,
-                policy_version=self._clerk.policy_version(tenant),
-            )
-            return decide_offer(case, stamp)
+        def decide(loaded: Loaded) -> list[AnyEvent]:
+            sequence = str(loaded.conversation.sequence)
+            cause = scoped_id("dispatch", tenant, conversation_id, sequence)
+            return decide_offer(loaded, cases.origin(tenant, cause, actor))
 
         try:
-            await self._clerk.change(tenant, load, judge, confirm=False)
+            await cases.change(tenant, load, decide, confirm=False)
         except TellonceError as error:
             log.warning("offer_postponed", conversation=conversation_id, code=error.code)

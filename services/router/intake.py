@@ -11,26 +11,21 @@ from typing import Protocol
 import structlog
 from msgspec.structs import replace
 
-from services.router.clerk import Clerk
-from services.router.domain.contacts import find_place, opened_by, opens, take_in
-from services.router.domain.decision import Case, Decision, Stamp
+from services.router.cases import Cases
+from services.router.domain import folds
+from services.router.domain.contacts import decide_contact, find_place, opened_by, opens
+from services.router.domain.decision import Decision, Loaded, Origin, ResolvedHandle
 from services.router.domain.handover import ensure_packets
-from services.router.domain.identify import (
-    Looked,
-    conversation_behind,
-    customer_behind,
-    identifies,
-    lookup_token,
-)
+from services.router.domain.identify import conversation_behind, customer_behind, identifies
 from shared import aggregates, events, subjects
 from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.customer import UNKNOWN_CUSTOMER, Customer
-from shared.errors import LedgerConflict, NotAnEvent
+from shared.deciding import Reading
+from shared.errors import NotAnEvent
 from shared.policy import Policy
 
 CONVERSATIONS_CONSIDERED = 8
 """Newest conversations of a customer that a contact may join."""
-RECORD_RETRIES = 20
 
 log = structlog.get_logger("router.intake")
 
@@ -46,8 +41,8 @@ class KnownIds(Protocol):
 class Intake:
     """Takes contact events in. `window`: how long the ledger remembers message ids."""
 
-    def __init__(self, clerk: Clerk, history: KnownIds, window: timedelta) -> None:
-        self._clerk = clerk
+    def __init__(self, cases: Cases, history: KnownIds, window: timedelta) -> None:
+        self._cases = cases
         self._history = history
         self._window = window
 
@@ -65,45 +60,42 @@ class Intake:
     # -- customers ------------------------------------------------------------------------------------
 
     async def _inbound(self, event: events.InboundEvent) -> None:
-        stamp = self._stamp(event)
-        looking = _Looking(self._clerk, stamp, event)
-        if await looking.seen_before() or await self._recorded_long_ago(event):
+        origin = self._origin(event)
+        resolving = _Resolving(self._cases, origin, event)
+        first = Reading(self._cases.deciding, event.tenant, leader=False)
+        await resolving.load(first)
+        if resolving.seen or await self._recorded_long_ago(event):
             log.info("contact_event_repeated", event_id=event.id)
             return
 
-        def judge(case: Case) -> list[events.AnyEvent]:
-            if looking.seen:
+        def decide(loaded: Loaded) -> list[events.AnyEvent]:
+            if resolving.seen:
                 return []
-            decision = Decision(case, stamp)
-            take_in(decision, event, looking.place, looking.looked)
-            ensure_packets(case.conversation.packet.id, decision.events)
+            decision = Decision(loaded, origin)
+            decide_contact(decision, event, resolving.place)
+            ensure_packets(loaded.conversation.packet.id, decision.events)
             return decision.events
 
-        await self._clerk.change(event.tenant, looking.load, judge)
+        await self._cases.change(event.tenant, resolving.load, decide)
 
     async def _recorded_long_ago(self, event: events.InboundEvent) -> bool:
         """Ask history about events that the streams may have forgotten: old ones, and all without a signed time."""
-        age = (
-            None
-            if event.open.provider_time is None
-            else self._clerk.clock.now() - event.open.provider_time
-        )
+        signed = event.open.provider_time
+        age = None if signed is None else self._cases.clock.now() - signed
         if age is not None and timedelta(0) <= age < self._window / 2:
             return False
-        position = await self._clerk.store.position()
+        return await self._ever_recorded(event)
+
+    async def _ever_recorded(self, event: events.ContactEvent) -> bool:
+        position = await self._cases.deciding.ledger.position()
         return await self._history.known(event.tenant, event.id, position)
 
-    def _stamp(self, event: events.ContactEvent) -> Stamp:
-        policy = self._clerk.policies.of(event.tenant)
-        return Stamp(
-            tenant=event.tenant,
-            cause=event.id,
-            sha256=None,
-            now=self._clerk.clock.now(),
-            occurred=event.occurred,
-            actor=event.actor,
-            policy=policy,
-            policy_version=self._clerk.policy_version(event.tenant),
+    def _origin(self, event: events.ContactEvent) -> Origin:
+        return self._cases.origin(
+            event.tenant,
+            event.id,
+            event.actor,
+            event.occurred,
             raw=event.raw,
             traceparent=event.traceparent,
         )
@@ -114,129 +106,100 @@ class Intake:
         """Record what became of a message to the customer, once."""
         if event.conversation is None:
             raise NotAnEvent(type=event.type)
-        conversation_id, stamp = event.conversation, self._stamp(event)
+        conversation_id, origin = event.conversation, self._origin(event)
 
-        async def load(leader: bool) -> Case:
-            return await self._clerk.case(event.tenant, conversation_id, leader=leader)
+        async def load(reading: Reading) -> Loaded:
+            return await self._cases.load(reading, conversation_id)
 
-        def judge(case: Case) -> list[events.AnyEvent]:
-            message = case.conversation.talk.outbound.get(event.open.message_id)
+        def decide(loaded: Loaded) -> list[events.AnyEvent]:
+            message = loaded.conversation.talk.outbound.get(event.open.message_id)
             if message is None or message.status != "requested":
                 return []
-            decision = Decision(case, stamp)
+            decision = Decision(loaded, origin)
             decision.repeat(event)
             return decision.events
 
-        await self._clerk.change(event.tenant, load, judge)
+        await self._cases.change(event.tenant, load, decide)
 
     async def _quarantine(self, event: events.PayloadQuarantined) -> None:
         """Record that a delivery could not be read, on its account, once."""
         aggregate = aggregates.account(event.open.channel, event.open.account)
-        position = await self._clerk.store.position()
-        if await self._history.known(event.tenant, event.id, position):
+        if await self._ever_recorded(event):
             return
-        mine = replace(event, aggregate=aggregate, recorded=self._clerk.clock.now())
-        for _ in range(RECORD_RETRIES):
-            journal = await self._clerk.store.journal(event.tenant, aggregate)
-            if event.id in journal.seen:
-                return
-            try:
-                await self._clerk.store.record(event.tenant, aggregate, journal.sequence, mine)
-            except LedgerConflict:
-                continue
+        mine = replace(event, aggregate=aggregate, recorded=self._cases.clock.now())
+
+        async def load(reading: Reading) -> folds.Journal:
+            return await reading.load(folds.ACCOUNT, aggregates.split(aggregate)[1])
+
+        def decide(journal: folds.Journal) -> list[events.AnyEvent]:
+            return [] if event.id in journal.seen else [mine]
+
+        changed = await self._cases.deciding.change(event.tenant, load, decide)
+        if changed.events:
             log.warning("payload_quarantined", code=event.open.code, account=event.open.account)
-            return
-        raise LedgerConflict(aggregate=aggregate)
 
 
-class _Looking:
-    """Finds what one contact event concerns: who it is, and where it belongs."""
+class _Resolving:
+    """Finds what one contact event concerns: who it is, and where it belongs.
 
-    def __init__(self, clerk: Clerk, stamp: Stamp, event: events.InboundEvent) -> None:
-        self._clerk = clerk
-        self._stamp = stamp
+    `seen`: a conversation at hand has the event already; `place`: see `find_place`. Both are of the last reading.
+    """
+
+    def __init__(self, cases: Cases, origin: Origin, event: events.InboundEvent) -> None:
+        self._cases = cases
+        self._origin = origin
         self._event = event
         self.seen = False
-        self.looked: list[Looked] = []
-        self.place = find_place(stamp.policy, event, None, [])
+        self.place = find_place(origin.policy, event, None, [])
 
-    async def seen_before(self) -> bool:
-        """Tell whether a conversation at hand has the event already."""
-        await self.load(False)
-        return self.seen
-
-    async def load(self, leader: bool) -> Case:
-        """Return the case for the place that the event belongs to, as things stand."""
-        tenant, store = self._stamp.tenant, self._clerk.store
-        self.looked = await self._look(leader)
-        customer = await self._customer(customer_behind(self._stamp.policy, self.looked), leader)
+    async def load(self, reading: Reading) -> Loaded:
+        """Return what belongs to the place of the event, as things stand."""
+        handles = await self._cases.handles(reading, handles_of(self._origin.policy, self._event))
+        customer = await _customer(reading, customer_behind(self._origin.policy, handles))
         known = [
-            await store.known_conversation(tenant, each.conversation, leader=leader)
+            await reading.load_named(folds.CONVERSATION, each.conversation)
             for each in reversed(customer.conversations[-CONVERSATIONS_CONSIDERED:])
         ]
-        referenced = await self._referenced(known, leader)
+        referenced = await self._referenced(reading, known, handles)
         if customer.id is None and referenced is not None:
             # Nothing else says who it is: whoever goes on with a matter is whose matter it was.
-            customer = await self._customer(referenced.customer, leader)
-        opened = await store.conversation(tenant, opened_by(self._stamp), leader=leader)
+            customer = await _customer(reading, referenced.customer)
+        opened = await reading.load(folds.CONVERSATION, opened_by(self._origin))
         everything = [*known, opened, *([referenced] if referenced else [])]
         self.seen = any(self._event.id in each.seen for each in everything)
-        self.place = find_place(self._stamp.policy, self._event, referenced, known)
-        if self.place.conversation is None:
-            return await self._case(NEW_CONVERSATION, customer, leader)
-        chosen = next(each for each in everything if each.id == self.place.conversation)
-        if chosen.customer != customer.id:
-            customer = await self._customer(chosen.customer, leader)
-        return await self._case(chosen, customer, leader)
-
-    async def _case(self, conversation: Conversation, customer: Customer, leader: bool) -> Case:
-        tenant = self._stamp.tenant
-        return Case(
-            conversation=conversation,
-            customer=customer,
-            agents=await self._clerk.agents_of(tenant, conversation, leader=leader),
-            identities={each.hash: each.identity for each in self.looked},
-        )
-
-    async def _look(self, leader: bool) -> list[Looked]:
-        key = self._clerk.lookup_key(self._stamp.tenant)
-        found = []
-        for handle in handles_of(self._stamp.policy, self._event):
-            token = lookup_token(key, handle)
-            identity = await self._clerk.store.identity(self._stamp.tenant, token, leader=leader)
-            found.append(Looked(handle, token, identity))
-        return found
-
-    async def _customer(self, customer_id: events.CustomerId | None, leader: bool) -> Customer:
-        if customer_id is None:
-            return UNKNOWN_CUSTOMER
-        tenant = self._stamp.tenant
-        return await self._clerk.store.known_customer(tenant, customer_id, leader=leader)
+        self.place = find_place(self._origin.policy, self._event, referenced, known)
+        chosen = NEW_CONVERSATION
+        if self.place.conversation is not None:
+            chosen = next(each for each in everything if each.id == self.place.conversation)
+            if chosen.customer != customer.id:
+                customer = await _customer(reading, chosen.customer)
+        agents = await self._cases.agents_of(reading, chosen)
+        return Loaded(chosen, customer, agents, handles)
 
     async def _referenced(
-        self,
-        known: list[Conversation],
-        leader: bool,
+        self, reading: Reading, known: list[Conversation], handles: list[ResolvedHandle]
     ) -> Conversation | None:
         """Return the conversation that has this contact already, or that a reply or reference names."""
         contact_id = self._event.open.contact_id
         holding = next((each for each in known if contact_id in each.contacts.by_id), None)
         if holding is not None and (not holding.resolved or not opens(self._event)):
             return holding
-        named = self._named()
+        named = _answered(self._event) or conversation_behind(handles)
         if named is None or not subjects.is_token(named):
             return None
-        tenant = self._stamp.tenant
-        found = await self._clerk.store.known_conversation(tenant, named, leader=leader)
+        found = await reading.load_named(folds.CONVERSATION, named)
         return found if found.id is not None else None
 
-    def _named(self) -> events.ConversationId | None:
-        if (
-            isinstance(self._event, events.MessageReceived)
-            and self._event.open.in_reply_to is not None
-        ):
-            return self._event.open.in_reply_to
-        return conversation_behind(self.looked)
+
+async def _customer(reading: Reading, customer_id: events.CustomerId | None) -> Customer:
+    if customer_id is None:
+        return UNKNOWN_CUSTOMER
+    return await reading.load_named(folds.CUSTOMER, customer_id)
+
+
+def _answered(event: events.InboundEvent) -> events.ConversationId | None:
+    """Return the conversation of the message that this one answers."""
+    return event.open.in_reply_to if isinstance(event, events.MessageReceived) else None
 
 
 def handles_of(policy: Policy, event: events.InboundEvent) -> list[events.Handle]:

@@ -2,57 +2,41 @@
 
 from __future__ import annotations
 
-from services.router.clerk import Clerk
+from services.router.cases import Cases
 from services.router.domain.decide import decide_timer
-from services.router.domain.decision import Case, Stamp
-from shared import aggregates
-from shared.codec import UNREADABLE
-from shared.errors import NotAnEvent
-from shared.events import AnyEvent, ConversationId
+from services.router.domain.decision import Loaded
+from shared import aggregates, events
+from shared.deciding import Reading
 from shared.serving import Arrived, Later
 from shared.timers import read_timer
 
-TIMER_ASKED_AGAIN_SECONDS = 10.0
-TIMER_ASKED_AT_MOST = 2
+ASKED_AGAIN_SECONDS = 10.0
+ASKED_AT_MOST = 2
 
 
 class FiredTimers:
     """Answers the router's timers. It never acknowledges: `shared.serving` does."""
 
-    def __init__(self, clerk: Clerk) -> None:
-        self._clerk = clerk
+    def __init__(self, cases: Cases) -> None:
+        self._cases = cases
 
     async def ask(self, arrived: Arrived) -> None:
         """One fired timer: is it still due? What it asks about may not be stored yet: it is asked once more.
 
-        Raises: NotAnEvent, TenantUnknown, Later, EventTypeUnknown, LedgerUnavailable.
+        Raises: NotAnEvent, TenantUnknown, TimerKindUnknown, Later, EventTypeUnknown, LedgerUnavailable.
         """
-        try:
-            timer = read_timer(arrived.body)
-        except UNREADABLE as error:
-            raise NotAnEvent() from error
-        clerk, now = self._clerk, self._clerk.clock.now()
-        policy = clerk.policies.of(timer.tenant)
-        stamp = Stamp(
-            tenant=timer.tenant,
-            cause=f"{timer.kind}:{timer.id}",
-            sha256=None,
-            now=now,
-            occurred=timer.due,
-            actor=f"rule:{timer.kind}@{clerk.policy_version(timer.tenant)}",
-            policy=policy,
-            policy_version=clerk.policy_version(timer.tenant),
-        )
-        conversation_id = ConversationId(aggregates.split(timer.aggregate)[1])
-        answered: list[AnyEvent] = []
+        timer, cases = read_timer(arrived.body), self._cases
+        version = cases.policy_version(timer.tenant)
+        actor = f"rule:{timer.kind}@{version}"
+        origin = cases.origin(timer.tenant, f"{timer.kind}:{timer.id}", actor, timer.due)
+        _, name = aggregates.split(timer.aggregate)
 
-        async def load(leader: bool) -> Case:
-            return await clerk.case(timer.tenant, conversation_id, leader=leader)
+        async def load(reading: Reading) -> Loaded:
+            return await cases.load(reading, events.ConversationId(name))
 
-        def judge(case: Case) -> list[AnyEvent]:
-            answered[:] = decide_timer(case, timer.kind, timer.id, stamp)
-            return answered
+        def decide(loaded: Loaded) -> list[events.AnyEvent]:
+            return decide_timer(loaded, timer.kind, timer.id, origin)
 
-        await clerk.change(timer.tenant, load, judge)
-        if not answered and arrived.attempt < TIMER_ASKED_AT_MOST:
-            raise Later(TIMER_ASKED_AGAIN_SECONDS, "timer_found_nothing")
+        changed = await cases.change(timer.tenant, load, decide)
+        if not changed.events and arrived.attempt < ASKED_AT_MOST:
+            raise Later(ASKED_AGAIN_SECONDS, "timer_found_nothing")

@@ -15,6 +15,12 @@ class EventTypeUnknown(TellonceError):
     retryable = True
 
 
+class TimerKindUnknown(TellonceError):
+    code = "timer.kind_unknown"
+    sentence = "the timer asks a question that this version does not know"
+    retryable = True
+
+
 class LedgerConflict(TellonceError):
     """The aggregate moved on: reload, decide again. Details: aggregate, expected, actual (None: unknown)."""
 

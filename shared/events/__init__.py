@@ -14,6 +14,7 @@ from shared.events.contact import ContactEvent
 from shared.events.conversation import *  # noqa: F403
 from shared.events.conversation import ConversationEvent
 from shared.events.envelope import *  # noqa: F403
+from shared.events.making import *  # noqa: F403
 from shared.events.matter import *  # noqa: F403
 from shared.events.matter import MatterEvent
 from shared.events.notification import *  # noqa: F403

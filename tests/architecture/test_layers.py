@@ -16,7 +16,7 @@ from tests.architecture.tree import PRODUCT, ROOT
 
 LINT_SECONDS = 60
 UPWARDS = {
-    "services/router/store.py": "services.router.dispatcher",
+    "services/router/cases.py": "services.router.dispatcher",
     "services/history/sql.py": "services.history.projector",
     "services/notify/telling.py": "services.notify.mailing",
     "services/ingest/domain/tally.py": "services.ingest.channels",

@@ -21,6 +21,7 @@ from deploy.embedded.stack import EmbeddedStack, Plan
 from services.ingest.domain.delivery import WebRequest
 from services.ingest.handlers.raw_store import RawStore
 from shared import aggregates, settings, subjects
+from shared.arming import NatsTimers
 from shared.bus import Bus
 from shared.bus.deliveries import Message
 from shared.codec import PlainCodec, decode
@@ -28,7 +29,7 @@ from shared.events import AnyEvent
 from shared.ledger import Recorded, Write
 from shared.ledger.jetstream import NatsLedger
 from shared.streams import LEDGER
-from shared.timers import NatsTimers
+from shared.timers import OFFER_EXPIRY, Timer
 from tests.bench.figures import Pace, timed
 from tests.bench.place import (
     Beside,
@@ -184,9 +185,9 @@ class Parts:
 
     async def arm(self) -> None:
         at = datetime.now(UTC) + timedelta(seconds=OFFER_SECONDS)
-        await self._timers.arm(
-            TENANT, aggregates.CONVERSATION.of(uuid4().hex), "offer_expiry", "x", at
-        )
+        aggregate = aggregates.CONVERSATION.of(uuid4().hex)
+        kind = OFFER_EXPIRY.name
+        await self._timers.arm(Timer(tenant=TENANT, aggregate=aggregate, kind=kind, id="x", due=at))
 
     async def open(self) -> None:
         await self._append(self._opening)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest_asyncio
 
 from deploy import bootstrap
 from deploy.embedded.nats import EmbeddedNats, EmbeddedNatsCluster
-from shared import policy, settings, streams
+from shared import policy, settings, streams, subjects
 from shared.bus import Bus, connect
 from shared.errors import JetStreamRefused, StreamDrift
 from shared.settings import Settings
@@ -213,6 +214,44 @@ async def test_a_missing_or_drifted_consumer_stops_services(fresh: tuple[Bus, Se
         await streams.assert_streams(bus, _wanted(chosen))
         if field == "max_ack_pending":
             await bus.api(f"CONSUMER.DELETE.CONTACTS.{name}")
+
+
+def _reading(*kinds: str, ack_pending: int = 100) -> streams.Consumer:
+    """The consumer of fired timers of a version that reads these kinds."""
+    filters = sorted(subjects.fired_kind(kind) for kind in kinds)
+    matching: dict[str, object] = (
+        {"filter_subject": filters[0]} if len(filters) == 1 else {"filter_subjects": filters}
+    )
+    (now, *_) = (each for each in streams.router_consumers() if each.stream == streams.TIMERS)
+    config = {key: value for key, value in now.config.items() if key not in streams.FILTERS}
+    return replace(now, config={**config, **matching, "max_ack_pending": ack_pending})
+
+
+async def test_a_new_kind_of_timer_stops_no_installed_stack(fresh: tuple[Bus, Settings]) -> None:
+    """The bootstrap job of the new version widens the consumer; the old version's services and job go on beside it."""
+    bus, chosen = fresh
+    (timers,) = (each for each in _wanted(chosen).streams if each["name"] == streams.TIMERS)
+    old, new = Wanted([timers], [_reading("a")]), Wanted([timers], [_reading("a", "b")])
+    await streams.ensure(bus, old)
+    with pytest.raises(StreamDrift):
+        await streams.assert_streams(bus, new)
+    for installed in (new, old):
+        await streams.ensure(bus, installed)
+        await streams.assert_streams(bus, old)
+        await streams.assert_streams(bus, new)
+    await streams.ensure(bus, Wanted([timers], [_reading("a", ack_pending=200)]))
+    await streams.assert_streams(bus, Wanted([timers], [_reading("a", "b", ack_pending=200)]))
+
+
+async def test_a_consumer_that_gives_something_else_is_drift(fresh: tuple[Bus, Settings]) -> None:
+    """It lacks what this version reads, and has what nobody of this line added: a human decides."""
+    bus, chosen = fresh
+    (timers,) = (each for each in _wanted(chosen).streams if each["name"] == streams.TIMERS)
+    await streams.ensure(bus, Wanted([timers], [_reading("a", "c")]))
+    for check in (streams.assert_streams, streams.ensure):
+        with pytest.raises(StreamDrift) as drift:
+            await check(bus, Wanted([timers], [_reading("a", "b")]))
+        assert drift.value.details["field"] == "filter_subjects"
 
 
 async def test_the_duplicate_window_is_the_operators(fresh: tuple[Bus, Settings]) -> None:

@@ -9,16 +9,21 @@ import pytest
 
 from deploy.embedded.nats import EmbeddedNats
 from shared import subjects
+from shared.arming import MemoryTimers, NatsTimers
 from shared.bus import Bus
 from shared.bus.deliveries import Delivery
 from shared.streams import TIMERS
-from shared.timers import MemoryTimers, NatsTimers, Timer, read_timer
+from shared.timers import OFFER_EXPIRY, Timer, read_timer
 from tests.support.ledger import TENANT, ServerPlace, new_aggregate
 from tests.support.waiting import WITHIN_SECONDS, eventually
 
-KIND = "offer_expiry"
+KIND = OFFER_EXPIRY.name
 CONSUMER = "router-fired"
 BATCH = 8
+
+
+def a_timer(aggregate: str, asked: str, due: datetime, kind: str = KIND) -> Timer:
+    return Timer(tenant=TENANT, aggregate=aggregate, kind=kind, id=asked, due=due)
 
 
 async def _fired(bus: Bus, aggregate: str, count: int = 1) -> list[Delivery]:
@@ -39,11 +44,9 @@ async def test_a_timer_fires_at_its_time_with_what_was_armed(server_place: Serve
     bus = await server_place.bus()
     aggregate = new_aggregate()
     due = datetime.now(UTC) + timedelta(seconds=0.4)
-    await NatsTimers(bus).arm(TENANT, aggregate, KIND, "e1", due)
+    await NatsTimers(bus).arm(a_timer(aggregate, "e1", due))
     (delivery,) = await _fired(bus, aggregate)
-    assert read_timer(delivery.body) == Timer(
-        tenant=TENANT, aggregate=aggregate, kind=KIND, id="e1", due=due
-    )
+    assert read_timer(delivery.body) == a_timer(aggregate, "e1", due)
     assert delivery.stored >= due
     assert delivery.subject == subjects.fired(TENANT, aggregate, KIND, "e1")
 
@@ -53,7 +56,7 @@ async def test_a_time_that_has_passed_fires_at_once(server_place: ServerPlace) -
     bus = await server_place.bus()
     aggregate = new_aggregate()
     past = datetime.now(UTC) - timedelta(days=2)
-    await NatsTimers(bus).arm(TENANT, aggregate, KIND, "e1", past)
+    await NatsTimers(bus).arm(a_timer(aggregate, "e1", past))
     (delivery,) = await _fired(bus, aggregate)
     assert read_timer(delivery.body).due == past
 
@@ -64,11 +67,11 @@ async def test_arming_the_same_timer_again_fires_once(server_place: ServerPlace)
     timers = NatsTimers(bus)
     aggregate = new_aggregate()
     due = datetime.now(UTC) + timedelta(seconds=1.0)
-    await timers.arm(TENANT, aggregate, KIND, "e1", due)
-    await timers.arm(TENANT, aggregate, KIND, "e1", due)
+    await timers.arm(a_timer(aggregate, "e1", due))
+    await timers.arm(a_timer(aggregate, "e1", due))
     await server_place.pass_window()
-    await timers.arm(TENANT, aggregate, KIND, "e1", due)
-    await timers.arm(TENANT, aggregate, KIND, "e2", due + timedelta(seconds=0.1))
+    await timers.arm(a_timer(aggregate, "e1", due))
+    await timers.arm(a_timer(aggregate, "e2", due + timedelta(seconds=0.1)))
     fired = await _fired(bus, aggregate, 2)
     assert [read_timer(delivery.body).id for delivery in fired] == ["e1", "e2"]
 
@@ -82,11 +85,11 @@ async def test_arming_again_at_once_stores_nothing(server_place: ServerPlace) ->
     async def stored() -> int:
         return int((await bus.api(f"STREAM.INFO.{TIMERS}"))["state"]["last_seq"])
 
-    await NatsTimers(bus).arm(TENANT, aggregate, KIND, "e1", due)
+    await NatsTimers(bus).arm(a_timer(aggregate, "e1", due))
     first = await stored()
-    await NatsTimers(bus).arm(TENANT, aggregate, KIND, "e1", due)
+    await NatsTimers(bus).arm(a_timer(aggregate, "e1", due))
     assert await stored() == first
-    await NatsTimers(bus).arm(TENANT, aggregate, KIND, "e1", due + timedelta(hours=1))
+    await NatsTimers(bus).arm(a_timer(aggregate, "e1", due + timedelta(hours=1)))
     assert await stored() == first + 1
 
 
@@ -96,7 +99,7 @@ async def test_another_deadline_replaces_nothing(server_place: ServerPlace) -> N
     aggregate = new_aggregate()
     now = datetime.now(UTC)
     for number in range(3):
-        await NatsTimers(bus).arm(TENANT, aggregate, KIND, f"e{number}", now)
+        await NatsTimers(bus).arm(a_timer(aggregate, f"e{number}", now))
     fired = await _fired(bus, aggregate, 3)
     assert {read_timer(delivery.body).id for delivery in fired} == {"e0", "e1", "e2"}
 
@@ -108,7 +111,7 @@ async def test_a_timer_survives_a_killed_server(
     bus = await one_place.bus()
     aggregate = new_aggregate()
     due = datetime.now(UTC) + timedelta(seconds=0.3)
-    await NatsTimers(bus).arm(TENANT, aggregate, KIND, "e1", due)
+    await NatsTimers(bus).arm(a_timer(aggregate, "e1", due))
     await one_node.kill()
 
     async def due_while_down() -> bool:
@@ -126,9 +129,7 @@ async def test_a_timer_survives_a_lost_leader(three_place: ServerPlace) -> None:
     """The leader restarts while it runs down: it fires."""
     bus = await three_place.bus()
     aggregate = new_aggregate()
-    await NatsTimers(bus).arm(
-        TENANT, aggregate, KIND, "e1", datetime.now(UTC) + timedelta(seconds=0.5)
-    )
+    await NatsTimers(bus).arm(a_timer(aggregate, "e1", datetime.now(UTC) + timedelta(seconds=0.5)))
     await three_place.restart()
     (delivery,) = await _fired(bus, aggregate)
     await three_place.close()
@@ -140,7 +141,7 @@ async def test_a_time_without_a_zone_is_refused(server_place: ServerPlace) -> No
     naive = datetime(2026, 11, 2)  # noqa: DTZ001  the mistake under test
     for timers in (MemoryTimers(), NatsTimers(await server_place.bus())):
         with pytest.raises(ValueError, match="needs a zone"):
-            await timers.arm(TENANT, new_aggregate(), KIND, "e1", naive)
+            await timers.arm(a_timer(new_aggregate(), "e1", naive))
 
 
 async def test_a_kind_is_one_subject_token(server_place: ServerPlace) -> None:
@@ -149,7 +150,7 @@ async def test_a_kind_is_one_subject_token(server_place: ServerPlace) -> None:
     for timers in (MemoryTimers(), NatsTimers(await server_place.bus())):
         for kind, event_id in (("a.b", "e1"), ("*", "e1"), (KIND, ">")):
             with pytest.raises(ValueError, match="not a subject token"):
-                await timers.arm(TENANT, new_aggregate(), kind, event_id, now)
+                await timers.arm(a_timer(new_aggregate(), event_id, now, kind))
 
 
 async def test_the_twin_fires_what_is_due_once() -> None:
@@ -157,7 +158,7 @@ async def test_the_twin_fires_what_is_due_once() -> None:
     timers = MemoryTimers()
     now = datetime(2026, 11, 2, tzinfo=UTC)
     for number in (2, 1, 1, 9):
-        await timers.arm(TENANT, "conv-a", KIND, f"e{number}", now + timedelta(seconds=number))
+        await timers.arm(a_timer("conv-a", f"e{number}", now + timedelta(seconds=number)))
     assert [timer.id for timer in timers.due(now + timedelta(seconds=2))] == ["e1", "e2"]
     assert timers.due(now + timedelta(seconds=2)) == []
     assert [timer.id for timer in timers.armed] == ["e9"]

@@ -20,7 +20,7 @@ from services.notify.domain.commands import (
     TellRequest,
 )
 from services.notify.domain.decisions import decide, notification_id
-from services.notify.domain.state import Notifications, evolve, fold
+from services.notify.domain.state import Notifications, evolve
 from shared import policy
 from shared.errors import CommandForbidden, CommandIdReused, NotificationUnknown
 from shared.events import (
@@ -108,7 +108,9 @@ def given(*commands: AnyCommand) -> Notifications:
 
 
 def after(state: Notifications, events: list[Any]) -> Notifications:
-    return fold(enumerate(events, state.sequence + 1), state)
+    for sequence, event in enumerate(events, state.sequence + 1):
+        state = evolve(state, sequence, event)
+    return state
 
 
 def then(state: Notifications, command: AnyCommand, *expected: type[Any]) -> list[Any]:
@@ -302,15 +304,3 @@ def test_a_message_is_intended_once_and_never_escalates() -> None:
     assert (event.open.message_id, event.open.escalates) == ("m1", None)
     then(given(intend("e1")), intend("e2"))
     then(given(intend("e1")), escalate(event.open.notification_id))
-
-
-def test_folding_one_by_one_equals_folding_all() -> None:
-    """The state does not depend on how its events were read."""
-    commands = (tell_queue("e1"), sent(REQUEST), escalate(REQUEST), tell_owner("e2"), intend("e3"))
-    state, events = Notifications(), []
-    for command in commands:
-        decided = decide(state, command)
-        events += decided
-        for event in decided:
-            state = evolve(state, state.sequence + 1, event)
-    assert fold(enumerate(events, 1)) == state

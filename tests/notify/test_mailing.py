@@ -9,6 +9,8 @@ from services.notify.domain.outcomes import OutcomeEvent
 from services.notify.mailing import ATTEMPTS_MAX, Mailing
 from services.notify.store import NotificationStore
 from shared import aggregates, policy
+from shared.arming import MemoryTimers
+from shared.deciding import Deciding
 from shared.events import MessageOutcomeOpen, MessageRequested
 from shared.ledger.twin import MemoryLedger
 from shared.serving import Later
@@ -45,7 +47,8 @@ class World:
         """A newly started process."""
         fuse = fuse or Fuse()
         self.server.fuse = self.reports.fuse = fuse
-        store = NotificationStore(FusedLedger(self.ledger, fuse), cached=16, retries=3)
+        ledger = FusedLedger(self.ledger, fuse)
+        store = NotificationStore(Deciding(ledger, MemoryTimers(), cached=16, retries=3))
         return Mailing(store, self.server, self.reports, POLICIES, FixedClock())
 
     def outcome(self) -> OutcomeEvent:

@@ -10,12 +10,13 @@ from services.notify.channels.screen import Screens
 from services.notify.store import NotificationStore
 from services.notify.telling import Telling
 from shared import aggregates, policy
+from shared.arming import MemoryTimers
+from shared.deciding import Deciding
 from shared.events import AnyEvent, NotificationAcknowledged, NotificationRequested
 from shared.ledger import Write
 from shared.ledger.twin import MemoryLedger
 from shared.policy import Policies
 from shared.settings import Settings
-from shared.timers import MemoryTimers
 from tests.notify.samples import (
     CONVERSATION,
     TENANT,
@@ -48,9 +49,9 @@ class World:
         self.last = 0
 
     def telling(self) -> Telling:
-        store = NotificationStore(self.ledger, cached=16, retries=3)
+        deciding = Deciding(self.ledger, MemoryTimers(), cached=16, retries=3)
         screens = cast("Screens", self.screens)
-        return Telling(store, screens, MemoryTimers(), POLICIES, FixedClock())
+        return Telling(NotificationStore(deciding), screens, POLICIES, FixedClock())
 
     async def happens(self, *events: AnyEvent) -> None:
         """Each is stored, and told before the next is stored."""

@@ -9,15 +9,16 @@ import pytest
 from services.notify.channels.screen import Screens
 from services.notify.domain.commands import Acknowledge
 from services.notify.store import NotificationStore
-from services.notify.telling import ASK_AGAIN_SECONDS, TIMER_KIND, Telling
+from services.notify.telling import ASK_AGAIN_SECONDS, Telling
 from shared import aggregates, policy
+from shared.deciding import Deciding
 from shared.errors import CommandForbidden, EventTypeUnknown
 from shared.events import AgentId, AnyEvent, NotificationId
 from shared.ledger import Recorded, Write
 from shared.ledger.twin import MemoryLedger
 from shared.serving import Later
 from shared.settings import Settings
-from shared.timers import Timer
+from shared.timers import NOTIFICATION_ESCALATION, Timer
 from tests.notify.samples import (
     CONVERSATION,
     NOW,
@@ -45,8 +46,9 @@ class World:
         """A newly started process."""
         fuse = fuse or Fuse()
         self.screens.fuse = self.timers.fuse = fuse
-        store = NotificationStore(FusedLedger(self.ledger, fuse), cached=16, retries=3)
-        return Telling(store, cast("Screens", self.screens), self.timers, POLICIES, FixedClock())
+        ledger = FusedLedger(self.ledger, fuse)
+        store = NotificationStore(Deciding(ledger, self.timers, cached=16, retries=3))
+        return Telling(store, cast("Screens", self.screens), POLICIES, FixedClock())
 
     async def happens(self, *events: AnyEvent) -> None:
         """The router has written these events; nobody has told anybody yet."""
@@ -68,7 +70,7 @@ def timer(known_as: str) -> Timer:
     return Timer(
         tenant=TENANT,
         aggregate=aggregates.NOTIFICATION.of(CONVERSATION),
-        kind=TIMER_KIND,
+        kind=NOTIFICATION_ESCALATION.name,
         id=known_as,
         due=NOW,
     )

@@ -10,9 +10,10 @@ from services.notify.channels.email import Mail
 from services.notify.channels.screen import ScreenMessage
 from services.notify.channels.smtp import MailRefused, Transaction
 from services.notify.domain.outcomes import OutcomeEvent
+from shared.arming import MemoryTimers
 from shared.ledger import Appended, Guard, Recorded, Write
 from shared.ledger.twin import MemoryLedger
-from shared.timers import MemoryTimers
+from shared.timers import Timer
 from tests.notify.samples import NOW
 
 
@@ -128,9 +129,7 @@ class FusedTimers(MemoryTimers):
         super().__init__()
         self.fuse = Fuse()
 
-    async def arm(
-        self, tenant: str, aggregate: str, kind: str, event_id: str, at: datetime
-    ) -> None:
+    async def arm(self, timer: Timer) -> None:
         self.fuse.step("before arm")
-        await super().arm(tenant, aggregate, kind, event_id, at)
+        await super().arm(timer)
         self.fuse.step("after arm")

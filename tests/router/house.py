@@ -17,7 +17,7 @@ from deploy import bootstrap
 from deploy.embedded.nats import EmbeddedNats
 from deploy.embedded.probes import service_answers
 from deploy.embedded.process import Child, Program
-from services.router.lenient import LenientCodec
+from services.router.tolerant_codec import TolerantCodec
 from shared import settings, subjects
 from shared.bus import Bus, connect
 from shared.bus.deliveries import Message, Subscription
@@ -54,7 +54,7 @@ class House:
         }
         await bootstrap.bootstrap(settings.load(self.environment))
         self.bus: Bus = await connect(self.nats.url, "test")
-        self.ledger = NatsLedger(self.bus, LenientCodec())
+        self.ledger = NatsLedger(self.bus, TolerantCodec())
         self._following = asyncio.create_task(self._follow())
         await self.history_answers()
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from services.router.domain.contacts import find_place, queue_for
+from services.router.domain.decision import ResolvedHandle
 from services.router.domain.identify import (
-    Looked,
     conversation_behind,
     customer_behind,
     identifies,
@@ -30,12 +30,12 @@ from tests.router.world import World
 REFERENCE = Handle(kind="reference", value="CA1")
 
 
-def held(handle: Handle, customer: str | None, conversation: str | None = None) -> Looked:
+def held(handle: Handle, customer: str | None, conversation: str | None = None) -> ResolvedHandle:
     identity = Identity(
         customer=CustomerId(customer) if customer else None,
         conversation=ConversationId(conversation) if conversation else None,
     )
-    return Looked(handle, "hash", identity)
+    return ResolvedHandle(handle, "hash", identity)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_handle_proved_in_this_delivery_speaks_first() -> None:
     assert customer_behind(policy, [first, proved]) == "ola"
     assert customer_behind(policy, [held(phone(HOTLINE), "shop"), second]) == "ola"
     assert customer_behind(policy, [held(REFERENCE, "anna")]) is None
-    assert customer_behind(policy, [Looked(phone(), "hash", UNCLAIMED)]) is None
+    assert customer_behind(policy, [ResolvedHandle(phone(), "hash", UNCLAIMED)]) is None
 
 
 def test_a_reference_leads_to_a_conversation_and_other_handles_do_not() -> None:

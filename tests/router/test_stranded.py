@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from shared import policy
 from shared.errors import LedgerUnavailable
@@ -282,9 +283,10 @@ async def test_another_routers_earlier_timer_ends_the_offer_all_the_same(world: 
     await world.on_duty("piotr")
     await world.happens(call("started"))
     await world.offers()
-    it, offer = await world.conversation(), await world.offer()
+    offer = await world.offer()
     early = offer.expires - timedelta(milliseconds=100)
-    await world.timers.arm(TENANT, f"conv-{it.id}", "offer_expiry", offer.offer_id, early)
+    armed = next(timer for timer in world.timers.armed if timer.id == offer.offer_id)
+    await world.timers.arm(replace(armed, due=early))
     assert await world.passes(29.95) == []
     assert await world.passes(10) == ["contact.offer_expired", "agent.released"]
 

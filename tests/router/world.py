@@ -14,23 +14,25 @@ import pytest
 from msgspec.structs import replace
 from typing_extensions import override
 
-from services.router.clerk import Clerk
+from services.router.cases import Cases
 from services.router.commands import Commands
 from services.router.dispatcher import Dispatcher
+from services.router.domain import folds
 from services.router.domain.agent import Agent
 from services.router.intake import Intake
-from services.router.lenient import LenientCodec, is_unreadable
-from services.router.store import Store
 from services.router.timers import FiredTimers
+from services.router.tolerant_codec import TolerantCodec, is_unreadable
 from shared import aggregates
+from shared.aggregates import Folded, S
+from shared.arming import MemoryTimers
 from shared.clock import Clock
 from shared.codec import Codec, PlainCodec, encode
 from shared.commands import Done
 from shared.conversation import Conversation, Offer, OpenTransfer
 from shared.customer import Customer
+from shared.deciding import Deciding
 from shared.errors import TellonceError
 from shared.events import (
-    AgentId,
     AnyEvent,
     CommandNoted,
     ConversationId,
@@ -42,7 +44,7 @@ from shared.ledger import Recorded, Write
 from shared.ledger.twin import MemoryLedger
 from shared.policy import Policies, Policy
 from shared.serving import Arrived, Later
-from shared.timers import MemoryTimers, Timer
+from shared.timers import Timer
 from tests.router.samples import NOON, TENANT, a_policy
 
 SECRETS = {"LOOKUP_KEY": "a key of these tests"}
@@ -73,7 +75,7 @@ class OpenCodec(PlainCodec):
 
     @override
     async def unseal(self, bodies: Sequence[bytes]) -> list[AnyEvent]:
-        reader = LenientCodec() if self.lenient else PlainCodec()
+        reader = TolerantCodec() if self.lenient else PlainCodec()
         return await reader.unseal(bodies)
 
 
@@ -127,14 +129,15 @@ class World:
 
     def restart(self) -> None:
         """Forget everything that is not in the ledger, as a new process does."""
-        store = Store(self.ledger, cached=1_000, retries=20)
-        clerk = Clerk(store, self.timers, Policies(self.policy), SECRETS, self.clock)
-        intake = Intake(clerk, self.history, timedelta(seconds=120))
-        self.clerk = clerk
-        self.commands = Commands(clerk)
-        self.intake = intake
-        self.fired_timers = FiredTimers(clerk)
-        self.dispatcher = Dispatcher(clerk, self.ledger)
+        self.cases = self._new_cases()
+        self.commands = Commands(self.cases)
+        self.intake = Intake(self.cases, self.history, timedelta(seconds=120))
+        self.fired_timers = FiredTimers(self.cases)
+        self.dispatcher = Dispatcher(self.cases, self.ledger)
+
+    def _new_cases(self) -> Cases:
+        deciding = Deciding(self.ledger, self.timers, cached=1_000, retries=20)
+        return Cases(deciding, Policies(self.policy), SECRETS, self.clock)
 
     # -- what happens ---------------------------------------------------------------------------------
 
@@ -170,9 +173,7 @@ class World:
             self.restart()
 
     def _restart_commands(self) -> None:
-        store = Store(self.ledger, cached=1_000, retries=20)
-        clerk = Clerk(store, self.timers, Policies(self.policy), SECRETS, self.clock)
-        self.commands = Commands(clerk)
+        self.commands = Commands(self._new_cases())
 
     async def refused(self, actor: str, verb: str, **fields: Any) -> str:
         """An agent gives a command that is refused; return the code. Nothing may have been written."""
@@ -281,10 +282,7 @@ class World:
             for each in await self.recorded()
             if each.aggregate.startswith("conv-")
         )
-        store = self.clerk.store
-        return [
-            await store.conversation(TENANT, ConversationId(name), leader=True) for name in names
-        ]
+        return [await self.load(folds.CONVERSATION, name) for name in names]
 
     async def conversation(self) -> Conversation:
         """Return the only conversation."""
@@ -294,11 +292,14 @@ class World:
     async def customer(self) -> Customer:
         it = await self.conversation()
         assert it.customer is not None
-        return await self.clerk.store.customer(TENANT, it.customer)
+        return await self.load(folds.CUSTOMER, it.customer)
 
     async def agent(self, name: str) -> Agent:
-        found = await self.clerk.store.agents(TENANT, [AgentId(name)], leader=True)
-        return found[AgentId(name)]
+        return await self.load(folds.AGENT, name)
+
+    async def load(self, folded: Folded[S], name: str) -> S:
+        """Return an aggregate as the leader has it."""
+        return await self.cases.deciding.load(TENANT, folded, name, leader=True)
 
     # -- shortcuts ----------------------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -81,15 +80,6 @@ def evolve(state: Notifications, sequence: int, event: events.AnyEvent) -> Notif
             return _marked(changed, event.open.notification_id, escalated_to=event.open.to)
         case _:
             return changed
-
-
-def fold(
-    history: Iterable[tuple[int, events.AnyEvent]], start: Notifications = NONE_YET
-) -> Notifications:
-    """Return the notifications after (sequence, event) pairs in ledger order."""
-    for sequence, event in history:
-        start = evolve(start, sequence, event)
-    return start
 
 
 def _requested(event: events.NotificationRequested) -> Notification:

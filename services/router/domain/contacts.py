@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from services.router.domain.decision import Decision, Stamp
+from services.router.domain.decision import Decision, Origin
 from services.router.domain.facts import facts_in, same_value, state_fact
 from services.router.domain.handover import attach_packet
-from services.router.domain.identify import Looked, claim, identifies
+from services.router.domain.identify import claim, identifies
 from services.router.domain.lost_calls import note_lost_call
 from services.router.domain.offers import release
 from shared import aggregates, events
@@ -94,9 +94,7 @@ def _holds(conversation: Conversation, named: list[tuple[str, str]]) -> bool:
 # -- taking it in -----------------------------------------------------------------------------------
 
 
-def take_in(
-    decision: Decision, event: events.InboundEvent, place: Place, looked: Sequence[Looked]
-) -> None:
+def decide_contact(decision: Decision, event: events.InboundEvent, place: Place) -> None:
     """Decide everything that one contact event of a customer means.
 
     The decision's conversation is the one of `place`, or the empty one; its customer may be unknown.
@@ -106,9 +104,9 @@ def take_in(
     new_contact = event.open.contact_id not in before.contacts.by_id
     asks = before.id is None or not event.open.automatic
     if place.conversation is None:
-        _open(decision, event, place.rule, looked)
+        _open(decision, event, place.rule)
     elif new_contact:
-        _join(decision, event, place.rule, looked)
+        _join(decision, event, place.rule)
     decision.repeat(event)
     if new_contact and before.id is not None and asks:
         _switch(decision, event, before)
@@ -120,19 +118,17 @@ def take_in(
         _queue(decision, event, new_contact=new_contact)
 
 
-def opened_by(stamp: Stamp) -> events.ConversationId:
+def opened_by(origin: Origin) -> events.ConversationId:
     """Return the id of the conversation that a contact event opens, if it opens one."""
-    return events.ConversationId(stamp.id("conversation"))
+    return events.ConversationId(origin.id("conversation"))
 
 
-def _open(
-    decision: Decision, event: events.InboundEvent, rule: str, looked: Sequence[Looked]
-) -> None:
-    conversation_id = opened_by(decision.stamp)
-    customer = decision.customer.id or events.CustomerId(decision.stamp.id("customer"))
+def _open(decision: Decision, event: events.InboundEvent, rule: str) -> None:
+    conversation_id = opened_by(decision.origin)
+    customer = decision.customer.id or events.CustomerId(decision.origin.id("customer"))
     fresh = decision.customer.id is None
     if fresh:
-        _create_customer(decision, event, customer, looked)
+        _create_customer(decision, event, customer)
     decision.conversation = NEW_CONVERSATION
     decision.emit(
         events.ConversationOpened,
@@ -142,23 +138,24 @@ def _open(
             channel=event.open.channel,
             account=event.open.account,
             rule=rule,
-            policy_version=decision.stamp.policy_version,
+            policy_version=decision.origin.policy_version,
         ),
         conversation=conversation_id,
         customer=customer,
     )
     _attach(decision, event, opened=True)
-    _claim_all(decision, looked, customer, conversation_id, fresh=fresh)
+    _claim_all(decision, customer, conversation_id, fresh=fresh)
 
 
 def _create_customer(
     decision: Decision,
     event: events.InboundEvent,
     customer: events.CustomerId,
-    looked: Sequence[Looked],
 ) -> None:
     personal = event.personal
-    handles = [each.handle for each in looked if identifies(decision.policy, each.handle)]
+    handles = [
+        each.handle for each in decision.loaded.handles if identifies(decision.policy, each.handle)
+    ]
     decision.emit(
         events.CustomerCreated,
         aggregates.CUSTOMER.of(customer),
@@ -171,9 +168,7 @@ def _create_customer(
     )
 
 
-def _join(
-    decision: Decision, event: events.InboundEvent, rule: str, looked: Sequence[Looked]
-) -> None:
+def _join(decision: Decision, event: events.InboundEvent, rule: str) -> None:
     decision.on_conversation(
         events.ConversationJoined,
         events.ConversationJoinedOpen(
@@ -181,14 +176,14 @@ def _join(
             channel=event.open.channel,
             account=event.open.account,
             rule=rule,
-            policy_version=decision.stamp.policy_version,
+            policy_version=decision.origin.policy_version,
             to_owner=None if event.open.automatic else _owner_on_duty(decision),
         ),
     )
     _attach(decision, event, opened=False)
     it = decision.conversation
     if it.customer is not None:
-        _claim_all(decision, looked, it.customer, it.id, fresh=False)
+        _claim_all(decision, it.customer, it.id, fresh=False)
 
 
 def _attach(decision: Decision, event: events.InboundEvent, *, opened: bool) -> None:
@@ -207,14 +202,13 @@ def _attach(decision: Decision, event: events.InboundEvent, *, opened: bool) -> 
 
 def _claim_all(
     decision: Decision,
-    looked: Sequence[Looked],
     customer: events.CustomerId,
     conversation: events.ConversationId | None,
     *,
     fresh: bool,
 ) -> None:
     """References lead to this conversation from now on; the handles of a new customer lead to her."""
-    for each in looked:
+    for each in decision.loaded.handles:
         if each.handle.kind == "reference":
             claim(decision, each, customer, conversation)
         elif fresh and each.identity.customer is None and identifies(decision.policy, each.handle):
@@ -300,7 +294,7 @@ def _queue(decision: Decision, event: events.InboundEvent, *, new_contact: bool)
             contact_id=event.open.contact_id,
             queue=queue,
             rule=rule,
-            policy_version=decision.stamp.policy_version,
+            policy_version=decision.origin.policy_version,
         ),
     )
     if owner is not None and not (it.ownership.offer and it.ownership.offer.agent == owner):

@@ -5,47 +5,35 @@ Every event is folded in at once, so that the next rule sees what the last one d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from msgspec.structs import replace
 
-from services.router.domain import agent as agents
-from services.router.domain import identity as identities
+from services.router.domain import folds
 from services.router.domain.agent import ABSENT, Agent
-from services.router.domain.identity import UNCLAIMED, Identity
+from services.router.domain.identity import Identity
 from shared import aggregates, events
-from shared import conversation as conversations
-from shared import customer as customers
 from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.customer import UNKNOWN_CUSTOMER, Customer
-from shared.events.envelope import DATA_SCHEMA
 from shared.ids import decision_event_id, scoped_id
 from shared.policy import Policy
 
-SOURCE = "tellonce/router"
+SERVICE = "router"
 E = TypeVar("E", bound=events.AnyEvent)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stamp:
+class Origin(events.Origin, frozen=True, kw_only=True):
     """What a decision takes from outside: who asks, when, and which policy is in force.
 
-    `cause`: id of the command, contact event or timer; `sha256`: of the command's body, else `None`;
-    `occurred`: when the command came, the provider's time, or when the timer was due.
+    `cause`: id of the command, contact event or timer; `cause_sha256`: of the command's body, else `None`;
+    `occurred`: when the command came, the provider's time, or when the timer was due; `recorded`: now.
     """
 
-    tenant: str
     cause: str
-    sha256: str | None
-    now: datetime
-    occurred: datetime
-    actor: str
     policy: Policy
     policy_version: str
-    raw: str | None = None
-    traceparent: str | None = None
 
     def id(self, *scope: str) -> str:
         """Return an id that this cause gives to the thing named by `scope`, always the same one."""
@@ -53,47 +41,57 @@ class Stamp:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """Everything a decision may look at, as it was loaded. Absent aggregates fold to their empty state."""
+class ResolvedHandle:
+    """A handle, its keyed hash, and who holds it."""
+
+    handle: events.Handle
+    hash: str
+    identity: Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Everything a decision may look at. Absent aggregates fold to their empty state.
+
+    `handles`: those of the contact or the customer that it is about.
+    """
 
     conversation: Conversation = NEW_CONVERSATION
     customer: Customer = UNKNOWN_CUSTOMER
     agents: dict[events.AgentId, Agent] = field(default_factory=dict)
-    identities: dict[str, Identity] = field(default_factory=dict)
+    handles: Sequence[ResolvedHandle] = ()
 
     def agent(self, agent_id: events.AgentId) -> Agent:
         return self.agents.get(agent_id, ABSENT)
-
-    def identity(self, keyed_hash: str) -> Identity:
-        return self.identities.get(keyed_hash, UNCLAIMED)
 
 
 class Decision:
     """Collects events in order; `conversation`, `customer` and `agent()` show the state they lead to."""
 
-    def __init__(self, case: Case, stamp: Stamp) -> None:
-        self.stamp = stamp
-        self.stored = case
-        self.conversation = case.conversation
-        self.customer = case.customer
+    def __init__(self, loaded: Loaded, origin: Origin) -> None:
+        self.origin = origin
+        self.loaded = loaded
+        self.conversation = loaded.conversation
+        self.customer = loaded.customer
         self.events: list[events.AnyEvent] = []
-        self._agents = dict(case.agents)
-        self._identities = dict(case.identities)
+        self._agents = dict(loaded.agents)
         self._counts: dict[str, int] = {}
 
     @property
     def policy(self) -> Policy:
-        return self.stamp.policy
+        return self.origin.policy
+
+    @property
+    def by(self) -> events.AgentId:
+        """The agent who gives the command; only where an agent does."""
+        return events.AgentId(self.origin.actor.partition(":")[2])
 
     def agent(self, agent_id: events.AgentId) -> Agent:
         return self._agents.get(agent_id, ABSENT)
 
-    def identity(self, keyed_hash: str) -> Identity:
-        return self._identities.get(keyed_hash, UNCLAIMED)
-
     def new_id(self, *scope: str) -> str:
         """Return an id for something in this conversation; a command id used for two of them gives two ids."""
-        return self.stamp.id(self.conversation.id or "", *scope)
+        return self.origin.id(self.conversation.id or "", *scope)
 
     def written_to(self, aggregate: str) -> int:
         """Return how many events this decision has for an aggregate so far."""
@@ -101,16 +99,13 @@ class Decision:
 
     def on_conversation(
         self, kind: type[E], open_part: events.Part, personal: events.Part | None = None
-    ) -> E:
+    ) -> None:
         """Decide an event of the conversation."""
-        assert self.conversation.id is not None
-        return self.emit(
-            kind, aggregates.CONVERSATION.of(self.conversation.id), open_part, personal
-        )
+        self.take(self.make(kind, open_part, personal))
 
-    def on_agent(self, kind: type[E], agent_id: events.AgentId, open_part: events.Part) -> E:
+    def on_agent(self, kind: type[E], agent_id: events.AgentId, open_part: events.Part) -> None:
         """Decide an event of an agent."""
-        return self.emit(kind, aggregates.AGENT.of(agent_id), open_part)
+        self.emit(kind, aggregates.AGENT.of(agent_id), open_part)
 
     def emit(
         self,
@@ -121,77 +116,70 @@ class Decision:
         *,
         conversation: events.ConversationId | None = None,
         customer: events.CustomerId | None = None,
-    ) -> E:
-        """Decide one event and fold it in. Returns the event, whole."""
-        fields: dict[str, Any] = {
-            "specversion": "1.0",
-            "id": self._event_id(aggregate),
-            "source": SOURCE,
-            "occurred": self.stamp.occurred,
-            "aggregate": aggregate,
-            "dataschema": DATA_SCHEMA,
-            "datacontenttype": "application/json",
-            "tenant": self.stamp.tenant,
-            "recorded": self.stamp.now,
-            "actor": self.stamp.actor,
-            "conversation": conversation or self.conversation.id,
-            "customer": customer or self.conversation.customer or self.customer.id,
-            "causation": self.stamp.cause,
-            "correlation": self._correlation(),
-            "causation_sha256": self.stamp.sha256,
-            "traceparent": self.stamp.traceparent,
-            "raw": self.stamp.raw,
-            "data": events.Data(open=open_part, personal=personal or events.Nothing()),
-        }
-        event: E = kind(**fields)
-        self.take(event)
-        return event
+    ) -> None:
+        """Decide an event of any aggregate; the conversation and the customer it is about may be others than ours."""
+        about = replace(self._about(), conversation=conversation or self.conversation.id)
+        if customer is not None:
+            about = replace(about, customer=customer)
+        event_id = self._event_id(aggregate)
+        self.take(events.make(kind, about, event_id, aggregate, open_part, personal))
 
-    def _event_id(self, aggregate: str) -> events.EventId:
+    def make(self, kind: type[E], open_part: events.Part, personal: events.Part | None = None) -> E:
+        """Return an event of the conversation, whole, that is not decided yet."""
+        about, aggregate = self._about(), self._aggregate()
+        return events.make(kind, about, self._event_id(aggregate), aggregate, open_part, personal)
+
+    def _aggregate(self) -> str:
+        assert self.conversation.id is not None
+        return aggregates.CONVERSATION.of(self.conversation.id)
+
+    def _about(self) -> events.Origin:
+        """Return the origin with what the decision is about by now."""
+        return replace(
+            self.origin,
+            conversation=self.conversation.id,
+            customer=self.conversation.customer or self.customer.id,
+            correlation=self._correlation(),
+        )
+
+    def _event_id(self, aggregate: str) -> str:
         """Return the id of the next event of an aggregate.
 
         A command id that comes again for another conversation, or after it was forgotten with another body, is another
         decision about an agent or a customer.
         """
-        decision = scoped_id(
-            self.stamp.cause, self.stamp.sha256 or "", self.stored.conversation.id or ""
-        )
-        k = self.written_to(aggregate)
-        return events.EventId(decision_event_id(self.stamp.tenant, aggregate, decision, k))
+        origin, first = self.origin, self.loaded.conversation.id or ""
+        decision = scoped_id(origin.cause, origin.cause_sha256 or "", first)
+        return decision_event_id(origin.tenant, aggregate, decision, self.written_to(aggregate))
 
     def _correlation(self) -> str | None:
         """Return the contact event that began the affair: this one, while a conversation is about to open."""
         it = self.conversation
-        return it.correlation if it.id is not None or self.stamp.raw is None else self.stamp.cause
+        return it.correlation if it.id is not None or self.origin.raw is None else self.origin.cause
 
     def take(self, event: events.AnyEvent) -> None:
-        """Add an event that is already whole (a contact event repeated for its conversation)."""
+        """Add an event that is already whole and fold it in."""
         self.events.append(event)
         aggregate = event.aggregate
         self._counts[aggregate] = self.written_to(aggregate) + 1
-        kind, _, name = aggregate.partition("-")
-        match kind:
-            case "conv":
-                state = self.conversation
-                self.conversation = conversations.evolve(state, state.sequence, event)
-            case "cust":
-                self.customer = customers.evolve(self.customer, self.customer.sequence, event)
-            case "agent":
-                agent_id = events.AgentId(name)
-                before = self.agent(agent_id)
-                self._agents[agent_id] = agents.evolve(before, before.sequence, event)
-            case "ident":
-                self._identities[name] = identities.evolve(self.identity(name), 0, event)
-            case _:
-                pass
+        prefix, name = aggregates.split(aggregate)
+        if prefix == aggregates.CONVERSATION.prefix:
+            before = self.conversation
+            self.conversation = folds.CONVERSATION.evolve(before, before.sequence, event)
+        elif prefix == aggregates.CUSTOMER.prefix:
+            known = self.customer
+            self.customer = folds.CUSTOMER.evolve(known, known.sequence, event)
+        elif prefix == aggregates.AGENT.prefix:
+            agent_id = events.AgentId(name)
+            agent = self.agent(agent_id)
+            self._agents[agent_id] = folds.AGENT.evolve(agent, agent.sequence, event)
 
     def repeat(self, event: events.AnyEvent) -> None:
         """Take a contact event into the conversation: same id and evidence, our time and place."""
-        assert self.conversation.id is not None
         mine = replace(
             event,
-            aggregate=aggregates.CONVERSATION.of(self.conversation.id),
-            recorded=self.stamp.now,
+            aggregate=self._aggregate(),
+            recorded=self.origin.recorded,
             conversation=self.conversation.id,
             customer=self.conversation.customer,
             correlation=self._correlation(),

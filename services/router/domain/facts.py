@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from services.router.domain.decision import Decision
 from shared import events
-from shared.conversation import StatedFact
+from shared.commands import CorrectFact, RecordFact
+from shared.conversation import Contact, Conversation, StatedFact
 from shared.errors import FactUnknown
 from shared.packet import FACTS_PER_MESSAGE, check_text
 from shared.policy import Policy
@@ -29,7 +30,7 @@ def state_fact(
     Told before and a hand-over in between: `fact.repeated`. Told before to the same ear: nothing.
     """
     it = decision.conversation
-    contact = it.contacts.by_id.get(contact_id) if contact_id else it.contacts.last
+    contact = _contact(it, contact_id)
     channel = contact.channel if contact else None
     known = _known(decision, name, value)
     if known is not None:
@@ -49,17 +50,21 @@ def state_fact(
     )
 
 
-def correct_fact(
-    decision: Decision, fact_id: events.FactId, value: str, contact_id: events.ContactId | None
-) -> None:
+def record_fact(decision: Decision, command: RecordFact) -> None:
+    """An agent writes down what the customer told. Raises: TextTooLong, TextHasNul."""
+    value = check_text(command.value)
+    state_fact(decision, command.fact, value, origin="agent", contact_id=command.contact_id)
+
+
+def correct_fact(decision: Decision, command: CorrectFact) -> None:
     """Decide a fact's new value. Raises: FactUnknown, TextTooLong, TextHasNul."""
-    it = decision.conversation
-    fact = it.matter.facts.get(fact_id)
+    conversation, fact_id, value = decision.conversation, command.fact_id, command.value
+    fact = conversation.matter.facts.get(fact_id)
     if fact is None:
         raise FactUnknown(fact_id=fact_id)
     if fact.value == check_text(value):
         return
-    contact = it.contacts.by_id.get(contact_id) if contact_id else it.contacts.last
+    contact = _contact(conversation, command.contact_id)
     decision.on_conversation(
         events.FactCorrected,
         events.FactCorrectedOpen(
@@ -70,6 +75,12 @@ def correct_fact(
         ),
         events.FactValue(value=value),
     )
+
+
+def _contact(conversation: Conversation, contact_id: events.ContactId | None) -> Contact | None:
+    """Return the contact on which it was told: the one named, else the last."""
+    contacts = conversation.contacts
+    return contacts.by_id.get(contact_id) if contact_id else contacts.last
 
 
 def facts_in(policy: Policy, text: str) -> list[tuple[str, str]]:

@@ -24,7 +24,7 @@ HANDOVERS = (
 def attach_packet(decision: Decision) -> events.PacketId:
     """Return the packet that shows the matter as it stands, packaged now unless the last one still does."""
     it = decision.conversation
-    same_customer = it.packet.customer_sequence == decision.stored.customer.sequence
+    same_customer = it.packet.customer_sequence == decision.loaded.customer.sequence
     if (
         it.packet.current
         and same_customer
@@ -61,7 +61,7 @@ def _package(decision: Decision, event: events.TransferRequested | None) -> even
     built_from = folded_from(
         ahead,
         decision.customer,
-        decision.stamp.policy_version,
+        decision.origin.policy_version,
         # The packet itself and the transfer stand behind what was written before them.
         conversation_next=written if event is None else written + 2,
         customer_next=decision.written_to(aggregates.CUSTOMER.of(it.customer or "")),
@@ -70,7 +70,7 @@ def _package(decision: Decision, event: events.TransferRequested | None) -> even
         ahead,
         decision.customer,
         packet_id=packet_id,
-        policy_version=decision.stamp.policy_version,
+        policy_version=decision.origin.policy_version,
         built_from=built_from,
     )
     decision.on_conversation(

@@ -7,22 +7,12 @@ whether it knows a phone number.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from services.router.domain.decision import Decision
-from services.router.domain.identity import Identity
+from services.router.domain.decision import Decision, ResolvedHandle
 from shared import aggregates, events
 from shared.ids import keyed_hash
 from shared.policy import Policy
-
-
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """A handle, its keyed hash, and who holds it."""
-
-    handle: events.Handle
-    hash: str
-    identity: Identity
 
 
 def lookup_token(key: bytes, handle: events.Handle) -> str:
@@ -43,18 +33,18 @@ def identifies(policy: Policy, handle: events.Handle) -> bool:
     return not any(re.search(pattern, handle.value) for pattern in policy.never_identifies)
 
 
-def customer_behind(policy: Policy, looked: list[Looked]) -> events.CustomerId | None:
+def customer_behind(policy: Policy, handles: Sequence[ResolvedHandle]) -> events.CustomerId | None:
     """Return whose handles these are: a handle proved in this delivery speaks first, then the order given."""
     speaking = [
-        each for each in looked if identifies(policy, each.handle) and each.identity.customer
+        each for each in handles if identifies(policy, each.handle) and each.identity.customer
     ]
     speaking.sort(key=lambda each: not each.handle.verified)
     return speaking[0].identity.customer if speaking else None
 
 
-def conversation_behind(looked: list[Looked]) -> events.ConversationId | None:
+def conversation_behind(handles: Sequence[ResolvedHandle]) -> events.ConversationId | None:
     """Return the conversation that a reference among the handles leads to."""
-    references = (each for each in looked if each.handle.kind == "reference")
+    references = (each for each in handles if each.handle.kind == "reference")
     return next(
         (each.identity.conversation for each in references if each.identity.conversation), None
     )
@@ -62,21 +52,21 @@ def conversation_behind(looked: list[Looked]) -> events.ConversationId | None:
 
 def claim(
     decision: Decision,
-    looked: Looked,
+    resolved: ResolvedHandle,
     customer: events.CustomerId,
     conversation: events.ConversationId | None,
 ) -> None:
     """Decide that a handle belongs to a customer, unless the ledger says so already."""
-    held = looked.identity
+    held = resolved.identity
     if held.customer == customer and held.conversation == conversation:
         return
     decision.emit(
         events.IdentityClaimed,
-        aggregates.IDENTITY.of(looked.hash),
+        aggregates.IDENTITY.of(resolved.hash),
         events.IdentityClaimedOpen(
             customer=customer,
-            kind=looked.handle.kind,
-            verified=looked.handle.verified,
+            kind=resolved.handle.kind,
+            verified=resolved.handle.verified,
             conversation=conversation,
         ),
         conversation=conversation,

@@ -41,7 +41,7 @@ def _owe(
     queue: str,
     reason: str,
 ) -> None:
-    due = decision.stamp.now + timedelta(seconds=decision.policy.times.callback_seconds)
+    due = decision.origin.recorded + timedelta(seconds=decision.policy.times.callback_seconds)
     decision.on_conversation(
         events.CallbackRequested,
         events.CallbackRequestedOpen(

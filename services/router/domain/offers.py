@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from services.router.domain.decision import Decision
 from services.router.domain.handover import attach_packet
 from shared import errors, events
+from shared.commands import AcceptOffer, ConversationCommand, RejectOffer
 from shared.conversation import Conversation, Offer
 from shared.policy import Policy
 
@@ -52,7 +53,7 @@ def make_offer(decision: Decision) -> None:
     chosen, passed_over = _choose(decision)
     if chosen is None:
         return
-    expires = decision.stamp.now + timedelta(seconds=decision.policy.times.offer_seconds)
+    expires = decision.origin.recorded + timedelta(seconds=decision.policy.times.offer_seconds)
     if it.ownership.transfer is not None:
         expires = it.ownership.transfer.expires
     offer_id = events.OfferId(decision.new_id("offer"))
@@ -70,7 +71,7 @@ def _write_offer(
     expires: datetime,
     passed_over: dict[str, str],
 ) -> None:
-    it, version = decision.conversation, decision.stamp.policy_version
+    it, version = decision.conversation, decision.origin.policy_version
     if it.ownership.transfer is not None:
         asked = events.TransferOfferedOpen(
             offer_id=offer_id,
@@ -119,7 +120,7 @@ def _choose(decision: Decision) -> tuple[events.AgentId | None, dict[str, str]]:
             free.append(
                 (
                     it.ownership.passed_over.get(name, 0),
-                    agent.idle_since or decision.stamp.now,
+                    agent.idle_since or decision.origin.recorded,
                     name,
                 )
             )
@@ -140,68 +141,61 @@ def _resting(decision: Decision, agent_id: events.AgentId) -> bool:
     if not it.ownership.passed_over.get(agent_id) or it.ownership.passed_over_at is None:
         return False
     rest = timedelta(seconds=decision.policy.times.offer_seconds)
-    return decision.stamp.now < it.ownership.passed_over_at + rest
+    return decision.origin.recorded < it.ownership.passed_over_at + rest
 
 
 # -- the answer ---------------------------------------------------------------------------------------
 
 
-def standing_offer(decision: Decision, agent_id: events.AgentId, offer_id: events.OfferId) -> Offer:
-    """Return the open offer that an agent answers. Raises: OfferExpired, OfferNotYours."""
+def standing_offer(decision: Decision, offer_id: events.OfferId) -> Offer:
+    """Return the open offer that the agent answers. Raises: OfferExpired, OfferNotYours."""
     offer = decision.conversation.ownership.offer
-    if offer is None or offer.offer_id != offer_id or decision.stamp.now >= offer.expires:
+    if offer is None or offer.offer_id != offer_id or decision.origin.recorded >= offer.expires:
         raise errors.OfferExpired(offer_id=offer_id)
-    if offer.agent != agent_id:
+    if offer.agent != decision.by:
         raise errors.OfferNotYours(offer_id=offer_id)
     return offer
 
 
-def check_packet(offer: Offer, packet_id: events.PacketId | None) -> None:
+def check_packet(offer: Offer, command: ConversationCommand) -> None:
     """Raises: CommandStale when the agent saw another packet than the offer's."""
-    if packet_id is not None and packet_id != offer.packet_id:
+    seen = command.expected.packet_id if command.expected else None
+    if seen is not None and seen != offer.packet_id:
         raise errors.CommandStale(packet_id=offer.packet_id)
 
 
-def accept_offer(
-    decision: Decision,
-    agent_id: events.AgentId,
-    offer_id: events.OfferId,
-    seen: events.PacketId | None,
-) -> None:
+def accept_offer(decision: Decision, command: AcceptOffer) -> None:
     """The agent takes the contact. Raises: OfferExpired, OfferNotYours, CommandStale."""
-    offer = standing_offer(decision, agent_id, offer_id)
-    check_packet(offer, seen)
-    if offer.contact_id is None:
-        raise errors.OfferExpired(offer_id=offer_id)
+    offer = standing_offer(decision, command.offer_id)
+    check_packet(offer, command)
+    contact_id = _offered_contact(offer)
     packet_id = attach_packet(decision)
     decision.on_conversation(
         events.ContactAccepted,
         events.ContactAcceptedOpen(
-            offer_id=offer_id, contact_id=offer.contact_id, agent=agent_id, packet_id=packet_id
+            offer_id=offer.offer_id, contact_id=contact_id, agent=offer.agent, packet_id=packet_id
         ),
     )
 
 
-def reject_offer(
-    decision: Decision, agent_id: events.AgentId, offer_id: events.OfferId, reason: str | None
-) -> None:
+def reject_offer(decision: Decision, command: RejectOffer) -> None:
     """The agent refuses; the contact waits on. Raises: OfferExpired, OfferNotYours."""
-    offer = standing_offer(decision, agent_id, offer_id)
-    if offer.contact_id is None:
-        raise errors.OfferExpired(offer_id=offer_id)
-    _reject(decision, offer, offer.contact_id, reason)
-    release(decision, agent_id, "rejected")
-
-
-def _reject(
-    decision: Decision, offer: Offer, contact_id: events.ContactId, reason: str | None
-) -> None:
-    decision.on_conversation(
-        events.ContactRejected,
-        events.ContactRejectedOpen(
-            offer_id=offer.offer_id, contact_id=contact_id, agent=offer.agent, reason=reason
-        ),
+    offer = standing_offer(decision, command.offer_id)
+    rejected = events.ContactRejectedOpen(
+        offer_id=offer.offer_id,
+        contact_id=_offered_contact(offer),
+        agent=offer.agent,
+        reason=command.reason,
     )
+    decision.on_conversation(events.ContactRejected, rejected)
+    release(decision, offer.agent, "rejected")
+
+
+def _offered_contact(offer: Offer) -> events.ContactId:
+    """Raises: OfferExpired when it is a transfer that is offered."""
+    if offer.contact_id is None:
+        raise errors.OfferExpired(offer_id=offer.offer_id)
+    return offer.contact_id
 
 
 def time_is_up(decision: Decision, expires: datetime) -> bool:
@@ -210,10 +204,10 @@ def time_is_up(decision: Decision, expires: datetime) -> bool:
     Either clock is enough. The timer's own may be early: of two routers that make the same offer at once, the one that
     is refused may have armed last. It is asked once more, and by then our clock says so.
     """
-    return max(decision.stamp.occurred, decision.stamp.now) >= expires
+    return max(decision.origin.occurred, decision.origin.recorded) >= expires
 
 
-def expire_offer(decision: Decision, offer_id: events.OfferId) -> None:
+def expire_offer(decision: Decision, offer_id: str) -> None:
     """The timer asks: is this offer still open, and is its time up? If not, decide nothing.
 
     A timer that was armed for a try that never was written has the same id and an earlier time.
@@ -226,7 +220,7 @@ def expire_offer(decision: Decision, offer_id: events.OfferId) -> None:
     decision.on_conversation(
         events.ContactOfferExpired,
         events.ContactOfferExpiredOpen(
-            offer_id=offer_id, contact_id=offer.contact_id, agent=offer.agent
+            offer_id=offer.offer_id, contact_id=offer.contact_id, agent=offer.agent
         ),
     )
     release(decision, offer.agent, "expired")

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.router.domain.decision import Decision
-from services.router.domain.identify import Looked, claim
+from services.router.domain.decision import Decision, Origin, ResolvedHandle
+from services.router.domain.identify import claim
 from shared import aggregates, errors, events
-from shared.commands import RegisterCustomer
+from shared.commands import RegisterCustomer, SetStatus, SignIn
+from shared.ids import scoped_id
 
 
-def register_customer(
-    decision: Decision,
-    customer: events.CustomerId,
-    command: RegisterCustomer,
-    looked: Sequence[Looked],
-) -> None:
+def register_customer(decision: Decision, command: RegisterCustomer) -> None:
     """A shop says who its customer is, with her orders and handles.
 
     Whoever wrote or called before is known provisionally: she is that customer from now on, with all her matters.
     Raises: IdentityTaken when a handle belongs to another registered customer, or the handles to several; TextHasNul.
     """
     _refuse_nul(command)
-    before = decision.customer
-    taken = any(each.identity.customer not in (None, customer) for each in looked)
+    before, handles = decision.customer, decision.loaded.handles
+    customer = customer_of(decision.origin, handles)
+    taken = any(each.identity.customer not in (None, customer) for each in handles)
     if taken or (before.id is not None and not before.provisional):
         raise errors.IdentityTaken()
     aggregate = aggregates.CUSTOMER.of(customer)
@@ -35,7 +32,7 @@ def register_customer(
             name=command.name,
             salutation=command.salutation,
             handles=[
-                (each.handle.kind, each.handle.value, each.handle.verified) for each in looked
+                (each.handle.kind, each.handle.value, each.handle.verified) for each in handles
             ],
         ),
         customer=customer,
@@ -48,14 +45,16 @@ def register_customer(
             events.OrderChangedPersonal(number=order.number, description=order.description),
             customer=customer,
         )
-    for each in looked:
+    for each in handles:
         claim(decision, each, customer, None)
 
 
-def holder_of(looked: Sequence[Looked]) -> events.CustomerId | None:
-    """Return the one customer to whom the handles lead; `None` when they lead to nobody, or to several."""
-    holders = {each.identity.customer for each in looked} - {None}
-    return holders.pop() if len(holders) == 1 else None
+def customer_of(origin: Origin, handles: Sequence[ResolvedHandle]) -> events.CustomerId:
+    """Return the one customer to whom the handles lead; a new one when they lead to nobody, or to several."""
+    holders = {each.identity.customer for each in handles if each.identity.customer is not None}
+    if len(holders) == 1:
+        return holders.pop()
+    return events.CustomerId(scoped_id("customer", origin.tenant, origin.cause))
 
 
 def _refuse_nul(command: RegisterCustomer) -> None:
@@ -65,14 +64,16 @@ def _refuse_nul(command: RegisterCustomer) -> None:
         raise errors.TextHasNul()
 
 
-def sign_in(decision: Decision, agent_id: events.AgentId) -> None:
+def sign_in(decision: Decision, _: SignIn) -> None:
     """The agent is at work and available; already so: decide nothing."""
+    agent_id = decision.by
     if decision.agent(agent_id).status != "available":
         decision.on_agent(events.AgentSignedIn, agent_id, events.AgentSignedInOpen(agent=agent_id))
 
 
-def set_status(decision: Decision, agent_id: events.AgentId, status: events.AgentStatus) -> None:
+def set_status(decision: Decision, command: SetStatus) -> None:
     """The agent is available, away, or gone. Raises: AgentSignedOut before she signed in."""
+    agent_id, status = decision.by, command.status
     before = decision.agent(agent_id).status
     if before == status:
         return

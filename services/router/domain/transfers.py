@@ -15,20 +15,20 @@ from services.router.domain.offers import (
     time_is_up,
 )
 from shared import errors, events
-from shared.commands import Transfer
+from shared.commands import AcceptTransfer, CancelTransfer, RejectTransfer, Transfer
 from shared.conversation import Offer, OpenTransfer
 from shared.packet import check_text
 from shared.policy import Policy
 
 
-def request_transfer(decision: Decision, sender: events.AgentId, command: Transfer) -> None:
+def request_transfer(decision: Decision, command: Transfer) -> None:
     """The owner hands on. A cold transfer frees her at once; in a warm one she stays owner.
 
     Raises: TransferAlreadyOpen, TransferTargetUnknown, TextTooLong, TextHasNul.
     """
-    it = decision.conversation
-    if it.ownership.transfer is not None:
-        raise errors.TransferAlreadyOpen(transfer_id=it.ownership.transfer.transfer_id)
+    sender, under_way = decision.by, decision.conversation.ownership.transfer
+    if under_way is not None:
+        raise errors.TransferAlreadyOpen(transfer_id=under_way.transfer_id)
     check_target(decision.policy, command.to, sender)
     check_text(command.brief)
     opened = events.TransferRequestedOpen(
@@ -37,12 +37,11 @@ def request_transfer(decision: Decision, sender: events.AgentId, command: Transf
         sender=sender,
         to=command.to,
         packet_id=new_packet_id(decision),
-        expires=decision.stamp.now + timedelta(seconds=decision.policy.times.transfer_seconds),
+        expires=decision.origin.recorded
+        + timedelta(seconds=decision.policy.times.transfer_seconds),
     )
     personal = events.Brief(brief=command.brief)
-    ahead = Decision(decision.stored, decision.stamp)
-    ahead.conversation = it
-    attach_packet_with(decision, ahead.on_conversation(events.TransferRequested, opened, personal))
+    attach_packet_with(decision, decision.make(events.TransferRequested, opened, personal))
     decision.on_conversation(events.TransferRequested, opened, personal)
     if command.kind == "cold":
         release(decision, sender, "transferred")
@@ -56,70 +55,66 @@ def check_target(policy: Policy, to: events.Target, sender: events.AgentId) -> N
         raise errors.TransferTargetUnknown()
 
 
-def accept_transfer(
-    decision: Decision,
-    agent_id: events.AgentId,
-    transfer_id: events.TransferId,
-    seen: events.PacketId | None,
-) -> None:
+def accept_transfer(decision: Decision, command: AcceptTransfer) -> None:
     """The colleague takes over; only now does ownership move.
 
     Raises: TransferNotOpen, OfferExpired, OfferNotYours, CommandStale.
     """
-    transfer = _open_transfer(decision, transfer_id)
-    check_packet(_offer_of(decision, agent_id, transfer), seen)
+    transfer = _open_transfer(decision, command.transfer_id)
+    check_packet(_offer_of(decision, transfer), command)
     packet_id = attach_packet(decision)
     owner = decision.conversation.ownership.owner
     decision.on_conversation(
         events.TransferAccepted,
         events.TransferAcceptedOpen(
-            transfer_id=transfer_id,
+            transfer_id=transfer.transfer_id,
             kind=transfer.kind,
             sender=transfer.sender,
-            agent=agent_id,
+            agent=decision.by,
             packet_id=packet_id,
         ),
     )
-    if owner is not None and owner != agent_id:
+    if owner is not None and owner != decision.by:
         release(decision, owner, "transferred")
 
 
-def reject_transfer(
-    decision: Decision, agent_id: events.AgentId, transfer_id: events.TransferId, reason: str | None
-) -> None:
+def reject_transfer(decision: Decision, command: RejectTransfer) -> None:
     """The colleague refuses. A warm transfer, or one to her alone, comes back; else the next one is asked.
 
     Raises: TransferNotOpen, OfferExpired, OfferNotYours, TextTooLong, TextHasNul.
     """
-    transfer = _open_transfer(decision, transfer_id)
-    _offer_of(decision, agent_id, transfer)
+    transfer, reason = _open_transfer(decision, command.transfer_id), command.reason
+    _offer_of(decision, transfer)
     final = transfer.kind == "warm" or transfer.to.agent is not None
     decision.on_conversation(
         events.TransferRejected,
         events.TransferRejectedOpen(
-            transfer_id=transfer_id,
-            agent=agent_id,
+            transfer_id=transfer.transfer_id,
+            agent=decision.by,
             final=final,
             returned_to=_back_to(decision, transfer) if final else None,
         ),
         events.TransferRejectedPersonal(reason=None if reason is None else check_text(reason)),
     )
-    release(decision, agent_id, "rejected")
+    release(decision, decision.by, "rejected")
 
 
-def cancel_transfer(
-    decision: Decision, agent_id: events.AgentId, transfer_id: events.TransferId
-) -> None:
+def cancel_transfer(decision: Decision, command: CancelTransfer) -> None:
     """The sender takes it back and owns the conversation. Raises: TransferNotOpen, ConversationNotOwned."""
-    transfer = _open_transfer(decision, transfer_id)
-    if transfer.sender != agent_id:
+    take_back(decision, _open_transfer(decision, command.transfer_id))
+
+
+def take_back(decision: Decision, transfer: OpenTransfer) -> None:
+    """Raises: ConversationNotOwned when somebody else sent it."""
+    if transfer.sender != decision.by:
         raise errors.ConversationNotOwned()
-    _close(decision, transfer, events.TransferCancelled, f"agent-{agent_id}")
+    _close(decision, transfer, events.TransferCancelled, f"agent-{transfer.sender}")
     if transfer.kind == "cold":
-        reserve(decision, agent_id, events.OfferId(transfer_id), transfer.packet_id)
+        offer_id = events.OfferId(transfer.transfer_id)
+        reserve(decision, transfer.sender, offer_id, transfer.packet_id)
 
 
-def expire_transfer(decision: Decision, transfer_id: events.TransferId) -> None:
+def expire_transfer(decision: Decision, transfer_id: str) -> None:
     """The timer asks: is this transfer still open, and is its time up? If not, decide nothing (see `expire_offer`)."""
     transfer = decision.conversation.ownership.transfer
     if transfer is None or transfer.transfer_id != transfer_id:
@@ -159,9 +154,9 @@ def _open_transfer(decision: Decision, transfer_id: events.TransferId) -> OpenTr
     return transfer
 
 
-def _offer_of(decision: Decision, agent_id: events.AgentId, transfer: OpenTransfer) -> Offer:
+def _offer_of(decision: Decision, transfer: OpenTransfer) -> Offer:
     """Return the offer by which this agent was asked. Raises: OfferExpired, OfferNotYours."""
     offer = decision.conversation.ownership.offer
     if offer is None or offer.transfer_id != transfer.transfer_id:
         raise errors.OfferExpired(transfer_id=transfer.transfer_id)
-    return standing_offer(decision, agent_id, offer.offer_id)
+    return standing_offer(decision, offer.offer_id)

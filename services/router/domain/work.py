@@ -7,10 +7,18 @@ from datetime import timedelta
 from services.router.domain.decision import Decision
 from services.router.domain.handover import attach_packet
 from services.router.domain.offers import release, reserve
-from services.router.domain.transfers import cancel_transfer
+from services.router.domain.transfers import take_back
 from shared import errors, events
-from shared.commands import AttemptCallback, CloseCallback, MakePromise, SendMessage, WrapUp
-from shared.conversation import Callback, Contact, Promise
+from shared.commands import (
+    AttemptCallback,
+    CloseCallback,
+    KeepPromise,
+    MakePromise,
+    Resolve,
+    SendMessage,
+    WrapUp,
+)
+from shared.conversation import Callback, Contact
 from shared.conversation.contacts import CALL_CHANNELS
 from shared.packet import check_text
 from shared.policy import Account, Policy
@@ -21,42 +29,42 @@ RESOLVED = "resolved"
 """Why a callback ends that is still owed when the owner closes the matter."""
 
 
-def make_promise(decision: Decision, agent_id: events.AgentId, command: MakePromise) -> None:
+def make_promise(decision: Decision, command: MakePromise) -> None:
     """Somebody promises something by a time. Raises: PromiseDueInvalid, TextTooLong, TextHasNul."""
     if not timedelta(0) < command.due - command.issued_at <= PROMISE_LONGEST:
         raise errors.PromiseDueInvalid()
     decision.on_conversation(
         events.PromiseMade,
         events.PromiseMadeOpen(
-            promise_id=events.PromiseId(decision.new_id("promise")), agent=agent_id, due=command.due
+            promise_id=events.PromiseId(decision.new_id("promise")),
+            agent=decision.by,
+            due=command.due,
         ),
         events.PromiseMadePersonal(text=check_text(command.text)),
     )
 
 
-def keep_promise(
-    decision: Decision, agent_id: events.AgentId, promise_id: events.PromiseId
-) -> None:
+def keep_promise(decision: Decision, command: KeepPromise) -> None:
     """The promise was kept; once is enough. Raises: PromiseNotOpen."""
-    promise: Promise | None = decision.conversation.matter.promises.get(promise_id)
+    promise_id = command.promise_id
+    promise = decision.conversation.matter.promises.get(promise_id)
     if promise is None:
         raise errors.PromiseNotOpen(promise_id=promise_id)
     if promise.kept is not None:
         return
-    late = decision.stamp.now > promise.due
+    late = decision.origin.recorded > promise.due
     decision.on_conversation(
-        events.PromiseKept, events.PromiseKeptOpen(promise_id=promise_id, agent=agent_id, late=late)
+        events.PromiseKept,
+        events.PromiseKeptOpen(promise_id=promise_id, agent=decision.by, late=late),
     )
 
 
-def attempt_callback(
-    decision: Decision, agent_id: events.AgentId, command: AttemptCallback
-) -> None:
+def attempt_callback(decision: Decision, command: AttemptCallback) -> None:
     """An agent called back. Reaching the customer is a hand-over: it carries the packet and makes her owner.
 
     Raises: CallbackNotOpen, ConversationNotOwned (somebody else owns the conversation by now).
     """
-    callback = _open_callback(decision, command.callback_id)
+    agent_id, callback = decision.by, _open_callback(decision, command.callback_id)
     if command.outcome == "no_answer":
         tried = events.CallbackAttemptedOpen(
             callback_id=callback.callback_id, agent=agent_id, attempt=callback.attempts + 1
@@ -79,19 +87,15 @@ def attempt_callback(
         reserve(decision, agent_id, events.OfferId(callback.callback_id), packet_id)
 
 
-def close_callback(decision: Decision, agent_id: events.AgentId, command: CloseCallback) -> None:
+def close_callback(decision: Decision, command: CloseCallback) -> None:
     """The callback ends for a stated reason. Raises: CallbackNotOpen."""
     callback = _open_callback(decision, command.callback_id)
-    _close_callback(decision, agent_id, callback.callback_id, check_text(command.reason))
+    _close_callback(decision, callback.callback_id, check_text(command.reason))
 
 
-def _close_callback(
-    decision: Decision, agent_id: events.AgentId, callback_id: events.CallbackId, reason: str
-) -> None:
-    decision.on_conversation(
-        events.CallbackClosed,
-        events.CallbackClosedOpen(callback_id=callback_id, agent=agent_id, reason=reason),
-    )
+def _close_callback(decision: Decision, callback_id: events.CallbackId, reason: str) -> None:
+    closed = events.CallbackClosedOpen(callback_id=callback_id, agent=decision.by, reason=reason)
+    decision.on_conversation(events.CallbackClosed, closed)
 
 
 def _open_callback(decision: Decision, callback_id: events.CallbackId) -> Callback:
@@ -101,7 +105,7 @@ def _open_callback(decision: Decision, callback_id: events.CallbackId) -> Callba
     return callback
 
 
-def send_message(decision: Decision, agent_id: events.AgentId, command: SendMessage) -> None:
+def send_message(decision: Decision, command: SendMessage) -> None:
     """The owner writes to the customer's address on a channel. Raises: MessageNoAddress, TextHasNul."""
     if "\0" in command.text or "\0" in (command.title or ""):
         raise errors.TextHasNul()
@@ -114,7 +118,7 @@ def send_message(decision: Decision, agent_id: events.AgentId, command: SendMess
             message_id=events.MessageId(decision.new_id("message")),
             channel=command.channel,
             account=name,
-            agent=agent_id,
+            agent=decision.by,
         ),
         events.MessageRequestedPersonal(
             to=to,
@@ -146,7 +150,7 @@ def outbound_account(policy: Policy, channel: str) -> tuple[str, Account]:
 # -- the end ------------------------------------------------------------------------------------------
 
 
-def wrap_up(decision: Decision, agent_id: events.AgentId, command: WrapUp) -> None:
+def wrap_up(decision: Decision, command: WrapUp) -> None:
     """The agent says how the contacts went; already wrapped up: decide nothing. Raises: TextTooLong, TextHasNul.
 
     A call that still rings went nowhere yet.
@@ -163,20 +167,18 @@ def wrap_up(decision: Decision, agent_id: events.AgentId, command: WrapUp) -> No
         and not _rings(each)
     ]
     for contact in wanted:
-        _wrap_up_one(decision, agent_id, contact, command)
+        _wrap_up_one(decision, contact, command)
 
 
 def _rings(contact: Contact) -> bool:
     return contact.channel in CALL_CHANNELS and contact.live and contact.status == "waiting"
 
 
-def _wrap_up_one(
-    decision: Decision, agent_id: events.AgentId, contact: Contact, command: WrapUp
-) -> None:
+def _wrap_up_one(decision: Decision, contact: Contact, command: WrapUp) -> None:
     decision.on_conversation(
         events.ContactWrappedUp,
         events.ContactWrappedUpOpen(
-            contact_id=contact.contact_id, agent=agent_id, disposition=command.disposition
+            contact_id=contact.contact_id, agent=decision.by, disposition=command.disposition
         ),
         events.ContactWrappedUpPersonal(summary=command.summary, next_step=command.next_step),
     )
@@ -186,7 +188,7 @@ def _wrap_up_one(
         )
 
 
-def resolve(decision: Decision, agent_id: events.AgentId, confirmed: bool | None) -> None:
+def resolve(decision: Decision, command: Resolve) -> None:
     """The owner closes the matter: nothing stays open that nobody could close any more.
 
     A transfer under way is taken back, callbacks still owed are closed for this reason.
@@ -197,12 +199,14 @@ def resolve(decision: Decision, agent_id: events.AgentId, confirmed: bool | None
     if missing:
         raise errors.ConversationNotWrappedUp(contacts=missing)
     if decision.conversation.ownership.transfer is not None:
-        cancel_transfer(decision, agent_id, decision.conversation.ownership.transfer.transfer_id)
+        take_back(decision, decision.conversation.ownership.transfer)
     for callback in decision.conversation.matter.callbacks.values():
         if callback.status == "open":
-            _close_callback(decision, agent_id, callback.callback_id, RESOLVED)
+            _close_callback(decision, callback.callback_id, RESOLVED)
     decision.on_conversation(
         events.ConversationResolved,
-        events.ConversationResolvedOpen(agent=agent_id, confirmed_by_customer=confirmed),
+        events.ConversationResolvedOpen(
+            agent=decision.by, confirmed_by_customer=command.confirmed_by_customer
+        ),
     )
-    release(decision, agent_id, "resolved")
+    release(decision, decision.by, "resolved")

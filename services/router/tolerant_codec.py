@@ -19,14 +19,14 @@ class Unreadable(msgspec.Struct, frozen=True):
 
 
 def is_unreadable(event: object) -> bool:
-    """Tell whether an event of a lenient read stands for one that could not be read."""
+    """Tell whether an event of a tolerant read stands for one that could not be read."""
     return isinstance(event, Unreadable)
 
 
 _envelope = msgspec.json.Decoder(Unreadable)
 
 
-class LenientCodec(PlainCodec):
+class TolerantCodec(PlainCodec):
     """As PlainCodec, with `Unreadable` in the place of what it does not know. For followers only."""
 
     async def unseal(self, bodies: Sequence[bytes]) -> list[AnyEvent]:

@@ -1,0 +1,138 @@
+"""What commands, contact events, timers and the dispatcher share: where they come from, and what they load."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from services.router.domain import folds
+from services.router.domain.agent import Agent
+from services.router.domain.decision import SERVICE, Loaded, Origin, ResolvedHandle
+from services.router.domain.identify import lookup_token
+from shared import events
+from shared.clock import Clock
+from shared.conversation import Conversation
+from shared.deciding import Changed, Deciding, Reading
+from shared.errors import SettingInvalid
+from shared.policy import Policies
+
+log = structlog.get_logger("router")
+
+
+class Cases:
+    """The router's decisions. `secrets`: by name, of which the tenants' lookup keys are used here."""
+
+    def __init__(
+        self, deciding: Deciding, policies: Policies, secrets: dict[str, str], clock: Clock
+    ) -> None:
+        self.deciding = deciding
+        self.policies = policies
+        self.clock = clock
+        self._keys = {
+            tenant: _key(secrets, policies.of(tenant).lookup_secret)
+            for tenant in policies.tenants()
+        }
+        self._versions = {tenant: policies.of(tenant).version for tenant in policies.tenants()}
+
+    def policy_version(self, tenant: str) -> str:
+        """Raises: TenantUnknown."""
+        return self._versions[self.policies.of(tenant).tenant]
+
+    def origin(
+        self, tenant: str, cause: str, actor: str, occurred: datetime | None = None, **known: Any
+    ) -> Origin:
+        """Return where a decision of now comes from. Raises: TenantUnknown."""
+        now, policy = self.clock.now(), self.policies.of(tenant)
+        return Origin(
+            tenant=tenant,
+            service=SERVICE,
+            cause=cause,
+            actor=actor,
+            occurred=occurred or now,
+            recorded=now,
+            policy=policy,
+            policy_version=self._versions[tenant],
+            **known,
+        )
+
+    async def load(
+        self,
+        reading: Reading,
+        conversation_id: events.ConversationId,
+        asked: Iterable[events.AgentId] = (),
+    ) -> Loaded:
+        """Load a conversation, its customer, and the agents who own it, are asked, or hand it on."""
+        conversation = await reading.load(folds.CONVERSATION, conversation_id)
+        if conversation.id is None or conversation.customer is None:
+            return Loaded(conversation, agents=await self.agents(reading, asked))
+        customer = await reading.load_named(folds.CUSTOMER, conversation.customer)
+        agents = await self.agents_of(reading, conversation, asked)
+        return Loaded(conversation, customer, agents)
+
+    async def agents(
+        self, reading: Reading, wanted: Iterable[events.AgentId | None], *, leader: bool = False
+    ) -> dict[events.AgentId, Agent]:
+        """Load agents by id."""
+        names = sorted({name for name in wanted if name is not None})
+        return {name: await reading.load(folds.AGENT, name, leader=leader) for name in names}
+
+    async def agents_of(
+        self,
+        reading: Reading,
+        conversation: Conversation,
+        others: Iterable[events.AgentId] = (),
+    ) -> dict[events.AgentId, Agent]:
+        """Load everybody who has to do with a conversation.
+
+        Who owns it or is asked holds a slot: where a lagging replica does not show that yet, the leader is asked,
+        or the slot would never be freed.
+        """
+        ownership = conversation.ownership
+        holding = {ownership.owner, ownership.offer.agent if ownership.offer else None} - {None}
+        sender = ownership.transfer.sender if ownership.transfer else None
+        agents = await self.agents(reading, [*holding, sender, *others])
+        lagging = [
+            name for name in holding if name and conversation.id not in agents[name].working_on
+        ]
+        return agents | await self.agents(reading, lagging, leader=True)
+
+    async def handles(
+        self, reading: Reading, handles: Iterable[events.Handle]
+    ) -> list[ResolvedHandle]:
+        """Load who holds each handle."""
+        key = self._keys[reading.tenant]
+        hashed = [(handle, lookup_token(key, handle)) for handle in handles]
+        return [
+            ResolvedHandle(handle, token, await reading.load(folds.IDENTITY, token))
+            for handle, token in hashed
+        ]
+
+    async def change(
+        self,
+        tenant: str,
+        load: Callable[[Reading], Awaitable[Loaded]],
+        decide: Callable[[Loaded], Sequence[events.AnyEvent]],
+        *,
+        confirm: bool = True,
+    ) -> Changed:
+        """Decide and append, see `Deciding.change`; what was decided is logged."""
+        changed = await self.deciding.change(tenant, load, decide, confirm=confirm)
+        if changed.events:
+            first = changed.events[0]
+            about = (event.conversation for event in changed.events if event.conversation)
+            log.info(
+                "decision_recorded",
+                cause=first.causation or first.id,
+                types=[event.type for event in changed.events],
+                conversation=next(about, None),
+            )
+        return changed
+
+
+def _key(secrets: dict[str, str], name: str) -> bytes:
+    if not secrets.get(name):
+        raise SettingInvalid("a secret that the policy names is missing", secret=name)
+    return secrets[name].encode()

@@ -1,0 +1,86 @@
+"""Arming a timer: a message that the server delivers later (NATS ADR-51, measured on 2.15.1).
+
+It outlives the service and the server; a time that has passed fires at once.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from shared import subjects
+from shared.bus import Bus
+from shared.ids import scoped_id
+from shared.timers import Timer
+
+FIRED_KEPT = "168h"
+"""How long a fired timer waits for its reader: the server's duration format."""
+
+
+class Timers(Protocol):
+    """Arms timers."""
+
+    async def arm(self, timer: Timer) -> None:
+        """Have `fired.….<kind>.<id>` published when it is due; arming the same again changes nothing.
+
+        `kind` and `id` are subject tokens, `due` has a zone.
+        Raises: ValueError, BusUnavailable (not armed, or unknown: arm again).
+        """
+        ...
+
+
+class NatsTimers:
+    """Timers as scheduled messages of the stream TIMERS."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def arm(self, timer: Timer) -> None:
+        """See `Timers.arm`."""
+        _check(timer)
+        due, place = timer.due.isoformat(), (timer.tenant, timer.aggregate, timer.kind, timer.id)
+        await self._bus.store(
+            subjects.timer(*place),
+            msgspec.json.encode(timer),
+            msg_id=scoped_id("timer", *place, due),
+            headers={
+                "Nats-Schedule": f"@at {due}",
+                "Nats-Schedule-Target": subjects.fired(*place),
+                "Nats-Schedule-TTL": FIRED_KEPT,
+            },
+        )
+
+
+class MemoryTimers:
+    """The twin: `armed` in order; `due(now)` takes out and returns what would have fired."""
+
+    def __init__(self) -> None:
+        self._armed: dict[str, Timer] = {}
+
+    @property
+    def armed(self) -> list[Timer]:
+        """Return what is armed, earliest first."""
+        return sorted(self._armed.values(), key=lambda timer: timer.due)
+
+    async def arm(self, timer: Timer) -> None:
+        """See `Timers.arm`."""
+        _check(timer)
+        self._armed[_subject(timer)] = timer
+
+    def due(self, now: datetime) -> list[Timer]:
+        """Take out and return the timers whose time has come, earliest first."""
+        fired = [timer for timer in self.armed if timer.due <= now]
+        for timer in fired:
+            del self._armed[_subject(timer)]
+        return fired
+
+
+def _subject(timer: Timer) -> str:
+    return subjects.timer(timer.tenant, timer.aggregate, timer.kind, timer.id)
+
+
+def _check(timer: Timer) -> None:
+    if timer.due.tzinfo is None:
+        raise ValueError("the time of a timer needs a zone")

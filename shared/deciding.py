@@ -1,0 +1,205 @@
+"""Load, decide, confirm, arm, append, and again after a conflict: how every service that writes the ledger does it.
+
+`decide` is a plain function from what was loaded to events; what it was loaded from is remembered here, so that each
+event is appended at the sequence it was decided on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import structlog
+
+from shared import events
+from shared.aggregates import Folded, S
+from shared.arming import Timers
+from shared.errors import LedgerConflict, TellonceError
+from shared.ledger import Guard, Ledger, Write
+from shared.timers import asked_by
+
+CONFLICT_DELAY_SECONDS = 0.005
+CONFLICT_DELAY_MAX_SECONDS = 0.2
+
+L = TypeVar("L")
+
+log = structlog.get_logger("deciding")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A folded state and how it is folded on."""
+
+    folded: Folded[Any]
+    state: Any
+
+    def after(self, sequence: int, event: events.AnyEvent) -> Standing:
+        return Standing(self.folded, self.folded.evolve(self.state, sequence, event))
+
+
+class Reading:
+    """What one try looks at: the aggregates of a tenant, and where each stood.
+
+    `leader`: everything is read from the stream's leader, which has all that was acknowledged.
+    """
+
+    def __init__(self, deciding: Deciding, tenant: str, *, leader: bool) -> None:
+        self._deciding = deciding
+        self.tenant = tenant
+        self.leader = leader
+        self.standing: dict[str, Standing] = {}
+
+    async def load(self, folded: Folded[S], name: str, *, leader: bool = False) -> S:
+        """Return an aggregate as it stands; the empty state when there is none.
+
+        Raises: EventTypeUnknown, NotAnEvent, LedgerUnavailable.
+        """
+        leader = leader or self.leader
+        state = await self._deciding.load(self.tenant, folded, name, leader=leader)
+        self.standing[folded.kind.of(name)] = Standing(folded, state)
+        return state
+
+    async def load_named(self, folded: Folded[S], name: str) -> S:
+        """Return an aggregate that another one names: where a replica lacks it yet, the leader is asked."""
+        found = await self.load(folded, name)
+        if found.sequence or self.leader:
+            return found
+        return await self.load(folded, name, leader=True)
+
+    def expected(self, aggregate: str) -> int:
+        """Return the last sequence of an aggregate that was loaded; 0 for one that was not."""
+        known = self.standing.get(aggregate)
+        return known.state.sequence if known else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What a decision came to. `events`: what was appended now; `standing`: what was loaded, with these folded in."""
+
+    events: Sequence[events.AnyEvent]
+    standing: Mapping[str, Standing]
+
+    def state(self, folded: Folded[S], name: str) -> S:
+        """Return an aggregate as it stands now. Only what was loaded is known."""
+        state: S = self.standing[folded.kind.of(name)].state
+        return state
+
+
+class Deciding:
+    """Decides on the ledger. At most `cached` aggregates stay folded in memory, the least recently used goes first.
+
+    A fold that is behind does no harm: an append on it conflicts, and whatever appends nothing is confirmed.
+    """
+
+    def __init__(self, ledger: Ledger, timers: Timers, *, cached: int, retries: int) -> None:
+        self.ledger = ledger
+        self._timers = timers
+        self._cached = cached
+        self._retries = retries
+        self._states: OrderedDict[tuple[str, str], Any] = OrderedDict()
+
+    async def load(self, tenant: str, folded: Folded[S], name: str, *, leader: bool = False) -> S:
+        """Return an aggregate as it stands: what is folded already, and the tail of the ledger.
+
+        Raises: EventTypeUnknown, NotAnEvent, LedgerUnavailable.
+        """
+        aggregate = folded.kind.of(name)
+        state: S = self._states.get((tenant, aggregate), folded.empty)
+        read = self.ledger.read_leader if leader else self.ledger.read
+        for recorded in await read(tenant, aggregate, after=state.sequence):
+            state = folded.evolve(state, recorded.sequence, recorded.event)
+        self._keep(tenant, aggregate, state)
+        return state
+
+    async def change(
+        self,
+        tenant: str,
+        load: Callable[[Reading], Awaitable[L]],
+        decide: Callable[[L], Sequence[events.AnyEvent]],
+        *,
+        confirm: bool = True,
+    ) -> Changed:
+        """Load, decide, arm the timers of what was decided, append; on a conflict reload and decide again.
+
+        A refusal and an empty decision append nothing, so nothing proves that they were not based on a stale state:
+        with `confirm` both are decided once more on a read from the leader before they are believed.
+        A timer is armed before the event that needs it: an orphan asks about what is not there and is answered no.
+
+        Raises: the refusal; LedgerConflict after the last retry; what loading, arming and appending raise.
+        """
+        leader = False
+        for attempt in range(self._retries + 1):
+            reading = Reading(self, tenant, leader=leader)
+            believed = leader or not confirm
+            leader = True
+            loaded = await load(reading)
+            try:
+                decided = decide(loaded)
+            except TellonceError:
+                if believed:
+                    raise
+                continue
+            if decided:
+                try:
+                    return await self._append(reading, decided)
+                except LedgerConflict as conflict:
+                    log.info("append_conflicted", attempt=attempt, **conflict.details)
+                await asyncio.sleep(_pause_seconds(attempt))
+            elif believed:
+                return Changed((), reading.standing)
+        raise LedgerConflict(retries=self._retries)
+
+    async def _append(self, reading: Reading, decided: Sequence[events.AnyEvent]) -> Changed:
+        for event in decided:
+            for timer in asked_by(event):
+                await self._timers.arm(timer)
+        by_aggregate: dict[str, list[events.AnyEvent]] = {}
+        for event in decided:
+            by_aggregate.setdefault(event.aggregate, []).append(event)
+        writes = [
+            Write(aggregate, reading.expected(aggregate), each)
+            for aggregate, each in by_aggregate.items()
+        ]
+        guards = list(_guards(reading, decided, by_aggregate))
+        appended = await self.ledger.append(reading.tenant, writes, guards)
+        written = (event for each in by_aggregate.values() for event in each)
+        standing = dict(reading.standing)
+        for sequence, event in zip(appended.sequences, written, strict=True):
+            if event.aggregate in standing:
+                standing[event.aggregate] = standing[event.aggregate].after(sequence, event)
+        for aggregate in by_aggregate.keys() & standing.keys():
+            self._keep(reading.tenant, aggregate, standing[aggregate].state)
+        return Changed(decided, standing)
+
+    def _keep(self, tenant: str, aggregate: str, state: Any) -> None:
+        """Remember the newer of two folds."""
+        key = (tenant, aggregate)
+        known = self._states.get(key)
+        if known is None or known.sequence <= state.sequence:
+            self._states[key] = state
+        self._states.move_to_end(key)
+        if len(self._states) > self._cached:
+            self._states.popitem(last=False)
+
+
+def _guards(
+    reading: Reading, decided: Sequence[events.AnyEvent], written: Mapping[str, object]
+) -> Iterable[Guard]:
+    """Yield what must not have changed in between: a packet shows the customer too."""
+    shown = {
+        event.personal.packet.built_from.customer.aggregate
+        for event in decided
+        if isinstance(event, events.ContextPackaged) and event.personal
+    }
+    for aggregate in shown - written.keys():
+        if aggregate in reading.standing:
+            yield Guard(aggregate, reading.expected(aggregate))
+
+
+def _pause_seconds(attempt: int) -> float:
+    longest = min(CONFLICT_DELAY_MAX_SECONDS, CONFLICT_DELAY_SECONDS * 2**attempt)
+    return random.uniform(0, longest)  # noqa: S311  jitter, not a secret

@@ -1,0 +1,218 @@
+"""The decider runtime, on the twin, on one node and on three: what is decided is decided on what stands."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from msgspec import Struct
+from msgspec.structs import replace
+from typing_extensions import override
+
+from shared import aggregates, events
+from shared.aggregates import Folded
+from shared.arming import MemoryTimers
+from shared.deciding import Deciding, Reading
+from shared.errors import AgentSignedOut, LedgerConflict
+from shared.ledger import Ledger, Recorded
+from shared.ledger.twin import MemoryLedger
+from shared.timers import OFFER_EXPIRY
+from tests.support.ledger import INSTANT, TENANT, Place, event, new_aggregate, write
+from tests.support.waiting import WITHIN_SECONDS
+
+DECIDERS = 8
+
+
+class Count(Struct, frozen=True):
+    """How many events an aggregate has."""
+
+    events: int = 0
+    sequence: int = 0
+
+
+COUNT = Folded(
+    aggregates.AGENT, Count(), lambda count, sequence, _: Count(count.events + 1, sequence)
+)
+
+
+def deciding(ledger: Ledger, timers: MemoryTimers | None = None, *, retries: int = 20) -> Deciding:
+    return Deciding(ledger, timers or MemoryTimers(), cached=4, retries=retries)
+
+
+def name_of(aggregate: str) -> str:
+    return aggregates.split(aggregate)[1]
+
+
+class Lagging(MemoryLedger):
+    """A replica that has nothing yet; the leader has all."""
+
+    @override
+    async def read(self, tenant: str, aggregate: str, *, after: int = 0) -> list[Recorded]:
+        return []
+
+    @override
+    async def read_leader(self, tenant: str, aggregate: str, *, after: int = 0) -> list[Recorded]:
+        return await super().read(tenant, aggregate, after=after)
+
+
+async def test_deciders_at_once_each_decide_on_what_the_others_did(place: Place) -> None:
+    """None of eight decides on a count that another has changed: each number is given once."""
+    aggregate, given = new_aggregate(), []
+
+    async def one(number: int) -> None:
+        runtime, decided = deciding(await place.ledger(), retries=100), [0]
+
+        async def load(reading: Reading) -> Count:
+            return await reading.load(COUNT, name_of(aggregate))
+
+        def decide(count: Count) -> list[events.AnyEvent]:
+            decided[0] = count.events
+            return [event(aggregate, f"e{number}")]
+
+        await runtime.change(TENANT, load, decide)
+        given.append(decided[0])
+
+    await asyncio.wait_for(asyncio.gather(*(one(n) for n in range(DECIDERS))), WITHIN_SECONDS)
+    assert sorted(given) == list(range(DECIDERS))
+
+
+async def test_what_was_decided_is_folded_in_without_reading_it_again(place: Place) -> None:
+    """The answer knows the state behind the append; so does the next decision, on any replica."""
+    runtime, aggregate = deciding(await place.ledger()), new_aggregate()
+
+    async def load(reading: Reading) -> Count:
+        return await reading.load(COUNT, name_of(aggregate))
+
+    first = await runtime.change(
+        TENANT, load, lambda _: [event(aggregate, "a"), event(aggregate, "b")]
+    )
+    assert first.state(COUNT, name_of(aggregate)).events == 2
+    second = await runtime.change(
+        TENANT, load, lambda count: [event(aggregate, f"c{count.events}")]
+    )
+    assert second.state(COUNT, name_of(aggregate)).events == 3
+    assert len(await runtime.ledger.read_leader(TENANT, aggregate)) == 3
+
+
+async def test_a_decision_over_several_aggregates_stands_whole_or_not_at_all(place: Place) -> None:
+    """One of two moved since it was read: both are read again, and the other has nothing twice."""
+    ledger, one, other = await place.ledger(), new_aggregate(), new_aggregate()
+    tries: list[tuple[int, int]] = []
+
+    async def load(reading: Reading) -> tuple[Count, Count]:
+        loaded = [await reading.load(COUNT, name_of(each)) for each in (one, other)]
+        if not tries:
+            await ledger.append(TENANT, [write(other, 0, "meanwhile")])
+        return loaded[0], loaded[1]
+
+    def decide(counts: tuple[Count, Count]) -> list[events.AnyEvent]:
+        tries.append((counts[0].events, counts[1].events))
+        return [event(one, "a"), event(other, "a")]
+
+    await deciding(ledger).change(TENANT, load, decide)
+    assert tries == [(0, 0), (0, 1)]
+    assert [len(await ledger.read_leader(TENANT, each)) for each in (one, other)] == [1, 2]
+
+
+async def test_a_refusal_and_nothing_are_believed_of_the_leader_alone() -> None:
+    """A replica that lags may show what is no longer so; without `confirm` its word is enough."""
+    ledger, aggregate = Lagging(), new_aggregate()
+    await ledger.append(TENANT, [write(aggregate, 0, "a")])
+
+    async def load(reading: Reading) -> Count:
+        return await reading.load(COUNT, name_of(aggregate))
+
+    def refuse(count: Count) -> list[events.AnyEvent]:
+        if not count.events:
+            raise AgentSignedOut
+        return [event(aggregate, "b")]
+
+    def only_if_known(count: Count) -> Sequence[events.AnyEvent]:
+        return [event(aggregate, "c")] if count.events else []
+
+    with pytest.raises(AgentSignedOut):
+        await deciding(ledger).change(TENANT, load, refuse, confirm=False)
+    assert not (await deciding(ledger).change(TENANT, load, only_if_known, confirm=False)).events
+    assert (await deciding(ledger).change(TENANT, load, refuse)).events
+    assert (await deciding(ledger).change(TENANT, load, only_if_known)).events
+
+
+async def test_what_another_aggregate_names_is_asked_of_the_leader_when_a_replica_lacks_it() -> (
+    None
+):
+    """Otherwise whoever is named would be taken for nobody."""
+    ledger, aggregate = Lagging(), new_aggregate()
+    await ledger.append(TENANT, [write(aggregate, 0, "a")])
+    reading = Reading(deciding(ledger), TENANT, leader=False)
+    assert (await reading.load(COUNT, name_of(aggregate))).events == 0
+    assert (await reading.load_named(COUNT, name_of(aggregate))).events == 1
+    assert reading.expected(aggregate) == 1
+
+
+async def test_a_decision_that_always_conflicts_is_given_up() -> None:
+    """After the last retry the caller is told, and nothing was stored."""
+    ledger, aggregate = MemoryLedger(), new_aggregate()
+    tries = []
+
+    async def load(reading: Reading) -> Count:
+        count = await reading.load(COUNT, name_of(aggregate))
+        tries.append(count)
+        await ledger.append(TENANT, [write(aggregate, count.sequence, f"other{len(tries)}")])
+        return count
+
+    with pytest.raises(LedgerConflict):
+        await deciding(ledger, retries=3).change(TENANT, load, lambda _: [event(aggregate, "mine")])
+    assert len(tries) == 4
+    assert len(await ledger.read(TENANT, aggregate)) == 4
+
+
+async def test_the_timer_of_an_event_is_armed_before_the_event_is_stored() -> None:
+    """Whatever dies in between: an orphan asks about nothing, a missing timer would be silence."""
+    ledger, timers, aggregate = MemoryLedger(), MemoryTimers(), aggregates.CONVERSATION.of("m1")
+    at_arming: list[int] = []
+
+    class Watched(MemoryTimers):
+        @override
+        async def arm(self, timer: object) -> None:
+            at_arming.append(await ledger.position())
+            await timers.arm(timer)  # type: ignore[arg-type]
+
+    offered = events.make(
+        events.ContactOffered,
+        events.Origin(
+            tenant=TENANT, service="test", actor="service:test", occurred=INSTANT, recorded=INSTANT
+        ),
+        "offered",
+        aggregate,
+        events.ContactOfferedOpen(
+            offer_id=events.OfferId("o1"),
+            contact_id=events.ContactId("c1"),
+            queue="hotline",
+            agent=events.AgentId("ewa"),
+            packet_id=events.PacketId("p1"),
+            expires=INSTANT,
+            rule="r",
+            policy_version="v",
+            passed_over={},
+        ),
+    )
+
+    async def load(_: Reading) -> None:
+        """It looks at nothing."""
+
+    await deciding(ledger, Watched()).change(TENANT, load, lambda _: [offered])
+    (armed,) = timers.armed
+    assert (armed.kind, armed.id, armed.due) == (OFFER_EXPIRY.name, "o1", INSTANT)
+    assert (at_arming, await ledger.position()) == ([0], 1)
+
+
+async def test_the_least_recently_used_aggregate_is_forgotten_first() -> None:
+    """Beyond `cached` it is folded anew from the ledger, and nothing is lost."""
+    ledger = MemoryLedger()
+    runtime, names = deciding(ledger), [new_aggregate() for _ in range(8)]
+    for each in names:
+        await ledger.append(TENANT, [write(each, 0, "a")])
+    counts = [await runtime.load(TENANT, COUNT, name_of(each)) for each in (*names, *names)]
+    assert {count.events for count in counts} == {1}
+    assert replace(counts[0]) == counts[8]
