@@ -6,7 +6,8 @@ The process id does not change: whoever kills the id of a program kills the prog
 - The kernel sends SIGNAL to the program when the supervisor dies (Linux only): nothing outlives it.
 - USER `same` keeps the user. The others are for Postgres, which refuses root: `ordinary` maps our
   id to an ordinary one in a user namespace, `UID:GID` becomes that user, for where namespaces are
-  forbidden. No account is created and no mode is changed.
+  forbidden; it keeps of root's powers only that no folder is closed to it, where it may. No account
+  is created and no mode is changed.
 """
 
 import contextlib
@@ -17,6 +18,10 @@ import sys
 
 CLONE_NEWUSER = 0x10000000
 PR_SET_PDEATHSIG = 1
+PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP = 28, 4
+PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 47, 2
+CAPABILITY_VERSION = 0x20080522
+CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE = 2, 1
 PREFERRED_USERS = ("nobody", "postgres", "daemon")
 EXIT_PARENT_GONE = 71
 EXIT_NOT_EXECUTABLE = 72
@@ -49,10 +54,27 @@ def become(user: str) -> None:
     if user == "ordinary":
         map_into_namespace(*ordinary_user())
     elif user != "same":
-        uid, gid = map(int, user.split(":"))
-        os.setgroups([])
-        os.setgid(gid)
-        os.setuid(uid)
+        become_user(*map(int, user.split(":")))
+
+
+def become_user(uid: int, gid: int) -> None:
+    """Become another user, who may still enter and read what is closed to it. Raises: OSError.
+
+    The binaries may lie where only root may enter: in a clone under her own home. Containers often grant no
+    CAP_DAC_READ_SEARCH but the wider CAP_DAC_OVERRIDE; with neither, or without Linux, nothing is kept.
+    """
+    libc, linux = ctypes.CDLL(None), sys.platform == "linux"
+    if linux:
+        # Without this the kernel takes the power away again, and `access` would not count it.
+        libc.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
+    os.setgroups([])
+    os.setgid(gid)
+    os.setuid(uid)
+    for capability in (CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE) if linux else ():
+        header, bit = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0), 1 << capability
+        if libc.capset(header, (ctypes.c_uint32 * 6)(bit, bit, bit, 0, 0, 0)) == 0:
+            libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0)
+            return
 
 
 def die_with_parent(parent_pid: int, signal_number: int) -> None:

@@ -9,9 +9,11 @@ import os
 import pwd
 import shutil
 import signal
+import stat
 import struct
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -242,9 +244,22 @@ def _run_as_postgres(argv: list[str], folder: Path, statements: str = "") -> Non
         said = (answer.stderr or answer.stdout).strip()[-600:]
         raise ProgramNotStarted(
             f"{program} failed: {said}",
-            mend=f"the user {user_for(folder)} (see deploy/embedded/launch.py) must reach {folder}",
+            mend=_remedy(folder.stat().st_uid, (Path(argv[0]), folder)),
             exit_code=answer.returncode,
         )
+
+
+def _remedy(user: int, needed: Iterable[Path]) -> str | None:
+    """Name the first folder that keeps a user from what it needs; None if none is closed to it."""
+    for folder in (folder for path in needed for folder in reversed(path.parents)):
+        found = folder.stat()
+        may_enter = stat.S_IXUSR if found.st_uid == user else stat.S_IXOTH
+        if user != os.geteuid() and not found.st_mode & may_enter:
+            return (
+                f"user {user} may not enter {folder}: open it (chmod o+x), or have the clone and the data folder "
+                "where every user may enter"
+            )
+    return None
 
 
 class EmbeddedPostgres:

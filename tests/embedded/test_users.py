@@ -3,10 +3,12 @@
 import json
 import os
 import shutil
+import signal
+import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ import pytest
 from deploy.embedded import postgres
 from deploy.embedded.errors import ProgramNotStarted
 from deploy.embedded.postgres import EmbeddedPostgres
+from deploy.embedded.process import prepared
 
 ROOT = Path(__file__).resolve().parents[2]
 NOBODY = 65_534
@@ -41,39 +44,20 @@ def open_folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def python_for_all() -> str:
-    """An interpreter of our version that an ordinary user may run; skips where there is none."""
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    for candidate in (os.path.realpath(sys.executable), f"/usr/bin/{version}"):
-        tried = subprocess.run(
-            [*AS_NOBODY, candidate, "-c", REACHES_ITSELF], capture_output=True, check=False
-        )
-        if tried.returncode == 0:
-            return candidate
-    pytest.skip(f"uid {NOBODY} can run no {version}: all lie in a closed folder")
-
-
-REACHES_ITSELF = "import os, sys; sys.exit(not os.access(sys.executable, os.X_OK))"
-AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
-
-
 @as_root
-@pytest.mark.skipif(shutil.which("setpriv") is None, reason="there is no setpriv")
 def test_the_stack_runs_as_an_ordinary_user(open_folder: Path) -> None:
-    """Nothing in it needs root: the same stack, with all its processes, as uid 65534."""
-    python = python_for_all()
+    """Nothing in it needs root: the same stack, with all its processes, as a user who may only read the clone."""
     os.chown(open_folder, NOBODY, NOBODY)
-    packages = next(part for part in sys.path if part.endswith("site-packages"))
-    environment = {
-        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
-        "PYTHONPATH": f"{ROOT}:{packages}",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "HOME": "/nonexistent",
-    }
+    script = (sys.executable, "-c", STACK, str(open_folder / "data"))
     answer = subprocess.run(
-        [*AS_NOBODY, python, "-c", STACK, str(open_folder / "data")],
+        prepared(script, f"{NOBODY}:{NOBODY}", signal.SIGKILL),
         cwd=open_folder,
-        env=environment,
+        env={
+            "PATH": os.defpath,
+            "PYTHONPATH": str(ROOT),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "HOME": "/nonexistent",
+        },
         capture_output=True,
         check=False,
         text=True,
@@ -85,11 +69,13 @@ def test_the_stack_runs_as_an_ordinary_user(open_folder: Path) -> None:
 
 
 @as_root
+@pytest.mark.parametrize("mode", [0o755, 0o700], ids=["open", "closed"])
 async def test_postgres_runs_where_namespaces_are_forbidden(
-    open_folder: Path, monkeypatch: pytest.MonkeyPatch
+    open_folder: Path, mode: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As root in a closed container it runs as nobody; its data folder is the only thing that changes hands."""
+    """As root in a container it runs as nobody, wherever clone and data lie; only its data folder changes hands."""
     monkeypatch.setattr(postgres, "namespaces_work", lambda: False)
+    open_folder.chmod(mode)
     async with EmbeddedPostgres(open_folder / "data") as server:
         assert server.pid is not None
         assert Path(f"/proc/{server.pid}").stat().st_uid == NOBODY
@@ -97,19 +83,48 @@ async def test_postgres_runs_where_namespaces_are_forbidden(
         await server.restart()
     assert (open_folder / "data").stat().st_uid == NOBODY
     assert open_folder.stat().st_uid == 0
+    assert stat.S_IMODE(open_folder.stat().st_mode) == mode
 
 
 @as_root
-def test_a_folder_that_nobody_can_reach_is_a_clear_error(
-    open_folder: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("closed", ["binaries", "data"])
+def test_a_folder_that_nobody_can_reach_is_named(
+    closed: str, open_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without namespaces a data folder in a closed place cannot work; the error says so."""
+    """Without namespaces and without the power to pass closed folders, the error says which one is in the way."""
     monkeypatch.setattr(postgres, "namespaces_work", lambda: False)
-    open_folder.chmod(0o700)
+    monkeypatch.setattr(postgres, "prepared", prepared_without_powers)
+    for folder in (open_folder / "binaries", open_folder / "data"):
+        folder.mkdir()
+        folder.chmod(0o700 if folder.name == closed else 0o755)
+    for program in ("initdb", "postgres"):
+        (open_folder / "binaries" / program).write_text(INITDB)
+        (open_folder / "binaries" / program).chmod(0o755)
+    monkeypatch.setenv("PG_BIN", str(open_folder / "binaries"))
     with pytest.raises(ProgramNotStarted, match="Permission denied") as caught:
-        postgres.create_cluster(open_folder / "data")
-    assert str(open_folder) in caught.value.how_to_mend
-    assert not (open_folder / "data").exists()
+        postgres.create_cluster(open_folder / "data" / "postgres")
+    assert f"may not enter {open_folder / closed}:" in caught.value.how_to_mend
+    assert not (open_folder / "data" / "postgres").exists()
+
+
+INITDB = """#!/bin/sh
+[ "$1" = --version ] && { echo "postgres (PostgreSQL) 18.1"; exit; }
+for folder; do :; done
+exec ls "$folder"
+"""
+"""Stands in for initdb and postgres: tells a version, and looks into the folder that stands last."""
+
+
+def prepared_without_powers(
+    argv: Sequence[str], user: str, orphan_signal: signal.Signals
+) -> tuple[str, ...]:
+    """As `prepared`, by a root who may not pass closed folders either (`docker run --cap-drop ALL`)."""
+    drop = (
+        "import ctypes, os, sys\n"
+        "for power in (1, 2): ctypes.CDLL(None).prctl(24, power, 0, 0, 0)  # PR_CAPBSET_DROP\n"
+        "os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    return (sys.executable, "-c", drop, *prepared(argv, user, orphan_signal))
 
 
 @as_root
