@@ -13,6 +13,8 @@ LOWEST_PORT = 20_000
 HIGHEST_PORT = 32_000
 MAX_TRIES = 500
 
+_claims: dict[int, socket.socket] = {}
+
 
 def port_is_free(port: int) -> bool:
     """Whether a server could listen on this loopback port now."""
@@ -25,8 +27,27 @@ def port_is_free(port: int) -> bool:
     return True
 
 
+def claim(port: int) -> bool:
+    """Take a port that is free for this process until it ends; False if it is not free or another's.
+
+    A server listens seconds after its port was chosen, and until then another stack would find the port free too.
+    The UDP port of the same number, which no server of ours needs, tells it whose the port is.
+    """
+    if not port_is_free(port):
+        return False
+    if port not in _claims:
+        twin = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            twin.bind((LOOPBACK, port))
+        except OSError:
+            twin.close()
+            return False
+        _claims[port] = twin
+    return True
+
+
 def free_ports(count: int) -> list[int]:
-    """`count` different free ports.
+    """`count` different free ports, claimed for this process.
 
     Raises: NoFreePort after MAX_TRIES tries.
     """
@@ -36,6 +57,6 @@ def free_ports(count: int) -> list[int]:
         if len(chosen) == count:
             return chosen
         port = source.randrange(LOWEST_PORT, HIGHEST_PORT)
-        if port not in chosen and port_is_free(port):
+        if port not in _claims and claim(port):
             chosen.append(port)
     raise NoFreePort(lowest=LOWEST_PORT, highest=HIGHEST_PORT)

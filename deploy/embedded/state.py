@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from deploy.embedded.errors import DataFolderInUse, DataFolderOutdated, DataFolderUnusable
-from deploy.embedded.ports import free_ports, port_is_free
+from deploy.embedded.ports import claim, free_ports
 
 State = Literal["starting", "ready", "degraded", "stopped"]
 PORT_NAMES = ("nats", "nats_monitor", "nats_route", "postgres", "ingest")
@@ -136,14 +136,13 @@ def _lock(file: int) -> bool:
 
 def choose_ports(folder: Path, fixed: Mapping[str, int]) -> dict[str, int]:
     """A port for each of PORT_NAMES: the fixed one, else last time's if it is free, else a new one. Remembers them."""
-    remembered = _remembered(folder) | dict(fixed)
-    fresh = free_ports(len(PORT_NAMES))
-    ports = {
-        name: remembered[name]
-        if name in fixed or (name in remembered and _becomes_free(remembered[name]))
-        else new
-        for name, new in zip(PORT_NAMES, fresh, strict=True)
+    kept = {
+        name: port
+        for name, port in _remembered(folder).items()
+        if name not in fixed and _becomes_ours(port)
     }
+    kept |= fixed
+    ports = {name: kept[name] if name in kept else free_ports(1)[0] for name in PORT_NAMES}
     _replace(folder / "ports.json", json.dumps(ports) + "\n")
     return ports
 
@@ -156,10 +155,10 @@ def _remembered(folder: Path) -> dict[str, int]:
         return {}
 
 
-def _becomes_free(port: int) -> bool:
+def _becomes_ours(port: int) -> bool:
     # After a hard end of the last stack its Postgres may need a moment to let go.
     deadline = time.monotonic() + PORT_WAIT_SECONDS
-    while not port_is_free(port):
+    while not claim(port):
         if time.monotonic() > deadline:
             return False
         time.sleep(PORT_POLL_SECONDS)
