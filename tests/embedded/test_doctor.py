@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import signal
 import socket
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from shared import policy as policies
 from shared import settings
 from shared.settings import Settings
 from tests.embedded.dummies import dummy_plan
+from tests.support.frozen import frozen
 
 SECRETS = settings.needed_secrets(policies.load(Settings().policy))
 
@@ -227,11 +227,7 @@ async def test_a_running_stack_that_is_not_well(
 ) -> None:
     """The silent service is named."""
     async with EmbeddedStack(dummy_plan(tmp_path)) as stack:
-        pid = stack.status().pids["history"]
-        os.kill(pid, signal.SIGSTOP)
-        try:
+        with frozen(stack.status().pids["history"]):
             found = await asyncio.to_thread(findings, capsys, "--data", str(tmp_path))
-        finally:
-            os.kill(pid, signal.SIGCONT)
         assert found["setup.stack_unhealthy"]["details"]["silent"] == "history"
         assert await asyncio.to_thread(findings, capsys, "--data", str(tmp_path)) == {}

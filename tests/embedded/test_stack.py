@@ -20,6 +20,7 @@ from deploy.embedded.stack import EmbeddedStack, Plan
 from deploy.embedded.status import examine
 from tests.embedded.dummies import dummy_plan
 from tests.embedded.waiting import until
+from tests.support.frozen import frozen
 from tests.support.waiting import eventually
 
 BACK_SECONDS = 15.0
@@ -73,12 +74,8 @@ async def test_every_pid_of_the_status_may_be_killed(tmp_path: Path) -> None:
 async def test_a_part_that_does_not_answer_degrades_the_status(tmp_path: Path) -> None:
     """A frozen service is alive for the kernel and silent for everybody else."""
     async with EmbeddedStack(dummy_plan(tmp_path)) as stack:
-        pid = stack.status().pids["router"]
-        os.kill(pid, signal.SIGSTOP)
-        try:
+        with frozen(stack.status().pids["router"]):
             assert (await examine(tmp_path)).state == "degraded"
-        finally:
-            os.kill(pid, signal.SIGCONT)
 
 
 async def test_services_may_rest_while_the_servers_run(tmp_path: Path) -> None:

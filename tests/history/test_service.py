@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from shared import subjects
 from tests.history.book import TENANT
 from tests.history.house import House
 from tests.history.parcel import CONVERSATION, CUSTOMER
+from tests.support.frozen import frozen
 from tests.support.waiting import eventually
 
 
@@ -137,23 +136,20 @@ async def test_nats_killed_and_back_under_the_service(house: House) -> None:
 
 async def test_a_frozen_service_is_replaced_and_refused_when_it_thaws(house: House) -> None:
     """Postgres frees the lock of a frozen projector; a second process goes on; the thawed one changes nothing."""
-    frozen = await house.start_history()
+    first = await house.start_history()
     await house.parcel.play()
     await house.answered("position", min_seq=house.parcel.at["missed"])
-    os.kill(frozen.pid, signal.SIGSTOP)
-    try:
+    with frozen(first.pid):
         await house.start_history()
         await house.parcel.go_on()
         end = await house.book.ledger.position()
         await house.answered("position", min_seq=end)
-    finally:
-        os.kill(frozen.pid, signal.SIGCONT)
     await house.parcel.go_on()
     end = await house.book.ledger.position()
     for _ in range(4):
         assert (await house.answered("position", min_seq=end))["position"] == end
     await house.digests_agree()
-    await frozen.stop()
+    await first.stop()
 
 
 async def test_a_service_that_does_not_know_an_event_is_not_ready(house: House) -> None:

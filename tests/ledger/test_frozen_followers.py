@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from uuid import uuid4
 
 import pytest
@@ -13,24 +9,10 @@ import pytest
 from deploy.embedded.nats import EmbeddedNatsCluster
 from shared.bus import Bus, connect
 from shared.errors import BusUnavailable
+from tests.support.frozen import frozen
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.cluster
-
-
-@contextmanager
-def _frozen(cluster: EmbeddedNatsCluster, leader: int) -> Iterator[None]:
-    """Let all nodes but the leader stand still until the block ends."""
-    followers = [cluster.pid(index) for index in range(len(cluster.urls)) if index != leader]
-    try:
-        for pid in followers:
-            assert pid is not None
-            os.kill(pid, signal.SIGSTOP)
-        yield
-    finally:
-        for pid in followers:
-            assert pid is not None
-            os.kill(pid, signal.SIGCONT)
 
 
 async def _stream(bus: Bus) -> str:
@@ -58,7 +40,8 @@ async def test_a_message_that_waits_for_its_followers_may_be_sent_again(
     name = await _stream(anywhere)
     leader = await three_nodes.leader_of(name)
     bus = await connect(three_nodes.urls[leader], "test")
-    with _frozen(three_nodes, leader), pytest.raises(BusUnavailable):
+    followers = [three_nodes.pid(n) for n in range(len(three_nodes.urls)) if n != leader]
+    with frozen(*followers), pytest.raises(BusUnavailable):
         await bus.store(f"{name}.x", b"2", msg_id="2")
 
     async def stored() -> bool:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import pytest_asyncio
 from deploy.embedded.nats import EmbeddedNats
 from shared.bus import Bus, connect
 from shared.errors import BusUnavailable
+from tests.support.frozen import frozen
 
 PATIENCE_SECONDS = 60.0
 SOON_SECONDS = 20.0
@@ -43,11 +42,10 @@ async def test_an_answer_is_not_awaited_from_a_server_that_was_killed(
     """As soon as the connection is made again the outcome is unknown, long before the time given is over."""
     bus = await connect(server.url, "tests")
     await bus.api("STREAM.CREATE.KEPT", {"name": "KEPT", "subjects": ["kept.>"]})
-    assert server.pid is not None
-    os.kill(server.pid, signal.SIGSTOP)
-    asking = asyncio.ensure_future(ASKED[asked](bus))
-    await bus.publish("asked.before.this", b"")
-    await server.kill()
+    with frozen(server.pid):
+        asking = asyncio.ensure_future(ASKED[asked](bus))
+        await bus.publish("asked.before.this", b"")
+        await server.kill()
     await server.start()
     async with asyncio.timeout(SOON_SECONDS):
         with pytest.raises(BusUnavailable):
