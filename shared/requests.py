@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -12,8 +13,12 @@ from shared.commands import COMMANDS, REMEMBERED, SKEW, Command
 from shared.events import AgentId
 from shared.ids import body_sha256
 from shared.policy import Policy
+from shared.queries import Question
 
 COMMAND_MAX_BYTES = 131_072
+QUESTION_MAX_BYTES = 262_144
+
+QuestionT = TypeVar("QuestionT", bound=Question[Any])
 
 
 def read_command(verb: str, body: bytes, now: datetime) -> Command:
@@ -35,6 +40,17 @@ def read_command(verb: str, body: bytes, now: datetime) -> Command:
     if command.issued_at - now > SKEW:
         raise errors.CommandTooNew(command_id=command.command_id)
     return command
+
+
+def read_question(kind: type[QuestionT], body: bytes) -> QuestionT:
+    """Return the question in a request; an empty body is `{}`. Raises: CommandUnreadable."""
+    if len(body) > QUESTION_MAX_BYTES:
+        raise errors.CommandUnreadable(limit_bytes=QUESTION_MAX_BYTES)
+    try:
+        question: QuestionT = msgspec.json.decode(body or b"{}", type=kind)
+    except UNREADABLE as error:
+        raise errors.CommandUnreadable(reason=str(error)) from error
+    return question
 
 
 def sha256_of(command: Command) -> str:

@@ -20,29 +20,13 @@ from deploy.embedded.errors import AddressInvalid
 from shared import subjects
 from shared.commands import COMMANDS
 from shared.errors import CommandUnknown, TenantUnknown
+from shared.queries import QUERIES
 
 EXIT_REFUSED = 1
 EXIT_NOT_REACHED = 2
 REPLY_SECONDS = 5.0
 MAX_TRIES = 5
 PAUSE_SECONDS = 0.5
-
-
-QUERIES = (
-    "as_of",
-    "balance",
-    "callbacks",
-    "context",
-    "conversation",
-    "customer",
-    "inbox",
-    "known",
-    "overlooked",
-    "position",
-    "promises",
-    "timeline",
-)
-"""What may be asked; the services that answer lie above and are not imported."""
 
 
 def command(chosen: argparse.Namespace) -> int:

@@ -17,9 +17,7 @@ from docs.generate.markdown import (
     table,
 )
 from services.history import operations
-from services.history.domain import answers, questions
-from services.ingest.handlers import balance
-from shared import commands, events
+from shared import commands, events, queries
 from shared.events import packet
 
 
@@ -65,17 +63,14 @@ def queries_page() -> str:
 
     def body() -> Iterator[str]:
         shown: dict[type, None] = {}
-        yield from ("## In every query of history", "", paragraphs(questions.Question), "")
+        yield from ("## In every query", "", paragraphs(queries.Question), "")
         yield from ("In every answer: `position`, the ledger position that it is true for.", "")
-        asked: list[tuple[str, type, type]] = [
-            *((name, kind, answers.ANSWERS[name]) for name, kind in questions.QUESTIONS.items()),
-            ("balance", balance.BalanceQuery, balance.Balance),
-        ]
-        for name, question, answer in asked:
-            server = "ingest" if name == "balance" else "history"
-            yield from (f"## {name}", "", paragraphs(question), "", f"Answered by {server}.", "")
+        for name, question in queries.QUERIES.items():
+            answer = queries.answer_to(question)
+            yield from (f"## {name}", "", paragraphs(question), "")
+            yield from (f"Answered by {question.served_by}.", "")
             yield from table(("asked", "type", "default"), field_rows(question))
-            if answer is not answers.Answer:
+            if answer is not queries.Answer:
                 yield from (paragraphs(answer), "")
             yield from table(("answered", "type"), (row[:2] for row in field_rows(answer)))
             shown.update(dict.fromkeys((*parts_below(question), *parts_below(answer))))

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from services.history.domain import as_of, questions
-from services.history.domain.answers import Answer, AsOfAnswer
-from services.history.domain.questions import AnyQuestion, AskAsOf, AskPosition
+from services.history.domain import as_of
 from services.history.positions import Positions
-from services.history.reading import Reader
+from services.history.reading import ANSWERED_BY, Reader
 from services.history.store import Pool, Session
 from shared import aggregates, subjects
 from shared.clock import Clock
 from shared.errors import ConversationUnknown, PositionNotReached
 from shared.ledger import LedgerReader
 from shared.policy import Policies, Policy
+from shared.queries import Answer, AskAsOf, AskPosition, AsOfAnswer, Question
+from shared.requests import read_question
 
 LOOK_AGAIN_SECONDS = 0.05
 """How often a process that stands by looks whether the projector has reached a position."""
@@ -26,8 +25,8 @@ CLOCKS_APART_MAX_SECONDS = 60.0
 """How far the clock of a NATS server, which stamps what it stores, may be behind ours. NTP keeps it far closer."""
 
 
-class Desk:
-    """Takes a question, returns the answer."""
+class Answers:
+    """Answers questions."""
 
     def __init__(
         self,
@@ -48,25 +47,24 @@ class Desk:
         self._rows_max = rows_max
         self._wait_seconds = wait_seconds
 
-    async def answer(self, name: str, tenant: str, body: bytes) -> Answer:
-        """Return the answer to one request.
+    async def answer(self, kind: type[Question[Any]], tenant: str, body: bytes) -> Answer:
+        """Return the answer to one request for a kind of question.
 
         Raises: TenantUnknown, CommandUnreadable, PositionNotReached, ViewUnavailable, LedgerUnavailable,
             ConversationUnknown, CustomerUnknown, AgentUnknown.
         """
         policy = self._policies.of(tenant)
-        asked = questions.read(name, body)
+        asked = read_question(kind, body)
         if asked.min_seq is not None:
             await self._reached(policy, asked.min_seq)
         if isinstance(asked, AskAsOf):
             return await self._as_of(policy, asked)
         return await self._ask(policy, asked)
 
-    async def _ask(self, policy: Policy, asked: AnyQuestion) -> Answer:
+    async def _ask(self, policy: Policy, asked: Question[Any]) -> Answer:
         async def read(session: Session) -> Answer:
             reader = Reader(session, policy, self._rows_max)
-            answering: Callable[[Any], Awaitable[Answer]] = getattr(reader, asked.name)
-            return await answering(asked)
+            return await ANSWERED_BY[type(asked)](reader, asked)
 
         answer: Answer = await self._pool.read(read)
         return answer

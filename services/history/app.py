@@ -9,8 +9,7 @@ from functools import partial
 
 import structlog
 
-from services.history.answering import Desk
-from services.history.domain.questions import QUESTIONS
+from services.history.answering import Answers
 from services.history.operations import Operations
 from services.history.positions import Positions
 from services.history.projector import Projector
@@ -23,6 +22,7 @@ from shared.clock import SystemClock
 from shared.codec import PlainCodec
 from shared.ledger.jetstream import NatsLedger
 from shared.policy import Policies
+from shared.queries import QUERIES
 from shared.serving import Connected, connected, on_request
 from shared.settings import Settings
 from shared.streams import Wanted
@@ -53,7 +53,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         await streams.assert_streams(here.bus, wanted(settings))
         ledger = NatsLedger(here.bus, PlainCodec())
         positions = Positions()
-        desk = Desk(
+        answers = Answers(
             pool,
             ledger,
             policies,
@@ -62,7 +62,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             rows_max=settings.query_rows,
             wait_seconds=settings.query_wait_seconds,
         )
-        subscribe(here, desk)
+        subscribe(here, answers)
         await here.broker.start()
         announcement = Announcement(settings.nats_url, NAME, VERSION)
         projector = Projector(
@@ -80,10 +80,11 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             await announcement.not_ready()
 
 
-def subscribe(here: Connected, desk: Desk) -> None:
+def subscribe(here: Connected, answers: Answers) -> None:
     """Wire every subject to its handler."""
-    for name in QUESTIONS:
-        on_request(here.broker, f"query.*.{name}", NAME, partial(desk.answer, name))
+    for name, kind in QUERIES.items():
+        if kind.served_by == NAME:
+            on_request(here.broker, f"query.*.{name}", NAME, partial(answers.answer, kind))
     on_request(here.broker, f"ops.{NAME}.rebuild", NAME, Operations().rebuild)
 
 

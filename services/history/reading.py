@@ -2,45 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
-from services.history.domain.answers import (
-    ANSWER_MAX_BYTES,
-    Answer,
-    CallbackLine,
-    Callbacks,
-    ContextAnswer,
-    ConversationAnswer,
-    ConversationLine,
-    CustomerAnswer,
-    CustomerView,
-    Inbox,
-    InboxLine,
-    KnownAnswer,
-    KnownEvent,
-    Overlooked,
-    OverlookedLine,
-    PromiseLine,
-    Promises,
-    Timeline,
-    TimelineRow,
-)
 from services.history.domain.packets import stored_packet
-from services.history.domain.questions import (
-    AskCallbacks,
-    AskContext,
-    AskConversation,
-    AskCustomer,
-    AskInbox,
-    AskKnown,
-    AskOverlooked,
-    AskPosition,
-    AskPromises,
-    AskTimeline,
-)
 from services.history.domain.views import (
     conversation_of,
     conversation_view,
@@ -48,10 +15,12 @@ from services.history.domain.views import (
     handle_digest,
 )
 from services.history.store import Session
-from shared import errors
+from shared import errors, queries
 from shared.policy import Policy
 
 Line = TypeVar("Line", bound=msgspec.Struct)
+ANSWER_MAX_BYTES = 768 * 1024
+"""Pages end here: the bus takes 1 MiB in one message."""
 NOTHING = msgspec.Raw(b"null")
 ROW_OVERHEAD_BYTES = 1_024
 """What a timeline row takes beside its text and its open part, at most."""
@@ -66,10 +35,10 @@ class Reader:
         self._tenant = policy.tenant
         self._rows_max = rows_max
 
-    async def position(self, _: AskPosition | None = None) -> Answer:
-        return Answer(position=await self._position())
+    async def position(self, _: queries.AskPosition) -> queries.Answer:
+        return queries.Answer(position=await self._position())
 
-    async def timeline(self, asked: AskTimeline) -> Timeline:
+    async def timeline(self, asked: queries.AskTimeline) -> queries.Timeline:
         position = await self._position()
         limit = min(asked.limit or self._rows_max, self._rows_max)
         of_one = asked.conversation is not None
@@ -80,14 +49,16 @@ class Reader:
             await (self._known_conversation(whose) if of_one else self._known_customer(whose))
         rows = _page(found[:limit])
         more = len(rows) < len(found)
-        return Timeline(position=position, rows=rows, next=rows[-1].sequence if more else None)
+        return queries.Timeline(
+            position=position, rows=rows, next=rows[-1].sequence if more else None
+        )
 
-    async def conversation(self, asked: AskConversation) -> ConversationAnswer:
+    async def conversation(self, asked: queries.AskConversation) -> queries.ConversationAnswer:
         row = await self._known_conversation(asked.conversation)
         view = conversation_view(conversation_of(row["state"]), asked.conversation, self._rows_max)
-        return ConversationAnswer(position=await self._position(), conversation=view)
+        return queries.ConversationAnswer(position=await self._position(), conversation=view)
 
-    async def customer(self, asked: AskCustomer) -> CustomerAnswer:
+    async def customer(self, asked: queries.AskCustomer) -> queries.CustomerAnswer:
         customer_id = asked.customer
         if asked.handle is not None:
             digest = handle_digest(asked.handle.value)
@@ -99,7 +70,7 @@ class Reader:
         lines = await self._session.fetch(
             "conversations_of_customer", self._tenant, customer_id, self._rows_max
         )
-        view = CustomerView(
+        view = queries.CustomerView(
             id=str(customer_id),
             provisional=it.provisional,
             name=it.name,
@@ -108,20 +79,20 @@ class Reader:
             handles=list(it.handles),
             orders=list(it.orders.values())[-self._rows_max :],
         )
-        return CustomerAnswer(
+        return queries.CustomerAnswer(
             position=await self._position(),
             customer=view,
-            conversations=_lines(ConversationLine, lines),
+            conversations=_lines(queries.ConversationLine, lines),
         )
 
-    async def context(self, asked: AskContext) -> ContextAnswer:
+    async def context(self, asked: queries.AskContext) -> queries.ContextAnswer:
         if asked.conversation is not None:
             await self._known_conversation(asked.conversation)
             arguments = ("packet_of_conversation", asked.conversation)
         else:
             arguments = ("packet_by_id", str(asked.packet_id))
         row = await self._session.fetch_one(arguments[0], self._tenant, arguments[1])
-        return ContextAnswer(
+        return queries.ContextAnswer(
             position=await self._position(),
             packet=NOTHING if row is None else stored_packet(row["body"]),
             packet_id=None if row is None else row["packet_id"],
@@ -129,7 +100,7 @@ class Reader:
             sequence=None if row is None else row["sequence"],
         )
 
-    async def inbox(self, asked: AskInbox) -> Inbox:
+    async def inbox(self, asked: queries.AskInbox) -> queries.Inbox:
         queues = None if asked.queue is None else [asked.queue]
         if asked.agent is not None:
             agent = self._policy.agents.get(asked.agent)
@@ -145,36 +116,38 @@ class Reader:
             owned = await self._session.fetch(
                 "inbox_owned", self._tenant, asked.agent, self._rows_max
             )
-        return Inbox(
+        return queries.Inbox(
             position=await self._position(),
-            offered=_lines(InboxLine, offered),
-            waiting=_lines(InboxLine, waiting),
-            owned=_lines(InboxLine, owned),
+            offered=_lines(queries.InboxLine, offered),
+            waiting=_lines(queries.InboxLine, waiting),
+            owned=_lines(queries.InboxLine, owned),
         )
 
-    async def callbacks(self, asked: AskCallbacks) -> Callbacks:
+    async def callbacks(self, asked: queries.AskCallbacks) -> queries.Callbacks:
         rows = await self._session.fetch(
             "callbacks", self._tenant, asked.queue, asked.status, self._rows_max
         )
-        lines = _lines(CallbackLine, rows)
-        return Callbacks(position=await self._position(), count=len(lines), callbacks=lines)
+        lines = _lines(queries.CallbackLine, rows)
+        return queries.Callbacks(position=await self._position(), count=len(lines), callbacks=lines)
 
-    async def promises(self, asked: AskPromises) -> Promises:
+    async def promises(self, asked: queries.AskPromises) -> queries.Promises:
         rows = await self._session.fetch(
             "promises", self._tenant, asked.agent, asked.status, self._rows_max
         )
-        lines = _lines(PromiseLine, rows)
-        return Promises(position=await self._position(), count=len(lines), promises=lines)
+        lines = _lines(queries.PromiseLine, rows)
+        return queries.Promises(position=await self._position(), count=len(lines), promises=lines)
 
-    async def overlooked(self, _: AskOverlooked) -> Overlooked:
+    async def overlooked(self, _: queries.AskOverlooked) -> queries.Overlooked:
         rows = await self._session.fetch("overlooked", self._tenant, self._rows_max)
-        lines = _lines(OverlookedLine, rows)
-        return Overlooked(position=await self._position(), count=len(lines), requests=lines)
+        lines = _lines(queries.OverlookedLine, rows)
+        return queries.Overlooked(position=await self._position(), count=len(lines), requests=lines)
 
-    async def known(self, asked: AskKnown) -> KnownAnswer:
+    async def known(self, asked: queries.AskKnown) -> queries.KnownAnswer:
         rows = await self._session.fetch("known", self._tenant, asked.ids)
-        known = {row["id"]: KnownEvent(sequence=row["sequence"], raw=row["raw"]) for row in rows}
-        return KnownAnswer(position=await self._position(), known=known)
+        known = {
+            row["id"]: queries.KnownEvent(sequence=row["sequence"], raw=row["raw"]) for row in rows
+        }
+        return queries.KnownAnswer(position=await self._position(), known=known)
 
     async def _position(self) -> int:
         row = await self._session.fetch_one("position")
@@ -194,18 +167,35 @@ class Reader:
         return row
 
 
+ANSWERED_BY: Mapping[
+    type[queries.Question[Any]], Callable[[Reader, Any], Awaitable[queries.Answer]]
+] = {
+    queries.AskTimeline: Reader.timeline,
+    queries.AskConversation: Reader.conversation,
+    queries.AskCustomer: Reader.customer,
+    queries.AskContext: Reader.context,
+    queries.AskInbox: Reader.inbox,
+    queries.AskCallbacks: Reader.callbacks,
+    queries.AskPromises: Reader.promises,
+    queries.AskOverlooked: Reader.overlooked,
+    queries.AskPosition: Reader.position,
+    queries.AskKnown: Reader.known,
+}
+"""Which method answers which question; `as_of` is answered from the ledger, not from the tables."""
+
+
 def _lines(kind: type[Line], rows: Sequence[Mapping[str, Any]]) -> list[Line]:
     return [kind(**dict(row)) for row in rows]
 
 
-def _page(rows: Sequence[Mapping[str, Any]]) -> list[TimelineRow]:
+def _page(rows: Sequence[Mapping[str, Any]]) -> list[queries.TimelineRow]:
     """Return the first rows that fit into one answer; always at least one of them."""
-    page: list[TimelineRow] = []
+    page: list[queries.TimelineRow] = []
     room = ANSWER_MAX_BYTES
     for row in rows:
         opened = str(row["open"]).encode()
         room -= len(opened) + len(msgspec.json.encode(row["text"])) + ROW_OVERHEAD_BYTES
         if page and room < 0:
             break
-        page.append(TimelineRow(**{**dict(row), "open": msgspec.Raw(opened)}))
+        page.append(queries.TimelineRow(**{**dict(row), "open": msgspec.Raw(opened)}))
     return page

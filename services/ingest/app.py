@@ -23,6 +23,7 @@ from shared.clock import SystemClock
 from shared.codec import PlainCodec
 from shared.contact_log import ContactLog
 from shared.policy import Policies
+from shared.queries import AskBalance
 from shared.serving import connected, on_request
 from shared.settings import Settings, load_secrets
 from shared.streams import Wanted
@@ -59,7 +60,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     async with connected(settings, NAME, stop) as here:
         bus = here.bus
         await streams.assert_streams(bus, wanted(settings, accounts))
-        on_request(here.broker, "query.*.balance", NAME, BalanceHandler(bus, accounts).answer)
+        balance = BalanceHandler(bus, accounts)
+        on_request(here.broker, f"query.*.{AskBalance.name}", NAME, balance.answer)
         await here.broker.start()
         async with (
             _doors(settings, accounts, bus) as address,

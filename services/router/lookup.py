@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
-
-from shared import subjects
 from shared.bus import Bus
-from shared.errors import TellonceError, ViewUnavailable
+from shared.queries import AskKnown
+from shared.query_client import ask
 
 
 class History:
@@ -20,15 +16,6 @@ class History:
 
     async def known(self, tenant: str, event_id: str, position: int) -> bool:
         """Tell whether an event id stands in the ledger up to `position`. Raises: ViewUnavailable."""
-        question = msgspec.json.encode({"ids": [event_id], "min_seq": position})
-        subject = subjects.query(tenant, "known")
-        try:
-            reply = await self._bus.request(
-                subject, question, timeout_seconds=self._timeout_seconds
-            )
-        except TellonceError as error:
-            raise ViewUnavailable() from error
-        answer: dict[str, Any] = msgspec.json.decode(reply)
-        if "error" in answer:
-            raise ViewUnavailable(reason=str(answer["error"].get("code")))
-        return event_id in answer["known"]
+        question = AskKnown(ids=[event_id], min_seq=position)
+        answer = await ask(self._bus, tenant, question, timeout_seconds=self._timeout_seconds)
+        return event_id in answer.known

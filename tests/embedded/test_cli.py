@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -14,10 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.cli.ask import QUERIES
 from deploy.cli.main import main
 from deploy.embedded import state
-from services.history.domain.questions import QUESTIONS
 from tests.embedded.dummies import THIS
 from tests.embedded.waiting import until
 
@@ -248,14 +245,6 @@ def test_a_name_that_does_not_exist_is_refused_and_not_sent(
     assert json.loads(out)["error"]["code"] == code
     assert not json.loads(out)["error"]["retryable"]
     assert ("there are: " in err) == (code == "command.unknown")
-
-
-def test_the_command_knows_every_query_that_is_answered() -> None:
-    """Its list stands below the services: it must be what they subscribe."""
-    wired = (ROOT / "services" / "ingest" / "app.py").read_text("utf-8")
-    of_ingest = re.findall(r'"query\.\*\.([a-z_]+)"', wired)
-    assert of_ingest == ["balance"]
-    assert sorted(QUERIES) == sorted([*QUESTIONS, *of_ingest])
 
 
 def test_a_time_out_sends_the_same_command_again(

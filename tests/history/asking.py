@@ -1,4 +1,4 @@
-"""Asks the desk as a caller on the bus does."""
+"""Asks history as a caller on the bus does."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 import msgspec
 
-from services.history.answering import Desk
-from services.history.domain.answers import ANSWERS
+from services.history.answering import Answers
 from services.history.positions import Positions
 from services.history.store import Pool
 from shared import policy
 from shared.clock import Clock
 from shared.policy import Policies
+from shared.queries import QUERIES, answer_to
 from shared.settings import Settings
 from tests.history.book import TENANT, Book, TickingClock
 
@@ -22,28 +22,29 @@ WAIT_SECONDS = 0.3
 class Asker:
     """Asks as a caller on the bus does: JSON in, JSON out, checked against the documented answer."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
+    def __init__(self, answers: Answers) -> None:
+        self.answers = answers
 
     async def __call__(self, name: str, tenant: str = TENANT, **asked: Any) -> dict[str, Any]:
-        answer = await self.desk.answer(name, tenant, msgspec.json.encode(asked))
-        assert type(answer) is ANSWERS[name]
+        question = QUERIES[name]
+        answer = await self.answers.answer(question, tenant, msgspec.json.encode(asked))
+        assert type(answer) is answer_to(question)
         body = msgspec.json.encode(answer)
-        msgspec.json.decode(body, type=ANSWERS[name])
+        msgspec.json.decode(body, type=answer_to(question))
         decoded: dict[str, Any] = msgspec.json.decode(body)
         return decoded
 
 
-def desk_of(
+def answers_over(
     pool: Pool,
     book: Book,
     positions: Positions,
     rows_max: int = 500,
     clock: Clock | None = None,
-) -> Desk:
-    """Return the desk as the service wires it, over a ledger in memory."""
+) -> Answers:
+    """Return the answers as the service wires them, over a ledger in memory."""
     policies = Policies(policy.load(Settings().policy))
-    return Desk(
+    return Answers(
         pool,
         book.ledger,
         policies,

@@ -13,7 +13,7 @@ from services.history import generations
 from services.history.positions import Positions
 from services.history.projection import Projection
 from services.history.store import Pool, Session, owner_session
-from tests.history.asking import Asker, desk_of
+from tests.history.asking import Asker, answers_over
 from tests.history.book import Book, memory_book
 from tests.history.parcel import Parcel
 
@@ -70,4 +70,4 @@ async def projection(session: Session, parcel: Parcel) -> Projection:
 @pytest_asyncio.fixture
 async def ask(pool: Pool, parcel: Parcel, projection: Projection) -> AsyncIterator[Asker]:
     """Asks about the story."""
-    yield Asker(desk_of(pool, parcel.book, Positions()))
+    yield Asker(answers_over(pool, parcel.book, Positions()))

@@ -16,7 +16,7 @@ from shared.errors import (
     ConversationUnknown,
     PositionNotReached,
 )
-from tests.history.asking import Asker, desk_of
+from tests.history.asking import Asker, answers_over
 from tests.history.book import TENANT, TickingClock, memory_book
 from tests.history.parcel import CONV, CONVERSATION, Parcel
 
@@ -92,7 +92,7 @@ async def test_as_of_by_a_recorded_time(pool: Pool, session: Session) -> None:
     clock.set(begin + timedelta(seconds=60))
     projection = await Projection.take_over(session)
     await projection.apply(await book.all())
-    ask = Asker(desk_of(pool, book, Positions(), clock=clock))
+    ask = Asker(answers_over(pool, book, Positions(), clock=clock))
     at = begin + timedelta(seconds=20)
     answer = await ask("as_of", conversation=CONVERSATION, recorded=at)
     assert answer["sequence"] == parcel.at["accepted"] + 1
@@ -118,7 +118,7 @@ async def test_as_of_by_a_recorded_time_is_not_answered_while_it_may_gain_events
     await parcel.register()
     await parcel.call()
     projection = await Projection.take_over(session)
-    ask = Asker(desk_of(pool, book, Positions(), clock=ours))
+    ask = Asker(answers_over(pool, book, Positions(), clock=ours))
     begin = ours.now()
     ours.set(begin + timedelta(seconds=31))
     asked: dict[str, Any] = {
@@ -152,7 +152,7 @@ async def test_as_of_by_a_recorded_time_is_answered_after_a_minute_of_silence(
     await parcel.register()
     await parcel.call()
     await (await Projection.take_over(session)).apply(await book.all())
-    ask = Asker(desk_of(pool, book, Positions(), clock=clock))
+    ask = Asker(answers_over(pool, book, Positions(), clock=clock))
     asked: dict[str, Any] = {"conversation": CONVERSATION, "recorded": clock.now()}
     clock.set(clock.now() + timedelta(seconds=CLOCKS_APART_MAX_SECONDS))
     with pytest.raises(PositionNotReached):
@@ -169,9 +169,9 @@ async def test_as_of_by_a_recorded_time_waits_for_the_whole_ledger(
     await (await Projection.take_over(session)).apply(every[:-1])
     clock = TickingClock()
     clock.set(clock.now() + timedelta(hours=1))
-    desk = desk_of(pool, parcel.book, Positions(), clock=clock)
+    answers = answers_over(pool, parcel.book, Positions(), clock=clock)
     with pytest.raises(PositionNotReached):
-        await Asker(desk)("as_of", conversation=CONVERSATION, recorded=every[-1].stored)
+        await Asker(answers)("as_of", conversation=CONVERSATION, recorded=every[-1].stored)
 
 
 async def test_as_of_by_an_occurred_time(ask: Asker, parcel: Parcel) -> None:

@@ -10,7 +10,7 @@ import pytest_asyncio
 from services.history.positions import Positions
 from services.history.projection import Projection
 from services.history.store import Pool, Session
-from tests.history.asking import Asker, desk_of
+from tests.history.asking import Asker, answers_over
 from tests.history.book import BEGIN, Book
 from tests.history.parcel import CONVERSATION, MISSED, Parcel
 
@@ -24,7 +24,7 @@ async def test_a_request_is_overlooked_until_somebody_acknowledges(
     every = await parcel.book.all()
     types = [each.event.type for each in every]
     projection = await Projection.take_over(session)
-    ask = Asker(desk_of(pool, parcel.book, Positions()))
+    ask = Asker(answers_over(pool, parcel.book, Positions()))
     states = {
         "contact.queued": "none",
         "notification.requested": "requested",
@@ -49,7 +49,7 @@ async def test_an_escalation_is_not_overlooked(pool: Pool, session: Session, boo
     await parcel.call()
     await parcel.note("notification.escalated", {"notification_id": "n1", "to": "agent-piotr"})
     await (await Projection.take_over(session)).apply(await book.all())
-    ask = Asker(desk_of(pool, book, Positions()))
+    ask = Asker(answers_over(pool, book, Positions()))
     assert (await ask("overlooked"))["count"] == 0
 
 
@@ -61,7 +61,7 @@ async def test_a_lost_call_without_a_callback_is_overlooked(
     types = [each.event.type for each in every]
     projection = await Projection.take_over(session)
     await projection.apply(every[: types.index("contact.missed") + 1])
-    ask = Asker(desk_of(pool, parcel.book, Positions()))
+    ask = Asker(answers_over(pool, parcel.book, Positions()))
     [request] = (await ask("overlooked"))["requests"]
     assert (request["kind"], request["conversation"]) == ("lost", MISSED)
     await projection.apply(every[projection.position :])
@@ -102,7 +102,7 @@ async def owned(pool: Pool, session: Session, book: Book) -> Owned:
     await parcel.register()
     await parcel.call()
     await parcel.offer_and_accept()
-    owned = Owned(parcel, session, Asker(desk_of(pool, book, Positions())))
+    owned = Owned(parcel, session, Asker(answers_over(pool, book, Positions())))
     assert await owned.overlooked() == []
     return owned
 

@@ -8,10 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.history.domain.answers import ANSWER_MAX_BYTES
-from services.history.domain.questions import QUESTIONS
 from services.history.positions import Positions
 from services.history.projection import Projection
+from services.history.reading import ANSWER_MAX_BYTES, ANSWERED_BY
 from services.history.store import Pool, Session
 from shared.errors import (
     AgentUnknown,
@@ -21,7 +20,8 @@ from shared.errors import (
     PositionNotReached,
     TenantUnknown,
 )
-from tests.history.asking import WAIT_SECONDS, Asker, desk_of
+from shared.queries import QUERIES, AskContext, AskTimeline, ContextAnswer
+from tests.history.asking import WAIT_SECONDS, Asker, answers_over
 from tests.history.book import TENANT
 from tests.history.parcel import CONV, CONVERSATION, CUSTOMER, MISSED, NUL_TEXT, PHONE, Parcel
 
@@ -92,12 +92,12 @@ async def test_a_page_ends_before_the_bus_refuses_it(
         body = {"to": "anna@example.org", "title": None, "text": text}
         await parcel.conv(("message.requested", {**message, "agent": "ewa"}, body))
     await projection.apply((await parcel.book.all())[projection.position :])
-    desk = desk_of(pool, parcel.book, Positions())
+    answers = answers_over(pool, parcel.book, Positions())
     after: int | None = 0
     found = 0
     while after is not None:
         asked = {"conversation": CONVERSATION, "after": after}
-        answer = await desk.answer("timeline", TENANT, msgspec.json.encode(asked))
+        answer = await answers.answer(AskTimeline, TENANT, msgspec.json.encode(asked))
         encoded = msgspec.json.encode(answer)
         assert len(encoded) <= ANSWER_MAX_BYTES
         page = msgspec.json.decode(encoded)
@@ -130,7 +130,7 @@ async def test_a_conversation_in_transfer_names_what_is_offered(
     """Offer and transfer show with agent, packet and expiry while they are open."""
     every = await parcel.book.all()
     await (await Projection.take_over(session)).apply(every[: parcel.at["transfer_offered"]])
-    ask = Asker(desk_of(pool, parcel.book, Positions()))
+    ask = Asker(answers_over(pool, parcel.book, Positions()))
     found = (await ask("conversation", conversation=CONVERSATION))["conversation"]
     assert (found["owner"], found["offer"]["agent"]) == ("piotr", "ewa")
     assert found["offer"]["transfer_id"] == found["transfer"]["transfer_id"] == "transfer1"
@@ -168,12 +168,11 @@ async def test_a_packet_is_answered_as_the_bytes_that_were_stored(
     every = await parcel.book.ledger.read(TENANT, CONV)
     for packet_id, position in (("packet1", "offered"), ("packet2", "requested")):
         body = next(e.body for e in every if f'"{packet_id}","sha256"'.encode() in e.body)
-        answer = await ask.desk.answer(
-            "context", TENANT, msgspec.json.encode({"packet_id": packet_id})
-        )
-        packet = bytes(answer.packet)  # type: ignore[attr-defined]
-        assert packet in body
-        assert answer.sequence == parcel.at[position] - 1  # type: ignore[attr-defined]
+        asked = msgspec.json.encode({"packet_id": packet_id})
+        answer = await ask.answers.answer(AskContext, TENANT, asked)
+        assert isinstance(answer, ContextAnswer)
+        assert bytes(answer.packet) in body
+        assert answer.sequence == parcel.at[position] - 1
     latest = await ask("context", conversation=CONVERSATION)
     assert latest["packet_id"] == "packet2"
     assert latest["packet"]["facts"][0]["value"] == "KRA01M"
@@ -190,7 +189,7 @@ async def test_what_waits_in_a_queue(pool: Pool, session: Session, parcel: Parce
     """Waiting work shows to its queue, to the queue's agents and to nobody else."""
     every = await parcel.book.all()
     await (await Projection.take_over(session)).apply(every[: parcel.at["queued"]])
-    ask = Asker(desk_of(pool, parcel.book, Positions()))
+    ask = Asker(answers_over(pool, parcel.book, Positions()))
     for asked in ({"queue": "hotline"}, {"agent": "piotr"}, {}):
         [line] = (await ask("inbox", **asked))["waiting"]
         assert (line["conversation"], line["queue"], line["owner"]) == (
@@ -247,7 +246,7 @@ async def test_min_seq_waits_until_the_rows_are_there(
     await projection.apply(every[:3])
     for here in (True, False):
         positions = Positions()
-        ask = Asker(desk_of(pool, parcel.book, positions))
+        ask = Asker(answers_over(pool, parcel.book, positions))
         wanted = projection.position + 1
         waiting = asyncio.create_task(ask("position", min_seq=wanted))
         assert (await ask("position"))["position"] == wanted - 1
@@ -282,9 +281,9 @@ async def test_what_does_not_exist_is_said_by_name(ask: Asker) -> None:
         await ask("customer", handle={"kind": "email", "value": "no\x00body"})
     with pytest.raises(AgentUnknown):
         await ask("inbox", agent="nosuch")
-    for name in QUESTIONS:
+    for question in ANSWERED_BY:
         with pytest.raises(TenantUnknown):
-            await ask(name, tenant="other")
+            await ask(question.name, tenant="other")
 
 
 @pytest.mark.parametrize(
@@ -313,14 +312,14 @@ async def test_what_does_not_exist_is_said_by_name(ask: Asker) -> None:
 async def test_an_unreadable_question_is_refused(ask: Asker, name: str, body: bytes) -> None:
     """What does not fit the question's shape is refused before anything is read."""
     with pytest.raises(CommandUnreadable):
-        await ask.desk.answer(name, TENANT, body)
+        await ask.answers.answer(QUERIES[name], TENANT, body)
 
 
 async def test_rows_of_one_answer_are_limited(
     pool: Pool, parcel: Parcel, projection: Projection
 ) -> None:
     """No answer has more rows than the setting says, whatever was asked."""
-    ask = Asker(desk_of(pool, parcel.book, Positions(), rows_max=2))
+    ask = Asker(answers_over(pool, parcel.book, Positions(), rows_max=2))
     assert len((await ask("timeline", conversation=CONVERSATION, limit=100))["rows"]) == 2
     assert len((await ask("customer", customer=CUSTOMER))["conversations"]) == 2
     await parcel.go_on()

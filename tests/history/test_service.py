@@ -14,8 +14,8 @@ import pytest_asyncio
 
 from deploy.embedded.errors import ProgramExited
 from deploy.embedded.probes import service_answers
-from services.history.domain.questions import QUESTIONS
 from shared import subjects
+from shared.queries import QUERIES
 from tests.history.book import TENANT
 from tests.history.house import House
 from tests.history.parcel import CONVERSATION, CUSTOMER
@@ -52,7 +52,7 @@ async def test_every_query_is_answered_over_the_bus(house: House) -> None:
     await house.start_history()
     await house.parcel.play()
     end = house.parcel.at["missed"]
-    assert set(ASKED) == set(QUESTIONS)
+    assert set(ASKED) == {name for name, kind in QUERIES.items() if kind.served_by == "history"}
     for name, asked in ASKED.items():
         answer = await house.ask(name, min_seq=end, **asked)
         assert answer.get("position") == (10 if name == "as_of" else end), answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,10 +11,10 @@ import msgspec
 import pytest
 
 from services.ingest.domain import tally
-from services.ingest.domain.tally import Counts
 from services.ingest.handlers import balance
 from shared import streams, subjects
 from shared.bus.deliveries import Message
+from shared.queries import QUERIES, AskBalance, Counts
 from tests.ingest.house import House, stored
 
 JSON = {"content-type": "application/json"}
@@ -226,17 +227,15 @@ def test_the_fate_of_a_delivery(
 
 def test_counts_add_up() -> None:
     """Whatever is counted is received."""
-    counts, total = Counts(), Counts()
-    fates: list[tally.Fate] = ["accepted", "accepted", "duplicate", "ignored", "missing"]
-    for fate in fates:
-        counts.count(fate)
-    total.add(counts)
-    total.add(counts)
-    assert msgspec.to_builtins(total) == {
-        "received": 10,
-        "accepted": 4,
-        "duplicate": 2,
-        "ignored": 2,
-        "quarantined": 0,
-        "missing": 2,
-    }
+    fates: Counter[tally.Fate] = Counter(
+        ["accepted", "accepted", "duplicate", "ignored", "missing"]
+    )
+    assert Counts(**tally.counted(fates + fates)) == Counts(
+        received=10, accepted=4, duplicate=2, ignored=2, missing=2
+    )
+
+
+def test_what_ingest_serves_is_the_balance() -> None:
+    """A query that the contract gives to ingest and nobody here answers would be silence."""
+    served = {kind for kind in QUERIES.values() if kind.served_by == "ingest"}
+    assert served == {AskBalance}

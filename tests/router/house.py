@@ -25,6 +25,7 @@ from shared.codec import encode
 from shared.events import AnyEvent, InboundEvent
 from shared.ledger import Recorded
 from shared.ledger.jetstream import NatsLedger
+from shared.queries import KnownAnswer, KnownEvent
 from shared.tasks import end
 from tests.router.samples import POLICY_TEXT, TENANT
 from tests.support.waiting import eventually
@@ -187,10 +188,12 @@ class House:
             question = msgspec.json.decode(message.body)
             await self.until(lambda: len(self.book) >= question.get("min_seq", 0))
             wanted = set(question["ids"])
-            known: dict[str, object] = {
-                e.event.id: {} for e in self.readable() if e.event.id in wanted
+            known = {
+                str(e.event.id): KnownEvent(sequence=e.sequence, raw=e.event.raw)
+                for e in self.readable()
+                if e.event.id in wanted
             }
-            reply = {"position": len(self.book), "known": known}
+            reply = KnownAnswer(position=len(self.book), known=known)
             await self.bus.publish(message.reply, msgspec.json.encode(reply))
 
         self._history = await self.bus.subscribe(subjects.query(TENANT, "known"), answer)

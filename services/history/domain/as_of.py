@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from services.history.domain.answers import AsOfAnswer, Shown
 from services.history.domain.packets import stored_packet
 from shared import conversation as conversations
 from shared import customer as customers
@@ -14,6 +13,7 @@ from shared.conversation import FOLD_VERSION
 from shared.errors import ConversationUnknown
 from shared.ledger import Recorded
 from shared.packet import package, sha256_of
+from shared.queries import AsOfAnswer, Shown
 
 CODE_VERSION = f"fold-{FOLD_VERSION}"
 

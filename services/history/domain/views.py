@@ -10,7 +10,6 @@ import hashlib
 import msgspec
 from msgspec.structs import replace
 
-from services.history.domain.answers import ConversationView
 from services.history.domain.rows import Key, Row, plain, text_of
 from shared.conversation import (
     Callback,
@@ -20,6 +19,7 @@ from shared.conversation import (
     target_name,
 )
 from shared.customer import Customer
+from shared.queries import ConversationView
 
 _encoder = msgspec.json.Encoder()
 _conversation = msgspec.json.Decoder(Conversation)

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Literal
-
-import msgspec
 
 Fate = Literal["accepted", "duplicate", "ignored", "quarantined", "missing"]
 
 
-class Counts(msgspec.Struct, kw_only=True):
-    """How many deliveries were received and what became of them; without a loss `missing` is 0."""
-
-    received: int = 0
-    accepted: int = 0
-    duplicate: int = 0
-    ignored: int = 0
-    quarantined: int = 0
-    missing: int = 0
-
-    def count(self, fate: Fate) -> None:
-        self.received += 1
-        setattr(self, fate, getattr(self, fate) + 1)
-
-    def add(self, other: Counts) -> None:
-        for name in Counts.__struct_fields__:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+def counted(fates: Counter[Fate]) -> dict[str, int]:
+    """Return the fields of `queries.Counts`: how many deliveries were received and what became of them."""
+    return {"received": fates.total(), **{str(fate): number for fate, number in fates.items()}}
 
 
 def fate(

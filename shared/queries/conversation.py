@@ -1,11 +1,14 @@
-"""What history answers, one JSON object each. `position`: the ledger position that the answer is true for."""
+"""Matters and people: what was said, how they stand, what was shown of them and when."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
+from shared import events
 from shared.conversation import (
     Callback,
     Contact,
@@ -16,15 +19,9 @@ from shared.conversation import (
     StatedFact,
 )
 from shared.events.packet import Known, Order, Packet
+from shared.queries.base import Answer, Id, Position, Question, exactly_one
 
-ANSWER_MAX_BYTES = 768 * 1024
-"""Pages end here: the bus takes 1 MiB in one message."""
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What every answer says."""
-
-    position: int
+# -- timeline ---------------------------------------------------------------------------------------
 
 
 class TimelineRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +48,26 @@ class Timeline(Answer, frozen=True, kw_only=True):
 
     rows: list[TimelineRow]
     next: int | None
+
+
+class AskTimeline(Question[Timeline], frozen=True, kw_only=True):
+    """What was said and done, in order. Exactly one of `conversation`, `customer`.
+
+    `after`: the `next` of the page before; `limit`: rows at most.
+    """
+
+    name = "timeline"
+
+    conversation: Id | None = None
+    customer: Id | None = None
+    after: Position = 0
+    limit: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+
+    def __post_init__(self) -> None:
+        exactly_one(conversation=self.conversation, customer=self.customer)
+
+
+# -- conversation -----------------------------------------------------------------------------------
 
 
 class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +105,17 @@ class ConversationAnswer(Answer, frozen=True, kw_only=True):
     conversation: ConversationView
 
 
+class AskConversation(Question[ConversationAnswer], frozen=True, kw_only=True):
+    """One matter as it stands."""
+
+    name = "conversation"
+
+    conversation: Id
+
+
+# -- customer ---------------------------------------------------------------------------------------
+
+
 class CustomerView(msgspec.Struct, frozen=True, kw_only=True):
     """One person. `provisional`: nothing but a handle is known."""
 
@@ -119,6 +147,28 @@ class CustomerAnswer(Answer, frozen=True, kw_only=True):
     conversations: list[ConversationLine]
 
 
+class Holder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A handle as the ledger holds it: a phone number in E.164, a lower-case address."""
+
+    kind: events.HandleKind
+    value: Annotated[str, Meta(min_length=1, max_length=512)]
+
+
+class AskCustomer(Question[CustomerAnswer], frozen=True, kw_only=True):
+    """One person and her matters. Exactly one of `customer`, `handle`."""
+
+    name = "customer"
+
+    customer: Id | None = None
+    handle: Holder | None = None
+
+    def __post_init__(self) -> None:
+        exactly_one(customer=self.customer, handle=self.handle)
+
+
+# -- context and as_of: packets ---------------------------------------------------------------------
+
+
 class ContextAnswer(Answer, frozen=True, kw_only=True):
     """`packet`: the stored JSON, byte for byte; all `null` when no packet was packaged (or none of this id)."""
 
@@ -126,6 +176,18 @@ class ContextAnswer(Answer, frozen=True, kw_only=True):
     packet_id: str | None
     sha256: str | None
     sequence: int | None
+
+
+class AskContext(Question[ContextAnswer], frozen=True, kw_only=True):
+    """A context packet, byte for byte as it was shown: the conversation's last one, or the one named."""
+
+    name = "context"
+
+    conversation: Id | None = None
+    packet_id: Id | None = None
+
+    def __post_init__(self) -> None:
+        exactly_one(conversation=self.conversation, packet_id=self.packet_id)
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,120 +213,24 @@ class AsOfAnswer(Answer, frozen=True, kw_only=True):
     shown: Shown | None
 
 
-class InboxLine(msgspec.Struct, frozen=True, kw_only=True):
-    """`offer_id` (and `transfer_id` when a colleague hands it on): what accepts it; `expires`: of offer or transfer."""
+class AskAsOf(Question[AsOfAnswer], frozen=True, kw_only=True):
+    """What was known of a matter at a time. Exactly one of `sequence`, `recorded`, `occurred`.
 
-    conversation: str
-    customer: str | None
-    status: str
-    owner: str | None
-    queue: str | None
-    contact_id: str | None
-    channel: str | None
-    waiting_since: datetime | None
-    offer_id: str | None
-    agent: str | None
-    transfer_id: str | None
-    packet_id: str | None
-    expires: datetime | None
-
-
-class Inbox(Answer, frozen=True, kw_only=True):
-    """`offered`: somebody is asked; `waiting`: nobody is asked yet; `owned`: taken."""
-
-    offered: list[InboxLine]
-    waiting: list[InboxLine]
-    owned: list[InboxLine]
-
-
-class CallbackLine(msgspec.Struct, frozen=True, kw_only=True):
-    callback_id: str
-    conversation: str
-    customer: str | None
-    contact_id: str
-    queue: str
-    due: datetime
-    reason: str
-    attempts: int
-    status: str
-
-
-class Callbacks(Answer, frozen=True, kw_only=True):
-    """The most urgent first."""
-
-    count: int
-    callbacks: list[CallbackLine]
-
-
-class PromiseLine(msgspec.Struct, frozen=True, kw_only=True):
-    promise_id: str
-    conversation: str
-    customer: str | None
-    agent: str
-    text: str
-    made: datetime
-    due: datetime
-    kept: datetime | None
-    status: str
-
-
-class Promises(Answer, frozen=True, kw_only=True):
-    """The most urgent first."""
-
-    count: int
-    promises: list[PromiseLine]
-
-
-class OverlookedLine(msgspec.Struct, frozen=True, kw_only=True):
-    """`kind`: `waiting` (in a queue), `owned` (a contact that joined its owner's conversation; `queue` is null),
-    `callback` (a call that is owed) or `lost` (a call without a callback); `id`: of the ledger event.
-
-    `state`: of its notification: `none`, `requested` or `sent`.
+    `recorded`: our store's time: all that was stored until then; refused while that may still change, which it
+    cannot once anything was stored after it, or a minute has passed.
+    `occurred`: the providers' time: all events of the conversation before the first that happened later. Something
+    that arrives late may move it; ask again by the answer's `sequence` to get the same answer for ever.
     """
 
-    id: str
-    sequence: int
-    conversation: str
-    contact_id: str | None
-    kind: str
-    queue: str | None
-    asked: datetime
-    notification_id: str | None
-    state: str
-    escalates: datetime | None
+    name = "as_of"
+
+    conversation: Id
+    sequence: Position | None = None
+    recorded: events.Instant | None = None
+    occurred: events.Instant | None = None
+
+    def __post_init__(self) -> None:
+        exactly_one(sequence=self.sequence, recorded=self.recorded, occurred=self.occurred)
 
 
-class Overlooked(Answer, frozen=True, kw_only=True):
-    """The longest overlooked first."""
-
-    count: int
-    requests: list[OverlookedLine]
-
-
-class KnownEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """`raw`: the delivery that became the fact, `<sequence in RAW>:<sha256>`."""
-
-    sequence: int
-    raw: str | None
-
-
-class KnownAnswer(Answer, frozen=True, kw_only=True):
-    """Only ids that are known stand here."""
-
-    known: dict[str, KnownEvent]
-
-
-ANSWERS: dict[str, type[Answer]] = {
-    "timeline": Timeline,
-    "conversation": ConversationAnswer,
-    "customer": CustomerAnswer,
-    "context": ContextAnswer,
-    "as_of": AsOfAnswer,
-    "inbox": Inbox,
-    "callbacks": Callbacks,
-    "promises": Promises,
-    "overlooked": Overlooked,
-    "position": Answer,
-    "known": KnownAnswer,
-}
-"""The answer to each question, by the question's name."""
+CONVERSATION_QUERIES = (AskTimeline, AskConversation, AskCustomer, AskContext, AskAsOf)

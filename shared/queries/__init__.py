@@ -1,0 +1,24 @@
+"""The queries on the bus: request/reply on `query.<tenant>.<name>`, one JSON object each.
+
+Unknown fields are refused (`command.unreadable`), so that a typing error is no wider question.
+`docs/reference/queries.md` is generated from this package.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.queries.base import *  # noqa: F403  this module is the contract's table of contents
+from shared.queries.base import Question
+from shared.queries.conversation import *  # noqa: F403
+from shared.queries.conversation import CONVERSATION_QUERIES
+from shared.queries.deliveries import *  # noqa: F403
+from shared.queries.deliveries import DELIVERY_QUERIES
+from shared.queries.work import *  # noqa: F403
+from shared.queries.work import WORK_QUERIES
+
+QUERIES: dict[str, type[Question[Any]]] = {
+    question.name: question
+    for question in (*CONVERSATION_QUERIES, *WORK_QUERIES, *DELIVERY_QUERIES)
+}
+"""Every question by the last token of its subject."""

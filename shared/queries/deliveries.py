@@ -1,0 +1,88 @@
+"""The house itself: how far it is, which events it holds, and what became of every delivery."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from shared.queries.base import Answer, Id, Position, Question
+
+IDS_MAX = 1_000
+"""Event ids in one question."""
+
+# -- position and known -----------------------------------------------------------------------------
+
+
+class AskPosition(Question[Answer], frozen=True, kw_only=True):
+    """How far history is."""
+
+    name = "position"
+
+
+class KnownEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """`raw`: the delivery that became the fact, `<sequence in RAW>:<sha256>`."""
+
+    sequence: int
+    raw: str | None
+
+
+class KnownAnswer(Answer, frozen=True, kw_only=True):
+    """Only ids that are known stand here."""
+
+    known: dict[str, KnownEvent]
+
+
+class AskKnown(Question[KnownAnswer], frozen=True, kw_only=True):
+    """Which of these event ids became facts."""
+
+    name = "known"
+
+    ids: Annotated[list[Id], Meta(max_length=IDS_MAX)]
+
+
+# -- balance ----------------------------------------------------------------------------------------
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """How many deliveries were received and what became of them; without a loss `missing` is 0."""
+
+    received: int = 0
+    accepted: int = 0
+    duplicate: int = 0
+    ignored: int = 0
+    quarantined: int = 0
+    missing: int = 0
+
+
+class Balance(Counts, frozen=True, kw_only=True, rename={"last": "to"}):
+    """`position`: the ledger position it is true for; `to`: the last RAW position counted.
+
+    `accounts`: the same counts by `<channel>/<account>`.
+    """
+
+    position: int
+    last: int
+    accounts: dict[str, Counts]
+
+
+class AskBalance(
+    Question[Balance], frozen=True, kw_only=True, rename={"first": "from", "last": "to"}
+):
+    """What became of the deliveries of one channel and one account (or all), from a position of RAW to another, both
+    included.
+
+    `min_seq`: the ledger position that history must have reached; without it, the ledger's end at this moment.
+    """
+
+    name = "balance"
+    served_by = "ingest"
+
+    channel: str | None = None
+    account: str | None = None
+    first: Position | None = None
+    last: Position | None = None
+
+
+DELIVERY_QUERIES = (AskPosition, AskKnown, AskBalance)

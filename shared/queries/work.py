@@ -1,0 +1,151 @@
+"""Work: what waits for somebody, what is owed and promised, and what nobody has seen."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from shared.queries.base import Answer, Name, Question
+
+# -- inbox ------------------------------------------------------------------------------------------
+
+
+class InboxLine(msgspec.Struct, frozen=True, kw_only=True):
+    """`offer_id` (and `transfer_id` when a colleague hands it on): what accepts it; `expires`: of offer or transfer."""
+
+    conversation: str
+    customer: str | None
+    status: str
+    owner: str | None
+    queue: str | None
+    contact_id: str | None
+    channel: str | None
+    waiting_since: datetime | None
+    offer_id: str | None
+    agent: str | None
+    transfer_id: str | None
+    packet_id: str | None
+    expires: datetime | None
+
+
+class Inbox(Answer, frozen=True, kw_only=True):
+    """`offered`: somebody is asked; `waiting`: nobody is asked yet; `owned`: taken."""
+
+    offered: list[InboxLine]
+    waiting: list[InboxLine]
+    owned: list[InboxLine]
+
+
+class AskInbox(Question[Inbox], frozen=True, kw_only=True):
+    """What an agent, a queue, or the whole tenant has before it. At most one of `agent`, `queue`."""
+
+    name = "inbox"
+
+    agent: Name | None = None
+    queue: Name | None = None
+
+    def __post_init__(self) -> None:
+        if self.agent is not None and self.queue is not None:
+            raise ValueError("at most one of agent, queue")
+
+
+# -- callbacks --------------------------------------------------------------------------------------
+
+
+class CallbackLine(msgspec.Struct, frozen=True, kw_only=True):
+    callback_id: str
+    conversation: str
+    customer: str | None
+    contact_id: str
+    queue: str
+    due: datetime
+    reason: str
+    attempts: int
+    status: str
+
+
+class Callbacks(Answer, frozen=True, kw_only=True):
+    """The most urgent first."""
+
+    count: int
+    callbacks: list[CallbackLine]
+
+
+class AskCallbacks(Question[Callbacks], frozen=True, kw_only=True):
+    """Who is owed a call."""
+
+    name = "callbacks"
+
+    queue: Name | None = None
+    status: Literal["open", "reached", "closed"] | None = None
+
+
+# -- promises ---------------------------------------------------------------------------------------
+
+
+class PromiseLine(msgspec.Struct, frozen=True, kw_only=True):
+    promise_id: str
+    conversation: str
+    customer: str | None
+    agent: str
+    text: str
+    made: datetime
+    due: datetime
+    kept: datetime | None
+    status: str
+
+
+class Promises(Answer, frozen=True, kw_only=True):
+    """The most urgent first."""
+
+    count: int
+    promises: list[PromiseLine]
+
+
+class AskPromises(Question[Promises], frozen=True, kw_only=True):
+    """What was promised."""
+
+    name = "promises"
+
+    agent: Name | None = None
+    status: Literal["open", "kept"] | None = None
+
+
+# -- overlooked -------------------------------------------------------------------------------------
+
+
+class OverlookedLine(msgspec.Struct, frozen=True, kw_only=True):
+    """`kind`: `waiting` (in a queue), `owned` (a contact that joined its owner's conversation; `queue` is null),
+    `callback` (a call that is owed) or `lost` (a call without a callback); `id`: of the ledger event.
+
+    `state`: of its notification: `none`, `requested` or `sent`.
+    """
+
+    id: str
+    sequence: int
+    conversation: str
+    contact_id: str | None
+    kind: str
+    queue: str | None
+    asked: datetime
+    notification_id: str | None
+    state: str
+    escalates: datetime | None
+
+
+class Overlooked(Answer, frozen=True, kw_only=True):
+    """The longest overlooked first."""
+
+    count: int
+    requests: list[OverlookedLine]
+
+
+class AskOverlooked(Question[Overlooked], frozen=True, kw_only=True):
+    """Requests that nobody acknowledged and that were not escalated."""
+
+    name = "overlooked"
+
+
+WORK_QUERIES = (AskInbox, AskCallbacks, AskPromises, AskOverlooked)
