@@ -52,13 +52,13 @@ class FactRule(_Strict, frozen=True, kw_only=True):
 class Account(_Strict, frozen=True, kw_only=True):
     """One entry point: a dialled number, a page's chat, a mailbox, a form.
 
-    `queue`: where its contacts wait; `topics`: queue by form topic; `secret`: name of the secret that verifies;
-    `address`: own address, never a customer; `menu`, `fields`: what digits and form fields mean;
-    `reply`: what the voice door answers, as TwiML; `title`: the sender's name or default subject.
+    `queue`: where its contacts wait; `topics`: queue by form topic; `secrets`: what the channel calls each of
+    its secrets -> the name of the secret; `address`: own address, never a customer; `menu`, `fields`: what digits and
+    form fields mean; `reply`: what the voice door answers, as TwiML; `title`: the sender's name or default subject.
     """
 
     queue: Name
-    secret: str | None = None
+    secrets: dict[Name, str] = {}
     address: str | None = None
     title: str | None = None
     menu: dict[str, FactRule] = {}

@@ -138,11 +138,13 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
 def needed_secrets(tenant: Policy) -> list[str]:
     """Return the names of the secrets that a policy needs, each once.
 
-    Each account names in `secret` the key that verifies its deliveries; an account whose secret has no value takes
-    nothing. `lookup_secret` (`LOOKUP_KEY` unless the policy says otherwise) names the key under which the handles of
-    customers are hashed: without it the router does not start, and under another one nobody is known any more.
+    Each account names in `secrets` the keys that its channel needs; an account that lacks one, or whose secret has no
+    value, takes nothing. `lookup_secret` (`LOOKUP_KEY` unless the policy says otherwise) names the key under which the
+    handles of customers are hashed: without it the router does not start, and under another one nobody is known any
+    more.
     """
-    of_accounts = {account.secret for account in tenant.accounts.values() if account.secret}
+    accounts = tenant.accounts.values()
+    of_accounts = {name for account in accounts for name in account.secrets.values()}
     return sorted(of_accounts | {tenant.lookup_secret})
 
 

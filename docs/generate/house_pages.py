@@ -192,7 +192,9 @@ def secrets_section() -> Iterator[str]:
     )
     rows = []
     for name in settings.needed_secrets(embedded):
-        users = [f"`{key}`" for key, each in embedded.accounts.items() if each.secret == name]
+        users = [
+            f"`{key}`" for key, each in embedded.accounts.items() if name in each.secrets.values()
+        ]
         users += ["`lookup_secret`"] if name == embedded.lookup_secret else []
         rows.append((f"`{name}`", ", ".join(users)))
     yield from table(("secret", "needed by"), rows)

@@ -12,8 +12,6 @@ from shared import events
 from shared.conversation.ownership import Ownership, returned_to
 
 ContactStatus = Literal["waiting", "accepted", "lost"]
-CALL_CHANNELS = frozenset({"twilio_voice"})
-"""Channels whose contacts somebody has to pick up while they last."""
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +22,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     contact_id: events.ContactId
+    medium: events.Medium
     channel: str
     account: str
     started: datetime
@@ -108,9 +107,10 @@ def _begun(contacts: Contacts, event: events.InboundEvent, before: Ownership) ->
     if opened.contact_id in contacts.by_id:
         return replace(contacts, last_activity=event.recorded)
     # A message to an owned conversation is with its owner at once; a call is when an agent accepts it.
-    waits = before.owner is None or opened.channel in CALL_CHANNELS
+    waits = before.owner is None or opened.medium == "call"
     contact = Contact(
         contact_id=opened.contact_id,
+        medium=opened.medium,
         channel=opened.channel,
         account=opened.account,
         started=event.recorded,

@@ -73,7 +73,7 @@ def _heard(talk: Talk, event: events.MessageReceived | events.FormSubmitted) -> 
     talk = say(talk, event.recorded, "customer", event.open.channel, words(event))
     if event.open.automatic:
         return talk
-    reference = event.open.provider_id if event.open.channel == "email" else talk.last_reference
+    reference = event.open.provider_id if event.open.medium == "mail" else talk.last_reference
     return replace(talk, unanswered=talk.unanswered + 1, last_reference=reference)
 
 

@@ -18,6 +18,14 @@ HandleKind = Literal["phone", "email", "visitor", "reference"]
 """`reference` is a call, thread or session id of the provider: it leads to a contact, never to a person."""
 
 
+Medium = Literal["call", "chat", "mail", "message", "form", "visit", "letter"]
+"""How the customer comes, whoever carries it: rules look at the medium, never at the provider's name.
+
+`call`: somebody has to pick it up while it lasts; `chat`: she waits on a page; `mail`, `letter`: threads of their own;
+`message`: a messaging app or a text message; `form`: sent once; `visit`: at a counter.
+"""
+
+
 class Handle(Part, frozen=True, kw_only=True):
     """One way a person or a contact is known. `verified`: the channel proved it in this delivery."""
 
@@ -34,6 +42,7 @@ class ContactOpen(Part, frozen=True, kw_only=True):
     """
 
     contact_id: ContactId
+    medium: Medium
     channel: str
     account: str
     provider_id: str

@@ -170,7 +170,9 @@ class Parts:
     async def store_raw(self) -> None:
         body = httpx.Request("POST", "http://door", data=self._calls.fields()).read()
         headers = [("content-type", "application/x-www-form-urlencoded")]
-        request = WebRequest(f"/in/{TENANT}/{CHANNEL}/{ACCOUNT}", headers, body, datetime.now(UTC))
+        request = WebRequest(
+            "POST", f"/in/{TENANT}/{CHANNEL}/{ACCOUNT}", headers, body, datetime.now(UTC)
+        )
         await self._raw.append(TENANT, CHANNEL, ACCOUNT, request)
 
     async def store_contact(self) -> None:

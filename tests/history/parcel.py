@@ -74,7 +74,12 @@ class Parcel:
             raw="7:" + "a" * 64,
             id_="startedcall1",
         )
-        opened = {"contact_id": "call1", "channel": "twilio_voice", "account": "hotline"}
+        opened = {
+            "contact_id": "call1",
+            "medium": "call",
+            "channel": "twilio_voice",
+            "account": "hotline",
+        }
         policy = {"rule": "join.none_open", "policy_version": "policy-1"}
         queued = {"contact_id": "call1", "queue": "hotline", "rule": "entry", "policy_version": "p"}
         events = [
@@ -195,7 +200,12 @@ class Parcel:
         aggregate = f"conv-{MISSED}"
         lost = {"contact_id": "call2", "callback_id": "callback1", "queue": "hotline"}
         due = {"due": self.book.now + timedelta(minutes=15), "reason": "missed"}
-        opened = {"contact_id": "call2", "channel": "twilio_voice", "account": "hotline"}
+        opened = {
+            "contact_id": "call2",
+            "medium": "call",
+            "channel": "twilio_voice",
+            "account": "hotline",
+        }
         policy = {"rule": "join.none_open", "policy_version": "policy-1"}
         names: list[tuple[str, Mapping[str, Any], Any]] = [
             ("call.missed", {**contact("call2"), "outcome": "no-answer"}, {"handles": []}),
@@ -226,6 +236,7 @@ ON_CALL: Mapping[str, Any] = {"channel": "twilio_voice", "contact_id": "call1"}
 def contact(contact_id: str) -> Mapping[str, Any]:
     return {
         "contact_id": contact_id,
+        "medium": "call",
         "channel": "twilio_voice",
         "account": "hotline",
         "provider_id": contact_id,

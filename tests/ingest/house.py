@@ -21,7 +21,7 @@ from services.ingest import app
 from services.ingest.channels import CHANNELS
 from services.ingest.domain import webhook_signature
 from services.ingest.domain.delivery import RawDelivery
-from services.ingest.domain.outcome import Contacts
+from services.ingest.domain.outcome import Reported
 from shared import streams, subjects
 from shared.bus import Bus, connect
 from shared.bus.deliveries import StoredMessage
@@ -70,8 +70,8 @@ def raw(
 def parsed(delivery: RawDelivery) -> Sequence[Any]:
     """The contact events of a delivery that is expected to report some."""
     outcome = CHANNELS[delivery.channel].parse(delivery)
-    assert isinstance(outcome, Contacts), outcome
-    return outcome.events
+    assert isinstance(outcome, Reported), outcome
+    return [event for _, event in outcome.reports]
 
 
 def wire(event: AnyEvent) -> dict[str, Any]:
@@ -187,7 +187,7 @@ async def stored(bus: Bus, stream: str, subject: str) -> list[StoredMessage]:
 def policy_text(tenant: str, account: str) -> str:
     """A policy with one account per channel."""
     accounts = "\n".join(
-        f"  {channel}/{account}: {{queue: hotline, secret: DOOR_SECRET, address: help@shop.example,"
+        f"  {channel}/{account}: {{queue: hotline, secrets: {secrets_of(channel)}, address: help@shop.example,"
         f" reply: '<Response><Gather/><Hangup/></Response>', topics: {{delivery: hotline}}}}"
         for channel in CHANNELS
     )
@@ -197,12 +197,19 @@ def policy_text(tenant: str, account: str) -> str:
     )
 
 
+def secrets_of(channel: str) -> str:
+    """Every secret that the channel needs, as YAML; the first is the one that deliveries are signed with."""
+    first, *others = CHANNELS[channel].SECRETS
+    named = {first: "DOOR_SECRET", **{other: f"DOOR_{other.upper()}" for other in others}}
+    return "{" + ", ".join(f"{ours}: {name}" for ours, name in named.items()) + "}"
+
+
 def make_settings(nats_url: str, folder: Path, **changed: Any) -> tuple[Settings, str, str]:
     """Settings with a policy of its own; returns them with the tenant and the account's name."""
     number = next(_numbers)
     tenant, account = f"tenant{number}", f"main{number}"
     (folder / "policy.yaml").write_text(policy_text(tenant, account))
-    (folder / "secrets.env").write_text(f"DOOR_SECRET={SECRET}\n")
+    (folder / "secrets.env").write_text(f"DOOR_SECRET={SECRET}\nDOOR_VERIFY=verify-me\n")
     fields: dict[str, Any] = {
         "nats_url": nats_url,
         "policy": str(folder / "policy.yaml"),

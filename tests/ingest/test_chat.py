@@ -41,6 +41,7 @@ def test_a_message_has_every_field() -> None:
         "data": {
             "open": {
                 "contact_id": contact,
+                "medium": "chat",
                 "channel": "chat",
                 "account": "main",
                 "provider_id": "s-1/m-1",
@@ -125,8 +126,11 @@ def test_the_shop_vouches_by_an_hmac_over_the_address() -> None:
     """The signature is hex of HMAC-SHA256 under the account's key over the address as written."""
     signature = hmac.new(b"key", b"Anna@Shop.Example", hashlib.sha256).hexdigest()
     hello = Hello(session="s", email="Anna@Shop.Example", signature=signature)
-    assert chat.identity_verified(hello, "key") is True
-    assert chat.identity_verified(msgspec.structs.replace(hello, signature=None), "key") is False
+    assert chat.identity_verified(hello, {"signing": "key"}) is True
+    assert (
+        chat.identity_verified(msgspec.structs.replace(hello, signature=None), {"signing": "key"})
+        is False
+    )
 
 
 @pytest.mark.parametrize(
@@ -138,11 +142,11 @@ def test_a_signature_that_does_not_fit_is_refused(email: str | None, secret: str
     signature = chat.sign_email("anna@shop.example", "key")
     hello = Hello(session="s", email=email, signature=signature)
     with pytest.raises(SignatureInvalid):
-        chat.identity_verified(hello, secret)
+        chat.identity_verified(hello, {"signing": secret})
 
 
 def test_without_a_key_no_signature_is_believed() -> None:
     """An account without a secret vouches for nobody."""
     hello = Hello(session="s", email="a@b.example", signature=chat.sign_email("a@b.example", ""))
     with pytest.raises(SignatureInvalid):
-        chat.identity_verified(hello, None)
+        chat.identity_verified(hello, {})

@@ -11,7 +11,7 @@ import pytest
 
 from services.ingest.channels import email
 from services.ingest.domain import texts
-from services.ingest.domain.outcome import Contacts, Quarantined, events_of
+from services.ingest.domain.outcome import Quarantined, Reported, reports_of
 from shared import ids
 from tests.ingest.house import GOLDEN, parsed, raw, wire
 
@@ -54,6 +54,7 @@ def test_an_answer_has_every_field() -> None:
         "data": {
             "open": {
                 "contact_id": contact,
+                "medium": "mail",
                 "channel": "email",
                 "account": "main",
                 "provider_id": provider_id,
@@ -215,9 +216,9 @@ def test_no_mail_of_the_corpus_raises() -> None:
             continue
         delivery = raw("email", path.read_bytes())
         outcome = email.parse(delivery)
-        _, events = events_of(delivery, outcome)
+        events = [event for _, event in reports_of(delivery, outcome)]
         assert len(msgspec.json.encode(events[0])) < MESSAGE_MAX_BYTES, path.name
         seen += 1
-        read += isinstance(outcome, Contacts)
+        read += isinstance(outcome, Reported)
     assert seen >= CORPUS_MAILS_MIN
     assert read > seen // 2

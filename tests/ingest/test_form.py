@@ -44,6 +44,7 @@ def test_a_form_has_every_field() -> None:
         "data": {
             "open": {
                 "contact_id": contact,
+                "medium": "form",
                 "channel": "form",
                 "account": "main",
                 "provider_id": "f-77",

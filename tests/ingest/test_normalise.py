@@ -187,7 +187,7 @@ async def place(
 async def put(place: tuple[Bus, Door, RawStore], number: int) -> None:
     _, door, store = place
     body = json.dumps({"submission_id": f"f-{number}"}).encode()
-    request = WebRequest("/", [("content-type", "application/json")], body, RECEIVED)
+    request = WebRequest("POST", "/", [("content-type", "application/json")], body, RECEIVED)
     await store.append(door.tenant, "form", door.account, request)
 
 

@@ -66,6 +66,7 @@ def test_the_first_webhook_of_a_call_is_a_started_call_with_every_field() -> Non
         "data": {
             "open": {
                 "contact_id": contact,
+                "medium": "call",
                 "channel": "twilio_voice",
                 "account": "main",
                 "provider_id": SID,
@@ -92,6 +93,7 @@ def test_a_completed_call_is_an_ended_call_at_the_providers_time() -> None:
     assert event["recordedtime"] == "2026-11-22T09:30:00.250000Z"
     assert event["data"]["open"] == {
         "contact_id": ids.scoped_id("contact", "demo", "twilio_voice/main", SID),
+        "medium": "call",
         "channel": "twilio_voice",
         "account": "main",
         "provider_id": SID,
@@ -289,12 +291,12 @@ def request(
     body: bytes, signature: str | None, url: str = "/in/demo/twilio_voice/main"
 ) -> WebRequest:
     headers = [] if signature is None else [("x-twilio-signature", signature)]
-    return WebRequest(url, headers, body, RECEIVED)
+    return WebRequest("POST", url, headers, body, RECEIVED)
 
 
 def accepted(body: bytes, signature: str | None, public: str = PUBLIC, **url: str) -> bool:
     try:
-        twilio_voice.verify(request(body, signature, **url), SECRET, public)
+        twilio_voice.verify(request(body, signature, **url), {"signing": SECRET}, public)
     except SignatureInvalid:
         return False
     return True

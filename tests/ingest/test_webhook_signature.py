@@ -18,7 +18,7 @@ BODY = b'{"message":"hello"}'
 
 
 def accepted(headers: dict[str, str], body: bytes = BODY, secret: str = SECRET) -> bool:
-    request = WebRequest("/in/demo/form/main", list(headers.items()), body, RECEIVED)
+    request = WebRequest("POST", "/in/demo/form/main", list(headers.items()), body, RECEIVED)
     try:
         webhook_signature.verify(request, secret)
     except SignatureInvalid:

@@ -166,7 +166,11 @@ def wrapped_up(event_id: str, contact: str = "mail-1", agent: str = "piotr") -> 
 
 def received(event_id: str, contact: str = "mail-1") -> MessageReceived:
     told = MessageReceivedOpen(
-        contact_id=ContactId(contact), channel="email", account="shop", provider_id=contact
+        contact_id=ContactId(contact),
+        medium="mail",
+        channel="email",
+        account="shop",
+        provider_id=contact,
     )
     said = MessageReceivedPersonal(text="Where is it?")
     return MessageReceived(**envelope(event_id), data=Data(open=told, personal=said))

@@ -9,7 +9,6 @@ from shared import aggregates
 from shared import conversation as conversations
 from shared import customer as customers
 from shared.conversation import Conversation
-from shared.conversation.contacts import CALL_CHANNELS
 from shared.events import (
     AnyEvent,
     CallbackReached,
@@ -73,7 +72,7 @@ def _owes_callbacks(it: Conversation) -> None:
     if any(each.status == "lost" for each in it.contacts.by_id.values()):
         assert it.matter.callbacks
     for each in it.contacts.by_id.values():
-        if each.over and each.channel in CALL_CHANNELS:
+        if each.over and each.medium == "call":
             assert each.status != "waiting"
 
 

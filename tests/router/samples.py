@@ -62,17 +62,17 @@ agents:
 accounts:
   twilio_voice/hotline:
     queue: hotline
-    secret: S
+    secrets: {signing: S}
     address: "+48123456789"
     menu:
       "1": {fact: menu_choice, value: an order}
       "2": {fact: menu_choice, value: a parcel}
       "9": {fact: menu_digit}
-  chat/shop: {queue: hotline, secret: S}
-  email/shop: {queue: hotline, secret: S, address: help@shop.example, title: Your request}
+  chat/shop: {queue: hotline, secrets: {signing: S}}
+  email/shop: {queue: hotline, secrets: {signing: S}, address: help@shop.example, title: Your request}
   form/contact:
     queue: hotline
-    secret: S
+    secrets: {signing: S}
     fields:
       order: {fact: order_number}
       parcel: {fact: parcel_number}
@@ -132,6 +132,7 @@ def _envelope(channel: str, account: str, name: str, kind: str, at: datetime, k:
     }
     opened = {
         "contact_id": contact_id,
+        "medium": MEDIA[channel],
         "channel": channel,
         "account": account,
         "provider_id": f"{name}-{k}",
@@ -140,6 +141,7 @@ def _envelope(channel: str, account: str, name: str, kind: str, at: datetime, k:
     return envelope, opened
 
 
+MEDIA = {"twilio_voice": "call", "chat": "chat", "email": "mail", "form": "form"}
 CALL_KINDS: dict[str, type[Any]] = {
     "started": CallStarted,
     "menu": CallMenuSelected,

@@ -103,7 +103,11 @@ def worst(fill: str, *, facts: int = 80, said: int = SAID_KEPT) -> Conversation:
     """Return a conversation in which everything is as long and as many as it can get."""
     text = full(fill)
     contact = Contact(
-        contact_id=ContactId(LONGEST_ID), channel=LONGEST_CHANNEL, account="a", started=AT
+        contact_id=ContactId(LONGEST_ID),
+        medium="call",
+        channel=LONGEST_CHANNEL,
+        account="a",
+        started=AT,
     )
     return replace(
         NEW_CONVERSATION,

@@ -169,7 +169,10 @@ def test_the_environments_secrets_win_over_the_file(tmp_path: Path) -> None:
 
 def test_a_secret_may_stand_in_the_environment_alone(tmp_path: Path) -> None:
     """What the policy names is found there without a line in the file; nothing else is read."""
-    path, accounts = tmp_path / "policy.yaml", {"chat/shop": {"queue": "hotline", "secret": "CHAT"}}
+    path, accounts = (
+        tmp_path / "policy.yaml",
+        {"chat/shop": {"queue": "hotline", "secrets": {"signing": "CHAT"}}},
+    )
     path.write_bytes(edited("accounts", accounts))
     chosen = Settings(secrets_file="/dev/null", policy=str(path))
     given = {
@@ -186,7 +189,7 @@ def test_a_policy_needs_the_secrets_of_its_accounts_and_the_lookup_key() -> None
     """Each name once; an account without a secret adds none."""
     accounts = {
         "chat/shop": {"queue": "hotline"},
-        "email/shop": {"queue": "hotline", "secret": "M"},
+        "email/shop": {"queue": "hotline", "secrets": {"signing": "M"}},
     }
     assert settings.needed_secrets(policy.parse(edited("accounts", accounts))) == [
         "LOOKUP_KEY",

@@ -52,7 +52,7 @@ class Delivery:
 
 def secret_of(stack: Stack, accounts: dict[str, dict[str, Any]], door: str) -> str:
     """Return the key with which the provider of an account signs; empty for an account that has none."""
-    name = accounts.get(door, {}).get("secret")
+    name = accounts.get(door, {}).get("secrets", {}).get("signing")
     return stack.secrets.get(name or "", "")
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from services.ingest.channels import chat, email, form, twilio_voice
-from services.ingest.domain.delivery import Answer, RawDelivery, WebRequest
+from services.ingest.domain.delivery import Answer, RawDelivery, Secrets, WebRequest
 from services.ingest.domain.outcome import Parsed
+from shared.events import Medium
 from shared.policy import Account
 
 
@@ -20,11 +21,28 @@ class Channel(Protocol):
         ...
 
     @property
+    def MEDIUM(self) -> Medium:  # noqa: N802  likewise
+        """How the customer comes."""
+        ...
+
+    @property
+    def SECRETS(self) -> Sequence[str]:  # noqa: N802  likewise
+        """What the channel calls the secrets that an account of it needs."""
+        ...
+
+    @property
     def KINDS(self) -> Mapping[str, str]:  # noqa: N802  likewise
         """The provider's word for each kind of delivery -> our event type, or `ignored`."""
         ...
 
-    def verify(self, request: WebRequest, secret: str, public_url: str) -> None:
+    def handshake(self, request: WebRequest, secrets: Secrets) -> Answer | None:
+        """Return the answer to a provider that tries the door by GET; `None` where none does.
+
+        Raises: SignatureInvalid.
+        """
+        ...
+
+    def verify(self, request: WebRequest, secrets: Secrets, public_url: str) -> None:
         """Check who sent a request, on its raw bytes. Raises: SignatureInvalid."""
         ...
 

@@ -11,22 +11,25 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from services.ingest.domain import handles, outcome, texts, webhook_signature
-from services.ingest.domain.delivery import RawDelivery, WebRequest
+from services.ingest.domain.delivery import RawDelivery, Secrets, WebRequest
 from services.ingest.domain.delivery import no_answer as answer
-from services.ingest.domain.outcome import Contacts, Parsed
+from services.ingest.domain.delivery import no_handshake as handshake
+from services.ingest.domain.outcome import Parsed, Reported
 from shared import events, mail_address
 from shared.codec import UNREADABLE
 from shared.errors import SignatureInvalid
 
-__all__ = ["KINDS", "NAME", "answer", "parse", "verify"]
+__all__ = ["KINDS", "MEDIUM", "NAME", "SECRETS", "answer", "handshake", "parse", "verify"]
 
 NAME = "chat"
+MEDIUM: events.Medium = "chat"
+SECRETS = ("signing",)
 KINDS: Mapping[str, str] = {"message": "message.received"}
 
 ClientId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")]
@@ -71,9 +74,9 @@ _decoder = msgspec.json.Decoder(ChatMessage)
 # -- the door ----------------------------------------------------------------------------------------
 
 
-def verify(request: WebRequest, secret: str, public_url: str) -> None:  # noqa: ARG001  the shared shape
+def verify(request: WebRequest, secrets: Secrets, public_url: str) -> None:  # noqa: ARG001  the shared shape
     """Check a POST by the Standard Webhooks scheme. Raises: SignatureInvalid."""
-    webhook_signature.verify(request, secret)
+    webhook_signature.verify(request, secrets["signing"])
 
 
 def sign_email(email: str, secret: str) -> str:
@@ -81,16 +84,16 @@ def sign_email(email: str, secret: str) -> str:
     return hmac.new(secret.encode(), email.encode(), hashlib.sha256).hexdigest()
 
 
-def identity_verified(hello: Hello, secret: str | None) -> bool:
+def identity_verified(hello: Hello, secrets: Secrets) -> bool:
     """Tell whether the shop vouches for the visitor's address.
 
     Raises: SignatureInvalid when there is a signature and it does not fit: somebody pretends.
     """
     if hello.signature is None:
         return False
-    if secret is None or hello.email is None:
+    if "signing" not in secrets or hello.email is None:
         raise SignatureInvalid
-    expected = sign_email(hello.email, secret).encode()
+    expected = sign_email(hello.email, secrets["signing"]).encode()
     if not hmac.compare_digest(hello.signature.lower().encode(errors="replace"), expected):
         raise SignatureInvalid
     return True
@@ -121,15 +124,9 @@ def parse(raw: RawDelivery) -> Parsed:
     except UNREADABLE:
         return outcome.unreadable()
     provider_id = f"{message.session}/{message.id}"
-    contact = outcome.contact_id(raw, message.session)
-    opened = events.MessageReceivedOpen(
-        contact_id=contact, channel=raw.channel, account=raw.account, provider_id=provider_id
-    )
-    envelope: dict[str, Any] = outcome.envelope(
-        raw, "message.received", provider_id=provider_id, aggregate=f"contact-{contact}"
-    )
-    data = events.Data(open=opened, personal=_personal(message))
-    return Contacts(message.session, [events.MessageReceived(**envelope, data=data)])
+    opened = events.MessageReceivedOpen(**outcome.about(raw, MEDIUM, message.session, provider_id))
+    event = outcome.contact_event(raw, events.MessageReceived, opened, _personal(message))
+    return Reported([(message.session, event)])
 
 
 def _personal(message: ChatMessage) -> events.MessageReceivedPersonal:

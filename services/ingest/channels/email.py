@@ -8,7 +8,6 @@ The hand-over is signed by the Standard Webhooks scheme.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from services.ingest.domain import (
     handles,
@@ -19,16 +18,19 @@ from services.ingest.domain import (
     texts,
     webhook_signature,
 )
-from services.ingest.domain.delivery import RawDelivery, WebRequest
+from services.ingest.domain.delivery import RawDelivery, Secrets, WebRequest
 from services.ingest.domain.delivery import no_answer as answer
+from services.ingest.domain.delivery import no_handshake as handshake
 from services.ingest.domain.mime import Mail
-from services.ingest.domain.outcome import Contacts, Parsed
+from services.ingest.domain.outcome import Parsed, Reported
 from shared import events, mail_reference
 from shared.policy import Account
 
-__all__ = ["KINDS", "NAME", "answer", "parse", "verify"]
+__all__ = ["KINDS", "MEDIUM", "NAME", "SECRETS", "answer", "handshake", "parse", "verify"]
 
 NAME = "email"
+MEDIUM: events.Medium = "mail"
+SECRETS = ("signing",)
 KINDS: Mapping[str, str] = {"message/rfc822": "message.received"}
 
 REPLY_TEXT_MAX_BYTES = 32_768
@@ -47,9 +49,9 @@ AUTOMATIC_SENDERS = frozenset({"mailer-daemon", "postmaster"})
 """Local parts of addresses that no person writes from."""
 
 
-def verify(request: WebRequest, secret: str, public_url: str) -> None:  # noqa: ARG001  the shared shape
+def verify(request: WebRequest, secrets: Secrets, public_url: str) -> None:  # noqa: ARG001  the shared shape
     """Check a request by the Standard Webhooks scheme. Raises: SignatureInvalid."""
-    webhook_signature.verify(request, secret)
+    webhook_signature.verify(request, secrets["signing"])
 
 
 def parse(raw: RawDelivery) -> Parsed:
@@ -59,23 +61,17 @@ def parse(raw: RawDelivery) -> Parsed:
         return outcome.unreadable()
     own_ids = mail_headers.message_ids(mail.raw_field("message-id"))
     provider_id = texts.clean(own_ids[0]) if own_ids else raw.sha256
-    contact = outcome.contact_id(raw, provider_id)
     name, address = mail_headers.sender(mail.raw_field("from"))
     references = _references(mail)
     opened = events.MessageReceivedOpen(
-        contact_id=contact,
-        channel=raw.channel,
-        account=raw.account,
-        provider_id=provider_id,
+        **outcome.about(raw, MEDIUM, provider_id, provider_id),
         automatic=_automatic(mail, address, raw.rules),
         in_reply_to=_in_reply_to(references),
         attachments=mail.attachments,
     )
-    envelope: dict[str, Any] = outcome.envelope(
-        raw, "message.received", provider_id=provider_id, aggregate=f"contact-{contact}"
-    )
-    data = events.Data(open=opened, personal=_personal(mail, name, address, references))
-    return Contacts(address or contact, [events.MessageReceived(**envelope, data=data)])
+    personal = _personal(mail, name, address, references)
+    event = outcome.contact_event(raw, events.MessageReceived, opened, personal)
+    return Reported([(address or opened.contact_id, event)])
 
 
 def _personal(

@@ -8,21 +8,23 @@ Signed by the Standard Webhooks scheme; WHATWG URL Standard, section 5 (urlencod
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
 
 from services.ingest.domain import handles, outcome, texts, webhook_signature
-from services.ingest.domain.delivery import RawDelivery, WebRequest
+from services.ingest.domain.delivery import RawDelivery, Secrets, WebRequest
 from services.ingest.domain.delivery import no_answer as answer
-from services.ingest.domain.outcome import Contacts, Parsed
+from services.ingest.domain.delivery import no_handshake as handshake
+from services.ingest.domain.outcome import Parsed, Reported
 from shared import events
 from shared.codec import UNREADABLE
 
-__all__ = ["KINDS", "NAME", "answer", "parse", "verify"]
+__all__ = ["KINDS", "MEDIUM", "NAME", "SECRETS", "answer", "handshake", "parse", "verify"]
 
 NAME = "form"
+MEDIUM: events.Medium = "form"
+SECRETS = ("signing",)
 KINDS: Mapping[str, str] = {"submission": "form.submitted"}
 
 FIELDS_MAX = 64
@@ -38,9 +40,9 @@ Pairs = Sequence[tuple[str, str]]
 _object = msgspec.json.Decoder(dict[str, str | int | float | bool | None])
 
 
-def verify(request: WebRequest, secret: str, public_url: str) -> None:  # noqa: ARG001  the shared shape
+def verify(request: WebRequest, secrets: Secrets, public_url: str) -> None:  # noqa: ARG001  the shared shape
     """Check a request by the Standard Webhooks scheme. Raises: SignatureInvalid."""
-    webhook_signature.verify(request, secret)
+    webhook_signature.verify(request, secrets["signing"])
 
 
 def parse(raw: RawDelivery) -> Parsed:
@@ -51,20 +53,14 @@ def parse(raw: RawDelivery) -> Parsed:
     first = dict(reversed(pairs))
     given = first.get("submission_id", "")[:SUBMISSION_ID_MAX_CHARACTERS]
     provider_id = texts.clean(given) or raw.header("webhook-id") or raw.sha256
-    contact = outcome.contact_id(raw, provider_id)
     topic = first.get("topic")
     opened = events.FormSubmittedOpen(
-        contact_id=contact,
-        channel=raw.channel,
-        account=raw.account,
-        provider_id=provider_id,
+        **outcome.about(raw, MEDIUM, provider_id, provider_id),
         topic=topic if topic in raw.rules.topics else None,
     )
-    envelope: dict[str, Any] = outcome.envelope(
-        raw, "form.submitted", provider_id=provider_id, aggregate=f"contact-{contact}"
-    )
-    data = events.Data(open=opened, personal=_personal(pairs, first))
-    return Contacts(contact, [events.FormSubmitted(**envelope, data=data)])
+    personal = _personal(pairs, first)
+    event = outcome.contact_event(raw, events.FormSubmitted, opened, personal)
+    return Reported([(opened.contact_id, event)])
 
 
 def _pairs(raw: RawDelivery) -> Pairs | None:

@@ -20,13 +20,18 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from services.ingest.domain import handles, outcome, texts
-from services.ingest.domain.delivery import Answer, RawDelivery, WebRequest
-from services.ingest.domain.outcome import Contacts, Ignored, Parsed
+from services.ingest.domain.delivery import Answer, RawDelivery, Secrets, WebRequest
+from services.ingest.domain.delivery import no_handshake as handshake
+from services.ingest.domain.outcome import Ignored, Parsed, Reported
 from shared import events
 from shared.errors import SignatureInvalid
 from shared.policy import Account
 
+__all__ = ["KINDS", "MEDIUM", "NAME", "SECRETS", "answer", "handshake", "parse", "verify"]
+
 NAME = "twilio_voice"
+MEDIUM: events.Medium = "call"
+SECRETS = ("signing",)
 FIELDS_MAX = 200
 SID_MAX_CHARACTERS = 64
 
@@ -95,7 +100,7 @@ Fields = Mapping[str, str]
 # -- the door ----------------------------------------------------------------------------------------
 
 
-def verify(request: WebRequest, secret: str, public_url: str) -> None:
+def verify(request: WebRequest, secrets: Secrets, public_url: str) -> None:
     """Check X-Twilio-Signature over the public address as called and the body's parameters.
 
     The provider signs with the port or without it, whatever stands in the address, so both are tried.
@@ -104,7 +109,7 @@ def verify(request: WebRequest, secret: str, public_url: str) -> None:
     given = (request.header("x-twilio-signature") or "").encode(errors="replace")
     parameters = _signed_parameters(request)
     urls = [each + request.url for each in with_ports(public_url.rstrip("/"))]
-    expected = [signature(secret, each, parameters).encode() for each in urls]
+    expected = [signature(secrets["signing"], each, parameters).encode() for each in urls]
     if not any(hmac.compare_digest(given, each) for each in expected):
         raise SignatureInvalid
 
@@ -192,41 +197,38 @@ def _call(raw: RawDelivery, fields: Fields) -> Parsed:
     reported = [] if kind == IGNORED else [_status_event(raw, fields, kind)]
     if digits:
         reported.append(_menu_event(raw, fields, digits))
-    return Contacts(fields["CallSid"], reported) if reported else Ignored(status)
+    return (
+        Reported([(fields["CallSid"], event) for event in reported])
+        if reported
+        else Ignored(status)
+    )
 
 
 def _status_event(raw: RawDelivery, fields: Fields, kind: str) -> events.ContactEvent:
     """One fact per call and kind, however many webhooks report it: the call's id and the kind name it."""
-    common = _open(raw, fields, provider_id=fields["CallSid"])
-    envelope = _envelope(raw, kind, common)
-    personal = _personal(fields)
+    about, personal = _about(raw, fields, fields["CallSid"]), _personal(fields)
     if kind == "call.started":
         dialled = handles.phone(fields.get("To"), fields.get("ToCountry"))
-        started = events.CallStartedOpen(**common, dialled=dialled)
-        return events.CallStarted(**envelope, data=events.Data(open=started, personal=personal))
+        started = events.CallStartedOpen(**about, dialled=dialled)
+        return outcome.contact_event(raw, events.CallStarted, started, personal)
     if kind == "call.answered":
-        return events.CallAnswered(
-            **envelope, data=events.Data(open=events.ContactOpen(**common), personal=personal)
-        )
+        opened = events.ContactOpen(**about)
+        return outcome.contact_event(raw, events.CallAnswered, opened, personal)
     ended = events.CallEndedOpen(
-        **common,
+        **about,
         outcome=fields["CallStatus"],
         duration_seconds=_seconds(fields.get("CallDuration")),
     )
-    if kind == "call.ended":
-        return events.CallEnded(**envelope, data=events.Data(open=ended, personal=personal))
-    return events.CallMissed(**envelope, data=events.Data(open=ended, personal=personal))
+    over = events.CallEnded if kind == "call.ended" else events.CallMissed
+    return outcome.contact_event(raw, over, ended, personal)
 
 
 def _menu_event(raw: RawDelivery, fields: Fields, digits: str) -> events.CallMenuSelected:
     """A caller may press the same digit in two menus, and only what is signed can tell: address and body."""
     called = hashlib.sha256(raw.path.encode() + b"\n" + raw.body).hexdigest()[:32]
-    common = _open(raw, fields, provider_id=f"{fields['CallSid']}/{called}")
-    opened = events.CallMenuSelectedOpen(**common, digits=digits)
-    envelope = _envelope(raw, "call.menu_selected", common)
-    return events.CallMenuSelected(
-        **envelope, data=events.Data(open=opened, personal=_personal(fields))
-    )
+    about = _about(raw, fields, f"{fields['CallSid']}/{called}")
+    opened = events.CallMenuSelectedOpen(**about, digits=digits)
+    return outcome.contact_event(raw, events.CallMenuSelected, opened, _personal(fields))
 
 
 def _conference(raw: RawDelivery, fields: Fields) -> Parsed:
@@ -240,31 +242,15 @@ def _conference(raw: RawDelivery, fields: Fields) -> Parsed:
         return outcome.unreadable(word)
     number = fields.get("SequenceNumber") or raw.sha256
     provider_id = f"{fields['CallSid']}/{fields.get('ConferenceSid', '')}/{number}"
-    common = _open(raw, fields, provider_id=provider_id[: 4 * SID_MAX_CHARACTERS])
-    envelope = _envelope(raw, kind, common)
-    parts = events.Data(open=events.ContactOpen(**common), personal=_personal(fields))
-    event = events.CallHeld if kind == "call.held" else events.CallResumed
-    return Contacts(fields["CallSid"], [event(**envelope, data=parts)])
+    opened = events.ContactOpen(**_about(raw, fields, provider_id[: 4 * SID_MAX_CHARACTERS]))
+    held = events.CallHeld if kind == "call.held" else events.CallResumed
+    event = outcome.contact_event(raw, held, opened, _personal(fields))
+    return Reported([(fields["CallSid"], event)])
 
 
-def _open(raw: RawDelivery, fields: Fields, *, provider_id: str) -> dict[str, Any]:
-    return {
-        "contact_id": outcome.contact_id(raw, fields["CallSid"]),
-        "channel": raw.channel,
-        "account": raw.account,
-        "provider_id": provider_id,
-        "provider_time": _time(fields.get("Timestamp")),
-    }
-
-
-def _envelope(raw: RawDelivery, kind: str, common: Mapping[str, Any]) -> dict[str, Any]:
-    return outcome.envelope(
-        raw,
-        kind,
-        provider_id=common["provider_id"],
-        aggregate=f"contact-{common['contact_id']}",
-        occurred=common["provider_time"],
-    )
+def _about(raw: RawDelivery, fields: Fields, provider_id: str) -> dict[str, Any]:
+    about = outcome.about(raw, MEDIUM, fields["CallSid"], provider_id)
+    return {**about, "provider_time": _time(fields.get("Timestamp"))}
 
 
 def _personal(fields: Fields) -> events.ContactPersonal:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,9 +23,10 @@ def header(headers: Headers, name: str) -> str | None:
 class WebRequest:
     """One request at a door, read whole.
 
-    `url`: path and query as called, percent-encoded; `received`: when its body had come whole.
+    `method`: in upper case; `url`: path and query as called, percent-encoded; `received`: when its body had come whole.
     """
 
+    method: str
     url: str
     headers: Headers
     body: bytes
@@ -41,6 +42,15 @@ class Answer:
 
     body: bytes = b""
     media_type: str | None = None
+
+
+Secrets = Mapping[str, str]
+"""The secrets of an account, by what its channel calls each; a channel's SECRETS are all there."""
+
+
+def no_handshake(request: WebRequest, secrets: Secrets) -> Answer | None:  # noqa: ARG001  the shape all channels share
+    """Return no answer: the provider calls a door by POST only."""
+    return None
 
 
 def no_answer(request: WebRequest, rules: Account) -> Answer:  # noqa: ARG001  the shape all channels share

@@ -6,22 +6,26 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from services.ingest.domain.delivery import RawDelivery
 from shared import aggregates, events, ids
 from shared.errors import PayloadKindUnknown, PayloadUnreadable
 
-SOURCE = "tellonce/ingest"
 _KIND = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,63}\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Contacts:
-    """Contact events in the order they happened, and the contact's identity, which chooses their partition."""
+E = TypeVar("E", bound=events.ContactEvent)
 
-    routing_key: str
-    events: Sequence[events.ContactEvent]
+Reports = Sequence[tuple[str, events.ContactEvent]]
+"""Contact events in the order they happened, each behind its contact's identity, which chooses the partition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What a delivery reports: of one customer or of several, each with a routing key of its own."""
+
+    reports: Reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Quarantined:
     kind: str | None = None
 
 
-Parsed = Contacts | Ignored | Quarantined
+Parsed = Reported | Ignored | Quarantined
 
 
 def unreadable(kind: str | None = None) -> Quarantined:
@@ -62,57 +66,68 @@ def contact_id(raw: RawDelivery, provider_contact: str) -> events.ContactId:
     return events.ContactId(ids.scoped_id("contact", raw.tenant, scope, provider_contact))
 
 
-def envelope(
-    raw: RawDelivery,
-    kind: str,
-    *,
-    provider_id: str,
-    aggregate: str,
-    occurred: datetime | None = None,
+def about(
+    raw: RawDelivery, medium: events.Medium, provider_contact: str, provider_id: str
 ) -> dict[str, Any]:
-    """Return the envelope's fields of one contact event; `data` is the channel's.
+    """Return what the open part of every contact event says: which contact, where from, which fact.
+
+    `provider_contact`: the provider's id of the call, session or mail; `provider_id`: its id of the fact.
+    """
+    return {
+        "contact_id": contact_id(raw, provider_contact),
+        "medium": medium,
+        "channel": raw.channel,
+        "account": raw.account,
+        "provider_id": provider_id,
+    }
+
+
+def contact_event(
+    raw: RawDelivery,
+    kind: type[E],
+    opened: events.ContactOpen,
+    personal: events.ContactPersonal,
+) -> E:
+    """Return one contact event: what a delivery reports once, however often it is reported.
 
     All of it derives from the stored delivery, so a delivery parsed again gives the same bytes.
     """
-    return {
-        "specversion": "1.0",
-        "id": events.EventId(
-            ids.contact_event_id(raw.tenant, raw.channel, raw.account, provider_id, kind)
-        ),
-        "source": SOURCE,
-        "occurred": occurred or raw.received,
-        "aggregate": aggregate,
-        "dataschema": events.DATA_SCHEMA,
-        "datacontenttype": "application/json",
-        "tenant": raw.tenant,
-        "recorded": raw.received,
-        "actor": f"channel:{raw.channel}/{raw.account}",
-        "raw": raw.ref,
-    }
+    origin = _origin(raw, opened.provider_time)
+    event_id = _event_id(raw, kind, opened.provider_id)
+    return events.make(kind, origin, event_id, f"contact-{opened.contact_id}", opened, personal)
 
 
 def quarantine_event(raw: RawDelivery, outcome: Quarantined) -> events.PayloadQuarantined:
     """Return the event that records an unreadable delivery: same account and body, same id."""
-    fields = envelope(
-        raw,
-        str(events.PayloadQuarantined.__struct_config__.tag),
-        provider_id=raw.sha256,
-        aggregate=aggregates.account(raw.channel, raw.account),
-    )
+    kind, aggregate = events.PayloadQuarantined, aggregates.account(raw.channel, raw.account)
     opened = events.PayloadQuarantinedOpen(
         channel=raw.channel, account=raw.account, code=outcome.code, kind=outcome.kind
     )
-    return events.PayloadQuarantined(
-        **fields, data=events.Data(open=opened, personal=events.Nothing())
+    return events.make(kind, _origin(raw), _event_id(raw, kind, raw.sha256), aggregate, opened)
+
+
+def reports_of(raw: RawDelivery, outcome: Parsed) -> Reports:
+    """Return the routing keys and the events to publish for an outcome; none when it is ignored."""
+    match outcome:
+        case Reported():
+            return outcome.reports
+        case Quarantined():
+            return [(raw.account, quarantine_event(raw, outcome))]
+        case Ignored():
+            return []
+
+
+def _origin(raw: RawDelivery, occurred: datetime | None = None) -> events.Origin:
+    return events.Origin(
+        tenant=raw.tenant,
+        service="ingest",
+        actor=f"channel:{raw.channel}/{raw.account}",
+        occurred=occurred or raw.received,
+        recorded=raw.received,
+        raw=raw.ref,
     )
 
 
-def events_of(raw: RawDelivery, outcome: Parsed) -> tuple[str, Sequence[events.ContactEvent]]:
-    """Return the routing key and the events to publish for an outcome; no events when it is ignored."""
-    match outcome:
-        case Contacts():
-            return outcome.routing_key, outcome.events
-        case Quarantined():
-            return raw.account, [quarantine_event(raw, outcome)]
-        case Ignored():
-            return raw.account, []
+def _event_id(raw: RawDelivery, kind: type[events.Event[Any, Any]], provider_id: str) -> str:
+    tag = str(kind.__struct_config__.tag)
+    return ids.contact_event_id(raw.tenant, raw.channel, raw.account, provider_id, tag)

@@ -6,24 +6,30 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from services.ingest.channels import CHANNELS, Channel
+from services.ingest.domain.delivery import Secrets
 from shared.errors import AccountUnknown
 from shared.policy import Account, Policies
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """One account of one tenant. `secret`: `None` when none is configured, and then nothing is taken."""
+    """One account of one tenant. `secrets`: by what its channel calls them, those that have a value."""
 
     tenant: str
     channel: Channel
     account: str
     rules: Account
-    secret: str | None
+    secrets: Secrets
 
     @property
     def name(self) -> str:
         """`<channel>/<account>`, as the policy names it."""
         return f"{self.channel.NAME}/{self.account}"
+
+    @property
+    def open(self) -> bool:
+        """Whether every secret is there that the channel needs; else nothing is taken."""
+        return all(name in self.secrets for name in self.channel.SECRETS)
 
 
 class Accounts:
@@ -39,7 +45,7 @@ class Accounts:
         known = CHANNELS.get(channel)
         if rules is None or known is None:
             raise AccountUnknown
-        return Door(tenant, known, account, rules, self._secret(rules))
+        return Door(tenant, known, account, rules, self._values(rules))
 
     def of_tenant(self, tenant: str) -> Iterator[Door]:
         """Give the doors of a tenant by name. Raises: TenantUnknown."""
@@ -52,5 +58,6 @@ class Accounts:
         for tenant in self._policies.tenants():
             yield from self.of_tenant(tenant)
 
-    def _secret(self, rules: Account) -> str | None:
-        return None if rules.secret is None else self._secrets.get(rules.secret) or None
+    def _values(self, rules: Account) -> Secrets:
+        found = {name: self._secrets.get(named) for name, named in rules.secrets.items()}
+        return {name: value for name, value in found.items() if value}

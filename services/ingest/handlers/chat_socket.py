@@ -167,7 +167,7 @@ class ChatSocket:
         if len(body) > self._settings.body_max_bytes:
             raise errors.BodyTooLarge(limit_bytes=self._settings.body_max_bytes)
         fields = [*header_fields(socket.scope), ("content-type", "application/json")]
-        request = WebRequest(url_as_called(socket.scope), fields, body, self._clock.now())
+        request = WebRequest("POST", url_as_called(socket.scope), fields, body, self._clock.now())
         door = visit.door
         try:
             async with asyncio.timeout(self._settings.door_timeout_seconds):
@@ -194,7 +194,7 @@ def _greet(visit: Visit, hello: Hello) -> None:
         raise errors.PayloadUnreadable("one socket holds one session")
     if hello.email is not None and handles.email(hello.email) is None:
         raise errors.PayloadUnreadable("the e-mail address is none")
-    visit.verified = chat.identity_verified(hello, visit.door.secret)
+    visit.verified = chat.identity_verified(hello, visit.door.secrets)
     visit.hello = hello
 
 

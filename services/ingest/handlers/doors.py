@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from dataclasses import dataclass
 
 import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from services.ingest.domain.delivery import WebRequest
+from services.ingest.domain.delivery import Answer, WebRequest
 from services.ingest.handlers import logged
 from services.ingest.handlers.accounts import Accounts, Door
 from services.ingest.handlers.problems import problem
@@ -27,8 +28,20 @@ DISCARD_MAX_SECONDS = 1.0
 log = structlog.get_logger("ingest")
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A request that was answered. `sequence`: where its delivery stands in RAW; `None` for a handshake."""
+
+    answer: Answer
+    sequence: int | None
+    size_bytes: int
+
+
 class Doors:
-    """Takes deliveries by POST. `public_url`: the address under which providers know us."""
+    """Takes deliveries by POST and answers handshakes by GET.
+
+    `public_url`: the address under which providers know us.
+    """
 
     def __init__(
         self, accounts: Accounts, store: RawStore, settings: Settings, clock: Clock, public_url: str
@@ -40,13 +53,13 @@ class Doors:
         self._public_url = public_url
         self._working = 0
 
-    async def post(self, request: Request) -> Response:
-        """Answer one delivery and log it in one line."""
+    async def serve(self, request: Request) -> Response:
+        """Answer one request and log it in one line."""
         began = time.perf_counter()
         names = {each: str(request.path_params[each]) for each in ("tenant", "channel", "account")}
         line = log.bind(**_known(names))
         try:
-            answer, sequence, size_bytes = await self._bounded(request, **names)
+            taken = await self._bounded(request, **names)
         except errors.TellonceError as error:
             cause = error.details.get("cause")
             line.info(
@@ -55,23 +68,22 @@ class Doors:
             await _discard(request)
             return problem(error)
         line.info(
-            logged.DELIVERY_STORED,
-            sequence=sequence,
-            body_bytes=size_bytes,
+            logged.HANDSHAKE_ANSWERED if taken.sequence is None else logged.DELIVERY_STORED,
+            sequence=taken.sequence,
+            body_bytes=taken.size_bytes,
             duration_ms=_ms_since(began),
         )
-        return answer
+        answer, status = taken.answer, 200 if taken.answer.body else 204
+        return Response(answer.body, status, media_type=answer.media_type)
 
-    async def _bounded(
-        self, request: Request, tenant: str, channel: str, account: str
-    ) -> tuple[Response, int, int]:
-        """Take a delivery within the limits of time and number. Raises: as `_take`, DoorUnavailable."""
+    async def _bounded(self, request: Request, tenant: str, channel: str, account: str) -> Taken:
+        """Take a request within the limits of time and number. Raises: as `_take`, MethodUnknown, DoorUnavailable."""
         if self._working >= self._settings.door_concurrency:
             raise errors.DoorUnavailable("too many requests at once; send it again")
         self._working += 1
         try:
             async with asyncio.timeout(self._settings.door_timeout_seconds):
-                if request.method != "POST":
+                if request.method not in {"GET", "POST"}:
                     raise errors.MethodUnknown
                 return await self._take(request, self._accounts.find(tenant, channel, account))
         except TimeoutError:
@@ -81,21 +93,20 @@ class Doors:
         finally:
             self._working -= 1
 
-    async def _take(self, request: Request, door: Door) -> tuple[Response, int, int]:
-        """Raises: BodyTooLarge, SignatureInvalid, DoorUnavailable."""
-        body = await self._body(request)
-        delivery = web_request(request, body, self._clock)
-        if door.secret is None:
+    async def _take(self, request: Request, door: Door) -> Taken:
+        """Raises: MethodUnknown, BodyTooLarge, SignatureInvalid, DoorUnavailable."""
+        asked = web_request(request, await self._body(request), self._clock)
+        if request.method == "GET":
+            answer = door.channel.handshake(asked, door.secrets) if door.open else None
+            if answer is None:
+                raise errors.MethodUnknown
+            return Taken(answer, None, len(asked.body))
+        if not door.open:
             raise errors.SignatureInvalid
-        door.channel.verify(delivery, door.secret, self._public_url)
-        stored = await self._store.append(door.tenant, door.channel.NAME, door.account, delivery)
-        answer = door.channel.answer(delivery, door.rules)
-        status = 200 if answer.body else 204
-        return (
-            Response(answer.body, status, media_type=answer.media_type),
-            stored.sequence,
-            len(body),
-        )
+        door.channel.verify(asked, door.secrets, self._public_url)
+        stored = await self._store.append(door.tenant, door.channel.NAME, door.account, asked)
+        answer = door.channel.answer(asked, door.rules)
+        return Taken(answer, stored.sequence, len(asked.body))
 
     async def _body(self, request: Request) -> bytes:
         """Return the body, read in pieces. Raises: BodyTooLarge before more than the limit is kept."""
@@ -126,7 +137,13 @@ async def _discard(request: Request) -> None:
 
 def web_request(request: Request, body: bytes, clock: Clock) -> WebRequest:
     """Return a request as channels read it: the address as called, the body's bytes as sent."""
-    return WebRequest(url_as_called(request.scope), header_fields(request.scope), body, clock.now())
+    return WebRequest(
+        request.method,
+        url_as_called(request.scope),
+        header_fields(request.scope),
+        body,
+        clock.now(),
+    )
 
 
 def url_as_called(scope: Scope) -> str:

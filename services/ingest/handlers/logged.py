@@ -2,6 +2,7 @@
 
 DELIVERY_STORED = "delivery_stored"
 DELIVERY_REFUSED = "delivery_refused"
+HANDSHAKE_ANSWERED = "handshake_answered"
 DELIVERY_NORMALISED = "delivery_normalised"
 DOOR_FAILED = "door_failed"
 PARSE_FAILED = "parse_failed"

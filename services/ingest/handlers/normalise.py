@@ -90,8 +90,7 @@ class Normaliser:
 
 
 def _made(reading: Reading) -> list[Publication]:
-    raw = reading.raw
-    return [(raw.channel, reading.routing_key, event) for event in reading.events]
+    return [(reading.raw.channel, key, event) for key, event in reading.reports]
 
 
 @contextlib.asynccontextmanager

@@ -11,7 +11,7 @@ import structlog
 from services.ingest.channels import CHANNELS
 from services.ingest.domain import outcome
 from services.ingest.domain.delivery import RawDelivery
-from services.ingest.domain.outcome import Parsed
+from services.ingest.domain.outcome import Parsed, Reports
 from services.ingest.handlers import logged
 from shared.events import ContactEvent
 
@@ -20,12 +20,15 @@ log = structlog.get_logger("ingest")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A delivery, what parsing made of it, and the events to publish."""
+    """A delivery, what parsing made of it, and the events to publish with their routing keys."""
 
     raw: RawDelivery
     outcome: Parsed
-    routing_key: str
-    events: Sequence[ContactEvent]
+    reports: Reports
+
+    @property
+    def events(self) -> list[ContactEvent]:
+        return [event for _, event in self.reports]
 
 
 async def read_all(deliveries: Sequence[RawDelivery]) -> list[Reading]:
@@ -42,5 +45,4 @@ def read(raw: RawDelivery) -> Reading:
             logged.PARSE_FAILED, channel=raw.channel, account=raw.account, sequence=raw.sequence
         )
         parsed = outcome.unreadable()
-    routing_key, events = outcome.events_of(raw, parsed)
-    return Reading(raw, parsed, routing_key, events)
+    return Reading(raw, parsed, outcome.reports_of(raw, parsed))

@@ -35,7 +35,7 @@ def application(doors: Doors, socket: ChatSocket, ready: Callable[[], bool]) -> 
         return _json({"status": "ready"}) if ready() else problem(errors.BusUnavailable())
 
     routes = [
-        Route("/in/{tenant}/{channel}/{account}", doors.post, methods=METHODS),
+        Route("/in/{tenant}/{channel}/{account}", doors.serve, methods=METHODS),
         WebSocketRoute("/in/{tenant}/chat/{account}/socket", socket.serve),
         WebSocketRoute("/{path:path}", _no_socket),
         Route("/healthz", healthz),

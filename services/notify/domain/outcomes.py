@@ -48,6 +48,7 @@ def outcome_event(request: events.MessageRequested, outcome: Outcome, at: dateti
     contact_id = events.ContactId(f"out-{message_id}")
     found = events.MessageOutcomeOpen(
         contact_id=contact_id,
+        medium="mail",
         channel=EMAIL,
         account=request.open.account,
         provider_id=message_id,

@@ -216,9 +216,9 @@ def _claim_all(
 
 
 def _switch(decision: Decision, event: events.InboundEvent, before: Conversation) -> None:
-    """Another channel than the last contact's: the packet goes along."""
+    """She comes by another medium than with the last contact: the packet goes along."""
     last = before.contacts.last
-    if last is None or last.channel == event.open.channel:
+    if last is None or last.medium == event.open.medium:
         return
     packet_id = attach_packet(decision)
     decision.on_conversation(

@@ -19,7 +19,6 @@ from shared.commands import (
     WrapUp,
 )
 from shared.conversation import Callback, Contact
-from shared.conversation.contacts import CALL_CHANNELS
 from shared.packet import check_text
 from shared.policy import Account, Policy
 
@@ -171,7 +170,7 @@ def wrap_up(decision: Decision, command: WrapUp) -> None:
 
 
 def _rings(contact: Contact) -> bool:
-    return contact.channel in CALL_CHANNELS and contact.live and contact.status == "waiting"
+    return contact.medium == "call" and contact.live and contact.status == "waiting"
 
 
 def _wrap_up_one(decision: Decision, contact: Contact, command: WrapUp) -> None:
@@ -182,7 +181,7 @@ def _wrap_up_one(decision: Decision, contact: Contact, command: WrapUp) -> None:
         ),
         events.ContactWrappedUpPersonal(summary=command.summary, next_step=command.next_step),
     )
-    if contact.over or contact.channel not in CALL_CHANNELS:
+    if contact.over or contact.medium != "call":
         decision.on_conversation(
             events.ContactCompleted, events.ContactCompletedOpen(contact_id=contact.contact_id)
         )

@@ -1,0 +1,124 @@
+"""What the channel contract carries beyond the channels there are: a handshake, several secrets, several customers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from deploy.embedded.nats import EmbeddedNats
+from deploy.embedded.ports import free_ports
+from services.ingest.channels import CHANNELS, Channel
+from services.ingest.domain import outcome, webhook_signature
+from services.ingest.domain.delivery import (
+    Answer,
+    RawDelivery,
+    Secrets,
+    WebRequest,
+    no_answer,
+)
+from shared import events, subjects
+from shared.errors import SignatureInvalid
+from tests.ingest.house import House, running, stored
+from tests.ingest.test_doors import refused
+
+NAME = "several"
+"""A provider as Meta is one: it tries a door by GET, and one delivery holds messages of several customers."""
+
+
+def handshake(request: WebRequest, secrets: Secrets) -> Answer | None:
+    asked = httpx.QueryParams(request.url.partition("?")[2])
+    if asked.get("token") != secrets["verify"]:
+        raise SignatureInvalid
+    return Answer(asked["challenge"].encode(), "text/plain")
+
+
+def verify(request: WebRequest, secrets: Secrets, public_url: str) -> None:  # noqa: ARG001  the shared shape
+    assert request.method == "POST"
+    webhook_signature.verify(request, secrets["signing"])
+
+
+def parse(raw: RawDelivery) -> outcome.Parsed:
+    return outcome.Reported([(each["from"], _event(raw, each)) for each in json.loads(raw.body)])
+
+
+def _event(raw: RawDelivery, message: Mapping[str, str]) -> events.ContactEvent:
+    about = outcome.about(raw, "message", message["from"], message["id"])
+    opened = events.MessageReceivedOpen(**about)
+    personal = events.MessageReceivedPersonal(text=message["text"])
+    return outcome.contact_event(raw, events.MessageReceived, opened, personal)
+
+
+SEVERAL = SimpleNamespace(
+    NAME=NAME,
+    MEDIUM="message",
+    SECRETS=("signing", "verify"),
+    KINDS={"message": "message.received"},
+    handshake=handshake,
+    verify=verify,
+    answer=no_answer,
+    parse=parse,
+)
+
+
+@pytest_asyncio.fixture
+async def ingest(
+    ingest_nats: EmbeddedNats, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[House]:
+    """Ingest as it runs, with one channel more."""
+    monkeypatch.setitem(cast("dict[str, Channel]", CHANNELS), NAME, cast("Channel", SEVERAL))
+    async with running(ingest_nats.url, tmp_path, port=free_ports(1)[0]) as house:
+        yield house
+
+
+async def test_a_handshake_by_get_is_answered_and_stored_nowhere(ingest: House) -> None:
+    """The provider hears its challenge; a wrong token is a forgery; a channel without handshakes knows no GET."""
+    door = ingest.door(NAME)
+    good = await ingest.http.get(f"{door}?token=verify-me&challenge=c-1")
+    assert (good.status_code, good.text) == (200, "c-1")
+    guessed = await ingest.http.get(f"{door}?token=guessed&challenge=c-1")
+    assert refused(guessed, 403, "door.signature_invalid")
+    assert refused(await ingest.http.get(ingest.door("form")), 405, "door.method_unknown")
+    assert await ingest.raw(NAME) == []
+
+
+async def test_a_delivery_of_several_customers_keeps_each_in_her_own_order(ingest: House) -> None:
+    """Every event has a routing key of its own: the one of its customer, not of the first in the delivery."""
+    messages = [
+        {"from": who, "id": f"{who}-{number}", "text": "hello"}
+        for number in (1, 2)
+        for who in ("anna", "ewa", "jan")
+    ]
+    answer = await ingest.send(NAME, json.dumps(messages).encode(), webhook_id="w1")
+    assert answer.status_code == 204
+    await ingest.normalised(NAME)
+    for who in ("anna", "ewa", "jan"):
+        kept = await _of_partition(ingest, who)
+        assert [each for each in kept if each.startswith(who)] == [f"{who}-1", f"{who}-2"]
+
+
+async def _of_partition(ingest: House, routing_key: str) -> Sequence[str]:
+    """The provider's ids of what stands on a customer's partition, in order."""
+    subject = subjects.contact(ingest.tenant, NAME, routing_key)
+    found = await stored(ingest.bus, "CONTACTS", subject)
+    return [json.loads(message.body)["data"]["open"]["provider_id"] for message in found]
+
+
+async def test_an_account_that_lacks_a_secret_takes_nothing(
+    ingest_nats: EmbeddedNats, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two that its channel needs one has no value: neither a handshake nor a delivery is believed."""
+    needs = SimpleNamespace(**{**vars(SEVERAL), "SECRETS": ("signing", "missing")})
+    monkeypatch.setitem(cast("dict[str, Channel]", CHANNELS), NAME, cast("Channel", needs))
+    async with running(ingest_nats.url, tmp_path, port=free_ports(1)[0]) as house:
+        asked = await house.http.get(f"{house.door(NAME)}?token=verify-me&challenge=c-1")
+        assert refused(asked, 405, "door.method_unknown")
+        assert refused(
+            await house.send(NAME, b"[]", webhook_id="w1"), 403, "door.signature_invalid"
+        )
