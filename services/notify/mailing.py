@@ -8,7 +8,6 @@ the mail is never handed over a second time.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections import OrderedDict
 from datetime import datetime
@@ -34,6 +33,7 @@ RETRY_DELAY_SECONDS = 0.5
 RETRY_DELAY_MAX_SECONDS = 60.0
 """0.5 s doubling to a minute, 20 times: a mail server may be away for a quarter of an hour."""
 REMEMBERED_OUTCOMES = 1_024
+ATTEMPT_BYTES = 16
 
 log = structlog.get_logger("notify.mailing")
 
@@ -158,7 +158,7 @@ class Mailing:
         return IntendMessage(
             **self._origin(event),
             message_id=event.open.message_id,
-            traceparent=_trace_of_this_try(event),
+            attempt=new_attempt(),
         )
 
     def _origin(self, event: events.MessageRequested) -> dict[str, Any]:
@@ -182,10 +182,9 @@ async def _hand_over(transaction: Transaction) -> Outcome:
     return Outcome(kind="sent")
 
 
-def _trace_of_this_try(event: events.MessageRequested) -> str:
-    """Return a W3C trace context (version 00): the trace is the message's, the span is new."""
-    trace = hashlib.sha256(event.id.encode()).hexdigest()[:32]
-    return f"00-{trace}-{secrets.token_hex(8)}-00"
+def new_attempt() -> str:
+    """Return what no other try to send any message has: at most once hangs on it."""
+    return secrets.token_hex(ATTEMPT_BYTES)
 
 
 def _intended(decided: Decided, intent: IntendMessage) -> Notification:

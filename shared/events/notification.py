@@ -14,6 +14,8 @@ class NotificationRequestedOpen(Part, frozen=True, kw_only=True):
 
     `recipient`: `agent-<id>`, `queue-<name>` or `customer`; `about`: id of the ledger event that asks for it;
     `message_id`: the outbound message, for `customer_message`; `escalates`: when nobody acknowledged.
+    `attempt`: for `customer_message`, random and of this try alone. The ledger takes the same event with the same
+    bytes for a repetition: without it two processes would both believe that the intent is theirs, and both send.
     """
 
     notification_id: NotificationId
@@ -22,6 +24,7 @@ class NotificationRequestedOpen(Part, frozen=True, kw_only=True):
     about: str
     transport: str
     message_id: MessageId | None = None
+    attempt: str | None = None
     escalates: Instant | None = None
 
 

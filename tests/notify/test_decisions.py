@@ -74,7 +74,7 @@ def answer(cause: str) -> Answer:
 
 
 def intend(cause: str) -> IntendMessage:
-    return IntendMessage(**base(cause), message_id=MessageId("m1"))
+    return IntendMessage(**base(cause), message_id=MessageId("m1"), attempt="try-1")
 
 
 def sent(known_as: NotificationId, cause: str = "e1") -> RecordSent:
@@ -302,5 +302,6 @@ def test_a_message_is_intended_once_and_never_escalates() -> None:
     (event,) = then(given(), intend("e1"), NotificationRequested)
     assert (event.open.recipient, event.open.transport) == ("customer", "email")
     assert (event.open.message_id, event.open.escalates) == ("m1", None)
+    assert event.open.attempt == "try-1"
     then(given(intend("e1")), intend("e2"))
     then(given(intend("e1")), escalate(event.open.notification_id))

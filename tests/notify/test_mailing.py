@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from services.notify.channels.smtp import MailRefused
@@ -42,12 +44,13 @@ class World:
         self.ledger = MemoryLedger()
         self.server = MemoryMailServer(refusal)
         self.reports = MemoryReports()
+        self.together: asyncio.Barrier | None = None
 
     def mailing(self, fuse: Fuse | None = None) -> Mailing:
         """A newly started process."""
         fuse = fuse or Fuse()
         self.server.fuse = self.reports.fuse = fuse
-        ledger = FusedLedger(self.ledger, fuse)
+        ledger = FusedLedger(self.ledger, fuse, self.together)
         store = NotificationStore(Deciding(ledger, MemoryTimers(), cached=16, retries=3))
         return Mailing(store, self.server, self.reports, POLICIES, FixedClock())
 
@@ -193,8 +196,8 @@ async def test_a_doubt_is_reported_without_asking_the_mail_server() -> None:
     assert (world.outcome().type, reason(world.outcome())) == ("message.uncertain", "interrupted")
 
 
-async def test_two_processes_at_once_hand_over_one_mail() -> None:
-    """A process that was frozen before its intent finds another's: it hands nothing over."""
+async def test_a_process_that_thaws_finds_the_intent_of_another() -> None:
+    """It was frozen before its own intent: it hands nothing over."""
     world = World()
     event: MessageRequested = message("e1")
     frozen = world.mailing()
@@ -204,3 +207,25 @@ async def test_two_processes_at_once_hand_over_one_mail() -> None:
     await frozen.on_event(event, 1)
     assert len(world.server.taken) == 1
     assert world.outcome().type == "message.sent"
+
+
+async def test_two_processes_at_the_same_instant_hand_over_one_mail() -> None:
+    """Each has loaded what stands before either appends its intent: the ledger takes one."""
+    world = World()
+    await two_at_once(world)
+    assert len(world.server.taken) == 1
+    assert await world.types() == ["notification.requested", "notification.sent"]
+
+
+async def test_only_the_attempt_tells_two_processes_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control: if it were not of each try alone, both would believe that the intent is theirs, and both send."""
+    monkeypatch.setattr("services.notify.mailing.new_attempt", lambda: "the same")
+    world = World()
+    await two_at_once(world)
+    assert len(world.server.taken) == 2
+
+
+async def two_at_once(world: World) -> None:
+    """Two processes handle the same delivery at the same time of the clock, neither ahead of the other."""
+    world.together = asyncio.Barrier(2)
+    await asyncio.gather(*(world.mailing().on_event(message("e1"), 1) for _ in range(2)))

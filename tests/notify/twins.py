@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
@@ -40,16 +41,24 @@ class FixedClock:
 
 
 class FusedLedger:
-    """The ledger, with a step before and after each append."""
+    """The ledger, with a step before and after each append.
 
-    def __init__(self, ledger: MemoryLedger, fuse: Fuse) -> None:
+    `together`: how many intents have to be decided before any is appended.
+    """
+
+    def __init__(
+        self, ledger: MemoryLedger, fuse: Fuse, together: asyncio.Barrier | None = None
+    ) -> None:
         self._ledger = ledger
         self._fuse = fuse
+        self._together = together
 
     async def append(
         self, tenant: str, writes: Sequence[Write], guards: Sequence[Guard] = ()
     ) -> Appended:
         name = writes[0].events[-1].type
+        if self._together is not None and name == "notification.requested":
+            await self._together.wait()
         self._fuse.step(f"before {name}")
         appended = await self._ledger.append(tenant, writes, guards)
         self._fuse.step(f"after {name}")

@@ -17,7 +17,6 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         cause: id of the ledger event, command or timer behind it; with the aggregate it gives the ids of the events.
         cause_sha256: of a command's canonical body; `None` for events and timers.
-        traceparent: W3C trace context of this very try.
         now: when it is decided, with a zone.
     """
 
@@ -28,7 +27,6 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     cause: str
     cause_sha256: str | None = None
     actor: str = "service:notify"
-    traceparent: str | None = None
     now: datetime
 
 
@@ -74,11 +72,11 @@ class Answer(Command, frozen=True, kw_only=True):
 class IntendMessage(Command, frozen=True, kw_only=True):
     """A message to the customer is about to leave. It is decided once; a second time decides nothing.
 
-    Its `traceparent` must be of this try alone: the ledger takes the same event with the same bytes for a repetition,
-    and two processes would both believe that the intent is theirs.
+    `attempt`: of this try alone; see `NotificationRequestedOpen`.
     """
 
     message_id: events.MessageId
+    attempt: str
 
 
 class RecordSent(Command, frozen=True, kw_only=True):

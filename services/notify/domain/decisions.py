@@ -136,6 +136,7 @@ def _intend_message(state: Notifications, command: IntendMessage) -> list[events
         about=command.cause,
         transport=EMAIL,
         message_id=command.message_id,
+        attempt=command.attempt,
     )
     return [_requested(command, wanted, 0)]
 
@@ -219,5 +220,4 @@ def _envelope(command: AnyCommand, id_scope: str, k: int) -> dict[str, Any]:
         "causation": command.cause,
         "causation_sha256": command.cause_sha256,
         "correlation": command.correlation,
-        "traceparent": command.traceparent,
     }
