@@ -25,7 +25,7 @@ RAW_KEPT_DAYS = 90
 CONTACTS_KEPT_DAYS = 7
 ACK_WAIT_SECONDS = 2
 NOTIFY_ACK_PENDING = 1
-NOTIFY_MAIL_ACK_PENDING = 64
+NOTIFY_MESSAGES_ACK_PENDING = 64
 FIRED_ACK_PENDING = 10_000
 """A timer that finds nothing keeps its place until it is asked once more, 10 s later; most timers find nothing."""
 CONCURRENT_CALLS = 16
@@ -160,16 +160,20 @@ def router_contacts(partition: int) -> str:
 
 
 def notify_consumers() -> list[Consumer]:
-    """Return notify's consumers: of the whole ledger in order, the same once more for mail, and of its fired timers.
+    """Return notify's consumers: of the whole ledger in order, once more for messages, and of its fired timers.
 
-    Mail has its own, with several outstanding: a mail server that is away must not keep an agent from being told,
-    nor one mailbox that refuses for a while keep another's mail back.
+    Messages to customers have their own, with several outstanding: a provider that is away must not keep an agent
+    from being told, nor one recipient that is refused for a while keep the message to another back.
     """
     ledger = _durable("notify-ledger", [subjects.EVERY_AGGREGATE], ack_pending=NOTIFY_ACK_PENDING)
-    mail = _durable("notify-mail", [subjects.EVERY_AGGREGATE], ack_pending=NOTIFY_MAIL_ACK_PENDING)
+    messages = _durable(
+        "notify-messages",
+        [subjects.EVERY_AGGREGATE],
+        ack_pending=NOTIFY_MESSAGES_ACK_PENDING,
+    )
     return [
         Consumer(LEDGER, ledger),
-        Consumer(LEDGER, mail),
+        Consumer(LEDGER, messages),
         _fired("notify"),
     ]
 

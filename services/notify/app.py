@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import structlog
 
+from services.notify.carriers import Carrier, smtp
+from services.notify.channels import CHANNELS
 from services.notify.channels.screen import Screens
-from services.notify.channels.smtp import SmtpServer
 from services.notify.handlers import CommandHandler, TimerHandler
-from services.notify.mailing import ContactReports, Mailing
+from services.notify.sending import ContactReports, Sending
 from services.notify.store import NotificationStore
 from services.notify.telling import Telling
 from shared import policy, streams
@@ -56,6 +58,11 @@ def wanted(settings: Settings) -> streams.Wanted:
     )
 
 
+def carriers(settings: Settings) -> Mapping[str, Carrier]:
+    """Return what takes messages to providers, by name. Raises: SettingInvalid."""
+    return {smtp.NAME: smtp.SmtpServer(settings.smtp_url)}
+
+
 def subscribe(here: Connected, settings: Settings, policies: Policies) -> None:
     """Wire every subject to its handler."""
     clock, codec = SystemClock(), PlainCodec()
@@ -67,15 +74,15 @@ def subscribe(here: Connected, settings: Settings, policies: Policies) -> None:
     )
     store = NotificationStore(deciding)
     telling = Telling(store, Screens(here.bus), policies, clock)
-    server = SmtpServer(settings.smtp_url)
-    mailing = Mailing(store, server, ContactReports(ContactLog(here.bus, codec)), policies, clock)
+    reports = ContactReports(ContactLog(here.bus, codec))
+    sending = Sending(store, CHANNELS, carriers(settings), reports, policies, clock)
     timers = TimerHandler(telling)
     for consumer in streams.notify_consumers():
         match consumer.name:
             case "notify-ledger":
                 on_events(here.broker, consumer, codec, lambda event, _: telling.on_event(event))
-            case "notify-mail":
-                on_events(here.broker, consumer, codec, mailing.on_event)
+            case "notify-messages":
+                on_events(here.broker, consumer, codec, sending.on_event)
             case _:
                 on_stream(here.broker, consumer, timers.ask)
     commands = CommandHandler(telling, policies, clock)

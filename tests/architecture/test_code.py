@@ -19,7 +19,7 @@ DRIVERS = {
     "nats": ({"shared/bus/client.py", "shared/bus/connection.py"}, "shared.bus.Bus"),
     "asyncpg": ({"services/history/store.py"}, "services.history.store"),
     "faststream": ({"shared/serving.py"}, "shared.serving.on_stream and on_request"),
-    "aiosmtplib": ({"services/notify/channels/smtp.py"}, "services.notify.channels.smtp"),
+    "aiosmtplib": ({"services/notify/carriers/smtp.py"}, "services.notify.carriers.smtp"),
     "phonenumbers": ({"services/ingest/domain/handles.py"}, "services.ingest.domain.handles"),
     "aiosmtpd": ({"deploy/story/providers/mail_sink.py"}, "deploy.story.providers.mail_sink"),
 }

@@ -74,7 +74,9 @@ def answer(cause: str) -> Answer:
 
 
 def intend(cause: str) -> IntendMessage:
-    return IntendMessage(**base(cause), message_id=MessageId("m1"), attempt="try-1")
+    return IntendMessage(
+        **base(cause), message_id=MessageId("m1"), channel="email", attempt="try-1"
+    )
 
 
 def sent(known_as: NotificationId, cause: str = "e1") -> RecordSent:

@@ -5,19 +5,26 @@ from __future__ import annotations
 import email
 import email.policy
 import re
+from datetime import datetime
 from email.message import EmailMessage
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notify.channels.email import Unsendable, render
+from services.notify.channels import email as channel
+from services.notify.channels.email import Mail
+from services.notify.domain.messages import Unsendable, customer_message
 from shared import mail_reference
 from shared.events import Data, MessageRequested
 from shared.policy import Account
 from tests.notify.samples import NOW, message
 
 SHOP = Account(queue="hotline", address="help@shop.example", title="Your request")
+
+
+def render(event: MessageRequested, account: Account | None, now: datetime) -> Mail:
+    return channel.render(customer_message(event, account, channel.address), now)
 
 
 def read(content: bytes) -> EmailMessage:
@@ -153,7 +160,7 @@ def test_without_a_title_the_account_gives_one() -> None:
 
 
 def test_what_cannot_be_sent_says_why() -> None:
-    """No account, no sender's address, another channel, an erased text."""
+    """No account, no sender's address, an erased text."""
     plain = message("e1")
     erased = MessageRequested(
         **{field: getattr(plain, field) for field in plain.__struct_fields__ if field != "data"},
@@ -162,10 +169,29 @@ def test_what_cannot_be_sent_says_why() -> None:
     wanted = [
         (plain, None, "sender_unknown"),
         (plain, Account(queue="hotline"), "sender_unknown"),
-        (message("e1", channel="sms"), SHOP, "channel_unknown"),
         (erased, SHOP, "erased"),
     ]
     for event, account, reason in wanted:
         with pytest.raises(Unsendable) as refused:
             render(event, account, NOW)
         assert refused.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "reason", "temporary"),
+    [
+        (250, "sent", None, False),
+        (251, "sent", None, False),
+        (421, "failed", "smtp_421", True),
+        (552, "failed", "smtp_552", False),
+        (354, "uncertain", "smtp_354", False),
+        (-1, "uncertain", "smtp_-1", False),
+        (777, "uncertain", "smtp_777", False),
+    ],
+)
+def test_the_first_digit_of_a_reply_is_the_outcome(
+    code: int, kind: str, reason: str | None, temporary: bool
+) -> None:
+    """RFC 5321: 2 is taken, 4 may be tried again, 5 never; any other leaves a doubt and is no error."""
+    found = channel.outcome(code)
+    assert (found.kind, found.reason, found.temporary) == (kind, reason, temporary)

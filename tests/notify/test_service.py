@@ -13,7 +13,7 @@ import pytest
 from deploy.embedded.process import Child
 from shared import subjects
 from shared.events import AnyEvent
-from tests.notify.house import House
+from tests.notify.running_notify import RunningNotify
 from tests.notify.samples import PACKET, TENANT, accepted, message, queued, transferred
 from tests.support.waiting import eventually
 
@@ -26,9 +26,9 @@ def known_as(event: AnyEvent) -> str:
     return known
 
 
-async def until_shown(house: House, count: int) -> None:
+async def until_shown(notify: RunningNotify, count: int) -> None:
     async def met() -> bool:
-        return len(house.screens) >= count
+        return len(notify.screens) >= count
 
     await eventually(met)
 
@@ -44,24 +44,26 @@ def acknowledgement(notification: str, **more: Any) -> dict[str, Any]:
     }
 
 
-async def test_one_notification_per_request_and_owner_however_often_delivered(house: House) -> None:
+async def test_one_notification_per_request_and_owner_however_often_delivered(
+    notify: RunningNotify,
+) -> None:
     """A request, its re-queue, an acceptance and a transfer give three notifications, also when all come again."""
-    await house.start_notify()
-    await house.happens(queued("e1"), queued("e2"), accepted("e3"), transferred("e4"))
+    await notify.start()
+    await notify.happens(queued("e1"), queued("e2"), accepted("e3"), transferred("e4"))
     wanted = [REQUESTED, SENT, ACKNOWLEDGED, REQUESTED, SENT, REQUESTED, SENT]
-    events = await house.until_types(*wanted)
-    await until_shown(house, 3)
-    await house.kill_notify()
-    await house.deliver_again("notify-ledger")
-    await house.start_notify()
-    await house.idle()
-    assert await house.notifications() == events
-    assert [(to, each["reason"]) for to, each in house.screens] == [
+    events = await notify.until_types(*wanted)
+    await until_shown(notify, 3)
+    await notify.kill()
+    await notify.deliver_again("notify-ledger")
+    await notify.start()
+    await notify.idle()
+    assert await notify.notifications() == events
+    assert [(to, each["reason"]) for to, each in notify.screens] == [
         ("queue-hotline", "new_request"),
         ("agent-piotr", "owner_changed"),
         ("agent-ewa", "owner_changed"),
     ]
-    assert house.screens[1][1] == {
+    assert notify.screens[1][1] == {
         "notification_id": known_as(events[3]),
         "reason": "owner_changed",
         "conversation": "c1",
@@ -71,14 +73,14 @@ async def test_one_notification_per_request_and_owner_however_often_delivered(ho
     }
 
 
-async def test_a_message_arrives_at_the_mail_server_and_is_reported(house: House) -> None:
+async def test_a_message_arrives_at_the_mail_server_and_is_reported(notify: RunningNotify) -> None:
     """The customer's mail holds what the agent wrote; the outcome names the conversation."""
-    await house.start_notify()
-    await house.happens(message("e1", in_reply_to="<q@customer.example>"))
-    outcome = await house.until_outcome()
+    await notify.start()
+    await notify.happens(message("e1", in_reply_to="<q@customer.example>"))
+    outcome = await notify.until_outcome()
     assert outcome.type == "message.sent"
     assert outcome.conversation == "c1"
-    (arrival,) = house.sink.arrived
+    (arrival,) = notify.sink.arrived
     assert arrival.recipients == ["anna@customer.example"]
     assert arrival.message["Subject"] == "Your parcel"
     assert arrival.message["In-Reply-To"] == "<q@customer.example>"
@@ -86,77 +88,77 @@ async def test_a_message_arrives_at_the_mail_server_and_is_reported(house: House
 
 
 async def test_killed_during_data_the_message_is_uncertain_and_never_sent_again(
-    house: House,
+    notify: RunningNotify,
 ) -> None:
     """Signal 9 after the server took the mail and before it said so: one mail, outcome uncertain."""
-    house.sink.hold = True
-    await house.start_notify()
-    await house.happens(message("e1"))
+    notify.sink.hold = True
+    await notify.start()
+    await notify.happens(message("e1"))
 
     async def taken() -> bool:
-        return bool(house.sink.arrived)
+        return bool(notify.sink.arrived)
 
     await eventually(taken)
-    await house.kill_notify()
-    house.sink.hold = False
-    house.sink.released.set()
-    await house.start_notify()
-    outcome = await house.until_outcome()
-    await house.idle()
+    await notify.kill()
+    notify.sink.hold = False
+    notify.sink.released.set()
+    await notify.start()
+    outcome = await notify.until_outcome()
+    await notify.idle()
     assert outcome.type == "message.uncertain"
-    assert len(house.sink.arrived) == 1
-    assert await house.types() == [REQUESTED]
-    assert len(await house.outcomes()) == 1
+    assert len(notify.sink.arrived) == 1
+    assert await notify.types() == [REQUESTED]
+    assert len(await notify.outcomes()) == 1
 
 
 async def test_a_mail_server_that_comes_back_gets_the_mail_once_and_delays_nobody(
-    house: House,
+    notify: RunningNotify,
 ) -> None:
     """While it is away agents are told all the same; once it is there the mail is delivered, once."""
-    house.sink.stop()
-    await house.start_notify()
-    await house.happens(message("e1"), queued("e2"))
-    await house.until_types(REQUESTED, SENT)
-    assert await house.outcomes() == []
-    house.sink.start()
-    outcome = await house.until_outcome()
-    await house.idle()
+    notify.sink.stop()
+    await notify.start()
+    await notify.happens(message("e1"), queued("e2"))
+    await notify.until_types(REQUESTED, SENT)
+    assert await notify.outcomes() == []
+    notify.sink.start()
+    outcome = await notify.until_outcome()
+    await notify.idle()
     assert outcome.type == "message.sent"
-    assert len(house.sink.arrived) == 1
+    assert len(notify.sink.arrived) == 1
 
 
-async def test_a_temporary_refusal_is_tried_again(house: House) -> None:
+async def test_a_temporary_refusal_is_tried_again(notify: RunningNotify) -> None:
     """Greylisted first, taken later: one mail, sent."""
-    house.sink.rcpt = "451 try later"
-    await house.start_notify()
-    await house.happens(message("e1"))
+    notify.sink.rcpt = "451 try later"
+    await notify.start()
+    await notify.happens(message("e1"))
 
     async def refused() -> bool:
-        return house.sink.dialogues >= 2
+        return notify.sink.dialogues >= 2
 
     await eventually(refused)
-    house.sink.rcpt = "250 ok"
-    assert (await house.until_outcome()).type == "message.sent"
-    assert len(house.sink.arrived) == 1
+    notify.sink.rcpt = "250 ok"
+    assert (await notify.until_outcome()).type == "message.sent"
+    assert len(notify.sink.arrived) == 1
 
 
-async def test_a_refused_recipient_fails(house: House) -> None:
+async def test_a_refused_recipient_fails(notify: RunningNotify) -> None:
     """5yz: the conversation learns that the message failed."""
-    house.sink.rcpt = "550 no such user"
-    await house.start_notify()
-    await house.happens(message("e1"))
-    assert (await house.until_outcome()).type == "message.failed"
-    assert house.sink.arrived == []
+    notify.sink.rcpt = "550 no such user"
+    await notify.start()
+    await notify.happens(message("e1"))
+    assert (await notify.until_outcome()).type == "message.failed"
+    assert notify.sink.arrived == []
 
 
-@pytest.mark.parametrize("house", [0.4], indirect=True)
-async def test_nobody_acknowledges_and_the_supervisor_is_told(house: House) -> None:
+@pytest.mark.parametrize("notify", [0.4], indirect=True)
+async def test_nobody_acknowledges_and_the_supervisor_is_told(notify: RunningNotify) -> None:
     """The timer fires, the question is answered yes, the supervisor's screen shows it."""
-    await house.start_notify()
-    await house.happens(queued("e1"))
-    events = await house.until_types(REQUESTED, SENT, ESCALATED)
-    await until_shown(house, 2)
-    to, shown = house.screens[1]
+    await notify.start()
+    await notify.happens(queued("e1"))
+    events = await notify.until_types(REQUESTED, SENT, ESCALATED)
+    await until_shown(notify, 2)
+    to, shown = notify.screens[1]
     assert (to, shown["escalated"], shown["recipient"]) == (
         "agent-ewa",
         "agent-ewa",
@@ -165,44 +167,48 @@ async def test_nobody_acknowledges_and_the_supervisor_is_told(house: House) -> N
     assert shown["notification_id"] == known_as(events[0])
 
 
-@pytest.mark.parametrize("house", [0.5], indirect=True)
-async def test_a_timer_that_ran_down_while_everything_was_stopped_escalates(house: House) -> None:
+@pytest.mark.parametrize("notify", [0.5], indirect=True)
+async def test_a_timer_that_ran_down_while_everything_was_stopped_escalates(
+    notify: RunningNotify,
+) -> None:
     """notify and NATS are down when the time comes; the escalation is made up for."""
-    await house.start_notify()
-    await house.happens(queued("e1"))
-    await house.until(lambda found: len(found) >= 1)
-    await house.kill_notify()
-    await house.nats.kill()
+    await notify.start()
+    await notify.happens(queued("e1"))
+    await notify.until(lambda found: len(found) >= 1)
+    await notify.kill()
+    await notify.nats.kill()
     await asyncio.sleep(0.7)  # the fault itself: the deadline passes while nothing runs
-    await house.nats.restart()
-    await house.start_notify()
-    await house.until(lambda found: [each.type for each in found].count(ESCALATED) == 1)
+    await notify.nats.restart()
+    await notify.start()
+    await notify.until(lambda found: [each.type for each in found].count(ESCALATED) == 1)
 
 
-async def test_the_same_acknowledgement_twice_is_one_effect_and_one_reply(house: House) -> None:
+async def test_the_same_acknowledgement_twice_is_one_effect_and_one_reply(
+    notify: RunningNotify,
+) -> None:
     """Sent again, also to a process started since, the command gets the same reply."""
-    await house.start_notify()
-    await house.happens(queued("e1"))
-    events = await house.until_types(REQUESTED, SENT)
+    await notify.start()
+    await notify.happens(queued("e1"))
+    events = await notify.until_types(REQUESTED, SENT)
     body = acknowledgement(known_as(events[0]))
-    first = await house.command("acknowledge_notification", **body)
-    await house.kill_notify()
-    await house.start_notify()
-    second = await house.command("acknowledge_notification", **body)
+    first = await notify.command("acknowledge_notification", **body)
+    await notify.kill()
+    await notify.start()
+    second = await notify.command("acknowledge_notification", **body)
     assert first == second
     assert first["ok"] is True
     (event,) = first["events"]
     assert event["type"] == ACKNOWLEDGED
     assert event["open"]["through"] == "command"
     assert first["position"] == event["sequence"]
-    assert await house.types() == [REQUESTED, SENT, ACKNOWLEDGED]
+    assert await notify.types() == [REQUESTED, SENT, ACKNOWLEDGED]
 
 
-async def test_refused_commands_say_why(house: House) -> None:
+async def test_refused_commands_say_why(notify: RunningNotify) -> None:
     """Each misuse has its stable code, and none writes anything."""
-    await house.start_notify()
-    await house.happens(queued("e1"))
-    events = await house.until_types(REQUESTED, SENT)
+    await notify.start()
+    await notify.happens(queued("e1"))
+    events = await notify.until_types(REQUESTED, SENT)
     known = known_as(events[0])
     day_ago = (datetime.now(UTC) - timedelta(hours=25)).isoformat()
     ahead = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
@@ -215,75 +221,77 @@ async def test_refused_commands_say_why(house: House) -> None:
         "command.unreadable": acknowledgement(known, surprise=1),
     }
     for code, body in wanted.items():
-        assert (await house.command("acknowledge_notification", **body))["error"]["code"] == code
+        assert (await notify.command("acknowledge_notification", **body))["error"]["code"] == code
     service = acknowledgement(known, actor="service:router")
-    reply = await house.command("acknowledge_notification", **service)
+    reply = await notify.command("acknowledge_notification", **service)
     assert reply["error"]["code"] == "command.forbidden"
-    assert await house.types() == [REQUESTED, SENT]
+    assert await notify.types() == [REQUESTED, SENT]
 
 
-async def test_a_reused_command_id_is_refused(house: House) -> None:
+async def test_a_reused_command_id_is_refused(notify: RunningNotify) -> None:
     """The id stands for the body that it came with first."""
-    await house.start_notify()
-    await house.happens(queued("e1"), queued("e2", "chat-1"))
-    events = await house.until_types(REQUESTED, SENT, REQUESTED, SENT)
-    await house.command("acknowledge_notification", **acknowledgement(known_as(events[0])))
+    await notify.start()
+    await notify.happens(queued("e1"), queued("e2", "chat-1"))
+    events = await notify.until_types(REQUESTED, SENT, REQUESTED, SENT)
+    await notify.command("acknowledge_notification", **acknowledgement(known_as(events[0])))
     other = acknowledgement(known_as(events[2]))
-    reply = await house.command("acknowledge_notification", **other)
+    reply = await notify.command("acknowledge_notification", **other)
     assert reply["error"]["code"] == "command.id_reused"
 
 
-async def test_an_unknown_type_stops_the_reader_until_it_is_understood(house: House) -> None:
+async def test_an_unknown_type_stops_the_reader_until_it_is_understood(
+    notify: RunningNotify,
+) -> None:
     """An event of a newer version is not skipped: what comes after it waits."""
     subject = subjects.ledger(TENANT, "conv-other")
     newer = b'{"specversion":"1.0","type":"conversation.renamed","id":"x"}'
-    await house.bus.store(subject, newer, msg_id="newer")
-    await house.happens(queued("e1"))
-    await house.start_notify()
+    await notify.bus.store(subject, newer, msg_id="newer")
+    await notify.happens(queued("e1"))
+    await notify.start()
 
     async def tried() -> bool:
-        info = await house.bus.api("CONSUMER.INFO.LEDGER.notify-ledger")
+        info = await notify.bus.api("CONSUMER.INFO.LEDGER.notify-ledger")
         return int(info["num_redelivered"]) > 0
 
     await eventually(tried)
-    assert await house.types() == []
-    info = await house.bus.api("CONSUMER.INFO.LEDGER.notify-ledger")
+    assert await notify.types() == []
+    info = await notify.bus.api("CONSUMER.INFO.LEDGER.notify-ledger")
     assert info["ack_floor"]["stream_seq"] == 0
 
 
-async def test_a_killed_server_delays_and_loses_nothing(house: House) -> None:
+async def test_a_killed_server_delays_and_loses_nothing(notify: RunningNotify) -> None:
     """NATS dies by signal 9 and comes back: notify goes on by itself."""
-    await house.start_notify()
-    await house.happens(queued("e1"))
-    await house.until_types(REQUESTED, SENT)
-    await house.nats.kill()
-    await house.nats.restart()
-    await house.happens(accepted("e2"), message("e3"))
-    await house.until_outcome()
-    await house.idle()
-    assert (await house.types()).count(REQUESTED) == 3
-    assert len(house.sink.arrived) == 1
+    await notify.start()
+    await notify.happens(queued("e1"))
+    await notify.until_types(REQUESTED, SENT)
+    await notify.nats.kill()
+    await notify.nats.restart()
+    await notify.happens(accepted("e2"), message("e3"))
+    await notify.until_outcome()
+    await notify.idle()
+    assert (await notify.types()).count(REQUESTED) == 3
+    assert len(notify.sink.arrived) == 1
 
 
-async def test_it_refuses_to_start_on_drift(house: House) -> None:
+async def test_it_refuses_to_start_on_drift(notify: RunningNotify) -> None:
     """A consumer that is missing is not made up: the service says so and ends."""
-    await house.bus.api("CONSUMER.DELETE.LEDGER.notify-mail")
-    child = await Child.start(house.program())
+    await notify.bus.api("CONSUMER.DELETE.LEDGER.notify-messages")
+    child = await Child.start(notify.program())
     assert await child.wait() == 1
-    assert "stream.drift" in (house.folder / "notify.log").read_text()
+    assert "stream.drift" in (notify.folder / "notify.log").read_text()
 
 
-async def test_it_stops_cleanly_when_told_to(house: House) -> None:
+async def test_it_stops_cleanly_when_told_to(notify: RunningNotify) -> None:
     """SIGTERM ends it with exit code 0."""
-    child = await house.start_notify()
+    child = await notify.start()
     os.kill(child.pid, signal.SIGTERM)
     assert await child.wait() == 0
 
 
-async def test_it_stops_although_the_server_is_gone(house: House) -> None:
+async def test_it_stops_although_the_server_is_gone(notify: RunningNotify) -> None:
     """SIGTERM while NATS is dead ends it soon, and not by force."""
-    child = await house.start_notify()
-    await house.nats.kill()
+    child = await notify.start()
+    await notify.nats.kill()
     os.kill(child.pid, signal.SIGTERM)
     assert await asyncio.wait_for(child.wait(), 6.0) in {0, 1}
-    await house.nats.restart()
+    await notify.nats.restart()

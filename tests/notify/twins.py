@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from services.notify.channels.email import Mail
+from services.notify.carriers import NotTaken, Transaction, Unanswered
 from services.notify.channels.screen import ScreenMessage
-from services.notify.channels.smtp import MailRefused, Transaction
-from services.notify.domain.outcomes import OutcomeEvent
+from services.notify.domain.messages import CustomerMessage
+from services.notify.domain.outcomes import Outcome, OutcomeEvent
 from shared.arming import MemoryTimers
 from shared.ledger import Appended, Guard, Recorded, Write
 from shared.ledger.twin import MemoryLedger
@@ -80,31 +81,64 @@ class FusedLedger:
         return self._ledger.follow(after)
 
 
-class MemoryMailServer:
-    """Takes mail into a list. `refusal` is raised on entering while it is set."""
+class PigeonPost:
+    """A channel beside e-mail, as far from it as the contract allows: names for addresses, words for answers."""
 
-    def __init__(self, refusal: MailRefused | None = None) -> None:
-        self.taken: list[Mail] = []
+    NAME = "pigeon"
+    CARRIER = "memory"
+    OUTCOMES: Mapping[str, Outcome] = {
+        "landed": Outcome(kind="sent"),
+        "fog": Outcome(kind="failed", reason="fog", temporary=True),
+        "hawk": Outcome(kind="failed", reason="hawk"),
+    }
+
+    def address(self, to: str) -> str | None:
+        """A loft is a name in capital letters."""
+        return to.upper() if to.isalpha() else None
+
+    def render(self, message: CustomerMessage, now: datetime) -> str:
+        return f"{message.sender} to {message.to}: {message.text}"
+
+    def outcome(self, answer: str) -> Outcome:
+        return self.OUTCOMES.get(answer, Outcome(kind="uncertain", reason="unheard_of"))
+
+
+class MemoryCarrier:
+    """Takes whatever is rendered into a list.
+
+    Attributes:
+        answer: what a commit is answered with; an exception is raised instead.
+        refusal: raised on entering while it is set.
+    """
+
+    def __init__(self, answer: Any, refusal: NotTaken | None = None) -> None:
+        self.answer = answer
+        self.taken: list[Any] = []
         self.refusal = refusal
         self.fuse = Fuse()
 
     @contextlib.asynccontextmanager
-    async def transaction(self, mail: Mail) -> AsyncIterator[Transaction]:
+    async def transaction(self, request: Any) -> AsyncIterator[Transaction]:
         self.fuse.step("begin")
         if self.refusal is not None:
             raise self.refusal
-        yield _MemoryTransaction(self, mail)
+        yield _MemoryTransaction(self, request)
 
 
 class _MemoryTransaction:
-    def __init__(self, server: MemoryMailServer, mail: Mail) -> None:
-        self._server = server
-        self._mail = mail
+    def __init__(self, carrier: MemoryCarrier, request: Any) -> None:
+        self._carrier = carrier
+        self._request = request
 
-    async def commit(self) -> None:
-        self._server.fuse.step("before dot")
-        self._server.taken.append(self._mail)
-        self._server.fuse.step("after dot")
+    async def commit(self) -> Any:
+        self._carrier.fuse.step("before commit")
+        answer = self._carrier.answer
+        if not isinstance(answer, NotTaken):
+            self._carrier.taken.append(self._request)
+        self._carrier.fuse.step("after commit")
+        if isinstance(answer, NotTaken | Unanswered):
+            raise answer
+        return answer
 
 
 class MemoryReports:

@@ -21,8 +21,8 @@ from deploy.story.telling.report import Balance, Digests, FactsTold, PacketResul
 SETTLE_SECONDS = 15.0
 REBUILD_SECONDS = 60.0
 POLL_SECONDS = 0.05
-MAY_WAIT = frozenset({"notify-mail"})
-"""A mail server that is away is waited for longer than a story."""
+MAY_WAIT = frozenset({"notify-messages"})
+"""A provider that is away is waited for longer than a story."""
 
 
 @dataclass(frozen=True, slots=True)

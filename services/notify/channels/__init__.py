@@ -1,1 +1,41 @@
-"""How people are reached: the agents' screens, and mail to the customer."""
+"""The channels to the customer: one file each, all of the same shape, all pure. A carrier does the I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from services.notify.channels import email
+from services.notify.domain.messages import CustomerMessage
+from services.notify.domain.outcomes import Outcome
+
+
+class Outbound(Protocol):
+    """What every file here offers."""
+
+    @property
+    def NAME(self) -> str:  # noqa: N802  a constant of the module
+        """The channel as it stands in accounts and events."""
+        ...
+
+    @property
+    def CARRIER(self) -> str:  # noqa: N802  likewise
+        """Name of the carrier that takes what `render` returns, and whose answers `outcome` reads."""
+        ...
+
+    def address(self, to: str) -> str | None:
+        """Return an address as the provider takes it; `None` when it takes none like this."""
+        ...
+
+    def render(self, message: CustomerMessage, now: datetime) -> Any:
+        """Return what the carrier takes. Raises: Unsendable."""
+        ...
+
+    def outcome(self, answer: Any) -> Outcome:
+        """Return what the provider's answer means; an answer that is not in its table is a doubt."""
+        ...
+
+
+CHANNELS: Mapping[str, Outbound] = {channel.NAME: channel for channel in (email,)}
+"""By name; a message to another channel fails with `channel_unknown`."""

@@ -1,4 +1,4 @@
-"""Mail to the customer: from `message.requested` to the bytes that a mail server takes, and back to an outcome.
+"""Mail to the customer: what an agent wrote as the bytes that a mail server takes, and what its reply means.
 
 Sources, read 2026-11: RFC 5322 (headers, `msg-id`), RFC 3834 section 5 (`Auto-Submitted: no`: a person wrote it),
 RFC 5321 section 4.2.1 (4yz: try again, 5yz: never), RFC 2045 section 6.7 (quoted-printable lines of at most 76
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import email.policy
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.header import Header
@@ -21,11 +22,17 @@ from typing import Any
 
 from typing_extensions import override
 
-from shared import events, mail_address, mail_reference
+from services.notify.domain.messages import CustomerMessage, Unsendable
+from services.notify.domain.outcomes import Kind, Outcome
+from shared import mail_address, mail_reference
 from shared.mail_reference import MailReference
-from shared.policy import Account
 
 NAME = "email"
+CARRIER = "smtp"
+KINDS: Mapping[int, Kind] = {2: "sent", 4: "failed", 5: "failed"}
+"""What the first digit of a reply says of the mail; TRY_AGAIN may be taken later."""
+TRY_AGAIN = 4
+
 TITLE_MAX_CHARACTERS = 512
 REFERENCES_MAX_CHARACTERS = 900
 LINE_MAX_CHARACTERS = 76
@@ -61,14 +68,6 @@ def _subject(text: str) -> str:
     return field.encode(linesep="\r\n")
 
 
-class Unsendable(Exception):
-    """The message can never leave as it is. `reason`: a stable word, without personal data."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
 @dataclass(frozen=True, slots=True)
 class Mail:
     """One mail for one recipient. `sender` and `recipient` are envelope addresses in ASCII."""
@@ -78,47 +77,49 @@ class Mail:
     content: bytes
 
 
-def render(event: events.MessageRequested, account: Account | None, now: datetime) -> Mail:
-    """Return the mail that an agent's message becomes.
-
-    Raises: Unsendable with `channel_unknown`, `sender_unknown`, `erased` or `address_invalid`.
-    """
-    if event.open.channel != NAME:
-        raise Unsendable("channel_unknown")
-    if account is None or account.address is None:
-        raise Unsendable("sender_unknown")
-    if event.personal is None or event.conversation is None:
-        raise Unsendable("erased")
-    sender, recipient = _ascii_address(account.address), _ascii_address(event.personal.to)
-    message = EmailMessage(policy=_POLICY)
-    message["From"] = Address(addr_spec=sender)
-    message["To"] = Address(addr_spec=recipient)
-    message["Subject"] = _line(event.personal.title or account.title or DEFAULT_TITLE)
-    message["Date"] = format_datetime(now)
-    message["Message-ID"] = _own_id(event, event.conversation, sender.rpartition("@")[2])
-    _thread(message, event.personal)
-    message["Auto-Submitted"] = "no"
-    message.set_content(event.personal.text, charset="utf-8", cte="quoted-printable")
-    return Mail(sender, recipient, message.as_bytes())
+def address(to: str) -> str | None:
+    """Return an address as every mail server takes it, in ASCII; `None` for any other."""
+    return mail_address.ascii_form(to)
 
 
-def _own_id(
-    event: events.MessageRequested, conversation: events.ConversationId, domain: str
-) -> str:
+def render(message: CustomerMessage, now: datetime) -> Mail:
+    """Return the mail that an agent's message becomes. Raises: Unsendable with `sender_unknown`."""
+    mail = EmailMessage(policy=_POLICY)
+    mail["From"] = Address(addr_spec=message.sender)
+    mail["To"] = Address(addr_spec=message.to)
+    mail["Subject"] = _line(message.title or DEFAULT_TITLE)
+    mail["Date"] = format_datetime(now)
+    mail["Message-ID"] = _own_id(message)
+    _thread(mail, message)
+    mail["Auto-Submitted"] = "no"
+    mail.set_content(message.text, charset="utf-8", cte="quoted-printable")
+    return Mail(message.sender, message.to, mail.as_bytes())
+
+
+def outcome(code: int) -> Outcome:
+    """Return what a mail server's reply means; the reason is `smtp_<code>`."""
+    digit = code // 100
+    kind = KINDS.get(digit, "uncertain")
+    reason = None if kind == "sent" else f"smtp_{code}"
+    return Outcome(kind=kind, reason=reason, temporary=digit == TRY_AGAIN)
+
+
+def _own_id(message: CustomerMessage) -> str:
+    domain = message.sender.rpartition("@")[2]
     try:
-        return mail_reference.write(MailReference(event.open.message_id, conversation), domain)
+        return mail_reference.write(MailReference(message.id, message.conversation), domain)
     except ValueError:
         raise Unsendable("sender_unknown") from None
 
 
-def _thread(message: EmailMessage, personal: events.MessageRequestedPersonal) -> None:
+def _thread(mail: EmailMessage, message: CustomerMessage) -> None:
     """Say what it answers, so that the customer's mail program keeps the thread together."""
-    answered = _message_ids([personal.in_reply_to or ""])
-    references = _newest(_message_ids([*personal.references, *answered]))
+    answered = _message_ids([message.in_reply_to or ""])
+    references = _newest(_message_ids([*message.references, *answered]))
     if answered:
-        message["In-Reply-To"] = answered[0]
+        mail["In-Reply-To"] = answered[0]
     if references:
-        message["References"] = " ".join(references)
+        mail["References"] = " ".join(references)
 
 
 def _message_ids(given: list[str]) -> list[str]:
@@ -139,11 +140,3 @@ def _newest(ids: list[str]) -> list[str]:
 def _line(text: str) -> str:
     """Return the text as one header line: control characters become blanks."""
     return _CONTROLS.sub(" ", text).strip()[:TITLE_MAX_CHARACTERS]
-
-
-def _ascii_address(address: str) -> str:
-    """Return an address that every mail server takes. Raises: Unsendable."""
-    written = mail_address.ascii_form(address)
-    if written is None:
-        raise Unsendable("address_invalid")
-    return written

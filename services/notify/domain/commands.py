@@ -76,6 +76,7 @@ class IntendMessage(Command, frozen=True, kw_only=True):
     """
 
     message_id: events.MessageId
+    channel: str
     attempt: str
 
 

@@ -26,7 +26,6 @@ from shared.ids import decision_event_id, scoped_id
 from shared.memory import recall
 
 SCREEN = "screen"
-EMAIL = "email"
 SOURCE = "tellonce/notify"
 
 
@@ -134,7 +133,7 @@ def _intend_message(state: Notifications, command: IntendMessage) -> list[events
         reason="customer_message",
         recipient=CUSTOMER,
         about=command.cause,
-        transport=EMAIL,
+        transport=command.channel,
         message_id=command.message_id,
         attempt=command.attempt,
     )

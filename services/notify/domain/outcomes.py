@@ -7,15 +7,14 @@ from typing import Literal
 
 import msgspec
 
-from services.notify.domain.decisions import EMAIL, SOURCE
+from services.notify.domain.decisions import SOURCE
 from services.notify.domain.state import Notification
 from shared import events
 from shared.ids import contact_event_id
 
-INTERRUPTED = "interrupted"
-
+Kind = Literal["sent", "failed", "uncertain"]
 OutcomeEvent = events.MessageSent | events.MessageFailed | events.MessageUncertain
-_KINDS: dict[str, type[OutcomeEvent]] = {
+_EVENTS: dict[Kind, type[OutcomeEvent]] = {
     "sent": events.MessageSent,
     "failed": events.MessageFailed,
     "uncertain": events.MessageUncertain,
@@ -23,10 +22,20 @@ _KINDS: dict[str, type[OutcomeEvent]] = {
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How the hand-over ended. `reason`: a stable word such as `smtp_550`, `unreachable`, `interrupted`."""
+    """How the hand-over ended.
 
-    kind: Literal["sent", "failed", "uncertain"]
+    `reason`: a stable word such as `smtp_550`; `temporary`: a refusal that a later try may not meet.
+    """
+
+    kind: Kind
     reason: str | None = None
+    temporary: bool = False
+
+
+SENT = Outcome(kind="sent")
+UNREACHABLE = Outcome(kind="failed", reason="unreachable", temporary=True)
+CONNECTION_LOST = Outcome(kind="uncertain", reason="connection_lost")
+INTERRUPTED = Outcome(kind="uncertain", reason="interrupted")
 
 
 def outcome_of(intent: Notification, remembered: Outcome | None) -> Outcome:
@@ -35,8 +44,8 @@ def outcome_of(intent: Notification, remembered: Outcome | None) -> Outcome:
     `remembered`: what this process saw itself and could not report yet. Without either nobody knows.
     """
     if intent.sent is not None:
-        return Outcome(kind="sent")
-    return remembered or Outcome(kind="uncertain", reason=INTERRUPTED)
+        return SENT
+    return remembered or INTERRUPTED
 
 
 def outcome_event(request: events.MessageRequested, outcome: Outcome, at: datetime) -> OutcomeEvent:
@@ -44,20 +53,24 @@ def outcome_event(request: events.MessageRequested, outcome: Outcome, at: dateti
 
     `at`: a time that stands in the ledger, so that a repeated report has the same bytes.
     """
-    message_id = request.open.message_id
+    message_id, channel, account = (
+        request.open.message_id,
+        request.open.channel,
+        request.open.account,
+    )
     contact_id = events.ContactId(f"out-{message_id}")
     found = events.MessageOutcomeOpen(
         contact_id=contact_id,
         medium="mail",
-        channel=EMAIL,
-        account=request.open.account,
+        channel=channel,
+        account=account,
         provider_id=message_id,
         provider_time=at,
         message_id=message_id,
         reason=outcome.reason,
     )
-    event_id = contact_event_id(request.tenant, EMAIL, request.open.account, message_id, "outcome")
-    return _KINDS[outcome.kind](
+    event_id = contact_event_id(request.tenant, channel, account, message_id, "outcome")
+    return _EVENTS[outcome.kind](
         specversion="1.0",
         id=events.EventId(event_id),
         source=SOURCE,

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
@@ -21,9 +20,11 @@ from aiosmtplib.errors import (
 )
 from aiosmtplib.typing import SMTPStatus
 
+from services.notify.carriers import NotTaken, Transaction, Unanswered
 from services.notify.channels.email import Mail
 from shared.errors import SettingInvalid
 
+NAME = "smtp"
 COMMAND_TIMEOUT_SECONDS = 10.0
 COMMIT_TIMEOUT_SECONDS = 60.0
 PIECE_BYTES = 65_536
@@ -33,40 +34,8 @@ QUIT_TIMEOUT_SECONDS = 1.0
 PORTS = {"smtp": 25, "smtps": 465}
 
 
-class MailRefused(Exception):
-    """The server did not take the mail, and we know it.
-
-    `reason`: `smtp_<code>` or `unreachable`; `temporary`: a later try may succeed.
-    """
-
-    def __init__(self, reason: str, *, temporary: bool) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.temporary = temporary
-
-
-class MailUncertain(Exception):
-    """The connection ended after the final dot and before its answer: nobody knows whether the server has the mail."""
-
-
-class Transaction(Protocol):
-    """A mail that the server has in full, but for the dot that makes it the server's."""
-
-    async def commit(self) -> None:
-        """Send the dot; the server has taken the mail when this returns. Raises: MailRefused, MailUncertain."""
-        ...
-
-
-class MailServer(Protocol):
-    """Takes mail."""
-
-    def transaction(self, mail: Mail) -> contextlib.AbstractAsyncContextManager[Transaction]:
-        """Carry the mail to the server; left without a commit, it is dropped there. Raises on entering: MailRefused."""
-        ...
-
-
 class SmtpServer:
-    """A mail server at a URL. Raises: SettingInvalid."""
+    """The carrier of mails: a server at a URL, which answers with reply codes. Raises: SettingInvalid."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -79,11 +48,11 @@ class SmtpServer:
         self._password = unquote(parts.password) if parts.password else None
 
     @contextlib.asynccontextmanager
-    async def transaction(self, mail: Mail) -> AsyncIterator[Transaction]:
-        """See `MailServer.transaction`."""
-        transaction = _SmtpTransaction(self._client(mail.sender.rpartition("@")[2]))
+    async def transaction(self, request: Mail) -> AsyncIterator[Transaction]:
+        """See `Carrier.transaction`: all of the mail but its final dot."""
+        transaction = _SmtpTransaction(self._client(request.sender.rpartition("@")[2]))
         try:
-            await transaction.begin(mail)
+            await transaction.begin(request)
             yield transaction
         finally:
             await transaction.leave()
@@ -107,20 +76,20 @@ class _SmtpTransaction:
         self._amid_content = False
 
     async def begin(self, mail: Mail) -> None:
-        """Connect and send all but the dot. Raises: MailRefused."""
+        """Connect and send all but the dot. Raises: NotTaken."""
         try:
             await self._client.connect()
         except (SMTPException, OSError, TimeoutError) as error:
-            raise _unreachable() from error
+            raise NotTaken() from error
         try:
             await self._client.ehlo()
             await self._client.mail(mail.sender)
             await self._client.rcpt(mail.recipient)
             await self._begin_content(mail.content)
         except SMTPResponseException as error:
-            raise _refused(error.code) from error
+            raise NotTaken(error.code) from error
         except (SMTPException, OSError, TimeoutError) as error:
-            raise _unreachable() from error
+            raise NotTaken() from error
 
     async def _begin_content(self, content: bytes) -> None:
         """Send the lines now and the dot later, which `aiosmtplib.SMTP.data` cannot.
@@ -137,17 +106,16 @@ class _SmtpTransaction:
             protocol.write(lines[start : start + PIECE_BYTES])
             await _until_written(protocol.transport)
 
-    async def commit(self) -> None:
-        """See `Transaction.commit`."""
+    async def commit(self) -> int:
+        """See `Transaction.commit`: the dot, and the code of its reply."""
         if not self._client.is_connected:
-            raise _unreachable()
+            raise NotTaken()
         try:
             answer = await self._client.execute_command(b".", timeout=COMMIT_TIMEOUT_SECONDS)
         except (SMTPException, OSError, TimeoutError) as error:
-            raise MailUncertain() from error
+            raise Unanswered() from error
         self._amid_content = False
-        if answer.code != SMTPStatus.completed:
-            raise _refused(answer.code)
+        return answer.code
 
     async def leave(self) -> None:
         """Say good-bye, shortly: no outcome depends on it. Amid the content only the closed connection says it."""
@@ -171,11 +139,3 @@ async def _until_written(transport: asyncio.BaseTransport | None) -> None:
 def _content_lines(content: bytes) -> bytes:
     """Return the lines as they travel: each ends with CRLF, a leading dot is doubled (RFC 5321, section 4.5.2)."""
     return b"".join(b"." * line.startswith(b".") + line + b"\r\n" for line in content.splitlines())
-
-
-def _unreachable() -> MailRefused:
-    return MailRefused("unreachable", temporary=True)
-
-
-def _refused(code: int) -> MailRefused:
-    return MailRefused(f"smtp_{code}", temporary=400 <= code < 500)

@@ -1,19 +1,22 @@
-"""Mail to the customer leaves at most once, wherever notify is killed, and its outcome is never a guess."""
+"""A message to the customer leaves at most once, wherever notify is killed, and its outcome is never a guess."""
 
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from services.notify.channels.smtp import MailRefused
+from services.notify import app
+from services.notify.carriers import NotTaken, Unanswered
+from services.notify.channels import CHANNELS, email
 from services.notify.domain.outcomes import OutcomeEvent
-from services.notify.mailing import ATTEMPTS_MAX, Mailing
+from services.notify.sending import ATTEMPTS_MAX, Sending
 from services.notify.store import NotificationStore
-from shared import aggregates, policy
+from shared import aggregates, events, policy
 from shared.arming import MemoryTimers
 from shared.deciding import Deciding
-from shared.events import MessageOutcomeOpen, MessageRequested
 from shared.ledger.twin import MemoryLedger
 from shared.serving import Later
 from shared.settings import Settings
@@ -23,36 +26,48 @@ from tests.notify.twins import (
     Fuse,
     FusedLedger,
     Killed,
-    MemoryMailServer,
+    MemoryCarrier,
     MemoryReports,
+    PigeonPost,
 )
 
-POLICIES = policy.Policies(policy.load(Settings().policy))
+POLICY = policy.load(Settings().policy)
+LOFT = policy.Account(queue="hotline", address="tower")
+POLICIES = policy.Policies(replace(POLICY, accounts={**POLICY.accounts, "pigeon/loft": LOFT}))
+TAKEN = 250
+REFUSED, BUSY = NotTaken(550), NotTaken(451)
 DOUBTFUL = {
     "after notification.requested",
-    "before dot",
-    "after dot",
+    "before commit",
+    "after commit",
     "before notification.sent",
 }
 """The steps between the intent and the record of its end: whoever dies there leaves a doubt."""
 
 
 class World:
-    """What outlives notify: the ledger, the mail server, CONTACTS."""
+    """What outlives notify: the ledger, the mail server, the lofts, CONTACTS."""
 
-    def __init__(self, refusal: MailRefused | None = None) -> None:
+    def __init__(self, refusal: NotTaken | None = None) -> None:
         self.ledger = MemoryLedger()
-        self.server = MemoryMailServer(refusal)
+        self.server = MemoryCarrier(TAKEN, refusal)
+        self.lofts = MemoryCarrier("landed")
         self.reports = MemoryReports()
         self.together: asyncio.Barrier | None = None
 
-    def mailing(self, fuse: Fuse | None = None) -> Mailing:
+    def sending(self, fuse: Fuse | None = None) -> Sending:
         """A newly started process."""
         fuse = fuse or Fuse()
         self.server.fuse = self.reports.fuse = fuse
         ledger = FusedLedger(self.ledger, fuse, self.together)
-        store = NotificationStore(Deciding(ledger, MemoryTimers(), cached=16, retries=3))
-        return Mailing(store, self.server, self.reports, POLICIES, FixedClock())
+        return Sending(
+            NotificationStore(Deciding(ledger, MemoryTimers(), cached=16, retries=3)),
+            {**CHANNELS, PigeonPost.NAME: PigeonPost()},
+            {email.CARRIER: self.server, PigeonPost.CARRIER: self.lofts},
+            self.reports,
+            POLICIES,
+            FixedClock(),
+        )
 
     def outcome(self) -> OutcomeEvent:
         (event,) = self.reports.stored.values()
@@ -63,22 +78,25 @@ class World:
         return [each.event.type for each in found]
 
 
+def by_pigeon(to: str = "krakow", account: str = "loft") -> events.MessageRequested:
+    return message("e1", channel="pigeon", account=account, to=to, text="On its way")
+
+
 def reason(event: OutcomeEvent) -> str | None:
-    assert isinstance(event.open, MessageOutcomeOpen)
     return event.open.reason
 
 
 async def steps() -> list[str]:
     """All steps of an undisturbed delivery."""
     fuse = Fuse()
-    await World().mailing(fuse).on_event(message("e1"), 1)
+    await World().sending(fuse).on_event(message("e1"), 1)
     return fuse.steps
 
 
 async def test_a_message_is_sent_and_reported() -> None:
     """Intent, hand-over, record, report: in this order, each once."""
     world = World()
-    await world.mailing().on_event(message("e1"), 1)
+    await world.sending().on_event(message("e1"), 1)
     assert len(world.server.taken) == 1
     assert await world.types() == ["notification.requested", "notification.sent"]
     outcome = world.outcome()
@@ -90,8 +108,8 @@ async def test_a_message_is_sent_and_reported() -> None:
         "begin",
         "before notification.requested",
         "after notification.requested",
-        "before dot",
-        "after dot",
+        "before commit",
+        "after commit",
         "before notification.sent",
         "after notification.sent",
         "before report",
@@ -104,9 +122,9 @@ async def test_killed_at_any_step_the_mail_leaves_at_most_once(at: int) -> None:
     """After the restart the same delivery ends in one outcome, which says no more than is known."""
     world, fuse = World(), Fuse(at)
     with pytest.raises(Killed) as killed:
-        await world.mailing(fuse).on_event(message("e1"), 1)
-    await world.mailing().on_event(message("e1"), 2)
-    await world.mailing().on_event(message("e1"), 3)
+        await world.sending(fuse).on_event(message("e1"), 1)
+    await world.sending().on_event(message("e1"), 2)
+    await world.sending().on_event(message("e1"), 3)
     doubtful = str(killed.value) in DOUBTFUL
     assert world.outcome().type == ("message.uncertain" if doubtful else "message.sent")
     assert len(world.server.taken) <= 1
@@ -116,11 +134,11 @@ async def test_killed_at_any_step_the_mail_leaves_at_most_once(at: int) -> None:
 @pytest.mark.parametrize("at", range(5))
 async def test_killed_while_giving_up_nothing_leaves_afterwards(at: int) -> None:
     """A failure is final: even if the server would take the mail after the restart, it gets none twice."""
-    world, fuse = World(MailRefused("smtp_550", temporary=False)), Fuse(at)
+    world, fuse = World(REFUSED), Fuse(at)
     with pytest.raises(Killed) as killed:
-        await world.mailing(fuse).on_event(message("e1"), 1)
+        await world.sending(fuse).on_event(message("e1"), 1)
     world.server.refusal = None
-    await world.mailing().on_event(message("e1"), 2)
+    await world.sending().on_event(message("e1"), 2)
     kind = world.outcome().type
     assert len(world.server.taken) == (1 if kind == "message.sent" else 0)
     assert (kind == "message.sent") is (
@@ -130,32 +148,106 @@ async def test_killed_while_giving_up_nothing_leaves_afterwards(at: int) -> None
 
 async def test_a_refused_recipient_fails_with_its_code() -> None:
     """5yz at RCPT: failed at once, with the code as reason."""
-    world = World(MailRefused("smtp_550", temporary=False))
-    await world.mailing().on_event(message("e1"), 1)
+    world = World(REFUSED)
+    await world.sending().on_event(message("e1"), 1)
     assert (world.outcome().type, reason(world.outcome())) == ("message.failed", "smtp_550")
+
+
+async def test_a_refusal_for_a_while_is_tried_again() -> None:
+    """4yz at RCPT: nothing is written, and the next try may succeed."""
+    world = World(BUSY)
+    with pytest.raises(Later):
+        await world.sending().on_event(message("e1"), 1)
+    world.server.refusal = None
+    await world.sending().on_event(message("e1"), 2)
+    assert world.outcome().type == "message.sent"
 
 
 async def test_a_temporary_refusal_is_tried_again_with_growing_delays_and_then_fails() -> None:
     """Nothing is written while it may still succeed; after the last attempt the message has failed."""
-    world = World(MailRefused("unreachable", temporary=True))
-    mailing, delays = world.mailing(), []
+    world = World(NotTaken())
+    sending, delays = world.sending(), []
     for attempt in range(1, ATTEMPTS_MAX):
         with pytest.raises(Later) as later:
-            await mailing.on_event(message("e1"), attempt)
+            await sending.on_event(message("e1"), attempt)
         delays.append(later.value.delay_seconds)
     assert await world.types() == []
     assert delays == sorted(delays)
     assert delays[0] < 1 < delays[-1] <= 60
-    await mailing.on_event(message("e1"), ATTEMPTS_MAX)
+    await sending.on_event(message("e1"), ATTEMPTS_MAX)
     assert (world.outcome().type, reason(world.outcome())) == ("message.failed", "unreachable")
 
 
-async def test_a_message_without_a_usable_address_fails() -> None:
-    """It never reaches the server."""
+@pytest.mark.parametrize(
+    ("event", "why"),
+    [
+        (message("e1", to="nobody"), "address_invalid"),
+        (by_pigeon(to="anna@customer.example"), "address_invalid"),
+        (by_pigeon(account="tower"), "sender_unknown"),
+        (message("e1", channel="smoke"), "channel_unknown"),
+    ],
+)
+async def test_a_message_that_cannot_be_sent_fails(
+    event: events.MessageRequested, why: str
+) -> None:
+    """It never reaches a provider, and the conversation learns why."""
     world = World()
-    await world.mailing().on_event(message("e1", to="nobody"), 1)
-    assert (world.outcome().type, reason(world.outcome())) == ("message.failed", "address_invalid")
-    assert "begin" not in world.server.fuse.steps
+    await world.sending().on_event(event, 1)
+    outcome = world.outcome()
+    assert (outcome.type, reason(outcome)) == ("message.failed", why)
+    assert (outcome.open.channel, outcome.open.account) == (event.open.channel, event.open.account)
+    assert world.server.fuse.steps.count("begin") == 0
+    assert world.lofts.fuse.steps == []
+
+
+async def test_a_message_goes_by_its_own_channel() -> None:
+    """Its channel's file renders it, its channel's carrier takes it, and its outcome names the channel."""
+    world = World()
+    await world.sending().on_event(by_pigeon(), 1)
+    assert world.lofts.taken == ["TOWER to KRAKOW: On its way"]
+    assert world.server.taken == []
+    outcome = world.outcome()
+    assert (outcome.type, outcome.open.channel, outcome.open.account) == (
+        "message.sent",
+        "pigeon",
+        "loft",
+    )
+    (requested, sent) = await world.ledger.read(TENANT, aggregates.NOTIFICATION.of(CONVERSATION))
+    assert [each.event.open.transport for each in (requested, sent)] == ["pigeon", "pigeon"]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "why"),
+    [
+        ("hawk", "message.failed", "hawk"),
+        ("fog", "message.failed", "fog"),
+        ("a word of next year", "message.uncertain", "unheard_of"),
+        (NotTaken("hawk"), "message.failed", "hawk"),
+        (NotTaken(), "message.failed", "unreachable"),
+        (Unanswered(), "message.uncertain", "connection_lost"),
+    ],
+)
+async def test_what_the_last_step_is_answered_is_final(answer: Any, kind: str, why: str) -> None:
+    """One commit per intent: refused even for a while, it has failed; what nobody understands is a doubt."""
+    world = World()
+    world.lofts.answer = answer
+    await world.sending().on_event(by_pigeon(), 1)
+    assert (world.outcome().type, reason(world.outcome())) == (kind, why)
+
+
+@pytest.mark.parametrize("answer", ["hawk", "a word of next year"])
+async def test_before_the_last_step_every_refusal_is_certain(answer: str) -> None:
+    """Nothing has left yet: what is no reason to try again is a failure, and never a doubt."""
+    world = World()
+    world.lofts.refusal = NotTaken(answer)
+    await world.sending().on_event(by_pigeon(), 1)
+    assert world.outcome().type == "message.failed"
+
+
+async def test_every_channel_has_a_carrier() -> None:
+    """What a channel renders is taken by a carrier that the service has."""
+    wired = app.carriers(Settings())
+    assert {channel.CARRIER for channel in CHANNELS.values()} <= set(wired)
 
 
 async def test_a_message_that_our_own_fault_spoils_fails_and_stops_nobody(
@@ -166,9 +258,9 @@ async def test_a_message_that_our_own_fault_spoils_fails_and_stops_nobody(
     def spoilt(*_: object) -> None:
         raise LookupError("nobody foresaw this")
 
-    monkeypatch.setattr("services.notify.mailing.render", spoilt)
+    monkeypatch.setattr(email, "render", spoilt)
     world = World()
-    await world.mailing().on_event(message("e1"), 1)
+    await world.sending().on_event(message("e1"), 1)
     assert (world.outcome().type, reason(world.outcome())) == ("message.failed", "unrenderable")
     assert "begin" not in world.server.fuse.steps
 
@@ -176,10 +268,10 @@ async def test_a_message_that_our_own_fault_spoils_fails_and_stops_nobody(
 async def test_what_this_process_saw_is_not_forgotten_when_the_ledger_is_away() -> None:
     """The mail was taken and the record of it failed: on redelivery to the same process it is sent, not uncertain."""
     world, fuse = World(), Fuse(5)
-    mailing = world.mailing(fuse)
+    sending = world.sending(fuse)
     with pytest.raises(Killed):
-        await mailing.on_event(message("e1"), 1)
-    await mailing.on_event(message("e1"), 2)
+        await sending.on_event(message("e1"), 1)
+    await sending.on_event(message("e1"), 2)
     assert world.outcome().type == "message.sent"
     assert len(world.server.taken) == 1
 
@@ -188,10 +280,10 @@ async def test_a_doubt_is_reported_without_asking_the_mail_server() -> None:
     """What was intended before is never offered again, so that a server that is away delays no report."""
     world = World()
     with pytest.raises(Killed):
-        await world.mailing(Fuse(3)).on_event(message("e1"), 1)
-    world.server.refusal = MailRefused("unreachable", temporary=True)
+        await world.sending(Fuse(3)).on_event(message("e1"), 1)
+    world.server.refusal = NotTaken()
     restarted = Fuse()
-    await world.mailing(restarted).on_event(message("e1"), 2)
+    await world.sending(restarted).on_event(message("e1"), 2)
     assert "begin" not in restarted.steps
     assert (world.outcome().type, reason(world.outcome())) == ("message.uncertain", "interrupted")
 
@@ -199,11 +291,11 @@ async def test_a_doubt_is_reported_without_asking_the_mail_server() -> None:
 async def test_a_process_that_thaws_finds_the_intent_of_another() -> None:
     """It was frozen before its own intent: it hands nothing over."""
     world = World()
-    event: MessageRequested = message("e1")
-    frozen = world.mailing()
+    event = message("e1")
+    frozen = world.sending()
     await frozen.on_event(queued("e0"), 1)
     await frozen.store.load(TENANT, CONVERSATION)
-    await world.mailing().on_event(event, 1)
+    await world.sending().on_event(event, 1)
     await frozen.on_event(event, 1)
     assert len(world.server.taken) == 1
     assert world.outcome().type == "message.sent"
@@ -219,7 +311,7 @@ async def test_two_processes_at_the_same_instant_hand_over_one_mail() -> None:
 
 async def test_only_the_attempt_tells_two_processes_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """The control: if it were not of each try alone, both would believe that the intent is theirs, and both send."""
-    monkeypatch.setattr("services.notify.mailing.new_attempt", lambda: "the same")
+    monkeypatch.setattr("services.notify.sending.new_attempt", lambda: "the same")
     world = World()
     await two_at_once(world)
     assert len(world.server.taken) == 2
@@ -228,4 +320,4 @@ async def test_only_the_attempt_tells_two_processes_apart(monkeypatch: pytest.Mo
 async def two_at_once(world: World) -> None:
     """Two processes handle the same delivery at the same time of the clock, neither ahead of the other."""
     world.together = asyncio.Barrier(2)
-    await asyncio.gather(*(world.mailing().on_event(message("e1"), 1) for _ in range(2)))
+    await asyncio.gather(*(world.sending().on_event(message("e1"), 1) for _ in range(2)))

@@ -1,25 +1,34 @@
-"""From `message.requested` to its outcome: the mail leaves at most once, whatever dies in between.
+"""From `message.requested` to its outcome: a message leaves at most once, whatever dies in between.
 
-all of the mail but its final dot | intent appended | the dot | `notification.sent` appended | outcome reported | acked
+all of it but the last step | intent appended | the last step | `notification.sent` appended | outcome reported | acked
 
 Before the intent a failure costs nothing and is tried again. An intent without a known end is `message.uncertain`:
-the mail is never handed over a second time.
+the message is never handed over a second time.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
 import structlog
 
-from services.notify.channels.email import Mail, Unsendable, render
-from services.notify.channels.smtp import MailRefused, MailServer, MailUncertain, Transaction
+from services.notify.carriers import Carrier, NotTaken, Transaction, Unanswered
+from services.notify.channels import Outbound
 from services.notify.domain.commands import IntendMessage, RecordSent, origin
-from services.notify.domain.decisions import EMAIL, notification_id
-from services.notify.domain.outcomes import Outcome, OutcomeEvent, outcome_event, outcome_of
+from services.notify.domain.decisions import notification_id
+from services.notify.domain.messages import Unsendable, customer_message
+from services.notify.domain.outcomes import (
+    CONNECTION_LOST,
+    UNREACHABLE,
+    Outcome,
+    OutcomeEvent,
+    outcome_event,
+    outcome_of,
+)
 from services.notify.domain.state import Notification
 from services.notify.store import Decided, NotificationStore
 from shared import events
@@ -31,11 +40,11 @@ from shared.serving import Later
 ATTEMPTS_MAX = 20
 RETRY_DELAY_SECONDS = 0.5
 RETRY_DELAY_MAX_SECONDS = 60.0
-"""0.5 s doubling to a minute, 20 times: a mail server may be away for a quarter of an hour."""
+"""0.5 s doubling to a minute, 20 times: a provider may be away for a quarter of an hour."""
 REMEMBERED_OUTCOMES = 1_024
 ATTEMPT_BYTES = 16
 
-log = structlog.get_logger("notify.mailing")
+log = structlog.get_logger("notify.sending")
 
 
 class Reports(Protocol):
@@ -47,33 +56,36 @@ class Reports(Protocol):
 
 
 class ContactReports:
-    """Outcomes as contact events on the conversation's partition of CONTACTS."""
+    """Outcomes as contact events of their channel, on the conversation's partition of CONTACTS."""
 
     def __init__(self, contacts: ContactLog) -> None:
         self._contacts = contacts
 
     async def report(self, event: OutcomeEvent) -> None:
         """See `Reports.report`."""
-        await self._contacts.publish([(EMAIL, event.conversation or event.aggregate, event)])
+        routing_key = event.conversation or event.aggregate
+        await self._contacts.publish([(event.open.channel, routing_key, event)])
 
 
-class Mailing:
-    """Sends messages to customers, one after another."""
+class Sending:
+    """Sends messages to customers. `channels`, `carriers`: by name."""
 
     def __init__(
         self,
         store: NotificationStore,
-        server: MailServer,
+        channels: Mapping[str, Outbound],
+        carriers: Mapping[str, Carrier],
         reports: Reports,
         policies: Policies,
         clock: Clock,
     ) -> None:
         self.store = store
-        self._server = server
+        self._channels = channels
+        self._carriers = carriers
         self._reports = reports
         self._policies = policies
         self._clock = clock
-        self._seen: OrderedDict[events.MessageId, Outcome] = OrderedDict()
+        self._ended: OrderedDict[events.MessageId, Outcome] = OrderedDict()
 
     async def on_event(self, event: events.AnyEvent, attempt: int) -> None:
         """Handle one ledger event; all but `message.requested` is nothing to us.
@@ -92,21 +104,32 @@ class Mailing:
             await self._settle(event, known)
             return
         try:
-            async with self._server.transaction(self._render(event)) as transaction:
-                known = await self._hand_over_once(event, intent, transaction)
-                await self._settle(event, known)
+            channel, request = self._rendered(event)
         except Unsendable as error:
             await self._give_up(event, intent, error.reason)
-        except MailRefused as error:
-            if error.temporary and attempt < ATTEMPTS_MAX:
-                raise Later(_delay_seconds(attempt), error.reason) from error
-            await self._give_up(event, intent, error.reason)
-
-    def _render(self, event: events.MessageRequested) -> Mail:
-        """Raises: Unsendable, also for what nobody foresaw: the next try would fail the same way, for ever."""
-        account = self._policies.of(event.tenant).account(EMAIL, event.open.account)
+            return
         try:
-            return render(event, account, self._clock.now())
+            async with self._carriers[channel.CARRIER].transaction(request) as transaction:
+                known = await self._hand_over_once(event, intent, channel, transaction)
+                await self._settle(event, known)
+        except NotTaken as error:
+            refused = _refusal(channel, error)
+            if refused.temporary and attempt < ATTEMPTS_MAX:
+                raise Later(_delay_seconds(attempt), str(refused.reason)) from error
+            await self._give_up(event, intent, refused.reason)
+
+    def _rendered(self, event: events.MessageRequested) -> tuple[Outbound, Any]:
+        """Return the message's channel and what its carrier takes.
+
+        Raises: Unsendable, also for what nobody foresaw: the next try would fail the same way, for ever.
+        """
+        channel = self._channels.get(event.open.channel)
+        if channel is None:
+            raise Unsendable("channel_unknown")
+        account = self._policies.of(event.tenant).account(channel.NAME, event.open.account)
+        try:
+            message = customer_message(event, account, channel.address)
+            return channel, channel.render(message, self._clock.now())
         except Unsendable:
             raise
         except Exception as error:
@@ -114,16 +137,20 @@ class Mailing:
             raise Unsendable("unrenderable") from error
 
     async def _hand_over_once(
-        self, event: events.MessageRequested, intent: IntendMessage, transaction: Transaction
+        self,
+        event: events.MessageRequested,
+        intent: IntendMessage,
+        channel: Outbound,
+        transaction: Transaction,
     ) -> Notification:
-        """Append the intent; hand the mail over only if it was not there before us."""
+        """Append the intent; hand the message over only if it was not there before us."""
         decided = await self.store.decide(intent)
         if decided.events:
-            self._remember(event.open.message_id, await _hand_over(transaction))
+            self._remember(event.open.message_id, await _hand_over(channel, transaction))
         return _intended(decided, intent)
 
     async def _give_up(
-        self, event: events.MessageRequested, intent: IntendMessage, reason: str
+        self, event: events.MessageRequested, intent: IntendMessage, reason: str | None
     ) -> None:
         """Close the door with the intent first: after a failure was reported nothing may leave any more."""
         decided = await self.store.decide(intent)
@@ -133,7 +160,7 @@ class Mailing:
 
     async def _settle(self, event: events.MessageRequested, intent: Notification) -> None:
         """Record and report how it ended, as far as anybody knows. Repeating it changes nothing."""
-        outcome = outcome_of(intent, self._seen.get(event.open.message_id))
+        outcome = outcome_of(intent, self._ended.get(event.open.message_id))
         at = intent.requested
         if outcome.kind == "sent":
             at = await self._record_sent(event, intent)
@@ -158,6 +185,7 @@ class Mailing:
         return IntendMessage(
             **self._origin(event),
             message_id=event.open.message_id,
+            channel=event.open.channel,
             attempt=new_attempt(),
         )
 
@@ -166,20 +194,23 @@ class Mailing:
 
     def _remember(self, message_id: events.MessageId, outcome: Outcome) -> None:
         """Keep what only this process knows until the ledger has it."""
-        self._seen[message_id] = outcome
-        while len(self._seen) > REMEMBERED_OUTCOMES:
-            self._seen.popitem(last=False)
+        self._ended[message_id] = outcome
+        while len(self._ended) > REMEMBERED_OUTCOMES:
+            self._ended.popitem(last=False)
 
 
-async def _hand_over(transaction: Transaction) -> Outcome:
-    """Return how the dot was answered. A refusal is final here, also a temporary one: the intent allows one commit."""
+async def _hand_over(channel: Outbound, transaction: Transaction) -> Outcome:
+    """Return how the last step ended. A refusal is final here, also a temporary one: the intent allows one commit."""
     try:
-        await transaction.commit()
-    except MailRefused as error:
-        return Outcome(kind="failed", reason=error.reason)
-    except MailUncertain:
-        return Outcome(kind="uncertain", reason="connection_lost")
-    return Outcome(kind="sent")
+        return channel.outcome(await transaction.commit())
+    except NotTaken as error:
+        return _refusal(channel, error)
+    except Unanswered:
+        return CONNECTION_LOST
+
+
+def _refusal(channel: Outbound, error: NotTaken) -> Outcome:
+    return UNREACHABLE if error.answer is None else channel.outcome(error.answer)
 
 
 def new_attempt() -> str:

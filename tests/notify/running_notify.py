@@ -30,7 +30,7 @@ WITHIN_SECONDS = 15.0
 
 
 @dataclass
-class House:
+class RunningNotify:
     """Real servers in a folder of the test's own. `notification_seconds`: until an escalation."""
 
     folder: Path
@@ -59,7 +59,7 @@ class House:
         await self.bus.close()
         await self.nats.stop()
 
-    async def start_notify(self) -> Child:
+    async def start(self) -> Child:
         self.child = await Child.start(self.program())
         await self.child.wait_ready()
         return self.child
@@ -76,7 +76,7 @@ class House:
             env={**self.environment, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
 
-    async def kill_notify(self) -> None:
+    async def kill(self) -> None:
         assert self.child is not None
         await self.child.kill()
 
@@ -134,7 +134,7 @@ class House:
         """Wait until notify has read the whole ledger and acknowledged all of it."""
 
         async def met() -> bool:
-            return all([await self._idle("notify-ledger"), await self._idle("notify-mail")])
+            return all([await self._idle("notify-ledger"), await self._idle("notify-messages")])
 
         await eventually(met)
 
