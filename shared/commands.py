@@ -21,6 +21,7 @@ SKEW = timedelta(minutes=2)
 
 Token = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}\Z")]
 Actor = Annotated[str, Meta(pattern=r"^(agent|service):[a-z0-9_-]{1,32}\Z")]
+ChannelName = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}\Z")]
 FactName = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,32}\Z")]
 ShortText = Annotated[str, Meta(min_length=1, max_length=512)]
 LongText = Annotated[str, Meta(min_length=1, max_length=32_768)]
@@ -177,10 +178,11 @@ class CancelTransfer(ConversationCommand, frozen=True, kw_only=True, forbid_unkn
 
 
 class SendMessage(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The owner writes to the customer. `channel`: `email`."""
+    """The owner writes to the customer. `channel`: one of the policy's that has an account with an address of its own;
+    the customer is reached at a handle of the same kind."""
 
     verb = "send_message"
-    channel: Literal["email"]
+    channel: ChannelName
     text: LongText
     title: ShortText | None = None
 

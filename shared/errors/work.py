@@ -190,6 +190,11 @@ class TextHasNul(TellonceError):
     sentence = "the text holds a NUL byte"
 
 
+class MessageChannelUnknown(TellonceError):
+    code = "message.channel_unknown"
+    sentence = "the policy has no account of this channel with an address of its own"
+
+
 class MessageNoAddress(TellonceError):
     code = "message.no_address"
     sentence = "the customer has no address on this channel"

@@ -70,6 +70,8 @@ accounts:
       "9": {fact: menu_digit}
   chat/shop: {queue: hotline, secrets: {signing: S}}
   email/shop: {queue: hotline, secrets: {signing: S}, address: help@shop.example, title: Your request}
+  sms/reminders: {queue: hotline}
+  sms/shop: {queue: hotline, address: "+48600000001"}
   form/contact:
     queue: hotline
     secrets: {signing: S}

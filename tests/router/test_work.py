@@ -16,7 +16,7 @@ from shared.events import (
     PromiseMade,
 )
 from tests.router.invariants import check
-from tests.router.samples import call, form, message, outcome, phone
+from tests.router.samples import ANNA, call, form, message, outcome, phone
 from tests.router.world import World
 
 WRAPPED = {"disposition": "solved", "summary": "the parcel was found"}
@@ -111,6 +111,33 @@ async def test_without_an_address_nothing_can_be_sent(world: World) -> None:
         "piotr", "send_message", conversation=it, channel="email", text="Dear Anna"
     )
     assert code == "message.no_address"
+
+
+async def test_an_account_writes_to_handles_of_its_own_kind(world: World) -> None:
+    """From a number to a number, and without the mail that it would answer."""
+    handles = [
+        {"kind": "email", "value": "anna@customer.example", "verified": True},
+        {"kind": "phone", "value": ANNA, "verified": True},
+    ]
+    await world.does("service:shop", "register_customer", name="Anna", handles=handles)
+    it = await world.owned_by("piotr", message("hello", "m1", channel="email"))
+    await world.does("piotr", "send_message", conversation=it, channel="sms", text="Dear Anna")
+    requested = await world.last(MessageRequested)
+    assert requested.personal is not None
+    assert (requested.personal.to, requested.personal.in_reply_to) == (ANNA, None)
+    assert (requested.open.channel, requested.open.account) == ("sms", "shop")
+
+
+@pytest.mark.parametrize("channel", ["chat", "pigeon"])
+async def test_a_channel_that_has_no_address_of_its_own_sends_nothing(
+    world: World, channel: str
+) -> None:
+    """The page's chat and what the policy does not have at all: nothing could leave from there."""
+    it = await world.owned_by("piotr", message("hello"))
+    code = await world.refused(
+        "piotr", "send_message", conversation=it, channel=channel, text="Dear Anna"
+    )
+    assert code == "message.channel_unknown"
 
 
 async def test_a_matter_ends_when_its_contacts_are_wrapped_up(world: World) -> None:

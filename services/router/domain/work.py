@@ -8,7 +8,7 @@ from services.router.domain.decision import Decision
 from services.router.domain.handover import attach_packet
 from services.router.domain.offers import release, reserve
 from services.router.domain.transfers import take_back
-from shared import errors, events
+from shared import errors, events, mail_address
 from shared.commands import (
     AttemptCallback,
     CloseCallback,
@@ -105,12 +105,16 @@ def _open_callback(decision: Decision, callback_id: events.CallbackId) -> Callba
 
 
 def send_message(decision: Decision, command: SendMessage) -> None:
-    """The owner writes to the customer's address on a channel. Raises: MessageNoAddress, TextHasNul."""
+    """The owner writes to the customer's address on a channel.
+
+    Raises: MessageChannelUnknown, MessageNoAddress, TextHasNul.
+    """
     if "\0" in command.text or "\0" in (command.title or ""):
         raise errors.TextHasNul()
-    to = _address(decision)
-    name, account = outbound_account(decision.policy, command.channel)
-    reference = decision.conversation.talk.last_reference
+    name, account = _account_to_write_from(decision.policy, command.channel)
+    kind = _reached_by(account)
+    to = _address(decision, kind, command.channel)
+    reference = decision.conversation.talk.last_reference if kind == "email" else None
     decision.on_conversation(
         events.MessageRequested,
         events.MessageRequestedOpen(
@@ -129,21 +133,30 @@ def send_message(decision: Decision, command: SendMessage) -> None:
     )
 
 
-def _address(decision: Decision) -> str:
-    emails = [each for each in decision.customer.handles if each.kind == "email"]
-    emails.sort(key=lambda each: not each.verified)
-    if not emails:
-        raise errors.MessageNoAddress(channel="email")
-    return emails[0].value
+def _account_to_write_from(policy: Policy, channel: str) -> tuple[str, Account]:
+    """Return the name and rules of a channel's first account with an address of its own.
 
-
-def outbound_account(policy: Policy, channel: str) -> tuple[str, Account]:
-    """Return the first account of a channel: what leaves comes from there. Raises: MessageNoAddress."""
+    Raises: MessageChannelUnknown.
+    """
     for name, account in policy.accounts.items():
-        kind, _, short = name.partition("/")
-        if kind == channel:
+        of_channel, _, short = name.partition("/")
+        if of_channel == channel and account.address is not None:
             return short, account
-    raise errors.MessageNoAddress(channel=channel)
+    raise errors.MessageChannelUnknown(channel=channel)
+
+
+def _reached_by(account: Account) -> events.HandleKind:
+    """Return which handles an account writes to: those of its own address's kind."""
+    return "email" if mail_address.is_address(account.address or "") else "phone"
+
+
+def _address(decision: Decision, kind: events.HandleKind, channel: str) -> str:
+    """Return where the customer is reached, verified before claimed. Raises: MessageNoAddress."""
+    handles = [handle for handle in decision.customer.handles if handle.kind == kind]
+    handles.sort(key=lambda handle: not handle.verified)
+    if not handles:
+        raise errors.MessageNoAddress(channel=channel)
+    return handles[0].value
 
 
 # -- the end ------------------------------------------------------------------------------------------
