@@ -19,6 +19,7 @@ from shared.errors import PolicyInvalid, TenantUnknown
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}\Z")]
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
+Transports = Annotated[tuple[Name, ...], Meta(min_length=1, max_length=8)]
 POLICY_MAX_BYTES = 1_048_576
 
 
@@ -27,19 +28,27 @@ class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Queue(_Strict, frozen=True, kw_only=True):
-    """Where contacts wait. `supervisor`: who is told when nobody acknowledges."""
+    """Where contacts wait.
+
+    `supervisor`: who is told when nobody acknowledges; `transports`: how its agents are told.
+    """
 
     title: str
     supervisor: Name | None = None
+    transports: Transports | None = None
 
 
 class Agent(_Strict, frozen=True, kw_only=True):
-    """A person who takes work. `slots`: conversations at once; `queues`: in which she is offered contacts."""
+    """A person who takes work.
+
+    `slots`: conversations at once; `queues`: in which she is offered contacts; `transports`: how she is told.
+    """
 
     name: str
     queues: list[Name]
     teams: list[Name] = []
     slots: Annotated[int, Meta(ge=1, le=100)] = 3
+    transports: Transports | None = None
 
 
 class FactRule(_Strict, frozen=True, kw_only=True):
@@ -86,7 +95,11 @@ class Times(_Strict, frozen=True, kw_only=True):
 
 
 class Policy(_Strict, frozen=True, kw_only=True):
-    """All of it. `never_identifies`: patterns of handles that belong to no single person."""
+    """All of it.
+
+    `never_identifies`: patterns of handles that belong to no single person; `transports`: how agents are told, where
+    neither the agent nor the queue has its own. notify refuses to start with one that it does not have.
+    """
 
     tenant: Name
     queues: dict[Name, Queue]
@@ -94,6 +107,7 @@ class Policy(_Strict, frozen=True, kw_only=True):
     accounts: dict[str, Account]
     patterns: list[Pattern] = []
     never_identifies: list[str] = []
+    transports: Transports = ("screen",)
     times: Times = Times()
     lookup_secret: str = "LOOKUP_KEY"
 

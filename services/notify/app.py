@@ -9,13 +9,16 @@ import structlog
 
 from services.notify.carriers import Carrier, smtp
 from services.notify.channels import CHANNELS
-from services.notify.channels.screen import Screens
+from services.notify.domain.people import check_transports
 from services.notify.handlers import CommandHandler, TimerHandler
+from services.notify.notifying import Notifying
 from services.notify.sending import ContactReports, Sending
 from services.notify.store import NotificationStore
-from services.notify.telling import Telling
+from services.notify.transports import Transport
+from services.notify.transports.screen import Screen
 from shared import policy, streams
 from shared.arming import NatsTimers
+from shared.bus import Bus
 from shared.clock import SystemClock
 from shared.codec import PlainCodec
 from shared.commands import AcknowledgeNotification
@@ -38,10 +41,11 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     Raises: StreamDrift when streams or consumers are not as this version needs them, PolicyInvalid, SettingInvalid,
     BusUnavailable when the connection to NATS was given up.
     """
-    policies = Policies(policy.load(settings.policy))
+    chosen = policy.load(settings.policy)
     async with connected(settings, NAME, stop) as here:
+        check_transports(chosen, transports(here.bus))
         await streams.assert_streams(here.bus, wanted(settings))
-        subscribe(here, settings, policies)
+        subscribe(here, settings, Policies(chosen))
         await here.broker.start()
         await here.bus.announce(NAME, VERSION)
         log.info("service_ready")
@@ -63,6 +67,12 @@ def carriers(settings: Settings) -> Mapping[str, Carrier]:
     return {smtp.NAME: smtp.SmtpServer(settings.smtp_url)}
 
 
+def transports(bus: Bus) -> Mapping[str, Transport]:
+    """Return the ways in which agents are told, by name."""
+    made: list[Transport] = [Screen(bus)]
+    return {transport.NAME: transport for transport in made}
+
+
 def subscribe(here: Connected, settings: Settings, policies: Policies) -> None:
     """Wire every subject to its handler."""
     clock, codec = SystemClock(), PlainCodec()
@@ -73,18 +83,18 @@ def subscribe(here: Connected, settings: Settings, policies: Policies) -> None:
         retries=settings.append_retries,
     )
     store = NotificationStore(deciding)
-    telling = Telling(store, Screens(here.bus), policies, clock)
+    notifying = Notifying(store, transports(here.bus), policies, clock)
     reports = ContactReports(ContactLog(here.bus, codec))
     sending = Sending(store, CHANNELS, carriers(settings), reports, policies, clock)
-    timers = TimerHandler(telling)
+    timers = TimerHandler(notifying)
     for consumer in streams.notify_consumers():
         match consumer.name:
             case "notify-ledger":
-                on_events(here.broker, consumer, codec, lambda event, _: telling.on_event(event))
+                on_events(here.broker, consumer, codec, lambda event, _: notifying.on_event(event))
             case "notify-messages":
                 on_events(here.broker, consumer, codec, sending.on_event)
             case _:
                 on_stream(here.broker, consumer, timers.ask)
-    commands = CommandHandler(telling, policies, clock)
+    commands = CommandHandler(notifying, policies, clock)
     verb = AcknowledgeNotification.verb
     on_request(here.broker, f"cmd.*.{verb}", NAME, commands.acknowledge_notification)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from services.notify.domain.commands import Acknowledge
+from services.notify.notifying import Notifying
 from services.notify.store import Decided
-from services.notify.telling import Telling
 from shared import subjects
 from shared.clock import Clock
 from shared.commands import AcknowledgeNotification, Done, EventSummary
@@ -19,29 +19,29 @@ from shared.timers import NOTIFICATION_ESCALATION, read_timer
 class TimerHandler:
     """The fired timers of `notify-fired`."""
 
-    def __init__(self, telling: Telling) -> None:
-        self._telling = telling
+    def __init__(self, notifying: Notifying) -> None:
+        self._notifying = notifying
 
     async def ask(self, arrived: Arrived) -> None:
         """Handle one fired timer. Raises: NotAnEvent for a body that is no timer, TimerKindUnknown."""
         timer = read_timer(arrived.body)
         if timer.kind != NOTIFICATION_ESCALATION.name:
             raise TimerKindUnknown(kind=timer.kind)
-        await self._telling.on_timer(timer, arrived.attempt)
+        await self._notifying.on_timer(timer, arrived.attempt)
 
 
 class CommandHandler:
     """The command `acknowledge_notification`."""
 
-    def __init__(self, telling: Telling, policies: Policies, clock: Clock) -> None:
-        self._telling = telling
+    def __init__(self, notifying: Notifying, policies: Policies, clock: Clock) -> None:
+        self._notifying = notifying
         self._policies = policies
         self._clock = clock
 
     async def acknowledge_notification(self, tenant: str, body: bytes) -> Done:
         """Return the reply to one request.
 
-        Raises: TenantUnknown, what `read_command` and `agent_of` refuse, and what `Telling.acknowledge` does.
+        Raises: TenantUnknown, what `read_command` and `agent_of` refuse, and what `Notifying.acknowledge` does.
         """
         policy, now = self._policies.of(tenant), self._clock.now()
         command = read_command(AcknowledgeNotification.verb, body, now)
@@ -60,7 +60,7 @@ class CommandHandler:
             agent=agent_of(policy, command.actor),
             policy=policy,
         )
-        return _done(wanted, await self._telling.acknowledge(wanted))
+        return _done(wanted, await self._notifying.acknowledge(wanted))
 
 
 def _done(command: Acknowledge, decided: Decided) -> Done:

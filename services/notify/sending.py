@@ -175,11 +175,12 @@ class Sending:
 
     async def _record_sent(self, event: events.MessageRequested, intent: Notification) -> datetime:
         """Return when the hand-over was recorded; it is recorded now if it was not."""
-        if intent.sent is not None:
-            return intent.sent
-        record = RecordSent(**self._origin(event), notification_id=intent.id)
+        channel = event.open.channel
+        if channel in intent.sent:
+            return intent.sent[channel]
+        record = RecordSent(**self._origin(event), notification_id=intent.id, transport=channel)
         decided = await self.store.decide(record)
-        return decided.state.by_id[intent.id].sent or intent.requested
+        return decided.state.by_id[intent.id].sent[channel]
 
     def _intent(self, event: events.MessageRequested) -> IntendMessage:
         return IntendMessage(

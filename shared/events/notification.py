@@ -13,6 +13,7 @@ class NotificationRequestedOpen(Part, frozen=True, kw_only=True):
     """The intent to tell somebody.
 
     `recipient`: `agent-<id>`, `queue-<name>` or `customer`; `about`: id of the ledger event that asks for it;
+    `transports`: by which she is told, each by its name; for a customer the one channel of the message;
     `message_id`: the outbound message, for `customer_message`; `escalates`: when nobody acknowledged.
     `attempt`: for `customer_message`, random and of this try alone. The ledger takes the same event with the same
     bytes for a repetition: without it two processes would both believe that the intent is theirs, and both send.
@@ -22,7 +23,7 @@ class NotificationRequestedOpen(Part, frozen=True, kw_only=True):
     reason: NotificationReason
     recipient: str
     about: str
-    transport: str
+    transports: list[str]
     message_id: MessageId | None = None
     attempt: str | None = None
     escalates: Instant | None = None
@@ -38,6 +39,8 @@ class NotificationRequested(
 
 
 class NotificationSentOpen(Part, frozen=True, kw_only=True):
+    """`transport`: the one of the intent's that took it; each is recorded for itself."""
+
     notification_id: NotificationId
     transport: str
 

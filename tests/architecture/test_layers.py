@@ -18,7 +18,7 @@ LINT_SECONDS = 60
 UPWARDS = {
     "services/router/cases.py": "services.router.dispatcher",
     "services/history/sql.py": "services.history.projector",
-    "services/notify/telling.py": "services.notify.sending",
+    "services/notify/notifying.py": "services.notify.sending",
     "services/ingest/domain/tally.py": "services.ingest.channels",
 }
 """A module of each service, and one of its own service that it must not know."""

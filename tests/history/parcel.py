@@ -102,7 +102,7 @@ class Parcel:
             "reason": reason,
             "recipient": recipient,
             "about": about,
-            "transport": "screen",
+            "transports": ["screen"],
             "escalates": self.book.now + timedelta(minutes=2),
         }
         await self.note("notification.requested", wanted)

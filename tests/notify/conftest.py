@@ -13,9 +13,9 @@ from tests.notify.sink import Sink
 
 @pytest.fixture
 async def notify(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[RunningNotify]:
-    """Real servers; parametrize indirectly with the seconds until an escalation."""
+    """Real servers; parametrize indirectly with the fields of the policy."""
     with Sink() as sink:
-        opened = RunningNotify(tmp_path, sink, getattr(request, "param", 120.0))
+        opened = RunningNotify(tmp_path, sink, getattr(request, "param", {}))
         await opened.open()
         yield opened
         await opened.close()

@@ -31,11 +31,11 @@ WITHIN_SECONDS = 15.0
 
 @dataclass
 class RunningNotify:
-    """Real servers in a folder of the test's own. `notification_seconds`: until an escalation."""
+    """Real servers in a folder of the test's own. `policy`: what stands in the embedded one's place, by field."""
 
     folder: Path
     sink: Sink
-    notification_seconds: float = 120.0
+    policy: dict[str, Any] = field(default_factory=dict)
     screens: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     expected: int = 0
 
@@ -157,7 +157,7 @@ class RunningNotify:
 
     def _policy(self) -> Path:
         chosen = yaml.safe_load(Path(settings.Settings().policy).read_bytes())
-        chosen["times"]["notification_seconds"] = self.notification_seconds
+        chosen |= self.policy
         chosen["queues"]["hotline"]["supervisor"] = "ewa"
         path = self.folder / "policy.yaml"
         path.write_text(yaml.safe_dump(chosen), "utf-8")

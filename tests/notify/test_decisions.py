@@ -36,6 +36,11 @@ from shared.settings import Settings
 from tests.notify.samples import CONVERSATION, NOW, TENANT
 
 POLICY = policy.load(Settings().policy)
+SUPERVISED = replace(
+    POLICY, queues={**POLICY.queues, "hotline": policy.Queue(title="Hotline", supervisor="ewa")}
+)
+"""The hotline's calls escalate to Ewa, who is offered none of them."""
+BOTH = replace(POLICY, transports=("screen", "push"))
 ESCALATES = NOW + timedelta(seconds=120)
 
 
@@ -46,7 +51,7 @@ def base(cause: str, **more: Any) -> dict[str, Any]:
 def tell_queue(
     cause: str, request: str = "call-1", recipient: str = "queue-hotline"
 ) -> TellRequest:
-    return TellRequest(**base(cause), request=request, recipient=recipient, escalates=ESCALATES)
+    return TellRequest(**base(cause), request=request, recipient=recipient, policy=POLICY)
 
 
 def tell_owner(cause: str, agent: str = "piotr", before: str | None = None) -> TellOwner:
@@ -56,7 +61,7 @@ def tell_owner(cause: str, agent: str = "piotr", before: str | None = None) -> T
         agent=AgentId(agent),
         owned_before=owned_before,
         earlier=earlier(cause),
-        escalates=ESCALATES,
+        policy=POLICY,
     )
 
 
@@ -79,8 +84,8 @@ def intend(cause: str) -> IntendMessage:
     )
 
 
-def sent(known_as: NotificationId, cause: str = "e1") -> RecordSent:
-    return RecordSent(**base(cause), notification_id=known_as)
+def sent(known_as: NotificationId, cause: str = "e1", transport: str = "screen") -> RecordSent:
+    return RecordSent(**base(cause), notification_id=known_as, transport=transport)
 
 
 def acknowledge(
@@ -95,7 +100,7 @@ def acknowledge(
 
 
 def escalate(known_as: NotificationId) -> Escalate:
-    return Escalate(**base(known_as), notification_id=known_as, to="agent-ewa")
+    return Escalate(**base(known_as), notification_id=known_as, policy=SUPERVISED)
 
 
 REQUEST = notification_id(tell_queue("e1"))
@@ -130,6 +135,7 @@ def test_a_new_request_is_told_to_its_queue() -> None:
     assert requested.open.reason == "new_request"
     assert requested.open.about == "e1"
     assert requested.open.escalates == ESCALATES
+    assert requested.open.transports == ["screen"]
     assert requested.aggregate == "notif-c1"
 
 
@@ -239,10 +245,24 @@ def test_the_same_decision_has_the_same_ids() -> None:
     assert [each.id for each in first] == [each.id for each in second]
 
 
-def test_what_was_shown_is_recorded_once() -> None:
-    """The transport's yes is recorded once; for something that nobody asked for it is nothing."""
+def test_what_a_transport_took_is_recorded_once() -> None:
+    """The transport's yes is recorded once; for something that nobody asked for, or not of it, it is nothing."""
     then(given(tell_queue("e1")), sent(REQUEST), NotificationSent)
+    then(given(tell_queue("e1")), sent(REQUEST, transport="push"))
     then(given(), sent(REQUEST))
+
+
+def test_each_transport_of_a_notification_is_recorded_for_itself() -> None:
+    """Their records have ids of their own, and the notification is one."""
+    asked = replace(tell_queue("e1"), policy=BOTH)
+    state = given(asked)
+    (by_screen,) = then(state, sent(REQUEST), NotificationSent)
+    (by_push,) = then(
+        given(asked, sent(REQUEST)), sent(REQUEST, transport="push"), NotificationSent
+    )
+    assert by_screen.id != by_push.id
+    assert given(asked, sent(REQUEST)).by_id[REQUEST].unsent == ["push"]
+    assert given(asked, sent(REQUEST), sent(REQUEST, transport="push")).by_id[REQUEST].unsent == []
 
 
 def test_an_agent_acknowledges_by_command() -> None:
@@ -302,7 +322,7 @@ def test_an_escalated_notification_can_still_be_acknowledged() -> None:
 def test_a_message_is_intended_once_and_never_escalates() -> None:
     """The intent to send exists once per message; no person is to acknowledge it."""
     (event,) = then(given(), intend("e1"), NotificationRequested)
-    assert (event.open.recipient, event.open.transport) == ("customer", "email")
+    assert (event.open.recipient, event.open.transports) == ("customer", ["email"])
     assert (event.open.message_id, event.open.escalates) == ("m1", None)
     assert event.open.attempt == "try-1"
     then(given(intend("e1")), intend("e2"))

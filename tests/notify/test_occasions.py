@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import pytest
 
-from services.notify.channels.screen import Screens
+from services.notify.notifying import Notifying
 from services.notify.store import NotificationStore
-from services.notify.telling import Telling
 from shared import aggregates, policy
 from shared.arming import MemoryTimers
 from shared.deciding import Deciding
@@ -34,7 +31,7 @@ from tests.notify.samples import (
     types,
     wrapped_up,
 )
-from tests.notify.twins import FixedClock, MemoryScreens
+from tests.notify.twins import FixedClock, MemoryTransport
 
 POLICIES = Policies(policy.load(Settings().policy))
 CONV, NOTIF = aggregates.CONVERSATION.of(CONVERSATION), aggregates.NOTIFICATION.of(CONVERSATION)
@@ -45,25 +42,25 @@ class World:
 
     def __init__(self) -> None:
         self.ledger = MemoryLedger()
-        self.screens = MemoryScreens()
+        self.screens = MemoryTransport()
         self.last = 0
 
-    def telling(self) -> Telling:
+    def notifying(self) -> Notifying:
         deciding = Deciding(self.ledger, MemoryTimers(), cached=16, retries=3)
-        screens = cast("Screens", self.screens)
-        return Telling(NotificationStore(deciding), screens, POLICIES, FixedClock())
+        store = NotificationStore(deciding)
+        return Notifying(store, {"screen": self.screens}, POLICIES, FixedClock())
 
     async def happens(self, *events: AnyEvent) -> None:
         """Each is stored, and told before the next is stored."""
         for event in events:
             appended = await self.ledger.append(TENANT, [Write(CONV, self.last, [event])])
             self.last = appended.position
-            await self.telling().on_event(event)
+            await self.notifying().on_event(event)
 
     async def everything_again(self) -> None:
         """The whole ledger is delivered once more, as after a consumer was lost."""
         for each in await self.ledger.read(TENANT, CONV):
-            await self.telling().on_event(each.event)
+            await self.notifying().on_event(each.event)
 
     async def notes(self) -> list[AnyEvent]:
         return [each.event for each in await self.ledger.read(TENANT, NOTIF)]
@@ -95,7 +92,7 @@ async def test_the_owner_is_told_of_a_contact_that_joins(world: World) -> None:
     event = joined("e4")
     await world.happens(event, received("e5"))
     assert (await world.told())[2:] == [("agent-piotr", "new_request")]
-    _, shown = world.screens.shown[-1]
+    _, shown = world.screens.sent[-1]
     assert (shown.recipient, shown.about) == ("agent-piotr", event.id)
 
 
@@ -196,7 +193,7 @@ async def test_everything_delivered_again_tells_nobody_again(world: World) -> No
         queued("e17", "mail-2"),
     )
     assert (await world.open())[-2:] == ["agent-ewa", "queue-hotline"]
-    before, shown = await world.notes(), len(world.screens.shown)
+    before, shown = await world.notes(), len(world.screens.sent)
     await world.everything_again()
     assert await world.notes() == before
-    assert len(world.screens.shown) == shown
+    assert len(world.screens.sent) == shown

@@ -1,12 +1,18 @@
-"""Who is told next and who may acknowledge, read from the policy."""
+"""Who is told next, how, and who may acknowledge, read from the policy."""
 
 from __future__ import annotations
 
 import pytest
 
-from services.notify.domain.people import escalates_to, may_acknowledge
+from services.notify.domain.people import (
+    check_transports,
+    escalates_to,
+    may_acknowledge,
+    transports_of,
+)
 from services.notify.domain.state import Notification
 from shared import policy
+from shared.errors import PolicyInvalid
 from shared.events import NotificationId
 from tests.notify.samples import NOW
 
@@ -16,12 +22,13 @@ tenant: demo
 queues:
   hotline: {title: Hotline, supervisor: zofia}
   returns: {title: Returns, supervisor: jan}
-  branch-krakow: {title: Branch}
+  branch-krakow: {title: Branch, transports: [bell, screen, bell]}
+transports: [screen, push]
 agents:
   piotr: {name: Piotr, queues: [hotline]}
   jan: {name: Jan, queues: [returns, hotline]}
   zofia: {name: Zofia, queues: [hotline]}
-  ewa: {name: Ewa, queues: [branch-krakow]}
+  ewa: {name: Ewa, queues: [branch-krakow], transports: [sms]}
 accounts: {}
 """
 )
@@ -64,7 +71,35 @@ def test_only_who_was_told_may_acknowledge(recipient: str, agent: str, may: bool
         reason="new_request",
         recipient=recipient,
         about="e1",
-        transport="screen",
+        transports=("screen",),
         requested=NOW,
     )
     assert may_acknowledge(POLICY, told, agent) is may
+
+
+@pytest.mark.parametrize(
+    ("recipient", "transports"),
+    [
+        ("agent-ewa", ["sms"]),
+        ("queue-branch-krakow", ["bell", "screen"]),
+        ("agent-piotr", ["screen", "push"]),
+        ("queue-hotline", ["screen", "push"]),
+        ("agent-gone", ["screen", "push"]),
+    ],
+)
+def test_by_which_transports_somebody_is_told(recipient: str, transports: list[str]) -> None:
+    """Her own or the queue's, each once; who has none of her own is told as the tenant says."""
+    assert transports_of(POLICY, recipient) == transports
+
+
+@pytest.mark.parametrize(
+    ("who", "transport"),
+    [("tenant", "push"), ("agent-ewa", "sms"), ("queue-branch-krakow", "bell")],
+)
+def test_a_transport_that_is_not_there_is_refused(who: str, transport: str) -> None:
+    """Whoever would never be told is named when notify starts, and not when it matters."""
+    known = {"screen", "push", "bell", "sms"}
+    check_transports(POLICY, known)
+    with pytest.raises(PolicyInvalid) as refused:
+        check_transports(POLICY, known - {transport})
+    assert refused.value.details == {"who": who, "transport": transport}

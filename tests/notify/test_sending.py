@@ -212,8 +212,11 @@ async def test_a_message_goes_by_its_own_channel() -> None:
         "pigeon",
         "loft",
     )
-    (requested, sent) = await world.ledger.read(TENANT, aggregates.NOTIFICATION.of(CONVERSATION))
-    assert [each.event.open.transport for each in (requested, sent)] == ["pigeon", "pigeon"]  # type: ignore[union-attr]
+    notes = await world.ledger.read(TENANT, aggregates.NOTIFICATION.of(CONVERSATION))
+    requested, sent = (each.event for each in notes)
+    assert isinstance(requested, events.NotificationRequested)
+    assert isinstance(sent, events.NotificationSent)
+    assert (requested.open.transports, sent.open.transport) == (["pigeon"], "pigeon")
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from tests.notify.running_notify import RunningNotify
 from tests.notify.samples import PACKET, TENANT, accepted, message, queued, transferred
 from tests.support.waiting import eventually
 
+SOON = {"times": {"notification_seconds": 0.5}}
 REQUESTED, SENT = "notification.requested", "notification.sent"
 ACKNOWLEDGED, ESCALATED = "notification.acknowledged", "notification.escalated"
 
@@ -151,7 +152,7 @@ async def test_a_refused_recipient_fails(notify: RunningNotify) -> None:
     assert notify.sink.arrived == []
 
 
-@pytest.mark.parametrize("notify", [0.4], indirect=True)
+@pytest.mark.parametrize("notify", [SOON], indirect=True)
 async def test_nobody_acknowledges_and_the_supervisor_is_told(notify: RunningNotify) -> None:
     """The timer fires, the question is answered yes, the supervisor's screen shows it."""
     await notify.start()
@@ -167,7 +168,7 @@ async def test_nobody_acknowledges_and_the_supervisor_is_told(notify: RunningNot
     assert shown["notification_id"] == known_as(events[0])
 
 
-@pytest.mark.parametrize("notify", [0.5], indirect=True)
+@pytest.mark.parametrize("notify", [SOON], indirect=True)
 async def test_a_timer_that_ran_down_while_everything_was_stopped_escalates(
     notify: RunningNotify,
 ) -> None:
@@ -279,6 +280,18 @@ async def test_it_refuses_to_start_on_drift(notify: RunningNotify) -> None:
     child = await Child.start(notify.program())
     assert await child.wait() == 1
     assert "stream.drift" in (notify.folder / "notify.log").read_text()
+
+
+@pytest.mark.parametrize("notify", [{"transports": ["pigeon"]}], indirect=True)
+async def test_it_refuses_to_start_with_a_transport_that_it_does_not_have(
+    notify: RunningNotify,
+) -> None:
+    """Agents who would never be told are found at start, with a code, and not when a customer waits."""
+    child = await Child.start(notify.program())
+    assert await child.wait() == 1
+    written = (notify.folder / "notify.log").read_text()
+    assert "policy.invalid" in written
+    assert "pigeon" in written
 
 
 async def test_it_stops_cleanly_when_told_to(notify: RunningNotify) -> None:

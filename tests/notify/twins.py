@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from services.notify.carriers import NotTaken, Transaction, Unanswered
-from services.notify.channels.screen import ScreenMessage
 from services.notify.domain.messages import CustomerMessage
 from services.notify.domain.outcomes import Outcome, OutcomeEvent
+from services.notify.transports import Notice
 from shared.arming import MemoryTimers
 from shared.ledger import Appended, Guard, Recorded, Write
 from shared.ledger.twin import MemoryLedger
@@ -154,15 +154,24 @@ class MemoryReports:
         self.fuse.step("after report")
 
 
-class MemoryScreens:
-    def __init__(self) -> None:
-        self.shown: list[tuple[str, ScreenMessage]] = []
+class MemoryTransport:
+    """Keeps notices. `fault`: raised instead, while it is set; `hangs`: it never answers."""
+
+    def __init__(self, name: str = "screen") -> None:
+        self.NAME = name
+        self.sent: list[tuple[str, Notice]] = []
+        self.fault: Exception | None = None
+        self.hangs = False
         self.fuse = Fuse()
 
-    async def show(self, tenant: str, message: ScreenMessage) -> None:
-        self.fuse.step("before show")
-        self.shown.append((tenant, message))
-        self.fuse.step("after show")
+    async def send(self, tenant: str, notice: Notice) -> None:
+        self.fuse.step(f"before {self.NAME}")
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self.fault is not None:
+            raise self.fault
+        self.sent.append((tenant, notice))
+        self.fuse.step(f"after {self.NAME}")
 
 
 class FusedTimers(MemoryTimers):

@@ -249,7 +249,7 @@ def _requested(sequence: int, event: events.NotificationRequested) -> Notificati
         about=plain(opened.about),
         reason=opened.reason,
         recipient=plain(opened.recipient),
-        transport=plain(opened.transport),
+        transport=plain(",".join(opened.transports)),
         state="requested",
         requested=event.recorded,
         escalates=opened.escalates,

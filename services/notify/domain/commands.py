@@ -34,12 +34,12 @@ class TellRequest(Command, frozen=True, kw_only=True):
     """Something new waits for somebody: tell the queue or the owner, once per request.
 
     `request`: what makes it one: a contact, a callback, or the event that brought the conversation back to a queue;
-    `recipient`: `queue-<name>` or `agent-<id>`.
+    `recipient`: `queue-<name>` or `agent-<id>`; `policy`: says how they are told, and when it escalates.
     """
 
     request: str
     recipient: str
-    escalates: datetime
+    policy: Policy
 
 
 class TellOwner(Command, frozen=True, kw_only=True):
@@ -47,12 +47,13 @@ class TellOwner(Command, frozen=True, kw_only=True):
 
     `owned_before`: whose the conversation was; who owned it already is not told again.
     `earlier`: ids of the conversation's events before this one; what only later ones ask for stays open.
+    `policy`: as for `TellRequest`.
     """
 
     agent: events.AgentId
     owned_before: events.AgentId | None
     earlier: frozenset[str]
-    escalates: datetime
+    policy: Policy
 
 
 class Attend(Command, frozen=True, kw_only=True):
@@ -81,9 +82,10 @@ class IntendMessage(Command, frozen=True, kw_only=True):
 
 
 class RecordSent(Command, frozen=True, kw_only=True):
-    """The transport took it."""
+    """The transport, or a message's channel, took it."""
 
     notification_id: events.NotificationId
+    transport: str
 
 
 class Acknowledge(Command, frozen=True, kw_only=True):
@@ -95,10 +97,10 @@ class Acknowledge(Command, frozen=True, kw_only=True):
 
 
 class Escalate(Command, frozen=True, kw_only=True):
-    """Time is up: still unacknowledged? `to`: `agent-<id>` or `queue-<name>`, who is told then."""
+    """Time is up: still unacknowledged? `policy`: says who is told then."""
 
     notification_id: events.NotificationId
-    to: str
+    policy: Policy
 
 
 AnyCommand = (

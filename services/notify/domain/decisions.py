@@ -5,6 +5,7 @@ A decision that was made before decides nothing ([]): deliveries and commands co
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from services.notify.domain.commands import (
@@ -18,14 +19,13 @@ from services.notify.domain.commands import (
     TellOwner,
     TellRequest,
 )
-from services.notify.domain.people import may_acknowledge
+from services.notify.domain.people import escalates_to, may_acknowledge, transports_of
 from services.notify.domain.state import CUSTOMER, Notification, Notifications
 from shared import aggregates, events
 from shared.errors import CommandForbidden, NotificationUnknown
 from shared.ids import decision_event_id, scoped_id
 from shared.memory import recall
 
-SCREEN = "screen"
 SOURCE = "tellonce/notify"
 
 
@@ -73,15 +73,7 @@ def _tell_request(state: Notifications, command: TellRequest) -> list[events.Not
     asked = notification_id(command)
     if asked in state.by_id:
         return []
-    wanted = events.NotificationRequestedOpen(
-        notification_id=asked,
-        reason="new_request",
-        recipient=command.recipient,
-        about=command.cause,
-        transport=SCREEN,
-        escalates=command.escalates,
-    )
-    return [_requested(command, wanted, 0)]
+    return [_notify(command, asked, "new_request", command.recipient)]
 
 
 def _tell_owner(state: Notifications, command: TellOwner) -> list[events.NotificationEvent]:
@@ -92,15 +84,25 @@ def _tell_owner(state: Notifications, command: TellOwner) -> list[events.Notific
     acknowledged = _all_acknowledged(command, seen)
     if command.owned_before == command.agent:
         return acknowledged
+    return [*acknowledged, _notify(command, asked, "owner_changed", f"agent-{command.agent}")]
+
+
+def _notify(
+    command: TellRequest | TellOwner,
+    asked: events.NotificationId,
+    reason: events.NotificationReason,
+    recipient: str,
+) -> events.NotificationRequested:
+    waits = timedelta(seconds=command.policy.times.notification_seconds)
     wanted = events.NotificationRequestedOpen(
         notification_id=asked,
-        reason="owner_changed",
-        recipient=f"agent-{command.agent}",
+        reason=reason,
+        recipient=recipient,
         about=command.cause,
-        transport=SCREEN,
-        escalates=command.escalates,
+        transports=transports_of(command.policy, recipient),
+        escalates=command.now + waits,
     )
-    return [*acknowledged, _requested(command, wanted, 0)]
+    return _requested(command, wanted)
 
 
 def _attend(state: Notifications, command: Attend) -> list[events.NotificationEvent]:
@@ -133,19 +135,19 @@ def _intend_message(state: Notifications, command: IntendMessage) -> list[events
         reason="customer_message",
         recipient=CUSTOMER,
         about=command.cause,
-        transport=command.channel,
+        transports=[command.channel],
         message_id=command.message_id,
         attempt=command.attempt,
     )
-    return [_requested(command, wanted, 0)]
+    return [_requested(command, wanted)]
 
 
 def _record_sent(state: Notifications, command: RecordSent) -> list[events.NotificationEvent]:
     known = state.by_id.get(command.notification_id)
-    if known is None or known.sent is not None:
+    if known is None or command.transport not in known.unsent:
         return []
-    sent = events.NotificationSentOpen(notification_id=known.id, transport=known.transport)
-    envelope = _envelope(command, f"{known.id}/sent", 0)
+    sent = events.NotificationSentOpen(notification_id=known.id, transport=command.transport)
+    envelope = _envelope(command, f"{known.id}/sent/{command.transport}", 0)
     return [
         events.NotificationSent(**envelope, data=events.Data(open=sent, personal=events.Nothing()))
     ]
@@ -168,7 +170,8 @@ def _escalate(state: Notifications, command: Escalate) -> list[events.Notificati
     known = state.by_id.get(command.notification_id)
     if known is None or not known.waits_for_a_person or known.escalated_to is not None:
         return []
-    escalated = events.NotificationEscalatedOpen(notification_id=known.id, to=command.to)
+    to = escalates_to(command.policy, known.recipient)
+    escalated = events.NotificationEscalatedOpen(notification_id=known.id, to=to)
     envelope = _envelope(command, f"{known.id}/escalated", 0)
     return [
         events.NotificationEscalated(
@@ -178,9 +181,9 @@ def _escalate(state: Notifications, command: Escalate) -> list[events.Notificati
 
 
 def _requested(
-    command: AnyCommand, wanted: events.NotificationRequestedOpen, k: int
+    command: AnyCommand, wanted: events.NotificationRequestedOpen
 ) -> events.NotificationRequested:
-    envelope = _envelope(command, command.cause, k)
+    envelope = _envelope(command, command.cause, 0)
     return events.NotificationRequested(
         **envelope, data=events.Data(open=wanted, personal=events.Nothing())
     )

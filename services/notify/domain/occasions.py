@@ -9,6 +9,7 @@ from datetime import datetime
 from services.notify.domain.commands import Answer, Attend, TellOwner, TellRequest, origin
 from shared import events
 from shared.conversation import NEW_CONVERSATION, Conversation
+from shared.policy import Policy
 
 DEPEND_ON_BEFORE = (
     events.ContactQueued,
@@ -34,12 +35,12 @@ NOTHING_BEFORE = Before()
 
 
 def command_on(
-    event: events.AnyEvent, before: Before, now: datetime, deadline: Callable[[], datetime]
+    event: events.AnyEvent, before: Before, now: datetime, policy: Callable[[], Policy]
 ) -> OnOccasion | None:
     """Return what an event of a conversation makes notify decide; `None` for most.
 
     `before`: how things stood; NOTHING_BEFORE will do for what is not of DEPEND_ON_BEFORE.
-    `deadline`: when it escalates; asked only when somebody is to be told.
+    `policy`: the tenant's; asked only when somebody is to be told.
     """
     match event:
         case events.ContactAccepted() | events.TransferAccepted() | events.CallbackReached():
@@ -48,7 +49,7 @@ def command_on(
                 agent=event.open.agent,
                 owned_before=before.conversation.ownership.owner,
                 earlier=before.events,
-                escalates=deadline(),
+                policy=policy(),
             )
         case events.ContactWrappedUp():
             of_contact = (event.open.contact_id, _to_owner(event.open.contact_id))
@@ -59,11 +60,11 @@ def command_on(
         case events.MessageRequested():
             return Answer(**origin(event, now), agent=event.open.agent, earlier=before.events)
         case _:
-            return _request_on(event, before, now, deadline)
+            return _request_on(event, before, now, policy)
 
 
 def _request_on(
-    event: events.AnyEvent, before: Before, now: datetime, deadline: Callable[[], datetime]
+    event: events.AnyEvent, before: Before, now: datetime, policy: Callable[[], Policy]
 ) -> TellRequest | None:
     match event:
         case events.ContactQueued():
@@ -81,9 +82,7 @@ def _request_on(
             request, recipient = event.id, str(event.open.returned_to)
         case _:
             return None
-    return TellRequest(
-        **origin(event, now), request=request, recipient=recipient, escalates=deadline()
-    )
+    return TellRequest(**origin(event, now), request=request, recipient=recipient, policy=policy())
 
 
 def _to_owner(contact_id: events.ContactId) -> str:

@@ -43,7 +43,7 @@ def outcome_of(intent: Notification, remembered: Outcome | None) -> Outcome:
 
     `remembered`: what this process saw itself and could not report yet. Without either nobody knows.
     """
-    if intent.sent is not None:
+    if intent.sent:
         return SENT
     return remembered or INTERRUPTED
 

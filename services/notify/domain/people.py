@@ -1,9 +1,31 @@
-"""Who is told next, and who may say that she has seen it: read from the tenant's policy."""
+"""Who is told next, by which transports, and who may say that she has seen it: read from the tenant's policy."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from services.notify.domain.state import Notification
+from shared.errors import PolicyInvalid
 from shared.policy import Policy
+
+
+def transports_of(policy: Policy, recipient: str) -> list[str]:
+    """Return by which transports `agent-<id>` or `queue-<name>` is told, each once: its own, else the tenant's."""
+    kind, _, name = recipient.partition("-")
+    known = policy.agents.get(name) if kind == "agent" else policy.queues.get(name)
+    own = None if known is None else known.transports
+    return list(dict.fromkeys(own or policy.transports))
+
+
+def check_transports(policy: Policy, known: Collection[str]) -> None:
+    """Raises: PolicyInvalid when somebody is to be told by a transport that is not among the `known`."""
+    named = {"tenant": policy.transports}
+    named |= {f"agent-{name}": agent.transports or () for name, agent in policy.agents.items()}
+    named |= {f"queue-{name}": queue.transports or () for name, queue in policy.queues.items()}
+    for who, transports in named.items():
+        for transport in transports:
+            if transport not in known:
+                raise PolicyInvalid("there is no such transport", who=who, transport=transport)
 
 
 def escalates_to(policy: Policy, recipient: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
@@ -17,8 +18,8 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         recipient: `agent-<id>`, `queue-<name>` or `customer`.
         about: id of the ledger event that asked for it.
-        transport: `screen` or `email`.
-        sent: when the transport took it; `None` while nobody knows that it did.
+        transports: by which it goes; of a message to the customer its channel.
+        sent: when each transport took it; without those of which nobody knows that they did.
         acknowledged: ledger sequence of the acknowledgement; `None` while nobody acknowledged.
         escalated_to: who was told because nobody acknowledged.
     """
@@ -27,10 +28,10 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     reason: events.NotificationReason
     recipient: str
     about: str
-    transport: str
+    transports: tuple[str, ...]
     requested: datetime
     message_id: events.MessageId | None = None
-    sent: datetime | None = None
+    sent: Mapping[str, datetime] = {}
     acknowledged: int | None = None
     escalated_to: str | None = None
 
@@ -38,6 +39,11 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     def waits_for_a_person(self) -> bool:
         """Whether somebody is to acknowledge it and nobody did."""
         return self.recipient != CUSTOMER and self.acknowledged is None
+
+    @property
+    def unsent(self) -> list[str]:
+        """The transports of which nobody knows that they took it, in order."""
+        return [each for each in self.transports if each not in self.sent]
 
 
 CUSTOMER = "customer"
@@ -51,8 +57,12 @@ class Notifications(msgspec.Struct, frozen=True, kw_only=True):
     sequence: int = 0
 
     def about(self, event_id: str) -> list[Notification]:
-        """Return what one ledger event asked for, in order; [] when it asked for nothing yet."""
-        return [each for each in self.by_id.values() if each.about == event_id]
+        """Return what one ledger event asked to tell agents, in order; [] when it asked for nothing yet."""
+        return [
+            each
+            for each in self.by_id.values()
+            if each.about == event_id and each.recipient != CUSTOMER
+        ]
 
     def open_requests(self) -> list[Notification]:
         """Return the notifications of new requests that nobody has acknowledged."""
@@ -73,7 +83,7 @@ def evolve(state: Notifications, sequence: int, event: events.AnyEvent) -> Notif
         case events.NotificationRequested():
             return _with(changed, _requested(event))
         case events.NotificationSent():
-            return _marked(changed, event.open.notification_id, sent=event.recorded)
+            return _sent(changed, event)
         case events.NotificationAcknowledged():
             return _marked(changed, event.open.notification_id, acknowledged=sequence)
         case events.NotificationEscalated():
@@ -88,10 +98,17 @@ def _requested(event: events.NotificationRequested) -> Notification:
         reason=event.open.reason,
         recipient=event.open.recipient,
         about=event.open.about,
-        transport=event.open.transport,
+        transports=tuple(event.open.transports),
         requested=event.recorded,
         message_id=event.open.message_id,
     )
+
+
+def _sent(state: Notifications, event: events.NotificationSent) -> Notifications:
+    known = state.by_id.get(event.open.notification_id)
+    if known is None:
+        return state
+    return _marked(state, known.id, sent={**known.sent, event.open.transport: event.recorded})
 
 
 def _with(state: Notifications, notification: Notification) -> Notifications:

@@ -1,0 +1,174 @@
+"""From an event of a conversation to those who must know, by all their transports, until somebody acknowledges."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import structlog
+
+from services.notify.domain.commands import Acknowledge, Escalate, RecordSent, origin
+from services.notify.domain.occasions import (
+    DEPEND_ON_BEFORE,
+    NOTHING_BEFORE,
+    OnOccasion,
+    command_on,
+)
+from services.notify.domain.people import transports_of
+from services.notify.domain.state import Notification
+from services.notify.store import Decided, NotificationStore
+from services.notify.transports import Notice, NotSent, Transport
+from shared import aggregates, events
+from shared.clock import Clock
+from shared.errors import TellonceError
+from shared.policy import Policies
+from shared.serving import Later
+from shared.timers import Timer
+
+ASK_AGAIN_SECONDS = 10.0
+SEND_TIMEOUT_SECONDS = 5.0
+"""A transport may keep the notices behind this one waiting for so long."""
+
+log = structlog.get_logger("notify.notifying")
+
+
+class Notifying:
+    """Tells queues and owners, takes acknowledgements, escalates. `transports`: by name."""
+
+    def __init__(
+        self,
+        store: NotificationStore,
+        transports: Mapping[str, Transport],
+        policies: Policies,
+        clock: Clock,
+    ) -> None:
+        self.store = store
+        self._transports = transports
+        self._policies = policies
+        self._clock = clock
+
+    async def on_event(self, event: events.AnyEvent) -> None:
+        """Handle one ledger event: a new request, a new owner, work on either; any other is nothing to us.
+
+        Raises: what the ledger, the bus and the policy raise; handled again, it goes on where it stopped.
+        """
+        command = await self._command(event)
+        if command is None:
+            return
+        decided = await self.store.decide(command)
+        packet_id: events.PacketId | None = getattr(event.open, "packet_id", None)
+        for notification in decided.state.about(event.id):
+            notice = _notice(notification, command.conversation, packet_id=packet_id)
+            for transport in notification.unsent:
+                if await self._send(transport, event.tenant, notice):
+                    record = RecordSent(
+                        **origin(event, self._clock.now()),
+                        notification_id=notification.id,
+                        transport=transport,
+                    )
+                    await self.store.decide(record)
+
+    async def on_timer(self, timer: Timer, attempt: int) -> None:
+        """Answer a fired timer's question: still unacknowledged? Then the next person is told.
+
+        Raises: Later once, when the notification is not there (its append may still be under way).
+        """
+        conversation = events.ConversationId(aggregates.split(timer.aggregate)[1])
+        state = await self.store.load(timer.tenant, conversation, leader=True)
+        known = state.by_id.get(events.NotificationId(timer.id))
+        if known is None:
+            if attempt == 1:
+                raise Later(ASK_AGAIN_SECONDS, "notification_absent")
+            return
+        if not known.waits_for_a_person:
+            return
+        command = Escalate(
+            tenant=timer.tenant,
+            conversation=conversation,
+            cause=timer.id,
+            now=self._clock.now(),
+            notification_id=known.id,
+            policy=self._policies.of(timer.tenant),
+        )
+        decided = await self.store.decide(command)
+        await self._tell_next(command, decided.state.by_id[known.id])
+
+    async def acknowledge(self, command: Acknowledge) -> Decided:
+        """Carry out an agent's acknowledgement.
+
+        Raises: NotificationUnknown, CommandIdReused, CommandForbidden for an agent who was not told.
+        """
+        return await self.store.decide(command)
+
+    async def _tell_next(self, command: Escalate, known: Notification) -> None:
+        """Tell whom it was escalated to; repeated after a crash, which every transport forgives."""
+        if known.escalated_to is not None and known.acknowledged is None:
+            notice = _notice(known, command.conversation, escalated=known.escalated_to)
+            for transport in transports_of(command.policy, known.escalated_to):
+                await self._send(transport, command.tenant, notice)
+
+    async def _send(self, name: str, tenant: str, notice: Notice) -> bool:
+        """Tell whether the transport took it. What it cannot take is not tried again: an escalation makes up for it."""
+        reason = await self._refusal(name, tenant, notice)
+        if reason is not None:
+            log.warning("notification_not_sent", reason=reason, **_facts(name, notice))
+            return False
+        log.info("notification_sent", **_facts(name, notice))
+        return True
+
+    async def _refusal(self, name: str, tenant: str, notice: Notice) -> str | None:
+        """Return why the transport did not take a notice; `None` when it did. No fault of it stops the others."""
+        transport = self._transports.get(name)
+        if transport is None:
+            return "transport_unknown"
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
+                await transport.send(tenant, notice)
+        except NotSent as error:
+            return error.reason
+        except TimeoutError:
+            return "timed_out"
+        except TellonceError:
+            raise
+        except Exception:
+            log.exception("transport_failed", transport=name)
+            return "failed"
+        return None
+
+    async def _command(self, event: events.AnyEvent) -> OnOccasion | None:
+        if event.conversation is None:
+            return None
+        before = NOTHING_BEFORE
+        if isinstance(event, DEPEND_ON_BEFORE):
+            before = await self.store.before(event)
+        return command_on(event, before, self._clock.now(), lambda: self._policies.of(event.tenant))
+
+
+def _notice(
+    notification: Notification,
+    conversation: events.ConversationId,
+    *,
+    packet_id: events.PacketId | None = None,
+    escalated: str | None = None,
+) -> Notice:
+    return Notice(
+        notification_id=notification.id,
+        reason=notification.reason,
+        conversation=conversation,
+        about=notification.about,
+        recipient=notification.recipient,
+        packet_id=packet_id,
+        escalated=escalated,
+    )
+
+
+def _facts(transport: str, notice: Notice) -> dict[str, object]:
+    """Return what the log says of a notice: who was to be told what, by which transport."""
+    return {
+        "transport": transport,
+        "notification_id": notice.notification_id,
+        "conversation": notice.conversation,
+        "about": notice.reason,
+        "to": notice.to,
+        "escalated": notice.escalated is not None,
+    }

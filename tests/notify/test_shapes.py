@@ -1,0 +1,43 @@
+"""Every channel and every transport of notify is wired under the name of its file, tested and described."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from services.notify import app
+from services.notify.channels import CHANNELS
+from shared.bus import Bus
+from tests.architecture.tree import ROOT
+
+NOTIFY = ROOT / "services" / "notify"
+TRANSPORTS = app.transports(cast("Bus", None))
+
+
+def files(room: str) -> list[str]:
+    """The names of a room's files."""
+    return sorted(path.stem for path in (NOTIFY / room).glob("*.py") if path.stem != "__init__")
+
+
+def test_every_file_is_wired_under_its_name() -> None:
+    """A file that nothing looks up is dead, and a name that no file has is not found."""
+    assert files("channels") == sorted(CHANNELS)
+    assert files("transports") == sorted(TRANSPORTS)
+
+
+@pytest.mark.parametrize(
+    ("name", "page"),
+    [
+        *((name, "add-a-channel.md") for name in sorted(CHANNELS)),
+        *((name, "add-a-transport.md") for name in sorted(TRANSPORTS)),
+    ],
+)
+def test_everyone_has_a_test_and_a_row(name: str, page: str) -> None:
+    """What nobody can check or find is not there."""
+    assert Path(__file__).with_name(f"test_{name}.py").exists(), f"write test_{name}.py"
+    how_to = (ROOT / "docs" / "how-to" / page).read_text("utf-8")
+    row = rf"^\|.*`{name}`.*\|$"
+    assert re.search(row, how_to, re.MULTILINE), f"add a row for `{name}` to {page}"
