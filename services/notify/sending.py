@@ -25,7 +25,6 @@ from services.notify.domain.outcomes import (
     CONNECTION_LOST,
     UNREACHABLE,
     Outcome,
-    OutcomeEvent,
     outcome_event,
     outcome_of,
 )
@@ -50,7 +49,7 @@ log = structlog.get_logger("notify.sending")
 class Reports(Protocol):
     """Takes outcomes to CONTACTS."""
 
-    async def report(self, event: OutcomeEvent) -> None:
+    async def report(self, event: events.OutcomeEvent) -> None:
         """Store it, once per event id. Raises: BusUnavailable, JetStreamRefused."""
         ...
 
@@ -61,7 +60,7 @@ class ContactReports:
     def __init__(self, contacts: ContactLog) -> None:
         self._contacts = contacts
 
-    async def report(self, event: OutcomeEvent) -> None:
+    async def report(self, event: events.OutcomeEvent) -> None:
         """See `Reports.report`."""
         routing_key = event.conversation or event.aggregate
         await self._contacts.publish([(event.open.channel, routing_key, event)])

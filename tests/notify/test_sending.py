@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from services.notify import app
 from services.notify.carriers import NotTaken, Unanswered
 from services.notify.channels import CHANNELS, email
-from services.notify.domain.outcomes import OutcomeEvent
 from services.notify.sending import ATTEMPTS_MAX, Sending
 from services.notify.store import NotificationStore
 from shared import aggregates, events, policy
@@ -69,7 +68,7 @@ class World:
             FixedClock(),
         )
 
-    def outcome(self) -> OutcomeEvent:
+    def outcome(self) -> events.OutcomeEvent:
         (event,) = self.reports.stored.values()
         return event
 
@@ -82,7 +81,7 @@ def by_pigeon(to: str = "krakow", account: str = "loft") -> events.MessageReques
     return message("e1", channel="pigeon", account=account, to=to, text="On its way")
 
 
-def reason(event: OutcomeEvent) -> str | None:
+def reason(event: events.OutcomeEvent) -> str | None:
     return event.open.reason
 
 

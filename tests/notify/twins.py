@@ -10,8 +10,9 @@ from typing import Any
 
 from services.notify.carriers import NotTaken, Transaction, Unanswered
 from services.notify.domain.messages import CustomerMessage
-from services.notify.domain.outcomes import Outcome, OutcomeEvent
+from services.notify.domain.outcomes import Outcome
 from services.notify.transports import Notice
+from shared import events
 from shared.arming import MemoryTimers
 from shared.ledger import Appended, Guard, Recorded, Write
 from shared.ledger.twin import MemoryLedger
@@ -145,10 +146,10 @@ class MemoryReports:
     """CONTACTS: the first event of an id stays, as in the stream and at the router."""
 
     def __init__(self) -> None:
-        self.stored: dict[str, OutcomeEvent] = {}
+        self.stored: dict[str, events.OutcomeEvent] = {}
         self.fuse = Fuse()
 
-    async def report(self, event: OutcomeEvent) -> None:
+    async def report(self, event: events.OutcomeEvent) -> None:
         self.fuse.step("before report")
         self.stored.setdefault(event.id, event)
         self.fuse.step("after report")

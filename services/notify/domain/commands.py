@@ -10,6 +10,9 @@ import msgspec
 from shared import events
 from shared.policy import Policy
 
+SERVICE = "service:notify"
+"""Who decides where no agent does."""
+
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
     """What every decision needs.
@@ -26,8 +29,24 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     correlation: str | None = None
     cause: str
     cause_sha256: str | None = None
-    actor: str = "service:notify"
+    actor: str = SERVICE
     now: datetime
+
+    @property
+    def origin(self) -> events.Origin:
+        """What the events of this command have in common."""
+        return events.Origin(
+            tenant=self.tenant,
+            service="notify",
+            actor=self.actor,
+            occurred=self.now,
+            recorded=self.now,
+            cause=self.cause,
+            cause_sha256=self.cause_sha256,
+            conversation=self.conversation,
+            customer=self.customer,
+            correlation=self.correlation,
+        )
 
 
 class TellRequest(Command, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ A decision that was made before decides nothing ([]): deliveries and commands co
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from services.notify.domain.commands import (
     Acknowledge,
@@ -26,7 +26,7 @@ from shared.errors import CommandForbidden, NotificationUnknown
 from shared.ids import decision_event_id, scoped_id
 from shared.memory import recall
 
-SOURCE = "tellonce/notify"
+E = TypeVar("E", bound=events.NotificationEvent)
 
 
 def decide(state: Notifications, command: AnyCommand) -> list[events.NotificationEvent]:
@@ -102,7 +102,7 @@ def _notify(
         transports=transports_of(command.policy, recipient),
         escalates=command.now + waits,
     )
-    return _requested(command, wanted)
+    return _event(events.NotificationRequested, command, wanted, command.cause)
 
 
 def _attend(state: Notifications, command: Attend) -> list[events.NotificationEvent]:
@@ -139,7 +139,7 @@ def _intend_message(state: Notifications, command: IntendMessage) -> list[events
         message_id=command.message_id,
         attempt=command.attempt,
     )
-    return [_requested(command, wanted)]
+    return [_event(events.NotificationRequested, command, wanted, command.cause)]
 
 
 def _record_sent(state: Notifications, command: RecordSent) -> list[events.NotificationEvent]:
@@ -147,10 +147,8 @@ def _record_sent(state: Notifications, command: RecordSent) -> list[events.Notif
     if known is None or command.transport not in known.unsent:
         return []
     sent = events.NotificationSentOpen(notification_id=known.id, transport=command.transport)
-    envelope = _envelope(command, f"{known.id}/sent/{command.transport}", 0)
-    return [
-        events.NotificationSent(**envelope, data=events.Data(open=sent, personal=events.Nothing()))
-    ]
+    scope = f"{known.id}/sent/{command.transport}"
+    return [_event(events.NotificationSent, command, sent, scope)]
 
 
 def _acknowledge(state: Notifications, command: Acknowledge) -> list[events.NotificationEvent]:
@@ -172,21 +170,7 @@ def _escalate(state: Notifications, command: Escalate) -> list[events.Notificati
         return []
     to = escalates_to(command.policy, known.recipient)
     escalated = events.NotificationEscalatedOpen(notification_id=known.id, to=to)
-    envelope = _envelope(command, f"{known.id}/escalated", 0)
-    return [
-        events.NotificationEscalated(
-            **envelope, data=events.Data(open=escalated, personal=events.Nothing())
-        )
-    ]
-
-
-def _requested(
-    command: AnyCommand, wanted: events.NotificationRequestedOpen
-) -> events.NotificationRequested:
-    envelope = _envelope(command, command.cause, 0)
-    return events.NotificationRequested(
-        **envelope, data=events.Data(open=wanted, personal=events.Nothing())
-    )
+    return [_event(events.NotificationEscalated, command, escalated, f"{known.id}/escalated")]
 
 
 def _acknowledged(
@@ -197,29 +181,11 @@ def _acknowledged(
     through: Any = "acceptance",
 ) -> events.NotificationAcknowledged:
     seen = events.NotificationAcknowledgedOpen(notification_id=known_as, by=by, through=through)
-    envelope = _envelope(command, command.cause, k)
-    return events.NotificationAcknowledged(
-        **envelope, data=events.Data(open=seen, personal=events.Nothing())
-    )
+    return _event(events.NotificationAcknowledged, command, seen, command.cause, k)
 
 
-def _envelope(command: AnyCommand, id_scope: str, k: int) -> dict[str, Any]:
-    """Return all of an event but its data; the id is the k-th of `id_scope` in the aggregate."""
+def _event(kind: type[E], command: AnyCommand, open_part: events.Part, scope: str, k: int = 0) -> E:
+    """Return an event of the conversation's notifications; its id is the k-th of `scope`."""
     aggregate = aggregates.NOTIFICATION.of(command.conversation)
-    return {
-        "specversion": "1.0",
-        "id": events.EventId(decision_event_id(command.tenant, aggregate, id_scope, k)),
-        "source": SOURCE,
-        "occurred": command.now,
-        "aggregate": aggregate,
-        "dataschema": events.DATA_SCHEMA,
-        "datacontenttype": "application/json",
-        "tenant": command.tenant,
-        "recorded": command.now,
-        "actor": command.actor,
-        "conversation": command.conversation,
-        "customer": command.customer,
-        "causation": command.cause,
-        "causation_sha256": command.cause_sha256,
-        "correlation": command.correlation,
-    }
+    event_id = decision_event_id(command.tenant, aggregate, scope, k)
+    return events.make(kind, command.origin, event_id, aggregate, open_part)

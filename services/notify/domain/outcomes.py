@@ -7,14 +7,13 @@ from typing import Literal
 
 import msgspec
 
-from services.notify.domain.decisions import SOURCE
+from services.notify.domain.commands import SERVICE
 from services.notify.domain.state import Notification
 from shared import events
 from shared.ids import contact_event_id
 
 Kind = Literal["sent", "failed", "uncertain"]
-OutcomeEvent = events.MessageSent | events.MessageFailed | events.MessageUncertain
-_EVENTS: dict[Kind, type[OutcomeEvent]] = {
+_EVENTS: dict[Kind, type[events.OutcomeEvent]] = {
     "sent": events.MessageSent,
     "failed": events.MessageFailed,
     "uncertain": events.MessageUncertain,
@@ -48,42 +47,37 @@ def outcome_of(intent: Notification, remembered: Outcome | None) -> Outcome:
     return remembered or INTERRUPTED
 
 
-def outcome_event(request: events.MessageRequested, outcome: Outcome, at: datetime) -> OutcomeEvent:
+def outcome_event(
+    request: events.MessageRequested, medium: events.Medium, outcome: Outcome, at: datetime
+) -> events.OutcomeEvent:
     """Return the report: the same for the same message, so that whichever is stored first stays alone.
 
-    `at`: a time that stands in the ledger, so that a repeated report has the same bytes.
+    `medium`: of the channel that it went by; `at`: a time that stands in the ledger, so that a repeated report has the same bytes.
     """
-    message_id, channel, account = (
-        request.open.message_id,
-        request.open.channel,
-        request.open.account,
-    )
-    contact_id = events.ContactId(f"out-{message_id}")
+    wanted = request.open
+    contact_id = events.ContactId(f"out-{wanted.message_id}")
     found = events.MessageOutcomeOpen(
         contact_id=contact_id,
-        medium="mail",
-        channel=channel,
-        account=account,
-        provider_id=message_id,
+        medium=medium,
+        channel=wanted.channel,
+        account=wanted.account,
+        provider_id=wanted.message_id,
         provider_time=at,
-        message_id=message_id,
+        message_id=wanted.message_id,
         reason=outcome.reason,
     )
-    event_id = contact_event_id(request.tenant, channel, account, message_id, "outcome")
-    return _EVENTS[outcome.kind](
-        specversion="1.0",
-        id=events.EventId(event_id),
-        source=SOURCE,
-        occurred=at,
-        aggregate=f"contact-{contact_id}",
-        dataschema=events.DATA_SCHEMA,
-        datacontenttype="application/json",
+    origin = events.Origin(
         tenant=request.tenant,
+        service="notify",
+        actor=SERVICE,
+        occurred=at,
         recorded=at,
-        actor="service:notify",
+        cause=request.id,
         conversation=request.conversation,
         customer=request.customer,
-        causation=request.id,
         correlation=request.correlation,
-        data=events.Data(open=found, personal=events.Nothing()),
     )
+    event_id = contact_event_id(
+        request.tenant, wanted.channel, wanted.account, wanted.message_id, "outcome"
+    )
+    return events.make(_EVENTS[outcome.kind], origin, event_id, f"contact-{contact_id}", found)
