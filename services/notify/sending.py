@@ -163,7 +163,7 @@ class Sending:
         at = intent.requested
         if outcome.kind == "sent":
             at = await self._record_sent(event, intent)
-        await self._reports.report(outcome_event(event, outcome, at))
+        await self._reports.report(outcome_event(event, self._medium(event), outcome, at))
         log.info(
             "message_settled",
             message_id=event.open.message_id,
@@ -171,6 +171,11 @@ class Sending:
             outcome=outcome.kind,
             reason=outcome.reason,
         )
+
+    def _medium(self, event: events.MessageRequested) -> events.Medium:
+        """Return how the customer was to be reached; of a channel that is not known, as by most."""
+        channel = self._channels.get(event.open.channel)
+        return "message" if channel is None else channel.MEDIUM
 
     async def _record_sent(self, event: events.MessageRequested, intent: Notification) -> datetime:
         """Return when the hand-over was recorded; it is recorded now if it was not."""

@@ -86,6 +86,7 @@ class PigeonPost:
     """A channel beside e-mail, as far from it as the contract allows: names for addresses, words for answers."""
 
     NAME = "pigeon"
+    MEDIUM: events.Medium = "letter"
     CARRIER = "memory"
     OUTCOMES: Mapping[str, Outcome] = {
         "landed": Outcome(kind="sent"),

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from services.notify.channels import email
 from services.notify.domain.messages import CustomerMessage
 from services.notify.domain.outcomes import Outcome
+from shared.events import Medium
 
 
 class Outbound(Protocol):
@@ -17,6 +18,11 @@ class Outbound(Protocol):
     @property
     def NAME(self) -> str:  # noqa: N802  a constant of the module
         """The channel as it stands in accounts and events."""
+        ...
+
+    @property
+    def MEDIUM(self) -> Medium:  # noqa: N802  likewise
+        """How the customer is reached."""
         ...
 
     @property

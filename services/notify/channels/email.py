@@ -25,9 +25,11 @@ from typing_extensions import override
 from services.notify.domain.messages import CustomerMessage, Unsendable
 from services.notify.domain.outcomes import Kind, Outcome
 from shared import mail_address, mail_reference
+from shared.events import Medium
 from shared.mail_reference import MailReference
 
 NAME = "email"
+MEDIUM: Medium = "mail"
 CARRIER = "smtp"
 KINDS: Mapping[int, Kind] = {2: "sent", 4: "failed", 5: "failed"}
 """What the first digit of a reply says of the mail; TRY_AGAIN may be taken later."""

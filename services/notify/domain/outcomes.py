@@ -52,7 +52,8 @@ def outcome_event(
 ) -> events.OutcomeEvent:
     """Return the report: the same for the same message, so that whichever is stored first stays alone.
 
-    `medium`: of the channel that it went by; `at`: a time that stands in the ledger, so that a repeated report has the same bytes.
+    `medium`: of the channel that it went by; `at`: a time that stands in the ledger, so that a repeated report has the
+    same bytes.
     """
     wanted = request.open
     contact_id = events.ContactId(f"out-{wanted.message_id}")
