@@ -9,8 +9,9 @@ from typing import Any
 
 from services.history.domain import as_of
 from services.history.positions import Positions
-from services.history.reading import ANSWERED_BY, Reader
 from services.history.store import Pool, Session
+from services.history.tables import ANSWERED_BY
+from services.history.tables.table import Reading
 from shared import aggregates, subjects
 from shared.clock import Clock
 from shared.errors import ConversationUnknown, PositionNotReached
@@ -63,8 +64,8 @@ class Answers:
 
     async def _ask(self, policy: Policy, asked: Question[Any]) -> Answer:
         async def read(session: Session) -> Answer:
-            reader = Reader(session, policy, self._rows_max)
-            return await ANSWERED_BY[type(asked)](reader, asked)
+            reading = Reading(session.fetch, policy, self._rows_max)
+            return await ANSWERED_BY[type(asked)](reading, asked)
 
         answer: Answer = await self._pool.read(read)
         return answer

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from services.history.domain.rows import DIGESTED
+from services.history import sql
 from services.history.store import Session
+from services.history.tables import TABLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,12 @@ async def digest_of(session: Session) -> Digest:
 
     Call it in a repeatable-read transaction: all tables are read at one checkpoint, while the projector goes on.
     """
+    statements = {"checkpoint": sql.query("digest_checkpoint")}
+    statements |= {each.row.table: sql.digesting(each.row) for each in TABLES}
     tables = {}
-    for table in DIGESTED:
+    for table, statement in statements.items():
         hashed = hashlib.sha256()
-        await session.copy_out(f"digest_{table}", hashed.update)
+        await session.copy_out(statement, hashed.update)
         tables[table] = hashed.hexdigest()
     lines = "".join(f"{table} {digest}\n" for table, digest in tables.items())
     row = await session.fetch_one("position")

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.history.domain.rows import VERSION
 from services.history.store import Session
+from services.history.tables import TABLES, VERSION
 from shared.errors import ViewUnavailable
 
 
@@ -31,7 +31,7 @@ async def migrate(session: Session) -> Generation:
     """
     async with session.transaction():
         await session.execute("migration_lock")
-        await session.build("house")
+        await session.execute("create_generation")
         live = await find_live(session)
         if live is None:
             live = await _make(session, "live")
@@ -92,7 +92,8 @@ async def _make(session: Session, state: str) -> Generation:
     number = int(row["number"])
     generation = Generation(number, f"history_g{number}", VERSION)
     await session.create_schema(generation.schema)
-    await session.build("generation")
+    for table in ("checkpoint", *(each.row.table for each in TABLES)):
+        await session.execute(f"create_{table}")
     await session.execute("generation_add", number, generation.schema, VERSION, state)
     return generation
 

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import structlog
 
-from services.history.domain.project import chain, project, wanted
-from services.history.domain.rows import (
-    APPENDED,
-    COLUMNS,
-    REPLACED,
-    Changes,
-    Key,
-    Notification,
-    Views,
-)
-from services.history.domain.views import conversation_of, customer_of
+from services.history.project import States, chain, project, wanted
 from services.history.store import RowRepeated, Session
 from shared.errors import StreamDrift
 from shared.ledger import LedgerReader, Recorded
@@ -97,8 +86,10 @@ class Projection:
     async def _write(self, batch: Sequence[Recorded], counted: Sequence[Recorded]) -> Checkpoint:
         before = self._checkpoint
         async with self._session.transaction():
-            changes = project(counted, await self._views(counted), before.settled)
-            await self._write_rows(changes)
+            changes = project(counted, await self._states(counted), before.settled)
+            for row, rows in changes.items():
+                if rows:
+                    await self._session.write(row, rows.values())
             after = Checkpoint(
                 position=batch[-1].sequence,
                 fence=before.fence,
@@ -117,30 +108,16 @@ class Projection:
                 raise FenceLost
         return after
 
-    async def _write_rows(self, changes: Changes) -> None:
-        for table in APPENDED:
-            if rows := changes.appended[table]:
-                await self._session.copy_in(table, COLUMNS[table], rows)
-        for table in REPLACED:
-            if replaced := changes.replaced[table]:
-                columns = zip(*replaced.values(), strict=True)
-                await self._session.execute(f"upsert_{table}", *map(list, columns))
-
-    async def _views(self, batch: Sequence[Recorded]) -> Views:
-        views = wanted(batch)
-        for row in await self._stored("conversations_before", views.conversations):
-            views.conversations[row["tenant"], row["id"]] = conversation_of(row["state"])
-        for row in await self._stored("customers_before", views.customers):
-            views.customers[row["tenant"], row["id"]] = customer_of(row["state"])
-        for row in await self._stored("notifications_before", views.notifications):
-            views.notifications[row["tenant"], row["id"]] = Notification(**dict(row))
-        return views
-
-    async def _stored(self, name: str, keys: Collection[Key]) -> list[Mapping[str, Any]]:
-        if not keys:
-            return []
-        tenants, ids = (list(column) for column in zip(*keys, strict=True))
-        return await self._session.fetch(name, tenants, ids)
+    async def _states(self, batch: Sequence[Recorded]) -> States:
+        """Return what stands before a batch, as far as it touches it."""
+        states = wanted(batch)
+        for fold, touched in states.items():
+            if not touched:
+                continue
+            tenants, ids = map(list, zip(*touched, strict=True))
+            for row in await self._session.fetch(f"{fold.row.table}_before", tenants, ids):
+                touched[row["tenant"], row["id"]] = fold.read(row)
+        return states
 
     async def _first_of_each_id(self, batch: Sequence[Recorded]) -> list[Recorded]:
         """Return the events whose id did not count before: an id that the ledger holds twice is one fact."""

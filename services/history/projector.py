@@ -14,13 +14,13 @@ from typing import Protocol
 import structlog
 
 from services.history import generations
-from services.history.domain.rows import VERSION
 from services.history.following import followed, with_heartbeats
 from services.history.generations import Generation
 from services.history.positions import Positions
 from services.history.projection import FenceLost, Projection
 from services.history.rebuild import upgrade
 from services.history.store import Session, owner_session
+from services.history.tables import VERSION
 from shared import errors
 from shared.ledger import LedgerReader
 

@@ -1,4 +1,4 @@
-"""Reads the SQL files: named blocks, each with one sentence on why it is there."""
+"""Reads the SQL files: named blocks, each with one sentence on why it is there; and fits those of all tables to one."""
 
 from __future__ import annotations
 
@@ -6,10 +6,20 @@ import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from importlib import resources
 
+from services.history.tables.row import Column, Row, columns
+
 _NAME = re.compile(r"^-- name: ([a-z_]+)$", re.MULTILINE)
-_WHY = re.compile(r"^-- (?:Why: )?(.+)$")
+_WHY = re.compile(r"^-- Why: (.+)$")
+_ARRAYS = {
+    str: "text[]",
+    int: "bigint[]",
+    bool: "boolean[]",
+    bytes: "bytea[]",
+    datetime: "timestamptz[]",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +51,11 @@ def _without_comments(block: str) -> str:
 
 @functools.cache
 def queries() -> Mapping[str, Named]:
-    """Return the queries of queries.sql by name."""
-    return parse(_read("queries.sql"))
-
-
-@functools.cache
-def schema() -> Mapping[str, Named]:
-    """Return the parts of schema.sql by name: `house` and `generation`."""
-    return parse(_read("schema.sql"))
+    """Return every query by name: those of queries.sql and of each table's file."""
+    here = resources.files("services.history")
+    tables = sorted(here.joinpath("tables").iterdir(), key=lambda file: file.name)
+    files = [here.joinpath("queries.sql"), *(each for each in tables if each.name.endswith(".sql"))]
+    return parse("\n".join(file.read_text("utf-8") for file in files))
 
 
 def query(name: str) -> str:
@@ -56,5 +63,42 @@ def query(name: str) -> str:
     return queries()[name].text
 
 
-def _read(name: str) -> str:
-    return resources.files("services.history").joinpath(name).read_text("utf-8")
+# -- what is the same for all tables -------------------------------------------------------------------
+
+
+@functools.cache
+def replacing(row: type[Row]) -> str:
+    """Return the statement that writes rows of a table anew; its arguments are one array per column."""
+    names = row.__struct_fields__
+    changed = [name for name in names if name not in row.key]
+    arrays = [f"${number}::{_ARRAYS[each.kind]}" for number, each in enumerate(columns(row), 1)]
+    return query("replace_rows").format(
+        table=row.table,
+        columns=", ".join(names),
+        arrays=", ".join(arrays),
+        key=", ".join(row.key),
+        changed=", ".join(changed),
+        values=", ".join(f"EXCLUDED.{name}" for name in changed),
+    )
+
+
+@functools.cache
+def digesting(row: type[Row]) -> str:
+    """Return the query for what a digest holds of a table: every column of every row, in the order of the key."""
+    keys = [column for column in columns(row) if column.name in row.key]
+    return query("digest_rows").format(
+        table=row.table,
+        digested=", ".join(map(_digested, columns(row))),
+        ordered=", ".join(map(_ordered, keys)),
+    )
+
+
+def _digested(column: Column) -> str:
+    if column.kind is bytes:
+        return f"sha256({column.name})"
+    return f"sha256(convert_to({column.name}, 'UTF8'))" if column.words else column.name
+
+
+def _ordered(column: Column) -> str:
+    """Order texts by their bytes: how a language sorts differs between two servers."""
+    return f'{column.name} COLLATE "C"' if column.kind is str else column.name

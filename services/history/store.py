@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from typing import Any, Literal
 
 import asyncpg
+from msgspec.structs import astuple
 
 from services.history import sql
-from services.history.domain.rows import Row
+from services.history.tables.row import ReplacedRow, Row
 from shared.errors import ViewUnavailable
 
 CONNECT_TIMEOUT_SECONDS = 3.0
@@ -25,6 +26,8 @@ POOL_CONNECTIONS_MAX = 8
 ACQUIRE_TIMEOUT_SECONDS = 5.0
 READ_ATTEMPTS = 3
 READ_RETRY_DELAY_SECONDS = 0.1
+NUL_STANDS_AS = "\N{SYMBOL FOR NULL}"
+"""Postgres text holds no NUL byte; the ledger does."""
 FROZEN_OWNER_SECONDS = 6
 """Postgres ends the session of an owner that says nothing for so long: its lock is free for a standby."""
 
@@ -88,11 +91,6 @@ class Session:
         with _translated():
             await self._connection.execute(sql.query(name), *arguments)
 
-    async def build(self, part: str) -> None:
-        """Run one part of schema.sql."""
-        with _translated():
-            await self._connection.execute(sql.schema()[part].text)
-
     async def create_schema(self, schema: str) -> None:
         """Make an empty schema and enter it for good."""
         await self._run_written("write_create_schema", schema)
@@ -109,23 +107,30 @@ class Session:
         with _translated():
             await self._connection.execute(written["statement"])
 
-    async def copy_in(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
-        """Add rows by COPY. Raises: RowRepeated when a key is there already."""
+    async def write(self, row: type[Row], rows: Collection[Row]) -> None:
+        """Write rows of a table, new ones by COPY. Raises: RowRepeated when a new one is there already."""
+        values = [_storable(each) for each in rows]
         with _translated():
+            if issubclass(row, ReplacedRow):
+                arrays = map(list, zip(*values, strict=True))
+                await self._connection.execute(sql.replacing(row), *arrays)
+                return
             try:
-                await self._connection.copy_records_to_table(table, records=rows, columns=columns)
+                await self._connection.copy_records_to_table(
+                    row.table, records=values, columns=row.__struct_fields__
+                )
             except asyncpg.UniqueViolationError as error:
                 raise RowRepeated(error.constraint_name) from error
 
-    async def copy_out(self, name: str, take: Callable[[bytes], None]) -> None:
-        """Give `take` the rows of a named query without parameters in COPY's text form, piece by piece."""
+    async def copy_out(self, statement: str, take: Callable[[bytes], None]) -> None:
+        """Give `take` the rows of a query without parameters in COPY's text form, piece by piece."""
 
         async def receive(piece: bytes) -> None:
             take(piece)
 
         with _translated():
             await self._connection.copy_from_query(
-                sql.query(name), output=receive, timeout=COPY_OUT_TIMEOUT_SECONDS
+                statement, output=receive, timeout=COPY_OUT_TIMEOUT_SECONDS
             )
 
     @contextlib.asynccontextmanager
@@ -215,6 +220,19 @@ class Pool:
             await asyncio.wait_for(self._pool.close(), CLOSE_TIMEOUT_SECONDS)
         except (*_AWAY, asyncpg.PostgresError):
             self._pool.terminate()
+
+
+def _storable(row: Row) -> tuple[Any, ...]:
+    """Return the values of a row as Postgres can hold them; nearly all are as they are."""
+    values = astuple(row)
+    for value in values:
+        if isinstance(value, str) and "\0" in value:
+            return tuple(map(_without_nul, values))
+    return values
+
+
+def _without_nul(value: Any) -> Any:
+    return value.replace("\0", NUL_STANDS_AS) if isinstance(value, str) else value
 
 
 @contextlib.contextmanager

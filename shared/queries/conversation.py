@@ -21,10 +21,8 @@ from shared.conversation import (
 from shared.events.packet import Known, Order, Packet
 from shared.queries.base import Answer, Id, Position, Question, exactly_one
 
-# -- timeline ---------------------------------------------------------------------------------------
 
-
-class TimelineRow(msgspec.Struct, frozen=True, kw_only=True):
+class TimelineLine(msgspec.Struct, frozen=True, kw_only=True):
     """`at`: when it happened; `recorded`: when we decided it; `sequence` orders. `text`: the words, in full.
 
     `open`: the event's open part as it is stored.
@@ -46,7 +44,7 @@ class TimelineRow(msgspec.Struct, frozen=True, kw_only=True):
 class Timeline(Answer, frozen=True, kw_only=True):
     """`next`: `after` of the next page; `None` when this is the last."""
 
-    rows: list[TimelineRow]
+    rows: list[TimelineLine]
     next: int | None
 
 
@@ -65,9 +63,6 @@ class AskTimeline(Question[Timeline], frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         exactly_one(conversation=self.conversation, customer=self.customer)
-
-
-# -- conversation -----------------------------------------------------------------------------------
 
 
 class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,9 +106,6 @@ class AskConversation(Question[ConversationAnswer], frozen=True, kw_only=True):
     name = "conversation"
 
     conversation: Id
-
-
-# -- customer ---------------------------------------------------------------------------------------
 
 
 class CustomerView(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,9 +156,6 @@ class AskCustomer(Question[CustomerAnswer], frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         exactly_one(customer=self.customer, handle=self.handle)
-
-
-# -- context and as_of: packets ---------------------------------------------------------------------
 
 
 class ContextAnswer(Answer, frozen=True, kw_only=True):

@@ -12,8 +12,6 @@ from shared.queries.base import Answer, Id, Position, Question
 IDS_MAX = 1_000
 """Event ids in one question."""
 
-# -- position and known -----------------------------------------------------------------------------
-
 
 class AskPosition(Question[Answer], frozen=True, kw_only=True):
     """How far history is."""
@@ -40,9 +38,6 @@ class AskKnown(Question[KnownAnswer], frozen=True, kw_only=True):
     name = "known"
 
     ids: Annotated[list[Id], Meta(max_length=IDS_MAX)]
-
-
-# -- balance ----------------------------------------------------------------------------------------
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):

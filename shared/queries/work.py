@@ -9,8 +9,6 @@ import msgspec
 
 from shared.queries.base import Answer, Name, Question
 
-# -- inbox ------------------------------------------------------------------------------------------
-
 
 class InboxLine(msgspec.Struct, frozen=True, kw_only=True):
     """`offer_id` (and `transfer_id` when a colleague hands it on): what accepts it; `expires`: of offer or transfer."""
@@ -51,9 +49,6 @@ class AskInbox(Question[Inbox], frozen=True, kw_only=True):
             raise ValueError("at most one of agent, queue")
 
 
-# -- callbacks --------------------------------------------------------------------------------------
-
-
 class CallbackLine(msgspec.Struct, frozen=True, kw_only=True):
     callback_id: str
     conversation: str
@@ -82,9 +77,6 @@ class AskCallbacks(Question[Callbacks], frozen=True, kw_only=True):
     status: Literal["open", "reached", "closed"] | None = None
 
 
-# -- promises ---------------------------------------------------------------------------------------
-
-
 class PromiseLine(msgspec.Struct, frozen=True, kw_only=True):
     promise_id: str
     conversation: str
@@ -111,9 +103,6 @@ class AskPromises(Question[Promises], frozen=True, kw_only=True):
 
     agent: Name | None = None
     status: Literal["open", "kept"] | None = None
-
-
-# -- overlooked -------------------------------------------------------------------------------------
 
 
 class OverlookedLine(msgspec.Struct, frozen=True, kw_only=True):

@@ -118,7 +118,7 @@ def test_sql_stands_in_sql_files() -> None:
         for node in ast.walk(source.tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.search(node.value)
     ]
-    assert not strays, f"give these a name in queries.sql: {strays}"
+    assert not strays, f"give these a name in a *.sql file: {strays}"
 
 
 def test_only_the_command_line_prints() -> None:

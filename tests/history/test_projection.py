@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
 import asyncpg
 import msgspec
 import pytest
+from msgspec.structs import replace
+from typing_extensions import override
 
 from services.history import generations, sql
 from services.history.digest import Digest, digest_of
-from services.history.domain.project import project, wanted
-from services.history.domain.rows import COLUMNS, DIGESTED, NUL_STANDS_AS, Changes
-from services.history.domain.views import conversation_of
+from services.history.project import Changes, project, wanted
 from services.history.projection import FenceLost, Projection
-from services.history.store import Session, owner_session
+from services.history.store import NUL_STANDS_AS, Session, owner_session
+from services.history.tables import TABLES, conversation
+from services.history.tables.row import Row
 from shared import conversation as conversations
 from shared.errors import StreamDrift
 from shared.ledger import Recorded, Write
 from shared.ledger.twin import MemoryLedger
 from tests.history.book import BEGIN, Book, TickingClock, memory_book
 from tests.history.parcel import CONV, CONVERSATION, NUL_TEXT, Parcel
+
+EVERY_TABLE = ("checkpoint", *(each.row.table for each in TABLES))
 
 
 async def applied(dsn: str, batches: list[list[Recorded]]) -> Digest:
@@ -63,7 +68,7 @@ async def test_the_story_fills_every_table(session: Session, parcel: Parcel, dsn
     """The other tests prove something about each table only if the story writes to it."""
     await (await Projection.take_over(session)).apply(await parcel.book.all())
     server = await asyncpg.connect(dsn)
-    for table in DIGESTED:
+    for table in EVERY_TABLE:
         assert await server.fetchval(f"SELECT count(*) FROM history_g1.{table}") > 0, table
     await server.close()
 
@@ -79,7 +84,7 @@ async def test_a_row_changed_by_hand_is_noticed(dsn: str, session: Session, parc
         "WHERE table_schema = 'history_g1' AND (table_name, column_name) NOT IN "
         "(('checkpoint', 'fence'), ('checkpoint', 'one'))"
     )
-    assert {row["t"] for row in columns} == set(DIGESTED)
+    assert {row["t"] for row in columns} == set(EVERY_TABLE)
     for row in columns:
         change = server.transaction()
         await change.start()
@@ -115,7 +120,7 @@ async def test_a_row_removed_by_hand_is_noticed(dsn: str, session: Session, parc
     before = await digest_of(session)
     server = await asyncpg.connect(dsn)
     await server.execute("SET search_path TO history_g1")
-    for table in DIGESTED[1:]:
+    for table in EVERY_TABLE[1:]:
         change = server.transaction()
         await change.start()
         await server.execute(f"DELETE FROM {table} WHERE ctid = (SELECT min(ctid) FROM {table})")
@@ -124,7 +129,7 @@ async def test_a_row_removed_by_hand_is_noticed(dsn: str, session: Session, parc
     await server.close()
 
 
-@pytest.mark.parametrize("fails_at", ["upsert_conversation", "move_checkpoint"])
+@pytest.mark.parametrize("fails_at", ["conversation", "move_checkpoint"])
 async def test_rows_and_checkpoint_move_together(
     dsn: str, session: Session, parcel: Parcel, fails_at: str
 ) -> None:
@@ -137,11 +142,13 @@ async def test_rows_and_checkpoint_move_together(
     await server.execute("SET search_path TO history_g1")
 
     class Failing(Session):
-        async def execute(self, name: str, *arguments: Any) -> None:
-            await super().execute(name, *arguments)
-            if name == fails_at:
-                raise RuntimeError(name)
+        @override
+        async def write(self, row: type[Row], rows: Collection[Row]) -> None:
+            await super().write(row, rows)
+            if row.table == fails_at:
+                raise RuntimeError(row.table)
 
+        @override
         async def fetch_one(self, name: str, *arguments: Any) -> Any:
             row = await super().fetch_one(name, *arguments)
             if name == fails_at:
@@ -229,9 +236,10 @@ async def test_the_rows_are_the_fold(session: Session, parcel: Parcel) -> None:
     folded = conversations.fold((each.sequence, each.event) for each in events)
     row = await session.fetch_one("conversation", parcel.book.tenant, CONVERSATION)
     assert row is not None
-    kept = conversation_of(row["state"])
-    forgotten = {"seen": {}, "said": (), "said_before": 0, "done": (), "done_before": 0}
-    assert kept == msgspec.structs.replace(folded, **forgotten)
+    kept = conversation.read(row)
+    talk = replace(folded.talk, said=(), said_before=0)
+    matter = replace(folded.matter, done=(), done_before=0)
+    assert kept == replace(folded, seen={}, talk=talk, matter=matter)
 
 
 async def test_nul_bytes_survive(session: Session, parcel: Parcel, dsn: str) -> None:
@@ -269,19 +277,6 @@ async def test_store_times_that_go_back_do_not_order(session: Session) -> None:
 def _status(book: Book) -> tuple[str, Any]:
     opened = {"agent": "ewa", "status": "away"}
     return "agent-ewa", book.event("agent-ewa", "agent.status_set", opened)
-
-
-async def test_columns_stand_in_the_order_of_the_tables(session: Session, dsn: str) -> None:
-    """Rows are tuples: their order is the tables' own."""
-    server = await asyncpg.connect(dsn)
-    for table, columns in COLUMNS.items():
-        found = await server.fetch(
-            "SELECT column_name FROM information_schema.columns "
-            "WHERE table_schema = 'history_g1' AND table_name = $1 ORDER BY ordinal_position",
-            table,
-        )
-        assert tuple(row["column_name"] for row in found) == columns
-    await server.close()
 
 
 async def test_projecting_is_pure(parcel: Parcel) -> None:

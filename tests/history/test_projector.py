@@ -16,12 +16,12 @@ from typing_extensions import override
 
 from deploy.embedded.postgres import EmbeddedPostgres
 from services.history.digest import Digest, digest_of
-from services.history.domain.rows import VERSION
 from services.history.following import followed
 from services.history.positions import Positions
 from services.history.projector import Projector
 from services.history.rebuild import rebuild
 from services.history.store import Pool
+from services.history.tables import VERSION
 from shared.errors import EventTypeUnknown, ViewUnavailable
 from shared.ledger import Recorded
 from shared.ledger.twin import MemoryLedger

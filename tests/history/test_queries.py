@@ -10,8 +10,9 @@ import pytest
 
 from services.history.positions import Positions
 from services.history.projection import Projection
-from services.history.reading import ANSWER_MAX_BYTES, ANSWERED_BY
 from services.history.store import Pool, Session
+from services.history.tables import ANSWERED_BY
+from services.history.tables.timeline import ANSWER_MAX_BYTES
 from shared.errors import (
     AgentUnknown,
     CommandUnreadable,

@@ -32,17 +32,12 @@ async def house(tmp_path: Path, postgres_template: Path) -> AsyncIterator[House]
     await house.close()
 
 
-ASKED: dict[str, dict[str, Any]] = {
+ASKED_ABOUT: dict[str, dict[str, Any]] = {
     "timeline": {"customer": CUSTOMER},
     "conversation": {"conversation": CONVERSATION},
     "customer": {"customer": CUSTOMER},
     "context": {"conversation": CONVERSATION},
     "as_of": {"conversation": CONVERSATION, "sequence": 10},
-    "inbox": {"agent": "ewa"},
-    "callbacks": {},
-    "promises": {},
-    "overlooked": {},
-    "position": {},
     "known": {"ids": ["startedcall1"]},
 }
 
@@ -52,9 +47,8 @@ async def test_every_query_is_answered_over_the_bus(house: House) -> None:
     await house.start_history()
     await house.parcel.play()
     end = house.parcel.at["missed"]
-    assert set(ASKED) == {name for name, kind in QUERIES.items() if kind.served_by == "history"}
-    for name, asked in ASKED.items():
-        answer = await house.ask(name, min_seq=end, **asked)
+    for name in (name for name, kind in QUERIES.items() if kind.served_by == "history"):
+        answer = await house.ask(name, min_seq=end, **ASKED_ABOUT.get(name, {}))
         assert answer.get("position") == (10 if name == "as_of" else end), answer
     assert (await house.ask("position", tenant="other"))["error"]["code"] == "tenant.unknown"
     unread = await house.bus.request(subjects.query(TENANT, "position"), b"{")

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import astuple
 
-from services.history.domain.project import project, wanted
-from services.history.domain.rows import TABLES_VERSION
+from services.history.project import project, wanted
+from services.history.tables import TABLES_VERSION
+from services.history.tables.row import AddedRow
 from shared import conversation as conversations
 from shared import customer as customers
 from shared.codec import decode
@@ -68,11 +70,12 @@ def packets(events: list[Recorded]) -> str:
 
 def rows(events: list[Recorded]) -> str:
     """Return the digest of all rows, as they are added or replaced."""
-    changes = project(events, wanted(events), BEGINNING)
-    replaced: dict[str, Any] = {
-        table: list(found.values()) for table, found in changes.replaced.items()
-    }
-    return hashlib.sha256(msgspec.json.encode((changes.appended, replaced))).hexdigest()
+    added: dict[str, Any] = {}
+    replaced: dict[str, Any] = {}
+    for row, found in project(events, wanted(events), BEGINNING).items():
+        kind = added if issubclass(row, AddedRow) else replaced
+        kind[row.table] = [astuple(each) for each in found.values()]
+    return hashlib.sha256(msgspec.json.encode((added, replaced))).hexdigest()
 
 
 def test_other_packets_or_rows_have_another_version() -> None:

@@ -1,0 +1,82 @@
+"""From events to rows: pure, and the same whether events come one by one or all at once.
+
+Conversations and customers go through the folds that the router decides with; the rows are what those folds say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable, Iterable, Sequence
+from datetime import datetime
+from operator import attrgetter
+from typing import Any
+
+from services.history.tables import TABLES
+from services.history.tables.row import Key, Row
+from services.history.tables.table import Fold, Step, Table
+from shared import aggregates
+from shared.ledger import Recorded
+
+States = dict[Fold[Any], dict[Key, Any]]
+"""The state of each fold's rows, as far as a batch touches them."""
+
+Changes = dict[type[Row], dict[Hashable, Row]]
+"""The rows that a batch writes, by table and key: of several for one key the last one counts."""
+
+_FOLDS = {each.kind.prefix: each for each in TABLES if isinstance(each, Fold)}
+_CHANGED_BY: dict[Fold[Any] | None, list[Table[Any]]] = {
+    fold: [each for each in TABLES if isinstance(each, Table) and each.of in {None, fold}]
+    for fold in (None, *_FOLDS.values())
+}
+_KEY_OF = {each.row: attrgetter(*each.row.key) for each in TABLES}
+
+
+def wanted(batch: Iterable[Recorded]) -> States:
+    """Return the states that a batch touches, each as if it were new."""
+    states: States = {fold: {} for fold in _FOLDS.values()}
+    for recorded in batch:
+        fold, key = _belongs_to(recorded)
+        if fold is not None:
+            states[fold][key] = fold.empty
+    return states
+
+
+def project(batch: Sequence[Recorded], states: States, settled: datetime) -> Changes:
+    """Return what a batch changes. `states` is used up: it holds what stood before, then what stands after.
+
+    `settled`: the latest store time of all events before the batch.
+    """
+    changes: Changes = {each.row: {} for each in TABLES}
+    for recorded in batch:
+        settled = max(settled, recorded.stored)
+        fold, key = _belongs_to(recorded)
+        before = after = None
+        if fold is not None:
+            before = states[fold][key]
+            after = states[fold][key] = fold.evolve(before, recorded)
+        step = Step(recorded, settled, key, before, after)
+        for table in _CHANGED_BY[fold]:
+            for row in table.rows(step):
+                changes[table.row][_KEY_OF[table.row](row)] = row
+    for fold, rows in states.items():
+        for key, state in rows.items():
+            if state is not fold.empty:
+                changes[fold.row][key] = fold.write(key, state)
+    return changes
+
+
+def _belongs_to(recorded: Recorded) -> tuple[Fold[Any] | None, Key]:
+    """Return the fold that an event changes and the key of its row there; `None` for an event of no fold."""
+    prefix, name = aggregates.split(recorded.aggregate)
+    own = (recorded.event.tenant, name)
+    fold = _FOLDS.get(prefix)
+    key = None if fold is None else fold.key(recorded, own)
+    return (None, own) if key is None else (fold, key)
+
+
+def chain(rolling: bytes, batch: Iterable[Recorded]) -> bytes:
+    """Return the rolling digest after the batch: SHA-256 over the digest before, the sequence and the body."""
+    for recorded in batch:
+        body = hashlib.sha256(recorded.body).digest()
+        rolling = hashlib.sha256(rolling + recorded.sequence.to_bytes(8, "big") + body).digest()
+    return rolling

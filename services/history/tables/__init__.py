@@ -1,0 +1,61 @@
+"""The tables of history: each is one file, its columns and the events that change them, with its SQL beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from services.history.tables import (
+    callback,
+    conversation,
+    customer,
+    event,
+    fact,
+    handle,
+    notification,
+    packet,
+    promise,
+    request,
+    table,
+    timeline,
+)
+from services.history.tables.table import Fold, Reading, Table
+from shared import queries
+from shared.conversation import FOLD_VERSION
+
+TABLES_VERSION = 3
+"""Raise it whenever the same events would make other rows, for example with a new column or a new table."""
+
+VERSION = FOLD_VERSION * 1_000 + TABLES_VERSION
+"""Of the code that makes the rows: tables of a lower one are built anew when a projector starts."""
+
+TABLES: tuple[Table[Any] | Fold[Any], ...] = (
+    event.TABLE,
+    timeline.TABLE,
+    packet.TABLE,
+    request.TABLE,
+    conversation.FOLD,
+    fact.TABLE,
+    promise.TABLE,
+    callback.TABLE,
+    customer.FOLD,
+    handle.TABLE,
+    notification.FOLD,
+)
+"""Every table that is projected, in the order of writing."""
+
+ANSWERED_BY: Mapping[
+    type[queries.Question[Any]], Callable[[Reading, Any], Awaitable[queries.Answer]]
+] = {
+    queries.AskTimeline: timeline.timeline,
+    queries.AskConversation: conversation.conversation,
+    queries.AskCustomer: customer.customer,
+    queries.AskContext: packet.context,
+    queries.AskInbox: conversation.inbox,
+    queries.AskCallbacks: callback.callbacks,
+    queries.AskPromises: promise.promises,
+    queries.AskOverlooked: request.overlooked,
+    queries.AskPosition: table.position,
+    queries.AskKnown: event.known,
+}
+"""What answers which question from the tables; `as_of` is answered from the ledger itself."""

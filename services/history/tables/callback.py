@@ -1,0 +1,57 @@
+"""Table `callback`: the calls that are owed, and how they ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from services.history.tables import conversation
+from services.history.tables.row import ReplacedRow
+from services.history.tables.table import Reading, Step, Table, changed
+from shared.conversation import Conversation
+from shared.queries import AskCallbacks, CallbackLine, Callbacks
+
+
+class CallbackRow(ReplacedRow, frozen=True, kw_only=True):
+    """`contact_id`: the call that was lost; `status`: `open`, `reached` or `closed`."""
+
+    table = "callback"
+    key = ("tenant", "conversation", "callback_id")
+
+    tenant: str
+    conversation: str
+    callback_id: str
+    contact_id: str
+    queue: str
+    due: datetime
+    reason: str
+    attempts: int
+    status: str
+
+
+def rows(step: Step[Conversation]) -> Iterable[CallbackRow]:
+    """Return the rows of the callbacks that an event changed."""
+    tenant, name = step.key
+    return [
+        CallbackRow(
+            tenant=tenant,
+            conversation=name,
+            callback_id=callback.callback_id,
+            contact_id=callback.contact_id,
+            queue=callback.queue,
+            due=callback.due,
+            reason=callback.reason,
+            attempts=callback.attempts,
+            status=callback.status,
+        )
+        for callback in changed(step.before.matter.callbacks, step.after.matter.callbacks)
+    ]
+
+
+TABLE = Table(CallbackRow, rows, of=conversation.FOLD)
+
+
+async def callbacks(reading: Reading, asked: AskCallbacks) -> Callbacks:
+    """Answer who is owed a call, the most urgent first."""
+    lines = await reading.lines(CallbackLine, "callbacks", asked.queue, asked.status)
+    return Callbacks(position=await reading.position(), count=len(lines), callbacks=lines)

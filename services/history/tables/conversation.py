@@ -1,0 +1,195 @@
+"""Table `conversation`: each matter as it stands, and its fold, from which the next batch goes on.
+
+Column `state` keeps the fold without what grows without bound or is looked up elsewhere: texts, what was done,
+remembered commands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from services.history.tables.row import Key, ReplacedRow
+from services.history.tables.table import Fold, Reading
+from shared import aggregates, errors, queries
+from shared import conversation as conversations
+from shared.conversation import NEW_CONVERSATION, Conversation, target_name
+from shared.ledger import Recorded
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Conversation)
+
+
+class ConversationRow(ReplacedRow, frozen=True, kw_only=True):
+    """`contact_id`, `channel`: of the latest contact; `state`: the fold."""
+
+    table = "conversation"
+    key = ("tenant", "id")
+
+    tenant: str
+    id: str
+    sequence: int
+    customer: str | None
+    status: str
+    owner: str | None
+    queue: str | None
+    opened: datetime | None
+    last_activity: datetime | None
+    waiting_since: datetime | None
+    contact_id: str | None
+    channel: str | None
+    repeats: int
+    offer_id: str | None
+    offer_agent: str | None
+    offer_contact_id: str | None
+    offer_packet_id: str | None
+    offer_expires: datetime | None
+    transfer_id: str | None
+    transfer_kind: str | None
+    transfer_sender: str | None
+    transfer_to: str | None
+    transfer_packet_id: str | None
+    transfer_expires: datetime | None
+    packet_id: str | None
+    state: bytes
+
+
+def evolve(conversation: Conversation, recorded: Recorded) -> Conversation:
+    """Return the fold, as it is kept, after an event."""
+    after = conversations.evolve(conversation, recorded.sequence, recorded.event)
+    talk, matter = after.talk, after.matter
+    if talk.said:
+        talk = replace(talk, said=(), said_before=0)
+    if matter.done:
+        matter = replace(matter, done=(), done_before=0)
+    return replace(after, seen={}, talk=talk, matter=matter)
+
+
+def write(key: Key, conversation: Conversation) -> ConversationRow:
+    """Return the row of a conversation."""
+    tenant, name = key
+    ownership, contact = conversation.ownership, conversation.contacts.last
+    offer, transfer = ownership.offer, ownership.transfer
+    return ConversationRow(
+        tenant=tenant,
+        id=name,
+        sequence=conversation.sequence,
+        customer=conversation.customer,
+        status=status_of(conversation),
+        owner=ownership.owner,
+        queue=ownership.queue,
+        opened=conversation.opened,
+        last_activity=conversation.contacts.last_activity,
+        waiting_since=ownership.waiting_since,
+        contact_id=contact.contact_id if contact else None,
+        channel=contact.channel if contact else None,
+        repeats=conversation.matter.repeats,
+        offer_id=offer.offer_id if offer else None,
+        offer_agent=offer.agent if offer else None,
+        offer_contact_id=offer.contact_id if offer else None,
+        offer_packet_id=offer.packet_id if offer else None,
+        offer_expires=offer.expires if offer else None,
+        transfer_id=transfer.transfer_id if transfer else None,
+        transfer_kind=transfer.kind if transfer else None,
+        transfer_sender=transfer.sender if transfer else None,
+        transfer_to=target_name(transfer.to) if transfer else None,
+        transfer_packet_id=transfer.packet_id if transfer else None,
+        transfer_expires=transfer.expires if transfer else None,
+        packet_id=conversation.packet.id,
+        state=_encoder.encode(conversation),
+    )
+
+
+def read(row: Mapping[str, Any]) -> Conversation:
+    """Return the fold in a row."""
+    return _decoder.decode(row["state"])
+
+
+FOLD = Fold(
+    row=ConversationRow,
+    kind=aggregates.CONVERSATION,
+    empty=NEW_CONVERSATION,
+    evolve=evolve,
+    write=write,
+    read=read,
+)
+
+
+def status_of(conversation: Conversation) -> str:
+    """Return `resolved`, `owned` or `waiting`."""
+    if conversation.resolved:
+        return "resolved"
+    return "waiting" if conversation.ownership.owner is None else "owned"
+
+
+# -- answers ------------------------------------------------------------------------------------------
+
+
+async def known_conversation(reading: Reading, name: str) -> Mapping[str, Any]:
+    """Return the row of a conversation. Raises: ConversationUnknown."""
+    row = await reading.first("conversation", name)
+    if row is None:
+        raise errors.ConversationUnknown(conversation=name)
+    return row
+
+
+async def conversation(
+    reading: Reading, asked: queries.AskConversation
+) -> queries.ConversationAnswer:
+    """Answer one matter as it stands. Raises: ConversationUnknown."""
+    row = await known_conversation(reading, asked.conversation)
+    view = view_of(read(row), asked.conversation, reading.rows_max)
+    return queries.ConversationAnswer(position=await reading.position(), conversation=view)
+
+
+def view_of(conversation: Conversation, name: str, entries_max: int) -> queries.ConversationView:
+    """Return a conversation as it is answered; each list holds its latest `entries_max` entries."""
+    last = slice(-entries_max, None)
+    contacts, ownership = conversation.contacts, conversation.ownership
+    matter = conversation.matter
+    return queries.ConversationView(
+        id=name,
+        sequence=conversation.sequence,
+        customer=conversation.customer,
+        status=status_of(conversation),
+        owner=ownership.owner,
+        queue=ownership.queue,
+        opened=conversation.opened,
+        last_activity=contacts.last_activity,
+        waiting_since=ownership.waiting_since,
+        waited_seconds=ownership.waited_seconds,
+        channels=list(contacts.channels)[last],
+        matter=matter.summary,
+        contacts=list(contacts.by_id.values())[last],
+        facts=list(matter.facts.values())[last],
+        promises=list(matter.promises.values())[last],
+        callbacks=list(matter.callbacks.values())[last],
+        offer=ownership.offer,
+        transfer=ownership.transfer,
+        hops=list(ownership.hops)[last],
+        handovers=ownership.handovers,
+        repeats=matter.repeats,
+        unanswered=conversation.talk.unanswered,
+        packet_id=conversation.packet.id,
+    )
+
+
+async def inbox(reading: Reading, asked: queries.AskInbox) -> queries.Inbox:
+    """Answer what an agent, a queue, or the whole tenant has before it. Raises: AgentUnknown."""
+    queues = None if asked.queue is None else [asked.queue]
+    if asked.agent is not None:
+        agent = reading.policy.agents.get(asked.agent)
+        if agent is None:
+            raise errors.AgentUnknown(agent=asked.agent)
+        queues = list(agent.queues)
+    line, of_queue = queries.InboxLine, asked.queue is not None
+    return queries.Inbox(
+        position=await reading.position(),
+        offered=await reading.lines(line, "inbox_offered", asked.agent, asked.queue),
+        waiting=await reading.lines(line, "inbox_waiting", queues),
+        owned=[] if of_queue else await reading.lines(line, "inbox_owned", asked.agent),
+    )

@@ -1,0 +1,108 @@
+"""Table `customer`: each person as she is known, and her fold without the commands that it remembers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from services.history.tables.row import Key, ReplacedRow
+from services.history.tables.table import Fold, Reading
+from shared import aggregates, errors
+from shared import customer as customers
+from shared.customer import UNKNOWN_CUSTOMER, Customer
+from shared.ledger import Recorded
+from shared.queries import AskCustomer, ConversationLine, CustomerAnswer, CustomerView
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Customer)
+
+
+class CustomerRow(ReplacedRow, frozen=True, kw_only=True):
+    """`provisional`: nothing but a handle is known; `state`: the fold."""
+
+    table = "customer"
+    key = ("tenant", "id")
+
+    tenant: str
+    id: str
+    sequence: int
+    provisional: bool
+    language: str | None
+    state: bytes
+
+
+def evolve(customer: Customer, recorded: Recorded) -> Customer:
+    """Return the fold, as it is kept, after an event."""
+    return replace(customers.evolve(customer, recorded.sequence, recorded.event), seen={})
+
+
+def write(key: Key, customer: Customer) -> CustomerRow:
+    """Return the row of a customer."""
+    tenant, name = key
+    return CustomerRow(
+        tenant=tenant,
+        id=name,
+        sequence=customer.sequence,
+        provisional=customer.provisional,
+        language=customer.language,
+        state=_encoder.encode(customer),
+    )
+
+
+def read(row: Mapping[str, Any]) -> Customer:
+    """Return the fold in a row."""
+    return _decoder.decode(row["state"])
+
+
+FOLD = Fold(
+    row=CustomerRow,
+    kind=aggregates.CUSTOMER,
+    empty=UNKNOWN_CUSTOMER,
+    evolve=evolve,
+    write=write,
+    read=read,
+)
+
+
+def handle_sha256(value: str) -> bytes:
+    """Return what stands for a handle in table `handle`."""
+    return hashlib.sha256(value.encode()).digest()
+
+
+# -- answers ------------------------------------------------------------------------------------------
+
+
+async def known_customer(reading: Reading, name: str | None) -> Mapping[str, Any]:
+    """Return the row of a customer. Raises: CustomerUnknown."""
+    row = await reading.first("customer", name)
+    if row is None:
+        raise errors.CustomerUnknown(customer=name)
+    return row
+
+
+async def customer(reading: Reading, asked: AskCustomer) -> CustomerAnswer:
+    """Answer one person and her matters. Raises: CustomerUnknown."""
+    name = asked.customer
+    if asked.handle is not None:
+        digest = handle_sha256(asked.handle.value)
+        held = await reading.first("customer_of_handle", asked.handle.kind, digest)
+        name = None if held is None else held["customer"]
+    known = read(await known_customer(reading, name))
+    view = CustomerView(
+        id=str(name),
+        provisional=known.provisional,
+        name=known.name,
+        salutation=known.salutation,
+        language=known.language,
+        handles=list(known.handles),
+        orders=list(known.orders.values())[-reading.rows_max :],
+    )
+    return CustomerAnswer(
+        position=await reading.position(),
+        customer=view,
+        conversations=await reading.lines(ConversationLine, "conversations_of_customer", name),
+    )

@@ -1,0 +1,58 @@
+"""Table `fact`: what was told, corrected and told again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from services.history.tables import conversation
+from services.history.tables.row import ReplacedRow, Words
+from services.history.tables.table import Step, Table, changed
+from shared.conversation import Conversation
+
+
+class FactRow(ReplacedRow, frozen=True, kw_only=True):
+    """`sequence`: of the event that stated it; `repeated`: how often it had to be told again."""
+
+    table = "fact"
+    key = ("tenant", "conversation", "fact_id")
+
+    tenant: str
+    conversation: str
+    fact_id: str
+    sequence: int
+    name: str
+    value: Words
+    origin: str
+    channel: str | None
+    contact_id: str | None
+    told_to: str | None
+    said: datetime
+    corrected: bool
+    repeated: int
+
+
+def rows(step: Step[Conversation]) -> Iterable[FactRow]:
+    """Return the rows of the facts that an event changed."""
+    tenant, name = step.key
+    return [
+        FactRow(
+            tenant=tenant,
+            conversation=name,
+            fact_id=fact.fact_id,
+            sequence=fact.sequence,
+            name=fact.name,
+            value=fact.value,
+            origin=fact.origin,
+            channel=fact.channel,
+            contact_id=fact.contact_id,
+            told_to=fact.told_to,
+            said=fact.said,
+            corrected=fact.corrected,
+            repeated=fact.repeated,
+        )
+        for fact in changed(step.before.matter.facts, step.after.matter.facts)
+    ]
+
+
+TABLE = Table(FactRow, rows, of=conversation.FOLD)

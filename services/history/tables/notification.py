@@ -1,0 +1,108 @@
+"""Table `notification`: who was told of what, and whether somebody has seen it. The row itself is the fold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from msgspec.structs import replace
+
+from services.history.tables.row import Key, ReplacedRow
+from services.history.tables.table import Fold
+from shared import aggregates, events
+from shared.ledger import Recorded
+
+_OUTCOMES = (events.NotificationSent, events.NotificationAcknowledged, events.NotificationEscalated)
+
+
+class NotificationRow(ReplacedRow, frozen=True, kw_only=True):
+    """`state`: `requested`, `sent`, `acknowledged` or `escalated`.
+
+    `settled_by`: the agent who acknowledged, or whom it was escalated to.
+    """
+
+    table = "notification"
+    key = ("tenant", "id")
+
+    tenant: str
+    id: str
+    sequence: int
+    conversation: str | None
+    about: str
+    reason: str
+    recipient: str
+    transport: str
+    state: str
+    requested: datetime
+    escalates: datetime | None
+    settled_by: str | None
+
+
+def key_of(recorded: Recorded, _: Key) -> Key | None:
+    """Return the tenant and the notification that an event is about."""
+    event = recorded.event
+    if isinstance(event, (events.NotificationRequested, *_OUTCOMES)):
+        return event.tenant, event.open.notification_id
+    return None
+
+
+def evolve(known: NotificationRow | None, recorded: Recorded) -> NotificationRow | None:
+    """Return the row after an event; `None` for an outcome of what was never requested."""
+    event = recorded.event
+    if isinstance(event, events.NotificationRequested):
+        return _requested(recorded.sequence, event)
+    return None if known is None else _after(replace(known, sequence=recorded.sequence), event)
+
+
+def _requested(sequence: int, event: events.NotificationRequested) -> NotificationRow:
+    opened = event.open
+    return NotificationRow(
+        tenant=event.tenant,
+        id=opened.notification_id,
+        sequence=sequence,
+        conversation=event.conversation,
+        about=opened.about,
+        reason=opened.reason,
+        recipient=opened.recipient,
+        transport=",".join(opened.transports),
+        state="requested",
+        requested=event.recorded,
+        escalates=opened.escalates,
+        settled_by=None,
+    )
+
+
+def _after(known: NotificationRow, event: events.AnyEvent) -> NotificationRow:
+    """An acknowledgement after an escalation counts; nothing undoes either."""
+    match event:
+        case events.NotificationAcknowledged():
+            return replace(known, state="acknowledged", settled_by=event.open.by)
+        case events.NotificationEscalated() if known.state != "acknowledged":
+            return replace(known, state="escalated", settled_by=event.open.to)
+        case events.NotificationSent() if known.state == "requested":
+            return replace(known, state="sent")
+        case _:
+            return known
+
+
+def write(_: Key, known: NotificationRow | None) -> NotificationRow:
+    """Return the row itself."""
+    assert known is not None, "a state that is empty is never written"
+    return known
+
+
+def read(row: Mapping[str, Any]) -> NotificationRow:
+    """Return the row itself."""
+    return NotificationRow(**dict(row))
+
+
+FOLD: Fold[NotificationRow | None] = Fold(
+    row=NotificationRow,
+    kind=aggregates.NOTIFICATION,
+    key=key_of,
+    empty=None,
+    evolve=evolve,
+    write=write,
+    read=read,
+)

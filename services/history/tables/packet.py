@@ -1,0 +1,61 @@
+"""Table `packet`: where each context packet lies; its bytes stay in the event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from services.history.domain.packets import stored_packet
+from services.history.tables import conversation
+from services.history.tables.row import AddedRow
+from services.history.tables.table import Reading, Step, Table
+from shared import events
+from shared.conversation import Conversation
+from shared.queries import AskContext, ContextAnswer
+
+NOTHING = msgspec.Raw(b"null")
+
+
+class PacketRow(AddedRow, frozen=True, kw_only=True):
+    table = "packet"
+
+    tenant: str
+    packet_id: str
+    conversation: str
+    sha256: str
+
+
+def rows(step: Step[Conversation]) -> Iterable[PacketRow]:
+    """Return the row of a `context.packaged`."""
+    event = step.recorded.event
+    if not isinstance(event, events.ContextPackaged):
+        return ()
+    tenant, name = step.key
+    row = PacketRow(
+        sequence=step.recorded.sequence,
+        tenant=tenant,
+        packet_id=event.open.packet_id,
+        conversation=name,
+        sha256=event.open.sha256,
+    )
+    return (row,)
+
+
+TABLE = Table(PacketRow, rows, of=conversation.FOLD)
+
+
+async def context(reading: Reading, asked: AskContext) -> ContextAnswer:
+    """Answer a packet as the bytes that were stored. Raises: ConversationUnknown."""
+    if asked.conversation is not None:
+        await conversation.known_conversation(reading, asked.conversation)
+        row = await reading.first("packet_of_conversation", asked.conversation)
+    else:
+        row = await reading.first("packet_by_id", asked.packet_id)
+    return ContextAnswer(
+        position=await reading.position(),
+        packet=NOTHING if row is None else stored_packet(row["body"]),
+        packet_id=None if row is None else row["packet_id"],
+        sha256=None if row is None else row["sha256"],
+        sequence=None if row is None else row["sequence"],
+    )

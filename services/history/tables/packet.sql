@@ -1,0 +1,21 @@
+-- name: create_packet
+-- Why: a packet is found by its id or as a conversation's last one; its bytes stay in the event.
+CREATE TABLE packet (
+    sequence bigint PRIMARY KEY,
+    tenant text NOT NULL,
+    packet_id text NOT NULL,
+    conversation text NOT NULL,
+    sha256 text NOT NULL
+);
+CREATE INDEX packet_id ON packet (tenant, packet_id, sequence);
+CREATE INDEX packet_conversation ON packet (tenant, conversation, sequence);
+
+-- name: packet_of_conversation
+-- Why: the last packet of a matter, as the bytes that were stored.
+SELECT p.packet_id, p.sha256, p.sequence, e.body FROM packet p JOIN event e USING (sequence)
+WHERE p.tenant = $1 AND p.conversation = $2 ORDER BY p.sequence DESC LIMIT 1
+
+-- name: packet_by_id
+-- Why: the packet that an offer or an acceptance names, as the bytes that were stored.
+SELECT p.packet_id, p.sha256, p.sequence, e.body FROM packet p JOIN event e USING (sequence)
+WHERE p.tenant = $1 AND p.packet_id = $2 ORDER BY p.sequence DESC LIMIT 1

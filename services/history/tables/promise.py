@@ -1,0 +1,55 @@
+"""Table `promise`: what was promised, and whether it was kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from services.history.tables import conversation
+from services.history.tables.row import ReplacedRow, Words
+from services.history.tables.table import Reading, Step, Table, changed
+from shared.conversation import Conversation
+from shared.queries import AskPromises, PromiseLine, Promises
+
+
+class PromiseRow(ReplacedRow, frozen=True, kw_only=True):
+    """`agent`: who made it; `kept`: when, `None` while it is open."""
+
+    table = "promise"
+    key = ("tenant", "conversation", "promise_id")
+
+    tenant: str
+    conversation: str
+    promise_id: str
+    agent: str
+    text: Words
+    made: datetime
+    due: datetime
+    kept: datetime | None
+
+
+def rows(step: Step[Conversation]) -> Iterable[PromiseRow]:
+    """Return the rows of the promises that an event changed."""
+    tenant, name = step.key
+    return [
+        PromiseRow(
+            tenant=tenant,
+            conversation=name,
+            promise_id=promise.promise_id,
+            agent=promise.by,
+            text=promise.text,
+            made=promise.made,
+            due=promise.due,
+            kept=promise.kept,
+        )
+        for promise in changed(step.before.matter.promises, step.after.matter.promises)
+    ]
+
+
+TABLE = Table(PromiseRow, rows, of=conversation.FOLD)
+
+
+async def promises(reading: Reading, asked: AskPromises) -> Promises:
+    """Answer what was promised, the most urgent first."""
+    lines = await reading.lines(PromiseLine, "promises", asked.agent, asked.status)
+    return Promises(position=await reading.position(), count=len(lines), promises=lines)

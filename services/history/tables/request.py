@@ -1,0 +1,84 @@
+"""Table `request`: what asked for somebody's attention. Notify tells somebody of each but the lost calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from services.history.tables import conversation
+from services.history.tables.row import AddedRow
+from services.history.tables.table import Reading, Step, Table
+from shared import events
+from shared.conversation import Conversation
+from shared.queries import AskOverlooked, Overlooked, OverlookedLine
+
+
+class RequestRow(AddedRow, frozen=True, kw_only=True):
+    """`id`: of the event; `kind`: see `OverlookedLine`; `callback_id`: of the call that is owed, if one is."""
+
+    table = "request"
+
+    tenant: str
+    id: str
+    conversation: str
+    contact_id: str | None
+    kind: str
+    queue: str | None
+    callback_id: str | None
+    asked: datetime
+
+
+def rows(step: Step[Conversation]) -> Iterable[RequestRow]:
+    """Return the row of an event by which something new waits for somebody, or a call was lost."""
+    event = step.recorded.event
+    asked = _asked(event, step.before)
+    if asked is None:
+        return ()
+    kind, queue, contact_id = asked
+    tenant, name = step.key
+    row = RequestRow(
+        sequence=step.recorded.sequence,
+        tenant=tenant,
+        id=event.id,
+        conversation=name,
+        contact_id=contact_id,
+        kind=kind,
+        queue=queue,
+        callback_id=getattr(event.open, "callback_id", None),
+        asked=event.recorded,
+    )
+    return (row,)
+
+
+TABLE = Table(RequestRow, rows, of=conversation.FOLD)
+
+
+def _asked(
+    event: events.AnyEvent, before: Conversation
+) -> tuple[str, str | None, str | None] | None:
+    """Return (kind, queue, contact) of what an event asks for; `None` when it asks for nothing."""
+    match event:
+        case events.ContactQueued(open=queued):
+            known = before.contacts.by_id.get(queued.contact_id)
+            if known is not None and known.queue is not None and known.status == "waiting":
+                return None
+            return "waiting", queued.queue, queued.contact_id
+        case events.TransferExpired() | events.TransferRejected():
+            to, _, queue = (event.open.returned_to or "").partition("-")
+            last = before.contacts.last
+            contact_id = None if last is None else last.contact_id
+            return ("waiting", queue, contact_id) if to == "queue" else None
+        case events.ConversationJoined(open=joined) if joined.to_owner is not None:
+            return "owned", None, joined.contact_id
+        case events.CallbackRequested(open=owed):
+            return "callback", owed.queue, owed.contact_id
+        case events.ContactMissed() | events.ContactAbandoned():
+            return "lost", event.open.queue, event.open.contact_id
+        case _:
+            return None
+
+
+async def overlooked(reading: Reading, _: AskOverlooked) -> Overlooked:
+    """Answer which requests nobody acknowledged, the longest overlooked first."""
+    lines = await reading.lines(OverlookedLine, "overlooked")
+    return Overlooked(position=await reading.position(), count=len(lines), requests=lines)

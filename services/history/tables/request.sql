@@ -1,0 +1,25 @@
+-- name: create_request
+-- Why: what asked for somebody's attention is compared with what was acknowledged.
+CREATE TABLE request (
+    sequence bigint PRIMARY KEY,
+    tenant text NOT NULL,
+    id text NOT NULL,
+    conversation text NOT NULL,
+    contact_id text,
+    kind text NOT NULL,
+    queue text,
+    callback_id text,
+    asked timestamptz NOT NULL
+);
+CREATE INDEX request_id ON request (tenant, id);
+
+-- name: overlooked
+-- Why: requests that no person acknowledged and nobody was told about further, and lost calls that nobody owes a call.
+SELECT r.id, r.sequence, r.conversation, r.contact_id, r.kind, r.queue, r.asked, n.id AS notification_id,
+    coalesce(n.state, 'none') AS state, n.escalates
+FROM request r LEFT JOIN notification n ON n.tenant = r.tenant AND n.about = r.id AND n.reason = 'new_request'
+WHERE r.tenant = $1 AND (
+    (r.kind <> 'lost' AND coalesce(n.state, 'none') NOT IN ('acknowledged', 'escalated'))
+    OR (r.kind = 'lost' AND NOT EXISTS (SELECT FROM callback b
+        WHERE b.tenant = r.tenant AND b.conversation = r.conversation AND b.callback_id = r.callback_id)))
+ORDER BY r.sequence LIMIT $2

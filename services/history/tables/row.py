@@ -1,0 +1,59 @@
+"""What a row is: a struct whose fields are the columns of its table, by name and in order. Pure."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, get_args, get_type_hints
+
+import msgspec
+
+Key = tuple[str, str]
+"""(tenant, id)"""
+
+Words = Annotated[str, "words"]
+"""What people said or wrote: a digest holds its SHA-256, never the words."""
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One row. `table`: where it stands; `key`: the columns of the primary key, in order."""
+
+    table: ClassVar[str]
+    key: ClassVar[tuple[str, ...]]
+
+
+class AddedRow(Row, frozen=True, kw_only=True):
+    """A row that is written once, when its event comes. `sequence`: the event's."""
+
+    key = ("sequence",)
+
+    sequence: int
+
+
+class ReplacedRow(Row, frozen=True, kw_only=True):
+    """A row that is written again as a whole whenever an event changes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. `kind`: what it holds, `str`, `int`, `bool`, `bytes` or `datetime`; `words`: see `Words`."""
+
+    name: str
+    kind: type
+    nullable: bool
+    words: bool
+
+
+@functools.cache
+def columns(row: type[Row]) -> tuple[Column, ...]:
+    """Return the columns of a table, as its row struct says."""
+    hints = get_type_hints(row, include_extras=True)
+    return tuple(_column(name, hints[name]) for name in row.__struct_fields__)
+
+
+def _column(name: str, hint: Any) -> Column:
+    """Return a column for a type like `int`, `Words` or `str | None`."""
+    given = {hint} if hint is Words else set(get_args(hint)) or {hint}
+    (held,) = given - {type(None)}
+    kind = str if held is Words else held
+    return Column(name, kind, nullable=type(None) in given, words=held is Words)

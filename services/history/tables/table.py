@@ -1,0 +1,110 @@
+"""What a table is: a row, and how an event changes rows or a fold is kept in them; what an answer reads. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from services.history.tables.row import AddedRow, Key, ReplacedRow
+from shared.aggregates import Kind
+from shared.ledger import Recorded
+from shared.policy import Policy
+from shared.queries import Answer, AskPosition
+
+K = TypeVar("K")
+V = TypeVar("V")
+State = TypeVar("State")
+Line = TypeVar("Line", bound=msgspec.Struct)
+
+
+class Step(msgspec.Struct, Generic[State], frozen=True, gc=False):
+    """One event, and the row of the fold that it belongs to, before and after it.
+
+    `settled`: the latest store time of all events up to this one.
+    """
+
+    recorded: Recorded
+    settled: datetime
+    key: Key
+    before: State
+    after: State
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fold(Generic[State]):
+    """A table that keeps a fold per row: read before a batch, gone on with, and written as the batch leaves it.
+
+    Attributes:
+        kind: of the aggregates whose events are folded.
+        key: which row an event belongs to, `None` for none; by default that of its aggregate.
+        empty: the state before the first event; it is never written.
+        evolve: the state after an event.
+        write: the row of a state.
+        read: the state in what the query `<table>_before` returns.
+    """
+
+    row: type[ReplacedRow]
+    kind: Kind
+    empty: State
+    evolve: Callable[[State, Recorded], State]
+    write: Callable[[Key, State], ReplacedRow]
+    read: Callable[[Mapping[str, Any]], State]
+    key: Callable[[Recorded, Key], Key | None] = lambda _, own: own
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table(Generic[State]):
+    """A table with the rows that each event of a fold changes; of every event, where `of` is `None`."""
+
+    row: type[AddedRow | ReplacedRow]
+    rows: Callable[[Step[State]], Iterable[AddedRow | ReplacedRow]]
+    of: Fold[State] | None = None
+
+
+def changed(before: Mapping[K, V], after: Mapping[K, V]) -> list[V]:
+    """Return the values that an event changed; a fold shares the others."""
+    if before is after:
+        return []
+    return [value for key, value in after.items() if before.get(key) is not value]
+
+
+# -- answers ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One tenant's snapshot of the tables, for one answer.
+
+    `fetch`: the rows of a named query with its arguments; `rows_max`: how many an answer may have.
+    """
+
+    fetch: Callable[..., Awaitable[Sequence[Mapping[str, Any]]]]
+    policy: Policy
+    rows_max: int
+
+    async def rows(self, name: str, *arguments: Any) -> Sequence[Mapping[str, Any]]:
+        """Return the rows of a named query about the tenant."""
+        return await self.fetch(name, self.policy.tenant, *arguments)
+
+    async def first(self, name: str, *arguments: Any) -> Mapping[str, Any] | None:
+        """Return the first row of a named query about the tenant; `None` when there is none."""
+        rows = await self.rows(name, *arguments)
+        return rows[0] if rows else None
+
+    async def lines(self, kind: type[Line], name: str, *arguments: Any) -> list[Line]:
+        """Return the rows of a named query about the tenant as lines of an answer; its last argument is the limit."""
+        return [kind(**dict(row)) for row in await self.rows(name, *arguments, self.rows_max)]
+
+    async def position(self) -> int:
+        """Return the ledger position that the snapshot is true for."""
+        (row,) = await self.fetch("position")
+        return int(row["position"])
+
+
+async def position(reading: Reading, _: AskPosition) -> Answer:
+    """Answer how far the tables are."""
+    return Answer(position=await reading.position())

@@ -1,0 +1,153 @@
+"""Table `timeline`: what was said and done, in the words that were used, where and on which contact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from services.history.tables.conversation import known_conversation
+from services.history.tables.customer import known_customer
+from services.history.tables.row import AddedRow, Words
+from services.history.tables.table import Reading, Step, Table
+from shared import aggregates, events
+from shared.queries import AskTimeline, Timeline, TimelineLine
+
+SHOWN_KINDS = frozenset(
+    kind.prefix for kind in (aggregates.CONVERSATION, aggregates.CUSTOMER, aggregates.NOTIFICATION)
+)
+"""Aggregates whose events belong to a person's story; agents' slots and handles' claims do not."""
+ANSWER_MAX_BYTES = 768 * 1024
+"""Pages end here: the bus takes 1 MiB in one message."""
+LINE_OVERHEAD_BYTES = 1_024
+"""What a line takes beside its text and its open part, at most."""
+
+
+class TimelineRow(AddedRow, frozen=True, kw_only=True):
+    """`text`: what was said or written, in full; `open`: the event's open part as it is stored."""
+
+    table = "timeline"
+
+    tenant: str
+    conversation: str | None
+    customer: str | None
+    occurred: datetime
+    recorded: datetime
+    type: str
+    contact_id: str | None
+    channel: str | None
+    actor: str
+    text: Words | None
+    open: str
+
+
+class _OpenPart(msgspec.Struct):
+    open: msgspec.Raw
+
+
+class _Stored(msgspec.Struct):
+    data: _OpenPart
+
+
+_stored = msgspec.json.Decoder(_Stored)
+
+
+def rows(step: Step[Any]) -> Iterable[TimelineRow]:
+    """Return the row of an event; none when it belongs to no person's story."""
+    recorded = step.recorded
+    event = recorded.event
+    if aggregates.split(recorded.aggregate)[0] not in SHOWN_KINDS:
+        return ()
+    if event.conversation is None and event.customer is None:
+        return ()
+    row = TimelineRow(
+        sequence=recorded.sequence,
+        tenant=event.tenant,
+        conversation=event.conversation,
+        customer=event.customer,
+        occurred=event.occurred,
+        recorded=event.recorded,
+        type=event.type,
+        contact_id=getattr(event.open, "contact_id", None),
+        channel=_channel(event),
+        actor=event.actor,
+        text=words(event),
+        open=bytes(_stored.decode(recorded.body).data.open).decode(),
+    )
+    return (row,)
+
+
+TABLE = Table(TimelineRow, rows)
+
+
+def _channel(event: events.AnyEvent) -> str | None:
+    if isinstance(event, events.ChannelSwitched):
+        return event.open.to_channel
+    channel: Any = getattr(event.open, "channel", None)
+    return channel if isinstance(channel, str) else None
+
+
+def words(event: events.AnyEvent) -> str | None:  # noqa: C901  one table of all types that hold words
+    """Return what was said or written, in full; `None` when nothing was, or after erasure."""
+    if isinstance(event, events.CallMenuSelected):
+        return event.open.digits
+    match event:
+        case events.MessageReceived(personal=said) if said is not None:
+            return said.reply_text or said.text
+        case events.FormSubmitted(personal=sent) if sent is not None:
+            return sent.text
+        case events.MessageRequested(personal=wanted) if wanted is not None:
+            return wanted.text
+        case events.FactStated(personal=fact) | events.FactCorrected(personal=fact) if (
+            fact is not None
+        ):
+            return fact.value
+        case events.PromiseMade(personal=promise) if promise is not None:
+            return promise.text
+        case events.TransferRequested(personal=handed) if handed is not None:
+            return handed.brief
+        case events.TransferRejected(personal=refused) if refused is not None:
+            return refused.reason
+        case events.ContactWrappedUp(personal=wrapped) if wrapped is not None:
+            return wrapped.summary
+        case events.CustomerCreated(personal=person) if person is not None:
+            return person.name
+        case events.OrderChanged(personal=order) if order is not None:
+            return order.number
+        case _:
+            return None
+
+
+# -- the answer ---------------------------------------------------------------------------------------
+
+
+async def timeline(reading: Reading, asked: AskTimeline) -> Timeline:
+    """Answer what was said and done, a page at a time. Raises: ConversationUnknown, CustomerUnknown."""
+    limit = min(asked.limit or reading.rows_max, reading.rows_max)
+    if asked.conversation is not None:
+        name, whose, known = "timeline_of_conversation", asked.conversation, known_conversation
+    else:
+        name, whose, known = "timeline_of_customer", str(asked.customer), known_customer
+    found = await reading.rows(name, whose, asked.after, limit + 1)
+    if not found and not asked.after:
+        await known(reading, whose)
+    lines = _page(found[:limit])
+    more = len(lines) < len(found)
+    return Timeline(
+        position=await reading.position(), rows=lines, next=lines[-1].sequence if more else None
+    )
+
+
+def _page(found: Sequence[Mapping[str, Any]]) -> list[TimelineLine]:
+    """Return the first rows that fit into one answer; always at least one of them."""
+    page: list[TimelineLine] = []
+    room = ANSWER_MAX_BYTES
+    for row in found:
+        opened = str(row["open"]).encode()
+        room -= len(opened) + len(msgspec.json.encode(row["text"])) + LINE_OVERHEAD_BYTES
+        if page and room < 0:
+            break
+        page.append(TimelineLine(**{**dict(row), "open": msgspec.Raw(opened)}))
+    return page
