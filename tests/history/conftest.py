@@ -13,9 +13,9 @@ from services.history import generations
 from services.history.positions import Positions
 from services.history.projection import Projection
 from services.history.store import Pool, Session, owner_session
-from tests.history.asking import Asker, answers_over
-from tests.history.book import Book, memory_book
-from tests.history.parcel import Parcel
+from tests.history.caller import Caller, answers_over
+from tests.history.handwritten_ledger import HandwrittenLedger, handwritten_in_memory
+from tests.history.parcel_story import ParcelStory
 
 
 @pytest_asyncio.fixture
@@ -46,28 +46,28 @@ async def pool(dsn: str, session: Session) -> AsyncIterator[Pool]:
 
 
 @pytest.fixture
-def book() -> Book:
+def handwritten() -> HandwrittenLedger:
     """A ledger in memory."""
-    return memory_book()
+    return handwritten_in_memory()
 
 
 @pytest_asyncio.fixture
-async def parcel(book: Book) -> Parcel:
+async def parcel(handwritten: HandwrittenLedger) -> ParcelStory:
     """The whole story, written."""
-    parcel = Parcel(book)
+    parcel = ParcelStory(handwritten)
     await parcel.play()
     return parcel
 
 
 @pytest_asyncio.fixture
-async def projection(session: Session, parcel: Parcel) -> Projection:
+async def projection(session: Session, parcel: ParcelStory) -> Projection:
     """The story, projected."""
     projection = await Projection.take_over(session)
-    await projection.apply(await parcel.book.all())
+    await projection.apply(await parcel.handwritten.all())
     return projection
 
 
 @pytest_asyncio.fixture
-async def ask(pool: Pool, parcel: Parcel, projection: Projection) -> AsyncIterator[Asker]:
+async def ask(pool: Pool, parcel: ParcelStory, projection: Projection) -> AsyncIterator[Caller]:
     """Asks about the story."""
-    yield Asker(answers_over(pool, parcel.book, Positions()))
+    yield Caller(answers_over(pool, parcel.handwritten, Positions()))

@@ -10,21 +10,21 @@ import pytest_asyncio
 from services.history.positions import Positions
 from services.history.projection import Projection
 from services.history.store import Pool, Session
-from tests.history.asking import Asker, answers_over
-from tests.history.book import BEGIN, Book
-from tests.history.parcel import CONVERSATION, MISSED, Parcel
+from tests.history.caller import Caller, answers_over
+from tests.history.handwritten_ledger import BEGIN, HandwrittenLedger
+from tests.history.parcel_story import CONVERSATION, MISSED, ParcelStory
 
 POLICY = {"rule": "entry.account", "policy_version": "policy-1"}
 
 
 async def test_a_request_is_overlooked_until_somebody_acknowledges(
-    pool: Pool, session: Session, parcel: Parcel
+    pool: Pool, session: Session, parcel: ParcelStory
 ) -> None:
     """A waiting contact counts from its queueing to the acknowledgement, whatever its notification's state."""
-    every = await parcel.book.all()
+    every = await parcel.handwritten.all()
     types = [each.event.type for each in every]
     projection = await Projection.take_over(session)
-    ask = Asker(answers_over(pool, parcel.book, Positions()))
+    ask = Caller(answers_over(pool, parcel.handwritten, Positions()))
     states = {
         "contact.queued": "none",
         "notification.requested": "requested",
@@ -42,26 +42,28 @@ async def test_a_request_is_overlooked_until_somebody_acknowledges(
     assert (await ask("overlooked"))["requests"] == []
 
 
-async def test_an_escalation_is_not_overlooked(pool: Pool, session: Session, book: Book) -> None:
+async def test_an_escalation_is_not_overlooked(
+    pool: Pool, session: Session, handwritten: HandwrittenLedger
+) -> None:
     """Somebody else was told: the request is on a desk."""
-    parcel = Parcel(book)
+    parcel = ParcelStory(handwritten)
     await parcel.register()
     await parcel.call()
     await parcel.note("notification.escalated", {"notification_id": "n1", "to": "agent-piotr"})
-    await (await Projection.take_over(session)).apply(await book.all())
-    ask = Asker(answers_over(pool, book, Positions()))
+    await (await Projection.take_over(session)).apply(await handwritten.all())
+    ask = Caller(answers_over(pool, handwritten, Positions()))
     assert (await ask("overlooked"))["count"] == 0
 
 
 async def test_a_lost_call_without_a_callback_is_overlooked(
-    pool: Pool, session: Session, parcel: Parcel
+    pool: Pool, session: Session, parcel: ParcelStory
 ) -> None:
     """A missed contact without an obligation shows until there is one; then that is what somebody must see."""
-    every = await parcel.book.all()
+    every = await parcel.handwritten.all()
     types = [each.event.type for each in every]
     projection = await Projection.take_over(session)
     await projection.apply(every[: types.index("contact.missed") + 1])
-    ask = Asker(answers_over(pool, parcel.book, Positions()))
+    ask = Caller(answers_over(pool, parcel.handwritten, Positions()))
     [request] = (await ask("overlooked"))["requests"]
     assert (request["kind"], request["conversation"]) == ("lost", MISSED)
     await projection.apply(every[projection.position :])
@@ -72,7 +74,7 @@ async def test_a_lost_call_without_a_callback_is_overlooked(
 class Owned:
     """Piotr owns the matter and has seen all of it; then something happens."""
 
-    def __init__(self, parcel: Parcel, session: Session, ask: Asker) -> None:
+    def __init__(self, parcel: ParcelStory, session: Session, ask: Caller) -> None:
         self._parcel = parcel
         self._session = session
         self._ask = ask
@@ -82,7 +84,7 @@ class Owned:
 
     async def told(self, about: int, recipient: str) -> None:
         """Notify has told somebody of the event at this position."""
-        event = (await self._parcel.book.all())[about - 1].event
+        event = (await self._parcel.handwritten.all())[about - 1].event
         await self._parcel.notify(f"n{about}", "new_request", recipient, event.id)
 
     async def acknowledged(self, about: int) -> None:
@@ -91,18 +93,18 @@ class Owned:
 
     async def overlooked(self) -> list[tuple[str, str | None, str | None, str]]:
         projection = await Projection.take_over(self._session)
-        await projection.apply((await self._parcel.book.all())[projection.position :])
+        await projection.apply((await self._parcel.handwritten.all())[projection.position :])
         found = (await self._ask("overlooked"))["requests"]
         return [(each["kind"], each["queue"], each["contact_id"], each["state"]) for each in found]
 
 
 @pytest_asyncio.fixture
-async def owned(pool: Pool, session: Session, book: Book) -> Owned:
-    parcel = Parcel(book)
+async def owned(pool: Pool, session: Session, handwritten: HandwrittenLedger) -> Owned:
+    parcel = ParcelStory(handwritten)
     await parcel.register()
     await parcel.call()
     await parcel.offer_and_accept()
-    owned = Owned(parcel, session, Asker(answers_over(pool, book, Positions())))
+    owned = Owned(parcel, session, Caller(answers_over(pool, handwritten, Positions())))
     assert await owned.overlooked() == []
     return owned
 

@@ -24,8 +24,13 @@ from shared import conversation as conversations
 from shared.errors import StreamDrift
 from shared.ledger import Recorded, Write
 from shared.ledger.twin import MemoryLedger
-from tests.history.book import BEGIN, Book, TickingClock, memory_book
-from tests.history.parcel import CONV, CONVERSATION, NUL_TEXT, Parcel
+from tests.history.handwritten_ledger import (
+    BEGIN,
+    HandwrittenLedger,
+    TickingClock,
+    handwritten_in_memory,
+)
+from tests.history.parcel_story import CONV, CONVERSATION, NUL_TEXT, ParcelStory
 
 EVERY_TABLE = ("checkpoint", *(each.row.table for each in TABLES))
 
@@ -42,9 +47,11 @@ async def applied(dsn: str, batches: list[list[Recorded]]) -> Digest:
     return digest
 
 
-async def test_one_by_one_equals_all_at_once(dsn: str, session: Session, parcel: Parcel) -> None:
+async def test_one_by_one_equals_all_at_once(
+    dsn: str, session: Session, parcel: ParcelStory
+) -> None:
     """However the ledger is cut into batches, the rows are the same."""
-    every = await parcel.book.all()
+    every = await parcel.handwritten.all()
     at_once = await applied(dsn, [every])
     one_by_one = await applied(dsn, [[each] for each in every])
     assert one_by_one.differing(at_once) == []
@@ -55,27 +62,31 @@ async def test_one_by_one_equals_all_at_once(dsn: str, session: Session, parcel:
         assert await applied(dsn, pieces) == at_once, f"seed {seed}"
 
 
-async def test_the_digest_depends_on_the_events(dsn: str, session: Session, parcel: Parcel) -> None:
+async def test_the_digest_depends_on_the_events(
+    dsn: str, session: Session, parcel: ParcelStory
+) -> None:
     """One event less is another digest, in every table that the event touches."""
-    every = await parcel.book.all()
+    every = await parcel.handwritten.all()
     fewer, more = await applied(dsn, [every[:-1]]), await applied(dsn, [every])
     assert {"checkpoint", "event", "timeline", "conversation", "callback"} == set(
         fewer.differing(more)
     )
 
 
-async def test_the_story_fills_every_table(session: Session, parcel: Parcel, dsn: str) -> None:
+async def test_the_story_fills_every_table(session: Session, parcel: ParcelStory, dsn: str) -> None:
     """The other tests prove something about each table only if the story writes to it."""
-    await (await Projection.take_over(session)).apply(await parcel.book.all())
+    await (await Projection.take_over(session)).apply(await parcel.handwritten.all())
     server = await asyncpg.connect(dsn)
     for table in EVERY_TABLE:
         assert await server.fetchval(f"SELECT count(*) FROM history_g1.{table}") > 0, table
     await server.close()
 
 
-async def test_a_row_changed_by_hand_is_noticed(dsn: str, session: Session, parcel: Parcel) -> None:
+async def test_a_row_changed_by_hand_is_noticed(
+    dsn: str, session: Session, parcel: ParcelStory
+) -> None:
     """Every column of every table but the fence is in the digest: one changed value changes it."""
-    await (await Projection.take_over(session)).apply(await parcel.book.all())
+    await (await Projection.take_over(session)).apply(await parcel.handwritten.all())
     before = await digest_of(session)
     server = await asyncpg.connect(dsn)
     await server.execute("SET search_path TO history_g1")
@@ -114,9 +125,11 @@ def _changed(column: Any) -> str:
     )
 
 
-async def test_a_row_removed_by_hand_is_noticed(dsn: str, session: Session, parcel: Parcel) -> None:
+async def test_a_row_removed_by_hand_is_noticed(
+    dsn: str, session: Session, parcel: ParcelStory
+) -> None:
     """A missing row changes the digest of its table, in each table."""
-    await (await Projection.take_over(session)).apply(await parcel.book.all())
+    await (await Projection.take_over(session)).apply(await parcel.handwritten.all())
     before = await digest_of(session)
     server = await asyncpg.connect(dsn)
     await server.execute("SET search_path TO history_g1")
@@ -131,10 +144,10 @@ async def test_a_row_removed_by_hand_is_noticed(dsn: str, session: Session, parc
 
 @pytest.mark.parametrize("fails_at", ["conversation", "move_checkpoint"])
 async def test_rows_and_checkpoint_move_together(
-    dsn: str, session: Session, parcel: Parcel, fails_at: str
+    dsn: str, session: Session, parcel: ParcelStory, fails_at: str
 ) -> None:
     """A failure inside the transaction leaves no row and no checkpoint of the batch."""
-    every = await parcel.book.all()
+    every = await parcel.handwritten.all()
     await (await Projection.take_over(session)).apply(every[:4])
     before = await digest_of(session)
 
@@ -166,9 +179,11 @@ async def test_rows_and_checkpoint_move_together(
     assert (await digest_of(session)).position == len(every)
 
 
-async def test_an_older_projector_is_refused(dsn: str, session: Session, parcel: Parcel) -> None:
+async def test_an_older_projector_is_refused(
+    dsn: str, session: Session, parcel: ParcelStory
+) -> None:
     """One that was frozen until it was replaced writes nothing when it thaws."""
-    every = await parcel.book.all()
+    every = await parcel.handwritten.all()
     old = await Projection.take_over(session)
     await old.apply(every[:3])
     async with owner_session(dsn, watched=False) as other:
@@ -185,10 +200,10 @@ async def test_an_older_projector_is_refused(dsn: str, session: Session, parcel:
 
 
 async def test_a_replaced_projector_is_refused_even_before_the_new_one_wrote(
-    dsn: str, session: Session, parcel: Parcel
+    dsn: str, session: Session, parcel: ParcelStory
 ) -> None:
     """The fence alone refuses: no position needs to have moved."""
-    every = await parcel.book.all()
+    every = await parcel.handwritten.all()
     old = await Projection.take_over(session)
     async with owner_session(dsn, watched=False) as other:
         await generations.migrate(other)
@@ -198,9 +213,9 @@ async def test_a_replaced_projector_is_refused_even_before_the_new_one_wrote(
         assert (await digest_of(other)).position == 0
 
 
-async def test_a_gap_stops_it(session: Session, parcel: Parcel) -> None:
+async def test_a_gap_stops_it(session: Session, parcel: ParcelStory) -> None:
     """A missing sequence is never skipped: nothing of such a batch is written."""
-    every = await parcel.book.all()
+    every = await parcel.handwritten.all()
     projection = await Projection.take_over(session)
     await projection.apply(every[:2])
     before = await digest_of(session)
@@ -211,30 +226,30 @@ async def test_a_gap_stops_it(session: Session, parcel: Parcel) -> None:
 
 
 async def test_an_id_that_the_ledger_holds_twice_counts_once(
-    session: Session, parcel: Parcel
+    session: Session, parcel: ParcelStory
 ) -> None:
     """One timeline row and one effect per event id; the position moves on all the same."""
     projection = await Projection.take_over(session)
-    ledger = parcel.book.ledger
+    ledger = parcel.handwritten.ledger
     assert isinstance(ledger, MemoryLedger)
-    first = (await ledger.read(parcel.book.tenant, CONV))[0]
-    last = max(each.sequence for each in await ledger.read(parcel.book.tenant, CONV))
-    await projection.apply(await parcel.book.all())
+    first = (await ledger.read(parcel.handwritten.tenant, CONV))[0]
+    last = max(each.sequence for each in await ledger.read(parcel.handwritten.tenant, CONV))
+    await projection.apply(await parcel.handwritten.all())
     before = await digest_of(session)
     ledger.forget_ids()
-    await ledger.append(parcel.book.tenant, [Write(CONV, last, [first.event])])
-    await projection.apply((await parcel.book.all())[projection.position :])
+    await ledger.append(parcel.handwritten.tenant, [Write(CONV, last, [first.event])])
+    await projection.apply((await parcel.handwritten.all())[projection.position :])
     after = await digest_of(session)
     assert after.position == before.position + 1
     assert after.differing(before) == ["checkpoint"]
 
 
-async def test_the_rows_are_the_fold(session: Session, parcel: Parcel) -> None:
+async def test_the_rows_are_the_fold(session: Session, parcel: ParcelStory) -> None:
     """The conversation's row says what the router's own fold says."""
-    await (await Projection.take_over(session)).apply(await parcel.book.all())
-    events = await parcel.book.ledger.read(parcel.book.tenant, CONV)
+    await (await Projection.take_over(session)).apply(await parcel.handwritten.all())
+    events = await parcel.handwritten.ledger.read(parcel.handwritten.tenant, CONV)
     folded = conversations.fold((each.sequence, each.event) for each in events)
-    row = await session.fetch_one("conversation", parcel.book.tenant, CONVERSATION)
+    row = await session.fetch_one("conversation", parcel.handwritten.tenant, CONVERSATION)
     assert row is not None
     kept = conversation.read(row)
     talk = replace(folded.talk, said=(), said_before=0)
@@ -242,9 +257,9 @@ async def test_the_rows_are_the_fold(session: Session, parcel: Parcel) -> None:
     assert kept == replace(folded, seen={}, talk=talk, matter=matter)
 
 
-async def test_nul_bytes_survive(session: Session, parcel: Parcel, dsn: str) -> None:
+async def test_nul_bytes_survive(session: Session, parcel: ParcelStory, dsn: str) -> None:
     """Postgres text holds a visible sign for a NUL byte; the stored message holds the byte itself."""
-    await (await Projection.take_over(session)).apply(await parcel.book.all())
+    await (await Projection.take_over(session)).apply(await parcel.handwritten.all())
     server = await asyncpg.connect(dsn)
     shown = await server.fetchval(
         "SELECT text FROM history_g1.timeline WHERE type = 'fact.stated' ORDER BY sequence LIMIT 1"
@@ -260,11 +275,11 @@ async def test_nul_bytes_survive(session: Session, parcel: Parcel, dsn: str) -> 
 async def test_store_times_that_go_back_do_not_order(session: Session) -> None:
     """`settled` is the running maximum of store times, also across batches."""
     clock = TickingClock()
-    book = memory_book(clock)
+    handwritten = handwritten_in_memory(clock)
     for seconds in (0, 10, 5, 7, 20):
         clock.set(BEGIN + timedelta(seconds=seconds))
-        await book.write(*_status(book))
-    every = await book.all()
+        await handwritten.write(*_status(handwritten))
+    every = await handwritten.all()
     projection = await Projection.take_over(session)
     await projection.apply(every[:3])
     await projection.apply(every[3:])
@@ -274,14 +289,14 @@ async def test_store_times_that_go_back_do_not_order(session: Session) -> None:
         assert row["sequence"] == sequence, seconds
 
 
-def _status(book: Book) -> tuple[str, Any]:
+def _status(handwritten: HandwrittenLedger) -> tuple[str, Any]:
     opened = {"agent": "ewa", "status": "away"}
-    return "agent-ewa", book.event("agent-ewa", "agent.status_set", opened)
+    return "agent-ewa", handwritten.event("agent-ewa", "agent.status_set", opened)
 
 
-async def test_projecting_is_pure(parcel: Parcel) -> None:
+async def test_projecting_is_pure(parcel: ParcelStory) -> None:
     """The same events and the same views before give the same rows."""
-    every = await parcel.book.all()
+    every = await parcel.handwritten.all()
 
     def rows() -> Changes:
         return project(every, wanted(every), BEGIN)

@@ -25,8 +25,8 @@ from services.history.tables import VERSION
 from shared.errors import EventTypeUnknown, ViewUnavailable
 from shared.ledger import Recorded
 from shared.ledger.twin import MemoryLedger
-from tests.history.book import Book, Future, memory_book
-from tests.history.parcel import Parcel
+from tests.history.handwritten_ledger import Future, HandwrittenLedger, handwritten_in_memory
+from tests.history.parcel_story import ParcelStory
 from tests.support.waiting import eventually
 
 WITHIN_SECONDS = 15.0
@@ -91,41 +91,41 @@ async def live_digest(dsn: str) -> Digest:
     return digest
 
 
-async def digests_agree(dsn: str, book: Book) -> None:
+async def digests_agree(dsn: str, handwritten: HandwrittenLedger) -> None:
     """The live rows are those that a rebuild from the ledger makes."""
     pool = await Pool.open(dsn)
-    outcome = await rebuild(dsn, pool, book.ledger, batch_max=1_000)
+    outcome = await rebuild(dsn, pool, handwritten.ledger, batch_max=1_000)
     await pool.close()
     assert outcome.differing == []
     assert outcome.live == outcome.rebuilt
-    assert outcome.position == await book.ledger.position()
+    assert outcome.position == await handwritten.ledger.position()
 
 
-async def test_it_follows_the_ledger(dsn: str, parcel: Parcel) -> None:
+async def test_it_follows_the_ledger(dsn: str, parcel: ParcelStory) -> None:
     """What is there and what comes later is projected, and the service is ready."""
-    async with projecting(dsn, parcel.book.ledger) as running:
+    async with projecting(dsn, parcel.handwritten.ledger) as running:
         await running.until(parcel.at["missed"])
         await parcel.go_on()
-        await running.until(await parcel.book.ledger.position())
+        await running.until(await parcel.handwritten.ledger.position())
         assert running.sign.said == [True]
-    await digests_agree(dsn, parcel.book)
+    await digests_agree(dsn, parcel.handwritten)
 
 
-async def test_one_goes_on_where_another_was_stopped(dsn: str, parcel: Parcel) -> None:
+async def test_one_goes_on_where_another_was_stopped(dsn: str, parcel: ParcelStory) -> None:
     """The checkpoint is in Postgres: a new process needs nothing else."""
-    async with projecting(dsn, parcel.book.ledger) as first:
+    async with projecting(dsn, parcel.handwritten.ledger) as first:
         await first.until(parcel.at["missed"])
     await parcel.go_on()
-    async with projecting(dsn, parcel.book.ledger) as second:
-        await second.until(await parcel.book.ledger.position())
-    await digests_agree(dsn, parcel.book)
+    async with projecting(dsn, parcel.handwritten.ledger) as second:
+        await second.until(await parcel.handwritten.ledger.position())
+    await digests_agree(dsn, parcel.handwritten)
 
 
-async def test_a_standby_takes_over(dsn: str, parcel: Parcel) -> None:
+async def test_a_standby_takes_over(dsn: str, parcel: ParcelStory) -> None:
     """Two run, one writes; when it goes, the other goes on. Both are ready: both answer."""
     async with (
-        projecting(dsn, parcel.book.ledger) as first,
-        projecting(dsn, parcel.book.ledger) as second,
+        projecting(dsn, parcel.handwritten.ledger) as first,
+        projecting(dsn, parcel.handwritten.ledger) as second,
     ):
         both = [first, second]
 
@@ -142,15 +142,15 @@ async def test_a_standby_takes_over(dsn: str, parcel: Parcel) -> None:
         standby = next(each for each in both if each is not active)
         await active.stop()
         await parcel.go_on()
-        await standby.until(await parcel.book.ledger.position())
-    await digests_agree(dsn, parcel.book)
+        await standby.until(await parcel.handwritten.ledger.position())
+    await digests_agree(dsn, parcel.handwritten)
 
 
 async def test_an_unknown_type_stops_it_until_a_version_knows_it(dsn: str) -> None:
     """Everything before the unknown event is projected, nothing after; readiness is off until it goes on."""
     codec = Future("fact.corrected")
-    book = Book(MemoryLedger(codec))
-    parcel = Parcel(book)
+    handwritten = HandwrittenLedger(MemoryLedger(codec))
+    parcel = ParcelStory(handwritten)
     await parcel.register()
     await parcel.call()
     codec.unknown.clear()
@@ -159,7 +159,7 @@ async def test_an_unknown_type_stops_it_until_a_version_knows_it(dsn: str) -> No
     unknown = parcel.at["told"]
     await parcel.go_on()
     codec.unknown.add("fact.corrected")
-    async with projecting(dsn, book.ledger) as running:
+    async with projecting(dsn, handwritten.ledger) as running:
         await running.until(unknown - 1)
 
         async def said(*wanted: bool) -> bool:
@@ -174,19 +174,19 @@ async def test_an_unknown_type_stops_it_until_a_version_knows_it(dsn: str) -> No
         await eventually(partial(said, False, True, False))
         codec.unknown.clear()
         await eventually(partial(said, False, True, False, True))
-        await running.until(await book.ledger.position())
-    await digests_agree(dsn, book)
+        await running.until(await handwritten.ledger.position())
+    await digests_agree(dsn, handwritten)
 
 
 async def test_a_halted_one_stays_halted_after_a_restart(dsn: str) -> None:
     """A new process of the same version stops at the same event; it never says that it is ready."""
     codec = Future()
-    book = Book(MemoryLedger(codec))
-    parcel = Parcel(book)
+    handwritten = HandwrittenLedger(MemoryLedger(codec))
+    parcel = ParcelStory(handwritten)
     await parcel.register()
     codec.unknown.add("order.changed")
     for _ in range(2):
-        async with projecting(dsn, book.ledger) as running:
+        async with projecting(dsn, handwritten.ledger) as running:
             await running.until(1)
 
             async def halted(sign: Sign = running.sign) -> bool:
@@ -210,7 +210,7 @@ class Holed(MemoryLedger):
 async def test_a_gap_stops_it(dsn: str) -> None:
     """Nothing after a missing event is written; readiness is off."""
     ledger = Holed()
-    parcel = Parcel(Book(ledger))
+    parcel = ParcelStory(HandwrittenLedger(ledger))
     await parcel.play()
     ledger.hole = 7
     async with projecting(dsn, ledger, batch_max=3) as running:
@@ -223,16 +223,16 @@ async def test_a_gap_stops_it(dsn: str) -> None:
         assert (await live_digest(dsn)).position == 6
         ledger.hole = 0
         await running.until(parcel.at["missed"])
-    await digests_agree(dsn, parcel.book)
+    await digests_agree(dsn, parcel.handwritten)
 
 
-async def test_another_ledger_under_the_same_rows_stops_it(dsn: str, parcel: Parcel) -> None:
+async def test_another_ledger_under_the_same_rows_stops_it(dsn: str, parcel: ParcelStory) -> None:
     """A backup was restored and has grown beyond the checkpoint: its events are not those of the rows."""
-    async with projecting(dsn, parcel.book.ledger) as first:
+    async with projecting(dsn, parcel.handwritten.ledger) as first:
         await first.until(parcel.at["missed"])
     await parcel.go_on()
-    replaced = memory_book()
-    for _ in range(await parcel.book.ledger.position() + 3):
+    replaced = handwritten_in_memory()
+    for _ in range(await parcel.handwritten.ledger.position() + 3):
         await replaced.write(
             "agent-ewa", replaced.event("agent-ewa", "agent.signed_in", {"agent": "ewa"})
         )
@@ -248,14 +248,14 @@ async def test_another_ledger_under_the_same_rows_stops_it(dsn: str, parcel: Par
 async def test_what_is_read_ahead_keeps_its_order_and_its_limit() -> None:
     """Batches are at most as large as asked, without a gap, and the error comes after the last good event."""
     codec = Future()
-    book = Book(MemoryLedger(codec))
-    parcel = Parcel(book)
+    handwritten = HandwrittenLedger(MemoryLedger(codec))
+    parcel = ParcelStory(handwritten)
     await parcel.play()
     seen: list[int] = []
     codec.unknown.add("callback.requested")
 
     async def read() -> None:
-        async with contextlib.aclosing(followed(book.ledger, 0, 5)) as batches:
+        async with contextlib.aclosing(followed(handwritten.ledger, 0, 5)) as batches:
             async for batch in batches:
                 assert 1 <= len(batch) <= 5
                 seen.extend(each.sequence for each in batch)
@@ -265,9 +265,9 @@ async def test_what_is_read_ahead_keeps_its_order_and_its_limit() -> None:
     assert seen == list(range(1, parcel.at["missed"] - 1))
 
 
-async def test_a_lost_session_is_replaced(dsn: str, parcel: Parcel) -> None:
+async def test_a_lost_session_is_replaced(dsn: str, parcel: ParcelStory) -> None:
     """Postgres ends the projector's session, as it does to a frozen one: it comes back and goes on."""
-    async with projecting(dsn, parcel.book.ledger) as running:
+    async with projecting(dsn, parcel.handwritten.ledger) as running:
         await running.until(parcel.at["missed"])
         server = await asyncpg.connect(dsn)
         ended = await server.fetchval(
@@ -277,17 +277,17 @@ async def test_a_lost_session_is_replaced(dsn: str, parcel: Parcel) -> None:
         await server.close()
         assert ended == 1
         await parcel.go_on()
-        await running.until(await parcel.book.ledger.position())
-    await digests_agree(dsn, parcel.book)
+        await running.until(await parcel.handwritten.ledger.position())
+    await digests_agree(dsn, parcel.handwritten)
 
 
 async def test_a_silent_ledger_does_not_cost_the_session(
-    dsn: str, parcel: Parcel, monkeypatch: pytest.MonkeyPatch
+    dsn: str, parcel: ParcelStory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While nothing happens, heartbeats keep the session; without them Postgres would end it."""
     monkeypatch.setattr("services.history.following.HEARTBEAT_SECONDS", 0.1)
     monkeypatch.setattr("services.history.store._WATCHED", {"idle_session_timeout": "500ms"})
-    async with projecting(dsn, parcel.book.ledger) as running:
+    async with projecting(dsn, parcel.handwritten.ledger) as running:
         await running.until(parcel.at["missed"])
         server = await asyncpg.connect(dsn)
         sessions = (
@@ -316,11 +316,11 @@ async def own_postgres(tmp_path: Path, postgres_template: Path) -> AsyncIterator
 async def test_postgres_killed_and_back(own_postgres: EmbeddedPostgres) -> None:
     """Signal 9 to Postgres while batches are written: nothing is lost or doubled; queries fail clearly and recover."""
     dsn = own_postgres.dsn
-    book = memory_book()
-    parcel = Parcel(book)
+    handwritten = handwritten_in_memory()
+    parcel = ParcelStory(handwritten)
     await parcel.play()
     pool = await Pool.open(dsn)
-    async with projecting(dsn, book.ledger, batch_max=1) as running:
+    async with projecting(dsn, handwritten.ledger, batch_max=1) as running:
         await running.until(1)
         for _ in range(3):
             writing = asyncio.create_task(parcel.go_on())
@@ -329,19 +329,19 @@ async def test_postgres_killed_and_back(own_postgres: EmbeddedPostgres) -> None:
                 await pool.read(digest_of)
             await writing
             await own_postgres.start()
-            await running.until(await book.ledger.position())
+            await running.until(await handwritten.ledger.position())
             digest: Digest = await pool.read(digest_of)
-            assert digest.position == await book.ledger.position()
+            assert digest.position == await handwritten.ledger.position()
     await pool.close()
-    await digests_agree(dsn, book)
+    await digests_agree(dsn, handwritten)
 
 
 async def test_stopping_does_not_wait_for_a_dead_postgres(own_postgres: EmbeddedPostgres) -> None:
     """Projector and pool end within their limits when Postgres is gone."""
-    book = memory_book()
-    await Parcel(book).play()
+    handwritten = handwritten_in_memory()
+    await ParcelStory(handwritten).play()
     pool = await Pool.open(own_postgres.dsn)
-    async with projecting(own_postgres.dsn, book.ledger) as running:
+    async with projecting(own_postgres.dsn, handwritten.ledger) as running:
         await running.until(1)
         await pool.read(digest_of)
         await own_postgres.kill()
@@ -350,13 +350,13 @@ async def test_stopping_does_not_wait_for_a_dead_postgres(own_postgres: Embedded
             await pool.close()
 
 
-async def test_a_rebuild_compares_and_leaves_nothing(dsn: str, parcel: Parcel) -> None:
+async def test_a_rebuild_compares_and_leaves_nothing(dsn: str, parcel: ParcelStory) -> None:
     """Equal: the rebuilt generation is dropped and the live one still answers."""
-    async with projecting(dsn, parcel.book.ledger) as running:
+    async with projecting(dsn, parcel.handwritten.ledger) as running:
         await running.until(parcel.at["missed"])
         pool = await Pool.open(dsn)
         for _ in range(2):
-            outcome = await rebuild(dsn, pool, parcel.book.ledger, batch_max=7)
+            outcome = await rebuild(dsn, pool, parcel.handwritten.ledger, batch_max=7)
             assert (outcome.live, outcome.differing) == (outcome.rebuilt, [])
             assert (outcome.kept, outcome.switched, outcome.generation) == (False, False, 2)
         await pool.close()
@@ -367,15 +367,15 @@ async def test_a_rebuild_compares_and_leaves_nothing(dsn: str, parcel: Parcel) -
     await server.close()
 
 
-async def test_a_rebuild_finds_what_was_changed_by_hand(dsn: str, parcel: Parcel) -> None:
+async def test_a_rebuild_finds_what_was_changed_by_hand(dsn: str, parcel: ParcelStory) -> None:
     """The digests differ, the table is named, and the live generation is neither healed nor switched."""
-    async with projecting(dsn, parcel.book.ledger) as running:
+    async with projecting(dsn, parcel.handwritten.ledger) as running:
         await running.until(parcel.at["missed"])
     server = await asyncpg.connect(dsn)
     await server.execute("UPDATE history_g1.fact SET value = 'KRA02M' WHERE name = 'locker'")
     pool = await Pool.open(dsn)
     for switch in (False, True):
-        outcome = await rebuild(dsn, pool, parcel.book.ledger, batch_max=100, switch=switch)
+        outcome = await rebuild(dsn, pool, parcel.handwritten.ledger, batch_max=100, switch=switch)
         assert outcome.live != outcome.rebuilt
         assert (outcome.differing, outcome.kept, outcome.switched) == (["fact"], True, False)
     assert await server.fetchval("SELECT schema FROM public.generation WHERE state = 'live'") == (
@@ -385,15 +385,15 @@ async def test_a_rebuild_finds_what_was_changed_by_hand(dsn: str, parcel: Parcel
     await pool.close()
 
 
-async def test_a_rebuild_on_request_takes_over(dsn: str, parcel: Parcel) -> None:
+async def test_a_rebuild_on_request_takes_over(dsn: str, parcel: ParcelStory) -> None:
     """Switched in one transaction while the projector runs: it goes on in the new generation, the old one is kept."""
-    async with projecting(dsn, parcel.book.ledger) as running:
+    async with projecting(dsn, parcel.handwritten.ledger) as running:
         await running.until(parcel.at["missed"])
         pool = await Pool.open(dsn)
-        outcome = await rebuild(dsn, pool, parcel.book.ledger, batch_max=100, switch=True)
+        outcome = await rebuild(dsn, pool, parcel.handwritten.ledger, batch_max=100, switch=True)
         assert (outcome.switched, outcome.generation) == (True, 2)
         await parcel.go_on()
-        end = await parcel.book.ledger.position()
+        end = await parcel.handwritten.ledger.position()
 
         async def new_one_answers() -> bool:
             digest: Digest = await pool.read(digest_of)
@@ -407,23 +407,23 @@ async def test_a_rebuild_on_request_takes_over(dsn: str, parcel: Parcel) -> None
     old = await server.fetchval("SELECT position FROM history_g1.checkpoint")
     await server.close()
     assert old == parcel.at["missed"]
-    await digests_agree(dsn, parcel.book)
+    await digests_agree(dsn, parcel.handwritten)
 
 
-async def test_only_one_rebuild_at_a_time(dsn: str, parcel: Parcel) -> None:
+async def test_only_one_rebuild_at_a_time(dsn: str, parcel: ParcelStory) -> None:
     """The second is refused, or it would drop the first one's tables."""
-    async with projecting(dsn, parcel.book.ledger) as running:
+    async with projecting(dsn, parcel.handwritten.ledger) as running:
         await running.until(parcel.at["missed"])
     pool = await Pool.open(dsn)
     server = await asyncpg.connect(dsn)
     assert await server.fetchval("SELECT pg_try_advisory_lock(1414288453, -1)")
     with pytest.raises(ViewUnavailable, match="another rebuild"):
-        await rebuild(dsn, pool, parcel.book.ledger, batch_max=100)
+        await rebuild(dsn, pool, parcel.handwritten.ledger, batch_max=100)
     await server.close()
 
     async def free_again() -> bool:
         with contextlib.suppress(ViewUnavailable):
-            await rebuild(dsn, pool, parcel.book.ledger, batch_max=100)
+            await rebuild(dsn, pool, parcel.handwritten.ledger, batch_max=100)
             return True
         return False
 
@@ -433,9 +433,12 @@ async def test_only_one_rebuild_at_a_time(dsn: str, parcel: Parcel) -> None:
 
 async def test_many_processes_may_migrate_at_once(dsn: str) -> None:
     """All start on an empty database together; one generation comes out."""
-    books = [memory_book() for _ in range(5)]
+    ledgers = [handwritten_in_memory() for _ in range(5)]
     async with contextlib.AsyncExitStack() as stack:
-        running = [await stack.enter_async_context(projecting(dsn, book.ledger)) for book in books]
+        running = [
+            await stack.enter_async_context(projecting(dsn, handwritten.ledger))
+            for handwritten in ledgers
+        ]
 
         async def all_ready() -> bool:
             return all(each.sign.shown for each in running)
@@ -444,16 +447,16 @@ async def test_many_processes_may_migrate_at_once(dsn: str) -> None:
     assert (await live_digest(dsn)).position == 0
 
 
-async def test_tables_of_an_older_version_are_built_anew(dsn: str, parcel: Parcel) -> None:
+async def test_tables_of_an_older_version_are_built_anew(dsn: str, parcel: ParcelStory) -> None:
     """An upgrade that makes other rows is no difference to explain: the new rows take over, the old ones are kept."""
-    async with projecting(dsn, parcel.book.ledger) as running:
+    async with projecting(dsn, parcel.handwritten.ledger) as running:
         await running.until(parcel.at["missed"])
     server = await asyncpg.connect(dsn)
     await server.execute("UPDATE public.generation SET version = version - 1")
     await server.execute("UPDATE history_g1.conversation SET status = 'open'")
     await parcel.go_on()
-    async with projecting(dsn, parcel.book.ledger) as running:
-        await running.until(await parcel.book.ledger.position())
+    async with projecting(dsn, parcel.handwritten.ledger) as running:
+        await running.until(await parcel.handwritten.ledger.position())
         assert running.sign.said == [True]
     found = await server.fetch("SELECT schema, state, version FROM public.generation ORDER BY 1")
     assert [tuple(row) for row in found] == [
@@ -461,18 +464,18 @@ async def test_tables_of_an_older_version_are_built_anew(dsn: str, parcel: Parce
         ("history_g2", "live", VERSION),
     ]
     await server.close()
-    await digests_agree(dsn, parcel.book)
+    await digests_agree(dsn, parcel.handwritten)
 
 
-async def test_tables_of_a_newer_version_are_left_alone(dsn: str, parcel: Parcel) -> None:
+async def test_tables_of_a_newer_version_are_left_alone(dsn: str, parcel: ParcelStory) -> None:
     """After a roll-back of the code the older one writes nothing and is not ready."""
-    async with projecting(dsn, parcel.book.ledger) as running:
+    async with projecting(dsn, parcel.handwritten.ledger) as running:
         await running.until(parcel.at["missed"])
     server = await asyncpg.connect(dsn)
     await server.execute("UPDATE public.generation SET version = version + 1")
     before = await live_digest(dsn)
     await parcel.go_on()
-    async with projecting(dsn, parcel.book.ledger) as running:
+    async with projecting(dsn, parcel.handwritten.ledger) as running:
 
         async def halted() -> bool:
             return running.sign.said == [False]
@@ -480,5 +483,5 @@ async def test_tables_of_a_newer_version_are_left_alone(dsn: str, parcel: Parcel
         await eventually(halted)
         assert await live_digest(dsn) == before
         await server.execute("UPDATE public.generation SET version = version - 1")
-        await running.until(await parcel.book.ledger.position())
+        await running.until(await parcel.handwritten.ledger.position())
     await server.close()

@@ -22,12 +22,22 @@ from shared.errors import (
     TenantUnknown,
 )
 from shared.queries import QUERIES, AskContext, AskTimeline, ContextAnswer
-from tests.history.asking import WAIT_SECONDS, Asker, answers_over
-from tests.history.book import TENANT
-from tests.history.parcel import CONV, CONVERSATION, CUSTOMER, MISSED, NUL_TEXT, PHONE, Parcel
+from tests.history.caller import WAIT_SECONDS, Caller, answers_over
+from tests.history.handwritten_ledger import TENANT
+from tests.history.parcel_story import (
+    CONV,
+    CONVERSATION,
+    CUSTOMER,
+    MISSED,
+    NUL_TEXT,
+    PHONE,
+    ParcelStory,
+)
 
 
-async def test_the_timeline_tells_the_story_in_ledger_order(ask: Asker, parcel: Parcel) -> None:
+async def test_the_timeline_tells_the_story_in_ledger_order(
+    ask: Caller, parcel: ParcelStory
+) -> None:
     """Every event of the matter is one row, with who said what where."""
     answer = await ask("timeline", conversation=CONVERSATION)
     rows = answer["rows"]
@@ -61,7 +71,7 @@ async def test_the_timeline_tells_the_story_in_ledger_order(ask: Asker, parcel: 
     }
 
 
-async def test_the_timeline_of_a_customer_holds_all_her_matters(ask: Asker) -> None:
+async def test_the_timeline_of_a_customer_holds_all_her_matters(ask: Caller) -> None:
     """Her own events, those of each conversation, and who was told about them."""
     rows = (await ask("timeline", customer=CUSTOMER))["rows"]
     assert {row["conversation"] for row in rows} == {CONVERSATION, MISSED, None}
@@ -70,7 +80,7 @@ async def test_the_timeline_of_a_customer_holds_all_her_matters(ask: Asker) -> N
     }
 
 
-async def test_pages_of_a_timeline_join_without_a_gap(ask: Asker) -> None:
+async def test_pages_of_a_timeline_join_without_a_gap(ask: Caller) -> None:
     """Page after page by `next` is the same as all at once."""
     whole = (await ask("timeline", conversation=CONVERSATION))["rows"]
     pages: list[dict[str, Any]] = []
@@ -84,7 +94,7 @@ async def test_pages_of_a_timeline_join_without_a_gap(ask: Asker) -> None:
 
 
 async def test_a_page_ends_before_the_bus_refuses_it(
-    pool: Pool, parcel: Parcel, projection: Projection
+    pool: Pool, parcel: ParcelStory, projection: Projection
 ) -> None:
     """Long mails make a page shorter, never too large for one message."""
     text = "x" * 190_000
@@ -92,8 +102,8 @@ async def test_a_page_ends_before_the_bus_refuses_it(
         message = {"message_id": f"long{number}", "channel": "email", "account": "shop"}
         body = {"to": "anna@example.org", "title": None, "text": text}
         await parcel.conv(("message.requested", {**message, "agent": "ewa"}, body))
-    await projection.apply((await parcel.book.all())[projection.position :])
-    answers = answers_over(pool, parcel.book, Positions())
+    await projection.apply((await parcel.handwritten.all())[projection.position :])
+    answers = answers_over(pool, parcel.handwritten, Positions())
     after: int | None = 0
     found = 0
     while after is not None:
@@ -107,7 +117,7 @@ async def test_a_page_ends_before_the_bus_refuses_it(
     assert found == 8
 
 
-async def test_a_conversation_as_it_stands(ask: Asker, parcel: Parcel) -> None:
+async def test_a_conversation_as_it_stands(ask: Caller, parcel: ParcelStory) -> None:
     """Owner, contacts, facts, promises and hops, with the words as they were said."""
     found = (await ask("conversation", conversation=CONVERSATION))["conversation"]
     assert (found["status"], found["owner"], found["queue"]) == ("owned", "ewa", None)
@@ -126,12 +136,12 @@ async def test_a_conversation_as_it_stands(ask: Asker, parcel: Parcel) -> None:
 
 
 async def test_a_conversation_in_transfer_names_what_is_offered(
-    pool: Pool, session: Session, parcel: Parcel
+    pool: Pool, session: Session, parcel: ParcelStory
 ) -> None:
     """Offer and transfer show with agent, packet and expiry while they are open."""
-    every = await parcel.book.all()
+    every = await parcel.handwritten.all()
     await (await Projection.take_over(session)).apply(every[: parcel.at["transfer_offered"]])
-    ask = Asker(answers_over(pool, parcel.book, Positions()))
+    ask = Caller(answers_over(pool, parcel.handwritten, Positions()))
     found = (await ask("conversation", conversation=CONVERSATION))["conversation"]
     assert (found["owner"], found["offer"]["agent"]) == ("piotr", "ewa")
     assert found["offer"]["transfer_id"] == found["transfer"]["transfer_id"] == "transfer1"
@@ -145,7 +155,7 @@ async def test_a_conversation_in_transfer_names_what_is_offered(
     assert (owned["conversation"], owned["owner"]) == (CONVERSATION, "piotr")
 
 
-async def test_a_customer_is_found_by_id_and_by_handle(ask: Asker) -> None:
+async def test_a_customer_is_found_by_id_and_by_handle(ask: Caller) -> None:
     """The same person, with her orders and her matters."""
     by_id = await ask("customer", customer=CUSTOMER)
     assert by_id == await ask("customer", handle={"kind": "phone", "value": PHONE})
@@ -163,10 +173,10 @@ async def test_a_customer_is_found_by_id_and_by_handle(ask: Asker) -> None:
 
 
 async def test_a_packet_is_answered_as_the_bytes_that_were_stored(
-    ask: Asker, parcel: Parcel
+    ask: Caller, parcel: ParcelStory
 ) -> None:
     """Nothing is decoded and encoded again on the way; the sha256 of the event fits."""
-    every = await parcel.book.ledger.read(TENANT, CONV)
+    every = await parcel.handwritten.ledger.read(TENANT, CONV)
     for packet_id, position in (("packet1", "offered"), ("packet2", "requested")):
         body = next(e.body for e in every if f'"{packet_id}","sha256"'.encode() in e.body)
         asked = msgspec.json.encode({"packet_id": packet_id})
@@ -179,18 +189,18 @@ async def test_a_packet_is_answered_as_the_bytes_that_were_stored(
     assert latest["packet"]["facts"][0]["value"] == "KRA01M"
 
 
-async def test_no_packet_is_null(ask: Asker) -> None:
+async def test_no_packet_is_null(ask: Caller) -> None:
     """A matter that nobody was offered yet has no packet; that is an answer, not an error."""
     for asked in ({"conversation": MISSED}, {"packet_id": "nosuchpacket"}):
         answer = await ask("context", **asked)
         assert (answer["packet"], answer["packet_id"], answer["sequence"]) == (None, None, None)
 
 
-async def test_what_waits_in_a_queue(pool: Pool, session: Session, parcel: Parcel) -> None:
+async def test_what_waits_in_a_queue(pool: Pool, session: Session, parcel: ParcelStory) -> None:
     """Waiting work shows to its queue, to the queue's agents and to nobody else."""
-    every = await parcel.book.all()
+    every = await parcel.handwritten.all()
     await (await Projection.take_over(session)).apply(every[: parcel.at["queued"]])
-    ask = Asker(answers_over(pool, parcel.book, Positions()))
+    ask = Caller(answers_over(pool, parcel.handwritten, Positions()))
     for asked in ({"queue": "hotline"}, {"agent": "piotr"}, {}):
         [line] = (await ask("inbox", **asked))["waiting"]
         assert (line["conversation"], line["queue"], line["owner"]) == (
@@ -202,7 +212,7 @@ async def test_what_waits_in_a_queue(pool: Pool, session: Session, parcel: Parce
     assert (await ask("inbox", queue="warehouse"))["waiting"] == []
 
 
-async def test_callbacks_by_queue_and_status(ask: Asker) -> None:
+async def test_callbacks_by_queue_and_status(ask: Caller) -> None:
     """Who is owed a call, with how often it was tried."""
     answer = await ask("callbacks", status="open", queue="hotline")
     assert answer["count"] == 1
@@ -222,7 +232,7 @@ async def test_callbacks_by_queue_and_status(ask: Asker) -> None:
     assert (await ask("callbacks", queue="warehouse"))["callbacks"] == []
 
 
-async def test_promises_by_agent_and_status(ask: Asker) -> None:
+async def test_promises_by_agent_and_status(ask: Caller) -> None:
     """What was promised by whom, and whether it was kept."""
     [promise] = (await ask("promises", agent="ewa"))["promises"]
     assert (promise["promise_id"], promise["status"]) == ("promise1", "kept")
@@ -231,7 +241,7 @@ async def test_promises_by_agent_and_status(ask: Asker) -> None:
     assert (await ask("promises", agent="marek"))["promises"] == []
 
 
-async def test_known_ids_name_the_first_delivery(ask: Asker) -> None:
+async def test_known_ids_name_the_first_delivery(ask: Caller) -> None:
     """Of the ids asked about, the known ones with sequence and raw; the others are left out."""
     answer = await ask("known", ids=["startedcall1", "nosuchid"])
     assert answer["known"] == {"startedcall1": {"sequence": 3, "raw": "7:" + "a" * 64}}
@@ -239,15 +249,15 @@ async def test_known_ids_name_the_first_delivery(ask: Asker) -> None:
 
 
 async def test_min_seq_waits_until_the_rows_are_there(
-    pool: Pool, session: Session, parcel: Parcel
+    pool: Pool, session: Session, parcel: ParcelStory
 ) -> None:
     """A caller reads her own write: the answer waits for the position, here and on a standby."""
-    every = await parcel.book.all()
+    every = await parcel.handwritten.all()
     projection = await Projection.take_over(session)
     await projection.apply(every[:3])
     for here in (True, False):
         positions = Positions()
-        ask = Asker(answers_over(pool, parcel.book, positions))
+        ask = Caller(answers_over(pool, parcel.handwritten, positions))
         wanted = projection.position + 1
         waiting = asyncio.create_task(ask("position", min_seq=wanted))
         assert (await ask("position"))["position"] == wanted - 1
@@ -258,7 +268,7 @@ async def test_min_seq_waits_until_the_rows_are_there(
         assert (await waiting)["position"] == wanted
 
 
-async def test_min_seq_gives_up_after_its_limit(ask: Asker) -> None:
+async def test_min_seq_gives_up_after_its_limit(ask: Caller) -> None:
     """A position that does not come is an error that says how far it is."""
     began = asyncio.get_running_loop().time()
     with pytest.raises(PositionNotReached) as refused:
@@ -268,7 +278,7 @@ async def test_min_seq_gives_up_after_its_limit(ask: Asker) -> None:
     assert refused.value.retryable
 
 
-async def test_what_does_not_exist_is_said_by_name(ask: Asker) -> None:
+async def test_what_does_not_exist_is_said_by_name(ask: Caller) -> None:
     """Each unknown thing has its own code; another tenant sees nothing."""
     with pytest.raises(ConversationUnknown):
         await ask("conversation", conversation="nosuch")
@@ -310,26 +320,26 @@ async def test_what_does_not_exist_is_said_by_name(ask: Asker) -> None:
         ("position", b" " * 300_000 + b"{}"),
     ],
 )
-async def test_an_unreadable_question_is_refused(ask: Asker, name: str, body: bytes) -> None:
+async def test_an_unreadable_question_is_refused(ask: Caller, name: str, body: bytes) -> None:
     """What does not fit the question's shape is refused before anything is read."""
     with pytest.raises(CommandUnreadable):
         await ask.answers.answer(QUERIES[name], TENANT, body)
 
 
 async def test_rows_of_one_answer_are_limited(
-    pool: Pool, parcel: Parcel, projection: Projection
+    pool: Pool, parcel: ParcelStory, projection: Projection
 ) -> None:
     """No answer has more rows than the setting says, whatever was asked."""
-    ask = Asker(answers_over(pool, parcel.book, Positions(), rows_max=2))
+    ask = Caller(answers_over(pool, parcel.handwritten, Positions(), rows_max=2))
     assert len((await ask("timeline", conversation=CONVERSATION, limit=100))["rows"]) == 2
     assert len((await ask("customer", customer=CUSTOMER))["conversations"]) == 2
     await parcel.go_on()
-    await projection.apply((await parcel.book.all())[projection.position :])
+    await projection.apply((await parcel.handwritten.all())[projection.position :])
     facts = (await ask("conversation", conversation=CONVERSATION))["conversation"]["facts"]
     assert [each["name"] for each in facts] == ["later8", "later9"]
 
 
-async def test_words_are_answered_whole(ask: Asker) -> None:
+async def test_words_are_answered_whole(ask: Caller) -> None:
     """A NUL byte shows as a sign in the timeline; what was said stands whole in the packet."""
     rows = (await ask("timeline", conversation=CONVERSATION))["rows"]
     said = next(row["text"] for row in rows if row["type"] == "fact.stated")

@@ -19,7 +19,7 @@ from services.history.tables import ANSWERED_BY, TABLES
 from services.history.tables.callback import CallbackRow
 from services.history.tables.row import ReplacedRow, Row, columns
 from shared.queries import QUERIES, AskAsOf
-from tests.history.parcel import Parcel
+from tests.history.parcel_story import ParcelStory
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 HOLDS: Mapping[type, set[str]] = {
@@ -119,10 +119,10 @@ async def test_a_row_struct_that_is_not_its_table_is_found(catalogue: Catalogue)
 
 @pytest.mark.parametrize("batch_size", [1, 7, 1_000])
 async def test_what_is_projected_is_what_is_stored(
-    server: asyncpg.Connection, session: Session, parcel: Parcel, batch_size: int
+    server: asyncpg.Connection, session: Session, parcel: ParcelStory, batch_size: int
 ) -> None:
     """Every value stands in the column of its name, whether its row was added, written first or written again."""
-    every = await parcel.book.all()
+    every = await parcel.handwritten.all()
     projection = await Projection.take_over(session)
     for first in range(0, len(every), batch_size):
         await projection.apply(every[first : first + batch_size])

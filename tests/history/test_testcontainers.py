@@ -12,7 +12,7 @@ from services.history.digest import digest_of
 from services.history.projection import Projection
 from services.history.rebuild import rebuild
 from services.history.store import Pool, owner_session
-from tests.history.parcel import Parcel
+from tests.history.parcel_story import ParcelStory
 from tests.support.containers import skip_without_engine
 
 IMAGE = "postgres:18"
@@ -26,9 +26,9 @@ def container_dsn() -> Iterator[str]:
         yield container.get_connection_url()
 
 
-async def projected_and_rebuilt(dsn: str, parcel: Parcel) -> None:
+async def projected_and_rebuilt(dsn: str, parcel: ParcelStory) -> None:
     """Project the story one by one, compare with a rebuild at once."""
-    every = await parcel.book.all()
+    every = await parcel.handwritten.all()
     async with owner_session(dsn, watched=False) as session:
         await generations.migrate(session)
         projection = await Projection.take_over(session)
@@ -37,18 +37,18 @@ async def projected_and_rebuilt(dsn: str, parcel: Parcel) -> None:
         live = await digest_of(session)
     assert live.position == len(every)
     pool = await Pool.open(dsn)
-    outcome = await rebuild(dsn, pool, parcel.book.ledger, batch_max=1_000)
+    outcome = await rebuild(dsn, pool, parcel.handwritten.ledger, batch_max=1_000)
     await pool.close()
     assert outcome.differing == []
     assert outcome.rebuilt == live.whole
 
 
 @pytest.mark.testcontainers
-async def test_the_projection_holds_in_a_container(container_dsn: str, parcel: Parcel) -> None:
+async def test_the_projection_holds_in_a_container(container_dsn: str, parcel: ParcelStory) -> None:
     """One by one equals a rebuild, on the image."""
     await projected_and_rebuilt(container_dsn, parcel)
 
 
-async def test_what_the_container_runs_holds_here(dsn: str, parcel: Parcel) -> None:
+async def test_what_the_container_runs_holds_here(dsn: str, parcel: ParcelStory) -> None:
     """Where no engine is, the same steps run on the embedded server, so that they cannot rot."""
     await projected_and_rebuilt(dsn, parcel)

@@ -44,7 +44,7 @@ class Future(PlainCodec):
         return [decode(body) for body in renamed]
 
 
-class Book:
+class HandwrittenLedger:
     """A ledger and the events that a test writes into it, a minute of the story apart."""
 
     def __init__(self, ledger: Ledger, tenant: str = TENANT) -> None:
@@ -73,7 +73,9 @@ class Book:
         self._number += 1
         made: AnyEvent = kind(
             specversion="1.0",
-            id=EventId(id_ or scoped_id("book", self.tenant, aggregate, name, str(self._number))),
+            id=EventId(
+                id_ or scoped_id("handwritten", self.tenant, aggregate, name, str(self._number))
+            ),
             source="tellonce/test",
             occurred=occurred or self.now,
             recorded=self.now,
@@ -119,6 +121,6 @@ def _part_types(name: str) -> tuple[type[Any], type[Any]]:
     return opened, personal
 
 
-def memory_book(clock: TickingClock | None = None) -> Book:
-    """Return a book over a ledger in memory."""
-    return Book(MemoryLedger(clock=clock or TickingClock()))
+def handwritten_in_memory(clock: TickingClock | None = None) -> HandwrittenLedger:
+    """Return events written by hand into a ledger in memory."""
+    return HandwrittenLedger(MemoryLedger(clock=clock or TickingClock()))

@@ -14,12 +14,12 @@ from shared.clock import Clock
 from shared.policy import Policies
 from shared.queries import QUERIES, answer_to
 from shared.settings import Settings
-from tests.history.book import TENANT, Book, TickingClock
+from tests.history.handwritten_ledger import TENANT, HandwrittenLedger, TickingClock
 
 WAIT_SECONDS = 0.3
 
 
-class Asker:
+class Caller:
     """Asks as a caller on the bus does: JSON in, JSON out, checked against the documented answer."""
 
     def __init__(self, answers: Answers) -> None:
@@ -37,7 +37,7 @@ class Asker:
 
 def answers_over(
     pool: Pool,
-    book: Book,
+    handwritten: HandwrittenLedger,
     positions: Positions,
     rows_max: int = 500,
     clock: Clock | None = None,
@@ -46,7 +46,7 @@ def answers_over(
     policies = Policies(policy.load(Settings().policy))
     return Answers(
         pool,
-        book.ledger,
+        handwritten.ledger,
         policies,
         positions,
         clock or TickingClock(),

@@ -20,8 +20,8 @@ from shared.bus import Bus, connect
 from shared.codec import PlainCodec
 from shared.errors import TellonceError
 from shared.ledger.jetstream import NatsLedger
-from tests.history.book import TENANT, Book
-from tests.history.parcel import Parcel
+from tests.history.handwritten_ledger import TENANT, HandwrittenLedger
+from tests.history.parcel_story import ParcelStory
 from tests.support.waiting import eventually
 
 WITHIN_SECONDS = 20.0
@@ -29,7 +29,7 @@ ASK_SECONDS = 3.0
 """A frozen process still gets its share of the questions; a caller asks again."""
 
 
-class House:
+class RunningHistory:
     """Servers in a folder of the test's own, a story to write, and questions over the bus."""
 
     def __init__(self, folder: Path, template: Path) -> None:
@@ -48,8 +48,8 @@ class House:
         }
         await bootstrap.bootstrap(settings.load(self.environment))
         self.bus: Bus = await connect(self.nats.url, "test")
-        self.book = Book(NatsLedger(self.bus, PlainCodec()))
-        self.parcel = Parcel(self.book)
+        self.handwritten = HandwrittenLedger(NatsLedger(self.bus, PlainCodec()))
+        self.parcel = ParcelStory(self.handwritten)
 
     async def close(self) -> None:
         if self.child is not None:
@@ -57,7 +57,7 @@ class House:
         await self.bus.close()
         await asyncio.gather(self.nats.stop(), self.postgres.stop())
 
-    async def start_history(self, *, until_ready: bool = True) -> Child:
+    async def start(self, *, until_ready: bool = True) -> Child:
         """Start the service; it is ready when it answers the micro protocol's ping."""
 
         async def ready() -> bool:

@@ -11,7 +11,7 @@ from shared import conversation as conversations
 from shared import customer as customers
 from shared.events import AnyEvent, PacketId, Target
 from shared.packet import package, sha256_of
-from tests.history.book import Book
+from tests.history.handwritten_ledger import HandwrittenLedger
 
 CONVERSATION = "matter1"
 CUSTOMER = "anna"
@@ -22,10 +22,10 @@ NUL_TEXT = "locker\x00KRA01M"
 
 
 @dataclass
-class Parcel:
+class ParcelStory:
     """The story step by step; `at` remembers the ledger position after a step."""
 
-    book: Book
+    handwritten: HandwrittenLedger
     at: dict[str, int] = field(default_factory=dict)
     packets: int = 0
 
@@ -40,31 +40,31 @@ class Parcel:
         await self.miss_a_call()
 
     def _conv(self, name: str, open_part: Mapping[str, Any], personal: Any = None) -> AnyEvent:
-        return self.book.event(
+        return self.handwritten.event(
             CONV, name, open_part, personal, conversation=CONVERSATION, customer=CUSTOMER
         )
 
     async def conv(self, *parts: tuple[Any, ...]) -> int:
         """Append events to the conversation: (type, open part[, personal part])."""
         events = [self._conv(*part) for part in parts]
-        return (await self.book.write(CONV, *events)).position
+        return (await self.handwritten.write(CONV, *events)).position
 
     async def register(self) -> None:
         handles = [("phone", PHONE, True), ("email", "anna@example.org", True)]
-        created = self.book.event(
+        created = self.handwritten.event(
             CUST,
             "customer.created",
             {"provisional": False, "language": "pl"},
             {"name": "Anna", "salutation": "pani", "handles": handles},
             customer=CUSTOMER,
         )
-        order = self.book.event(
+        order = self.handwritten.event(
             CUST, "order.changed", {"status": "open"}, {"number": "ORD-1001"}, customer=CUSTOMER
         )
-        self.at["registered"] = (await self.book.write(CUST, created, order)).position
+        self.at["registered"] = (await self.handwritten.write(CUST, created, order)).position
 
     async def call(self) -> None:
-        started = self.book.event(
+        started = self.handwritten.event(
             CONV,
             "call.started",
             contact("call1"),
@@ -87,12 +87,12 @@ class Parcel:
             self._conv("conversation.opened", {**opened, **policy}),
             self._conv("contact.queued", queued),
         ]
-        written = await self.book.write(CONV, *events)
+        written = await self.handwritten.write(CONV, *events)
         self.queued_id = events[-1].id
         self.at["queued"] = written.position
         attached = {"conversation": CONVERSATION, "contact_id": "call1", "opened": True}
-        await self.book.write(
-            CUST, self.book.event(CUST, "conversation.attached", attached, customer=CUSTOMER)
+        await self.handwritten.write(
+            CUST, self.handwritten.event(CUST, "conversation.attached", attached, customer=CUSTOMER)
         )
         await self.notify("n1", "new_request", "queue-hotline", self.queued_id)
 
@@ -103,25 +103,25 @@ class Parcel:
             "recipient": recipient,
             "about": about,
             "transports": ["screen"],
-            "escalates": self.book.now + timedelta(minutes=2),
+            "escalates": self.handwritten.now + timedelta(minutes=2),
         }
         await self.note("notification.requested", wanted)
         await self.note("notification.sent", {"notification_id": name, "transport": "screen"})
 
     async def note(self, name: str, open_part: Mapping[str, Any]) -> None:
-        event = self.book.event(NOTIF, name, open_part, conversation=CONVERSATION)
-        await self.book.write(NOTIF, event)
+        event = self.handwritten.event(NOTIF, name, open_part, conversation=CONVERSATION)
+        await self.handwritten.write(NOTIF, event)
 
     async def package(self) -> tuple[str, tuple[Any, ...]]:
         """Return the id and the parts of a packet of the conversation as it stands in the ledger."""
         self.packets += 1
         packet_id = f"packet{self.packets}"
-        read = self.book.ledger.read
+        read = self.handwritten.ledger.read
         matter = conversations.fold(
-            (each.sequence, each.event) for each in await read(self.book.tenant, CONV)
+            (each.sequence, each.event) for each in await read(self.handwritten.tenant, CONV)
         )
         person = customers.fold(
-            (each.sequence, each.event) for each in await read(self.book.tenant, CUST)
+            (each.sequence, each.event) for each in await read(self.handwritten.tenant, CUST)
         )
         packet = package(matter, person, packet_id=PacketId(packet_id), policy_version="policy-7")
         opened = {
@@ -140,7 +140,7 @@ class Parcel:
             "queue": "hotline",
             "agent": "piotr",
             "packet_id": packet_id,
-            "expires": self.book.now + timedelta(seconds=30),
+            "expires": self.handwritten.now + timedelta(seconds=30),
             "rule": "longest_idle",
             "policy_version": "policy-7",
         }
@@ -164,7 +164,7 @@ class Parcel:
             "sender": "piotr",
             "to": Target(queue="branch-krakow"),
             "packet_id": packet_id,
-            "expires": self.book.now + timedelta(minutes=2),
+            "expires": self.handwritten.now + timedelta(minutes=2),
         }
         requested = ("transfer.requested", transfer, {"brief": "the locker does not open"})
         self.at["requested"] = await self.conv(packaged, requested)
@@ -173,7 +173,7 @@ class Parcel:
             "transfer_id": "transfer1",
             "agent": "ewa",
             "packet_id": packet_id,
-            "expires": self.book.now + timedelta(seconds=30),
+            "expires": self.handwritten.now + timedelta(seconds=30),
             "rule": "longest_idle",
             "policy_version": "policy-7",
         }
@@ -184,7 +184,7 @@ class Parcel:
         )
 
     async def promise_and_write(self) -> None:
-        due = self.book.now + timedelta(hours=2)
+        due = self.handwritten.now + timedelta(hours=2)
         promised = {"promise_id": "promise1", "agent": "ewa", "due": due}
         await self.conv(("promise.made", promised, {"text": "an answer\x00today"}))
         repeated = {"fact_id": "f-locker", "name": "locker", **ON_CALL, "hops_since": 1}
@@ -199,7 +199,7 @@ class Parcel:
     async def miss_a_call(self) -> None:
         aggregate = f"conv-{MISSED}"
         lost = {"contact_id": "call2", "callback_id": "callback1", "queue": "hotline"}
-        due = {"due": self.book.now + timedelta(minutes=15), "reason": "missed"}
+        due = {"due": self.handwritten.now + timedelta(minutes=15), "reason": "missed"}
         opened = {
             "contact_id": "call2",
             "medium": "call",
@@ -219,10 +219,10 @@ class Parcel:
             ),
         ]
         events = [
-            self.book.event(aggregate, *each, conversation=MISSED, customer=CUSTOMER)
+            self.handwritten.event(aggregate, *each, conversation=MISSED, customer=CUSTOMER)
             for each in names
         ]
-        self.at["missed"] = (await self.book.write(aggregate, *events)).position
+        self.at["missed"] = (await self.handwritten.write(aggregate, *events)).position
 
     async def go_on(self) -> None:
         """Ten more events of the same matter."""
