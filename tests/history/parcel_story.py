@@ -76,7 +76,6 @@ class ParcelStory:
         )
         opened = {
             "contact_id": "call1",
-            "medium": "call",
             "channel": "twilio_voice",
             "account": "hotline",
         }
@@ -202,7 +201,6 @@ class ParcelStory:
         due = {"due": self.handwritten.now + timedelta(minutes=15), "reason": "missed"}
         opened = {
             "contact_id": "call2",
-            "medium": "call",
             "channel": "twilio_voice",
             "account": "hotline",
         }
