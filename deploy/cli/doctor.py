@@ -10,31 +10,23 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
-from deploy.cli.up import readable_policy
+from deploy.cli.configured import read_policy, read_secrets, read_settings
 from deploy.embedded import binaries, postgres, state, wire
 from deploy.embedded.errors import (
     AddressInvalid,
     BinaryUnusable,
     DataFolderUnusable,
     DiskFull,
-    PolicyUnusable,
     PortTaken,
     PythonTooOld,
     SecretMissing,
-    SettingUnreadable,
     SetupError,
     StackUnhealthy,
 )
 from deploy.embedded.ports import free_ports, port_is_free
 from deploy.embedded.state import PORT_NAMES
 from deploy.embedded.status import examine, silent_parts
-from shared import policy as policies
 from shared import settings
-from shared.errors import SettingInvalid, TellonceError
-from shared.policy import Policy
-from shared.settings import Settings
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_NATS = (2, 12)
@@ -74,7 +66,7 @@ def python_version(_: argparse.Namespace) -> str:
 
 def variables(_: argparse.Namespace) -> str:
     """Raises: SettingUnreadable, which names the variable and its limit."""
-    _settings()
+    read_settings()
     return "every TELLONCE_ variable is within its limits"
 
 
@@ -109,7 +101,7 @@ def outside_servers(_: argparse.Namespace) -> str:
 def ports(chosen: argparse.Namespace) -> str:
     """Raises: NoFreePort, PortTaken, SettingUnreadable."""
     free_ports(len(PORT_NAMES))
-    asked = _settings().ingest_port
+    asked = read_settings().ingest_port
     if asked == 0:
         return "free ports"
     ours = state.read_status(state.data_folder(chosen.data)).addresses.get("ingest", "")
@@ -141,7 +133,7 @@ def disk_space(chosen: argparse.Namespace) -> str:
 
 def policy(chosen: argparse.Namespace) -> str:
     """Raises: PolicyUnusable if it cannot be read or does not fit the schema, SettingUnreadable."""
-    path, _ = _policy(chosen)
+    path, _ = read_policy(chosen.tenant_policy)
     return f"policy {path}"
 
 
@@ -150,17 +142,8 @@ def secrets(chosen: argparse.Namespace) -> str:
 
     Raises: SecretMissing, SettingUnreadable for the secrets file, PolicyUnusable.
     """
-    path, tenant = _policy(chosen)
-    known = msgspec.structs.replace(_settings(), policy=str(path))
-    try:
-        there = settings.load_secrets(known)
-    except SettingInvalid as error:
-        line = f":{error.details['line']}" if "line" in error.details else ""
-        raise SettingUnreadable(
-            f"{error}: {known.secrets_file}{line}",
-            mend="name a readable file of NAME=value lines in TELLONCE_SECRETS_FILE, or unset it",
-            **error.details,
-        ) from error
+    path, tenant = read_policy(chosen.tenant_policy)
+    there = read_secrets(path)
     needed = settings.needed_secrets(tenant)
     missing = [name for name in needed if not there.get(name)]
     if missing:
@@ -194,23 +177,6 @@ CHECKS: tuple[Check, ...] = (
     secrets,
     running_stack,
 )
-
-
-def _settings() -> Settings:
-    """Raises: SettingUnreadable."""
-    try:
-        return settings.load()
-    except SettingInvalid as error:
-        raise SettingUnreadable(str(error)) from error
-
-
-def _policy(chosen: argparse.Namespace) -> tuple[Path, Policy]:
-    """Return the policy and where it stands. Raises: PolicyUnusable, SettingUnreadable."""
-    path = readable_policy(chosen.tenant_policy or _settings().policy)
-    try:
-        return path, policies.load(path)
-    except TellonceError as error:
-        raise PolicyUnusable(f"{PolicyUnusable.sentence}: {error}") from error
 
 
 def _examined(binary: Path, oldest: tuple[int, ...]) -> str:

@@ -36,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     _add_stack_verbs(verbs)
     _add_question_verbs(verbs)
+    _add_deliver(verbs)
     story = verbs.add_parser("story", help="play stories through the real doors and check them")
     story.add_argument("file", nargs="+", metavar="FILE")
     story.add_argument("--report", metavar="FILE", help="write what was found as JSON")
@@ -68,6 +69,18 @@ def _add_question_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentPars
         parser.add_argument("--tenant", default="demo")
 
 
+def _add_deliver(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _verb(verbs, "deliver", _deliver, "hand one signed delivery to a door")
+    parser.add_argument("account", metavar="ACCOUNT", help="<channel>/<name>, as in the policy")
+    parser.add_argument(
+        "content",
+        metavar="NAME=VALUE|TEXT",
+        nargs="*",
+        help="fields, or the body as one text; without any it is read from stdin",
+    )
+    parser.add_argument("--tenant-policy", metavar="FILE", help="the tenant's policy (YAML)")
+
+
 def _verb(
     verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, verb: Verb, text: str
 ) -> argparse.ArgumentParser:
@@ -79,8 +92,16 @@ def _verb(
     return parser
 
 
+# These two import the player only when it is asked for: the other verbs start without its libraries.
+
+
+def _deliver(chosen: argparse.Namespace) -> int:
+    from deploy.cli.deliver import deliver  # noqa: PLC0415
+
+    return deliver(chosen)
+
+
 def _story(arguments: list[str]) -> int:
-    # The player is imported only here: the other verbs start without its libraries.
     from deploy.story import main as play  # noqa: PLC0415
 
     return play(arguments)

@@ -7,10 +7,10 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
 
+from deploy.cli.configured import policy_file
 from deploy.embedded import state
-from deploy.embedded.errors import PolicyUnusable, StackUnhealthy
+from deploy.embedded.errors import StackUnhealthy
 from deploy.embedded.stack import EmbeddedStack, Plan
 
 DOWN_SECONDS = 30.0
@@ -24,7 +24,7 @@ def up(chosen: argparse.Namespace) -> int:
     """
     environment = {}
     if chosen.tenant_policy:
-        environment["TELLONCE_POLICY"] = str(readable_policy(chosen.tenant_policy))
+        environment["TELLONCE_POLICY"] = str(policy_file(chosen.tenant_policy))
     plan = Plan(folder=state.data_folder(chosen.data), environment=environment, progress=_say)
     asyncio.run(run_until_signal(plan))
     return 0
@@ -49,16 +49,6 @@ def down(chosen: argparse.Namespace) -> int:
         time.sleep(DOWN_POLL_SECONDS)
     print(f"Stopped the stack on {folder}.")
     return 0
-
-
-def readable_policy(named: str) -> Path:
-    """The policy file's absolute path. Raises: PolicyUnusable if it cannot be read."""
-    path = Path(named).absolute()
-    try:
-        path.read_bytes()
-    except OSError as error:
-        raise PolicyUnusable("the policy file cannot be read", reason=error.strerror) from error
-    return path
 
 
 async def run_until_signal(plan: Plan) -> None:

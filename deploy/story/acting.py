@@ -11,17 +11,18 @@ from typing import Any
 import msgspec
 
 from deploy.story.agent_screen import Screen
-from deploy.story.errors import StepFailed
+from deploy.story.errors import StepFailed, StoryInvalid
 from deploy.story.file.model import AskStep, CommandStep, DoorStep, TogetherStep, seconds
 from deploy.story.file.reading import together_steps
 from deploy.story.file.references import at_path, filled_in, with_instants
-from deploy.story.providers import doors
+from deploy.story.providers import doors, provider_of
 from deploy.story.providers.doors import Answer
 from deploy.story.session import Session
 
 COMMAND_SECONDS = 30.0
 """How long a command is sent again at least: longer than any service needs to come back."""
 POLL_SECONDS = 0.05
+WRONG_KEY = "not-the-key"
 
 
 async def act(session: Session, step: DoorStep | CommandStep | TogetherStep, n: str) -> None:
@@ -53,19 +54,36 @@ async def _door(session: Session, step: DoorStep) -> list[Answer]:
         body=filled_in(step.body, session.known),
         headers=filled_in(step.headers, session.known),
     )
-    secret = doors.secret_of(session.stack, session.policy["accounts"], step.door)
-    if step.door.startswith("chat/") and not isinstance(step.body, str | bytes):
+    provider = provider_of(step.door)
+    door = session.stack.door(step.tenant or session.tenant, step.door)
+    key = _key(session, step)
+    if provider.HAS_SOCKET and not isinstance(step.body, str | bytes):
         run = str(session.known["run"])
-        answers = [
-            await session.chats.send(step, session.stack, session.tenant, secret, run)
-            for _ in range(step.times)
-        ]
+        answers = [await session.chats.send(step, door, key, run) for _ in range(step.times)]
     else:
-        folder = Path(session.story.folder)
-        delivery = doors.make_delivery(step, session.stack, session.tenant, secret, folder)
+        content = content_of(step, Path(session.story.folder))
+        delivery = doors.make_delivery(provider, door, content, key, step.headers)
         answers = [await doors.deliver(delivery) for _ in range(step.times)]
     _save(session, step.save, answers[-1].content)
     return answers
+
+
+def _key(session: Session, step: DoorStep) -> str | None:
+    """Return what a delivery is signed with; `None` when the step says not to."""
+    if step.sign == "wrong":
+        return WRONG_KEY
+    account = session.policy.accounts.get(step.door)
+    return doors.secret_of(account, session.stack.secrets) if step.sign else None
+
+
+def content_of(step: DoorStep, folder: Path) -> Any:
+    """Return what a step delivers: its body, or the text of a file in `folder`. Raises: StoryInvalid."""
+    if step.file is None:
+        return step.body
+    try:
+        return (folder / step.file).read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise StoryInvalid(f"the file {step.file} cannot be read") from None
 
 
 # -- commands and queries ---------------------------------------------------------------------------

@@ -39,11 +39,12 @@ from deploy.story.file.model import (
 from deploy.story.file.references import built_in
 from deploy.story.ledger_copy import LedgerCopy
 from deploy.story.providers.mail_sink import MailSink, mail_sink
-from deploy.story.session import Met, Session, read_policy
+from deploy.story.session import Met, Session
 from deploy.story.stack import Stack, mail_boxes_place, running_folder, stack_for
 from deploy.story.tampering import tamper
 from deploy.story.telling import printing
 from deploy.story.telling.report import Report
+from shared import policy as policies
 
 BEGIN_SECONDS = 15.0
 TELLING_VERBS = frozenset({"accept_offer", "accept_transfer", "attempt_callback"})
@@ -91,7 +92,7 @@ def _session(story: Story, stack: Stack, sink: MailSink, report: Report) -> Sess
         sink=sink,
         ledger=LedgerCopy(story.head.tenant),
         report=report,
-        policy=read_policy(stack),
+        policy=policies.load(stack.policy_path),
         known=dict(built_in(story.name, report.seed, datetime.now(UTC))),
     )
 

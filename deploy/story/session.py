@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 from deploy.story.asking import Asker
 from deploy.story.file.model import Expect, Story
 from deploy.story.ledger_copy import LedgerCopy
-from deploy.story.providers.chat import Chats
+from deploy.story.providers.chat_socket import Chats
 from deploy.story.providers.doors import Answer
 from deploy.story.providers.mail_sink import MailSink
 from deploy.story.stack import Stack
 from deploy.story.telling.report import Report
+from shared.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ class Session:
     sink: MailSink
     ledger: LedgerCopy
     report: Report
-    policy: dict[str, Any]
+    policy: Policy
     known: dict[str, Any]
     chats: Chats = field(default_factory=Chats)
     balance_before: dict[str, int] = field(default_factory=dict)
@@ -65,20 +63,15 @@ class Session:
 
     def queues_of(self, agent: str) -> list[str]:
         """Return the queues an agent works for, as the policy says."""
-        found: list[str] = self.policy.get("agents", {}).get(agent, {}).get("queues", [])
-        return found
+        known = self.policy.agents.get(agent)
+        return known.queues if known is not None else []
 
     def person(self, agent: str) -> str:
         """Return an agent's name for people to read."""
-        return str(self.policy.get("agents", {}).get(agent, {}).get("name", agent))
+        known = self.policy.agents.get(agent)
+        return known.name if known is not None else agent
 
     async def read_ledger(self) -> LedgerCopy:
         """Return the copy of LEDGER, brought up to date."""
         await self.ledger.catch_up(self.asker.bus)
         return self.ledger
-
-
-def read_policy(stack: Stack) -> dict[str, Any]:
-    """Return the policy file of the stack as plain data."""
-    found: dict[str, Any] = yaml.safe_load(Path(stack.policy_path).read_bytes())
-    return found

@@ -22,6 +22,7 @@ from deploy.embedded.process import SAME_USER, prepared
 from deploy.embedded.status import examine
 from deploy.story.errors import StoryInvalid, StoryStackUnusable
 from deploy.story.file.model import Story
+from deploy.story.providers.doors import Door, door_of
 from deploy.story.telling import printing
 from shared import policy, settings
 from shared.errors import TellonceError
@@ -46,10 +47,9 @@ class Stack:
         self.addresses: Mapping[str, str] = {}
         self._told = 0
 
-    @property
-    def public_url(self) -> str:
-        """The address that signatures cover."""
-        return (self._known.public_url or self.addresses["ingest"]).rstrip("/")
+    def door(self, tenant: str, account: str) -> Door:
+        """Return where deliveries to an account go."""
+        return door_of(self.addresses["ingest"], self._known.public_url, tenant, account)
 
     @property
     def policy_path(self) -> str:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from msgspec import inspect
 
+from deploy.story.providers import PROVIDERS
 from shared import policy, settings
 from tests.architecture.tree import ROOT, files
 
@@ -115,6 +116,14 @@ def test_every_channel_has_a_test_a_payload_and_a_row(channel: str) -> None:
     how_to = (ROOT / "docs" / "how-to" / "add-a-channel.md").read_text("utf-8")
     row = rf"^\|.*`{channel}`.*\|$"
     assert re.search(row, how_to, re.MULTILINE), f"add a row for `{channel}` to add-a-channel.md"
+
+
+@pytest.mark.parametrize("channel", channels())
+def test_every_channel_has_somebody_who_plays_its_provider(channel: str) -> None:
+    """Else no story and no tutorial could send to it."""
+    assert channel in PROVIDERS, f"write deploy/story/providers/{channel}.py and register it"
+    page = (ROOT / "docs" / "reference" / "stories.md").read_text("utf-8")
+    assert f"\n| `{channel}` |" in page, f"add a row for `{channel}` to stories.md"
 
 
 def documents() -> list[Path]:

@@ -1,1 +1,50 @@
-"""Playing the providers: deliveries at the doors, signed and shaped as each provider does it, and the mail boxes."""
+"""Playing the providers: one file each, all of the same shape; `doors` sends what they make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from deploy.story.providers import chat, email, form, twilio_voice
+from shared.errors import AccountUnknown
+
+
+class Provider(Protocol):
+    """What every provider's file offers."""
+
+    @property
+    def NAME(self) -> str:  # noqa: N802  a constant of the module
+        """The channel as it stands in addresses and accounts."""
+        ...
+
+    @property
+    def MEDIA_TYPE(self) -> str:  # noqa: N802  likewise
+        """The content type of its deliveries."""
+        ...
+
+    @property
+    def HAS_SOCKET(self) -> bool:  # noqa: N802  likewise
+        """Whether maps and lists go over a kept-open socket, see `chat_socket`."""
+        ...
+
+    def body(self, content: Any) -> bytes:
+        """Return the body of a delivery; a text is sent as it stands. Raises: PayloadUnreadable."""
+        ...
+
+    def sign(self, key: str, url: str, body: bytes, given: Mapping[str, str]) -> dict[str, str]:
+        """Return the headers that sign a delivery. `url`: the public address; `given`: its other headers."""
+        ...
+
+
+PROVIDERS: Mapping[str, Provider] = {
+    provider.NAME: provider for provider in (twilio_voice, chat, email, form)
+}
+"""By name; nobody plays a channel without an entry here."""
+
+
+def provider_of(account: str) -> Provider:
+    """Return who delivers to an account, `<channel>/<name>`. Raises: AccountUnknown."""
+    provider = PROVIDERS.get(account.partition("/")[0])
+    if provider is None:
+        raise AccountUnknown("nobody plays this channel", account=account)
+    return provider

@@ -1,152 +1,27 @@
-"""Visitors of the web chat: one kept-open WebSocket per session, said hello to again when it breaks."""
+"""Plays the shop's web chat: a single message as JSON, and what the shop's page says of a signed-in customer."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import time
-from dataclasses import dataclass, field
+import hashlib
+import hmac
 from typing import Any
 
 import msgspec
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidStatus, WebSocketException
 
-from deploy.story.errors import StepFailed, StoryInvalid
-from deploy.story.file.model import DoorStep
-from deploy.story.providers import signing
-from deploy.story.providers.doors import DELIVERY_SECONDS, PAUSE_SECONDS, WRONG_KEY, Answer
-from deploy.story.stack import Stack
+from deploy.story.providers.standard_webhooks import sign
 
-FRAME_SECONDS = 5.0
+__all__ = ["HAS_SOCKET", "MEDIA_TYPE", "NAME", "body", "hello_signature", "sign"]
+
+NAME = "chat"
+MEDIA_TYPE = "application/json"
+HAS_SOCKET = True
 
 
-class _Later(Exception):
-    """The chat cannot store the message right now."""
+def body(content: Any) -> bytes:
+    """Return one message as JSON; a text is sent as it stands."""
+    return content.encode() if isinstance(content, str) else msgspec.json.encode(content)
 
 
-@dataclass
-class Visitor:
-    """One browser. `hello`: the frame that it sends first on every connection."""
-
-    url: str
-    hello: dict[str, Any] | None = None
-    socket: ClientConnection | None = field(default=None, repr=False)
-
-
-class Chats:
-    """All sockets of a story."""
-
-    def __init__(self) -> None:
-        self._visitors: dict[str, Visitor] = {}
-
-    async def close(self) -> None:
-        for visitor in self._visitors.values():
-            await _drop(visitor)
-
-    async def send(
-        self, step: DoorStep, stack: Stack, tenant: str, secret: str, run: str
-    ) -> Answer:
-        """Send the frames of a step, each until it is answered; return the answer to the last.
-
-        Raises: StepFailed (`step.door_unreachable`), StoryInvalid.
-        """
-        address = stack.addresses["ingest"].replace("http", "ws", 1)
-        url = f"{address}/in/{step.tenant or tenant}/{step.door}/socket"
-        visitor = self._visitors.setdefault(f"{url} {step.session}", Visitor(url))
-        visitor.url = url
-        answer = Answer(200, "", None, {})
-        for frame in _frames(step):
-            if frame.get("type") == "hello":
-                visitor.hello = _signed_hello(frame, step, secret, run)
-                await _drop(visitor)
-                answer = await self._until_answered(visitor, None)
-            else:
-                answer = await self._until_answered(visitor, frame)
-            if answer.refused:
-                break
-        return answer
-
-    async def _until_answered(self, visitor: Visitor, frame: dict[str, Any] | None) -> Answer:
-        deadline = time.monotonic() + DELIVERY_SECONDS
-        while True:
-            try:
-                return await _exchange(visitor, frame)
-            except InvalidStatus as error:
-                if error.response.status_code < 500:
-                    return _refused_at_the_door(error)
-                last = f"status {error.response.status_code}"
-            except (OSError, WebSocketException, TimeoutError, _Later) as error:
-                last = type(error).__name__
-            await _drop(visitor)
-            if time.monotonic() > deadline:
-                raise StepFailed("step.door_unreachable", "the chat does not answer", got=last)
-            await asyncio.sleep(PAUSE_SECONDS)
-
-
-def _frames(step: DoorStep) -> list[dict[str, Any]]:
-    frames = step.body if isinstance(step.body, list) else [step.body]
-    if not all(isinstance(frame, dict) for frame in frames):
-        raise StoryInvalid("what a visitor sends is one frame or a list of frames, each a map")
-    return frames
-
-
-def _signed_hello(frame: dict[str, Any], step: DoorStep, secret: str, run: str) -> dict[str, Any]:
-    hello = {"session": f"{step.session}-{run}", **frame}
-    if step.sign and "email" in hello:
-        key = WRONG_KEY if step.sign == "wrong" else secret
-        hello = {"signature": signing.chat_signature(key, str(hello["email"])), **hello}
-    return hello
-
-
-async def _exchange(visitor: Visitor, frame: dict[str, Any] | None) -> Answer:
-    """Say hello on a new connection, then send the frame; return what the chat answers to the frame.
-
-    A hello is answered only when it is refused, so the next frame's answer tells.
-    """
-    if visitor.hello is None:
-        raise StoryInvalid("the first frame of a chat session is a hello")
-    async with asyncio.timeout(FRAME_SECONDS):
-        if visitor.socket is None:
-            visitor.socket = await connect(visitor.url, proxy=None)
-            await visitor.socket.send(_text(visitor.hello))
-        if frame is None:
-            return Answer(200, "", None, {})
-        await visitor.socket.send(_text(frame))
-        return await _answer_to(visitor.socket, frame)
-
-
-async def _answer_to(socket: ClientConnection, frame: dict[str, Any]) -> Answer:
-    while True:
-        text = await socket.recv()
-        content: dict[str, Any] = msgspec.json.decode(text)
-        refused = content.get("type") == "error"
-        if content.get("id") == frame.get("id") or (refused and content.get("id") is None):
-            break
-    shown = text if isinstance(text, str) else text.decode()
-    if content.get("retryable"):
-        raise _Later
-    if not refused:
-        return Answer(200, shown, None, content)
-    code = content.get("code") or content.get("error", {}).get("code") or "door.refused"
-    return Answer(400, shown, str(code), content)
-
-
-def _text(frame: dict[str, Any]) -> str:
-    return msgspec.json.encode(frame).decode()
-
-
-def _refused_at_the_door(error: InvalidStatus) -> Answer:
-    response = error.response
-    text = response.body.decode(errors="replace") if response.body else ""
-    content: dict[str, Any] = {}
-    with contextlib.suppress(msgspec.DecodeError):
-        content = msgspec.json.decode(text)
-    return Answer(response.status_code, text, str(content.get("code", "door.refused")), content)
-
-
-async def _drop(visitor: Visitor) -> None:
-    socket, visitor.socket = visitor.socket, None
-    if socket is not None:
-        with contextlib.suppress(OSError, WebSocketException, TimeoutError):
-            await asyncio.wait_for(socket.close(), FRAME_SECONDS)
+def hello_signature(key: str, email: str) -> str:
+    """Return `signature` of a hello: HMAC-SHA256 of the customer's address, in hex."""
+    return hmac.digest(key.encode(), email.encode(), hashlib.sha256).hex()

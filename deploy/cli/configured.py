@@ -1,0 +1,56 @@
+"""What the environment and the policy say, with the errors of a set-up: each says how to mend it."""
+
+from pathlib import Path
+
+import msgspec
+
+from deploy.embedded.errors import PolicyUnusable, SettingUnreadable
+from shared import policy as policies
+from shared import settings
+from shared.errors import SettingInvalid, TellonceError
+from shared.policy import Policy
+from shared.settings import Settings
+
+
+def read_settings() -> Settings:
+    """Return the settings of the environment. Raises: SettingUnreadable, which names the variable and its limit."""
+    try:
+        return settings.load()
+    except SettingInvalid as error:
+        raise SettingUnreadable(str(error)) from error
+
+
+def policy_file(named: str) -> Path:
+    """Return the policy file's absolute path. Raises: PolicyUnusable if it cannot be read."""
+    path = Path(named).absolute()
+    try:
+        path.read_bytes()
+    except OSError as error:
+        raise PolicyUnusable("the policy file cannot be read", reason=error.strerror) from error
+    return path
+
+
+def read_policy(named: str | None) -> tuple[Path, Policy]:
+    """Return where the policy stands and what it says. `named`: its file, else the one of the settings.
+
+    Raises: PolicyUnusable if it cannot be read or does not fit the schema, SettingUnreadable.
+    """
+    path = policy_file(named or read_settings().policy)
+    try:
+        return path, policies.load(path)
+    except TellonceError as error:
+        raise PolicyUnusable(f"{PolicyUnusable.sentence}: {error}") from error
+
+
+def read_secrets(policy: Path) -> dict[str, str]:
+    """Return, by name, the secrets that there are for a policy. Raises: SettingUnreadable for the secrets file."""
+    known = msgspec.structs.replace(read_settings(), policy=str(policy))
+    try:
+        return settings.load_secrets(known)
+    except SettingInvalid as error:
+        line = f":{error.details['line']}" if "line" in error.details else ""
+        raise SettingUnreadable(
+            f"{error}: {known.secrets_file}{line}",
+            mend="name a readable file of NAME=value lines in TELLONCE_SECRETS_FILE, or unset it",
+            **error.details,
+        ) from error

@@ -1,0 +1,21 @@
+"""Plays the mail server that hands a shop's mail to us: message/rfc822."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deploy.story.providers.standard_webhooks import sign
+from shared.errors import PayloadUnreadable
+
+__all__ = ["HAS_SOCKET", "MEDIA_TYPE", "NAME", "body", "sign"]
+
+NAME = "email"
+MEDIA_TYPE = "message/rfc822"
+HAS_SOCKET = False
+
+
+def body(content: Any) -> bytes:
+    """Return a mail with the line ends of the wire. Raises: PayloadUnreadable."""
+    if not isinstance(content, str):
+        raise PayloadUnreadable("a mail is a text")
+    return content.replace("\r\n", "\n").replace("\n", "\r\n").encode()
