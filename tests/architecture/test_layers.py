@@ -19,7 +19,7 @@ UPWARDS = {
     "services/router/cases.py": "services.router.dispatcher",
     "services/history/sql.py": "services.history.projector",
     "services/notify/notifying.py": "services.notify.sending",
-    "services/ingest/domain/tally.py": "services.ingest.channels",
+    "services/ingest/domain/fates.py": "services.ingest.channels",
 }
 """A module of each service, and one of its own service that it must not know."""
 

@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from deploy.embedded.nats import EmbeddedNats
 from deploy.embedded.ports import free_ports
-from tests.ingest.house import House, running
+from tests.ingest.running_ingest import RunningIngest, running
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -21,7 +21,7 @@ async def ingest_nats(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
 
 
 @pytest_asyncio.fixture
-async def house(ingest_nats: EmbeddedNats, tmp_path: Path) -> AsyncIterator[House]:
+async def ingest(ingest_nats: EmbeddedNats, tmp_path: Path) -> AsyncIterator[RunningIngest]:
     """A running ingest."""
     async with running(ingest_nats.url, tmp_path, port=free_ports(1)[0]) as started:
         yield started

@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.ingest.domain import tally
+from services.ingest.domain.fates import Fate, counted, fate_of
 from services.ingest.handlers import balance
 from shared import streams, subjects
 from shared.bus.deliveries import Message
 from shared.queries import QUERIES, AskBalance, Counts
-from tests.ingest.house import House, stored
+from tests.ingest.running_ingest import RunningIngest, stored
 
 JSON = {"content-type": "application/json"}
 CALL = {"CallSid": "CA1", "From": "+48601234567", "Direction": "inbound"}
@@ -35,8 +35,8 @@ class HistoryTwin:
     `forgets`: ids that it does not know; `asked`: the requests it got.
     """
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, ingest: RunningIngest) -> None:
+        self._ingest = ingest
         self.forgets: set[str] = set()
         self.asked: list[dict[str, Any]] = []
 
@@ -44,8 +44,8 @@ class HistoryTwin:
         request = msgspec.json.decode(message.body)
         self.asked.append(request)
         known: dict[str, Any] = {}
-        subject = f"contact.*.{self._house.tenant}.>"
-        for each in await stored(self._house.bus, streams.CONTACTS, subject):
+        subject = f"contact.*.{self._ingest.tenant}.>"
+        for each in await stored(self._ingest.bus, streams.CONTACTS, subject):
             event = msgspec.json.decode(each.body)
             known.setdefault(event["id"], {"sequence": each.sequence, "raw": event["rawref"]})
         wanted = set(request["ids"]) - self.forgets
@@ -55,39 +55,39 @@ class HistoryTwin:
 
 
 @pytest.fixture
-async def history(house: House) -> AsyncIterator[HistoryTwin]:
+async def history(ingest: RunningIngest) -> AsyncIterator[HistoryTwin]:
     """History, as far as the balance asks it."""
-    twin = HistoryTwin(house)
-    subscription = await house.bus.subscribe(subjects.query(house.tenant, "known"), twin.answer)
-    await house.bus.flush()
+    twin = HistoryTwin(ingest)
+    subscription = await ingest.bus.subscribe(subjects.query(ingest.tenant, "known"), twin.answer)
+    await ingest.bus.flush()
     yield twin
     await subscription.stop()
 
 
-async def ask(house: House, **query: Any) -> dict[str, Any]:
-    reply = await house.bus.request(
-        subjects.query(house.tenant, "balance"), msgspec.json.encode(query)
+async def ask(ingest: RunningIngest, **query: Any) -> dict[str, Any]:
+    reply = await ingest.bus.request(
+        subjects.query(ingest.tenant, "balance"), msgspec.json.encode(query)
     )
     answer: dict[str, Any] = msgspec.json.decode(reply)
     return answer
 
 
-async def send_one_of_each(house: House) -> None:
+async def send_one_of_each(ingest: RunningIngest) -> None:
     """A call with two repeats, one ignored and one unknown webhook, a form twice, a broken mail twice."""
     for status in ("ringing", "ringing", "in-progress", "in-progress", "initiated", "levitating"):
-        await house.call({**CALL, "CallStatus": status})
+        await ingest.call({**CALL, "CallStatus": status})
     for number in range(2):
-        await house.send("form", b'{"submission_id":"f"}', webhook_id=f"w{number}", **JSON)
-        await house.send("email", b"\xff", webhook_id=f"w{number}")
+        await ingest.send("form", b'{"submission_id":"f"}', webhook_id=f"w{number}", **JSON)
+        await ingest.send("email", b"\xff", webhook_id=f"w{number}")
     for channel in ("twilio_voice", "form", "email"):
-        await house.normalised(channel)
+        await ingest.normalised(channel)
 
 
-async def test_every_delivery_is_accounted_for(house: House, history: HistoryTwin) -> None:
+async def test_every_delivery_is_accounted_for(ingest: RunningIngest, history: HistoryTwin) -> None:
     """Per account and in sum; the position is the one that history answered from."""
-    await send_one_of_each(house)
-    answer = await ask(house)
-    assert answer["accounts"][f"twilio_voice/{house.account}"] == {
+    await send_one_of_each(ingest)
+    answer = await ask(ingest)
+    assert answer["accounts"][f"twilio_voice/{ingest.account}"] == {
         "received": 6,
         "accepted": 2,
         "duplicate": 2,
@@ -95,19 +95,19 @@ async def test_every_delivery_is_accounted_for(house: House, history: HistoryTwi
         "quarantined": 1,
         "missing": 0,
     }
-    assert answer["accounts"][f"form/{house.account}"] == {
+    assert answer["accounts"][f"form/{ingest.account}"] == {
         **NOTHING,
         "received": 2,
         "accepted": 1,
         "duplicate": 1,
     }
-    assert answer["accounts"][f"email/{house.account}"] == {
+    assert answer["accounts"][f"email/{ingest.account}"] == {
         **NOTHING,
         "received": 2,
         "quarantined": 1,
         "duplicate": 1,
     }
-    assert answer["accounts"][f"chat/{house.account}"] == NOTHING
+    assert answer["accounts"][f"chat/{ingest.account}"] == NOTHING
     counted = {name: answer[name] for name in NOTHING}
     assert counted == {
         "received": 10,
@@ -118,24 +118,28 @@ async def test_every_delivery_is_accounted_for(house: House, history: HistoryTwi
         "missing": 0,
     }
     assert answer["position"] == history.asked[0]["min_seq"] + 5
-    assert answer["to"] == (await house.bus.api("STREAM.INFO.RAW"))["state"]["last_seq"]
+    assert answer["to"] == (await ingest.bus.api("STREAM.INFO.RAW"))["state"]["last_seq"]
 
 
-async def test_what_history_does_not_know_is_missing(house: House, history: HistoryTwin) -> None:
+async def test_what_history_does_not_know_is_missing(
+    ingest: RunningIngest, history: HistoryTwin
+) -> None:
     """A loss behind ingest shows: the sum still is what was received."""
-    await send_one_of_each(house)
-    event = (await house.contacts("form", 1))[0]
+    await send_one_of_each(ingest)
+    event = (await ingest.contacts("form", 1))[0]
     history.forgets.add(event["id"])
-    answer = await ask(house, channel="form")
+    answer = await ask(ingest, channel="form")
     assert {name: answer[name] for name in NOTHING} == {**NOTHING, "received": 2, "missing": 2}
 
 
-async def test_a_range_is_counted_by_positions_of_raw(house: House, history: HistoryTwin) -> None:
+async def test_a_range_is_counted_by_positions_of_raw(
+    ingest: RunningIngest, history: HistoryTwin
+) -> None:
     """Both ends are included; a repeat whose first delivery is outside is still a duplicate."""
-    await send_one_of_each(house)
-    sequences = [each.sequence for each in await house.raw("twilio_voice")]
-    query = {"channel": "twilio_voice", "account": house.account}
-    answer = await ask(house, **query, **{"from": sequences[1], "to": sequences[3]})
+    await send_one_of_each(ingest)
+    sequences = [each.sequence for each in await ingest.raw("twilio_voice")]
+    query = {"channel": "twilio_voice", "account": ingest.account}
+    answer = await ask(ingest, **query, **{"from": sequences[1], "to": sequences[3]})
     assert {name: answer[name] for name in NOTHING} == {
         **NOTHING,
         "received": 3,
@@ -143,42 +147,44 @@ async def test_a_range_is_counted_by_positions_of_raw(house: House, history: His
         "duplicate": 2,
     }
     assert answer["to"] == sequences[3]
-    assert list(answer["accounts"]) == [f"twilio_voice/{house.account}"]
-    assert (await ask(house, account="nobody"))["received"] == 0
+    assert list(answer["accounts"]) == [f"twilio_voice/{ingest.account}"]
+    assert (await ask(ingest, account="nobody"))["received"] == 0
 
 
-async def test_more_than_one_page_is_counted(house: House, history: HistoryTwin) -> None:
+async def test_more_than_one_page_is_counted(ingest: RunningIngest, history: HistoryTwin) -> None:
     """A hundred and fifty deliveries, a third of them repeats."""
     bodies = [b'{"submission_id":"f-%d"}' % (number % 100) for number in range(150)]
     await asyncio.gather(
-        *(house.send("form", body, webhook_id=f"w{n}", **JSON) for n, body in enumerate(bodies))
+        *(ingest.send("form", body, webhook_id=f"w{n}", **JSON) for n, body in enumerate(bodies))
     )
-    await house.normalised("form")
-    answer = await ask(house)
+    await ingest.normalised("form")
+    answer = await ask(ingest)
     assert (answer["received"], answer["accepted"], answer["duplicate"]) == (150, 100, 50)
     assert len(history.asked) >= 3
 
 
 async def test_an_answer_covers_a_bounded_range_and_says_how_far(
-    house: House, history: HistoryTwin, monkeypatch: pytest.MonkeyPatch
+    ingest: RunningIngest, history: HistoryTwin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A long range is asked for piece by piece, each beginning behind the `to` of the last."""
-    await send_one_of_each(house)
+    await send_one_of_each(ingest)
     monkeypatch.setattr(balance, "POSITIONS_MAX", 4)
-    counted, first = 0, (await house.raw("twilio_voice"))[0].sequence
-    end = (await house.bus.api("STREAM.INFO.RAW"))["state"]["last_seq"]
+    counted, first = 0, (await ingest.raw("twilio_voice"))[0].sequence
+    end = (await ingest.bus.api("STREAM.INFO.RAW"))["state"]["last_seq"]
     while first <= end:
-        answer = await ask(house, **{"from": first})
+        answer = await ask(ingest, **{"from": first})
         assert answer["to"] == min(first + 3, end)
         counted, first = counted + answer["received"], answer["to"] + 1
     assert counted == 10
 
 
-async def test_without_history_the_balance_is_refused_and_the_doors_stay_open(house: House) -> None:
+async def test_without_history_the_balance_is_refused_and_the_doors_stay_open(
+    ingest: RunningIngest,
+) -> None:
     """The query says that it may be asked again; a delivery is taken meanwhile."""
-    answer = await house.call({**CALL, "CallStatus": "ringing"})
+    answer = await ingest.call({**CALL, "CallStatus": "ringing"})
     assert answer.status_code == 200
-    refused = (await ask(house))["error"]
+    refused = (await ask(ingest))["error"]
     assert (refused["code"], refused["retryable"]) == ("query.unavailable", True)
 
 
@@ -193,11 +199,11 @@ async def test_without_history_the_balance_is_refused_and_the_doors_stay_open(ho
     ],
 )
 async def test_a_query_that_cannot_be_answered_is_refused(
-    house: House, tenant: str | None, body: bytes, code: str
+    ingest: RunningIngest, tenant: str | None, body: bytes, code: str
 ) -> None:
     """An answer with its code, never silence."""
-    subject = subjects.query(tenant or house.tenant, "balance")
-    reply = msgspec.json.decode(await house.bus.request(subject, body))
+    subject = subjects.query(tenant or ingest.tenant, "balance")
+    reply = msgspec.json.decode(await ingest.bus.request(subject, body))
     assert reply["error"]["code"] == code
 
 
@@ -219,18 +225,16 @@ async def test_a_query_that_cannot_be_answered_is_refused(
     ],
 )
 def test_the_fate_of_a_delivery(
-    ids: list[str], first_seen: dict[str, int], quarantined: bool, fate: tally.Fate
+    ids: list[str], first_seen: dict[str, int], quarantined: bool, fate: Fate
 ) -> None:
     """What became of the delivery at position 7."""
-    assert tally.fate(7, ids, first_seen, quarantined=quarantined) == fate
+    assert fate_of(7, ids, first_seen, quarantined=quarantined) == fate
 
 
 def test_counts_add_up() -> None:
     """Whatever is counted is received."""
-    fates: Counter[tally.Fate] = Counter(
-        ["accepted", "accepted", "duplicate", "ignored", "missing"]
-    )
-    assert Counts(**tally.counted(fates + fates)) == Counts(
+    fates: Counter[Fate] = Counter(["accepted", "accepted", "duplicate", "ignored", "missing"])
+    assert Counts(**counted(fates + fates)) == Counts(
         received=10, accepted=4, duplicate=2, ignored=2, missing=2
     )
 

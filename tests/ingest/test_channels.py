@@ -17,7 +17,7 @@ from services.ingest.domain.outcome import Ignored, Parsed, Quarantined, Reporte
 from shared import codec
 from shared.errors import SignatureInvalid
 from shared.events import ContactEvent, event_types
-from tests.ingest.house import GOLDEN, RECEIVED, RULES, SECRET, called, raw, signed
+from tests.ingest.running_ingest import GOLDEN, RECEIVED, RULES, SECRET, called, raw, signed
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLIC = "https://doors.shop.example"

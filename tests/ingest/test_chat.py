@@ -13,7 +13,7 @@ from services.ingest.channels.chat import Hello, Message
 from services.ingest.domain.outcome import Quarantined
 from shared import ids
 from shared.errors import SignatureInvalid
-from tests.ingest.house import parsed, raw, wire
+from tests.ingest.running_ingest import parsed, raw, wire
 
 BODY = (
     b'{"session":"s-1","id":"m-1","text":"Where is my parcel?\\nThank you",'

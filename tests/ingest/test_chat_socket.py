@@ -16,14 +16,14 @@ from websockets.typing import Origin
 from deploy.embedded.nats import EmbeddedNats
 from deploy.embedded.ports import free_ports
 from services.ingest.channels import chat
-from tests.ingest.house import SECRET, House, running
+from tests.ingest.running_ingest import SECRET, RunningIngest, running
 
 ANNA = "anna@shop.example"
 SHOP = Origin("https://shop.example")
 
 
-def address(house: House) -> str:
-    return house.door("chat").replace("http://", "ws://") + "/socket"
+def address(ingest: RunningIngest) -> str:
+    return ingest.door("chat").replace("http://", "ws://") + "/socket"
 
 
 async def say(socket: ClientConnection, **frame: Any) -> None:
@@ -40,15 +40,15 @@ async def hello(socket: ClientConnection, **more: Any) -> None:
     await say(socket, type="hello", session="s-1", **more)
 
 
-async def test_a_message_is_in_raw_before_it_is_acknowledged(house: House) -> None:
+async def test_a_message_is_in_raw_before_it_is_acknowledged(ingest: RunningIngest) -> None:
     """RAW holds one self-contained JSON body per message: session, id, text, who is vouched for, page."""
-    async with connect(address(house)) as socket:
+    async with connect(address(ingest)) as socket:
         await hello(socket, name="Anna", email=ANNA, signature=chat.sign_email(ANNA, SECRET))
         await say(
             socket, type="message", id="m-1", text="Where is it?", page="https://shop.example/"
         )
         assert await heard(socket) == {"type": "ack", "id": "m-1"}
-        (stored,) = await house.raw("chat")
+        (stored,) = await ingest.raw("chat")
     assert msgspec.json.decode(stored.body) == {
         "session": "s-1",
         "id": "m-1",
@@ -59,7 +59,7 @@ async def test_a_message_is_in_raw_before_it_is_acknowledged(house: House) -> No
         "page": "https://shop.example/",
     }
     assert "Sec-WebSocket-Key".lower() not in stored.headers["Tellonce-Headers"]
-    (event,) = await house.contacts("chat", 1)
+    (event,) = await ingest.contacts("chat", 1)
     assert event["data"]["personal"]["handles"][1] == {
         "kind": "email",
         "value": ANNA,
@@ -67,21 +67,23 @@ async def test_a_message_is_in_raw_before_it_is_acknowledged(house: House) -> No
     }
 
 
-async def test_a_repeated_message_is_acknowledged_again_and_counts_once(house: House) -> None:
+async def test_a_repeated_message_is_acknowledged_again_and_counts_once(
+    ingest: RunningIngest,
+) -> None:
     """Both are in RAW, both are acknowledged, CONTACTS has one."""
-    async with connect(address(house)) as socket:
+    async with connect(address(ingest)) as socket:
         await hello(socket)
         for text in ("first", "first"):
             await say(socket, type="message", id="m-1", text=text)
             assert await heard(socket) == {"type": "ack", "id": "m-1"}
-    await house.normalised("chat")
-    assert len(await house.raw("chat")) == 2
-    assert len(await house.contacts("chat", 1)) == 1
+    await ingest.normalised("chat")
+    assert len(await ingest.raw("chat")) == 2
+    assert len(await ingest.contacts("chat", 1)) == 1
 
 
-async def test_a_wrong_signature_closes_the_socket(house: House) -> None:
+async def test_a_wrong_signature_closes_the_socket(ingest: RunningIngest) -> None:
     """Somebody pretends: the code is said and stands in the close frame, nothing is stored."""
-    async with connect(address(house)) as socket:
+    async with connect(address(ingest)) as socket:
         await hello(socket, email=ANNA, signature=chat.sign_email(ANNA, "another key"))
         said = await heard(socket)
         assert (said["type"], said["code"]) == ("error", "door.signature_invalid")
@@ -89,7 +91,7 @@ async def test_a_wrong_signature_closes_the_socket(house: House) -> None:
             await heard(socket)
     assert closed.value.rcvd is not None
     assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1008, "door.signature_invalid")
-    assert await house.raw("chat") == []
+    assert await ingest.raw("chat") == []
 
 
 @pytest.mark.parametrize(
@@ -107,10 +109,10 @@ async def test_a_wrong_signature_closes_the_socket(house: House) -> None:
     ],
 )
 async def test_a_bad_frame_is_told_and_the_socket_stays(
-    house: House, frame: str | bytes, code: str
+    ingest: RunningIngest, frame: str | bytes, code: str
 ) -> None:
     """One bad frame does not end a conversation."""
-    async with connect(address(house)) as socket:
+    async with connect(address(ingest)) as socket:
         await hello(socket)
         await socket.send(frame)
         said = await heard(socket)
@@ -119,47 +121,47 @@ async def test_a_bad_frame_is_told_and_the_socket_stays(
         assert await heard(socket) == {"type": "ack", "id": "m-1"}
 
 
-async def test_an_error_names_the_frame_it_is_about(house: House) -> None:
+async def test_an_error_names_the_frame_it_is_about(ingest: RunningIngest) -> None:
     """The page knows which message was refused."""
-    async with connect(address(house)) as socket:
+    async with connect(address(ingest)) as socket:
         await say(socket, type="message", id="m-1", text="before hello")
         said = await heard(socket)
         assert (said["code"], said["id"]) == ("payload.unreadable", "m-1")
-    assert await house.raw("chat") == []
+    assert await ingest.raw("chat") == []
 
 
-async def test_nul_bytes_in_a_message_are_stored_and_replaced(house: House) -> None:
+async def test_nul_bytes_in_a_message_are_stored_and_replaced(ingest: RunningIngest) -> None:
     """RAW holds what was sent, the event what a store takes."""
-    async with connect(address(house)) as socket:
+    async with connect(address(ingest)) as socket:
         await hello(socket)
         await say(socket, type="message", id="m-1", text="a\x00b")
         assert (await heard(socket))["type"] == "ack"
-    (event,) = await house.contacts("chat", 1)
+    (event,) = await ingest.contacts("chat", 1)
     assert event["data"]["personal"]["text"] == "a\ufffdb"
 
 
-async def test_order_is_kept(house: House) -> None:
+async def test_order_is_kept(ingest: RunningIngest) -> None:
     """Fifty messages sent at once arrive in CONTACTS as they were written."""
-    async with connect(address(house)) as socket:
+    async with connect(address(ingest)) as socket:
         await hello(socket)
         for number in range(50):
             await say(socket, type="message", id=f"m-{number}", text=f"text {number}")
         for number in range(50):
             assert await heard(socket) == {"type": "ack", "id": f"m-{number}"}
-    events = await house.contacts("chat", 50)
+    events = await ingest.contacts("chat", 50)
     texts = [event["data"]["personal"]["text"] for event in events]
     assert texts == [f"text {number}" for number in range(50)]
 
 
-async def test_a_stranger_is_refused_before_the_socket_opens(house: House) -> None:
+async def test_a_stranger_is_refused_before_the_socket_opens(ingest: RunningIngest) -> None:
     """An unknown tenant, account or channel is a refusal over HTTP."""
     for path, code in (
-        (f"nobody/chat/{house.account}", "tenant.unknown"),
-        (f"{house.tenant}/chat/nobody", "door.account_unknown"),
-        (f"{house.tenant}/form/{house.account}", "door.account_unknown"),
+        (f"nobody/chat/{ingest.account}", "tenant.unknown"),
+        (f"{ingest.tenant}/chat/nobody", "door.account_unknown"),
+        (f"{ingest.tenant}/form/{ingest.account}", "door.account_unknown"),
     ):
         with pytest.raises(websockets.InvalidStatus) as refused:
-            await connect(f"ws{house.url[4:]}/in/{path}/socket")
+            await connect(f"ws{ingest.url[4:]}/in/{path}/socket")
         assert refused.value.response.status_code == 404
         assert refused.value.response.body is not None
         assert msgspec.json.decode(refused.value.response.body)["code"] == code
@@ -173,22 +175,22 @@ async def test_limits_of_origin_and_number(ingest_nats: EmbeddedNats, tmp_path: 
         port=free_ports(1)[0],
         chat_origins="https://shop.example https://www.shop.example",
         socket_sessions_max=1,
-    ) as house:
+    ) as ingest:
         for origin in (Origin("https://evil.example"), None):
             with pytest.raises(websockets.InvalidStatus) as refused:
-                await connect(address(house), origin=origin)
+                await connect(address(ingest), origin=origin)
             assert refused.value.response.status_code == 403
-        async with connect(address(house), origin=SHOP):
+        async with connect(address(ingest), origin=SHOP):
             with pytest.raises(websockets.InvalidStatus) as refused:
-                await connect(address(house), origin=SHOP)
+                await connect(address(ingest), origin=SHOP)
             assert refused.value.response.status_code == 503
 
 
-async def test_a_frame_beyond_the_size_closes_the_socket(house: House) -> None:
+async def test_a_frame_beyond_the_size_closes_the_socket(ingest: RunningIngest) -> None:
     """1009, message too big; it is not buffered."""
-    async with connect(address(house)) as socket:
+    async with connect(address(ingest)) as socket:
         await hello(socket)
-        text = "x" * house.settings.body_max_bytes
+        text = "x" * ingest.settings.body_max_bytes
         with pytest.raises(websockets.ConnectionClosed) as closed:
             await asyncio.gather(say(socket, type="message", id="m", text=text), heard(socket))
     assert closed.value.rcvd is not None
@@ -199,8 +201,8 @@ async def test_who_says_nothing_is_shown_out(ingest_nats: EmbeddedNats, tmp_path
     """A socket without a hello is closed when the door's time is over."""
     port = free_ports(1)[0]
     async with (
-        running(ingest_nats.url, tmp_path, port=port, door_timeout_seconds=0.5) as house,
-        connect(address(house)) as socket,
+        running(ingest_nats.url, tmp_path, port=port, door_timeout_seconds=0.5) as ingest,
+        connect(address(ingest)) as socket,
     ):
         assert (await heard(socket))["code"] == "payload.unreadable"
         with pytest.raises(websockets.ConnectionClosedError):
@@ -211,8 +213,8 @@ async def test_who_is_too_fast_is_slowed_down(ingest_nats: EmbeddedNats, tmp_pat
     """At sixty a minute the frames after the burst take a second each."""
     port = free_ports(1)[0]
     async with (
-        running(ingest_nats.url, tmp_path, port=port, chat_messages_per_minute=60) as house,
-        connect(address(house)) as socket,
+        running(ingest_nats.url, tmp_path, port=port, chat_messages_per_minute=60) as ingest,
+        connect(address(ingest)) as socket,
     ):
         await hello(socket)
         began = time.monotonic()
@@ -231,22 +233,22 @@ async def test_who_stays_ahead_is_closed_on_and_sends_again_what_was_not_acknowl
     port = free_ports(1)[0]
     waiting = [f"m-{number}" for number in range(70)]
     codes = []
-    async with running(ingest_nats.url, tmp_path, port=port, chat_messages_per_minute=60) as house:
+    async with running(ingest_nats.url, tmp_path, port=port, chat_messages_per_minute=60) as ingest:
         while waiting:
             try:
-                await _say_all(house, waiting)
+                await _say_all(ingest, waiting)
             except websockets.ConnectionClosedError as closed:
                 codes.append(closed.rcvd.code if closed.rcvd else None)
         assert set(codes) == {1011}
-        events = await house.contacts("chat", 70)
+        events = await ingest.contacts("chat", 70)
     assert sorted(event["data"]["open"]["provider_id"] for event in events) == sorted(
         f"s-1/m-{number}" for number in range(70)
     )
 
 
-async def _say_all(house: House, waiting: list[str]) -> None:
+async def _say_all(ingest: RunningIngest, waiting: list[str]) -> None:
     """Send messages by their ids; each that is acknowledged leaves the list."""
-    async with connect(address(house)) as socket:
+    async with connect(address(ingest)) as socket:
         await hello(socket)
         for name in list(waiting):
             await say(socket, type="message", id=name, text="x")
@@ -259,8 +261,8 @@ async def test_a_message_that_cannot_be_stored_is_to_be_sent_again(tmp_path: Pat
     async with EmbeddedNats(tmp_path / "nats") as server:
         port = free_ports(1)[0]
         async with (
-            running(server.url, tmp_path, port=port, door_timeout_seconds=1.0) as house,
-            connect(address(house)) as socket,
+            running(server.url, tmp_path, port=port, door_timeout_seconds=1.0) as ingest,
+            connect(address(ingest)) as socket,
         ):
             await hello(socket)
             await say(socket, type="message", id="m-1", text="before")
@@ -280,20 +282,20 @@ async def test_a_message_that_cannot_be_stored_is_to_be_sent_again(tmp_path: Pat
                 await say(socket, type="message", id="m-2", text="while away")
                 said = await heard(socket)
             assert said == {"type": "ack", "id": "m-2"}
-            events = await house.contacts("chat", 2)
+            events = await ingest.contacts("chat", 2)
             assert [event["data"]["open"]["provider_id"] for event in events] == [
                 "s-1/m-1",
                 "s-1/m-2",
             ]
 
 
-async def test_a_signed_post_carries_the_same_message(house: House) -> None:
+async def test_a_signed_post_carries_the_same_message(ingest: RunningIngest) -> None:
     """The shop's server may hand a message over itself; it is the same fact as over the socket."""
     body = b'{"session":"s-1","id":"m-1","text":"hello"}'
-    assert (await house.send("chat", body, webhook_id="w1")).status_code == 204
-    async with connect(address(house)) as socket:
+    assert (await ingest.send("chat", body, webhook_id="w1")).status_code == 204
+    async with connect(address(ingest)) as socket:
         await hello(socket)
         await say(socket, type="message", id="m-1", text="hello")
         assert (await heard(socket))["type"] == "ack"
-    await house.normalised("chat")
-    assert len(await house.contacts("chat", 1)) == 1
+    await ingest.normalised("chat")
+    assert len(await ingest.contacts("chat", 1)) == 1

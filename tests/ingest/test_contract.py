@@ -25,7 +25,7 @@ from services.ingest.domain.delivery import (
 )
 from shared import events, subjects
 from shared.errors import SignatureInvalid
-from tests.ingest.house import House, running, stored
+from tests.ingest.running_ingest import RunningIngest, running, stored
 from tests.ingest.test_doors import refused
 
 NAME = "several"
@@ -70,14 +70,14 @@ SEVERAL = SimpleNamespace(
 @pytest_asyncio.fixture
 async def ingest(
     ingest_nats: EmbeddedNats, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[House]:
+) -> AsyncIterator[RunningIngest]:
     """Ingest as it runs, with one channel more."""
     monkeypatch.setitem(cast("dict[str, Channel]", CHANNELS), NAME, cast("Channel", SEVERAL))
-    async with running(ingest_nats.url, tmp_path, port=free_ports(1)[0]) as house:
-        yield house
+    async with running(ingest_nats.url, tmp_path, port=free_ports(1)[0]) as started:
+        yield started
 
 
-async def test_a_handshake_by_get_is_answered_and_stored_nowhere(ingest: House) -> None:
+async def test_a_handshake_by_get_is_answered_and_stored_nowhere(ingest: RunningIngest) -> None:
     """The provider hears its challenge; a wrong token is a forgery; a channel without handshakes knows no GET."""
     door = ingest.door(NAME)
     good = await ingest.http.get(f"{door}?token=verify-me&challenge=c-1")
@@ -88,7 +88,9 @@ async def test_a_handshake_by_get_is_answered_and_stored_nowhere(ingest: House) 
     assert await ingest.raw(NAME) == []
 
 
-async def test_a_delivery_of_several_customers_keeps_each_in_her_own_order(ingest: House) -> None:
+async def test_a_delivery_of_several_customers_keeps_each_in_her_own_order(
+    ingest: RunningIngest,
+) -> None:
     """Every event has a routing key of its own: the one of its customer, not of the first in the delivery."""
     messages = [
         {"from": who, "id": f"{who}-{number}", "text": "hello"}
@@ -103,7 +105,7 @@ async def test_a_delivery_of_several_customers_keeps_each_in_her_own_order(inges
         assert [each for each in kept if each.startswith(who)] == [f"{who}-1", f"{who}-2"]
 
 
-async def _of_partition(ingest: House, routing_key: str) -> Sequence[str]:
+async def _of_partition(ingest: RunningIngest, routing_key: str) -> Sequence[str]:
     """The provider's ids of what stands on a customer's partition, in order."""
     subject = subjects.contact(ingest.tenant, NAME, routing_key)
     found = await stored(ingest.bus, "CONTACTS", subject)
@@ -116,9 +118,9 @@ async def test_an_account_that_lacks_a_secret_takes_nothing(
     """Of two that its channel needs one has no value: neither a handshake nor a delivery is believed."""
     needs = SimpleNamespace(**{**vars(SEVERAL), "SECRETS": ("signing", "missing")})
     monkeypatch.setitem(cast("dict[str, Channel]", CHANNELS), NAME, cast("Channel", needs))
-    async with running(ingest_nats.url, tmp_path, port=free_ports(1)[0]) as house:
-        asked = await house.http.get(f"{house.door(NAME)}?token=verify-me&challenge=c-1")
+    async with running(ingest_nats.url, tmp_path, port=free_ports(1)[0]) as ingest:
+        asked = await ingest.http.get(f"{ingest.door(NAME)}?token=verify-me&challenge=c-1")
         assert refused(asked, 405, "door.method_unknown")
         assert refused(
-            await house.send(NAME, b"[]", webhook_id="w1"), 403, "door.signature_invalid"
+            await ingest.send(NAME, b"[]", webhook_id="w1"), 403, "door.signature_invalid"
         )

@@ -13,7 +13,7 @@ from services.ingest.channels import email
 from services.ingest.domain import texts
 from services.ingest.domain.outcome import Quarantined, Reported, reports_of
 from shared import ids
-from tests.ingest.house import GOLDEN, parsed, raw, wire
+from tests.ingest.running_ingest import GOLDEN, parsed, raw, wire
 
 PLAIN = (
     b"From: Anna <anna@customer.example>\r\nTo: help@shop.example\r\nSubject: Hello\r\n"

@@ -25,10 +25,10 @@ from shared.codec import PlainCodec, decode
 from shared.contact_log import ContactLog
 from shared.errors import BusUnavailable
 from shared.policy import Policies
-from tests.ingest.house import (
+from tests.ingest.running_ingest import (
     RECEIVED,
     SECRET,
-    House,
+    RunningIngest,
     make_consumers,
     make_settings,
     stored,
@@ -39,20 +39,20 @@ JSON = {"content-type": "application/json"}
 CALL = {"CallSid": "CA1", "From": "+48601234567", "Direction": "inbound"}
 
 
-async def test_an_event_names_its_delivery_and_stands_under_its_id(house: House) -> None:
+async def test_an_event_names_its_delivery_and_stands_under_its_id(ingest: RunningIngest) -> None:
     """The message id on CONTACTS is the event's id; `rawref` names the position in RAW and the body's hash."""
-    await house.call({**CALL, "CallStatus": "ringing"})
-    (event,) = await house.contacts("twilio_voice", 1)
-    (delivery,) = await house.raw("twilio_voice")
+    await ingest.call({**CALL, "CallStatus": "ringing"})
+    (event,) = await ingest.contacts("twilio_voice", 1)
+    (delivery,) = await ingest.raw("twilio_voice")
     assert event["rawref"] == f"{delivery.sequence}:{ids.body_sha256(delivery.body)}"
     assert event["recordedtime"][:19] == delivery.headers["Tellonce-Received"][:19]
-    subject = subjects.contact(house.tenant, "twilio_voice", "CA1")
-    (message,) = await stored(house.bus, streams.CONTACTS, subject)
+    subject = subjects.contact(ingest.tenant, "twilio_voice", "CA1")
+    (message,) = await stored(ingest.bus, streams.CONTACTS, subject)
     assert message.headers["Nats-Msg-Id"] == event["id"]
-    assert decode(message.body).tenant == house.tenant
+    assert decode(message.body).tenant == ingest.tenant
 
 
-async def test_a_call_is_told_in_order(house: House) -> None:
+async def test_a_call_is_told_in_order(ingest: RunningIngest) -> None:
     """All events of a call are in one partition, in the order of its webhooks."""
     for status, more in (
         ("ringing", {}),
@@ -60,8 +60,8 @@ async def test_a_call_is_told_in_order(house: House) -> None:
         ("in-progress", {"CallbackSource": "call-progress-events"}),
         ("completed", {"CallDuration": "60"}),
     ):
-        await house.call({**CALL, "CallStatus": status, **more})
-    events = await house.contacts("twilio_voice", 4)
+        await ingest.call({**CALL, "CallStatus": status, **more})
+    events = await ingest.contacts("twilio_voice", 4)
     assert [event["type"] for event in events] == [
         "call.started",
         "call.answered",
@@ -70,13 +70,13 @@ async def test_a_call_is_told_in_order(house: House) -> None:
     ]
 
 
-async def test_repeats_are_stored_and_counted_once(house: House) -> None:
+async def test_repeats_are_stored_and_counted_once(ingest: RunningIngest) -> None:
     """Five times the same delivery: five in RAW, one in CONTACTS."""
     for _ in range(5):
-        await house.send("form", b'{"submission_id":"f-1"}', webhook_id="w1", **JSON)
-    await house.normalised("form")
-    assert len(await house.raw("form")) == 5
-    assert len(await house.contacts("form", 1)) == 1
+        await ingest.send("form", b'{"submission_id":"f-1"}', webhook_id="w1", **JSON)
+    await ingest.normalised("form")
+    assert len(await ingest.raw("form")) == 5
+    assert len(await ingest.contacts("form", 1)) == 1
 
 
 @pytest.mark.parametrize(
@@ -88,18 +88,18 @@ async def test_repeats_are_stored_and_counted_once(house: House) -> None:
     ],
 )
 async def test_what_cannot_be_read_is_quarantined_once(
-    house: House, channel: str, body: bytes, code: str
+    ingest: RunningIngest, channel: str, body: bytes, code: str
 ) -> None:
     """Taken with 2xx, recorded with its code and its evidence, and what comes after it is read."""
     for number in range(2):
-        answer = await house.send(channel, body, webhook_id=f"w{number}", **JSON)
+        answer = await ingest.send(channel, body, webhook_id=f"w{number}", **JSON)
         assert answer.status_code == 204
-    await house.normalised(channel)
-    (event,) = await house.contacts(channel, 1)
+    await ingest.normalised(channel)
+    (event,) = await ingest.contacts(channel, 1)
     assert event["type"] == "payload.quarantined"
     assert event["data"]["open"] == {
         "channel": channel,
-        "account": house.account,
+        "account": ingest.account,
         "code": code,
         "kind": None,
     }
@@ -109,35 +109,37 @@ async def test_what_cannot_be_read_is_quarantined_once(
         if channel == "email"
         else b'{"session":"s","id":"m","text":"x"}'
     )
-    await house.send(channel, good, webhook_id="w9", **JSON)
-    assert len(await house.contacts(channel, 2)) == 2
+    await ingest.send(channel, good, webhook_id="w9", **JSON)
+    assert len(await ingest.contacts(channel, 2)) == 2
 
 
-async def test_an_unknown_kind_is_quarantined_by_its_name(house: House) -> None:
+async def test_an_unknown_kind_is_quarantined_by_its_name(ingest: RunningIngest) -> None:
     """A webhook of a kind that the table does not hold survives."""
-    answer = await house.call({**CALL, "CallStatus": "levitating"})
+    answer = await ingest.call({**CALL, "CallStatus": "levitating"})
     assert answer.status_code == 200
-    (event,) = await house.contacts("twilio_voice", 1)
+    (event,) = await ingest.contacts("twilio_voice", 1)
     assert event["data"]["open"]["code"] == "payload.kind_unknown"
     assert event["data"]["open"]["kind"] == "levitating"
 
 
-async def test_a_mail_as_large_as_a_door_takes_fits_the_bus(house: House) -> None:
+async def test_a_mail_as_large_as_a_door_takes_fits_the_bus(ingest: RunningIngest) -> None:
     """The worst text for JSON, at the limit of a body."""
-    body = b"From: a@b.example\r\n\r\n".ljust(house.settings.body_max_bytes, b"\x01")
-    await house.send("email", body, webhook_id="w1")
-    (event,) = await house.contacts("email", 1)
+    body = b"From: a@b.example\r\n\r\n".ljust(ingest.settings.body_max_bytes, b"\x01")
+    await ingest.send("email", body, webhook_id="w1")
+    (event,) = await ingest.contacts("email", 1)
     assert event["type"] == "message.received"
 
 
-async def test_a_message_that_another_hand_put_into_raw_stops_nothing(house: House) -> None:
+async def test_a_message_that_another_hand_put_into_raw_stops_nothing(
+    ingest: RunningIngest,
+) -> None:
     """Without our headers, or with broken ones, it is read as received when it was stored."""
-    subject = subjects.raw(house.tenant, "form", house.account)
+    subject = subjects.raw(ingest.tenant, "form", ingest.account)
     body = b'{"message":"hello"}'
     for number, fields in enumerate(({}, {"Tellonce-Headers": "[[", "Tellonce-Received": "noon"})):
-        await house.bus.store(subject, body, msg_id=f"{house.tenant}-{number}", headers=fields)
-    await house.send("form", body, webhook_id="w1", **JSON)
-    first, second = await house.contacts("form", 2)
+        await ingest.bus.store(subject, body, msg_id=f"{ingest.tenant}-{number}", headers=fields)
+    await ingest.send("form", body, webhook_id="w1", **JSON)
+    first, second = await ingest.contacts("form", 2)
     assert first["data"]["open"]["provider_id"] == ids.body_sha256(body)
     assert second["data"]["open"]["provider_id"] == "w1"
 

@@ -21,7 +21,7 @@ from shared import ids, streams
 from shared.bus import Bus, connect
 from shared.errors import BusUnavailable
 from shared.tasks import end
-from tests.ingest.house import (
+from tests.ingest.running_ingest import (
     SECRET,
     make_consumers,
     make_settings,

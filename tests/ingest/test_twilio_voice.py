@@ -18,7 +18,7 @@ from services.ingest.domain.outcome import Ignored, Quarantined, contact_id
 from shared import ids
 from shared.errors import SignatureInvalid
 from shared.policy import Account
-from tests.ingest.house import GOLDEN, RECEIVED, SECRET, form_body, parsed, raw, wire
+from tests.ingest.running_ingest import GOLDEN, RECEIVED, SECRET, form_body, parsed, raw, wire
 
 PUBLIC = "https://voice.shop.example"
 SID = "CA00000000000000000000000000000001"

@@ -12,7 +12,7 @@ import pytest
 from services.ingest.domain import webhook_signature
 from services.ingest.domain.delivery import WebRequest
 from shared.errors import SignatureInvalid
-from tests.ingest.house import RECEIVED, SECRET, signed
+from tests.ingest.running_ingest import RECEIVED, SECRET, signed
 
 BODY = b'{"message":"hello"}'
 

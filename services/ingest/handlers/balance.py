@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from services.ingest.domain import tally
 from services.ingest.domain.delivery import RawDelivery
+from services.ingest.domain.fates import Fate, counted, fate_of
 from services.ingest.domain.outcome import Quarantined
-from services.ingest.domain.tally import Fate
 from services.ingest.handlers import logged
 from services.ingest.handlers.accounts import Accounts, Door
 from services.ingest.handlers.parsing import read_all
@@ -78,17 +77,17 @@ class BalanceHandler:
             if asked.channel in {None, door.channel.NAME} and asked.account in {None, door.account}
         ]
         span = await self._span(asked)
-        counted: dict[str, Counter[Fate]] = {
+        by_account: dict[str, Counter[Fate]] = {
             door.name: await self._account(door, span) for door in doors
         }
         total: Counter[Fate] = Counter()
-        for fates in counted.values():
+        for fates in by_account.values():
             total.update(fates)
         return Balance(
-            **tally.counted(total),
+            **counted(total),
             position=span.position,
             last=span.last,
-            accounts={name: Counts(**tally.counted(fates)) for name, fates in counted.items()},
+            accounts={name: Counts(**counted(fates)) for name, fates in by_account.items()},
         )
 
     async def _span(self, asked: AskBalance) -> _Span:
@@ -111,7 +110,7 @@ class BalanceHandler:
                 quarantined = isinstance(reading.outcome, Quarantined)
                 made = [event.id for event in reading.events]
                 sequence = reading.raw.sequence
-                fates[tally.fate(sequence, made, first_seen, quarantined=quarantined)] += 1
+                fates[fate_of(sequence, made, first_seen, quarantined=quarantined)] += 1
         return fates
 
     async def _pages(self, door: Door, first: int, last: int) -> AsyncIterator[list[RawDelivery]]:

@@ -119,7 +119,7 @@ async def until(
 
 
 @dataclass(frozen=True)
-class House:
+class RunningIngest:
     """A running ingest with a tenant and accounts that no other test has."""
 
     settings: Settings
@@ -232,7 +232,7 @@ async def make_consumers(bus: Bus, settings: Settings, tenant: str, account: str
 @asynccontextmanager
 async def running(
     nats_url: str, folder: Path, *, port: int, **changed: Any
-) -> AsyncIterator[House]:
+) -> AsyncIterator[RunningIngest]:
     """Run ingest in this process against a real server until the block ends."""
     settings, tenant, account = make_settings(nats_url, folder, ingest_port=port, **changed)
     bus = await connect(nats_url, "tests")
@@ -243,7 +243,7 @@ async def running(
         url = f"http://127.0.0.1:{port}"
         async with httpx.AsyncClient(timeout=DEADLINE_SECONDS) as http:
             await until_ready(http, url, service)
-            yield House(settings, tenant, account, url, http, bus, stop)
+            yield RunningIngest(settings, tenant, account, url, http, bus, stop)
         stop.set()
         await asyncio.wait_for(service, DEADLINE_SECONDS)
     finally:

@@ -1,4 +1,4 @@
-"""The balance: what became of each delivery, computed from the delivery and the ids that history knows (I12)."""
+"""What became of each delivery, computed from the delivery and the ids that history knows (I12)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def counted(fates: Counter[Fate]) -> dict[str, int]:
     return {"received": fates.total(), **{str(fate): number for fate, number in fates.items()}}
 
 
-def fate(
+def fate_of(
     sequence: int, ids: Sequence[str], first_seen: Mapping[str, int], *, quarantined: bool
 ) -> Fate:
     """Return what became of the delivery at a position of RAW.
@@ -25,8 +25,8 @@ def fate(
     """
     if not ids:
         return "ignored"
-    if any(each not in first_seen for each in ids):
+    if any(event_id not in first_seen for event_id in ids):
         return "missing"
-    if all(first_seen[each] != sequence for each in ids):
+    if all(first_seen[event_id] != sequence for event_id in ids):
         return "duplicate"
     return "quarantined" if quarantined else "accepted"
