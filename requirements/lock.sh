@@ -23,7 +23,8 @@ else
     set -- --upgrade
 fi
 lock_all() {
-    lock uv "$folder" "$@" && lock run "$folder" "$@" && lock dev "$folder" --constraint "$folder/run.txt" "$@"
+    lock uv "$folder" "$@" && lock run "$folder" "$@" && lock dev "$folder" \
+        --constraint "$folder/run.txt" --excludes requirements/left-out.txt "$@"
 }
 # What uv remembers is enough for a comparison, mostly; then no network is needed.
 if [ "$folder" = requirements ] || ! lock_all --offline 2>/dev/null; then
