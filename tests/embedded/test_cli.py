@@ -38,15 +38,15 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that runs a stack of dummies on `tmp_path/data`."""
+def running(data: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that runs a stack of dummies on the data folder."""
     process = subprocess.Popen(
-        [sys.executable, "-m", THIS, "up", str(tmp_path / "data")],
+        [sys.executable, "-m", THIS, "up", str(data)],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )
-    asyncio.run(until(lambda: is_ready(tmp_path / "data"), within_seconds=START_SECONDS))
+    asyncio.run(until(lambda: is_ready(data), within_seconds=START_SECONDS))
     yield process
     process.kill()
     process.communicate()
@@ -73,10 +73,10 @@ def is_gone(pid: int) -> bool:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_stops_everything(
-    tmp_path: Path, running: subprocess.Popen[bytes], how: signal.Signals
+    data: Path, running: subprocess.Popen[bytes], how: signal.Signals
 ) -> None:
     """The command ends with 0 and leaves no process."""
-    pids = pids_of(tmp_path / "data")
+    pids = pids_of(data)
     running.send_signal(how)
     assert running.wait(timeout=30) == 0
     assert all(is_gone(pid) for pid in pids.values())
@@ -84,22 +84,20 @@ def test_ctrl_c_stops_everything(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
 async def test_nothing_outlives_a_killed_supervisor(
-    tmp_path: Path, running: subprocess.Popen[bytes]
+    data: Path, running: subprocess.Popen[bytes]
 ) -> None:
     """Signal 9 to the supervisor ends servers and services too, and the folder is free again."""
-    pids = pids_of(tmp_path / "data")
+    pids = pids_of(data)
     running.kill()
     running.wait(timeout=30)
     await until(lambda: all(is_gone(pid) for pid in pids.values()), within_seconds=15)
-    assert state.read_status(tmp_path / "data").state == "stopped"
+    assert state.read_status(data).state == "stopped"
 
 
-def test_a_second_up_is_refused_with_a_code(
-    tmp_path: Path, running: subprocess.Popen[bytes]
-) -> None:
+def test_a_second_up_is_refused_with_a_code(data: Path, running: subprocess.Popen[bytes]) -> None:
     """The second command ends at once, says why, and does the first no harm."""
     second = subprocess.run(
-        [sys.executable, "-m", THIS, "up", str(tmp_path / "data")],
+        [sys.executable, "-m", THIS, "up", str(data)],
         cwd=ROOT,
         capture_output=True,
         check=False,
@@ -108,11 +106,11 @@ def test_a_second_up_is_refused_with_a_code(
     )
     assert second.returncode == 2
     assert "setup.data_folder_in_use" in second.stderr
-    assert is_ready(tmp_path / "data")
+    assert is_ready(data)
 
 
 def test_down_stops_the_stack_of_the_folder(
-    tmp_path: Path,
+    data: Path,
     running: subprocess.Popen[bytes],
     run: Callable[..., tuple[int, str, str]],
 ) -> None:
@@ -120,25 +118,25 @@ def test_down_stops_the_stack_of_the_folder(
     # The stack is our child here, and a lock is free only when its holder has ended.
     waiter = threading.Thread(target=running.wait)
     waiter.start()
-    assert run("down", "--data", str(tmp_path / "data"))[0] == 0
+    assert run("down", "--data", str(data))[0] == 0
     waiter.join(timeout=30)
     assert running.returncode == 0
-    code, out, _ = run("down", "--data", str(tmp_path / "data"))
+    code, out, _ = run("down", "--data", str(data))
     assert code == 0
     assert "No stack runs" in out
 
 
 def test_status_says_ready_and_stopped(
-    tmp_path: Path,
+    data: Path,
     running: subprocess.Popen[bytes],
     run: Callable[..., tuple[int, str, str]],
 ) -> None:
     """One JSON object; the exit code tells ready from anything else."""
-    code, out, _ = run("status", "--json", "--data", str(tmp_path / "data"))
+    code, out, _ = run("status", "--json", "--data", str(data))
     assert code == 0
     assert json.loads(out)["state"] == "ready"
     assert json.loads(out)["addresses"]["ingest"].startswith("http://127.0.0.1:")
-    code, out, _ = run("status", "--json", "--data", str(tmp_path / "elsewhere"))
+    code, out, _ = run("status", "--json", "--data", str(data / "elsewhere"))
     assert code == 1
     assert json.loads(out) == {"state": "stopped", "addresses": {}, "pids": {}, "position": None}
 

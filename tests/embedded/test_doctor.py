@@ -223,11 +223,11 @@ def test_servers_given_by_address_that_do_not_answer(
 
 
 async def test_a_running_stack_that_is_not_well(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The silent service is named."""
-    async with EmbeddedStack(dummy_plan(tmp_path)) as stack:
+    async with EmbeddedStack(dummy_plan(data)) as stack:
         with frozen(stack.status().pids["history"]):
-            found = await asyncio.to_thread(findings, capsys, "--data", str(tmp_path))
+            found = await asyncio.to_thread(findings, capsys, "--data", str(data))
         assert found["setup.stack_unhealthy"]["details"]["silent"] == "history"
-        assert await asyncio.to_thread(findings, capsys, "--data", str(tmp_path)) == {}
+        assert await asyncio.to_thread(findings, capsys, "--data", str(data)) == {}

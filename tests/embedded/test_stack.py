@@ -29,10 +29,10 @@ BACK_SECONDS_I10 = 3.0
 KILLS = 3
 
 
-async def test_a_stack_starts_and_stops_and_says_so(tmp_path: Path) -> None:
+async def test_a_stack_starts_and_stops_and_says_so(data: Path) -> None:
     """Ready means that every part answers; stopped means that every process is gone."""
-    async with EmbeddedStack(dummy_plan(tmp_path)) as stack:
-        found = await examine(tmp_path)
+    async with EmbeddedStack(dummy_plan(data)) as stack:
+        found = await examine(data)
         shown = json.loads(found.as_json())
         pids = dict(stack.status().pids)
     assert set(shown) == {"state", "addresses", "pids", "position"}
@@ -41,7 +41,7 @@ async def test_a_stack_starts_and_stops_and_says_so(tmp_path: Path) -> None:
     assert set(shown["pids"]) == {"nats", "postgres", *SERVICES}
     assert shown["position"] == 0
     assert not [name for name, pid in pids.items() if is_alive(pid)]
-    assert (await examine(tmp_path)).state == "stopped"
+    assert (await examine(data)).state == "stopped"
 
 
 def is_alive(pid: int) -> bool:
@@ -53,9 +53,9 @@ def is_alive(pid: int) -> bool:
     return True
 
 
-async def test_every_pid_of_the_status_may_be_killed(tmp_path: Path) -> None:
+async def test_every_pid_of_the_status_may_be_killed(data: Path) -> None:
     """After signal 9 a new process answers at the same address, and the others were not restarted."""
-    async with EmbeddedStack(dummy_plan(tmp_path)) as stack:
+    async with EmbeddedStack(dummy_plan(data)) as stack:
         addresses = dict(stack.addresses)
         for name, pid in stack.status().pids.items():
             others = {k: v for k, v in stack.status().pids.items() if k != name}
@@ -67,36 +67,36 @@ async def test_every_pid_of_the_status_may_be_killed(tmp_path: Path) -> None:
                 within_seconds=BACK_SECONDS,
             )
             assert {k: v for k, v in stack.status().pids.items() if k != name} == others
-        assert (await examine(tmp_path)).state == "ready"
+        assert (await examine(data)).state == "ready"
         assert stack.addresses == addresses
 
 
-async def test_a_part_that_does_not_answer_degrades_the_status(tmp_path: Path) -> None:
+async def test_a_part_that_does_not_answer_degrades_the_status(data: Path) -> None:
     """A frozen service is alive for the kernel and silent for everybody else."""
-    async with EmbeddedStack(dummy_plan(tmp_path)) as stack:
+    async with EmbeddedStack(dummy_plan(data)) as stack:
         with frozen(stack.status().pids["router"]):
-            assert (await examine(tmp_path)).state == "degraded"
+            assert (await examine(data)).state == "degraded"
 
 
-async def test_services_may_rest_while_the_servers_run(tmp_path: Path) -> None:
+async def test_services_may_rest_while_the_servers_run(data: Path) -> None:
     """What a timer or a provider does in that time waits in the servers."""
-    async with EmbeddedStack(dummy_plan(tmp_path)) as stack:
+    async with EmbeddedStack(dummy_plan(data)) as stack:
         before = dict(stack.status().pids)
         await stack.stop_services()
-        assert (await examine(tmp_path)).state == "degraded"
+        assert (await examine(data)).state == "degraded"
         assert not [name for name in SERVICES if is_alive(before[name])]
         await stack.start_services()
-        found = await examine(tmp_path)
+        found = await examine(data)
     assert found.state == "ready"
     assert found.pids["nats"] == before["nats"]
 
 
-async def test_a_log_file_stays_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_log_file_stays_short(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its older part is kept beside it, and the service goes on writing to the file."""
     monkeypatch.setattr("deploy.embedded.process.MAX_LOG_BYTES", 1_000)
     monkeypatch.setattr("deploy.embedded.supervisor.LOG_CHECK_SECONDS", 0.02)
-    log = tmp_path / "logs" / "router.log"
-    async with EmbeddedStack(dummy_plan(tmp_path)) as stack:
+    log = data / "logs" / "router.log"
+    async with EmbeddedStack(dummy_plan(data)) as stack:
         with log.open("ab") as file:
             file.write(b"x" * 2_000)
         await until(lambda: log.stat().st_size == 0, within_seconds=5)
@@ -106,53 +106,53 @@ async def test_a_log_file_stays_short(tmp_path: Path, monkeypatch: pytest.Monkey
     assert log.with_name("router.log.1").read_text().startswith("router started")
 
 
-async def test_a_folder_that_cannot_be_written_stops_no_service(tmp_path: Path) -> None:
+async def test_a_folder_that_cannot_be_written_stops_no_service(data: Path) -> None:
     """Mending goes on while the status file cannot be written: here, a folder is in its way."""
-    async with EmbeddedStack(dummy_plan(tmp_path)) as stack:
+    async with EmbeddedStack(dummy_plan(data)) as stack:
         pid = stack.status().pids["router"]
-        (tmp_path / "status.json").unlink()
-        (tmp_path / "status.json").mkdir()
+        (data / "status.json").unlink()
+        (data / "status.json").mkdir()
         os.kill(pid, signal.SIGKILL)
         await until(
             lambda: stack.status().pids["router"] != pid and stack.status().state == "ready",
             within_seconds=BACK_SECONDS,
         )
-        (tmp_path / "status.json").rmdir()
+        (data / "status.json").rmdir()
 
 
-async def test_a_second_stack_on_the_same_folder_is_refused(tmp_path: Path) -> None:
+async def test_a_second_stack_on_the_same_folder_is_refused(data: Path) -> None:
     """Two stacks on one folder would destroy the ledger; the error names who holds it."""
-    async with EmbeddedStack(dummy_plan(tmp_path)) as stack:
+    async with EmbeddedStack(dummy_plan(data)) as stack:
         before = stack.status()
         with pytest.raises(DataFolderInUse) as caught:
-            await EmbeddedStack(dummy_plan(tmp_path)).start()
+            await EmbeddedStack(dummy_plan(data)).start()
         assert caught.value.details["pid"] == os.getpid()
-        assert (await examine(tmp_path)).pids == before.pids
+        assert (await examine(data)).pids == before.pids
 
 
 async def test_a_data_folder_of_an_older_layout_is_refused_and_left_as_it_was(
-    tmp_path: Path,
+    data: Path,
 ) -> None:
     """Its ledger has subjects that this version does not read: a code and what to do, before anything is started."""
-    (tmp_path / "nats" / "jetstream").mkdir(parents=True)
+    (data / "nats" / "jetstream").mkdir(parents=True)
     with pytest.raises(DataFolderOutdated) as caught:
-        await EmbeddedStack(dummy_plan(tmp_path)).start()
-    assert caught.value.details == {"folder": str(tmp_path), "layout": "1", "wanted": state.LAYOUT}
+        await EmbeddedStack(dummy_plan(data)).start()
+    assert caught.value.details == {"folder": str(data), "layout": "1", "wanted": state.LAYOUT}
     assert "--data" in caught.value.how_to_mend
-    assert not (tmp_path / "layout").exists()
-    assert list((tmp_path / "nats").iterdir()) == [tmp_path / "nats" / "jetstream"]
+    assert not (data / "layout").exists()
+    assert list((data / "nats").iterdir()) == [data / "nats" / "jetstream"]
 
 
-async def test_data_and_ports_are_the_same_at_the_next_start(tmp_path: Path) -> None:
+async def test_data_and_ports_are_the_same_at_the_next_start(data: Path) -> None:
     """A provider's webhook address and the ledger survive a stop of the whole stack."""
-    async with EmbeddedStack(dummy_plan(tmp_path)) as stack:
+    async with EmbeddedStack(dummy_plan(data)) as stack:
         addresses = dict(stack.addresses)
         await publish(addresses["nats"])
         await stack.restart()
         assert stack.addresses == addresses
-    async with EmbeddedStack(dummy_plan(tmp_path)) as stack:
+    async with EmbeddedStack(dummy_plan(data)) as stack:
         assert stack.addresses == addresses
-        assert (await examine(tmp_path)).position == 1
+        assert (await examine(data)).position == 1
 
 
 async def publish(url: str) -> None:
@@ -161,23 +161,23 @@ async def publish(url: str) -> None:
     assert reply["stream"] == "LEDGER"
 
 
-async def test_a_taken_port_is_not_waited_for_but_replaced(tmp_path: Path) -> None:
+async def test_a_taken_port_is_not_waited_for_but_replaced(data: Path) -> None:
     """A remembered port that another program holds by now is given up."""
-    async with EmbeddedStack(dummy_plan(tmp_path)) as stack:
+    async with EmbeddedStack(dummy_plan(data)) as stack:
         port = int(stack.addresses["ingest"].rsplit(":", 1)[1])
     with socket.create_server(("127.0.0.1", port)):
-        async with EmbeddedStack(dummy_plan(tmp_path)) as stack:
+        async with EmbeddedStack(dummy_plan(data)) as stack:
             assert not stack.addresses["ingest"].endswith(f":{port}")
 
 
-async def test_a_taken_port_that_was_asked_for_is_an_error(tmp_path: Path) -> None:
+async def test_a_taken_port_that_was_asked_for_is_an_error(data: Path) -> None:
     """The port in TELLONCE_INGEST_PORT is what providers were told: no other will do."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(PortTaken) as caught:
-            await EmbeddedStack(dummy_plan(tmp_path, TELLONCE_INGEST_PORT=str(port))).start()
+            await EmbeddedStack(dummy_plan(data, TELLONCE_INGEST_PORT=str(port))).start()
     assert caught.value.details["port"] == port
-    assert state.holder(tmp_path) is None
+    assert state.holder(data) is None
 
 
 async def test_a_server_given_by_its_address_is_used(tmp_path: Path) -> None:
@@ -190,9 +190,9 @@ async def test_a_server_given_by_its_address_is_used(tmp_path: Path) -> None:
         assert given.pid is not None
 
 
-async def test_a_service_that_cannot_start_is_named_with_its_last_words(tmp_path: Path) -> None:
+async def test_a_service_that_cannot_start_is_named_with_its_last_words(data: Path) -> None:
     """The start fails with the service's own output, and everything started before is stopped."""
-    plan = dummy_plan(tmp_path)
+    plan = dummy_plan(data)
     broken = (sys.executable, "-c", "raise SystemExit('the policy is missing')")
     stack = EmbeddedStack(replace(plan, services={**plan.services, "router": broken}))
     with pytest.raises(ProgramExited) as caught:
@@ -202,20 +202,20 @@ async def test_a_service_that_cannot_start_is_named_with_its_last_words(tmp_path
     assert not [name for name, pid in stack.status().pids.items() if is_alive(pid)]
 
 
-async def test_a_failed_bootstrap_starts_no_service(tmp_path: Path) -> None:
+async def test_a_failed_bootstrap_starts_no_service(data: Path) -> None:
     """Without its streams no service may run."""
-    plan = dummy_plan(tmp_path)
+    plan = dummy_plan(data)
     failing = (sys.executable, "-c", "raise SystemExit('stream.drift')")
     stack = EmbeddedStack(replace(plan, bootstrap=failing))
     with pytest.raises(ProgramExited) as caught:
         await stack.start()
     assert "stream.drift" in caught.value.how_to_mend
-    assert not [name for name in SERVICES if (tmp_path / "logs" / f"{name}.log").exists()]
+    assert not [name for name in SERVICES if (data / "logs" / f"{name}.log").exists()]
 
 
-async def test_services_stop_before_the_servers(tmp_path: Path) -> None:
+async def test_services_stop_before_the_servers(data: Path) -> None:
     """A service that says goodbye on the bus must still find it."""
-    plan = dummy_plan(tmp_path)
+    plan = dummy_plan(data)
     # Ends on SIGTERM only after it has reached the server once more.
     goodbye = (
         "import os, signal, socket, sys, threading\n"
@@ -232,16 +232,16 @@ async def test_services_stop_before_the_servers(tmp_path: Path) -> None:
     services = {**plan.services, "notify": (sys.executable, "-c", goodbye)}
     async with EmbeddedStack(replace(plan, services=services)):
         pass
-    assert "goodbye" in (tmp_path / "logs" / "notify.log").read_text()
+    assert "goodbye" in (data / "logs" / "notify.log").read_text()
 
 
-async def test_a_real_service_serves_again_soon_after_kill_9(tmp_path: Path) -> None:
+async def test_a_real_service_serves_again_soon_after_kill_9(data: Path) -> None:
     """I10 leaves a service 3 s: ingest itself is killed, and its door answers again; the times are reported.
 
     How long it takes is the machine's business too, so only five times as long is a failure.
     """
-    plan = dummy_plan(tmp_path)
-    real = Plan(folder=tmp_path)
+    plan = dummy_plan(data)
+    real = Plan(folder=data)
     services = {**plan.services, "ingest": real.services["ingest"]}
     async with EmbeddedStack(replace(plan, bootstrap=real.bootstrap, services=services)) as stack:
         took = [await seconds_until_healthy_again(stack) for _ in range(KILLS)]
