@@ -115,7 +115,7 @@ def test_sql_stands_in_sql_files() -> None:
         source.at(node)
         for source in sources(*PRODUCT)
         if source.name not in MAY_HOLD_SQL
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.search(node.value)
     ]
     assert not strays, f"give these a name in a *.sql file: {strays}"
@@ -127,7 +127,7 @@ def test_only_the_command_line_prints() -> None:
         source.at(node)
         for source in sources(*PRODUCT)
         if not MAY_PRINT.match(source.name)
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
         and node.func.id == "print"
@@ -149,7 +149,7 @@ def test_a_test_waits_on_a_condition() -> None:
         }
         strays += [
             source.at(call)
-            for call in ast.walk(source.tree)
+            for call in source.nodes
             if isinstance(call, ast.Call)
             and _sleeps(call)
             and id(call) not in allowed
@@ -172,7 +172,7 @@ def test_a_test_can_fail() -> None:
     strays = [
         source.at(node)
         for source in sources("tests")
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.Assert) and not _looks_at_something(node.test)
     ]
     assert not strays, f"assert what the code did: {strays}"
@@ -203,7 +203,7 @@ def test_a_skipped_test_says_why() -> None:
     silent = [
         source.at(node)
         for source in sources("tests")
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr in {"skip", "skipif", "xfail"}

@@ -104,7 +104,7 @@ def test_every_error_is_raised_somewhere() -> None:
     used = {
         node.id if isinstance(node, ast.Name) else node.attr
         for source in sources(*CODE)
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.Name | ast.Attribute)
     }
     unused = [kind.__name__ for kind in error_classes() if kind.__name__ not in used]

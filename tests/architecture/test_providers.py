@@ -36,7 +36,7 @@ def test_no_rule_compares_a_channel_with_a_name() -> None:
         source.at(node)
         for source in sources(*PRODUCT)
         if not OF_A_PROVIDER.match(source.name)
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.Compare) and set(_names(node)) and _of_a_channel(source, node)
     ]
     assert not strays, f"compare the medium: {strays}"

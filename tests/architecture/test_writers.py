@@ -127,7 +127,7 @@ def writes_ledger(source: Source) -> list[str]:
     if source.name in MAKES_ITS_READER:
         found += [
             "append"
-            for node in ast.walk(source.tree)
+            for node in source.nodes
             if isinstance(node, ast.Attribute) and node.attr == "append"
         ]
     return found
@@ -144,7 +144,7 @@ def _source(name: str, text: str) -> Source:
 
 def _reached(source: Source, module: str) -> Iterator[str]:
     """Yield what a file imports of a module of `shared` and of those below it: names, or the modules themselves."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         match node:
             case ast.ImportFrom(module=str(origin), names=names):
                 for alias in names:
@@ -170,7 +170,7 @@ def _subjects_built(source: Source) -> set[str]:
     """Return which of SUBJECTS a file takes from `shared.subjects`."""
     found = {
         node.attr
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.Attribute) and ast.unparse(node.value).endswith("subjects")
     }
     return (found | set(_reached(source, "shared.subjects"))) & set(SUBJECTS)

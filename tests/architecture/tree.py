@@ -16,13 +16,18 @@ CODE = (*PRODUCT, "docs")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Source:
     """One Python file. `name`: its path from the project's root."""
 
     name: str
     text: str
     tree: ast.Module
+
+    @functools.cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """Every piece of syntax in it: walked once, however many rules look at it."""
+        return tuple(ast.walk(self.tree))
 
     def line(self, node: ast.stmt | ast.expr) -> str:
         """Return the line on which a piece of syntax begins."""
@@ -50,21 +55,24 @@ def _below(folder: Path, ignored: set[str]) -> Iterator[Path]:
             yield path
 
 
-@functools.cache
 def sources(*folders: str) -> tuple[Source, ...]:
     """Return the Python files below some folders of the project."""
-    found = []
-    for path in files():
-        relative = path.relative_to(ROOT)
-        if path.suffix == ".py" and relative.parts[0] in folders:
-            text = path.read_text("utf-8")
-            found.append(Source(relative.as_posix(), text, ast.parse(text)))
-    return tuple(found)
+    return tuple(
+        _source(path)
+        for path in files()
+        if path.suffix == ".py" and path.relative_to(ROOT).parts[0] in folders
+    )
+
+
+@functools.cache
+def _source(path: Path) -> Source:
+    text = path.read_text("utf-8")
+    return Source(path.relative_to(ROOT).as_posix(), text, ast.parse(text))
 
 
 def functions(source: Source) -> Iterator[Function]:
     """Yield every function of a file, inner ones too."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, Function):
             yield node
 
@@ -76,7 +84,7 @@ def length(node: Function) -> int:
 
 def imported(source: Source) -> Iterator[tuple[str, ast.stmt]]:
     """Yield the top-level packages that a file imports, and where."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name.partition(".")[0], node
