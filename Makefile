@@ -1,7 +1,7 @@
 # `make` alone prints the targets. Needs python3 >= 3.11 with pip and venv; everything else lands in .venv and .uv.
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test also check fmt lock bench soak clean
-RUN := .venv/.run
+RUN := .venv/.deploy
 DEV := .venv/.dev
 SETUP_FILES := pyproject.toml requirements/environment.sh requirements/setup.sh requirements/uv.txt
 STORY := tests/stories/parcel_locker.yaml
@@ -41,8 +41,8 @@ soak: $(DEV) ## kill every process before every step of the story: about an hour
 clean: ## remove what setup, tests and checks made; the data in .tellonce stays
 	rm -rf .venv .venv-also .uv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
-$(RUN): requirements/run.txt $(SETUP_FILES)
-	@sh requirements/setup.sh run
+$(RUN): requirements/deploy.txt $(SETUP_FILES)
+	@sh requirements/setup.sh deploy
 
-$(DEV): requirements/dev.txt requirements/run.txt $(SETUP_FILES)
+$(DEV): requirements/dev.txt requirements/deploy.txt $(SETUP_FILES)
 	@sh requirements/setup.sh dev

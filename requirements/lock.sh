@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 . requirements/environment.sh
 
-lock() { # name, folder, further options
+lock() { # name, folder, what it is made of and further options
     name=$1 folder=$2
     shift 2
     "$UV" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -23,15 +23,16 @@ else
     set -- --upgrade
 fi
 lock_all() {
-    lock uv "$folder" "$@" && lock run "$folder" "$@" && lock dev "$folder" \
-        --constraint "$folder/run.txt" --excludes requirements/left-out.txt "$@"
+    lock uv "$folder" "$@" && lock service "$folder" "$@" &&
+        lock deploy "$folder" requirements/service.in --constraint "$folder/service.txt" "$@" &&
+        lock dev "$folder" requirements/service.in requirements/deploy.in --constraint "$folder/deploy.txt" --excludes requirements/left-out.txt "$@"
 }
 # What uv remembers is enough for a comparison, mostly; then no network is needed.
 if [ "$folder" = requirements ] || ! lock_all --offline 2>/dev/null; then
     lock_all "$@"
 fi
 
-for name in uv run dev; do
+for name in uv service deploy dev; do
     if ! cmp -s "requirements/$name.txt" "$folder/$name.txt"; then
         echo "requirements/$name.txt is not what its .in files ask for: run \`make lock\`." >&2
         exit 1

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make .venv with the `tellonce` command: `setup.sh run` for the stack, `setup.sh dev` for tests and checks too.
+# Make .venv with the `tellonce` command: `setup.sh deploy` for the stack, `setup.sh dev` for tests and checks too.
 set -eu
 cd "$(dirname "$0")/.."
 . requirements/environment.sh
@@ -16,7 +16,7 @@ echo "Installing the packages of requirements/$wanted.txt ..."
 "$UV" pip sync --quiet --compile-bytecode --require-hashes --python .venv/bin/python "requirements/$wanted.txt" || explain_network
 "$UV" pip install --quiet --no-deps --no-build-isolation --offline --python .venv/bin/python --editable .
 .venv/bin/python -m compileall -q services shared deploy
-touch .venv/.run
+touch .venv/.deploy
 if [ "$wanted" = dev ]; then
     touch .venv/.dev
 fi
