@@ -102,7 +102,7 @@ async def test_a_message_is_sent_and_reported() -> None:
     assert outcome.type == "message.sent"
     assert outcome.conversation == CONVERSATION
     assert outcome.aggregate == "contact-out-m1"
-    assert outcome.open.provider_id == "m1"
+    assert (outcome.open.medium, outcome.open.provider_id) == ("mail", "m1")
     assert await steps() == [
         "begin",
         "before notification.requested",
@@ -206,11 +206,9 @@ async def test_a_message_goes_by_its_own_channel() -> None:
     assert world.lofts.taken == ["TOWER to KRAKOW: On its way"]
     assert world.server.taken == []
     outcome = world.outcome()
-    assert (outcome.type, outcome.open.channel, outcome.open.account) == (
-        "message.sent",
-        "pigeon",
-        "loft",
-    )
+    opened = outcome.open
+    assert (opened.medium, opened.channel, opened.account) == ("letter", "pigeon", "loft")
+    assert outcome.type == "message.sent"
     notes = await world.ledger.read(TENANT, aggregates.NOTIFICATION.of(CONVERSATION))
     requested, sent = (each.event for each in notes)
     assert isinstance(requested, events.NotificationRequested)
