@@ -14,11 +14,9 @@ from services.notify.handlers import CommandHandler, TimerHandler
 from services.notify.notifying import Notifying
 from services.notify.sending import ContactReports, Sending
 from services.notify.store import NotificationStore
-from services.notify.transports import Transport
-from services.notify.transports.screen import Screen
+from services.notify.transports import TRANSPORTS
 from shared import policy, streams
 from shared.arming import NatsTimers
-from shared.bus import Bus
 from shared.clock import SystemClock
 from shared.codec import PlainCodec
 from shared.commands import AcknowledgeNotification
@@ -42,8 +40,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     BusUnavailable when the connection to NATS was given up.
     """
     chosen = policy.load(settings.policy)
+    check_transports(chosen, TRANSPORTS)
     async with connected(settings, NAME, stop) as here:
-        check_transports(chosen, transports(here.bus))
         await streams.assert_streams(here.bus, wanted(settings))
         subscribe(here, settings, Policies(chosen))
         await here.broker.start()
@@ -67,12 +65,6 @@ def carriers(settings: Settings) -> Mapping[str, Carrier]:
     return {smtp.NAME: smtp.SmtpServer(settings.smtp_url)}
 
 
-def transports(bus: Bus) -> Mapping[str, Transport]:
-    """Return the ways in which agents are told, by name."""
-    made: list[Transport] = [Screen(bus)]
-    return {transport.NAME: transport for transport in made}
-
-
 def subscribe(here: Connected, settings: Settings, policies: Policies) -> None:
     """Wire every subject to its handler."""
     clock, codec = SystemClock(), PlainCodec()
@@ -83,7 +75,8 @@ def subscribe(here: Connected, settings: Settings, policies: Policies) -> None:
         retries=settings.append_retries,
     )
     store = NotificationStore(deciding)
-    notifying = Notifying(store, transports(here.bus), policies, clock)
+    transports = {name: make(here.bus, settings, policies) for name, make in TRANSPORTS.items()}
+    notifying = Notifying(store, transports, policies, clock)
     reports = ContactReports(ContactLog(here.bus, codec))
     sending = Sending(store, CHANNELS, carriers(settings), reports, policies, clock)
     timers = TimerHandler(notifying)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import structlog
 
 from services.notify.domain.commands import Acknowledge, Escalate, RecordSent, origin
+from services.notify.domain.notices import Notice, NotSent
 from services.notify.domain.occasions import (
     DEPEND_ON_BEFORE,
     NOTHING_BEFORE,
@@ -17,7 +18,7 @@ from services.notify.domain.occasions import (
 from services.notify.domain.people import transports_of
 from services.notify.domain.state import Notification
 from services.notify.store import Decided, NotificationStore
-from services.notify.transports import Notice, NotSent, Transport
+from services.notify.transports import Transport
 from shared import aggregates, events
 from shared.clock import Clock
 from shared.errors import TellonceError

@@ -14,7 +14,9 @@ PROVIDERS = re.compile(
     r"|prestashop|segment\.com|matomo",
     re.IGNORECASE,
 )
-OF_A_PROVIDER = re.compile(r"(services/(ingest|notify)/channels|deploy/story/providers)/")
+OF_A_PROVIDER = re.compile(
+    r"(services/(ingest|notify)/(channels|transports)|deploy/story/providers)/"
+)
 """The files of one provider each, their registries, and what they share."""
 
 

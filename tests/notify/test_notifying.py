@@ -8,9 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from services.notify.domain.commands import Acknowledge
+from services.notify.domain.notices import NotSent
 from services.notify.notifying import ASK_AGAIN_SECONDS, Notifying
 from services.notify.store import NotificationStore
-from services.notify.transports import NotSent
 from shared import aggregates, policy
 from shared.deciding import Deciding
 from shared.errors import BusUnavailable, CommandForbidden, EventTypeUnknown

@@ -10,12 +10,14 @@ import msgspec
 import pytest
 
 from deploy.embedded.nats import EmbeddedNats
-from services.notify.transports import Notice
+from services.notify.domain.notices import Notice
 from services.notify.transports.screen import Screen
 from shared.bus import Bus, connect
 from shared.bus.deliveries import Message
 from shared.errors import BusUnavailable
 from shared.events import ConversationId, NotificationId
+from shared.policy import Policies
+from shared.settings import Settings
 from tests.notify.samples import TENANT
 from tests.support.waiting import eventually
 
@@ -54,7 +56,7 @@ async def test_a_notice_is_shown_to_whoever_is_told_now(bus: Bus) -> None:
         return len(seen) == 2
 
     await bus.subscribe("screen.>", shown)
-    screen = Screen(bus)
+    screen = Screen(bus, Settings(), Policies())
     await screen.send(TENANT, NOTICE)
     await screen.send(TENANT, msgspec.structs.replace(NOTICE, escalated="agent-ewa"))
     await eventually(both)
@@ -75,4 +77,4 @@ async def test_a_server_that_is_gone_is_told(nats: EmbeddedNats, bus: Bus) -> No
     """Then nothing at all can be told: the event is handled again, instead of counting as shown."""
     await nats.kill()
     with pytest.raises(BusUnavailable):
-        await Screen(bus).send(TENANT, NOTICE)
+        await Screen(bus, Settings(), Policies()).send(TENANT, NOTICE)

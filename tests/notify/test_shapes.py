@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import cast
 
 import pytest
 
-from services.notify import app
 from services.notify.channels import CHANNELS
-from shared.bus import Bus
+from services.notify.transports import TRANSPORTS
 from tests.architecture.tree import ROOT
 
 NOTIFY = ROOT / "services" / "notify"
-TRANSPORTS = app.transports(cast("Bus", None))
 
 
 def files(room: str) -> list[str]:

@@ -10,8 +10,8 @@ from typing import Any
 
 from services.notify.carriers import NotTaken, Transaction, Unanswered
 from services.notify.domain.messages import CustomerMessage
+from services.notify.domain.notices import Notice
 from services.notify.domain.outcomes import Outcome
-from services.notify.transports import Notice
 from shared import events
 from shared.arming import MemoryTimers
 from shared.ledger import Appended, Guard, Recorded, Write

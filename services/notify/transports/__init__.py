@@ -1,53 +1,19 @@
-"""The transports that tell agents: one file each, all of the same shape. `app` makes them."""
+"""The transports that tell agents: one file each, all of the same shape."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
-import msgspec
-
-from shared import events
-
-
-class Notice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What an agent is told; one that comes again has the same `notification_id`.
-
-    Attributes:
-        about: id of the ledger event that it is about.
-        recipient: who was to be told first: `agent-<id>` or `queue-<name>`.
-        packet_id: the context that the new owner acknowledged; `query.<tenant>.context` returns it.
-        escalated: who is told now because nobody acknowledged.
-    """
-
-    notification_id: events.NotificationId
-    reason: events.NotificationReason
-    conversation: events.ConversationId
-    about: str
-    recipient: str
-    packet_id: events.PacketId | None = None
-    escalated: str | None = None
-
-    @property
-    def to(self) -> str:
-        """Whom to tell: `escalated`, else `recipient`."""
-        return self.escalated or self.recipient
-
-
-class NotSent(Exception):
-    """The transport cannot take a notice now; nobody waits until it can. `reason`: a stable word, no address."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+from services.notify.domain.notices import Notice
+from services.notify.transports.screen import Screen
+from shared.bus import Bus
+from shared.policy import Policies
+from shared.settings import Settings
 
 
 class Transport(Protocol):
     """What every file here offers."""
-
-    @property
-    def NAME(self) -> str:  # noqa: N802  a constant of the class
-        """The transport as policy and events name it, and as its file is called."""
-        ...
 
     async def send(self, tenant: str, notice: Notice) -> None:
         """Tell `notice.to`, within `SEND_TIMEOUT_SECONDS`. The same notice may come again after a crash.
@@ -55,3 +21,9 @@ class Transport(Protocol):
         Raises: NotSent; BusUnavailable when nothing at all can be told, so that all is tried again.
         """
         ...
+
+
+TRANSPORTS: Mapping[str, Callable[[Bus, Settings, Policies], Transport]] = {
+    transport.NAME: transport for transport in (Screen,)
+}
+"""By name, as policy and events name them; each is made of what notify has."""

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import msgspec
 
-from services.notify.transports import Notice
+from services.notify.domain.notices import Notice
 from shared import subjects
 from shared.bus import Bus
+from shared.policy import Policies
+from shared.settings import Settings
 
 FLUSH_TIMEOUT_SECONDS = 2.0
 
@@ -19,7 +21,7 @@ class Screen:
 
     NAME = "screen"
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, settings: Settings, policies: Policies) -> None:  # noqa: ARG002  the shared shape
         self._bus = bus
 
     async def send(self, tenant: str, notice: Notice) -> None:

@@ -1,0 +1,39 @@
+"""What an agent is told of a notification, as every transport gets it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from shared import events
+
+
+class NotSent(Exception):
+    """The transport cannot take a notice now; nobody waits until it can. `reason`: a stable word, no address."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an agent is told; one that comes again has the same `notification_id`.
+
+    Attributes:
+        about: id of the ledger event that it is about.
+        recipient: who was to be told first: `agent-<id>` or `queue-<name>`.
+        packet_id: the context that the new owner acknowledged; `query.<tenant>.context` returns it.
+        escalated: who is told now because nobody acknowledged.
+    """
+
+    notification_id: events.NotificationId
+    reason: events.NotificationReason
+    conversation: events.ConversationId
+    about: str
+    recipient: str
+    packet_id: events.PacketId | None = None
+    escalated: str | None = None
+
+    @property
+    def to(self) -> str:
+        """Whom to tell: `escalated`, else `recipient`."""
+        return self.escalated or self.recipient
