@@ -5,7 +5,6 @@ It outlives the service and the server; a time that has passed fires at once.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Protocol
 
 import msgspec
@@ -39,7 +38,7 @@ class NatsTimers:
 
     async def arm(self, timer: Timer) -> None:
         """See `Timers.arm`."""
-        _check(timer)
+        check(timer)
         due, place = timer.due.isoformat(), (timer.tenant, timer.aggregate, timer.kind, timer.id)
         await self._bus.store(
             subjects.timer(*place),
@@ -53,34 +52,7 @@ class NatsTimers:
         )
 
 
-class MemoryTimers:
-    """The twin: `armed` in order; `due(now)` takes out and returns what would have fired."""
-
-    def __init__(self) -> None:
-        self._armed: dict[str, Timer] = {}
-
-    @property
-    def armed(self) -> list[Timer]:
-        """Return what is armed, earliest first."""
-        return sorted(self._armed.values(), key=lambda timer: timer.due)
-
-    async def arm(self, timer: Timer) -> None:
-        """See `Timers.arm`."""
-        _check(timer)
-        self._armed[_subject(timer)] = timer
-
-    def due(self, now: datetime) -> list[Timer]:
-        """Take out and return the timers whose time has come, earliest first."""
-        fired = [timer for timer in self.armed if timer.due <= now]
-        for timer in fired:
-            del self._armed[_subject(timer)]
-        return fired
-
-
-def _subject(timer: Timer) -> str:
-    return subjects.timer(timer.tenant, timer.aggregate, timer.kind, timer.id)
-
-
-def _check(timer: Timer) -> None:
+def check(timer: Timer) -> None:
+    """Raises: ValueError for a time without a zone."""
     if timer.due.tzinfo is None:
         raise ValueError("the time of a timer needs a zone")

@@ -1,4 +1,4 @@
-"""The ledger: what it promises, its client on JetStream (`jetstream`) and its twin in memory (`twin`)."""
+"""The ledger: what it promises, and its client on JetStream (`jetstream`)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What the ledger is to everybody who writes or reads it. Two implementations pass one contract suite:
+"""What the ledger is to everybody who writes or reads it.
 
-`shared.ledger.jetstream.NatsLedger` (the real one) and `shared.ledger.twin.MemoryLedger` (the twin for tests).
+Two implementations pass one contract suite, `tests/ledger`: `NatsLedger` and, for tests, its twin in memory.
 """
 
 from __future__ import annotations

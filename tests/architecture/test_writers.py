@@ -68,7 +68,7 @@ def test_a_streams_subjects_are_built_by_its_client() -> None:
         "from shared.ledger import jetstream",
         "from shared.ledger.protocol import Write",
         "from shared.ledger.jetstream import NatsLedger",
-        "from shared.ledger.twin import MemoryLedger as Anything",
+        "from shared.ledger.jetstream import NatsLedger as Anything",
         "from shared import ledger",
         "import shared.ledger.protocol",
         "import shared.ledger as book",

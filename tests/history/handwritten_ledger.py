@@ -10,7 +10,7 @@ from shared.codec import PlainCodec, decode
 from shared.events import AnyEvent, Data, EventId, Nothing, event_types
 from shared.ids import scoped_id
 from shared.ledger import Appended, Ledger, Recorded, Write
-from shared.ledger.twin import MemoryLedger
+from tests.support.memory_ledger import MemoryLedger
 
 TENANT = "demo"
 BEGIN = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)

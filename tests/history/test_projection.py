@@ -23,7 +23,6 @@ from services.history.tables.row import Row
 from shared import conversation as conversations
 from shared.errors import StreamDrift
 from shared.ledger import Recorded, Write
-from shared.ledger.twin import MemoryLedger
 from tests.history.handwritten_ledger import (
     BEGIN,
     HandwrittenLedger,
@@ -31,6 +30,7 @@ from tests.history.handwritten_ledger import (
     handwritten_in_memory,
 )
 from tests.history.parcel_story import CONV, CONVERSATION, NUL_TEXT, ParcelStory
+from tests.support.memory_ledger import MemoryLedger
 
 EVERY_TABLE = ("checkpoint", *(each.row.table for each in TABLES))
 

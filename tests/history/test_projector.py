@@ -24,9 +24,9 @@ from services.history.store import Pool
 from services.history.tables import VERSION
 from shared.errors import EventTypeUnknown, ViewUnavailable
 from shared.ledger import Recorded
-from shared.ledger.twin import MemoryLedger
 from tests.history.handwritten_ledger import Future, HandwrittenLedger, handwritten_in_memory
 from tests.history.parcel_story import ParcelStory
+from tests.support.memory_ledger import MemoryLedger
 from tests.support.waiting import eventually
 
 WITHIN_SECONDS = 15.0

@@ -14,7 +14,6 @@ from shared.bus import Bus
 from shared.codec import PlainCodec, encode
 from shared.errors import LedgerConflict, LedgerUnavailable
 from shared.ledger import Guard, Ledger, Recorded, Write
-from shared.ledger.twin import MemoryLedger
 from shared.streams import LEDGER
 from tests.support.ledger import (
     TENANT,
@@ -25,6 +24,7 @@ from tests.support.ledger import (
     new_aggregate,
 )
 from tests.support.ledger_history import Attempt, History, check
+from tests.support.memory_ledger import MemoryLedger
 from tests.support.waiting import WITHIN_SECONDS, eventually
 
 WRITERS = 32

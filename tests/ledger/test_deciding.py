@@ -12,13 +12,13 @@ from typing_extensions import override
 
 from shared import aggregates, events
 from shared.aggregates import Folded
-from shared.arming import MemoryTimers
 from shared.deciding import Deciding, Reading
 from shared.errors import AgentSignedOut, LedgerConflict
 from shared.ledger import Ledger, Recorded
-from shared.ledger.twin import MemoryLedger
 from shared.timers import OFFER_EXPIRY
 from tests.support.ledger import INSTANT, TENANT, Place, event, new_aggregate, write
+from tests.support.memory_ledger import MemoryLedger
+from tests.support.memory_timers import MemoryTimers
 from tests.support.waiting import WITHIN_SECONDS
 
 DECIDERS = 8

@@ -9,12 +9,13 @@ import pytest
 
 from deploy.embedded.nats import EmbeddedNats
 from shared import subjects
-from shared.arming import MemoryTimers, NatsTimers
+from shared.arming import NatsTimers
 from shared.bus import Bus
 from shared.bus.deliveries import Delivery
 from shared.streams import TIMERS
 from shared.timers import OFFER_EXPIRY, Timer, read_timer
 from tests.support.ledger import TENANT, ServerPlace, new_aggregate
+from tests.support.memory_timers import MemoryTimers
 from tests.support.waiting import WITHIN_SECONDS, eventually
 
 KIND = OFFER_EXPIRY.name

@@ -16,7 +16,6 @@ from shared.deciding import Deciding
 from shared.errors import BusUnavailable, CommandForbidden, EventTypeUnknown
 from shared.events import AgentId, AnyEvent, NotificationId, NotificationRequestedOpen
 from shared.ledger import Recorded, Write
-from shared.ledger.twin import MemoryLedger
 from shared.serving import Later
 from shared.settings import Settings
 from shared.timers import NOTIFICATION_ESCALATION, Timer
@@ -31,6 +30,7 @@ from tests.notify.samples import (
     transferred,
 )
 from tests.notify.twins import FixedClock, Fuse, FusedLedger, FusedTimers, Killed, MemoryTransport
+from tests.support.memory_ledger import MemoryLedger
 
 POLICY = policy.load(Settings().policy)
 BOTH = replace(POLICY, transports=("screen", "push"))

@@ -7,11 +7,9 @@ import pytest
 from services.notify.notifying import Notifying
 from services.notify.store import NotificationStore
 from shared import aggregates, policy
-from shared.arming import MemoryTimers
 from shared.deciding import Deciding
 from shared.events import AnyEvent, NotificationAcknowledged, NotificationRequested
 from shared.ledger import Write
-from shared.ledger.twin import MemoryLedger
 from shared.policy import Policies
 from shared.settings import Settings
 from tests.notify.samples import (
@@ -32,6 +30,8 @@ from tests.notify.samples import (
     wrapped_up,
 )
 from tests.notify.twins import FixedClock, MemoryTransport
+from tests.support.memory_ledger import MemoryLedger
+from tests.support.memory_timers import MemoryTimers
 
 POLICIES = Policies(policy.load(Settings().policy))
 CONV, NOTIF = aggregates.CONVERSATION.of(CONVERSATION), aggregates.NOTIFICATION.of(CONVERSATION)

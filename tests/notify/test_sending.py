@@ -14,9 +14,7 @@ from services.notify.channels import CHANNELS, email
 from services.notify.sending import ATTEMPTS_MAX, Sending
 from services.notify.store import NotificationStore
 from shared import aggregates, events, policy
-from shared.arming import MemoryTimers
 from shared.deciding import Deciding
-from shared.ledger.twin import MemoryLedger
 from shared.serving import Later
 from shared.settings import Settings
 from tests.notify.samples import CONVERSATION, TENANT, message, queued
@@ -29,6 +27,8 @@ from tests.notify.twins import (
     MemoryReports,
     PigeonPost,
 )
+from tests.support.memory_ledger import MemoryLedger
+from tests.support.memory_timers import MemoryTimers
 
 POLICY = policy.load(Settings().policy)
 LOFT = policy.Account(queue="hotline", address="tower")

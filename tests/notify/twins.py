@@ -13,11 +13,11 @@ from services.notify.domain.messages import CustomerMessage
 from services.notify.domain.notices import Notice
 from services.notify.domain.outcomes import Outcome
 from shared import events
-from shared.arming import MemoryTimers
 from shared.ledger import Appended, Guard, Recorded, Write
-from shared.ledger.twin import MemoryLedger
 from shared.timers import Timer
 from tests.notify.samples import NOW
+from tests.support.memory_ledger import MemoryLedger
+from tests.support.memory_timers import MemoryTimers
 
 
 class Killed(BaseException):

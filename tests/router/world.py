@@ -24,7 +24,6 @@ from services.router.timers import FiredTimers
 from services.router.tolerant_codec import TolerantCodec, is_unreadable
 from shared import aggregates
 from shared.aggregates import Folded, S
-from shared.arming import MemoryTimers
 from shared.clock import Clock
 from shared.codec import Codec, PlainCodec, encode
 from shared.commands import Done
@@ -41,11 +40,12 @@ from shared.events import (
     InboundEvent,
 )
 from shared.ledger import Recorded, Write
-from shared.ledger.twin import MemoryLedger
 from shared.policy import Policies, Policy
 from shared.serving import Arrived, Later
 from shared.timers import Timer
 from tests.router.samples import NOON, TENANT, a_policy
+from tests.support.memory_ledger import MemoryLedger
+from tests.support.memory_timers import MemoryTimers
 
 SECRETS = {"LOOKUP_KEY": "a key of these tests"}
 E = TypeVar("E", bound=AnyEvent)

@@ -21,7 +21,7 @@ from shared.events.people import AgentStatusSetOpen
 from shared.ids import scoped_id
 from shared.ledger import Guard, Ledger, Write
 from shared.ledger.jetstream import NatsLedger
-from shared.ledger.twin import MemoryLedger
+from tests.support.memory_ledger import MemoryLedger
 from tests.support.waiting import eventually
 
 TENANT = "demo"
