@@ -6,8 +6,6 @@ event is appended at the sequence it was decided on.
 
 from __future__ import annotations
 
-import asyncio
-import random
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,12 +16,12 @@ import structlog
 from shared import events
 from shared.aggregates import Folded, S
 from shared.arming import Timers
+from shared.backoff import Backoff
 from shared.errors import LedgerConflict, TellonceError
 from shared.ledger import Guard, Ledger, Write
 from shared.timers import asked_by
 
-CONFLICT_DELAY_SECONDS = 0.005
-CONFLICT_DELAY_MAX_SECONDS = 0.2
+CONFLICT = Backoff(first_seconds=0.005, longest_seconds=0.2)
 
 L = TypeVar("L")
 
@@ -132,7 +130,7 @@ class Deciding:
         Raises: the refusal; LedgerConflict after the last retry; what loading, arming and appending raise.
         """
         leader = False
-        for attempt in range(self._retries + 1):
+        for attempt in range(1, self._retries + 2):
             reading = Reading(self, tenant, leader=leader)
             believed = leader or not confirm
             leader = True
@@ -148,7 +146,7 @@ class Deciding:
                     return await self._append(reading, decided)
                 except LedgerConflict as conflict:
                     log.info("append_conflicted", attempt=attempt, **conflict.details)
-                await asyncio.sleep(_pause_seconds(attempt))
+                await CONFLICT.pause(attempt)
             elif believed:
                 return Changed((), reading.standing)
         raise LedgerConflict(retries=self._retries)
@@ -198,8 +196,3 @@ def _guards(
     for aggregate in shown - written.keys():
         if aggregate in reading.standing:
             yield Guard(aggregate, reading.expected(aggregate))
-
-
-def _pause_seconds(attempt: int) -> float:
-    longest = min(CONFLICT_DELAY_MAX_SECONDS, CONFLICT_DELAY_SECONDS * 2**attempt)
-    return random.uniform(0, longest)  # noqa: S311  jitter, not a secret

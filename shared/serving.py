@@ -23,10 +23,10 @@ from faststream.nats import JStream, NatsBroker, PullSub
 from typing_extensions import override
 
 from shared import errors, logs, settings
+from shared.backoff import Backoff
 from shared.bus import Bus, connection_options, first_connection
 from shared.bus.storing import REFUSED_FOR_GOOD
 from shared.codec import Codec
-from shared.commands import Problem, Refused
 from shared.events import AnyEvent
 from shared.settings import Settings
 from shared.streams import Consumer
@@ -34,8 +34,7 @@ from shared.tasks import end
 
 PROGRESS_INTERVAL_SECONDS = 0.5
 """A quarter of the consumers' `ack_wait`."""
-RETRY_DELAY_SECONDS = 0.05
-RETRY_DELAY_MAX_SECONDS = 5.0
+RETRY = Backoff(first_seconds=0.05, longest_seconds=5.0)
 PULL_TIMEOUT_SECONDS = 2.0
 """After the loss of a server a pull is asked again this much later at the latest: within I10's 3 s."""
 CLOSE_TIMEOUT_SECONDS = 2.0
@@ -228,7 +227,7 @@ async def _outcome(
         if _for_good(error):
             log.error("delivery_dead_lettered", code=error.code, **error.details)  # noqa: TRY400
             return partial(msg.reject)
-        delay_seconds = _delay_seconds(arrived.attempt)
+        delay_seconds = RETRY.delay_seconds(arrived.attempt)
         log.warning(
             "delivery_postponed",
             reason=error.code,
@@ -236,7 +235,7 @@ async def _outcome(
             details=error.details,
         )
     except Exception:
-        delay_seconds = _delay_seconds(arrived.attempt)
+        delay_seconds = RETRY.delay_seconds(arrived.attempt)
         log.exception("delivery_failed", delay_seconds=delay_seconds)
     else:
         return partial(msg.ack)
@@ -265,11 +264,6 @@ async def _progress(msg: Any) -> AsyncIterator[None]:
         yield
     finally:
         await end([task])
-
-
-def _delay_seconds(attempt: int) -> float:
-    doubled: float = RETRY_DELAY_SECONDS * 2 ** min(attempt - 1, 16)
-    return min(doubled, RETRY_DELAY_MAX_SECONDS)
 
 
 # -- requests: there is always an answer ------------------------------------------------------------------
@@ -304,13 +298,10 @@ async def answered(ask: Callable[[], Awaitable[Any]], subject: str, max_bytes: i
         return _body(await ask(), max_bytes)
     except errors.TellonceError as error:
         log.info("request_refused", subject=subject, code=error.code, **error.details)
-        return msgspec.json.encode(refusal(error))
+        return msgspec.json.encode({"error": error.problem()})
     except Exception:
         log.exception("request_failed", subject=subject)
-        failure = Problem(
-            code="internal.failure", message="this is a fault of ours", retryable=True
-        )
-        return msgspec.json.encode(Refused(error=failure))
+        return msgspec.json.encode({"error": errors.InternalFailure().problem()})
 
 
 def _body(reply: object, max_bytes: int) -> bytes:
@@ -318,15 +309,3 @@ def _body(reply: object, max_bytes: int) -> bytes:
     if len(body) > max_bytes:
         raise errors.AnswerTooLarge(answer_bytes=len(body), max_bytes=max_bytes)
     return body
-
-
-def refusal(error: errors.TellonceError) -> Refused:
-    """Return a refusal as commands and queries answer it."""
-    return Refused(
-        error=Problem(
-            code=error.code,
-            message=str(error),
-            retryable=error.retryable,
-            details=dict(error.details),
-        )
-    )

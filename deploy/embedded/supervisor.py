@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 
 from deploy.embedded.errors import ProgramExited, ProgramNotReady, SetupError
 from deploy.embedded.process import Child, Program, shorten_log
+from shared.backoff import Backoff
 
-FIRST_DELAY_SECONDS = 0.05
-LONGEST_DELAY_SECONDS = 2.0
+RESTART = Backoff(first_seconds=0.05, longest_seconds=2.0)
 STEADY_SECONDS = 10.0
 FIRST_START_TRIES = 3
 LOG_CHECK_SECONDS = 30.0
@@ -46,7 +46,7 @@ class Supervised:
             except ProgramExited:
                 if attempt == FIRST_START_TRIES:
                     raise
-                await asyncio.sleep(FIRST_DELAY_SECONDS * 2**attempt)
+                await asyncio.sleep(RESTART.delay_seconds(attempt + 1))
         self._set_ready(True)
         self._task = asyncio.create_task(self._keep_running(), name=f"keep {self.program.name}")
 
@@ -61,16 +61,16 @@ class Supervised:
         self._set_ready(False)
 
     async def _keep_running(self) -> None:
-        delay_seconds = FIRST_DELAY_SECONDS
+        attempt = 1
         while True:
             started = time.monotonic()
             if self._child is not None:
                 await self._child.wait()
             self._set_ready(False)
             if time.monotonic() - started > STEADY_SECONDS:
-                delay_seconds = FIRST_DELAY_SECONDS
-            await asyncio.sleep(delay_seconds)
-            delay_seconds = min(delay_seconds * 2, LONGEST_DELAY_SECONDS)
+                attempt = 1
+            await asyncio.sleep(RESTART.delay_seconds(attempt))
+            attempt += 1
             await self._start_again()
 
     async def _start_again(self) -> None:

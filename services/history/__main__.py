@@ -27,7 +27,7 @@ async def rebuild(chosen: Settings, *, switch: bool) -> int:
         outcome = await rebuild_once(chosen, switch=switch)
     except TellonceError as error:
         log.error("rebuild_failed", code=error.code, **error.details)  # noqa: TRY400  the code says it all
-        sys.stdout.buffer.write(msgspec.json.encode(serving.refusal(error)) + b"\n")
+        sys.stdout.buffer.write(msgspec.json.encode({"error": error.problem()}) + b"\n")
         return 2
     sys.stdout.buffer.write(msgspec.json.encode(outcome) + b"\n")
     return 0 if outcome.live == outcome.rebuilt else 1

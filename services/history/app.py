@@ -16,7 +16,7 @@ from services.history.projector import Projector
 from services.history.readiness import Announcement
 from services.history.rebuild import Rebuilt, rebuild
 from services.history.store import Pool
-from shared import policy, streams
+from shared import VERSION, policy, streams
 from shared.bus import connect
 from shared.clock import SystemClock
 from shared.codec import PlainCodec
@@ -29,7 +29,6 @@ from shared.streams import Wanted
 from shared.tasks import end, serve
 
 NAME = "history"
-VERSION = "0.1.0"
 
 log = structlog.get_logger("history")
 

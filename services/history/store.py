@@ -16,6 +16,7 @@ from msgspec.structs import astuple
 
 from services.history import sql
 from services.history.tables.row import ReplacedRow, Row
+from shared.backoff import Backoff
 from shared.errors import ViewUnavailable
 
 CONNECT_TIMEOUT_SECONDS = 3.0
@@ -25,7 +26,7 @@ CLOSE_TIMEOUT_SECONDS = 2.0
 POOL_CONNECTIONS_MAX = 8
 ACQUIRE_TIMEOUT_SECONDS = 5.0
 READ_ATTEMPTS = 3
-READ_RETRY_DELAY_SECONDS = 0.1
+READ_RETRY = Backoff(first_seconds=0.1, longest_seconds=1.0)
 NUL_STANDS_AS = "\N{SYMBOL FOR NULL}"
 """Postgres text holds no NUL byte; the ledger does."""
 FROZEN_OWNER_SECONDS = 6
@@ -202,7 +203,7 @@ class Pool:
             except ViewUnavailable:
                 if attempt == READ_ATTEMPTS:
                     raise
-            await asyncio.sleep(READ_RETRY_DELAY_SECONDS * attempt)
+            await READ_RETRY.pause(attempt)
         raise AssertionError("the last attempt returns or raises")
 
     async def _read_once(self, reader: Callable[[Session], Awaitable[Any]]) -> Any:

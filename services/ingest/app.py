@@ -17,7 +17,7 @@ from services.ingest.handlers.doors import Doors
 from services.ingest.handlers.normalise import Normaliser
 from services.ingest.handlers.raw_store import RawStore
 from services.ingest.handlers.web import application
-from shared import policy, streams
+from shared import VERSION, policy, streams
 from shared.bus import Bus
 from shared.clock import SystemClock
 from shared.codec import PlainCodec
@@ -30,7 +30,6 @@ from shared.streams import Wanted
 from shared.tasks import end
 
 NAME = "ingest"
-VERSION = "0.1.0"
 
 log = structlog.get_logger("ingest")
 

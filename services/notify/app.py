@@ -15,7 +15,7 @@ from services.notify.notifying import Notifying
 from services.notify.sending import ContactReports, Sending
 from services.notify.store import NotificationStore
 from services.notify.transports import TRANSPORTS
-from shared import policy, streams
+from shared import VERSION, policy, streams
 from shared.arming import NatsTimers
 from shared.clock import SystemClock
 from shared.codec import PlainCodec
@@ -28,7 +28,6 @@ from shared.serving import Connected, connected, on_events, on_request, on_strea
 from shared.settings import Settings
 
 NAME = "notify"
-VERSION = "0.1.0"
 
 log = structlog.get_logger("notify")
 

@@ -31,14 +31,14 @@ from services.notify.domain.outcomes import (
 from services.notify.domain.state import Notification
 from services.notify.store import Decided, NotificationStore
 from shared import events
+from shared.backoff import Backoff
 from shared.clock import Clock
 from shared.contact_log import ContactLog
 from shared.policy import Policies
 from shared.serving import Later
 
 ATTEMPTS_MAX = 20
-RETRY_DELAY_SECONDS = 0.5
-RETRY_DELAY_MAX_SECONDS = 60.0
+RETRY = Backoff(first_seconds=0.5, longest_seconds=60.0)
 """0.5 s doubling to a minute, 20 times: a provider may be away for a quarter of an hour."""
 REMEMBERED_OUTCOMES = 1_024
 ATTEMPT_BYTES = 16
@@ -114,7 +114,7 @@ class Sending:
         except NotTaken as error:
             refused = _refusal(channel, error)
             if refused.temporary and attempt < ATTEMPTS_MAX:
-                raise Later(_delay_seconds(attempt), str(refused.reason)) from error
+                raise Later(RETRY.delay_seconds(attempt), str(refused.reason)) from error
             await self._give_up(event, intent, refused.reason)
 
     def _rendered(self, event: events.MessageRequested) -> tuple[Outbound, Any]:
@@ -225,9 +225,3 @@ def new_attempt() -> str:
 
 def _intended(decided: Decided, intent: IntendMessage) -> Notification:
     return decided.state.by_id[notification_id(intent)]
-
-
-def _delay_seconds(attempt: int) -> float:
-    """Return the back-off before delivery `attempt` + 1."""
-    doubled: float = RETRY_DELAY_SECONDS * 2 ** min(attempt - 1, 16)
-    return min(doubled, RETRY_DELAY_MAX_SECONDS)

@@ -16,7 +16,7 @@ from services.router.lookup import History
 from services.router.policies import apply_policy
 from services.router.timers import FiredTimers
 from services.router.tolerant_codec import TolerantCodec
-from shared import policy, streams
+from shared import VERSION, policy, streams
 from shared.arming import NatsTimers
 from shared.clock import SystemClock
 from shared.codec import PlainCodec
@@ -30,7 +30,6 @@ from shared.streams import Wanted
 from shared.tasks import end, serve
 
 NAME = "router"
-VERSION = "0.1.0"
 
 log = structlog.get_logger("router")
 

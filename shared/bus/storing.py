@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from shared import errors
+from shared.backoff import Backoff
 from shared.bus.deliveries import Message, PubAck, Stored
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 STORE_TIMEOUT_SECONDS = 2.0
 STORE_ATTEMPTS = 5
-STORE_RETRY_DELAY_SECONDS = 0.05
+STORE_RETRY = Backoff(first_seconds=0.05, longest_seconds=0.5)
 """Times the number of the try."""
 LOST_POLL_SECONDS = 0.1
 NOT_ANSWERING = frozenset(
@@ -84,7 +85,7 @@ async def store(
             unknown = isinstance(error, errors.TimedOut) and msg_id is None
             if unknown or attempt >= STORE_ATTEMPTS:
                 raise
-        await asyncio.sleep(STORE_RETRY_DELAY_SECONDS * attempt)
+        await STORE_RETRY.pause(attempt)
 
 
 def _stored(ack: PubAck) -> Stored:

@@ -15,6 +15,12 @@ class EventTypeUnknown(TellonceError):
     retryable = True
 
 
+class InternalFailure(TellonceError):
+    code = "internal.failure"
+    sentence = "this is a fault of ours"
+    retryable = True
+
+
 class TimerKindUnknown(TellonceError):
     code = "timer.kind_unknown"
     sentence = "the timer asks a question that this version does not know"

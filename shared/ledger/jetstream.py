@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from shared import errors, subjects
+from shared.backoff import Backoff
 from shared.bus import Bus
 from shared.bus.deliveries import PubAck, StoredMessage
 from shared.bus.storing import MESSAGE_TOO_LARGE
@@ -31,6 +31,9 @@ ASK_THE_LEADER = frozenset({10071, 10164, 10201})
 DUPLICATE_IN_BATCH = 10201
 
 
+RETRY = Backoff(first_seconds=0.01, longest_seconds=0.5)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """How much and how long.
@@ -44,8 +47,7 @@ class Limits:
     append_seconds: float = 15.0
     submit_timeout_seconds: float = 2.0
     read_attempts: int = 20
-    retry_delay_seconds: float = 0.01
-    retry_delay_max_seconds: float = 0.5
+    retry: Backoff = RETRY
 
 
 class NatsLedger:
@@ -76,7 +78,7 @@ class NatsLedger:
         """Send until the outcome is known, within the limits."""
         deadline = asyncio.get_running_loop().time() + self._limits.append_seconds
         err_code: int | None = None
-        for attempt in range(self._limits.append_attempts):
+        for attempt in range(1, self._limits.append_attempts + 1):
             ack = await self._send(wanted)
             if ack is not None and self._complete(wanted, ack):
                 if not ack.duplicate:
@@ -164,11 +166,7 @@ class NatsLedger:
 
     async def _pause(self, attempt: int) -> None:
         """Wait before the next try: doubling, with jitter, so that competitors spread."""
-        longest = min(
-            self._limits.retry_delay_seconds * 2 ** min(attempt, 16),
-            self._limits.retry_delay_max_seconds,
-        )
-        await asyncio.sleep(longest * random.uniform(0.5, 1.0))  # noqa: S311  jitter, not a secret
+        await self._limits.retry.pause(attempt)
 
     # -- reading --------------------------------------------------------------------------------------
 
@@ -205,7 +203,7 @@ class NatsLedger:
 
     async def position(self) -> int:
         """See `shared.ledger.Ledger.position`."""
-        for attempt in range(self._limits.read_attempts):
+        for attempt in range(1, self._limits.read_attempts + 1):
             with contextlib.suppress(errors.BusUnavailable):
                 info = await self._bus.api(
                     f"STREAM.INFO.{self._stream}",
@@ -253,7 +251,7 @@ class NatsLedger:
         next_by_subject: str | None = None,
         last_by_subject: str | None = None,
     ) -> StoredMessage | None:
-        for attempt in range(self._limits.read_attempts):
+        for attempt in range(1, self._limits.read_attempts + 1):
             with contextlib.suppress(errors.BusUnavailable):
                 return await self._bus.leader_get(
                     self._stream,

@@ -8,6 +8,7 @@ import hmac
 from datetime import timedelta
 
 import pytest
+from standardwebhooks import Webhook
 
 from services.ingest.domain import webhook_signature
 from services.ingest.domain.delivery import WebRequest
@@ -80,3 +81,12 @@ def test_a_secret_in_the_schemes_own_form_is_decoded() -> None:
     digest = hmac.new(raw_key, b"msg_1.5." + BODY, hashlib.sha256).digest()
     expected = "v1," + base64.b64encode(digest).decode()
     assert webhook_signature.sign(secret, "msg_1", 5, BODY) == expected
+
+
+def test_another_implementation_of_the_scheme_signs_alike() -> None:
+    """Of text bodies; a body of other bytes it cannot take at all (docs/adr/0026)."""
+    at = RECEIVED.replace(microsecond=0)
+    body, key = '{"message":"zażółć"}', b"a key of any bytes"
+    theirs = Webhook(key).sign("msg_1", at, body)
+    ours = webhook_signature.sign(key.decode(), "msg_1", int(at.timestamp()), body.encode())
+    assert ours == theirs

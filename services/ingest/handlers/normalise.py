@@ -18,6 +18,7 @@ from services.ingest.handlers.accounts import Door
 from services.ingest.handlers.parsing import Reading, read_all
 from services.ingest.handlers.raw_store import raw_delivery
 from shared import streams
+from shared.backoff import Backoff
 from shared.bus import Bus
 from shared.bus.deliveries import Delivery
 from shared.contact_log import ContactLog
@@ -26,8 +27,7 @@ from shared.events import ContactEvent
 from shared.serving import PROGRESS_INTERVAL_SECONDS
 from shared.tasks import end
 
-RETRY_DELAY_SECONDS = 0.1
-RETRY_DELAY_MAX_SECONDS = 1.0
+RETRY = Backoff(first_seconds=0.1, longest_seconds=1.0)
 LOGGED_EVERY_TRIES = 10
 
 Publication = tuple[str, str, ContactEvent]
@@ -84,7 +84,7 @@ class Normaliser:
                 if tries % LOGGED_EVERY_TRIES == 0:
                     log.warning(logged.PUBLISH_DELAYED, code=error.code, events=len(made))
                 tries += 1
-                await asyncio.sleep(min(RETRY_DELAY_SECONDS * tries, RETRY_DELAY_MAX_SECONDS))
+                await RETRY.pause(tries)
             else:
                 return
 
