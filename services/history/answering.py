@@ -90,10 +90,10 @@ class Answers:
             raise ConversationUnknown(conversation=asked.conversation)
         sequence = await self._sequence(policy, asked)
         read = partial(self._ledger.read_leader, policy.tenant)
-        every = await read(aggregate)
+        history = await read(aggregate)
         if asked.occurred is not None:
-            sequence = as_of.sequence_occurred(every, asked.occurred)
-        of_conversation = as_of.until(every, sequence)
+            sequence = as_of.sequence_occurred(history, asked.occurred)
+        of_conversation = as_of.until(history, sequence)
         customer = as_of.customer_in(of_conversation)
         of_customer = [] if customer is None else await read(aggregates.CUSTOMER.of(customer))
         return as_of.answer(

@@ -35,10 +35,10 @@ log = structlog.get_logger("history")
 
 def wanted(settings: Settings) -> Wanted:
     """Return the stream that history needs."""
-    every = streams.stream_configs(
+    configs = streams.stream_configs(
         replicas=settings.replicas, duplicate_window_seconds=settings.duplicate_window_seconds
     )
-    return Wanted(streams=[each for each in every if each["name"] == streams.LEDGER])
+    return Wanted(streams=[config for config in configs if config["name"] == streams.LEDGER])
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:

@@ -29,12 +29,12 @@ async def digest_of(session: Session) -> Digest:
     Call it in a repeatable-read transaction: all tables are read at one checkpoint, while the projector goes on.
     """
     statements = {"checkpoint": sql.query("digest_checkpoint")}
-    statements |= {each.row.table: sql.digesting(each.row) for each in TABLES}
+    statements |= {table.row.table: sql.digesting(table.row) for table in TABLES}
     tables = {}
-    for table, statement in statements.items():
+    for name, statement in statements.items():
         hashed = hashlib.sha256()
         await session.copy_out(statement, hashed.update)
-        tables[table] = hashed.hexdigest()
+        tables[name] = hashed.hexdigest()
     lines = "".join(f"{table} {digest}\n" for table, digest in tables.items())
     row = await session.fetch_one("position")
     assert row is not None

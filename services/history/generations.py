@@ -92,8 +92,8 @@ async def _make(session: Session, state: str) -> Generation:
     number = int(row["number"])
     generation = Generation(number, f"history_g{number}", VERSION)
     await session.create_schema(generation.schema)
-    for table in ("checkpoint", *(each.row.table for each in TABLES)):
-        await session.execute(f"create_{table}")
+    for name in ("checkpoint", *(table.row.table for table in TABLES)):
+        await session.execute(f"create_{name}")
     await session.execute("generation_add", number, generation.schema, VERSION, state)
     return generation
 

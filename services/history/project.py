@@ -23,12 +23,12 @@ States = dict[Fold[Any], dict[Key, Any]]
 Changes = dict[type[Row], dict[Hashable, Row]]
 """The rows that a batch writes, by table and key: of several for one key the last one counts."""
 
-_FOLDS = {each.kind.prefix: each for each in TABLES if isinstance(each, Fold)}
+_FOLDS = {table.kind.prefix: table for table in TABLES if isinstance(table, Fold)}
 _CHANGED_BY: dict[Fold[Any] | None, list[Table[Any]]] = {
-    fold: [each for each in TABLES if isinstance(each, Table) and each.of in {None, fold}]
+    fold: [table for table in TABLES if isinstance(table, Table) and table.of in {None, fold}]
     for fold in (None, *_FOLDS.values())
 }
-_KEY_OF = {each.row: attrgetter(*each.row.key) for each in TABLES}
+_KEY_OF = {table.row: attrgetter(*table.row.key) for table in TABLES}
 
 
 def wanted(batch: Iterable[Recorded]) -> States:
@@ -46,7 +46,7 @@ def project(batch: Sequence[Recorded], states: States, settled: datetime) -> Cha
 
     `settled`: the latest store time of all events before the batch.
     """
-    changes: Changes = {each.row: {} for each in TABLES}
+    changes: Changes = {table.row: {} for table in TABLES}
     for recorded in batch:
         settled = max(settled, recorded.stored)
         fold, key = _belongs_to(recorded)

@@ -94,7 +94,7 @@ class Projection:
                 position=batch[-1].sequence,
                 fence=before.fence,
                 rolling=chain(before.rolling, batch),
-                settled=max(before.settled, *(each.stored for each in batch)),
+                settled=max(before.settled, *(recorded.stored for recorded in batch)),
             )
             moved = await self._session.fetch_one(
                 "move_checkpoint",
@@ -121,7 +121,7 @@ class Projection:
 
     async def _first_of_each_id(self, batch: Sequence[Recorded]) -> list[Recorded]:
         """Return the events whose id did not count before: an id that the ledger holds twice is one fact."""
-        rows = await self._session.fetch("ids_known", [each.event.id for each in batch])
+        rows = await self._session.fetch("ids_known", [recorded.event.id for recorded in batch])
         known = {row["id"] for row in rows}
         first = []
         for recorded in batch:

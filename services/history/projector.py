@@ -114,7 +114,7 @@ class Projector:
             await asyncio.sleep(STANDBY_DELAY_SECONDS)
 
     async def _check(self, owned: Generation, live: Generation | None) -> None:
-        """Let only tables that this version wrote be written: older ones are built anew, newer ones left alone.
+        """Check that this version wrote the tables: it builds older ones anew and leaves newer ones alone.
 
         Raises: FenceLost when the live generation is another one now, GenerationNewer.
         """

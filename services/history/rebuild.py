@@ -100,7 +100,9 @@ async def _project_until(
         return
     async with contextlib.aclosing(followed(ledger, projection.position, batch_max)) as batches:
         async for batch in batches:
-            await projection.apply([each for each in batch if each.sequence <= position])
+            await projection.apply(
+                [recorded for recorded in batch if recorded.sequence <= position]
+            )
             if projection.position >= position:
                 return
 

@@ -53,9 +53,8 @@ def _without_comments(block: str) -> str:
 def queries() -> Mapping[str, Named]:
     """Return every query by name: those of queries.sql and of each table's file."""
     here = resources.files("services.history")
-    tables = sorted(here.joinpath("tables").iterdir(), key=lambda file: file.name)
-    files = [here.joinpath("queries.sql"), *(each for each in tables if each.name.endswith(".sql"))]
-    return parse("\n".join(file.read_text("utf-8") for file in files))
+    files = [here.joinpath("queries.sql"), *here.joinpath("tables").iterdir()]
+    return parse("\n".join(f.read_text("utf-8") for f in files if f.name.endswith(".sql")))
 
 
 def query(name: str) -> str:
@@ -71,7 +70,7 @@ def replacing(row: type[Row]) -> str:
     """Return the statement that writes rows of a table anew; its arguments are one array per column."""
     names = row.__struct_fields__
     changed = [name for name in names if name not in row.key]
-    arrays = [f"${number}::{_ARRAYS[each.kind]}" for number, each in enumerate(columns(row), 1)]
+    arrays = [f"${number}::{_ARRAYS[column.kind]}" for number, column in enumerate(columns(row), 1)]
     return query("replace_rows").format(
         table=row.table,
         columns=", ".join(names),

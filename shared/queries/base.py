@@ -35,17 +35,17 @@ class Question(
 
     name: ClassVar[str]
     served_by: ClassVar[str] = "history"
+    one_of: ClassVar[tuple[str, ...]] = ()
+    """Fields of which exactly one is given."""
 
     min_seq: Position | None = None
+
+    def __post_init__(self) -> None:
+        if self.one_of and sum(getattr(self, name) is not None for name in self.one_of) != 1:
+            raise ValueError(f"exactly one of {', '.join(self.one_of)}")
 
 
 def answer_to(question: type[Question[AnswerT]]) -> type[AnswerT]:
     """Return the answer of a kind of question: what stands in the brackets of its `Question[…]`."""
     (base,) = cast("Any", question).__orig_bases__
     return cast("type[AnswerT]", base.__args__[0])
-
-
-def exactly_one(**given: object) -> None:
-    """Raises: ValueError unless one of the values is given."""
-    if sum(value is not None for value in given.values()) != 1:
-        raise ValueError(f"exactly one of {', '.join(given)}")

@@ -19,7 +19,7 @@ from shared.conversation import (
     StatedFact,
 )
 from shared.events.packet import Known, Order, Packet
-from shared.queries.base import Answer, Id, Position, Question, exactly_one
+from shared.queries.base import Answer, Id, Position, Question
 
 
 class TimelineLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,14 +55,11 @@ class AskTimeline(Question[Timeline], frozen=True, kw_only=True):
     """
 
     name = "timeline"
-
+    one_of = ("conversation", "customer")
     conversation: Id | None = None
     customer: Id | None = None
     after: Position = 0
     limit: Annotated[int, Meta(ge=1, le=10_000)] | None = None
-
-    def __post_init__(self) -> None:
-        exactly_one(conversation=self.conversation, customer=self.customer)
 
 
 class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,7 +101,6 @@ class AskConversation(Question[ConversationAnswer], frozen=True, kw_only=True):
     """One matter as it stands."""
 
     name = "conversation"
-
     conversation: Id
 
 
@@ -150,12 +146,9 @@ class AskCustomer(Question[CustomerAnswer], frozen=True, kw_only=True):
     """One person and her matters. Exactly one of `customer`, `handle`."""
 
     name = "customer"
-
+    one_of = ("customer", "handle")
     customer: Id | None = None
     handle: Holder | None = None
-
-    def __post_init__(self) -> None:
-        exactly_one(customer=self.customer, handle=self.handle)
 
 
 class ContextAnswer(Answer, frozen=True, kw_only=True):
@@ -171,12 +164,9 @@ class AskContext(Question[ContextAnswer], frozen=True, kw_only=True):
     """A context packet, byte for byte as it was shown: the conversation's last one, or the one named."""
 
     name = "context"
-
+    one_of = ("conversation", "packet_id")
     conversation: Id | None = None
     packet_id: Id | None = None
-
-    def __post_init__(self) -> None:
-        exactly_one(conversation=self.conversation, packet_id=self.packet_id)
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
@@ -212,14 +202,11 @@ class AskAsOf(Question[AsOfAnswer], frozen=True, kw_only=True):
     """
 
     name = "as_of"
-
+    one_of = ("sequence", "recorded", "occurred")
     conversation: Id
     sequence: Position | None = None
     recorded: events.Instant | None = None
     occurred: events.Instant | None = None
-
-    def __post_init__(self) -> None:
-        exactly_one(sequence=self.sequence, recorded=self.recorded, occurred=self.occurred)
 
 
 CONVERSATION_QUERIES = (AskTimeline, AskConversation, AskCustomer, AskContext, AskAsOf)

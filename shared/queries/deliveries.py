@@ -36,7 +36,6 @@ class AskKnown(Question[KnownAnswer], frozen=True, kw_only=True):
     """Which of these event ids became facts."""
 
     name = "known"
-
     ids: Annotated[list[Id], Meta(max_length=IDS_MAX)]
 
 
@@ -73,7 +72,6 @@ class AskBalance(
 
     name = "balance"
     served_by = "ingest"
-
     channel: str | None = None
     account: str | None = None
     first: Position | None = None

@@ -40,7 +40,6 @@ class AskInbox(Question[Inbox], frozen=True, kw_only=True):
     """What an agent, a queue, or the whole tenant has before it. At most one of `agent`, `queue`."""
 
     name = "inbox"
-
     agent: Name | None = None
     queue: Name | None = None
 
@@ -72,7 +71,6 @@ class AskCallbacks(Question[Callbacks], frozen=True, kw_only=True):
     """Who is owed a call."""
 
     name = "callbacks"
-
     queue: Name | None = None
     status: Literal["open", "reached", "closed"] | None = None
 
@@ -100,7 +98,6 @@ class AskPromises(Question[Promises], frozen=True, kw_only=True):
     """What was promised."""
 
     name = "promises"
-
     agent: Name | None = None
     status: Literal["open", "kept"] | None = None
 

@@ -18,24 +18,24 @@ from shared.queries import AsOfAnswer, Shown
 CODE_VERSION = f"fold-{FOLD_VERSION}"
 
 
-def until(recorded: Sequence[Recorded], sequence: int) -> list[Recorded]:
+def until(history: Sequence[Recorded], sequence: int) -> list[Recorded]:
     """Return the events at or before a ledger position."""
-    return [each for each in recorded if each.sequence <= sequence]
+    return [recorded for recorded in history if recorded.sequence <= sequence]
 
 
-def sequence_occurred(recorded: Sequence[Recorded], occurred: datetime) -> int:
+def sequence_occurred(history: Sequence[Recorded], occurred: datetime) -> int:
     """Return the last sequence before the first event that happened after `occurred`; 0 when all did."""
     sequence = 0
-    for each in recorded:
-        if each.event.occurred > occurred:
+    for recorded in history:
+        if recorded.event.occurred > occurred:
             break
-        sequence = each.sequence
+        sequence = recorded.sequence
     return sequence
 
 
-def customer_in(recorded: Sequence[Recorded]) -> events.CustomerId | None:
-    """Return whose matter it is, as its events say; `None` while none does."""
-    opened = conversations.fold((each.sequence, each.event) for each in recorded)
+def customer_in(history: Sequence[Recorded]) -> events.CustomerId | None:
+    """Return the customer that the events name; `None` while none does."""
+    opened = conversations.fold((recorded.sequence, recorded.event) for recorded in history)
     return opened.customer
 
 
@@ -49,8 +49,10 @@ def answer(
 
     Raises: ConversationUnknown when nothing of it was recorded by then.
     """
-    conversation = conversations.fold((each.sequence, each.event) for each in of_conversation)
-    customer = customers.fold((each.sequence, each.event) for each in of_customer)
+    conversation = conversations.fold(
+        (recorded.sequence, recorded.event) for recorded in of_conversation
+    )
+    customer = customers.fold((recorded.sequence, recorded.event) for recorded in of_customer)
     if conversation.id is None:
         raise ConversationUnknown(sequence=sequence)
     packet = package(
@@ -71,25 +73,25 @@ def answer(
     )
 
 
-def _policy_version(recorded: Sequence[Recorded]) -> str:
-    """Return the policy that the last packet names, or before the first one that which opened the conversation."""
+def _policy_version(history: Sequence[Recorded]) -> str:
+    """Return the version of the policy that the last packet names; before the first packet, of the opening's."""
     version = ""
-    for each in recorded:
-        match each.event:
+    for recorded in history:
+        match recorded.event:
             case events.ContextPackaged(personal=packed) if packed is not None:
                 version = packed.packet.built_from.policy_version
             case events.ConversationOpened() if not version:
-                version = each.event.open.policy_version
+                version = recorded.event.open.policy_version
     return version
 
 
-def _shown(recorded: Sequence[Recorded]) -> Shown | None:
-    for each in reversed(recorded):
-        if isinstance(each.event, events.ContextPackaged):
+def _shown(history: Sequence[Recorded]) -> Shown | None:
+    for recorded in reversed(history):
+        if isinstance(recorded.event, events.ContextPackaged):
             return Shown(
-                packet_id=each.event.open.packet_id,
-                sha256=each.event.open.sha256,
-                sequence=each.sequence,
-                packet=stored_packet(each.body),
+                packet_id=recorded.event.open.packet_id,
+                sha256=recorded.event.open.sha256,
+                sequence=recorded.sequence,
+                packet=stored_packet(recorded.body),
             )
     return None

@@ -17,7 +17,6 @@ class CallbackRow(ReplacedRow, frozen=True, kw_only=True):
 
     table = "callback"
     key = ("tenant", "conversation", "callback_id")
-
     tenant: str
     conversation: str
     callback_id: str

@@ -29,7 +29,6 @@ class ConversationRow(ReplacedRow, frozen=True, kw_only=True):
 
     table = "conversation"
     key = ("tenant", "id")
-
     tenant: str
     id: str
     sequence: int

@@ -26,7 +26,6 @@ class CustomerRow(ReplacedRow, frozen=True, kw_only=True):
 
     table = "customer"
     key = ("tenant", "id")
-
     tenant: str
     id: str
     sequence: int

@@ -15,7 +15,6 @@ class EventRow(AddedRow, frozen=True, kw_only=True):
     """`settled`: the latest store time of all events up to this one; `body`: the stored message, byte for byte."""
 
     table = "event"
-
     id: str
     tenant: str
     aggregate: str

@@ -16,7 +16,6 @@ class FactRow(ReplacedRow, frozen=True, kw_only=True):
 
     table = "fact"
     key = ("tenant", "conversation", "fact_id")
-
     tenant: str
     conversation: str
     fact_id: str

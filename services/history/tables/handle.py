@@ -15,7 +15,6 @@ class HandleRow(ReplacedRow, frozen=True, kw_only=True):
 
     table = "handle"
     key = ("tenant", "customer", "kind", "value_sha256")
-
     tenant: str
     customer: str
     kind: str

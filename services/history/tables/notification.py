@@ -24,7 +24,6 @@ class NotificationRow(ReplacedRow, frozen=True, kw_only=True):
 
     table = "notification"
     key = ("tenant", "id")
-
     tenant: str
     id: str
     sequence: int

@@ -19,7 +19,6 @@ NOTHING = msgspec.Raw(b"null")
 
 class PacketRow(AddedRow, frozen=True, kw_only=True):
     table = "packet"
-
     tenant: str
     packet_id: str
     conversation: str

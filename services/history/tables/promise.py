@@ -17,7 +17,6 @@ class PromiseRow(ReplacedRow, frozen=True, kw_only=True):
 
     table = "promise"
     key = ("tenant", "conversation", "promise_id")
-
     tenant: str
     conversation: str
     promise_id: str

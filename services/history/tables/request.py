@@ -17,7 +17,6 @@ class RequestRow(AddedRow, frozen=True, kw_only=True):
     """`id`: of the event; `kind`: see `OverlookedLine`; `callback_id`: of the call that is owed, if one is."""
 
     table = "request"
-
     tenant: str
     id: str
     conversation: str

@@ -26,7 +26,6 @@ class AddedRow(Row, frozen=True, kw_only=True):
     """A row that is written once, when its event comes. `sequence`: the event's."""
 
     key = ("sequence",)
-
     sequence: int
 
 

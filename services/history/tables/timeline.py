@@ -29,7 +29,6 @@ class TimelineRow(AddedRow, frozen=True, kw_only=True):
     """`text`: what was said or written, in full; `open`: the event's open part as it is stored."""
 
     table = "timeline"
-
     tenant: str
     conversation: str | None
     customer: str | None
