@@ -139,9 +139,9 @@ def needed_secrets(tenant: Policy) -> list[str]:
     """Return the names of the secrets that a policy needs, each once.
 
     Each account names in `secrets` the keys that its channel needs; an account that lacks one, or whose secret has no
-    value, takes nothing. `lookup_secret` (`LOOKUP_KEY` unless the policy says otherwise) names the key under which the
-    handles of customers are hashed: without it the router does not start, and under another one nobody is known any
-    more.
+    value, takes no request (`door.signature_invalid`), and its chat socket vouches for nobody. `lookup_secret`
+    (`LOOKUP_KEY` unless the policy says otherwise) names the key under which the handles of customers are hashed:
+    without it the router does not start, and under another one nobody is known any more.
     """
     accounts = tenant.accounts.values()
     of_accounts = {name for account in accounts for name in account.secrets.values()}

@@ -67,6 +67,28 @@ async def test_a_message_is_in_raw_before_it_is_acknowledged(ingest: RunningInge
     }
 
 
+async def test_without_the_secret_visitors_are_taken_and_nobody_is_vouched_for(
+    ingest_nats: EmbeddedNats, tmp_path: Path
+) -> None:
+    """A visitor proves nothing on the socket; a signature that nothing can check is refused."""
+    empty = tmp_path / "empty.env"
+    empty.write_text("DOOR_SECRET=\n")
+    port = free_ports(1)[0]
+    async with running(ingest_nats.url, tmp_path, port=port, secrets_file=str(empty)) as ingest:
+        async with connect(address(ingest)) as socket:
+            await hello(socket, email=ANNA)
+            await say(socket, type="message", id="m-1", text="Where is it?")
+            assert await heard(socket) == {"type": "ack", "id": "m-1"}
+        (event,) = await ingest.contacts("chat", 1)
+        assert [handle["verified"] for handle in event["data"]["personal"]["handles"]] == [
+            False,
+            False,
+        ]
+        async with connect(address(ingest)) as socket:
+            await hello(socket, email=ANNA, signature=chat.sign_email(ANNA, ""))
+            assert (await heard(socket))["code"] == "door.signature_invalid"
+
+
 async def test_a_repeated_message_is_acknowledged_again_and_counts_once(
     ingest: RunningIngest,
 ) -> None:

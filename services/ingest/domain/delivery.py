@@ -45,7 +45,10 @@ class Answer:
 
 
 Secrets = Mapping[str, str]
-"""The secrets of an account, by what its channel calls each; a channel's SECRETS are all there."""
+"""Those secrets of an account that have a value, by what its channel calls each.
+
+`handshake` and `verify` are called only where all of the channel's SECRETS are there.
+"""
 
 
 def no_handshake(request: WebRequest, secrets: Secrets) -> Answer | None:  # noqa: ARG001  the shape all channels share

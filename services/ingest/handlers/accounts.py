@@ -28,7 +28,7 @@ class Door:
 
     @property
     def open(self) -> bool:
-        """Whether every secret is there that the channel needs; else nothing is taken."""
+        """Whether every secret is there that the channel needs; else no request is taken."""
         return all(name in self.secrets for name in self.channel.SECRETS)
 
 
