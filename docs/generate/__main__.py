@@ -6,6 +6,7 @@ import difflib
 import sys
 
 from docs.generate.bus_pages import commands_page, queries_page
+from docs.generate.channel_page import channels_page
 from docs.generate.event_page import events_page
 from docs.generate.house_pages import ROOT, errors_page, settings_page, streams_page, subjects_page
 
@@ -19,6 +20,7 @@ PAGES = {
     "settings": settings_page,
     "commands": commands_page,
     "queries": queries_page,
+    "channels": channels_page,
 }
 
 

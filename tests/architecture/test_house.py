@@ -102,8 +102,8 @@ def channels() -> list[str]:
 
 
 @pytest.mark.parametrize("channel", channels())
-def test_every_channel_has_a_test_a_payload_and_a_row(channel: str) -> None:
-    """A channel that nobody can check or find is not there."""
+def test_every_channel_has_a_test_and_a_payload(channel: str) -> None:
+    """A channel that nobody can check is not there."""
     folder = ROOT / "tests" / "ingest"
     test = folder / f"test_{channel}.py"
     assert test.exists(), f"write tests/ingest/{test.name}"
@@ -113,17 +113,12 @@ def test_every_channel_has_a_test_a_payload_and_a_row(channel: str) -> None:
         assert any(name in read for name in stored), (
             f"store a payload in tests/ingest/golden and read it in {test.name}"
         )
-    how_to = (ROOT / "docs" / "how-to" / "add-a-channel.md").read_text("utf-8")
-    row = rf"^\|.*`{channel}`.*\|$"
-    assert re.search(row, how_to, re.MULTILINE), f"add a row for `{channel}` to add-a-channel.md"
 
 
 @pytest.mark.parametrize("channel", channels())
 def test_every_channel_has_somebody_who_plays_its_provider(channel: str) -> None:
     """Else no story and no tutorial could send to it."""
-    assert channel in PROVIDERS, f"write deploy/story/providers/{channel}.py and register it"
-    page = (ROOT / "docs" / "reference" / "stories.md").read_text("utf-8")
-    assert f"\n| `{channel}` |" in page, f"add a row for `{channel}` to stories.md"
+    assert channel in PROVIDERS, f"write deploy/story/providers/{channel}.py"
 
 
 def documents() -> list[Path]:

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from services.ingest.channels import CHANNELS
 from tests.architecture.tree import PRODUCT, Source, sources
 
-PROVIDERS = re.compile(
+WORDS = {"chat", "email", "form"}
+"""Channels of our own, whose names are words of the language as well."""
+KNOWN = (
     r"twilio|whatsapp|messenger|facebook|telegram|viber|asterisk|ringostat|livechat|smartsupp|shopify|woocommerce"
-    r"|prestashop|segment\.com|matomo",
-    re.IGNORECASE,
+    r"|prestashop|segment\.com|matomo"
 )
+PROVIDERS = re.compile("|".join([KNOWN, *sorted(set(CHANNELS) - WORDS)]), re.IGNORECASE)
 OF_A_PROVIDER = re.compile(
     r"(services/(ingest|notify)/(channels|transports)|deploy/story/providers)/"
 )

@@ -37,12 +37,23 @@ POLL_SECONDS = 0.02
 _numbers = itertools.count(1)
 Found = TypeVar("Found")
 
-RULES: Mapping[str, Account] = {
-    "twilio_voice": Account(queue="hotline", reply="<Response><Hangup/></Response>"),
-    "chat": Account(queue="hotline"),
-    "email": Account(queue="hotline", address="Help@Shop.Example"),
-    "form": Account(queue="hotline", topics={"delivery": "hotline"}),
-}
+PUBLIC = "https://doors.shop.example"
+
+RULES = Account(
+    queue="hotline",
+    address="Help@Shop.Example",
+    topics={"delivery": "hotline"},
+    reply="<Response><Hangup/></Response>",
+)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A good delivery of a channel. `sign`: its header fields, for a secret and a body."""
+
+    body: bytes
+    sign: Callable[[str, bytes], dict[str, str]]
+    headers: Sequence[tuple[str, str]] = ()
 
 
 def raw(
@@ -58,7 +69,7 @@ def raw(
         tenant="demo",
         channel=channel,
         account="main",
-        rules=RULES[channel],
+        rules=RULES,
         sequence=sequence,
         body=body,
         headers=list(headers),
@@ -95,6 +106,11 @@ def signed(
         "webhook-timestamp": str(timestamp),
         "webhook-signature": webhook_signature.sign(secret, webhook_id, timestamp, body),
     }
+
+
+def by_webhook(secret: str, body: bytes) -> dict[str, str]:
+    """The header fields of a Standard Webhooks request that a `Sample` is received with."""
+    return signed(secret, body, at=RECEIVED)
 
 
 def called(secret: str, url: str, fields: Mapping[str, str]) -> dict[str, str]:

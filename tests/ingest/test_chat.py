@@ -13,12 +13,13 @@ from services.ingest.channels.chat import Hello, Message
 from services.ingest.domain.outcome import Quarantined
 from shared import ids
 from shared.errors import SignatureInvalid
-from tests.ingest.running_ingest import parsed, raw, wire
+from tests.ingest.running_ingest import Sample, by_webhook, parsed, raw, wire
 
 BODY = (
     b'{"session":"s-1","id":"m-1","text":"Where is my parcel?\\nThank you",'
     b'"name":"Anna","email":"Anna@Shop.Example","email_verified":true,"page":"https://shop.example/cart"}'
 )
+SAMPLE = Sample(b'{"session":"s","id":"m","text":"hello"}', by_webhook)
 
 
 def test_a_message_has_every_field() -> None:

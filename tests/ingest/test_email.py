@@ -13,7 +13,7 @@ from services.ingest.channels import email
 from services.ingest.domain import texts
 from services.ingest.domain.outcome import Quarantined, Reported, reports_of
 from shared import ids
-from tests.ingest.running_ingest import GOLDEN, parsed, raw, wire
+from tests.ingest.running_ingest import GOLDEN, Sample, by_webhook, parsed, raw, wire
 
 PLAIN = (
     b"From: Anna <anna@customer.example>\r\nTo: help@shop.example\r\nSubject: Hello\r\n"
@@ -21,6 +21,7 @@ PLAIN = (
 )
 MESSAGE_MAX_BYTES = 256 * 1024
 CORPUS_MAILS_MIN = 600
+SAMPLE = Sample((GOLDEN / "reply.eml").read_bytes(), by_webhook)
 
 
 def mail(*fields: bytes, text: bytes = b"Hello\r\n", base: bytes = PLAIN) -> Any:

@@ -8,7 +8,7 @@ import pytest
 from services.ingest.channels import form
 from services.ingest.domain.outcome import Quarantined
 from shared import ids
-from tests.ingest.running_ingest import form_body, parsed, raw, wire
+from tests.ingest.running_ingest import Sample, by_webhook, form_body, parsed, raw, wire
 
 JSON = [("content-type", "application/json; charset=utf-8"), ("webhook-id", "msg_1")]
 URLENCODED = [("content-type", "application/x-www-form-urlencoded"), ("webhook-id", "msg_1")]
@@ -21,6 +21,7 @@ FIELDS = {
     "order": "ORD-1234",
     "message": "The locker is broken.",
 }
+SAMPLE = Sample(b'{"message":"hello","submission_id":"f"}', by_webhook, JSON[:1])
 
 
 def test_a_form_has_every_field() -> None:

@@ -18,11 +18,29 @@ from services.ingest.domain.outcome import Ignored, Quarantined, contact_id
 from shared import ids
 from shared.errors import SignatureInvalid
 from shared.policy import Account
-from tests.ingest.running_ingest import GOLDEN, RECEIVED, SECRET, form_body, parsed, raw, wire
+from tests.ingest.running_ingest import (
+    GOLDEN,
+    PUBLIC,
+    RECEIVED,
+    SECRET,
+    Sample,
+    called,
+    form_body,
+    parsed,
+    raw,
+    wire,
+)
 
-PUBLIC = "https://voice.shop.example"
 SID = "CA00000000000000000000000000000001"
 CALL = {"CallSid": SID, "Direction": "inbound", "From": "+48601234567", "To": "+48123456789"}
+
+
+def by_twilio(secret: str, body: bytes) -> dict[str, str]:
+    fields = dict(pair.split("=", 1) for pair in body.decode().split("&"))
+    return called(secret, f"{PUBLIC}/in/demo/twilio_voice/main", fields)
+
+
+SAMPLE = Sample(b"CallSid=CA1&CallStatus=ringing", by_twilio)
 
 
 def golden(name: str) -> bytes:

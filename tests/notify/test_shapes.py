@@ -25,16 +25,15 @@ def test_every_file_is_wired_under_its_name() -> None:
     assert files("transports") == sorted(TRANSPORTS)
 
 
-@pytest.mark.parametrize(
-    ("name", "page"),
-    [
-        *((name, "add-a-channel.md") for name in sorted(CHANNELS)),
-        *((name, "add-a-transport.md") for name in sorted(TRANSPORTS)),
-    ],
-)
-def test_everyone_has_a_test_and_a_row(name: str, page: str) -> None:
-    """What nobody can check or find is not there."""
+@pytest.mark.parametrize("name", [*sorted(CHANNELS), *sorted(TRANSPORTS)])
+def test_everyone_has_a_test(name: str) -> None:
+    """What nobody can check is not there."""
     assert Path(__file__).with_name(f"test_{name}.py").exists(), f"write test_{name}.py"
-    how_to = (ROOT / "docs" / "how-to" / page).read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", sorted(TRANSPORTS))
+def test_every_transport_has_a_row(name: str) -> None:
+    """What nobody can find is not there; the page of channels is made from their files."""
+    how_to = (ROOT / "docs" / "how-to" / "add-a-transport.md").read_text("utf-8")
     row = rf"^\|.*`{name}`.*\|$"
-    assert re.search(row, how_to, re.MULTILINE), f"add a row for `{name}` to {page}"
+    assert re.search(row, how_to, re.MULTILINE), f"add a row for `{name}`"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from deploy.story.providers import chat, email, form, twilio_voice
+from shared import modules
 from shared.errors import AccountUnknown
 
 
@@ -36,10 +36,8 @@ class Provider(Protocol):
         ...
 
 
-PROVIDERS: Mapping[str, Provider] = {
-    provider.NAME: provider for provider in (twilio_voice, chat, email, form)
-}
-"""By name; nobody plays a channel without an entry here."""
+PROVIDERS: Mapping[str, Provider] = modules.by_name(__name__, __path__)
+"""Every provider's file here, by name; nobody plays a channel without one."""
 
 
 def provider_of(account: str) -> Provider:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from services.ingest.channels import chat, email, form, twilio_voice
 from services.ingest.domain.delivery import Answer, RawDelivery, Secrets, WebRequest
 from services.ingest.domain.outcome import Parsed
+from shared import modules
 from shared.events import Medium
 from shared.policy import Account
 
@@ -55,7 +55,5 @@ class Channel(Protocol):
         ...
 
 
-CHANNELS: Mapping[str, Channel] = {
-    channel.NAME: channel for channel in (twilio_voice, chat, email, form)
-}
-"""By name; a door without an entry here does not exist."""
+CHANNELS: Mapping[str, Channel] = modules.by_name(__name__, __path__)
+"""Every file here, by name; a door without one does not exist."""

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from services.notify.channels import email
 from services.notify.domain.messages import CustomerMessage
 from services.notify.domain.outcomes import Outcome
+from shared import modules
 from shared.events import Medium
 
 
@@ -43,5 +43,5 @@ class Outbound(Protocol):
         ...
 
 
-CHANNELS: Mapping[str, Outbound] = {channel.NAME: channel for channel in (email,)}
-"""By name; a message to another channel fails with `channel_unknown`."""
+CHANNELS: Mapping[str, Outbound] = modules.by_name(__name__, __path__)
+"""Every file here, by name; a message to another channel fails with `channel_unknown`."""
