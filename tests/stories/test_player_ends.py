@@ -48,11 +48,18 @@ def playing(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest.mark.story
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    ("how", "exit_code"),
+    [
+        (signal.SIGTERM, 128 + signal.SIGTERM),
+        (signal.SIGINT, 128 + signal.SIGINT),
+        (signal.SIGKILL, -signal.SIGKILL),
+    ],
+)
 async def test_the_stack_ends_with_its_player(
-    tmp_path: Path, playing: subprocess.Popen[bytes], how: signal.Signals
+    tmp_path: Path, playing: subprocess.Popen[bytes], how: signal.Signals, exit_code: int
 ) -> None:
-    """Signal 15, 2 or 9 to the player ends `up`, the servers and the services, too."""
+    """Told to end, the player stops `up`, servers and services first; killed, it takes them along."""
     folder = tmp_path / "kept" / STORY.stem
     await until(
         lambda: state.read_status(folder).state == "ready" or None, within_seconds=START_SECONDS
@@ -61,18 +68,7 @@ async def test_the_stack_ends_with_its_player(
     pids = [*state.read_status(folder).pids.values()]
     assert up is not None
     playing.send_signal(how)
+    assert playing.wait(timeout=END_SECONDS) == exit_code
+    if how != signal.SIGKILL:
+        assert all(has_ended(pid) for pid in [up, *pids])
     await until(lambda: all(has_ended(pid) for pid in [up, *pids]), within_seconds=END_SECONDS)
-
-
-@pytest.mark.story
-async def test_a_terminated_player_stops_its_stack_first(
-    tmp_path: Path, playing: subprocess.Popen[bytes]
-) -> None:
-    """After SIGTERM it ends with 143, the shell's code for it, when nothing of its stack runs any more."""
-    folder = tmp_path / "kept" / STORY.stem
-    await until(
-        lambda: state.read_status(folder).state == "ready" or None, within_seconds=START_SECONDS
-    )
-    playing.terminate()
-    assert playing.wait(timeout=END_SECONDS) == 128 + signal.SIGTERM
-    assert state.holder(folder) is None

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
-from deploy.embedded import state
-from deploy.embedded.ports import free_ports
-from deploy.embedded.stack import EmbeddedStack, Plan
+from deploy.story.file.reading import read_story
+from deploy.story.stack import running_folder
 from tests.stories.files import HERE
 from tests.stories.played import play
 
@@ -28,32 +26,28 @@ steps:
 
 
 @pytest.mark.story
-async def test_a_running_stack_is_measured_from_the_story_on(tmp_path: Path) -> None:
+def test_a_running_stack_is_measured_from_the_story_on(
+    tmp_path: Path, on_it: dict[str, str]
+) -> None:
     """Two plays see one delivery and one mail each; without a place for the mail the story is refused."""
-    story, data = tmp_path / "by_mail.yaml", tmp_path / "data"
+    story = tmp_path / "by_mail.yaml"
     story.write_text(STORY)
-    (port,) = free_ports(1)
-    place = {"TELLONCE_SMTP_URL": f"smtp://127.0.0.1:{port}"}
-    on_it = {"TELLONCE_DATA": str(data)}
-    async with EmbeddedStack(Plan(folder=data, environment=place)):
-        for seed in ("1", "2"):
-            played = await asyncio.to_thread(
-                play, story, tmp_path, "--seed", seed, environment={**on_it, **place}
-            )
-            assert played.exit_code == 0, played.output
-            assert played.report["balance"]["received"] == 1
-            assert [mail["count"] for mail in played.report["mails"]] == [1]
-        refused = await asyncio.to_thread(play, story, tmp_path, environment=on_it)
+    for seed in ("1", "2"):
+        played = play(story, tmp_path, "--seed", seed, environment=on_it)
+        assert played.exit_code == 0, played.output
+        assert played.report["balance"]["received"] == 1
+        assert [mail["count"] for mail in played.report["mails"]] == [1]
+    refused = play(story, tmp_path, environment={**on_it, "TELLONCE_SMTP_URL": ""})
     assert refused.exit_code == 2
     assert "story.stack_unusable" in refused.output
 
 
-@pytest.mark.story
-def test_where_no_stack_runs_the_story_gets_its_own(tmp_path: Path) -> None:
+def test_where_no_stack_runs_the_story_gets_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """After `tellonce down` in the same shell a story is played all the same, and leaves the folder alone."""
     folder = tmp_path / "nobody"
-    played = play(HERE / "missed_call.yaml", tmp_path, environment={"TELLONCE_DATA": str(folder)})
-    assert played.exit_code == 0, played.output
-    assert f"no stack runs on TELLONCE_DATA={folder}" in played.output
-    assert state.holder(folder) is None
+    monkeypatch.setenv("TELLONCE_DATA", str(folder))
+    assert running_folder(read_story(HERE / "missed_call.yaml")) is None
+    assert f"no stack runs on TELLONCE_DATA={folder}" in capsys.readouterr().out
     assert not folder.exists()

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
+from deploy.story.command_line import PROCESSES
+from deploy.story.file.reading import read_story
 from tests.stories.files import GOOD, HERE, MUST_FAIL
 from tests.stories.played import play
 
 PARCEL_LOCKER = HERE / "parcel_locker.yaml"
-SEEDS = (1, 2)
-KILLS_EVERY = 7
+KILLS_SEED, KILLS_EVERY = 6, 7
+"""Every process is killed at least once."""
 MAIL = {"to": ["anna.nowak@mail.example"], "title": "How you get your parcel", "count": 1}
 
 
@@ -33,22 +36,25 @@ def test_the_story_is_met(story: Path, tmp_path: Path) -> None:
 
 @pytest.mark.story
 @pytest.mark.parametrize("story", MUST_FAIL, ids=lambda story: story.stem)
-def test_the_story_fails_with_the_named_code(story: Path, tmp_path: Path) -> None:
+def test_the_story_fails_with_the_named_code(
+    story: Path, tmp_path: Path, on_it: dict[str, str]
+) -> None:
     """A check that cannot fail shows nothing: here each of them does, and for the reason named."""
     named = yaml.safe_load(story.read_bytes())["must_fail"]
-    played = play(story, tmp_path)
+    own = read_story(story).needs_own_stack
+    played = play(story, tmp_path, environment={} if own else on_it)
     assert played.exit_code == 1, played.output
     assert played.codes == [named], played.output
 
 
 @pytest.mark.story
-@pytest.mark.parametrize("seed", SEEDS)
-def test_killing_any_process_changes_nothing(seed: int, tmp_path: Path) -> None:
-    """Signal 9 to a random process before every few steps: the same facts for everybody, one mail, the same end."""
+def test_killing_any_process_changes_nothing(tmp_path: Path) -> None:
+    """Signal 9 to every process, one before each few steps: the same facts for everybody, one mail, the same end."""
     played = play(
-        PARCEL_LOCKER, tmp_path, "--kill-random", str(seed), "--kill-every", str(KILLS_EVERY)
+        PARCEL_LOCKER, tmp_path, "--kill-random", str(KILLS_SEED), "--kill-every", str(KILLS_EVERY)
     )
     assert played.exit_code == 0, played.output
+    assert set(re.findall(r"\(kill -9 (\w+)\)", played.output)) == set(PROCESSES)
     assert played.report["facts"] == {"stated": 7}
     assert played.report["repeats"] == 0
     assert played.report["mails"] == [MAIL]

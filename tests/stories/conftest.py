@@ -1,0 +1,31 @@
+"""A stack that several stories are played on, one after another."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from deploy.embedded.ports import LOOPBACK, free_ports
+from deploy.embedded.postgres import copy_cluster
+from deploy.embedded.stack import EmbeddedStack, Plan
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def running_stack(
+    tmp_path_factory: pytest.TempPathFactory, postgres_template: Path
+) -> AsyncIterator[EmbeddedStack]:
+    """A stack that hands its mail to a port where the player may listen."""
+    folder, (port,) = tmp_path_factory.mktemp("running-stack"), free_ports(1)
+    copy_cluster(postgres_template, folder / "postgres")
+    plan = Plan(folder=folder, environment={"TELLONCE_SMTP_URL": f"smtp://{LOOPBACK}:{port}"})
+    async with EmbeddedStack(plan) as stack:
+        yield stack
+
+
+@pytest.fixture
+def on_it(running_stack: EmbeddedStack) -> dict[str, str]:
+    """The environment in which a story is played on that stack."""
+    return {**running_stack.plan.environment, "TELLONCE_DATA": str(running_stack.folder)}
