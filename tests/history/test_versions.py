@@ -1,6 +1,6 @@
-"""A fold or a table that changed has another version: packets and rows name it, and old tables are built anew.
+"""What version 0.2 recorded is folded, projected and answered alike by every later one.
 
-`tests/golden/history.jsonl` is the ledger of three stories as it was written once; it is never made again.
+A fold or a table that changed has another version: packets and rows name it, and old tables are built anew.
 """
 
 from __future__ import annotations
@@ -8,42 +8,33 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec.structs import astuple
 
 from services.history.project import project, wanted
+from services.history.projection import Projection
+from services.history.store import Pool, Session
 from services.history.tables import TABLES_VERSION
 from services.history.tables.row import AddedRow
 from shared import conversation as conversations
 from shared import customer as customers
-from shared.codec import decode
 from shared.conversation import FOLD_VERSION, NEW_CONVERSATION, Conversation
 from shared.customer import UNKNOWN_CUSTOMER, Customer
 from shared.events import PacketId
 from shared.ledger import Recorded
 from shared.packet import canonical, package
+from tests.history.caller import Caller
+from tests.history.recorded_ledger import (
+    GOLDEN,
+    answers_about,
+    lacking,
+    recorded_answers,
+    recorded_ledger,
+)
 
-GOLDEN = Path(__file__).parent.parent / "golden"
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Line(msgspec.Struct):
-    sequence: int
-    stored: datetime
-    event: msgspec.Raw
-
-
-def history() -> list[Recorded]:
-    lines = (GOLDEN / "history.jsonl").read_bytes().splitlines()
-    return [_recorded(msgspec.json.decode(each, type=Line)) for each in lines]
-
-
-def _recorded(line: Line) -> Recorded:
-    event = decode(bytes(line.event))
-    return Recorded(line.sequence, line.stored, event.aggregate, event, bytes(line.event))
 
 
 def packets(events: list[Recorded]) -> str:
@@ -80,7 +71,7 @@ def rows(events: list[Recorded]) -> str:
 
 def test_other_packets_or_rows_have_another_version() -> None:
     """If this fails: raise FOLD_VERSION or TABLES_VERSION, then write what is found here into versions.json."""
-    events = history()
+    events = recorded_ledger()
     known = json.loads((GOLDEN / "versions.json").read_bytes())
     found = {
         "fold_version": FOLD_VERSION,
@@ -89,3 +80,22 @@ def test_other_packets_or_rows_have_another_version() -> None:
         "rows": rows(events),
     }
     assert found == known
+
+
+async def test_a_recorded_ledger_is_answered_as_it_was(session: Session, pool: Pool) -> None:
+    """Whatever was answered about it stands in today's answers: an installation keeps its past."""
+    ledger = recorded_ledger()
+    await (await Projection.take_over(session)).apply(ledger)
+    ask = Caller(await answers_about(ledger, pool))
+    recorded = recorded_answers()
+    assert {name for (name, _), _ in recorded} >= {"timeline", "context", "as_of", "customer"}
+    for (name, asked), answer in recorded:
+        assert lacking(answer, await ask(name, **asked)) == [], (name, asked)
+
+
+def test_what_an_answer_lacks_is_found() -> None:
+    """A key that is gone, another value, another length; what is added is none of these."""
+    recorded = {"a": 1, "b": [{"c": 2}]}
+    assert lacking(recorded, {"a": 1, "b": [{"c": 2, "d": 3}], "e": 4}) == []
+    assert lacking(recorded, {"b": [{"c": 3}]}) == [".a", ".b[0].c"]
+    assert lacking(recorded, {"a": 1, "b": []}) == [".b"]
