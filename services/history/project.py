@@ -47,6 +47,10 @@ def project(batch: Sequence[Recorded], states: States, settled: datetime) -> Cha
     `settled`: the latest store time of all events before the batch.
     """
     changes: Changes = {table.row: {} for table in TABLES}
+    changed_by = {
+        fold: [(table.rows, changes[table.row], _KEY_OF[table.row]) for table in tables]
+        for fold, tables in _CHANGED_BY.items()
+    }
     for recorded in batch:
         settled = max(settled, recorded.stored)
         fold, key = _belongs_to(recorded)
@@ -55,9 +59,9 @@ def project(batch: Sequence[Recorded], states: States, settled: datetime) -> Cha
             before = states[fold][key]
             after = states[fold][key] = fold.evolve(before, recorded)
         step = Step(recorded, settled, key, before, after)
-        for table in _CHANGED_BY[fold]:
-            for row in table.rows(step):
-                changes[table.row][_KEY_OF[table.row](row)] = row
+        for rows_of, written, key_of in changed_by[fold]:
+            for row in rows_of(step):
+                written[key_of(row)] = row
     for fold, rows in states.items():
         for key, state in rows.items():
             if state is not fold.empty:
@@ -70,7 +74,9 @@ def _belongs_to(recorded: Recorded) -> tuple[Fold[Any] | None, Key]:
     prefix, name = aggregates.split(recorded.aggregate)
     own = (recorded.event.tenant, name)
     fold = _FOLDS.get(prefix)
-    key = None if fold is None else fold.key(recorded, own)
+    if fold is None or fold.key is None:
+        return fold, own
+    key = fold.key(recorded)
     return (None, own) if key is None else (fold, key)
 
 

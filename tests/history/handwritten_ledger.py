@@ -69,7 +69,7 @@ class HandwrittenLedger:
     ) -> AnyEvent:
         """Return an event of type `name`; its parts are given as plain fields."""
         kind: Any = event_types()[name]
-        data = _part_types(name)
+        data = part_types(name)
         self._number += 1
         made: AnyEvent = kind(
             specversion="1.0",
@@ -113,7 +113,7 @@ async def recorded(ledger: Ledger, position: int) -> list[Recorded]:
     return [each for each in found if each is not None]
 
 
-def _part_types(name: str) -> tuple[type[Any], type[Any]]:
+def part_types(name: str) -> tuple[type[Any], type[Any]]:
     """Return the types of the open and the personal part of an event type."""
     kind = event_types()[name]
     (base,) = kind.__orig_bases__  # type: ignore[union-attr]

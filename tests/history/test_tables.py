@@ -18,7 +18,9 @@ from services.history.store import NUL_STANDS_AS, Session
 from services.history.tables import ANSWERED_BY, TABLES
 from services.history.tables.callback import CallbackRow
 from services.history.tables.row import ReplacedRow, Row, columns
+from services.history.tables.timeline import WORDS
 from shared.queries import QUERIES, AskAsOf
+from tests.history.handwritten_ledger import part_types
 from tests.history.parcel_story import ParcelStory
 
 EPOCH = datetime.fromtimestamp(0, UTC)
@@ -146,3 +148,10 @@ def test_every_question_has_its_answer() -> None:
     """What the contract gives to history is answered from the tables, but for what is folded from the ledger."""
     served = {kind for kind in QUERIES.values() if kind.served_by == "history"}
     assert {*ANSWERED_BY, AskAsOf} == served
+
+
+def test_words_stand_in_the_personal_part_of_their_event() -> None:
+    """A field that is not there would make a timeline without words."""
+    for kind, field in WORDS.items():
+        _, personal = part_types(kind.__struct_config__.tag)  # type: ignore[attr-defined]
+        assert field in personal.__struct_fields__, kind

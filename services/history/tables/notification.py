@@ -38,7 +38,7 @@ class NotificationRow(ReplacedRow, frozen=True, kw_only=True):
     settled_by: str | None
 
 
-def key_of(recorded: Recorded, _: Key) -> Key | None:
+def key_of(recorded: Recorded) -> Key | None:
     """Return the tenant and the notification that an event is about."""
     event = recorded.event
     if isinstance(event, (events.NotificationRequested, *_OUTCOMES)):

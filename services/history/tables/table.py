@@ -40,7 +40,7 @@ class Fold(Generic[State]):
 
     Attributes:
         kind: of the aggregates whose events are folded.
-        key: which row an event belongs to, `None` for none; by default that of its aggregate.
+        key: which row an event belongs to, `None` for none; without it that of the aggregate.
         empty: the state before the first event; it is never written.
         evolve: the state after an event.
         write: the row of a state.
@@ -53,7 +53,7 @@ class Fold(Generic[State]):
     evolve: Callable[[State, Recorded], State]
     write: Callable[[Key, State], ReplacedRow]
     read: Callable[[Mapping[str, Any]], State]
-    key: Callable[[Recorded, Key], Key | None] = lambda _, own: own
+    key: Callable[[Recorded], Key | None] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

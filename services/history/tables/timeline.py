@@ -88,35 +88,31 @@ def _channel(event: events.AnyEvent) -> str | None:
     return channel if isinstance(channel, str) else None
 
 
-def words(event: events.AnyEvent) -> str | None:  # noqa: C901  one table of all types that hold words
+WORDS: Mapping[type, str] = {
+    events.FormSubmitted: "text",
+    events.MessageRequested: "text",
+    events.FactStated: "value",
+    events.FactCorrected: "value",
+    events.PromiseMade: "text",
+    events.TransferRequested: "brief",
+    events.TransferRejected: "reason",
+    events.ContactWrappedUp: "summary",
+    events.CustomerCreated: "name",
+    events.OrderChanged: "number",
+}
+"""Which field of an event's personal part holds words."""
+
+
+def words(event: events.AnyEvent) -> str | None:
     """Return what was said or written, in full; `None` when nothing was, or after erasure."""
     if isinstance(event, events.CallMenuSelected):
         return event.open.digits
-    match event:
-        case events.MessageReceived(personal=said) if said is not None:
-            return said.reply_text or said.text
-        case events.FormSubmitted(personal=sent) if sent is not None:
-            return sent.text
-        case events.MessageRequested(personal=wanted) if wanted is not None:
-            return wanted.text
-        case events.FactStated(personal=fact) | events.FactCorrected(personal=fact) if (
-            fact is not None
-        ):
-            return fact.value
-        case events.PromiseMade(personal=promise) if promise is not None:
-            return promise.text
-        case events.TransferRequested(personal=handed) if handed is not None:
-            return handed.brief
-        case events.TransferRejected(personal=refused) if refused is not None:
-            return refused.reason
-        case events.ContactWrappedUp(personal=wrapped) if wrapped is not None:
-            return wrapped.summary
-        case events.CustomerCreated(personal=person) if person is not None:
-            return person.name
-        case events.OrderChanged(personal=order) if order is not None:
-            return order.number
-        case _:
-            return None
+    if isinstance(event, events.MessageReceived):
+        said = event.personal
+        return None if said is None else said.reply_text or said.text
+    field = WORDS.get(type(event))
+    found: str | None = None if field is None else getattr(event.personal, field, None)
+    return found
 
 
 # -- the answer ---------------------------------------------------------------------------------------
