@@ -20,9 +20,9 @@ ENSURE_SECONDS = 30.0
 RETRY_DELAY_SECONDS = 0.2
 
 
-def wanted(chosen: Settings, tenant: Policy) -> streams.Wanted:
+def wanted(chosen: Settings, tenant: Policy) -> streams.WantedStreams:
     """Return all streams and consumers of one tenant's cell."""
-    return streams.Wanted(
+    return streams.WantedStreams(
         streams=streams.stream_configs(
             replicas=chosen.replicas, duplicate_window_seconds=chosen.duplicate_window_seconds
         ),
@@ -44,7 +44,7 @@ async def bootstrap(chosen: Settings) -> None:
         await bus.close()
 
 
-async def _patiently(bus: Bus, everything: streams.Wanted) -> None:
+async def _patiently(bus: Bus, everything: streams.WantedStreams) -> None:
     """A cluster that has just started places no stream for a moment: try again, up to ENSURE_SECONDS."""
     deadline = asyncio.get_running_loop().time() + ENSURE_SECONDS
     while True:

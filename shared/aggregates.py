@@ -54,7 +54,7 @@ def account(channel: str, name: str) -> str:
     return ACCOUNT.of(f"{channel}-{name}")
 
 
-class Sequenced(Protocol):
+class FoldedState(Protocol):
     """A folded state."""
 
     @property
@@ -63,7 +63,7 @@ class Sequenced(Protocol):
         ...
 
 
-S = TypeVar("S", bound=Sequenced)
+S = TypeVar("S", bound=FoldedState)
 
 
 @dataclass(frozen=True, slots=True)

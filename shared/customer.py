@@ -13,7 +13,7 @@ from shared.events.packet import Known, Order
 from shared.memory import Memory, remember
 
 
-class Attached(msgspec.Struct, frozen=True, kw_only=True):
+class AttachedConversation(msgspec.Struct, frozen=True, kw_only=True):
     """A conversation of the customer and when one of her contacts last opened or joined it."""
 
     conversation: events.ConversationId
@@ -30,7 +30,7 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True):
     language: str | None = None
     handles: tuple[Known, ...] = ()
     orders: dict[str, Order] = {}
-    conversations: tuple[Attached, ...] = ()
+    conversations: tuple[AttachedConversation, ...] = ()
     seen: Memory = {}
     sequence: int = 0
 
@@ -55,7 +55,7 @@ def evolve(customer: Customer, sequence: int, event: events.AnyEvent) -> Custome
                 for each in changed.conversations
                 if each.conversation != event.open.conversation
             )
-            latest = Attached(conversation=event.open.conversation, last=event.recorded)
+            latest = AttachedConversation(conversation=event.open.conversation, last=event.recorded)
             return replace(changed, conversations=(*others, latest))
         case _:
             return changed

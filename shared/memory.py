@@ -13,7 +13,7 @@ from shared.errors import CommandIdReused
 from shared.events import AnyEvent
 
 
-class Seen(msgspec.Struct, frozen=True, kw_only=True):
+class RememberedCommand(msgspec.Struct, frozen=True, kw_only=True):
     """One command (or contact event) and what it wrote to this aggregate."""
 
     sha256: str | None
@@ -21,7 +21,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[EventSummary, ...]
 
 
-Memory = Mapping[str, Seen]
+Memory = Mapping[str, RememberedCommand]
 """What was seen in the last 24 hours, by command id or contact event id, oldest first.
 
 Never changed: states share it. After the first event it is a `ChainMap` of two dicts, the young ids and the old ones:
@@ -43,7 +43,7 @@ def remember(memory: Memory, sequence: int, event: AnyEvent) -> Memory:
         sequence=sequence,
         open=msgspec.to_builtins(event.open),
     )
-    seen = Seen(
+    seen = RememberedCommand(
         sha256=event.causation_sha256,
         recorded=event.recorded,
         events=(*(before.events if before else ()), summary),
@@ -54,7 +54,7 @@ def remember(memory: Memory, sequence: int, event: AnyEvent) -> Memory:
     return ChainMap({**young, cause: seen}, old)
 
 
-def recall(memory: Memory, command_id: str, sha256: str | None) -> Seen | None:
+def recall(memory: Memory, command_id: str, sha256: str | None) -> RememberedCommand | None:
     """Return what a command wrote before; `None` when it is new. Raises: CommandIdReused."""
     seen = memory.get(command_id)
     if seen is not None and seen.sha256 != sha256:
@@ -62,6 +62,6 @@ def recall(memory: Memory, command_id: str, sha256: str | None) -> Seen | None:
     return seen
 
 
-def _still_wanted(memory: Memory, now: datetime) -> dict[str, Seen]:
+def _still_wanted(memory: Memory, now: datetime) -> dict[str, RememberedCommand]:
     horizon = now - REMEMBERED - SKEW
     return {cause: seen for cause, seen in memory.items() if seen.recorded >= horizon}

@@ -84,7 +84,7 @@ class Pattern(_Strict, frozen=True, kw_only=True):
     joins: bool = False
 
 
-class Times(_Strict, frozen=True, kw_only=True):
+class TimeLimits(_Strict, frozen=True, kw_only=True):
     """How long what may take, in seconds."""
 
     offer_seconds: Seconds = 30.0
@@ -108,7 +108,7 @@ class Policy(_Strict, frozen=True, kw_only=True):
     patterns: list[Pattern] = []
     never_identifies: list[str] = []
     transports: Transports = ("screen",)
-    times: Times = Times()
+    times: TimeLimits = TimeLimits()
     lookup_secret: str = "LOOKUP_KEY"
 
     @property

@@ -60,7 +60,7 @@ class Later(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
+class ArrivedMessage:
     """A message as a handler gets it. `attempt`: 1 for the first delivery; `sequence`: 0 outside a stream."""
 
     subject: str
@@ -70,7 +70,7 @@ class Arrived:
 
 
 @dataclass(frozen=True, slots=True)
-class Connected:
+class Connection:
     """A started broker and the house's own view of its connection."""
 
     broker: NatsBroker
@@ -81,7 +81,7 @@ class Connected:
 
 
 @contextlib.asynccontextmanager
-async def connected(chosen: Settings, name: str, stop: asyncio.Event) -> AsyncIterator[Connected]:
+async def connected(chosen: Settings, name: str, stop: asyncio.Event) -> AsyncIterator[Connection]:
     """Open the service's one connection; `stop` is set when it is given up for good.
 
     Subscribers are added by the caller, who then starts the broker.
@@ -103,7 +103,7 @@ async def connected(chosen: Settings, name: str, stop: asyncio.Event) -> AsyncIt
     )
     client = await first_connection(broker.connect(), servers)
     try:
-        yield Connected(broker, Bus.of(client))
+        yield Connection(broker, Bus.of(client))
         if client.is_closed:
             raise errors.BusUnavailable
     finally:
@@ -146,7 +146,7 @@ def stop_on_signals() -> asyncio.Event:
 
 
 def on_stream(
-    broker: NatsBroker, consumer: Consumer, handle: Callable[[Arrived], Awaitable[None]]
+    broker: NatsBroker, consumer: Consumer, handle: Callable[[ArrivedMessage], Awaitable[None]]
 ) -> None:
     """Have `handle` called with the messages of a durable consumer, one after another.
 
@@ -178,20 +178,20 @@ def on_events(
     What is no event of ours is dead-lettered; a type of a newer version waits for the reader that knows it.
     """
 
-    async def opened(arrived: Arrived) -> None:
+    async def opened(arrived: ArrivedMessage) -> None:
         (event,) = await codec.unseal([arrived.body])
         await handle(event, arrived.attempt)
 
     on_stream(broker, consumer, opened)
 
 
-async def _as_arrived(message: StreamMessage[Any]) -> Arrived:
+async def _as_arrived(message: StreamMessage[Any]) -> ArrivedMessage:
     """Return the message unread: what cannot be read is the handler's to refuse, within `Redelivery`."""
     raw = message.raw_message
     if not raw.reply.startswith(JETSTREAM_REPLY):
-        return Arrived(raw.subject, raw.data, 1, 0)
+        return ArrivedMessage(raw.subject, raw.data, 1, 0)
     metadata = raw.metadata
-    return Arrived(raw.subject, raw.data, metadata.num_delivered, metadata.sequence.stream)
+    return ArrivedMessage(raw.subject, raw.data, metadata.num_delivered, metadata.sequence.stream)
 
 
 class Redelivery(BaseMiddleware):
@@ -215,7 +215,7 @@ class Redelivery(BaseMiddleware):
 
 
 async def _outcome(
-    call_next: Callable[[Any], Awaitable[Any]], msg: Any, arrived: Arrived
+    call_next: Callable[[Any], Awaitable[Any]], msg: Any, arrived: ArrivedMessage
 ) -> Callable[[], Awaitable[None]]:
     """Run the handler and return how the delivery is to be settled."""
     try:
@@ -280,7 +280,7 @@ def on_request(
     The second token of the subject is the tenant. A refusal is answered as `{"error": …}`, never with silence.
     """
 
-    async def respond(arrived: Arrived) -> Response:
+    async def respond(arrived: ArrivedMessage) -> Response:
         tenant = arrived.subject.split(".")[1]
         max_bytes = broker.connection.max_payload - ANSWER_HEADERS_MAX_BYTES
         body = await answered(lambda: answer(tenant, arrived.body), arrived.subject, max_bytes)

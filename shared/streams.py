@@ -91,7 +91,7 @@ class Consumer:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedStreams:
     """Streams and consumers that somebody needs."""
 
     streams: Sequence[Config] = ()
@@ -240,14 +240,14 @@ def _absent(value: object) -> object:
     return False if isinstance(value, bool) else 0 if isinstance(value, int) else None
 
 
-async def ensure(bus: Bus, wanted: Wanted) -> None:
+async def ensure(bus: Bus, wanted: WantedStreams) -> None:
     """Create what is missing and update what is safe. Raises: StreamDrift for what only a human may change."""
     for config in wanted.streams:
         await _ensure_stream(bus, config)
     await _all(wanted.consumers, lambda consumer: _ensure_consumer(bus, consumer))
 
 
-async def assert_streams(bus: Bus, wanted: Wanted) -> None:
+async def assert_streams(bus: Bus, wanted: WantedStreams) -> None:
     """Check that everything is there as wanted. Raises: StreamDrift, naming stream, consumer and field."""
     for config in wanted.streams:
         actual = await _stream(bus, config["name"])

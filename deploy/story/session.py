@@ -17,7 +17,7 @@ from shared.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class AgentView:
     """What an agent saw when she accepted, as history answered it: to be asked for again at the end."""
 
     agent: str
@@ -55,7 +55,7 @@ class Session:
     balance_before: dict[str, int] = field(default_factory=dict)
     answers: list[Answer] = field(default_factory=list)
     met: list[Met] = field(default_factory=list)
-    seen: list[Seen] = field(default_factory=list)
+    seen: list[AgentView] = field(default_factory=list)
 
     @property
     def tenant(self) -> str:

@@ -10,11 +10,11 @@ from functools import partial
 import structlog
 
 from services.history.answering import Answers
-from services.history.operations import Operations
+from services.history.operations import OperatorRequests
 from services.history.positions import Positions
 from services.history.projector import Projector
 from services.history.readiness import Announcement
-from services.history.rebuild import Rebuilt, rebuild
+from services.history.rebuild import RebuildResult, rebuild
 from services.history.store import Pool
 from shared import VERSION, policy, streams
 from shared.bus import connect
@@ -23,9 +23,9 @@ from shared.codec import PlainCodec
 from shared.ledger.jetstream import NatsLedger
 from shared.policy import Policies
 from shared.queries import QUERIES
-from shared.serving import Connected, connected, on_request
+from shared.serving import Connection, connected, on_request
 from shared.settings import Settings
-from shared.streams import Wanted
+from shared.streams import WantedStreams
 from shared.tasks import end, serve
 
 NAME = "history"
@@ -33,12 +33,12 @@ NAME = "history"
 log = structlog.get_logger("history")
 
 
-def wanted(settings: Settings) -> Wanted:
+def wanted(settings: Settings) -> WantedStreams:
     """Return the stream that history needs."""
     configs = streams.stream_configs(
         replicas=settings.replicas, duplicate_window_seconds=settings.duplicate_window_seconds
     )
-    return Wanted(streams=[config for config in configs if config["name"] == streams.LEDGER])
+    return WantedStreams(streams=[config for config in configs if config["name"] == streams.LEDGER])
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -79,15 +79,15 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             await announcement.not_ready()
 
 
-def subscribe(here: Connected, answers: Answers) -> None:
+def subscribe(here: Connection, answers: Answers) -> None:
     """Wire every subject to its handler."""
     for name, kind in QUERIES.items():
         if kind.served_by == NAME:
             on_request(here.broker, f"query.*.{name}", NAME, partial(answers.answer, kind))
-    on_request(here.broker, f"ops.{NAME}.rebuild", NAME, Operations().rebuild)
+    on_request(here.broker, f"ops.{NAME}.rebuild", NAME, OperatorRequests().rebuild)
 
 
-async def rebuild_once(settings: Settings, *, switch: bool) -> Rebuilt:
+async def rebuild_once(settings: Settings, *, switch: bool) -> RebuildResult:
     """Rebuild and compare; see `rebuild.rebuild`."""
     bus = await connect(settings.nats_url, f"{NAME}-rebuild")
     try:

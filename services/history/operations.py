@@ -26,7 +26,7 @@ class AskRebuild(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     switch: bool = False
 
 
-class Operations:
+class OperatorRequests:
     """Runs one operation at a time."""
 
     def __init__(self) -> None:

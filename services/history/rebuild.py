@@ -25,7 +25,7 @@ SWITCH_TRIES = 10
 log = structlog.get_logger("history")
 
 
-class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
+class RebuildResult(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome: both digests at one position.
 
     `differing`: the tables whose rows differ; `generation`: the number of the rebuilt one; `kept`: it still stands
@@ -43,7 +43,7 @@ class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
 
 async def rebuild(
     dsn: str, pool: Pool, ledger: LedgerReader, *, batch_max: int, switch: bool = False
-) -> Rebuilt:
+) -> RebuildResult:
     """Build an empty generation up to the live position and compare.
 
     Raises: ViewUnavailable (also when another rebuild is running), PositionNotReached when the ledger ends before
@@ -63,7 +63,7 @@ async def rebuild(
             await _switch(session, ledger, projection, generation, batch_max)
         elif same:
             await generations.drop(session, generation)
-        return Rebuilt(
+        return RebuildResult(
             position=live.position,
             live=live.whole,
             rebuilt=built.whole,

@@ -23,7 +23,7 @@ _ARRAYS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedQuery:
     """One block of a SQL file. `why`: its first comment line."""
 
     name: str
@@ -31,16 +31,16 @@ class Named:
     text: str
 
 
-def parse(source: str) -> dict[str, Named]:
+def parse(source: str) -> dict[str, NamedQuery]:
     """Return the blocks of a SQL file by name. Raises: ValueError for a name twice or a block without its why."""
-    found: dict[str, Named] = {}
+    found: dict[str, NamedQuery] = {}
     _, *parts = _NAME.split(source)
     for name, block in zip(parts[::2], parts[1::2], strict=True):
         first, _, rest = block.strip().partition("\n")
         why = _WHY.match(first)
         if why is None or name in found:
             raise ValueError(f"{name}: named twice, or its first line does not say why it is there")
-        found[name] = Named(name, why.group(1), _without_comments(rest))
+        found[name] = NamedQuery(name, why.group(1), _without_comments(rest))
     return found
 
 
@@ -50,7 +50,7 @@ def _without_comments(block: str) -> str:
 
 
 @functools.cache
-def queries() -> Mapping[str, Named]:
+def queries() -> Mapping[str, NamedQuery]:
     """Return every query by name: those of queries.sql and of each table's file."""
     here = resources.files("services.history")
     files = [here.joinpath("queries.sql"), *here.joinpath("tables").iterdir()]

@@ -26,7 +26,7 @@ from shared.policy import Policies
 from shared.queries import AskBalance
 from shared.serving import connected, on_request
 from shared.settings import Settings, load_secrets
-from shared.streams import Wanted
+from shared.streams import WantedStreams
 from shared.tasks import end
 
 NAME = "ingest"
@@ -34,7 +34,7 @@ NAME = "ingest"
 log = structlog.get_logger("ingest")
 
 
-def wanted(settings: Settings, accounts: Accounts) -> Wanted:
+def wanted(settings: Settings, accounts: Accounts) -> WantedStreams:
     """Return the streams that ingest writes and reads, and the consumers of its accounts."""
     every = streams.stream_configs(
         replicas=settings.replicas, duplicate_window_seconds=settings.duplicate_window_seconds
@@ -45,7 +45,7 @@ def wanted(settings: Settings, accounts: Accounts) -> Wanted:
         for consumer in streams.ingest_consumers(door.tenant, [door.name], settings.normalise_batch)
     ]
     mine = [config for config in every if config["name"] in {streams.RAW, streams.CONTACTS}]
-    return Wanted(streams=mine, consumers=consumers)
+    return WantedStreams(streams=mine, consumers=consumers)
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:

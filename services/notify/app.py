@@ -24,7 +24,7 @@ from shared.contact_log import ContactLog
 from shared.deciding import Deciding
 from shared.ledger.jetstream import NatsLedger
 from shared.policy import Policies
-from shared.serving import Connected, connected, on_events, on_request, on_stream
+from shared.serving import Connection, connected, on_events, on_request, on_stream
 from shared.settings import Settings
 
 NAME = "notify"
@@ -49,9 +49,9 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         await stop.wait()
 
 
-def wanted(settings: Settings) -> streams.Wanted:
+def wanted(settings: Settings) -> streams.WantedStreams:
     """Return the streams and consumers that must be there."""
-    return streams.Wanted(
+    return streams.WantedStreams(
         streams=streams.stream_configs(
             replicas=settings.replicas, duplicate_window_seconds=settings.duplicate_window_seconds
         ),
@@ -64,7 +64,7 @@ def carriers(settings: Settings) -> Mapping[str, Carrier]:
     return {smtp.NAME: smtp.SmtpServer(settings.smtp_url)}
 
 
-def subscribe(here: Connected, settings: Settings, policies: Policies) -> None:
+def subscribe(here: Connection, settings: Settings, policies: Policies) -> None:
     """Wire every subject to its handler."""
     clock, codec = SystemClock(), PlainCodec()
     deciding = Deciding(

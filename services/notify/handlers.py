@@ -12,7 +12,7 @@ from shared.errors import NotificationUnknown, TimerKindUnknown
 from shared.memory import recall
 from shared.policy import Policies
 from shared.requests import agent_of, read_command, sha256_of
-from shared.serving import Arrived
+from shared.serving import ArrivedMessage
 from shared.timers import NOTIFICATION_ESCALATION, read_timer
 
 
@@ -22,7 +22,7 @@ class TimerHandler:
     def __init__(self, notifying: Notifying) -> None:
         self._notifying = notifying
 
-    async def ask(self, arrived: Arrived) -> None:
+    async def ask(self, arrived: ArrivedMessage) -> None:
         """Handle one fired timer. Raises: NotAnEvent for a body that is no timer, TimerKindUnknown."""
         timer = read_timer(arrived.body)
         if timer.kind != NOTIFICATION_ESCALATION.name:

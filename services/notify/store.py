@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from services.notify.domain.commands import AnyCommand
 from services.notify.domain.decisions import decide
-from services.notify.domain.occasions import Before
+from services.notify.domain.occasions import EarlierState
 from services.notify.domain.state import NONE_YET, Notifications, evolve
 from shared import aggregates
 from shared import conversation as conversations
@@ -40,7 +40,7 @@ class NotificationStore:
         """
         return await self._deciding.load(tenant, NOTIFICATIONS, conversation, leader=leader)
 
-    async def before(self, event: AnyEvent) -> Before:
+    async def before(self, event: AnyEvent) -> EarlierState:
         """Return how the conversation of an event stood just before it.
 
         Raises: EventTypeUnknown, NotAnEvent, LedgerUnavailable.
@@ -48,7 +48,7 @@ class NotificationStore:
         found = await self._deciding.ledger.read_leader(event.tenant, event.aggregate)
         earlier = list(itertools.takewhile(lambda each: each.event.id != event.id, found))
         conversation = conversations.fold((each.sequence, each.event) for each in earlier)
-        return Before(conversation, frozenset(each.event.id for each in earlier))
+        return EarlierState(conversation, frozenset(each.event.id for each in earlier))
 
     async def decide(self, command: AnyCommand) -> Decided:
         """Decide and append, see `Deciding.change`. Raises: what `decide` and `Deciding.change` raise."""

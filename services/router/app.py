@@ -24,9 +24,9 @@ from shared.commands import COMMANDS
 from shared.deciding import Deciding
 from shared.ledger.jetstream import NatsLedger
 from shared.policy import Policies
-from shared.serving import Connected, connected, on_events, on_request, on_stream
+from shared.serving import Connection, connected, on_events, on_request, on_stream
 from shared.settings import Settings, load_secrets
-from shared.streams import Wanted
+from shared.streams import WantedStreams
 from shared.tasks import end, serve
 
 NAME = "router"
@@ -34,12 +34,12 @@ NAME = "router"
 log = structlog.get_logger("router")
 
 
-def wanted(settings: Settings) -> Wanted:
+def wanted(settings: Settings) -> WantedStreams:
     """Return the streams and consumers that the router needs."""
     every = streams.stream_configs(
         replicas=settings.replicas, duplicate_window_seconds=settings.duplicate_window_seconds
     )
-    return Wanted(streams=every, consumers=streams.router_consumers())
+    return WantedStreams(streams=every, consumers=streams.router_consumers())
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -72,7 +72,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             await end(running)
 
 
-def subscribe(here: Connected, settings: Settings, cases: Cases) -> None:
+def subscribe(here: Connection, settings: Settings, cases: Cases) -> None:
     """Wire every subject to its handler."""
     history = History(here.bus, settings.request_timeout_seconds)
     window = timedelta(seconds=settings.duplicate_window_seconds)

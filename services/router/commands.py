@@ -10,7 +10,7 @@ from services.router.domain.people import customer_of
 from shared import aggregates, errors, events, subjects
 from shared.commands import Command, ConversationCommand, Done, RegisterCustomer
 from shared.deciding import Changed, Reading
-from shared.memory import Memory, Seen, recall
+from shared.memory import Memory, RememberedCommand, recall
 from shared.requests import read_command, sha256_of
 
 
@@ -20,7 +20,7 @@ class _Repeated(errors.TellonceError):
     code = "command.repeated"
     sentence = "the command was carried out before"
 
-    def __init__(self, seen: Seen) -> None:
+    def __init__(self, seen: RememberedCommand) -> None:
         super().__init__()
         self.seen = seen
 
@@ -100,12 +100,12 @@ def _memory(loaded: Loaded, command: Command) -> Memory:
     return loaded.agent(_actor(command)).seen
 
 
-def _written(changed: Changed, command: Command) -> Seen:
+def _written(changed: Changed, command: Command) -> RememberedCommand:
     """Return what a command wrote to the aggregate that remembers it."""
     own = changed.events[0].aggregate
     if isinstance(command, ConversationCommand):
         own = aggregates.CONVERSATION.of(command.conversation)
-    seen: Seen = changed.standing[own].state.seen[command.command_id]
+    seen: RememberedCommand = changed.standing[own].state.seen[command.command_id]
     return seen
 
 
@@ -113,5 +113,5 @@ def _actor(command: Command) -> events.AgentId:
     return events.AgentId(command.actor.partition(":")[2])
 
 
-def _done(seen: Seen) -> Done:
+def _done(seen: RememberedCommand) -> Done:
     return Done(events=list(seen.events), position=max(each.sequence for each in seen.events))

@@ -7,7 +7,7 @@ from services.router.domain.decide import decide_timer
 from services.router.domain.decision import Loaded
 from shared import aggregates, events
 from shared.deciding import Reading
-from shared.serving import Arrived, Later
+from shared.serving import ArrivedMessage, Later
 from shared.timers import read_timer
 
 ASKED_AGAIN_SECONDS = 10.0
@@ -20,7 +20,7 @@ class FiredTimers:
     def __init__(self, cases: Cases) -> None:
         self._cases = cases
 
-    async def ask(self, arrived: Arrived) -> None:
+    async def ask(self, arrived: ArrivedMessage) -> None:
         """One fired timer: is it still due? What it asks about may not be stored yet: it is asked once more.
 
         Raises: NotAnEvent, TenantUnknown, TimerKindUnknown, Later, EventTypeUnknown, LedgerUnavailable.

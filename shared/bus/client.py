@@ -28,12 +28,12 @@ from shared.bus.deliveries import (
     Delivery,
     Message,
     PubAck,
-    Stored,
+    StoredAck,
     StoredMessage,
     Subscription,
 )
 from shared.bus.feed import pull
-from shared.bus.gets import Direct, direct_get, leader_get
+from shared.bus.gets import DirectAnswer, direct_get, leader_get
 from shared.bus.inbox import Inbox
 from shared.bus.storing import (
     LOST_POLL_SECONDS,
@@ -286,7 +286,7 @@ class Bus:
         *,
         msg_id: str | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Stored:
+    ) -> StoredAck:
         """Publish to a stream and wait for its acknowledgement, STORE_ATTEMPTS times at most.
 
         With `msg_id` a repeated try is stored once (within the stream's duplicate window);
@@ -302,7 +302,7 @@ class Bus:
         *,
         headers: Mapping[str, str] | None = None,
         timeout_seconds: float = REQUEST_TIMEOUT_SECONDS,
-    ) -> list[Stored]:
+    ) -> list[StoredAck]:
         """Publish `(subject, body, msg_id)` in order without waiting in between; return all acknowledgements.
 
         One try: the caller repeats the whole list with the same ids, which stores only what is missing.
@@ -357,7 +357,7 @@ class Bus:
 
     async def direct_get(
         self, stream: str, *, sequence: int, subject: str | None = None, batch: int = 1
-    ) -> Direct:
+    ) -> DirectAnswer:
         """Return up to `batch` messages at or after `sequence`, from any replica (it may lag); ADR-31."""
         return await direct_get(self, stream, sequence, subject, batch, READ_TIMEOUT_SECONDS)
 

@@ -85,7 +85,7 @@ class PubAck(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredAck:
     """Where a message stands in its stream; `duplicate`: the stream says it had the id before."""
 
     sequence: int

@@ -21,7 +21,7 @@ MESSAGE_NOT_FOUND = 10037
 
 
 @dataclass(frozen=True, slots=True)
-class Direct:
+class DirectAnswer:
     """Messages of one batched direct get; `pending`: how many more match after the last of them."""
 
     messages: Sequence[StoredMessage]
@@ -75,7 +75,7 @@ def _headers(block: bytes) -> dict[str, str]:
 
 async def direct_get(
     bus: Bus, stream: str, sequence: int, subject: str | None, batch: int, timeout_seconds: float
-) -> Direct:
+) -> DirectAnswer:
     """See `Bus.direct_get`."""
     query: dict[str, object] = {"seq": sequence, "batch": batch}
     if subject is not None:
@@ -86,7 +86,7 @@ async def direct_get(
         return await _collect(replies, timeout_seconds)
 
 
-async def _collect(replies: asyncio.Queue[Message], timeout_seconds: float) -> Direct:
+async def _collect(replies: asyncio.Queue[Message], timeout_seconds: float) -> DirectAnswer:
     """Collect the answers of one batched direct get until its end mark (204), or 404 for none (ADR-31).
 
     Raises: TimedOut, NoResponders, BusUnavailable.
@@ -105,10 +105,10 @@ async def _collect(replies: asyncio.Queue[Message], timeout_seconds: float) -> D
         raise errors.TimedOut() from error
 
 
-def _ended(status: str, reply: Message, messages: list[StoredMessage]) -> Direct:
+def _ended(status: str, reply: Message, messages: list[StoredMessage]) -> DirectAnswer:
     match status:
         case "204" | "404":
-            return Direct(messages, int(reply.headers.get("Nats-Num-Pending", "0")))
+            return DirectAnswer(messages, int(reply.headers.get("Nats-Num-Pending", "0")))
         case "503":
             raise errors.NoResponders()
         case _:

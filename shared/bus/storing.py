@@ -11,7 +11,7 @@ import msgspec
 
 from shared import errors
 from shared.backoff import Backoff
-from shared.bus.deliveries import Message, PubAck, Stored
+from shared.bus.deliveries import Message, PubAck, StoredAck
 
 if TYPE_CHECKING:
     from shared.bus import Bus
@@ -73,7 +73,7 @@ def refused(err_code: int, description: str) -> errors.BusUnavailable | errors.J
 
 async def store(
     bus: Bus, subject: str, body: bytes, msg_id: str | None, headers: Mapping[str, str]
-) -> Stored:
+) -> StoredAck:
     """See `Bus.store`."""
     sent = dict(headers) if msg_id is None else {**headers, "Nats-Msg-Id": msg_id}
     attempt = 0
@@ -88,10 +88,10 @@ async def store(
         await STORE_RETRY.pause(attempt)
 
 
-def _stored(ack: PubAck) -> Stored:
+def _stored(ack: PubAck) -> StoredAck:
     if ack.error is not None:
         raise refused(ack.error.err_code, ack.error.description)
-    return Stored(ack.seq, ack.duplicate)
+    return StoredAck(ack.seq, ack.duplicate)
 
 
 async def store_many(
@@ -99,7 +99,7 @@ async def store_many(
     messages: Sequence[tuple[str, bytes, str]],
     headers: Mapping[str, str],
     timeout_seconds: float,
-) -> list[Stored]:
+) -> list[StoredAck]:
     """See `Bus.store_many`."""
     answers: list[asyncio.Future[PubAck]] = []
     loop = asyncio.get_running_loop()
@@ -147,8 +147,8 @@ class _Resolve:
                 self._answer.set_result(read_ack(message.body))
 
 
-def _complete(answers: Sequence[asyncio.Future[PubAck]], wanted: int) -> list[Stored]:
-    stored: dict[int, Stored] = {}
+def _complete(answers: Sequence[asyncio.Future[PubAck]], wanted: int) -> list[StoredAck]:
+    stored: dict[int, StoredAck] = {}
     err_code: int | None = None
     for index, answer in enumerate(answers):
         if not answer.done() or answer.cancelled():
@@ -156,7 +156,7 @@ def _complete(answers: Sequence[asyncio.Future[PubAck]], wanted: int) -> list[St
             continue
         ack = answer.result()
         if ack.error is None:
-            stored[index] = Stored(ack.seq, ack.duplicate)
+            stored[index] = StoredAck(ack.seq, ack.duplicate)
         else:
             err_code = err_code or ack.error.err_code
     if len(stored) == wanted:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from shared.conversation.contacts import Contact
 from shared.conversation.fold import FOLD_VERSION, evolve, fold
 from shared.conversation.matter import Callback, Promise, StatedFact
-from shared.conversation.ownership import HopTaken, Offer, OpenTransfer, target_name
+from shared.conversation.ownership import Offer, OpenTransfer, TakenHop, target_name
 from shared.conversation.state import NEW_CONVERSATION, Conversation
 
 __all__ = [
@@ -14,11 +14,11 @@ __all__ = [
     "Callback",
     "Contact",
     "Conversation",
-    "HopTaken",
     "Offer",
     "OpenTransfer",
     "Promise",
     "StatedFact",
+    "TakenHop",
     "evolve",
     "fold",
     "target_name",

@@ -35,7 +35,7 @@ class OpenTransfer(msgspec.Struct, frozen=True, kw_only=True):
     refused_by: tuple[events.AgentId, ...] = ()
 
 
-class HopTaken(msgspec.Struct, frozen=True, kw_only=True):
+class TakenHop(msgspec.Struct, frozen=True, kw_only=True):
     """One hand-over.
 
     `outcome`: `open`, `accepted`, `rejected`, `cancelled`, `expired`, or `superseded` when a call-back came first.
@@ -73,7 +73,7 @@ class Ownership(msgspec.Struct, frozen=True, kw_only=True):
     transfer: OpenTransfer | None = None
     passed_over: dict[events.AgentId, int] = {}
     passed_over_at: datetime | None = None
-    hops: tuple[HopTaken, ...] = ()
+    hops: tuple[TakenHop, ...] = ()
     handovers: int = 0
 
 
@@ -219,7 +219,7 @@ def _requested(ownership: Ownership, event: events.TransferRequested) -> Ownersh
         requested=event.recorded,
         expires=opened.expires,
     )
-    hop = HopTaken(
+    hop = TakenHop(
         transfer_id=opened.transfer_id,
         kind=opened.kind,
         sender=opened.sender,

@@ -12,11 +12,11 @@ from shared import events
 from shared.conversation import (
     Callback,
     Contact,
-    HopTaken,
     Offer,
     OpenTransfer,
     Promise,
     StatedFact,
+    TakenHop,
 )
 from shared.events.packet import Known, Order, Packet
 from shared.queries.base import Answer, Id, Position, Question
@@ -86,7 +86,7 @@ class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
     callbacks: list[Callback]
     offer: Offer | None
     transfer: OpenTransfer | None
-    hops: list[HopTaken]
+    hops: list[TakenHop]
     handovers: int
     repeats: int
     unanswered: int

@@ -49,7 +49,7 @@ def _lines(path: Path) -> list[str]:
     return path.read_text("utf-8", errors="replace").splitlines()
 
 
-@pytest.mark.parametrize("kind", [settings.Settings, policy.Times, policy.Agent])
+@pytest.mark.parametrize("kind", [settings.Settings, policy.TimeLimits, policy.Agent])
 def test_every_number_has_a_limit(kind: type[msgspec.Struct]) -> None:
     """Whoever sets a number too high or too low learns it at start, not at night."""
     described = inspect.type_info(kind)

@@ -238,7 +238,7 @@ def make_settings(nats_url: str, folder: Path, **changed: Any) -> tuple[Settings
 async def make_consumers(bus: Bus, settings: Settings, tenant: str, account: str) -> None:
     """Streams and consumers as the bootstrap job makes them."""
     names = [f"{channel}/{account}" for channel in CHANNELS]
-    wanted = streams.Wanted(
+    wanted = streams.WantedStreams(
         streams=streams.stream_configs(),
         consumers=streams.ingest_consumers(tenant, names, settings.normalise_batch),
     )

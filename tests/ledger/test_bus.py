@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from deploy.embedded.nats import EmbeddedNats
 from shared.bus import Bus, connect
-from shared.bus.deliveries import Message, Stored
+from shared.bus.deliveries import Message, StoredAck
 from shared.codec import PlainCodec
 from shared.errors import (
     BusUnavailable,
@@ -102,9 +102,9 @@ async def test_an_announced_service_answers_the_micro_protocol(bus: Bus) -> None
 
 async def test_storing_twice_with_one_id_stores_once(work: Work) -> None:
     """The second answer names the first position and says duplicate."""
-    assert await work.bus.store(work.subject, b"a", msg_id="1") == Stored(1, False)
-    assert await work.bus.store(work.subject, b"a", msg_id="1") == Stored(1, True)
-    assert await work.bus.store(work.subject, b"a") == Stored(2, False)
+    assert await work.bus.store(work.subject, b"a", msg_id="1") == StoredAck(1, False)
+    assert await work.bus.store(work.subject, b"a", msg_id="1") == StoredAck(1, True)
+    assert await work.bus.store(work.subject, b"a") == StoredAck(2, False)
 
 
 async def test_storing_where_no_stream_listens_is_unavailable(bus: Bus) -> None:
@@ -162,7 +162,7 @@ async def test_what_a_connection_cannot_carry_is_refused(
         with pytest.raises(JetStreamRefused) as refusal:
             await refused
         assert refusal.value.details["err_code"] == 10054
-    assert await work.bus.store(work.subject, b"a") == Stored(1, False)
+    assert await work.bus.store(work.subject, b"a") == StoredAck(1, False)
 
 
 async def test_a_pull_gives_everything_in_order(work: Work) -> None:

@@ -16,7 +16,7 @@ from shared import policy, settings, streams, subjects
 from shared.bus import Bus, connect
 from shared.errors import JetStreamRefused, StreamDrift
 from shared.settings import Settings
-from shared.streams import LEDGER, Wanted
+from shared.streams import LEDGER, WantedStreams
 from tests.support.waiting import eventually
 
 PAUSE_SECONDS = 2.0
@@ -31,7 +31,7 @@ async def fresh(tmp_path: Path) -> AsyncIterator[tuple[Bus, Settings]]:
         await bus.close()
 
 
-def _wanted(chosen: Settings) -> Wanted:
+def _wanted(chosen: Settings) -> WantedStreams:
     return bootstrap.wanted(chosen, policy.load(chosen.policy))
 
 
@@ -130,7 +130,7 @@ async def test_a_stream_that_acknowledges_too_early_stops_services(
     (config,) = (each for each in _wanted(chosen).streams if each["name"] == "CONTACTS")
     await bus.api("STREAM.CREATE.CONTACTS", {**config, "persist_mode": "async"})
     with pytest.raises(StreamDrift) as drift:
-        await streams.assert_streams(bus, Wanted([config]))
+        await streams.assert_streams(bus, WantedStreams([config]))
     assert drift.value.details["field"] == "persist_mode"
 
 
@@ -158,7 +158,7 @@ async def test_a_consumer_that_holds_back_stops_services_and_bootstrap(
     """What somebody set on it, and what would keep messages from us without a word, is named."""
     bus, chosen = fresh
     (consumer, *_) = streams.notify_consumers()
-    wanted = Wanted(_wanted(chosen).streams, [consumer])
+    wanted = WantedStreams(_wanted(chosen).streams, [consumer])
     await streams.ensure(bus, wanted)
     await streams.assert_streams(bus, wanted)
     await _change(bus, consumer, {field: value})
@@ -177,7 +177,7 @@ async def test_a_paused_consumer_stops_services_until_the_pause_is_over(
     """The server names the end of a pause for ever; what counts is whether messages come."""
     bus, chosen = fresh
     (consumer, *_) = streams.notify_consumers()
-    wanted = Wanted(_wanted(chosen).streams, [consumer])
+    wanted = WantedStreams(_wanted(chosen).streams, [consumer])
     await streams.ensure(bus, wanted)
     where = f"{consumer.stream}.{consumer.name}"
     until = datetime.now(UTC) + timedelta(seconds=PAUSE_SECONDS)
@@ -231,7 +231,10 @@ async def test_a_new_kind_of_timer_stops_no_installed_stack(fresh: tuple[Bus, Se
     """The bootstrap job of the new version widens the consumer; the old version's services and job go on beside it."""
     bus, chosen = fresh
     (timers,) = (each for each in _wanted(chosen).streams if each["name"] == streams.TIMERS)
-    old, new = Wanted([timers], [_reading("a")]), Wanted([timers], [_reading("a", "b")])
+    old, new = (
+        WantedStreams([timers], [_reading("a")]),
+        WantedStreams([timers], [_reading("a", "b")]),
+    )
     await streams.ensure(bus, old)
     with pytest.raises(StreamDrift):
         await streams.assert_streams(bus, new)
@@ -239,18 +242,20 @@ async def test_a_new_kind_of_timer_stops_no_installed_stack(fresh: tuple[Bus, Se
         await streams.ensure(bus, installed)
         await streams.assert_streams(bus, old)
         await streams.assert_streams(bus, new)
-    await streams.ensure(bus, Wanted([timers], [_reading("a", ack_pending=200)]))
-    await streams.assert_streams(bus, Wanted([timers], [_reading("a", "b", ack_pending=200)]))
+    await streams.ensure(bus, WantedStreams([timers], [_reading("a", ack_pending=200)]))
+    await streams.assert_streams(
+        bus, WantedStreams([timers], [_reading("a", "b", ack_pending=200)])
+    )
 
 
 async def test_a_consumer_that_gives_something_else_is_drift(fresh: tuple[Bus, Settings]) -> None:
     """It lacks what this version reads, and has what nobody of this line added: a human decides."""
     bus, chosen = fresh
     (timers,) = (each for each in _wanted(chosen).streams if each["name"] == streams.TIMERS)
-    await streams.ensure(bus, Wanted([timers], [_reading("a", "c")]))
+    await streams.ensure(bus, WantedStreams([timers], [_reading("a", "c")]))
     for check in (streams.assert_streams, streams.ensure):
         with pytest.raises(StreamDrift) as drift:
-            await check(bus, Wanted([timers], [_reading("a", "b")]))
+            await check(bus, WantedStreams([timers], [_reading("a", "b")]))
         assert drift.value.details["field"] == "filter_subjects"
 
 

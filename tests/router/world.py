@@ -41,7 +41,7 @@ from shared.events import (
 )
 from shared.ledger import Recorded, Write
 from shared.policy import Policies, Policy
-from shared.serving import Arrived, Later
+from shared.serving import ArrivedMessage, Later
 from shared.timers import Timer
 from tests.router.samples import NOON, TENANT, a_policy
 from tests.support.memory_ledger import MemoryLedger
@@ -229,7 +229,7 @@ class World:
         return await self.types(after=before)
 
     async def fire(self, timer: Timer, attempt: int) -> None:
-        arrived = Arrived("fired.0.x", msgspec.json.encode(timer), attempt, 1)
+        arrived = ArrivedMessage("fired.0.x", msgspec.json.encode(timer), attempt, 1)
         try:
             await self.fired_timers.ask(arrived)
         except Later:

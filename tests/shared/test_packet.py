@@ -18,9 +18,9 @@ from shared.conversation import (
     Callback,
     Contact,
     Conversation,
-    HopTaken,
     Promise,
     StatedFact,
+    TakenHop,
 )
 from shared.conversation.contacts import Contacts
 from shared.conversation.matter import DONE_KEPT, Matter
@@ -86,8 +86,8 @@ def a_fact(number: int, value: str) -> StatedFact:
     )
 
 
-def a_hop(text: str) -> HopTaken:
-    return HopTaken(
+def a_hop(text: str) -> TakenHop:
+    return TakenHop(
         transfer_id=TransferId(LONGEST_ID),
         kind="warm",
         sender=agent(),

@@ -15,7 +15,7 @@ from deploy.embedded.ports import free_ports
 from shared import settings
 from shared.bus import Bus, connect, connection_options
 from shared.errors import BusUnavailable, JetStreamRefused
-from shared.serving import Arrived, Redelivery, connected, on_request, on_stream
+from shared.serving import ArrivedMessage, Redelivery, connected, on_request, on_stream
 from shared.streams import Consumer
 from tests.support.waiting import WITHIN_SECONDS, eventually
 
@@ -68,12 +68,12 @@ async def _consumer(bus: Bus) -> Consumer:
 
 
 async def _handled(
-    broker: NatsBroker, consumer: Consumer, handle: Callable[[Arrived], Awaitable[None]]
+    broker: NatsBroker, consumer: Consumer, handle: Callable[[ArrivedMessage], Awaitable[None]]
 ) -> list[tuple[bytes, int]]:
     """Return which messages came, and at which attempt, until the second was there."""
     seen: list[tuple[bytes, int]] = []
 
-    async def note(arrived: Arrived) -> None:
+    async def note(arrived: ArrivedMessage) -> None:
         seen.append((arrived.body, arrived.attempt))
         if arrived.body == b"first":
             await handle(arrived)
@@ -93,7 +93,7 @@ async def test_a_delivery_is_not_lost_by_a_refusal_that_may_pass(
 ) -> None:
     """Whatever code a stream answers to what the handler stores: the delivery comes again."""
 
-    async def refused_once(arrived: Arrived) -> None:
+    async def refused_once(arrived: ArrivedMessage) -> None:
         if arrived.attempt == 1:
             raise JetStreamRefused(err_code=err_code)
 
@@ -104,7 +104,7 @@ async def test_a_delivery_is_not_lost_by_a_refusal_that_may_pass(
 async def test_a_delivery_whose_message_is_at_fault_ends(bus: Bus, broker: NatsBroker) -> None:
     """What no stream will ever take would keep all others waiting: it is dead-lettered."""
 
-    async def too_large(arrived: Arrived) -> None:
+    async def too_large(arrived: ArrivedMessage) -> None:
         await bus.publish("test.large", b"x" * 2 * LARGE_BYTES)
 
     seen = await _handled(broker, await _consumer(bus), too_large)

@@ -10,7 +10,7 @@ import pytest
 
 from deploy.story.checks.as_of_checks import must_be_as_it_was
 from deploy.story.errors import StepFailed
-from deploy.story.session import Seen
+from deploy.story.session import AgentView
 from tests.stories.written import Ledger
 
 LONG = "a" * 5_000
@@ -27,7 +27,7 @@ THEN: dict[str, Any] = {
 }
 
 
-def told() -> tuple[Ledger, Seen]:
+def told() -> tuple[Ledger, AgentView]:
     """A ledger in which everything goes on after the acceptance, and the acceptance."""
     ledger = Ledger()
     ledger.tell("f1", "locker", "KRA01M")
@@ -40,7 +40,7 @@ def told() -> tuple[Ledger, Seen]:
         "transfer.requested", {"brief": "please"}, transfer_id="t1", sender="piotr", kind="warm"
     )
     ledger.add("transfer.accepted", transfer_id="t1", agent="ewa")
-    seen = Seen("ewa", "c1", ledger.copy.entries[-1].sequence, "digest", None)
+    seen = AgentView("ewa", "c1", ledger.copy.entries[-1].sequence, "digest", None)
     ledger.add("fact.corrected", {"value": "KRA02M"}, fact_id="f1", name="locker")
     ledger.tell("f2", "colour", "red")
     ledger.add("promise.made", {"text": "later"}, promise_id="p3")

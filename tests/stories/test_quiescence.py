@@ -12,7 +12,7 @@ from deploy.embedded.nats import EmbeddedNats
 from deploy.story.checks import quiescence
 from shared import streams
 from shared.bus import Bus, connect
-from shared.streams import CONTACTS, Wanted
+from shared.streams import CONTACTS, WantedStreams
 
 PARTITION = streams.router_contacts(3)
 
@@ -22,7 +22,7 @@ async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
     """A server of its own with all streams and the router's consumers."""
     async with EmbeddedNats(tmp_path) as server:
         bus = await connect(server.url, "test")
-        wanted = Wanted(streams.stream_configs(), streams.router_consumers())
+        wanted = WantedStreams(streams.stream_configs(), streams.router_consumers())
         await streams.ensure(bus, wanted)
         yield bus
         await bus.close()

@@ -13,7 +13,7 @@ from typing_extensions import override
 from shared import aggregates, streams, subjects
 from shared.bus import Bus, connect
 from shared.bus.deliveries import PubAck
-from shared.bus.gets import Direct
+from shared.bus.gets import DirectAnswer
 from shared.codec import Codec, PlainCodec, encode
 from shared.errors import BusUnavailable, NoResponders, TimedOut
 from shared.events import AgentId, AgentStatusSet, AnyEvent, Data, EventId, Nothing
@@ -167,7 +167,7 @@ class ServerPlace(Place):
 async def make_ledger_stream(urls: Sequence[str], replicas: int) -> None:
     """Create LEDGER and TIMERS with a short duplicate window, and the consumers of fired timers."""
     bus = await connect(urls, "test")
-    wanted = streams.Wanted(
+    wanted = streams.WantedStreams(
         streams.stream_configs(replicas=replicas, duplicate_window_seconds=WINDOW_SECONDS),
         [c for c in streams.router_consumers() if c.stream == streams.TIMERS],
     )
@@ -245,9 +245,9 @@ class LaggingBus(Bus):
     @override
     async def direct_get(
         self, stream: str, *, sequence: int, subject: str | None = None, batch: int = 1
-    ) -> Direct:
+    ) -> DirectAnswer:
         found = await super().direct_get(stream, sequence=sequence, subject=subject, batch=batch)
-        return Direct(found.messages[: -self._lacking], 0)
+        return DirectAnswer(found.messages[: -self._lacking], 0)
 
 
 async def last_of(ledger: Ledger, aggregate: str) -> int:

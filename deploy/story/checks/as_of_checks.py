@@ -10,7 +10,7 @@ from deploy.story.checks.expected_packet import told_by, told_in
 from deploy.story.errors import StepFailed
 from deploy.story.file.model import AsOfStep, seconds
 from deploy.story.ledger_copy import Entry, LedgerCopy
-from deploy.story.session import Seen, Session
+from deploy.story.session import AgentView, Session
 
 ASK_SECONDS = 15.0
 ACCEPTANCES = ("contact.accepted", "transfer.accepted", "callback.reached")
@@ -25,7 +25,7 @@ async def look_back(session: Session, step: AsOfStep) -> dict[str, Any]:
     entry = await _acceptance(session, step.as_of)
     conversation = entry.conversation or ""
     answer = await _ask(session, conversation, entry.sequence, seconds(step.within))
-    seen = Seen(
+    seen = AgentView(
         agent=step.as_of,
         conversation=conversation,
         sequence=entry.sequence,
@@ -45,7 +45,7 @@ async def look_back(session: Session, step: AsOfStep) -> dict[str, Any]:
     return answer
 
 
-async def look_back_again(session: Session, seen: Seen) -> None:
+async def look_back_again(session: Session, seen: AgentView) -> None:
     """Ask again after everything that came later.
 
     Raises: StepFailed (`as_of.refused`, `as_of.changed`, `as_of.later_shows`, `as_of.lacks`).
@@ -81,7 +81,7 @@ async def _ask(
     return answer
 
 
-def must_be_as_it_was(ledger: LedgerCopy, seen: Seen, packet: dict[str, Any]) -> None:
+def must_be_as_it_was(ledger: LedgerCopy, seen: AgentView, packet: dict[str, Any]) -> None:
     """Compare with what LEDGER held at the acceptance. Raises: StepFailed (`as_of.later_shows`, `as_of.lacks`)."""
     told = told_by(ledger, seen.conversation, seen.sequence)
     for part, shown in told_in(packet).items():

@@ -20,7 +20,7 @@ Name = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,48}$")]
 Reference = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 Path = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,200}$")]
 Account = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,48}/[a-z0-9_-]{1,48}$")]
-Times = Annotated[int, Meta(ge=1, le=TIMES_MAX)]
+TimeLimits = Annotated[int, Meta(ge=1, le=TIMES_MAX)]
 Process = Literal["nats", "postgres", "ingest", "router", "history", "notify"]
 """What `tellonce status` names, and a story may kill."""
 Duration = str | int | float
@@ -70,7 +70,7 @@ class DoorStep(Step, frozen=True, kw_only=True):
     file: str | None = None
     headers: dict[str, str] = {}
     sign: bool | Literal["wrong"] = True
-    times: Times = 1
+    times: TimeLimits = 1
     session: Name = "visitor"
     tenant: Name | None = None
     save: dict[Reference, Path] = {}
@@ -84,7 +84,7 @@ class CommandStep(Step, frozen=True, kw_only=True):
     )
     do: Name
     with_: dict[str, Any] = msgspec.field(name="with", default_factory=dict)
-    times: Times = 1
+    times: TimeLimits = 1
     tenant: Name | None = None
     within: Duration = WITHIN_SECONDS
     save: dict[Reference, Path] = {}

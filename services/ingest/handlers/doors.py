@@ -29,7 +29,7 @@ log = structlog.get_logger("ingest")
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class DoorAnswer:
     """A request that was answered. `sequence`: where its delivery stands in RAW; `None` for a handshake."""
 
     answer: Answer
@@ -76,7 +76,9 @@ class Doors:
         answer, status = taken.answer, 200 if taken.answer.body else 204
         return Response(answer.body, status, media_type=answer.media_type)
 
-    async def _bounded(self, request: Request, tenant: str, channel: str, account: str) -> Taken:
+    async def _bounded(
+        self, request: Request, tenant: str, channel: str, account: str
+    ) -> DoorAnswer:
         """Take a request within the limits of time and number. Raises: as `_take`, MethodUnknown, DoorUnavailable."""
         if self._working >= self._settings.door_concurrency:
             raise errors.DoorUnavailable("too many requests at once; send it again")
@@ -93,20 +95,20 @@ class Doors:
         finally:
             self._working -= 1
 
-    async def _take(self, request: Request, door: Door) -> Taken:
+    async def _take(self, request: Request, door: Door) -> DoorAnswer:
         """Raises: MethodUnknown, BodyTooLarge, SignatureInvalid, DoorUnavailable."""
         asked = web_request(request, await self._body(request), self._clock)
         if request.method == "GET":
             answer = door.channel.handshake(asked, door.secrets) if door.open else None
             if answer is None:
                 raise errors.MethodUnknown
-            return Taken(answer, None, len(asked.body))
+            return DoorAnswer(answer, None, len(asked.body))
         if not door.open:
             raise errors.SignatureInvalid
         door.channel.verify(asked, door.secrets, self._public_url)
         stored = await self._store.append(door.tenant, door.channel.NAME, door.account, asked)
         answer = door.channel.answer(asked, door.rules)
-        return Taken(answer, stored.sequence, len(asked.body))
+        return DoorAnswer(answer, stored.sequence, len(asked.body))
 
     async def _body(self, request: Request) -> bytes:
         """Return the body, read in pieces. Raises: BodyTooLarge before more than the limit is kept."""

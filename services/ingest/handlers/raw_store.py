@@ -13,7 +13,7 @@ import msgspec
 from services.ingest.domain.delivery import Headers, RawDelivery, WebRequest
 from shared import errors, subjects
 from shared.bus import Bus
-from shared.bus.deliveries import Stored
+from shared.bus.deliveries import StoredAck
 from shared.codec import UNREADABLE
 from shared.policy import Account
 
@@ -56,7 +56,9 @@ class RawStore:
         self._bus = bus
         self._header_max_bytes = header_max_bytes
 
-    async def append(self, tenant: str, channel: str, account: str, request: WebRequest) -> Stored:
+    async def append(
+        self, tenant: str, channel: str, account: str, request: WebRequest
+    ) -> StoredAck:
         """Store a delivery and wait for the acknowledgement.
 
         Each call is a delivery of its own, also when the body is the same: the id only keeps one call from

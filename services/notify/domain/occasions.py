@@ -24,18 +24,18 @@ OnOccasion = TellRequest | TellOwner | Attend | Answer
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
+class EarlierState:
     """A conversation just before one of its events, and the ids of its events until then."""
 
     conversation: Conversation = NEW_CONVERSATION
     events: frozenset[str] = frozenset()
 
 
-NOTHING_BEFORE = Before()
+NOTHING_BEFORE = EarlierState()
 
 
 def command_on(
-    event: events.AnyEvent, before: Before, now: datetime, policy: Callable[[], Policy]
+    event: events.AnyEvent, before: EarlierState, now: datetime, policy: Callable[[], Policy]
 ) -> OnOccasion | None:
     """Return what an event of a conversation makes notify decide; `None` for most.
 
@@ -64,7 +64,7 @@ def command_on(
 
 
 def _request_on(
-    event: events.AnyEvent, before: Before, now: datetime, policy: Callable[[], Policy]
+    event: events.AnyEvent, before: EarlierState, now: datetime, policy: Callable[[], Policy]
 ) -> TellRequest | None:
     match event:
         case events.ContactQueued():
