@@ -13,7 +13,8 @@ LOWEST_PORT = 20_000
 HIGHEST_PORT = 32_000
 MAX_TRIES = 500
 
-_claims: dict[int, socket.socket] = {}
+_claims: dict[int, int] = {}
+"""Ports of ours, each with the descriptor of its claim."""
 
 
 def port_is_free(port: int) -> bool:
@@ -42,7 +43,7 @@ def claim(port: int) -> bool:
         except OSError:
             twin.close()
             return False
-        _claims[port] = twin
+        _claims[port] = twin.detach()
     return True
 
 
