@@ -39,7 +39,7 @@ SQL = re.compile(
 UNFINISHED = re.compile(r"\b(TOD[O]|FIXM[E]|XX[X])\b")
 WAITING = re.compile(r"^_?(until|wait|eventually)")
 FAULT = "# the fault itself"
-PROGRAMS = {"tests/embedded/dummies.py"}
+PROGRAMS = {"tests/embedded/dummy.py"}
 """They stand in for a service and are no tests."""
 
 

@@ -1,22 +1,19 @@
-"""Stand-ins for the services: they answer the micro protocol's ping, ingest its /readyz too.
+"""A stack of real servers and stand-ins for the services (`dummy`).
 
-Run as `python -m tests.embedded.dummies SERVICE`, or with `bootstrap` for the job that makes the
-ledger's stream, or with `up DIR` for a whole stack of dummies in the foreground.
+Run as `python -m tests.embedded.dummies DIR` it is such a stack in the foreground.
 """
 
 import asyncio
-import json
-import os
 import sys
 from pathlib import Path
 
 from deploy.cli.up import run_until_signal
-from deploy.embedded import wire
 from deploy.embedded.errors import SetupError
 from deploy.embedded.probes import SERVICES
 from deploy.embedded.stack import Plan
 
 THIS = "tests.embedded.dummies"
+DUMMY = "tests.embedded.dummy"
 
 
 def dummy_plan(folder: Path, **environment: str) -> Plan:
@@ -24,77 +21,18 @@ def dummy_plan(folder: Path, **environment: str) -> Plan:
     return Plan(
         folder=folder,
         environment=environment,
-        bootstrap=(sys.executable, "-m", THIS, "bootstrap"),
-        services={name: (sys.executable, "-m", THIS, name) for name in SERVICES},
+        bootstrap=(sys.executable, "-m", DUMMY, "bootstrap"),
+        services={name: (sys.executable, "-m", DUMMY, name) for name in SERVICES},
     )
 
 
-async def make_ledger(url: str) -> None:
-    """Make stream LEDGER if it is not there."""
-    config = {"name": "LEDGER", "subjects": ["ledger.>"], "storage": "file"}
-    payload = json.dumps(config).encode()
-    reply = await wire.request(url, "$JS.API.STREAM.CREATE.LEDGER", payload, timeout_seconds=5)
-    assert "error" not in json.loads(reply), reply
-
-
-async def answer_pings(service: str) -> None:
-    """Answer `$SRV.PING.<service>` until the server goes; then connect again."""
-    endpoint = wire.parse_url(os.environ["TELLONCE_NATS_URL"])
-    while True:
-        try:
-            reader, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
-            writer.write(b'CONNECT {"verbose":false}\r\n')
-            writer.write(f"SUB $SRV.PING.{service} 1\r\n".encode())
-            await _serve(reader, writer, json.dumps({"name": service}).encode())
-        except OSError:
-            pass
-        await asyncio.sleep(0.05)
-
-
-async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: bytes) -> None:
-    while line := await reader.readline():
-        words = line.decode().split()
-        if words[:1] == ["PING"]:
-            writer.write(b"PONG\r\n")
-        elif words[:1] == ["MSG"]:
-            await reader.readexactly(int(words[-1]) + 2)
-            writer.write(f"PUB {words[3]} {len(answer)}\r\n".encode() + answer + b"\r\n")
-
-
-async def serve_ready() -> None:
-    """Answer every request on ingest's port with 200."""
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        writer.close()
-
-    port = int(os.environ["TELLONCE_INGEST_PORT"])
-    server = await asyncio.start_server(answer, "127.0.0.1", port)
-    await server.serve_forever()
-
-
-async def serve(service: str) -> None:
-    """Be one dummy service."""
-    print(f"{service} started", flush=True)
-    if service == "ingest":
-        await asyncio.gather(answer_pings(service), serve_ready())
-    await answer_pings(service)
-
-
 def main() -> int:
-    """Be what the command line asks for."""
-    match sys.argv[1:]:
-        case ["bootstrap"]:
-            asyncio.run(make_ledger(os.environ["TELLONCE_NATS_URL"]))
-        case ["up", folder]:
-            try:
-                asyncio.run(run_until_signal(dummy_plan(Path(folder))))
-            except SetupError as error:
-                print(f"{error.code}: {error}", file=sys.stderr)
-                return 2
-        case [service]:
-            asyncio.run(serve(service))
+    """Run a stack until a signal; 2 when it cannot be started."""
+    try:
+        asyncio.run(run_until_signal(dummy_plan(Path(sys.argv[1]))))
+    except SetupError as error:
+        print(f"{error.code}: {error}", file=sys.stderr)
+        return 2
     return 0
 
 

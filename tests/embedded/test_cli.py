@@ -41,7 +41,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str
 def running(data: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process that runs a stack of dummies on the data folder."""
     process = subprocess.Popen(
-        [sys.executable, "-m", THIS, "up", str(data)],
+        [sys.executable, "-m", THIS, str(data)],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -97,7 +97,7 @@ async def test_nothing_outlives_a_killed_supervisor(
 def test_a_second_up_is_refused_with_a_code(data: Path, running: subprocess.Popen[bytes]) -> None:
     """The second command ends at once, says why, and does the first no harm."""
     second = subprocess.run(
-        [sys.executable, "-m", THIS, "up", str(data)],
+        [sys.executable, "-m", THIS, str(data)],
         cwd=ROOT,
         capture_output=True,
         check=False,

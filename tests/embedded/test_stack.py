@@ -226,8 +226,8 @@ async def test_services_stop_before_the_servers(data: Path) -> None:
         "    except OSError: print('too late')\n"
         "    sys.stdout.flush(); os._exit(0)\n"
         "signal.signal(signal.SIGTERM, leave)\n"
-        "import runpy; sys.argv = ['dummies', 'notify']\n"
-        "runpy.run_module('tests.embedded.dummies', run_name='__main__')\n"
+        "import runpy; sys.argv = ['dummy', 'notify']\n"
+        "runpy.run_module('tests.embedded.dummy', run_name='__main__')\n"
     )
     services = {**plan.services, "notify": (sys.executable, "-c", goodbye)}
     async with EmbeddedStack(replace(plan, services=services)):
