@@ -3,8 +3,6 @@
 It may run at any time and any number of times; it alone changes them.
 """
 
-from __future__ import annotations
-
 import asyncio
 import sys
 

@@ -4,8 +4,6 @@ An aggregate is `<kind>-<id>` in words and two tokens, `<kind>.<id>`, in a subje
 tokens only and must tell the writers apart. Who folds a kind binds it to its empty state and its `evolve`: `Folded`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar

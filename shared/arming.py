@@ -3,8 +3,6 @@
 It outlives the service and the server; a time that has passed fires at once.
 """
 
-from __future__ import annotations
-
 from typing import Protocol
 
 import msgspec

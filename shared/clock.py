@@ -1,7 +1,5 @@
 """Where the time comes from. The domain never asks: time enters with the command."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Protocol
 

@@ -4,8 +4,6 @@ The interface is asynchronous and works on batches, because sealing fetches keys
 `seal` will encrypt `personal` and `unseal` open it without a change in any handler.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Protocol
 

@@ -3,8 +3,6 @@
 `docs/reference/commands.md` is generated from this file.
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal
 

@@ -3,8 +3,6 @@
 Only ingest and notify (for what became of a message) write there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from shared import subjects

@@ -1,7 +1,5 @@
 """The fold of a customer: who she is, how she is known, which conversations she has."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime
 

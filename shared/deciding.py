@@ -4,8 +4,6 @@
 event is appended at the sequence it was decided on.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +33,7 @@ class Standing:
     folded: Folded[Any]
     state: Any
 
-    def after(self, sequence: int, event: events.AnyEvent) -> Standing:
+    def after(self, sequence: int, event: events.AnyEvent) -> "Standing":
         return Standing(self.folded, self.folded.evolve(self.state, sequence, event))
 
 
@@ -45,7 +43,7 @@ class Reading:
     `leader`: everything is read from the stream's leader, which has all that was acknowledged.
     """
 
-    def __init__(self, deciding: Deciding, tenant: str, *, leader: bool) -> None:
+    def __init__(self, deciding: "Deciding", tenant: str, *, leader: bool) -> None:
         self._deciding = deciding
         self.tenant = tenant
         self.leader = leader

@@ -5,8 +5,6 @@ An id is the lower-case base32 (RFC 4648, no padding) of the first 160 bits of a
 The parts are length-prefixed, so that ("ab", "c") and ("a", "bc") never meet.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac

@@ -3,8 +3,6 @@
 Never message text, addresses, names or tokens.
 """
 
-from __future__ import annotations
-
 import logging
 import sys
 from collections.abc import Sequence

@@ -4,8 +4,6 @@
 4.5.3.1; read 2026-11. No quoted local part, no address literal, no dot at the end.
 """
 
-from __future__ import annotations
-
 import re
 
 ADDRESS_MAX_CHARACTERS = 254

@@ -5,8 +5,6 @@ Ingest reads it, notify writes it; nobody else knows its form.
 Source of the grammar: RFC 5322, section 3.6.4 (`msg-id`), read 2026-11.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What every aggregate remembers of the commands it has seen, so that a repeated one decides nothing."""
 
-from __future__ import annotations
-
 from collections import ChainMap
 from collections.abc import Mapping
 from datetime import datetime

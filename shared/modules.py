@@ -1,7 +1,5 @@
 """Folders of modules of one shape: whoever adds a file has registered it."""
 
-from __future__ import annotations
-
 import importlib
 import pkgutil
 from typing import Any

@@ -4,8 +4,6 @@ At most 64 KiB in canonical form, and that is provable: everything that stands i
 recorded (`TEXT_MAX_BYTES`) or cut here; what was done and said fills the rest, newest first.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from typing import TypeVar

@@ -3,8 +3,6 @@
 Policy is data. It is checked whole when it is loaded; every decision names its version.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from pathlib import Path

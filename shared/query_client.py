@@ -1,7 +1,5 @@
 """How one service asks another: a question of the contract goes out, its answer comes back."""
 
-from __future__ import annotations
-
 import msgspec
 
 from shared import subjects

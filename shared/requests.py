@@ -1,7 +1,5 @@
 """How a request on the bus is read: its size, its shape, its age, and who sends it."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any, TypeVar
 

@@ -3,8 +3,6 @@
 The only file of `shared` that imports FastStream; it is control plane, never the projector's data path.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging

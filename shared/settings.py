@@ -4,8 +4,6 @@ A variable is `TELLONCE_` and the upper-case field name.
 `docs/reference/settings.md` is generated from this file.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from pathlib import Path

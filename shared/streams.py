@@ -5,8 +5,6 @@ Field names are those of the JetStream API (docs.nats.io, "StreamConfig", "Consu
 Durations are in nanoseconds there.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -16,8 +16,6 @@
 `<p>` is the partition: FNV-1a (32 bit) of the routing key modulo 64; the server's `partition()` gives the same number.
 """
 
-from __future__ import annotations
-
 import re
 
 from shared import aggregates

@@ -1,7 +1,5 @@
 """Ending tasks for sure, and noticing one that ended by itself."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterable
 

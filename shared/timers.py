@@ -3,8 +3,6 @@
 A fired timer is a question, "still due?", and is never cancelled. `shared.arming` sets them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime

@@ -4,8 +4,6 @@ It imports no service and speaks only HTTP, WebSocket, SMTP and NATS requests, a
 The format is described in `docs/reference/stories.md`.
 """
 
-from __future__ import annotations
-
 from deploy.story.command_line import main
 
 __all__ = ["main"]

@@ -1,7 +1,5 @@
 """Carries out the steps in which somebody does something: doors, commands, queries, both together."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """Finds the ids that a command needs the way an agent's screen does: by asking history."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Callable

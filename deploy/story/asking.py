@@ -1,7 +1,5 @@
 """Requests on the bus: commands and queries, sent again with the same bytes until somebody answers."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from typing import Any

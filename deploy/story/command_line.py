@@ -1,7 +1,5 @@
 """`tellonce story FILE... [--report FILE]`: 0 all met, 1 an expectation failed, 2 a file or the stack is unusable."""
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import logging

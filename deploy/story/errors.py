@@ -1,7 +1,5 @@
 """What can go wrong with a story: its file, its stack, a step, an expectation."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from shared.errors import TellonceError

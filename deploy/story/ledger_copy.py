@@ -3,8 +3,6 @@
 It uses no fold of the house, because the house is checked by it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import time

@@ -1,7 +1,5 @@
 """Plays one story from its first step to the checks at its end."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 import time

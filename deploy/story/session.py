@@ -1,7 +1,5 @@
 """Everything that a playing story holds: its stack, its connections, what was saved and answered so far."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The stack that a story runs on: its own, started as a subprocess in a temporary folder, or a running one."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

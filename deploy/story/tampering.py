@@ -1,7 +1,5 @@
 """Changes one row of a table by hand, with psql: for stories that must notice it."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 

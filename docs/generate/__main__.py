@@ -1,7 +1,5 @@
 """Write the reference pages, or with `--check` compare them: `python -m docs.generate [--check]`."""
 
-from __future__ import annotations
-
 import difflib
 import sys
 

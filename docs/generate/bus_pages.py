@@ -1,7 +1,5 @@
 """The pages of commands and queries."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from docs.generate.markdown import (

@@ -1,7 +1,5 @@
 """The page of channels: what their files in ingest, notify and the story player say of themselves."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from deploy.story.providers import PROVIDERS

@@ -1,7 +1,5 @@
 """The page of all event types."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 

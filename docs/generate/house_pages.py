@@ -1,7 +1,5 @@
 """The pages of errors, subjects, streams and settings."""
 
-from __future__ import annotations
-
 import importlib
 import inspect
 import json

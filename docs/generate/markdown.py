@@ -1,7 +1,5 @@
 """Markdown out of docstrings and types: paragraphs, tables, fields with their limits."""
 
-from __future__ import annotations
-
 import inspect
 import json
 from collections.abc import Iterable, Iterator

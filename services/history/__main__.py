@@ -4,8 +4,6 @@ Exit codes of serving: as in `shared.serving.main`.
 A rebuild prints one JSON object and exits with 0 when the digests are equal, 1 when they differ, 2 when it failed.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import sys

@@ -1,7 +1,5 @@
 """Answers questions: who may ask, how long to wait for a position, from the tables or from the ledger itself."""
 
-from __future__ import annotations
-
 import asyncio
 from datetime import datetime, timedelta
 from functools import partial

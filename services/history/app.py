@@ -1,7 +1,5 @@
 """History's table of contents: what it follows and what it answers."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator

@@ -1,7 +1,5 @@
 """What a generation holds, as one number: SHA-256 over the rows of every table in key order."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
 
@@ -18,7 +16,7 @@ class Digest:
     whole: str
     tables: dict[str, str]
 
-    def differing(self, other: Digest) -> list[str]:
+    def differing(self, other: "Digest") -> list[str]:
         """Return the tables whose rows differ, in the order of the tables."""
         return [table for table, digest in self.tables.items() if other.tables.get(table) != digest]
 

@@ -1,7 +1,5 @@
 """Reads the ledger ahead of whoever writes it down, and keeps the writer's session alive while the ledger is silent."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Sequence

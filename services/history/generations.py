@@ -3,8 +3,6 @@
 A new one is built beside the live one and takes its place in one transaction; the old one is kept.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What an operator may ask of history: `ops.history.rebuild`, done in a fresh process."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import sys

@@ -1,7 +1,5 @@
 """How far the projection is, as this process knows it: wakes queries that wait for a position."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 

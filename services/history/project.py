@@ -3,8 +3,6 @@
 Conversations and customers go through the folds that the router decides with; the rows are what those folds say.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Hashable, Iterable, Sequence
 from datetime import datetime

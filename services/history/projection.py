@@ -1,7 +1,5 @@
 """Writes batches of the ledger into one generation: rows, checkpoint and rolling digest move together or not at all."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,7 +36,7 @@ class Projection:
         self._checkpoint = checkpoint
 
     @classmethod
-    async def take_over(cls, session: Session) -> Projection:
+    async def take_over(cls, session: Session) -> "Projection":
         """Return the projection with a new fence: every older one is refused from now on.
 
         Raises: ViewUnavailable.

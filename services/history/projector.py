@@ -4,8 +4,6 @@ It stops at an event type that this version does not know and at a gap: it says 
 the service's readiness until a version that knows the type, or a mended ledger, takes it on.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import Mapping

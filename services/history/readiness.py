@@ -1,7 +1,5 @@
 """Whether history says on the bus that it is ready. It has a connection of its own, so that it can be withdrawn."""
 
-from __future__ import annotations
-
 import structlog
 
 from shared.bus import Bus, connect

@@ -4,8 +4,6 @@ Run as `python -m services.history rebuild [--switch]`: always in a process of i
 process remembers can make the two agree.
 """
 
-from __future__ import annotations
-
 import contextlib
 
 import msgspec

@@ -1,7 +1,5 @@
 """Reads the SQL files: named blocks, each with one sentence on why it is there; and fits those of all tables to one."""
 
-from __future__ import annotations
-
 import functools
 import re
 from collections.abc import Mapping

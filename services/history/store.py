@@ -4,8 +4,6 @@ A `Session` is one connection; the projector and a rebuild own one each, queries
 Whatever the driver raises because Postgres is away, starting, stopping or slow becomes `ViewUnavailable`.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
@@ -179,7 +177,7 @@ class Pool:
         self._pool = pool
 
     @classmethod
-    async def open(cls, dsn: str) -> Pool:
+    async def open(cls, dsn: str) -> "Pool":
         """Return a pool without any connection yet."""
         pool = await asyncpg.create_pool(
             dsn,

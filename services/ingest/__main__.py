@@ -1,7 +1,5 @@
 """Run ingest: `python -m services.ingest`; exit codes as in `shared.serving.main`."""
 
-from __future__ import annotations
-
 import sys
 
 from services.ingest.app import NAME, run

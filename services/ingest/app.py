@@ -1,7 +1,5 @@
 """Ingest's table of contents: which door leads where, and who normalises."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import socket

@@ -1,7 +1,5 @@
 """Run notify: `python -m services.notify`; exit codes as in `shared.serving.main`."""
 
-from __future__ import annotations
-
 import sys
 
 from services.notify.app import NAME, run

@@ -1,7 +1,5 @@
 """notify, wired: what it reads, what it needs, who handles it."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Mapping
 

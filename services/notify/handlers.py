@@ -1,7 +1,5 @@
 """What notify listens to. Each handler: read, act, answer; `shared.serving` acknowledges."""
 
-from __future__ import annotations
-
 from services.notify.domain.commands import Acknowledge
 from services.notify.notifying import Notifying
 from services.notify.store import Decided

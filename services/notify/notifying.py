@@ -1,7 +1,5 @@
 """From an event of a conversation to those who must know, by all their transports, until somebody acknowledges."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Mapping
 

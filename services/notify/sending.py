@@ -6,8 +6,6 @@ Before the intent a failure costs nothing and is tried again. An intent without 
 the message is never handed over a second time.
 """
 
-from __future__ import annotations
-
 import secrets
 from collections import OrderedDict
 from collections.abc import Mapping

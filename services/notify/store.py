@@ -1,7 +1,5 @@
 """Where notifications are kept: the ledger's `notif-<conversation id>`."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Run the router: `python -m services.router`; exit codes as in `shared.serving.main`."""
 
-from __future__ import annotations
-
 import sys
 
 from services.router.app import NAME, run

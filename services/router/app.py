@@ -1,7 +1,5 @@
 """The router's table of contents: what it consumes and who handles it."""
 
-from __future__ import annotations
-
 import asyncio
 from datetime import timedelta
 from functools import partial

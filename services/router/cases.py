@@ -1,7 +1,5 @@
 """What commands, contact events, timers and the dispatcher share: where they come from, and what they load."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any

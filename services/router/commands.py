@@ -1,7 +1,5 @@
 """Commands from the bus: read, decide, append, answer."""
 
-from __future__ import annotations
-
 from services.router.cases import Cases
 from services.router.domain import folds
 from services.router.domain.decide import decide

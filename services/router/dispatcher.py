@@ -4,8 +4,6 @@ Two dispatchers at once do no harm: an offer is written at the expected sequence
 agent, so the second one conflicts.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import Sequence

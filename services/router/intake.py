@@ -3,8 +3,6 @@
 Each is decided once, however often it comes.
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Protocol
 

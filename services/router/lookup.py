@@ -1,7 +1,5 @@
 """Asks history what was ever recorded."""
 
-from __future__ import annotations
-
 from shared.bus import Bus
 from shared.queries import AskKnown
 from shared.query_client import ask

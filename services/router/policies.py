@@ -1,7 +1,5 @@
 """Which policy decides: written to the ledger when it changes."""
 
-from __future__ import annotations
-
 from services.router.cases import Cases
 from services.router.domain import folds
 from services.router.domain.decision import SERVICE

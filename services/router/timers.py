@@ -1,7 +1,5 @@
 """Fired timers: questions whether something is still due."""
 
-from __future__ import annotations
-
 from services.router.cases import Cases
 from services.router.domain.decide import decide_timer
 from services.router.domain.decision import Loaded

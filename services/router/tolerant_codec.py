@@ -1,7 +1,5 @@
 """Reading a ledger that holds events of a newer version: they are set aside, and nobody else waits for them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import cast
 

@@ -6,8 +6,6 @@ Sources: docs.nats.io "JetStream wire API" and NATS ADR-31 (direct get), ADR-37 
 nats-server 2.15.1 with nats-py 2.16.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -61,7 +59,7 @@ async def connect(
     url: str | Sequence[str],
     name: str,
     on_closed: Callable[[], Awaitable[None]] | None = None,
-) -> Bus:
+) -> "Bus":
     """Return a bus connected to one of the servers at `url` (several: a list, or joined by commas).
 
     It reconnects for ever; `on_closed` runs once when the connection is given up, and should end the process.
@@ -109,7 +107,7 @@ class Bus:
         self._services: list[Any] = []
 
     @classmethod
-    def of(cls, client: Client) -> Bus:
+    def of(cls, client: Client) -> "Bus":
         """Wrap the connected nats-py client of somebody else, who also closes it."""
         return cls(client, owned=False)
 

@@ -3,8 +3,6 @@
 The values are measured: with fewer tries a FastStream subscriber freezes the event loop (nats-py 2.16).
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import structlog

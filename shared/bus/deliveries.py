@@ -1,7 +1,5 @@
 """What comes from the bus: messages, acknowledgements, deliveries of a consumer, stored messages."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
@@ -144,7 +142,7 @@ class Delivery:
         await self.sender.publish(self._reply, b"+WPI")
 
     @classmethod
-    def of(cls, message: Message) -> Delivery:
+    def of(cls, message: Message) -> "Delivery":
         """Read the metadata out of the reply subject."""
         tokens = message.reply.split(".")
         first = 4 if len(tokens) == ACK_TOKENS_SHORT else 6

@@ -3,8 +3,6 @@
 Measured five times as fast as the driver's `fetch`, which makes a task per message.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
@@ -35,7 +33,7 @@ class Feed:
     """Messages of one pull consumer. Use as `async with Feed(...) as feed: batch = await feed.next()`."""
 
     def __init__(
-        self, bus: Bus, stream: str, consumer: str, *, batch: int, max_wait_seconds: float
+        self, bus: "Bus", stream: str, consumer: str, *, batch: int, max_wait_seconds: float
     ) -> None:
         self._bus = bus
         self._stream = stream
@@ -47,7 +45,7 @@ class Feed:
         self._credit = 0
         self._generation = -1
 
-    async def __aenter__(self) -> Feed:
+    async def __aenter__(self) -> "Feed":
         while not self._bus.connected:
             self._check_open()
             await asyncio.sleep(RETRY_DELAY_SECONDS)
@@ -147,7 +145,7 @@ class Feed:
 
 
 async def pull(
-    bus: Bus, stream: str, durable: str, *, batch: int, max_wait_seconds: float
+    bus: "Bus", stream: str, durable: str, *, batch: int, max_wait_seconds: float
 ) -> AsyncIterator[list[Delivery]]:
     """See `Bus.pull`."""
     try:

@@ -1,7 +1,5 @@
 """Reading single messages of a stream: from its leader, or in batches from any replica."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 from collections.abc import Sequence
@@ -29,7 +27,7 @@ class DirectAnswer:
 
 
 async def leader_get(
-    bus: Bus,
+    bus: "Bus",
     stream: str,
     *,
     sequence: int | None,
@@ -74,7 +72,7 @@ def _headers(block: bytes) -> dict[str, str]:
 
 
 async def direct_get(
-    bus: Bus, stream: str, sequence: int, subject: str | None, batch: int, timeout_seconds: float
+    bus: "Bus", stream: str, sequence: int, subject: str | None, batch: int, timeout_seconds: float
 ) -> DirectAnswer:
     """See `Bus.direct_get`."""
     query: dict[str, object] = {"seq": sequence, "batch": batch}

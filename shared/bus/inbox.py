@@ -1,7 +1,5 @@
 """One subscription for the answers of everything that is asked without waiting in between."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
@@ -18,7 +16,7 @@ INBOX_TIMEOUT_SECONDS = 5.0
 class Inbox:
     """Gives each answer to whom it is for, by the last token of its subject."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: "Bus") -> None:
         self._bus = bus
         self._waiting: dict[str, Callable[[Message], None]] = {}
         self._subject: str | None = None

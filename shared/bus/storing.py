@@ -1,7 +1,5 @@
 """Storing in a stream: one message with retries, or many in order without waiting for each acknowledgement."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
@@ -72,7 +70,7 @@ def refused(err_code: int, description: str) -> errors.BusUnavailable | errors.J
 
 
 async def store(
-    bus: Bus, subject: str, body: bytes, msg_id: str | None, headers: Mapping[str, str]
+    bus: "Bus", subject: str, body: bytes, msg_id: str | None, headers: Mapping[str, str]
 ) -> StoredAck:
     """See `Bus.store`."""
     sent = dict(headers) if msg_id is None else {**headers, "Nats-Msg-Id": msg_id}
@@ -95,7 +93,7 @@ def _stored(ack: PubAck) -> StoredAck:
 
 
 async def store_many(
-    bus: Bus,
+    bus: "Bus",
     messages: Sequence[tuple[str, bytes, str]],
     headers: Mapping[str, str],
     timeout_seconds: float,
@@ -117,7 +115,7 @@ async def store_many(
 
 
 async def _answered(
-    bus: Bus, answers: Sequence[asyncio.Future[PubAck]], timeout_seconds: float
+    bus: "Bus", answers: Sequence[asyncio.Future[PubAck]], timeout_seconds: float
 ) -> None:
     """Wait for all answers, in vain for no longer than the time given or until the server was lost."""
     loop = asyncio.get_running_loop()
@@ -127,7 +125,7 @@ async def _answered(
         _, waiting = await asyncio.wait(waiting, timeout=LOST_POLL_SECONDS)
 
 
-def _into(answer: asyncio.Future[PubAck]) -> _Resolve:
+def _into(answer: asyncio.Future[PubAck]) -> "_Resolve":
     return _Resolve(answer)
 
 

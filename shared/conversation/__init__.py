@@ -1,7 +1,5 @@
 """A conversation and its fold."""
 
-from __future__ import annotations
-
 from shared.conversation.contacts import Contact
 from shared.conversation.fold import FOLD_VERSION, evolve, fold
 from shared.conversation.matter import Callback, Promise, StatedFact

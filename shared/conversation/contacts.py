@@ -1,7 +1,5 @@
 """The contacts of a conversation: pieces of work on one channel each, from their first event to their end."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 

@@ -3,8 +3,6 @@
 The version below changes whenever the same events would fold to another packet.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from msgspec.structs import replace

@@ -1,7 +1,5 @@
 """Which packet was built last, and whether it still shows how the conversation stands."""
 
-from __future__ import annotations
-
 import msgspec
 from msgspec.structs import replace
 

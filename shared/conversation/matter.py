@@ -1,7 +1,5 @@
 """What a conversation is about: facts, promises, callbacks, and what was done."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Who has a conversation: its owner or its queue, and the offers and transfers that move it on."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 import msgspec

@@ -1,7 +1,5 @@
 """What a conversation is: the customer's matter across channels, until it is resolved."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 import msgspec

@@ -1,7 +1,5 @@
 """What was said, by the customer and to her."""
 
-from __future__ import annotations
-
 import re
 from datetime import datetime
 from typing import Literal

@@ -1,7 +1,5 @@
 """The root of all errors."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 

@@ -1,7 +1,5 @@
 """What comes in from outside and is refused."""
 
-from __future__ import annotations
-
 from shared.errors.base import TellonceError
 
 # -- doors: what a provider or a visitor sends --------------------------------------------------

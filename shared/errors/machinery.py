@@ -1,7 +1,5 @@
 """The ledger, the bus, the settings: what stands under the work."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from shared.errors.base import TellonceError

@@ -1,7 +1,5 @@
 """Commands, queries and the customer's matter."""
 
-from __future__ import annotations
-
 from shared.errors.base import TellonceError
 
 # -- commands and queries -----------------------------------------------------------------------

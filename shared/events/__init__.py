@@ -4,8 +4,6 @@ Change is additive only: a new optional field with a default, or a new type.
 Each type has a golden sample under `tests/golden/events/` that must decode for ever.
 """
 
-from __future__ import annotations
-
 import functools
 import typing
 

@@ -1,7 +1,5 @@
 """What channels report. Ingest writes these to CONTACTS; the router repeats them in the conversation's ledger."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from shared.events.envelope import (

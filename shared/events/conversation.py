@@ -1,7 +1,5 @@
 """A conversation opens, is joined, switches channels, carries its context and ends; on `conv-<id>`."""
 
-from __future__ import annotations
-
 from shared.events.envelope import (
     AgentId,
     ContactId,

@@ -5,8 +5,6 @@ CloudEvents 1.0.2, "Context Attributes" and "Naming Attributes" (extensions are 
 github.com/cloudevents/spec, read 2026-11.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Annotated, Generic, Literal, NewType, TypeVar
 
@@ -65,7 +63,7 @@ class RawRef(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.sequence}:{self.sha256}"
 
     @classmethod
-    def parse(cls, text: str) -> RawRef:
+    def parse(cls, text: str) -> "RawRef":
         sequence, _, sha256 = text.partition(":")
         return cls(sequence=int(sequence), sha256=sha256)
 

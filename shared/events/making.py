@@ -1,7 +1,5 @@
 """How an event is made: the one place that fills an envelope."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any, TypeVar
 

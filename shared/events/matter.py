@@ -1,7 +1,5 @@
 """What the customer told, what was promised her, and the calls she is owed; on `conv-<id>`."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from shared.events.envelope import (

@@ -1,7 +1,5 @@
 """What notify decides about who is told, on `notif-<conversation id>`."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from shared.events.envelope import AgentId, Event, Instant, MessageId, Nothing, NotificationId, Part

@@ -1,7 +1,5 @@
 """The shape of the context packet, as it stands inside `context.packaged`. The fold is in `shared/packet.py`."""
 
-from __future__ import annotations
-
 from shared.events.envelope import (
     AgentId,
     CallbackId,

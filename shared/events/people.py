@@ -1,7 +1,5 @@
 """What is known of customers, handles and agents, and which policy is in force."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from shared.events.contact import HandleKind

@@ -1,7 +1,5 @@
 """A conversation is handed from one agent to another; on `conv-<id>`."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from shared.events.envelope import (

@@ -1,7 +1,5 @@
 """An agent is sought for a contact, takes it and wraps it up; on `conv-<id>`."""
 
-from __future__ import annotations
-
 from shared.events.envelope import (
     AgentId,
     CallbackId,

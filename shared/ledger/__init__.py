@@ -1,7 +1,5 @@
 """The ledger: what it promises, and its client on JetStream (`jetstream`)."""
 
-from __future__ import annotations
-
 from shared.ledger.protocol import (
     BATCH_EVENTS_MAX,
     Appended,

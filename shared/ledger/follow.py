@@ -6,8 +6,6 @@ too: then another one is made from where we stand.
 A gap, and a stream that no longer holds what was yielded, are believed only when the leader confirms them.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Sequence

@@ -4,8 +4,6 @@ How an append ends: with the server's acknowledgement, or by reading the stream'
 A refusal, a time-out and `duplicate: true` say too little to be believed (docs/adr/0010).
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence

@@ -5,8 +5,6 @@ The first message of each subject carries that subject's own; a guard (an expect
 which the batch does not write) rides on any later message of a subject.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

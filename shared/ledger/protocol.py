@@ -3,8 +3,6 @@
 Two implementations pass one contract suite, `tests/ledger`: `NatsLedger` and, for tests, its twin in memory.
 """
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -1,7 +1,5 @@
 """What became of an append whose answer is missing or says too little: the leader knows."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass

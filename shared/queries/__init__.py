@@ -4,8 +4,6 @@ Unknown fields are refused (`command.unreadable`), so that a typing error is no 
 `docs/reference/queries.md` is generated from this package.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from shared.queries.base import *  # noqa: F403  this module is the contract's table of contents

@@ -1,7 +1,5 @@
 """What every question and every answer has."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, ClassVar, Generic, TypeVar, cast
 
 import msgspec

@@ -1,7 +1,5 @@
 """Matters and people: what was said, how they stand, what was shown of them and when."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """The house itself: how far it is, which events it holds, and what became of every delivery."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import msgspec

@@ -1,7 +1,5 @@
 """Work: what waits for somebody, what is owed and promised, and what nobody has seen."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Every file of a channel has the shape of its room: they are found by looking, so no type checker compares them."""
 
-from __future__ import annotations
-
 import inspect
 from pathlib import Path
 from types import ModuleType, SimpleNamespace

@@ -1,7 +1,5 @@
 """Rules for the code itself: sizes, drivers, SQL, output, and what a test may not do."""
 
-from __future__ import annotations
-
 import ast
 import re
 

@@ -1,7 +1,5 @@
 """Rules for what stands on the wire for ever: event types and error codes."""
 
-from __future__ import annotations
-
 import ast
 import hashlib
 import re

@@ -1,7 +1,5 @@
 """Rules for the house as a whole: settings, Makefile, channels, documents, and nothing of one machine."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

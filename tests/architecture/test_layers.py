@@ -1,7 +1,5 @@
 """Every module of every service has its layer, and a module that knows a higher one is found."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

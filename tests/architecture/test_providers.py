@@ -1,7 +1,5 @@
 """A provider's name stands in its own files only: rules and folds look at the medium."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Iterator

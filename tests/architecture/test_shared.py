@@ -1,7 +1,5 @@
 """`shared` holds what two services share, and a service needs no package of the tools around it."""
 
-from __future__ import annotations
-
 import ast
 import re
 import sys

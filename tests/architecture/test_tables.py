@@ -1,7 +1,5 @@
 """Tables that two places must agree on: kinds of aggregates, timers, commands."""
 
-from __future__ import annotations
-
 from services.notify.app import NAME as NOTIFY
 from services.router.app import NAME as ROUTER
 from services.router.domain import decide, folds

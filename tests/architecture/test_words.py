@@ -1,7 +1,5 @@
 """The code's words are the field's, or stand in the glossary."""
 
-from __future__ import annotations
-
 import ast
 import re
 

@@ -1,7 +1,5 @@
 """Who may write which stream: nobody else even knows how."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """The project's files and their syntax, as the rules look at them."""
 
-from __future__ import annotations
-
 import ast
 import functools
 from collections.abc import Iterator

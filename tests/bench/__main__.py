@@ -1,7 +1,5 @@
 """`python -m tests.bench [--seed N]`: measures and prints. It asserts no goal and exits 0 when it could measure."""
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import tempfile

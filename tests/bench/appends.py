@@ -3,8 +3,6 @@
 Both sides use the same server, connection, stream settings, bodies and concurrency.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """From a signed webhook to the offer on an agent's desk, against the sum of the parts that must happen in between."""
 
-from __future__ import annotations
-
 import asyncio
 import statistics
 from collections.abc import Awaitable, Callable, Sequence

@@ -1,7 +1,5 @@
 """Alternating rounds and what they say: every figure is a ratio of two things measured in the same round."""
 
-from __future__ import annotations
-
 import statistics
 import time
 from collections.abc import Awaitable, Callable

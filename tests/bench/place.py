@@ -1,7 +1,5 @@
 """Where a measurement runs: versions, machine, and a second set of streams beside the real ones."""
 
-from __future__ import annotations
-
 import json
 import os
 import platform

@@ -1,7 +1,5 @@
 """History's projector against COPY of the rows it wrote: same server, same tables, same indexes, one transaction."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a measurement says of its servers is what they say themselves."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Asks history as a caller on the bus does."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import msgspec

@@ -1,7 +1,5 @@
 """A database of its own for every test, on the session's Postgres."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from uuid import uuid4
 

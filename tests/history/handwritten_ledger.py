@@ -1,7 +1,5 @@
 """Writes events into a ledger by hand, as router and notify would, and tells what was written."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any

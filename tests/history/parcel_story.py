@@ -1,7 +1,5 @@
 """A small real story in events: Anna calls, Piotr takes it, hands it to Ewa with a packet; one call is missed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta

@@ -4,8 +4,6 @@ Recorded once, from one stack that played parcel_locker, channel_switch, calls_a
 from 0.2 on every version reads what an installation holds.
 """
 
-from __future__ import annotations
-
 import json
 from datetime import datetime
 from pathlib import Path

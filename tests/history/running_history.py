@@ -1,7 +1,5 @@
 """history as it runs: a real NATS with the bootstrap job's streams, a real Postgres, its own process."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import sys

@@ -1,7 +1,5 @@
 """What was known at a time: folded from the ledger, the same for ever."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

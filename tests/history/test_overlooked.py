@@ -1,7 +1,5 @@
 """What `overlooked` lists: all that waits for somebody, until somebody has seen it or somebody else was told."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

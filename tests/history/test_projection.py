@@ -1,7 +1,5 @@
 """The projection: what was applied one by one equals what was rebuilt from all, and nothing moves by half."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Collection
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """The projector: one per generation, it mends itself, and it stops at what it does not know."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence

@@ -1,7 +1,5 @@
 """The answers: their shapes on a small real story, who may ask, and how long they wait for a position."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

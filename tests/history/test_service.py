@@ -1,7 +1,5 @@
 """The service in its own process, on real servers, asked over the bus; and what it does when they go."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What the driver raises when Postgres dies under it, as history's store tells it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import asyncpg

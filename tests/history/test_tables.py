@@ -1,7 +1,5 @@
 """Each table is what its row struct says: the struct, the database's own catalogue and the stored rows agree."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """The projection on the database's container image, as operators run it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

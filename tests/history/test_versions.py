@@ -3,8 +3,6 @@
 A fold or a table that changed has another version: packets and rows name it, and old tables are built anew.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """A server of ingest's own, so that a test may stop it, and a running service."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What the tests of ingest share: deliveries made by hand, a policy of their own, a running service."""
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import time

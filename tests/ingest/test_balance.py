@@ -1,7 +1,5 @@
 """The balance: received = accepted + duplicate + ignored + quarantined, from RAW and history alone (I12)."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator

@@ -1,7 +1,5 @@
 """What every channel owes, whatever it carries: one suite over all of them."""
 
-from __future__ import annotations
-
 import importlib
 
 import msgspec

@@ -1,7 +1,5 @@
 """The web chat's messages, as RAW holds them."""
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 

@@ -1,7 +1,5 @@
 """The chat socket, over a real WebSocket and a real store."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What the channel contract carries beyond the channels there are: a handshake, several secrets, several customers."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path

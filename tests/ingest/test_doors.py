@@ -1,7 +1,5 @@
 """The doors, over real HTTP and a real store."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import time

@@ -1,7 +1,5 @@
 """Mails: every normalised field, what counts as automatic, and every mail of the corpus."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The contact form."""
 
-from __future__ import annotations
-
 import msgspec
 import pytest
 

@@ -1,7 +1,5 @@
 """The reply reference of our mails."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """Reading mails: charsets, header fields, bodies, the new part of an answer."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """RAW to CONTACTS: order, quarantine, repeats, and a death between publishing and acknowledging."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence

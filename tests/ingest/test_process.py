@@ -1,7 +1,5 @@
 """The process: it starts without history, refuses drift, survives kill -9, ends when it is told to."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

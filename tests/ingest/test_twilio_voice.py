@@ -1,7 +1,5 @@
 """Calls over Twilio: every normalised field, and what makes two webhooks the same fact."""
 
-from __future__ import annotations
-
 import json
 import os
 from datetime import UTC, datetime

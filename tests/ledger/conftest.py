@@ -1,7 +1,5 @@
 """One node and three nodes of the suite's own, so that a test may stop them."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 
 import pytest

@@ -1,7 +1,5 @@
 """The same append again: it changes nothing, whatever became of the first one."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest

@@ -1,7 +1,5 @@
 """What an append stores, and when it stores nothing."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest

@@ -1,7 +1,5 @@
 """The bus: asking, storing, pulling, and what it says when nobody is there."""
 
-from __future__ import annotations
-
 import asyncio
 from uuid import uuid4
 
@@ -36,7 +34,7 @@ class Work:
         self.stream = f"WORK-{uuid4().hex}"
         self.subject = f"{self.stream}.x"
 
-    async def make(self, *, ack_wait_seconds: float = 30, **config: object) -> Work:
+    async def make(self, *, ack_wait_seconds: float = 30, **config: object) -> "Work":
         """Create both."""
         stream = {"name": self.stream, "subjects": [f"{self.stream}.>"], "max_msg_size": 1000}
         await self.bus.api(f"STREAM.CREATE.{self.stream}", {**stream, **config})

@@ -1,7 +1,5 @@
 """Writers that compete, servers that are killed: what was promised holds."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 from collections.abc import Awaitable, Callable

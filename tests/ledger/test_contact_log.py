@@ -1,7 +1,5 @@
 """The client of CONTACTS: what it says when not everything was stored."""
 
-from __future__ import annotations
-
 import pytest
 
 from shared.contact_log import ContactLog

@@ -1,7 +1,5 @@
 """The decider runtime, on the twin, on one node and on three: what is decided is decided on what stands."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """What is stored while a stream's followers stand still: undecided, never refused."""
 
-from __future__ import annotations
-
 from uuid import uuid4
 
 import pytest

@@ -1,7 +1,5 @@
 """A follower whose stream lost something, or was replaced by an older copy of itself: it stops and says so."""
 
-from __future__ import annotations
-
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable

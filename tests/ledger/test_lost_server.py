@@ -1,7 +1,5 @@
 """What was asked of a server that is then killed: nobody waits for its answer once another one is there."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path

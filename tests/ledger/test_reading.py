@@ -1,7 +1,5 @@
 """What is read back, and what cannot be read."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest

@@ -1,7 +1,5 @@
 """The streams are made once, verified often, and never changed silently."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

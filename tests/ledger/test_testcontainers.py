@@ -1,7 +1,5 @@
 """The contract on a server that is not ours: in a container, as operators run it."""
 
-from __future__ import annotations
-
 import asyncio
 import inspect
 import itertools

@@ -1,7 +1,5 @@
 """Timers fire once, on time, whatever was stopped in between."""
 
-from __future__ import annotations
-
 import asyncio
 from datetime import UTC, datetime, timedelta
 

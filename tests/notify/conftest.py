@@ -1,7 +1,5 @@
 """Fixtures of notify's integration tests."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from pathlib import Path
 

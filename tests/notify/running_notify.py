@@ -1,7 +1,5 @@
 """notify as it runs in the house: a real NATS, the bootstrap job, a real mail server, its own process."""
 
-from __future__ import annotations
-
 import os
 import sys
 from dataclasses import dataclass, field

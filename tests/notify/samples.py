@@ -1,7 +1,5 @@
 """Events of a conversation as the router writes them, for notify to read."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

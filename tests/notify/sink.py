@@ -1,7 +1,5 @@
 """A real SMTP server on loopback that keeps what arrives, and can refuse, hold or cut on demand."""
 
-from __future__ import annotations
-
 import asyncio
 import email
 import email.policy

@@ -1,7 +1,5 @@
 """What notify decides: given what happened, when asked, then these events, and nothing when asked again."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

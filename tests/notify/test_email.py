@@ -1,7 +1,5 @@
 """The mail that an agent's message becomes, read back as the customer's mail program reads it."""
 
-from __future__ import annotations
-
 import email
 import email.policy
 import re

@@ -1,7 +1,5 @@
 """Queues and owners are told once, wherever notify is killed, and nobody is forgotten."""
 
-from __future__ import annotations
-
 from typing import Any, cast
 
 import pytest

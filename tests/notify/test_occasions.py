@@ -1,7 +1,5 @@
 """What happens to a conversation, and who is told of it: nobody who waits is left to himself."""
 
-from __future__ import annotations
-
 import pytest
 
 from services.notify.notifying import Notifying

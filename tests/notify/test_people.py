@@ -1,7 +1,5 @@
 """Who is told next, how, and who may acknowledge, read from the policy."""
 
-from __future__ import annotations
-
 import pytest
 
 from services.notify.domain.people import (

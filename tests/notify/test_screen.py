@@ -1,7 +1,5 @@
 """The agents' screens, over a real NATS: who sees what, and what a server that is gone means."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """A message to the customer leaves at most once, wherever notify is killed, and its outcome is never a guess."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The running service on real NATS with a real mail server."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import signal

@@ -1,7 +1,5 @@
 """Every channel and every transport of notify is wired under the name of its file, tested and described."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The dialogue with a mail server, against a real one on loopback."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping

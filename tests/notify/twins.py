@@ -1,7 +1,5 @@
 """In-memory twins of what notify talks to, and a fuse that kills it at the n-th step."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Fixtures of the router's tests."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.router.world import World

@@ -3,8 +3,6 @@
 `Given` is what stands; each act returns what stands after it, and `Given.when` what a command comes to.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -54,14 +52,14 @@ class Given:
 
     # -- what happens ---------------------------------------------------------------------------------
 
-    def on_duty(self, *names: str) -> Given:
+    def on_duty(self, *names: str) -> "Given":
         """These agents sign in."""
         given = self
         for name in names:
             given = given.does(name, "sign_in")
         return given
 
-    def reports(self, event: events.InboundEvent) -> Given:
+    def reports(self, event: events.InboundEvent) -> "Given":
         """A channel reports something of the customer."""
         origin = self._origin(event.actor, cause=event.id, raw=event.raw)
         personal = event.personal
@@ -74,23 +72,23 @@ class Given:
         decide_contact(decision, event, find_place(POLICY, event, None, known))
         return self._after(decision.events)
 
-    def offered(self) -> Given:
+    def offered(self) -> "Given":
         """The dispatcher asks somebody. It must find somebody."""
         decided = self.dispatches().events
         assert decided, "nobody is free"
         return self._after(decided)
 
-    def does(self, agent: str, verb: str, **fields: Any) -> Given:
+    def does(self, agent: str, verb: str, **fields: Any) -> "Given":
         """An agent gives a command that is carried out."""
         outcome = self.when(agent, verb, **fields)
         assert outcome.refused is None, outcome.refused
         return self._after(outcome.events)
 
-    def accepted(self) -> Given:
+    def accepted(self) -> "Given":
         """Whoever is asked takes the contact."""
         return self.does(self.offer.agent, "accept_offer", offer_id=self.offer.offer_id)
 
-    def passes(self, seconds: float) -> Given:
+    def passes(self, seconds: float) -> "Given":
         return replace(self, now=self.now + timedelta(seconds=seconds))
 
     # -- what it comes to --------------------------------------------------------------------------------
@@ -124,7 +122,7 @@ class Given:
         origin = self._origin(f"rule:{kind}@v", occurred=due or self.now)
         return Outcome(decide_timer(self.loaded, kind, asked, origin))
 
-    def after(self, outcome: Outcome) -> Given:
+    def after(self, outcome: Outcome) -> "Given":
         """Return what stands when an outcome was recorded."""
         return self._after(outcome.events)
 
@@ -163,7 +161,7 @@ class Given:
             policy_version="v",
         )
 
-    def _after(self, decided: Sequence[events.AnyEvent]) -> Given:
+    def _after(self, decided: Sequence[events.AnyEvent]) -> "Given":
         loaded = self.loaded
         for event in decided:
             prefix, name = aggregates.split(event.aggregate)

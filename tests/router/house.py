@@ -1,7 +1,5 @@
 """The router as it runs in the house: a real NATS, the bootstrap job, processes of its own, history's answers."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import sys

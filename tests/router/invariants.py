@@ -1,7 +1,5 @@
 """What holds after every step of every history, whatever happened."""
 
-from __future__ import annotations
-
 from services.router.domain import agent as agents
 from services.router.domain.agent import Agent
 from services.router.domain.handover import HANDOVERS

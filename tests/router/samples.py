@@ -1,7 +1,5 @@
 """What customers do, as channels report it, and the policy that the rules are tried with."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What every command has in common: read, remembered, refused."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Two routers at once on a real NATS: exactly one decision, and a clear answer for everybody else."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime

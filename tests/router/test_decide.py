@@ -1,7 +1,5 @@
 """What a command comes to, decision by decision: offers, transfers, promises, callbacks."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

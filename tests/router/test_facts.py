@@ -1,7 +1,5 @@
 """What the customer told: stated once, and noticed when she has to say it again."""
 
-from __future__ import annotations
-
 import pytest
 from msgspec.structs import replace
 

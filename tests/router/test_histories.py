@@ -1,7 +1,5 @@
 """Whatever customers and agents do, in whatever order: the invariants hold after every step."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Awaitable, Callable
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Who is it, and which conversation does it belong to?"""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """Whoever hung up is called back, and what machines send is nobody's request."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from shared.events import (

@@ -1,7 +1,5 @@
 """Who is asked to take a contact, and what comes of the question."""
 
-from __future__ import annotations
-
 import pytest
 
 from services.router.domain.handover import ensure_packets

@@ -1,7 +1,5 @@
 """The router's process: killed, stopped, started again, and next to neighbours who are away."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 from collections.abc import AsyncIterator

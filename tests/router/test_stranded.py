@@ -1,7 +1,5 @@
 """Nothing is left where no way leads out: whatever happened, somebody is asked and can go on."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any

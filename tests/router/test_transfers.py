@@ -1,7 +1,5 @@
 """Handing a conversation on: who owns it, and whose slot it takes, at each step."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """The agent's work on a conversation, and its end."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

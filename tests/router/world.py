@@ -3,8 +3,6 @@
 What happens is given to it, and whatever is decided is played once more: a repetition must add nothing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar

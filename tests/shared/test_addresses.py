@@ -1,7 +1,5 @@
 """An address that cannot be read is refused by name, whatever is wrong with it."""
 
-from __future__ import annotations
-
 import pytest
 
 from deploy.embedded import postgres, wire

@@ -1,7 +1,5 @@
 """Bytes that are no event: refused, whatever is wrong with them."""
 
-from __future__ import annotations
-
 import pytest
 
 from shared.codec import PlainCodec

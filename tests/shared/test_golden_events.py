@@ -1,7 +1,5 @@
 """One golden sample per event type: written once, never made again, readable for ever."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

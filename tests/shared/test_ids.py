@@ -1,7 +1,5 @@
 """Ids: the same wherever they are computed, and never the same for two things."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 

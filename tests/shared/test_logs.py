@@ -1,7 +1,5 @@
 """What a process writes on standard error: one line per event, tracebacks without what customers wrote."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from typing import Literal

@@ -1,7 +1,5 @@
 """One definition of a mail address: what is taken as a customer's can be written to, if mail servers take it."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

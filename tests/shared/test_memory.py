@@ -1,7 +1,5 @@
 """What an aggregate remembers of the commands it has seen."""
 
-from __future__ import annotations
-
 from collections import ChainMap
 from datetime import UTC, datetime, timedelta
 

@@ -1,7 +1,5 @@
 """The context packet: all that matters, and never more than 64 KiB of it."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

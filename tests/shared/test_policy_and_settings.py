@@ -1,7 +1,5 @@
 """A policy that contradicts itself, and a setting beyond its limit, are told when they are loaded."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import msgspec

@@ -1,7 +1,5 @@
 """Every name of a policy fits the subjects that are built from it; one that does not is refused with the policy."""
 
-from __future__ import annotations
-
 import pytest
 
 from shared import aggregates, policy, streams, subjects

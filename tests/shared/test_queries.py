@@ -1,7 +1,5 @@
 """The contract of queries: names, what a question refuses, and how one service asks another."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any

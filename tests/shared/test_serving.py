@@ -1,7 +1,5 @@
 """What services share: how a delivery ends, what a request is answered, how a connection begins."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import uuid4

@@ -1,7 +1,5 @@
 """Subjects: the same partition everywhere, and no token that could mean something else."""
 
-from __future__ import annotations
-
 import json
 import random
 from collections.abc import AsyncIterator

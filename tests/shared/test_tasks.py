@@ -1,7 +1,5 @@
 """Tasks that must run until the end: their service notices when one does not."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest

@@ -4,8 +4,6 @@ Each run is compared with one that nobody disturbed. Exit 0: they ended alike, o
 (ADR 0014), which is counted apart; 1: something else was changed.
 """
 
-from __future__ import annotations
-
 import argparse
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """A kill changed nothing, left a mail in doubt, or changed something: each is told from the report alone."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 from typing import Any

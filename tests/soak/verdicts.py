@@ -1,7 +1,5 @@
 """Whether a run with a kill ended as the one that nobody disturbed."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.stories.played import Played

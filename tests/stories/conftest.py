@@ -1,7 +1,5 @@
 """A stack that several stories are played on, one after another."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from pathlib import Path
 

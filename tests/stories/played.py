@@ -1,7 +1,5 @@
 """Plays a story as anybody would: by the command line, in a process of its own."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

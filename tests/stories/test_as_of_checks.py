@@ -1,7 +1,5 @@
 """What as-of answers is compared with all that LEDGER held then: not more, not less, nothing otherwise."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 from typing import Any

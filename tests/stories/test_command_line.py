@@ -1,7 +1,5 @@
 """Options of `tellonce story` that cannot do what they say are refused before anything starts."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Deliveries are made as providers make them, and sent until they are answered."""
 
-from __future__ import annotations
-
 import asyncio
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """An expectation about several answers counts them."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import cast
 

@@ -1,7 +1,5 @@
 """A message is sent once: a second arrival is noticed, whatever the story expected and when."""
 
-from __future__ import annotations
-
 import pytest
 
 from deploy.story.checks import mails

@@ -1,7 +1,5 @@
 """However the player ends, the stack that it started ends with it."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """The player knows when the services have nothing left to do."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A story on a stack that runs already, and one whose TELLONCE_DATA names no running stack."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

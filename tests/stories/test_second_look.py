@@ -1,7 +1,5 @@
 """What was expected and met must hold at the end, unless the story itself went on to change it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast

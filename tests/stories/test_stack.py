@@ -1,7 +1,5 @@
 """Which stack a story is played on, and what a running one must be for it."""
 
-from __future__ import annotations
-
 import typing
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The stories of the house, each on a fresh stack: the good ones are met, the others fail with the named code."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A ledger as the player reads it, written by hand."""
 
-from __future__ import annotations
-
 import hashlib
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Whether containers can be used here."""
 
-from __future__ import annotations
-
 import gc
 import warnings
 

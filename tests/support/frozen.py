@@ -1,7 +1,5 @@
 """Processes that stand still: alive for the kernel, silent for everybody else."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

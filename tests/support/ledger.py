@@ -1,7 +1,5 @@
 """Places where a ledger lives, so that one suite runs over all of them; and events to put into it."""
 
-from __future__ import annotations
-
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """What writers did and what the ledger holds: one checker tells whether the two agree."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The ledger in memory: the twin that tests of services use. It passes the same suite as the real one."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """Timers in memory: the twin of `shared.arming.NatsTimers`."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from shared import subjects

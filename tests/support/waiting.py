@@ -1,7 +1,5 @@
 """Wait on a condition with a deadline; never for a time."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 

@@ -1,7 +1,5 @@
 """As-of: what an agent saw at the moment she accepted, asked at once and asked again at the end."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from typing import Any

@@ -1,7 +1,5 @@
 """What became of the deliveries of a story: ingest's balance, less what it was when the story began."""
 
-from __future__ import annotations
-
 from deploy.story.errors import StepFailed
 from deploy.story.session import Session
 

@@ -1,7 +1,5 @@
 """What is checked at the end of every story, whatever it says: rest, packets, mails, as-of, balance, digests."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Awaitable, Callable

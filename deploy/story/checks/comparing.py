@@ -1,7 +1,5 @@
 """Compares what a story wants with what is there. Pure; each difference has a stable code."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

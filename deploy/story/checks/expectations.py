@@ -1,7 +1,5 @@
 """Checks expectations: each compares literals of the story with what people saw, until met or its time is over."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Awaitable, Callable

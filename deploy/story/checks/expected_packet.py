@@ -4,8 +4,6 @@ Computed from LEDGER alone and without the house's fold, which is checked by it.
 compared; of a long text the beginning and the length.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any

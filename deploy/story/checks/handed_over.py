@@ -1,7 +1,5 @@
 """Which packet was handed to whom, and which facts it lacks: computed from LEDGER alone."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Mails to customers, counted twice: as they arrived in the mail boxes, and as LEDGER says they ended."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 

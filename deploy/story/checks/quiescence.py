@@ -3,8 +3,6 @@
 What a kill left half done comes again after the consumers' `ack_wait`; before that nobody knows how often it was done.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from typing import Any

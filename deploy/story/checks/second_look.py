@@ -3,8 +3,6 @@
 Looked at again is what no later step of the story may have changed.
 """
 
-from __future__ import annotations
-
 from msgspec.structs import replace
 
 from deploy.story.checks.expectations import look

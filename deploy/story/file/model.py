@@ -1,7 +1,5 @@
 """The shape of a story file: its head and its steps. One struct per kind of step."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated, Any, Literal
 

@@ -1,7 +1,5 @@
 """Reads and checks a story file."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

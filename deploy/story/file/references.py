@@ -1,7 +1,5 @@
 """What stands for something else in a story: `$name` for a saved value, `+2h` for an instant."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Mapping

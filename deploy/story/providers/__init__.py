@@ -1,7 +1,5 @@
 """Playing the providers: one file each, all of the same shape; `doors` sends what they make."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Protocol
 

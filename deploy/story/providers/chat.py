@@ -1,7 +1,5 @@
 """Plays the shop's web chat: a single message as JSON, and what the shop's page says of a signed-in customer."""
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 from typing import Any

@@ -1,7 +1,5 @@
 """Visitors of the web chat: one kept-open WebSocket per session, said hello to again when it breaks."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import time

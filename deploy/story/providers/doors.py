@@ -1,7 +1,5 @@
 """Sends deliveries to ingest's doors, as providers do."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Mapping

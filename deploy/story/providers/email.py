@@ -1,7 +1,5 @@
 """Plays the mail server that hands a shop's mail to us: message/rfc822."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from deploy.story.providers.standard_webhooks import sign

@@ -1,7 +1,5 @@
 """Plays a site's contact form: JSON, sent and signed by the site's server."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import msgspec

@@ -1,7 +1,5 @@
 """A mail server on loopback that keeps what it gets: the customers' mail boxes of a story."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import email

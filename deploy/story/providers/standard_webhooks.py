@@ -3,8 +3,6 @@
 Source: Standard Webhooks specification 1.0.0, read 2026-11.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac

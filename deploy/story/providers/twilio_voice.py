@@ -3,8 +3,6 @@
 Source: Twilio, "Validating requests", read 2026-11.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac

@@ -1,7 +1,5 @@
 """Tells a reader what happens: each step in a line, each packet as a card, the findings at the end."""
 
-from __future__ import annotations
-
 import json
 import sys
 from typing import Any

@@ -1,7 +1,5 @@
 """What a played story leaves: one JSON object that names every step, expectation and packet."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import msgspec

@@ -1,7 +1,5 @@
 """What was known of a matter at a ledger position: the fold of its events up to there and nothing later. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """Packets as they lie inside stored events: bytes that are cut out, never decoded and encoded again. Pure."""
 
-from __future__ import annotations
-
 import msgspec
 
 

@@ -1,7 +1,5 @@
 """The tables of history: each is one file, its columns and the events that change them, with its SQL beside it."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 

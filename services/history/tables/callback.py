@@ -1,7 +1,5 @@
 """Table `callback`: the calls that are owed, and how they ended."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime
 

@@ -4,8 +4,6 @@ Column `state` keeps the fold without what grows without bound or is looked up e
 remembered commands.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any

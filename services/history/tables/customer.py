@@ -1,7 +1,5 @@
 """Table `customer`: each person as she is known, and her fold without the commands that it remembers."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Table `event`: every event as it lies in the ledger."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """Table `fact`: what was told, corrected and told again."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """Table `handle`: who is known by which telephone number or address."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from services.history.tables import customer

@@ -1,7 +1,5 @@
 """Table `notification`: who was told of what, and whether somebody has seen it. The row itself is the fold."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any

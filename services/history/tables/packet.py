@@ -1,7 +1,5 @@
 """Table `packet`: where each context packet lies; its bytes stay in the event."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import msgspec

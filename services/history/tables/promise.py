@@ -1,7 +1,5 @@
 """Table `promise`: what was promised, and whether it was kept."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """Table `request`: what asked for somebody's attention. Notify tells somebody of each but the lost calls."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime
 

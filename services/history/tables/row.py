@@ -1,7 +1,5 @@
 """What a row is: a struct whose fields are the columns of its table, by name and in order. Pure."""
 
-from __future__ import annotations
-
 import functools
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, get_args, get_type_hints

@@ -1,7 +1,5 @@
 """What a table is: a row, and how an event changes rows or a fold is kept in them; what an answer reads. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Table `timeline`: what was said and done, in the words that were used, where and on which contact."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any

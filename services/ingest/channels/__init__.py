@@ -1,7 +1,5 @@
 """The channels: one file each, all of the same shape, all pure. The shell does the HTTP."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 

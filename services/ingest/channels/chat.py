@@ -6,8 +6,6 @@ Each message is stored as one self-contained JSON body, `ChatMessage`, and ackno
 A POST of that body is signed by the Standard Webhooks scheme with the same key.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 from collections.abc import Mapping

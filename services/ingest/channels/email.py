@@ -5,8 +5,6 @@ RFC 3834 (Auto-Submitted), RFC 2919 (List-Id), RFC 3462 (multipart/report).
 The hand-over is signed by the Standard Webhooks scheme.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from services.ingest.domain import (

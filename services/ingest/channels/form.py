@@ -5,8 +5,6 @@ The fields `name`, `email`, `phone`, `topic`, `message` have a meaning; all othe
 Signed by the Standard Webhooks scheme; WHATWG URL Standard, section 5 (urlencoded); both read 2026-11-22.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qsl
 

@@ -7,8 +7,6 @@ Sources, read 2026-11-22 (www.twilio.com/docs):
 - voice/twiml/gather: Digits; voice/twiml/conference: StatusCallbackEvent
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac

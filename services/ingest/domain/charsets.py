@@ -1,7 +1,5 @@
 """Bytes of unknown or wrongly declared charset, made text. It always succeeds."""
 
-from __future__ import annotations
-
 import charset_normalizer
 
 SAMPLE_MAX_BYTES = 16_384

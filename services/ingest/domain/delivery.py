@@ -1,7 +1,5 @@
 """A delivery: first as a provider sends it, then as RAW holds it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """What became of each delivery, computed from the delivery and the ids that history knows (I12)."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Literal

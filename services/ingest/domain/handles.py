@@ -1,7 +1,5 @@
 """Handles in their one normal form: a phone number in E.164, an e-mail address in lower case."""
 
-from __future__ import annotations
-
 import phonenumbers
 
 from shared import mail_address

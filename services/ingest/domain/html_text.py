@@ -1,7 +1,5 @@
 """HTML of a mail as plain text. Nothing is fetched, run or kept of the markup; the time is linear in the length."""
 
-from __future__ import annotations
-
 import html
 import re
 

@@ -3,8 +3,6 @@
 Sources: RFC 5322 (fields), RFC 2047 (encoded words), read 2026-11-22.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import quopri

@@ -3,8 +3,6 @@
 Sources: RFC 5322, RFC 2045-2049 (MIME), read 2026-11-22.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 from email import message_from_bytes

@@ -1,7 +1,5 @@
 """What parsing makes of a delivery: contact events, or the reason why there are none."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The new part of an answer: a view that can be computed again; the full text is kept beside it."""
 
-from __future__ import annotations
-
 import re
 
 LINE_LOOKED_AT_CHARACTERS = 300

@@ -1,7 +1,5 @@
 """Texts from outside, made fit for a store: no NUL, no half characters, a known length."""
 
-from __future__ import annotations
-
 import msgspec
 
 TEXT_MAX_BYTES = 131_072

@@ -4,8 +4,6 @@ Source: Standard Webhooks specification 1.0.0, "Verifying webhook authenticity",
 (github.com/standard-webhooks/standard-webhooks).
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import hashlib

@@ -1,7 +1,5 @@
 """Which doors there are: the accounts of the policy whose channel we know, with their secrets."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The query `balance`: every delivery of a range of RAW, parsed again and looked up in history (I12)."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass

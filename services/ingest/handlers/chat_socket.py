@@ -6,8 +6,6 @@ read either, so a page that stays ahead for twice `server.SOCKET_PING_SECONDS` i
 in the buffer is dropped. None of that was acknowledged: the page sends it again.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import time

@@ -1,7 +1,5 @@
 """The doors: tenant, account, size, signature, RAW, then 2xx. Nothing else happens before the answer."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import time

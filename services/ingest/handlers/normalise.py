@@ -3,8 +3,6 @@
 A process killed anywhere in between is given the batch again; the events have the same ids, so none is doubled.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence

@@ -1,7 +1,5 @@
 """Parsing stored deliveries with their channel's file, off the event loop: the doors stay quick."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass

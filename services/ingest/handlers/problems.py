@@ -1,7 +1,5 @@
 """Refusals over HTTP: `application/problem+json` (RFC 9457) with our stable code."""
 
-from __future__ import annotations
-
 import msgspec
 from starlette.responses import Response
 

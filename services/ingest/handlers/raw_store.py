@@ -1,7 +1,5 @@
 """How a delivery stands in RAW: the body as sent, the rest in headers of the message, secrets removed."""
 
-from __future__ import annotations
-
 import json
 import re
 import secrets

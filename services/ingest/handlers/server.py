@@ -3,8 +3,6 @@
 uvicorn waits for ever for a request's head; the protocol here does not (slow loris).
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging

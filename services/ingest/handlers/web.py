@@ -1,7 +1,5 @@
 """The routes: doors, the chat socket, health."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import msgspec

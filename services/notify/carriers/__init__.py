@@ -1,7 +1,5 @@
 """What carries a rendered message to its provider, in two steps, because only the last can leave a doubt (ADR 0014)."""
 
-from __future__ import annotations
-
 import contextlib
 from typing import Any, Protocol
 

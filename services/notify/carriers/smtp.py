@@ -5,8 +5,6 @@ that loses us before the final dot drops the mail, after it the mail is the serv
 Addresses: `smtp://host:port` (plain, for a relay of our own), `smtps://[user:password@]host:port` (TLS).
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator

@@ -1,7 +1,5 @@
 """The channels to the customer: one file each, all of the same shape, all pure. A carrier does the I/O."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol

@@ -6,8 +6,6 @@ characters), RFC 2047 section 2 (encoded words of at most 75, their lines of at 
 Nothing of the event reaches a header without losing its control characters first.
 """
 
-from __future__ import annotations
-
 import email.policy
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """What notify may be asked to decide. Time, ids and policy enter here; the domain asks nobody."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

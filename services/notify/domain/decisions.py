@@ -3,8 +3,6 @@
 A decision that was made before decides nothing ([]): deliveries and commands come again.
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any, TypeVar
 

@@ -1,7 +1,5 @@
 """A message to the customer as its channel gets it: complete, both addresses in the provider's form."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import msgspec

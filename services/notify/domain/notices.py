@@ -1,7 +1,5 @@
 """What an agent is told of a notification, as every transport gets it."""
 
-from __future__ import annotations
-
 import msgspec
 
 from shared import events

@@ -1,7 +1,5 @@
 """Which events of a conversation are an occasion to tell somebody, or show that somebody has seen what she was told."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime

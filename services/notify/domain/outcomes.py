@@ -1,7 +1,5 @@
 """What became of a message to the customer, as the contact event that notify reports on CONTACTS."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Who is told next, by which transports, and who may say that she has seen it: read from the tenant's policy."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 from services.notify.domain.state import Notification

@@ -1,7 +1,5 @@
 """The fold of `notif-<conversation id>`: who was to be told, and how far that went."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 

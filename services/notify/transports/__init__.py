@@ -1,7 +1,5 @@
 """The transports that tell agents: one file each, all of the same shape."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Protocol
 

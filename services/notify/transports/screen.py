@@ -3,8 +3,6 @@
 Lossy on purpose: nobody may be looking. That is why a notification is escalated when nobody acknowledges it.
 """
 
-from __future__ import annotations
-
 import msgspec
 
 from services.notify.domain.notices import Notice

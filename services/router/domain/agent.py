@@ -1,7 +1,5 @@
 """The fold of an agent: at work or not, and which conversations take her slots."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime
 

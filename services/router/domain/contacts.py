@@ -1,7 +1,5 @@
 """What a contact event does: find or open its conversation, take it in, note what it states, queue it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Commands and timers: which rule answers which. The table of contents of the router's decisions."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal

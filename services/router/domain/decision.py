@@ -3,8 +3,6 @@
 Every event is folded in at once, so that the next rule sees what the last one decided.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar

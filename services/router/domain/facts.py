@@ -1,7 +1,5 @@
 """What the customer told: stated once, noticed when she has to say it again."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """How the router folds each kind of aggregate that it writes."""
 
-from __future__ import annotations
-
 import msgspec
 
 from services.router.domain import agent, identity

@@ -1,7 +1,5 @@
 """The packet that goes with every hand-over. Context is an invariant: without a packet nothing changes hands."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from services.router.domain.decision import Decision

@@ -4,8 +4,6 @@ Only the keyed hash of a handle stands in a subject: without the tenant's lookup
 whether it knows a phone number.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """The fold of a handle: whose it is. The handle itself is never stored here, only its keyed hash."""
 
-from __future__ import annotations
-
 import msgspec
 from msgspec.structs import replace
 

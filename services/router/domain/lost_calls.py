@@ -1,7 +1,5 @@
 """Whoever hung up is called back: an abandoned or missed call becomes an owed callback."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from services.router.domain.decision import Decision

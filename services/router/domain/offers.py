@@ -1,7 +1,5 @@
 """Who is asked to take a contact, and what comes of the question."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from services.router.domain.decision import Decision

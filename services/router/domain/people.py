@@ -1,7 +1,5 @@
 """Customers whom a shop registers, and agents who come and go."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from services.router.domain.decision import Decision, Origin, ResolvedHandle

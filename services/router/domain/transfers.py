@@ -1,7 +1,5 @@
 """Handing a conversation on: asked for, offered, accepted, refused, taken back, run out of time."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from services.router.domain.decision import Decision

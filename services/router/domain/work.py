@@ -1,7 +1,5 @@
 """The agent's work on a conversation: promises, callbacks, messages, wrap-up, the end."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from services.router.domain.decision import Decision
