@@ -8,17 +8,14 @@ import sys
 
 import msgspec
 
-from shared import policy, settings, streams
+from shared import errors, policy, settings, streams
 from shared.bus import Bus, connect
-from shared.errors import BusUnavailable, TellonceError
-from shared.policy import Policy
-from shared.settings import Settings
 
 ENSURE_SECONDS = 30.0
 RETRY_DELAY_SECONDS = 0.2
 
 
-def wanted(chosen: Settings, tenant: Policy) -> streams.WantedStreams:
+def wanted(chosen: settings.Settings, tenant: policy.Policy) -> streams.WantedStreams:
     """Return all streams and consumers of one tenant's cell."""
     return streams.WantedStreams(
         streams=streams.stream_configs(
@@ -32,7 +29,7 @@ def wanted(chosen: Settings, tenant: Policy) -> streams.WantedStreams:
     )
 
 
-async def bootstrap(chosen: Settings) -> None:
+async def bootstrap(chosen: settings.Settings) -> None:
     """Create or verify everything. Raises: StreamDrift, BusUnavailable, PolicyInvalid."""
     tenant = policy.load(chosen.policy)
     bus = await connect(chosen.nats_url, "bootstrap")
@@ -48,7 +45,7 @@ async def _patiently(bus: Bus, everything: streams.WantedStreams) -> None:
     while True:
         try:
             return await streams.ensure(bus, everything)
-        except BusUnavailable:
+        except errors.BusUnavailable:
             if asyncio.get_running_loop().time() >= deadline:
                 raise
         await asyncio.sleep(RETRY_DELAY_SECONDS)
@@ -58,7 +55,7 @@ def main() -> None:
     """Run the job; a refusal is one line of JSON on stderr and exit code 1."""
     try:
         asyncio.run(bootstrap(settings.load()))
-    except TellonceError as error:
+    except errors.TellonceError as error:
         sys.stderr.write(msgspec.json.encode(error.problem()).decode() + "\n")
         sys.exit(1)
 

@@ -7,10 +7,8 @@ from typing import Protocol
 
 import msgspec
 
-from shared import subjects
+from shared import ids, subjects, timers
 from shared.bus import Bus
-from shared.ids import scoped_id
-from shared.timers import Timer
 
 FIRED_KEPT = "168h"
 """How long a fired timer waits for its reader: the server's duration format."""
@@ -19,7 +17,7 @@ FIRED_KEPT = "168h"
 class Timers(Protocol):
     """Arms timers."""
 
-    async def arm(self, timer: Timer) -> None:
+    async def arm(self, timer: timers.Timer) -> None:
         """Have `fired.….<kind>.<id>` published when it is due; arming the same again changes nothing.
 
         `kind` and `id` are subject tokens, `due` has a zone.
@@ -34,14 +32,14 @@ class NatsTimers:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    async def arm(self, timer: Timer) -> None:
+    async def arm(self, timer: timers.Timer) -> None:
         """See `Timers.arm`."""
         check(timer)
         due, place = timer.due.isoformat(), (timer.tenant, timer.aggregate, timer.kind, timer.id)
         await self._bus.store(
             subjects.timer(*place),
             msgspec.json.encode(timer),
-            msg_id=scoped_id("timer", *place, due),
+            msg_id=ids.scoped_id("timer", *place, due),
             headers={
                 "Nats-Schedule": f"@at {due}",
                 "Nats-Schedule-Target": subjects.fired(*place),
@@ -50,7 +48,7 @@ class NatsTimers:
         )
 
 
-def check(timer: Timer) -> None:
+def check(timer: timers.Timer) -> None:
     """Raises: ValueError for a time without a zone."""
     if timer.due.tzinfo is None:
         raise ValueError("the time of a timer needs a zone")

@@ -5,11 +5,10 @@ Only ingest and notify (for what became of a message) write there.
 
 from collections.abc import Sequence
 
-from shared import subjects
+from shared import errors, subjects
 from shared.bus import Bus
 from shared.bus.storing import REFUSED_FOR_GOOD
 from shared.codec import Codec
-from shared.errors import JetStreamRefused, StoreIncomplete
 from shared.events import ContactEvent
 
 
@@ -33,7 +32,7 @@ class ContactLog:
         ]
         try:
             await self._bus.store_many(messages)
-        except StoreIncomplete as error:
+        except errors.StoreIncomplete as error:
             if error.details["err_code"] in REFUSED_FOR_GOOD:
-                raise JetStreamRefused(None, **error.details) from error
+                raise errors.JetStreamRefused(None, **error.details) from error
             raise

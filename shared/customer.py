@@ -6,9 +6,8 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from shared import events
+from shared import events, memory
 from shared.events.packet import Known, Order
-from shared.memory import Memory, remember
 
 
 class AttachedConversation(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +28,7 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True):
     handles: tuple[Known, ...] = ()
     orders: dict[str, Order] = {}
     conversations: tuple[AttachedConversation, ...] = ()
-    seen: Memory = {}
+    seen: memory.Memory = {}
     sequence: int = 0
 
 
@@ -38,7 +37,9 @@ UNKNOWN_CUSTOMER = Customer()
 
 def evolve(customer: Customer, sequence: int, event: events.AnyEvent) -> Customer:
     """Return the customer after one event of `cust-<id>`. It never fails; other types change nothing but memory."""
-    changed = replace(customer, sequence=sequence, seen=remember(customer.seen, sequence, event))
+    changed = replace(
+        customer, sequence=sequence, seen=memory.remember(customer.seen, sequence, event)
+    )
     match event:
         case events.CustomerCreated():
             return _created(changed, event)

@@ -11,15 +11,11 @@ from typing import Any, TypeVar
 
 import structlog
 
-from shared import events
-from shared.aggregates import Folded, S
-from shared.arming import Timers
-from shared.backoff import Backoff
-from shared.errors import LedgerConflict, TellonceError
+from shared import aggregates, arming, backoff, errors, events
 from shared.ledger import Guard, Ledger, Write
 from shared.timers import asked_by
 
-CONFLICT = Backoff(first_seconds=0.005, longest_seconds=0.2)
+CONFLICT = backoff.Backoff(first_seconds=0.005, longest_seconds=0.2)
 
 L = TypeVar("L")
 
@@ -30,7 +26,7 @@ log = structlog.get_logger("deciding")
 class Standing:
     """A folded state and how it is folded on."""
 
-    folded: Folded[Any]
+    folded: aggregates.Folded[Any]
     state: Any
 
     def after(self, sequence: int, event: events.AnyEvent) -> "Standing":
@@ -49,7 +45,9 @@ class Reading:
         self.leader = leader
         self.standing: dict[str, Standing] = {}
 
-    async def load(self, folded: Folded[S], name: str, *, leader: bool = False) -> S:
+    async def load(
+        self, folded: aggregates.Folded[aggregates.S], name: str, *, leader: bool = False
+    ) -> aggregates.S:
         """Return an aggregate as it stands; the empty state when there is none.
 
         Raises: EventTypeUnknown, NotAnEvent, LedgerUnavailable.
@@ -59,7 +57,7 @@ class Reading:
         self.standing[folded.kind.of(name)] = Standing(folded, state)
         return state
 
-    async def load_named(self, folded: Folded[S], name: str) -> S:
+    async def load_named(self, folded: aggregates.Folded[aggregates.S], name: str) -> aggregates.S:
         """Return an aggregate that another one names: where a replica lacks it yet, the leader is asked."""
         found = await self.load(folded, name)
         if found.sequence or self.leader:
@@ -79,9 +77,9 @@ class Changed:
     events: Sequence[events.AnyEvent]
     standing: Mapping[str, Standing]
 
-    def state(self, folded: Folded[S], name: str) -> S:
+    def state(self, folded: aggregates.Folded[aggregates.S], name: str) -> aggregates.S:
         """Return an aggregate as it stands now. Only what was loaded is known."""
-        state: S = self.standing[folded.kind.of(name)].state
+        state: aggregates.S = self.standing[folded.kind.of(name)].state
         return state
 
 
@@ -91,20 +89,27 @@ class Deciding:
     A fold that is behind does no harm: an append on it conflicts, and whatever appends nothing is confirmed.
     """
 
-    def __init__(self, ledger: Ledger, timers: Timers, *, cached: int, retries: int) -> None:
+    def __init__(self, ledger: Ledger, timers: arming.Timers, *, cached: int, retries: int) -> None:
         self.ledger = ledger
         self._timers = timers
         self._cached = cached
         self._retries = retries
         self._states: OrderedDict[tuple[str, str], Any] = OrderedDict()
 
-    async def load(self, tenant: str, folded: Folded[S], name: str, *, leader: bool = False) -> S:
+    async def load(
+        self,
+        tenant: str,
+        folded: aggregates.Folded[aggregates.S],
+        name: str,
+        *,
+        leader: bool = False,
+    ) -> aggregates.S:
         """Return an aggregate as it stands: what is folded already, and the tail of the ledger.
 
         Raises: EventTypeUnknown, NotAnEvent, LedgerUnavailable.
         """
         aggregate = folded.kind.of(name)
-        state: S = self._states.get((tenant, aggregate), folded.empty)
+        state: aggregates.S = self._states.get((tenant, aggregate), folded.empty)
         read = self.ledger.read_leader if leader else self.ledger.read
         for recorded in await read(tenant, aggregate, after=state.sequence):
             state = folded.evolve(state, recorded.sequence, recorded.event)
@@ -135,19 +140,19 @@ class Deciding:
             loaded = await load(reading)
             try:
                 decided = decide(loaded)
-            except TellonceError:
+            except errors.TellonceError:
                 if believed:
                     raise
                 continue
             if decided:
                 try:
                     return await self._append(reading, decided)
-                except LedgerConflict as conflict:
+                except errors.LedgerConflict as conflict:
                     log.info("append_conflicted", attempt=attempt, **conflict.details)
                 await CONFLICT.pause(attempt)
             elif believed:
                 return Changed((), reading.standing)
-        raise LedgerConflict(retries=self._retries)
+        raise errors.LedgerConflict(retries=self._retries)
 
     async def _append(self, reading: Reading, decided: Sequence[events.AnyEvent]) -> Changed:
         for event in decided:

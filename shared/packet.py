@@ -10,11 +10,9 @@ from typing import TypeVar
 
 import msgspec
 
-from shared import aggregates
+from shared import aggregates, errors, events
 from shared.conversation import FOLD_VERSION, Conversation, StatedFact
 from shared.customer import Customer
-from shared.errors import TextHasNul, TextTooLong
-from shared.events import CustomerId, PacketId
 from shared.events.packet import (
     PACKET_SCHEMA_VERSION,
     BuiltFrom,
@@ -58,9 +56,9 @@ Item = TypeVar("Item")
 def check_text(text: str) -> str:
     """Return `text` if a packet can hold it in full. Raises: TextTooLong, TextHasNul."""
     if "\0" in text:
-        raise TextHasNul()
+        raise errors.TextHasNul()
     if _json_bytes(text) > TEXT_MAX_BYTES:
-        raise TextTooLong(limit_bytes=TEXT_MAX_BYTES)
+        raise errors.TextTooLong(limit_bytes=TEXT_MAX_BYTES)
     return text
 
 
@@ -86,7 +84,7 @@ def package(
     conversation: Conversation,
     customer: Customer,
     *,
-    packet_id: PacketId,
+    packet_id: events.PacketId,
     policy_version: str,
     built_from: BuiltFrom | None = None,
 ) -> Packet:
@@ -140,7 +138,7 @@ def folded_from(
 
 
 def _bare(
-    conversation: Conversation, customer: Customer, packet_id: PacketId, source: BuiltFrom
+    conversation: Conversation, customer: Customer, packet_id: events.PacketId, source: BuiltFrom
 ) -> Packet:
     """The packet without what was done and said."""
     assert conversation.id is not None
@@ -168,7 +166,7 @@ def _live(conversation: Conversation) -> list[StatedFact]:
 
 def _who(conversation: Conversation, customer: Customer) -> Who:
     return Who(
-        customer=conversation.customer or CustomerId(""),
+        customer=conversation.customer or events.CustomerId(""),
         provisional=customer.provisional,
         name=_cut(customer.name, NAME_MAX_BYTES),
         salutation=_cut(customer.salutation, NAME_MAX_BYTES),

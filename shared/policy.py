@@ -12,8 +12,7 @@ import msgspec
 import yaml
 from msgspec import Meta
 
-from shared import aggregates, subjects
-from shared.errors import PolicyInvalid, TenantUnknown
+from shared import aggregates, errors, subjects
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}\Z")]
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
@@ -134,9 +133,9 @@ def load(path: str | Path) -> Policy:
     try:
         content = Path(path).read_bytes()
     except OSError as error:
-        raise PolicyInvalid(f"the policy file cannot be read: {error.strerror}") from None
+        raise errors.PolicyInvalid(f"the policy file cannot be read: {error.strerror}") from None
     if len(content) > POLICY_MAX_BYTES:
-        raise PolicyInvalid("the policy file is too large", limit_bytes=POLICY_MAX_BYTES)
+        raise errors.PolicyInvalid("the policy file is too large", limit_bytes=POLICY_MAX_BYTES)
     return parse(content)
 
 
@@ -145,9 +144,9 @@ def parse(content: bytes) -> Policy:
     try:
         policy = msgspec.convert(yaml.safe_load(content), Policy)
     except (yaml.YAMLError, msgspec.ValidationError) as error:
-        raise PolicyInvalid(f"the policy does not fit its schema: {error}") from None
+        raise errors.PolicyInvalid(f"the policy does not fit its schema: {error}") from None
     for complaint in _contradictions(policy):
-        raise PolicyInvalid(f"the policy contradicts itself: {complaint}")
+        raise errors.PolicyInvalid(f"the policy contradicts itself: {complaint}")
     return policy
 
 
@@ -192,7 +191,7 @@ class Policies:
         """Raises: TenantUnknown."""
         policy = self._by_tenant.get(tenant)
         if policy is None:
-            raise TenantUnknown()
+            raise errors.TenantUnknown()
         return policy
 
     def tenants(self) -> list[str]:

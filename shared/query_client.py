@@ -2,22 +2,19 @@
 
 import msgspec
 
-from shared import subjects
+from shared import commands, errors, queries, subjects
 from shared.bus import Bus
-from shared.commands import Problem
-from shared.errors import TellonceError, ViewUnavailable
-from shared.queries import AnswerT, Question, answer_to
 
 
 class _Reply(msgspec.Struct):
     """Any reply, as far as it tells a refusal from an answer."""
 
-    error: Problem | None = None
+    error: commands.Problem | None = None
 
 
 async def ask(
-    bus: Bus, tenant: str, question: Question[AnswerT], *, timeout_seconds: float
-) -> AnswerT:
+    bus: Bus, tenant: str, question: queries.Question[queries.AnswerT], *, timeout_seconds: float
+) -> queries.AnswerT:
     """Ask a question and return its answer.
 
     Raises: ViewUnavailable when nobody answers in time, or with a refusal: the cause is among its details.
@@ -28,9 +25,9 @@ async def ask(
             msgspec.json.encode(question),
             timeout_seconds=timeout_seconds,
         )
-    except TellonceError as error:
-        raise ViewUnavailable(cause=error.code) from error
+    except errors.TellonceError as error:
+        raise errors.ViewUnavailable(cause=error.code) from error
     refused = msgspec.json.decode(reply, type=_Reply).error
     if refused is not None:
-        raise ViewUnavailable(cause=refused.code)
-    return msgspec.json.decode(reply, type=answer_to(type(question)))
+        raise errors.ViewUnavailable(cause=refused.code)
+    return msgspec.json.decode(reply, type=queries.answer_to(type(question)))

@@ -5,37 +5,32 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from shared import errors
-from shared.codec import UNREADABLE
-from shared.commands import COMMANDS, REMEMBERED, SKEW, Command
-from shared.events import AgentId
-from shared.ids import body_sha256
+from shared import codec, commands, errors, events, ids, queries
 from shared.policy import Policy
-from shared.queries import Question
 
 COMMAND_MAX_BYTES = 131_072
 QUESTION_MAX_BYTES = 262_144
 
-QuestionT = TypeVar("QuestionT", bound=Question[Any])
+QuestionT = TypeVar("QuestionT", bound=queries.Question[Any])
 
 
-def read_command(verb: str, body: bytes, now: datetime) -> Command:
+def read_command(verb: str, body: bytes, now: datetime) -> commands.Command:
     """Return the command in a request.
 
     Raises: CommandUnknown, CommandUnreadable, CommandTooOld, CommandTooNew.
     """
-    kind = COMMANDS.get(verb)
+    kind = commands.COMMANDS.get(verb)
     if kind is None:
         raise errors.CommandUnknown(command=verb)
     if len(body) > COMMAND_MAX_BYTES:
         raise errors.CommandUnreadable("the command is too large", limit_bytes=COMMAND_MAX_BYTES)
     try:
         command = msgspec.json.decode(body, type=kind)
-    except UNREADABLE as error:
+    except codec.UNREADABLE as error:
         raise errors.CommandUnreadable(f"the body is not a valid {verb}: {error}") from None
-    if now - command.issued_at > REMEMBERED:
+    if now - command.issued_at > commands.REMEMBERED:
         raise errors.CommandTooOld(command_id=command.command_id)
-    if command.issued_at - now > SKEW:
+    if command.issued_at - now > commands.SKEW:
         raise errors.CommandTooNew(command_id=command.command_id)
     return command
 
@@ -46,21 +41,21 @@ def read_question(kind: type[QuestionT], body: bytes) -> QuestionT:
         raise errors.CommandUnreadable(limit_bytes=QUESTION_MAX_BYTES)
     try:
         question: QuestionT = msgspec.json.decode(body or b"{}", type=kind)
-    except UNREADABLE as error:
+    except codec.UNREADABLE as error:
         raise errors.CommandUnreadable(reason=str(error)) from error
     return question
 
 
-def sha256_of(command: Command) -> str:
+def sha256_of(command: commands.Command) -> str:
     """Return the hash by which a repeated command is told from a reused id: of its canonical form."""
-    return body_sha256(msgspec.json.encode(command, order="deterministic"))
+    return ids.body_sha256(msgspec.json.encode(command, order="deterministic"))
 
 
-def agent_of(policy: Policy, actor: str) -> AgentId:
+def agent_of(policy: Policy, actor: str) -> events.AgentId:
     """Return the agent who gives a command. Raises: CommandForbidden for services, AgentUnknown."""
     kind, _, name = actor.partition(":")
     if kind != "agent":
         raise errors.CommandForbidden(actor=actor)
     if name not in policy.agents:
         raise errors.AgentUnknown(agent=name)
-    return AgentId(name)
+    return events.AgentId(name)

@@ -20,19 +20,14 @@ from faststream.middlewares import BaseMiddleware
 from faststream.nats import JStream, NatsBroker, PullSub
 from typing_extensions import override
 
-from shared import errors, logs, settings
-from shared.backoff import Backoff
+from shared import backoff, errors, events, logs, settings, streams, tasks
 from shared.bus import Bus, connection_options, first_connection
 from shared.bus.storing import REFUSED_FOR_GOOD
 from shared.codec import Codec
-from shared.events import AnyEvent
-from shared.settings import Settings
-from shared.streams import Consumer
-from shared.tasks import end
 
 PROGRESS_INTERVAL_SECONDS = 0.5
 """A quarter of the consumers' `ack_wait`."""
-RETRY = Backoff(first_seconds=0.05, longest_seconds=5.0)
+RETRY = backoff.Backoff(first_seconds=0.05, longest_seconds=5.0)
 PULL_TIMEOUT_SECONDS = 2.0
 """After the loss of a server a pull is asked again this much later at the latest: within I10's 3 s."""
 CLOSE_TIMEOUT_SECONDS = 2.0
@@ -79,7 +74,9 @@ class Connection:
 
 
 @contextlib.asynccontextmanager
-async def connected(chosen: Settings, name: str, stop: asyncio.Event) -> AsyncIterator[Connection]:
+async def connected(
+    chosen: settings.Settings, name: str, stop: asyncio.Event
+) -> AsyncIterator[Connection]:
     """Open the service's one connection; `stop` is set when it is given up for good.
 
     Subscribers are added by the caller, who then starts the broker.
@@ -111,7 +108,7 @@ async def connected(chosen: Settings, name: str, stop: asyncio.Event) -> AsyncIt
                 await asyncio.wait_for(leave(), CLOSE_TIMEOUT_SECONDS)
 
 
-def main(name: str, run: Callable[[Settings, asyncio.Event], Awaitable[None]]) -> int:
+def main(name: str, run: Callable[[settings.Settings, asyncio.Event], Awaitable[None]]) -> int:
     """Run a service until SIGTERM, SIGINT or the loss of NATS; return its exit code.
 
     0 after a signal, 1 when it could not start or NATS is gone for good: whoever supervises it starts it again.
@@ -144,7 +141,9 @@ def stop_on_signals() -> asyncio.Event:
 
 
 def on_stream(
-    broker: NatsBroker, consumer: Consumer, handle: Callable[[ArrivedMessage], Awaitable[None]]
+    broker: NatsBroker,
+    consumer: streams.Consumer,
+    handle: Callable[[ArrivedMessage], Awaitable[None]],
 ) -> None:
     """Have `handle` called with the messages of a durable consumer, one after another.
 
@@ -167,9 +166,9 @@ def on_stream(
 
 def on_events(
     broker: NatsBroker,
-    consumer: Consumer,
+    consumer: streams.Consumer,
     codec: Codec,
-    handle: Callable[[AnyEvent, int], Awaitable[None]],
+    handle: Callable[[events.AnyEvent, int], Awaitable[None]],
 ) -> None:
     """As `on_stream`, for streams of events: `handle(event, attempt)` gets them unsealed.
 
@@ -261,7 +260,7 @@ async def _progress(msg: Any) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await end([task])
+        await tasks.end([task])
 
 
 # -- requests: there is always an answer ------------------------------------------------------------------

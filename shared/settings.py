@@ -12,8 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from shared import policy
-from shared.errors import SettingInvalid
+from shared import errors, policy
 from shared.policy import Policy
 
 PREFIX = "TELLONCE_"
@@ -130,7 +129,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         # msgspec ends its sentence with the field: "Expected `int` >= 1 - at `$.query_rows`".
         what, _, field = str(error).rpartition(" - at `$.")
         variable = PREFIX + field.rstrip("`").upper()
-        raise SettingInvalid(f"{variable} is not usable: {what}") from None
+        raise errors.SettingInvalid(f"{variable} is not usable: {what}") from None
 
 
 def needed_secrets(tenant: Policy) -> list[str]:
@@ -167,12 +166,12 @@ def _secrets_in(path: Path) -> dict[str, str]:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise SettingInvalid("the secrets file cannot be read", reason=reason) from None
+        raise errors.SettingInvalid("the secrets file cannot be read", reason=reason) from None
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         name, equals, value = line.partition("=")
         if not equals:
-            raise SettingInvalid("a line of the secrets file is not NAME=value", line=number)
+            raise errors.SettingInvalid("a line of the secrets file is not NAME=value", line=number)
         found[name.strip()] = value.strip()
     return found

@@ -10,9 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shared import subjects, timers
+from shared import errors, subjects, timers
 from shared.bus import Bus
-from shared.errors import JetStreamRefused, StreamDrift
 
 RAW, CONTACTS, LEDGER, TIMERS = "RAW", "CONTACTS", "LEDGER", "TIMERS"
 
@@ -330,7 +329,7 @@ def _filters(config: Config) -> set[str]:
 
 def _refuse(stream: str, consumer: str | None, fields: list[str]) -> None:
     if fields:
-        raise StreamDrift(stream=stream, consumer=consumer, field=fields[0])
+        raise errors.StreamDrift(stream=stream, consumer=consumer, field=fields[0])
 
 
 async def _stream(bus: Bus, name: str) -> Config | None:
@@ -351,7 +350,7 @@ async def _consumer(bus: Bus, consumer: Consumer) -> Config | None:
 async def _info(bus: Bus, call: str) -> dict[str, Any] | None:
     try:
         return await bus.api(call)
-    except JetStreamRefused as error:
+    except errors.JetStreamRefused as error:
         if error.details.get("err_code") in {CONSUMER_NOT_FOUND, STREAM_NOT_FOUND}:
             return None
         raise

@@ -10,9 +10,7 @@ from typing import Any
 
 import msgspec
 
-from shared import events
-from shared.codec import UNREADABLE
-from shared.errors import NotAnEvent
+from shared import codec, errors, events
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +72,8 @@ def read_timer(body: bytes) -> Timer:
     """Return the timer in a fired message. Raises: NotAnEvent."""
     try:
         return _decoder.decode(body)
-    except UNREADABLE as error:
-        raise NotAnEvent() from error
+    except codec.UNREADABLE as error:
+        raise errors.NotAnEvent() from error
 
 
 def asked_by(event: events.AnyEvent) -> Iterator[Timer]:

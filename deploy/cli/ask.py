@@ -17,10 +17,7 @@ from typing import Any
 
 from deploy.embedded import state, wire
 from deploy.embedded.errors import AddressInvalid
-from shared import subjects
-from shared.commands import COMMANDS
-from shared.errors import CommandUnknown, TenantUnknown
-from shared.queries import QUERIES
+from shared import commands, errors, queries, subjects
 
 EXIT_REFUSED = 1
 EXIT_NOT_REACHED = 2
@@ -33,12 +30,12 @@ def command(chosen: argparse.Namespace) -> int:
     """Send a command. `command_id`, `issued_at` and `actor` are filled in where they are absent."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     given = {"command_id": str(uuid.uuid4()), "issued_at": now, "actor": "service:cli"}
-    return _run(chosen, COMMANDS, subjects.command, given)
+    return _run(chosen, commands.COMMANDS, subjects.command, given)
 
 
 def query(chosen: argparse.Namespace) -> int:
     """Ask a query."""
-    return _run(chosen, QUERIES, subjects.query, {})
+    return _run(chosen, queries.QUERIES, subjects.query, {})
 
 
 def _run(
@@ -50,9 +47,9 @@ def _run(
     """Ask what the command line says; `given`: fields that its body may replace."""
     if chosen.name not in known:
         print(f"there are: {', '.join(sorted(known))}", file=sys.stderr)
-        return _show({"error": CommandUnknown(name=chosen.name).problem()})
+        return _show({"error": errors.CommandUnknown(name=chosen.name).problem()})
     if not subjects.is_token(chosen.tenant):
-        return _show({"error": TenantUnknown(tenant=chosen.tenant).problem()})
+        return _show({"error": errors.TenantUnknown(tenant=chosen.tenant).problem()})
     body = _body(chosen.body)
     if body is None:
         return EXIT_NOT_REACHED

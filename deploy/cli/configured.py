@@ -5,18 +5,16 @@ from pathlib import Path
 import msgspec
 
 from deploy.embedded.errors import PolicyUnusable, SettingUnreadable
+from shared import errors, settings
 from shared import policy as policies
-from shared import settings
-from shared.errors import SettingInvalid, TellonceError
 from shared.policy import Policy
-from shared.settings import Settings
 
 
-def read_settings() -> Settings:
+def read_settings() -> settings.Settings:
     """Return the settings of the environment. Raises: SettingUnreadable, which names the variable and its limit."""
     try:
         return settings.load()
-    except SettingInvalid as error:
+    except errors.SettingInvalid as error:
         raise SettingUnreadable(str(error)) from error
 
 
@@ -38,7 +36,7 @@ def read_policy(named: str | None) -> tuple[Path, Policy]:
     path = policy_file(named or read_settings().policy)
     try:
         return path, policies.load(path)
-    except TellonceError as error:
+    except errors.TellonceError as error:
         raise PolicyUnusable(f"{PolicyUnusable.sentence}: {error}") from error
 
 
@@ -47,7 +45,7 @@ def read_secrets(policy: Path) -> dict[str, str]:
     known = msgspec.structs.replace(read_settings(), policy=str(policy))
     try:
         return settings.load_secrets(known)
-    except SettingInvalid as error:
+    except errors.SettingInvalid as error:
         line = f":{error.details['line']}" if "line" in error.details else ""
         raise SettingUnreadable(
             f"{error}: {known.secrets_file}{line}",

@@ -16,8 +16,7 @@ import sys
 from collections.abc import Sequence
 
 from deploy.cli.configured import read_policy, read_secrets, read_settings
-from deploy.embedded import state
-from deploy.embedded.errors import AddressInvalid
+from deploy.embedded import errors, state
 from deploy.story.errors import StepFailed
 from deploy.story.providers import PROVIDERS, doors, provider_of
 from shared.errors import AccountUnknown, PayloadUnreadable
@@ -62,7 +61,7 @@ def _address(chosen: argparse.Namespace) -> str:
     """Return where ingest of the data folder's stack listens. Raises: AddressInvalid if none runs."""
     address = state.read_status(state.data_folder(chosen.data)).addresses.get("ingest")
     if address is None:
-        raise AddressInvalid(
+        raise errors.AddressInvalid(
             "no stack runs on the data folder",
             mend="start one with `tellonce up`, or name its folder with --data",
         )

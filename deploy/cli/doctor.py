@@ -11,21 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from deploy.cli.configured import read_policy, read_secrets, read_settings
-from deploy.embedded import binaries, postgres, state, wire
-from deploy.embedded.errors import (
-    AddressInvalid,
-    BinaryUnusable,
-    DataFolderUnusable,
-    DiskFull,
-    PortTaken,
-    PythonTooOld,
-    SecretMissing,
-    SetupError,
-    StackUnhealthy,
-)
+from deploy.embedded import binaries, errors, postgres, state, status, wire
 from deploy.embedded.ports import free_ports, port_is_free
 from deploy.embedded.state import PORT_NAMES
-from deploy.embedded.status import examine, silent_parts
 from shared import settings
 
 OLDEST_PYTHON = (3, 11)
@@ -38,11 +26,11 @@ Check = Callable[[argparse.Namespace], str]
 def doctor(chosen: argparse.Namespace) -> int:
     """Examine everything and show all findings, each once; 0 if there is none, else 1."""
     good: list[str] = []
-    found: dict[tuple[str, str], SetupError] = {}
+    found: dict[tuple[str, str], errors.SetupError] = {}
     for check in CHECKS:
         try:
             good.append(check(chosen))
-        except SetupError as error:
+        except errors.SetupError as error:
             # What one check found wrong may keep others from looking: they raise the same.
             found.setdefault((error.code, str(error)), error)
     findings = list(found.values())
@@ -60,7 +48,7 @@ def doctor(chosen: argparse.Namespace) -> int:
 def python_version(_: argparse.Namespace) -> str:
     """Raises: PythonTooOld."""
     if sys.version_info < OLDEST_PYTHON:
-        raise PythonTooOld(version=sys.version.split()[0])
+        raise errors.PythonTooOld(version=sys.version.split()[0])
     return f"Python {sys.version.split()[0]}"
 
 
@@ -92,9 +80,11 @@ def outside_servers(_: argparse.Namespace) -> str:
         try:
             asyncio.run(wire.request(url, "$JS.API.INFO", timeout_seconds=postgres.PROBE_SECONDS))
         except wire.NotReached as error:
-            raise AddressInvalid("no JetStream server answers at TELLONCE_NATS_URL") from error
+            raise errors.AddressInvalid(
+                "no JetStream server answers at TELLONCE_NATS_URL"
+            ) from error
     if dsn and not asyncio.run(postgres.answers(dsn)):
-        raise AddressInvalid("no Postgres answers at TELLONCE_POSTGRES_DSN")
+        raise errors.AddressInvalid("no Postgres answers at TELLONCE_POSTGRES_DSN")
     return "servers given by address answer" if url or dsn else "both servers are embedded"
 
 
@@ -106,7 +96,7 @@ def ports(chosen: argparse.Namespace) -> str:
         return "free ports"
     ours = state.read_status(state.data_folder(chosen.data)).addresses.get("ingest", "")
     if not port_is_free(asked) and not ours.endswith(f":{asked}"):
-        raise PortTaken(port=asked)
+        raise errors.PortTaken(port=asked)
     return f"port {asked} for ingest"
 
 
@@ -119,7 +109,7 @@ def data_folder(chosen: argparse.Namespace) -> str:
         with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as error:
-        raise DataFolderUnusable(folder=str(folder), reason=error.strerror) from error
+        raise errors.DataFolderUnusable(folder=str(folder), reason=error.strerror) from error
     return f"data folder {folder}"
 
 
@@ -127,7 +117,7 @@ def disk_space(chosen: argparse.Namespace) -> str:
     """Raises: DiskFull below LEAST_FREE_BYTES."""
     free_bytes = _free_bytes(_existing(state.data_folder(chosen.data)))
     if free_bytes < LEAST_FREE_BYTES:
-        raise DiskFull(free_bytes=free_bytes, least_bytes=LEAST_FREE_BYTES)
+        raise errors.DiskFull(free_bytes=free_bytes, least_bytes=LEAST_FREE_BYTES)
     return f"{free_bytes // 1024**3} GiB of disk space"
 
 
@@ -148,19 +138,21 @@ def secrets(chosen: argparse.Namespace) -> str:
     missing = [name for name in needed if not there.get(name)]
     if missing:
         names = ", ".join(missing)
-        raise SecretMissing(f"{SecretMissing.sentence}: {names}", missing=names)
+        raise errors.SecretMissing(f"{errors.SecretMissing.sentence}: {names}", missing=names)
     return f"secrets {', '.join(needed)}"
 
 
 def running_stack(chosen: argparse.Namespace) -> str:
     """If a stack runs on the folder, everything in it must answer. Raises: StackUnhealthy."""
     folder = state.data_folder(chosen.data)
-    found = asyncio.run(examine(folder))
+    found = asyncio.run(status.examine(folder))
     if found.state == "stopped":
         return "no stack runs on the data folder"
     if found.state != "ready":
-        silent = asyncio.run(silent_parts(found)) if "nats" in found.addresses else []
-        raise StackUnhealthy(state=found.state, silent=", ".join(silent), logs=str(folder / "logs"))
+        silent = asyncio.run(status.silent_parts(found)) if "nats" in found.addresses else []
+        raise errors.StackUnhealthy(
+            state=found.state, silent=", ".join(silent), logs=str(folder / "logs")
+        )
     return "the running stack is ready"
 
 
@@ -183,7 +175,7 @@ def _examined(binary: Path, oldest: tuple[int, ...]) -> str:
     found = binaries.version(binary)
     shown = ".".join(map(str, found))
     if found < oldest:
-        raise BinaryUnusable(f"{binary.name} {shown} is too old", binary=str(binary))
+        raise errors.BinaryUnusable(f"{binary.name} {shown} is too old", binary=str(binary))
     return f"{binary.name} {shown} ({binary})"
 
 

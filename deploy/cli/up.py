@@ -9,8 +9,7 @@ import sys
 import time
 
 from deploy.cli.configured import policy_file
-from deploy.embedded import state
-from deploy.embedded.errors import StackUnhealthy
+from deploy.embedded import errors, state
 from deploy.embedded.stack import EmbeddedStack, Plan
 
 DOWN_SECONDS = 30.0
@@ -45,7 +44,7 @@ def down(chosen: argparse.Namespace) -> int:
     deadline = time.monotonic() + DOWN_SECONDS
     while state.holder(folder) is not None:
         if time.monotonic() > deadline:
-            raise StackUnhealthy("the stack does not stop", pid=pid)
+            raise errors.StackUnhealthy("the stack does not stop", pid=pid)
         time.sleep(DOWN_POLL_SECONDS)
     print(f"Stopped the stack on {folder}.")
     return 0

@@ -14,10 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from deploy.embedded import binaries, wire
-from deploy.embedded.errors import ProgramNotReady
+from deploy.embedded import binaries, errors, process, wire
 from deploy.embedded.ports import LOOPBACK, free_ports
-from deploy.embedded.process import Child, Program
 
 MAX_PAYLOAD_BYTES = 1024 * 1024
 MAX_FILE_STORE_BYTES = 64 * 1024 * 1024 * 1024
@@ -79,7 +77,7 @@ def nats_program(
     log_path: Path | None = None,
     name: str | None = None,
     cluster: Sequence[NodePorts] = (),
-) -> Program:
+) -> process.Program:
     """The server that keeps its data in `folder`. Raises: BinaryMissing.
 
     `name` is the server's own; without one it is made of the folder, so that two servers that were
@@ -96,7 +94,7 @@ def nats_program(
     async def ready() -> bool:
         return await answers(ports.url, name)
 
-    return Program(
+    return process.Program(
         name="nats",
         argv=(str(binaries.nats_server()), "--config", str(config)),
         env={"GOMEMLIMIT": MEMORY_LIMIT},
@@ -126,7 +124,7 @@ class EmbeddedNats:
     def __init__(self, folder: Path, ports: NodePorts | None = None) -> None:
         self.folder = folder
         self.ports = ports or choose_ports()[0]
-        self._child: Child | None = None
+        self._child: process.Child | None = None
 
     @property
     def url(self) -> str:
@@ -146,7 +144,7 @@ class EmbeddedNats:
 
     async def start(self) -> None:
         """Start it and wait until it answers. Raises: SetupError."""
-        self._child = await Child.start(nats_program(self.folder, self.ports))
+        self._child = await process.Child.start(nats_program(self.folder, self.ports))
         await self._child.wait_ready()
 
     async def kill(self) -> None:
@@ -187,7 +185,7 @@ class EmbeddedNatsCluster:
     def __init__(self, folder: Path, size: int = 3) -> None:
         self.folder = folder
         self.ports = choose_ports(size)
-        self._children: list[Child | None] = [None] * size
+        self._children: list[process.Child | None] = [None] * size
 
     @property
     def urls(self) -> list[str]:
@@ -207,7 +205,7 @@ class EmbeddedNatsCluster:
     async def start(self) -> None:
         """Start all nodes and wait until each of them answers, a leader included. Raises: SetupError."""
         for index in range(len(self.ports)):
-            self._children[index] = await Child.start(self._program(index))
+            self._children[index] = await process.Child.start(self._program(index))
         await asyncio.gather(*(child.wait_ready() for child in self._children if child))
 
     async def kill(self, index: int) -> None:
@@ -221,7 +219,7 @@ class EmbeddedNatsCluster:
         child = self._children[index]
         if child is not None:
             await child.stop()
-        self._children[index] = started = await Child.start(self._program(index))
+        self._children[index] = started = await process.Child.start(self._program(index))
         await started.wait_ready()
 
     async def leader_of(self, stream: str) -> int:
@@ -235,7 +233,7 @@ class EmbeddedNatsCluster:
             if name is not None:
                 return int(name.removeprefix("n"))
             await asyncio.sleep(LEADER_POLL_SECONDS)
-        raise ProgramNotReady("the stream has no leader", stream=stream)
+        raise errors.ProgramNotReady("the stream has no leader", stream=stream)
 
     async def stop(self) -> None:
         """End all nodes."""
@@ -257,7 +255,7 @@ class EmbeddedNatsCluster:
     ) -> None:
         await self.stop()
 
-    def _program(self, index: int) -> Program:
+    def _program(self, index: int) -> process.Program:
         name = f"n{index}"
         return nats_program(
             self.folder / name, self.ports[index], name=name, cluster=tuple(self.ports)

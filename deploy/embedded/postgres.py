@@ -19,11 +19,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-from deploy.embedded import binaries
-from deploy.embedded.errors import AddressInvalid, ProgramNotStarted
-from deploy.embedded.launch import ordinary_user
-from deploy.embedded.ports import LOOPBACK, free_ports
-from deploy.embedded.process import SAME_USER, Child, Program, prepared
+from deploy.embedded import binaries, errors, launch, ports, process
 
 USER = "tellonce"
 DATABASE = "tellonce"
@@ -39,7 +35,7 @@ LOCK_STATUS_LINE = 8
 
 def dsn_of(port: int) -> str:
     """Where clients connect to the server on `port`."""
-    return f"postgresql://{USER}@{LOOPBACK}:{port}/{DATABASE}"
+    return f"postgresql://{USER}@{ports.LOOPBACK}:{port}/{DATABASE}"
 
 
 def user_for(folder: Path) -> str:
@@ -57,7 +53,7 @@ def user_for(folder: Path) -> str:
         pwd.getpwuid(os.geteuid())
     except KeyError:
         return "ordinary"
-    return SAME_USER
+    return process.SAME_USER
 
 
 def create_cluster(folder: Path) -> None:
@@ -72,7 +68,7 @@ def create_cluster(folder: Path) -> None:
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
     if os.geteuid() == 0 and not namespaces_work():
-        os.chown(draft, *ordinary_user())
+        os.chown(draft, *launch.ordinary_user())
     _run_as_postgres([*_initdb_argv(), "-D", str(draft)], draft)
     _run_as_postgres(
         [str(binaries.postgres_folder() / "postgres"), "--single", "-D", str(draft), "postgres"],
@@ -94,11 +90,11 @@ def copy_cluster(template: Path, folder: Path) -> None:
 
 def postgres_program(
     folder: Path, port: int, *, log_path: Path | None = None, name: str = "postgres"
-) -> Program:
+) -> process.Program:
     """The server that keeps its data in `folder`. Raises: BinaryMissing."""
     folder = folder.absolute()
     settings = {
-        "listen_addresses": LOOPBACK,
+        "listen_addresses": ports.LOOPBACK,
         "port": str(port),
         "unix_socket_directories": "",
         "max_connections": str(MAX_CONNECTIONS),
@@ -116,7 +112,7 @@ def postgres_program(
         create_cluster(folder)
         clear_dead_lock(folder)
 
-    return Program(
+    return process.Program(
         name=name,
         argv=tuple(argv),
         log_path=log_path or folder.with_name(folder.name + ".log"),
@@ -144,9 +140,9 @@ def _host_and_port(dsn: str) -> tuple[str, int]:
         parts = urlsplit(dsn)
         host, port = parts.hostname, parts.port or DEFAULT_POSTGRES_PORT
     except ValueError as error:
-        raise AddressInvalid(NOT_POSTGRES) from error
+        raise errors.AddressInvalid(NOT_POSTGRES) from error
     if parts.scheme not in {"postgresql", "postgres"} or not host:
-        raise AddressInvalid(NOT_POSTGRES)
+        raise errors.AddressInvalid(NOT_POSTGRES)
     return host, port
 
 
@@ -208,7 +204,7 @@ def _is_postmaster(pid: int, folder: Path) -> bool:
 def namespaces_work() -> bool:
     """Whether a child of ours may have a user namespace (many containers forbid it)."""
     answer = subprocess.run(
-        prepared([sys.executable, "-I", "-S", "-c", ""], "ordinary", signal.SIGKILL),
+        process.prepared([sys.executable, "-I", "-S", "-c", ""], "ordinary", signal.SIGKILL),
         capture_output=True,
         check=False,
         timeout=INITDB_SECONDS,
@@ -230,7 +226,7 @@ def _run_as_postgres(argv: list[str], folder: Path, statements: str = "") -> Non
     program = Path(argv[0]).name
     try:
         answer = subprocess.run(
-            prepared(argv, user_for(folder), signal.SIGKILL),
+            process.prepared(argv, user_for(folder), signal.SIGKILL),
             input=statements,
             capture_output=True,
             check=False,
@@ -239,10 +235,10 @@ def _run_as_postgres(argv: list[str], folder: Path, statements: str = "") -> Non
             start_new_session=True,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ProgramNotStarted(program=program) from error
+        raise errors.ProgramNotStarted(program=program) from error
     if answer.returncode != 0:
         said = (answer.stderr or answer.stdout).strip()[-600:]
-        raise ProgramNotStarted(
+        raise errors.ProgramNotStarted(
             f"{program} failed: {said}",
             mend=_remedy(folder.stat().st_uid, (Path(argv[0]), folder)),
             exit_code=answer.returncode,
@@ -271,9 +267,9 @@ class EmbeddedPostgres:
 
     def __init__(self, folder: Path, port: int | None = None, template: Path | None = None) -> None:
         self.folder = folder
-        self.port = port or free_ports(1)[0]
+        self.port = port or ports.free_ports(1)[0]
         self._template = template
-        self._child: Child | None = None
+        self._child: process.Child | None = None
 
     @property
     def dsn(self) -> str:
@@ -290,7 +286,7 @@ class EmbeddedPostgres:
         """Start it, made or copied first if needed, and wait until it takes connections. Raises: SetupError."""
         if self._template is not None and not self.folder.exists():
             copy_cluster(self._template, self.folder)
-        self._child = await Child.start(postgres_program(self.folder, self.port))
+        self._child = await process.Child.start(postgres_program(self.folder, self.port))
         await self._child.wait_ready()
 
     async def kill(self) -> None:

@@ -11,18 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from deploy.embedded import nats, postgres, probes, state
-from deploy.embedded.errors import (
-    DataFolderUnusable,
-    PortTaken,
-    ProgramExited,
-    ProgramNotReady,
-    SettingUnreadable,
-)
+from deploy.embedded import errors, nats, postgres, probes, process, state, supervisor
 from deploy.embedded.ports import LOOPBACK, port_is_free
 from deploy.embedded.probes import SERVICES
-from deploy.embedded.process import Child, Program, log_tail
-from deploy.embedded.supervisor import Supervised, keep_logs_short, start_all, stop_all
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOTSTRAP_SECONDS = 30.0
@@ -71,8 +62,8 @@ class EmbeddedStack:
         self.folder = plan.folder.absolute()
         self.addresses: dict[str, str] = {}
         self._held = ExitStack()
-        self._servers: dict[str, Supervised] = {}
-        self._services: dict[str, Supervised] = {}
+        self._servers: dict[str, supervisor.Supervised] = {}
+        self._services: dict[str, supervisor.Supervised] = {}
         self._state: state.State = "stopped"
         self._log_keeper: asyncio.Task[None] | None = None
 
@@ -91,7 +82,9 @@ class EmbeddedStack:
             self._write()
             await self._start_programs()
             kept = (*self._servers.values(), *self._services.values())
-            self._log_keeper = asyncio.create_task(keep_logs_short(kept), name="keep logs short")
+            self._log_keeper = asyncio.create_task(
+                supervisor.keep_logs_short(kept), name="keep logs short"
+            )
             self._enter("ready")
         except BaseException:
             await self.stop()
@@ -103,19 +96,19 @@ class EmbeddedStack:
         if self._log_keeper is not None:
             self._log_keeper.cancel()
             self._log_keeper = None
-        await stop_all(list(self._services.values()))
-        await stop_all(list(self._servers.values()))
-        with contextlib.suppress(DataFolderUnusable):
+        await supervisor.stop_all(list(self._services.values()))
+        await supervisor.stop_all(list(self._servers.values()))
+        with contextlib.suppress(errors.DataFolderUnusable):
             self._write()
         self._held.close()
 
     async def stop_services(self) -> None:
         """Stop the services and leave the servers running; the state is `degraded` meanwhile."""
-        await stop_all(list(self._services.values()))
+        await supervisor.stop_all(list(self._services.values()))
 
     async def start_services(self) -> None:
         """Start the services again. Raises: SetupError."""
-        await start_all(list(self._services.values()))
+        await supervisor.start_all(list(self._services.values()))
 
     async def restart(self) -> None:
         """Stop everything and start it again on the same ports and data. Raises: SetupError."""
@@ -144,35 +137,35 @@ class EmbeddedStack:
         say = self.plan.progress
         if self._servers:
             say(f"starting {' and '.join(self._servers)} ...")
-        await start_all(list(self._servers.values()))
+        await supervisor.start_all(list(self._servers.values()))
         say("making streams and consumers ...")
         await self._bootstrap()
         say(f"starting {', '.join(self._services)} ...")
-        await start_all(list(self._services.values()))
+        await supervisor.start_all(list(self._services.values()))
 
     async def _bootstrap(self) -> None:
         program = self._service_program("bootstrap", self.plan.bootstrap)
         for attempt in range(1, BOOTSTRAP_TRIES + 1):
-            job = await Child.start(program)
+            job = await process.Child.start(program)
             try:
                 code = await asyncio.wait_for(job.wait(), BOOTSTRAP_SECONDS)
             except TimeoutError:
                 await job.kill()
-                raise ProgramNotReady("the bootstrap job does not end") from None
+                raise errors.ProgramNotReady("the bootstrap job does not end") from None
             if code == 0:
                 return
             if attempt == BOOTSTRAP_TRIES:
-                tail = log_tail(program.log_path)
-                raise ProgramExited("the bootstrap job failed", mend=tail, exit_code=code)
+                tail = process.log_tail(program.log_path)
+                raise errors.ProgramExited("the bootstrap job failed", mend=tail, exit_code=code)
 
     def _choose_ports(self) -> dict[str, int]:
         asked = self.plan.setting("TELLONCE_INGEST_PORT")
         if asked in {"", "0"}:
             return state.choose_ports(self.folder, {})
         if not asked.isdigit() or int(asked) > HIGHEST_PORT:
-            raise SettingUnreadable("TELLONCE_INGEST_PORT is not a port number")
+            raise errors.SettingUnreadable("TELLONCE_INGEST_PORT is not a port number")
         if not port_is_free(int(asked)):
-            raise PortTaken(port=int(asked))
+            raise errors.PortTaken(port=int(asked))
         return state.choose_ports(self.folder, {"ingest": int(asked)})
 
     def _assign(self, ports: Mapping[str, int]) -> None:
@@ -186,14 +179,14 @@ class EmbeddedStack:
             )
             nats_url = node.url
             server = nats.nats_program(self.folder / "nats", node, log_path=logs / "nats.log")
-            self._servers["nats"] = Supervised(server, self._changed)
+            self._servers["nats"] = supervisor.Supervised(server, self._changed)
         dsn = self.plan.setting("TELLONCE_POSTGRES_DSN")
         if not dsn:
             dsn = postgres.dsn_of(ports["postgres"])
             server = postgres.postgres_program(
                 self.folder / "postgres", ports["postgres"], log_path=logs / "postgres.log"
             )
-            self._servers["postgres"] = Supervised(server, self._changed)
+            self._servers["postgres"] = supervisor.Supervised(server, self._changed)
         self.addresses = {
             "ingest": f"http://{LOOPBACK}:{ports['ingest']}",
             "nats": nats_url,
@@ -201,15 +194,17 @@ class EmbeddedStack:
             "history": f"{nats_url}#query.>",
         }
         for name, argv in self.plan.services.items():
-            self._services[name] = Supervised(self._service_program(name, argv), self._changed)
+            self._services[name] = supervisor.Supervised(
+                self._service_program(name, argv), self._changed
+            )
 
-    def _service_program(self, name: str, argv: Sequence[str]) -> Program:
+    def _service_program(self, name: str, argv: Sequence[str]) -> process.Program:
         async def ready() -> bool:
             if not await probes.service_answers(self.addresses["nats"], name):
                 return False
             return name != "ingest" or await probes.http_ready(self.addresses["ingest"])
 
-        return Program(
+        return process.Program(
             name=name,
             argv=tuple(argv),
             env=self._service_environment(),
@@ -244,7 +239,7 @@ class EmbeddedStack:
             self._state = "ready" if all(one.ready for one in kept) else "degraded"
         if self._state != "stopped":
             # Mending goes on while the disk is full; the next change is written again.
-            with contextlib.suppress(DataFolderUnusable):
+            with contextlib.suppress(errors.DataFolderUnusable):
                 self._write()
 
     def _write(self) -> None:

@@ -5,8 +5,7 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 
-from deploy.embedded.errors import ProgramExited, ProgramNotReady, SetupError
-from deploy.embedded.process import Child, Program, shorten_log
+from deploy.embedded import errors, process
 from shared.backoff import Backoff
 
 RESTART = Backoff(first_seconds=0.05, longest_seconds=2.0)
@@ -20,12 +19,12 @@ Changed = Callable[[], None]
 class Supervised:
     """One program that is kept running. After `start` it is ready; a death is mended until `stop`."""
 
-    def __init__(self, program: Program, changed: Changed) -> None:
+    def __init__(self, program: process.Program, changed: Changed) -> None:
         self.program = program
         self.ready = False
         self.restarts = 0
         self._changed = changed
-        self._child: Child | None = None
+        self._child: process.Child | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -39,11 +38,11 @@ class Supervised:
         Raises: SetupError when FIRST_START_TRIES starts have failed or one is not ready in its time.
         """
         for attempt in range(1, FIRST_START_TRIES + 1):
-            self._child = child = await Child.start(self.program)
+            self._child = child = await process.Child.start(self.program)
             try:
                 await child.wait_ready()
                 break
-            except ProgramExited:
+            except errors.ProgramExited:
                 if attempt == FIRST_START_TRIES:
                     raise
                 await asyncio.sleep(RESTART.delay_seconds(attempt + 1))
@@ -75,8 +74,8 @@ class Supervised:
 
     async def _start_again(self) -> None:
         self.restarts += 1
-        with contextlib.suppress(SetupError):
-            self._child = child = await Child.start(self.program)
+        with contextlib.suppress(errors.SetupError):
+            self._child = child = await process.Child.start(self.program)
             self._changed()
             await _ready_or_gone(child)
             self._set_ready(child.exit_code is None)
@@ -86,12 +85,12 @@ class Supervised:
         self._changed()
 
 
-async def _ready_or_gone(child: Child) -> None:
+async def _ready_or_gone(child: process.Child) -> None:
     # A server that reads a large ledger again may take long; killing it would only start that anew.
     while child.exit_code is None:
         try:
             await child.wait_ready()
-        except ProgramNotReady:
+        except errors.ProgramNotReady:
             continue
         else:
             return
@@ -116,7 +115,7 @@ async def keep_logs_short(kept: Sequence[Supervised]) -> None:
         for one in kept:
             # A disk that is full now may be free at the next look.
             with contextlib.suppress(OSError):
-                await asyncio.to_thread(shorten_log, one.program.log_path)
+                await asyncio.to_thread(process.shorten_log, one.program.log_path)
 
 
 async def stop_all(kept: Sequence[Supervised]) -> None:

@@ -8,11 +8,8 @@ from typing import Any
 
 import msgspec
 
-from deploy.story.agent_screen import Screen
-from deploy.story.errors import StepFailed, StoryInvalid
-from deploy.story.file.model import AskStep, CommandStep, DoorStep, TogetherStep, seconds
-from deploy.story.file.reading import together_steps
-from deploy.story.file.references import at_path, filled_in, with_instants
+from deploy.story import agent_screen, errors
+from deploy.story.file import model, reading, references
 from deploy.story.providers import doors, provider_of
 from deploy.story.providers.doors import Answer
 from deploy.story.session import Session
@@ -23,34 +20,38 @@ POLL_SECONDS = 0.05
 WRONG_KEY = "not-the-key"
 
 
-async def act(session: Session, step: DoorStep | CommandStep | TogetherStep, n: str) -> None:
+async def act(
+    session: Session, step: model.DoorStep | model.CommandStep | model.TogetherStep, n: str
+) -> None:
     """Carry out a step; its answers stand on the session. Raises: StepFailed, StoryInvalid."""
     match step:
-        case DoorStep():
+        case model.DoorStep():
             session.answers = await _door(session, step)
-        case CommandStep():
+        case model.CommandStep():
             session.answers = await _command(session, step, n)
-        case TogetherStep():
-            inside = together_steps(step, f"step {n}")
+        case model.TogetherStep():
+            inside = reading.together_steps(step, f"step {n}")
             tasks = [_one_of_several(session, each, f"{n}.{k}") for k, each in enumerate(inside, 1)]
             session.answers = [answer for some in await asyncio.gather(*tasks) for answer in some]
 
 
-async def _one_of_several(session: Session, step: DoorStep | CommandStep, n: str) -> list[Answer]:
+async def _one_of_several(
+    session: Session, step: model.DoorStep | model.CommandStep, n: str
+) -> list[Answer]:
     return await (
-        _door(session, step) if isinstance(step, DoorStep) else _command(session, step, n)
+        _door(session, step) if isinstance(step, model.DoorStep) else _command(session, step, n)
     )
 
 
 # -- doors ------------------------------------------------------------------------------------------
 
 
-async def _door(session: Session, step: DoorStep) -> list[Answer]:
+async def _door(session: Session, step: model.DoorStep) -> list[Answer]:
     """Deliver `times` times, byte for byte the same."""
     step = msgspec.structs.replace(
         step,
-        body=filled_in(step.body, session.known),
-        headers=filled_in(step.headers, session.known),
+        body=references.filled_in(step.body, session.known),
+        headers=references.filled_in(step.headers, session.known),
     )
     provider = provider_of(step.door)
     door = session.stack.door(step.tenant or session.tenant, step.door)
@@ -66,7 +67,7 @@ async def _door(session: Session, step: DoorStep) -> list[Answer]:
     return answers
 
 
-def _key(session: Session, step: DoorStep) -> str | None:
+def _key(session: Session, step: model.DoorStep) -> str | None:
     """Return what a delivery is signed with; `None` when the step says not to."""
     if step.sign == "wrong":
         return WRONG_KEY
@@ -74,26 +75,28 @@ def _key(session: Session, step: DoorStep) -> str | None:
     return doors.secret_of(account, session.stack.secrets) if step.sign else None
 
 
-def content_of(step: DoorStep, folder: Path) -> Any:
+def content_of(step: model.DoorStep, folder: Path) -> Any:
     """Return what a step delivers: its body, or the text of a file in `folder`. Raises: StoryInvalid."""
     if step.file is None:
         return step.body
     try:
         return (folder / step.file).read_text("utf-8")
     except (OSError, UnicodeDecodeError):
-        raise StoryInvalid(f"the file {step.file} cannot be read") from None
+        raise errors.StoryInvalid(f"the file {step.file} cannot be read") from None
 
 
 # -- commands and queries ---------------------------------------------------------------------------
 
 
-async def _command(session: Session, step: CommandStep, n: str) -> list[Answer]:
+async def _command(session: Session, step: model.CommandStep, n: str) -> list[Answer]:
     """Send a command `times` times with the same bytes; the replies must be one and the same."""
-    deadline = time.monotonic() + max(COMMAND_SECONDS, seconds(step.within))
+    deadline = time.monotonic() + max(COMMAND_SECONDS, model.seconds(step.within))
     now = datetime.now(UTC)
-    given = with_instants(filled_in(step.with_, session.known), now)
-    screen = Screen(step.agent, session.queues_of(step.agent), session.asker, session.ledger)
-    given = await screen.complete(step.do, given, time.monotonic() + seconds(step.within))
+    given = references.with_instants(references.filled_in(step.with_, session.known), now)
+    screen = agent_screen.Screen(
+        step.agent, session.queues_of(step.agent), session.asker, session.ledger
+    )
+    given = await screen.complete(step.do, given, time.monotonic() + model.seconds(step.within))
     body = {
         "command_id": f"{session.story.name}-{session.report.seed}-{n}",
         "issued_at": now.isoformat(),
@@ -104,7 +107,7 @@ async def _command(session: Session, step: CommandStep, n: str) -> list[Answer]:
         await session.asker.command(step.do, body, deadline, step.tenant) for _ in range(step.times)
     ]
     if any(_lasting(reply) != _lasting(replies[0]) for reply in replies):
-        raise StepFailed(
+        raise errors.StepFailed(
             "step.reply_differs",
             "the same command had another reply",
             wanted=replies[0],
@@ -127,15 +130,17 @@ def _as_answer(reply: dict[str, Any]) -> Answer:
     return Answer(400, text, str(error["code"]), reply)
 
 
-async def ask(session: Session, step: AskStep) -> None:
+async def ask(session: Session, step: model.AskStep) -> None:
     """Ask a query until every path of `save` leads somewhere. Raises: StepFailed."""
-    deadline = time.monotonic() + seconds(step.within)
-    body = with_instants(filled_in(step.with_, session.known), datetime.now(UTC))
+    deadline = time.monotonic() + model.seconds(step.within)
+    body = references.with_instants(
+        references.filled_in(step.with_, session.known), datetime.now(UTC)
+    )
     while True:
         answer = await session.asker.query(step.ask, body, deadline + POLL_SECONDS)
         try:
             _save(session, step.save, answer)
-        except StepFailed:
+        except errors.StepFailed:
             if time.monotonic() > deadline:
                 raise
             await asyncio.sleep(POLL_SECONDS)
@@ -145,4 +150,4 @@ async def ask(session: Session, step: AskStep) -> None:
 
 
 def _save(session: Session, paths: dict[str, str], answer: dict[str, Any]) -> None:
-    session.known |= {name: at_path(answer, path) for name, path in paths.items()}
+    session.known |= {name: references.at_path(answer, path) for name, path in paths.items()}

@@ -5,9 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from deploy.story.asking import Asker
-from deploy.story.errors import StepFailed
-from deploy.story.ledger_copy import LedgerCopy
+from deploy.story import asking, errors, ledger_copy
 
 POLL_SECONDS = 0.05
 OFFERS = frozenset({"accept_offer", "reject_offer"})
@@ -31,7 +29,9 @@ OWN_WORK = frozenset(
 class Screen:
     """What one agent sees. `queues`: those she works for, from the policy."""
 
-    def __init__(self, agent: str, queues: list[str], asker: Asker, ledger: LedgerCopy) -> None:
+    def __init__(
+        self, agent: str, queues: list[str], asker: asking.Asker, ledger: ledger_copy.LedgerCopy
+    ) -> None:
         self._agent = agent
         self._queues = queues
         self._asker = asker
@@ -163,7 +163,7 @@ class Screen:
                 return found
             if time.monotonic() > deadline:
                 sentence = f"on the screen of {self._agent} is {lacks}"
-                raise StepFailed("step.nothing_to_take", sentence, got=lacks)
+                raise errors.StepFailed("step.nothing_to_take", sentence, got=lacks)
             await asyncio.sleep(POLL_SECONDS)
 
 

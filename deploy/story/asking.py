@@ -8,8 +8,7 @@ import msgspec
 
 from deploy.story.errors import StepFailed, StoryStackUnusable
 from shared import bus as buses
-from shared import subjects
-from shared.errors import BusUnavailable
+from shared import errors, subjects
 
 REPLY_SECONDS = 1.5
 """Longest wait for one try: a request that a killed service had taken is never answered."""
@@ -36,7 +35,7 @@ class Asker:
         for attempt in range(1, CONNECT_ATTEMPTS + 1):
             try:
                 self._bus = await buses.connect(url, "story")
-            except BusUnavailable:
+            except errors.BusUnavailable:
                 if attempt == CONNECT_ATTEMPTS:
                     raise StoryStackUnusable("the bus of the stack does not answer") from None
                 await asyncio.sleep(PAUSE_SECONDS)
@@ -89,7 +88,7 @@ class Asker:
                     self.position = max(self.position, int(answer.get("position") or 0))
                     return answer
                 last = answer
-            except BusUnavailable as error:
+            except errors.BusUnavailable as error:
                 last = error.code
             if time.monotonic() + PAUSE_SECONDS > deadline:
                 raise StepFailed(

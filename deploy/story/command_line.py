@@ -12,8 +12,7 @@ import msgspec
 import structlog
 
 from deploy.embedded.errors import SetupError
-from deploy.story.file.model import Process, Story
-from deploy.story.file.reading import read_story
+from deploy.story.file import model, reading
 from deploy.story.playing import Kills, play
 from deploy.story.telling.printing import complain
 from deploy.story.telling.report import Report
@@ -26,7 +25,7 @@ EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 STORIES_MAX = 100
 KILL_EVERY = 3
-PROCESSES: tuple[str, ...] = get_args(Process)
+PROCESSES: tuple[str, ...] = get_args(model.Process)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -35,7 +34,7 @@ def main(argv: Sequence[str]) -> int:
     chosen = parser.parse_args(list(argv))
     _check_together(parser, chosen)
     try:
-        stories = [read_story(Path(name)) for name in chosen.file]
+        stories = [reading.read_story(Path(name)) for name in chosen.file]
         _check_step(parser, chosen.at, stories)
         kills = Kills(chosen.kill, chosen.at, chosen.kill_random, chosen.kill_every or KILL_EVERY)
         kept_in = Path(chosen.keep).absolute() if chosen.keep else None
@@ -62,7 +61,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 async def _play_all(
-    stories: list[Story], seed: int, kills: Kills, kept_in: Path | None
+    stories: list[model.Story], seed: int, kills: Kills, kept_in: Path | None
 ) -> list[Report]:
     _end_in_order_on_sigterm()
     return [
@@ -101,7 +100,9 @@ def _check_together(parser: argparse.ArgumentParser, chosen: argparse.Namespace)
         parser.error("--kill-every goes with --kill-random")
 
 
-def _check_step(parser: argparse.ArgumentParser, at: int | None, stories: list[Story]) -> None:
+def _check_step(
+    parser: argparse.ArgumentParser, at: int | None, stories: list[model.Story]
+) -> None:
     for story in stories:
         if at is not None and at > len(story.steps):
             parser.error(f"--at {at}: {story.name} has {len(story.steps)} steps")

@@ -13,10 +13,8 @@ from typing import Any
 import msgspec
 
 from deploy.story.errors import StepFailed
-from shared import subjects
+from shared import errors, streams, subjects
 from shared.bus import Bus
-from shared.errors import TellonceError
-from shared.streams import LEDGER
 
 READ_BATCH = 256
 READ_SECONDS = 20.0
@@ -85,7 +83,7 @@ class LedgerCopy:
             try:
                 last = await _last_sequence(bus)
                 await self._read_up_to(bus, last)
-            except TellonceError as error:
+            except errors.TellonceError as error:
                 if time.monotonic() > deadline:
                     raise StepFailed(
                         "step.ledger_unreadable", "LEDGER does not answer", got=error.code
@@ -110,7 +108,7 @@ class LedgerCopy:
         every = subjects.ledger_of(self.tenant)
         while self.position < last:
             got = await bus.direct_get(
-                LEDGER, sequence=self.position + 1, subject=every, batch=READ_BATCH
+                streams.LEDGER, sequence=self.position + 1, subject=every, batch=READ_BATCH
             )
             for message in got.messages:
                 self.take(message.sequence, message.body)
@@ -149,4 +147,4 @@ class LedgerCopy:
 
 
 async def _last_sequence(bus: Bus) -> int:
-    return int((await bus.api(f"STREAM.INFO.{LEDGER}"))["state"]["last_seq"])
+    return int((await bus.api(f"STREAM.INFO.{streams.LEDGER}"))["state"]["last_seq"])

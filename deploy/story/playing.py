@@ -9,37 +9,14 @@ from pathlib import Path
 
 import msgspec
 
-from deploy.story.acting import act, ask
-from deploy.story.asking import Asker
-from deploy.story.checks.as_of_checks import look_back
-from deploy.story.checks.balance import balance_of
+from deploy.story import acting, asking, errors, ledger_copy, tampering
+from deploy.story.checks import as_of_checks, balance, expectations
 from deploy.story.checks.closing import CLOSINGS
-from deploy.story.checks.expectations import check, is_of_an_answer
 from deploy.story.checks.handed_over import handed_over
-from deploy.story.errors import StepFailed, StoryStackUnusable
-from deploy.story.file.model import (
-    MAIL,
-    AskStep,
-    AsOfStep,
-    CommandStep,
-    DoorStep,
-    Expect,
-    ExpectError,
-    ExpectReply,
-    KillStep,
-    RestartStep,
-    Step,
-    Story,
-    TamperStep,
-    TogetherStep,
-    seconds,
-)
-from deploy.story.file.references import built_in
-from deploy.story.ledger_copy import LedgerCopy
+from deploy.story.file import model, references
 from deploy.story.providers.mail_sink import MailSink, mail_sink
 from deploy.story.session import Met, Session
 from deploy.story.stack import Stack, mail_boxes_place, running_folder, stack_for
-from deploy.story.tampering import tamper
 from deploy.story.telling import printing
 from deploy.story.telling.report import Report
 from shared import policy as policies
@@ -61,7 +38,7 @@ class Kills:
     every: int = 3
 
 
-async def play(story: Story, seed: int, kills: Kills, kept_in: Path | None = None) -> Report:
+async def play(story: model.Story, seed: int, kills: Kills, kept_in: Path | None = None) -> Report:
     """Return what was found. `kept_in`: where the data of its stack stays. Raises: StoryInvalid, StoryStackUnusable."""
     report, began = Report(story=story.name, seed=seed), time.monotonic()
     printing.say(f"{story.name}: {story.head.about}")
@@ -82,16 +59,16 @@ async def play(story: Story, seed: int, kills: Kills, kept_in: Path | None = Non
     return report
 
 
-def _session(story: Story, stack: Stack, sink: MailSink, report: Report) -> Session:
+def _session(story: model.Story, stack: Stack, sink: MailSink, report: Report) -> Session:
     return Session(
         story=story,
         stack=stack,
-        asker=Asker(story.head.tenant),
+        asker=asking.Asker(story.head.tenant),
         sink=sink,
-        ledger=LedgerCopy(story.head.tenant),
+        ledger=ledger_copy.LedgerCopy(story.head.tenant),
         report=report,
         policy=policies.load(stack.policy_path),
-        known=dict(built_in(story.name, report.seed, datetime.now(UTC))),
+        known=dict(references.built_in(story.name, report.seed, datetime.now(UTC))),
     )
 
 
@@ -101,9 +78,9 @@ async def _begin(session: Session) -> None:
     if session.stack.own:
         return
     try:
-        session.balance_before = await balance_of(session, time.monotonic() + BEGIN_SECONDS)
-    except StepFailed as failed:
-        raise StoryStackUnusable(f"ingest does not tell its balance: {failed}") from None
+        session.balance_before = await balance.balance_of(session, time.monotonic() + BEGIN_SECONDS)
+    except errors.StepFailed as failed:
+        raise errors.StoryStackUnusable(f"ingest does not tell its balance: {failed}") from None
 
 
 async def _play_steps(session: Session, kills: Kills) -> None:
@@ -115,66 +92,66 @@ async def _play_steps(session: Session, kills: Kills) -> None:
         following = steps[n] if n < len(steps) else None
         try:
             await _play(session, step, n, following)
-        except StepFailed as failed:
+        except errors.StepFailed as failed:
             _failed(session, n, step, failed)
-            if not isinstance(step, Expect):
+            if not isinstance(step, model.Expect):
                 return
         else:
             session.report.step(n)
 
 
-async def _play(session: Session, step: Step, n: int, following: Step | None) -> None:
+async def _play(session: Session, step: model.Step, n: int, following: model.Step | None) -> None:
     match step:
-        case Expect():
+        case model.Expect():
             await _expect(session, step, n)
             return
-        case DoorStep() | CommandStep() | TogetherStep():
-            await act(session, step, str(n))
+        case model.DoorStep() | model.CommandStep() | model.TogetherStep():
+            await acting.act(session, step, str(n))
             _refusal_is_wanted(session, following)
-        case AskStep():
-            await ask(session, step)
-        case AsOfStep():
-            await look_back(session, step)
-        case KillStep():
+        case model.AskStep():
+            await acting.ask(session, step)
+        case model.AsOfStep():
+            await as_of_checks.look_back(session, step)
+        case model.KillStep():
             await session.stack.kill(step.kill)
-        case RestartStep():
+        case model.RestartStep():
             await _restart(session, step)
-        case TamperStep():
+        case model.TamperStep():
             await _tamper(session, step)
     printing.tell_step(str(n), step, _ended(session, step))
     await _tell_packet(session, step)
 
 
-async def _expect(session: Session, wanted: Expect, n: int) -> None:
-    finding = await check(session, wanted)
+async def _expect(session: Session, wanted: model.Expect, n: int) -> None:
+    finding = await expectations.check(session, wanted)
     met = finding.code is None
     shown = msgspec.to_builtins(wanted) if met else finding.wanted
     session.report.expectation(n, wanted.expect, ok=met, wanted=shown, got=finding.got)
     if finding.code is not None:
-        raise StepFailed(finding.code, "", wanted=finding.wanted, got=finding.got)
-    if not is_of_an_answer(wanted):
+        raise errors.StepFailed(finding.code, "", wanted=finding.wanted, got=finding.got)
+    if not expectations.is_of_an_answer(wanted):
         session.met.append(Met(n, wanted))
     printing.tell_step(str(n), wanted, "ok")
 
 
-def _refusal_is_wanted(session: Session, following: Step | None) -> None:
+def _refusal_is_wanted(session: Session, following: model.Step | None) -> None:
     """Raises: StepFailed (`step.refused`) for a refusal that the next step does not ask about."""
-    if isinstance(following, ExpectError | ExpectReply):
+    if isinstance(following, model.ExpectError | model.ExpectReply):
         return
     for answer in session.answers:
         if answer.refused:
-            raise StepFailed("step.refused", "it was refused", wanted="ok", got=answer.text)
+            raise errors.StepFailed("step.refused", "it was refused", wanted="ok", got=answer.text)
 
 
-def _ended(session: Session, step: Step) -> str:
+def _ended(session: Session, step: model.Step) -> str:
     """Say how a step ended; a refusal that the next step asks about is no failure."""
-    if not isinstance(step, DoorStep | CommandStep | TogetherStep):
+    if not isinstance(step, model.DoorStep | model.CommandStep | model.TogetherStep):
         return "ok"
     codes = sorted({answer.code for answer in session.answers if answer.code is not None})
     return f"refused: {', '.join(codes)}" if codes else "ok"
 
 
-def _failed(session: Session, n: int, step: Step, failed: StepFailed) -> None:
+def _failed(session: Session, n: int, step: model.Step, failed: errors.StepFailed) -> None:
     session.report.step(n, failed.code)
     printing.tell_step(str(n), step, f"FAILED  {failed.code}")
     printing.tell_difference(str(failed), failed.wanted, failed.got)
@@ -193,36 +170,36 @@ async def _kill_before(stack: Stack, n: int, kills: Kills, chance: random.Random
         printing.say(f"        (kill -9 {name})")
 
 
-async def _restart(session: Session, step: RestartStep) -> None:
+async def _restart(session: Session, step: model.RestartStep) -> None:
     await session.chats.close()
     await session.asker.close()
     await session.stack.stop()
-    await asyncio.sleep(seconds(step.while_))
+    await asyncio.sleep(model.seconds(step.while_))
     await session.stack.start()
     await session.asker.open(session.stack.addresses["nats"])
 
 
-async def _tamper(session: Session, step: TamperStep) -> None:
+async def _tamper(session: Session, step: model.TamperStep) -> None:
     """Wait until history has everything, then change a row behind its back; or let a mail arrive again."""
-    if step.tamper == MAIL:
+    if step.tamper == model.MAIL:
         try:
             session.sink.repeat_last()
         except IndexError:
-            raise StepFailed("step.nothing_to_tamper", "no mail has arrived") from None
+            raise errors.StepFailed("step.nothing_to_tamper", "no mail has arrived") from None
         return
     ledger = await session.read_ledger()
     session.asker.position = max(session.asker.position, ledger.position)
-    deadline = asyncio.get_running_loop().time() + seconds("15s")
+    deadline = asyncio.get_running_loop().time() + model.seconds("15s")
     await session.asker.query("position", {}, deadline)
-    await tamper(session.stack.addresses["postgres"], step.tamper)
+    await tampering.tamper(session.stack.addresses["postgres"], step.tamper)
 
 
 # -- telling ----------------------------------------------------------------------------------------
 
 
-async def _tell_packet(session: Session, step: Step) -> None:
+async def _tell_packet(session: Session, step: model.Step) -> None:
     """Show what the person sees who has just accepted."""
-    if not isinstance(step, CommandStep) or step.do not in TELLING_VERBS:
+    if not isinstance(step, model.CommandStep) or step.do not in TELLING_VERBS:
         return
     given = [each for each in handed_over(await session.read_ledger()) if each.to == step.agent]
     if given and not session.answers[-1].refused:
@@ -235,7 +212,7 @@ async def _close(session: Session) -> None:
     for n, closing in enumerate(CLOSINGS, len(session.story.steps) + 1):
         try:
             await closing.check(session)
-        except StepFailed as failed:
+        except errors.StepFailed as failed:
             session.report.step(n, failed.code)
             _note(session, n, closing.kind, failed)
         else:
@@ -244,7 +221,7 @@ async def _close(session: Session) -> None:
             printing.say(f"  {n:>4}  at the end: {closing.kind:<50} ok")
 
 
-def _note(session: Session, n: int, kind: str, failed: StepFailed) -> None:
+def _note(session: Session, n: int, kind: str, failed: errors.StepFailed) -> None:
     session.report.expectation(n, kind, ok=False, wanted=failed.wanted, got=failed.got)
     printing.say(f"  {n:>4}  at the end: {kind:<50} FAILED  {failed.code}")
     printing.tell_difference(str(failed), failed.wanted, failed.got)

@@ -3,12 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from deploy.story.asking import Asker
+from deploy.story import asking, ledger_copy
 from deploy.story.file.model import Expect, Story
-from deploy.story.ledger_copy import LedgerCopy
-from deploy.story.providers.chat_socket import Chats
-from deploy.story.providers.doors import Answer
-from deploy.story.providers.mail_sink import MailSink
+from deploy.story.providers import chat_socket, doors, mail_sink
 from deploy.story.stack import Stack
 from deploy.story.telling.report import Report
 from shared.policy import Policy
@@ -43,15 +40,15 @@ class Session:
 
     story: Story
     stack: Stack
-    asker: Asker
-    sink: MailSink
-    ledger: LedgerCopy
+    asker: asking.Asker
+    sink: mail_sink.MailSink
+    ledger: ledger_copy.LedgerCopy
     report: Report
     policy: Policy
     known: dict[str, Any]
-    chats: Chats = field(default_factory=Chats)
+    chats: chat_socket.Chats = field(default_factory=chat_socket.Chats)
     balance_before: dict[str, int] = field(default_factory=dict)
-    answers: list[Answer] = field(default_factory=list)
+    answers: list[doors.Answer] = field(default_factory=list)
     met: list[Met] = field(default_factory=list)
     seen: list[AgentView] = field(default_factory=list)
 
@@ -69,7 +66,7 @@ class Session:
         known = self.policy.agents.get(agent)
         return known.name if known is not None else agent
 
-    async def read_ledger(self) -> LedgerCopy:
+    async def read_ledger(self) -> ledger_copy.LedgerCopy:
         """Return the copy of LEDGER, brought up to date."""
         await self.ledger.catch_up(self.asker.bus)
         return self.ledger

@@ -14,16 +14,13 @@ from urllib.parse import urlsplit
 import msgspec
 import yaml
 
-from deploy.embedded import state
-from deploy.embedded.ports import LOOPBACK
+from deploy.embedded import ports, state, status
 from deploy.embedded.process import SAME_USER, prepared
-from deploy.embedded.status import examine
 from deploy.story.errors import StoryInvalid, StoryStackUnusable
 from deploy.story.file.model import Story
 from deploy.story.providers.doors import Door, door_of
 from deploy.story.telling import printing
-from shared import policy, settings
-from shared.errors import TellonceError
+from shared import errors, policy, settings
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -99,7 +96,7 @@ class Stack:
 
     async def pids(self) -> Mapping[str, int]:
         """Return the process ids as `tellonce status --json` gives them."""
-        return (await examine(self.folder)).pids
+        return (await status.examine(self.folder)).pids
 
     async def _spawn(self) -> None:
         """Start `up`, tied to us: however the player ends, its stack does not outlive it."""
@@ -165,7 +162,7 @@ def mail_boxes_place(story: Story, running: Path | None) -> tuple[str, int]:
     Raises: StoryStackUnusable when the story expects mail and nobody says where that is.
     """
     if running is None or not story.expects_mail:
-        return LOOPBACK, 0
+        return ports.LOOPBACK, 0
     url = os.environ.get("TELLONCE_SMTP_URL", "")
     with contextlib.suppress(ValueError):
         parts = urlsplit(url)
@@ -225,7 +222,7 @@ def _own_environment(story: Story, folder: Path, smtp_url: str) -> dict[str, str
         path = folder / "policy.yaml"
         path.write_bytes(merged_policy(Path(base).read_bytes(), story.head.policy))
         policy.load(path)
-    except (TellonceError, OSError) as error:
+    except (errors.TellonceError, OSError) as error:
         raise StoryInvalid(f"the story's settings or policy cannot be used: {error}") from None
     return {**environment, "TELLONCE_POLICY": str(path)}
 

@@ -12,8 +12,7 @@ import services
 import shared
 from deploy.embedded.errors import SetupError
 from docs.generate.markdown import default, fields, page, paragraphs, shape, table
-from shared import policy, settings, streams, subjects
-from shared.errors import TellonceError
+from shared import errors, policy, settings, streams, subjects
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = {"number": 3, "aggregate": "conv-id"}
@@ -27,7 +26,9 @@ def load_everything() -> None:
                 importlib.import_module(module.name)
 
 
-def error_classes(root: type[TellonceError] = TellonceError) -> Iterator[type[TellonceError]]:
+def error_classes(
+    root: type[errors.TellonceError] = errors.TellonceError,
+) -> Iterator[type[errors.TellonceError]]:
     """Yield every error with a code of its own; names with an underscore never leave their module."""
     for kind in root.__subclasses__():
         if "code" in vars(kind) and not kind.__name__.startswith("_"):

@@ -12,8 +12,7 @@ import msgspec
 import structlog
 
 from services.history.app import NAME, rebuild_once, run
-from shared import logs, serving, settings
-from shared.errors import TellonceError
+from shared import errors, logs, serving, settings
 from shared.settings import Settings
 
 log = structlog.get_logger("history")
@@ -23,7 +22,7 @@ async def rebuild(chosen: Settings, *, switch: bool) -> int:
     """Rebuild once and print the outcome."""
     try:
         outcome = await rebuild_once(chosen, switch=switch)
-    except TellonceError as error:
+    except errors.TellonceError as error:
         log.error("rebuild_failed", code=error.code, **error.details)  # noqa: TRY400  the code says it all
         sys.stdout.buffer.write(msgspec.json.encode({"error": error.problem()}) + b"\n")
         return 2

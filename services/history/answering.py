@@ -8,15 +8,11 @@ from typing import Any
 from services.history.domain import as_of
 from services.history.positions import Positions
 from services.history.store import Pool, Session
-from services.history.tables import ANSWERED_BY
-from services.history.tables.table import Reading
-from shared import aggregates, subjects
+from services.history.tables import ANSWERED_BY, table
+from shared import aggregates, errors, queries, requests, subjects
 from shared.clock import Clock
-from shared.errors import ConversationUnknown, PositionNotReached
 from shared.ledger import LedgerReader
 from shared.policy import Policies, Policy
-from shared.queries import Answer, AskAsOf, AskPosition, AsOfAnswer, Question
-from shared.requests import read_question
 
 LOOK_AGAIN_SECONDS = 0.05
 """How often a process that stands by looks whether the projector has reached a position."""
@@ -46,46 +42,48 @@ class Answers:
         self._rows_max = rows_max
         self._wait_seconds = wait_seconds
 
-    async def answer(self, kind: type[Question[Any]], tenant: str, body: bytes) -> Answer:
+    async def answer(
+        self, kind: type[queries.Question[Any]], tenant: str, body: bytes
+    ) -> queries.Answer:
         """Return the answer to one request for a kind of question.
 
         Raises: TenantUnknown, CommandUnreadable, PositionNotReached, ViewUnavailable, LedgerUnavailable,
             ConversationUnknown, CustomerUnknown, AgentUnknown.
         """
         policy = self._policies.of(tenant)
-        asked = read_question(kind, body)
+        asked = requests.read_question(kind, body)
         if asked.min_seq is not None:
             await self._reached(policy, asked.min_seq)
-        if isinstance(asked, AskAsOf):
+        if isinstance(asked, queries.AskAsOf):
             return await self._as_of(policy, asked)
         return await self._ask(policy, asked)
 
-    async def _ask(self, policy: Policy, asked: Question[Any]) -> Answer:
-        async def read(session: Session) -> Answer:
-            reading = Reading(session.fetch, policy, self._rows_max)
+    async def _ask(self, policy: Policy, asked: queries.Question[Any]) -> queries.Answer:
+        async def read(session: Session) -> queries.Answer:
+            reading = table.Reading(session.fetch, policy, self._rows_max)
             return await ANSWERED_BY[type(asked)](reading, asked)
 
-        answer: Answer = await self._pool.read(read)
+        answer: queries.Answer = await self._pool.read(read)
         return answer
 
     async def _reached(self, policy: Policy, position: int) -> None:
         """Wait until the tables hold a position. Raises: PositionNotReached after the wait, ViewUnavailable."""
         deadline = asyncio.get_running_loop().time() + self._wait_seconds
         while not self._positions.holds(position):
-            here = await self._ask(policy, AskPosition())
+            here = await self._ask(policy, queries.AskPosition())
             if here.position >= position:
                 return
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0:
-                raise PositionNotReached(position=here.position, wanted=position)
+                raise errors.PositionNotReached(position=here.position, wanted=position)
             await self._positions.next_move(min(left, LOOK_AGAIN_SECONDS))
 
     # -- as of: the ledger itself -----------------------------------------------------------------------
 
-    async def _as_of(self, policy: Policy, asked: AskAsOf) -> AsOfAnswer:
+    async def _as_of(self, policy: Policy, asked: queries.AskAsOf) -> queries.AsOfAnswer:
         aggregate = aggregates.CONVERSATION.of(asked.conversation)
         if not subjects.is_token(aggregate):
-            raise ConversationUnknown(conversation=asked.conversation)
+            raise errors.ConversationUnknown(conversation=asked.conversation)
         sequence = await self._sequence(policy, asked)
         read = partial(self._ledger.read_leader, policy.tenant)
         history = await read(aggregate)
@@ -98,7 +96,7 @@ class Answers:
             policy.tenant, sequence, of_conversation, as_of.until(of_customer, sequence)
         )
 
-    async def _sequence(self, policy: Policy, asked: AskAsOf) -> int:
+    async def _sequence(self, policy: Policy, asked: queries.AskAsOf) -> int:
         """Return the ledger position that is asked about; 0 for an occurred time, which the events tell.
 
         Raises: PositionNotReached for one that does not exist yet: its answer would change.
@@ -108,7 +106,7 @@ class Answers:
         if asked.sequence is not None:
             end = await self._ledger.position()
             if asked.sequence > end:
-                raise PositionNotReached(position=end, wanted=asked.sequence)
+                raise errors.PositionNotReached(position=end, wanted=asked.sequence)
             return asked.sequence
         return 0
 
@@ -132,5 +130,5 @@ class Answers:
         found: tuple[datetime, int] = await self._pool.read(read)
         settled, sequence = found
         if recorded >= settled and recorded >= surely_past:
-            raise PositionNotReached(position=end, reason="not_settled")
+            raise errors.PositionNotReached(position=end, reason="not_settled")
         return sequence

@@ -7,36 +7,29 @@ from functools import partial
 
 import structlog
 
-from services.history.answering import Answers
-from services.history.operations import OperatorRequests
+from services.history import answering, operations, readiness, store
 from services.history.positions import Positions
 from services.history.projector import Projector
-from services.history.readiness import Announcement
 from services.history.rebuild import RebuildResult, rebuild
-from services.history.store import Pool
-from shared import VERSION, policy, streams
+from shared import VERSION, clock, codec, policy, queries, serving, streams, tasks
 from shared.bus import connect
-from shared.clock import SystemClock
-from shared.codec import PlainCodec
 from shared.ledger.jetstream import NatsLedger
 from shared.policy import Policies
-from shared.queries import QUERIES
-from shared.serving import Connection, connected, on_request
 from shared.settings import Settings
-from shared.streams import WantedStreams
-from shared.tasks import end, serve
 
 NAME = "history"
 
 log = structlog.get_logger("history")
 
 
-def wanted(settings: Settings) -> WantedStreams:
+def wanted(settings: Settings) -> streams.WantedStreams:
     """Return the stream that history needs."""
     configs = streams.stream_configs(
         replicas=settings.replicas, duplicate_window_seconds=settings.duplicate_window_seconds
     )
-    return WantedStreams(streams=[config for config in configs if config["name"] == streams.LEDGER])
+    return streams.WantedStreams(
+        streams=[config for config in configs if config["name"] == streams.LEDGER]
+    )
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -46,22 +39,22 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     raises when no server answers.
     """
     policies = Policies(policy.load(settings.policy))
-    async with connected(settings, NAME, stop) as here, opened(settings) as pool:
+    async with serving.connected(settings, NAME, stop) as here, opened(settings) as pool:
         await streams.assert_streams(here.bus, wanted(settings))
-        ledger = NatsLedger(here.bus, PlainCodec())
+        ledger = NatsLedger(here.bus, codec.PlainCodec())
         positions = Positions()
-        answers = Answers(
+        answers = answering.Answers(
             pool,
             ledger,
             policies,
             positions,
-            SystemClock(),
+            clock.SystemClock(),
             rows_max=settings.query_rows,
             wait_seconds=settings.query_wait_seconds,
         )
         subscribe(here, answers)
         await here.broker.start()
-        announcement = Announcement(settings.nats_url, NAME, VERSION)
+        announcement = readiness.Announcement(settings.nats_url, NAME, VERSION)
         projector = Projector(
             settings.postgres_dsn,
             ledger,
@@ -71,18 +64,20 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         )
         projecting = asyncio.create_task(projector.run())
         try:
-            await serve([projecting], stop)
+            await tasks.serve([projecting], stop)
         finally:
-            await end([projecting])
+            await tasks.end([projecting])
             await announcement.not_ready()
 
 
-def subscribe(here: Connection, answers: Answers) -> None:
+def subscribe(here: serving.Connection, answers: answering.Answers) -> None:
     """Wire every subject to its handler."""
-    for name, kind in QUERIES.items():
+    for name, kind in queries.QUERIES.items():
         if kind.served_by == NAME:
-            on_request(here.broker, f"query.*.{name}", NAME, partial(answers.answer, kind))
-    on_request(here.broker, f"ops.{NAME}.rebuild", NAME, OperatorRequests().rebuild)
+            serving.on_request(here.broker, f"query.*.{name}", NAME, partial(answers.answer, kind))
+    serving.on_request(
+        here.broker, f"ops.{NAME}.rebuild", NAME, operations.OperatorRequests().rebuild
+    )
 
 
 async def rebuild_once(settings: Settings, *, switch: bool) -> RebuildResult:
@@ -93,7 +88,7 @@ async def rebuild_once(settings: Settings, *, switch: bool) -> RebuildResult:
             return await rebuild(
                 settings.postgres_dsn,
                 pool,
-                NatsLedger(bus, PlainCodec()),
+                NatsLedger(bus, codec.PlainCodec()),
                 batch_max=settings.projection_batch,
                 switch=switch,
             )
@@ -102,9 +97,9 @@ async def rebuild_once(settings: Settings, *, switch: bool) -> RebuildResult:
 
 
 @contextlib.asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Pool]:
+async def opened(settings: Settings) -> AsyncIterator[store.Pool]:
     """Give the connections for queries and end them."""
-    pool = await Pool.open(settings.postgres_dsn)
+    pool = await store.Pool.open(settings.postgres_dsn)
     try:
         yield pool
     finally:

@@ -3,8 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-from services.history import sql
-from services.history.store import Session
+from services.history import sql, store
 from services.history.tables import TABLES
 
 
@@ -21,7 +20,7 @@ class Digest:
         return [table for table, digest in self.tables.items() if other.tables.get(table) != digest]
 
 
-async def digest_of(session: Session) -> Digest:
+async def digest_of(session: store.Session) -> Digest:
     """Return the digest of the tables in the search path. Raises: ViewUnavailable.
 
     Call it in a repeatable-read transaction: all tables are read at one checkpoint, while the projector goes on.

@@ -5,9 +5,8 @@ import contextlib
 from collections.abc import AsyncGenerator, Sequence
 
 from services.history.store import Session
-from shared import errors
+from shared import errors, tasks
 from shared.ledger import LedgerReader, Recorded
-from shared.tasks import end
 
 HEARTBEAT_SECONDS = 1.5
 """Well below `store.FROZEN_OWNER_SECONDS`: an owner that says nothing for that long loses its session."""
@@ -35,7 +34,7 @@ async def followed(
             yield [recorded]
         raise
     finally:
-        await end([reading])
+        await tasks.end([reading])
 
 
 async def _read_ahead(

@@ -11,13 +11,10 @@ from typing import Protocol
 
 import structlog
 
-from services.history import generations
-from services.history.following import followed, with_heartbeats
+from services.history import following, generations, rebuild, store
 from services.history.generations import Generation
 from services.history.positions import Positions
 from services.history.projection import FenceLost, Projection
-from services.history.rebuild import upgrade
-from services.history.store import Session, owner_session
 from services.history.tables import VERSION
 from shared import errors
 from shared.ledger import LedgerReader
@@ -90,7 +87,7 @@ class Projector:
             await self._readiness.not_ready()
 
     async def _own_and_project(self) -> None:
-        async with owner_session(self._dsn, watched=True) as session:
+        async with store.owner_session(self._dsn, watched=True) as session:
             generation = await self._own(session)
             projection = await Projection.take_over(session)
             await projection.check_same(self._ledger)
@@ -100,7 +97,7 @@ class Projector:
             self._positions.reached(projection.position)
             await self._follow(session, projection)
 
-    async def _own(self, session: Session) -> Generation:
+    async def _own(self, session: store.Session) -> Generation:
         """Wait until nobody else projects the live generation, and return it."""
         while True:
             live = await generations.migrate(session)
@@ -121,12 +118,12 @@ class Projector:
         if owned.version > VERSION:
             raise GenerationNewer
         if owned.version < VERSION:
-            await upgrade(self._dsn, self._ledger, batch_max=self._batch_max)
+            await rebuild.upgrade(self._dsn, self._ledger, batch_max=self._batch_max)
             raise FenceLost
 
-    async def _follow(self, session: Session, projection: Projection) -> None:
-        source = followed(self._ledger, projection.position, self._batch_max)
-        async with contextlib.aclosing(with_heartbeats(source, session)) as batches:
+    async def _follow(self, session: store.Session, projection: Projection) -> None:
+        source = following.followed(self._ledger, projection.position, self._batch_max)
+        async with contextlib.aclosing(following.with_heartbeats(source, session)) as batches:
             end = await self._ledger.position()
             caught_up = await self._caught_up(projection, end)
             async for batch in batches:

@@ -9,12 +9,9 @@ import contextlib
 import msgspec
 import structlog
 
-from services.history import generations
-from services.history.digest import Digest, digest_of
-from services.history.following import followed
+from services.history import digest, following, generations, store
 from services.history.generations import Generation
 from services.history.projection import Projection
-from services.history.store import Pool, Session, owner_session
 from shared.errors import PositionNotReached
 from shared.ledger import LedgerReader
 
@@ -40,15 +37,18 @@ class RebuildResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def rebuild(
-    dsn: str, pool: Pool, ledger: LedgerReader, *, batch_max: int, switch: bool = False
+    dsn: str, pool: store.Pool, ledger: LedgerReader, *, batch_max: int, switch: bool = False
 ) -> RebuildResult:
     """Build an empty generation up to the live position and compare.
 
     Raises: ViewUnavailable (also when another rebuild is running), PositionNotReached when the ledger ends before
     the live position, EventTypeUnknown, NotAnEvent, StreamDrift, LedgerUnavailable.
     """
-    async with owner_session(dsn, watched=False) as session, generations.rebuild_lock(session):
-        live: Digest = await pool.read(digest_of)
+    async with (
+        store.owner_session(dsn, watched=False) as session,
+        generations.rebuild_lock(session),
+    ):
+        live: digest.Digest = await pool.read(digest.digest_of)
         await _check_reachable(ledger, live.position)
         generation = await generations.make_building(session)
         log.info("rebuild_started", generation=generation.number, position=live.position)
@@ -77,7 +77,10 @@ async def upgrade(dsn: str, ledger: LedgerReader, *, batch_max: int) -> None:
 
     Raises: as `rebuild`.
     """
-    async with owner_session(dsn, watched=False) as session, generations.rebuild_lock(session):
+    async with (
+        store.owner_session(dsn, watched=False) as session,
+        generations.rebuild_lock(session),
+    ):
         generation = await generations.make_building(session)
         log.info("upgrade_started", generation=generation.number, version=generation.version)
         projection = await Projection.take_over(session)
@@ -96,7 +99,9 @@ async def _project_until(
     """Write all events up to `position` and none after."""
     if projection.position >= position:
         return
-    async with contextlib.aclosing(followed(ledger, projection.position, batch_max)) as batches:
+    async with contextlib.aclosing(
+        following.followed(ledger, projection.position, batch_max)
+    ) as batches:
         async for batch in batches:
             await projection.apply(
                 [recorded for recorded in batch if recorded.sequence <= position]
@@ -105,13 +110,13 @@ async def _project_until(
                 return
 
 
-async def _digest(session: Session) -> Digest:
+async def _digest(session: store.Session) -> digest.Digest:
     async with session.transaction("repeatable_read", readonly=True):
-        return await digest_of(session)
+        return await digest.digest_of(session)
 
 
 async def _switch(
-    session: Session,
+    session: store.Session,
     ledger: LedgerReader,
     projection: Projection,
     generation: Generation,
@@ -129,7 +134,7 @@ async def _switch(
     raise PositionNotReached(position=projection.position)
 
 
-async def _hold_live(session: Session) -> int:
+async def _hold_live(session: store.Session) -> int:
     """Stop the live projector until the end of the transaction and return where it stands."""
     await session.fetch_one("enter_live")
     row = await session.fetch_one("hold_live")

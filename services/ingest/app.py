@@ -7,24 +7,16 @@ from collections.abc import AsyncIterator
 
 import structlog
 
-from services.ingest.handlers import logged, server
+from services.ingest.handlers import chat_socket, logged, normalise, raw_store, server
 from services.ingest.handlers.accounts import Accounts
 from services.ingest.handlers.balance import BalanceHandler
-from services.ingest.handlers.chat_socket import ChatSocket
 from services.ingest.handlers.doors import Doors
-from services.ingest.handlers.normalise import Normaliser
-from services.ingest.handlers.raw_store import RawStore
 from services.ingest.handlers.web import application
-from shared import VERSION, policy, streams
+from shared import VERSION, codec, contact_log, policy, queries, serving, streams
 from shared.bus import Bus
 from shared.clock import SystemClock
-from shared.codec import PlainCodec
-from shared.contact_log import ContactLog
 from shared.policy import Policies
-from shared.queries import AskBalance
-from shared.serving import connected, on_request
 from shared.settings import Settings, load_secrets
-from shared.streams import WantedStreams
 from shared.tasks import end
 
 NAME = "ingest"
@@ -32,7 +24,7 @@ NAME = "ingest"
 log = structlog.get_logger("ingest")
 
 
-def wanted(settings: Settings, accounts: Accounts) -> WantedStreams:
+def wanted(settings: Settings, accounts: Accounts) -> streams.WantedStreams:
     """Return the streams that ingest writes and reads, and the consumers of its accounts."""
     every = streams.stream_configs(
         replicas=settings.replicas, duplicate_window_seconds=settings.duplicate_window_seconds
@@ -43,7 +35,7 @@ def wanted(settings: Settings, accounts: Accounts) -> WantedStreams:
         for consumer in streams.ingest_consumers(door.tenant, [door.name], settings.normalise_batch)
     ]
     mine = [config for config in every if config["name"] in {streams.RAW, streams.CONTACTS}]
-    return WantedStreams(streams=mine, consumers=consumers)
+    return streams.WantedStreams(streams=mine, consumers=consumers)
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -54,11 +46,11 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     connection to NATS was given up.
     """
     accounts = Accounts(Policies(policy.load(settings.policy)), load_secrets(settings))
-    async with connected(settings, NAME, stop) as here:
+    async with serving.connected(settings, NAME, stop) as here:
         bus = here.bus
         await streams.assert_streams(bus, wanted(settings, accounts))
         balance = BalanceHandler(bus, accounts)
-        on_request(here.broker, f"query.*.{AskBalance.name}", NAME, balance.answer)
+        serving.on_request(here.broker, f"query.*.{queries.AskBalance.name}", NAME, balance.answer)
         await here.broker.start()
         async with (
             _doors(settings, accounts, bus) as address,
@@ -73,14 +65,14 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
 @contextlib.asynccontextmanager
 async def _doors(settings: Settings, accounts: Accounts, bus: Bus) -> AsyncIterator[str]:
     """Keep the doors open while the block runs; gives their address."""
-    clock, store = SystemClock(), RawStore(bus, settings.header_max_bytes)
+    clock, store = SystemClock(), raw_store.RawStore(bus, settings.header_max_bytes)
     with contextlib.closing(
         server.bound_socket(settings.ingest_host, settings.ingest_port)
     ) as bound:
         own_address = server.address(bound)
         web = application(
             Doors(accounts, store, settings, clock, settings.public_url or own_address),
-            ChatSocket(accounts, store, settings, clock),
+            chat_socket.ChatSocket(accounts, store, settings, clock),
             ready=lambda: bus.connected,
         )
         async with _serving(server.door_server(web, settings), bound):
@@ -101,11 +93,12 @@ async def _serving(doors: server.DoorServer, bound: socket.socket) -> AsyncItera
 @contextlib.asynccontextmanager
 async def _normalisers(settings: Settings, accounts: Accounts, bus: Bus) -> AsyncIterator[None]:
     """Normalise every account while the block runs; one that fails ends the block."""
-    contacts = ContactLog(bus, PlainCodec())
+    contacts = contact_log.ContactLog(bus, codec.PlainCodec())
     async with asyncio.TaskGroup() as tasks:
         running = [
             tasks.create_task(
-                Normaliser(bus, contacts, door, settings.normalise_batch).run(), name=door.name
+                normalise.Normaliser(bus, contacts, door, settings.normalise_batch).run(),
+                name=door.name,
             )
             for door in accounts.all()
         ]

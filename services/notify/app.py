@@ -13,16 +13,13 @@ from services.notify.notifying import Notifying
 from services.notify.sending import ContactReports, Sending
 from services.notify.store import NotificationStore
 from services.notify.transports import TRANSPORTS
-from shared import VERSION, policy, streams
-from shared.arming import NatsTimers
+from shared import VERSION, arming, contact_log, policy, serving, streams
 from shared.clock import SystemClock
 from shared.codec import PlainCodec
 from shared.commands import AcknowledgeNotification
-from shared.contact_log import ContactLog
 from shared.deciding import Deciding
 from shared.ledger.jetstream import NatsLedger
 from shared.policy import Policies
-from shared.serving import Connection, connected, on_events, on_request, on_stream
 from shared.settings import Settings
 
 NAME = "notify"
@@ -38,7 +35,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     """
     chosen = policy.load(settings.policy)
     check_transports(chosen, TRANSPORTS)
-    async with connected(settings, NAME, stop) as here:
+    async with serving.connected(settings, NAME, stop) as here:
         await streams.assert_streams(here.bus, wanted(settings))
         subscribe(here, settings, Policies(chosen))
         await here.broker.start()
@@ -62,29 +59,31 @@ def carriers(settings: Settings) -> Mapping[str, Carrier]:
     return {smtp.NAME: smtp.SmtpServer(settings.smtp_url)}
 
 
-def subscribe(here: Connection, settings: Settings, policies: Policies) -> None:
+def subscribe(here: serving.Connection, settings: Settings, policies: Policies) -> None:
     """Wire every subject to its handler."""
     clock, codec = SystemClock(), PlainCodec()
     deciding = Deciding(
         NatsLedger(here.bus, codec),
-        NatsTimers(here.bus),
+        arming.NatsTimers(here.bus),
         cached=settings.aggregate_cache,
         retries=settings.append_retries,
     )
     store = NotificationStore(deciding)
     transports = {name: make(here.bus, settings, policies) for name, make in TRANSPORTS.items()}
     notifying = Notifying(store, transports, policies, clock)
-    reports = ContactReports(ContactLog(here.bus, codec))
+    reports = ContactReports(contact_log.ContactLog(here.bus, codec))
     sending = Sending(store, CHANNELS, carriers(settings), reports, policies, clock)
     timers = TimerHandler(notifying)
     for consumer in streams.notify_consumers():
         match consumer.name:
             case "notify-ledger":
-                on_events(here.broker, consumer, codec, lambda event, _: notifying.on_event(event))
+                serving.on_events(
+                    here.broker, consumer, codec, lambda event, _: notifying.on_event(event)
+                )
             case "notify-messages":
-                on_events(here.broker, consumer, codec, sending.on_event)
+                serving.on_events(here.broker, consumer, codec, sending.on_event)
             case _:
-                on_stream(here.broker, consumer, timers.ask)
+                serving.on_stream(here.broker, consumer, timers.ask)
     commands = CommandHandler(notifying, policies, clock)
     verb = AcknowledgeNotification.verb
-    on_request(here.broker, f"cmd.*.{verb}", NAME, commands.acknowledge_notification)
+    serving.on_request(here.broker, f"cmd.*.{verb}", NAME, commands.acknowledge_notification)

@@ -3,15 +3,9 @@
 from services.notify.domain.commands import Acknowledge
 from services.notify.notifying import Notifying
 from services.notify.store import Decided
-from shared import subjects
+from shared import commands, errors, memory, requests, serving, subjects, timers
 from shared.clock import Clock
-from shared.commands import AcknowledgeNotification, Done, EventSummary
-from shared.errors import NotificationUnknown, TimerKindUnknown
-from shared.memory import recall
 from shared.policy import Policies
-from shared.requests import agent_of, read_command, sha256_of
-from shared.serving import ArrivedMessage
-from shared.timers import NOTIFICATION_ESCALATION, read_timer
 
 
 class TimerHandler:
@@ -20,11 +14,11 @@ class TimerHandler:
     def __init__(self, notifying: Notifying) -> None:
         self._notifying = notifying
 
-    async def ask(self, arrived: ArrivedMessage) -> None:
+    async def ask(self, arrived: serving.ArrivedMessage) -> None:
         """Handle one fired timer. Raises: NotAnEvent for a body that is no timer, TimerKindUnknown."""
-        timer = read_timer(arrived.body)
-        if timer.kind != NOTIFICATION_ESCALATION.name:
-            raise TimerKindUnknown(kind=timer.kind)
+        timer = timers.read_timer(arrived.body)
+        if timer.kind != timers.NOTIFICATION_ESCALATION.name:
+            raise errors.TimerKindUnknown(kind=timer.kind)
         await self._notifying.on_timer(timer, arrived.attempt)
 
 
@@ -36,34 +30,36 @@ class CommandHandler:
         self._policies = policies
         self._clock = clock
 
-    async def acknowledge_notification(self, tenant: str, body: bytes) -> Done:
+    async def acknowledge_notification(self, tenant: str, body: bytes) -> commands.Done:
         """Return the reply to one request.
 
         Raises: TenantUnknown, what `read_command` and `agent_of` refuse, and what `Notifying.acknowledge` does.
         """
         policy, now = self._policies.of(tenant), self._clock.now()
-        command = read_command(AcknowledgeNotification.verb, body, now)
-        if not isinstance(command, AcknowledgeNotification) or not subjects.is_token(
+        command = requests.read_command(commands.AcknowledgeNotification.verb, body, now)
+        if not isinstance(command, commands.AcknowledgeNotification) or not subjects.is_token(
             command.conversation
         ):
-            raise NotificationUnknown
+            raise errors.NotificationUnknown
         wanted = Acknowledge(
             tenant=tenant,
             conversation=command.conversation,
             cause=command.command_id,
-            cause_sha256=sha256_of(command),
+            cause_sha256=requests.sha256_of(command),
             actor=command.actor,
             now=now,
             notification_id=command.notification_id,
-            agent=agent_of(policy, command.actor),
+            agent=requests.agent_of(policy, command.actor),
             policy=policy,
         )
         return _done(wanted, await self._notifying.acknowledge(wanted))
 
 
-def _done(command: Acknowledge, decided: Decided) -> Done:
+def _done(command: Acknowledge, decided: Decided) -> commands.Done:
     """Return the reply, the same for a repeated command: what it wrote when it was first carried out."""
-    seen = recall(decided.state.seen, command.cause, command.cause_sha256)
-    events: list[EventSummary] = [] if seen is None else list(seen.events)
+    seen = memory.recall(decided.state.seen, command.cause, command.cause_sha256)
+    events: list[commands.EventSummary] = [] if seen is None else list(seen.events)
     settled = decided.state.by_id[command.notification_id].acknowledged or decided.state.sequence
-    return Done(events=events, position=max((each.sequence for each in events), default=settled))
+    return commands.Done(
+        events=events, position=max((each.sequence for each in events), default=settled)
+    )

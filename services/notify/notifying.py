@@ -5,24 +5,13 @@ from collections.abc import Mapping
 
 import structlog
 
-from services.notify.domain.commands import Acknowledge, Escalate, RecordSent, origin
-from services.notify.domain.notices import Notice, NotSent
-from services.notify.domain.occasions import (
-    DEPEND_ON_BEFORE,
-    NOTHING_BEFORE,
-    OnOccasion,
-    command_on,
-)
-from services.notify.domain.people import transports_of
+from services.notify.domain import commands, notices, occasions, people
 from services.notify.domain.state import Notification
 from services.notify.store import Decided, NotificationStore
 from services.notify.transports import Transport
-from shared import aggregates, events
+from shared import aggregates, errors, events, serving, timers
 from shared.clock import Clock
-from shared.errors import TellonceError
 from shared.policy import Policies
-from shared.serving import Later
-from shared.timers import Timer
 
 ASK_AGAIN_SECONDS = 10.0
 SEND_TIMEOUT_SECONDS = 5.0
@@ -60,14 +49,14 @@ class Notifying:
             notice = _notice(notification, command.conversation, packet_id=packet_id)
             for transport in notification.unsent:
                 if await self._send(transport, event.tenant, notice):
-                    record = RecordSent(
-                        **origin(event, self._clock.now()),
+                    record = commands.RecordSent(
+                        **commands.origin(event, self._clock.now()),
                         notification_id=notification.id,
                         transport=transport,
                     )
                     await self.store.decide(record)
 
-    async def on_timer(self, timer: Timer, attempt: int) -> None:
+    async def on_timer(self, timer: timers.Timer, attempt: int) -> None:
         """Answer a fired timer's question: still unacknowledged? Then the next person is told.
 
         Raises: Later once, when the notification is not there (its append may still be under way).
@@ -77,11 +66,11 @@ class Notifying:
         known = state.by_id.get(events.NotificationId(timer.id))
         if known is None:
             if attempt == 1:
-                raise Later(ASK_AGAIN_SECONDS, "notification_absent")
+                raise serving.Later(ASK_AGAIN_SECONDS, "notification_absent")
             return
         if not known.waits_for_a_person:
             return
-        command = Escalate(
+        command = commands.Escalate(
             tenant=timer.tenant,
             conversation=conversation,
             cause=timer.id,
@@ -92,21 +81,21 @@ class Notifying:
         decided = await self.store.decide(command)
         await self._tell_next(command, decided.state.by_id[known.id])
 
-    async def acknowledge(self, command: Acknowledge) -> Decided:
+    async def acknowledge(self, command: commands.Acknowledge) -> Decided:
         """Carry out an agent's acknowledgement.
 
         Raises: NotificationUnknown, CommandIdReused, CommandForbidden for an agent who was not told.
         """
         return await self.store.decide(command)
 
-    async def _tell_next(self, command: Escalate, known: Notification) -> None:
+    async def _tell_next(self, command: commands.Escalate, known: Notification) -> None:
         """Tell whom it was escalated to; repeated after a crash, which every transport forgives."""
         if known.escalated_to is not None and known.acknowledged is None:
             notice = _notice(known, command.conversation, escalated=known.escalated_to)
-            for transport in transports_of(command.policy, known.escalated_to):
+            for transport in people.transports_of(command.policy, known.escalated_to):
                 await self._send(transport, command.tenant, notice)
 
-    async def _send(self, name: str, tenant: str, notice: Notice) -> bool:
+    async def _send(self, name: str, tenant: str, notice: notices.Notice) -> bool:
         """Tell whether the transport took it. What it cannot take is not tried again: an escalation makes up for it."""
         reason = await self._refusal(name, tenant, notice)
         if reason is not None:
@@ -115,7 +104,7 @@ class Notifying:
         log.info("notification_sent", **_facts(name, notice))
         return True
 
-    async def _refusal(self, name: str, tenant: str, notice: Notice) -> str | None:
+    async def _refusal(self, name: str, tenant: str, notice: notices.Notice) -> str | None:
         """Return why the transport did not take a notice; `None` when it did. No fault of it stops the others."""
         transport = self._transports.get(name)
         if transport is None:
@@ -123,24 +112,26 @@ class Notifying:
         try:
             async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
                 await transport.send(tenant, notice)
-        except NotSent as error:
+        except notices.NotSent as error:
             return error.reason
         except TimeoutError:
             return "timed_out"
-        except TellonceError:
+        except errors.TellonceError:
             raise
         except Exception:
             log.exception("transport_failed", transport=name)
             return "failed"
         return None
 
-    async def _command(self, event: events.AnyEvent) -> OnOccasion | None:
+    async def _command(self, event: events.AnyEvent) -> occasions.OnOccasion | None:
         if event.conversation is None:
             return None
-        before = NOTHING_BEFORE
-        if isinstance(event, DEPEND_ON_BEFORE):
+        before = occasions.NOTHING_BEFORE
+        if isinstance(event, occasions.DEPEND_ON_BEFORE):
             before = await self.store.before(event)
-        return command_on(event, before, self._clock.now(), lambda: self._policies.of(event.tenant))
+        return occasions.command_on(
+            event, before, self._clock.now(), lambda: self._policies.of(event.tenant)
+        )
 
 
 def _notice(
@@ -149,8 +140,8 @@ def _notice(
     *,
     packet_id: events.PacketId | None = None,
     escalated: str | None = None,
-) -> Notice:
-    return Notice(
+) -> notices.Notice:
+    return notices.Notice(
         notification_id=notification.id,
         reason=notification.reason,
         conversation=conversation,
@@ -161,7 +152,7 @@ def _notice(
     )
 
 
-def _facts(transport: str, notice: Notice) -> dict[str, object]:
+def _facts(transport: str, notice: notices.Notice) -> dict[str, object]:
     """Return what the log says of a notice: who was to be told what, by which transport."""
     return {
         "transport": transport,

@@ -16,27 +16,15 @@ import structlog
 
 from services.notify.carriers import Carrier, NotTaken, Transaction, Unanswered
 from services.notify.channels import Outbound
-from services.notify.domain.commands import IntendMessage, RecordSent, origin
-from services.notify.domain.decisions import notification_id
-from services.notify.domain.messages import Unsendable, customer_message
-from services.notify.domain.outcomes import (
-    CONNECTION_LOST,
-    UNREACHABLE,
-    Outcome,
-    outcome_event,
-    outcome_of,
-)
+from services.notify.domain import commands, decisions, messages, outcomes
 from services.notify.domain.state import Notification
 from services.notify.store import Decided, NotificationStore
-from shared import events
-from shared.backoff import Backoff
+from shared import backoff, contact_log, events, serving
 from shared.clock import Clock
-from shared.contact_log import ContactLog
 from shared.policy import Policies
-from shared.serving import Later
 
 ATTEMPTS_MAX = 20
-RETRY = Backoff(first_seconds=0.5, longest_seconds=60.0)
+RETRY = backoff.Backoff(first_seconds=0.5, longest_seconds=60.0)
 """0.5 s doubling to a minute, 20 times: a provider may be away for a quarter of an hour."""
 REMEMBERED_OUTCOMES = 1_024
 ATTEMPT_BYTES = 16
@@ -55,7 +43,7 @@ class Reports(Protocol):
 class ContactReports:
     """Outcomes as contact events of their channel, on the conversation's partition of CONTACTS."""
 
-    def __init__(self, contacts: ContactLog) -> None:
+    def __init__(self, contacts: contact_log.ContactLog) -> None:
         self._contacts = contacts
 
     async def report(self, event: events.OutcomeEvent) -> None:
@@ -82,7 +70,7 @@ class Sending:
         self._reports = reports
         self._policies = policies
         self._clock = clock
-        self._ended: OrderedDict[events.MessageId, Outcome] = OrderedDict()
+        self._ended: OrderedDict[events.MessageId, outcomes.Outcome] = OrderedDict()
 
     async def on_event(self, event: events.AnyEvent, attempt: int) -> None:
         """Handle one ledger event; all but `message.requested` is nothing to us.
@@ -93,16 +81,16 @@ class Sending:
             await self._send(event, self._intent(event), attempt)
 
     async def _send(
-        self, event: events.MessageRequested, intent: IntendMessage, attempt: int
+        self, event: events.MessageRequested, intent: commands.IntendMessage, attempt: int
     ) -> None:
         state = await self.store.load(intent.tenant, intent.conversation)
-        known = state.by_id.get(notification_id(intent))
+        known = state.by_id.get(decisions.notification_id(intent))
         if known is not None:
             await self._settle(event, known)
             return
         try:
             channel, request = self._rendered(event)
-        except Unsendable as error:
+        except messages.Unsendable as error:
             await self._give_up(event, intent, error.reason)
             return
         try:
@@ -112,7 +100,7 @@ class Sending:
         except NotTaken as error:
             refused = _refusal(channel, error)
             if refused.temporary and attempt < ATTEMPTS_MAX:
-                raise Later(RETRY.delay_seconds(attempt), str(refused.reason)) from error
+                raise serving.Later(RETRY.delay_seconds(attempt), str(refused.reason)) from error
             await self._give_up(event, intent, refused.reason)
 
     def _rendered(self, event: events.MessageRequested) -> tuple[Outbound, Any]:
@@ -122,21 +110,21 @@ class Sending:
         """
         channel = self._channels.get(event.open.channel)
         if channel is None:
-            raise Unsendable("channel_unknown")
+            raise messages.Unsendable("channel_unknown")
         account = self._policies.of(event.tenant).account(channel.NAME, event.open.account)
         try:
-            message = customer_message(event, account, channel.address)
+            message = messages.customer_message(event, account, channel.address)
             return channel, channel.render(message, self._clock.now())
-        except Unsendable:
+        except messages.Unsendable:
             raise
         except Exception as error:
             log.exception("message_unrenderable", message_id=event.open.message_id)
-            raise Unsendable("unrenderable") from error
+            raise messages.Unsendable("unrenderable") from error
 
     async def _hand_over_once(
         self,
         event: events.MessageRequested,
-        intent: IntendMessage,
+        intent: commands.IntendMessage,
         channel: Outbound,
         transaction: Transaction,
     ) -> Notification:
@@ -147,21 +135,21 @@ class Sending:
         return _intended(decided, intent)
 
     async def _give_up(
-        self, event: events.MessageRequested, intent: IntendMessage, reason: str | None
+        self, event: events.MessageRequested, intent: commands.IntendMessage, reason: str | None
     ) -> None:
         """Close the door with the intent first: after a failure was reported nothing may leave any more."""
         decided = await self.store.decide(intent)
         if decided.events:
-            self._remember(event.open.message_id, Outcome(kind="failed", reason=reason))
+            self._remember(event.open.message_id, outcomes.Outcome(kind="failed", reason=reason))
         await self._settle(event, _intended(decided, intent))
 
     async def _settle(self, event: events.MessageRequested, intent: Notification) -> None:
         """Record and report how it ended, as far as anybody knows. Repeating it changes nothing."""
-        outcome = outcome_of(intent, self._ended.get(event.open.message_id))
+        outcome = outcomes.outcome_of(intent, self._ended.get(event.open.message_id))
         at = intent.requested
         if outcome.kind == "sent":
             at = await self._record_sent(event, intent)
-        await self._reports.report(outcome_event(event, self._medium(event), outcome, at))
+        await self._reports.report(outcomes.outcome_event(event, self._medium(event), outcome, at))
         log.info(
             "message_settled",
             message_id=event.open.message_id,
@@ -180,12 +168,14 @@ class Sending:
         channel = event.open.channel
         if channel in intent.sent:
             return intent.sent[channel]
-        record = RecordSent(**self._origin(event), notification_id=intent.id, transport=channel)
+        record = commands.RecordSent(
+            **self._origin(event), notification_id=intent.id, transport=channel
+        )
         decided = await self.store.decide(record)
         return decided.state.by_id[intent.id].sent[channel]
 
-    def _intent(self, event: events.MessageRequested) -> IntendMessage:
-        return IntendMessage(
+    def _intent(self, event: events.MessageRequested) -> commands.IntendMessage:
+        return commands.IntendMessage(
             **self._origin(event),
             message_id=event.open.message_id,
             channel=event.open.channel,
@@ -193,27 +183,27 @@ class Sending:
         )
 
     def _origin(self, event: events.MessageRequested) -> dict[str, Any]:
-        return origin(event, self._clock.now())
+        return commands.origin(event, self._clock.now())
 
-    def _remember(self, message_id: events.MessageId, outcome: Outcome) -> None:
+    def _remember(self, message_id: events.MessageId, outcome: outcomes.Outcome) -> None:
         """Keep what only this process knows until the ledger has it."""
         self._ended[message_id] = outcome
         while len(self._ended) > REMEMBERED_OUTCOMES:
             self._ended.popitem(last=False)
 
 
-async def _hand_over(channel: Outbound, transaction: Transaction) -> Outcome:
+async def _hand_over(channel: Outbound, transaction: Transaction) -> outcomes.Outcome:
     """Return how the last step ended. A refusal is final here, also a temporary one: the intent allows one commit."""
     try:
         return channel.outcome(await transaction.commit())
     except NotTaken as error:
         return _refusal(channel, error)
     except Unanswered:
-        return CONNECTION_LOST
+        return outcomes.CONNECTION_LOST
 
 
-def _refusal(channel: Outbound, error: NotTaken) -> Outcome:
-    return UNREACHABLE if error.answer is None else channel.outcome(error.answer)
+def _refusal(channel: Outbound, error: NotTaken) -> outcomes.Outcome:
+    return outcomes.UNREACHABLE if error.answer is None else channel.outcome(error.answer)
 
 
 def new_attempt() -> str:
@@ -221,5 +211,5 @@ def new_attempt() -> str:
     return secrets.token_hex(ATTEMPT_BYTES)
 
 
-def _intended(decided: Decided, intent: IntendMessage) -> Notification:
-    return decided.state.by_id[notification_id(intent)]
+def _intended(decided: Decided, intent: commands.IntendMessage) -> Notification:
+    return decided.state.by_id[decisions.notification_id(intent)]

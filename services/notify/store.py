@@ -4,17 +4,14 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.notify.domain.commands import AnyCommand
-from services.notify.domain.decisions import decide
-from services.notify.domain.occasions import EarlierState
+from services.notify.domain import commands, decisions, occasions
 from services.notify.domain.state import NONE_YET, Notifications, evolve
 from shared import aggregates
 from shared import conversation as conversations
-from shared.aggregates import Folded
 from shared.deciding import Deciding, Reading
 from shared.events import AnyEvent
 
-NOTIFICATIONS = Folded(aggregates.NOTIFICATION, NONE_YET, evolve)
+NOTIFICATIONS = aggregates.Folded(aggregates.NOTIFICATION, NONE_YET, evolve)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +35,7 @@ class NotificationStore:
         """
         return await self._deciding.load(tenant, NOTIFICATIONS, conversation, leader=leader)
 
-    async def before(self, event: AnyEvent) -> EarlierState:
+    async def before(self, event: AnyEvent) -> occasions.EarlierState:
         """Return how the conversation of an event stood just before it.
 
         Raises: EventTypeUnknown, NotAnEvent, LedgerUnavailable.
@@ -46,15 +43,15 @@ class NotificationStore:
         found = await self._deciding.ledger.read_leader(event.tenant, event.aggregate)
         earlier = list(itertools.takewhile(lambda each: each.event.id != event.id, found))
         conversation = conversations.fold((each.sequence, each.event) for each in earlier)
-        return EarlierState(conversation, frozenset(each.event.id for each in earlier))
+        return occasions.EarlierState(conversation, frozenset(each.event.id for each in earlier))
 
-    async def decide(self, command: AnyCommand) -> Decided:
+    async def decide(self, command: commands.AnyCommand) -> Decided:
         """Decide and append, see `Deciding.change`. Raises: what `decide` and `Deciding.change` raise."""
 
         async def load(reading: Reading) -> Notifications:
             return await reading.load(NOTIFICATIONS, command.conversation)
 
         changed = await self._deciding.change(
-            command.tenant, load, lambda state: decide(state, command)
+            command.tenant, load, lambda state: decisions.decide(state, command)
         )
         return Decided(changed.state(NOTIFICATIONS, command.conversation), changed.events)

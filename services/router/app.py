@@ -14,17 +14,12 @@ from services.router.lookup import History
 from services.router.policies import apply_policy
 from services.router.timers import FiredTimers
 from services.router.tolerant_codec import TolerantCodec
-from shared import VERSION, policy, streams
-from shared.arming import NatsTimers
-from shared.clock import SystemClock
-from shared.codec import PlainCodec
+from shared import VERSION, arming, clock, codec, policy, serving, streams
 from shared.commands import COMMANDS
 from shared.deciding import Deciding
 from shared.ledger.jetstream import NatsLedger
 from shared.policy import Policies
-from shared.serving import Connection, connected, on_events, on_request, on_stream
 from shared.settings import Settings, load_secrets
-from shared.streams import WantedStreams
 from shared.tasks import end, serve
 
 NAME = "router"
@@ -32,28 +27,28 @@ NAME = "router"
 log = structlog.get_logger("router")
 
 
-def wanted(settings: Settings) -> WantedStreams:
+def wanted(settings: Settings) -> streams.WantedStreams:
     """Return the streams and consumers that the router needs."""
     every = streams.stream_configs(
         replicas=settings.replicas, duplicate_window_seconds=settings.duplicate_window_seconds
     )
-    return WantedStreams(streams=every, consumers=streams.router_consumers())
+    return streams.WantedStreams(streams=every, consumers=streams.router_consumers())
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Serve until `stop` is set. Raises: StreamDrift, PolicyInvalid, SettingInvalid, BusUnavailable
     when the connection to NATS was given up."""
     policies = Policies(policy.load(settings.policy))
-    async with connected(settings, NAME, stop) as here:
+    async with serving.connected(settings, NAME, stop) as here:
         await streams.assert_streams(here.bus, wanted(settings))
-        ledger = NatsLedger(here.bus, PlainCodec())
+        ledger = NatsLedger(here.bus, codec.PlainCodec())
         deciding = Deciding(
             ledger,
-            NatsTimers(here.bus),
+            arming.NatsTimers(here.bus),
             cached=settings.aggregate_cache,
             retries=settings.append_retries,
         )
-        cases = Cases(deciding, policies, load_secrets(settings), SystemClock())
+        cases = Cases(deciding, policies, load_secrets(settings), clock.SystemClock())
         for tenant in policies.tenants():
             await apply_policy(cases, tenant)
         dispatcher = Dispatcher(cases, NatsLedger(here.bus, TolerantCodec()))
@@ -70,17 +65,19 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             await end(running)
 
 
-def subscribe(here: Connection, settings: Settings, cases: Cases) -> None:
+def subscribe(here: serving.Connection, settings: Settings, cases: Cases) -> None:
     """Wire every subject to its handler."""
     history = History(here.bus, settings.request_timeout_seconds)
     window = timedelta(seconds=settings.duplicate_window_seconds)
     intake, timers = Intake(cases, history, window), FiredTimers(cases)
     for consumer in streams.router_consumers():
         if consumer.stream == streams.CONTACTS:
-            on_events(here.broker, consumer, PlainCodec(), lambda event, _: intake.take(event))
+            serving.on_events(
+                here.broker, consumer, codec.PlainCodec(), lambda event, _: intake.take(event)
+            )
         else:
-            on_stream(here.broker, consumer, timers.ask)
+            serving.on_stream(here.broker, consumer, timers.ask)
     commands = Commands(cases)
     for verb, kind in COMMANDS.items():
         if kind.served_by == NAME:
-            on_request(here.broker, f"cmd.*.{verb}", NAME, partial(commands.handle, verb))
+            serving.on_request(here.broker, f"cmd.*.{verb}", NAME, partial(commands.handle, verb))

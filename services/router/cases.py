@@ -10,11 +10,10 @@ from services.router.domain import folds
 from services.router.domain.agent import Agent
 from services.router.domain.decision import SERVICE, Loaded, Origin, ResolvedHandle
 from services.router.domain.identify import lookup_token
-from shared import events
+from shared import errors, events
 from shared.clock import Clock
 from shared.conversation import Conversation
 from shared.deciding import Changed, Deciding, Reading
-from shared.errors import SettingInvalid
 from shared.policy import Policies
 
 log = structlog.get_logger("router")
@@ -132,5 +131,5 @@ class Cases:
 
 def _key(secrets: dict[str, str], name: str) -> bytes:
     if not secrets.get(name):
-        raise SettingInvalid("a secret that the policy names is missing", secret=name)
+        raise errors.SettingInvalid("a secret that the policy names is missing", secret=name)
     return secrets[name].encode()

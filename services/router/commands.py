@@ -5,11 +5,7 @@ from services.router.domain import folds
 from services.router.domain.decide import decide
 from services.router.domain.decision import Loaded, Origin
 from services.router.domain.people import customer_of
-from shared import aggregates, errors, events, subjects
-from shared.commands import Command, ConversationCommand, Done, RegisterCustomer
-from shared.deciding import Changed, Reading
-from shared.memory import Memory, RememberedCommand, recall
-from shared.requests import read_command, sha256_of
+from shared import aggregates, commands, deciding, errors, events, memory, requests, subjects
 
 
 class _Repeated(errors.TellonceError):
@@ -18,7 +14,7 @@ class _Repeated(errors.TellonceError):
     code = "command.repeated"
     sentence = "the command was carried out before"
 
-    def __init__(self, seen: RememberedCommand) -> None:
+    def __init__(self, seen: memory.RememberedCommand) -> None:
         super().__init__()
         self.seen = seen
 
@@ -29,23 +25,23 @@ class Commands:
     def __init__(self, cases: Cases) -> None:
         self._cases = cases
 
-    async def handle(self, verb: str, tenant: str, body: bytes) -> Done:
+    async def handle(self, verb: str, tenant: str, body: bytes) -> commands.Done:
         """Return the reply to a command; the same command again gets the same reply.
 
         Raises: TellonceError with the code that says why not.
         """
         cases = self._cases
-        command = read_command(verb, body, cases.clock.now())
+        command = requests.read_command(verb, body, cases.clock.now())
         if not subjects.is_token(_actor(command)):
             raise errors.CommandUnreadable("the actor is no name")
-        sha256 = sha256_of(command)
+        sha256 = requests.sha256_of(command)
         origin = cases.origin(tenant, command.command_id, command.actor, cause_sha256=sha256)
 
-        async def load(reading: Reading) -> Loaded:
+        async def load(reading: deciding.Reading) -> Loaded:
             return await self._load(reading, command, origin)
 
         def decide_once(loaded: Loaded) -> list[events.AnyEvent]:
-            seen = recall(_memory(loaded, command), command.command_id, sha256)
+            seen = memory.recall(_memory(loaded, command), command.command_id, sha256)
             if seen is not None:
                 raise _Repeated(seen)
             return decide(loaded, command, origin)
@@ -56,18 +52,20 @@ class Commands:
             return _done(repeated.seen)
         return _done(_written(changed, command))
 
-    async def _load(self, reading: Reading, command: Command, origin: Origin) -> Loaded:
+    async def _load(
+        self, reading: deciding.Reading, command: commands.Command, origin: Origin
+    ) -> Loaded:
         """Load what a command looks at: its conversation, the customer, and every agent it may touch."""
-        if isinstance(command, RegisterCustomer):
+        if isinstance(command, commands.RegisterCustomer):
             return await self._load_customer(reading, command, origin)
-        if not isinstance(command, ConversationCommand):
+        if not isinstance(command, commands.ConversationCommand):
             return Loaded(agents=await self._cases.agents(reading, [_actor(command)]))
         if not subjects.is_token(command.conversation):
             raise errors.ConversationUnknown()
         return await self._cases.load(reading, command.conversation, [_actor(command)])
 
     async def _load_customer(
-        self, reading: Reading, command: RegisterCustomer, origin: Origin
+        self, reading: deciding.Reading, command: commands.RegisterCustomer, origin: Origin
     ) -> Loaded:
         handles = [
             events.Handle(
@@ -89,27 +87,29 @@ def normalised(kind: events.HandleKind, value: str) -> str:
     return value.strip().lower() if kind == "email" else value.strip()
 
 
-def _memory(loaded: Loaded, command: Command) -> Memory:
+def _memory(loaded: Loaded, command: commands.Command) -> memory.Memory:
     """Return where a command's id is remembered: with what it is about, else with the agent who gave it."""
-    if isinstance(command, RegisterCustomer):
+    if isinstance(command, commands.RegisterCustomer):
         return loaded.customer.seen
-    if isinstance(command, ConversationCommand):
+    if isinstance(command, commands.ConversationCommand):
         return loaded.conversation.seen
     return loaded.agent(_actor(command)).seen
 
 
-def _written(changed: Changed, command: Command) -> RememberedCommand:
+def _written(changed: deciding.Changed, command: commands.Command) -> memory.RememberedCommand:
     """Return what a command wrote to the aggregate that remembers it."""
     own = changed.events[0].aggregate
-    if isinstance(command, ConversationCommand):
+    if isinstance(command, commands.ConversationCommand):
         own = aggregates.CONVERSATION.of(command.conversation)
-    seen: RememberedCommand = changed.standing[own].state.seen[command.command_id]
+    seen: memory.RememberedCommand = changed.standing[own].state.seen[command.command_id]
     return seen
 
 
-def _actor(command: Command) -> events.AgentId:
+def _actor(command: commands.Command) -> events.AgentId:
     return events.AgentId(command.actor.partition(":")[2])
 
 
-def _done(seen: RememberedCommand) -> Done:
-    return Done(events=list(seen.events), position=max(each.sequence for each in seen.events))
+def _done(seen: memory.RememberedCommand) -> commands.Done:
+    return commands.Done(
+        events=list(seen.events), position=max(each.sequence for each in seen.events)
+    )

@@ -16,20 +16,16 @@ from services.router.domain.decide import decide_offer
 from services.router.domain.decision import Loaded
 from services.router.domain.offers import candidates, waits
 from services.router.tolerant_codec import is_unreadable
-from shared import aggregates
+from shared import aggregates, deciding, errors, events, ids
 from shared import conversation as conversations
 from shared.conversation import NEW_CONVERSATION, Conversation
-from shared.deciding import Reading
-from shared.errors import TellonceError
-from shared.events import AnyEvent, ConversationId
-from shared.ids import scoped_id
 from shared.ledger import Ledger, Recorded
 
 TICK_SECONDS = 0.5
 """How often waiting conversations are looked at without an event: a rest after a refusal ends by itself."""
 
 log = structlog.get_logger("router.dispatcher")
-Key = tuple[str, ConversationId]
+Key = tuple[str, events.ConversationId]
 
 
 class Dispatcher:
@@ -73,7 +69,7 @@ class Dispatcher:
             prefix, name = aggregates.split(recorded.aggregate)
             if prefix != aggregates.CONVERSATION.prefix:
                 continue
-            key = (recorded.event.tenant, ConversationId(name))
+            key = (recorded.event.tenant, events.ConversationId(name))
             if is_unreadable(recorded.event):
                 self._unreadable.add(key)
                 self.known.pop(key, None)
@@ -95,22 +91,22 @@ class Dispatcher:
         ]
         return [key for _, key in sorted(found, key=lambda each: (each[0], each[1]))]
 
-    async def _offer(self, tenant: str, conversation_id: ConversationId) -> None:
+    async def _offer(self, tenant: str, conversation_id: events.ConversationId) -> None:
         if tenant not in self._cases.policies.tenants():
             return
         cases, policy = self._cases, self._cases.policies.of(tenant)
         actor = f"rule:dispatch@{cases.policy_version(tenant)}"
 
-        async def load(reading: Reading) -> Loaded:
+        async def load(reading: deciding.Reading) -> Loaded:
             waiting = await reading.load(folds.CONVERSATION, conversation_id)
             return await cases.load(reading, conversation_id, candidates(policy, waiting))
 
-        def decide(loaded: Loaded) -> list[AnyEvent]:
+        def decide(loaded: Loaded) -> list[events.AnyEvent]:
             sequence = str(loaded.conversation.sequence)
-            cause = scoped_id("dispatch", tenant, conversation_id, sequence)
+            cause = ids.scoped_id("dispatch", tenant, conversation_id, sequence)
             return decide_offer(loaded, cases.origin(tenant, cause, actor))
 
         try:
             await cases.change(tenant, load, decide, confirm=False)
-        except TellonceError as error:
+        except errors.TellonceError as error:
             log.warning("offer_postponed", conversation=conversation_id, code=error.code)

@@ -15,11 +15,9 @@ from services.router.domain.contacts import decide_contact, find_place, opened_b
 from services.router.domain.decision import Decision, Loaded, Origin, ResolvedHandle
 from services.router.domain.handover import ensure_packets
 from services.router.domain.identify import conversation_behind, customer_behind, identifies
-from shared import aggregates, events, subjects
+from shared import aggregates, deciding, errors, events, subjects
 from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.customer import UNKNOWN_CUSTOMER, Customer
-from shared.deciding import Reading
-from shared.errors import NotAnEvent
 from shared.policy import Policy
 
 CONVERSATIONS_CONSIDERED = 8
@@ -53,14 +51,14 @@ class Intake:
         elif isinstance(event, events.InboundEvent):
             await self._inbound(event)
         else:
-            raise NotAnEvent(type=event.type)
+            raise errors.NotAnEvent(type=event.type)
 
     # -- customers ------------------------------------------------------------------------------------
 
     async def _inbound(self, event: events.InboundEvent) -> None:
         origin = self._origin(event)
         resolving = _Resolving(self._cases, origin, event)
-        first = Reading(self._cases.deciding, event.tenant, leader=False)
+        first = deciding.Reading(self._cases.deciding, event.tenant, leader=False)
         await resolving.load(first)
         if resolving.seen or await self._recorded_long_ago(event):
             log.info("contact_event_repeated", event_id=event.id)
@@ -103,10 +101,10 @@ class Intake:
     async def _outcome(self, event: events.OutcomeEvent) -> None:
         """Record what became of a message to the customer, once."""
         if event.conversation is None:
-            raise NotAnEvent(type=event.type)
+            raise errors.NotAnEvent(type=event.type)
         conversation_id, origin = event.conversation, self._origin(event)
 
-        async def load(reading: Reading) -> Loaded:
+        async def load(reading: deciding.Reading) -> Loaded:
             return await self._cases.load(reading, conversation_id)
 
         def decide(loaded: Loaded) -> list[events.AnyEvent]:
@@ -126,7 +124,7 @@ class Intake:
             return
         mine = replace(event, aggregate=aggregate, recorded=self._cases.clock.now())
 
-        async def load(reading: Reading) -> folds.Journal:
+        async def load(reading: deciding.Reading) -> folds.Journal:
             return await reading.load(folds.ACCOUNT, aggregates.split(aggregate)[1])
 
         def decide(journal: folds.Journal) -> list[events.AnyEvent]:
@@ -150,7 +148,7 @@ class _Resolving:
         self.seen = False
         self.place = find_place(origin.policy, event, None, [])
 
-    async def load(self, reading: Reading) -> Loaded:
+    async def load(self, reading: deciding.Reading) -> Loaded:
         """Return what belongs to the place of the event, as things stand."""
         handles = await self._cases.handles(reading, handles_of(self._origin.policy, self._event))
         customer = await _customer(reading, customer_behind(self._origin.policy, handles))
@@ -175,7 +173,7 @@ class _Resolving:
         return Loaded(chosen, customer, agents, handles)
 
     async def _referenced(
-        self, reading: Reading, known: list[Conversation], handles: list[ResolvedHandle]
+        self, reading: deciding.Reading, known: list[Conversation], handles: list[ResolvedHandle]
     ) -> Conversation | None:
         """Return the conversation that has this contact already, or that a reply or reference names."""
         contact_id = self._event.open.contact_id
@@ -189,7 +187,7 @@ class _Resolving:
         return found if found.id is not None else None
 
 
-async def _customer(reading: Reading, customer_id: events.CustomerId | None) -> Customer:
+async def _customer(reading: deciding.Reading, customer_id: events.CustomerId | None) -> Customer:
     if customer_id is None:
         return UNKNOWN_CUSTOMER
     return await reading.load_named(folds.CUSTOMER, customer_id)

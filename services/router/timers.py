@@ -3,10 +3,7 @@
 from services.router.cases import Cases
 from services.router.domain.decide import decide_timer
 from services.router.domain.decision import Loaded
-from shared import aggregates, events
-from shared.deciding import Reading
-from shared.serving import ArrivedMessage, Later
-from shared.timers import read_timer
+from shared import aggregates, deciding, events, serving, timers
 
 ASKED_AGAIN_SECONDS = 10.0
 ASKED_AT_MOST = 2
@@ -18,18 +15,18 @@ class FiredTimers:
     def __init__(self, cases: Cases) -> None:
         self._cases = cases
 
-    async def ask(self, arrived: ArrivedMessage) -> None:
+    async def ask(self, arrived: serving.ArrivedMessage) -> None:
         """One fired timer: is it still due? What it asks about may not be stored yet: it is asked once more.
 
         Raises: NotAnEvent, TenantUnknown, TimerKindUnknown, Later, EventTypeUnknown, LedgerUnavailable.
         """
-        timer, cases = read_timer(arrived.body), self._cases
+        timer, cases = timers.read_timer(arrived.body), self._cases
         version = cases.policy_version(timer.tenant)
         actor = f"rule:{timer.kind}@{version}"
         origin = cases.origin(timer.tenant, f"{timer.kind}:{timer.id}", actor, timer.due)
         _, name = aggregates.split(timer.aggregate)
 
-        async def load(reading: Reading) -> Loaded:
+        async def load(reading: deciding.Reading) -> Loaded:
             return await cases.load(reading, events.ConversationId(name))
 
         def decide(loaded: Loaded) -> list[events.AnyEvent]:
@@ -37,4 +34,4 @@ class FiredTimers:
 
         changed = await cases.change(timer.tenant, load, decide)
         if not changed.events and arrived.attempt < ASKED_AT_MOST:
-            raise Later(ASKED_AGAIN_SECONDS, "timer_found_nothing")
+            raise serving.Later(ASKED_AGAIN_SECONDS, "timer_found_nothing")

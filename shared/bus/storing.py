@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from shared import errors
-from shared.backoff import Backoff
+from shared import backoff, errors
 from shared.bus.deliveries import Message, PubAck, StoredAck
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 STORE_TIMEOUT_SECONDS = 2.0
 STORE_ATTEMPTS = 5
-STORE_RETRY = Backoff(first_seconds=0.05, longest_seconds=0.5)
+STORE_RETRY = backoff.Backoff(first_seconds=0.05, longest_seconds=0.5)
 """Times the number of the try."""
 LOST_POLL_SECONDS = 0.1
 NOT_ANSWERING = frozenset(

@@ -7,10 +7,9 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from shared import events
+from shared import events, memory
 from shared.conversation import contacts, last_packet, matter, ownership, talk
 from shared.conversation.state import NEW_CONVERSATION, Conversation
-from shared.memory import remember
 
 FOLD_VERSION = 2
 
@@ -25,7 +24,7 @@ def evolve(conversation: Conversation, sequence: int, event: events.AnyEvent) ->
         matter=matter.evolve(conversation.matter, sequence, event, before.handovers),
         talk=talk.evolve(conversation.talk, event),
         packet=last_packet.evolve(conversation.packet, event),
-        seen=remember(conversation.seen, sequence, event),
+        seen=memory.remember(conversation.seen, sequence, event),
         sequence=sequence,
     )
     match event:

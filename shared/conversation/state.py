@@ -4,13 +4,12 @@ from datetime import datetime
 
 import msgspec
 
-from shared import events
+from shared import events, memory
 from shared.conversation.contacts import Contact, Contacts
 from shared.conversation.last_packet import LastPacket
 from shared.conversation.matter import Matter
 from shared.conversation.ownership import Ownership
 from shared.conversation.talk import Talk
-from shared.memory import Memory
 
 
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +28,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     matter: Matter = Matter()
     talk: Talk = Talk()
     packet: LastPacket = LastPacket()
-    seen: Memory = {}
+    seen: memory.Memory = {}
     sequence: int = 0
 
     @property

@@ -9,13 +9,11 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from shared import errors, subjects
-from shared.backoff import Backoff
+from shared import backoff, errors, ids, subjects
 from shared.bus import Bus
 from shared.bus.deliveries import PubAck, StoredMessage
 from shared.bus.storing import MESSAGE_TOO_LARGE
 from shared.codec import Codec
-from shared.ids import scoped_id
 from shared.ledger import Appended, Guard, Recorded, Write
 from shared.ledger.follow import follow
 from shared.ledger.plan import Plan, events_of, plan
@@ -29,7 +27,7 @@ ASK_THE_LEADER = frozenset({10071, 10164, 10201})
 DUPLICATE_IN_BATCH = 10201
 
 
-RETRY = Backoff(first_seconds=0.01, longest_seconds=0.5)
+RETRY = backoff.Backoff(first_seconds=0.01, longest_seconds=0.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +43,7 @@ class Limits:
     append_seconds: float = 15.0
     submit_timeout_seconds: float = 2.0
     read_attempts: int = 20
-    retry: Backoff = RETRY
+    retry: backoff.Backoff = RETRY
 
 
 class NatsLedger:
@@ -105,7 +103,7 @@ class NatsLedger:
 
     async def _send_batch(self, wanted: Plan) -> PubAck:
         self._batch_number += 1
-        batch = scoped_id("batch", self._batch_scope, str(self._batch_number))
+        batch = ids.scoped_id("batch", self._batch_scope, str(self._batch_number))
         *members, last = wanted.messages
         await self._bus.until_connected(self._limits.submit_timeout_seconds)
         for number, message in enumerate(members, 1):

@@ -8,8 +8,7 @@ which the batch does not write) rides on any later message of a subject.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from shared import errors, subjects
-from shared.events import AnyEvent
+from shared import errors, events, subjects
 from shared.ledger import BATCH_EVENTS_MAX, Appended, Guard, Write
 
 EVENT_MAX_BYTES = 256 * 1024
@@ -51,7 +50,7 @@ class Plan:
         return Appended(sequences=list(sequences), duplicate=duplicate, last=last)
 
 
-def events_of(writes: Sequence[Write]) -> list[AnyEvent]:
+def events_of(writes: Sequence[Write]) -> list[events.AnyEvent]:
     """Return all events in the order of the writes."""
     return [event for write in writes for event in write.events]
 

@@ -4,9 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared import subjects
+from shared import errors, subjects
 from shared.bus import Bus
-from shared.errors import LedgerConflict
 from shared.ledger import Appended
 from shared.ledger.plan import Plan
 
@@ -28,8 +27,10 @@ class _Standing:
     def fresh(self) -> bool:
         return self.actual == self.expected
 
-    def conflict(self) -> LedgerConflict:
-        return LedgerConflict(aggregate=self.aggregate, expected=self.expected, actual=self.actual)
+    def conflict(self) -> errors.LedgerConflict:
+        return errors.LedgerConflict(
+            aggregate=self.aggregate, expected=self.expected, actual=self.actual
+        )
 
 
 async def resolve(bus: Bus, stream: str, wanted: Plan) -> Appended | None:

@@ -269,7 +269,7 @@ async def test_a_batch_that_takes_long_to_read_is_held_until_it_is_done(
     async def _held() -> bool | None:
         return True if said.all_held(3) else None
 
-    monkeypatch.setattr("services.ingest.handlers.normalise.read_all", read_slowly)
+    monkeypatch.setattr("services.ingest.handlers.parsing.read_all", read_slowly)
     batch = [
         Delivery("raw", b"{}", {}, number + 1, RECEIVED, 1, 0, f"$JS.ACK.{number}", said)
         for number in range(3)

@@ -4,10 +4,9 @@ import time
 from collections import Counter
 from typing import Any
 
+from deploy.story import errors, ledger_copy
 from deploy.story.checks.expected_packet import told_by, told_in
-from deploy.story.errors import StepFailed
 from deploy.story.file.model import AsOfStep, seconds
-from deploy.story.ledger_copy import Entry, LedgerCopy
 from deploy.story.session import AgentView, Session
 
 ASK_SECONDS = 15.0
@@ -32,7 +31,7 @@ async def look_back(session: Session, step: AsOfStep) -> dict[str, Any]:
     )
     accepted = session.ledger.packets[entry.open["packet_id"]]
     if seen.shown_sha256 != accepted.sha256:
-        raise StepFailed(
+        raise errors.StepFailed(
             "as_of.packet_differs",
             "as-of shows another packet than the acceptance names",
             wanted=accepted.sha256,
@@ -51,7 +50,7 @@ async def look_back_again(session: Session, seen: AgentView) -> None:
     answer = await _ask(session, seen.conversation, seen.sequence, ASK_SECONDS)
     got = (answer["digest"], (answer.get("shown") or {}).get("sha256"))
     if got != (seen.digest, seen.shown_sha256):
-        raise StepFailed(
+        raise errors.StepFailed(
             "as_of.changed",
             f"what {seen.agent} saw is another thing now",
             wanted=[seen.digest, seen.shown_sha256],
@@ -61,11 +60,11 @@ async def look_back_again(session: Session, seen: AgentView) -> None:
     must_be_as_it_was(session.ledger, seen, answer["packet"])
 
 
-async def _acceptance(session: Session, agent: str) -> Entry:
+async def _acceptance(session: Session, agent: str) -> ledger_copy.Entry:
     ledger = await session.read_ledger()
     found = [entry for entry in ledger.of_type(*ACCEPTANCES) if entry.open["agent"] == agent]
     if not found:
-        raise StepFailed("as_of.no_acceptance", f"{agent} has accepted nothing")
+        raise errors.StepFailed("as_of.no_acceptance", f"{agent} has accepted nothing")
     return found[-1]
 
 
@@ -75,24 +74,26 @@ async def _ask(
     asked = {"conversation": conversation, "sequence": sequence}
     answer = await session.asker.query("as_of", asked, time.monotonic() + within_seconds)
     if "error" in answer:
-        raise StepFailed("as_of.refused", "history refused", got=answer["error"])
+        raise errors.StepFailed("as_of.refused", "history refused", got=answer["error"])
     return answer
 
 
-def must_be_as_it_was(ledger: LedgerCopy, seen: AgentView, packet: dict[str, Any]) -> None:
+def must_be_as_it_was(
+    ledger: ledger_copy.LedgerCopy, seen: AgentView, packet: dict[str, Any]
+) -> None:
     """Compare with what LEDGER held at the acceptance. Raises: StepFailed (`as_of.later_shows`, `as_of.lacks`)."""
     told = told_by(ledger, seen.conversation, seen.sequence)
     for part, shown in told_in(packet).items():
         later = Counter(shown.items) - Counter(told[part])
         if later:
-            raise StepFailed(
+            raise errors.StepFailed(
                 "as_of.later_shows",
                 f"as-of shows {part} that were not so yet",
                 wanted=told[part],
                 got=sorted(later),
             )
         if len(shown.items) + shown.more != len(told[part]):
-            raise StepFailed(
+            raise errors.StepFailed(
                 "as_of.lacks",
                 f"as-of lacks some of the {part}",
                 wanted=told[part],

@@ -5,13 +5,8 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from deploy.story.checks import mails
-from deploy.story.checks.as_of_checks import look_back_again
-from deploy.story.checks.balance import COUNTERS, balance_of
-from deploy.story.checks.expectations import timeline_rows
+from deploy.story.checks import as_of_checks, balance, expectations, mails, quiescence, second_look
 from deploy.story.checks.handed_over import handed_over, missing_facts, named_but_absent
-from deploy.story.checks.quiescence import until_at_rest
-from deploy.story.checks.second_look import look_again
 from deploy.story.errors import StepFailed
 from deploy.story.session import Session
 from deploy.story.telling.report import Balance, Digests, FactsTold, PacketResult
@@ -33,7 +28,7 @@ class Closing:
 
 async def _at_rest(session: Session) -> None:
     """The services have done what they were given. From here on every query is asked about the whole ledger."""
-    busy = await until_at_rest(session.asker.bus)
+    busy = await quiescence.until_at_rest(session.asker.bus)
     ledger = await session.read_ledger()
     session.asker.position = max(session.asker.position, ledger.position)
     if session.stack.own and set(busy) - MAY_WAIT:
@@ -83,7 +78,9 @@ async def _timelines(session: Session) -> None:
     ledger = await session.read_ledger()
     for entry in ledger.of_type("conversation.opened"):
         conversation = entry.conversation or ""
-        rows = await timeline_rows(session, conversation, time.monotonic() + SETTLE_SECONDS)
+        rows = await expectations.timeline_rows(
+            session, conversation, time.monotonic() + SETTLE_SECONDS
+        )
         sequences = [row["sequence"] for row in rows]
         if not rows or sequences != sorted(set(sequences)):
             raise StepFailed("timeline.order", "a timeline is not in ledger order", got=sequences)
@@ -91,7 +88,7 @@ async def _timelines(session: Session) -> None:
 
 async def _as_of(session: Session) -> None:
     for seen in session.seen:
-        await look_back_again(session, seen)
+        await as_of_checks.look_back_again(session, seen)
 
 
 async def _digests(session: Session) -> None:
@@ -114,9 +111,9 @@ async def _balance(session: Session) -> None:
     """Every delivery that was received is accounted for."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
-        got = await balance_of(session, deadline)
-        session.report.balance = Balance(**{name: got[name] for name in COUNTERS})
-        lost = got["received"] - sum(got[name] for name in COUNTERS if name != "received")
+        got = await balance.balance_of(session, deadline)
+        session.report.balance = Balance(**{name: got[name] for name in balance.COUNTERS})
+        lost = got["received"] - sum(got[name] for name in balance.COUNTERS if name != "received")
         if lost == 0 and got["missing"] == 0:
             return
         if time.monotonic() > deadline:
@@ -128,7 +125,7 @@ CLOSINGS: tuple[Closing, ...] = (
     Closing("at_rest", _at_rest),
     Closing("packets", _packets),
     Closing("mails", _mails),
-    Closing("still_met", look_again),
+    Closing("still_met", second_look.look_again),
     Closing("timeline", _timelines),
     Closing("as_of", _as_of),
     Closing("balance", _balance),

@@ -5,19 +5,8 @@ from typing import Any
 
 import msgspec
 
-from deploy.story.file.model import (
-    ExpectBalance,
-    ExpectCallback,
-    ExpectMail,
-    ExpectOwner,
-    ExpectPacket,
-    ExpectPromise,
-    ExpectReply,
-    ExpectTimeline,
-    WantedHop,
-)
-from deploy.story.providers.doors import Answer
-from deploy.story.providers.mail_sink import Mail
+from deploy.story.file import model
+from deploy.story.providers import doors, mail_sink
 
 Difference = tuple[str, Any, Any]
 """Code, wanted, got."""
@@ -31,7 +20,7 @@ def as_list(parts: Any) -> list[dict[str, Any]]:
 # -- the packet -------------------------------------------------------------------------------------
 
 
-def packet_differences(wanted: ExpectPacket, packet: dict[str, Any]) -> list[Difference]:
+def packet_differences(wanted: model.ExpectPacket, packet: dict[str, Any]) -> list[Difference]:
     """Return what the packet lacks or has otherwise, facts first; [] when it is as wanted."""
     return [
         *_fact_differences(wanted, packet["facts"]),
@@ -44,7 +33,7 @@ def packet_differences(wanted: ExpectPacket, packet: dict[str, Any]) -> list[Dif
     ]
 
 
-def _fact_differences(wanted: ExpectPacket, facts: list[dict[str, Any]]) -> list[Difference]:
+def _fact_differences(wanted: model.ExpectPacket, facts: list[dict[str, Any]]) -> list[Difference]:
     got: dict[str, list[str]] = {}
     for fact in facts:
         got.setdefault(fact["name"], []).append(fact["value"])
@@ -60,7 +49,7 @@ def _fact_differences(wanted: ExpectPacket, facts: list[dict[str, Any]]) -> list
     return found
 
 
-def _who_differences(wanted: ExpectPacket, who: dict[str, Any]) -> list[Difference]:
+def _who_differences(wanted: model.ExpectPacket, who: dict[str, Any]) -> list[Difference]:
     return [
         *_plain("expect.packet_name", wanted.name, who["name"]),
         *_plain("expect.packet_salutation", wanted.salutation, who["salutation"]),
@@ -68,7 +57,7 @@ def _who_differences(wanted: ExpectPacket, who: dict[str, Any]) -> list[Differen
     ]
 
 
-def _list_differences(wanted: ExpectPacket, packet: dict[str, Any]) -> list[Difference]:
+def _list_differences(wanted: model.ExpectPacket, packet: dict[str, Any]) -> list[Difference]:
     orders = [each["number"] for each in packet["why"]["orders"]]
     promises = [each["text"] for each in packet["open"]["promises"]]
     return [
@@ -78,7 +67,7 @@ def _list_differences(wanted: ExpectPacket, packet: dict[str, Any]) -> list[Diff
     ]
 
 
-def _hop_differences(wanted: Sequence[WantedHop] | None, got: list[Any]) -> list[Difference]:
+def _hop_differences(wanted: Sequence[model.WantedHop] | None, got: list[Any]) -> list[Difference]:
     if wanted is None:
         return []
     shown = [_as_written(hop) for hop in got]
@@ -115,7 +104,7 @@ def _plain(code: str, wanted: Any, got: Any) -> list[Difference]:
 # -- conversations ----------------------------------------------------------------------------------
 
 
-def owner_differences(wanted: ExpectOwner, found: dict[str, Any]) -> list[Difference]:
+def owner_differences(wanted: model.ExpectOwner, found: dict[str, Any]) -> list[Difference]:
     """Return how the owner, queue or status of a conversation differs."""
     owner = found.get("owner") or "nobody"
     allowed = [wanted.is_] if isinstance(wanted.is_, str) else wanted.is_
@@ -127,7 +116,7 @@ def owner_differences(wanted: ExpectOwner, found: dict[str, Any]) -> list[Differ
 
 
 def timeline_differences(
-    wanted: ExpectTimeline, types: Sequence[str], opened: int
+    wanted: model.ExpectTimeline, types: Sequence[str], opened: int
 ) -> list[Difference]:
     """Return what a timeline of event types lacks, has too much or has in another order."""
     found: list[Difference] = []
@@ -144,7 +133,7 @@ def timeline_differences(
     return [*found, *_plain("expect.timeline_conversations", wanted.conversations, opened)]
 
 
-def promise_fits(wanted: ExpectPromise, promise: dict[str, Any]) -> bool:
+def promise_fits(wanted: model.ExpectPromise, promise: dict[str, Any]) -> bool:
     state = "kept" if promise.get("kept") or promise.get("status") == "kept" else "open"
     return (
         state == wanted.state
@@ -153,7 +142,7 @@ def promise_fits(wanted: ExpectPromise, promise: dict[str, Any]) -> bool:
     )
 
 
-def callback_fits(wanted: ExpectCallback, callback: dict[str, Any]) -> bool:
+def callback_fits(wanted: model.ExpectCallback, callback: dict[str, Any]) -> bool:
     return (
         callback.get("status") == wanted.state
         and wanted.reason in (None, callback.get("reason"))
@@ -165,7 +154,7 @@ def callback_fits(wanted: ExpectCallback, callback: dict[str, Any]) -> bool:
 # -- answers, mail, balance -------------------------------------------------------------------------
 
 
-def reply_difference(wanted: ExpectReply, answer: Answer) -> Difference | None:
+def reply_difference(wanted: model.ExpectReply, answer: doors.Answer) -> Difference | None:
     """Return how an answer differs; `None` when it is as wanted."""
     if wanted.status not in (None, answer.status):
         return ("expect.reply_status", wanted.status, answer.status)
@@ -176,7 +165,7 @@ def reply_difference(wanted: ExpectReply, answer: Answer) -> Difference | None:
     return None
 
 
-def mail_fits(wanted: ExpectMail, mail: Mail) -> bool:
+def mail_fits(wanted: model.ExpectMail, mail: mail_sink.Mail) -> bool:
     return (
         wanted.to in mail.to
         and wanted.title in (None, mail.title)
@@ -184,7 +173,7 @@ def mail_fits(wanted: ExpectMail, mail: Mail) -> bool:
     )
 
 
-def balance_differences(wanted: ExpectBalance, got: dict[str, Any]) -> list[Difference]:
+def balance_differences(wanted: model.ExpectBalance, got: dict[str, Any]) -> list[Difference]:
     """Return the numbers of a balance that differ."""
     names = ("received", "accepted", "duplicate", "ignored", "quarantined", "missing")
     asked = {name: getattr(wanted, name) for name in names if getattr(wanted, name) is not None}

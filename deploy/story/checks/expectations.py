@@ -8,26 +8,10 @@ from typing import Any
 
 import msgspec
 
-from deploy.story.checks import comparing
-from deploy.story.checks.balance import balance_of
+from deploy.story.checks import balance, comparing
 from deploy.story.checks.handed_over import handed_over
 from deploy.story.errors import StepFailed
-from deploy.story.file.model import (
-    Expect,
-    ExpectBalance,
-    ExpectCallback,
-    ExpectError,
-    ExpectMail,
-    ExpectNotification,
-    ExpectOfConversation,
-    ExpectOwner,
-    ExpectPacket,
-    ExpectPromise,
-    ExpectRepeats,
-    ExpectReply,
-    ExpectTimeline,
-    seconds,
-)
+from deploy.story.file import model
 from deploy.story.session import Session
 
 POLL_SECONDS = 0.05
@@ -45,12 +29,12 @@ class Finding:
 MET = Finding(None, None, None)
 
 
-async def check(session: Session, wanted: Expect) -> Finding:
+async def check(session: Session, wanted: model.Expect) -> Finding:
     """Return the first finding that meets the expectation, or the last one when its time is over.
 
     An answer that was given does not change any more, so it is looked at once.
     """
-    deadline = time.monotonic() + seconds(wanted.within)
+    deadline = time.monotonic() + model.seconds(wanted.within)
     while True:
         finding = await look(session, wanted)
         if finding.code is None or is_of_an_answer(wanted) or time.monotonic() > deadline:
@@ -58,20 +42,20 @@ async def check(session: Session, wanted: Expect) -> Finding:
         await asyncio.sleep(POLL_SECONDS)
 
 
-def is_of_an_answer(wanted: Expect) -> bool:
-    return isinstance(wanted, ExpectReply | ExpectError)
+def is_of_an_answer(wanted: model.Expect) -> bool:
+    return isinstance(wanted, model.ExpectReply | model.ExpectError)
 
 
-async def look(session: Session, wanted: Expect) -> Finding:
+async def look(session: Session, wanted: model.Expect) -> Finding:
     """Look once."""
     return await LOOKS[type(wanted)](session, wanted)
 
 
-def _deadline(wanted: Expect) -> float:
-    return time.monotonic() + max(1.0, seconds(wanted.within))
+def _deadline(wanted: model.Expect) -> float:
+    return time.monotonic() + max(1.0, model.seconds(wanted.within))
 
 
-async def _packet(session: Session, wanted: ExpectPacket) -> Finding:
+async def _packet(session: Session, wanted: model.ExpectPacket) -> Finding:
     given = [
         each
         for each in handed_over(await session.read_ledger())
@@ -85,14 +69,14 @@ async def _packet(session: Session, wanted: ExpectPacket) -> Finding:
     return _first(comparing.packet_differences(wanted, packet.packet))
 
 
-async def _owner(session: Session, wanted: ExpectOwner) -> Finding:
+async def _owner(session: Session, wanted: model.ExpectOwner) -> Finding:
     found = await _conversation(session, wanted)
     if found is None:
         return Finding("expect.owner_conversation_absent", "a conversation", None)
     return _first(comparing.owner_differences(wanted, found))
 
 
-async def _timeline(session: Session, wanted: ExpectTimeline) -> Finding:
+async def _timeline(session: Session, wanted: model.ExpectTimeline) -> Finding:
     conversation = await _conversation_id(session, wanted)
     rows: list[dict[str, Any]] = []
     if conversation is not None:
@@ -115,7 +99,7 @@ async def timeline_rows(
         asked = {"conversation": conversation, "after": answer["next"]}
 
 
-async def _notification(session: Session, wanted: ExpectNotification) -> Finding:
+async def _notification(session: Session, wanted: model.ExpectNotification) -> Finding:
     ledger = await session.read_ledger()
     asked = [
         each.open
@@ -131,21 +115,21 @@ async def _notification(session: Session, wanted: ExpectNotification) -> Finding
     return MET if met else Finding("expect.notification", least, got)
 
 
-async def _promise(session: Session, wanted: ExpectPromise) -> Finding:
+async def _promise(session: Session, wanted: model.ExpectPromise) -> Finding:
     found = await _conversation(session, wanted) or {}
     promises = comparing.as_list(found.get("promises", []))
     fit = [each for each in promises if comparing.promise_fits(wanted, each)]
     return _counted("expect.promise", wanted.count, fit, promises)
 
 
-async def _callback(session: Session, wanted: ExpectCallback) -> Finding:
+async def _callback(session: Session, wanted: model.ExpectCallback) -> Finding:
     found = await _conversation(session, wanted) or {}
     callbacks = comparing.as_list(found.get("callbacks", []))
     fit = [each for each in callbacks if comparing.callback_fits(wanted, each)]
     return _counted("expect.callback", wanted.count, fit, callbacks)
 
 
-async def _reply(session: Session, wanted: ExpectReply) -> Finding:
+async def _reply(session: Session, wanted: model.ExpectReply) -> Finding:
     answers = session.answers
     if wanted.count is not None:
         fit = [each for each in answers if comparing.reply_difference(wanted, each) is None]
@@ -157,7 +141,7 @@ async def _reply(session: Session, wanted: ExpectReply) -> Finding:
     return MET if difference is None else Finding(*difference)
 
 
-async def _mail(session: Session, wanted: ExpectMail) -> Finding:
+async def _mail(session: Session, wanted: model.ExpectMail) -> Finding:
     fit = [mail for mail in session.sink.mails if comparing.mail_fits(wanted, mail)]
     met = len(fit) == wanted.count if wanted.count is not None else bool(fit)
     if met:
@@ -168,7 +152,7 @@ async def _mail(session: Session, wanted: ExpectMail) -> Finding:
     return Finding("expect.mail", msgspec.to_builtins(wanted), arrived)
 
 
-async def _error(session: Session, wanted: ExpectError) -> Finding:
+async def _error(session: Session, wanted: model.ExpectError) -> Finding:
     codes = [wanted.code] if isinstance(wanted.code, str) else wanted.code
     got = [answer.code for answer in session.answers]
     fit = [code for code in got if code in codes]
@@ -177,17 +161,17 @@ async def _error(session: Session, wanted: ExpectError) -> Finding:
     return MET if fit and got[-1] in codes else Finding("expect.error", wanted.code, got)
 
 
-async def _balance(session: Session, wanted: ExpectBalance) -> Finding:
-    got = await balance_of(session, _deadline(wanted))
+async def _balance(session: Session, wanted: model.ExpectBalance) -> Finding:
+    got = await balance.balance_of(session, _deadline(wanted))
     return _first(comparing.balance_differences(wanted, got))
 
 
-async def _repeats(session: Session, wanted: ExpectRepeats) -> Finding:
+async def _repeats(session: Session, wanted: model.ExpectRepeats) -> Finding:
     got = sum(1 for _ in (await session.read_ledger()).of_type("fact.repeated"))
     return MET if got == wanted.is_ else Finding("expect.repeats", wanted.is_, got)
 
 
-async def _conversation_id(session: Session, wanted: ExpectOfConversation) -> str | None:
+async def _conversation_id(session: Session, wanted: model.ExpectOfConversation) -> str | None:
     """The newest conversation of the customer whom `of` names, else of the story."""
     if wanted.of is None:
         return (await session.read_ledger()).newest_conversation
@@ -200,7 +184,9 @@ async def _conversation_id(session: Session, wanted: ExpectOfConversation) -> st
     return str(found[-1]["id"] if isinstance(found[-1], dict) else found[-1])
 
 
-async def _conversation(session: Session, wanted: ExpectOfConversation) -> dict[str, Any] | None:
+async def _conversation(
+    session: Session, wanted: model.ExpectOfConversation
+) -> dict[str, Any] | None:
     """The conversation as history answers it."""
     conversation = await _conversation_id(session, wanted)
     if conversation is None:
@@ -221,16 +207,16 @@ def _first(differences: list[comparing.Difference]) -> Finding:
     return Finding(*differences[0]) if differences else MET
 
 
-LOOKS: dict[type[Expect], Callable[[Session, Any], Awaitable[Finding]]] = {
-    ExpectPacket: _packet,
-    ExpectOwner: _owner,
-    ExpectTimeline: _timeline,
-    ExpectNotification: _notification,
-    ExpectPromise: _promise,
-    ExpectCallback: _callback,
-    ExpectReply: _reply,
-    ExpectMail: _mail,
-    ExpectError: _error,
-    ExpectBalance: _balance,
-    ExpectRepeats: _repeats,
+LOOKS: dict[type[model.Expect], Callable[[Session, Any], Awaitable[Finding]]] = {
+    model.ExpectPacket: _packet,
+    model.ExpectOwner: _owner,
+    model.ExpectTimeline: _timeline,
+    model.ExpectNotification: _notification,
+    model.ExpectPromise: _promise,
+    model.ExpectCallback: _callback,
+    model.ExpectReply: _reply,
+    model.ExpectMail: _mail,
+    model.ExpectError: _error,
+    model.ExpectBalance: _balance,
+    model.ExpectRepeats: _repeats,
 }

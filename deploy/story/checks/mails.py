@@ -3,8 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from deploy.story.errors import StepFailed
-from deploy.story.ledger_copy import LedgerCopy
+from deploy.story import errors, ledger_copy
 from deploy.story.providers.mail_sink import Mail
 from deploy.story.telling.report import MailResult, MessageOutcomes
 
@@ -18,7 +17,7 @@ def arrived(mails: Sequence[Mail]) -> list[MailResult]:
     ]
 
 
-def outcomes(ledger: LedgerCopy) -> MessageOutcomes:
+def outcomes(ledger: ledger_copy.LedgerCopy) -> MessageOutcomes:
     """Return how many messages ended how."""
     counted = Counter(
         entry.type
@@ -39,10 +38,12 @@ def check_sent_once(mails: Sequence[Mail], known: MessageOutcomes) -> None:
     counted = Counter(mail.message_id for mail in mails)
     repeated = {message_id: count for message_id, count in counted.items() if count > 1}
     if repeated:
-        raise StepFailed("mail.repeated", "one mail arrived more than once", wanted=1, got=repeated)
+        raise errors.StepFailed(
+            "mail.repeated", "one mail arrived more than once", wanted=1, got=repeated
+        )
     may_have_left = known.sent + known.uncertain
     if len(mails) > may_have_left:
-        raise StepFailed(
+        raise errors.StepFailed(
             "mail.unaccounted",
             "more mails arrived than LEDGER says were sent",
             wanted=may_have_left,

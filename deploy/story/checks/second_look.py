@@ -7,20 +7,7 @@ from msgspec.structs import replace
 
 from deploy.story.checks.expectations import look
 from deploy.story.errors import StepFailed
-from deploy.story.file.model import (
-    CommandStep,
-    DoorStep,
-    Expect,
-    ExpectBalance,
-    ExpectMail,
-    ExpectRepeats,
-    ExpectTimeline,
-    RestartStep,
-    Step,
-    TamperStep,
-    TogetherStep,
-)
-from deploy.story.file.reading import together_steps
+from deploy.story.file import model, reading
 from deploy.story.session import Session
 
 WITHIN = "15s"
@@ -58,35 +45,39 @@ async def look_again(session: Session) -> None:
             raise StepFailed(finding.code, sentence, wanted=finding.wanted, got=finding.got)
 
 
-def may_change(step: Step, wanted: Expect) -> bool:
+def may_change(step: model.Step, wanted: model.Expect) -> bool:
     """Tell whether a story may rightly want something else of `wanted` after a step."""
     match step:
-        case TogetherStep():
-            return any(may_change(each, wanted) for each in together_steps(step, "together"))
-        case TamperStep():
+        case model.TogetherStep():
+            return any(
+                may_change(each, wanted) for each in reading.together_steps(step, "together")
+            )
+        case model.TamperStep():
             return True
-        case DoorStep():
-            return not isinstance(wanted, ExpectMail)
-        case CommandStep():
+        case model.DoorStep():
+            return not isinstance(wanted, model.ExpectMail)
+        case model.CommandStep():
             return _command_may_change(step, wanted)
-        case RestartStep():
-            return not isinstance(wanted, ExpectMail | ExpectRepeats) and not _by_doors(wanted)
+        case model.RestartStep():
+            return not isinstance(wanted, model.ExpectMail | model.ExpectRepeats) and not _by_doors(
+                wanted
+            )
         case _:
             return False
 
 
-def _command_may_change(step: CommandStep, wanted: Expect) -> bool:
+def _command_may_change(step: model.CommandStep, wanted: model.Expect) -> bool:
     match wanted:
-        case ExpectMail():
+        case model.ExpectMail():
             return step.do == "send_message"
-        case ExpectRepeats():
+        case model.ExpectRepeats():
             return step.do == "record_fact"
         case _:
             return not _by_doors(wanted)
 
 
-def _by_doors(wanted: Expect) -> bool:
+def _by_doors(wanted: model.Expect) -> bool:
     """Tell whether only a delivery may change it."""
-    if isinstance(wanted, ExpectTimeline):
+    if isinstance(wanted, model.ExpectTimeline):
         return {*wanted.count, *wanted.lacks} <= BY_DOORS_ALONE
-    return isinstance(wanted, ExpectBalance)
+    return isinstance(wanted, model.ExpectBalance)

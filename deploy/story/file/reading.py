@@ -7,24 +7,12 @@ import msgspec
 import yaml
 
 from deploy.story.errors import StoryInvalid
-from deploy.story.file.model import (
-    EXPECTATIONS,
-    STEPS,
-    WITHIN_MAX_SECONDS,
-    CommandStep,
-    DoorStep,
-    Head,
-    Step,
-    Story,
-    TamperStep,
-    TogetherStep,
-    seconds,
-)
+from deploy.story.file import model
 
 STORY_MAX_BYTES = 1_048_576
 
 
-def read_story(path: Path) -> Story:
+def read_story(path: Path) -> model.Story:
     """Return the checked story in a file. Raises: StoryInvalid, which says where and why."""
     try:
         content = path.read_bytes()
@@ -35,19 +23,19 @@ def read_story(path: Path) -> Story:
     return parse_story(content, path.parent)
 
 
-def parse_story(content: bytes, folder: Path) -> Story:
+def parse_story(content: bytes, folder: Path) -> model.Story:
     """Return the checked story in YAML text. Raises: StoryInvalid."""
     try:
-        head = msgspec.convert(yaml.safe_load(content), Head)
+        head = msgspec.convert(yaml.safe_load(content), model.Head)
     except (yaml.YAMLError, msgspec.ValidationError, UnicodeDecodeError) as error:
         raise StoryInvalid(f"the story does not fit its format: {error}") from None
     steps = [read_step(written, f"step {n}") for n, written in enumerate(head.steps, 1)]
-    if head.must_fail is None and any(isinstance(step, TamperStep) for step in steps):
+    if head.must_fail is None and any(isinstance(step, model.TamperStep) for step in steps):
         raise StoryInvalid("`tamper` may stand only in a story with `must_fail`")
-    return Story(head=head, steps=steps, folder=str(folder))
+    return model.Story(head=head, steps=steps, folder=str(folder))
 
 
-def read_step(written: dict[str, Any], place: str) -> Step:
+def read_step(written: dict[str, Any], place: str) -> model.Step:
     """Return one checked step. Raises: StoryInvalid, which names `place`."""
     kind = _kind(written, place)
     try:
@@ -55,37 +43,39 @@ def read_step(written: dict[str, Any], place: str) -> Step:
         _check_durations(step)
     except (msgspec.ValidationError, ValueError) as error:
         raise StoryInvalid(f"{place} does not fit its format: {error}") from None
-    if isinstance(step, TogetherStep):
+    if isinstance(step, model.TogetherStep):
         together_steps(step, place)
     return step
 
 
-def together_steps(step: TogetherStep, place: str) -> list[DoorStep | CommandStep]:
+def together_steps(
+    step: model.TogetherStep, place: str
+) -> list[model.DoorStep | model.CommandStep]:
     """Return the steps inside a `together`. Raises: StoryInvalid."""
-    inside: list[DoorStep | CommandStep] = []
+    inside: list[model.DoorStep | model.CommandStep] = []
     for k, written in enumerate(step.together, 1):
         each = read_step(written, f"{place}.{k}")
-        if not isinstance(each, DoorStep | CommandStep):
+        if not isinstance(each, model.DoorStep | model.CommandStep):
             raise StoryInvalid(f"{place}.{k}: only doors and commands may stand in `together`")
         inside.append(each)
     return inside
 
 
-def _kind(written: dict[str, Any], place: str) -> type[Step]:
+def _kind(written: dict[str, Any], place: str) -> type[model.Step]:
     if "expect" in written:
-        kind = EXPECTATIONS.get(str(written["expect"]))
+        kind = model.EXPECTATIONS.get(str(written["expect"]))
         if kind is None:
-            known = ", ".join(EXPECTATIONS)
+            known = ", ".join(model.EXPECTATIONS)
             raise StoryInvalid(f"{place}: `expect` is one of {known}")
         return kind
-    found = [key for key in STEPS if key in written]
+    found = [key for key in model.STEPS if key in written]
     if len(found) != 1:
-        raise StoryInvalid(f"{place}: a step has exactly one of expect, {', '.join(STEPS)}")
-    return STEPS[found[0]]
+        raise StoryInvalid(f"{place}: a step has exactly one of expect, {', '.join(model.STEPS)}")
+    return model.STEPS[found[0]]
 
 
-def _check_durations(step: Step) -> None:
+def _check_durations(step: model.Step) -> None:
     for field in ("within", "while_"):
         given = getattr(step, field, 0)
-        if not 0 <= seconds(given) <= WITHIN_MAX_SECONDS:
-            raise ValueError(f"a wait is at most {WITHIN_MAX_SECONDS:g} s")
+        if not 0 <= model.seconds(given) <= model.WITHIN_MAX_SECONDS:
+            raise ValueError(f"a wait is at most {model.WITHIN_MAX_SECONDS:g} s")

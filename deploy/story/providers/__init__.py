@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from shared import modules
-from shared.errors import AccountUnknown
+from shared import errors, modules
 
 
 class Provider(Protocol):
@@ -42,5 +41,5 @@ def provider_of(account: str) -> Provider:
     """Return who delivers to an account, `<channel>/<name>`. Raises: AccountUnknown."""
     provider = PROVIDERS.get(account.partition("/")[0])
     if provider is None:
-        raise AccountUnknown("nobody plays this channel", account=account)
+        raise errors.AccountUnknown("nobody plays this channel", account=account)
     return provider

@@ -12,8 +12,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 
 from deploy.story.errors import StepFailed, StoryInvalid
 from deploy.story.file.model import DoorStep
-from deploy.story.providers.chat import hello_signature
-from deploy.story.providers.doors import DELIVERY_SECONDS, PAUSE_SECONDS, Answer, Door
+from deploy.story.providers import chat, doors
 
 FRAME_SECONDS = 5.0
 
@@ -41,7 +40,9 @@ class Chats:
         for visitor in self._visitors.values():
             await _drop(visitor)
 
-    async def send(self, step: DoorStep, door: Door, key: str | None, run: str) -> Answer:
+    async def send(
+        self, step: DoorStep, door: doors.Door, key: str | None, run: str
+    ) -> doors.Answer:
         """Send the frames of a step, each until it is answered; return the answer to the last.
 
         `key`: what the shop's page signs with, `None` for no signature.
@@ -50,7 +51,7 @@ class Chats:
         url = f"{door.url.replace('http', 'ws', 1)}/socket"
         visitor = self._visitors.setdefault(f"{url} {step.session}", Visitor(url))
         visitor.url = url
-        answer = Answer(200, "", None, {})
+        answer = doors.Answer(200, "", None, {})
         for frame in _frames(step):
             if frame.get("type") == "hello":
                 visitor.hello = _signed_hello(frame, f"{step.session}-{run}", key)
@@ -62,8 +63,8 @@ class Chats:
                 break
         return answer
 
-    async def _until_answered(self, visitor: Visitor, frame: dict[str, Any] | None) -> Answer:
-        deadline = time.monotonic() + DELIVERY_SECONDS
+    async def _until_answered(self, visitor: Visitor, frame: dict[str, Any] | None) -> doors.Answer:
+        deadline = time.monotonic() + doors.DELIVERY_SECONDS
         while True:
             try:
                 return await _exchange(visitor, frame)
@@ -76,7 +77,7 @@ class Chats:
             await _drop(visitor)
             if time.monotonic() > deadline:
                 raise StepFailed("step.door_unreachable", "the chat does not answer", got=last)
-            await asyncio.sleep(PAUSE_SECONDS)
+            await asyncio.sleep(doors.PAUSE_SECONDS)
 
 
 def _frames(step: DoorStep) -> list[dict[str, Any]]:
@@ -89,11 +90,11 @@ def _frames(step: DoorStep) -> list[dict[str, Any]]:
 def _signed_hello(frame: dict[str, Any], session: str, key: str | None) -> dict[str, Any]:
     hello = {"session": session, **frame}
     if key is not None and "email" in hello:
-        hello = {"signature": hello_signature(key, str(hello["email"])), **hello}
+        hello = {"signature": chat.hello_signature(key, str(hello["email"])), **hello}
     return hello
 
 
-async def _exchange(visitor: Visitor, frame: dict[str, Any] | None) -> Answer:
+async def _exchange(visitor: Visitor, frame: dict[str, Any] | None) -> doors.Answer:
     """Say hello on a new connection, then send the frame; return what the chat answers to the frame.
 
     A hello is answered only when it is refused, so the next frame's answer tells.
@@ -105,12 +106,12 @@ async def _exchange(visitor: Visitor, frame: dict[str, Any] | None) -> Answer:
             visitor.socket = await connect(visitor.url, proxy=None)
             await visitor.socket.send(_text(visitor.hello))
         if frame is None:
-            return Answer(200, "", None, {})
+            return doors.Answer(200, "", None, {})
         await visitor.socket.send(_text(frame))
         return await _answer_to(visitor.socket, frame)
 
 
-async def _answer_to(socket: ClientConnection, frame: dict[str, Any]) -> Answer:
+async def _answer_to(socket: ClientConnection, frame: dict[str, Any]) -> doors.Answer:
     while True:
         text = await socket.recv()
         content: dict[str, Any] = msgspec.json.decode(text)
@@ -121,22 +122,24 @@ async def _answer_to(socket: ClientConnection, frame: dict[str, Any]) -> Answer:
     if content.get("retryable"):
         raise _Later
     if not refused:
-        return Answer(200, shown, None, content)
+        return doors.Answer(200, shown, None, content)
     code = content.get("code") or content.get("error", {}).get("code") or "door.refused"
-    return Answer(400, shown, str(code), content)
+    return doors.Answer(400, shown, str(code), content)
 
 
 def _text(frame: dict[str, Any]) -> str:
     return msgspec.json.encode(frame).decode()
 
 
-def _refused_at_the_door(error: InvalidStatus) -> Answer:
+def _refused_at_the_door(error: InvalidStatus) -> doors.Answer:
     response = error.response
     text = response.body.decode(errors="replace") if response.body else ""
     content: dict[str, Any] = {}
     with contextlib.suppress(msgspec.DecodeError):
         content = msgspec.json.decode(text)
-    return Answer(response.status_code, text, str(content.get("code", "door.refused")), content)
+    return doors.Answer(
+        response.status_code, text, str(content.get("code", "door.refused")), content
+    )
 
 
 async def _drop(visitor: Visitor) -> None:

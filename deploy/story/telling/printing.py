@@ -5,19 +5,7 @@ import sys
 from typing import Any
 
 from deploy.story.checks.handed_over import HandedOver
-from deploy.story.file.model import (
-    MAIL,
-    AskStep,
-    AsOfStep,
-    CommandStep,
-    DoorStep,
-    Expect,
-    KillStep,
-    RestartStep,
-    Step,
-    TamperStep,
-    TogetherStep,
-)
+from deploy.story.file import model
 from deploy.story.telling.report import Report
 
 VERB_OF_CARD = {
@@ -38,41 +26,41 @@ def complain(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def describe(step: Step) -> str:
+def describe(step: model.Step) -> str:
     """Return a step in a few words."""
     match step:
-        case DoorStep():
+        case model.DoorStep():
             several = f" ({step.times} times)" if step.times > 1 else ""
             unsigned = "" if step.sign is True else f" (signature: {step.sign or 'none'})".lower()
             return f"door {step.door}{several}{unsigned}"
-        case CommandStep():
+        case model.CommandStep():
             return f"{step.as_}: {step.do}" + (f" ({step.times} times)" if step.times > 1 else "")
-        case AskStep():
+        case model.AskStep():
             return f"ask {step.ask}"
-        case AsOfStep():
+        case model.AsOfStep():
             return f"what did {step.as_of} see when accepting?"
-        case TogetherStep():
+        case model.TogetherStep():
             return f"{len(step.together)} things at once"
-        case KillStep():
+        case model.KillStep():
             return f"kill -9 {step.kill}"
-        case RestartStep():
+        case model.RestartStep():
             return f"stop everything, wait {step.while_}, start again"
-        case TamperStep():
-            mail = step.tamper == MAIL
+        case model.TamperStep():
+            mail = step.tamper == model.MAIL
             return "the last mail again" if mail else f"change one row of {step.tamper} by hand"
-        case Expect():
+        case model.Expect():
             return f"expect {step.expect}{_of_what(step)}"
         case _:
             return "step"
 
 
-def _of_what(wanted: Expect) -> str:
+def _of_what(wanted: model.Expect) -> str:
     found = [getattr(wanted, name, None) or "" for name in ("to", "code", "state", "is_")]
     words = [" or ".join(each) if isinstance(each, list) else str(each) for each in found]
     return "".join(f" {word}" for word in words if word)
 
 
-def tell_step(n: str, step: Step, ended: str) -> None:
+def tell_step(n: str, step: model.Step, ended: str) -> None:
     """Print a step and how it ended; the story's own words first."""
     if step.note:
         say()

@@ -6,12 +6,10 @@ from datetime import datetime
 from services.history.domain.packets import stored_packet
 from shared import conversation as conversations
 from shared import customer as customers
-from shared import events, ids
+from shared import errors, events, ids, queries
 from shared.conversation import FOLD_VERSION
-from shared.errors import ConversationUnknown
 from shared.ledger import Recorded
 from shared.packet import package, sha256_of
-from shared.queries import AsOfAnswer, Shown
 
 CODE_VERSION = f"fold-{FOLD_VERSION}"
 
@@ -42,7 +40,7 @@ def answer(
     sequence: int,
     of_conversation: Sequence[Recorded],
     of_customer: Sequence[Recorded],
-) -> AsOfAnswer:
+) -> queries.AsOfAnswer:
     """Return the packet of a matter at `sequence`, from events at or before it.
 
     Raises: ConversationUnknown when nothing of it was recorded by then.
@@ -52,7 +50,7 @@ def answer(
     )
     customer = customers.fold((recorded.sequence, recorded.event) for recorded in of_customer)
     if conversation.id is None:
-        raise ConversationUnknown(sequence=sequence)
+        raise errors.ConversationUnknown(sequence=sequence)
     packet = package(
         conversation,
         customer,
@@ -61,7 +59,7 @@ def answer(
         ),
         policy_version=_policy_version(of_conversation),
     )
-    return AsOfAnswer(
+    return queries.AsOfAnswer(
         position=sequence,
         sequence=sequence,
         code_version=CODE_VERSION,
@@ -83,10 +81,10 @@ def _policy_version(history: Sequence[Recorded]) -> str:
     return version
 
 
-def _shown(history: Sequence[Recorded]) -> Shown | None:
+def _shown(history: Sequence[Recorded]) -> queries.Shown | None:
     for recorded in reversed(history):
         if isinstance(recorded.event, events.ContextPackaged):
-            return Shown(
+            return queries.Shown(
                 packet_id=recorded.event.open.packet_id,
                 sha256=recorded.event.open.sha256,
                 sequence=recorded.sequence,

@@ -3,14 +3,13 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from services.history.tables import conversation
-from services.history.tables.row import ReplacedRow
+from services.history.tables import conversation, row
 from services.history.tables.table import Reading, Step, Table, changed
 from shared.conversation import Conversation
 from shared.queries import AskCallbacks, CallbackLine, Callbacks
 
 
-class CallbackRow(ReplacedRow, frozen=True, kw_only=True):
+class CallbackRow(row.ReplacedRow, frozen=True, kw_only=True):
     """`contact_id`: the call that was lost; `status`: `open`, `reached` or `closed`."""
 
     table = "callback"

@@ -9,11 +9,10 @@ from msgspec.structs import replace
 
 from services.history.tables.row import Key, ReplacedRow
 from services.history.tables.table import Fold, Reading
-from shared import aggregates, errors
+from shared import aggregates, errors, queries
 from shared import customer as customers
 from shared.customer import UNKNOWN_CUSTOMER, Customer
 from shared.ledger import Recorded
-from shared.queries import AskCustomer, ConversationLine, CustomerAnswer, CustomerView
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Customer)
@@ -81,7 +80,7 @@ async def known_customer(reading: Reading, name: str | None) -> Mapping[str, Any
     return row
 
 
-async def customer(reading: Reading, asked: AskCustomer) -> CustomerAnswer:
+async def customer(reading: Reading, asked: queries.AskCustomer) -> queries.CustomerAnswer:
     """Answer one person and her matters. Raises: CustomerUnknown."""
     name = asked.customer
     if asked.handle is not None:
@@ -89,7 +88,7 @@ async def customer(reading: Reading, asked: AskCustomer) -> CustomerAnswer:
         held = await reading.first("customer_of_handle", asked.handle.kind, digest)
         name = None if held is None else held["customer"]
     known = read(await known_customer(reading, name))
-    view = CustomerView(
+    view = queries.CustomerView(
         id=str(name),
         provisional=known.provisional,
         name=known.name,
@@ -98,8 +97,10 @@ async def customer(reading: Reading, asked: AskCustomer) -> CustomerAnswer:
         handles=list(known.handles),
         orders=list(known.orders.values())[-reading.rows_max :],
     )
-    return CustomerAnswer(
+    return queries.CustomerAnswer(
         position=await reading.position(),
         customer=view,
-        conversations=await reading.lines(ConversationLine, "conversations_of_customer", name),
+        conversations=await reading.lines(
+            queries.ConversationLine, "conversations_of_customer", name
+        ),
     )

@@ -3,13 +3,12 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from services.history.tables import conversation
-from services.history.tables.row import ReplacedRow, Words
+from services.history.tables import conversation, row
 from services.history.tables.table import Step, Table, changed
 from shared.conversation import Conversation
 
 
-class FactRow(ReplacedRow, frozen=True, kw_only=True):
+class FactRow(row.ReplacedRow, frozen=True, kw_only=True):
     """`sequence`: of the event that stated it; `repeated`: how often it had to be told again."""
 
     table = "fact"
@@ -19,7 +18,7 @@ class FactRow(ReplacedRow, frozen=True, kw_only=True):
     fact_id: str
     sequence: int
     name: str
-    value: Words
+    value: row.Words
     origin: str
     channel: str | None
     contact_id: str | None

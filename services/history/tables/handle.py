@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable
 
-from services.history.tables import customer
-from services.history.tables.row import ReplacedRow
+from services.history.tables import customer, row
 from services.history.tables.table import Step, Table
 from shared.customer import Customer
 
 
-class HandleRow(ReplacedRow, frozen=True, kw_only=True):
+class HandleRow(row.ReplacedRow, frozen=True, kw_only=True):
     """`value_sha256`: of the handle, so that one of any length can be looked up."""
 
     table = "handle"

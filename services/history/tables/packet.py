@@ -8,9 +8,8 @@ from services.history.domain.packets import stored_packet
 from services.history.tables import conversation
 from services.history.tables.row import AddedRow
 from services.history.tables.table import Reading, Step, Table
-from shared import events
+from shared import events, queries
 from shared.conversation import Conversation
-from shared.queries import AskContext, ContextAnswer
 
 NOTHING = msgspec.Raw(b"null")
 
@@ -42,14 +41,14 @@ def rows(step: Step[Conversation]) -> Iterable[PacketRow]:
 TABLE = Table(PacketRow, rows, of=conversation.FOLD)
 
 
-async def context(reading: Reading, asked: AskContext) -> ContextAnswer:
+async def context(reading: Reading, asked: queries.AskContext) -> queries.ContextAnswer:
     """Answer a packet as the bytes that were stored. Raises: ConversationUnknown."""
     if asked.conversation is not None:
         await conversation.known_conversation(reading, asked.conversation)
         row = await reading.first("packet_of_conversation", asked.conversation)
     else:
         row = await reading.first("packet_by_id", asked.packet_id)
-    return ContextAnswer(
+    return queries.ContextAnswer(
         position=await reading.position(),
         packet=NOTHING if row is None else stored_packet(row["body"]),
         packet_id=None if row is None else row["packet_id"],

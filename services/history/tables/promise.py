@@ -3,14 +3,13 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from services.history.tables import conversation
-from services.history.tables.row import ReplacedRow, Words
+from services.history.tables import conversation, row
 from services.history.tables.table import Reading, Step, Table, changed
 from shared.conversation import Conversation
 from shared.queries import AskPromises, PromiseLine, Promises
 
 
-class PromiseRow(ReplacedRow, frozen=True, kw_only=True):
+class PromiseRow(row.ReplacedRow, frozen=True, kw_only=True):
     """`agent`: who made it; `kept`: when, `None` while it is open."""
 
     table = "promise"
@@ -19,7 +18,7 @@ class PromiseRow(ReplacedRow, frozen=True, kw_only=True):
     conversation: str
     promise_id: str
     agent: str
-    text: Words
+    text: row.Words
     made: datetime
     due: datetime
     kept: datetime | None

@@ -6,9 +6,8 @@ from datetime import datetime
 from services.history.tables import conversation
 from services.history.tables.row import AddedRow
 from services.history.tables.table import Reading, Step, Table
-from shared import events
+from shared import events, queries
 from shared.conversation import Conversation
-from shared.queries import AskOverlooked, Overlooked, OverlookedLine
 
 
 class RequestRow(AddedRow, frozen=True, kw_only=True):
@@ -75,7 +74,7 @@ def _asked(
             return None
 
 
-async def overlooked(reading: Reading, _: AskOverlooked) -> Overlooked:
+async def overlooked(reading: Reading, _: queries.AskOverlooked) -> queries.Overlooked:
     """Answer which requests nobody acknowledged, the longest overlooked first."""
-    lines = await reading.lines(OverlookedLine, "overlooked")
-    return Overlooked(position=await reading.position(), count=len(lines), requests=lines)
+    lines = await reading.lines(queries.OverlookedLine, "overlooked")
+    return queries.Overlooked(position=await reading.position(), count=len(lines), requests=lines)

@@ -10,8 +10,7 @@ from services.history.tables.conversation import known_conversation
 from services.history.tables.customer import known_customer
 from services.history.tables.row import AddedRow, Words
 from services.history.tables.table import Reading, Step, Table
-from shared import aggregates, events
-from shared.queries import AskTimeline, Timeline, TimelineLine
+from shared import aggregates, events, queries
 
 SHOWN_KINDS = frozenset(
     kind.prefix for kind in (aggregates.CONVERSATION, aggregates.CUSTOMER, aggregates.NOTIFICATION)
@@ -116,7 +115,7 @@ def words(event: events.AnyEvent) -> str | None:
 # -- the answer ---------------------------------------------------------------------------------------
 
 
-async def timeline(reading: Reading, asked: AskTimeline) -> Timeline:
+async def timeline(reading: Reading, asked: queries.AskTimeline) -> queries.Timeline:
     """Answer what was said and done, a page at a time. Raises: ConversationUnknown, CustomerUnknown."""
     limit = min(asked.limit or reading.rows_max, reading.rows_max)
     if asked.conversation is not None:
@@ -128,19 +127,19 @@ async def timeline(reading: Reading, asked: AskTimeline) -> Timeline:
         await known(reading, whose)
     lines = _page(found[:limit])
     more = len(lines) < len(found)
-    return Timeline(
+    return queries.Timeline(
         position=await reading.position(), rows=lines, next=lines[-1].sequence if more else None
     )
 
 
-def _page(found: Sequence[Mapping[str, Any]]) -> list[TimelineLine]:
+def _page(found: Sequence[Mapping[str, Any]]) -> list[queries.TimelineLine]:
     """Return the first rows that fit into one answer; always at least one of them."""
-    page: list[TimelineLine] = []
+    page: list[queries.TimelineLine] = []
     room = ANSWER_MAX_BYTES
     for row in found:
         opened = str(row["open"]).encode()
         room -= len(opened) + len(msgspec.json.encode(row["text"])) + LINE_OVERHEAD_BYTES
         if page and room < 0:
             break
-        page.append(TimelineLine(**{**dict(row), "open": msgspec.Raw(opened)}))
+        page.append(queries.TimelineLine(**{**dict(row), "open": msgspec.Raw(opened)}))
     return page

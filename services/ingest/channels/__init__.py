@@ -5,8 +5,7 @@ from typing import Protocol
 
 from services.ingest.domain.delivery import Answer, RawDelivery, Secrets, WebRequest
 from services.ingest.domain.outcome import Parsed
-from shared import modules
-from shared.events import Medium
+from shared import events, modules
 from shared.policy import Account
 
 
@@ -19,7 +18,7 @@ class Channel(Protocol):
         ...
 
     @property
-    def MEDIUM(self) -> Medium:  # noqa: N802  likewise
+    def MEDIUM(self) -> events.Medium:  # noqa: N802  likewise
         """How the customer comes."""
         ...
 

@@ -14,14 +14,11 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from services.ingest.domain import handles, outcome, texts, webhook_signature
-from services.ingest.domain.delivery import RawDelivery, Secrets, WebRequest
+from services.ingest.domain import delivery, handles, outcome, texts, webhook_signature
 from services.ingest.domain.delivery import no_answer as answer
 from services.ingest.domain.delivery import no_handshake as handshake
 from services.ingest.domain.outcome import Parsed, Reported
-from shared import events, mail_address
-from shared.codec import UNREADABLE
-from shared.errors import SignatureInvalid
+from shared import codec, errors, events, mail_address
 
 __all__ = ["KINDS", "MEDIUM", "NAME", "SECRETS", "answer", "handshake", "parse", "verify"]
 
@@ -72,7 +69,7 @@ _decoder = msgspec.json.Decoder(ChatMessage)
 # -- the door ----------------------------------------------------------------------------------------
 
 
-def verify(request: WebRequest, secrets: Secrets, public_url: str) -> None:  # noqa: ARG001  the shared shape
+def verify(request: delivery.WebRequest, secrets: delivery.Secrets, public_url: str) -> None:  # noqa: ARG001  the shared shape
     """Check a POST by the Standard Webhooks scheme. Raises: SignatureInvalid."""
     webhook_signature.verify(request, secrets["signing"])
 
@@ -82,7 +79,7 @@ def sign_email(email: str, secret: str) -> str:
     return hmac.new(secret.encode(), email.encode(), hashlib.sha256).hexdigest()
 
 
-def identity_verified(hello: Hello, secrets: Secrets) -> bool:
+def identity_verified(hello: Hello, secrets: delivery.Secrets) -> bool:
     """Tell whether the shop vouches for the visitor's address.
 
     Raises: SignatureInvalid when there is a signature and it does not fit: somebody pretends.
@@ -90,10 +87,10 @@ def identity_verified(hello: Hello, secrets: Secrets) -> bool:
     if hello.signature is None:
         return False
     if "signing" not in secrets or hello.email is None:
-        raise SignatureInvalid
+        raise errors.SignatureInvalid
     expected = sign_email(hello.email, secrets["signing"]).encode()
     if not hmac.compare_digest(hello.signature.lower().encode(errors="replace"), expected):
-        raise SignatureInvalid
+        raise errors.SignatureInvalid
     return True
 
 
@@ -115,11 +112,11 @@ def stored_body(hello: Hello, message: Message, *, verified: bool) -> bytes:
 # -- normalising --------------------------------------------------------------------------------------
 
 
-def parse(raw: RawDelivery) -> Parsed:
+def parse(raw: delivery.RawDelivery) -> Parsed:
     """Return the message. Session and id name it, so one that is sent again is the same."""
     try:
         message = _decoder.decode(raw.body)
-    except UNREADABLE:
+    except codec.UNREADABLE:
         return outcome.unreadable()
     provider_id = f"{message.session}/{message.id}"
     opened = events.MessageReceivedOpen(**outcome.about(raw, MEDIUM, message.session, provider_id))

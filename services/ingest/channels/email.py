@@ -8,6 +8,7 @@ The hand-over is signed by the Standard Webhooks scheme.
 from collections.abc import Mapping
 
 from services.ingest.domain import (
+    delivery,
     handles,
     mail_headers,
     mime,
@@ -16,7 +17,6 @@ from services.ingest.domain import (
     texts,
     webhook_signature,
 )
-from services.ingest.domain.delivery import RawDelivery, Secrets, WebRequest
 from services.ingest.domain.delivery import no_answer as answer
 from services.ingest.domain.delivery import no_handshake as handshake
 from services.ingest.domain.mime import Mail
@@ -47,12 +47,12 @@ AUTOMATIC_SENDERS = frozenset({"mailer-daemon", "postmaster"})
 """Local parts of addresses that no person writes from."""
 
 
-def verify(request: WebRequest, secrets: Secrets, public_url: str) -> None:  # noqa: ARG001  the shared shape
+def verify(request: delivery.WebRequest, secrets: delivery.Secrets, public_url: str) -> None:  # noqa: ARG001  the shared shape
     """Check a request by the Standard Webhooks scheme. Raises: SignatureInvalid."""
     webhook_signature.verify(request, secrets["signing"])
 
 
-def parse(raw: RawDelivery) -> Parsed:
+def parse(raw: delivery.RawDelivery) -> Parsed:
     """Return the mail as a message. Its Message-ID names it; without one the hash of its body does."""
     mail = mime.read(raw.body)
     if mail is None:

@@ -10,13 +10,11 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from services.ingest.domain import handles, outcome, texts, webhook_signature
-from services.ingest.domain.delivery import RawDelivery, Secrets, WebRequest
+from services.ingest.domain import delivery, handles, outcome, texts, webhook_signature
 from services.ingest.domain.delivery import no_answer as answer
 from services.ingest.domain.delivery import no_handshake as handshake
 from services.ingest.domain.outcome import Parsed, Reported
-from shared import events
-from shared.codec import UNREADABLE
+from shared import codec, events
 
 __all__ = ["KINDS", "MEDIUM", "NAME", "SECRETS", "answer", "handshake", "parse", "verify"]
 
@@ -38,12 +36,12 @@ Pairs = Sequence[tuple[str, str]]
 _object = msgspec.json.Decoder(dict[str, str | int | float | bool | None])
 
 
-def verify(request: WebRequest, secrets: Secrets, public_url: str) -> None:  # noqa: ARG001  the shared shape
+def verify(request: delivery.WebRequest, secrets: delivery.Secrets, public_url: str) -> None:  # noqa: ARG001  the shared shape
     """Check a request by the Standard Webhooks scheme. Raises: SignatureInvalid."""
     webhook_signature.verify(request, secrets["signing"])
 
 
-def parse(raw: RawDelivery) -> Parsed:
+def parse(raw: delivery.RawDelivery) -> Parsed:
     """Return the form that was sent; the fields in its own order."""
     pairs = _pairs(raw)
     if not pairs or len(pairs) > FIELDS_MAX:
@@ -61,14 +59,14 @@ def parse(raw: RawDelivery) -> Parsed:
     return Reported([(opened.contact_id, event)])
 
 
-def _pairs(raw: RawDelivery) -> Pairs | None:
+def _pairs(raw: delivery.RawDelivery) -> Pairs | None:
     """The fields in order; `None` when the body is neither of the two formats."""
     media_type = (raw.header("content-type") or "").partition(";")[0].strip().lower()
     try:
         if media_type == "application/x-www-form-urlencoded":
             return parse_qsl(raw.body.decode(), keep_blank_values=True, max_num_fields=FIELDS_MAX)
         return [(name, _text(value)) for name, value in _object.decode(raw.body).items()]
-    except (*UNREADABLE, ValueError):
+    except (*codec.UNREADABLE, ValueError):
         return None
 
 

@@ -17,12 +17,10 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from services.ingest.domain import handles, outcome, texts
-from services.ingest.domain.delivery import Answer, RawDelivery, Secrets, WebRequest
+from services.ingest.domain import delivery, handles, outcome, texts
 from services.ingest.domain.delivery import no_handshake as handshake
 from services.ingest.domain.outcome import Ignored, Parsed, Reported
-from shared import events
-from shared.errors import SignatureInvalid
+from shared import errors, events
 from shared.policy import Account
 
 __all__ = ["KINDS", "MEDIUM", "NAME", "SECRETS", "answer", "handshake", "parse", "verify"]
@@ -98,7 +96,7 @@ Fields = Mapping[str, str]
 # -- the door ----------------------------------------------------------------------------------------
 
 
-def verify(request: WebRequest, secrets: Secrets, public_url: str) -> None:
+def verify(request: delivery.WebRequest, secrets: delivery.Secrets, public_url: str) -> None:
     """Check X-Twilio-Signature over the public address as called and the body's parameters.
 
     The provider signs with the port or without it, whatever stands in the address, so both are tried.
@@ -109,7 +107,7 @@ def verify(request: WebRequest, secrets: Secrets, public_url: str) -> None:
     urls = [each + request.url for each in with_ports(public_url.rstrip("/"))]
     expected = [signature(secrets["signing"], each, parameters).encode() for each in urls]
     if not any(hmac.compare_digest(given, each) for each in expected):
-        raise SignatureInvalid
+        raise errors.SignatureInvalid
 
 
 def signature(secret: str, url: str, parameters: Sequence[tuple[str, str]]) -> str:
@@ -122,7 +120,7 @@ def signature(secret: str, url: str, parameters: Sequence[tuple[str, str]]) -> s
     return base64.b64encode(digest).decode()
 
 
-def _signed_parameters(request: WebRequest) -> Sequence[tuple[str, str]]:
+def _signed_parameters(request: delivery.WebRequest) -> Sequence[tuple[str, str]]:
     """The body's parameters; none when the address carries `bodySHA256` and the body has this hash."""
     query = _pairs(request.url.partition("?")[2].encode())
     claimed = next((value for name, value in query if name == "bodySHA256"), None)
@@ -130,7 +128,7 @@ def _signed_parameters(request: WebRequest) -> Sequence[tuple[str, str]]:
         return _pairs(request.body)
     actual = hashlib.sha256(request.body).hexdigest()
     if not hmac.compare_digest(claimed.lower().encode(errors="replace"), actual.encode()):
-        raise SignatureInvalid
+        raise errors.SignatureInvalid
     return []
 
 
@@ -141,7 +139,7 @@ def _pairs(encoded: bytes) -> list[tuple[str, str]]:
             encoded.decode("latin-1"), keep_blank_values=True, max_num_fields=FIELDS_MAX
         )
     except ValueError:
-        raise SignatureInvalid from None
+        raise errors.SignatureInvalid from None
 
 
 def with_ports(url: str) -> Iterator[str]:
@@ -153,7 +151,7 @@ def with_ports(url: str) -> Iterator[str]:
     yield urlunsplit(parts._replace(netloc=host + port))
 
 
-def answer(request: WebRequest, rules: Account) -> Answer:
+def answer(request: delivery.WebRequest, rules: Account) -> delivery.Answer:
     """Return the account's instructions (TwiML) for the call.
 
     Who has pressed digits is not asked again: the menu is left out, what follows it is done.
@@ -161,17 +159,17 @@ def answer(request: WebRequest, rules: Account) -> Answer:
     reply = (rules.reply or "<Response/>").encode()
     if b"Digits=" in request.body:
         reply = _GATHER.sub(b"", reply)
-    return Answer(reply, "text/xml")
+    return delivery.Answer(reply, "text/xml")
 
 
 # -- normalising --------------------------------------------------------------------------------------
 
 
-def parse(raw: RawDelivery) -> Parsed:
+def parse(raw: delivery.RawDelivery) -> Parsed:
     """Return the events of one webhook: what the call's status says, then the digits that were pressed."""
     try:
         fields = dict(reversed(_pairs(raw.body)))
-    except SignatureInvalid:
+    except errors.SignatureInvalid:
         return outcome.unreadable()
     if "StatusCallbackEvent" in fields:
         return _conference(raw, fields)
@@ -184,7 +182,7 @@ def parse(raw: RawDelivery) -> Parsed:
     return _call(raw, fields)
 
 
-def _call(raw: RawDelivery, fields: Fields) -> Parsed:
+def _call(raw: delivery.RawDelivery, fields: Fields) -> Parsed:
     status = fields.get("CallStatus", "")
     kind = STATUS_KINDS.get(status)
     if kind is None:
@@ -202,7 +200,7 @@ def _call(raw: RawDelivery, fields: Fields) -> Parsed:
     )
 
 
-def _status_event(raw: RawDelivery, fields: Fields, kind: str) -> events.ContactEvent:
+def _status_event(raw: delivery.RawDelivery, fields: Fields, kind: str) -> events.ContactEvent:
     """One fact per call and kind, however many webhooks report it: the call's id and the kind name it."""
     about, personal = _about(raw, fields, fields["CallSid"]), _personal(fields)
     if kind == "call.started":
@@ -221,7 +219,7 @@ def _status_event(raw: RawDelivery, fields: Fields, kind: str) -> events.Contact
     return outcome.contact_event(raw, over, ended, personal)
 
 
-def _menu_event(raw: RawDelivery, fields: Fields, digits: str) -> events.CallMenuSelected:
+def _menu_event(raw: delivery.RawDelivery, fields: Fields, digits: str) -> events.CallMenuSelected:
     """A caller may press the same digit in two menus, and only what is signed can tell: address and body."""
     called = hashlib.sha256(raw.path.encode() + b"\n" + raw.body).hexdigest()[:32]
     about = _about(raw, fields, f"{fields['CallSid']}/{called}")
@@ -229,7 +227,7 @@ def _menu_event(raw: RawDelivery, fields: Fields, digits: str) -> events.CallMen
     return outcome.contact_event(raw, events.CallMenuSelected, opened, _personal(fields))
 
 
-def _conference(raw: RawDelivery, fields: Fields) -> Parsed:
+def _conference(raw: delivery.RawDelivery, fields: Fields) -> Parsed:
     word = fields["StatusCallbackEvent"]
     kind = CONFERENCE_KINDS.get(word)
     if kind is None:
@@ -246,7 +244,7 @@ def _conference(raw: RawDelivery, fields: Fields) -> Parsed:
     return Reported([(fields["CallSid"], event)])
 
 
-def _about(raw: RawDelivery, fields: Fields, provider_id: str) -> dict[str, Any]:
+def _about(raw: delivery.RawDelivery, fields: Fields, provider_id: str) -> dict[str, Any]:
     about = outcome.about(raw, MEDIUM, fields["CallSid"], provider_id)
     return {**about, "provider_time": _time(fields.get("Timestamp"))}
 

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared import ids
-from shared.events import RawRef
+from shared import events, ids
 from shared.policy import Account
 
 Headers = Sequence[tuple[str, str]]
@@ -85,4 +84,4 @@ class RawDelivery:
 
     @property
     def ref(self) -> str:
-        return RawRef(sequence=self.sequence, sha256=self.sha256).text()
+        return events.RawRef(sequence=self.sequence, sha256=self.sha256).text()

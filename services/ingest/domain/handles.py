@@ -2,8 +2,7 @@
 
 import phonenumbers
 
-from shared import mail_address
-from shared.events import Handle
+from shared import events, mail_address
 
 PHONE_MAX_CHARACTERS = 64
 
@@ -33,6 +32,6 @@ def email(text: str | None) -> str | None:
     return address if mail_address.is_address(address) else None
 
 
-def reference(value: str) -> Handle:
+def reference(value: str) -> events.Handle:
     """Return the handle that leads to one contact and to no person."""
-    return Handle(kind="reference", value=value)
+    return events.Handle(kind="reference", value=value)

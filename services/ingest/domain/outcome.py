@@ -7,8 +7,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from services.ingest.domain.delivery import RawDelivery
-from shared import aggregates, events, ids
-from shared.errors import PayloadKindUnknown, PayloadUnreadable
+from shared import aggregates, errors, events, ids
 
 _KIND = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,63}\Z")
 
@@ -46,12 +45,12 @@ Parsed = Reported | Ignored | Quarantined
 
 def unreadable(kind: str | None = None) -> Quarantined:
     """Return the outcome for a body that is not what the channel sends."""
-    return Quarantined(PayloadUnreadable.code, _word(kind))
+    return Quarantined(errors.PayloadUnreadable.code, _word(kind))
 
 
 def unknown(kind: str | None) -> Quarantined:
     """Return the outcome for a kind that the channel's table does not hold."""
-    return Quarantined(PayloadKindUnknown.code, _word(kind))
+    return Quarantined(errors.PayloadKindUnknown.code, _word(kind))
 
 
 def _word(kind: str | None) -> str | None:

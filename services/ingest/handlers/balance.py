@@ -6,20 +6,13 @@ from dataclasses import dataclass
 
 import structlog
 
-from services.ingest.domain.delivery import RawDelivery
+from services.ingest.domain import delivery, outcome
 from services.ingest.domain.fates import Fate, counted, fate_of
-from services.ingest.domain.outcome import Quarantined
-from services.ingest.handlers import logged
+from services.ingest.handlers import logged, parsing, raw_store
 from services.ingest.handlers.accounts import Accounts, Door
-from services.ingest.handlers.parsing import read_all
-from services.ingest.handlers.raw_store import raw_delivery
-from shared import streams, subjects
+from shared import events, queries, query_client, requests, streams, subjects
 from shared.bus import Bus
 from shared.bus.deliveries import StoredMessage
-from shared.events import RawRef
-from shared.queries import AskBalance, AskKnown, Balance, Counts
-from shared.query_client import ask
-from shared.requests import read_question
 
 PAGE_DELIVERIES = 64
 """Deliveries held in memory at once, each at most 256 KiB."""
@@ -53,12 +46,12 @@ class BalanceHandler:
         self._bus = bus
         self._accounts = accounts
 
-    async def answer(self, tenant: str, body: bytes) -> Balance:
+    async def answer(self, tenant: str, body: bytes) -> queries.Balance:
         """Return the reply to one request.
 
         Raises: CommandUnreadable, TenantUnknown, ViewUnavailable, BusUnavailable.
         """
-        balance = await self.balance(tenant, read_question(AskBalance, body))
+        balance = await self.balance(tenant, requests.read_question(queries.AskBalance, body))
         log.info(
             logged.BALANCE_ANSWERED,
             tenant=tenant,
@@ -67,7 +60,7 @@ class BalanceHandler:
         )
         return balance
 
-    async def balance(self, tenant: str, asked: AskBalance) -> Balance:
+    async def balance(self, tenant: str, asked: queries.AskBalance) -> queries.Balance:
         """Raises: TenantUnknown, ViewUnavailable when history is away, BusUnavailable."""
         doors = [
             door
@@ -81,14 +74,14 @@ class BalanceHandler:
         total: Counter[Fate] = Counter()
         for fates in by_account.values():
             total.update(fates)
-        return Balance(
+        return queries.Balance(
             **counted(total),
             position=span.position,
             last=span.last,
-            accounts={name: Counts(**counted(fates)) for name, fates in by_account.items()},
+            accounts={name: queries.Counts(**counted(fates)) for name, fates in by_account.items()},
         )
 
-    async def _span(self, asked: AskBalance) -> _Span:
+    async def _span(self, asked: queries.AskBalance) -> _Span:
         _, ledger_end = await self._ends(streams.LEDGER)
         raw_start, raw_end = await self._ends(streams.RAW)
         first = max(asked.first or 0, raw_start)
@@ -101,17 +94,19 @@ class BalanceHandler:
         """Count one account; `span` learns the position that history answered from."""
         fates: Counter[Fate] = Counter()
         async for page in self._pages(door, span.first, span.last):
-            readings = await read_all(page)
+            readings = await parsing.read_all(page)
             ids = [event.id for reading in readings for event in reading.events]
             first_seen = await self._known(door.tenant, ids, span)
             for reading in readings:
-                quarantined = isinstance(reading.outcome, Quarantined)
+                quarantined = isinstance(reading.outcome, outcome.Quarantined)
                 made = [event.id for event in reading.events]
                 sequence = reading.raw.sequence
                 fates[fate_of(sequence, made, first_seen, quarantined=quarantined)] += 1
         return fates
 
-    async def _pages(self, door: Door, first: int, last: int) -> AsyncIterator[list[RawDelivery]]:
+    async def _pages(
+        self, door: Door, first: int, last: int
+    ) -> AsyncIterator[list[delivery.RawDelivery]]:
         """Give the account's deliveries between two positions of RAW, in order, a page at a time.
 
         Any replica gives a page; one that lags behind is corrected by asking the leader at its end.
@@ -137,11 +132,15 @@ class BalanceHandler:
         """Return, for each id that the ledger holds, the position in RAW that it came from. Raises: ViewUnavailable."""
         first_seen: dict[str, int] = {}
         for start in range(0, len(ids), KNOWN_IDS_MAX):
-            question = AskKnown(ids=list(ids[start : start + KNOWN_IDS_MAX]), min_seq=span.min_seq)
-            answer = await ask(self._bus, tenant, question, timeout_seconds=KNOWN_TIMEOUT_SECONDS)
+            question = queries.AskKnown(
+                ids=list(ids[start : start + KNOWN_IDS_MAX]), min_seq=span.min_seq
+            )
+            answer = await query_client.ask(
+                self._bus, tenant, question, timeout_seconds=KNOWN_TIMEOUT_SECONDS
+            )
             span.position = max(span.position, answer.position)
             for event_id, known in answer.known.items():
-                first_seen[event_id] = RawRef.parse(known.raw).sequence if known.raw else 0
+                first_seen[event_id] = events.RawRef.parse(known.raw).sequence if known.raw else 0
         return first_seen
 
     async def _ends(self, stream: str) -> tuple[int, int]:
@@ -150,8 +149,8 @@ class BalanceHandler:
         return int(state["first_seq"]), int(state["last_seq"])
 
 
-def _raw(door: Door, message: StoredMessage) -> RawDelivery:
-    return raw_delivery(
+def _raw(door: Door, message: StoredMessage) -> delivery.RawDelivery:
+    return raw_store.raw_delivery(
         door.tenant,
         door.name,
         door.rules,

@@ -17,16 +17,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from services.ingest.channels import chat
 from services.ingest.channels.chat import Hello, Message
-from services.ingest.domain import handles
-from services.ingest.domain.delivery import WebRequest
-from services.ingest.handlers import logged
+from services.ingest.domain import delivery, handles
+from services.ingest.handlers import doors, logged, problems, raw_store
 from services.ingest.handlers.accounts import Accounts, Door
-from services.ingest.handlers.doors import header_fields, url_as_called
-from services.ingest.handlers.problems import problem
-from services.ingest.handlers.raw_store import RawStore
-from shared import errors
+from shared import codec, errors
 from shared.clock import Clock
-from shared.codec import UNREADABLE
 from shared.settings import Settings
 
 CLOSE_REFUSED = 1008
@@ -77,7 +72,7 @@ class ChatSocket:
     """Serves the chat sockets of all accounts."""
 
     def __init__(
-        self, accounts: Accounts, store: RawStore, settings: Settings, clock: Clock
+        self, accounts: Accounts, store: raw_store.RawStore, settings: Settings, clock: Clock
     ) -> None:
         self._accounts = accounts
         self._store = store
@@ -92,7 +87,7 @@ class ChatSocket:
             door = self._admit(socket)
         except errors.TellonceError as error:
             log.info(logged.SOCKET_REFUSED, code=error.code)
-            await socket.send_denial_response(problem(error))
+            await socket.send_denial_response(problems.problem(error))
             return
         self._open += 1
         visit = Visit(door, Pace(self._settings.chat_messages_per_minute))
@@ -164,8 +159,10 @@ class ChatSocket:
         body = chat.stored_body(visit.hello, message, verified=visit.verified)
         if len(body) > self._settings.body_max_bytes:
             raise errors.BodyTooLarge(limit_bytes=self._settings.body_max_bytes)
-        fields = [*header_fields(socket.scope), ("content-type", "application/json")]
-        request = WebRequest("POST", url_as_called(socket.scope), fields, body, self._clock.now())
+        fields = [*doors.header_fields(socket.scope), ("content-type", "application/json")]
+        request = delivery.WebRequest(
+            "POST", doors.url_as_called(socket.scope), fields, body, self._clock.now()
+        )
         door = visit.door
         try:
             async with asyncio.timeout(self._settings.door_timeout_seconds):
@@ -200,7 +197,7 @@ def _read(frame: bytes) -> Hello | Message:
     """Raises: PayloadUnreadable, PayloadKindUnknown."""
     try:
         return _frame.decode(frame)
-    except UNREADABLE:
+    except codec.UNREADABLE:
         typed = _typed_of(frame)
     known = typed is None or typed.type in {"hello", "message"}
     raise errors.PayloadUnreadable if known else errors.PayloadKindUnknown
@@ -209,7 +206,7 @@ def _read(frame: bytes) -> Hello | Message:
 def _typed_of(frame: bytes) -> _Typed | None:
     try:
         return _typed.decode(frame)
-    except UNREADABLE:
+    except codec.UNREADABLE:
         return None
 
 

@@ -11,10 +11,8 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from services.ingest.domain.delivery import Answer, WebRequest
-from services.ingest.handlers import logged
+from services.ingest.handlers import logged, problems, raw_store
 from services.ingest.handlers.accounts import Accounts, Door
-from services.ingest.handlers.problems import problem
-from services.ingest.handlers.raw_store import RawStore
 from shared import errors, subjects
 from shared.clock import Clock
 from shared.settings import Settings
@@ -42,7 +40,12 @@ class Doors:
     """
 
     def __init__(
-        self, accounts: Accounts, store: RawStore, settings: Settings, clock: Clock, public_url: str
+        self,
+        accounts: Accounts,
+        store: raw_store.RawStore,
+        settings: Settings,
+        clock: Clock,
+        public_url: str,
     ) -> None:
         self._accounts = accounts
         self._store = store
@@ -64,7 +67,7 @@ class Doors:
                 logged.DELIVERY_REFUSED, code=error.code, cause=cause, duration_ms=_ms_since(began)
             )
             await _discard(request)
-            return problem(error)
+            return problems.problem(error)
         line.info(
             logged.HANDSHAKE_ANSWERED if taken.sequence is None else logged.DELIVERY_STORED,
             sequence=taken.sequence,

@@ -11,24 +11,15 @@ import structlog
 
 from services.ingest.domain.delivery import RawDelivery
 from services.ingest.domain.outcome import Ignored, Quarantined
-from services.ingest.handlers import logged
-from services.ingest.handlers.accounts import Door
-from services.ingest.handlers.parsing import Reading, read_all
-from services.ingest.handlers.raw_store import raw_delivery
-from shared import streams
-from shared.backoff import Backoff
+from services.ingest.handlers import accounts, logged, parsing, raw_store
+from shared import backoff, contact_log, errors, events, serving, streams, tasks
 from shared.bus import Bus
 from shared.bus.deliveries import Delivery
-from shared.contact_log import ContactLog
-from shared.errors import BusUnavailable, JetStreamRefused
-from shared.events import ContactEvent
-from shared.serving import PROGRESS_INTERVAL_SECONDS
-from shared.tasks import end
 
-RETRY = Backoff(first_seconds=0.1, longest_seconds=1.0)
+RETRY = backoff.Backoff(first_seconds=0.1, longest_seconds=1.0)
 LOGGED_EVERY_TRIES = 10
 
-Publication = tuple[str, str, ContactEvent]
+Publication = tuple[str, str, events.ContactEvent]
 """Channel, routing key, event."""
 
 log = structlog.get_logger("ingest")
@@ -37,7 +28,9 @@ log = structlog.get_logger("ingest")
 class Normaliser:
     """Normalises the deliveries of one account."""
 
-    def __init__(self, bus: Bus, contacts: ContactLog, door: Door, batch: int) -> None:
+    def __init__(
+        self, bus: Bus, contacts: contact_log.ContactLog, door: accounts.Door, batch: int
+    ) -> None:
         self._bus = bus
         self._contacts = contacts
         self._door = door
@@ -54,15 +47,17 @@ class Normaliser:
     async def take(self, batch: Sequence[Delivery]) -> None:
         """Publish the events of a batch and acknowledge it."""
         async with _held(batch):
-            readings = await read_all([self._raw(each) for each in batch])
+            readings = await parsing.read_all([self._raw(each) for each in batch])
             await self._publish([each for one in readings for each in _made(one)])
         for reading, delivery in zip(readings, batch, strict=True):
-            with contextlib.suppress(BusUnavailable):  # given again, its events have the same ids
+            with contextlib.suppress(
+                errors.BusUnavailable
+            ):  # given again, its events have the same ids
                 await delivery.ack()
             _log(reading, delivery)
 
     def _raw(self, delivery: Delivery) -> RawDelivery:
-        return raw_delivery(
+        return raw_store.raw_delivery(
             self._door.tenant,
             self._door.name,
             self._door.rules,
@@ -78,7 +73,7 @@ class Normaliser:
         while made:
             try:
                 await self._contacts.publish(made)
-            except (BusUnavailable, JetStreamRefused) as error:
+            except (errors.BusUnavailable, errors.JetStreamRefused) as error:
                 if tries % LOGGED_EVERY_TRIES == 0:
                     log.warning(logged.PUBLISH_DELAYED, code=error.code, events=len(made))
                 tries += 1
@@ -87,7 +82,7 @@ class Normaliser:
                 return
 
 
-def _made(reading: Reading) -> list[Publication]:
+def _made(reading: parsing.Reading) -> list[Publication]:
     return [(reading.raw.channel, key, event) for key, event in reading.reports]
 
 
@@ -97,8 +92,10 @@ async def _held(batch: Sequence[Delivery]) -> AsyncIterator[None]:
 
     async def report() -> None:
         while True:
-            await asyncio.sleep(PROGRESS_INTERVAL_SECONDS)
-            with contextlib.suppress(BusUnavailable):  # without a connection it will be given again
+            await asyncio.sleep(serving.PROGRESS_INTERVAL_SECONDS)
+            with contextlib.suppress(
+                errors.BusUnavailable
+            ):  # without a connection it will be given again
                 for delivery in batch:
                     await delivery.in_progress()
 
@@ -106,10 +103,10 @@ async def _held(batch: Sequence[Delivery]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await end([reporting])
+        await tasks.end([reporting])
 
 
-def _log(reading: Reading, delivery: Delivery) -> None:
+def _log(reading: parsing.Reading, delivery: Delivery) -> None:
     match reading.outcome:
         case Ignored(kind=kind):
             facts = {"result": "ignored", "kind": kind}

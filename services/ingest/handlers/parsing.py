@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import structlog
 
 from services.ingest.channels import CHANNELS
-from services.ingest.domain import outcome
-from services.ingest.domain.delivery import RawDelivery
+from services.ingest.domain import delivery, outcome
 from services.ingest.domain.outcome import Parsed, Reports
 from services.ingest.handlers import logged
 from shared.events import ContactEvent
@@ -20,7 +19,7 @@ log = structlog.get_logger("ingest")
 class Reading:
     """A delivery, what parsing made of it, and the events to publish with their routing keys."""
 
-    raw: RawDelivery
+    raw: delivery.RawDelivery
     outcome: Parsed
     reports: Reports
 
@@ -29,12 +28,12 @@ class Reading:
         return [event for _, event in self.reports]
 
 
-async def read_all(deliveries: Sequence[RawDelivery]) -> list[Reading]:
+async def read_all(deliveries: Sequence[delivery.RawDelivery]) -> list[Reading]:
     """Return the readings in the order of the deliveries. It never raises because of what one of them holds."""
     return await asyncio.to_thread(lambda: [read(raw) for raw in deliveries])
 
 
-def read(raw: RawDelivery) -> Reading:
+def read(raw: delivery.RawDelivery) -> Reading:
     """Return the reading of one delivery; one that its channel's code fails on is quarantined, not retried."""
     try:
         parsed = CHANNELS[raw.channel].parse(raw)

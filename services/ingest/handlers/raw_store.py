@@ -9,10 +9,9 @@ from datetime import datetime
 import msgspec
 
 from services.ingest.domain.delivery import Headers, RawDelivery, WebRequest
-from shared import errors, subjects
+from shared import codec, errors, subjects
 from shared.bus import Bus
 from shared.bus.deliveries import StoredAck
-from shared.codec import UNREADABLE
 from shared.policy import Account
 
 HEADERS_FIELD = "Tellonce-Headers"
@@ -108,7 +107,7 @@ def raw_delivery(
 def _pairs(text: str) -> list[tuple[str, str]]:
     try:
         return _decoder.decode(text)
-    except UNREADABLE:
+    except codec.UNREADABLE:
         return []
 
 

@@ -11,10 +11,8 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from services.ingest.handlers import logged
-from services.ingest.handlers.chat_socket import ChatSocket
+from services.ingest.handlers import chat_socket, logged, problems
 from services.ingest.handlers.doors import Doors
-from services.ingest.handlers.problems import problem
 from shared import errors
 
 METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
@@ -23,14 +21,16 @@ METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
 log = structlog.get_logger("ingest")
 
 
-def application(doors: Doors, socket: ChatSocket, ready: Callable[[], bool]) -> Starlette:
+def application(
+    doors: Doors, socket: chat_socket.ChatSocket, ready: Callable[[], bool]
+) -> Starlette:
     """Return ingest's web application. `ready`: whether a delivery could be stored now."""
 
     async def healthz(request: Request) -> Response:  # noqa: ARG001  the shape of an endpoint
         return _json({"status": "alive"})
 
     async def readyz(request: Request) -> Response:  # noqa: ARG001  likewise
-        return _json({"status": "ready"}) if ready() else problem(errors.BusUnavailable())
+        return _json({"status": "ready"}) if ready() else problems.problem(errors.BusUnavailable())
 
     routes = [
         Route("/in/{tenant}/{channel}/{account}", doors.serve, methods=METHODS),
@@ -48,14 +48,14 @@ def _json(body: object) -> Response:
 
 
 async def _no_socket(socket: WebSocket) -> None:
-    await socket.send_denial_response(problem(errors.AccountUnknown()))
+    await socket.send_denial_response(problems.problem(errors.AccountUnknown()))
 
 
 async def _not_found(request: Request, error: Exception) -> Response:  # noqa: ARG001  Starlette's shape
-    return problem(errors.AccountUnknown("there is no door at this address"))
+    return problems.problem(errors.AccountUnknown("there is no door at this address"))
 
 
 async def _failed(request: Request, error: Exception) -> Response:  # noqa: ARG001  likewise
     """Answer what nobody expected as a refusal that asks to come again; nothing of it is told."""
     log.error(logged.DOOR_FAILED, exc_info=error)
-    return problem(errors.DoorUnavailable())
+    return problems.problem(errors.DoorUnavailable())

@@ -6,8 +6,7 @@ from typing import Any, Protocol
 
 from services.notify.domain.messages import CustomerMessage
 from services.notify.domain.outcomes import Outcome
-from shared import modules
-from shared.events import Medium
+from shared import events, modules
 
 
 class Outbound(Protocol):
@@ -19,7 +18,7 @@ class Outbound(Protocol):
         ...
 
     @property
-    def MEDIUM(self) -> Medium:  # noqa: N802  likewise
+    def MEDIUM(self) -> events.Medium:  # noqa: N802  likewise
         """How the customer is reached."""
         ...
 

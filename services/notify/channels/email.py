@@ -20,16 +20,13 @@ from typing import Any
 
 from typing_extensions import override
 
-from services.notify.domain.messages import CustomerMessage, Unsendable
-from services.notify.domain.outcomes import Kind, Outcome
-from shared import mail_address, mail_reference
-from shared.events import Medium
-from shared.mail_reference import MailReference
+from services.notify.domain import messages, outcomes
+from shared import events, mail_address, mail_reference
 
 NAME = "email"
-MEDIUM: Medium = "mail"
+MEDIUM: events.Medium = "mail"
 CARRIER = "smtp"
-KINDS: Mapping[int, Kind] = {2: "sent", 4: "failed", 5: "failed"}
+KINDS: Mapping[int, outcomes.Kind] = {2: "sent", 4: "failed", 5: "failed"}
 """What the first digit of a reply says of the mail; TRY_AGAIN may be taken later."""
 TRY_AGAIN = 4
 
@@ -82,7 +79,7 @@ def address(to: str) -> str | None:
     return mail_address.ascii_form(to)
 
 
-def render(message: CustomerMessage, now: datetime) -> Mail:
+def render(message: messages.CustomerMessage, now: datetime) -> Mail:
     """Return the mail that an agent's message becomes. Raises: Unsendable with `sender_unknown`."""
     mail = EmailMessage(policy=_POLICY)
     mail["From"] = Address(addr_spec=message.sender)
@@ -96,23 +93,25 @@ def render(message: CustomerMessage, now: datetime) -> Mail:
     return Mail(message.sender, message.to, mail.as_bytes())
 
 
-def outcome(code: int) -> Outcome:
+def outcome(code: int) -> outcomes.Outcome:
     """Return what a mail server's reply means; the reason is `smtp_<code>`."""
     digit = code // 100
     kind = KINDS.get(digit, "uncertain")
     reason = None if kind == "sent" else f"smtp_{code}"
-    return Outcome(kind=kind, reason=reason, temporary=digit == TRY_AGAIN)
+    return outcomes.Outcome(kind=kind, reason=reason, temporary=digit == TRY_AGAIN)
 
 
-def _own_id(message: CustomerMessage) -> str:
+def _own_id(message: messages.CustomerMessage) -> str:
     domain = message.sender.rpartition("@")[2]
     try:
-        return mail_reference.write(MailReference(message.id, message.conversation), domain)
+        return mail_reference.write(
+            mail_reference.MailReference(message.id, message.conversation), domain
+        )
     except ValueError:
-        raise Unsendable("sender_unknown") from None
+        raise messages.Unsendable("sender_unknown") from None
 
 
-def _thread(mail: EmailMessage, message: CustomerMessage) -> None:
+def _thread(mail: EmailMessage, message: messages.CustomerMessage) -> None:
     """Say what it answers, so that the customer's mail program keeps the thread together."""
     answered = _message_ids([message.in_reply_to or ""])
     references = _newest(_message_ids([*message.references, *answered]))

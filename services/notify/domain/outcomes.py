@@ -5,10 +5,8 @@ from typing import Literal
 
 import msgspec
 
-from services.notify.domain.commands import SERVICE
-from services.notify.domain.state import Notification
-from shared import events
-from shared.ids import contact_event_id
+from services.notify.domain import commands, state
+from shared import events, ids
 
 Kind = Literal["sent", "failed", "uncertain"]
 _EVENTS: dict[Kind, type[events.OutcomeEvent]] = {
@@ -35,7 +33,7 @@ CONNECTION_LOST = Outcome(kind="uncertain", reason="connection_lost")
 INTERRUPTED = Outcome(kind="uncertain", reason="interrupted")
 
 
-def outcome_of(intent: Notification, remembered: Outcome | None) -> Outcome:
+def outcome_of(intent: state.Notification, remembered: Outcome | None) -> Outcome:
     """Return what is known of a message whose intent stands in the ledger.
 
     `remembered`: what this process saw itself and could not report yet. Without either nobody knows.
@@ -68,7 +66,7 @@ def outcome_event(
     origin = events.Origin(
         tenant=request.tenant,
         service="notify",
-        actor=SERVICE,
+        actor=commands.SERVICE,
         occurred=at,
         recorded=at,
         cause=request.id,
@@ -76,7 +74,7 @@ def outcome_event(
         customer=request.customer,
         correlation=request.correlation,
     )
-    event_id = contact_event_id(
+    event_id = ids.contact_event_id(
         request.tenant, wanted.channel, wanted.account, wanted.message_id, "outcome"
     )
     return events.make(_EVENTS[outcome.kind], origin, event_id, f"contact-{contact_id}", found)

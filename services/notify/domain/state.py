@@ -6,8 +6,7 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from shared import events
-from shared.memory import Memory, remember
+from shared import events, memory
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +50,7 @@ class Notifications(msgspec.Struct, frozen=True, kw_only=True):
     """All notifications of one conversation, oldest first. `sequence`: of the last folded event."""
 
     by_id: dict[events.NotificationId, Notification] = {}
-    seen: Memory = {}
+    seen: memory.Memory = {}
     sequence: int = 0
 
     def about(self, event_id: str) -> list[Notification]:
@@ -76,7 +75,7 @@ NONE_YET = Notifications()
 
 def evolve(state: Notifications, sequence: int, event: events.AnyEvent) -> Notifications:
     """Return the notifications after one event of `notif-<conversation id>`. It never fails."""
-    changed = replace(state, sequence=sequence, seen=remember(state.seen, sequence, event))
+    changed = replace(state, sequence=sequence, seen=memory.remember(state.seen, sequence, event))
     match event:
         case events.NotificationRequested():
             return _with(changed, _requested(event))

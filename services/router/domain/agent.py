@@ -6,8 +6,7 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from shared import events
-from shared.memory import Memory, remember
+from shared import events, memory
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,7 +15,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     status: events.AgentStatus = "signed_out"
     working_on: frozenset[events.ConversationId] = frozenset()
     idle_since: datetime | None = None
-    seen: Memory = {}
+    seen: memory.Memory = {}
     sequence: int = 0
 
     @property
@@ -32,7 +31,7 @@ ABSENT = Agent()
 
 def evolve(agent: Agent, sequence: int, event: events.AnyEvent) -> Agent:
     """Return the agent after one event of `agent-<id>`. It never fails."""
-    changed = replace(agent, sequence=sequence, seen=remember(agent.seen, sequence, event))
+    changed = replace(agent, sequence=sequence, seen=memory.remember(agent.seen, sequence, event))
     match event:
         case events.AgentSignedIn():
             return replace(changed, status="available", idle_since=event.recorded)

@@ -7,9 +7,7 @@ from typing import Any, Literal
 from services.router.domain import facts, offers, people, transfers, work
 from services.router.domain.decision import Decision, Loaded, Origin
 from services.router.domain.handover import ensure_packets
-from shared import commands, errors, events, timers
-from shared.commands import Command, ConversationCommand
-from shared.requests import agent_of
+from shared import commands, errors, events, requests, timers
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +28,7 @@ class Rule:
     packet_of: Literal["conversation", "offer"] = "conversation"
 
 
-RULES: Mapping[type[Command], Rule] = {
+RULES: Mapping[type[commands.Command], Rule] = {
     commands.RegisterCustomer: Rule(people.register_customer, who="anyone"),
     commands.SignIn: Rule(people.sign_in),
     commands.SetStatus: Rule(people.set_status),
@@ -59,15 +57,15 @@ TIMERS: Mapping[str, Callable[[Decision, str], None]] = {
 """One row per kind of timer that the router reads: what it decides about the id in the timer."""
 
 
-def decide(loaded: Loaded, command: Command, origin: Origin) -> list[events.AnyEvent]:
+def decide(loaded: Loaded, command: commands.Command, origin: Origin) -> list[events.AnyEvent]:
     """Return what a command changes; when it is so already, that it was noted.
 
     Raises: TellonceError with the code that says why not.
     """
     rule, decision = RULES[type(command)], Decision(loaded, origin)
     if rule.who != "anyone":
-        agent_of(origin.policy, command.actor)
-    if isinstance(command, ConversationCommand):
+        requests.agent_of(origin.policy, command.actor)
+    if isinstance(command, commands.ConversationCommand):
         _check_conversation(decision, command, rule)
     rule.decide(decision, command)
     if not decision.events:
@@ -97,16 +95,18 @@ def decide_offer(loaded: Loaded, origin: Origin) -> list[events.AnyEvent]:
     return decision.events
 
 
-def _note(decision: Decision, command: Command) -> None:
+def _note(decision: Decision, command: commands.Command) -> None:
     """A command is remembered by its events: one without any would be decided anew when it is repeated."""
     noted = events.CommandNotedOpen(command=command.verb)
-    if isinstance(command, ConversationCommand):
+    if isinstance(command, commands.ConversationCommand):
         decision.on_conversation(events.CommandNoted, noted)
     else:
         decision.on_agent(events.CommandNoted, decision.by, noted)
 
 
-def _check_conversation(decision: Decision, command: ConversationCommand, rule: Rule) -> None:
+def _check_conversation(
+    decision: Decision, command: commands.ConversationCommand, rule: Rule
+) -> None:
     """Raises: ConversationUnknown, ConversationResolved, ConversationNotOwned, ContactUnknown, CommandStale."""
     conversation = decision.conversation
     if conversation.id is None:
@@ -121,7 +121,7 @@ def _check_conversation(decision: Decision, command: ConversationCommand, rule: 
     _check_expected(decision, command, rule)
 
 
-def _check_expected(decision: Decision, command: ConversationCommand, rule: Rule) -> None:
+def _check_expected(decision: Decision, command: commands.ConversationCommand, rule: Rule) -> None:
     """Raises: CommandStale when the offer, transfer or packet that the caller saw is not the one that stands."""
     expected, packet_id = command.expected, decision.conversation.packet.id
     if expected is None:

@@ -12,10 +12,9 @@ from msgspec.structs import replace
 from services.router.domain import folds
 from services.router.domain.agent import ABSENT, Agent
 from services.router.domain.identity import Identity
-from shared import aggregates, events
+from shared import aggregates, events, ids
 from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.customer import UNKNOWN_CUSTOMER, Customer
-from shared.ids import decision_event_id, scoped_id
 from shared.policy import Policy
 
 SERVICE = "router"
@@ -35,7 +34,7 @@ class Origin(events.Origin, frozen=True, kw_only=True):
 
     def id(self, *scope: str) -> str:
         """Return an id that this cause gives to the thing named by `scope`, always the same one."""
-        return scoped_id(self.tenant, self.cause, *scope)
+        return ids.scoped_id(self.tenant, self.cause, *scope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +146,8 @@ class Decision:
         decision about an agent or a customer.
         """
         origin, first = self.origin, self.loaded.conversation.id or ""
-        decision = scoped_id(origin.cause, origin.cause_sha256 or "", first)
-        return decision_event_id(origin.tenant, aggregate, decision, self.written_to(aggregate))
+        decision = ids.scoped_id(origin.cause, origin.cause_sha256 or "", first)
+        return ids.decision_event_id(origin.tenant, aggregate, decision, self.written_to(aggregate))
 
     def _correlation(self) -> str | None:
         """Return the contact event that began the affair: this one, while a conversation is about to open."""

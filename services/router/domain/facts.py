@@ -4,10 +4,8 @@ import re
 from collections.abc import Iterator
 
 from services.router.domain.decision import Decision
-from shared import events
-from shared.commands import CorrectFact, RecordFact
+from shared import commands, errors, events
 from shared.conversation import Contact, Conversation, StatedFact
-from shared.errors import FactUnknown
 from shared.packet import FACTS_PER_MESSAGE, check_text
 from shared.policy import Policy
 
@@ -48,18 +46,18 @@ def state_fact(
     )
 
 
-def record_fact(decision: Decision, command: RecordFact) -> None:
+def record_fact(decision: Decision, command: commands.RecordFact) -> None:
     """An agent writes down what the customer told. Raises: TextTooLong, TextHasNul."""
     value = check_text(command.value)
     state_fact(decision, command.fact, value, origin="agent", contact_id=command.contact_id)
 
 
-def correct_fact(decision: Decision, command: CorrectFact) -> None:
+def correct_fact(decision: Decision, command: commands.CorrectFact) -> None:
     """Decide a fact's new value. Raises: FactUnknown, TextTooLong, TextHasNul."""
     conversation, fact_id, value = decision.conversation, command.fact_id, command.value
     fact = conversation.matter.facts.get(fact_id)
     if fact is None:
-        raise FactUnknown(fact_id=fact_id)
+        raise errors.FactUnknown(fact_id=fact_id)
     if fact.value == check_text(value):
         return
     contact = _contact(conversation, command.contact_id)

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 from services.router.domain.decision import Decision
-from shared import aggregates, events
+from shared import aggregates, errors, events
 from shared import conversation as conversations
-from shared.errors import TransferPacketMissing
 from shared.packet import folded_from, package, sha256_of
 
 HANDOVERS = (
@@ -94,4 +93,4 @@ def ensure_packets(last_packet: events.PacketId | None, decided: Sequence[events
         if isinstance(event, events.ContextPackaged):
             standing = event.open.packet_id
         elif isinstance(event, HANDOVERS) and event.open.packet_id != standing:
-            raise TransferPacketMissing(event=event.id)
+            raise errors.TransferPacketMissing(event=event.id)

@@ -8,14 +8,13 @@ import re
 from collections.abc import Sequence
 
 from services.router.domain.decision import Decision, ResolvedHandle
-from shared import aggregates, events
-from shared.ids import keyed_hash
+from shared import aggregates, events, ids
 from shared.policy import Policy
 
 
 def lookup_token(key: bytes, handle: events.Handle) -> str:
     """Return the keyed hash under which a handle is claimed."""
-    return keyed_hash(key, handle.kind, handle.value)
+    return ids.keyed_hash(key, handle.kind, handle.value)
 
 
 def identifies(policy: Policy, handle: events.Handle) -> bool:

@@ -4,8 +4,7 @@ from datetime import datetime, timedelta
 
 from services.router.domain.decision import Decision
 from services.router.domain.handover import attach_packet
-from shared import errors, events
-from shared.commands import AcceptOffer, ConversationCommand, RejectOffer
+from shared import commands, errors, events
 from shared.conversation import Conversation, Offer
 from shared.policy import Policy
 
@@ -155,14 +154,14 @@ def standing_offer(decision: Decision, offer_id: events.OfferId) -> Offer:
     return offer
 
 
-def check_packet(offer: Offer, command: ConversationCommand) -> None:
+def check_packet(offer: Offer, command: commands.ConversationCommand) -> None:
     """Raises: CommandStale when the agent saw another packet than the offer's."""
     seen = command.expected.packet_id if command.expected else None
     if seen is not None and seen != offer.packet_id:
         raise errors.CommandStale(packet_id=offer.packet_id)
 
 
-def accept_offer(decision: Decision, command: AcceptOffer) -> None:
+def accept_offer(decision: Decision, command: commands.AcceptOffer) -> None:
     """The agent takes the contact. Raises: OfferExpired, OfferNotYours, CommandStale."""
     offer = standing_offer(decision, command.offer_id)
     check_packet(offer, command)
@@ -176,7 +175,7 @@ def accept_offer(decision: Decision, command: AcceptOffer) -> None:
     )
 
 
-def reject_offer(decision: Decision, command: RejectOffer) -> None:
+def reject_offer(decision: Decision, command: commands.RejectOffer) -> None:
     """The agent refuses; the contact waits on. Raises: OfferExpired, OfferNotYours."""
     offer = standing_offer(decision, command.offer_id)
     rejected = events.ContactRejectedOpen(

@@ -4,12 +4,10 @@ from collections.abc import Sequence
 
 from services.router.domain.decision import Decision, Origin, ResolvedHandle
 from services.router.domain.identify import claim
-from shared import aggregates, errors, events
-from shared.commands import RegisterCustomer, SetStatus, SignIn
-from shared.ids import scoped_id
+from shared import aggregates, commands, errors, events, ids
 
 
-def register_customer(decision: Decision, command: RegisterCustomer) -> None:
+def register_customer(decision: Decision, command: commands.RegisterCustomer) -> None:
     """A shop says who its customer is, with her orders and handles.
 
     Whoever wrote or called before is known provisionally: she is that customer from now on, with all her matters.
@@ -52,24 +50,24 @@ def customer_of(origin: Origin, handles: Sequence[ResolvedHandle]) -> events.Cus
     holders = {each.identity.customer for each in handles if each.identity.customer is not None}
     if len(holders) == 1:
         return holders.pop()
-    return events.CustomerId(scoped_id("customer", origin.tenant, origin.cause))
+    return events.CustomerId(ids.scoped_id("customer", origin.tenant, origin.cause))
 
 
-def _refuse_nul(command: RegisterCustomer) -> None:
+def _refuse_nul(command: commands.RegisterCustomer) -> None:
     texts = [command.name, command.salutation or "", *(each.value for each in command.handles)]
     texts += [text for order in command.orders for text in (order.number, order.description or "")]
     if any("\0" in text for text in texts):
         raise errors.TextHasNul()
 
 
-def sign_in(decision: Decision, _: SignIn) -> None:
+def sign_in(decision: Decision, _: commands.SignIn) -> None:
     """The agent is at work and available; already so: decide nothing."""
     agent_id = decision.by
     if decision.agent(agent_id).status != "available":
         decision.on_agent(events.AgentSignedIn, agent_id, events.AgentSignedInOpen(agent=agent_id))
 
 
-def set_status(decision: Decision, command: SetStatus) -> None:
+def set_status(decision: Decision, command: commands.SetStatus) -> None:
     """The agent is available, away, or gone. Raises: AgentSignedOut before she signed in."""
     agent_id, status = decision.by, command.status
     before = decision.agent(agent_id).status

@@ -12,14 +12,13 @@ from services.router.domain.offers import (
     standing_offer,
     time_is_up,
 )
-from shared import errors, events
-from shared.commands import AcceptTransfer, CancelTransfer, RejectTransfer, Transfer
+from shared import commands, errors, events
 from shared.conversation import Offer, OpenTransfer
 from shared.packet import check_text
 from shared.policy import Policy
 
 
-def request_transfer(decision: Decision, command: Transfer) -> None:
+def request_transfer(decision: Decision, command: commands.Transfer) -> None:
     """The owner hands on. A cold transfer frees her at once; in a warm one she stays owner.
 
     Raises: TransferAlreadyOpen, TransferTargetUnknown, TextTooLong, TextHasNul.
@@ -53,7 +52,7 @@ def check_target(policy: Policy, to: events.Target, sender: events.AgentId) -> N
         raise errors.TransferTargetUnknown()
 
 
-def accept_transfer(decision: Decision, command: AcceptTransfer) -> None:
+def accept_transfer(decision: Decision, command: commands.AcceptTransfer) -> None:
     """The colleague takes over; only now does ownership move.
 
     Raises: TransferNotOpen, OfferExpired, OfferNotYours, CommandStale.
@@ -76,7 +75,7 @@ def accept_transfer(decision: Decision, command: AcceptTransfer) -> None:
         release(decision, owner, "transferred")
 
 
-def reject_transfer(decision: Decision, command: RejectTransfer) -> None:
+def reject_transfer(decision: Decision, command: commands.RejectTransfer) -> None:
     """The colleague refuses. A warm transfer, or one to her alone, comes back; else the next one is asked.
 
     Raises: TransferNotOpen, OfferExpired, OfferNotYours, TextTooLong, TextHasNul.
@@ -97,7 +96,7 @@ def reject_transfer(decision: Decision, command: RejectTransfer) -> None:
     release(decision, decision.by, "rejected")
 
 
-def cancel_transfer(decision: Decision, command: CancelTransfer) -> None:
+def cancel_transfer(decision: Decision, command: commands.CancelTransfer) -> None:
     """The sender takes it back and owns the conversation. Raises: TransferNotOpen, ConversationNotOwned."""
     take_back(decision, _open_transfer(decision, command.transfer_id))
 

@@ -6,16 +6,7 @@ from services.router.domain.decision import Decision
 from services.router.domain.handover import attach_packet
 from services.router.domain.offers import release, reserve
 from services.router.domain.transfers import take_back
-from shared import errors, events, mail_address
-from shared.commands import (
-    AttemptCallback,
-    CloseCallback,
-    KeepPromise,
-    MakePromise,
-    Resolve,
-    SendMessage,
-    WrapUp,
-)
+from shared import commands, errors, events, mail_address
 from shared.conversation import Callback, Contact
 from shared.packet import check_text
 from shared.policy import Account, Policy
@@ -26,7 +17,7 @@ RESOLVED = "resolved"
 """Why a callback ends that is still owed when the owner closes the matter."""
 
 
-def make_promise(decision: Decision, command: MakePromise) -> None:
+def make_promise(decision: Decision, command: commands.MakePromise) -> None:
     """Somebody promises something by a time. Raises: PromiseDueInvalid, TextTooLong, TextHasNul."""
     if not timedelta(0) < command.due - command.issued_at <= PROMISE_LONGEST:
         raise errors.PromiseDueInvalid()
@@ -41,7 +32,7 @@ def make_promise(decision: Decision, command: MakePromise) -> None:
     )
 
 
-def keep_promise(decision: Decision, command: KeepPromise) -> None:
+def keep_promise(decision: Decision, command: commands.KeepPromise) -> None:
     """The promise was kept; once is enough. Raises: PromiseNotOpen."""
     promise_id = command.promise_id
     promise = decision.conversation.matter.promises.get(promise_id)
@@ -56,7 +47,7 @@ def keep_promise(decision: Decision, command: KeepPromise) -> None:
     )
 
 
-def attempt_callback(decision: Decision, command: AttemptCallback) -> None:
+def attempt_callback(decision: Decision, command: commands.AttemptCallback) -> None:
     """An agent called back. Reaching the customer is a hand-over: it carries the packet and makes her owner.
 
     Raises: CallbackNotOpen, ConversationNotOwned (somebody else owns the conversation by now).
@@ -84,7 +75,7 @@ def attempt_callback(decision: Decision, command: AttemptCallback) -> None:
         reserve(decision, agent_id, events.OfferId(callback.callback_id), packet_id)
 
 
-def close_callback(decision: Decision, command: CloseCallback) -> None:
+def close_callback(decision: Decision, command: commands.CloseCallback) -> None:
     """The callback ends for a stated reason. Raises: CallbackNotOpen."""
     callback = _open_callback(decision, command.callback_id)
     _close_callback(decision, callback.callback_id, check_text(command.reason))
@@ -102,7 +93,7 @@ def _open_callback(decision: Decision, callback_id: events.CallbackId) -> Callba
     return callback
 
 
-def send_message(decision: Decision, command: SendMessage) -> None:
+def send_message(decision: Decision, command: commands.SendMessage) -> None:
     """The owner writes to the customer's address on a channel.
 
     Raises: MessageChannelUnknown, MessageNoAddress, TextHasNul.
@@ -160,7 +151,7 @@ def _address(decision: Decision, kind: events.HandleKind, channel: str) -> str:
 # -- the end ------------------------------------------------------------------------------------------
 
 
-def wrap_up(decision: Decision, command: WrapUp) -> None:
+def wrap_up(decision: Decision, command: commands.WrapUp) -> None:
     """The agent says how the contacts went; already wrapped up: decide nothing. Raises: TextTooLong, TextHasNul.
 
     A call that still rings went nowhere yet.
@@ -184,7 +175,7 @@ def _rings(contact: Contact) -> bool:
     return contact.medium == "call" and contact.live and contact.status == "waiting"
 
 
-def _wrap_up_one(decision: Decision, contact: Contact, command: WrapUp) -> None:
+def _wrap_up_one(decision: Decision, contact: Contact, command: commands.WrapUp) -> None:
     decision.on_conversation(
         events.ContactWrappedUp,
         events.ContactWrappedUpOpen(
@@ -198,7 +189,7 @@ def _wrap_up_one(decision: Decision, contact: Contact, command: WrapUp) -> None:
         )
 
 
-def resolve(decision: Decision, command: Resolve) -> None:
+def resolve(decision: Decision, command: commands.Resolve) -> None:
     """The owner closes the matter: nothing stays open that nobody could close any more.
 
     A transfer under way is taken back, callbacks still owed are closed for this reason.
