@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from deploy.embedded.nats import EmbeddedNats, EmbeddedNatsCluster
-from deploy.embedded.postgres import EmbeddedPostgres, create_cluster
+from deploy.embedded.postgres import create_cluster
+from tests.support.servers import EmbeddedNats, EmbeddedNatsCluster, EmbeddedPostgres
 
 ONE_AFTER_ANOTHER = {"cluster": "three servers at once", "story": "a whole stack at once"}
 """Markers whose tests share one worker: side by side they would only take each other's time."""

@@ -4,7 +4,6 @@ The data folder is made by initdb beside its place and renamed: it is there whol
 """
 
 import asyncio
-import contextlib
 import os
 import pwd
 import shutil
@@ -15,8 +14,6 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import urlsplit
 
 from deploy.embedded import binaries, errors, launch, ports, process
@@ -256,67 +253,3 @@ def _remedy(user: int, needed: Iterable[Path]) -> str | None:
                 "where every user may enter"
             )
     return None
-
-
-class EmbeddedPostgres:
-    """One server with its data in `folder`.
-
-    `async with EmbeddedPostgres(folder) as pg: pg.dsn`; with `template` (a data folder) it is copied instead of made.
-    `kill` is signal 9, `restart` keeps port and data.
-    """
-
-    def __init__(self, folder: Path, port: int | None = None, template: Path | None = None) -> None:
-        self.folder = folder
-        self.port = port or ports.free_ports(1)[0]
-        self._template = template
-        self._child: process.Child | None = None
-
-    @property
-    def dsn(self) -> str:
-        """Where clients connect."""
-        return dsn_of(self.port)
-
-    @property
-    def pid(self) -> int | None:
-        """The postmaster's process id; None while it is down."""
-        child = self._child
-        return child.pid if child is not None and child.exit_code is None else None
-
-    async def start(self) -> None:
-        """Start it, made or copied first if needed, and wait until it takes connections. Raises: SetupError."""
-        if self._template is not None and not self.folder.exists():
-            copy_cluster(self._template, self.folder)
-        self._child = await process.Child.start(postgres_program(self.folder, self.port))
-        await self._child.wait_ready()
-
-    async def kill(self) -> None:
-        """End the postmaster by signal 9."""
-        if self._child is not None:
-            await self._child.kill()
-
-    async def stop(self) -> None:
-        """End it cleanly; nothing to do if it is down."""
-        if self._child is not None:
-            await self._child.stop()
-
-    async def restart(self) -> None:
-        """Stop it if it runs and start it on the same port and data. Raises: SetupError."""
-        await self.stop()
-        await self.start()
-
-    async def __aenter__(self) -> Self:
-        try:
-            await self.start()
-        except BaseException:
-            await self.kill()
-            raise
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            await self.stop()

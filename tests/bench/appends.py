@@ -9,7 +9,6 @@ from pathlib import Path
 
 import nats
 
-from deploy.embedded.nats import EmbeddedNats
 from shared import aggregates, subjects
 from shared.bus import Bus
 from shared.codec import PlainCodec, encode
@@ -20,6 +19,7 @@ from shared.streams import LEDGER, stream_configs
 from tests.bench.figures import Ratios, alternate, timed
 from tests.bench.place import Beside, make_streams_beside, nats_told
 from tests.support.ledger import TENANT, event
+from tests.support.servers import EmbeddedNats
 
 ROUNDS = 15
 ONE_AT_A_TIME = 100

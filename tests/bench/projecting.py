@@ -6,7 +6,6 @@ from pathlib import Path
 
 import asyncpg
 
-from deploy.embedded.postgres import EmbeddedPostgres
 from services.history import generations
 from services.history.projection import Projection
 from services.history.store import Session, owner_session
@@ -14,6 +13,7 @@ from shared.ledger import Recorded
 from shared.settings import Settings
 from tests.bench.figures import Ratios, alternate, timed
 from tests.bench.place import postgres_told
+from tests.support.servers import EmbeddedPostgres
 
 ROUNDS = 7
 TABLES = (

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from deploy.embedded import nats
-from deploy.embedded.nats import EmbeddedNats
 from tests.bench.place import nats_told, postgres_told
+from tests.support.servers import EmbeddedNats
 
 
 async def test_a_server_that_syncs_always_is_told_so(nats_server: EmbeddedNats) -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from deploy.embedded import postgres, wire
 from deploy.embedded.errors import ProgramExited, ProgramNotStarted
-from deploy.embedded.nats import EmbeddedNats, EmbeddedNatsCluster, choose_ports
-from deploy.embedded.postgres import EmbeddedPostgres
+from deploy.embedded.nats import choose_ports
+from tests.support.servers import EmbeddedNats, EmbeddedNatsCluster, EmbeddedPostgres
 
 
 async def ask(url: str, subject: str, **body: object) -> dict[str, object]:

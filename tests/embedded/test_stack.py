@@ -14,13 +14,13 @@ import pytest
 
 from deploy.embedded import state, wire
 from deploy.embedded.errors import DataFolderInUse, DataFolderOutdated, PortTaken, ProgramExited
-from deploy.embedded.nats import EmbeddedNats
 from deploy.embedded.probes import SERVICES
 from deploy.embedded.stack import EmbeddedStack, Plan
 from deploy.embedded.status import examine
 from tests.embedded.dummies import dummy_plan
 from tests.embedded.waiting import until
 from tests.support.frozen import frozen
+from tests.support.servers import EmbeddedNats
 from tests.support.waiting import eventually
 
 BACK_SECONDS = 15.0

@@ -15,8 +15,8 @@ import pytest
 
 from deploy.embedded import postgres
 from deploy.embedded.errors import ProgramNotStarted
-from deploy.embedded.postgres import EmbeddedPostgres
 from deploy.embedded.process import prepared
+from tests.support.servers import EmbeddedPostgres
 
 ROOT = Path(__file__).resolve().parents[2]
 NOBODY = 65_534

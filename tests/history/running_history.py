@@ -9,8 +9,6 @@ from typing import Any
 import msgspec
 
 from deploy import bootstrap
-from deploy.embedded.nats import EmbeddedNats
-from deploy.embedded.postgres import EmbeddedPostgres
 from deploy.embedded.probes import service_answers
 from deploy.embedded.process import Child, Program
 from shared import settings, subjects
@@ -20,6 +18,7 @@ from shared.errors import TellonceError
 from shared.ledger.jetstream import NatsLedger
 from tests.history.handwritten_ledger import TENANT, HandwrittenLedger
 from tests.history.parcel_story import ParcelStory
+from tests.support.servers import EmbeddedNats, EmbeddedPostgres
 from tests.support.waiting import eventually
 
 WITHIN_SECONDS = 20.0

@@ -12,7 +12,6 @@ import pytest
 import pytest_asyncio
 from typing_extensions import override
 
-from deploy.embedded.postgres import EmbeddedPostgres
 from services.history.digest import Digest, digest_of
 from services.history.following import followed
 from services.history.positions import Positions
@@ -25,6 +24,7 @@ from shared.ledger import Recorded
 from tests.history.handwritten_ledger import Future, HandwrittenLedger, handwritten_in_memory
 from tests.history.parcel_story import ParcelStory
 from tests.support.memory_ledger import MemoryLedger
+from tests.support.servers import EmbeddedPostgres
 from tests.support.waiting import eventually
 
 WITHIN_SECONDS = 15.0

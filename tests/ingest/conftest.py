@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from deploy.embedded.nats import EmbeddedNats
 from deploy.embedded.ports import free_ports
 from tests.ingest.running_ingest import RunningIngest, running
+from tests.support.servers import EmbeddedNats
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -11,10 +11,10 @@ import websockets
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from deploy.embedded.nats import EmbeddedNats
 from deploy.embedded.ports import free_ports
 from services.ingest.channels import chat
 from tests.ingest.running_ingest import SECRET, RunningIngest, running
+from tests.support.servers import EmbeddedNats
 
 ANNA = "anna@shop.example"
 SHOP = Origin("https://shop.example")

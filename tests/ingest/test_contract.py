@@ -10,7 +10,6 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from deploy.embedded.nats import EmbeddedNats
 from deploy.embedded.ports import free_ports
 from services.ingest.channels import CHANNELS, Channel
 from services.ingest.domain import outcome, webhook_signature
@@ -25,6 +24,7 @@ from shared import events, subjects
 from shared.errors import SignatureInvalid
 from tests.ingest.running_ingest import RunningIngest, running, stored
 from tests.ingest.test_doors import refused
+from tests.support.servers import EmbeddedNats
 
 NAME = "several"
 """A provider as Meta is one: it tries a door by GET, and one delivery holds messages of several customers."""

@@ -9,7 +9,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from deploy.embedded.nats import EmbeddedNats
 from deploy.embedded.ports import free_ports
 from shared import ids
 from tests.ingest.running_ingest import (
@@ -20,6 +19,7 @@ from tests.ingest.running_ingest import (
     running,
     signed,
 )
+from tests.support.servers import EmbeddedNats
 
 CALL = {"CallSid": "CA1", "CallStatus": "ringing", "From": "+48601234567", "Direction": "inbound"}
 FORM = b'{"message":"hello","submission_id":"f-1"}'

@@ -10,7 +10,6 @@ import msgspec
 import pytest
 from typing_extensions import override
 
-from deploy.embedded.nats import EmbeddedNats
 from services.ingest.domain.delivery import RawDelivery, WebRequest
 from services.ingest.handlers.accounts import Accounts, Door
 from services.ingest.handlers.normalise import Normaliser
@@ -32,6 +31,7 @@ from tests.ingest.running_ingest import (
     stored,
     until,
 )
+from tests.support.servers import EmbeddedNats
 
 JSON = {"content-type": "application/json"}
 CALL = {"CallSid": "CA1", "From": "+48601234567", "Direction": "inbound"}

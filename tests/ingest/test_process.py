@@ -13,7 +13,6 @@ from pathlib import Path
 
 import httpx
 
-from deploy.embedded.nats import EmbeddedNats
 from deploy.embedded.ports import free_ports
 from shared import ids, streams
 from shared.bus import Bus, connect
@@ -28,6 +27,7 @@ from tests.ingest.running_ingest import (
     until,
     until_ready,
 )
+from tests.support.servers import EmbeddedNats
 
 ROOT = Path(__file__).resolve().parents[2]
 STOP_SECONDS = 10.0

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from deploy.embedded.nats import EmbeddedNats, EmbeddedNatsCluster
 from shared.ledger import Ledger
 from shared.streams import LEDGER
 from tests.support.ledger import Place, ServerPlace, TwinPlace, hand_over, make_ledger_stream
+from tests.support.servers import EmbeddedNats, EmbeddedNatsCluster
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -7,7 +7,6 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from deploy.embedded.nats import EmbeddedNats
 from shared.bus import Bus, connect
 from shared.bus.deliveries import Message, StoredAck
 from shared.codec import PlainCodec
@@ -21,6 +20,7 @@ from shared.errors import (
 )
 from shared.ledger.jetstream import NatsLedger
 from tests.support.ledger import TENANT, ServerPlace, new_aggregate, write
+from tests.support.servers import EmbeddedNats
 from tests.support.waiting import WITHIN_SECONDS
 
 SHORT_SECONDS = 0.2

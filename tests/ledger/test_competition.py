@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from deploy.embedded.nats import EmbeddedNats, EmbeddedNatsCluster
 from shared import subjects
 from shared.bus import Bus
 from shared.codec import PlainCodec, encode
@@ -23,6 +22,7 @@ from tests.support.ledger import (
 )
 from tests.support.ledger_history import Attempt, History, check
 from tests.support.memory_ledger import MemoryLedger
+from tests.support.servers import EmbeddedNats, EmbeddedNatsCluster
 from tests.support.waiting import WITHIN_SECONDS, eventually
 
 WRITERS = 32

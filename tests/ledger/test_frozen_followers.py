@@ -4,10 +4,10 @@ from uuid import uuid4
 
 import pytest
 
-from deploy.embedded.nats import EmbeddedNatsCluster
 from shared.bus import Bus, connect
 from shared.errors import BusUnavailable
 from tests.support.frozen import frozen
+from tests.support.servers import EmbeddedNatsCluster
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.cluster

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from deploy.embedded.nats import EmbeddedNats
 from shared.bus import Bus, connect
 from shared.bus.deliveries import StoredMessage
 from shared.codec import PlainCodec
@@ -16,6 +15,7 @@ from shared.errors import StreamDrift
 from shared.ledger.follow import follow
 from shared.ledger.jetstream import NatsLedger
 from tests.support.ledger import TENANT, ServerPlace, make_ledger_stream, new_aggregate, write
+from tests.support.servers import EmbeddedNats
 from tests.support.waiting import WITHIN_SECONDS, eventually
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from deploy.embedded.nats import EmbeddedNats
 from shared.bus import Bus, connect
 from shared.errors import BusUnavailable
 from tests.support.frozen import frozen
+from tests.support.servers import EmbeddedNats
 
 PATIENCE_SECONDS = 60.0
 SOON_SECONDS = 20.0

@@ -9,12 +9,12 @@ import pytest
 import pytest_asyncio
 
 from deploy import bootstrap
-from deploy.embedded.nats import EmbeddedNats, EmbeddedNatsCluster
 from shared import policy, settings, streams, subjects
 from shared.bus import Bus, connect
 from shared.errors import JetStreamRefused, StreamDrift
 from shared.settings import Settings
 from shared.streams import LEDGER, WantedStreams
+from tests.support.servers import EmbeddedNats, EmbeddedNatsCluster
 from tests.support.waiting import eventually
 
 PAUSE_SECONDS = 2.0

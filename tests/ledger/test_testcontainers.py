@@ -13,10 +13,10 @@ import pytest
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
-from deploy.embedded.nats import EmbeddedNats
 from tests.ledger import test_again, test_append, test_competition, test_reading, test_timers
 from tests.support.containers import skip_without_engine
 from tests.support.ledger import ServerPlace, make_ledger_stream, new_aggregate, write
+from tests.support.servers import EmbeddedNats
 
 IMAGE = "nats:2.15.1"
 CLIENT_PORT = 4222

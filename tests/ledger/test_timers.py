@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from deploy.embedded.nats import EmbeddedNats
 from shared import subjects
 from shared.arming import NatsTimers
 from shared.bus import Bus
@@ -14,6 +13,7 @@ from shared.streams import TIMERS
 from shared.timers import OFFER_EXPIRY, Timer, read_timer
 from tests.support.ledger import TENANT, ServerPlace, new_aggregate
 from tests.support.memory_timers import MemoryTimers
+from tests.support.servers import EmbeddedNats
 from tests.support.waiting import WITHIN_SECONDS, eventually
 
 KIND = OFFER_EXPIRY.name

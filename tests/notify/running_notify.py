@@ -10,7 +10,6 @@ import msgspec
 import yaml
 
 from deploy import bootstrap
-from deploy.embedded.nats import EmbeddedNats
 from deploy.embedded.probes import service_answers
 from deploy.embedded.process import Child, Program
 from shared import aggregates, settings, subjects
@@ -22,6 +21,7 @@ from shared.ledger import Write
 from shared.ledger.jetstream import NatsLedger
 from tests.notify.samples import CONVERSATION, TENANT
 from tests.notify.sink import Sink
+from tests.support.servers import EmbeddedNats
 from tests.support.waiting import eventually
 
 WITHIN_SECONDS = 15.0

@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from deploy.embedded.nats import EmbeddedNats
 from services.notify.domain.notices import Notice
 from services.notify.transports.screen import Screen
 from shared.bus import Bus, connect
@@ -17,6 +16,7 @@ from shared.events import ConversationId, NotificationId
 from shared.policy import Policies
 from shared.settings import Settings
 from tests.notify.samples import TENANT
+from tests.support.servers import EmbeddedNats
 from tests.support.waiting import eventually
 
 NOTICE = Notice(

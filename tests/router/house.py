@@ -12,7 +12,6 @@ import msgspec
 import yaml
 
 from deploy import bootstrap
-from deploy.embedded.nats import EmbeddedNats
 from deploy.embedded.probes import service_answers
 from deploy.embedded.process import Child, Program
 from services.router.tolerant_codec import TolerantCodec
@@ -26,6 +25,7 @@ from shared.ledger.jetstream import NatsLedger
 from shared.queries import KnownAnswer, KnownEvent
 from shared.tasks import end
 from tests.router.samples import POLICY_TEXT, TENANT
+from tests.support.servers import EmbeddedNats
 from tests.support.waiting import eventually
 
 WITHIN_SECONDS = 20.0

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from deploy.embedded.nats import EmbeddedNats
 from deploy.story.checks import quiescence
 from shared import streams
 from shared.bus import Bus, connect
 from shared.streams import CONTACTS, WantedStreams
+from tests.support.servers import EmbeddedNats
 
 PARTITION = streams.router_contacts(3)
 

@@ -1,0 +1,241 @@
+"""Real servers of a test's own: nats-server on one node or three, and Postgres."""
+
+import asyncio
+import contextlib
+import json
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from deploy.embedded import errors, nats, ports, postgres, process, wire
+from deploy.embedded.ports import LOOPBACK
+
+LEADER_SECONDS = 20.0
+LEADER_POLL_SECONDS = 0.05
+
+
+class EmbeddedNats:
+    """One server with its data in `folder`.
+
+    `async with EmbeddedNats(folder) as server: server.url`; `kill` is signal 9, `restart` keeps port and data.
+    """
+
+    def __init__(self, folder: Path, ports: nats.NodePorts | None = None) -> None:
+        self.folder = folder
+        self.ports = ports or nats.choose_ports()[0]
+        self._child: process.Child | None = None
+
+    @property
+    def url(self) -> str:
+        """Where clients connect."""
+        return self.ports.url
+
+    @property
+    def monitor_url(self) -> str:
+        """Where the server's monitoring nats.answers (`/jsz`, `/varz`, `/healthz`)."""
+        return f"http://{LOOPBACK}:{self.ports.monitor}"
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id; None while it is down."""
+        child = self._child
+        return child.pid if child is not None and child.exit_code is None else None
+
+    async def start(self) -> None:
+        """Start it and wait until it nats.answers. Raises: SetupError."""
+        self._child = await process.Child.start(nats.nats_program(self.folder, self.ports))
+        await self._child.wait_ready()
+
+    async def kill(self) -> None:
+        """End it by signal 9."""
+        if self._child is not None:
+            await self._child.kill()
+
+    async def stop(self) -> None:
+        """End it cleanly; nothing to do if it is down."""
+        if self._child is not None:
+            await self._child.stop()
+
+    async def restart(self) -> None:
+        """Stop it if it runs and start it on the same port and data. Raises: SetupError."""
+        await self.stop()
+        await self.start()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.start()
+        except BaseException:
+            await self.kill()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+
+class EmbeddedNatsCluster:
+    """`size` servers with routes between them; node i is named `n<i>` and keeps its data in `folder/n<i>`."""
+
+    def __init__(self, folder: Path, size: int = 3) -> None:
+        self.folder = folder
+        self.ports = nats.choose_ports(size)
+        self._children: list[process.Child | None] = [None] * size
+
+    @property
+    def urls(self) -> list[str]:
+        """Where clients connect, one address per node."""
+        return [ports.url for ports in self.ports]
+
+    @property
+    def monitor_urls(self) -> list[str]:
+        """Where each node's monitoring nats.answers."""
+        return [f"http://{LOOPBACK}:{ports.monitor}" for ports in self.ports]
+
+    def pid(self, index: int) -> int | None:
+        """The process id of node `index`; None while it is down."""
+        child = self._children[index]
+        return child.pid if child is not None and child.exit_code is None else None
+
+    async def start(self) -> None:
+        """Start all nodes and wait until each of them nats.answers, a leader included. Raises: SetupError."""
+        for index in range(len(self.ports)):
+            self._children[index] = await process.Child.start(self._program(index))
+        await asyncio.gather(*(child.wait_ready() for child in self._children if child))
+
+    async def kill(self, index: int) -> None:
+        """End node `index` by signal 9."""
+        child = self._children[index]
+        if child is not None:
+            await child.kill()
+
+    async def restart(self, index: int) -> None:
+        """Stop node `index` if it runs and start it on the same ports and data. Raises: SetupError."""
+        child = self._children[index]
+        if child is not None:
+            await child.stop()
+        self._children[index] = started = await process.Child.start(self._program(index))
+        await started.wait_ready()
+
+    async def leader_of(self, stream: str) -> int:
+        """The index of the node that leads the stream now.
+
+        Raises: ProgramNotReady if no leader is known within LEADER_SECONDS.
+        """
+        deadline = time.monotonic() + LEADER_SECONDS
+        while time.monotonic() < deadline:
+            name = await self._leader_name(stream)
+            if name is not None:
+                return int(name.removeprefix("n"))
+            await asyncio.sleep(LEADER_POLL_SECONDS)
+        raise errors.ProgramNotReady("the stream has no leader", stream=stream)
+
+    async def stop(self) -> None:
+        """End all nodes."""
+        await asyncio.gather(*(child.stop() for child in self._children if child))
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.start()
+        except BaseException:
+            await asyncio.gather(*(child.kill() for child in self._children if child))
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    def _program(self, index: int) -> process.Program:
+        name = f"n{index}"
+        return nats.nats_program(
+            self.folder / name, self.ports[index], name=name, cluster=tuple(self.ports)
+        )
+
+    async def _leader_name(self, stream: str) -> str | None:
+        for index, url in enumerate(self.urls):
+            if self.pid(index) is None:
+                continue
+            try:
+                reply = await wire.request(
+                    url, f"$JS.API.STREAM.INFO.{stream}", timeout_seconds=nats.PROBE_SECONDS
+                )
+            except wire.NotReached:
+                continue
+            leader = json.loads(reply).get("cluster", {}).get("leader")
+            if leader in {f"n{i}" for i in range(len(self.ports)) if self.pid(i) is not None}:
+                return str(leader)
+        return None
+
+
+class EmbeddedPostgres:
+    """One server with its data in `folder`.
+
+    `async with EmbeddedPostgres(folder) as pg: pg.dsn`; with `template` (a data folder) it is copied instead of made.
+    `kill` is signal 9, `restart` keeps port and data.
+    """
+
+    def __init__(self, folder: Path, port: int | None = None, template: Path | None = None) -> None:
+        self.folder = folder
+        self.port = port or ports.free_ports(1)[0]
+        self._template = template
+        self._child: process.Child | None = None
+
+    @property
+    def dsn(self) -> str:
+        """Where clients connect."""
+        return postgres.dsn_of(self.port)
+
+    @property
+    def pid(self) -> int | None:
+        """The postmaster's process id; None while it is down."""
+        child = self._child
+        return child.pid if child is not None and child.exit_code is None else None
+
+    async def start(self) -> None:
+        """Start it, made or copied first if needed, and wait until it takes connections. Raises: SetupError."""
+        if self._template is not None and not self.folder.exists():
+            postgres.copy_cluster(self._template, self.folder)
+        self._child = await process.Child.start(postgres.postgres_program(self.folder, self.port))
+        await self._child.wait_ready()
+
+    async def kill(self) -> None:
+        """End the postmaster by signal 9."""
+        if self._child is not None:
+            await self._child.kill()
+
+    async def stop(self) -> None:
+        """End it cleanly; nothing to do if it is down."""
+        if self._child is not None:
+            await self._child.stop()
+
+    async def restart(self) -> None:
+        """Stop it if it runs and start it on the same port and data. Raises: SetupError."""
+        await self.stop()
+        await self.start()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.start()
+        except BaseException:
+            await self.kill()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            await self.stop()
