@@ -127,11 +127,14 @@ class EmbeddedNatsCluster:
 
         Raises: ProgramNotReady if no leader is known within LEADER_SECONDS.
         """
+        return int((await self._until_led(stream)).removeprefix("n"))
+
+    async def _until_led(self, stream: str) -> str:
         deadline = time.monotonic() + LEADER_SECONDS
         while time.monotonic() < deadline:
             name = await self._leader_name(stream)
             if name is not None:
-                return int(name.removeprefix("n"))
+                return name
             await asyncio.sleep(LEADER_POLL_SECONDS)
         raise errors.ProgramNotReady("the stream has no leader", stream=stream)
 
