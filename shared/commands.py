@@ -58,7 +58,10 @@ class ConversationCommand(Command, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class KnownHandle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A phone number in E.164 or an e-mail address, and whether the shop has verified it."""
+    """A phone number or an e-mail address, and whether the shop has verified it.
+
+    It may be written in any way; a national phone number is read in the tenant's `region`.
+    """
 
     kind: events.HandleKind
     value: ShortText

@@ -11,8 +11,9 @@ from typing import Annotated
 import msgspec
 import yaml
 from msgspec import Meta
+from msgspec.structs import replace
 
-from shared import aggregates, errors, subjects
+from shared import aggregates, errors, handles, subjects
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}\Z")]
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
@@ -58,12 +59,14 @@ class FactRule(_Strict, frozen=True, kw_only=True):
 class Account(_Strict, frozen=True, kw_only=True):
     """One entry point: a dialled number, a page's chat, a mailbox, a form.
 
-    `queue`: where its contacts wait; `topics`: queue by form topic; `secrets`: what the channel calls each of
-    its secrets -> the name of the secret; `address`: own address, never a customer; `menu`, `fields`: what digits and
-    form fields mean; `reply`: what the voice door answers, as TwiML; `title`: the sender's name or default subject.
+    `queue`: where its contacts wait; `region`: the tenant's, unless it has its own; `topics`: queue by form topic;
+    `secrets`: what the channel calls each of its secrets -> the name of the secret; `address`: own address, never a
+    customer; `menu`, `fields`: what digits and form fields mean; `reply`: what the voice door answers, as TwiML;
+    `title`: the sender's name or default subject.
     """
 
     queue: Name
+    region: str | None = None
     secrets: dict[Name, str] = {}
     address: str | None = None
     title: str | None = None
@@ -94,11 +97,14 @@ class TimeLimits(_Strict, frozen=True, kw_only=True):
 class Policy(_Strict, frozen=True, kw_only=True):
     """All of it.
 
-    `never_identifies`: patterns of handles that belong to no single person; `transports`: how agents are told, where
-    neither the agent nor the queue has its own. notify refuses to start with one that it does not have.
+    `region`: ISO 3166 code of the country whose national phone numbers are read; without one only international ones
+    are; `never_identifies`: patterns of handles, in their normal form, that belong to no single person;
+    `transports`: how agents are told, where neither the agent nor the queue has its own. notify refuses to start with
+    one that it does not have.
     """
 
     tenant: Name
+    region: str | None = None
     queues: dict[Name, Queue]
     agents: dict[Name, Agent]
     accounts: dict[str, Account]
@@ -147,7 +153,21 @@ def parse(content: bytes) -> Policy:
         raise errors.PolicyInvalid(f"the policy does not fit its schema: {error}") from None
     for complaint in _contradictions(policy):
         raise errors.PolicyInvalid(f"the policy contradicts itself: {complaint}")
-    return policy
+    accounts = {
+        name: _settled(account, account.region or policy.region)
+        for name, account in policy.accounts.items()
+    }
+    return replace(policy, accounts=accounts)
+
+
+def _settled(account: Account, region: str | None) -> Account:
+    """Return an account with its region, and its own address as customers' handles are compared.
+
+    What is neither a phone number nor an e-mail address (a short code, a sender's name) stays as it is.
+    """
+    own = account.address
+    own = handles.email(own) or handles.phone(own, region) or own
+    return replace(account, region=region, address=own)
 
 
 def _contradictions(policy: Policy) -> list[str]:
@@ -173,12 +193,24 @@ def _contradictions(policy: Policy) -> list[str]:
         found += [
             f"account {name}: no queue {queue}" for queue in wanted if queue not in policy.queues
         ]
+    found += _misread(policy)
     for pattern in [*(each.pattern for each in policy.patterns), *policy.never_identifies]:
         try:
             re.compile(pattern)
         except re.error as error:
             found.append(f"pattern {pattern}: {error}")
     return found
+
+
+def _misread(policy: Policy) -> list[str]:
+    """Return which regions and own addresses of accounts are none."""
+    regions = [policy.region, *(account.region for account in policy.accounts.values())]
+    unknown = sorted({each for each in regions if each and not handles.is_region(each)})
+    return [f"region {each}: no country of ISO 3166" for each in unknown] + [
+        f"account {name}: the address is no e-mail address"
+        for name, account in policy.accounts.items()
+        if "@" in (account.address or "") and not handles.email(account.address)
+    ]
 
 
 class Policies:

@@ -5,7 +5,17 @@ from services.router.domain import folds
 from services.router.domain.decide import decide
 from services.router.domain.decision import Loaded, Origin
 from services.router.domain.people import customer_of
-from shared import aggregates, commands, deciding, errors, events, memory, requests, subjects
+from shared import (
+    aggregates,
+    commands,
+    deciding,
+    errors,
+    events,
+    handles,
+    memory,
+    requests,
+    subjects,
+)
 
 
 class _Repeated(errors.TellonceError):
@@ -67,24 +77,19 @@ class Commands:
     async def _load_customer(
         self, reading: deciding.Reading, command: commands.RegisterCustomer, origin: Origin
     ) -> Loaded:
-        handles = [
-            events.Handle(
-                kind=each.kind, value=normalised(each.kind, each.value), verified=each.verified
-            )
-            for each in command.handles
+        """Load who holds the handles, each once however often it is written. Raises: HandleInvalid."""
+        region = self._cases.policies.of(reading.tenant).region
+        verified: dict[tuple[events.HandleKind, str], bool] = {}
+        for each in command.handles:
+            handle = each.kind, handles.normal(each.kind, each.value, region)
+            verified[handle] = each.verified or verified.get(handle, False)
+        given = [
+            events.Handle(kind=kind, value=value, verified=proved)
+            for (kind, value), proved in verified.items()
         ]
-        if not all(handle.value for handle in handles):
-            raise errors.CommandUnreadable("a handle is no phone number and no address")
-        resolved = await self._cases.handles(reading, handles)
+        resolved = await self._cases.handles(reading, given)
         customer = await reading.load(folds.CUSTOMER, customer_of(origin, resolved))
         return Loaded(customer=customer, handles=resolved)
-
-
-def normalised(kind: events.HandleKind, value: str) -> str:
-    """Return a handle as channels report it: a phone number without blanks, an address in lower case."""
-    if kind == "phone":
-        return "".join(character for character in value if character in "+0123456789")
-    return value.strip().lower() if kind == "email" else value.strip()
 
 
 def _memory(loaded: Loaded, command: commands.Command) -> memory.Memory:

@@ -15,7 +15,7 @@ from services.router.domain.contacts import decide_contact, find_place, opened_b
 from services.router.domain.decision import Decision, Loaded, Origin, ResolvedHandle
 from services.router.domain.handover import ensure_packets
 from services.router.domain.identify import conversation_behind, customer_behind, identifies
-from shared import aggregates, deciding, errors, events, subjects
+from shared import aggregates, deciding, errors, events, handles, subjects
 from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.customer import UNKNOWN_CUSTOMER, Customer
 from shared.policy import Policy
@@ -150,13 +150,13 @@ class _Resolving:
 
     async def load(self, reading: deciding.Reading) -> Loaded:
         """Return what belongs to the place of the event, as things stand."""
-        handles = await self._cases.handles(reading, handles_of(self._origin.policy, self._event))
-        customer = await _customer(reading, customer_behind(self._origin.policy, handles))
+        resolved = await self._cases.handles(reading, handles_of(self._origin.policy, self._event))
+        customer = await _customer(reading, customer_behind(self._origin.policy, resolved))
         known = [
             await reading.load_named(folds.CONVERSATION, each.conversation)
             for each in reversed(customer.conversations[-CONVERSATIONS_CONSIDERED:])
         ]
-        referenced = await self._referenced(reading, known, handles)
+        referenced = await self._referenced(reading, known, resolved)
         if customer.id is None and referenced is not None:
             # Nothing else says who it is: whoever goes on with a matter is whose matter it was.
             customer = await _customer(reading, referenced.customer)
@@ -170,17 +170,17 @@ class _Resolving:
             if chosen.customer != customer.id:
                 customer = await _customer(reading, chosen.customer)
         agents = await self._cases.agents_of(reading, chosen)
-        return Loaded(chosen, customer, agents, handles)
+        return Loaded(chosen, customer, agents, resolved)
 
     async def _referenced(
-        self, reading: deciding.Reading, known: list[Conversation], handles: list[ResolvedHandle]
+        self, reading: deciding.Reading, known: list[Conversation], resolved: list[ResolvedHandle]
     ) -> Conversation | None:
         """Return the conversation that has this contact already, or that a reply or reference names."""
         contact_id = self._event.open.contact_id
         holding = next((each for each in known if contact_id in each.contacts.by_id), None)
         if holding is not None and (not holding.resolved or not opens(self._event)):
             return holding
-        named = _answered(self._event) or conversation_behind(handles)
+        named = _answered(self._event) or conversation_behind(resolved)
         if named is None or not subjects.is_token(named):
             return None
         found = await reading.load_named(folds.CONVERSATION, named)
@@ -200,7 +200,7 @@ def _answered(event: events.InboundEvent) -> events.ConversationId | None:
 
 def handles_of(policy: Policy, event: events.InboundEvent) -> list[events.Handle]:
     """Return the handles of a contact; where nothing says who it is, the contact itself is its reference."""
-    handles = list(event.personal.handles) if event.personal else []
-    if any(each.kind == "reference" or identifies(policy, each) for each in handles):
-        return handles
-    return [events.Handle(kind="reference", value=event.open.contact_id), *handles]
+    known = list(event.personal.handles) if event.personal else []
+    if any(each.kind == "reference" or identifies(policy, each) for each in known):
+        return known
+    return [handles.reference(event.open.contact_id), *known]

@@ -102,6 +102,13 @@ class CustomerUnknown(TellonceError):
     http_status = 404
 
 
+class HandleInvalid(TellonceError):
+    """Details: kind."""
+
+    code = "handle.invalid"
+    sentence = "this is no handle of its kind: no phone number, no e-mail address, nothing at all"
+
+
 class IdentityTaken(TellonceError):
     code = "identity.taken"
     sentence = "another customer holds this handle"

@@ -134,7 +134,7 @@ class CustomerAnswer(Answer, frozen=True, kw_only=True):
 
 
 class Holder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A handle as the ledger holds it: a phone number in E.164, a lower-case address."""
+    """A handle, however it is written; a national phone number is read in the tenant's `region`."""
 
     kind: events.HandleKind
     value: Annotated[str, Meta(min_length=1, max_length=512)]

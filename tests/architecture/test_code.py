@@ -18,7 +18,8 @@ DRIVERS = {
     "asyncpg": ({"services/history/store.py"}, "services.history.store"),
     "faststream": ({"shared/serving.py"}, "shared.serving.on_stream and on_request"),
     "aiosmtplib": ({"services/notify/carriers/smtp.py"}, "services.notify.carriers.smtp"),
-    "phonenumbers": ({"services/ingest/domain/handles.py"}, "services.ingest.domain.handles"),
+    "phonenumbers": ({"shared/handles.py"}, "shared.handles"),
+    "idna": ({"shared/handles.py"}, "shared.handles"),
     "aiosmtpd": ({"deploy/story/providers/mail_sink.py"}, "deploy.story.providers.mail_sink"),
 }
 """Who may import a driver, and what everybody else uses."""

@@ -16,6 +16,7 @@ from shared.errors import (
     CommandUnreadable,
     ConversationUnknown,
     CustomerUnknown,
+    HandleInvalid,
     PositionNotReached,
     TenantUnknown,
 )
@@ -156,7 +157,8 @@ async def test_a_conversation_in_transfer_names_what_is_offered(
 async def test_a_customer_is_found_by_id_and_by_handle(ask: Caller) -> None:
     """The same person, with her orders and her matters."""
     by_id = await ask("customer", customer=CUSTOMER)
-    assert by_id == await ask("customer", handle={"kind": "phone", "value": PHONE})
+    for written in (PHONE, PHONE.replace("+", "00"), f"tel:{PHONE}"):
+        assert by_id == await ask("customer", handle={"kind": "phone", "value": written})
     assert by_id["customer"] | {"handles": []} == {
         "id": CUSTOMER,
         "provisional": False,
@@ -286,8 +288,10 @@ async def test_what_does_not_exist_is_said_by_name(ask: Caller) -> None:
         await ask("timeline", customer="nosuch")
     with pytest.raises(CustomerUnknown):
         await ask("customer", handle={"kind": "email", "value": "nobody@example.org"})
-    with pytest.raises(CustomerUnknown):
+    with pytest.raises(HandleInvalid):
         await ask("customer", handle={"kind": "email", "value": "no\x00body"})
+    with pytest.raises(HandleInvalid):
+        await ask("customer", handle={"kind": "phone", "value": "1"})
     with pytest.raises(AgentUnknown):
         await ask("inbox", agent="nosuch")
     for question in ANSWERED_BY:

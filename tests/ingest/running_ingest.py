@@ -39,7 +39,7 @@ PUBLIC = "https://doors.shop.example"
 
 RULES = Account(
     queue="hotline",
-    address="Help@Shop.Example",
+    address="help@shop.example",
     topics={"delivery": "hotline"},
     reply="<Response><Hangup/></Response>",
 )

@@ -124,7 +124,7 @@ async def test_a_wrong_signature_closes_the_socket(ingest: RunningIngest) -> Non
         ('{"type":"message","id":"m-9"}', "payload.unreadable"),
         ('{"type":"message","id":"m 9","text":"x"}', "payload.unreadable"),
         ('{"type":"hello","session":"another"}', "payload.unreadable"),
-        ('{"type":"hello","session":"s-1","email":"no address"}', "payload.unreadable"),
+        ('{"type":"hello","session":"s-1","email":"no address"}', "handle.invalid"),
         ('{"type":"typing","session":"s-1"}', "payload.kind_unknown"),
     ],
 )

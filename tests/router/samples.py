@@ -48,6 +48,7 @@ OTHER_PARCEL = "520000999999999999999999"
 
 POLICY_TEXT = rb"""
 tenant: demo
+region: PL
 queues:
   hotline: {title: Hotline, supervisor: piotr}
   warehouse: {title: Warehouse}

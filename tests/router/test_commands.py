@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from shared.errors import EventTypeUnknown, TellonceError, TenantUnknown
-from shared.events import AgentSignedIn, IdentityClaimed
+from shared.events import AgentSignedIn, CustomerCreated, IdentityClaimed
 from shared.memory import FORGET_EVERY
 from tests.router.samples import NOON, TENANT, call, mail, message
 from tests.router.world import World
@@ -223,14 +223,15 @@ async def test_an_agent_away_is_not_asked(world: World) -> None:
     assert await world.offers() == []
 
 
-async def test_a_registered_customer_is_recognised(world: World) -> None:
+@pytest.mark.parametrize("number", ["+48 600-100-200", "0048600100200", "600 100 200"])
+async def test_a_registered_customer_is_recognised(world: World, number: str) -> None:
     """By each of her handles, however the shop wrote it; her name and orders go with the packet."""
     await world.does(
         "service:shop",
         "register_customer",
         name="Anna Nowak",
         language="pl",
-        handles=[{"kind": "phone", "value": "+48 600-100-200"}],
+        handles=[{"kind": "phone", "value": number}],
         orders=[{"number": "ORD-1234", "status": "shipped"}],
     )
     await world.happens(call("started"))
@@ -250,7 +251,7 @@ async def test_a_handle_belongs_to_one_customer(world: World) -> None:
         "service:shop",
         "register_customer",
         name="Ola",
-        handles=[{"kind": "phone", "value": "+481"}, *handles],
+        handles=[{"kind": "phone", "value": "+48600100201"}, *handles],
     )
     assert code == "identity.taken"
     assert len(await world.all(IdentityClaimed)) == 1
@@ -261,7 +262,7 @@ async def test_a_handle_belongs_to_one_customer(world: World) -> None:
     [
         {"name": "A\0"},
         {"name": "A", "salutation": "\0"},
-        {"name": "A", "handles": [{"kind": "email", "value": "a\0@x"}]},
+        {"name": "A", "handles": [{"kind": "visitor", "value": "a\0"}]},
         {"name": "A", "orders": [{"number": "\0", "status": "open"}]},
         {"name": "A", "orders": [{"number": "1", "status": "open", "description": "\0"}]},
     ],
@@ -271,12 +272,35 @@ async def test_a_registration_holds_no_nul(world: World, fields: dict[str, Any])
     assert await world.refused("service:shop", "register_customer", **fields) == "text.has_nul"
 
 
-@pytest.mark.parametrize("value", ["call me", " ", "-"])
-async def test_an_empty_handle_is_refused(world: World, value: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("phone", "call me"),
+        ("phone", "tel 1"),
+        ("phone", " "),
+        ("email", "a\0@x"),
+        ("email", "anna"),
+    ],
+)
+async def test_a_handle_that_is_none_is_refused(world: World, kind: str, value: str) -> None:
     """A number without digits would be everybody's."""
-    handles = [{"kind": "phone", "value": value}]
+    handles = [{"kind": kind, "value": value}]
     code = await world.refused("service:shop", "register_customer", name="A", handles=handles)
-    assert code == "command.unreadable"
+    assert code == "handle.invalid"
+    assert await world.all(CustomerCreated) == []
+
+
+async def test_a_handle_that_is_written_twice_is_one(world: World) -> None:
+    """It is claimed once, and verified when one of the two is."""
+    handles = [
+        {"kind": "email", "value": "lena@straße.example"},
+        {"kind": "email", "value": "mailto:Lena@xn--strae-oqa.example", "verified": True},
+    ]
+    await world.does("service:shop", "register_customer", name="Lena", handles=handles)
+    (created,) = await world.all(CustomerCreated)
+    assert created.personal is not None
+    assert created.personal.handles == [("email", "lena@xn--strae-oqa.example", True)]
+    assert len(await world.all(IdentityClaimed)) == 1
 
 
 # -- events of a newer version --------------------------------------------------------------------------

@@ -37,6 +37,13 @@ def edited(path: str, value: object) -> bytes:
             {"queue": "hotline"},
             "account chat/My Shop: not <channel>/<name>",
         ),
+        ("region", "UK", "region UK: no country of ISO 3166"),
+        ("accounts|chat/shop|region", "pl", "region pl: no country of ISO 3166"),
+        (
+            "accounts|email/shop|address",
+            "help@shop..example",
+            "account email/shop: the address is no e-mail address",
+        ),
         ("never_identifies", ["("], "pattern (: "),
         ("patterns", [{"fact": "x", "pattern": "["}], "pattern [: "),
     ],
@@ -83,6 +90,30 @@ def test_a_policy_file_must_be_there_and_small(tmp_path: Path) -> None:
     large.write_bytes(b"#" * (policy.POLICY_MAX_BYTES + 1))
     with pytest.raises(PolicyInvalid, match="too large"):
         policy.load(large)
+
+
+@pytest.mark.parametrize(
+    ("account", "written", "normal"),
+    [
+        ("twilio_voice/hotline", "12 345 67 89", "+48123456789"),
+        ("twilio_voice/hotline", "0048 12 345 67 89", "+48123456789"),
+        ("email/shop", "Help@Straße.example", "help@xn--strae-oqa.example"),
+        ("sms/shop", "7575", "7575"),
+        ("sms/shop", "SHOP", "SHOP"),
+    ],
+)
+def test_an_own_address_is_compared_as_customers_handles_are(
+    account: str, written: str, normal: str
+) -> None:
+    """In its normal form; a short code or a sender's name is no handle and stays as it is."""
+    read = policy.parse(edited(f"accounts|{account}|address", written))
+    assert read.accounts[account].address == normal
+
+
+def test_an_account_may_have_a_region_of_its_own() -> None:
+    """The others have the tenant's."""
+    read = policy.parse(edited("accounts|form/contact|region", "DE"))
+    assert (read.accounts["form/contact"].region, read.accounts["chat/shop"].region) == ("DE", "PL")
 
 
 def test_a_policys_version_is_its_content() -> None:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from services.history.tables.row import Key, ReplacedRow
 from services.history.tables.table import Fold, Reading
-from shared import aggregates, errors, queries
+from shared import aggregates, errors, handles, queries
 from shared import customer as customers
 from shared.customer import UNKNOWN_CUSTOMER, Customer
 from shared.ledger import Recorded
@@ -81,11 +81,12 @@ async def known_customer(reading: Reading, name: str | None) -> Mapping[str, Any
 
 
 async def customer(reading: Reading, asked: queries.AskCustomer) -> queries.CustomerAnswer:
-    """Answer one person and her matters. Raises: CustomerUnknown."""
+    """Answer one person and her matters. Raises: CustomerUnknown, HandleInvalid."""
     name = asked.customer
     if asked.handle is not None:
-        digest = handle_sha256(asked.handle.value)
-        held = await reading.first("customer_of_handle", asked.handle.kind, digest)
+        kind = asked.handle.kind
+        value = handles.normal(kind, asked.handle.value, reading.policy.region)
+        held = await reading.first("customer_of_handle", kind, handle_sha256(value))
         name = None if held is None else held["customer"]
     known = read(await known_customer(reading, name))
     view = queries.CustomerView(

@@ -14,11 +14,11 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from services.ingest.domain import delivery, handles, outcome, texts, webhook_signature
+from services.ingest.domain import delivery, outcome, texts, webhook_signature
 from services.ingest.domain.delivery import no_answer as answer
 from services.ingest.domain.delivery import no_handshake as handshake
 from services.ingest.domain.outcome import Parsed, Reported
-from shared import codec, errors, events, mail_address
+from shared import codec, errors, events, handles
 
 __all__ = ["KINDS", "MEDIUM", "NAME", "SECRETS", "answer", "handshake", "parse", "verify"]
 
@@ -30,7 +30,7 @@ KINDS: Mapping[str, str] = {"message": "message.received"}
 ClientId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")]
 Text = Annotated[str, Meta(min_length=1)]
 Name = Annotated[str, Meta(max_length=256)]
-Email = Annotated[str, Meta(max_length=mail_address.ADDRESS_MAX_CHARACTERS)]
+Email = Annotated[str, Meta(max_length=handles.EMAIL_MAX_CHARACTERS)]
 Page = Annotated[str, Meta(max_length=2_048)]
 
 

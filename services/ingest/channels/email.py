@@ -9,7 +9,6 @@ from collections.abc import Mapping
 
 from services.ingest.domain import (
     delivery,
-    handles,
     mail_headers,
     mime,
     outcome,
@@ -118,8 +117,7 @@ def _automatic(mail: Mail, address: str | None, rules: Account) -> bool:
         return True
     if address is None:
         return False
-    own = handles.email(rules.address)
-    return address == own or address.partition("@")[0] in AUTOMATIC_SENDERS
+    return address == rules.address or address.partition("@")[0] in AUTOMATIC_SENDERS
 
 
 def _word(mail: Mail, name: str) -> str:

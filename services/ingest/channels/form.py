@@ -10,11 +10,11 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from services.ingest.domain import delivery, handles, outcome, texts, webhook_signature
+from services.ingest.domain import delivery, outcome, texts, webhook_signature
 from services.ingest.domain.delivery import no_answer as answer
 from services.ingest.domain.delivery import no_handshake as handshake
 from services.ingest.domain.outcome import Parsed, Reported
-from shared import codec, events
+from shared import codec, events, handles
 
 __all__ = ["KINDS", "MEDIUM", "NAME", "SECRETS", "answer", "handshake", "parse", "verify"]
 
@@ -54,7 +54,7 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
         **outcome.about(raw, MEDIUM, provider_id, provider_id),
         topic=topic if topic in raw.rules.topics else None,
     )
-    personal = _personal(pairs, first)
+    personal = _personal(pairs, first, raw.rules.region)
     event = outcome.contact_event(raw, events.FormSubmitted, opened, personal)
     return Reported([(opened.contact_id, event)])
 
@@ -76,9 +76,11 @@ def _text(value: str | float | bool | None) -> str:
     return "" if value is None else msgspec.json.encode(value).decode()
 
 
-def _personal(pairs: Pairs, first: Mapping[str, str]) -> events.FormSubmittedPersonal:
+def _personal(
+    pairs: Pairs, first: Mapping[str, str], region: str | None
+) -> events.FormSubmittedPersonal:
     known: list[events.Handle] = []
-    address, number = handles.email(first.get("email")), handles.phone(first.get("phone"))
+    address, number = handles.email(first.get("email")), handles.phone(first.get("phone"), region)
     if address is not None:
         known.append(events.Handle(kind="email", value=address))
     if number is not None:

@@ -17,10 +17,10 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from services.ingest.domain import delivery, handles, outcome, texts
+from services.ingest.domain import delivery, outcome, texts
 from services.ingest.domain.delivery import no_handshake as handshake
 from services.ingest.domain.outcome import Ignored, Parsed, Reported
-from shared import errors, events
+from shared import errors, events, handles
 from shared.policy import Account
 
 __all__ = ["KINDS", "MEDIUM", "NAME", "SECRETS", "answer", "handshake", "parse", "verify"]
@@ -202,9 +202,9 @@ def _call(raw: delivery.RawDelivery, fields: Fields) -> Parsed:
 
 def _status_event(raw: delivery.RawDelivery, fields: Fields, kind: str) -> events.ContactEvent:
     """One fact per call and kind, however many webhooks report it: the call's id and the kind name it."""
-    about, personal = _about(raw, fields, fields["CallSid"]), _personal(fields)
+    about, personal = _about(raw, fields, fields["CallSid"]), _personal(raw, fields)
     if kind == "call.started":
-        dialled = handles.phone(fields.get("To"), fields.get("ToCountry"))
+        dialled = handles.phone(fields.get("To"), fields.get("ToCountry") or raw.rules.region)
         started = events.CallStartedOpen(**about, dialled=dialled)
         return outcome.contact_event(raw, events.CallStarted, started, personal)
     if kind == "call.answered":
@@ -224,7 +224,7 @@ def _menu_event(raw: delivery.RawDelivery, fields: Fields, digits: str) -> event
     called = hashlib.sha256(raw.path.encode() + b"\n" + raw.body).hexdigest()[:32]
     about = _about(raw, fields, f"{fields['CallSid']}/{called}")
     opened = events.CallMenuSelectedOpen(**about, digits=digits)
-    return outcome.contact_event(raw, events.CallMenuSelected, opened, _personal(fields))
+    return outcome.contact_event(raw, events.CallMenuSelected, opened, _personal(raw, fields))
 
 
 def _conference(raw: delivery.RawDelivery, fields: Fields) -> Parsed:
@@ -240,7 +240,7 @@ def _conference(raw: delivery.RawDelivery, fields: Fields) -> Parsed:
     provider_id = f"{fields['CallSid']}/{fields.get('ConferenceSid', '')}/{number}"
     opened = events.ContactOpen(**_about(raw, fields, provider_id[: 4 * SID_MAX_CHARACTERS]))
     held = events.CallHeld if kind == "call.held" else events.CallResumed
-    event = outcome.contact_event(raw, held, opened, _personal(fields))
+    event = outcome.contact_event(raw, held, opened, _personal(raw, fields))
     return Reported([(fields["CallSid"], event)])
 
 
@@ -249,23 +249,23 @@ def _about(raw: delivery.RawDelivery, fields: Fields, provider_id: str) -> dict[
     return {**about, "provider_time": _time(fields.get("Timestamp"))}
 
 
-def _personal(fields: Fields) -> events.ContactPersonal:
+def _personal(raw: delivery.RawDelivery, fields: Fields) -> events.ContactPersonal:
     known = [handles.reference(fields["CallSid"])]
-    number = _caller(fields)
+    number = _caller(fields, raw.rules.region)
     if number is not None:
         verified = fields.get("StirVerstat") == STIR_PASSED
         known.append(events.Handle(kind="phone", value=number, verified=verified))
     return events.ContactPersonal(handles=known, name=texts.line(fields.get("CallerName")))
 
 
-def _caller(fields: Fields) -> str | None:
+def _caller(fields: Fields, region: str | None) -> str | None:
     """The caller's number; `None` when it is withheld or no number (an app, a SIP name)."""
     written = fields.get("From", "").strip()
     if written.lower() in WITHHELD:
         return None
     if written.startswith("sip:"):
         written = written.removeprefix("sip:").partition("@")[0]
-    return handles.phone(written, fields.get("FromCountry"))
+    return handles.phone(written, fields.get("FromCountry") or region)
 
 
 def _time(text: str | None) -> datetime | None:

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator
 from email.utils import parseaddr
 
-from services.ingest.domain import charsets, handles
+from services.ingest.domain import charsets
+from shared import handles
 
 FIELD_MAX_CHARACTERS = 16_384
 

@@ -17,10 +17,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from services.ingest.channels import chat
 from services.ingest.channels.chat import Hello, Message
-from services.ingest.domain import delivery, handles
+from services.ingest.domain import delivery
 from services.ingest.handlers import doors, logged, problems, raw_store
 from services.ingest.handlers.accounts import Accounts, Door
-from shared import codec, errors
+from shared import codec, errors, handles
 from shared.clock import Clock
 from shared.settings import Settings
 
@@ -183,12 +183,12 @@ class ChatSocket:
 def _greet(visit: Visit, hello: Hello) -> None:
     """Note who is here; a page may say it again when its visitor signs in.
 
-    Raises: SignatureInvalid, PayloadUnreadable.
+    Raises: SignatureInvalid, PayloadUnreadable, HandleInvalid.
     """
     if visit.hello is not None and visit.hello.session != hello.session:
         raise errors.PayloadUnreadable("one socket holds one session")
     if hello.email is not None and handles.email(hello.email) is None:
-        raise errors.PayloadUnreadable("the e-mail address is none")
+        raise errors.HandleInvalid(kind="email")
     visit.verified = chat.identity_verified(hello, visit.door.secrets)
     visit.hello = hello
 

@@ -21,7 +21,7 @@ from typing import Any
 from typing_extensions import override
 
 from services.notify.domain import messages, outcomes
-from shared import events, mail_address, mail_reference
+from shared import events, handles, mail_reference
 
 NAME = "email"
 MEDIUM: events.Medium = "mail"
@@ -76,7 +76,8 @@ class Mail:
 
 def address(to: str) -> str | None:
     """Return an address as every mail server takes it, in ASCII; `None` for any other."""
-    return mail_address.ascii_form(to)
+    normal = handles.email(to)
+    return normal if normal is not None and normal.isascii() else None
 
 
 def render(message: messages.CustomerMessage, now: datetime) -> Mail:

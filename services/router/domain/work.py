@@ -6,7 +6,7 @@ from services.router.domain.decision import Decision
 from services.router.domain.handover import attach_packet
 from services.router.domain.offers import release, reserve
 from services.router.domain.transfers import take_back
-from shared import commands, errors, events, mail_address
+from shared import commands, errors, events, handles
 from shared.conversation import Callback, Contact
 from shared.packet import check_text
 from shared.policy import Account, Policy
@@ -136,7 +136,7 @@ def _account_to_write_from(policy: Policy, channel: str) -> tuple[str, Account]:
 
 def _reached_by(account: Account) -> events.HandleKind:
     """Return which handles an account writes to: those of its own address's kind."""
-    return "email" if mail_address.is_address(account.address or "") else "phone"
+    return "phone" if handles.email(account.address) is None else "email"
 
 
 def _address(decision: Decision, kind: events.HandleKind, channel: str) -> str:

@@ -1,0 +1,97 @@
+"""Handles in their one normal form, for every way in (docs/adr/0023).
+
+A phone number is E.164, its extension as RFC 3966 writes it: `+48221234567;ext=12`.
+An e-mail address is `dot-atom@domain` (RFC 5322, section 3.4.1) with the letters of RFC 6532, within the limits of
+RFC 5321, section 4.5.3.1: its local part in lower case and NFC, its domain in A-labels (IDNA 2008, mapped by UTS #46).
+No quoted local part, no address literal, no dot at the end. All read 2026-11.
+"""
+
+import re
+import unicodedata
+
+import idna
+import phonenumbers
+
+from shared import errors, events
+
+PHONE_MAX_CHARACTERS = 64
+EMAIL_MAX_CHARACTERS = 254
+LOCAL_MAX_BYTES = 64
+
+_MAILTO = re.compile(r"\Amailto:", re.IGNORECASE)
+_ATOM = r"(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]|[^\x00-\x7f\ufffd])+"
+_LOCAL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*\Z")
+_LABEL = re.compile(r"(?!xn--)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\Z")
+"""A label that stays as it is: IDNA 2008 takes no underscore, mail servers do."""
+
+
+def normal(kind: events.HandleKind, text: str, region: str | None = None) -> str:
+    """Return the value of a handle that somebody wrote; `region` as for `phone`. Raises: HandleInvalid."""
+    value: str | None = text.strip()
+    if kind in {"phone", "email"}:
+        value = phone(text, region) if kind == "phone" else email(text)
+    if not value:
+        raise errors.HandleInvalid(kind=kind)
+    return value
+
+
+def phone(text: str | None, region: str | None = None) -> str | None:
+    """Return a phone number in its normal form; `None` when it is none that can be dialled from everywhere.
+
+    `region`: ISO 3166 code that a national number is read in; without it only international ones are taken.
+    """
+    written = (text or "").strip()
+    if len(written) > PHONE_MAX_CHARACTERS:
+        return None
+    found = _dialled(written, region)
+    if found is None and written.startswith("00"):
+        found = _dialled(f"+{written[2:]}", region)
+    return found
+
+
+def _dialled(written: str, region: str | None) -> str | None:
+    """Return a number in its normal form; `None` when that form could not be read as the same number."""
+    try:
+        number = phonenumbers.parse(written, region)
+        extension = phonenumbers.normalize_digits_only(number.extension or "")
+        number.extension = None
+        e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        lasting = phonenumbers.parse(e164) == number
+    except phonenumbers.NumberParseException:
+        return None
+    possible = phonenumbers.is_possible_number_with_reason(number)
+    if not lasting or possible != phonenumbers.ValidationResult.IS_POSSIBLE:
+        return None
+    return f"{e164};ext={extension}" if extension else str(e164)
+
+
+def is_region(code: str) -> bool:
+    """Tell whether a code is a country whose numbering plan is known."""
+    return code in phonenumbers.SUPPORTED_REGIONS
+
+
+def email(text: str | None) -> str | None:
+    """Return a bare e-mail address in its normal form; `None` when it is none. `mailto:` may stand before it."""
+    written, _, host = _MAILTO.sub("", (text or "").strip()).rpartition("@")
+    local, domain = unicodedata.normalize("NFC", written.lower()), _domain(host)
+    if domain is None or not local.isprintable() or _LOCAL.match(local) is None:
+        return None
+    too_long = len(local.encode()) > LOCAL_MAX_BYTES
+    address = f"{local}@{domain}"
+    return None if too_long or len(address) > EMAIL_MAX_CHARACTERS else address
+
+
+def _domain(written: str) -> str | None:
+    """Return the name of a host in A-labels; `None` when there is none of this name."""
+    try:
+        labels = idna.uts46_remap(written, std3_rules=False).split(".")
+        return ".".join(
+            label if _LABEL.match(label) else idna.alabel(label).decode() for label in labels
+        )
+    except idna.IDNAError:
+        return None
+
+
+def reference(value: str) -> events.Handle:
+    """Return the handle that leads to one contact and to no person."""
+    return events.Handle(kind="reference", value=value)
