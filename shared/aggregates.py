@@ -1,4 +1,4 @@
-"""The kinds of aggregate in the ledger, once: what stands before an id, and which service alone writes it.
+"""Defines the kinds of aggregate in the ledger: the prefix of an id, and the only service that writes the kind.
 
 An aggregate is `<kind>-<id>` in words and two tokens, `<kind>.<id>`, in a subject: a server's permissions see whole
 tokens only and must tell the writers apart. Who folds a kind binds it to its empty state and its `evolve`: `Folded`.
@@ -13,7 +13,7 @@ from shared.events import AnyEvent
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of aggregate. `prefix`: its token in subjects; `writer`: the service that alone appends to it."""
+    """A kind of aggregate. `prefix`: its token in subjects; `writer`: the only service that appends to the kind."""
 
     prefix: str
     writer: str

@@ -58,21 +58,21 @@ class Reading:
         return state
 
     async def load_named(self, folded: aggregates.Folded[aggregates.S], name: str) -> aggregates.S:
-        """Return an aggregate that another one names: where a replica lacks it yet, the leader is asked."""
+        """Return an aggregate that another aggregate names; ask the leader when a replica lacks the aggregate."""
         found = await self.load(folded, name)
         if found.sequence or self.leader:
             return found
         return await self.load(folded, name, leader=True)
 
     def expected(self, aggregate: str) -> int:
-        """Return the last sequence of an aggregate that was loaded; 0 for one that was not."""
+        """Return the last sequence of a loaded aggregate; 0 for an aggregate that was not loaded."""
         known = self.standing.get(aggregate)
         return known.state.sequence if known else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What a decision came to. `events`: what was appended now; `standing`: what was loaded, with these folded in."""
+    """The result of a decision. `events`: appended now; `standing`: the loaded state with these events folded in."""
 
     events: Sequence[events.AnyEvent]
     standing: Mapping[str, Standing]

@@ -30,7 +30,7 @@ def scoped_id(*scope: str) -> str:
 def contact_event_id(
     tenant: str, channel: str, account: str, provider_id: str, kind: str, k: int = 0
 ) -> str:
-    """Return the id of the k-th contact event of one kind that one provider delivery reports."""
+    """Return the id of the k-th contact event of a kind in a provider's delivery."""
     return scoped_id("contact", tenant, f"{channel}/{account}", provider_id, kind, str(k))
 
 

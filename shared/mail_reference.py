@@ -41,7 +41,7 @@ def write(reference: MailReference, domain: str) -> str:
 
 
 def read(message_id: str) -> MailReference | None:
-    """Return what a Message-ID refers to, or `None` when it is not one of ours."""
+    """Return the reference in a Message-ID, or `None` when the Message-ID is not ours."""
     found = _REFERENCE.match(message_id.strip()[:MESSAGE_ID_MAX_CHARACTERS])
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""What every aggregate remembers of the commands it has seen, so that a repeated one decides nothing."""
+"""Every aggregate remembers its commands, so that a repeated command decides nothing."""
 
 from collections import ChainMap
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from shared.events import AnyEvent
 
 
 class RememberedCommand(msgspec.Struct, frozen=True, kw_only=True):
-    """One command (or contact event) and what it wrote to this aggregate."""
+    """A command (or contact event) and its events on this aggregate."""
 
     sha256: str | None
     recorded: datetime

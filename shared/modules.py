@@ -1,4 +1,4 @@
-"""Folders of modules of one shape: whoever adds a file has registered it."""
+"""Registers the modules of a folder: a new file in the folder needs no entry elsewhere."""
 
 import importlib
 import pkgutil

@@ -136,7 +136,7 @@ def stream_configs(*, replicas: int = 1, duplicate_window_seconds: float = 120.0
 
 
 def router_consumers() -> list[Consumer]:
-    """Return one consumer per partition of CONTACTS, one message outstanding each, and that of fired timers."""
+    """Return a consumer per partition of CONTACTS, each with one message outstanding, and that of fired timers."""
     partitions = [
         Consumer(
             CONTACTS,
@@ -238,7 +238,7 @@ def _absent(value: object) -> object:
 
 
 async def ensure(bus: Bus, wanted: WantedStreams) -> None:
-    """Create what is missing and update what is safe. Raises: StreamDrift for what only a human may change."""
+    """Create missing streams and consumers, update safe settings. Raises: StreamDrift where a human must decide."""
     for config in wanted.streams:
         await _ensure_stream(bus, config)
     await _all(wanted.consumers, lambda consumer: _ensure_consumer(bus, consumer))

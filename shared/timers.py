@@ -1,4 +1,4 @@
-"""The timers there are, in one table: what each asks, who answers, and which event arms it. Pure.
+"""The table of all timers: the question of each, the service that answers, the event that arms the timer. Pure.
 
 A fired timer is a question, "still due?", and is never cancelled. `shared.arming` sets them.
 """

@@ -29,7 +29,7 @@ def policy_file(named: str) -> Path:
 
 
 def read_policy(named: str | None) -> tuple[Path, Policy]:
-    """Return where the policy stands and what it says. `named`: its file, else the one of the settings.
+    """Return the path and the content of the policy. `named`: its file, else the file named in the settings.
 
     Raises: PolicyUnusable if it cannot be read or does not fit the schema, SettingUnreadable.
     """

@@ -1,4 +1,4 @@
-"""What can be wrong with a set-up: `setup.<reason>`, what is wrong, and how to mend it."""
+"""The errors of a set-up: a code `setup.<reason>`, a sentence, and a remedy."""
 
 from typing import ClassVar
 
@@ -6,7 +6,7 @@ from shared.errors import TellonceError
 
 
 class SetupError(TellonceError):
-    """Something on this machine keeps the stack from running. `mend` says what to do about it."""
+    """Something on this machine keeps the stack from running. `mend` names the remedy."""
 
     mend: ClassVar[str]
 

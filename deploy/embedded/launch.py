@@ -58,7 +58,7 @@ def become(user: str) -> None:
 
 
 def become_user(uid: int, gid: int) -> None:
-    """Become another user, who may still enter and read what is closed to it. Raises: OSError.
+    """Become another user, with the right to enter and read closed folders where possible. Raises: OSError.
 
     The binaries may lie where only root may enter: in a clone under her own home. Containers often grant no
     CAP_DAC_READ_SEARCH but the wider CAP_DAC_OVERRIDE; with neither, or without Linux, nothing is kept.

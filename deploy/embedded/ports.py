@@ -29,7 +29,7 @@ def port_is_free(port: int) -> bool:
 
 
 def claim(port: int) -> bool:
-    """Take a port that is free for this process until it ends; False if it is not free or another's.
+    """Take a free port for this process until the process ends; return False if the port is not free or is claimed.
 
     A server listens seconds after its port was chosen, and until then another stack would find the port free too.
     The UDP port of the same number, which no server of ours needs, tells it whose the port is.

@@ -243,7 +243,7 @@ def _run_as_postgres(argv: list[str], folder: Path, statements: str = "") -> Non
 
 
 def _remedy(user: int, needed: Iterable[Path]) -> str | None:
-    """Name the first folder that keeps a user from what it needs; None if none is closed to it."""
+    """Name the first folder that is closed to the user on the way to the needed files; None if all are open."""
     for folder in (folder for path in needed for folder in reversed(path.parents)):
         found = folder.stat()
         may_enter = stat.S_IXUSR if found.st_uid == user else stat.S_IXOTH

@@ -24,7 +24,7 @@ LAUNCHER = Path(__file__).with_name("launch.py")
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """What to run and how to know that it serves.
+    """A program: the command to run and the test that the program serves.
 
     `ready` answers True or False and never raises. `env` is added to our own environment.
     `user`: as whom it runs, a word of `launch`, asked right before each start.
@@ -89,7 +89,7 @@ class Child:
 
     @property
     def exit_code(self) -> int | None:
-        """How it ended (negative: by that signal); None while it runs."""
+        """The exit code (negative: the signal that ended the process); None while the process runs."""
         return self._process.poll()
 
     async def wait(self) -> int:

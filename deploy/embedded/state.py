@@ -1,4 +1,4 @@
-"""What a data folder tells of its stack: who holds it, which ports it had, how it is.
+"""Reads and writes the state in a data folder: the holder, the ports, the status of the stack.
 
 A folder holds `lock`, `layout`, `ports.json`, `status.json`, `logs/`, `nats/` and `postgres/`.
 """
@@ -86,7 +86,7 @@ def hold(folder: Path) -> Iterator[None]:
 
 
 def check_layout(folder: Path) -> None:
-    """Check that what the folder holds was made for this version. Raises: DataFolderOutdated."""
+    """Check that the content of the folder has this version's layout. Raises: DataFolderOutdated."""
     try:
         found = (folder / "layout").read_text("utf-8").strip()
     except FileNotFoundError:
@@ -135,7 +135,7 @@ def _lock(file: int) -> bool:
 
 
 def choose_ports(folder: Path, fixed: Mapping[str, int]) -> dict[str, int]:
-    """A port for each of PORT_NAMES: the fixed one, else last time's if it is free, else a new one. Remembers them."""
+    """Return a port for each of PORT_NAMES: the fixed port, else the last if free, else a new port. Remembers all."""
     kept = {
         name: port
         for name, port in _remembered(folder).items()

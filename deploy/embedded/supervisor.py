@@ -17,7 +17,7 @@ Changed = Callable[[], None]
 
 
 class Supervised:
-    """One program that is kept running. After `start` it is ready; a death is mended until `stop`."""
+    """A program under supervision. After `start` the program is ready; a death is mended until `stop`."""
 
     def __init__(self, program: process.Program, changed: Changed) -> None:
         self.program = program
@@ -33,7 +33,7 @@ class Supervised:
         return self._child.pid if self._child is not None else None
 
     async def start(self) -> None:
-        """Start it, wait until it is ready, and keep it running from then on.
+        """Start the program, wait until the program is ready, and keep the program running from then on.
 
         Raises: SetupError when FIRST_START_TRIES starts have failed or one is not ready in its time.
         """

@@ -1,4 +1,4 @@
-"""The few lines of the NATS client protocol that a supervisor and a command line need: one request, one reply.
+"""The part of the NATS client protocol that a supervisor and a command line need: a request and its reply.
 
 No driver is imported: the stack can be watched and asked without the services' libraries. Plain TCP only.
 """

@@ -23,7 +23,7 @@ PAUSE_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One event as it stands in LEDGER: the open part, and the personal part where the player needs it."""
+    """An event as LEDGER holds the event: the open part, and the personal part where the player needs this part."""
 
     sequence: int
     id: str

@@ -30,7 +30,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 class Stack:
-    """A stack as `tellonce status` describes it. `own`: started by the player, who may stop and change it."""
+    """A stack as `tellonce status` describes it. `own`: the player started the stack and may stop and change it."""
 
     def __init__(self, folder: Path, *, own: bool, environment: Mapping[str, str]) -> None:
         self.folder = folder
@@ -51,7 +51,7 @@ class Stack:
         return self._known.policy
 
     async def start(self) -> None:
-        """Start it, if it is ours, and wait until it is ready. Raises: StoryStackUnusable."""
+        """Start the stack, if the player owns the stack, and wait until it is ready. Raises: StoryStackUnusable."""
         if self.own:
             await self._spawn()
         deadline = time.monotonic() + START_SECONDS
@@ -178,7 +178,7 @@ def mail_boxes_place(story: Story, running: Path | None) -> tuple[str, int]:
 async def stack_for(
     story: Story, smtp_url: str, running: Path | None, kept_in: Path | None = None
 ) -> AsyncIterator[Stack]:
-    """Give a ready stack for a story, and stop it afterwards if it was started for it.
+    """Give a ready stack for a story; stop the stack afterwards if the story started it.
 
     `running`: see `running_folder`. `kept_in`: an empty folder for the data of a stack of our own, which then stays;
     else it is a temporary one.

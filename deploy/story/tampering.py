@@ -1,4 +1,4 @@
-"""Changes one row of a table by hand, with psql: for stories that must notice it."""
+"""Changes a row of a table by hand, with psql: for stories that must notice the change."""
 
 import asyncio
 import re

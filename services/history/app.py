@@ -1,4 +1,4 @@
-"""History's table of contents: what it follows and what it answers."""
+"""Wires history: the stream to follow, the queries to answer."""
 
 import asyncio
 import contextlib

@@ -46,7 +46,7 @@ class OperatorRequests:
 
 
 async def _printed(command: list[str]) -> bytes:
-    """Run a command that prints one JSON object and return that. Raises: ViewUnavailable."""
+    """Run a command and return the JSON object on its output. Raises: ViewUnavailable."""
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     try:
         printed, _ = await asyncio.wait_for(process.communicate(), REBUILD_TIMEOUT_SECONDS)

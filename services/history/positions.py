@@ -1,11 +1,11 @@
-"""How far the projection is, as this process knows it: wakes queries that wait for a position."""
+"""Tracks the position of the projection in this process, and wakes the queries that wait for a position."""
 
 import asyncio
 import contextlib
 
 
 class Positions:
-    """The last committed position that this process wrote; 0 while it stands by."""
+    """The last position committed by this process; 0 while the process stands by."""
 
     def __init__(self) -> None:
         self._position = 0

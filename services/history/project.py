@@ -40,7 +40,7 @@ def wanted(batch: Iterable[Recorded]) -> States:
 
 
 def project(batch: Sequence[Recorded], states: States, settled: datetime) -> Changes:
-    """Return what a batch changes. `states` is used up: it holds what stood before, then what stands after.
+    """Return the rows that a batch changes. Moves `states` from before the batch to after it, in place.
 
     `settled`: the latest store time of all events before the batch.
     """

@@ -20,7 +20,7 @@ class FenceLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """How far a generation is, who may move it on, and what of the past the next batch needs."""
+    """The position of a generation, the fence of its writer, and the part of the past that the next batch needs."""
 
     position: int
     fence: int
@@ -107,7 +107,7 @@ class Projection:
         return after
 
     async def _states(self, batch: Sequence[Recorded]) -> States:
-        """Return what stands before a batch, as far as it touches it."""
+        """Return the stored rows of the aggregates in a batch, as they stand before the batch."""
         states = wanted(batch)
         for fold, touched in states.items():
             if not touched:
@@ -118,7 +118,7 @@ class Projection:
         return states
 
     async def _first_of_each_id(self, batch: Sequence[Recorded]) -> list[Recorded]:
-        """Return the events whose id did not count before: an id that the ledger holds twice is one fact."""
+        """Return the events with a new id. The ledger may hold an id twice; the first event counts."""
         rows = await self._session.fetch("ids_known", [recorded.event.id for recorded in batch])
         known = {row["id"] for row in rows}
         first = []

@@ -80,7 +80,7 @@ class Projector:
             await asyncio.sleep(delay_seconds)
 
     async def _halt(self, code: str, details: Mapping[str, object]) -> None:
-        """Say that the projection stands still and why; it is ready again only once it has moved on."""
+        """Report that the projection has halted, with the code; history stays unready until the projection moves on."""
         log.error("projector_halted", code=code, **details)
         self._halted = True
         with contextlib.suppress(errors.TellonceError):
@@ -109,7 +109,7 @@ class Projector:
             await asyncio.sleep(STANDBY_DELAY_SECONDS)
 
     async def _check(self, owned: Generation, live: Generation | None) -> None:
-        """Check that this version wrote the tables: it builds older ones anew and leaves newer ones alone.
+        """Check that this version wrote the tables: rebuild older tables, leave newer ones alone.
 
         Raises: FenceLost when the live generation is another one now, GenerationNewer.
         """

@@ -1,4 +1,4 @@
-"""Whether history says on the bus that it is ready. It has a connection of its own, so that it can be withdrawn."""
+"""Announces on the bus that history is ready. The announcement has its own connection, which can be closed alone."""
 
 import structlog
 

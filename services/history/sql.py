@@ -1,4 +1,4 @@
-"""Reads the SQL files: named blocks, each with one sentence on why it is there; and fits those of all tables to one."""
+"""Reads the SQL files: named blocks, each with the reason for it; makes the statements for a table from its row."""
 
 import functools
 import re

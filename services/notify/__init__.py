@@ -1,1 +1,1 @@
-"""notify: who is told what, how, and until it is acknowledged; and mail to the customer."""
+"""notify: tells agents until they acknowledge or the notification escalates, and sends mail to the customer."""

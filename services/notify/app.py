@@ -1,4 +1,4 @@
-"""notify, wired: what it reads, what it needs, who handles it."""
+"""Wires notify: its streams, its dependencies, its handlers."""
 
 import asyncio
 from collections.abc import Mapping

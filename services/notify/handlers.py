@@ -56,7 +56,7 @@ class CommandHandler:
 
 
 def _done(command: Acknowledge, decided: Decided) -> commands.Done:
-    """Return the reply, the same for a repeated command: what it wrote when it was first carried out."""
+    """Return the reply. A repeated command gets the reply to its first run: the events written then."""
     seen = memory.recall(decided.state.seen, command.cause, command.cause_sha256)
     events: list[commands.EventSummary] = [] if seen is None else list(seen.events)
     settled = decided.state.by_id[command.notification_id].acknowledged or decided.state.sequence

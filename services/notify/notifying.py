@@ -89,14 +89,14 @@ class Notifying:
         return await self.store.decide(command)
 
     async def _tell_next(self, command: commands.Escalate, known: Notification) -> None:
-        """Tell whom it was escalated to; repeated after a crash, which every transport forgives."""
+        """Tell the recipient of the escalation. A crash may repeat the notice; every transport allows repetition."""
         if known.escalated_to is not None and known.acknowledged is None:
             notice = _notice(known, command.conversation, escalated=known.escalated_to)
             for transport in people.transports_of(command.policy, known.escalated_to):
                 await self._send(transport, command.tenant, notice)
 
     async def _send(self, name: str, tenant: str, notice: notices.Notice) -> bool:
-        """Tell whether the transport took it. What it cannot take is not tried again: an escalation makes up for it."""
+        """Return whether the transport took the notice. A refused notice is not retried: it escalates instead."""
         reason = await self._refusal(name, tenant, notice)
         if reason is not None:
             log.warning("notification_not_sent", reason=reason, **_facts(name, notice))
@@ -153,7 +153,7 @@ def _notice(
 
 
 def _facts(transport: str, notice: notices.Notice) -> dict[str, object]:
-    """Return what the log says of a notice: who was to be told what, by which transport."""
+    """Return the log fields of a notice: transport, recipient and reason."""
     return {
         "transport": transport,
         "notification_id": notice.notification_id,

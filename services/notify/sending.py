@@ -186,7 +186,7 @@ class Sending:
         return commands.origin(event, self._clock.now())
 
     def _remember(self, message_id: events.MessageId, outcome: outcomes.Outcome) -> None:
-        """Keep what only this process knows until the ledger has it."""
+        """Keep an outcome in this process until the ledger holds the outcome."""
         self._ended[message_id] = outcome
         while len(self._ended) > REMEMBERED_OUTCOMES:
             self._ended.popitem(last=False)

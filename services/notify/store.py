@@ -16,7 +16,7 @@ NOTIFICATIONS = aggregates.Folded(aggregates.NOTIFICATION, NONE_YET, evolve)
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """The state after a command, and the events that it wrote now; () when it had been decided before."""
+    """The state after a command, and the events written now; () when the command had been decided before."""
 
     state: Notifications
     events: Sequence[AnyEvent]

@@ -1,4 +1,4 @@
-"""The router's table of contents: what it consumes and who handles it."""
+"""Wires the router: the streams to consume, and the handler of each."""
 
 import asyncio
 from datetime import timedelta

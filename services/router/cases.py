@@ -61,7 +61,7 @@ class Cases:
         conversation_id: events.ConversationId,
         asked: Iterable[events.AgentId] = (),
     ) -> Loaded:
-        """Load a conversation, its customer, and the agents who own it, are asked, or hand it on."""
+        """Load a conversation, its customer, and its agents: the owner, those asked, those who hand the matter on."""
         conversation = await reading.load(folds.CONVERSATION, conversation_id)
         if conversation.id is None or conversation.customer is None:
             return Loaded(conversation, agents=await self.agents(reading, asked))

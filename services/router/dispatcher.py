@@ -1,4 +1,4 @@
-"""Matches waiting conversations with free agents. It follows the ledger; what it knows can be thrown away.
+"""Matches waiting conversations with free agents. The dispatcher learns from the ledger and may forget everything.
 
 Two dispatchers at once do no harm: an offer is written at the expected sequence of the conversation and of the
 agent, so the second one conflicts.

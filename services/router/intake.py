@@ -136,7 +136,7 @@ class Intake:
 
 
 class _Resolving:
-    """Finds what one contact event concerns: who it is, and where it belongs.
+    """Finds the customer and the conversation of a contact event.
 
     `seen`: a conversation at hand has the event already; `place`: see `find_place`. Both are of the last reading.
     """
@@ -175,7 +175,7 @@ class _Resolving:
     async def _referenced(
         self, reading: deciding.Reading, known: list[Conversation], resolved: list[ResolvedHandle]
     ) -> Conversation | None:
-        """Return the conversation that has this contact already, or that a reply or reference names."""
+        """Return the conversation with this contact, or the conversation named by a reply or reference."""
         contact_id = self._event.open.contact_id
         holding = next((each for each in known if contact_id in each.contacts.by_id), None)
         if holding is not None and (not holding.resolved or not opens(self._event)):
@@ -194,7 +194,7 @@ async def _customer(reading: deciding.Reading, customer_id: events.CustomerId | 
 
 
 def _answered(event: events.InboundEvent) -> events.ConversationId | None:
-    """Return the conversation of the message that this one answers."""
+    """Return the conversation of the message that this mail answers."""
     return event.open.in_reply_to if isinstance(event, events.MessageReceived) else None
 
 

@@ -16,7 +16,7 @@ class FiredTimers:
         self._cases = cases
 
     async def ask(self, arrived: serving.ArrivedMessage) -> None:
-        """One fired timer: is it still due? What it asks about may not be stored yet: it is asked once more.
+        """Ask whether a fired timer is still due. Ask again later when the subject of the timer is not stored yet.
 
         Raises: NotAnEvent, TenantUnknown, TimerKindUnknown, Later, EventTypeUnknown, LedgerUnavailable.
         """

@@ -11,7 +11,7 @@ from shared.events import AnyEvent
 
 
 class Unreadable(msgspec.Struct, frozen=True):
-    """Stands for an event that this version cannot read. `tenant`: empty when even that cannot be read."""
+    """Stands for an event that this version cannot read. `tenant`: empty when the tenant is unreadable too."""
 
     tenant: str = ""
 

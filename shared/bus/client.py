@@ -160,7 +160,7 @@ class Bus:
         reply: str = "",
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Send a message to whoever listens; nobody confirms it.
+        """Send a message to all listeners, without a confirmation.
 
         Raises: BusUnavailable when not connected, JetStreamRefused when it is too large for the connection.
         """
@@ -212,7 +212,7 @@ class Bus:
         timeout_seconds: float,
         headers: Mapping[str, str] | None = None,
     ) -> bytes:
-        """As `request`, for what the server itself answers: one that was lost meanwhile will not (TimedOut)."""
+        """Like `request`, for requests to the server itself: a lost request gets no answer (TimedOut)."""
         await self.until_connected(timeout_seconds)
         generation = self.generation
         asking = asyncio.ensure_future(

@@ -133,7 +133,7 @@ class Feed:
         self._troubled = message.headers["Status"] not in {"404", "408"}
 
     async def _check_consumer(self) -> None:
-        """Tell a consumer that is away for a moment from one that does not exist. Raises: ConsumerGone."""
+        """Tell a consumer that is briefly away from a consumer that does not exist. Raises: ConsumerGone."""
         try:
             await self._bus.api(f"CONSUMER.INFO.{self._stream}.{self._consumer}")
         except errors.JetStreamRefused as error:

@@ -54,7 +54,7 @@ class Contacts(msgspec.Struct, frozen=True, kw_only=True):
 def evolve(  # noqa: C901  the table of what concerns contacts
     contacts: Contacts, event: events.AnyEvent, before: Ownership
 ) -> Contacts:
-    """Return the contacts after one event; `before`: who had the conversation when it came."""
+    """Return the contacts after an event; `before`: the ownership at the time of the event."""
     match event:
         case events.CallStarted() | events.MessageReceived() | events.FormSubmitted():
             joins_only = event.open.automatic and contacts.by_id

@@ -31,7 +31,7 @@ class LastPacket(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def evolve(packet: LastPacket, event: events.AnyEvent) -> LastPacket:
-    """Return the last packet after one event. An offer that nobody took costs no new packet."""
+    """Return the last packet after an event. An offer without acceptance costs no new packet."""
     if isinstance(event, events.ContextPackaged):
         built_from = event.personal.packet.built_from if event.personal else None
         shown = built_from.customer.sequence if built_from else 0

@@ -1,4 +1,4 @@
-"""Who has a conversation: its owner or its queue, and the offers and transfers that move it on."""
+"""The holder of a conversation, owner or queue, and the offers and transfers that change the holder."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from shared import events
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
-    """The open question to one agent. Exactly one of `contact_id`, `transfer_id` says what is offered."""
+    """The open question to an agent. Exactly one of `contact_id`, `transfer_id` names the offered matter."""
 
     offer_id: events.OfferId
     agent: events.AgentId
@@ -50,7 +50,7 @@ class TakenHop(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ownership(msgspec.Struct, frozen=True, kw_only=True):
-    """Who has it and how it got there.
+    """The holder of a conversation and the way to this holder.
 
     Attributes:
         owner, queue: one of them holds an open conversation (invariant I14); during a warm transfer the sender

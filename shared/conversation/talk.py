@@ -55,7 +55,7 @@ def evolve(talk: Talk, event: events.AnyEvent) -> Talk:
 
 
 def words(event: events.MessageReceived | events.FormSubmitted) -> str:
-    """Return what the customer wrote; the title too, unless it is the one of what she answers."""
+    """Return the customer's words, with the title of a mail, unless the mail is a reply."""
     if event.personal is None:
         return events.ERASED
     if isinstance(event, events.FormSubmitted):
@@ -67,7 +67,7 @@ def words(event: events.MessageReceived | events.FormSubmitted) -> str:
 
 
 def _heard(talk: Talk, event: events.MessageReceived | events.FormSubmitted) -> Talk:
-    """What a machine sent is kept with the matter; it is nothing that somebody must answer."""
+    """Return the talk with the customer's message. A message from a machine is kept and awaits no answer."""
     talk = say(talk, event.recorded, "customer", event.open.channel, words(event))
     if event.open.automatic:
         return talk

@@ -25,7 +25,7 @@ Medium = Literal["call", "chat", "mail", "message", "form", "visit", "letter"]
 
 
 class Handle(Part, frozen=True, kw_only=True):
-    """One way a person or a contact is known. `verified`: the channel proved it in this delivery."""
+    """A handle of a person or a contact. `verified`: the channel proved the handle in this delivery."""
 
     kind: HandleKind
     value: str

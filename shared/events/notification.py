@@ -37,7 +37,7 @@ class NotificationRequested(
 
 
 class NotificationSentOpen(Part, frozen=True, kw_only=True):
-    """`transport`: the one of the intent's that took it; each is recorded for itself."""
+    """`transport`: the transport of the intent that took the notification; each transport has its own event."""
 
     notification_id: NotificationId
     transport: str

@@ -17,7 +17,7 @@ PACKET_SCHEMA_VERSION = 1
 
 
 class Known(Part, frozen=True, kw_only=True):
-    """One way the customer is known and whether it was proved: do not ask for it again."""
+    """A known handle of the customer and whether the handle is proved: do not ask for the handle again."""
 
     kind: str
     value: str
@@ -94,7 +94,7 @@ class Pending(Part, frozen=True, kw_only=True):
 
 
 class Hop(Part, frozen=True, kw_only=True):
-    """One hand-over: from whom to whom, how, why.
+    """A hand-over: sender, receiver, kind and reason.
 
     `outcome`: `open`, `accepted`, `rejected`, `cancelled`, `expired`, or `superseded` when a call-back came first.
     """

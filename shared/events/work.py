@@ -143,7 +143,7 @@ class CommandNotedOpen(Part, frozen=True, kw_only=True):
 class CommandNoted(
     Event[CommandNotedOpen, Nothing], frozen=True, kw_only=True, tag="command.noted"
 ):
-    """A command found everything as it wants it; noted, so that its repetition changes nothing later either."""
+    """A command found nothing to change. The note makes a repeated command change nothing later either."""
 
 
 WorkEvent = (

@@ -52,7 +52,7 @@ async def follow(
 async def _one_consumer(
     bus: Bus, stream: str, after: int, known: StoredMessage | None
 ) -> AsyncGenerator[Sequence[StoredMessage], None]:
-    """Yield what one consumer gives over one connection, up to what was lost on the way.
+    """Yield whole batches from a consumer over one connection; stop at the first message lost on the way.
 
     First the consumer, then the check: a stream that is replaced later takes its consumers with it.
     Raises: StreamDrift, ConsumerGone, BusUnavailable.
@@ -88,7 +88,7 @@ async def _one_consumer(
 
 
 def _contiguous(deliveries: Sequence[Delivery], after: int) -> list[StoredMessage]:
-    """Return the deliveries that follow `after` one by one, as far as they do."""
+    """Return the first deliveries after `after`, up to the first gap."""
     return [
         StoredMessage(d.sequence, d.subject, d.body, d.headers, d.stored)
         for position, d in enumerate(deliveries, after + 1)

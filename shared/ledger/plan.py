@@ -1,4 +1,4 @@
-"""An append as messages: what is sent, in which order, and what the server shall check. Pure.
+"""Plans an append as messages: their content, their order, and the server's checks. Pure.
 
 Rules of nats-server 2.15, measured (docs/adr/0010): a message carries one expectation.
 The first message of each subject carries that subject's own; a guard (an expectation that names an exact subject

@@ -1,4 +1,4 @@
-"""What the ledger is to everybody who writes or reads it.
+"""The contract of the ledger for every writer and reader.
 
 Two implementations pass one contract suite, `tests/ledger`: `NatsLedger` and, for tests, its twin in memory.
 """
@@ -16,7 +16,7 @@ BATCH_EVENTS_MAX = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Events for one aggregate, in order, and what the writer believes about it.
+    """Events for an aggregate, in order, and the sequence that the writer expects of the aggregate.
 
     `expected`: the last sequence of the aggregate's exact subject that the writer has folded; 0 for none.
     """

@@ -159,7 +159,7 @@ class ContextAnswer(Answer, frozen=True, kw_only=True):
 
 
 class AskContext(Question[ContextAnswer], frozen=True, kw_only=True):
-    """A context packet, byte for byte as it was shown: the conversation's last one, or the one named."""
+    """A context packet, byte for byte as the agent saw it: the conversation's last packet, or the named packet."""
 
     name = "context"
     one_of = ("conversation", "packet_id")

@@ -1,4 +1,4 @@
-"""The house itself: how far it is, which events it holds, and what became of every delivery."""
+"""Queries about the house itself: the projected position, the known events, the outcome of every delivery."""
 
 from typing import Annotated
 
@@ -62,7 +62,7 @@ class Balance(Counts, frozen=True, kw_only=True, rename={"last": "to"}):
 class AskBalance(
     Question[Balance], frozen=True, kw_only=True, rename={"first": "from", "last": "to"}
 ):
-    """What became of the deliveries of one channel and one account (or all), from a position of RAW to another, both
+    """Outcomes of the deliveries of a channel and an account (or all), between two positions of RAW, both
     included.
 
     `min_seq`: the ledger position that history must have reached; without it, the ledger's end at this moment.

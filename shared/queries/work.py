@@ -1,4 +1,4 @@
-"""Work: what waits for somebody, what is owed and promised, and what nobody has seen."""
+"""Queries about work: waiting conversations, callbacks and promises owed, overlooked requests."""
 
 from datetime import datetime
 from typing import Literal
@@ -9,7 +9,7 @@ from shared.queries.base import Answer, Name, Question
 
 
 class InboxLine(msgspec.Struct, frozen=True, kw_only=True):
-    """`offer_id` (and `transfer_id` when a colleague hands it on): what accepts it; `expires`: of offer or transfer."""
+    """`offer_id` (and `transfer_id` of a colleague's transfer): ids to accept; `expires`: of the offer or transfer."""
 
     conversation: str
     customer: str | None
@@ -35,7 +35,7 @@ class Inbox(Answer, frozen=True, kw_only=True):
 
 
 class AskInbox(Question[Inbox], frozen=True, kw_only=True):
-    """What an agent, a queue, or the whole tenant has before it. At most one of `agent`, `queue`."""
+    """The work before an agent, a queue, or the whole tenant. At most one of `agent`, `queue`."""
 
     name = "inbox"
     agent: Name | None = None
@@ -127,7 +127,7 @@ class Overlooked(Answer, frozen=True, kw_only=True):
 
 
 class AskOverlooked(Question[Overlooked], frozen=True, kw_only=True):
-    """Requests that nobody acknowledged and that were not escalated."""
+    """Requests without an acknowledgement and without an escalation."""
 
     name = "overlooked"
 

@@ -1,4 +1,4 @@
-"""What became of the deliveries of a story: ingest's balance, less what it was when the story began."""
+"""Computes the outcomes of a story's deliveries: ingest's balance less the balance at the start of the story."""
 
 from deploy.story.errors import StepFailed
 from deploy.story.session import Session

@@ -1,4 +1,4 @@
-"""What is checked at the end of every story, whatever it says: rest, packets, mails, as-of, balance, digests."""
+"""The checks at the end of every story, whatever its steps: rest, packets, mails, as-of, balance, digests."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""What had been told, promised, handed over and said by a ledger position, and what of it a packet shows.
+"""Computes the facts, promises, hand-overs and messages known at a ledger position, and a packet's part of them.
 
 Computed from LEDGER alone and without the house's fold, which is checked by it. An item is a tuple that can be
 compared; of a long text the beginning and the length.
@@ -91,7 +91,7 @@ def _hops(events: list[Entry]) -> list[Item]:
 
 
 def _said(entry: Entry) -> Item:
-    """A reply counts without what it quotes, as people read it."""
+    """Return the text of a message; the text of a reply without its quotations, as people read a reply."""
     if entry.type == "message.requested":
         return _words(f"agent-{entry.open['agent']}", entry.personal.get("text", ""), 0)
     text = entry.personal.get("reply_text") or entry.personal.get("text", "")

@@ -1,4 +1,4 @@
-"""Which packet was handed to whom, and which facts it lacks: computed from LEDGER alone."""
+"""Finds the packet of every hand-over, and the facts missing from the packet: computed from LEDGER alone."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ GIVEN_BY: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class HandedOver:
-    """One packet put before one agent. `given`: the event that names the packet."""
+    """A packet shown to an agent. `given`: the event that names the packet."""
 
     to: str
     how: str
@@ -53,7 +53,7 @@ def facts_at(ledger: LedgerCopy, conversation: str, before: int) -> dict[str, tu
 
 
 def missing_facts(ledger: LedgerCopy, handed: HandedOver) -> list[str]:
-    """Return the names of facts that had been told when the packet was given and that it lacks.
+    """Return the names of the facts known at the hand-over and absent from the packet.
 
     A fact beyond the packet's limit counts as there when `more` refers to it or counts it.
     """

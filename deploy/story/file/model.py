@@ -187,7 +187,7 @@ class ExpectPacket(Expect, frozen=True, kw_only=True):
 
 
 class ExpectOwner(ExpectOfConversation, frozen=True, kw_only=True):
-    """Who has the conversation. `is`: an agent, one of several agents, `nobody`; `status`: as history says it."""
+    """The holder of the conversation. `is`: an agent, a list of agents, `nobody`; `status`: in history's words."""
 
     is_: Name | Annotated[list[Name], Meta(min_length=1)] | None = msgspec.field(
         name="is", default=None

@@ -26,7 +26,7 @@ def built_in(story: str, seed: int, now: datetime) -> dict[str, str]:
 
 
 def filled_in(value: Any, known: Mapping[str, Any]) -> Any:
-    """Return `value` with every `$name` in it replaced; a text that is one reference takes its value's type.
+    """Return `value` with every `$name` replaced; a text of a single reference takes the type of the value.
 
     Raises: StepFailed (`step.reference_unknown`).
     """

@@ -23,7 +23,7 @@ class _Later(Exception):
 
 @dataclass
 class Visitor:
-    """One browser. `hello`: the frame that it sends first on every connection."""
+    """A browser. `hello`: the first frame on every connection."""
 
     url: str
     hello: dict[str, Any] | None = None

@@ -1,4 +1,4 @@
-"""A mail server on loopback that keeps what it gets: the customers' mail boxes of a story."""
+"""A mail server on loopback that keeps all mail: the customers' mail boxes of a story."""
 
 import asyncio
 import contextlib

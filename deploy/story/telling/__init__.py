@@ -1,1 +1,1 @@
-"""Telling a reader what was played and found: lines while it runs, one JSON report at its end."""
+"""Tells a reader the steps and findings of a story: lines while the story runs, a JSON report at the end."""

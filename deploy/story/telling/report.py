@@ -1,4 +1,4 @@
-"""What a played story leaves: one JSON object that names every step, expectation and packet."""
+"""The report of a played story: a JSON object that names every step, expectation and packet."""
 
 from typing import Any
 

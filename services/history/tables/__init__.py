@@ -1,4 +1,4 @@
-"""The tables of history: each is one file, its columns and the events that change them, with its SQL beside it."""
+"""The tables of history. A file holds a table's columns and the events that change them; its SQL stands beside it."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any

@@ -9,7 +9,7 @@ from shared.conversation import Conversation
 
 
 class FactRow(row.ReplacedRow, frozen=True, kw_only=True):
-    """`sequence`: of the event that stated it; `repeated`: how often it had to be told again."""
+    """`sequence`: of the event that stated the fact; `repeated`: how often the customer had to repeat the fact."""
 
     table = "fact"
     key = ("tenant", "conversation", "fact_id")

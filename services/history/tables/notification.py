@@ -1,4 +1,4 @@
-"""Table `notification`: who was told of what, and whether somebody has seen it. The row itself is the fold."""
+"""Table `notification`: the recipient, the reason and the acknowledgement of each. The row itself is the fold."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -10,7 +10,7 @@ from shared.queries import AskPromises, PromiseLine, Promises
 
 
 class PromiseRow(row.ReplacedRow, frozen=True, kw_only=True):
-    """`agent`: who made it; `kept`: when, `None` while it is open."""
+    """`agent`: the agent who made the promise; `kept`: the time of keeping, `None` while the promise is open."""
 
     table = "promise"
     key = ("tenant", "conversation", "promise_id")

@@ -33,7 +33,7 @@ class ReplacedRow(Row, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. `kind`: what it holds, `str`, `int`, `bool`, `bytes` or `datetime`; `words`: see `Words`."""
+    """A column. `kind`: the type of its values, `str`, `int`, `bool`, `bytes` or `datetime`; `words`: see `Words`."""
 
     name: str
     kind: type

@@ -20,7 +20,7 @@ Line = TypeVar("Line", bound=msgspec.Struct)
 
 
 class Step(msgspec.Struct, Generic[State], frozen=True, gc=False):
-    """One event, and the row of the fold that it belongs to, before and after it.
+    """An event and the row of the fold that the event belongs to, before and after the event.
 
     `settled`: the latest store time of all events up to this one.
     """

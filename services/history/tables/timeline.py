@@ -1,4 +1,4 @@
-"""Table `timeline`: what was said and done, in the words that were used, where and on which contact."""
+"""Table `timeline`: the words and deeds of a conversation in order, with the place and the contact of each."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -133,7 +133,7 @@ async def timeline(reading: Reading, asked: queries.AskTimeline) -> queries.Time
 
 
 def _page(found: Sequence[Mapping[str, Any]]) -> list[queries.TimelineLine]:
-    """Return the first rows that fit into one answer; always at least one of them."""
+    """Return the first rows that fit into an answer; at least one row."""
     page: list[queries.TimelineLine] = []
     room = ANSWER_MAX_BYTES
     for row in found:

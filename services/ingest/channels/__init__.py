@@ -24,7 +24,7 @@ class Channel(Protocol):
 
     @property
     def SECRETS(self) -> Sequence[str]:  # noqa: N802  likewise
-        """What the channel calls the secrets that an account of it needs."""
+        """The channel's names for the secrets that every account needs."""
         ...
 
     @property
@@ -48,7 +48,7 @@ class Channel(Protocol):
         ...
 
     def parse(self, raw: RawDelivery) -> Parsed:
-        """Return what a stored delivery reports. It never raises because of what a delivery holds."""
+        """Return the report of a stored delivery. The content of a delivery never makes `parse` raise."""
         ...
 
 

@@ -113,7 +113,7 @@ def stored_body(hello: Hello, message: Message, *, verified: bool) -> bytes:
 
 
 def parse(raw: delivery.RawDelivery) -> Parsed:
-    """Return the message. Session and id name it, so one that is sent again is the same."""
+    """Return the message. Session and id name the message, so a repeated message has the same event id."""
     try:
         message = _decoder.decode(raw.body)
     except codec.UNREADABLE:

@@ -86,7 +86,7 @@ def _personal(
 
 
 def _references(mail: Mail) -> list[str]:
-    """Return the mails that this one answers, the nearest first, each once."""
+    """Return the ids of the mails that a mail answers, the nearest first, without duplicates."""
     thread = mail_headers.message_ids(mail.raw_field("references"))
     answered = mail_headers.message_ids(mail.raw_field("in-reply-to"))
     nearest_first = dict.fromkeys([*answered, *reversed(thread)])

@@ -166,7 +166,7 @@ def answer(request: delivery.WebRequest, rules: Account) -> delivery.Answer:
 
 
 def parse(raw: delivery.RawDelivery) -> Parsed:
-    """Return the events of one webhook: what the call's status says, then the digits that were pressed."""
+    """Return the events of one webhook: the event for the call's status, then the digits that the caller pressed."""
     try:
         fields = dict(reversed(_pairs(raw.body)))
     except errors.SignatureInvalid:
@@ -201,7 +201,7 @@ def _call(raw: delivery.RawDelivery, fields: Fields) -> Parsed:
 
 
 def _status_event(raw: delivery.RawDelivery, fields: Fields, kind: str) -> events.ContactEvent:
-    """One fact per call and kind, however many webhooks report it: the call's id and the kind name it."""
+    """Return one fact per call and kind: both name the fact, so a repeated webhook reports the same fact."""
     about, personal = _about(raw, fields, fields["CallSid"]), _personal(raw, fields)
     if kind == "call.started":
         dialled = handles.phone(fields.get("To"), fields.get("ToCountry") or raw.rules.region)

@@ -35,7 +35,7 @@ class WebRequest:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a door says to a delivery that is in RAW: nothing, or what the provider then does."""
+    """The door's answer to a delivery stored in RAW: an empty one, or instructions to the provider."""
 
     body: bytes = b""
     media_type: str | None = None
@@ -60,7 +60,7 @@ def no_answer(request: WebRequest, rules: Account) -> Answer:  # noqa: ARG001  t
 
 @dataclass(frozen=True, slots=True)
 class RawDelivery:
-    """One delivery as RAW holds it: all that its events are made of, so that parsing again gives the same.
+    """A delivery as RAW holds it, with every input of its events: a second parse gives the same events.
 
     `account`: the account's short name; `rules`: what the policy says of it; `sequence`: position in RAW.
     """

@@ -61,7 +61,7 @@ def _add_text(lines: list[str], token: str) -> None:
 
 
 def _end_of(markup: str, name: str, position: int) -> int:
-    """Return where the element that nobody reads is over; the end when it is never closed."""
+    """Return the end of an element that no reader sees; the end of the text when the element is never closed."""
     closing = re.compile(rf"</{name}\b[^>]*>?", re.IGNORECASE).search(markup, position)
     return closing.end() if closing else len(markup)
 

@@ -143,7 +143,7 @@ def _collect(part: Message, reading: _Reading, depth: int) -> None:
 
 
 def _collect_best(children: list[Message], reading: _Reading, depth: int) -> None:
-    """Of several forms of one text take the plain one, else the last that has a text."""
+    """Collect the plain form of a text that comes in several forms, else the last form that has a text."""
     found: list[tuple[bool, list[str]]] = []
     for child in children:
         inner = _Reading(parts=reading.parts)

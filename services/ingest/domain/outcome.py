@@ -66,7 +66,7 @@ def contact_id(raw: RawDelivery, provider_contact: str) -> events.ContactId:
 def about(
     raw: RawDelivery, medium: events.Medium, provider_contact: str, provider_id: str
 ) -> dict[str, Any]:
-    """Return what the open part of every contact event says: which contact, where from, which fact.
+    """Return the fields that every contact event has in its open part: the contact, its source and the fact.
 
     `provider_contact`: the provider's id of the call, session or mail; `provider_id`: its id of the fact.
     """
@@ -85,7 +85,7 @@ def contact_event(
     opened: events.ContactOpen,
     personal: events.ContactPersonal,
 ) -> E:
-    """Return one contact event: what a delivery reports once, however often it is reported.
+    """Return one contact event. A delivery that is reported twice gives the same event twice.
 
     All of it derives from the stored delivery, so a delivery parsed again gives the same bytes.
     """

@@ -1,1 +1,1 @@
-"""What ingest does: doors and sockets that store, consumers that normalise, the balance that proves it."""
+"""The work of ingest: doors and sockets store deliveries, consumers normalise them, the balance proves the result."""

@@ -11,7 +11,7 @@ from shared.policy import Account, Policies
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """One account of one tenant. `secrets`: by what its channel calls them, those that have a value."""
+    """An account of a tenant. `secrets`: the secrets that have a value, by the channel's names for them."""
 
     tenant: str
     channel: Channel

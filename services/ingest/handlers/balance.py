@@ -129,7 +129,7 @@ class BalanceHandler:
             first = page[-1].sequence + 1
 
     async def _known(self, tenant: str, ids: Sequence[str], span: _Span) -> Mapping[str, int]:
-        """Return, for each id that the ledger holds, the position in RAW that it came from. Raises: ViewUnavailable."""
+        """Return, by event id, the position in RAW that each event in the ledger came from. Raises: ViewUnavailable."""
         first_seen: dict[str, int] = {}
         for start in range(0, len(ids), KNOWN_IDS_MAX):
             question = queries.AskKnown(

@@ -59,7 +59,7 @@ class Pace:
 
 @dataclass(slots=True)
 class Visit:
-    """What is known on one open socket. `hello`: `None` until the page has said who is here."""
+    """The state of an open socket. `hello`: the page's first frame; `None` until that frame has arrived."""
 
     door: Door
     pace: Pace
@@ -111,7 +111,7 @@ class ChatSocket:
         return door
 
     async def _converse(self, socket: WebSocket, visit: Visit) -> str | None:
-        """Handle frames until somebody closes; return the code of the refusal that closed it, if one did."""
+        """Handle frames until either side closes; return the code of the refusal that closed the socket, if any."""
         try:
             while True:
                 frame = await self._next(socket, visit)
@@ -139,7 +139,7 @@ class ChatSocket:
         return b"" if text is None else text.encode()
 
     async def _handle(self, socket: WebSocket, visit: Visit, frame: bytes) -> None:
-        """Take one frame; what is wrong with it is said, and the socket stays open. Raises: SignatureInvalid."""
+        """Handle a frame. Tell the page of an error in the frame; the socket stays open. Raises: SignatureInvalid."""
         try:
             match _read(frame):
                 case Hello() as hello:
@@ -219,7 +219,7 @@ async def _show_out(socket: WebSocket, error: errors.TellonceError) -> str:
 
 
 async def _say_error(socket: WebSocket, error: errors.TellonceError, frame: bytes | None) -> None:
-    """Tell the page what is wrong, with the id of the frame that it is about, if there is one."""
+    """Send an error to the page, with the id of the refused frame if the frame has an id."""
     typed = None if frame is None else _typed_of(frame)
     said: dict[str, object] = {
         "type": "error",

@@ -55,7 +55,7 @@ class Doors:
         self._working = 0
 
     async def serve(self, request: Request) -> Response:
-        """Answer one request and log it in one line."""
+        """Answer a request and log the answer in one line."""
         began = time.perf_counter()
         names = {each: str(request.path_params[each]) for each in ("tenant", "channel", "account")}
         line = log.bind(**_known(names))
@@ -126,7 +126,7 @@ class Doors:
 
 
 async def _discard(request: Request) -> None:
-    """Read what is left of a refused body and throw it away; a sender that asked first sends none."""
+    """Read the rest of a refused body and discard the bytes. A sender that awaits `100 Continue` sends no body."""
     if "expect" in request.headers:
         return
     left_bytes = DISCARD_MAX_BYTES

@@ -88,7 +88,7 @@ def _made(reading: parsing.Reading) -> list[Publication]:
 
 @contextlib.asynccontextmanager
 async def _held(batch: Sequence[Delivery]) -> AsyncIterator[None]:
-    """Keep the batch ours while it is read and published, however long that takes: it is not given again."""
+    """Keep the server from redelivering the batch while ingest reads and publishes the batch, however long."""
 
     async def report() -> None:
         while True:

@@ -29,12 +29,12 @@ class Reading:
 
 
 async def read_all(deliveries: Sequence[delivery.RawDelivery]) -> list[Reading]:
-    """Return the readings in the order of the deliveries. It never raises because of what one of them holds."""
+    """Return the readings in the order of the deliveries. The content of a delivery never makes `read_all` raise."""
     return await asyncio.to_thread(lambda: [read(raw) for raw in deliveries])
 
 
 def read(raw: delivery.RawDelivery) -> Reading:
-    """Return the reading of one delivery; one that its channel's code fails on is quarantined, not retried."""
+    """Return the reading of a delivery. A delivery that makes the channel's code fail is quarantined, not retried."""
     try:
         parsed = CHANNELS[raw.channel].parse(raw)
     except Exception:

@@ -56,6 +56,6 @@ async def _not_found(request: Request, error: Exception) -> Response:  # noqa: A
 
 
 async def _failed(request: Request, error: Exception) -> Response:  # noqa: ARG001  likewise
-    """Answer what nobody expected as a refusal that asks to come again; nothing of it is told."""
+    """Answer an unexpected error with a refusal that asks for a retry; the answer shows no detail of the error."""
     log.error(logged.DOOR_FAILED, exc_info=error)
     return problems.problem(errors.DoorUnavailable())

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 
 class NotTaken(Exception):
-    """The provider does not have it, and we know it. `answer`: its refusal; `None`: it could not be reached."""
+    """The provider certainly has no copy. `answer`: the provider's refusal; `None`: the provider was unreachable."""
 
     def __init__(self, answer: Any = None) -> None:
         super().__init__(answer)
@@ -17,7 +17,7 @@ class Unanswered(Exception):
 
 
 class Transaction(Protocol):
-    """A message that is at its provider in full, but for the step that makes it the provider's."""
+    """A message that the provider has in full, except for the last step, which makes the provider responsible."""
 
     async def commit(self) -> Any:
         """Take that step and return the answer, which the channel's `outcome` reads. Raises: NotTaken, Unanswered."""
@@ -25,7 +25,7 @@ class Transaction(Protocol):
 
 
 class Carrier(Protocol):
-    """Takes what the channels that name it render."""
+    """Brings rendered messages to a provider, for the channels that name this carrier."""
 
     def transaction(self, request: Any) -> contextlib.AbstractAsyncContextManager[Transaction]:
         """Bring a request to the provider; left without a commit, it is forgotten there.

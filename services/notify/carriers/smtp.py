@@ -1,4 +1,4 @@
-"""The mail server that takes our mail: the one file that imports the SMTP driver.
+"""Hands mail to our mail server: no other file imports the SMTP driver.
 
 A mail transaction (RFC 5321, section 3.3) is cut in two, because only its last step can leave us in doubt: a server
 that loses us before the final dot drops the mail, after it the mail is the server's (sections 4.1.1.4 and 6.1).

@@ -24,11 +24,11 @@ class Outbound(Protocol):
 
     @property
     def CARRIER(self) -> str:  # noqa: N802  likewise
-        """Name of the carrier that takes what `render` returns, and whose answers `outcome` reads."""
+        """The name of the carrier that takes the result of `render`; `outcome` reads the carrier's answers."""
         ...
 
     def address(self, to: str) -> str | None:
-        """Return an address as the provider takes it; `None` when it takes none like this."""
+        """Return an address in the provider's form; `None` when the provider takes no such address."""
         ...
 
     def render(self, message: CustomerMessage, now: datetime) -> Any:

@@ -1,4 +1,4 @@
-"""Mail to the customer: what an agent wrote as the bytes that a mail server takes, and what its reply means.
+"""Mail to the customer: renders an agent's message as bytes for a mail server, and interprets the server's reply.
 
 Sources, read 2026-11: RFC 5322 (headers, `msg-id`), RFC 3834 section 5 (`Auto-Submitted: no`: a person wrote it),
 RFC 5321 section 4.2.1 (4yz: try again, 5yz: never), RFC 2045 section 6.7 (quoted-printable lines of at most 76
@@ -113,7 +113,7 @@ def _own_id(message: messages.CustomerMessage) -> str:
 
 
 def _thread(mail: EmailMessage, message: messages.CustomerMessage) -> None:
-    """Say what it answers, so that the customer's mail program keeps the thread together."""
+    """Set the headers that name the answered mails, so that the customer's mail program keeps the thread together."""
     answered = _message_ids([message.in_reply_to or ""])
     references = _newest(_message_ids([*message.references, *answered]))
     if answered:

@@ -60,10 +60,10 @@ class TellRequest(Command, frozen=True, kw_only=True):
 
 
 class TellOwner(Command, frozen=True, kw_only=True):
-    """An agent took what waited: she acknowledges its new requests by that, and is told that she owns it now.
+    """An agent took a waiting conversation: this acknowledges its new requests, and notify tells the new owner.
 
-    `owned_before`: whose the conversation was; who owned it already is not told again.
-    `earlier`: ids of the conversation's events before this one; what only later ones ask for stays open.
+    `owned_before`: the owner until now; an agent who owned the conversation already is not told again.
+    `earlier`: ids of the conversation's events before this one; requests of later events stay open.
     `policy`: as for `TellRequest`.
     """
 

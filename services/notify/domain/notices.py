@@ -14,7 +14,7 @@ class NotSent(Exception):
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What an agent is told; one that comes again has the same `notification_id`.
+    """A notice to an agent; a repeated notice has the same `notification_id`.
 
     Attributes:
         about: id of the ledger event that it is about.

@@ -1,4 +1,4 @@
-"""Which events of a conversation are an occasion to tell somebody, or show that somebody has seen what she was told."""
+"""Maps events of a conversation to notifications: an event may call for some, or acknowledge some."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

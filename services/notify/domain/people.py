@@ -1,4 +1,4 @@
-"""Who is told next, by which transports, and who may say that she has seen it: read from the tenant's policy."""
+"""Reads the policy: the next agent to tell, the transports to her, and the agents who may acknowledge."""
 
 from collections.abc import Collection
 

@@ -39,7 +39,7 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def unsent(self) -> list[str]:
-        """The transports of which nobody knows that they took it, in order."""
+        """The transports without a recorded success, in order."""
         return [each for each in self.transports if each not in self.sent]
 
 
@@ -54,7 +54,7 @@ class Notifications(msgspec.Struct, frozen=True, kw_only=True):
     sequence: int = 0
 
     def about(self, event_id: str) -> list[Notification]:
-        """Return what one ledger event asked to tell agents, in order; [] when it asked for nothing yet."""
+        """Return the notifications to agents that a ledger event called for, in order; [] when there is none yet."""
         return [
             each
             for each in self.by_id.values()

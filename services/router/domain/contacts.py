@@ -1,4 +1,4 @@
-"""What a contact event does: find or open its conversation, take it in, note what it states, queue it."""
+"""Decides a contact event: finds or opens its conversation, joins the two, notes its facts, queues the conversation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -117,7 +117,7 @@ def decide_contact(decision: Decision, event: events.InboundEvent, place: Place)
 
 
 def opened_by(origin: Origin) -> events.ConversationId:
-    """Return the id of the conversation that a contact event opens, if it opens one."""
+    """Return the id of the conversation that a contact event would open."""
     return events.ConversationId(origin.id("conversation"))
 
 

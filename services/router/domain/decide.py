@@ -58,7 +58,7 @@ TIMERS: Mapping[str, Callable[[Decision, str], None]] = {
 
 
 def decide(loaded: Loaded, command: commands.Command, origin: Origin) -> list[events.AnyEvent]:
-    """Return what a command changes; when it is so already, that it was noted.
+    """Return the events of a command; `command.noted` alone when the command changes nothing.
 
     Raises: TellonceError with the code that says why not.
     """
@@ -75,7 +75,7 @@ def decide(loaded: Loaded, command: commands.Command, origin: Origin) -> list[ev
 
 
 def decide_timer(loaded: Loaded, kind: str, asked: str, origin: Origin) -> list[events.AnyEvent]:
-    """Return what a fired timer changes; [] when what it asks about is no longer due.
+    """Return the events of a fired timer; [] when the subject of the timer is no longer due.
 
     Raises: TimerKindUnknown for a kind of a newer version, which waits for a reader that knows it.
     """
@@ -122,7 +122,7 @@ def _check_conversation(
 
 
 def _check_expected(decision: Decision, command: commands.ConversationCommand, rule: Rule) -> None:
-    """Raises: CommandStale when the offer, transfer or packet that the caller saw is not the one that stands."""
+    """Raises: CommandStale when the caller saw another offer, transfer or packet than the current one."""
     expected, packet_id = command.expected, decision.conversation.packet.id
     if expected is None:
         return

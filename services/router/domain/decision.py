@@ -1,4 +1,4 @@
-"""One decision in the making: what is known, who asks, and the events decided so far.
+"""A decision in the making: the loaded state, the origin, and the events decided so far.
 
 Every event is folded in at once, so that the next rule sees what the last one decided.
 """
@@ -22,7 +22,7 @@ E = TypeVar("E", bound=events.AnyEvent)
 
 
 class Origin(events.Origin, frozen=True, kw_only=True):
-    """What a decision takes from outside: who asks, when, and which policy is in force.
+    """The inputs of a decision from outside: the cause, the times, and the policy in force.
 
     `cause`: id of the command, contact event or timer; `cause_sha256`: of the command's body, else `None`;
     `occurred`: when the command came, the provider's time, or when the timer was due; `recorded`: now.
@@ -33,7 +33,7 @@ class Origin(events.Origin, frozen=True, kw_only=True):
     policy_version: str
 
     def id(self, *scope: str) -> str:
-        """Return an id that this cause gives to the thing named by `scope`, always the same one."""
+        """Return the id that this cause gives to the thing named by `scope`; every call returns the same id."""
         return ids.scoped_id(self.tenant, self.cause, *scope)
 
 
@@ -150,7 +150,7 @@ class Decision:
         return ids.decision_event_id(origin.tenant, aggregate, decision, self.written_to(aggregate))
 
     def _correlation(self) -> str | None:
-        """Return the contact event that began the affair: this one, while a conversation is about to open."""
+        """Return the contact event that began the affair: the cause itself, while a conversation is about to open."""
         it = self.conversation
         return it.correlation if it.id is not None or self.origin.raw is None else self.origin.cause
 

@@ -74,7 +74,7 @@ def correct_fact(decision: Decision, command: commands.CorrectFact) -> None:
 
 
 def _contact(conversation: Conversation, contact_id: events.ContactId | None) -> Contact | None:
-    """Return the contact on which it was told: the one named, else the last."""
+    """Return the contact on which the customer stated the facts: the named contact, else the last."""
     contacts = conversation.contacts
     return contacts.by_id.get(contact_id) if contact_id else contacts.last
 

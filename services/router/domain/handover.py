@@ -19,7 +19,7 @@ HANDOVERS = (
 
 
 def attach_packet(decision: Decision) -> events.PacketId:
-    """Return the packet that shows the matter as it stands, packaged now unless the last one still does."""
+    """Return the packet that shows the current state: the last packet if still current, else a new one."""
     it = decision.conversation
     same_customer = it.packet.customer_sequence == decision.loaded.customer.sequence
     if (
@@ -49,7 +49,7 @@ def _customer_written(decision: Decision) -> bool:
 
 
 def _package(decision: Decision, event: events.TransferRequested | None) -> events.PacketId:
-    """Decide `context.packaged`; with a transfer, fold it first, so that the packet shows it."""
+    """Decide `context.packaged`. Fold a transfer first, so that the packet shows the transfer."""
     it = decision.conversation
     assert it.id is not None
     packet_id = new_packet_id(decision)
@@ -84,7 +84,7 @@ def _package(decision: Decision, event: events.TransferRequested | None) -> even
 
 
 def ensure_packets(last_packet: events.PacketId | None, decided: Sequence[events.AnyEvent]) -> None:
-    """Check that every hand-over names a packet that stands before it.
+    """Check that every hand-over names a packet and follows its packet.
 
     Raises: TransferPacketMissing. It is a fault of ours, never of a caller, and nothing is written.
     """

@@ -8,7 +8,7 @@ from shared import events
 
 
 def note_lost_call(decision: Decision, event: events.CallEnded | events.CallMissed) -> None:
-    """The call is over. If no agent had it, decide that it was lost and that a callback is owed.
+    """The call is over. If no agent had the call, decide that the call was lost and a callback is owed.
 
     Repeated tries of one person share one open callback.
     """

@@ -38,7 +38,7 @@ def candidates(policy: Policy, it: Conversation) -> list[events.AgentId]:
 
 
 def known_queue(policy: Policy, queue: str | None) -> str:
-    """Return the queue, or the policy's first one when the policy no longer has it: nobody waits for ever."""
+    """Return the queue, or the policy's first queue if the policy has dropped the queue: every wait ends."""
     return queue if queue is not None and queue in policy.queues else next(iter(policy.queues))
 
 

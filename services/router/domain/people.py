@@ -46,7 +46,7 @@ def register_customer(decision: Decision, command: commands.RegisterCustomer) ->
 
 
 def customer_of(origin: Origin, handles: Sequence[ResolvedHandle]) -> events.CustomerId:
-    """Return the one customer to whom the handles lead; a new one when they lead to nobody, or to several."""
+    """Return the one customer behind the handles; a new customer when the handles lead to none or to several."""
     holders = {each.identity.customer for each in handles if each.identity.customer is not None}
     if len(holders) == 1:
         return holders.pop()

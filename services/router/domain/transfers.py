@@ -136,7 +136,7 @@ def _close(
 
 
 def _back_to(decision: Decision, transfer: OpenTransfer) -> str:
-    """Return who has the conversation when nobody accepts: a warm one its sender, a cold one a queue."""
+    """Return the holder after a transfer without acceptance: the sender of a warm transfer, the queue of a cold one."""
     if transfer.kind == "warm":
         return f"agent-{transfer.sender}"
     policy, sender = decision.policy, decision.policy.agents.get(transfer.sender)
