@@ -85,11 +85,11 @@ class Dispatcher:
     def _waiting(self) -> list[Key]:
         """Return the conversations for which somebody must be asked, longest waiting first."""
         found = [
-            (it.ownership.waiting_since or it.opened, key)
-            for key, it in self.known.items()
-            if waits(it) and (it.ownership.waiting_since or it.opened)
+            (since, key)
+            for key, waiting in self.known.items()
+            if waits(waiting) and (since := waiting.ownership.waiting_since or waiting.opened)
         ]
-        return [key for _, key in sorted(found, key=lambda each: (each[0], each[1]))]
+        return [key for _, key in sorted(found)]
 
     async def _offer(self, tenant: str, conversation_id: events.ConversationId) -> None:
         if tenant not in self._cases.policies.tenants():

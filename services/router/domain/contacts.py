@@ -179,21 +179,21 @@ def _join(decision: Decision, event: events.InboundEvent, rule: str) -> None:
         ),
     )
     _attach(decision, event, opened=False)
-    it = decision.conversation
-    if it.customer is not None:
-        _claim_all(decision, it.customer, it.id, fresh=False)
+    conversation = decision.conversation
+    if conversation.customer is not None:
+        _claim_all(decision, conversation.customer, conversation.id, fresh=False)
 
 
 def _attach(decision: Decision, event: events.InboundEvent, *, opened: bool) -> None:
     """At the customer's expected sequence: two channels ringing at once cannot open two conversations."""
-    it = decision.conversation
-    assert it.id is not None
-    assert it.customer is not None
+    conversation = decision.conversation
+    assert conversation.id is not None
+    assert conversation.customer is not None
     decision.emit(
         events.ConversationAttached,
-        aggregates.CUSTOMER.of(it.customer),
+        aggregates.CUSTOMER.of(conversation.customer),
         events.ConversationAttachedOpen(
-            conversation=it.id, contact_id=event.open.contact_id, opened=opened
+            conversation=conversation.id, contact_id=event.open.contact_id, opened=opened
         ),
     )
 
@@ -278,12 +278,12 @@ def _chosen_facts(
 
 def _queue(decision: Decision, event: events.InboundEvent, *, new_contact: bool) -> None:
     """An owned conversation keeps its owner while on duty; else the contact waits in its account's queue."""
-    it = decision.conversation
-    owner, waiting = it.ownership.owner, it.waiting_contact
-    if it.ownership.transfer is not None or _owner_on_duty(decision) is not None:
+    ownership, waiting = decision.conversation.ownership, decision.conversation.waiting_contact
+    owner = ownership.owner
+    if ownership.transfer is not None or _owner_on_duty(decision) is not None:
         return
     first = waiting is None or waiting.contact_id == event.open.contact_id
-    if owner is None and it.ownership.queue is not None and not (new_contact and first):
+    if owner is None and ownership.queue is not None and not (new_contact and first):
         return
     queue, rule = queue_for(decision.policy, event)
     decision.on_conversation(
@@ -295,7 +295,7 @@ def _queue(decision: Decision, event: events.InboundEvent, *, new_contact: bool)
             policy_version=decision.origin.policy_version,
         ),
     )
-    if owner is not None and not (it.ownership.offer and it.ownership.offer.agent == owner):
+    if owner is not None and not (ownership.offer and ownership.offer.agent == owner):
         release(decision, owner, "off_duty")
 
 

@@ -151,8 +151,9 @@ class Decision:
 
     def _correlation(self) -> str | None:
         """Return the contact event that began the affair: the cause itself, while a conversation is about to open."""
-        it = self.conversation
-        return it.correlation if it.id is not None or self.origin.raw is None else self.origin.cause
+        if self.conversation.id is None and self.origin.raw is not None:
+            return self.origin.cause
+        return self.conversation.correlation
 
     def take(self, event: events.AnyEvent) -> None:
         """Add an event that is already whole and fold it in."""

@@ -25,8 +25,7 @@ def state_fact(
 
     Told before and a hand-over in between: `fact.repeated`. Told before to the same ear: nothing.
     """
-    it = decision.conversation
-    contact = _contact(it, contact_id)
+    contact = _contact(decision.conversation, contact_id)
     channel = contact.channel if contact else None
     known = _known(decision, name, value)
     if known is not None:
@@ -40,7 +39,7 @@ def state_fact(
             origin=origin,
             channel=channel,
             contact_id=contact.contact_id if contact else None,
-            told_to=it.ownership.owner,
+            told_to=decision.conversation.ownership.owner,
         ),
         events.FactValue(value=value),
     )

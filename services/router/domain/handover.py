@@ -20,15 +20,10 @@ HANDOVERS = (
 
 def attach_packet(decision: Decision) -> events.PacketId:
     """Return the packet that shows the current state: the last packet if still current, else a new one."""
-    it = decision.conversation
-    same_customer = it.packet.customer_sequence == decision.loaded.customer.sequence
-    if (
-        it.packet.current
-        and same_customer
-        and it.packet.id is not None
-        and not _customer_written(decision)
-    ):
-        return it.packet.id
+    last = decision.conversation.packet
+    same_customer = last.customer_sequence == decision.loaded.customer.sequence
+    if last.id and last.current and same_customer and not _customer_written(decision):
+        return last.id
     return _package(decision, None)
 
 
@@ -50,18 +45,19 @@ def _customer_written(decision: Decision) -> bool:
 
 def _package(decision: Decision, event: events.TransferRequested | None) -> events.PacketId:
     """Decide `context.packaged`. Fold a transfer first, so that the packet shows the transfer."""
-    it = decision.conversation
-    assert it.id is not None
+    conversation = ahead = decision.conversation
+    assert conversation.id is not None
     packet_id = new_packet_id(decision)
-    written = decision.written_to(aggregates.CONVERSATION.of(it.id))
-    ahead = it if event is None else conversations.evolve(it, it.sequence, event)
+    written = decision.written_to(aggregates.CONVERSATION.of(conversation.id))
+    if event is not None:
+        ahead = conversations.evolve(conversation, conversation.sequence, event)
     built_from = folded_from(
         ahead,
         decision.customer,
         decision.origin.policy_version,
         # The packet itself and the transfer stand behind what was written before them.
         conversation_next=written if event is None else written + 2,
-        customer_next=decision.written_to(aggregates.CUSTOMER.of(it.customer or "")),
+        customer_next=decision.written_to(aggregates.CUSTOMER.of(conversation.customer or "")),
     )
     packet = package(
         ahead,

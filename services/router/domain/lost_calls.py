@@ -12,14 +12,15 @@ def note_lost_call(decision: Decision, event: events.CallEnded | events.CallMiss
 
     Repeated tries of one person share one open callback.
     """
-    it = decision.conversation
-    contact = it.contacts.by_id.get(event.open.contact_id)
+    conversation = decision.conversation
+    contact = conversation.contacts.by_id.get(event.open.contact_id)
     if contact is None or contact.status != "waiting":
         return
-    queue = contact.queue or it.ownership.queue or _queue_of(decision, event)
-    owed = next((each for each in it.matter.callbacks.values() if each.status == "open"), None)
+    queue = contact.queue or conversation.ownership.queue or _queue_of(decision, event)
+    callbacks = conversation.matter.callbacks.values()
+    owed = next((each for each in callbacks if each.status == "open"), None)
     callback_id = owed.callback_id if owed else events.CallbackId(decision.new_id("callback"))
-    offer = it.ownership.offer
+    offer = conversation.ownership.offer
     offered_to = offer.agent if offer and offer.contact_id == contact.contact_id else None
     missed = isinstance(event, events.CallMissed)
     decision.on_conversation(

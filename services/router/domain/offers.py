@@ -11,27 +11,29 @@ from shared.policy import Policy
 RULE = "dispatch.longest_idle"
 
 
-def waits(it: Conversation) -> bool:
+def waits(conversation: Conversation) -> bool:
     """Tell whether somebody has to be asked now."""
-    if it.id is None or it.resolved or it.ownership.offer is not None:
+    ownership = conversation.ownership
+    if conversation.id is None or conversation.resolved or ownership.offer is not None:
         return False
-    return it.ownership.transfer is not None or it.waiting_contact is not None
+    return ownership.transfer is not None or conversation.waiting_contact is not None
 
 
-def candidates(policy: Policy, it: Conversation) -> list[events.AgentId]:
+def candidates(policy: Policy, conversation: Conversation) -> list[events.AgentId]:
     """Return the agents whom the queue or the transfer allows, in order of name.
 
     A call into an owned conversation is for its owner alone. Whoever is no longer in the policy is not asked.
     """
-    if it.ownership.transfer is None:
-        one = it.ownership.owner
-        names = policy.agents_of_queue(known_queue(policy, it.ownership.queue))
+    ownership, transfer = conversation.ownership, conversation.ownership.transfer
+    if transfer is None:
+        one = ownership.owner
+        names = policy.agents_of_queue(known_queue(policy, ownership.queue))
     else:
-        one, to = it.ownership.transfer.to.agent, it.ownership.transfer.to
+        one, to = transfer.to.agent, transfer.to
         names = (
             policy.agents_of_team(to.team) if to.team else policy.agents_of_queue(to.queue or "")
         )
-        refused = {it.ownership.transfer.sender, *it.ownership.transfer.refused_by}
+        refused = {transfer.sender, *transfer.refused_by}
         names = [name for name in names if name not in refused]
     wanted = names if one is None else [one]
     return [events.AgentId(name) for name in wanted if name in policy.agents]
@@ -44,19 +46,19 @@ def known_queue(policy: Policy, queue: str | None) -> str:
 
 def make_offer(decision: Decision) -> None:
     """Ask the candidate who was passed over least and has been idle longest; nobody free: decide nothing."""
-    it = decision.conversation
-    if not waits(it):
+    ownership = decision.conversation.ownership
+    if not waits(decision.conversation):
         return
     chosen, passed_over = _choose(decision)
     if chosen is None:
         return
     expires = decision.origin.recorded + timedelta(seconds=decision.policy.times.offer_seconds)
-    if it.ownership.transfer is not None:
-        expires = it.ownership.transfer.expires
+    if ownership.transfer is not None:
+        expires = ownership.transfer.expires
     offer_id = events.OfferId(decision.new_id("offer"))
     packet_id = attach_packet(decision)
     _write_offer(decision, offer_id, chosen, packet_id, expires, passed_over)
-    if chosen != it.ownership.owner:
+    if chosen != ownership.owner:
         reserve(decision, chosen, offer_id, packet_id, expires)
 
 
@@ -68,11 +70,12 @@ def _write_offer(
     expires: datetime,
     passed_over: dict[str, str],
 ) -> None:
-    it, version = decision.conversation, decision.origin.policy_version
-    if it.ownership.transfer is not None:
+    conversation, version = decision.conversation, decision.origin.policy_version
+    transfer = conversation.ownership.transfer
+    if transfer is not None:
         asked = events.TransferOfferedOpen(
             offer_id=offer_id,
-            transfer_id=it.ownership.transfer.transfer_id,
+            transfer_id=transfer.transfer_id,
             agent=chosen,
             packet_id=packet_id,
             expires=expires,
@@ -82,14 +85,14 @@ def _write_offer(
         )
         decision.on_conversation(events.TransferOffered, asked)
         return
-    contact = it.waiting_contact
+    contact = conversation.waiting_contact
     assert contact is not None
     decision.on_conversation(
         events.ContactOffered,
         events.ContactOfferedOpen(
             offer_id=offer_id,
             contact_id=contact.contact_id,
-            queue=it.ownership.queue or "",
+            queue=conversation.ownership.queue or "",
             agent=chosen,
             packet_id=packet_id,
             expires=expires,
@@ -102,21 +105,21 @@ def _write_offer(
 
 def _choose(decision: Decision) -> tuple[events.AgentId | None, dict[str, str]]:
     """Return the agent to ask and, for each other candidate, why not."""
-    it, policy = decision.conversation, decision.policy
+    ownership = decision.conversation.ownership
     free: list[tuple[int, datetime, events.AgentId]] = []
     reasons: dict[str, str] = {}
-    for name in candidates(policy, it):
+    for name in candidates(decision.policy, decision.conversation):
         agent = decision.agent(name)
         if agent.status != "available":
             reasons[name] = agent.status
-        elif name != it.ownership.owner and not _has_room(decision, name):
+        elif name != ownership.owner and not _has_room(decision, name):
             reasons[name] = "busy"
         elif _resting(decision, name):
             reasons[name] = "passed_over_just_now"
         else:
             free.append(
                 (
-                    it.ownership.passed_over.get(name, 0),
+                    ownership.passed_over.get(name, 0),
                     agent.idle_since or decision.origin.recorded,
                     name,
                 )
@@ -134,11 +137,11 @@ def _has_room(decision: Decision, agent_id: events.AgentId) -> bool:
 
 def _resting(decision: Decision, agent_id: events.AgentId) -> bool:
     """An agent who just refused is not asked again at once for the same conversation."""
-    it = decision.conversation
-    if not it.ownership.passed_over.get(agent_id) or it.ownership.passed_over_at is None:
+    ownership = decision.conversation.ownership
+    if not ownership.passed_over.get(agent_id) or ownership.passed_over_at is None:
         return False
     rest = timedelta(seconds=decision.policy.times.offer_seconds)
-    return decision.origin.recorded < it.ownership.passed_over_at + rest
+    return decision.origin.recorded < ownership.passed_over_at + rest
 
 
 # -- the answer ---------------------------------------------------------------------------------------

@@ -59,10 +59,10 @@ def attempt_callback(decision: Decision, command: commands.AttemptCallback) -> N
         )
         decision.on_conversation(events.CallbackAttempted, tried)
         return
-    it = decision.conversation
-    if it.ownership.owner not in (None, agent_id):
+    conversation = decision.conversation
+    if conversation.ownership.owner not in (None, agent_id):
         raise errors.ConversationNotOwned()
-    offer, packet_id = it.ownership.offer, attach_packet(decision)
+    offer, packet_id = conversation.ownership.offer, attach_packet(decision)
     decision.on_conversation(
         events.CallbackReached,
         events.CallbackReachedOpen(
@@ -71,7 +71,7 @@ def attempt_callback(decision: Decision, command: commands.AttemptCallback) -> N
     )
     if offer is not None and offer.agent != agent_id:
         release(decision, offer.agent, "withdrawn")
-    if it.id not in decision.agent(agent_id).working_on:
+    if conversation.id not in decision.agent(agent_id).working_on:
         reserve(decision, agent_id, events.OfferId(callback.callback_id), packet_id)
 
 
