@@ -6,11 +6,16 @@ Each is made once per session, and only when a test asks for it.
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import pytest_asyncio
 
 from deploy.embedded.postgres import create_cluster
 from tests.support.servers import EmbeddedNats, EmbeddedNatsCluster, EmbeddedPostgres
+
+# How long one example takes says how busy the machine is, and nothing of the rule.
+hypothesis.settings.register_profile("tellonce", deadline=None)
+hypothesis.settings.load_profile("tellonce")
 
 ONE_AFTER_ANOTHER = {"cluster": "three servers at once", "story": "a whole stack at once"}
 """Markers whose tests share one worker: side by side they would only take each other's time."""
