@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.router.world import World
+from tests.router.in_memory_router import InMemoryRouter
 
 
 @pytest.fixture
-def world() -> World:
+def router() -> InMemoryRouter:
     """A tenant to whom nothing has happened yet."""
-    return World()
+    return InMemoryRouter()

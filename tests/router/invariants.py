@@ -19,13 +19,13 @@ from shared.events import (
 from shared.events.packet import Folded, Packet
 from shared.ledger import Recorded
 from shared.packet import PACKET_MAX_BYTES, canonical, package
-from tests.router.world import World
+from tests.router.in_memory_router import InMemoryRouter
 
 
-async def check(world: World, after: int = 0) -> None:
+async def check(router: InMemoryRouter, after: int = 0) -> None:
     """Check every invariant of everything recorded so far; packets only of events beyond `after`."""
-    working = {name: await world.agent(name) for name in world.policy.agents}
-    _check(await world.recorded(), await world.conversations(), working, after)
+    working = {name: await router.agent(name) for name in router.policy.agents}
+    _check(await router.recorded(), await router.conversations(), working, after)
 
 
 def check_recorded(recorded: list[Recorded]) -> None:
@@ -41,9 +41,9 @@ def check_recorded(recorded: list[Recorded]) -> None:
 def _check(
     recorded: list[Recorded], found: list[Conversation], working: dict[str, Agent], after: int
 ) -> None:
-    for it in found:
-        _is_held(it)
-        _owes_callbacks(it)
+    for conversation in found:
+        _is_held(conversation)
+        _owes_callbacks(conversation)
     _slots_are_held(working, found)
     _handovers_name_their_packet(recorded)
     for each in recorded:
@@ -52,24 +52,26 @@ def _check(
     _accepted_packets_hold_the_facts(recorded)
 
 
-def _is_held(it: Conversation) -> None:
+def _is_held(conversation: Conversation) -> None:
     """I14: an open conversation is held by its owner or stands in a queue, not in both; a closed one in neither."""
-    held = (it.ownership.owner is not None) + (it.ownership.queue is not None)
-    assert held == (0 if it.resolved else 1), (it.ownership.owner, it.ownership.queue, it.resolved)
-    if it.resolved:
-        assert it.ownership.offer is None
-        assert it.ownership.transfer is None
-    if it.ownership.transfer is None:
-        assert all(hop.outcome != "open" for hop in it.ownership.hops)
+    ownership = conversation.ownership
+    held = (ownership.owner is not None) + (ownership.queue is not None)
+    expected = 0 if conversation.resolved else 1
+    assert held == expected, (ownership.owner, ownership.queue, conversation.resolved)
+    if conversation.resolved:
+        assert ownership.offer is None
+        assert ownership.transfer is None
+    if ownership.transfer is None:
+        assert all(hop.outcome != "open" for hop in ownership.hops)
 
 
-def _owes_callbacks(it: Conversation) -> None:
+def _owes_callbacks(conversation: Conversation) -> None:
     """I13: a lost call was or is owed a callback; one is open at most; a closed matter owes none."""
-    still_open = [each for each in it.matter.callbacks.values() if each.status == "open"]
-    assert len(still_open) <= (0 if it.resolved else 1)
-    if any(each.status == "lost" for each in it.contacts.by_id.values()):
-        assert it.matter.callbacks
-    for each in it.contacts.by_id.values():
+    still_open = [each for each in conversation.matter.callbacks.values() if each.status == "open"]
+    assert len(still_open) <= (0 if conversation.resolved else 1)
+    if any(each.status == "lost" for each in conversation.contacts.by_id.values()):
+        assert conversation.matter.callbacks
+    for each in conversation.contacts.by_id.values():
         if each.over and each.medium == "call":
             assert each.status != "waiting"
 
@@ -78,10 +80,10 @@ def _slots_are_held(working: dict[str, Agent], found: list[Conversation]) -> Non
     """A slot is taken by exactly the conversations that an agent owns or is asked to take."""
     for name, agent in working.items():
         wanted = {
-            it.id
-            for it in found
-            if it.ownership.owner == name
-            or (it.ownership.offer and it.ownership.offer.agent == name)
+            conversation.id
+            for conversation in found
+            if conversation.ownership.owner == name
+            or (conversation.ownership.offer and conversation.ownership.offer.agent == name)
         }
         assert agent.working_on == wanted, name
 

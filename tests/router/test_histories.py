@@ -11,8 +11,8 @@ from shared.conversation import Conversation
 from shared.errors import TellonceError
 from shared.events import CustomerCreated, Handle
 from tests.router import samples
+from tests.router.in_memory_router import InMemoryRouter
 from tests.router.invariants import check
-from tests.router.world import World
 
 STEPS = 100
 DAYS_MAX = 20
@@ -38,7 +38,7 @@ class Hands:
 
     def __init__(self, seed: int, lack: int = 0) -> None:
         self.random, lag = random.Random(seed), random.Random(seed)
-        self.world = World(lack=(lambda _: lag.randint(0, lack)) if lack else None)
+        self.router = InMemoryRouter(lack=(lambda _: lag.randint(0, lack)) if lack else None)
         self.calls: dict[str, list[Any]] = {}
         self.count = 0
         self.checked = 0
@@ -47,7 +47,7 @@ class Hands:
         """Some are at work; Anna is a registered customer."""
         handles = [{"kind": each.kind, "value": each.value, "verified": True} for each in PEOPLE[0]]
         await self.tries("service:shop", "register_customer", name="Anna", handles=handles)
-        await self.world.on_duty("piotr", "ewa", "marek")
+        await self.router.on_duty("piotr", "ewa", "marek")
 
     async def step(self) -> None:
         """Do one thing, then check everything."""
@@ -57,17 +57,17 @@ class Hands:
             + [self.dispatched, self.answered, self.transfer_moves, self.agent_works] * 3
         )
         await step()
-        await check(self.world, self.checked)
-        self.checked = await self.world.ledger.position()
+        await check(self.router, self.checked)
+        self.checked = await self.router.ledger.position()
 
     def now(self) -> Any:
-        return self.world.clock.time
+        return self.router.clock.time
 
     def someone(self) -> Any:
         return self.random.choice(PEOPLE)
 
     async def picked(self) -> Conversation | None:
-        found = [it for it in await self.world.conversations() if not it.resolved]
+        found = [it for it in await self.router.conversations() if not it.resolved]
         asked = [
             it
             for it in found
@@ -78,7 +78,7 @@ class Hands:
     async def tries(self, actor: str, verb: str, **fields: Any) -> None:
         """Give a command that may be refused."""
         try:
-            await self.world.does(actor, verb, **fields)
+            await self.router.does(actor, verb, **fields)
         except TellonceError as error:
             if error.http_status >= 500:
                 raise
@@ -90,7 +90,7 @@ class Hands:
         name, who = f"CA{self.count}", self.someone()
         self.calls[name] = who
         first = self.random.choice(["started", "started", "started", "menu", "missed", "ended"])
-        await self.world.happens(samples.call(first, name, handles=who, at=self.now()))
+        await self.router.happens(samples.call(first, name, handles=who, at=self.now()))
 
     async def call_goes_on(self) -> None:
         if not self.calls:
@@ -101,7 +101,7 @@ class Hands:
         event = samples.call(
             kind, name, handles=self.calls[name], at=self.now(), k=self.count, digits="2"
         )
-        await self.world.happens(event)
+        await self.router.happens(event)
         if kind == "ended":
             del self.calls[name]
 
@@ -112,7 +112,7 @@ class Hands:
         channel = self.random.choice(["chat", "email", "form"])
         if channel == "form":
             fields = [("parcel", samples.PARCEL), ("order", "ORD-1234")]
-            await self.world.happens(samples.form(text, name, handles=who, at=at, fields=fields))
+            await self.router.happens(samples.form(text, name, handles=who, at=at, fields=fields))
             return
         it = await self.picked()
         reply = it.id if it and channel == "email" and self.random.random() < 0.3 else None
@@ -120,7 +120,7 @@ class Hands:
         event = samples.message(
             text, name, channel=channel, handles=who, at=at, in_reply_to=reply, automatic=automatic
         )
-        await self.world.happens(event)
+        await self.router.happens(event)
 
     async def chat_goes_on(self) -> None:
         """A session is used for ever: after its matter ended, by somebody who signed in meanwhile, by nobody known."""
@@ -129,7 +129,7 @@ class Hands:
         event = samples.message(
             self.random.choice(TEXTS), name, k=self.count, handles=who, at=self.now()
         )
-        await self.world.happens(event)
+        await self.router.happens(event)
 
     # -- agents and time ----------------------------------------------------------------------------
 
@@ -142,10 +142,10 @@ class Hands:
             await self.tries(agent, "set_status", status=status)
 
     async def time_passes(self) -> None:
-        await self.world.passes(self.random.choice([1, 1, 20, 31, 125]))
+        await self.router.passes(self.random.choice([1, 1, 20, 31, 125]))
 
     async def dispatched(self) -> None:
-        await self.world.offers()
+        await self.router.offers()
 
     async def answered(self) -> None:
         it = await self.picked()
@@ -187,7 +187,7 @@ class Hands:
         verb, fields = self.random.choice(list(self._work(it)))
         await self.tries(agent, verb, conversation=it.id, **fields)
 
-    def _work(self, it: Conversation) -> list[tuple[str, dict[str, Any]]]:
+    def _work(self, conversation: Conversation) -> list[tuple[str, dict[str, Any]]]:
         due = self.now() + timedelta(minutes=5)
         work: list[tuple[str, dict[str, Any]]] = [
             ("record_fact", {"fact": "parcel_number", "value": samples.PARCEL}),
@@ -196,9 +196,12 @@ class Hands:
             ("send_message", {"channel": "email", "text": "Hello"}),
             ("wrap_up", {"disposition": "solved", "summary": "all is well"}),
         ]
-        work += [("keep_promise", {"promise_id": key}) for key in it.matter.promises]
-        work += [("correct_fact", {"fact_id": key, "value": "other"}) for key in it.matter.facts]
-        for key in it.matter.callbacks:
+        work += [("keep_promise", {"promise_id": key}) for key in conversation.matter.promises]
+        work += [
+            ("correct_fact", {"fact_id": key, "value": "other"})
+            for key in conversation.matter.facts
+        ]
+        for key in conversation.matter.callbacks:
             work += [
                 ("attempt_callback", {"callback_id": key, "outcome": "reached"}),
                 ("attempt_callback", {"callback_id": key, "outcome": "no_answer"}),
@@ -220,7 +223,7 @@ class Hands:
     async def everybody_hangs_up(self) -> None:
         for name, who in self.calls.items():
             self.count += 1
-            await self.world.happens(
+            await self.router.happens(
                 samples.call("ended", name, handles=who, at=self.now(), k=self.count)
             )
         self.calls.clear()
@@ -229,8 +232,8 @@ class Hands:
         """Everyone is there and takes what is offered, calls back what is owed, ends what is hers."""
         for agent in AGENTS:
             await self.tries(agent, "sign_in")
-        await self.world.offers()
-        for it in await self.world.conversations():
+        await self.router.offers()
+        for it in await self.router.conversations():
             if it.ownership.offer is not None and it.ownership.transfer is not None:
                 key = it.ownership.transfer.transfer_id
                 await self.tries(
@@ -245,7 +248,7 @@ class Hands:
                 await self._ends(it, it.ownership.owner)
             elif it.waiting_contact is None:
                 await self._calls_back(it)
-        await self.world.passes(125)
+        await self.router.passes(125)
 
     async def _ends(self, it: Conversation, owner: str) -> None:
         await self.tries(owner, "wrap_up", conversation=it.id, disposition="solved", summary="done")
@@ -273,10 +276,10 @@ async def test_every_matter_can_be_ended(seed: int) -> None:
     await hands.everybody_hangs_up()
     for _ in range(DAYS_MAX):
         await hands.everybody_works()
-        if all(it.resolved for it in await hands.world.conversations()):
+        if all(it.resolved for it in await hands.router.conversations()):
             break
-    await check(hands.world)
-    left = [it for it in await hands.world.conversations() if not it.resolved]
+    await check(hands.router)
+    left = [it for it in await hands.router.conversations() if not it.resolved]
     assert [(it.ownership.owner, it.ownership.queue, it.matter.callbacks) for it in left] == []
 
 
@@ -296,6 +299,6 @@ async def test_the_invariants_hold_on_a_replica_that_lags(seed: int) -> None:
     await hands.begin()
     for _ in range(STEPS):
         await hands.step()
-    created = [event.personal for event in await hands.world.all(CustomerCreated)]
+    created = [event.personal for event in await hands.router.all(CustomerCreated)]
     handles = [(kind, value) for each in created if each for kind, value, _ in each.handles]
     assert len(set(handles)) == len(handles)

@@ -22,8 +22,8 @@ from shared.events import (
     IdentityClaimed,
 )
 from tests.router import samples
+from tests.router.in_memory_router import InMemoryRouter
 from tests.router.samples import HOTLINE, OTHER_PARCEL, PARCEL, call, form, mail, message, phone
-from tests.router.world import World
 
 REFERENCE = Handle(kind="reference", value="CA1")
 
@@ -86,62 +86,66 @@ def test_a_lookup_token_shows_neither_handle_nor_kind() -> None:
     assert all(len(token) == 32 for token in tokens)
 
 
-async def test_a_known_number_is_the_same_customer(world: World) -> None:
+async def test_a_known_number_is_the_same_customer(router: InMemoryRouter) -> None:
     """A second call of one number joins her only active conversation."""
-    await world.happens(call("started", "CA1"), call("started", "CA2"))
-    it = await world.conversation()
+    await router.happens(call("started", "CA1"), call("started", "CA2"))
+    it = await router.conversation()
     assert len(it.contacts.by_id) == 2
-    assert (await world.last(ConversationJoined)).open.rule == "join.only_active"
+    assert (await router.last(ConversationJoined)).open.rule == "join.only_active"
 
 
-async def test_withheld_numbers_are_different_people(world: World) -> None:
+async def test_withheld_numbers_are_different_people(router: InMemoryRouter) -> None:
     """Each such call runs under its own id for a customer of its own, who has no handle."""
-    await world.happens(
+    await router.happens(
         call("started", "CA1", handles=[]),
         call("started", "CA2", handles=[phone("anonymous")]),
         call("menu", "CA1", handles=[]),
     )
-    found = await world.conversations()
+    found = await router.conversations()
     assert [len(it.contacts.by_id) for it in found] == [1, 1]
     assert len({it.customer for it in found}) == 2
-    kinds = [event.open.kind for event in await world.all(IdentityClaimed)]
+    kinds = [event.open.kind for event in await router.all(IdentityClaimed)]
     assert kinds == ["reference", "reference"]
 
 
-async def test_without_any_handle_the_contact_itself_is_the_reference(world: World) -> None:
+async def test_without_any_handle_the_contact_itself_is_the_reference(
+    router: InMemoryRouter,
+) -> None:
     """A mail of a machine that no handle identifies is still found again by its contact."""
     bounce = [mail("mailer-daemon@mx.example")]
-    await world.happens(
+    await router.happens(
         message("returned", channel="email", handles=bounce, name="b1"),
         message("returned", channel="email", handles=bounce, name="b2"),
     )
-    assert len(await world.conversations()) == 2
+    assert len(await router.conversations()) == 2
 
 
-async def test_a_handle_that_somebody_holds_is_not_claimed_by_a_contact(world: World) -> None:
+async def test_a_handle_that_somebody_holds_is_not_claimed_by_a_contact(
+    router: InMemoryRouter,
+) -> None:
     """Two handles of different customers in one contact: the first speaks, nothing is merged."""
-    await world.happens(call("started", "CA1"), message("hello", handles=[mail()]))
-    before = len(await world.all(IdentityClaimed))
-    await world.happens(message("again", "m2", channel="email", handles=[phone(), mail()]))
-    assert len(await world.all(IdentityClaimed)) == before
-    first, second = await world.conversations()
+    await router.happens(call("started", "CA1"), message("hello", handles=[mail()]))
+    before = len(await router.all(IdentityClaimed))
+    await router.happens(message("again", "m2", channel="email", handles=[phone(), mail()]))
+    assert len(await router.all(IdentityClaimed)) == before
+    first, second = await router.conversations()
     assert len(first.contacts.by_id) == 2
     assert len(second.contacts.by_id) == 1
 
 
-async def test_a_reply_reference_decides_before_everything_else(world: World) -> None:
+async def test_a_reply_reference_decides_before_everything_else(router: InMemoryRouter) -> None:
     """It leads to its open conversation, even from an unknown address and with another order in the text."""
-    await world.happens(message(PARCEL, channel="email"))
-    it = (await world.conversation()).id
+    await router.happens(message(PARCEL, channel="email"))
+    it = (await router.conversation()).id
     reply = message(
         OTHER_PARCEL, "m2", channel="email", handles=[mail("private@x.example")], in_reply_to=it
     )
-    await world.happens(reply)
-    assert len((await world.conversation()).contacts.by_id) == 2
-    assert (await world.last(ConversationJoined)).open.rule == "join.reference"
+    await router.happens(reply)
+    assert len((await router.conversation()).contacts.by_id) == 2
+    assert (await router.last(ConversationJoined)).open.rule == "join.reference"
 
 
-async def test_a_reply_reference_that_leads_nowhere_is_no_rule(world: World) -> None:
+async def test_a_reply_reference_that_leads_nowhere_is_no_rule(router: InMemoryRouter) -> None:
     """Unknown or impossible conversation ids are passed over."""
     for number, wrong in enumerate(["c" * 32, "no token at all", "X" * 99]):
         reply = message(
@@ -151,60 +155,60 @@ async def test_a_reply_reference_that_leads_nowhere_is_no_rule(world: World) -> 
             handles=[mail(f"p{number}@x.example")],
             in_reply_to=ConversationId(wrong),
         )
-        assert "conversation.opened" in await world.happens(reply)
+        assert "conversation.opened" in await router.happens(reply)
 
 
-async def two_open(world: World) -> None:
+async def two_open(router: InMemoryRouter) -> None:
     """Anna has two open conversations: the first was quiet for long when the second began."""
-    await world.happens(message(PARCEL, channel="email", at=world.clock.time))
-    await world.passes(2 * 3600)
-    await world.happens(message(OTHER_PARCEL, "m2", channel="email", at=world.clock.time))
-    assert len(await world.conversations()) == 2
+    await router.happens(message(PARCEL, channel="email", at=router.clock.time))
+    await router.passes(2 * 3600)
+    await router.happens(message(OTHER_PARCEL, "m2", channel="email", at=router.clock.time))
+    assert len(await router.conversations()) == 2
 
 
-async def test_a_named_order_or_parcel_decides_next(world: World) -> None:
+async def test_a_named_order_or_parcel_decides_next(router: InMemoryRouter) -> None:
     """The only open conversation that holds it, however long it was quiet."""
-    await two_open(world)
-    await world.happens(message(f"about {PARCEL}", "m3", channel="email", at=world.clock.time))
-    assert (await world.last(ConversationJoined)).open.rule == "join.order_or_parcel"
-    assert [len(it.contacts.by_id) for it in await world.conversations()] == [2, 1]
+    await two_open(router)
+    await router.happens(message(f"about {PARCEL}", "m3", channel="email", at=router.clock.time))
+    assert (await router.last(ConversationJoined)).open.rule == "join.order_or_parcel"
+    assert [len(it.contacts.by_id) for it in await router.conversations()] == [2, 1]
 
 
-async def test_the_only_active_conversation_decides_last(world: World) -> None:
+async def test_the_only_active_conversation_decides_last(router: InMemoryRouter) -> None:
     """One of several open ones was active lately: that one."""
-    await two_open(world)
-    await world.happens(message("hello", "m3", channel="email", at=world.clock.time))
-    assert (await world.last(ConversationJoined)).open.rule == "join.only_active"
-    assert [len(it.contacts.by_id) for it in await world.conversations()] == [1, 2]
+    await two_open(router)
+    await router.happens(message("hello", "m3", channel="email", at=router.clock.time))
+    assert (await router.last(ConversationJoined)).open.rule == "join.only_active"
+    assert [len(it.contacts.by_id) for it in await router.conversations()] == [1, 2]
 
 
-async def test_several_active_conversations_decide_nothing(world: World) -> None:
+async def test_several_active_conversations_decide_nothing(router: InMemoryRouter) -> None:
     """A new one opens rather than a wrong one is joined."""
-    await two_open(world)
-    await world.happens(message(f"about {PARCEL}", "m3", channel="email", at=world.clock.time))
-    await world.happens(message("hello", "m4", channel="email", at=world.clock.time))
-    assert (await world.last(ConversationOpened)).open.rule == "join.several_active"
+    await two_open(router)
+    await router.happens(message(f"about {PARCEL}", "m3", channel="email", at=router.clock.time))
+    await router.happens(message("hello", "m4", channel="email", at=router.clock.time))
+    assert (await router.last(ConversationOpened)).open.rule == "join.several_active"
 
 
-async def test_a_quiet_matter_is_not_joined(world: World) -> None:
+async def test_a_quiet_matter_is_not_joined(router: InMemoryRouter) -> None:
     """Beyond `join_within_seconds` a new contact is a new matter."""
-    await world.happens(message("hello", at=world.clock.time))
-    await world.passes(3601)
-    await world.happens(message("hello", "m2", at=world.clock.time))
-    assert (await world.last(ConversationOpened)).open.rule == "join.none_open"
-    assert len(await world.conversations()) == 2
+    await router.happens(message("hello", at=router.clock.time))
+    await router.passes(3601)
+    await router.happens(message("hello", "m2", at=router.clock.time))
+    assert (await router.last(ConversationOpened)).open.rule == "join.none_open"
+    assert len(await router.conversations()) == 2
 
 
-async def test_a_resolved_conversation_is_not_joined(world: World) -> None:
+async def test_a_resolved_conversation_is_not_joined(router: InMemoryRouter) -> None:
     """A reply to a closed matter, and a further message of its chat, open a new one."""
-    it = await world.owned_by("piotr", message("hello"))
-    await world.does(
+    it = await router.owned_by("piotr", message("hello"))
+    await router.does(
         "piotr", "wrap_up", conversation=it, disposition="solved", summary="all is well"
     )
-    await world.does("piotr", "resolve", conversation=it)
-    assert "conversation.opened" in await world.happens(message("one more", k=1))
+    await router.does("piotr", "resolve", conversation=it)
+    assert "conversation.opened" in await router.happens(message("one more", k=1))
     reply = message("and by mail", "m5", channel="email", handles=[], in_reply_to=it)
-    assert "conversation.opened" in await world.happens(reply)
+    assert "conversation.opened" in await router.happens(reply)
 
 
 def test_the_place_of_a_first_contact_is_a_new_conversation() -> None:
@@ -223,30 +227,30 @@ def test_the_entry_point_chooses_the_queue() -> None:
     assert queue_for(policy, call("started")) == ("hotline", "entry.fallback")
 
 
-async def test_what_was_told_long_ago_is_asked_of_history(world: World) -> None:
+async def test_what_was_told_long_ago_is_asked_of_history(router: InMemoryRouter) -> None:
     """A young signed time is believed; an old one, none, and one of the future are looked up."""
-    fresh = world.clock.time - timedelta(seconds=59)
-    await world.intake.take(message("a", "m1", at=fresh))
-    assert world.history.asked == 0
-    old = message("b", "m2", at=world.clock.time - timedelta(seconds=60))
-    early = message("c", "m3", at=world.clock.time + timedelta(seconds=1))
+    fresh = router.clock.time - timedelta(seconds=59)
+    await router.intake.take(message("a", "m1", at=fresh))
+    assert router.history.asked == 0
+    old = message("b", "m2", at=router.clock.time - timedelta(seconds=60))
+    early = message("c", "m3", at=router.clock.time + timedelta(seconds=1))
     unsigned = message("d", "m4", provider_time=None)
     for number, event in enumerate([old, early, unsigned], 1):
-        await world.intake.take(event)
-        assert world.history.asked == number
+        await router.intake.take(event)
+        assert router.history.asked == number
 
 
-async def test_what_history_knows_is_not_decided_again(world: World) -> None:
+async def test_what_history_knows_is_not_decided_again(router: InMemoryRouter) -> None:
     """The provider sent it again after the ledger's memory had passed."""
     late = message("hello", "m1", provider_time=None)
-    world.history.ids.add(late.id)
-    assert await world.happens(late) == []
+    router.history.ids.add(late.id)
+    assert await router.happens(late) == []
 
 
 @pytest.mark.parametrize("lagging", ["cust-", "conv-"])
 async def test_a_replica_that_lags_makes_no_second_matter(lagging: str) -> None:
     """Her number leads to a customer or a conversation that this replica does not have yet: the leader has it."""
-    world = World(lack=lambda aggregate: 1_000 if aggregate.startswith(lagging) else 0)
-    await world.happens(call("started", "CA1"))
-    await world.happens(call("started", "CA2"))
-    assert len((await world.conversation()).contacts.by_id) == 2
+    router = InMemoryRouter(lack=lambda aggregate: 1_000 if aggregate.startswith(lagging) else 0)
+    await router.happens(call("started", "CA1"))
+    await router.happens(call("started", "CA2"))
+    assert len((await router.conversation()).contacts.by_id) == 2

@@ -13,30 +13,30 @@ from shared.events import (
     PromiseKept,
     PromiseMade,
 )
+from tests.router.in_memory_router import InMemoryRouter
 from tests.router.invariants import check
 from tests.router.samples import ANNA, call, form, message, outcome, phone
-from tests.router.world import World
 
 WRAPPED = {"disposition": "solved", "summary": "the parcel was found"}
 
 
-async def test_a_promise_is_kept_in_time_or_late(world: World) -> None:
+async def test_a_promise_is_kept_in_time_or_late(router: InMemoryRouter) -> None:
     """Late is after its due time; kept once is enough."""
-    it = await world.owned_by("piotr", message("hello"))
-    due = world.clock.time + timedelta(minutes=10)
+    it = await router.owned_by("piotr", message("hello"))
+    due = router.clock.time + timedelta(minutes=10)
     for text in ("I call you", "I send it"):
-        await world.does("piotr", "make_promise", conversation=it, text=text, due=due)
-    first, second = [each.open.promise_id for each in await world.all(PromiseMade)]
-    await world.passes(600)
-    assert await world.does("ewa", "keep_promise", conversation=it, promise_id=first) == [
+        await router.does("piotr", "make_promise", conversation=it, text=text, due=due)
+    first, second = [each.open.promise_id for each in await router.all(PromiseMade)]
+    await router.passes(600)
+    assert await router.does("ewa", "keep_promise", conversation=it, promise_id=first) == [
         "promise.kept"
     ]
-    assert (await world.last(PromiseKept)).open.late is False
-    await world.passes(1)
-    await world.does("ewa", "keep_promise", conversation=it, promise_id=second)
-    assert (await world.last(PromiseKept)).open.late is True
-    assert await world.does("ewa", "keep_promise", conversation=it, promise_id=second) == []
-    code = await world.refused("ewa", "keep_promise", conversation=it, promise_id="p0")
+    assert (await router.last(PromiseKept)).open.late is False
+    await router.passes(1)
+    await router.does("ewa", "keep_promise", conversation=it, promise_id=second)
+    assert (await router.last(PromiseKept)).open.late is True
+    assert await router.does("ewa", "keep_promise", conversation=it, promise_id=second) == []
+    code = await router.refused("ewa", "keep_promise", conversation=it, promise_id="p0")
     assert code == "promise.not_open"
 
 
@@ -44,83 +44,83 @@ async def test_a_promise_is_kept_in_time_or_late(world: World) -> None:
     "due", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-11-22T11:59:59Z"]
 )
 async def test_a_promise_is_due_after_it_is_made_and_within_ten_years(
-    world: World, due: str
+    router: InMemoryRouter, due: str
 ) -> None:
     """No calendar can hold some of these times, and nobody could keep any of them."""
-    it = await world.owned_by("piotr", message("hello"))
-    code = await world.refused("piotr", "make_promise", conversation=it, text="x", due=due)
+    it = await router.owned_by("piotr", message("hello"))
+    code = await router.refused("piotr", "make_promise", conversation=it, text="x", due=due)
     assert code == "promise.due_invalid"
 
 
-async def test_a_promise_outlives_the_matter(world: World) -> None:
+async def test_a_promise_outlives_the_matter(router: InMemoryRouter) -> None:
     """What was promised can be kept after the conversation was resolved; nothing else happens there any more."""
-    it = await world.owned_by("piotr", message("hello"))
-    due = world.clock.time + timedelta(hours=2)
-    await world.does("piotr", "make_promise", conversation=it, text="I call you", due=due)
-    promise = (await world.last(PromiseMade)).open.promise_id
-    await world.does("piotr", "wrap_up", conversation=it, **WRAPPED)
-    await world.does("piotr", "resolve", conversation=it)
-    assert await world.does("piotr", "keep_promise", conversation=it, promise_id=promise) == [
+    it = await router.owned_by("piotr", message("hello"))
+    due = router.clock.time + timedelta(hours=2)
+    await router.does("piotr", "make_promise", conversation=it, text="I call you", due=due)
+    promise = (await router.last(PromiseMade)).open.promise_id
+    await router.does("piotr", "wrap_up", conversation=it, **WRAPPED)
+    await router.does("piotr", "resolve", conversation=it)
+    assert await router.does("piotr", "keep_promise", conversation=it, promise_id=promise) == [
         "promise.kept"
     ]
-    await check(world)
-    refused = await world.refused("piotr", "wrap_up", conversation=it, **WRAPPED)
+    await check(router)
+    refused = await router.refused("piotr", "wrap_up", conversation=it, **WRAPPED)
     assert refused == "conversation.resolved"
 
 
-async def test_a_message_goes_to_the_verified_address(world: World) -> None:
+async def test_a_message_goes_to_the_verified_address(router: InMemoryRouter) -> None:
     """From the tenant's mailbox, in answer to the customer's last mail, with the account's title by default."""
     handles = [
         {"kind": "email", "value": "old@customer.example"},
         {"kind": "email", "value": " Anna@Customer.Example ", "verified": True},
     ]
-    await world.does("service:shop", "register_customer", name="Anna", handles=handles)
-    it = await world.owned_by("piotr", message("hello", "m1", channel="email"))
+    await router.does("service:shop", "register_customer", name="Anna", handles=handles)
+    it = await router.owned_by("piotr", message("hello", "m1", channel="email"))
     fields = {"conversation": it, "channel": "email", "text": "Dear Anna"}
-    assert await world.does("piotr", "send_message", **fields) == ["message.requested"]
-    requested = await world.last(MessageRequested)
+    assert await router.does("piotr", "send_message", **fields) == ["message.requested"]
+    requested = await router.last(MessageRequested)
     assert requested.personal is not None
     assert requested.personal.to == "anna@customer.example"
     assert requested.personal.title == "Your request"
     assert requested.personal.in_reply_to == "m1-0"
     assert (requested.open.account, requested.open.agent) == ("shop", "piotr")
-    assert (await world.conversation()).talk.unanswered == 0
-    assert await world.refused("ewa", "send_message", **fields) == "conversation.not_owned"
+    assert (await router.conversation()).talk.unanswered == 0
+    assert await router.refused("ewa", "send_message", **fields) == "conversation.not_owned"
 
 
-async def test_what_became_of_a_message_is_recorded_once(world: World) -> None:
+async def test_what_became_of_a_message_is_recorded_once(router: InMemoryRouter) -> None:
     """Delivered again, a day later, or with another ending: the first report stands."""
-    it = await world.owned_by("piotr", message("hello"))
-    await world.does("piotr", "send_message", conversation=it, channel="email", text="Hello")
-    request = await world.last(MessageRequested)
-    assert await world.happens(outcome(request, MessageSent)) == ["message.sent"]
-    world.clock.time += timedelta(days=2)
-    world.ledger.forget_ids()
-    assert await world.happens(outcome(request, MessageSent)) == []
-    assert await world.happens(outcome(request, MessageUncertain)) == []
-    (sent,) = (await world.conversation()).talk.outbound.values()
+    it = await router.owned_by("piotr", message("hello"))
+    await router.does("piotr", "send_message", conversation=it, channel="email", text="Hello")
+    request = await router.last(MessageRequested)
+    assert await router.happens(outcome(request, MessageSent)) == ["message.sent"]
+    router.clock.time += timedelta(days=2)
+    router.ledger.forget_ids()
+    assert await router.happens(outcome(request, MessageSent)) == []
+    assert await router.happens(outcome(request, MessageUncertain)) == []
+    (sent,) = (await router.conversation()).talk.outbound.values()
     assert sent.status == "sent"
 
 
-async def test_without_an_address_nothing_can_be_sent(world: World) -> None:
+async def test_without_an_address_nothing_can_be_sent(router: InMemoryRouter) -> None:
     """A caller of whom only the number is known."""
-    it = await world.owned_by("piotr", call("started"))
-    code = await world.refused(
+    it = await router.owned_by("piotr", call("started"))
+    code = await router.refused(
         "piotr", "send_message", conversation=it, channel="email", text="Dear Anna"
     )
     assert code == "message.no_address"
 
 
-async def test_an_account_writes_to_handles_of_its_own_kind(world: World) -> None:
+async def test_an_account_writes_to_handles_of_its_own_kind(router: InMemoryRouter) -> None:
     """From a number to a number, and without the mail that it would answer."""
     handles = [
         {"kind": "email", "value": "anna@customer.example", "verified": True},
         {"kind": "phone", "value": ANNA, "verified": True},
     ]
-    await world.does("service:shop", "register_customer", name="Anna", handles=handles)
-    it = await world.owned_by("piotr", message("hello", "m1", channel="email"))
-    await world.does("piotr", "send_message", conversation=it, channel="sms", text="Dear Anna")
-    requested = await world.last(MessageRequested)
+    await router.does("service:shop", "register_customer", name="Anna", handles=handles)
+    it = await router.owned_by("piotr", message("hello", "m1", channel="email"))
+    await router.does("piotr", "send_message", conversation=it, channel="sms", text="Dear Anna")
+    requested = await router.last(MessageRequested)
     assert requested.personal is not None
     assert (requested.personal.to, requested.personal.in_reply_to) == (ANNA, None)
     assert (requested.open.channel, requested.open.account) == ("sms", "shop")
@@ -128,97 +128,99 @@ async def test_an_account_writes_to_handles_of_its_own_kind(world: World) -> Non
 
 @pytest.mark.parametrize("channel", ["chat", "pigeon"])
 async def test_a_channel_that_has_no_address_of_its_own_sends_nothing(
-    world: World, channel: str
+    router: InMemoryRouter, channel: str
 ) -> None:
     """The page's chat and what the policy does not have at all: nothing could leave from there."""
-    it = await world.owned_by("piotr", message("hello"))
-    code = await world.refused(
+    it = await router.owned_by("piotr", message("hello"))
+    code = await router.refused(
         "piotr", "send_message", conversation=it, channel=channel, text="Dear Anna"
     )
     assert code == "message.channel_unknown"
 
 
-async def test_a_matter_ends_when_its_contacts_are_wrapped_up(world: World) -> None:
+async def test_a_matter_ends_when_its_contacts_are_wrapped_up(router: InMemoryRouter) -> None:
     """A contact without a wrap-up keeps it open; the owner's slot is free after the end."""
-    it = await world.owned_by("piotr", form("hello", handles=[phone()]))
-    assert await world.refused("piotr", "resolve", conversation=it) == (
+    it = await router.owned_by("piotr", form("hello", handles=[phone()]))
+    assert await router.refused("piotr", "resolve", conversation=it) == (
         "conversation.not_wrapped_up"
     )
-    assert await world.does("piotr", "wrap_up", conversation=it, **WRAPPED) == [
+    assert await router.does("piotr", "wrap_up", conversation=it, **WRAPPED) == [
         "contact.wrapped_up",
         "contact.completed",
     ]
-    assert await world.does("piotr", "wrap_up", conversation=it, **WRAPPED) == []
-    assert await world.refused("ewa", "resolve", conversation=it) == "conversation.not_owned"
+    assert await router.does("piotr", "wrap_up", conversation=it, **WRAPPED) == []
+    assert await router.refused("ewa", "resolve", conversation=it) == "conversation.not_owned"
     resolve = {"conversation": it, "confirmed_by_customer": True}
-    assert await world.does("piotr", "resolve", **resolve) == [
+    assert await router.does("piotr", "resolve", **resolve) == [
         "conversation.resolved",
         "agent.released",
     ]
-    assert (await world.last(ConversationResolved)).open.confirmed_by_customer is True
-    await check(world)
+    assert (await router.last(ConversationResolved)).open.confirmed_by_customer is True
+    await check(router)
 
 
-async def test_a_call_is_complete_when_it_is_wrapped_up_and_over(world: World) -> None:
+async def test_a_call_is_complete_when_it_is_wrapped_up_and_over(router: InMemoryRouter) -> None:
     """In either order, once."""
-    it = await world.owned_by("piotr", call("started"), call("answered"))
-    assert await world.does("piotr", "wrap_up", conversation=it, **WRAPPED) == [
+    it = await router.owned_by("piotr", call("started"), call("answered"))
+    assert await router.does("piotr", "wrap_up", conversation=it, **WRAPPED) == [
         "contact.wrapped_up"
     ]
-    assert await world.happens(call("ended")) == ["call.ended", "contact.completed"]
-    await world.happens(call("started", "CA2"), call("answered", "CA2"), call("ended", "CA2"))
-    assert await world.does("piotr", "wrap_up", conversation=it, **WRAPPED) == [
+    assert await router.happens(call("ended")) == ["call.ended", "contact.completed"]
+    await router.happens(call("started", "CA2"), call("answered", "CA2"), call("ended", "CA2"))
+    assert await router.does("piotr", "wrap_up", conversation=it, **WRAPPED) == [
         "contact.wrapped_up",
         "contact.completed",
     ]
 
 
-async def test_one_contact_can_be_wrapped_up_alone(world: World) -> None:
+async def test_one_contact_can_be_wrapped_up_alone(router: InMemoryRouter) -> None:
     """The others still wait for theirs."""
-    it = await world.owned_by("piotr", message("a", "m1"), message("b", "m2"))
-    first, second = (await world.conversation()).contacts.by_id
-    await world.does("piotr", "wrap_up", conversation=it, contact_id=second, **WRAPPED)
-    contacts = (await world.conversation()).contacts.by_id
+    it = await router.owned_by("piotr", message("a", "m1"), message("b", "m2"))
+    first, second = (await router.conversation()).contacts.by_id
+    await router.does("piotr", "wrap_up", conversation=it, contact_id=second, **WRAPPED)
+    contacts = (await router.conversation()).contacts.by_id
     assert [contacts[each].wrapped_up for each in (first, second)] == [False, True]
 
 
-async def test_a_ringing_call_cannot_be_wrapped_up(world: World) -> None:
+async def test_a_ringing_call_cannot_be_wrapped_up(router: InMemoryRouter) -> None:
     """Nobody spoke to the caller: the matter stays open until somebody did, or she hung up and is owed a call."""
-    it = await world.owned_by("piotr", message("hello", handles=[phone()]))
-    await world.happens(call("started", "CA2"))
-    await world.does("piotr", "wrap_up", conversation=it, **WRAPPED)
-    assert await world.refused("piotr", "resolve", conversation=it) == (
+    it = await router.owned_by("piotr", message("hello", handles=[phone()]))
+    await router.happens(call("started", "CA2"))
+    await router.does("piotr", "wrap_up", conversation=it, **WRAPPED)
+    assert await router.refused("piotr", "resolve", conversation=it) == (
         "conversation.not_wrapped_up"
     )
-    await world.happens(call("ended", "CA2"))
-    assert await world.does("piotr", "resolve", conversation=it) == [
+    await router.happens(call("ended", "CA2"))
+    assert await router.does("piotr", "resolve", conversation=it) == [
         "callback.closed",
         "conversation.resolved",
         "agent.released",
     ]
-    await check(world)
+    await check(router)
 
 
-async def test_the_end_takes_an_open_transfer_back(world: World) -> None:
+async def test_the_end_takes_an_open_transfer_back(router: InMemoryRouter) -> None:
     """A colleague who was asked is free again."""
-    it = await world.owned_by("piotr", message("hello"))
-    await world.on_duty("marek")
-    await world.hands_on("piotr", "warm", agent="marek")
-    await world.offers()
-    await world.does("piotr", "wrap_up", conversation=it, **WRAPPED)
-    types = await world.does("piotr", "resolve", conversation=it)
+    it = await router.owned_by("piotr", message("hello"))
+    await router.on_duty("marek")
+    await router.hands_on("piotr", "warm", agent="marek")
+    await router.offers()
+    await router.does("piotr", "wrap_up", conversation=it, **WRAPPED)
+    types = await router.does("piotr", "resolve", conversation=it)
     assert types[:2] == ["transfer.cancelled", "conversation.resolved"]
-    assert (await world.agent("marek")).working_on == frozenset()
-    await check(world)
+    assert (await router.agent("marek")).working_on == frozenset()
+    await check(router)
 
 
-async def test_the_end_of_a_call_after_the_matter_was_resolved_is_kept(world: World) -> None:
+async def test_the_end_of_a_call_after_the_matter_was_resolved_is_kept(
+    router: InMemoryRouter,
+) -> None:
     """The channel's report belongs to the contact, and opens nothing."""
-    it = await world.owned_by("piotr", call("started"), call("answered"))
-    await world.does("piotr", "wrap_up", conversation=it, **WRAPPED)
-    await world.does("piotr", "resolve", conversation=it)
-    assert await world.happens(call("ended")) == ["call.ended", "contact.completed"]
-    await check(world)
+    it = await router.owned_by("piotr", call("started"), call("answered"))
+    await router.does("piotr", "wrap_up", conversation=it, **WRAPPED)
+    await router.does("piotr", "resolve", conversation=it)
+    assert await router.happens(call("ended")) == ["call.ended", "contact.completed"]
+    await check(router)
 
 
 @pytest.mark.parametrize(
@@ -232,11 +234,11 @@ async def test_the_end_of_a_call_after_the_matter_was_resolved_is_kept(world: Wo
     ],
 )
 async def test_what_a_packet_must_hold_is_limited_where_it_is_recorded(
-    world: World, verb: str, fields: dict[str, Any]
+    router: InMemoryRouter, verb: str, fields: dict[str, Any]
 ) -> None:
     """600 bytes in 300 characters are refused, with the limit."""
-    it = await world.owned_by("piotr", message("hello"))
-    assert await world.refused("piotr", verb, conversation=it, **fields) == "text.too_long"
+    it = await router.owned_by("piotr", message("hello"))
+    assert await router.refused("piotr", verb, conversation=it, **fields) == "text.too_long"
 
 
 @pytest.mark.parametrize(
@@ -250,23 +252,25 @@ async def test_what_a_packet_must_hold_is_limited_where_it_is_recorded(
         ("send_message", {"channel": "email", "text": "x", "title": "\0"}),
     ],
 )
-async def test_a_nul_byte_is_refused(world: World, verb: str, fields: dict[str, Any]) -> None:
+async def test_a_nul_byte_is_refused(
+    router: InMemoryRouter, verb: str, fields: dict[str, Any]
+) -> None:
     """No store of text takes it."""
-    it = await world.owned_by("piotr", message("hello"))
-    assert await world.refused("piotr", verb, conversation=it, **fields) == "text.has_nul"
+    it = await router.owned_by("piotr", message("hello"))
+    assert await router.refused("piotr", verb, conversation=it, **fields) == "text.has_nul"
 
 
-async def test_a_contact_of_another_conversation_is_refused(world: World) -> None:
+async def test_a_contact_of_another_conversation_is_refused(router: InMemoryRouter) -> None:
     """A command that names a contact means that one; it does not silently mean another, or none."""
-    it = await world.owned_by("piotr", message("hello"))
+    it = await router.owned_by("piotr", message("hello"))
     other = {"conversation": it, "contact_id": "nowhere"}
-    assert await world.refused("piotr", "wrap_up", **other, **WRAPPED) == "contact.unknown"
+    assert await router.refused("piotr", "wrap_up", **other, **WRAPPED) == "contact.unknown"
     fact = {"fact": "locker", "value": "KRA01M"}
-    assert await world.refused("piotr", "record_fact", **other, **fact) == "contact.unknown"
+    assert await router.refused("piotr", "record_fact", **other, **fact) == "contact.unknown"
 
 
-async def test_a_name_with_a_line_end_is_unreadable(world: World) -> None:
+async def test_a_name_with_a_line_end_is_unreadable(router: InMemoryRouter) -> None:
     """A pattern's end is the text's end: a line end after it is not part of a name."""
-    it = await world.owned_by("piotr", message("hello"))
+    it = await router.owned_by("piotr", message("hello"))
     fact = {"conversation": it, "fact": "locker\n", "value": "KRA01M"}
-    assert await world.refused("piotr", "record_fact", **fact) == "command.unreadable"
+    assert await router.refused("piotr", "record_fact", **fact) == "command.unreadable"

@@ -1,4 +1,4 @@
-"""A small world in memory: the router's own wiring over the ledger's twin, and a clock that stands still.
+"""The router in memory: its own wiring over the twin of the ledger, and a clock that stands still.
 
 What happens is given to it, and whatever is decided is played once more: a repetition must add nothing.
 """
@@ -107,7 +107,7 @@ class KnownTo:
         return event_id in self.ids
 
 
-class World:
+class InMemoryRouter:
     """One tenant, its customers and agents. What happens returns the types of the new events, but those that only
     say who somebody is, or that a command changed nothing."""
 
@@ -233,16 +233,16 @@ class World:
         except Later:
             assert attempt == 1, "a timer that finds nothing is asked once more, not for ever"
 
-    async def newer_event(self, it: Conversation) -> None:
+    async def newer_event(self, conversation: Conversation) -> None:
         """A newer version of the router writes something to a conversation."""
         known = await self.last(ConversationOpened)
         body = msgspec.json.decode(encode(known))
         self.codec.bodies = [
             msgspec.json.encode({**body, "type": "conversation.dreamt_of", "id": "n"})
         ]
-        aggregate = aggregates.CONVERSATION.of(it.id or "")
+        aggregate = aggregates.CONVERSATION.of(conversation.id or "")
         newer = replace(known, id=EventId("n"))
-        await self.ledger.append(TENANT, [Write(aggregate, it.sequence, [newer])])
+        await self.ledger.append(TENANT, [Write(aggregate, conversation.sequence, [newer])])
 
     # -- what stands ------------------------------------------------------------------------------------
 
@@ -288,9 +288,9 @@ class World:
         return only
 
     async def customer(self) -> Customer:
-        it = await self.conversation()
-        assert it.customer is not None
-        return await self.load(folds.CUSTOMER, it.customer)
+        conversation = await self.conversation()
+        assert conversation.customer is not None
+        return await self.load(folds.CUSTOMER, conversation.customer)
 
     async def agent(self, name: str) -> Agent:
         return await self.load(folds.AGENT, name)
@@ -318,9 +318,9 @@ class World:
 
     async def accepts(self) -> list[str]:
         """Whoever is asked takes the contact."""
-        it, offer = await self.conversation(), await self.offer()
+        conversation, offer = await self.conversation(), await self.offer()
         return await self.does(
-            offer.agent, "accept_offer", conversation=it.id, offer_id=offer.offer_id
+            offer.agent, "accept_offer", conversation=conversation.id, offer_id=offer.offer_id
         )
 
     async def owned_by(self, agent: str, *events: InboundEvent) -> ConversationId:
@@ -329,13 +329,13 @@ class World:
         await self.happens(*events)
         await self.offers()
         await self.accepts()
-        it = await self.conversation()
-        assert (it.ownership.owner, it.id is not None) == (agent, True)
-        assert it.id is not None
-        return it.id
+        conversation = await self.conversation()
+        assert (conversation.ownership.owner, conversation.id is not None) == (agent, True)
+        assert conversation.id is not None
+        return conversation.id
 
     async def hands_on(self, sender: str, kind: str, brief: str = "please", **to: str) -> list[str]:
-        it = await self.conversation()
+        conversation = await self.conversation()
         return await self.does(
-            sender, "transfer", conversation=it.id, to=to, kind=kind, brief=brief
+            sender, "transfer", conversation=conversation.id, to=to, kind=kind, brief=brief
         )

@@ -32,7 +32,7 @@ WITHIN_SECONDS = 20.0
 POLL_SECONDS = 0.01
 
 
-class House:
+class RunningRouter:
     """Real servers in a folder of the test's own. `times`: of the policy, where they differ from the samples'."""
 
     def __init__(self, folder: Path, times: dict[str, float] | None = None) -> None:
