@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.embedded import postgres
+from deploy.embedded import postgres, process
 from deploy.embedded.errors import ProgramNotStarted
 from deploy.embedded.process import prepared
 from tests.support.servers import EmbeddedPostgres
@@ -93,7 +93,7 @@ def test_a_folder_that_nobody_can_reach_is_named(
 ) -> None:
     """Without namespaces and without the power to pass closed folders, the error says which one is in the way."""
     monkeypatch.setattr(postgres, "namespaces_work", lambda: False)
-    monkeypatch.setattr(postgres, "prepared", prepared_without_powers)
+    monkeypatch.setattr(process, "prepared", prepared_without_powers)
     for folder in (open_folder / "binaries", open_folder / "data"):
         folder.mkdir()
         folder.chmod(0o700 if folder.name == closed else 0o755)
