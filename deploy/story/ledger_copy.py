@@ -23,7 +23,7 @@ PAUSE_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An event as LEDGER holds the event: the open part, and the personal part where the player needs this part."""
+    """An event as LEDGER holds it: its open part, and the personal part where the player reads it."""
 
     sequence: int
     id: str

@@ -1,7 +1,6 @@
 """Real servers of a test's own: nats-server on one node or three, and Postgres."""
 
 import asyncio
-import contextlib
 import json
 import time
 from pathlib import Path
@@ -15,26 +14,11 @@ LEADER_SECONDS = 20.0
 LEADER_POLL_SECONDS = 0.05
 
 
-class EmbeddedNats:
-    """One server with its data in `folder`.
+class _Server:
+    """One server of a test: started by `start` or `async with`; `kill` is signal 9, `restart` keeps port and data."""
 
-    `async with EmbeddedNats(folder) as server: server.url`; `kill` is signal 9, `restart` keeps port and data.
-    """
-
-    def __init__(self, folder: Path, ports: nats.NodePorts | None = None) -> None:
-        self.folder = folder
-        self.ports = ports or nats.choose_ports()[0]
+    def __init__(self) -> None:
         self._child: process.Child | None = None
-
-    @property
-    def url(self) -> str:
-        """Where clients connect."""
-        return self.ports.url
-
-    @property
-    def monitor_url(self) -> str:
-        """Where the server's monitoring nats.answers (`/jsz`, `/varz`, `/healthz`)."""
-        return f"http://{LOOPBACK}:{self.ports.monitor}"
 
     @property
     def pid(self) -> int | None:
@@ -42,9 +26,12 @@ class EmbeddedNats:
         child = self._child
         return child.pid if child is not None and child.exit_code is None else None
 
+    def _program(self) -> process.Program:
+        raise NotImplementedError
+
     async def start(self) -> None:
-        """Start it and wait until it nats.answers. Raises: SetupError."""
-        self._child = await process.Child.start(nats.nats_program(self.folder, self.ports))
+        """Start it and wait until it answers. Raises: SetupError."""
+        self._child = await process.Child.start(self._program())
         await self._child.wait_ready()
 
     async def kill(self) -> None:
@@ -79,6 +66,31 @@ class EmbeddedNats:
         await self.stop()
 
 
+class EmbeddedNats(_Server):
+    """One server with its data in `folder`.
+
+    `async with EmbeddedNats(folder) as server: server.url`; `kill` is signal 9, `restart` keeps port and data.
+    """
+
+    def __init__(self, folder: Path, ports: nats.NodePorts | None = None) -> None:
+        super().__init__()
+        self.folder = folder
+        self.ports = ports or nats.choose_ports()[0]
+
+    @property
+    def url(self) -> str:
+        """Where clients connect."""
+        return self.ports.url
+
+    @property
+    def monitor_url(self) -> str:
+        """Where the server's monitoring answers (`/jsz`, `/varz`, `/healthz`)."""
+        return f"http://{LOOPBACK}:{self.ports.monitor}"
+
+    def _program(self) -> process.Program:
+        return nats.nats_program(self.folder, self.ports)
+
+
 class EmbeddedNatsCluster:
     """`size` servers with routes between them; node i is named `n<i>` and keeps its data in `folder/n<i>`."""
 
@@ -103,7 +115,7 @@ class EmbeddedNatsCluster:
         return child.pid if child is not None and child.exit_code is None else None
 
     async def start(self) -> None:
-        """Start all nodes and wait until each of them nats.answers, a leader included. Raises: SetupError."""
+        """Start all nodes and wait until each of them answers, a leader included. Raises: SetupError."""
         for index in range(len(self.ports)):
             self._children[index] = await process.Child.start(self._program(index))
         await asyncio.gather(*(child.wait_ready() for child in self._children if child))
@@ -180,7 +192,7 @@ class EmbeddedNatsCluster:
         return None
 
 
-class EmbeddedPostgres:
+class EmbeddedPostgres(_Server):
     """One server with its data in `folder`.
 
     `async with EmbeddedPostgres(folder) as pg: pg.dsn`; with `template` (a data folder) it is copied instead of made.
@@ -188,57 +200,17 @@ class EmbeddedPostgres:
     """
 
     def __init__(self, folder: Path, port: int | None = None, template: Path | None = None) -> None:
+        super().__init__()
         self.folder = folder
         self.port = port or ports.free_ports(1)[0]
         self._template = template
-        self._child: process.Child | None = None
 
     @property
     def dsn(self) -> str:
         """Where clients connect."""
         return postgres.dsn_of(self.port)
 
-    @property
-    def pid(self) -> int | None:
-        """The postmaster's process id; None while it is down."""
-        child = self._child
-        return child.pid if child is not None and child.exit_code is None else None
-
-    async def start(self) -> None:
-        """Start it, made or copied first if needed, and wait until it takes connections. Raises: SetupError."""
+    def _program(self) -> process.Program:
         if self._template is not None and not self.folder.exists():
             postgres.copy_cluster(self._template, self.folder)
-        self._child = await process.Child.start(postgres.postgres_program(self.folder, self.port))
-        await self._child.wait_ready()
-
-    async def kill(self) -> None:
-        """End the postmaster by signal 9."""
-        if self._child is not None:
-            await self._child.kill()
-
-    async def stop(self) -> None:
-        """End it cleanly; nothing to do if it is down."""
-        if self._child is not None:
-            await self._child.stop()
-
-    async def restart(self) -> None:
-        """Stop it if it runs and start it on the same port and data. Raises: SetupError."""
-        await self.stop()
-        await self.start()
-
-    async def __aenter__(self) -> Self:
-        try:
-            await self.start()
-        except BaseException:
-            await self.kill()
-            raise
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            await self.stop()
+        return postgres.postgres_program(self.folder, self.port)
