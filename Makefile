@@ -18,7 +18,7 @@ up: $(RUN) ## run the stack until Ctrl-C and print every address
 	@.venv/bin/tellonce up
 
 test: $(DEV) ## pass all tests
-	@.venv/bin/python -m pytest -n 3 --dist loadgroup $(ARGS)
+	@.venv/bin/python -m pytest -n 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 also: $(DEV) ## pass the tests on another Python (3.13, else 3.12, 3.11) where one is present
 	@sh requirements/also.sh $(ARGS)

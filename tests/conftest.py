@@ -3,6 +3,7 @@
 Each is made once per session, and only when a test asks for it.
 """
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,16 +18,28 @@ from tests.support.servers import EmbeddedNats, EmbeddedNatsCluster, EmbeddedPos
 hypothesis.settings.register_profile("tellonce", deadline=None)
 hypothesis.settings.load_profile("tellonce")
 
-ONE_AFTER_ANOTHER = {"cluster": "three servers at once", "story": "a whole stack at once"}
-"""Markers whose tests share one worker: side by side they would only take each other's time."""
 
-
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that need many processes in one worker each kind."""
+    """Let the long tests begin, and the tests of one worker share what is made once per session or file."""
+    items.sort(key=lambda item: item.get_closest_marker("story") is None)
     for item in items:
-        for name in ONE_AFTER_ANOTHER:
-            if item.get_closest_marker(name):
-                item.add_marker(pytest.mark.xdist_group(name))
+        item.add_marker(pytest.mark.xdist_group(_worker_of(item)))
+
+
+def _worker_of(item: pytest.Item) -> str:
+    """The name under which tests go to one worker, one after another: their common servers, else their file."""
+    if item.get_closest_marker("cluster"):
+        return "cluster"
+    if "running_stack" in item.fixturenames:  # type: ignore[attr-defined]  # every function has them
+        return "running_stack"
+    return item.nodeid if item.get_closest_marker("story") else str(item.path)
+
+
+def once_per_run(factory: pytest.TempPathFactory, name: str) -> None:
+    """Fail when another worker of this run has made it too: the groups above are not heeded then."""
+    if "PYTEST_XDIST_WORKER" in os.environ:  # a worker's folder lies in the run's
+        (factory.getbasetemp().parent / f"{name}.made").touch(exist_ok=False)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -47,6 +60,7 @@ async def nats_cluster(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[EmbeddedNatsCluster]:
     """Three JetStream servers for the whole session; a test that kills one starts it again."""
+    once_per_run(tmp_path_factory, "cluster")
     async with EmbeddedNatsCluster(tmp_path_factory.mktemp("cluster"), size=3) as cluster:
         yield cluster
 

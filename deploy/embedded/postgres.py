@@ -68,9 +68,10 @@ def create_cluster(folder: Path) -> None:
         os.chown(draft, *launch.ordinary_user())
     _run_as_postgres([*_initdb_argv(), "-D", str(draft)], draft)
     _run_as_postgres(
-        [str(binaries.postgres_folder() / "postgres"), "--single", "-D", str(draft), "postgres"],
+        [str(binaries.postgres_folder() / "postgres"), "--single", "-D", str(draft), "template1"],
         draft,
-        statements=f"CREATE DATABASE {DATABASE};\n",
+        # The empty database that initdb has made already: to make another takes ten times as long.
+        statements=f"ALTER DATABASE postgres RENAME TO {DATABASE};\n",
     )
     draft.rename(folder)
 

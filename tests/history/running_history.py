@@ -23,7 +23,8 @@ from tests.support.waiting import eventually
 
 WITHIN_SECONDS = 20.0
 ASK_SECONDS = 3.0
-"""A frozen process still gets its share of the questions; a caller asks again."""
+ANSWERED_SECONDS = 60.0
+"""A frozen process still gets its share of the questions, by chance; a caller asks again."""
 
 
 class RunningHistory:
@@ -33,7 +34,7 @@ class RunningHistory:
         self.folder = folder
         self.nats = EmbeddedNats(folder / "nats")
         self.postgres = EmbeddedPostgres(folder / "postgres" / "data", template=template)
-        self.child: Child | None = None
+        self.children: list[Child] = []
 
     async def open(self) -> None:
         (self.folder / "postgres").mkdir()
@@ -49,8 +50,7 @@ class RunningHistory:
         self.parcel = ParcelStory(self.handwritten)
 
     async def close(self) -> None:
-        if self.child is not None:
-            await self.child.stop()
+        await asyncio.gather(*(child.stop() for child in self.children))
         await self.bus.close()
         await asyncio.gather(self.nats.stop(), self.postgres.stop())
 
@@ -67,10 +67,11 @@ class RunningHistory:
             ready=ready,
             env={**self.environment, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
-        self.child = await Child.start(program)
+        child = await Child.start(program)
+        self.children.append(child)
         if until_ready:
-            await self.child.wait_ready()
-        return self.child
+            await child.wait_ready()
+        return child
 
     async def request(
         self, subject: str, timeout_seconds: float = WITHIN_SECONDS, **asked: Any
@@ -97,7 +98,7 @@ class RunningHistory:
             assert problem is None or problem["retryable"]
             return problem is None
 
-        await eventually(there)
+        await eventually(there, ANSWERED_SECONDS)
         return found
 
     async def digests_agree(self) -> None:

@@ -42,7 +42,7 @@ ASKED_ABOUT: dict[str, dict[str, Any]] = {
 
 async def test_every_query_is_answered_over_the_bus(history: RunningHistory) -> None:
     """One start, the whole story, each query once, a refusal with its code, and a rebuild."""
-    await history.start()
+    child = await history.start()
     await history.parcel.play()
     end = history.parcel.at["missed"]
     for name in (name for name, kind in QUERIES.items() if kind.served_by == "history"):
@@ -59,8 +59,6 @@ async def test_every_query_is_answered_over_the_bus(history: RunningHistory) -> 
     assert (await history.request("ops.history.rebuild", what=1))["error"]["code"] == (
         "command.unreadable"
     )
-    child = history.child
-    assert child is not None
     await child.stop()
     assert child.exit_code == 0
 
@@ -174,4 +172,3 @@ async def test_it_does_not_start_without_its_stream(history: RunningHistory) -> 
     with pytest.raises(ProgramExited):
         await history.start()
     assert "stream.drift" in (history.folder / "history.log").read_text()
-    history.child = None

@@ -20,13 +20,10 @@ async def one_node(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Em
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def three_nodes(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[EmbeddedNatsCluster]:
-    """Three servers with the streams on all of them."""
-    async with EmbeddedNatsCluster(tmp_path_factory.mktemp("ledger-three"), size=3) as cluster:
-        await make_ledger_stream(cluster.urls, 3)
-        yield cluster
+async def three_nodes(nats_cluster: EmbeddedNatsCluster) -> EmbeddedNatsCluster:
+    """The session's three servers with the streams on all of them."""
+    await make_ledger_stream(nats_cluster.urls, 3)
+    return nats_cluster
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """notify as it runs in the house: a real NATS, the bootstrap job, a real mail server, its own process."""
 
+import asyncio
 import os
 import sys
 from dataclasses import dataclass, field
@@ -49,18 +50,23 @@ class RunningNotify:
         self.bus: Bus = await connect(self.nats.url, "test")
         self.ledger = NatsLedger(self.bus, PlainCodec())
         await self.bus.subscribe(f"screen.{TENANT}.*", self._shown)
-        self.child: Child | None = None
+        self.children: list[Child] = []
 
     async def close(self) -> None:
-        if self.child is not None:
-            await self.child.stop()
+        await asyncio.gather(*(child.stop() for child in self.children))
         await self.bus.close()
         await self.nats.stop()
 
     async def start(self) -> Child:
-        self.child = await Child.start(self.program())
-        await self.child.wait_ready()
-        return self.child
+        child = await self.launch()
+        await child.wait_ready()
+        return child
+
+    async def launch(self) -> Child:
+        """Start the service without waiting for it."""
+        child = await Child.start(self.program())
+        self.children.append(child)
+        return child
 
     def program(self) -> Program:
         async def ready() -> bool:
@@ -75,8 +81,8 @@ class RunningNotify:
         )
 
     async def kill(self) -> None:
-        assert self.child is not None
-        await self.child.kill()
+        """End the service that was started last by signal 9."""
+        await self.children[-1].kill()
 
     async def happens(self, *events: AnyEvent) -> None:
         """The router writes these events to the conversation."""

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from deploy.embedded.process import Child
 from shared import subjects
 from shared.events import AnyEvent
 from tests.notify.running_notify import RunningNotify
@@ -275,7 +274,7 @@ async def test_a_killed_server_delays_and_loses_nothing(notify: RunningNotify) -
 async def test_it_refuses_to_start_on_drift(notify: RunningNotify) -> None:
     """A consumer that is missing is not made up: the service says so and ends."""
     await notify.bus.api("CONSUMER.DELETE.LEDGER.notify-messages")
-    child = await Child.start(notify.program())
+    child = await notify.launch()
     assert await child.wait() == 1
     assert "stream.drift" in (notify.folder / "notify.log").read_text()
 
@@ -285,7 +284,7 @@ async def test_it_refuses_to_start_with_a_transport_that_it_does_not_have(
     notify: RunningNotify,
 ) -> None:
     """Agents who would never be told are found at start, with a code, and not when a customer waits."""
-    child = await Child.start(notify.program())
+    child = await notify.launch()
     assert await child.wait() == 1
     written = (notify.folder / "notify.log").read_text()
     assert "policy.invalid" in written

@@ -9,6 +9,7 @@ import pytest_asyncio
 from deploy.embedded.ports import LOOPBACK, free_ports
 from deploy.embedded.postgres import copy_cluster
 from deploy.embedded.stack import EmbeddedStack, Plan
+from tests.conftest import once_per_run
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -16,6 +17,7 @@ async def running_stack(
     tmp_path_factory: pytest.TempPathFactory, postgres_template: Path
 ) -> AsyncIterator[EmbeddedStack]:
     """A stack that hands its mail to a port where the player may listen."""
+    once_per_run(tmp_path_factory, "running-stack")
     folder, (port,) = tmp_path_factory.mktemp("running-stack"), free_ports(1)
     copy_cluster(postgres_template, folder / "postgres")
     plan = Plan(folder=folder, environment={"TELLONCE_SMTP_URL": f"smtp://{LOOPBACK}:{port}"})
