@@ -259,7 +259,9 @@ async def test_who_stays_ahead_is_closed_on_and_sends_again_what_was_not_acknowl
                 await _say_all(ingest, waiting)
             except websockets.ConnectionClosedError as closed:
                 codes.append(closed.rcvd.code if closed.rcvd else None)
-        assert set(codes) == {1011}
+        # None: what was unread in its buffer resets the connection, sometimes before we have read the close frame
+        assert codes
+        assert set(codes) <= {1011, None}
         events = await ingest.contacts("chat", 70)
     assert sorted(event["data"]["open"]["provider_id"] for event in events) == sorted(
         f"s-1/m-{number}" for number in range(70)
