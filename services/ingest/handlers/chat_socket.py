@@ -2,8 +2,9 @@
 
 Frames are handled one after another. While one is being stored, the next stand in the socket's bounded buffer and
 the visitor's page is not read from: who sends faster than the limit is slowed down. Its answers to our pings are not
-read either, so a page that stays ahead for twice `server.SOCKET_PING_SECONDS` is closed on with 1011 or reset, and what stands
-in the buffer is dropped. None of that was acknowledged: the page sends it again.
+read either, so a page that stays ahead for twice `server.SOCKET_PING_SECONDS` is closed on with 1011 (or reset: what
+it sends meanwhile can overtake that), and what stands in the buffer is dropped. None of that was acknowledged: the
+page sends it again.
 """
 
 import asyncio
