@@ -6,24 +6,20 @@ from collections.abc import Callable
 from typing import Any
 
 from deploy.story import asking, errors, ledger_copy
+from shared.commands import COMMANDS, ConversationCommand
 
 POLL_SECONDS = 0.05
 OFFERS = frozenset({"accept_offer", "reject_offer"})
 TRANSFER_OFFERS = frozenset({"accept_transfer", "reject_transfer"})
 CALLBACKS = frozenset({"attempt_callback", "close_callback"})
+NOTIFICATIONS = frozenset({"acknowledge_notification"})
 OWN_WORK = frozenset(
-    {
-        "record_fact",
-        "correct_fact",
-        "make_promise",
-        "keep_promise",
-        "transfer",
-        "cancel_transfer",
-        "send_message",
-        "wrap_up",
-        "resolve",
-    }
+    verb
+    for verb, kind in COMMANDS.items()
+    if issubclass(kind, ConversationCommand)
+    and verb not in OFFERS | TRANSFER_OFFERS | CALLBACKS | NOTIFICATIONS
 )
+"""What she does with a conversation that is hers already: all the rest."""
 
 
 class Screen:
@@ -48,7 +44,7 @@ class Screen:
             return await self._of_offer(given, "transfer_id", deadline)
         if verb in CALLBACKS and not {"callback_id", "conversation"} <= set(given):
             return {**await self._callback(deadline), **given}
-        if verb == "acknowledge_notification" and "notification_id" not in given:
+        if verb in NOTIFICATIONS and "notification_id" not in given:
             return {**await self._notification(deadline), **given}
         if verb in OWN_WORK:
             return await self._of_own_work(verb, given, deadline)

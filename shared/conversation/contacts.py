@@ -10,6 +10,8 @@ from shared import events
 from shared.conversation.ownership import Ownership, returned_to
 
 ContactStatus = Literal["waiting", "accepted", "lost"]
+NOT_SHOWN = (events.ContactCompleted,)
+"""It changes nothing that a packet shows."""
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True):

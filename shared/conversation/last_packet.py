@@ -4,18 +4,9 @@ import msgspec
 from msgspec.structs import replace
 
 from shared import events
+from shared.conversation import contacts, ownership
 
-_NOT_SHOWN = (
-    events.ContactOffered,
-    events.ContactRejected,
-    events.ContactOfferExpired,
-    events.ContactCompleted,
-    events.TransferRequested,
-    events.TransferOffered,
-    events.ChannelSwitched,
-    events.CommandNoted,
-)
-"""They change nothing that a packet shows; a transfer's packet shows the transfer already."""
+_NOT_SHOWN = (*ownership.NOT_SHOWN, *contacts.NOT_SHOWN, events.CommandNoted)
 
 
 class LastPacket(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,16 @@ from msgspec.structs import replace
 
 from shared import events
 
+NOT_SHOWN = (
+    events.ContactOffered,
+    events.ContactRejected,
+    events.ContactOfferExpired,
+    events.TransferRequested,
+    events.TransferOffered,
+    events.ChannelSwitched,
+)
+"""They change nothing that a packet shows; a transfer's packet shows the transfer already."""
+
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """The open question to an agent. Exactly one of `contact_id`, `transfer_id` names the offered matter."""

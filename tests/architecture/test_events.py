@@ -1,29 +1,22 @@
 """Rules for what stands on the wire for ever: event types and error codes."""
 
 import ast
-import hashlib
 import re
 from collections import Counter
-from pathlib import Path
 
+from docs.generate import golden_hashes
 from docs.generate.event_page import aggregate_of
 from docs.generate.house_pages import error_classes, load_everything
 from shared import codec
 from shared.events import event_types
 from tests.architecture.tree import CODE, ROOT, sources
 
-HASHES = Path(__file__).with_name("golden_events.sha256")
-GOLDEN = ROOT / "tests" / "golden" / "events"
 EVENT_NAME = re.compile(r"[a-z]+\.[a-z]+(_[a-z]+)*\Z")
 PAST = re.compile(r"(ed|en|rung|sent|made|kept|said|told|held|met|in|up|set)\Z")
 """How a past participle ends; the last ones are phrases: signed in, wrapped up."""
 IN_BETWEEN = {"message.uncertain"}
 """Nobody knows what happened: there is no participle for that."""
 ERROR_CODE = re.compile(r"[a-z]+\.[a-z]+(_[a-z]+)*\Z")
-
-
-def golden_files() -> list[Path]:
-    return sorted(GOLDEN.glob("*.json"))
 
 
 def test_every_event_type_names_its_tag() -> None:
@@ -51,18 +44,17 @@ def test_an_event_is_named_by_noun_and_past_participle() -> None:
 
 def test_a_golden_sample_is_never_edited() -> None:
     """It stands for what was written long ago: a list of hashes notices a sample that was made to fit."""
-    pairs = [line.split() for line in HASHES.read_text("utf-8").splitlines()]
-    listed = {name: digest for digest, name in pairs}
-    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in golden_files()}
-    edited = sorted(name for name, digest in listed.items() if found.get(name) != digest)
+    samples, noted = golden_hashes.found(), golden_hashes.listed()
+    edited = sorted(name for name, digest in noted.items() if samples.get(name) != digest)
     assert not edited, f"put these back as they were: {edited}"
-    new = [f"{found[name]}  {name}" for name in sorted(found.keys() - listed.keys())]
-    assert not new, f"add to {HASHES.name}: {new}"
+    assert samples.keys() == noted.keys(), "run `python -m docs.generate`"
 
 
 def test_a_golden_sample_stands_on_the_aggregate_of_its_type() -> None:
     """Each event type belongs to one kind of aggregate, and the reference names it."""
-    samples = [codec.decode(path.read_bytes()) for path in golden_files()]
+    samples = [
+        codec.decode(path.read_bytes()) for path in sorted(golden_hashes.SAMPLES.glob("*.json"))
+    ]
     strange = [
         f"{event.type} on {event.aggregate}"
         for event in samples
