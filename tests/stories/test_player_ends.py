@@ -38,6 +38,8 @@ def playing(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
         env={key: value for key, value in os.environ.items() if key != "TELLONCE_DATA"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        # As from a terminal: what a script runs in its background ignores Ctrl-C, and its children do.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  no thread here
     )
     yield player
     player.kill()
