@@ -13,7 +13,7 @@ import asyncpg
 from msgspec.structs import astuple
 
 from services.history import sql
-from services.history.tables.row import ReplacedRow, Row
+from services.history.tables.row import ReplacedRow, Row, text_places
 from shared.backoff import Backoff
 from shared.errors import ViewUnavailable
 
@@ -224,8 +224,9 @@ class Pool:
 def _storable(row: Row) -> tuple[Any, ...]:
     """Return the values of a row as Postgres can hold them; nearly all are as they are."""
     values = astuple(row)
-    for value in values:
-        if isinstance(value, str) and "\0" in value:
+    for place in text_places(type(row)):
+        text = values[place]
+        if text and "\0" in text:
             return tuple(map(_without_nul, values))
     return values
 

@@ -76,7 +76,7 @@ class Dispatcher:
             if key in self._unreadable:
                 continue
             before = self.known.get(key, NEW_CONVERSATION)
-            after = conversations.evolve(before, recorded.sequence, recorded.event)
+            after = conversations.evolve_parts(before, recorded.sequence, recorded.event)
             if after.resolved or after.id is None:  # the latter: something after the end
                 self.known.pop(key, None)
             else:

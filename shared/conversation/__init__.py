@@ -1,7 +1,7 @@
 """A conversation and its fold."""
 
 from shared.conversation.contacts import Contact
-from shared.conversation.fold import FOLD_VERSION, evolve, fold
+from shared.conversation.fold import FOLD_VERSION, evolve, evolve_parts, fold
 from shared.conversation.matter import Callback, Promise, StatedFact
 from shared.conversation.ownership import Offer, OpenTransfer, TakenHop, target_name
 from shared.conversation.state import NEW_CONVERSATION, Conversation
@@ -18,6 +18,7 @@ __all__ = [
     "StatedFact",
     "TakenHop",
     "evolve",
+    "evolve_parts",
     "fold",
     "target_name",
 ]

@@ -16,6 +16,12 @@ FOLD_VERSION = 2
 
 def evolve(conversation: Conversation, sequence: int, event: events.AnyEvent) -> Conversation:
     """Return the conversation after one event of `conv-<id>`. It never fails; unknown types change nothing."""
+    seen = memory.remember(conversation.seen, sequence, event)
+    return replace(evolve_parts(conversation, sequence, event), seen=seen)
+
+
+def evolve_parts(conversation: Conversation, sequence: int, event: events.AnyEvent) -> Conversation:
+    """Return the same without the memory of commands: enough for a service that answers none."""
     before = conversation.ownership
     changed = replace(
         conversation,
@@ -24,7 +30,6 @@ def evolve(conversation: Conversation, sequence: int, event: events.AnyEvent) ->
         matter=matter.evolve(conversation.matter, sequence, event, before.handovers),
         talk=talk.evolve(conversation.talk, event),
         packet=last_packet.evolve(conversation.packet, event),
-        seen=memory.remember(conversation.seen, sequence, event),
         sequence=sequence,
     )
     match event:

@@ -57,13 +57,15 @@ class ConversationRow(ReplacedRow, frozen=True, kw_only=True):
 
 def evolve(conversation: Conversation, recorded: Recorded) -> Conversation:
     """Return the fold, as it is kept, after an event."""
-    after = conversations.evolve(conversation, recorded.sequence, recorded.event)
+    after = conversations.evolve_parts(conversation, recorded.sequence, recorded.event)
     talk, matter = after.talk, after.matter
     if talk.said:
         talk = replace(talk, said=(), said_before=0)
     if matter.done:
         matter = replace(matter, done=(), done_before=0)
-    return replace(after, seen={}, talk=talk, matter=matter)
+    if talk is after.talk and matter is after.matter:
+        return after
+    return replace(after, talk=talk, matter=matter)
 
 
 def write(key: Key, conversation: Conversation) -> ConversationRow:

@@ -48,6 +48,12 @@ def columns(row: type[Row]) -> tuple[Column, ...]:
     return tuple(_column(name, hints[name]) for name in row.__struct_fields__)
 
 
+@functools.cache
+def text_places(row: type[Row]) -> tuple[int, ...]:
+    """Return which values of a row may be texts, by their place."""
+    return tuple(place for place, column in enumerate(columns(row)) if column.kind is str)
+
+
 def _column(name: str, hint: Any) -> Column:
     """Return a column for a type like `int`, `Words` or `str | None`."""
     given = {hint} if hint is Words else set(get_args(hint)) or {hint}

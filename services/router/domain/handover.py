@@ -50,7 +50,7 @@ def _package(decision: Decision, event: events.TransferRequested | None) -> even
     packet_id = new_packet_id(decision)
     written = decision.written_to(aggregates.CONVERSATION.of(conversation.id))
     if event is not None:
-        ahead = conversations.evolve(conversation, conversation.sequence, event)
+        ahead = conversations.evolve_parts(conversation, conversation.sequence, event)
     built_from = folded_from(
         ahead,
         decision.customer,
