@@ -85,6 +85,29 @@ def test_a_refused_offer_frees_the_slot_and_rests_the_agent() -> None:
     assert after.passes(31).dispatches().of(events.ContactOffered).agent == "piotr"
 
 
+def test_after_a_refusal_somebody_else_is_asked() -> None:
+    """The one who was passed over least comes first."""
+    given = ringing("piotr", "ewa")
+    asked = given.offer.agent
+    after = given.does(asked, "reject_offer", offer_id=given.offer.offer_id)
+    assert {asked, after.dispatches().of(events.ContactOffered).agent} == {"piotr", "ewa"}
+
+
+@pytest.mark.parametrize(("early", "refused"), [(1, None), (0, "offer.expired")])
+def test_an_offer_is_answered_before_its_time(early: int, refused: str | None) -> None:
+    """Its last second counts, the time itself does not; a transfer's offer has the transfer's time."""
+    given = ringing()
+    late = given.passes((given.offer.expires - given.now).total_seconds() - early)
+    for verb in ("accept_offer", "reject_offer"):
+        assert late.when("piotr", verb, offer_id=given.offer.offer_id).refused == refused
+    given = handed_on("warm", agent="marek").offered()
+    assert given.offer.expires == given.transfer.expires
+    late = given.passes((given.transfer.expires - given.now).total_seconds() - early)
+    for verb in ("accept_transfer", "reject_transfer"):
+        transfer_id = given.transfer.transfer_id
+        assert late.when("marek", verb, transfer_id=transfer_id).refused == refused
+
+
 @pytest.mark.parametrize(("early", "expires"), [(1, False), (0, True)])
 def test_an_offer_ends_at_its_time_by_either_clock(early: int, expires: bool) -> None:
     """The timer's own time or ours has come; a second before it by both nothing ends."""
@@ -107,6 +130,11 @@ def test_what_the_caller_saw_must_still_stand() -> None:
         )
     seen = {**offer, "packet_id": given.offer.packet_id}
     assert given.when("piotr", "accept_offer", **offer, expected=seen).refused is None
+    given = handed_on("warm", agent="marek")
+    transfer = {"transfer_id": given.transfer.transfer_id}
+    stale = given.when("piotr", "cancel_transfer", **transfer, expected={"transfer_id": "another"})
+    assert stale.refused == "command.stale"
+    assert given.when("piotr", "cancel_transfer", **transfer, expected=transfer).refused is None
 
 
 def test_only_agents_of_the_policy_give_commands() -> None:
@@ -224,7 +252,7 @@ def promised(seconds: float = 3_600) -> tuple[Given, str]:
     return given, promise_id
 
 
-@pytest.mark.parametrize(("after_seconds", "late"), [(3_599, False), (3_601, True)])
+@pytest.mark.parametrize(("after_seconds", "late"), [(3_600, False), (3_601, True)])
 def test_a_promise_is_kept_in_time_or_late_and_once(after_seconds: int, late: bool) -> None:
     """Keeping it again decides nothing, and is remembered."""
     given, promise_id = promised()
@@ -303,6 +331,21 @@ def test_reaching_her_is_a_hand_over_with_a_packet() -> None:
     after = given.after(outcome)
     assert (after.conversation.ownership.owner, after.busy()) == ("ewa", {"ewa"})
     assert after.when("ewa", "attempt_callback", **reached).refused == "callback.not_open"
+
+
+def test_reaching_her_supersedes_a_transfer() -> None:
+    """Whoever has her on the telephone has the matter; the colleague who was asked is free again."""
+    given, callback_id = hung_up()
+    given = given.on_duty("piotr", "marek").does("ewa", "set_status", status="away")
+    given = given.reports(message("hello", at=given.now)).offered().accepted()
+    given = given.does("piotr", "transfer", to={"agent": "marek"}, kind="cold", brief="x").offered()
+    reached = {"callback_id": callback_id, "outcome": "reached"}
+    outcome = given.when("ewa", "attempt_callback", **reached)
+    after = given.after(outcome)
+    ownership = after.conversation.ownership
+    assert (ownership.owner, ownership.transfer, ownership.offer) == ("ewa", None, None)
+    assert ownership.hops[-1].outcome == "superseded"
+    assert after.busy() == {"ewa"}
 
 
 def test_a_callback_ends_for_a_stated_reason_and_once() -> None:
