@@ -356,6 +356,8 @@ def test_a_callback_ends_for_a_stated_reason_and_once() -> None:
     assert outcome.of(events.CallbackClosed).reason == "wrong number"
     after = given.after(outcome)
     assert after.when("ewa", "close_callback", **closing).refused == "callback.not_open"
+    unknown = {**closing, "callback_id": "unknown"}
+    assert given.when("ewa", "close_callback", **unknown).refused == "callback.not_open"
     too_long = {**closing, "reason": "ä" * 300}
     assert given.when("ewa", "close_callback", **too_long).refused == "text.too_long"
 

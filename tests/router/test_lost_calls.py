@@ -135,32 +135,6 @@ async def test_a_callback_frees_whoever_else_was_asked(router: InMemoryRouter) -
     assert (await router.conversation()).ownership.owner == "marek"
 
 
-async def test_a_callback_of_an_owned_conversation_is_its_owners(router: InMemoryRouter) -> None:
-    """Somebody else who reaches the customer is refused: the owner has the matter."""
-    await router.happens(call("missed"))
-    await router.owned_by("piotr", message("hello", handles=[phone()]))
-    it = await router.conversation()
-    (key,) = it.matter.callbacks
-    code = await router.refused(
-        "ewa", "attempt_callback", conversation=it.id, callback_id=key, outcome="reached"
-    )
-    assert code == "conversation.not_owned"
-
-
-async def test_a_closed_callback_is_over(router: InMemoryRouter) -> None:
-    """Neither tried nor closed again; an unknown one is refused alike."""
-    await router.happens(call("missed"))
-    it = await router.conversation()
-    (key,) = it.matter.callbacks
-    close = {"conversation": it.id, "reason": "wrong number"}
-    assert await router.does("ewa", "close_callback", callback_id=key, **close) == [
-        "callback.closed"
-    ]
-    for other in (key, "unknown"):
-        code = await router.refused("ewa", "close_callback", callback_id=other, **close)
-        assert code == "callback.not_open"
-
-
 # -- machines -------------------------------------------------------------------------------------------
 
 

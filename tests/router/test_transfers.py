@@ -169,12 +169,6 @@ async def test_the_sender_takes_a_cold_transfer_back(router: InMemoryRouter) -> 
     assert await router.happens(call("ended")) == ["call.ended"]
 
 
-async def test_only_the_sender_takes_a_transfer_back(router: InMemoryRouter) -> None:
-    """A colleague cannot cancel."""
-    await begun(router, "warm", agent="marek")
-    assert await refusal(router, "ewa", "cancel_transfer") == "conversation.not_owned"
-
-
 @pytest.mark.parametrize(
     ("kind", "to", "back"),
     [
@@ -228,45 +222,6 @@ async def test_an_offer_of_a_transfer_is_no_offer_of_a_contact(router: InMemoryR
     for verb in ("accept_offer", "reject_offer"):
         code = await router.refused("marek", verb, conversation=it.id, offer_id=offer.offer_id)
         assert code == "offer.expired"
-
-
-async def test_one_transfer_at_a_time(router: InMemoryRouter) -> None:
-    """A second one is refused while the first is open."""
-    await begun(router, "warm", agent="marek")
-    it = await router.conversation()
-    code = await router.refused(
-        "piotr", "transfer", conversation=it.id, to={"agent": "ewa"}, kind="warm", brief="x"
-    )
-    assert code == "transfer.already_open"
-
-
-@pytest.mark.parametrize(
-    "to",
-    [
-        {},
-        {"agent": "zoe"},
-        {"team": "zoo"},
-        {"queue": "zoo"},
-        {"agent": "piotr"},
-        {"agent": "marek", "queue": "warehouse"},
-    ],
-)
-async def test_a_transfer_names_exactly_one_target_that_exists(
-    router: InMemoryRouter, to: dict[str, str]
-) -> None:
-    """Nobody, somebody unknown, oneself and two at once are refused."""
-    it = await router.owned_by("piotr", call("started"))
-    code = await router.refused("piotr", "transfer", conversation=it, to=to, kind="warm", brief="x")
-    assert code == "transfer.target_unknown"
-
-
-async def test_only_the_owner_hands_on(router: InMemoryRouter) -> None:
-    """Another agent cannot."""
-    it = await router.owned_by("piotr", call("started"))
-    code = await router.refused(
-        "ewa", "transfer", conversation=it, to={"agent": "marek"}, kind="warm", brief="x"
-    )
-    assert code == "conversation.not_owned"
 
 
 async def test_the_forwards_are_counted(router: InMemoryRouter) -> None:
