@@ -37,6 +37,9 @@ class Reading:
     """What one try looks at: the aggregates of a tenant, and where each stood.
 
     `leader`: everything is read from the stream's leader, which has all that was acknowledged.
+
+    A try decides on one state of each aggregate: what is loaded twice is not read twice, for what is written is
+    expected to stand on the state that was decided on.
     """
 
     def __init__(self, deciding: "Deciding", tenant: str, *, leader: bool) -> None:
@@ -44,18 +47,24 @@ class Reading:
         self.tenant = tenant
         self.leader = leader
         self.standing: dict[str, Standing] = {}
+        self._of_leader: set[str] = set()
 
     async def load(
         self, folded: aggregates.Folded[aggregates.S], name: str, *, leader: bool = False
     ) -> aggregates.S:
         """Return an aggregate as it stands; the empty state when there is none.
 
+        `leader`: what was read from a replica is read again, and the caller takes this instead.
         Raises: EventTypeUnknown, NotAnEvent, LedgerUnavailable.
         """
-        leader = leader or self.leader
-        state = await self._deciding.load(self.tenant, folded, name, leader=leader)
-        self.standing[folded.kind.of(name)] = Standing(folded, state)
-        return state
+        aggregate, leader = folded.kind.of(name), leader or self.leader
+        if aggregate not in self.standing or (leader and aggregate not in self._of_leader):
+            state = await self._deciding.load(self.tenant, folded, name, leader=leader)
+            self.standing[aggregate] = Standing(folded, state)
+            if leader:
+                self._of_leader.add(aggregate)
+        found: aggregates.S = self.standing[aggregate].state
+        return found
 
     async def load_named(self, folded: aggregates.Folded[aggregates.S], name: str) -> aggregates.S:
         """Return an aggregate that another aggregate names; ask the leader when a replica lacks the aggregate."""

@@ -75,6 +75,27 @@ async def test_deciders_at_once_each_decide_on_what_the_others_did(place: Place)
     assert sorted(given) == list(range(DECIDERS))
 
 
+async def test_a_try_decides_on_one_state_of_each_aggregate(place: Place) -> None:
+    """It changes between two looks of one try: the try conflicts, and is decided again on what stands then."""
+    aggregate, ledger = new_aggregate(), await place.ledger()
+    tries: list[tuple[int, int]] = []
+
+    async def load(reading: Reading) -> Count:
+        first = await reading.load(COUNT, name_of(aggregate))
+        if not tries:
+            await ledger.append(TENANT, [write(aggregate, 0, "other")])
+        again = await reading.load(COUNT, name_of(aggregate))
+        tries.append((first.events, again.events))
+        return first
+
+    def decide(count: Count) -> list[events.AnyEvent]:
+        return [event(aggregate, f"on-{count.events}")]
+
+    changed = await deciding(ledger).change(TENANT, load, decide)
+    assert tries == [(0, 0), (1, 1)]
+    assert [each.id for each in changed.events] == [event(aggregate, "on-1").id]
+
+
 async def test_what_was_decided_is_folded_in_without_reading_it_again(place: Place) -> None:
     """The answer knows the state behind the append; so does the next decision, on any replica."""
     runtime, aggregate = deciding(await place.ledger()), new_aggregate()
