@@ -17,7 +17,14 @@ from shared import errors, events
 PHONE_MAX_CHARACTERS = 64
 EMAIL_MAX_CHARACTERS = 254
 LOCAL_MAX_BYTES = 64
+EXTENSION_MAX_DIGITS = 6
+"""What is longer is another number."""
 
+_AROUND_NUMBER = re.compile(
+    r"\Atel:|;phone-context=[+\w.-]*|;ext=\d+|(?:e?xtn?|extensi[oó]n|доб|anexo|int|x)[.:]?\s*\d+#?\Z",
+    re.IGNORECASE,
+)
+"""The words that stand with a number (RFC 3966; extensions as `phonenumbers` reads them)."""
 _MAILTO = re.compile(r"\Amailto:", re.IGNORECASE)
 _ATOM = r"(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]|[^\x00-\x7f\ufffd])+"
 _LOCAL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*\Z")
@@ -41,12 +48,17 @@ def phone(text: str | None, region: str | None = None) -> str | None:
     `region`: ISO 3166 code that a national number is read in; without it only international ones are taken.
     """
     written = (text or "").strip()
-    if len(written) > PHONE_MAX_CHARACTERS:
+    if len(written) > PHONE_MAX_CHARACTERS or _has_letters(written):
         return None
     found = _dialled(written, region)
     if found is None and written.startswith("00"):
         found = _dialled(f"+{written[2:]}", region)
     return found
+
+
+def _has_letters(written: str) -> bool:
+    """A note, a name, or a word to dial: `phonenumbers` would read its letters as the digits on their keys."""
+    return any(map(str.isalpha, _AROUND_NUMBER.sub("", written)))
 
 
 def _dialled(written: str, region: str | None) -> str | None:
@@ -61,6 +73,8 @@ def _dialled(written: str, region: str | None) -> str | None:
         return None
     possible = phonenumbers.is_possible_number_with_reason(number)
     if not lasting or possible != phonenumbers.ValidationResult.IS_POSSIBLE:
+        return None
+    if len(extension) > EXTENSION_MAX_DIGITS:
         return None
     return f"{e164};ext={extension}" if extension else str(e164)
 

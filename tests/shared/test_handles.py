@@ -37,8 +37,11 @@ def test_a_phone_number_has_one_form(text: str, region: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["+48 22 123 45 67 ext. 12", "tel:+48-22-123-45-67;ext=12", "+48221234567x１２"]
-)
+    "text",
+    ["+48 22 123 45 67 ext. 12", "tel:+48-22-123-45-67;ext=12", "+48221234567x１２", "+48221234567 доб. 12",
+     "+48 22 1234567 int 12", "+48 22 1234567 anexo 12", "+48 22 1234567 #12", "+48 22 1234567,12",
+     "+48 22 1234567 Extension 12", "tel:22-123-45-67;ext=12;phone-context=+48"],
+)  # fmt: skip
 def test_an_extension_is_kept(text: str) -> None:
     """Behind one number stands a house full of people."""
     assert handles.phone(text) == "+48221234567;ext=12"
@@ -49,13 +52,15 @@ def test_an_extension_is_kept(text: str) -> None:
     [
         ("", "PL"), ("tel 1", "PL"), ("call me", "PL"), ("112", "PL"), ("7575", "PL"), ("+48", "PL"), ("+481", None),
         ("601234567", None), ("253-0000", "US"), ("+12530000", None), ("+4900005628098623", None),
+        ("0171 1234567 (Anna)", "DE"), ("+49 30 123456 ab 18 Uhr", None), ("+917878787xyz", None),
+        ("601234567, 602345678", "PL"), ("601234567 or 602345678", "PL"), ("1-800-FLOWERS", "US"),
         ("601234567", "Poland"), ("+48601234567" + " " * 60 + "1", None),
     ],
 )  # fmt: skip
 def test_what_cannot_be_dialled_from_everywhere_is_no_phone_number(
     text: str, region: str | None
 ) -> None:
-    """Short codes, local numbers, and national ones of nobody knows which country are nobody's."""
+    """Nor are short codes, national numbers of nobody knows which country, two numbers, or words on the keys."""
     assert handles.phone(text, region) is None
 
 

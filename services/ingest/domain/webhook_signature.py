@@ -47,10 +47,11 @@ def _fresh(timestamp: str, request: WebRequest) -> bool:
 
 
 def _key(secret: str) -> bytes:
-    """The secret's bytes; the specification writes random ones as `whsec_` and base64."""
+    """The secret's bytes; the specification writes random ones as `whsec_` and base64, some tools without its end."""
     if not secret.startswith(_ENCODED_SECRET):
         return secret.encode()
+    encoded = secret.removeprefix(_ENCODED_SECRET)
     try:
-        return base64.b64decode(secret.removeprefix(_ENCODED_SECRET), validate=True)
+        return base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
     except binascii.Error:
         return secret.encode()
