@@ -17,7 +17,7 @@ class AttachedConversation(msgspec.Struct, frozen=True, kw_only=True):
     last: datetime
 
 
-class Customer(msgspec.Struct, frozen=True, kw_only=True):
+class Customer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All that is known of a customer. `id` is `None` while nothing was recorded."""
 
     id: events.CustomerId | None = None

@@ -40,7 +40,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
         return not self.over and self.status != "lost"
 
 
-class Contacts(msgspec.Struct, frozen=True, kw_only=True):
+class Contacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All contacts by id, in the order they began. `channels`: on which the customer came, in that order."""
 
     by_id: dict[events.ContactId, Contact] = {}

@@ -59,7 +59,7 @@ class TakenHop(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str = "open"
 
 
-class Ownership(msgspec.Struct, frozen=True, kw_only=True):
+class Ownership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The holder of a conversation and the way to this holder.
 
     Attributes:
@@ -101,7 +101,9 @@ def returned_to(
     return event.open.returned_to
 
 
-def evolve(ownership: Ownership, event: events.AnyEvent) -> Ownership:
+def evolve(  # noqa: C901  the table of what concerns the holder
+    ownership: Ownership, event: events.AnyEvent
+) -> Ownership:
     """Return the ownership after one event."""
     match event:
         case events.ContactQueued():
@@ -127,12 +129,6 @@ def evolve(ownership: Ownership, event: events.AnyEvent) -> Ownership:
             return replace(ownership, handovers=ownership.handovers + 1)
         case events.ConversationResolved():
             return replace(ownership, owner=None, queue=None, offer=None, transfer=None)
-        case _:
-            return _transferred(ownership, event)
-
-
-def _transferred(ownership: Ownership, event: events.AnyEvent) -> Ownership:
-    match event:
         case events.TransferRequested():
             return _requested(ownership, event)
         case events.TransferAccepted():

@@ -12,8 +12,10 @@ from shared.conversation.ownership import Ownership
 from shared.conversation.talk import Talk
 
 
-class Conversation(msgspec.Struct, frozen=True, kw_only=True):
+class Conversation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The whole matter, folded in parts: each part has its own file and its own `evolve`.
+
+    What stands at its default is not written where a fold is kept: a new field changes no row that lacks it.
 
     `id` is `None` while nothing was recorded; `correlation`: id of the contact event that opened it.
     """

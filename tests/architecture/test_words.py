@@ -3,6 +3,9 @@
 import ast
 import re
 
+from shared.commands import COMMANDS
+from shared.events import event_types
+from shared.queries import QUERIES
 from tests.architecture.tree import ROOT, sources
 
 _LISTED = """
@@ -25,6 +28,15 @@ def glossary() -> set[str]:
     return {word for entry in entries if entry for word in re.findall(r"[a-z]+", entry[1].lower())}
 
 
+def on_the_wire() -> set[str]:
+    """Return the words of commands, queries and event types: the reference pages tell what each is."""
+    return {
+        word
+        for name in (*COMMANDS, *QUERIES, *event_types())
+        for word in re.findall("[a-z]+", name)
+    }
+
+
 def is_known(word: str, known: set[str]) -> bool:
     """Tell whether a word, or its singular, is one of the field's, of the glossary or of every programmer."""
     forms = {word, word.removesuffix("s"), re.sub("ies$", "y", word)}
@@ -33,7 +45,7 @@ def is_known(word: str, known: set[str]) -> bool:
 
 def test_a_class_is_named_in_words_that_a_reader_can_look_up() -> None:
     """The last word of its name says what it is: a private one is a tax on everybody but its author."""
-    known = glossary()
+    known = glossary() | on_the_wire()
     private = {
         node.name: source.at(node)
         for source in sources("services", "shared")

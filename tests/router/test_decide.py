@@ -237,7 +237,7 @@ def test_a_transfer_that_nobody_takes_ends_at_its_time(kind: str, back: str) -> 
 def test_a_timer_of_a_newer_version_waits_for_it() -> None:
     """This one does not know what it asks: it is no answer to decide nothing."""
     with pytest.raises(Exception, match="a question that this version does not know"):
-        owned().fires("snooze_over", "x")
+        owned().fires("kind_of_a_newer_version", "x")
 
 
 # -- promises ------------------------------------------------------------------------------------------
