@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from services.router.cases import Cases
 from services.router.domain import folds
-from services.router.domain.contacts import decide_contact, find_place, opened_by, opens
+from services.router.domain.contacts import decide_contact, find_place, opened_by, wants_answer
 from services.router.domain.decision import Decision, Loaded, Origin, ResolvedHandle
 from services.router.domain.handover import ensure_packets
 from services.router.domain.identify import conversation_behind, customer_behind, identifies
@@ -178,7 +178,7 @@ class _Resolving:
         """Return the conversation with this contact, or the conversation named by a reply or reference."""
         contact_id = self._event.open.contact_id
         holding = next((each for each in known if contact_id in each.contacts.by_id), None)
-        if holding is not None and (not holding.resolved or not opens(self._event)):
+        if holding is not None and (not holding.resolved or not wants_answer(self._event)):
             return holding
         named = _answered(self._event) or conversation_behind(resolved)
         if named is None or not subjects.is_token(named):

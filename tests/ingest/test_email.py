@@ -123,9 +123,11 @@ def test_what_only_resembles_our_reference_is_none(reference: bytes) -> None:
         b"Auto-Submitted: auto-replied",
         b"Auto-Submitted: auto-generated (rejected); owner-email=x",
         b"Precedence: bulk",
-        b"Precedence: List",
+        b"Precedence: Auto_reply",
         b"Precedence: junk",
-        b"List-Id: <news.shop.example>",
+        b"X-Autoreply: yes",
+        b"X-Autorespond: Away: hello",
+        b"List-Id: News <news.other.example>",
         b"Return-Path: <>",
         b"Content-Type: multipart/report; report-type=delivery-status; boundary=x",
     ],
@@ -140,6 +142,8 @@ def test_a_machines_mail_is_automatic(field: bytes) -> None:
     [
         b"Auto-Submitted: no",
         b"Precedence: normal",
+        b"Precedence: List",
+        b"Precedence: list\r\nList-Id: Help <help.lists.shop.example>",
         b"Return-Path: <anna@customer.example>",
         b"X-A: b",
     ],
@@ -153,6 +157,25 @@ def test_a_persons_mail_is_not_automatic(field: bytes) -> None:
 def test_our_own_address_and_mail_servers_are_machines(sender: bytes) -> None:
     """A mail from ourselves would answer itself for ever."""
     assert mail(base=b"From: " + sender + b"\r\n").open.automatic is True
+
+
+@pytest.mark.parametrize(
+    ("base", "address"),
+    [
+        (b"From: Shop <wordpress@shop.example>\r\nReply-To: Lena <lena@mail.example>\r\n", "lena@mail.example"),
+        (b"From: help@shop.example\r\nReply-To: lena@mail.example\r\n", "lena@mail.example"),
+        (b"From: Lena via Help <help@lists.shop.example>\r\nX-Original-From: Lena <lena@mail.example>\r\n",
+         "lena@mail.example"),
+        (b"From: a@shop.example\r\nReply-To: b@shop.example\r\n", "a@shop.example"),
+        (b"From: anna@customer.example\r\nReply-To: lena@mail.example\r\n", "anna@customer.example"),
+        (b"From: x@notshop.example\r\nReply-To: lena@mail.example\r\n", "x@notshop.example"),
+    ],
+)  # fmt: skip
+def test_whoever_wrote_is_the_author_and_not_our_own_program(base: bytes, address: str) -> None:
+    """A form's mailer and a group address that relays are the shop's; everybody else's From counts."""
+    event = mail(base=base)
+    assert [each.value for each in event.personal.handles] == [address]
+    assert event.open.automatic is False
 
 
 # -- what cannot be read, what is too long -----------------------------------------------------------------

@@ -1,10 +1,11 @@
 """Reading mails: charsets, header fields, bodies, the new part of an answer."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.ingest.domain import charsets, html_text, mail_headers, mime, reply_text, texts
+from shared import handles
 
 TEXT_PART = b"Content-Type: text/plain; charset=utf-8\r\n\r\n"
 
@@ -70,6 +71,16 @@ def test_encoded_words(written: str, text: str) -> None:
     assert mail_headers.text(written) in {text, text.replace("=?utf-8?b?!!!?=", "")}
 
 
+@given(st.text(alphabet='<>()[]",:;@\\a.e= \ue000', max_size=60))
+@example("anna@x.example " + "(" * 5_000)
+@example("anna@x.example " + ":" * 5_000)
+@example("<" * 20_000)
+def test_no_from_field_raises(written: str) -> None:
+    """Whatever stands there; an address that is found is one."""
+    address = mail_headers.sender(written)[1]
+    assert address is None or handles.email(address) == address
+
+
 def test_a_field_with_eight_bit_bytes_is_read() -> None:
     """Many programs write them although they may not."""
     found = body_of("Subject: Zamówienie\r\n\r\n".encode("iso-8859-2"))
@@ -88,6 +99,26 @@ def test_a_field_with_eight_bit_bytes_is_read() -> None:
         ("undisclosed-recipients:;", (None, None)),
         ("Anna [mailto:a@b.example]", (None, "a@b.example")),
         ("not.one@. a@b.example", (None, "a@b.example")),
+        ("anna@private.example <anna@firm.example>", ("anna@private.example", "anna@firm.example")),
+        (
+            "anna@b.example via Shop <no@lists.example>",
+            ("anna@b.example via Shop", "no@lists.example"),
+        ),
+        ("Nowak, Anna <a@b.example>", ("Nowak, Anna", "a@b.example")),
+        ("a@b.example, Nowak <n@b.example>", (None, "a@b.example")),
+        ('"a@b.example <x@b.example>" <c@b.example>', ("a@b.example <x@b.example>", "c@b.example")),
+        (
+            "a@b.example (Anna (at home) <x@b.example>)",
+            ("Anna at home <x@b.example>", "a@b.example"),
+        ),
+        ("Anna <> <a@b.example>", ("Anna", "a@b.example")),
+        ("Anna <nobody>", ("Anna", None)),
+        (
+            "=?UTF-8?B?IkxlbmEgVGVzdG93YSIgPGxlbmFAbWFpbC5leGFtcGxlPg==?=",
+            ("Lena Testowa", "lena@mail.example"),
+        ),
+        ("=?UTF-8?Q?x=40y.example?= <a@b.example>", ("x@y.example", "a@b.example")),
+        ('"a@b.example"', (None, "a@b.example")),
         ("a@b.example.", (None, None)),
         ("x" * 70 + "@b.example", (None, None)),
         (None, (None, None)),
@@ -165,6 +196,19 @@ def test_parameters_that_contradict_each_other_cost_neither_sender_nor_text(
     )
     assert mail_headers.sender(found.raw_field("from"))[1] is not None
     assert (found.text, found.attachments) == ("hello", 1)
+
+
+NAMED = b"Content-Type: text/html; name=m.html\r\nContent-Disposition: inline; filename=m.html\r\n\r\n<p>hello</p>"
+
+
+def test_a_text_with_a_file_name_is_the_mails_where_there_is_no_other() -> None:
+    """Alone, or as the only part; beside another text it is an attachment."""
+    multipart = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+    for content in (NAMED, multipart + NAMED + b"\r\n--b--\r\n"):
+        found = body_of(content)
+        assert (found.text.strip(), found.attachments) == ("hello", 0)
+    beside = body_of(multipart + TEXT_PART + b"plain\r\n--b\r\n" + NAMED + b"\r\n--b--\r\n")
+    assert (beside.text, beside.attachments) == ("plain", 1)
 
 
 PARAMETER = st.builds(
@@ -288,8 +332,9 @@ def test_the_quoted_part_is_cut(tail: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["It works.", "On Monday I wrote: nothing new", "", "> all quoted", "From: me\nhello"]
-)
+    "text", ["It works.", "On Monday I wrote: nothing new", "", "> all quoted", "From: me\nhello",
+             "From: locker KRA09M\nTo: locker WAW22A\nIt never came.", "Thanks.\n--\nAnd the lamp burns."],
+)  # fmt: skip
 def test_a_text_that_is_all_new_has_no_view(text: str) -> None:
     """None says that the text itself is the new part (or all of it is quoted)."""
     assert reply_text.new_part(text) is None
@@ -311,3 +356,16 @@ def test_a_fitted_text_is_clean_and_short_enough(text: str, max_bytes: int) -> N
 def test_half_characters_are_replaced() -> None:
     """A lone surrogate cannot be written as UTF-8."""
     assert texts.clean("a\ud83db\x00\U0001f600") == "a\ufffdb\ufffd\U0001f600"
+
+
+@pytest.mark.parametrize(
+    ("text", "new"),
+    [
+        ("On Sun, 22 Nov 2026, Help wrote:\n> Which one?\nThe red one.\n> When?\nToday.", "The red one.\nToday."),
+        ("Hello,\nOn Sun, 22 Nov 2026, Help wrote:\n> Which?\n\nThe red one.\n-- \nAnna", "Hello,\n\nThe red one."),
+        ("Hello.\nOn Sun, 22 Nov 2026, Help wrote:\nWhich one?", "Hello."),
+    ],
+)  # fmt: skip
+def test_an_answer_between_the_lines_of_a_quote_is_new(text: str, new: str) -> None:
+    """Only what is marked as quoted goes; a quote without marks goes to its end."""
+    assert reply_text.new_part(text) == new

@@ -158,6 +158,21 @@ async def test_an_automatic_mail_into_an_open_matter_is_nobodys_request(
     assert await router.all(ChannelSwitched) == []
 
 
+async def test_an_automatic_answer_to_a_resolved_matter_opens_none(router: InMemoryRouter) -> None:
+    """Who is away answers our last mail: it lies with what it answers, and nobody is asked."""
+    it = await router.owned_by("piotr", message("hello", channel="email", handles=[mail()]))
+    await router.does("piotr", "wrap_up", conversation=it, disposition="solved", summary="done")
+    await router.does("piotr", "resolve", conversation=it)
+    reply = message("I am away", "m2", channel="email", automatic=True, in_reply_to=it)
+    types = await router.happens(reply)
+    assert "message.received" in types
+    assert not {"conversation.opened", "contact.queued"} & set(types)
+    (only,) = await router.conversations()
+    assert only.resolved
+    thanks = message("thank you", "m3", channel="email", in_reply_to=it, handles=[mail()])
+    assert "conversation.opened" in await router.happens(thanks)
+
+
 async def test_an_automatic_mail_out_of_nowhere_waits_for_somebody(router: InMemoryRouter) -> None:
     """Nobody knows whose it is: it is not lost, and it is not the customer's words."""
     types = await router.happens(message("failure", channel="email", automatic=True))

@@ -34,13 +34,14 @@ REPLY_TEXT_MAX_BYTES = 32_768
 REFERENCES_MAX = 20
 REFERENCE_MAX_CHARACTERS = 250
 
-AUTOMATIC_WORDS: Mapping[str, frozenset[str]] = {
-    "precedence": frozenset({"bulk", "list", "junk"}),
-}
-"""Field -> values that tell a machine's mail."""
+AUTOMATIC_WORDS = frozenset({"bulk", "junk", "auto_reply"})
+"""Values of Precedence that tell a machine's mail; `list` says only how it travelled."""
 
-AUTOMATIC_FIELDS = ("list-id",)
-"""Fields that only lists carry."""
+AUTOMATIC_FIELDS = ("x-autoreply", "x-autorespond")
+"""Fields that older programs mark their automatic answers with."""
+
+AUTHOR_FIELDS = ("reply-to", "x-original-from", "x-original-sender")
+"""Who wrote, where From is one of our own addresses: a form's mailer, or a group address that relays."""
 
 AUTOMATIC_SENDERS = frozenset({"mailer-daemon", "postmaster"})
 """Local parts of addresses that no person writes from."""
@@ -58,7 +59,7 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
         return outcome.unreadable()
     own_ids = mail_headers.message_ids(mail.raw_field("message-id"))
     provider_id = texts.clean(own_ids[0]) if own_ids else raw.sha256
-    name, address = mail_headers.sender(mail.raw_field("from"))
+    name, address = _author(mail, raw.rules)
     references = _references(mail)
     opened = events.MessageReceivedOpen(
         **outcome.about(raw, MEDIUM, provider_id, provider_id),
@@ -103,17 +104,37 @@ def _in_reply_to(references: list[str]) -> events.ConversationId | None:
     return None
 
 
+def _author(mail: Mail, rules: Account) -> tuple[str | None, str | None]:
+    """Return (name, address) of whoever wrote: not of the shop's own program that passed it on."""
+    name, address = mail_headers.sender(mail.raw_field("from"))
+    if _is_own(address, rules):
+        for field in AUTHOR_FIELDS:
+            author = mail_headers.sender(mail.raw_field(field))
+            if author[1] is not None and not _is_own(author[1], rules):
+                return author
+    return name, address
+
+
+def _is_own(address: str | None, rules: Account) -> bool:
+    """Tell whether an address, or the name of a list, lies in the domain of the account's own address."""
+    own = (rules.address or "").rpartition("@")[2]
+    domain = (address or "").rpartition("@")[2]
+    return own != "" and (domain == own or domain.endswith(f".{own}"))
+
+
 def _automatic(mail: Mail, address: str | None, rules: Account) -> bool:
-    """Tell whether a machine sent it: an automatic answer, a bounce, a list, or ourselves."""
+    """Tell whether a machine sent it: an automatic answer, a bounce, somebody's list, or ourselves."""
     if mail.content_type == "multipart/report":
         return True
-    if _word(mail, "auto-submitted") not in {"", "no"}:
+    if any(_word(mail, name) not in {"", "no"} for name in ("auto-submitted", *AUTOMATIC_FIELDS)):
         return True
-    if any(mail.raw_field(name) is not None for name in AUTOMATIC_FIELDS):
-        return True
-    if any(_word(mail, name) in words for name, words in AUTOMATIC_WORDS.items()):
+    if _word(mail, "precedence") in AUTOMATIC_WORDS:
         return True
     if (mail.field("return-path") or "").replace(" ", "") == "<>":
+        return True
+    list_name = mail.field("list-id")
+    relayed = _is_own((list_name or "").strip().rstrip(">"), rules) and not _is_own(address, rules)
+    if list_name is not None and not relayed:
         return True
     if address is None:
         return False

@@ -8,7 +8,6 @@ import binascii
 import quopri
 import re
 from collections.abc import Iterator
-from email.utils import parseaddr
 
 from services.ingest.domain import charsets
 from shared import handles
@@ -17,6 +16,12 @@ FIELD_MAX_CHARACTERS = 16_384
 
 _WORD = re.compile(r"=\?([^?\s]{1,64})\?([bBqQ])\?([^?]*)\?=")
 _BARE = re.compile(r"[^\s<>,;:\"()\[\]]+")
+_ANGLE = re.compile(r"<([^<>]*)>")
+_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|\\.|[()]|[^"\\()]+|.', re.DOTALL)
+_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
+_QUOTED = str.maketrans({"<": "\ue000", ">": "\ue001", ",": "\ue002", "@": "\ue003"})
+"""Stand-ins (Unicode's private use) for what means nothing inside quotes."""
+_SHOWN = str.maketrans({to: chr(of) for of, to in _QUOTED.items()})
 _MESSAGE_ID = re.compile(r"<([^<>\s]{1,998})>")
 
 
@@ -73,20 +78,62 @@ def _octets(encoding: str, encoded: str) -> bytes | None:
 
 
 def sender(value: str | None) -> tuple[str | None, str | None]:
-    """Return (name, address) of a raw From field; `None` for what it does not hold."""
+    """Return (name, address) of the first mailbox in a raw From field; `None` for what the field does not hold.
+
+    The address in angle brackets counts, whatever the words before it look like; only without one a bare address.
+    A field that holds neither as it is written may be one encoded word, or have quoted all of it.
+    """
     if value is None:
         return None, None
     plain = unfolded(value)
-    try:
-        name, written = parseaddr(plain)
-    except (ValueError, IndexError):
-        name, written = "", ""
-    address = handles.email(written)
-    if address is None:
-        found = (handles.email(each[0]) for each in _BARE.finditer(plain) if "@" in each[0])
-        address = next((each for each in found if each is not None), None)
-    shown = "".join(_decoded(name)).strip() if name else None
-    return shown or None, address
+    nobody = (_name(_unquoted(plain)[0].partition("<")[0]) if "<" in plain else None), None
+    return _mailbox(plain) or _mailbox(text(value)) or _anywhere(plain) or nobody
+
+
+def _mailbox(plain: str) -> tuple[str | None, str] | None:
+    """Return (name, address) of the first mailbox that has an address where RFC 5322 has addresses."""
+    words, comments = _unquoted(plain)
+    first = words.partition(",")[0]
+    bare = handles.email(first)
+    if bare is not None:
+        return _name(" ".join(comments)), bare
+    for angle in _ANGLE.finditer(words):
+        address = handles.email(angle[1])
+        if address is not None:
+            name = words[: angle.start()].replace("<", " ").replace(">", " ")
+            return _name(name) or _name(" ".join(comments)), address
+    return None if _ANGLE.search(words) else _anywhere(words)
+
+
+def _anywhere(plain: str) -> tuple[str | None, str] | None:
+    """Return the first bare word that is an address."""
+    found = (handles.email(each[0]) for each in _BARE.finditer(plain) if "@" in each[0])
+    address = next((each for each in found if each is not None), None)
+    return None if address is None else (None, address)
+
+
+def _unquoted(plain: str) -> tuple[str, list[str]]:
+    """Return a field without comments, and the comments. What is quoted cannot be taken for an address or a list."""
+    words, comments, depth = [], [""], 0
+    for piece in _PIECE.findall(plain):
+        if piece == "(":
+            depth += 1
+        elif piece == ")" and depth:
+            depth -= 1
+            comments += [""] if not depth else []
+        elif depth:
+            comments[-1] += piece
+        elif piece.startswith('"') and piece.endswith('"') and len(piece) > 1:
+            words.append(_QUOTED_PAIR.sub(r"\1", piece[1:-1]).translate(_QUOTED))
+        else:
+            words.append(piece)
+    return "".join(words), comments
+
+
+def _name(written: str) -> str | None:
+    """Return a name as people read it; `None` for no name."""
+    shown = "".join(_decoded(" ".join(written.translate(_SHOWN).split())))
+    return shown.strip(" ,;") or None
 
 
 def message_ids(value: str | None) -> list[str]:

@@ -56,11 +56,12 @@ class Mail:
 
 @dataclass(slots=True)
 class _Reading:
-    """What was found so far. `parts`: how many were looked at."""
+    """What was found so far. `parts`: how many were looked at; `named`: the texts among the attachments."""
 
     parts: int = 0
     attachments: int = 0
     texts: list[str] = field(default_factory=list)
+    named: list[str] = field(default_factory=list)
 
 
 def read(body: bytes) -> Mail | None:
@@ -77,6 +78,9 @@ def read(body: bytes) -> Mail | None:
     except RecursionError:
         return None
     text = "\n".join(each.strip("\n") for each in reading.texts if each.strip())
+    if not text and reading.named:
+        # Some programs give the text of the mail itself a file name.
+        return Mail(fields, message.get_content_type(), reading.named[0], reading.attachments - 1)
     return Mail(fields, message.get_content_type(), text, reading.attachments)
 
 
@@ -127,6 +131,8 @@ def _collect(part: Message, reading: _Reading, depth: int) -> None:
     kind = part.get_content_type()
     if kind == "message/rfc822" or _is_file(part):
         reading.attachments += 1
+        if kind in {"text/plain", "text/html"} and (named := _words(part, kind).strip()):
+            reading.named.append(named)
     elif part.is_multipart():
         children = [child for child in part.get_payload() if isinstance(child, Message)]
         if kind == "multipart/alternative":
@@ -134,10 +140,8 @@ def _collect(part: Message, reading: _Reading, depth: int) -> None:
         else:
             for child in children:
                 _collect(child, reading, depth + 1)
-    elif kind == "text/html":
-        reading.texts.append(html_text.to_text(_text(part)))
     elif kind.startswith(("text/", "multipart/")) and kind != "text/calendar":
-        reading.texts.append(_text(part).replace("\r\n", "\n"))
+        reading.texts.append(_words(part, kind))
     else:
         reading.attachments += 1
 
@@ -150,11 +154,18 @@ def _collect_best(children: list[Message], reading: _Reading, depth: int) -> Non
         _collect(child, inner, depth + 1)
         reading.parts = inner.parts
         reading.attachments += inner.attachments
+        reading.named += inner.named
         if any(text.strip() for text in inner.texts):
             found.append((child.get_content_type() == "text/plain", inner.texts))
     plain = [texts for is_plain, texts in found if is_plain]
     for texts in plain[:1] or [texts for _, texts in found][-1:]:
         reading.texts += texts
+
+
+def _words(part: Message, kind: str) -> str:
+    """Return a text part as plain text."""
+    found = _text(part)
+    return html_text.to_text(found) if kind == "text/html" else found.replace("\r\n", "\n")
 
 
 def _is_file(part: Message) -> bool:

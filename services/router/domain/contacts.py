@@ -33,12 +33,12 @@ def find_place(
 ) -> Place:
     """Say which conversation a contact joins. The first rule that holds decides:
 
-    1. it is a contact of it, or a reply or reference leads to it;
+    1. it is a contact of it, or a reply or reference leads to it; a resolved one takes only what asks for nothing;
     2. it names an order or parcel that exactly one open conversation of the customer holds;
     3. it is the customer's only conversation active within `join_within_seconds`;
     4. none: a new one opens.
     """
-    if referenced is not None and (not referenced.resolved or not opens(event)):
+    if referenced is not None and (not referenced.resolved or not wants_answer(event)):
         return Place(referenced.id, "join.reference")
     still_open = [each for each in known if each.id is not None and not each.resolved]
     named = _named_matters(policy, event)
@@ -62,6 +62,11 @@ def opens(event: events.InboundEvent) -> bool:
         event,
         events.CallStarted | events.CallMissed | events.MessageReceived | events.FormSubmitted,
     )
+
+
+def wants_answer(event: events.InboundEvent) -> bool:
+    """Tell whether somebody may wait for an answer: a machine's mail belongs to what it answers, resolved or not."""
+    return opens(event) and not event.open.automatic
 
 
 def text_of(event: events.InboundEvent) -> str:
