@@ -68,11 +68,19 @@ def words(event: events.MessageReceived | events.FormSubmitted) -> str:
 
 def _heard(talk: Talk, event: events.MessageReceived | events.FormSubmitted) -> Talk:
     """Return the talk with the customer's message. A message from a machine is kept and awaits no answer."""
-    talk = say(talk, event.recorded, "customer", event.open.channel, words(event))
+    talk = say(
+        talk, event.recorded, "customer", event.open.channel, words(event) or _unspoken(event)
+    )
     if event.open.automatic:
         return talk
     reference = event.open.provider_id if event.open.medium == "mail" else talk.last_reference
     return replace(talk, unanswered=talk.unanswered + 1, last_reference=reference)
+
+
+def _unspoken(event: events.MessageReceived | events.FormSubmitted) -> str:
+    """Return what stands for a message without words: she sent something all the same."""
+    count = event.open.attachments if isinstance(event, events.MessageReceived) else 0
+    return f"[{count} attachment{'s' * (count != 1)}]" if count else ""
 
 
 def say(talk: Talk, at: datetime, by: str, channel: str, text: str) -> Talk:

@@ -66,12 +66,17 @@ async def answers_about(ledger: list[Recorded], pool: Pool) -> Answers:
     )
 
 
+CODE = frozenset({"code_version", "fold_version", "digest"})
+"""Which code answered, and the digest of a packet that names it: a later one says so."""
+
+
 def lacking(recorded: Any, answer: Any, where: str = "") -> list[str]:
     """Return where an answer is not what was recorded; what a later version adds is no difference."""
     if isinstance(recorded, dict) and isinstance(answer, dict):
         return [
             each
             for key, value in recorded.items()
+            if key not in CODE or key not in answer
             for each in (
                 lacking(value, answer[key], f"{where}.{key}")
                 if key in answer

@@ -146,6 +146,13 @@ def test_digits_stand_beside_the_status_in_one_webhook() -> None:
     assert selected.open.provider_id.startswith(f"{SID}/")
 
 
+@pytest.mark.parametrize("digits", ["hangup", "abc", "1" * 40])
+def test_impossible_digits_cost_no_report_of_the_call(digits: str) -> None:
+    """Who hangs up while she speaks on the machine is called back all the same."""
+    (ended,) = parsed(raw("twilio_voice", form_body(**CALL, CallStatus="completed", Digits=digits)))
+    assert ended.type == "call.ended"
+
+
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
@@ -203,12 +210,12 @@ def test_an_unknown_status_that_is_no_word_is_not_repeated() -> None:
         b"\xff\xfe\x00",
         b"CallStatus=ringing",
         b"CallSid=%00&CallStatus=ringing",
-        b"CallSid=CA1&CallStatus=in-progress&Digits=abc",
+        b"CallSid=CA1&CallStatus=queued&Digits=abc",
         b"&".join(b"k%d=v" % number for number in range(500)),
     ],
 )
 def test_what_is_no_webhook_of_a_call_is_unreadable(body: bytes) -> None:
-    """A body without a call's id, or with impossible digits, is quarantined whole."""
+    """A body without a call's id, or with impossible digits and nothing else, is quarantined whole."""
     found = twilio_voice.parse(raw("twilio_voice", body))
     assert isinstance(found, Quarantined)
     assert found.code == "payload.unreadable"

@@ -195,10 +195,12 @@ def message(
     automatic: bool = False,
     in_reply_to: ConversationId | None = None,
     provider_time: datetime | None = NOON,
+    attachments: int = 0,
 ) -> MessageReceived:
     """Return a message; a chat names its session as its reference, a mail has none."""
     envelope, opened = _envelope(channel, "shop", name, "message.received", at, k)
     opened |= {"provider_time": provider_time and at, "automatic": automatic}
+    opened |= {"attachments": attachments}
     own = [Handle(kind="reference", value=name)] if channel == "chat" else []
     given = [mail()] if handles is None else handles
     return MessageReceived(

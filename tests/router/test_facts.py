@@ -207,3 +207,13 @@ async def test_a_value_from_a_text_is_cut_to_what_a_packet_holds(router: InMemor
     await router.happens(form("", fields=[("order", "ä" * 5_000)]))
     ((_, value, _),) = await known(router)
     assert value == "ä" * (TEXT_MAX_BYTES // 2)
+
+
+@pytest.mark.parametrize(("attachments", "shown"), [(1, "[1 attachment]"), (2, "[2 attachments]")])
+async def test_a_message_without_words_is_seen(
+    router: InMemoryRouter, attachments: int, shown: str
+) -> None:
+    """A photograph alone is a request: who takes it sees that there is something."""
+    await router.happens(message("", channel="email", attachments=attachments))
+    it = await router.conversation()
+    assert ([said.text for said in it.talk.said], it.talk.unanswered) == ([shown], 1)

@@ -83,6 +83,9 @@ WITHHELD = frozenset(
 STIR_PASSED = "TN-Validation-Passed-A"
 """`StirVerstat` when the caller's carrier vouches for the number itself (STIR/SHAKEN, attestation A)."""
 
+HANGUP = "hangup"
+"""`Digits` when the caller hung up while she spoke on the machine (voice/twiml/record)."""
+
 DIGITS_MAX = 32
 _DIGITS = re.compile(rf"[0-9*#]{{1,{DIGITS_MAX}}}\Z")
 _SID = re.compile(rf"[A-Za-z0-9]{{2,{SID_MAX_CHARACTERS}}}\Z")
@@ -187,10 +190,12 @@ def _call(raw: delivery.RawDelivery, fields: Fields) -> Parsed:
     kind = STATUS_KINDS.get(status)
     if kind is None:
         return outcome.unknown(status)
+    reported = [] if kind == IGNORED else [_status_event(raw, fields, kind)]
     digits = fields.get("Digits", "")
+    if digits == HANGUP or (reported and not _DIGITS.match(digits)):
+        digits = ""  # whatever else stands there: it must not cost the call's beginning or end
     if digits and not _DIGITS.match(digits):
         return outcome.unreadable("Digits")
-    reported = [] if kind == IGNORED else [_status_event(raw, fields, kind)]
     if digits:
         reported.append(_menu_event(raw, fields, digits))
     return (
