@@ -19,6 +19,8 @@ Name = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}\Z")]
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 Transports = Annotated[tuple[Name, ...], Meta(min_length=1, max_length=8)]
 POLICY_MAX_BYTES = 1_048_576
+SIGNING = "signing"
+"""What a channel calls the secret that its deliveries are signed with."""
 
 
 class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,14 +62,15 @@ class Account(_Strict, frozen=True, kw_only=True):
     """One entry point: a dialled number, a page's chat, a mailbox, a form.
 
     `queue`: where its contacts wait; `region`: the tenant's, unless it has its own; `topics`: queue by form topic;
-    `secrets`: what the channel calls each of its secrets -> the name of the secret; `address`: own address, never a
-    customer; `menu`, `fields`: what digits and form fields mean; `reply`: what the voice door answers, as TwiML;
-    `title`: the sender's name or default subject.
+    `secrets`: what the channel calls each of its secrets -> the name of the secret; `secret`: short for the one that it
+    calls `signing`; `address`: own address, never a customer; `menu`, `fields`: what digits and form fields mean;
+    `reply`: what the voice door answers, as TwiML; `title`: the sender's name or default subject.
     """
 
     queue: Name
     region: str | None = None
     secrets: dict[Name, str] = {}
+    secret: str | None = None
     address: str | None = None
     title: str | None = None
     menu: dict[str, FactRule] = {}
@@ -161,13 +164,15 @@ def parse(content: bytes) -> Policy:
 
 
 def _settled(account: Account, region: str | None) -> Account:
-    """Return an account with its region, and its own address as customers' handles are compared.
+    """Return an account with its region, all secrets in `secrets`, and its own address as handles are compared.
 
     What is neither a phone number nor an e-mail address (a short code, a sender's name) stays as it is.
     """
     own = account.address
     own = handles.email(own) or handles.phone(own, region) or own
-    return replace(account, region=region, address=own)
+    signing = {} if account.secret is None else {SIGNING: account.secret}
+    secrets = {**signing, **account.secrets}
+    return replace(account, region=region, address=own, secrets=secrets, secret=None)
 
 
 def _contradictions(policy: Policy) -> list[str]:
@@ -193,6 +198,8 @@ def _contradictions(policy: Policy) -> list[str]:
         found += [
             f"account {name}: no queue {queue}" for queue in wanted if queue not in policy.queues
         ]
+        if account.secret is not None and SIGNING in account.secrets:
+            found.append(f"account {name}: both secret and secrets.{SIGNING}")
     found += _misread(policy)
     for pattern in [*(each.pattern for each in policy.patterns), *policy.never_identifies]:
         try:

@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from hashlib import sha256
 from typing import Literal
 
 import msgspec
@@ -27,7 +28,7 @@ class Talk(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was said.
 
     `said_before`: how many older ones were dropped from `said`; `unanswered`: the customer's messages since the last
-    one to her; `last_reference`: what a mail to her answers.
+    one to her; `last_reference`: what a mail to her answers; `last_words`: digest of the words that came with it.
     """
 
     said: tuple[Said, ...] = ()
@@ -35,6 +36,7 @@ class Talk(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unanswered: int = 0
     outbound: dict[events.MessageId, Outbound] = {}
     last_reference: str | None = None
+    last_words: str | None = None
 
 
 def evolve(talk: Talk, event: events.AnyEvent) -> Talk:
@@ -67,14 +69,21 @@ def words(event: events.MessageReceived | events.FormSubmitted) -> str:
 
 
 def _heard(talk: Talk, event: events.MessageReceived | events.FormSubmitted) -> Talk:
-    """Return the talk with the customer's message. A message from a machine is kept and awaits no answer."""
-    talk = say(
-        talk, event.recorded, "customer", event.open.channel, words(event) or _unspoken(event)
-    )
+    """Return the talk with the customer's message. A message from a machine is kept and awaits no answer.
+
+    One mail to two of our mailboxes comes twice, with the same words under the same Message-ID, and is said once.
+    """
+    text = words(event) or _unspoken(event)
+    reference, digest = talk.last_reference, talk.last_words
+    if event.open.medium == "mail" and not event.open.automatic:
+        reference, digest = event.open.provider_id, sha256(text.encode()).hexdigest()
+        if (reference, digest) == (talk.last_reference, talk.last_words):
+            return talk
+    talk = say(talk, event.recorded, "customer", event.open.channel, text)
     if event.open.automatic:
         return talk
-    reference = event.open.provider_id if event.open.medium == "mail" else talk.last_reference
-    return replace(talk, unanswered=talk.unanswered + 1, last_reference=reference)
+    unanswered = talk.unanswered + 1
+    return replace(talk, unanswered=unanswered, last_reference=reference, last_words=digest)
 
 
 def _unspoken(event: events.MessageReceived | events.FormSubmitted) -> str:

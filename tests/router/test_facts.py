@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from shared.events import FactCorrected, FactRepeated, FactStated
+from shared.events import ContactId, FactCorrected, FactRepeated, FactStated
 from shared.packet import FACTS_PER_MESSAGE, TEXT_MAX_BYTES
 from tests.router.in_memory_router import InMemoryRouter
 from tests.router.samples import OTHER_PARCEL, PARCEL, call, form, mail, message, phone
@@ -217,3 +217,16 @@ async def test_a_message_without_words_is_seen(
     await router.happens(message("", channel="email", attachments=attachments))
     it = await router.conversation()
     assert ([said.text for said in it.talk.said], it.talk.unanswered) == ([shown], 1)
+
+
+async def test_one_mail_to_two_mailboxes_is_said_once(router: InMemoryRouter) -> None:
+    """Other words under the same Message-ID are another mail."""
+    first = message("it is broken", channel="email")
+    it, provider_id = await router.owned_by("piotr", first), first.open.provider_id
+    for k, (text, said) in enumerate((("it is broken", 1), ("it burns", 2)), start=1):
+        again = message(text, channel="email", k=k, in_reply_to=it)
+        claims = {"account": "claims", "contact_id": ContactId(f"claims{k}")}
+        opened = replace(again.data.open, provider_id=provider_id, **claims)
+        await router.happens(replace(again, data=replace(again.data, open=opened)))
+        talk = (await router.conversation()).talk
+        assert (len(talk.said), talk.unanswered) == (said, said)

@@ -110,6 +110,17 @@ def test_an_own_address_is_compared_as_customers_handles_are(
     assert read.accounts[account].address == normal
 
 
+def test_the_signing_secret_has_a_short_form() -> None:
+    """`secret` is `secrets: {signing: …}`; both at once contradict each other."""
+    account = {"queue": "hotline", "secrets": {"signing": "SHOP_KEY"}}
+    short = {"queue": "hotline", "secret": "SHOP_KEY"}
+    long_form = policy.parse(edited("accounts|chat/shop", account))
+    assert policy.parse(edited("accounts|chat/shop", short)) == long_form
+    assert long_form.accounts["chat/shop"].secrets == {"signing": "SHOP_KEY"}
+    with pytest.raises(PolicyInvalid, match=r"both secret and secrets\.signing"):
+        policy.parse(edited("accounts|chat/shop", {**account, **short}))
+
+
 def test_an_account_may_have_a_region_of_its_own() -> None:
     """The others have the tenant's."""
     read = policy.parse(edited("accounts|form/contact|region", "DE"))
