@@ -24,10 +24,12 @@ def test_a_message_has_every_field() -> None:
     """A chat message becomes message.received; each field of the event is asserted."""
     (event,) = parsed(raw("chat", BODY))
     contact = ids.scoped_id("contact", "demo", "chat/main", "s-1")
+    said = b"Where is my parcel?\nThank you"
+    named = f"s-1/m-1/{ids.body_sha256(said)}"
     assert wire(event) == {
         "type": "message.received",
         "specversion": "1.0",
-        "id": ids.contact_event_id("demo", "chat", "main", "s-1/m-1", "message.received"),
+        "id": ids.contact_event_id("demo", "chat", "main", named, "message.received"),
         "source": "tellonce/ingest",
         "time": "2026-11-22T09:30:00.250000Z",
         "subject": f"contact-{contact}",
@@ -149,3 +151,12 @@ def test_without_a_key_no_signature_is_believed() -> None:
     hello = Hello(session="s", email="a@b.example", signature=chat.sign_email("a@b.example", ""))
     with pytest.raises(SignatureInvalid):
         chat.identity_verified(hello, {})
+
+
+def test_other_words_under_an_id_that_was_used_are_another_message() -> None:
+    """Some pages count their messages anew; the same message again is the same."""
+    first, again, other = (
+        parsed(raw("chat", b'{"session":"s","id":"m","text":"%b"}' % text))[0].id
+        for text in (b"hello", b"hello", b"are you there?")
+    )
+    assert first == again != other

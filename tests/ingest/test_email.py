@@ -37,10 +37,14 @@ def test_an_answer_has_every_field() -> None:
     provider_id = "abc.123@mail.shop-customer.example"
     contact = ids.scoped_id("contact", "demo", "email/main", provider_id)
     new_part = "The locker KRA01M still will not open, dziękuję."
+    head, _, below = body.replace(b"\r\n", b"\n").partition(b"\n\n")
+    fields = dict(line.split(b": ", 1) for line in head.split(b"\n") if not line.startswith(b" "))
+    said = b"\n".join([fields[b"Date"], fields[b"From"], fields[b"Subject"], below.strip()])
+    named = f"{provider_id}/{ids.body_sha256(said)}"
     assert wire(event) == {
         "type": "message.received",
         "specversion": "1.0",
-        "id": ids.contact_event_id("demo", "email", "main", provider_id, "message.received"),
+        "id": ids.contact_event_id("demo", "email", "main", named, "message.received"),
         "source": "tellonce/ingest",
         "time": "2026-11-22T09:30:00.250000Z",
         "subject": f"contact-{contact}",
@@ -176,6 +180,19 @@ def test_whoever_wrote_is_the_author_and_not_our_own_program(base: bytes, addres
     event = mail(base=base)
     assert [each.value for each in event.personal.handles] == [address]
     assert event.open.automatic is False
+
+
+def test_another_mail_under_a_message_id_that_was_seen_is_another() -> None:
+    """Whatever way a mail came, it is the same; another date, subject or text is another mail."""
+    fields = (b"Message-ID: <claim@carrier.example>", b"Date: Mon, 23 Nov 2026 08:00:00 +0100")
+    first = mail(*fields).id
+    assert mail(b"Received: by mx2", b"Delivered-To: claims@shop.example", *fields).id == first
+    assert mail(*fields, text=b"Hello\n").id == first
+    others = [
+        mail(*fields, text=b"It was found.\r\n").id,
+        mail(fields[0], b"Date: Mon, 30 Nov 2026 08:00:00 +0100").id,
+    ]
+    assert len({first, *others}) == 3
 
 
 # -- what cannot be read, what is too long -----------------------------------------------------------------

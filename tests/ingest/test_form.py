@@ -27,10 +27,12 @@ def test_a_form_has_every_field() -> None:
     body = msgspec.json.encode(FIELDS)
     (event,) = parsed(raw("form", body, headers=JSON))
     contact = ids.scoped_id("contact", "demo", "form/main", "f-77")
+    said = "\n".join(f"{name}={FIELDS[name]}" for name in sorted(FIELDS))
+    named = f"f-77/{ids.body_sha256(said.encode())}"
     assert wire(event) == {
         "type": "form.submitted",
         "specversion": "1.0",
-        "id": ids.contact_event_id("demo", "form", "main", "f-77", "form.submitted"),
+        "id": ids.contact_event_id("demo", "form", "main", named, "form.submitted"),
         "source": "tellonce/ingest",
         "time": "2026-11-22T09:30:00.250000Z",
         "subject": f"contact-{contact}",

@@ -113,14 +113,15 @@ def stored_body(hello: Hello, message: Message, *, verified: bool) -> bytes:
 
 
 def parse(raw: delivery.RawDelivery) -> Parsed:
-    """Return the message. Session and id name the message, so a repeated message has the same event id."""
+    """Return the message. Session, id and text name it, so a repeated message has the same event id."""
     try:
         message = _decoder.decode(raw.body)
     except codec.UNREADABLE:
         return outcome.unreadable()
     provider_id = f"{message.session}/{message.id}"
     opened = events.MessageReceivedOpen(**outcome.about(raw, MEDIUM, message.session, provider_id))
-    event = outcome.contact_event(raw, events.MessageReceived, opened, _personal(message))
+    said = message.text.encode()
+    event = outcome.contact_event(raw, events.MessageReceived, opened, _personal(message), said)
     return Reported([(message.session, event)])
 
 

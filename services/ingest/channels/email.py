@@ -53,7 +53,7 @@ def verify(request: delivery.WebRequest, secrets: delivery.Secrets, public_url: 
 
 
 def parse(raw: delivery.RawDelivery) -> Parsed:
-    """Return the mail as a message. Its Message-ID names it; without one the hash of its body does."""
+    """Return the mail as a message. Message-ID and contents name it; without the former the hash of its body does."""
     mail = mime.read(raw.body)
     if mail is None:
         return outcome.unreadable()
@@ -68,7 +68,9 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
         attachments=mail.attachments,
     )
     personal = _personal(mail, name, address, references)
-    event = outcome.contact_event(raw, events.MessageReceived, opened, personal)
+    event = outcome.contact_event(
+        raw, events.MessageReceived, opened, personal, _said(mail, raw.body)
+    )
     return Reported([(address or opened.contact_id, event)])
 
 
@@ -84,6 +86,13 @@ def _personal(
         title=texts.line(mail.field("subject")),
         references=references,
     )
+
+
+def _said(mail: Mail, body: bytes) -> bytes:
+    """Return what of a mail is the same by whatever way it came: its author's fields, and all below its head."""
+    fields = "\n".join(mail.raw_field(name) or "" for name in ("date", "from", "subject"))
+    below = body.replace(b"\r\n", b"\n").partition(b"\n\n")[2].strip()
+    return fields.encode("utf-8", "surrogateescape") + b"\n" + below
 
 
 def _references(mail: Mail) -> list[str]:

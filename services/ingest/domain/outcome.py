@@ -84,13 +84,17 @@ def contact_event(
     kind: type[E],
     opened: events.ContactOpen,
     personal: events.ContactPersonal,
+    said: bytes = b"",
 ) -> E:
     """Return one contact event. A delivery that is reported twice gives the same event twice.
 
+    `said`: the customer's own words as they lie in the delivery, where her program chooses the id: some give two
+    messages one id, and the second is a fact of its own.
     All of it derives from the stored delivery, so a delivery parsed again gives the same bytes.
     """
     origin = _origin(raw, opened.provider_time)
-    event_id = _event_id(raw, kind, opened.provider_id)
+    named = f"{opened.provider_id}/{ids.body_sha256(said)}" if said else opened.provider_id
+    event_id = _event_id(raw, kind, named)
     return events.make(kind, origin, event_id, f"contact-{opened.contact_id}", opened, personal)
 
 
