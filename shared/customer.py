@@ -17,7 +17,9 @@ class AttachedConversation(msgspec.Struct, frozen=True, kw_only=True):
     last: datetime
 
 
-class Customer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Customer(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
     """All that is known of a customer. `id` is `None` while nothing was recorded."""
 
     id: events.CustomerId | None = None

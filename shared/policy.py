@@ -152,7 +152,7 @@ def parse(content: bytes) -> Policy:
     """Return the checked policy in YAML text. Raises: PolicyInvalid."""
     try:
         policy = msgspec.convert(yaml.safe_load(content), Policy)
-    except (yaml.YAMLError, msgspec.ValidationError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
         raise errors.PolicyInvalid(f"the policy does not fit its schema: {error}") from None
     for complaint in _contradictions(policy):
         raise errors.PolicyInvalid(f"the policy contradicts itself: {complaint}")
@@ -204,7 +204,7 @@ def _contradictions(policy: Policy) -> list[str]:
     for pattern in [*(each.pattern for each in policy.patterns), *policy.never_identifies]:
         try:
             re.compile(pattern)
-        except re.error as error:
+        except (re.error, RecursionError, OverflowError) as error:
             found.append(f"pattern {pattern}: {error}")
     return found
 

@@ -12,6 +12,9 @@ import msgspec
 
 from shared import codec, errors, events
 
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""Between these a timer is due; an earlier one asks at once, a later one as if it were due then."""
+
 
 @dataclass(frozen=True, slots=True)
 class TimerKind:
@@ -62,7 +65,7 @@ class Timer(msgspec.Struct, frozen=True, kw_only=True):
     aggregate: str
     kind: str
     id: str
-    due: datetime
+    due: events.Instant
 
 
 _decoder = msgspec.json.Decoder(Timer)
@@ -87,5 +90,10 @@ def asked_by(event: events.AnyEvent) -> Iterator[Timer]:
                     aggregate=event.aggregate,
                     kind=kind.name,
                     id=asked,
-                    due=due.astimezone(UTC),
+                    due=_within(due),
                 )
+
+
+def _within(due: datetime) -> datetime:
+    """Return the time in UTC, at most LATEST: the server counts in nanoseconds, and asks at once beyond 2262."""
+    return LATEST if due >= LATEST else max(due, EARLIEST).astimezone(UTC)

@@ -1,6 +1,7 @@
 """`tellonce VERB ...`: reads the command line and hands over to the verb."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -10,22 +11,33 @@ from deploy.embedded.errors import SetupError
 Verb = Callable[[argparse.Namespace], int]
 EXIT_UNUSABLE = 2
 EXIT_INTERRUPTED = 130
+EXIT_PIPE_CLOSED = 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; its exit code. What is wrong with the set-up goes to standard error, with its code."""
-    arguments = sys.argv[1:] if argv is None else list(argv)
-    if arguments[:1] == ["story"]:
-        return _story(arguments[1:])
-    chosen = _parser().parse_args(arguments)
-    verb: Verb = chosen.verb
     try:
-        return verb(chosen)
+        return _run(sys.argv[1:] if argv is None else list(argv))
+    except BrokenPipeError:
+        # Whoever read it has seen enough; what is still buffered goes nowhere, without a word at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_PIPE_CLOSED
     except SetupError as error:
         print(f"{error.code}: {error}\n  {error.how_to_mend}", file=sys.stderr)
         return EXIT_UNUSABLE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+
+
+def _run(arguments: list[str]) -> int:
+    if arguments[:1] == ["story"]:
+        code = _story(arguments[1:])
+    else:
+        chosen = _parser().parse_args(arguments)
+        verb: Verb = chosen.verb
+        code = verb(chosen)
+    sys.stdout.flush()  # a closed pipe is found here, not when Python ends
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -40,7 +40,9 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
         return not self.over and self.status != "lost"
 
 
-class Contacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Contacts(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
     """All contacts by id, in the order they began. `channels`: on which the customer came, in that order."""
 
     by_id: dict[events.ContactId, Contact] = {}

@@ -9,7 +9,9 @@ from shared.conversation import contacts, ownership
 _NOT_SHOWN = (*ownership.NOT_SHOWN, *contacts.NOT_SHOWN, events.CommandNoted)
 
 
-class LastPacket(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class LastPacket(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
     """The last packet.
 
     `current`: nothing it shows of the conversation has changed since; `customer_sequence`: how much of the customer it

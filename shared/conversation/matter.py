@@ -52,7 +52,9 @@ class Callback(msgspec.Struct, frozen=True, kw_only=True):
     status: Literal["open", "reached", "closed"] = "open"
 
 
-class Matter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Matter(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
     """What it is about.
 
     `summary`: the beginning of the customer's first own words; `repeats`: facts that she had to tell again;

@@ -59,7 +59,9 @@ class TakenHop(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str = "open"
 
 
-class Ownership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Ownership(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
     """The holder of a conversation and the way to this holder.
 
     Attributes:

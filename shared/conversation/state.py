@@ -12,10 +12,13 @@ from shared.conversation.ownership import Ownership
 from shared.conversation.talk import Talk
 
 
-class Conversation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Conversation(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
     """The whole matter, folded in parts: each part has its own file and its own `evolve`.
 
     What stands at its default is not written where a fold is kept: a new field changes no row that lacks it.
+    An older version that meets a field that it does not know stops, rather than writing the row without the field.
 
     `id` is `None` while nothing was recorded; `correlation`: id of the contact event that opened it.
     """

@@ -24,7 +24,9 @@ class Outbound(msgspec.Struct, frozen=True, kw_only=True):
     status: Literal["requested", "sent", "failed", "uncertain"] = "requested"
 
 
-class Talk(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Talk(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
     """What was said.
 
     `said_before`: how many older ones were dropped from `said`; `unanswered`: the customer's messages since the last

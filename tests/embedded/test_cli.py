@@ -16,7 +16,7 @@ from typing import ClassVar
 
 import pytest
 
-from deploy.cli.main import main
+from deploy.cli.main import EXIT_PIPE_CLOSED, main
 from deploy.embedded import state
 from tests.embedded.dummies import THIS
 from tests.embedded.waiting import until
@@ -412,6 +412,16 @@ def test_a_delivery_to_a_door_that_is_gone_ends_with_2(
         code, out, err = run("deliver", "form/contact", "a=b", "--data", str(tmp_path))
     assert (code, out) == (2, "")
     assert "not reached" in err
+
+
+def test_a_closed_pipe_ends_the_command_without_a_word(tmp_path: Path) -> None:
+    """Whoever reads has seen enough: `tellonce doctor | head -1` prints no traceback."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    argv = (sys.executable, "-m", "deploy.cli.main", "status", "--data", str(tmp_path))
+    answer = subprocess.run(argv, stdout=writing, stderr=subprocess.PIPE, check=False, text=True)
+    os.close(writing)
+    assert (answer.returncode, answer.stderr) == (EXIT_PIPE_CLOSED, "")
 
 
 def test_the_installed_command_runs() -> None:

@@ -103,6 +103,25 @@ async def test_a_delivery_of_several_customers_keeps_each_in_her_own_order(
         assert [each for each in kept if each.startswith(who)] == [f"{who}-1", f"{who}-2"]
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"from": "bad", "id": "b", "text": "\ud83d"},
+        {"from": "\ud83d", "id": "b", "text": "hello"},
+        {"from": "bad", "id": "b", "text": "x" * 260_000},
+    ],
+)
+async def test_what_no_stream_takes_is_quarantined_and_holds_up_nobody(
+    ingest: RunningIngest, bad: dict[str, str]
+) -> None:
+    """A channel's mistake costs its delivery, never the service or the deliveries behind."""
+    for name, messages in (("w1", [bad]), ("w2", [{"from": "ewa", "id": "ewa-1", "text": "hi"}])):
+        answer = await ingest.send(NAME, json.dumps(messages).encode(), webhook_id=name)
+        assert answer.status_code == 204
+    await ingest.normalised(NAME)
+    assert await _of_partition(ingest, "ewa") == ["ewa-1"]
+
+
 async def _of_partition(ingest: RunningIngest, routing_key: str) -> Sequence[str]:
     """The provider's ids of what stands on a customer's partition, in order."""
     subject = subjects.contact(ingest.tenant, NAME, routing_key)

@@ -82,6 +82,14 @@ def test_a_secret_in_the_schemes_own_form_is_decoded(end: str) -> None:
     assert webhook_signature.sign(secret, "msg_1", 5, BODY) == expected
 
 
+@pytest.mark.parametrize("secret", ["whsec_", "whsec_="])
+def test_a_secret_of_nothing_signs_nothing(secret: str) -> None:
+    """A template whose variable was never set would let anybody in."""
+    headers = signed("", BODY, at=RECEIVED)
+    assert not accepted(headers, secret=secret)
+    assert not accepted(headers, secret="whsec_\u017c")
+
+
 def test_another_implementation_of_the_scheme_signs_alike() -> None:
     """Of text bodies; a body of other bytes it cannot take at all (docs/adr/0026)."""
     at = RECEIVED.replace(microsecond=0)

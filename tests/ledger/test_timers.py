@@ -2,15 +2,19 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from shared import subjects
 from shared.arming import NatsTimers
 from shared.bus import Bus
 from shared.bus.deliveries import Delivery
+from shared.codec import decode
+from shared.events import ContactOffered
 from shared.streams import TIMERS
-from shared.timers import OFFER_EXPIRY, Timer, read_timer
+from shared.timers import EARLIEST, LATEST, OFFER_EXPIRY, Timer, asked_by, read_timer
 from tests.support.ledger import TENANT, ServerPlace, new_aggregate
 from tests.support.memory_timers import MemoryTimers
 from tests.support.servers import EmbeddedNats
@@ -141,6 +145,25 @@ async def test_a_time_without_a_zone_is_refused(server_place: ServerPlace) -> No
     for timers in (MemoryTimers(), NatsTimers(await server_place.bus())):
         with pytest.raises(ValueError, match="needs a zone"):
             await timers.arm(a_timer(new_aggregate(), "e1", naive))
+
+
+@pytest.mark.parametrize(
+    ("expires", "due"),
+    [
+        ("9999-12-31T23:59:59-14:00", LATEST),
+        ("2300-01-01T00:00:00Z", LATEST),
+        ("0001-01-01T00:00:00+14:00", EARLIEST),
+        ("2026-11-02T10:00:00+01:00", datetime(2026, 11, 2, 9, tzinfo=UTC)),
+    ],
+)
+def test_a_timer_is_due_within_what_the_server_can_count(expires: str, due: datetime) -> None:
+    """The server counts in nanoseconds: beyond 2262 it would ask at once."""
+    golden = Path(__file__).parents[1] / "golden" / "events" / "contact.offered.json"
+    offered = decode(golden.read_bytes())
+    assert isinstance(offered, ContactOffered)
+    opened = replace(offered.data.open, expires=datetime.fromisoformat(expires))
+    (timer,) = asked_by(replace(offered, data=replace(offered.data, open=opened)))
+    assert timer.due == due
 
 
 async def test_a_kind_is_one_subject_token(server_place: ServerPlace) -> None:

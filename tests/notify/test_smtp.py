@@ -117,6 +117,16 @@ async def test_a_content_that_the_server_does_not_want_is_known_before_the_dot()
     assert refused.value.answer == 452
 
 
+@pytest.mark.parametrize("answer", [b"hello", b"250 ok", b"999 no such code"])
+async def test_what_is_no_refusal_of_the_protocol_is_tried_again(answer: bytes) -> None:
+    """A line that is none of the protocol's, before anything left, says nothing about the mail."""
+    async with scripted({b"DATA": answer}) as url:
+        with pytest.raises(NotTaken) as refused:
+            async with SmtpServer(url).transaction(MAIL):
+                raise AssertionError("the content was refused")
+    assert refused.value.answer is None
+
+
 async def test_a_server_that_left_before_the_dot_has_no_mail() -> None:
     """The dot was never written: that leaves no doubt."""
     async with (

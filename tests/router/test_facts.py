@@ -3,10 +3,12 @@
 import pytest
 from msgspec.structs import replace
 
+from services.router.domain.facts import facts_in
 from shared.events import ContactId, FactCorrected, FactRepeated, FactStated
 from shared.packet import FACTS_PER_MESSAGE, TEXT_MAX_BYTES
+from shared.policy import Pattern
 from tests.router.in_memory_router import InMemoryRouter
-from tests.router.samples import OTHER_PARCEL, PARCEL, call, form, mail, message, phone
+from tests.router.samples import OTHER_PARCEL, PARCEL, a_policy, call, form, mail, message, phone
 
 ANNA = [phone(), mail()]
 
@@ -57,6 +59,16 @@ async def test_the_first_group_of_a_pattern_is_the_value(router: InMemoryRouter)
     assert await known(router) == [
         ("order_number", "ORD-99887", "text"),
         ("colour", "blue", "text"),
+    ]
+
+
+def test_a_group_that_takes_no_part_leaves_the_whole_match() -> None:
+    """`(ORD-\\d+)|my last order`: the second way has no group."""
+    pattern = Pattern(fact="order", pattern=r"(ORD-\d+)|my last order")
+    policy = replace(a_policy(), patterns=[pattern])
+    assert facts_in(policy, "my last order, or ORD-7") == [
+        ("order", "my last order"),
+        ("order", "ORD-7"),
     ]
 
 

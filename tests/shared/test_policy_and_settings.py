@@ -46,6 +46,8 @@ def edited(path: str, value: object) -> bytes:
         ),
         ("never_identifies", ["("], "pattern (: "),
         ("patterns", [{"fact": "x", "pattern": "["}], "pattern [: "),
+        ("never_identifies", ["a{99999999999999}"], "pattern a{"),
+        ("never_identifies", ["(" * 5_000 + ")" * 5_000], "pattern (("),
     ],
 )
 def test_a_contradiction_is_named(path: str, value: object, complaint: str) -> None:
@@ -119,6 +121,16 @@ def test_the_signing_secret_has_a_short_form() -> None:
     assert long_form.accounts["chat/shop"].secrets == {"signing": "SHOP_KEY"}
     with pytest.raises(PolicyInvalid, match=r"both secret and secrets\.signing"):
         policy.parse(edited("accounts|chat/shop", {**account, **short}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"tenant: 2020-99-99", b"tenant: " + b"9" * 5_000, b"a: " + b"[" * 20_000, b"\xff\x00"],
+)
+def test_what_yaml_cannot_read_is_refused(text: bytes) -> None:
+    """Whatever the parser raises, the operator gets one code."""
+    with pytest.raises(PolicyInvalid, match="does not fit its schema"):
+        policy.parse(text)
 
 
 def test_an_account_may_have_a_region_of_its_own() -> None:

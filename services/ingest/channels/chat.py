@@ -27,7 +27,7 @@ MEDIUM: events.Medium = "chat"
 SECRETS = ("signing",)
 KINDS: Mapping[str, str] = {"message": "message.received"}
 
-ClientId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")]
+ClientId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}\Z")]
 Text = Annotated[str, Meta(min_length=1)]
 Name = Annotated[str, Meta(max_length=256)]
 Email = Annotated[str, Meta(max_length=handles.EMAIL_MAX_CHARACTERS)]

@@ -26,6 +26,8 @@ CELLS = frozenset({"td", "th"})
 QUOTES_MAX = 10
 """Quotes inside of quotes that are told apart."""
 
+_NO_CHARACTER = re.compile(r"&#x?[0-9a-f]{8,};?", re.IGNORECASE)
+"""A reference beyond Unicode, however long: Python refuses to read numbers of thousands of digits."""
 _SPACES = re.compile(r"[ \t\r\n\f\xa0]+")
 _BLANK_LINES = re.compile(r"\n{3,}")
 
@@ -57,7 +59,7 @@ def to_text(markup: str) -> str:
 def _add_text(lines: list[str], token: str) -> None:
     if token.startswith(("<!", "<?")):
         return
-    lines[-1] += _SPACES.sub(" ", html.unescape(token))
+    lines[-1] += _SPACES.sub(" ", html.unescape(_NO_CHARACTER.sub("\ufffd", token)))
 
 
 def _end_of(markup: str, name: str, position: int) -> int:

@@ -26,6 +26,9 @@ WORK_MAX = 4_000_000
 It asks each line about every part that it stands in. A hundred forwarded mails come to a tenth of this.
 """
 
+PARAMETERS_MAX_CHARACTERS = 2_048
+"""A field with parameters that is longer is read in a plain way, and no further than this."""
+
 TELLING_FIELDS = frozenset(
     {"from", "sender", "to", "date", "message-id", "subject", "received", "return-path"}
 )
@@ -100,11 +103,15 @@ class _Part(Message):
     def get_param(
         self, param: str, failobj: Any = None, header: str = "content-type", unquote: bool = True
     ) -> Any:
+        written = str(self.get(header, ""))
+        if len(written) > PARAMETERS_MAX_CHARACTERS:
+            # The standard parser's time grows with the square of the length.
+            return _plain_param(written[:PARAMETERS_MAX_CHARACTERS], param) or failobj
         try:
             return super().get_param(param, failobj, header, unquote)
         except (TypeError, ValueError):
             # Two forms of one name, or a number without end: the standard parser cannot put them in order.
-            return _plain_param(str(self.get(header, "")), param) or failobj
+            return _plain_param(written, param) or failobj
 
     @override
     def get_boundary(self, failobj: Any = None) -> Any:

@@ -5,7 +5,6 @@ Source: Standard Webhooks specification 1.0.0, "Verifying webhook authenticity",
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 
@@ -34,6 +33,8 @@ def verify(request: WebRequest, secret: str) -> None:
     timestamp = request.header("webhook-timestamp") or ""
     if not 0 < len(webhook_id) <= ID_MAX_CHARACTERS or not _fresh(timestamp, request):
         raise SignatureInvalid
+    if not _key(secret):
+        raise SignatureInvalid  # anybody can sign with nothing
     expected = sign(secret, webhook_id, int(timestamp), request.body).encode()
     given = (request.header("webhook-signature") or "").split()[:SIGNATURES_MAX]
     if not any(hmac.compare_digest(each.encode(errors="replace"), expected) for each in given):
@@ -53,5 +54,5 @@ def _key(secret: str) -> bytes:
     encoded = secret.removeprefix(_ENCODED_SECRET)
     try:
         return base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
-    except binascii.Error:
+    except ValueError:
         return secret.encode()

@@ -85,7 +85,8 @@ class _SmtpTransaction:
             await self._client.rcpt(mail.recipient)
             await self._begin_content(mail.content)
         except SMTPResponseException as error:
-            raise NotTaken(error.code) from error
+            # Any other code is no answer of this protocol (RFC 5321, section 4.2): the next try may get one.
+            raise NotTaken(error.code if 400 <= error.code < 600 else None) from error
         except (SMTPException, OSError, TimeoutError) as error:
             raise NotTaken() from error
 

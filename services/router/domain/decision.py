@@ -87,8 +87,12 @@ class Decision:
         return self._agents.get(agent_id, ABSENT)
 
     def new_id(self, *scope: str) -> str:
-        """Return an id for something in this conversation; a command id used for two of them gives two ids."""
-        return self.origin.id(self.conversation.id or "", *scope)
+        """Return an id for something in this conversation.
+
+        A command id used for two of them, or used again with another body after it was forgotten, gives two ids.
+        """
+        body = [] if self.origin.cause_sha256 is None else [self.origin.cause_sha256]
+        return self.origin.id(self.conversation.id or "", *body, *scope)
 
     def written_to(self, aggregate: str) -> int:
         """Return how many events this decision has for an aggregate so far."""

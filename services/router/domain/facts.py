@@ -92,7 +92,8 @@ def same_value(one: str, other: str) -> bool:
 def _matches(policy: Policy, text: str) -> Iterator[tuple[str, str]]:
     for pattern in policy.patterns:
         for match in re.finditer(pattern.pattern, text):
-            yield pattern.fact, match.group(1) if match.groups() else match.group(0)
+            found = match[1] if match.groups() else None
+            yield pattern.fact, match[0] if found is None else found
 
 
 def _known(decision: Decision, name: str, value: str) -> StatedFact | None:
