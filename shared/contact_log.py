@@ -5,11 +5,21 @@ Only ingest and notify (for what became of a message) write there.
 
 from collections.abc import Sequence
 
-from shared import errors, subjects
+from shared import codec, errors, streams, subjects
 from shared.bus import Bus
 from shared.bus.storing import REFUSED_FOR_GOOD
 from shared.codec import Codec
 from shared.events import ContactEvent
+
+HEADERS_MAX_BYTES = 4_096
+"""What the subject and the headers of a message take at most; the server counts them too."""
+
+
+def check(channel: str, routing_key: str, event: ContactEvent) -> None:
+    """Raises: ValueError, TellonceError for an event that CONTACTS would refuse for ever."""
+    subjects.contact(event.tenant, channel, routing_key)
+    if len(codec.encode(event)) > streams.MESSAGE_MAX_BYTES - HEADERS_MAX_BYTES:
+        raise ValueError("the event is larger than a message may be")
 
 
 class ContactLog:

@@ -5,15 +5,12 @@ A fired timer is a question, "still due?", and is never cancelled. `shared.armin
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from shared import codec, errors, events
-
-EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-"""Between these a timer is due; an earlier one asks at once, a later one as if it were due then."""
+from shared import codec, errors, events, instants
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +77,7 @@ def read_timer(body: bytes) -> Timer:
 
 
 def asked_by(event: events.AnyEvent) -> Iterator[Timer]:
-    """Yield the timers that an event arms."""
+    """Yield the timers that an event arms, each due within what the server can count."""
     for kind in KINDS:
         if isinstance(event, kind.armed_by):
             asked, due = kind.asks(event)
@@ -90,10 +87,5 @@ def asked_by(event: events.AnyEvent) -> Iterator[Timer]:
                     aggregate=event.aggregate,
                     kind=kind.name,
                     id=asked,
-                    due=_within(due),
+                    due=instants.within(due),
                 )
-
-
-def _within(due: datetime) -> datetime:
-    """Return the time in UTC, at most LATEST: the server counts in nanoseconds, and asks at once beyond 2262."""
-    return LATEST if due >= LATEST else max(due, EARLIEST).astimezone(UTC)

@@ -38,8 +38,14 @@ def _worker_of(item: pytest.Item) -> str:
 
 def once_per_run(factory: pytest.TempPathFactory, name: str) -> None:
     """Fail when another worker of this run has made it too: the groups above are not heeded then."""
-    if "PYTEST_XDIST_WORKER" in os.environ:  # a worker's folder lies in the run's
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+    try:  # a worker's folder lies in the run's
         (factory.getbasetemp().parent / f"{name}.made").touch(exist_ok=False)
+    except FileExistsError:
+        pytest.fail(
+            f"two workers make a {name}: run the tests as `make test` does, by --dist loadgroup"
+        )
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -9,7 +9,7 @@ from services.history.domain import as_of
 from services.history.positions import Positions
 from services.history.store import Pool, Session
 from services.history.tables import ANSWERED_BY, table
-from shared import aggregates, errors, queries, requests, subjects
+from shared import aggregates, errors, instants, queries, requests, subjects
 from shared.clock import Clock
 from shared.ledger import LedgerReader
 from shared.policy import Policies, Policy
@@ -123,7 +123,7 @@ class Answers:
 
         async def read(session: Session) -> tuple[datetime, int]:
             settled = await session.fetch_one("settled")
-            row = await session.fetch_one("sequence_at", recorded)
+            row = await session.fetch_one("sequence_at", instants.within(recorded))
             assert settled is not None
             return settled["settled"], 0 if row is None else int(row["sequence"])
 

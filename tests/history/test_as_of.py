@@ -192,3 +192,11 @@ async def test_as_of_a_position_that_is_not_there_yet_is_refused(
     for conversation, sequence in ((CONVERSATION, 1), ("nosuch", end), ("No.Such", end)):
         with pytest.raises(ConversationUnknown):
             await ask("as_of", conversation=conversation, sequence=sequence)
+
+
+async def test_a_time_beyond_the_calendar_is_answered(ask: Caller) -> None:
+    """The first hours of year 1 are before everything, the last ones of 9999 not settled, whatever their zone."""
+    with pytest.raises(ConversationUnknown):
+        await ask("as_of", conversation=CONVERSATION, recorded="0001-01-01T00:00:00+23:59")
+    with pytest.raises(PositionNotReached):
+        await ask("as_of", conversation=CONVERSATION, recorded="9999-12-31T23:59:59-23:59")

@@ -13,8 +13,9 @@ from shared.bus import Bus
 from shared.bus.deliveries import Delivery
 from shared.codec import decode
 from shared.events import ContactOffered
+from shared.instants import EARLIEST, LATEST
 from shared.streams import TIMERS
-from shared.timers import EARLIEST, LATEST, OFFER_EXPIRY, Timer, asked_by, read_timer
+from shared.timers import OFFER_EXPIRY, Timer, asked_by, read_timer
 from tests.support.ledger import TENANT, ServerPlace, new_aggregate
 from tests.support.memory_timers import MemoryTimers
 from tests.support.servers import EmbeddedNats

@@ -10,11 +10,8 @@ from services.ingest.channels import CHANNELS
 from services.ingest.domain import delivery, outcome
 from services.ingest.domain.outcome import Parsed, Reports
 from services.ingest.handlers import logged
-from shared import codec, streams, subjects
+from shared import contact_log
 from shared.events import ContactEvent
-
-HEADERS_MAX_BYTES = 4_096
-"""What the subject and the headers of a message take at most; the server counts them too."""
 
 log = structlog.get_logger("ingest")
 
@@ -42,7 +39,8 @@ def read(raw: delivery.RawDelivery) -> Reading:
     try:
         parsed = CHANNELS[raw.channel].parse(raw)
         reports = outcome.reports_of(raw, parsed)
-        _check_storable(raw, reports)
+        for routing_key, event in reports:
+            contact_log.check(raw.channel, routing_key, event)
     except Exception:
         log.exception(
             logged.PARSE_FAILED, channel=raw.channel, account=raw.account, sequence=raw.sequence
@@ -50,11 +48,3 @@ def read(raw: delivery.RawDelivery) -> Reading:
         parsed = outcome.unreadable()
         reports = outcome.reports_of(raw, parsed)
     return Reading(raw, parsed, reports)
-
-
-def _check_storable(raw: delivery.RawDelivery, reports: Reports) -> None:
-    """Raises: ValueError, TellonceError for a report that CONTACTS would refuse for ever."""
-    for routing_key, event in reports:
-        subjects.contact(event.tenant, raw.channel, routing_key)
-        if len(codec.encode(event)) > streams.MESSAGE_MAX_BYTES - HEADERS_MAX_BYTES:
-            raise ValueError("a report is larger than a message may be")
