@@ -4,6 +4,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 from typing_extensions import override
@@ -26,6 +27,7 @@ TENANT = "demo"
 WINDOWED = (streams.LEDGER, streams.TIMERS)
 INSTANT = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 SHORTEST_WINDOW_NANOSECONDS = 100_000_000
+UPDATED_SECONDS = 60.0
 POLL_SECONDS = 0.02
 
 
@@ -149,15 +151,27 @@ class ServerPlace(Place):
         bus = await self.bus()
         configs = [(await bus.api(f"STREAM.INFO.{name}"))["config"] for name in WINDOWED]
         for config in configs:
-            short = {**config, "duplicate_window": SHORTEST_WINDOW_NANOSECONDS}
-            await bus.api(f"STREAM.UPDATE.{config['name']}", short)
+            await _update(bus, {**config, "duplicate_window": SHORTEST_WINDOW_NANOSECONDS})
         await eventually(_forgotten(bus))
         for config in configs:
-            await bus.api(f"STREAM.UPDATE.{config['name']}", config)
+            await _update(bus, config)
 
     @override
     async def restart(self) -> None:
         await self._restart()
+
+
+async def _update(bus: Bus, config: Mapping[str, Any]) -> None:
+    """Configure a stream anew; three servers on a busy machine may take longer than an answer waits."""
+
+    async def updated() -> bool:
+        try:
+            await bus.api(f"STREAM.UPDATE.{config['name']}", config)
+        except BusUnavailable:
+            return False
+        return True
+
+    await eventually(updated, UPDATED_SECONDS)
 
 
 def _forgotten(bus: Bus) -> Callable[[], Awaitable[bool]]:
