@@ -16,7 +16,7 @@ from shared.events import ContactOffered
 from shared.instants import EARLIEST, LATEST
 from shared.streams import TIMERS
 from shared.timers import OFFER_EXPIRY, Timer, asked_by, read_timer
-from tests.support.ledger import TENANT, ServerPlace, new_aggregate
+from tests.support.ledger import TENANT, WINDOW_SECONDS, ServerPlace, new_aggregate
 from tests.support.memory_timers import MemoryTimers
 from tests.support.servers import EmbeddedNats
 from tests.support.waiting import WITHIN_SECONDS, eventually
@@ -70,7 +70,7 @@ async def test_arming_the_same_timer_again_fires_once(server_place: ServerPlace)
     bus = await server_place.bus()
     timers = NatsTimers(bus)
     aggregate = new_aggregate()
-    due = datetime.now(UTC) + timedelta(seconds=3.0)
+    due = datetime.now(UTC) + timedelta(seconds=2 * WINDOW_SECONDS)
     await timers.arm(a_timer(aggregate, "e1", due))
     await timers.arm(a_timer(aggregate, "e1", due))
     await server_place.pass_window()

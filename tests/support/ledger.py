@@ -4,7 +4,6 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 from uuid import uuid4
 
 from typing_extensions import override
@@ -24,10 +23,9 @@ from tests.support.memory_ledger import MemoryLedger
 from tests.support.waiting import eventually
 
 TENANT = "demo"
-WINDOWED = (streams.LEDGER, streams.TIMERS)
 INSTANT = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
-SHORTEST_WINDOW_NANOSECONDS = 100_000_000
-UPDATED_SECONDS = 60.0
+WINDOW_SECONDS = 3.0
+"""A duplicate window that a test can outlive, and within which a busy machine appends a few times."""
 POLL_SECONDS = 0.02
 
 
@@ -147,52 +145,28 @@ class ServerPlace(Place):
 
     @override
     async def pass_window(self) -> None:
-        """Make the window short for a while: else a slow machine would leave it where a test must stay within."""
         bus = await self.bus()
-        configs = [(await bus.api(f"STREAM.INFO.{name}"))["config"] for name in WINDOWED]
-        for config in configs:
-            await _update(bus, {**config, "duplicate_window": SHORTEST_WINDOW_NANOSECONDS})
-        await eventually(_forgotten(bus))
-        for config in configs:
-            await _update(bus, config)
+        aggregate = new_aggregate()
+        body = encode(event(aggregate))
+        headers = {"Nats-Msg-Id": uuid4().hex}
+
+        async def forgotten() -> bool:
+            ack = await bus.submit(subjects.ledger(TENANT, aggregate), body, headers)
+            return not ack.duplicate
+
+        assert await forgotten()
+        await eventually(forgotten)
 
     @override
     async def restart(self) -> None:
         await self._restart()
 
 
-async def _update(bus: Bus, config: Mapping[str, Any]) -> None:
-    """Configure a stream anew; three servers on a busy machine may take longer than an answer waits."""
-
-    async def updated() -> bool:
-        try:
-            await bus.api(f"STREAM.UPDATE.{config['name']}", config)
-        except BusUnavailable:
-            return False
-        return True
-
-    await eventually(updated, UPDATED_SECONDS)
-
-
-def _forgotten(bus: Bus) -> Callable[[], Awaitable[bool]]:
-    """Return the question whether the ledger has forgotten the id of a message that is stored now."""
-    subject, headers = subjects.ledger(TENANT, new_aggregate()), {"Nats-Msg-Id": uuid4().hex}
-    body = encode(event(new_aggregate()))
-    asked = 0
-
-    async def forgotten() -> bool:
-        nonlocal asked
-        asked += 1
-        return not (await bus.submit(subject, body, headers)).duplicate and asked > 1
-
-    return forgotten
-
-
 async def make_ledger_stream(urls: Sequence[str], replicas: int) -> None:
-    """Create LEDGER and TIMERS, and the consumers of fired timers."""
+    """Create LEDGER and TIMERS with a short duplicate window, and the consumers of fired timers."""
     bus = await connect(urls, "test")
     wanted = streams.WantedStreams(
-        streams.stream_configs(replicas=replicas),
+        streams.stream_configs(replicas=replicas, duplicate_window_seconds=WINDOW_SECONDS),
         [c for c in streams.router_consumers() if c.stream == streams.TIMERS],
     )
 
