@@ -371,6 +371,7 @@ def test_half_characters_are_replaced() -> None:
         ("On Sun, 22 Nov 2026, Help wrote:\n> Which one?\nThe red one.\n> When?\nToday.", "The red one.\nToday."),
         ("Hello,\nOn Sun, 22 Nov 2026, Help wrote:\n> Which?\n\nThe red one.\n-- \nAnna", "Hello,\n\nThe red one."),
         ("Hello.\nOn Sun, 22 Nov 2026, Help wrote:\nWhich one?", "Hello."),
+        ("On second thought I keep it.\nOn Sun, 22 Nov 2026, Help wrote:\n> x", "On second thought I keep it."),
     ],
 )  # fmt: skip
 def test_an_answer_between_the_lines_of_a_quote_is_new(text: str, new: str) -> None:

@@ -73,10 +73,12 @@ def _dated(lines: list[str], at: int) -> bool:
 
 def _announcing(lines: list[str], at: int) -> int:
     """Return how many lines announce a quote here: 0, 1 or 2."""
-    line = _looked_at(lines, at)
+    line, following = _looked_at(lines, at), _looked_at(lines, at + 1)
     if _QUOTE_FOLLOWS.match(line):
         return 1
-    return 2 if _QUOTE_FOLLOWS.match(f"{line.rstrip()} {_looked_at(lines, at + 1).strip()}") else 0
+    if _QUOTE_FOLLOWS.match(following):
+        return 0  # that line alone announces it, and this one is the customer's
+    return 2 if _QUOTE_FOLLOWS.match(f"{line.rstrip()} {following.strip()}") else 0
 
 
 def _looked_at(lines: list[str], at: int) -> str:
