@@ -33,7 +33,6 @@ from shared.events import (
     AnyEvent,
     CommandNoted,
     ConversationId,
-    ConversationOpened,
     EventId,
     InboundEvent,
 )
@@ -78,20 +77,26 @@ class OpenCodec(PlainCodec):
 
 
 class LaggingLedger(MemoryLedger):
-    """Reads come from a replica that lacks the newest `lack(aggregate)` events; the leader has all."""
+    """Reads come from a replica that lacks the newest `lack(aggregate)` events; the leader has all.
+
+    `reads`: how many aggregates were read so far.
+    """
 
     def __init__(self, codec: Codec, clock: Clock, lack: Callable[[str], int]) -> None:
         super().__init__(codec, clock)
         self._lack = lack
+        self.reads = 0
 
     @override
     async def read(self, tenant: str, aggregate: str, *, after: int = 0) -> list[Recorded]:
+        self.reads += 1
         there = await self.position() - self._lack(aggregate)
         found = await super().read(tenant, aggregate, after=after)
         return [each for each in found if each.sequence <= there]
 
     @override
     async def read_leader(self, tenant: str, aggregate: str, *, after: int = 0) -> list[Recorded]:
+        self.reads += 1
         return await super().read(tenant, aggregate, after=after)
 
 
@@ -235,14 +240,19 @@ class InMemoryRouter:
 
     async def newer_event(self, conversation: Conversation) -> None:
         """A newer version of the router writes something to a conversation."""
-        known = await self.last(ConversationOpened)
-        body = msgspec.json.decode(encode(known))
-        self.codec.bodies = [
-            msgspec.json.encode({**body, "type": "conversation.dreamt_of", "id": "n"})
-        ]
         aggregate = aggregates.CONVERSATION.of(conversation.id or "")
+        await self._newer_event(aggregate, conversation.sequence)
+
+    async def newer_event_of(self, agent: str) -> None:
+        """A newer version of the router writes something to an agent."""
+        await self._newer_event(aggregates.AGENT.of(agent), (await self.agent(agent)).sequence)
+
+    async def _newer_event(self, aggregate: str, expected: int) -> None:
+        known = (await self.recorded())[-1].event
+        body = {**msgspec.json.decode(encode(known)), "type": "conversation.dreamt_of", "id": "n"}
+        self.codec.bodies = [msgspec.json.encode(body)]
         newer = replace(known, id=EventId("n"))
-        await self.ledger.append(TENANT, [Write(aggregate, conversation.sequence, [newer])])
+        await self.ledger.append(TENANT, [Write(aggregate, expected, [newer])])
 
     # -- what stands ------------------------------------------------------------------------------------
 

@@ -321,4 +321,4 @@ async def test_the_picture_forgets_what_ended(router: InMemoryRouter) -> None:
     await ends(router, "piotr")
     await router.happens(call("ended"))
     await router.offers()
-    assert router.dispatcher.known == {}
+    assert router.dispatcher.picture.open == {}

@@ -31,7 +31,13 @@ ABSENT = Agent()
 
 def evolve(agent: Agent, sequence: int, event: events.AnyEvent) -> Agent:
     """Return the agent after one event of `agent-<id>`. It never fails."""
-    changed = replace(agent, sequence=sequence, seen=memory.remember(agent.seen, sequence, event))
+    seen = memory.remember(agent.seen, sequence, event)
+    return replace(evolve_parts(agent, sequence, event), seen=seen)
+
+
+def evolve_parts(agent: Agent, sequence: int, event: events.AnyEvent) -> Agent:
+    """Return the same without the memory of commands: enough to know whom to ask."""
+    changed = replace(agent, sequence=sequence)
     match event:
         case events.AgentSignedIn():
             return replace(changed, status="available", idle_since=event.recorded)

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from services.router.domain.agent import Agent
 from services.router.domain.decision import Decision
 from services.router.domain.handover import attach_packet
 from shared import commands, errors, events
@@ -109,39 +110,40 @@ def _choose(decision: Decision) -> tuple[events.AgentId | None, dict[str, str]]:
     free: list[tuple[int, datetime, events.AgentId]] = []
     reasons: dict[str, str] = {}
     for name in candidates(decision.policy, decision.conversation):
-        agent = decision.agent(name)
-        if agent.status != "available":
-            reasons[name] = agent.status
-        elif name != ownership.owner and not _has_room(decision, name):
-            reasons[name] = "busy"
-        elif _resting(decision, name):
-            reasons[name] = "passed_over_just_now"
+        agent, now = decision.agent(name), decision.origin.recorded
+        reason = obstacle(decision.policy, decision.conversation, name, agent, now)
+        if reason is not None:
+            reasons[name] = reason
         else:
-            free.append(
-                (
-                    ownership.passed_over.get(name, 0),
-                    agent.idle_since or decision.origin.recorded,
-                    name,
-                )
-            )
+            free.append((ownership.passed_over.get(name, 0), agent.idle_since or now, name))
     if not free:
         return None, reasons
     chosen = min(free)[2]
     return chosen, reasons | {name: "idle_shorter" for _, _, name in free if name != chosen}
 
 
-def _has_room(decision: Decision, agent_id: events.AgentId) -> bool:
-    agent, slots = decision.agent(agent_id), decision.policy.agents[agent_id].slots
-    return decision.conversation.id not in agent.working_on and agent.can_take(slots)
+def obstacle(
+    policy: Policy, conversation: Conversation, name: events.AgentId, agent: Agent, now: datetime
+) -> str | None:
+    """Return why a candidate is not asked now; `None` when she can be."""
+    if agent.status != "available":
+        return agent.status
+    if name != conversation.ownership.owner:
+        has_one = conversation.id in agent.working_on
+        if has_one or not agent.can_take(policy.agents[name].slots):
+            return "busy"
+    rested = rest_ends(policy, conversation)
+    if conversation.ownership.passed_over.get(name) and rested is not None and now < rested:
+        return "passed_over_just_now"
+    return None
 
 
-def _resting(decision: Decision, agent_id: events.AgentId) -> bool:
-    """An agent who just refused is not asked again at once for the same conversation."""
-    ownership = decision.conversation.ownership
-    if not ownership.passed_over.get(agent_id) or ownership.passed_over_at is None:
-        return False
-    rest = timedelta(seconds=decision.policy.times.offer_seconds)
-    return decision.origin.recorded < ownership.passed_over_at + rest
+def rest_ends(policy: Policy, conversation: Conversation) -> datetime | None:
+    """Return until when those who were passed over are not asked again for this conversation; `None`: nobody was."""
+    ownership = conversation.ownership
+    if not ownership.passed_over or ownership.passed_over_at is None:
+        return None
+    return ownership.passed_over_at + timedelta(seconds=policy.times.offer_seconds)
 
 
 # -- the answer ---------------------------------------------------------------------------------------

@@ -1,0 +1,205 @@
+"""What the dispatcher knows: who waits for whom, who is there, and what of it is news.
+
+It is learned from the ledger, may be behind, and decides nothing: an offer is decided on what is read then.
+Only what is open is kept, and only what dispatching looks at.
+"""
+
+import heapq
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from services.router.domain import agent as agents
+from services.router.domain.agent import ABSENT, Agent
+from services.router.domain.offers import candidates, obstacle, rest_ends, waits
+from services.router.lines import Key, Line, Lines, Place
+from services.router.tolerant_codec import is_unreadable
+from shared import aggregates, backoff, events
+from shared import conversation as conversations
+from shared.conversation import NEW_CONVERSATION, Conversation
+from shared.conversation.matter import Matter
+from shared.ledger import Recorded
+from shared.policy import Policies
+
+POSTPONED = backoff.Backoff(first_seconds=0.5, longest_seconds=5.0)
+"""An offer that could not be made is tried again by itself, or as soon as there is news of its conversation."""
+
+
+class Picture:
+    """Open conversations and agents of all tenants. `open`: each conversation as far as it is looked at here.
+
+    News is a line in which somebody may be asked now who could not be asked before: one who waits has come or
+    changed, one who may be asked has changed, or a time has passed.
+    """
+
+    def __init__(self, policies: Policies) -> None:
+        self.open: dict[Key, Conversation] = {}
+        self._policies = {tenant: policies.of(tenant) for tenant in policies.tenants()}
+        self._agents: dict[tuple[str, events.AgentId], Agent] = {}
+        self._unreadable: set[tuple[str, str]] = set()
+        self._owned: dict[tuple[str, events.AgentId], set[events.ConversationId]] = {}
+        self._lines = Lines()
+        self._news: set[Line] = set()
+        self._ahead: list[tuple[Place, Line]] = []
+        self._due: list[tuple[datetime, Key]] = []
+        self._postponed: dict[Key, tuple[datetime, int]] = {}
+
+    # -- learning -------------------------------------------------------------------------------------
+
+    def see(self, recorded: Recorded, now: datetime) -> None:
+        """Take one event of the ledger in. An aggregate with an event of a newer version is left to it."""
+        tenant, aggregate = recorded.event.tenant, recorded.aggregate
+        if tenant not in self._policies:
+            return
+        if is_unreadable(recorded.event):
+            self._lose(tenant, aggregate)
+        if (tenant, aggregate) in self._unreadable:
+            return
+        prefix, name = aggregates.split(aggregate)
+        if prefix == aggregates.CONVERSATION.prefix:
+            before = self.open.get((tenant, events.ConversationId(name)), NEW_CONVERSATION)
+            if recorded.sequence > before.sequence:
+                after = conversations.evolve_parts(before, recorded.sequence, recorded.event)
+                self.know(tenant, name, after, now)
+        elif prefix == aggregates.AGENT.prefix:
+            known = self.agent(tenant, events.AgentId(name))
+            if recorded.sequence > known.sequence:
+                changed = agents.evolve_parts(known, recorded.sequence, recorded.event)
+                self.know(tenant, name, changed, now)
+
+    def know(self, tenant: str, name: str, state: object, now: datetime) -> None:
+        """Take in how a conversation or an agent stands, if that is newer."""
+        if isinstance(state, Conversation):
+            key = tenant, events.ConversationId(name)
+            if state.sequence > self.open.get(key, NEW_CONVERSATION).sequence:
+                self._conversation(key, state, now)
+        elif isinstance(state, Agent):
+            agent_id = events.AgentId(name)
+            if state.sequence > self.agent(tenant, agent_id).sequence:
+                self._agents[tenant, agent_id] = replace(state, seen={})
+                self._news |= self._lines.before(tenant, agent_id)
+
+    def _conversation(self, key: Key, after: Conversation, now: datetime) -> None:
+        before = self.open.pop(key, NEW_CONVERSATION)
+        self._postponed.pop(key, None)
+        going_on = after.id is not None and not after.resolved  # no id: something after the end
+        if going_on:
+            self.open[key] = after = _looked_at(after)
+        self._owner_changed(key, before, after if going_on else NEW_CONVERSATION)
+        if going_on and waits(after):
+            self._stand(key, after, now)
+        else:
+            self._lines.leave(key)
+
+    def _owner_changed(self, key: Key, before: Conversation, after: Conversation) -> None:
+        tenant, conversation_id = key
+        had, has = before.ownership.owner, after.ownership.owner
+        if had == has:
+            return
+        if had is not None:
+            self._owned[tenant, had].discard(conversation_id)
+        if has is not None:
+            self._owned.setdefault((tenant, has), set()).add(conversation_id)
+
+    def _stand(self, key: Key, waiting: Conversation, now: datetime) -> None:
+        """Put a conversation into the line of those whom it may be offered to."""
+        tenant, policy = key[0], self._policies[key[0]]
+        asked, owner = tuple(candidates(policy, waiting)), waiting.ownership.owner
+        line = Line(tenant, asked, rings=asked == (owner,))
+        since = waiting.ownership.waiting_since or waiting.opened
+        assert since is not None
+        self._lines.put(line, Place(since, key))
+        self._news.add(line)
+        rested = rest_ends(policy, waiting)
+        if rested is not None and rested > now:
+            heapq.heappush(self._due, (rested, key))
+
+    def _lose(self, tenant: str, aggregate: str) -> None:
+        """Forget what cannot be read; nobody else waits for it."""
+        self._unreadable.add((tenant, aggregate))
+        prefix, name = aggregates.split(aggregate)
+        if prefix == aggregates.CONVERSATION.prefix:
+            key = tenant, events.ConversationId(name)
+            self._owner_changed(key, self.open.pop(key, NEW_CONVERSATION), NEW_CONVERSATION)
+            self._lines.leave(key)
+        elif prefix == aggregates.AGENT.prefix:
+            self._agents.pop((tenant, events.AgentId(name)), None)
+
+    # -- asking ---------------------------------------------------------------------------------------
+
+    def agent(self, tenant: str, agent_id: events.AgentId) -> Agent:
+        """Return an agent; nobody's memory of commands is kept here."""
+        return self._agents.get((tenant, agent_id), ABSENT)
+
+    def readable(self, tenant: str, agent_id: events.AgentId) -> bool:
+        """Tell whether an agent can be loaded, as far as is known."""
+        return (tenant, aggregates.AGENT.of(agent_id)) not in self._unreadable
+
+    def owned_by(self, tenant: str, agent_id: events.AgentId) -> frozenset[events.ConversationId]:
+        """Return the open conversations of an owner."""
+        return frozenset(self._owned.get((tenant, agent_id), ()))
+
+    def next(self, now: datetime) -> Key | None:
+        """Return who is to be offered now, longest waiting first; `None` when nobody can be.
+
+        Whoever is returned is returned again until an offer is seen or known, or is postponed.
+        """
+        while self._due and self._due[0][0] <= now:
+            line = self._lines.of(heapq.heappop(self._due)[1])
+            if line is not None:
+                self._news.add(line)
+        while True:
+            for line in self._news:
+                first = self._first(line, now)
+                if first is not None:
+                    heapq.heappush(self._ahead, (first, line))
+            self._news.clear()
+            if not self._ahead:
+                return None
+            place, line = heapq.heappop(self._ahead)
+            self._news.add(line)
+            if self._first(line, now) == place:
+                return place.key
+
+    def due(self) -> datetime | None:
+        """Return when somebody may be asked without any news; `None` when nobody."""
+        return self._due[0][0] if self._due else None
+
+    def postpone(self, key: Key, now: datetime) -> None:
+        """Leave a conversation alone for a while, longer each time, unless there is news of it."""
+        tries = self._postponed.get(key, (now, 0))[1] + 1
+        until = now + timedelta(seconds=POSTPONED.delay_seconds(tries))
+        self._postponed[key] = until, tries
+        heapq.heappush(self._due, (until, key))
+
+    def _first(self, line: Line, now: datetime) -> Place | None:
+        """Return the longest waiting whom somebody of the line can take now."""
+        policy = self._policies[line.tenant]
+        there = {name: self.agent(line.tenant, name) for name in line.agents}
+        free = {
+            name: agent
+            for name, agent in there.items()
+            if agent.status == "available"
+            and (line.rings or agent.can_take(policy.agents[name].slots))
+        }
+        if not free:
+            return None
+        for place in self._lines.places(line):
+            if self._postponed.get(place.key, (now, 0))[0] > now:
+                continue
+            waiting = self.open[place.key]
+            if any(obstacle(policy, waiting, name, free[name], now) is None for name in free):
+                return place
+        return None
+
+
+def _looked_at(conversation: Conversation) -> Conversation:
+    """Return the parts of a conversation by which it waits: no words, no facts, no memory of commands."""
+    return Conversation(
+        id=conversation.id,
+        opened=conversation.opened,
+        contacts=conversation.contacts,
+        ownership=replace(conversation.ownership, hops=()),
+        matter=Matter(callbacks=conversation.matter.callbacks),
+        sequence=conversation.sequence,
+    )
