@@ -69,7 +69,7 @@ def _body(text: str) -> dict[str, Any] | None:
 
 def _ask(chosen: argparse.Namespace, subject: str, body: dict[str, Any]) -> int:
     """Send the same request up to MAX_TRIES times: the receiver knows a repetition by its id."""
-    url = _nats_url(chosen)
+    url = nats_url(chosen)
     payload = json.dumps(body, ensure_ascii=False).encode()
     for attempt in range(MAX_TRIES):
         if attempt:
@@ -84,10 +84,26 @@ def _ask(chosen: argparse.Namespace, subject: str, body: dict[str, Any]) -> int:
 
 def _show(answer: Any) -> int:
     print(json.dumps(answer, ensure_ascii=False))
-    return EXIT_REFUSED if isinstance(answer, dict) and "error" in answer else 0
+    if not isinstance(answer, dict):
+        return 0
+    if answer.get("next") is not None:
+        print(_more(answer), file=sys.stderr)
+    return EXIT_REFUSED if "error" in answer else 0
 
 
-def _nats_url(chosen: argparse.Namespace) -> str:
+def _more(answer: dict[str, Any]) -> str:
+    """Return what a page says of the others: how many lines each of its lists shows of how many, and how to go on."""
+    counts = answer.get("counts") or {}
+    lists = {name: lines for name, lines in answer.items() if isinstance(lines, list)}
+    shown = [
+        f"{len(lines)} of {counts.get(name, answer.get('count', 'more'))} {name}"
+        for name, lines in lists.items()
+    ]
+    after = json.dumps({"after": answer["next"]})
+    return f"This is one page: {', '.join(shown)}. The next one: the same question with {after}"
+
+
+def nats_url(chosen: argparse.Namespace) -> str:
     """Where the stack of the data folder listens, else TELLONCE_NATS_URL.
 
     Raises: AddressInvalid if neither is there.

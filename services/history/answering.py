@@ -60,7 +60,7 @@ class Answers:
 
     async def _ask(self, policy: Policy, asked: queries.Question[Any]) -> queries.Answer:
         async def read(session: Session) -> queries.Answer:
-            reading = table.Reading(session.fetch, policy, self._rows_max)
+            reading = table.Reading(session.fetch, session.count, policy, self._rows_max)
             return await ANSWERED_BY[type(asked)](reading, asked)
 
         answer: queries.Answer = await self._pool.read(read)

@@ -60,6 +60,12 @@ def query(name: str) -> str:
     return queries()[name].text
 
 
+@functools.cache
+def counting(name: str) -> str:
+    """Return the query for how many rows a named query has."""
+    return query("count_rows").format(rows=query(name))
+
+
 # -- what is the same for all tables -------------------------------------------------------------------
 
 

@@ -77,6 +77,14 @@ class Session:
             )
         return rows
 
+    async def count(self, name: str, *arguments: Any) -> list[Mapping[str, Any]]:
+        """Return one row whose `count` is how many rows a named query has."""
+        with _translated():
+            rows: list[Mapping[str, Any]] = await self._connection.fetch(
+                sql.counting(name), *arguments
+            )
+        return rows
+
     async def fetch_one(self, name: str, *arguments: Any) -> Mapping[str, Any] | None:
         """Return the first row of a named query; `None` when there is none."""
         with _translated():

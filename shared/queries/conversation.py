@@ -127,9 +127,10 @@ class ConversationLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CustomerAnswer(Answer, frozen=True, kw_only=True):
-    """`conversations`: in the order in which they were opened, the latest last."""
+    """`conversations`: the latest ones, in the order in which they were opened; `count`: how many there are in all."""
 
     customer: CustomerView
+    count: int
     conversations: list[ConversationLine]
 
 

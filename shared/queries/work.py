@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from shared.queries.base import Answer, Name, Question
+from shared.queries.base import Answer, ListAnswer, ListQuestion, Name
 
 
 class InboxLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,16 +26,32 @@ class InboxLine(msgspec.Struct, frozen=True, kw_only=True):
     expires: datetime | None
 
 
+class InboxCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """How many there are in all, on whatever page."""
+
+    offered: int
+    waiting: int
+    owned: int
+
+
 class Inbox(Answer, frozen=True, kw_only=True):
-    """`offered`: somebody is asked; `waiting`: nobody is asked yet; `owned`: taken."""
+    """`offered`: somebody is asked; `waiting`: nobody is asked yet; `owned`: taken.
+
+    `next`: the `after` of the next page, which goes on with each list that is not at its end; `None` when all are.
+    """
 
     offered: list[InboxLine]
     waiting: list[InboxLine]
     owned: list[InboxLine]
+    counts: InboxCounts
+    next: str | None
 
 
-class AskInbox(Question[Inbox], frozen=True, kw_only=True):
-    """The work before an agent, a queue, or the whole tenant. At most one of `agent`, `queue`."""
+class AskInbox(ListQuestion[Inbox], frozen=True, kw_only=True):
+    """The work before an agent, a queue, or the whole tenant. At most one of `agent`, `queue`.
+
+    `after`: the `next` of the page before; `limit`: lines of each list at most.
+    """
 
     name = "inbox"
     agent: Name | None = None
@@ -58,14 +74,13 @@ class CallbackLine(msgspec.Struct, frozen=True, kw_only=True):
     status: str
 
 
-class Callbacks(Answer, frozen=True, kw_only=True):
+class Callbacks(ListAnswer, frozen=True, kw_only=True):
     """The most urgent first."""
 
-    count: int
     callbacks: list[CallbackLine]
 
 
-class AskCallbacks(Question[Callbacks], frozen=True, kw_only=True):
+class AskCallbacks(ListQuestion[Callbacks], frozen=True, kw_only=True):
     """Who is owed a call."""
 
     name = "callbacks"
@@ -85,14 +100,13 @@ class PromiseLine(msgspec.Struct, frozen=True, kw_only=True):
     status: str
 
 
-class Promises(Answer, frozen=True, kw_only=True):
+class Promises(ListAnswer, frozen=True, kw_only=True):
     """The most urgent first."""
 
-    count: int
     promises: list[PromiseLine]
 
 
-class AskPromises(Question[Promises], frozen=True, kw_only=True):
+class AskPromises(ListQuestion[Promises], frozen=True, kw_only=True):
     """What was promised."""
 
     name = "promises"
@@ -119,14 +133,13 @@ class OverlookedLine(msgspec.Struct, frozen=True, kw_only=True):
     escalates: datetime | None
 
 
-class Overlooked(Answer, frozen=True, kw_only=True):
+class Overlooked(ListAnswer, frozen=True, kw_only=True):
     """The longest overlooked first."""
 
-    count: int
     requests: list[OverlookedLine]
 
 
-class AskOverlooked(Question[Overlooked], frozen=True, kw_only=True):
+class AskOverlooked(ListQuestion[Overlooked], frozen=True, kw_only=True):
     """Requests without an acknowledgement and without an escalation."""
 
     name = "overlooked"

@@ -216,6 +216,27 @@ def test_a_refusal_is_printed_and_ends_with_1(
     assert json.loads(out)["error"]["code"] == "customer.unknown"
 
 
+def test_a_page_says_of_how_many_it_is_one(
+    nats_url: str,
+    run: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The answer stays as it is on standard output; the others are told of on standard error."""
+    monkeypatch.setenv("TELLONCE_NATS_URL", nats_url)
+    page = b'{"count":9,"callbacks":[{},{}],"next":"n1"}'
+    inbox = b'{"counts":{"waiting":4918,"owned":0},"waiting":[{}],"owned":[],"next":"n2"}'
+    with Responder(nats_url, "query.demo.callbacks", [page]):
+        code, out, err = run("query", "callbacks", "{}")
+    assert (code, json.loads(out)) == (0, json.loads(page))
+    assert "2 of 9 callbacks" in err
+    assert '{"after": "n1"}' in err
+    with Responder(nats_url, "query.demo.inbox", [inbox]):
+        _, _, err = run("query", "inbox", "{}")
+    assert "1 of 4918 waiting, 0 of 0 owned" in err
+    with Responder(nats_url, "query.demo.callbacks", [page.replace(b'"n1"', b"null")]):
+        assert run("query", "callbacks", "{}")[2] == ""
+
+
 @pytest.mark.parametrize(
     ("argv", "code"),
     [

@@ -49,5 +49,7 @@ TABLE = Table(CallbackRow, rows, of=conversation.FOLD)
 
 async def callbacks(reading: Reading, asked: AskCallbacks) -> Callbacks:
     """Answer who is owed a call, the most urgent first."""
-    lines = await reading.lines(CallbackLine, "callbacks", asked.queue, asked.status)
-    return Callbacks(position=await reading.position(), count=len(lines), callbacks=lines)
+    page = await reading.page(CallbackLine, "callbacks", asked.queue, asked.status, asked=asked)
+    return Callbacks(
+        position=await reading.position(), count=page.count, next=page.next, callbacks=page.lines
+    )

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from services.history.tables.paging import Page, cursor
 from services.history.tables.row import Key, ReplacedRow
 from services.history.tables.table import Fold, Reading
 from shared import aggregates, errors, queries
@@ -185,10 +186,17 @@ async def inbox(reading: Reading, asked: queries.AskInbox) -> queries.Inbox:
         if agent is None:
             raise errors.AgentUnknown(agent=asked.agent)
         queues = list(agent.queues)
-    line, of_queue = queries.InboxLine, asked.queue is not None
+    line = queries.InboxLine
+    offered = await reading.page(line, "inbox_offered", asked.agent, asked.queue, asked=asked)
+    waiting = await reading.page(line, "inbox_waiting", queues, asked=asked)
+    owned: Page[queries.InboxLine] = Page([], 0, {})
+    if asked.queue is None:
+        owned = await reading.page(line, "inbox_owned", asked.agent, asked=asked)
     return queries.Inbox(
         position=await reading.position(),
-        offered=await reading.lines(line, "inbox_offered", asked.agent, asked.queue),
-        waiting=await reading.lines(line, "inbox_waiting", queues),
-        owned=[] if of_queue else await reading.lines(line, "inbox_owned", asked.agent),
+        offered=offered.lines,
+        waiting=waiting.lines,
+        owned=owned.lines,
+        counts=queries.InboxCounts(offered=offered.count, waiting=waiting.count, owned=owned.count),
+        next=cursor({**offered.going_on, **waiting.going_on, **owned.going_on}),
     )

@@ -51,25 +51,30 @@ ORDER BY opened, id
 -- Why: what an agent is asked to take.
 SELECT id AS conversation, customer, status, owner, queue, contact_id, channel, waiting_since, offer_id,
     offer_agent AS agent, transfer_id,
-    offer_packet_id AS packet_id, offer_expires AS expires
+    offer_packet_id AS packet_id, offer_expires AS expires, offer_expires AS page_at, id AS page_id
 FROM conversation
 WHERE tenant = $1 AND status <> 'resolved' AND offer_id IS NOT NULL
     AND ($2::text IS NULL OR offer_agent = $2) AND ($3::text IS NULL OR queue = $3)
-ORDER BY offer_expires, id LIMIT $4
+    AND ($4::timestamptz IS NULL OR (offer_expires, id) > ($4, $5::text))
+ORDER BY offer_expires, id LIMIT $6
 
 -- name: inbox_waiting
 -- Why: what nobody was asked to take yet, the longest wait first.
 SELECT id AS conversation, customer, status, owner, queue, contact_id, channel, waiting_since, offer_id,
     offer_agent AS agent, transfer_id,
-    coalesce(transfer_packet_id, packet_id) AS packet_id, transfer_expires AS expires
+    coalesce(transfer_packet_id, packet_id) AS packet_id, transfer_expires AS expires,
+    coalesce(waiting_since, opened, 'epoch') AS page_at, id AS page_id
 FROM conversation
 WHERE tenant = $1 AND status = 'waiting' AND offer_id IS NULL AND ($2::text[] IS NULL OR queue = ANY ($2))
-ORDER BY waiting_since, id LIMIT $3
+    AND ($3::timestamptz IS NULL OR (coalesce(waiting_since, opened, 'epoch'), id) > ($3, $4::text))
+ORDER BY coalesce(waiting_since, opened, 'epoch'), id LIMIT $5
 
 -- name: inbox_owned
 -- Why: what an agent works on.
 SELECT id AS conversation, customer, status, owner, queue, contact_id, channel, waiting_since, offer_id,
     offer_agent AS agent, transfer_id,
-    packet_id, transfer_expires AS expires
+    packet_id, transfer_expires AS expires, coalesce(last_activity, opened, 'epoch') AS page_at, id AS page_id
 FROM conversation
-WHERE tenant = $1 AND status = 'owned' AND ($2::text IS NULL OR owner = $2) ORDER BY last_activity, id LIMIT $3
+WHERE tenant = $1 AND status = 'owned' AND ($2::text IS NULL OR owner = $2)
+    AND ($3::timestamptz IS NULL OR (coalesce(last_activity, opened, 'epoch'), id) > ($3, $4::text))
+ORDER BY coalesce(last_activity, opened, 'epoch'), id LIMIT $5

@@ -98,8 +98,10 @@ async def customer(reading: Reading, asked: queries.AskCustomer) -> queries.Cust
         handles=list(known.handles),
         orders=list(known.orders.values())[-reading.rows_max :],
     )
+    (counted,) = await reading.count("conversations_of_customer", reading.policy.tenant, name, None)
     return queries.CustomerAnswer(
         position=await reading.position(),
+        count=counted["count"],
         customer=view,
         conversations=await reading.lines(
             queries.ConversationLine, "conversations_of_customer", name

@@ -47,5 +47,7 @@ TABLE = Table(PromiseRow, rows, of=conversation.FOLD)
 
 async def promises(reading: Reading, asked: AskPromises) -> Promises:
     """Answer what was promised, the most urgent first."""
-    lines = await reading.lines(PromiseLine, "promises", asked.agent, asked.status)
-    return Promises(position=await reading.position(), count=len(lines), promises=lines)
+    page = await reading.page(PromiseLine, "promises", asked.agent, asked.status, asked=asked)
+    return Promises(
+        position=await reading.position(), count=page.count, next=page.next, promises=page.lines
+    )

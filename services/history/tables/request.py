@@ -74,7 +74,9 @@ def _asked(
             return None
 
 
-async def overlooked(reading: Reading, _: queries.AskOverlooked) -> queries.Overlooked:
+async def overlooked(reading: Reading, asked: queries.AskOverlooked) -> queries.Overlooked:
     """Answer which requests nobody acknowledged, the longest overlooked first."""
-    lines = await reading.lines(queries.OverlookedLine, "overlooked")
-    return queries.Overlooked(position=await reading.position(), count=len(lines), requests=lines)
+    page = await reading.page(queries.OverlookedLine, "overlooked", asked=asked)
+    return queries.Overlooked(
+        position=await reading.position(), count=page.count, next=page.next, requests=page.lines
+    )

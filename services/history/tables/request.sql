@@ -16,10 +16,12 @@ CREATE INDEX request_id ON request (tenant, id);
 -- name: overlooked
 -- Why: requests that no person acknowledged and nobody was told about further, and lost calls that nobody owes a call.
 SELECT r.id, r.sequence, r.conversation, r.contact_id, r.kind, r.queue, r.asked, n.id AS notification_id,
-    coalesce(n.state, 'none') AS state, n.escalates
+    coalesce(n.state, 'none') AS state, n.escalates,
+    r.asked AS page_at, r.id AS page_id
 FROM request r LEFT JOIN notification n ON n.tenant = r.tenant AND n.about = r.id AND n.reason = 'new_request'
 WHERE r.tenant = $1 AND (
     (r.kind <> 'lost' AND coalesce(n.state, 'none') NOT IN ('acknowledged', 'escalated'))
     OR (r.kind = 'lost' AND NOT EXISTS (SELECT FROM callback b
         WHERE b.tenant = r.tenant AND b.conversation = r.conversation AND b.callback_id = r.callback_id)))
-ORDER BY r.sequence LIMIT $2
+    AND ($2::timestamptz IS NULL OR (r.asked, r.id) > ($2, $3::text))
+ORDER BY r.asked, r.id LIMIT $4

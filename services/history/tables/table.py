@@ -7,11 +7,12 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from services.history.tables import paging
 from services.history.tables.row import AddedRow, Key, ReplacedRow
 from shared.aggregates import Kind
 from shared.ledger import Recorded
 from shared.policy import Policy
-from shared.queries import Answer, AskPosition
+from shared.queries import Answer, AskPosition, ListQuestion
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -77,10 +78,12 @@ def changed(before: Mapping[K, V], after: Mapping[K, V]) -> list[V]:
 class Reading:
     """One tenant's snapshot of the tables, for one answer.
 
-    `fetch`: the rows of a named query with its arguments; `rows_max`: how many an answer may have.
+    `fetch`: the rows of a named query with its arguments; `count`: how many these are, as its only row's `count`;
+    `rows_max`: how many an answer may have.
     """
 
     fetch: Callable[..., Awaitable[Sequence[Mapping[str, Any]]]]
+    count: Callable[..., Awaitable[Sequence[Mapping[str, Any]]]]
     policy: Policy
     rows_max: int
 
@@ -96,6 +99,23 @@ class Reading:
     async def lines(self, kind: type[Line], name: str, *arguments: Any) -> list[Line]:
         """Return the rows of a named query about the tenant as lines of an answer; its last argument is the limit."""
         return [kind(**dict(row)) for row in await self.rows(name, *arguments, self.rows_max)]
+
+    async def page(
+        self, kind: type[Line], name: str, *filters: Any, asked: ListQuestion[Any]
+    ) -> paging.Page[Line]:
+        """Return the lines that a list question asks for; none of a list that the page before has brought to its end.
+
+        The named query takes the tenant, its filters, the place behind which it begins (`page_at`, `page_id`, both
+        NULL at the beginning), and the limit. Raises: CommandUnreadable for an `after` that no answer gave.
+        """
+        (counted,) = await self.count(name, self.policy.tenant, *filters, None, None, None)
+        places = paging.places(asked.after)
+        if places is not None and name not in places:
+            return paging.Page([], int(counted["count"]), {})
+        place = (None, None) if places is None else places[name]
+        limit = min(asked.limit or self.rows_max, self.rows_max)
+        rows = await self.rows(name, *filters, *place, limit + 1)
+        return paging.page(kind, name, rows, limit, int(counted["count"]))
 
     async def position(self) -> int:
         """Return the ledger position that the snapshot is true for."""

@@ -1,0 +1,187 @@
+"""Lists say how many there are, and are read page by page to their end."""
+
+import base64
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from services.history.positions import Positions
+from services.history.store import Pool, Session
+from services.history.tables import callback, conversation, promise, request
+from shared.conversation import Contact, Conversation, Offer
+from shared.conversation.contacts import Contacts
+from shared.conversation.ownership import Ownership
+from shared.errors import CommandUnreadable
+from shared.events import AgentId, ContactId, ConversationId, OfferId, PacketId
+from tests.history.caller import Caller, answers_over
+from tests.history.handwritten_ledger import TENANT, HandwrittenLedger
+
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+LINES = 7
+PAGE = 3
+
+
+def matter(number: int, ownership: Ownership) -> conversation.ConversationRow:
+    """Return the row of a matter; every two of them began to wait at the same instant."""
+    at, name = NOON + timedelta(seconds=number // 2), f"{ownership.owner or ''}c{number}"
+    contact = Contact(
+        contact_id=ContactId(f"x{number}"), medium="chat", channel="chat", account="a", started=at
+    )
+    it = Conversation(
+        id=ConversationId(name),
+        opened=at,
+        ownership=ownership,
+        contacts=Contacts(by_id={contact.contact_id: contact}, last_activity=at),
+        sequence=number + 1,
+    )
+    return conversation.write((TENANT, name), it)
+
+
+def waiting(number: int) -> conversation.ConversationRow:
+    since = NOON + timedelta(seconds=number // 2)
+    return matter(number, Ownership(queue="hotline", waiting_since=since))
+
+
+def offered(number: int) -> conversation.ConversationRow:
+    offer = Offer(
+        offer_id=OfferId(f"o{number}"),
+        agent=AgentId("ewa"),
+        packet_id=PacketId("p"),
+        expires=NOON + timedelta(seconds=number // 2),
+    )
+    return matter(100 + number, Ownership(queue="hotline", waiting_since=NOON, offer=offer))
+
+
+@pytest.fixture
+async def ask(pool: Pool, session: Session, handwritten: HandwrittenLedger) -> Caller:
+    """Asks about more of everything than stands on one page."""
+    numbers = range(LINES)
+    owned = [matter(200 + number, Ownership(owner=AgentId("piotr"))) for number in numbers]
+    every = [*map(waiting, numbers), *map(offered, numbers), *owned]
+    await session.write(conversation.ConversationRow, every)
+    await session.write(callback.CallbackRow, [owed(number) for number in numbers])
+    await session.write(promise.PromiseRow, [promised(number) for number in numbers])
+    await session.write(request.RequestRow, [asked_for(number) for number in numbers])
+    return Caller(answers_over(pool, handwritten, Positions(), rows_max=PAGE))
+
+
+def owed(number: int) -> callback.CallbackRow:
+    return callback.CallbackRow(
+        tenant=TENANT,
+        conversation=f"c{number}",
+        callback_id=f"b{number}",
+        contact_id="x",
+        queue="hotline",
+        due=NOON + timedelta(seconds=number // 2),
+        reason="missed",
+        attempts=0,
+        status="open",
+    )
+
+
+def promised(number: int) -> promise.PromiseRow:
+    due = NOON + timedelta(seconds=number // 2)
+    return promise.PromiseRow(
+        tenant=TENANT,
+        conversation=f"c{number}",
+        promise_id=f"p{number}",
+        agent="ewa",
+        text="I call you",
+        made=NOON,
+        due=due,
+        kept=None,
+    )
+
+
+def asked_for(number: int) -> request.RequestRow:
+    return request.RequestRow(
+        sequence=number + 1,
+        tenant=TENANT,
+        id=f"e{number}",
+        conversation=f"c{number}",
+        contact_id="x",
+        kind="waiting",
+        queue="hotline",
+        callback_id=None,
+        asked=NOON + timedelta(seconds=number // 2),
+    )
+
+
+async def pages(ask: Caller, name: str, **asked: Any) -> list[dict[str, Any]]:
+    """Return every page of an answer."""
+    found = [await ask(name, **asked)]
+    while found[-1]["next"] is not None:
+        assert len(found) <= LINES
+        found.append(await ask(name, **{**asked, "after": found[-1]["next"]}))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "lines", "key"),
+    [
+        ("callbacks", "callbacks", "callback_id"),
+        ("promises", "promises", "promise_id"),
+        ("overlooked", "requests", "id"),
+    ],
+)
+async def test_a_list_is_read_to_its_end(ask: Caller, name: str, lines: str, key: str) -> None:
+    """Every line comes once and in order, every page says how many there are, only the last one has no `next`."""
+    found = await pages(ask, name)
+    assert [len(page[lines]) for page in found] == [PAGE, PAGE, 1]
+    assert [page["count"] for page in found] == [LINES] * 3
+    ids = [line[key] for page in found for line in page[lines]]
+    assert ids == sorted(set(ids))
+    assert len(ids) == LINES
+
+
+async def test_each_list_of_the_inbox_is_read_to_its_end(ask: Caller) -> None:
+    """One `next` goes on with all of them; what is at its end is not shown again."""
+    found = await pages(ask, "inbox")
+    for name in ("offered", "waiting", "owned"):
+        ids = [line["conversation"] for page in found for line in page[name]]
+        assert len(ids) == len(set(ids)) == LINES
+        assert {page["counts"][name] for page in found} == {LINES}
+    [page] = await pages(ask, "inbox", queue="warehouse")
+    assert page["counts"] == {"offered": 0, "waiting": 0, "owned": 0}
+
+
+async def test_a_limit_makes_pages_shorter_and_never_longer(ask: Caller) -> None:
+    """The server's own limit stands."""
+    page = await ask("inbox", limit=2)
+    assert (len(page["waiting"]), page["counts"]["waiting"]) == (2, LINES)
+    assert len((await ask("inbox", limit=1_000))["waiting"]) == PAGE
+
+
+async def test_what_comes_and_goes_between_pages_moves_no_other_line(
+    ask: Caller, session: Session
+) -> None:
+    """A page begins behind the last line that was shown, also when that line is gone."""
+    first = await ask("inbox", queue="hotline")
+    shown = [line["conversation"] for line in first["waiting"]]
+    taken = Conversation(id=ConversationId(shown[-1]), resolved=True, sequence=500)
+    await session.write(
+        conversation.ConversationRow, [conversation.write((TENANT, shown[-1]), taken)]
+    )
+    rest = await pages(ask, "inbox", queue="hotline", after=first["next"])
+    shown += [line["conversation"] for page in rest for line in page["waiting"]]
+    assert shown == [f"c{number}" for number in range(LINES)]
+    assert rest[0]["counts"]["waiting"] == LINES - 1
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "x",
+        "?",
+        "e30",
+        base64.urlsafe_b64encode(b"[]").decode(),
+        base64.urlsafe_b64encode(b'{"callbacks":["yesterday","b1"]}').decode(),
+        base64.urlsafe_b64encode(b'{"callbacks":["2026-11-22T12:00:00","b1"]}').decode(),
+        base64.urlsafe_b64encode(rb'{"callbacks":["2026-11-22T12:00:00Z","b\u0000"]}').decode(),
+    ],
+)
+async def test_what_no_answer_gave_is_no_place_in_a_list(ask: Caller, after: str) -> None:
+    """It is refused as a request that cannot be read."""
+    with pytest.raises(CommandUnreadable):
+        await ask("callbacks", after=after)
