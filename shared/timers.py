@@ -39,6 +39,18 @@ TRANSFER_EXPIRY = TimerKind(
     events.TransferRequested,
     lambda event: (event.open.transfer_id, event.open.expires),
 )
+PROMISE_DUE = TimerKind(
+    "promise_due",
+    "router",
+    events.PromiseMade,
+    lambda event: (event.open.promise_id, event.open.due),
+)
+CALLBACK_DUE = TimerKind(
+    "callback_due",
+    "router",
+    events.CallbackRequested,
+    lambda event: (event.open.callback_id, event.open.due),
+)
 NOTIFICATION_ESCALATION = TimerKind(
     "notification_escalation",
     "notify",
@@ -46,7 +58,7 @@ NOTIFICATION_ESCALATION = TimerKind(
     lambda event: (event.open.notification_id, event.open.escalates),
 )
 
-KINDS = (OFFER_EXPIRY, TRANSFER_EXPIRY, NOTIFICATION_ESCALATION)
+KINDS = (OFFER_EXPIRY, TRANSFER_EXPIRY, PROMISE_DUE, CALLBACK_DUE, NOTIFICATION_ESCALATION)
 """All of them. The consumers of fired timers are made from this table, and whoever appends an event arms by it."""
 
 

@@ -1,4 +1,6 @@
-"""Matches waiting conversations with free agents, by what changed. It learns from the ledger and may forget all of it.
+"""Matches waiting conversations with free agents, and takes them from owners who are gone, by what changed.
+
+It learns from the ledger and may forget all of it.
 
 Two dispatchers at once do no harm: an offer is written at the expected sequence of the conversation and of the
 agent, so the second one conflicts.
@@ -6,17 +8,19 @@ agent, so the second one conflicts.
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
 from services.router.cases import Cases
 from services.router.domain import folds
-from services.router.domain.decide import decide_offer
-from services.router.domain.decision import Loaded
+from services.router.domain.decide import decide_offer, decide_return
+from services.router.domain.decision import Loaded, Origin
 from services.router.domain.offers import candidates
+from services.router.lines import Key
 from services.router.picture import Picture
 from shared import aggregates, deciding, errors, events, ids
+from shared.conversation import Conversation
 from shared.ledger import Ledger, Recorded
 
 LONGEST_SLEEP_SECONDS = 60.0
@@ -50,10 +54,11 @@ class Dispatcher:
                 self._changed.set()
 
     async def dispatch(self) -> None:
-        """Make offers whenever something changed or fell due; runs until cancelled."""
+        """Act whenever something changed or fell due; runs until cancelled."""
         await self._changed.wait()
         while True:
             self._changed.clear()
+            await self.return_all()
             await self.offer_all()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._sleep_seconds()):
@@ -66,10 +71,18 @@ class Dispatcher:
         left = (due - self._cases.clock.now()).total_seconds()
         return min(max(left, 0.0), LONGEST_SLEEP_SECONDS)
 
+    async def return_all(self) -> None:
+        """Let go to their queues what is with owners who are gone; what cannot be decided now is tried again."""
+        for key in sorted(self.picture.left):
+            if await self._decided(key, "return", lambda _: (), decide_return) is None:
+                self.picture.postpone(key, self._cases.clock.now())
+            else:
+                self.picture.left.discard(key)
+
     async def offer_all(self) -> None:
         """Make the offers that can be made now."""
         while (waiting := self.picture.next(self._cases.clock.now())) is not None:
-            if not await self._offer(*waiting):
+            if not await self._offer(waiting):
                 self.picture.postpone(waiting, self._cases.clock.now())
 
     def see(self, batch: Sequence[Recorded]) -> None:
@@ -79,28 +92,47 @@ class Dispatcher:
             self.position = recorded.sequence
             self.picture.see(recorded, now)
 
-    async def _offer(self, tenant: str, conversation_id: events.ConversationId) -> bool:
-        """Offer a conversation; tell whether that was written. What was read for it is known from then on."""
-        cases, policy = self._cases, self._cases.policies.of(tenant)
-        actor = f"rule:dispatch@{cases.policy_version(tenant)}"
+    async def _offer(self, key: Key) -> bool:
+        """Offer a conversation; tell whether that was written."""
+        tenant, policy = key[0], self._cases.policies.of(key[0])
+
+        def readable(waiting: Conversation) -> Iterable[events.AgentId]:
+            asked = candidates(policy, waiting)
+            return [name for name in asked if self.picture.readable(tenant, name)]
+
+        return bool(await self._decided(key, "dispatch", readable, decide_offer))
+
+    async def _decided(
+        self,
+        key: Key,
+        rule: str,
+        asked: Callable[[Conversation], Iterable[events.AgentId]],
+        decide: Callable[[Loaded, Origin], list[events.AnyEvent]],
+    ) -> Sequence[events.AnyEvent] | None:
+        """Return what a rule of ours decided about a conversation; `None` when that cannot be decided now.
+
+        What was read for it is known from then on.
+        """
+        cases, (tenant, conversation_id) = self._cases, key
+        actor = f"rule:{rule}@{cases.policy_version(tenant)}"
 
         async def load(reading: deciding.Reading) -> Loaded:
-            waiting = await reading.load(folds.CONVERSATION, conversation_id)
-            asked = candidates(policy, waiting)
-            readable = [name for name in asked if self.picture.readable(tenant, name)]
-            return await cases.load(reading, conversation_id, readable)
+            found = await reading.load(folds.CONVERSATION, conversation_id)
+            return await cases.load(reading, conversation_id, asked(found))
 
-        def decide(loaded: Loaded) -> list[events.AnyEvent]:
+        def decide_now(loaded: Loaded) -> list[events.AnyEvent]:
             sequence = str(loaded.conversation.sequence)
-            cause = ids.scoped_id("dispatch", tenant, conversation_id, sequence)
-            return decide_offer(loaded, cases.origin(tenant, cause, actor))
+            cause = ids.scoped_id(rule, tenant, conversation_id, sequence)
+            return decide(loaded, cases.origin(tenant, cause, actor))
 
         try:
-            changed = await cases.change(tenant, load, decide)
+            changed = await cases.change(tenant, load, decide_now)
         except errors.TellonceError as error:
-            log.warning("offer_postponed", conversation=conversation_id, code=error.code)
-            return False
+            log.warning(
+                "decision_postponed", rule=rule, conversation=conversation_id, code=error.code
+            )
+            return None
         for aggregate, standing in changed.standing.items():
             _, name = aggregates.split(aggregate)
             self.picture.know(tenant, name, standing.state, cases.clock.now())
-        return bool(changed.events)
+        return changed.events

@@ -1,4 +1,4 @@
-"""What the dispatcher knows: who waits for whom, who is there, and what of it is news.
+"""What the dispatcher knows: who waits for whom, who is there, who has gone, and what of it is news.
 
 It is learned from the ledger, may be behind, and decides nothing: an offer is decided on what is read then.
 Only what is open is kept, and only what dispatching looks at.
@@ -26,7 +26,10 @@ POSTPONED = backoff.Backoff(first_seconds=0.5, longest_seconds=5.0)
 
 
 class Picture:
-    """Open conversations and agents of all tenants. `open`: each conversation as far as it is looked at here.
+    """Open conversations and agents of all tenants.
+
+    `open`: each conversation as far as it is looked at here; `left`: those with an owner who is gone, and not under way
+    to somebody else.
 
     News is a line in which somebody may be asked now who could not be asked before: one who waits has come or
     changed, one who may be asked has changed, or a time has passed.
@@ -34,6 +37,7 @@ class Picture:
 
     def __init__(self, policies: Policies) -> None:
         self.open: dict[Key, Conversation] = {}
+        self.left: set[Key] = set()
         self._policies = {tenant: policies.of(tenant) for tenant in policies.tenants()}
         self._agents: dict[tuple[str, events.AgentId], Agent] = {}
         self._unreadable: set[tuple[str, str]] = set()
@@ -78,6 +82,8 @@ class Picture:
             if state.sequence > self.agent(tenant, agent_id).sequence:
                 self._agents[tenant, agent_id] = replace(state, seen={})
                 self._news |= self._lines.before(tenant, agent_id)
+                for conversation_id in self.owned_by(tenant, agent_id):
+                    self._look_for_owner((tenant, conversation_id))
 
     def _conversation(self, key: Key, after: Conversation, now: datetime) -> None:
         before = self.open.pop(key, NEW_CONVERSATION)
@@ -86,6 +92,7 @@ class Picture:
         if going_on:
             self.open[key] = after = _looked_at(after)
         self._owner_changed(key, before, after if going_on else NEW_CONVERSATION)
+        self._look_for_owner(key)
         if going_on and waits(after):
             self._stand(key, after, now)
         else:
@@ -100,6 +107,16 @@ class Picture:
             self._owned[tenant, had].discard(conversation_id)
         if has is not None:
             self._owned.setdefault((tenant, has), set()).add(conversation_id)
+
+    def _look_for_owner(self, key: Key) -> None:
+        """Note whether a conversation is with an owner who is gone."""
+        self.left.discard(key)
+        ownership = self.open.get(key, NEW_CONVERSATION).ownership
+        tenant, owner = key[0], ownership.owner
+        if owner is None or ownership.transfer is not None or not self.readable(tenant, owner):
+            return
+        if owner not in self._policies[tenant].agents or not self.agent(tenant, owner).on_duty:
+            self.left.add(key)
 
     def _stand(self, key: Key, waiting: Conversation, now: datetime) -> None:
         """Put a conversation into the line of those whom it may be offered to."""
@@ -121,9 +138,12 @@ class Picture:
         if prefix == aggregates.CONVERSATION.prefix:
             key = tenant, events.ConversationId(name)
             self._owner_changed(key, self.open.pop(key, NEW_CONVERSATION), NEW_CONVERSATION)
+            self._look_for_owner(key)
             self._lines.leave(key)
         elif prefix == aggregates.AGENT.prefix:
             self._agents.pop((tenant, events.AgentId(name)), None)
+            for conversation_id in self.owned_by(tenant, events.AgentId(name)):
+                self._look_for_owner((tenant, conversation_id))
 
     # -- asking ---------------------------------------------------------------------------------------
 

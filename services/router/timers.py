@@ -1,8 +1,10 @@
 """Fired timers: questions whether something is still due."""
 
 from services.router.cases import Cases
+from services.router.domain import folds
 from services.router.domain.decide import decide_timer
 from services.router.domain.decision import Loaded
+from services.router.domain.due import promiser
 from shared import aggregates, deciding, events, serving, timers
 
 ASKED_AGAIN_SECONDS = 10.0
@@ -27,7 +29,10 @@ class FiredTimers:
         _, name = aggregates.split(timer.aggregate)
 
         async def load(reading: deciding.Reading) -> Loaded:
-            return await cases.load(reading, events.ConversationId(name))
+            conversation = await reading.load(folds.CONVERSATION, name)
+            return await cases.load(
+                reading, events.ConversationId(name), promiser(conversation, timer.id)
+            )
 
         def decide(loaded: Loaded) -> list[events.AnyEvent]:
             return decide_timer(loaded, timer.kind, timer.id, origin)

@@ -94,6 +94,8 @@ def _handed_over(contacts: Contacts, event: events.AnyEvent, before: Ownership) 
             return _all_taken(contacts)
         case events.TransferRequested() if event.open.kind == "cold":
             return _all_wait(contacts)
+        case events.ConversationReturned():
+            return _all_wait(contacts)
         case events.TransferRejected() | events.TransferCancelled() | events.TransferExpired():
             to = returned_to(event)
             if to is None or to == f"agent-{before.owner}":

@@ -4,9 +4,14 @@ import msgspec
 from msgspec.structs import replace
 
 from shared import events
-from shared.conversation import contacts, ownership
+from shared.conversation import contacts, matter, ownership
 
-_NOT_SHOWN = (*ownership.NOT_SHOWN, *contacts.NOT_SHOWN, events.CommandNoted)
+_NOT_SHOWN = (
+    *ownership.NOT_SHOWN,
+    *contacts.NOT_SHOWN,
+    *matter.NOT_SHOWN,
+    events.CommandNoted,
+)
 
 
 class LastPacket(

@@ -12,6 +12,8 @@ from shared.events.packet import Done
 
 DONE_KEPT = 32
 SUMMARY_MAX_CHARACTERS = 160
+NOT_SHOWN = (events.PromiseOverdue, events.CallbackOverdue)
+"""They change nothing that a packet shows: it shows when each is due."""
 
 
 class StatedFact(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +60,8 @@ class Matter(
     """What it is about.
 
     `summary`: the beginning of the customer's first own words; `repeats`: facts that she had to tell again;
-    `done_before`: how many older ones were dropped from `done`.
+    `done_before`: how many older ones were dropped from `done`; `overdue`: the promises and callbacks whose time has
+    passed while they were open, by id.
     """
 
     summary: str | None = None
@@ -68,6 +71,7 @@ class Matter(
     callbacks: dict[events.CallbackId, Callback] = {}
     done: tuple[Done, ...] = ()
     done_before: int = 0
+    overdue: tuple[str, ...] = ()
 
 
 def evolve(  # noqa: C901  the table of what concerns the matter
@@ -88,6 +92,10 @@ def evolve(  # noqa: C901  the table of what concerns the matter
             return _promised(matter, event)
         case events.PromiseKept():
             return _kept(matter, event)
+        case events.PromiseOverdue():
+            return replace(matter, overdue=(*matter.overdue, event.open.promise_id))
+        case events.CallbackOverdue():
+            return replace(matter, overdue=(*matter.overdue, event.open.callback_id))
         case events.CallbackRequested():
             return _owed(matter, event)
         case events.CallbackAttempted():

@@ -14,6 +14,7 @@ NOT_SHOWN = (
     events.TransferRequested,
     events.TransferOffered,
     events.ChannelSwitched,
+    events.ConversationReturned,
 )
 """They change nothing that a packet shows; a transfer's packet shows the transfer already."""
 
@@ -127,6 +128,8 @@ def evolve(  # noqa: C901  the table of what concerns the holder
         case events.CallbackReached():
             superseded = _hop_closed(ownership, "superseded") if ownership.transfer else ownership
             return _owned(superseded, event.open.agent, event.recorded)
+        case events.ConversationReturned():
+            return _in_no_hands(ownership, event.open.queue, event.recorded)
         case events.ChannelSwitched():
             return replace(ownership, handovers=ownership.handovers + 1)
         case events.ConversationResolved():
@@ -266,4 +269,16 @@ def _returned(ownership: Ownership, to: str, at: datetime, outcome: str) -> Owne
     kind, _, name = to.partition("-")
     if kind == "agent":
         return over if over.owner == name else _taken(over, events.AgentId(name), at)
-    return replace(over, owner=None, queue=name, waiting_since=over.waiting_since or at)
+    return _in_no_hands(over, name, at)
+
+
+def _in_no_hands(ownership: Ownership, queue: str, at: datetime) -> Ownership:
+    """Nobody owns it or is asked: it stands in a queue."""
+    return replace(
+        ownership,
+        owner=None,
+        queue=queue,
+        offer=None,
+        waiting_since=ownership.waiting_since or at,
+        passed_over={},
+    )

@@ -1,5 +1,7 @@
 """A conversation opens, is joined, switches channels, carries its context and ends; on `conv-<id>`."""
 
+from typing import Literal
+
 from shared.events.envelope import (
     AgentId,
     ContactId,
@@ -65,6 +67,23 @@ class ChannelSwitched(
     """The customer goes on over another channel; the packet says all that was told before."""
 
 
+class ConversationReturnedOpen(Part, frozen=True, kw_only=True):
+    """`owner`: who had it; `reason`: `signed_out`, or `not_in_policy` when the policy has no such agent any more."""
+
+    owner: AgentId
+    queue: str
+    reason: Literal["signed_out", "not_in_policy"]
+    packet_id: PacketId
+    rule: str
+    policy_version: str
+
+
+class ConversationReturned(
+    Event[ConversationReturnedOpen, Nothing], frozen=True, kw_only=True, tag="conversation.returned"
+):
+    """The owner is not there any more: the matter waits in its queue, with all that was told before."""
+
+
 class ConversationResolvedOpen(Part, frozen=True, kw_only=True):
     agent: AgentId
     confirmed_by_customer: bool | None = None
@@ -128,6 +147,7 @@ ConversationEvent = (
     ConversationOpened
     | ConversationJoined
     | ChannelSwitched
+    | ConversationReturned
     | ConversationResolved
     | ContextPackaged
     | MessageRequested

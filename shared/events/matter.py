@@ -95,6 +95,21 @@ class PromiseKept(Event[PromiseKeptOpen, Nothing], frozen=True, kw_only=True, ta
     """The promise was kept, late or in time."""
 
 
+class PromiseOverdueOpen(Part, frozen=True, kw_only=True):
+    """`agent`: who promised; `to`: who is told of it, `agent-<id>` or `queue-<name>`: somebody who is there."""
+
+    promise_id: PromiseId
+    agent: AgentId
+    due: Instant
+    to: str
+
+
+class PromiseOverdue(
+    Event[PromiseOverdueOpen, Nothing], frozen=True, kw_only=True, tag="promise.overdue"
+):
+    """The time of a promise is over, and nobody has kept it."""
+
+
 class CallbackRequestedOpen(Part, frozen=True, kw_only=True):
     """`reason`: `abandoned` or `missed`."""
 
@@ -132,7 +147,22 @@ class CallbackReachedOpen(Part, frozen=True, kw_only=True):
 class CallbackReached(
     Event[CallbackReachedOpen, Nothing], frozen=True, kw_only=True, tag="callback.reached"
 ):
-    """An agent reached the customer and owns the conversation now."""
+    """An agent reached the customer, by the owed call or because she came again, and owns the conversation now."""
+
+
+class CallbackOverdueOpen(Part, frozen=True, kw_only=True):
+    """`queue`: that of the lost call; `to`: as for `PromiseOverdueOpen`."""
+
+    callback_id: CallbackId
+    queue: str
+    due: Instant
+    to: str
+
+
+class CallbackOverdue(
+    Event[CallbackOverdueOpen, Nothing], frozen=True, kw_only=True, tag="callback.overdue"
+):
+    """The time of an owed call is over, and nobody has reached the customer."""
 
 
 class CallbackClosedOpen(Part, frozen=True, kw_only=True):
@@ -153,8 +183,10 @@ MatterEvent = (
     | FactCorrected
     | PromiseMade
     | PromiseKept
+    | PromiseOverdue
     | CallbackRequested
     | CallbackAttempted
     | CallbackReached
+    | CallbackOverdue
     | CallbackClosed
 )

@@ -4,7 +4,10 @@ from typing import Literal
 
 from shared.events.envelope import AgentId, Event, Instant, MessageId, Nothing, NotificationId, Part
 
-NotificationReason = Literal["new_request", "owner_changed", "customer_message"]
+NotificationReason = Literal[
+    "new_request", "overdue", "message_failed", "owner_changed", "customer_message"
+]
+"""`overdue`: a promise or an owed call whose time is over; `message_failed`: a message did not reach the customer."""
 
 
 class NotificationRequestedOpen(Part, frozen=True, kw_only=True):

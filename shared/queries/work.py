@@ -116,7 +116,8 @@ class AskPromises(ListQuestion[Promises], frozen=True, kw_only=True):
 
 class OverlookedLine(msgspec.Struct, frozen=True, kw_only=True):
     """`kind`: `waiting` (in a queue), `owned` (a contact that joined its owner's conversation; `queue` is null),
-    `callback` (a call that is owed) or `lost` (a call without a callback); `id`: of the ledger event.
+    `callback` (a call that is owed), `overdue` (a promise or an owed call whose time is over), `failed` (a message that
+    did not reach the customer) or `lost` (a call without a callback); `id`: of the ledger event.
 
     `state`: of its notification: `none`, `requested` or `sent`.
     """

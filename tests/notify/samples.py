@@ -11,6 +11,8 @@ from shared.events import (
     CallbackAttempted,
     CallbackAttemptedOpen,
     CallbackId,
+    CallbackOverdue,
+    CallbackOverdueOpen,
     CallbackReached,
     CallbackReachedOpen,
     CallbackRequested,
@@ -26,19 +28,31 @@ from shared.events import (
     ConversationId,
     ConversationJoined,
     ConversationJoinedOpen,
+    ConversationResolved,
+    ConversationResolvedOpen,
+    ConversationReturned,
+    ConversationReturnedOpen,
     CustomerId,
     Data,
     EventId,
+    MessageFailed,
     MessageId,
+    MessageOutcomeOpen,
     MessageReceived,
     MessageReceivedOpen,
     MessageReceivedPersonal,
     MessageRequested,
     MessageRequestedOpen,
     MessageRequestedPersonal,
+    MessageSent,
     Nothing,
     OfferId,
     PacketId,
+    PromiseId,
+    PromiseKept,
+    PromiseKeptOpen,
+    PromiseOverdue,
+    PromiseOverdueOpen,
     TransferAccepted,
     TransferAcceptedOpen,
     TransferClosedOpen,
@@ -122,6 +136,18 @@ def joined(event_id: str, contact: str = "mail-1", owner: str | None = "piotr") 
     return ConversationJoined(**envelope(event_id), data=Data(open=told, personal=Nothing()))
 
 
+def returned(event_id: str, owner: str = "piotr", queue: str = "hotline") -> ConversationReturned:
+    told = ConversationReturnedOpen(
+        owner=AgentId(owner),
+        queue=queue,
+        reason="signed_out",
+        packet_id=PACKET,
+        rule="return.owner_gone",
+        policy_version="v1",
+    )
+    return ConversationReturned(**envelope(event_id), data=Data(open=told, personal=Nothing()))
+
+
 def expired(event_id: str, returned_to: str = "queue-warehouse") -> TransferExpired:
     told = TransferClosedOpen(transfer_id=TransferId("transfer-1"), returned_to=returned_to)
     return TransferExpired(**envelope(event_id), data=Data(open=told, personal=Nothing()))
@@ -152,6 +178,25 @@ def owed(event_id: str, callback: str = "callback-1", queue: str = "hotline") ->
 def tried(event_id: str, callback: str = "callback-1", agent: str = "piotr") -> CallbackAttempted:
     told = CallbackAttemptedOpen(callback_id=CallbackId(callback), agent=AgentId(agent), attempt=1)
     return CallbackAttempted(**envelope(event_id), data=Data(open=told, personal=Nothing()))
+
+
+def promise_overdue(event_id: str, to: str = "agent-piotr") -> PromiseOverdue:
+    told = PromiseOverdueOpen(
+        promise_id=PromiseId("promise-1"), agent=AgentId("piotr"), due=NOW, to=to
+    )
+    return PromiseOverdue(**envelope(event_id), data=Data(open=told, personal=Nothing()))
+
+
+def promise_kept(event_id: str, agent: str = "piotr") -> PromiseKept:
+    told = PromiseKeptOpen(promise_id=PromiseId("promise-1"), agent=AgentId(agent), late=True)
+    return PromiseKept(**envelope(event_id), data=Data(open=told, personal=Nothing()))
+
+
+def callback_overdue(event_id: str, to: str = "queue-hotline") -> CallbackOverdue:
+    told = CallbackOverdueOpen(
+        callback_id=CallbackId("callback-1"), queue="hotline", due=NOW, to=to
+    )
+    return CallbackOverdue(**envelope(event_id), data=Data(open=told, personal=Nothing()))
 
 
 def wrapped_up(event_id: str, contact: str = "mail-1", agent: str = "piotr") -> ContactWrappedUp:
@@ -194,6 +239,34 @@ def message(
         to=to, title=title, text=text, in_reply_to=in_reply_to, references=references or []
     )
     return MessageRequested(**envelope(event_id), data=Data(open=told, personal=written))
+
+
+def sent(event_id: str, message_id: str = "m1") -> MessageSent:
+    return MessageSent(
+        **envelope(event_id), data=Data(open=_outcome(message_id), personal=Nothing())
+    )
+
+
+def failed(event_id: str, message_id: str = "m1") -> MessageFailed:
+    return MessageFailed(
+        **envelope(event_id), data=Data(open=_outcome(message_id), personal=Nothing())
+    )
+
+
+def _outcome(message_id: str) -> MessageOutcomeOpen:
+    return MessageOutcomeOpen(
+        contact_id=ContactId(f"out-{message_id}"),
+        medium="mail",
+        channel="email",
+        account="shop",
+        provider_id=message_id,
+        message_id=MessageId(message_id),
+    )
+
+
+def resolved(event_id: str, agent: str = "piotr") -> ConversationResolved:
+    told = ConversationResolvedOpen(agent=AgentId(agent))
+    return ConversationResolved(**envelope(event_id), data=Data(open=told, personal=Nothing()))
 
 
 def types(events: list[AnyEvent]) -> list[str]:

@@ -1,5 +1,7 @@
 """What happens to a conversation, and who is told of it: nobody who waits is left to himself."""
 
+from datetime import timedelta
+
 import pytest
 
 from services.notify.notifying import Notifying
@@ -12,16 +14,24 @@ from shared.policy import Policies
 from shared.settings import Settings
 from tests.notify.samples import (
     CONVERSATION,
+    PACKET,
     TENANT,
     accepted,
+    callback_overdue,
     expired,
+    failed,
     joined,
     message,
     owed,
+    promise_kept,
+    promise_overdue,
     queued,
     reached,
     received,
     refused,
+    resolved,
+    returned,
+    sent,
     transferred,
     tried,
     types,
@@ -129,13 +139,84 @@ async def test_a_transfer_that_ends_in_a_queue_tells_that_queue(
     assert (await world.open())[-1] == "queue-warehouse"
 
 
-@pytest.mark.parametrize("event", [expired("e5", "agent-piotr"), refused("e5", None)])
-async def test_a_transfer_that_leaves_somebody_in_charge_tells_no_queue(
+@pytest.mark.parametrize("event", [expired("e5", "agent-piotr"), refused("e5", "agent-piotr")])
+async def test_a_transfer_that_comes_back_is_told_to_its_sender(
     world: World, event: AnyEvent
 ) -> None:
-    """Its sender still has it, or the next colleague is asked."""
+    """It is hers again, and she may have counted on the colleague; going on with it shows that she knows."""
     await world.happens(event)
+    assert (await world.told())[2:] == [("agent-piotr", "new_request")]
+    await world.happens(message("e6", agent="piotr"))
+    assert await world.open() == ["agent-piotr"]
+
+
+async def test_a_refusal_after_which_the_next_one_is_asked_tells_nobody(world: World) -> None:
+    """The transfer goes on."""
+    await world.happens(refused("e5", None))
     assert len(await world.told()) == 2
+
+
+async def test_what_an_absent_owner_had_is_told_to_its_queue(world: World) -> None:
+    """With the packet; whoever takes it has seen that, and all that was told to the owner."""
+    await world.happens(joined("e4"), returned("e5"))
+    assert (await world.told())[3:] == [("queue-hotline", "new_request")]
+    _, shown = world.screens.sent[-1]
+    assert (shown.recipient, shown.packet_id) == ("queue-hotline", PACKET)
+    await world.happens(accepted("e6", "ewa"))
+    assert await world.open() == ["agent-piotr", "agent-ewa"]
+
+
+async def test_an_overdue_promise_is_told_until_it_is_kept(world: World) -> None:
+    """To whom the event names; keeping it late shows that she knows."""
+    await world.happens(promise_overdue("e4"))
+    assert (await world.told())[2:] == [("agent-piotr", "overdue")]
+    await world.everything_again()
+    assert len(await world.told()) == 3
+    await world.happens(promise_kept("e5", agent="ewa"))
+    assert await world.open() == ["agent-piotr"]
+
+
+@pytest.mark.parametrize(("to", "seconds"), [("queue-hotline", 0), ("agent-piotr", 120)])
+async def test_an_overdue_callback_is_told_again_and_the_next_one_too(
+    world: World, to: str, seconds: int
+) -> None:
+    """The queue knew of the owed call: the next one is told at once. An owner gets the time to read it."""
+    await world.happens(owed("e4"), callback_overdue("e5", to))
+    asked = [each for each in await world.notes() if isinstance(each, NotificationRequested)][-1]
+    assert (asked.open.recipient, asked.open.reason) == (to, "overdue")
+    assert asked.open.escalates == asked.recorded + timedelta(seconds=seconds)
+
+
+async def test_who_works_on_an_overdue_callback_has_seen_both_notices(world: World) -> None:
+    """The one of the owed call, and the one of its time."""
+    await world.happens(owed("e4"), callback_overdue("e5"), tried("e6"))
+    assert await world.open() == ["agent-piotr"]
+
+
+@pytest.mark.parametrize(
+    ("before", "recipient"),
+    [
+        ([], "agent-piotr"),
+        ([returned("e7", queue="warehouse")], "queue-warehouse"),
+        ([resolved("e7")], "agent-marek"),
+    ],
+    ids=["owned", "queued", "resolved"],
+)
+async def test_a_message_that_did_not_arrive_is_told_once(
+    world: World, before: list[AnyEvent], recipient: str
+) -> None:
+    """To whoever has the matter; of a resolved one, to whoever wrote."""
+    await world.happens(message("e5"), sent("e6"), *before, failed("e8"), failed("e9"))
+    told = [each for each in await world.told() if each[1] == "message_failed"]
+    assert told == [(recipient, "message_failed")]
+
+
+async def test_who_writes_again_has_seen_that_it_did_not_arrive(world: World) -> None:
+    """Another message of the same agent acknowledges the notice."""
+    await world.happens(message("e5", agent="piotr"), failed("e6"))
+    assert await world.open() == ["agent-piotr", "agent-piotr"]
+    await world.happens(message("e7", message_id="m2", agent="piotr"))
+    assert await world.open() == ["agent-piotr"]
 
 
 async def test_a_callback_is_told_to_its_queue_once(world: World) -> None:

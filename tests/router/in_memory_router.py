@@ -209,13 +209,20 @@ class InMemoryRouter:
         return await self.types(after=before)
 
     async def dispatch(self) -> None:
+        """The dispatcher takes what is with nobody, and asks somebody."""
+        await self.follow()
+        await self.dispatcher.return_all()
+        await self.follow()
+        await self.dispatcher.offer_all()
+
+    async def follow(self) -> None:
+        """The dispatcher sees what was recorded."""
         if self.dispatcher.position < await self.ledger.position():
             batches = self.ledger.follow(self.dispatcher.position)
             self.codec.lenient = True
             self.dispatcher.see(await anext(batches))
             self.codec.lenient = False
             await batches.aclose()  # type: ignore[attr-defined]
-        await self.dispatcher.offer_all()
 
     async def passes(self, seconds: float) -> list[str]:
         """Time passes; what was armed fires, each timer twice, and all that ever fired once more."""

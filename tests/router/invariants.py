@@ -28,6 +28,15 @@ async def check(router: InMemoryRouter, after: int = 0) -> None:
     _check(await router.recorded(), await router.conversations(), working, after)
 
 
+async def check_owners(router: InMemoryRouter) -> None:
+    """After the dispatcher has looked, nobody who is not there owns what is not under way to somebody else."""
+    for it in await router.conversations():
+        owner = it.ownership.owner
+        if owner is not None and it.ownership.transfer is None:
+            assert owner in router.policy.agents
+            assert (await router.agent(owner)).on_duty, owner
+
+
 def check_recorded(recorded: list[Recorded]) -> None:
     """Check every invariant of a whole ledger."""
     by_aggregate: dict[str, list[tuple[int, AnyEvent]]] = {}

@@ -337,7 +337,7 @@ def test_reaching_her_supersedes_a_transfer() -> None:
     """Whoever has her on the telephone has the matter; the colleague who was asked is free again."""
     given, callback_id = hung_up()
     given = given.on_duty("piotr", "marek").does("ewa", "set_status", status="away")
-    given = given.reports(message("hello", at=given.now)).offered().accepted()
+    given = given.reports(message("hello", channel="email", at=given.now)).offered().accepted()
     given = given.does("piotr", "transfer", to={"agent": "marek"}, kind="cold", brief="x").offered()
     reached = {"callback_id": callback_id, "outcome": "reached"}
     outcome = given.when("ewa", "attempt_callback", **reached)
@@ -363,10 +363,10 @@ def test_a_callback_ends_for_a_stated_reason_and_once() -> None:
 
 
 def test_another_agents_conversation_is_not_taken_by_calling_back() -> None:
-    """She came by chat meanwhile and Piotr has her: a try may be noted, reaching her is his."""
+    """She wrote meanwhile and Piotr has her matter: a try may be noted, reaching her is his."""
     given, callback_id = hung_up()
     given = given.on_duty("piotr").does("ewa", "set_status", status="away")
-    given = given.reports(message("hello", at=given.now)).offered().accepted()
+    given = given.reports(message("hello", channel="email", at=given.now)).offered().accepted()
     assert given.conversation.ownership.owner == "piotr"
     reached = {"callback_id": callback_id, "outcome": "reached"}
     assert given.when("ewa", "attempt_callback", **reached).refused == "conversation.not_owned"

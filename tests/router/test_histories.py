@@ -12,7 +12,7 @@ from shared.errors import TellonceError
 from shared.events import CustomerCreated, Handle
 from tests.router import samples
 from tests.router.in_memory_router import InMemoryRouter
-from tests.router.invariants import check
+from tests.router.invariants import check, check_owners
 
 STEPS = 100
 DAYS_MAX = 20
@@ -146,6 +146,7 @@ class Hands:
 
     async def dispatched(self) -> None:
         await self.router.offers()
+        await check_owners(self.router)
 
     async def answered(self) -> None:
         it = await self.picked()

@@ -7,7 +7,7 @@ import pytest
 from shared.events import ContextPackaged, TransferAccepted, TransferRejected
 from tests.router.in_memory_router import InMemoryRouter
 from tests.router.invariants import check
-from tests.router.samples import PARCEL, call, form, message
+from tests.router.samples import PARCEL, call, form, message, phone
 
 
 async def stands(router: InMemoryRouter) -> tuple[Any, Any, set[str]]:
@@ -106,7 +106,7 @@ async def test_what_came_after_the_request_is_in_the_accepted_packet(
 
 
 async def test_a_refused_warm_transfer_comes_back_to_its_sender(router: InMemoryRouter) -> None:
-    """The colleague refuses: nobody else is asked, the sender never lost it."""
+    """The colleague refuses and nobody else is left to ask: the sender never lost it."""
     await begun(router, "warm", team="desk")
     await router.offers()
     assert await answer(router, "ewa", "reject_transfer", reason="no time") == [
@@ -240,7 +240,7 @@ async def test_the_forwards_are_counted(router: InMemoryRouter) -> None:
 async def test_a_call_back_during_a_cold_transfer_ends_the_transfer(router: InMemoryRouter) -> None:
     """Whoever reached the customer owns the matter: the hop is superseded and the colleague free."""
     await router.happens(call("started"), call("ended"))
-    await router.owned_by("piotr", call("started", "CA2"))
+    await router.owned_by("piotr", message("hello", channel="email", handles=[phone()]))
     await router.on_duty("marek", "ewa")
     await router.hands_on("piotr", "cold", agent="marek")
     await router.offers()

@@ -64,6 +64,9 @@ def _asked(
             last = before.contacts.last
             contact_id = None if last is None else last.contact_id
             return ("waiting", queue, contact_id) if to == "queue" else None
+        case events.ConversationReturned(open=returned):
+            last = before.contacts.last
+            return "waiting", returned.queue, last.contact_id if last else None
         case events.ConversationJoined(open=joined) if joined.to_owner is not None:
             return "owned", None, joined.contact_id
         case events.CallbackRequested(open=owed):
@@ -71,7 +74,28 @@ def _asked(
         case events.ContactMissed() | events.ContactAbandoned():
             return "lost", event.open.queue, event.open.contact_id
         case _:
+            return _unfinished(event, before)
+
+
+def _unfinished(
+    event: events.AnyEvent, before: Conversation
+) -> tuple[str, str | None, str | None] | None:
+    """Return the same of what was done, or was to be done, and did not come to its end."""
+    match event:
+        case events.MessageFailed():
+            return "failed", before.ownership.queue, None
+        case events.PromiseOverdue(open=overdue):
+            return "overdue", _queue(overdue.to), None
+        case events.CallbackOverdue(open=overdue):
+            callback = before.matter.callbacks.get(overdue.callback_id)
+            return "overdue", _queue(overdue.to), callback.contact_id if callback else None
+        case _:
             return None
+
+
+def _queue(to: str) -> str | None:
+    """Return the queue that was told; `None` where an agent was."""
+    return to.removeprefix("queue-") if to.startswith("queue-") else None
 
 
 async def overlooked(reading: Reading, asked: queries.AskOverlooked) -> queries.Overlooked:

@@ -18,7 +18,8 @@ CREATE INDEX request_id ON request (tenant, id);
 SELECT r.id, r.sequence, r.conversation, r.contact_id, r.kind, r.queue, r.asked, n.id AS notification_id,
     coalesce(n.state, 'none') AS state, n.escalates,
     r.asked AS page_at, r.id AS page_id
-FROM request r LEFT JOIN notification n ON n.tenant = r.tenant AND n.about = r.id AND n.reason = 'new_request'
+FROM request r LEFT JOIN notification n ON n.tenant = r.tenant AND n.about = r.id
+    AND n.reason NOT IN ('owner_changed', 'customer_message')
 WHERE r.tenant = $1 AND (
     (r.kind <> 'lost' AND coalesce(n.state, 'none') NOT IN ('acknowledged', 'escalated'))
     OR (r.kind = 'lost' AND NOT EXISTS (SELECT FROM callback b

@@ -48,14 +48,17 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TellRequest(Command, frozen=True, kw_only=True):
-    """Something new waits for somebody: tell the queue or the owner, once per request.
+    """Something waits for somebody: tell the queue or the owner, once per request.
 
     `request`: what makes it one: a contact, a callback, or the event that brought the conversation back to a queue;
-    `recipient`: `queue-<name>` or `agent-<id>`; `policy`: says how they are told, and when it escalates.
+    `recipient`: `queue-<name>` or `agent-<id>`; `policy`: says how they are told, and when it escalates;
+    `at_once`: it escalates now, for who is told was told before.
     """
 
     request: str
+    reason: events.NotificationReason = "new_request"
     recipient: str
+    at_once: bool = False
     policy: Policy
 
 
@@ -81,7 +84,10 @@ class Attend(Command, frozen=True, kw_only=True):
 
 
 class Answer(Command, frozen=True, kw_only=True):
-    """An agent wrote to the customer: she has seen all that she herself was told of. `earlier`: as for `TellOwner`."""
+    """An agent went on with the matter: she has seen all that she herself was told of. `earlier`: as for `TellOwner`.
+
+    She wrote to the customer, handed the matter on, or resolved it.
+    """
 
     agent: events.AgentId
     earlier: frozenset[str]

@@ -63,7 +63,8 @@ def _tell_request(
     asked = notification_id(command)
     if asked in state.by_id:
         return []
-    return [_notify(command, asked, "new_request", command.recipient)]
+    wait = timedelta(0) if command.at_once else _patience(command)
+    return [_notify(command, asked, command.reason, command.recipient, wait)]
 
 
 def _tell_owner(
@@ -76,7 +77,13 @@ def _tell_owner(
     acknowledged = _all_acknowledged(command, seen)
     if command.owned_before == command.agent:
         return acknowledged
-    return [*acknowledged, _notify(command, asked, "owner_changed", f"agent-{command.agent}")]
+    told = _notify(command, asked, "owner_changed", f"agent-{command.agent}", _patience(command))
+    return [*acknowledged, told]
+
+
+def _patience(command: commands.TellRequest | commands.TellOwner) -> timedelta:
+    """Return how long somebody may take to acknowledge."""
+    return timedelta(seconds=command.policy.times.notification_seconds)
 
 
 def _notify(
@@ -84,15 +91,15 @@ def _notify(
     asked: events.NotificationId,
     reason: events.NotificationReason,
     recipient: str,
+    wait: timedelta,
 ) -> events.NotificationRequested:
-    waits = timedelta(seconds=command.policy.times.notification_seconds)
     wanted = events.NotificationRequestedOpen(
         notification_id=asked,
         reason=reason,
         recipient=recipient,
         about=command.cause,
         transports=people.transports_of(command.policy, recipient),
-        escalates=command.now + waits,
+        escalates=command.now + wait,
     )
     return _event(events.NotificationRequested, command, wanted, command.cause)
 

@@ -15,6 +15,9 @@ DEPEND_ON_BEFORE = (
     events.TransferAccepted,
     events.CallbackReached,
     events.MessageRequested,
+    events.TransferRequested,
+    events.ConversationResolved,
+    events.MessageFailed,
 )
 """What these mean depends on how the conversation stood before them."""
 
@@ -53,12 +56,59 @@ def command_on(
             of_contact = (event.open.contact_id, _to_owner(event.open.contact_id))
             return Attend(**origin(event, now), agent=event.open.agent, requests=of_contact)
         case events.CallbackAttempted() | events.CallbackClosed():
-            callback = (event.open.callback_id,)
+            callback = (event.open.callback_id, _overdue(event.open.callback_id))
             return Attend(**origin(event, now), agent=event.open.agent, requests=callback)
-        case events.MessageRequested():
+        case events.PromiseKept():
+            promise = (_overdue(event.open.promise_id),)
+            return Attend(**origin(event, now), agent=event.open.agent, requests=promise)
+        case events.MessageRequested() | events.ConversationResolved():
             return Answer(**origin(event, now), agent=event.open.agent, earlier=before.events)
+        case events.TransferRequested():
+            return Answer(**origin(event, now), agent=event.open.sender, earlier=before.events)
         case _:
-            return _request_on(event, before, now, policy)
+            return _late_on(event, before, now, policy) or _request_on(event, before, now, policy)
+
+
+def _late_on(
+    event: events.AnyEvent, before: EarlierState, now: datetime, policy: Callable[[], Policy]
+) -> TellRequest | None:
+    """What was done, or was to be done, and did not come to its end.
+
+    A queue was told of an owed call when it was lost: when its time is over, the next one is told as well.
+    """
+    reason: events.NotificationReason = "overdue"
+    at_once = False
+    match event:
+        case events.PromiseOverdue():
+            request, recipient = _overdue(event.open.promise_id), event.open.to
+        case events.CallbackOverdue():
+            request, recipient = _overdue(event.open.callback_id), event.open.to
+            at_once = recipient.startswith("queue-")
+        case events.MessageFailed():
+            request, reason = f"{event.open.message_id}/failed", "message_failed"
+            recipient = _holder(before.conversation)
+        case _:
+            return None
+    return TellRequest(
+        **origin(event, now),
+        request=request,
+        reason=reason,
+        recipient=recipient,
+        at_once=at_once,
+        policy=policy(),
+    )
+
+
+def _holder(conversation: Conversation) -> str:
+    """Return who has a conversation: its owner or queue; of a resolved one, who wrote to the customer last."""
+    ownership = conversation.ownership
+    if ownership.owner is not None:
+        return f"agent-{ownership.owner}"
+    if ownership.queue is not None:
+        return f"queue-{ownership.queue}"
+    writers = (each.by for each in reversed(conversation.talk.said))
+    last = next((by for by in writers if by.startswith("agent-")), None)
+    return last or f"queue-{ownership.first_queue}"
 
 
 def _request_on(
@@ -74,19 +124,20 @@ def _request_on(
             request, recipient = _to_owner(event.open.contact_id), f"agent-{event.open.to_owner}"
         case events.CallbackRequested():
             request, recipient = event.open.callback_id, f"queue-{event.open.queue}"
-        case events.TransferExpired() | events.TransferRejected() if _back_in_queue(
-            event.open.returned_to
-        ):
-            request, recipient = event.id, str(event.open.returned_to)
+        case events.TransferExpired() | events.TransferRejected() if event.open.returned_to:
+            request, recipient = event.id, event.open.returned_to
+        case events.ConversationReturned():
+            request, recipient = event.id, f"queue-{event.open.queue}"
         case _:
             return None
     return TellRequest(**origin(event, now), request=request, recipient=recipient, policy=policy())
 
 
+def _overdue(asked: str) -> str:
+    """Return the request that a promise or an owed call is whose time is over."""
+    return f"{asked}/overdue"
+
+
 def _to_owner(contact_id: events.ContactId) -> str:
     """Return the request that a contact is to an owner; the same contact may have to wait in a queue later."""
     return f"{contact_id}/owner"
-
-
-def _back_in_queue(returned_to: str | None) -> bool:
-    return returned_to is not None and returned_to.startswith("queue-")

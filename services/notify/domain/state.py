@@ -44,6 +44,9 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 CUSTOMER = "customer"
+ASK_FOR_WORK: frozenset[events.NotificationReason] = frozenset(
+    {"new_request", "overdue", "message_failed"}
+)
 
 
 class Notifications(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,11 +65,11 @@ class Notifications(msgspec.Struct, frozen=True, kw_only=True):
         ]
 
     def open_requests(self) -> list[Notification]:
-        """Return the notifications of new requests that nobody has acknowledged."""
+        """Return the notifications of what asks for work, if nobody has acknowledged them."""
         return [
             each
             for each in self.by_id.values()
-            if each.reason == "new_request" and each.waits_for_a_person
+            if each.reason in ASK_FOR_WORK and each.waits_for_a_person
         ]
 
 

@@ -10,6 +10,7 @@ from services.router.domain.handover import attach_packet
 from services.router.domain.identify import claim, identifies
 from services.router.domain.lost_calls import note_lost_call
 from services.router.domain.offers import release
+from services.router.domain.presence import owner_on_duty
 from shared import aggregates, events
 from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.conversation.talk import words
@@ -180,7 +181,7 @@ def _join(decision: Decision, event: events.InboundEvent, rule: str) -> None:
             account=event.open.account,
             rule=rule,
             policy_version=decision.origin.policy_version,
-            to_owner=None if event.open.automatic else _owner_on_duty(decision),
+            to_owner=None if event.open.automatic else owner_on_duty(decision),
         ),
     )
     _attach(decision, event, opened=False)
@@ -285,7 +286,7 @@ def _queue(decision: Decision, event: events.InboundEvent, *, new_contact: bool)
     """An owned conversation keeps its owner while on duty; else the contact waits in its account's queue."""
     ownership, waiting = decision.conversation.ownership, decision.conversation.waiting_contact
     owner = ownership.owner
-    if ownership.transfer is not None or _owner_on_duty(decision) is not None:
+    if ownership.transfer is not None or owner_on_duty(decision) is not None:
         return
     first = waiting is None or waiting.contact_id == event.open.contact_id
     if owner is None and ownership.queue is not None and not (new_contact and first):
@@ -302,14 +303,6 @@ def _queue(decision: Decision, event: events.InboundEvent, *, new_contact: bool)
     )
     if owner is not None and not (ownership.offer and ownership.offer.agent == owner):
         release(decision, owner, "off_duty")
-
-
-def _owner_on_duty(decision: Decision) -> events.AgentId | None:
-    """Return the owner who is there for the customer; `None` without one, signed out, or gone from the policy."""
-    owner = decision.conversation.ownership.owner
-    if owner is None or owner not in decision.policy.agents or not decision.agent(owner).on_duty:
-        return None
-    return owner
 
 
 def queue_for(policy: Policy, event: events.InboundEvent) -> tuple[str, str]:

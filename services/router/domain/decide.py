@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from services.router.domain import facts, offers, people, transfers, work
+from services.router.domain import due, facts, offers, people, presence, transfers, work
 from services.router.domain.decision import Decision, Loaded, Origin
 from services.router.domain.handover import ensure_packets
 from shared import commands, errors, events, requests, timers
@@ -53,6 +53,8 @@ RULES: Mapping[type[commands.Command], Rule] = {
 TIMERS: Mapping[str, Callable[[Decision, str], None]] = {
     timers.OFFER_EXPIRY.name: offers.expire_offer,
     timers.TRANSFER_EXPIRY.name: transfers.expire_transfer,
+    timers.PROMISE_DUE.name: due.promise_is_due,
+    timers.CALLBACK_DUE.name: due.callback_is_due,
 }
 """One row per kind of timer that the router reads: what it decides about the id in the timer."""
 
@@ -82,7 +84,7 @@ def decide_timer(loaded: Loaded, kind: str, asked: str, origin: Origin) -> list[
     if kind not in TIMERS:
         raise errors.TimerKindUnknown(kind=kind)
     decision = Decision(loaded, origin)
-    if decision.conversation.id is not None and not decision.conversation.resolved:
+    if decision.conversation.id is not None:
         TIMERS[kind](decision, asked)
     return decision.events
 
@@ -91,6 +93,14 @@ def decide_offer(loaded: Loaded, origin: Origin) -> list[events.AnyEvent]:
     """Return the offer that the dispatcher makes for a waiting conversation; [] when nobody is free."""
     decision = Decision(loaded, origin)
     offers.make_offer(decision)
+    ensure_packets(loaded.conversation.packet.id, decision.events)
+    return decision.events
+
+
+def decide_return(loaded: Loaded, origin: Origin) -> list[events.AnyEvent]:
+    """Return what makes a matter wait in its queue whose owner is not there any more; [] when she is there."""
+    decision = Decision(loaded, origin)
+    presence.return_matter(decision)
     ensure_packets(loaded.conversation.packet.id, decision.events)
     return decision.events
 

@@ -14,6 +14,7 @@ HANDOVERS = (
     events.TransferOffered,
     events.TransferAccepted,
     events.ChannelSwitched,
+    events.ConversationReturned,
     events.CallbackReached,
 )
 

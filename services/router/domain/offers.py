@@ -6,10 +6,12 @@ from services.router.domain.agent import Agent
 from services.router.domain.decision import Decision
 from services.router.domain.handover import attach_packet
 from shared import commands, errors, events
-from shared.conversation import Conversation, Offer
+from shared.conversation import Conversation, Offer, OpenTransfer
 from shared.policy import Policy
 
 RULE = "dispatch.longest_idle"
+SHE_IS_THERE: frozenset[events.Medium] = frozenset({"call", "chat", "visit"})
+"""Media on which an agent who accepts a contact talks with the customer."""
 
 
 def waits(conversation: Conversation) -> bool:
@@ -30,14 +32,16 @@ def candidates(policy: Policy, conversation: Conversation) -> list[events.AgentI
         one = ownership.owner
         names = policy.agents_of_queue(known_queue(policy, ownership.queue))
     else:
-        one, to = transfer.to.agent, transfer.to
-        names = (
-            policy.agents_of_team(to.team) if to.team else policy.agents_of_queue(to.queue or "")
-        )
-        refused = {transfer.sender, *transfer.refused_by}
-        names = [name for name in names if name not in refused]
+        one, names = transfer.to.agent, group_of(policy, transfer)
     wanted = names if one is None else [one]
     return [events.AgentId(name) for name in wanted if name in policy.agents]
+
+
+def group_of(policy: Policy, transfer: OpenTransfer) -> list[str]:
+    """Return those of a transfer's team or queue who may still be asked, in order of name; [] for one to an agent."""
+    to, refused = transfer.to, {transfer.sender, *transfer.refused_by}
+    names = policy.agents_of_team(to.team) if to.team else policy.agents_of_queue(to.queue or "")
+    return [name for name in names if name not in refused]
 
 
 def known_queue(policy: Policy, queue: str | None) -> str:
@@ -178,6 +182,19 @@ def accept_offer(decision: Decision, command: commands.AcceptOffer) -> None:
             offer_id=offer.offer_id, contact_id=contact_id, agent=offer.agent, packet_id=packet_id
         ),
     )
+    contact = decision.conversation.contacts.by_id[contact_id]
+    if contact.live and contact.medium in SHE_IS_THERE:
+        _reached(decision, offer.agent, packet_id)
+
+
+def _reached(decision: Decision, agent_id: events.AgentId, packet_id: events.PacketId) -> None:
+    """She talks with an agent: no call is owed to her any more."""
+    for callback in decision.conversation.matter.callbacks.values():
+        if callback.status == "open":
+            reached = events.CallbackReachedOpen(
+                callback_id=callback.callback_id, agent=agent_id, packet_id=packet_id
+            )
+            decision.on_conversation(events.CallbackReached, reached)
 
 
 def reject_offer(decision: Decision, command: commands.RejectOffer) -> None:

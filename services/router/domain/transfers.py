@@ -6,12 +6,14 @@ from services.router.domain.decision import Decision
 from services.router.domain.handover import attach_packet, attach_packet_with, new_packet_id
 from services.router.domain.offers import (
     check_packet,
+    group_of,
     known_queue,
     release,
     reserve,
     standing_offer,
     time_is_up,
 )
+from services.router.domain.presence import available, home_queue
 from shared import commands, errors, events
 from shared.conversation import Offer, OpenTransfer
 from shared.packet import check_text
@@ -76,13 +78,14 @@ def accept_transfer(decision: Decision, command: commands.AcceptTransfer) -> Non
 
 
 def reject_transfer(decision: Decision, command: commands.RejectTransfer) -> None:
-    """The colleague refuses. A warm transfer, or one to her alone, comes back; else the next one is asked.
+    """The colleague refuses. The next one is asked; a warm transfer with nobody left to ask comes back.
 
     Raises: TransferNotOpen, OfferExpired, OfferNotYours, TextTooLong, TextHasNul.
     """
     transfer, reason = _open_transfer(decision, command.transfer_id), command.reason
     _offer_of(decision, transfer)
-    final = transfer.kind == "warm" or transfer.to.agent is not None
+    others = {*group_of(decision.policy, transfer)} - {decision.by}
+    final = transfer.to.agent is not None or (transfer.kind == "warm" and not others)
     decision.on_conversation(
         events.TransferRejected,
         events.TransferRejectedOpen(
@@ -94,6 +97,7 @@ def reject_transfer(decision: Decision, command: commands.RejectTransfer) -> Non
         events.TransferRejectedPersonal(reason=None if reason is None else check_text(reason)),
     )
     release(decision, decision.by, "rejected")
+    release(decision, transfer.sender, "off_duty")
 
 
 def cancel_transfer(decision: Decision, command: commands.CancelTransfer) -> None:
@@ -133,12 +137,17 @@ def _close(
     )
     if offer is not None:
         release(decision, offer.agent, "withdrawn")
+    release(decision, transfer.sender, "off_duty")
 
 
 def _back_to(decision: Decision, transfer: OpenTransfer) -> str:
-    """Return the holder after a transfer without acceptance: the sender of a warm transfer, the queue of a cold one."""
+    """Return the holder after a transfer without acceptance: the sender of a warm one, the queue of a cold one.
+
+    Nothing returns to a sender who is away or gone: it waits in the queue that it belongs to.
+    """
     if transfer.kind == "warm":
-        return f"agent-{transfer.sender}"
+        there = available(decision, transfer.sender)
+        return f"agent-{transfer.sender}" if there else f"queue-{home_queue(decision)}"
     policy, sender = decision.policy, decision.policy.agents.get(transfer.sender)
     wanted = transfer.to.queue or (sender.queues[0] if sender and sender.queues else None)
     return f"queue-{known_queue(policy, wanted)}"

@@ -1,0 +1,55 @@
+"""What was to happen by a time and did not: it is recorded, and somebody who is there is told."""
+
+from services.router.domain.decision import Decision
+from services.router.domain.offers import known_queue, time_is_up
+from services.router.domain.presence import home_queue, on_duty, owner_on_duty
+from shared import events
+from shared.conversation import Conversation
+
+
+def promiser(conversation: Conversation, asked: str) -> list[events.AgentId]:
+    """Return who made the promise that a timer asks about; [] when it asks about none."""
+    promise = conversation.matter.promises.get(events.PromiseId(asked))
+    return [] if promise is None else [promise.by]
+
+
+def promise_is_due(decision: Decision, asked: str) -> None:
+    """The timer asks: is this promise still to be kept, and its time up? A resolved matter's promise is as well."""
+    matter, promise_id = decision.conversation.matter, events.PromiseId(asked)
+    promise = matter.promises.get(promise_id)
+    if promise is None or promise.kept is not None or promise_id in matter.overdue:
+        return
+    if time_is_up(decision, promise.due):
+        to = _agent(decision, promise.by) or _queue(decision, decision.conversation.ownership.queue)
+        overdue = events.PromiseOverdueOpen(
+            promise_id=promise_id, agent=promise.by, due=promise.due, to=to
+        )
+        decision.on_conversation(events.PromiseOverdue, overdue)
+
+
+def callback_is_due(decision: Decision, asked: str) -> None:
+    """The timer asks: is this call still owed, and its time up?"""
+    matter, callback_id = decision.conversation.matter, events.CallbackId(asked)
+    callback = matter.callbacks.get(callback_id)
+    if callback is None or callback.status != "open" or callback_id in matter.overdue:
+        return
+    if time_is_up(decision, callback.due):
+        overdue = events.CallbackOverdueOpen(
+            callback_id=callback_id,
+            queue=callback.queue,
+            due=callback.due,
+            to=_agent(decision, None) or _queue(decision, callback.queue),
+        )
+        decision.on_conversation(events.CallbackOverdue, overdue)
+
+
+def _agent(decision: Decision, by: events.AgentId | None) -> str | None:
+    """Return the owner, else the one who promised; `None` when neither is there."""
+    owner = owner_on_duty(decision)
+    if owner is None and by is not None and on_duty(decision, by):
+        owner = by
+    return None if owner is None else f"agent-{owner}"
+
+
+def _queue(decision: Decision, queue: str | None) -> str:
+    return f"queue-{known_queue(decision.policy, queue or home_queue(decision))}"
