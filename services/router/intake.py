@@ -15,6 +15,7 @@ from services.router.domain.contacts import decide_contact, find_place, opened_b
 from services.router.domain.decision import Decision, Loaded, Origin, ResolvedHandle
 from services.router.domain.handover import ensure_packets
 from services.router.domain.identify import conversation_behind, customer_behind, identifies
+from services.router.domain.work import tells
 from shared import aggregates, deciding, errors, events, handles, subjects
 from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.customer import UNKNOWN_CUSTOMER, Customer
@@ -99,30 +100,42 @@ class Intake:
     # -- outcomes and quarantine ------------------------------------------------------------------------
 
     async def _outcome(self, event: events.OutcomeEvent) -> None:
-        """Record what became of a message to the customer, once."""
+        """Record what became of a message to the customer, once.
+
+        A report from outside that tells nothing new, or names no message of ours, stands on its account instead.
+        """
         if event.conversation is None:
             raise errors.NotAnEvent(type=event.type)
-        conversation_id, origin = event.conversation, self._origin(event)
+        conversation_id, origin, repeated = event.conversation, self._origin(event), False
 
         async def load(reading: deciding.Reading) -> Loaded:
             return await self._cases.load(reading, conversation_id)
 
         def decide(loaded: Loaded) -> list[events.AnyEvent]:
-            message = loaded.conversation.talk.outbound.get(event.open.message_id)
-            if message is None or message.status != "requested":
+            nonlocal repeated
+            repeated = event.id in loaded.conversation.seen
+            if repeated or not tells(loaded.conversation, event):
                 return []
             decision = Decision(loaded, origin)
             decision.repeat(event)
             return decision.events
 
-        await self._cases.change(event.tenant, load, decide)
+        changed = await self._cases.change(event.tenant, load, decide)
+        if not changed.events and not repeated and event.raw is not None:
+            await self._on_account(event)
 
     async def _quarantine(self, event: events.PayloadQuarantined) -> None:
         """Record that a delivery could not be read, on its account, once."""
+        if await self._on_account(event):
+            log.warning("payload_quarantined", code=event.open.code, account=event.open.account)
+
+    async def _on_account(self, event: events.PayloadQuarantined | events.OutcomeEvent) -> bool:
+        """Record what concerns no conversation on its account; return whether it was recorded now."""
         aggregate = aggregates.account(event.open.channel, event.open.account)
         if await self._ever_recorded(event):
-            return
-        mine = replace(event, aggregate=aggregate, recorded=self._cases.clock.now())
+            return False
+        now = self._cases.clock.now()
+        mine = replace(event, aggregate=aggregate, recorded=now, conversation=None)
 
         async def load(reading: deciding.Reading) -> folds.Journal:
             return await reading.load(folds.ACCOUNT, aggregates.split(aggregate)[1])
@@ -131,8 +144,7 @@ class Intake:
             return [] if event.id in journal.seen else [mine]
 
         changed = await self._cases.deciding.change(event.tenant, load, decide)
-        if changed.events:
-            log.warning("payload_quarantined", code=event.open.code, account=event.open.account)
+        return bool(changed.events)
 
 
 class _Resolving:

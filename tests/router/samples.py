@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from shared import ids, policy
 from shared.events import (
     DATA_SCHEMA,
@@ -27,6 +29,7 @@ from shared.events import (
     FormSubmittedPersonal,
     Handle,
     InboundEvent,
+    MessageFailed,
     MessageOutcomeOpen,
     MessageReceived,
     MessageReceivedOpen,
@@ -212,14 +215,30 @@ def message(
     )
 
 
-def outcome(request: MessageRequested, kind: type[MessageSent | MessageUncertain]) -> Any:
+def bounce(request: MessageRequested, **changes: Any) -> Any:
+    """Return that a message came back, as a channel reports it; `changes`: of the open part."""
+    known = outcome(request, MessageFailed)
+    opened = msgspec.structs.replace(known.open, automatic=True, reason="dsn_5.1.1", **changes)
+    return msgspec.structs.replace(
+        known,
+        id=EventId(ids.scoped_id("bounce", opened.message_id)),
+        causation=None,
+        customer=None,
+        raw=f"9:{'b' * 64}",
+        data=Data(open=opened, personal=Nothing()),
+    )
+
+
+def outcome(
+    request: MessageRequested, kind: type[MessageSent | MessageFailed | MessageUncertain]
+) -> Any:
     """Return what notify reports of a message."""
     contact_id = ContactId(f"out-{request.open.message_id}")
     envelope, opened = _envelope(
         "email", "shop", request.open.message_id, "outcome", request.recorded, 0
     )
     return kind(
-        **{**envelope, "aggregate": f"contact-{contact_id}"},
+        **{**envelope, "aggregate": f"contact-{contact_id}", "raw": None},
         conversation=request.conversation,
         customer=request.customer,
         causation=request.id,

@@ -7,6 +7,7 @@ import pytest
 
 from shared.events import (
     ConversationResolved,
+    MessageFailed,
     MessageRequested,
     MessageSent,
     MessageUncertain,
@@ -15,7 +16,7 @@ from shared.events import (
 )
 from tests.router.in_memory_router import InMemoryRouter
 from tests.router.invariants import check
-from tests.router.samples import ANNA, call, form, message, outcome, phone
+from tests.router.samples import ANNA, bounce, call, form, message, outcome, phone
 
 WRAPPED = {"disposition": "solved", "summary": "the parcel was found"}
 
@@ -100,6 +101,53 @@ async def test_what_became_of_a_message_is_recorded_once(router: InMemoryRouter)
     assert await router.happens(outcome(request, MessageUncertain)) == []
     (sent,) = (await router.conversation()).talk.outbound.values()
     assert sent.status == "sent"
+
+
+@pytest.mark.parametrize("before", [None, MessageSent, MessageUncertain])
+async def test_a_message_that_came_back_has_failed(
+    router: InMemoryRouter, before: type[MessageSent | MessageUncertain] | None
+) -> None:
+    """Whatever was believed of it: also a mail that the server took. It is no new contact, and nobody waits anew."""
+    it = await router.owned_by("piotr", message("hello"))
+    await router.does("piotr", "send_message", conversation=it, channel="email", text="Hello")
+    request = await router.last(MessageRequested)
+    if before is not None:
+        await router.happens(outcome(request, before))
+    contacts = (await router.conversation()).contacts
+    assert await router.happens(bounce(request)) == ["message.failed"]
+    after = await router.conversation()
+    assert [each.status for each in after.talk.outbound.values()] == ["failed"]
+    assert (after.contacts, after.talk.unanswered) == (contacts, 0)
+    failed = await router.last(MessageFailed)
+    assert (failed.conversation, failed.customer) == (it, after.customer)
+    assert await router.happens(outcome(request, MessageSent)) == []
+
+
+@pytest.mark.parametrize(
+    "changes", [{"message_id": "m0"}, {"channel": "sms"}], ids=["message", "channel"]
+)
+async def test_what_names_no_message_of_ours_changes_no_conversation(
+    router: InMemoryRouter, changes: Any
+) -> None:
+    """A forged or foreign report is kept with its account, once, so that no delivery is lost; nobody is told."""
+    it = await router.owned_by("piotr", message("hello"))
+    await router.does("piotr", "send_message", conversation=it, channel="email", text="Hello")
+    strange = bounce(await router.last(MessageRequested), **changes)
+    assert await router.happens(strange) == ["message.failed"]
+    failed = await router.last(MessageFailed)
+    assert (failed.aggregate[:5], failed.conversation) == ("chan-", None)
+    (sent,) = (await router.conversation()).talk.outbound.values()
+    assert sent.status == "requested"
+
+
+async def test_a_message_that_failed_before_does_not_fail_again(router: InMemoryRouter) -> None:
+    """A report about a mail that never left is kept with its account."""
+    it = await router.owned_by("piotr", message("hello"))
+    await router.does("piotr", "send_message", conversation=it, channel="email", text="Hello")
+    request = await router.last(MessageRequested)
+    await router.happens(outcome(request, MessageFailed))
+    await router.happens(bounce(request))
+    assert [each.aggregate[:5] for each in await router.all(MessageFailed)] == ["conv-", "chan-"]
 
 
 async def test_without_an_address_nothing_can_be_sent(router: InMemoryRouter) -> None:

@@ -1,7 +1,7 @@
 """Mails, handed over as message/rfc822 by whoever fetched or received them.
 
 Sources, read 2026-11-22: RFC 5322 (fields, Message-ID, References), RFC 2045-2047 (MIME),
-RFC 3834 (Auto-Submitted), RFC 2919 (List-Id), RFC 3462 (multipart/report).
+RFC 3834 (Auto-Submitted), RFC 2919 (List-Id), RFC 6522 (multipart/report).
 The hand-over is signed by the Standard Webhooks scheme.
 """
 
@@ -28,7 +28,10 @@ __all__ = ["KINDS", "MEDIUM", "NAME", "SECRETS", "answer", "handshake", "parse",
 NAME = "email"
 MEDIUM: events.Medium = "mail"
 SECRETS = ("signing",)
-KINDS: Mapping[str, str] = {"message/rfc822": "message.received"}
+KINDS: Mapping[str, str] = {
+    "message/rfc822": "message.received",
+    "message/delivery-status": "message.failed",
+}
 
 REPLY_TEXT_MAX_BYTES = 32_768
 REFERENCES_MAX = 20
@@ -57,6 +60,8 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
     mail = mime.read(raw.body)
     if mail is None:
         return outcome.unreadable()
+    if (bounced := _bounced(raw, mail)) is not None:
+        return bounced
     own_ids = mail_headers.message_ids(mail.raw_field("message-id"))
     provider_id = texts.clean(own_ids[0]) if own_ids else raw.sha256
     name, address = _author(mail, raw.rules)
@@ -72,6 +77,30 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
         raw, events.MessageReceived, opened, personal, _said(mail, raw.body)
     )
     return Reported([(address or opened.contact_id, event)])
+
+
+def _bounced(raw: delivery.RawDelivery, mail: Mail) -> Reported | None:
+    """Return that a mail of ours came back; `None` for any other mail, and for one that is only late.
+
+    Nobody but its receivers knows the id of a mail of ours. It comes back once, however many servers say so.
+    """
+    if mail.report is None or not mail.report.failed:
+        return None
+    returned = mail_headers.message_ids(mail.report.returned_id)
+    ours = _ours(returned) if returned else _ours(_references(mail))
+    if ours is None:
+        return None
+    about = outcome.about(raw, MEDIUM, ours.message, f"{ours.message}/bounce")
+    opened = events.MessageOutcomeOpen(
+        **{**about, "contact_id": events.ContactId(f"out-{ours.message}")},
+        automatic=True,
+        message_id=ours.message,
+        reason=f"dsn_{mail.report.status or 'failed'}",
+    )
+    event = outcome.contact_event(
+        raw, events.MessageFailed, opened, events.Nothing(), conversation=ours.conversation
+    )
+    return Reported([(ours.conversation, event)])
 
 
 def _personal(
@@ -96,21 +125,24 @@ def _said(mail: Mail, body: bytes) -> bytes:
 
 
 def _references(mail: Mail) -> list[str]:
-    """Return the ids of the mails that a mail answers, the nearest first, without duplicates."""
+    """Return the ids of the mails that a mail answers or reports on, the nearest first, without duplicates."""
+    returned = mail_headers.message_ids(mail.report.returned_id if mail.report else None)
     thread = mail_headers.message_ids(mail.raw_field("references"))
     answered = mail_headers.message_ids(mail.raw_field("in-reply-to"))
-    nearest_first = dict.fromkeys([*answered, *reversed(thread)])
+    nearest_first = dict.fromkeys([*returned, *answered, *reversed(thread)])
     kept = [each for each in nearest_first if len(each) <= REFERENCE_MAX_CHARACTERS]
     return [texts.clean(each) for each in kept[:REFERENCES_MAX]]
 
 
 def _in_reply_to(references: list[str]) -> events.ConversationId | None:
     """Return the conversation that the nearest reference of ours names; `None` when there is none."""
-    for each in references:
-        ours = mail_reference.read(each)
-        if ours is not None:
-            return ours.conversation
-    return None
+    ours = _ours(references)
+    return None if ours is None else ours.conversation
+
+
+def _ours(references: list[str]) -> mail_reference.MailReference | None:
+    """Return the first reference of ours; `None` when there is none."""
+    return next((ours for each in references if (ours := mail_reference.read(each))), None)
 
 
 def _author(mail: Mail, rules: Account) -> tuple[str | None, str | None]:

@@ -12,7 +12,8 @@ from typing import Any
 
 from typing_extensions import override
 
-from services.ingest.domain import charsets, html_text, mail_headers
+from services.ingest.domain import charsets, delivery_report, html_text, mail_headers
+from services.ingest.domain.delivery_report import DeliveryReport
 
 PARTS_MAX = 200
 """Parts that are looked at; the rest counts as attachments."""
@@ -39,13 +40,15 @@ TELLING_FIELDS = frozenset(
 class Mail:
     """What the channel needs of a mail. `fields`: raw header fields in order, names in lower case.
 
-    `text`: all of the text as plain text; `attachments`: how many parts are not text.
+    `text`: all of the text as plain text; `attachments`: how many parts are not text; `report`: what it reports of
+    another mail, `None` for all but delivery reports.
     """
 
     fields: list[tuple[str, str]]
     content_type: str
     text: str
     attachments: int
+    report: DeliveryReport | None = None
 
     def raw_field(self, name: str) -> str | None:
         """Return the first field of a name as it was written; `None` when there is none."""
@@ -78,13 +81,14 @@ def read(body: bytes) -> Mail | None:
             return None
         reading = _Reading()
         _collect(message, reading, depth=0)
+        report = delivery_report.read(message)
     except RecursionError:
         return None
     text = "\n".join(each.strip("\n") for each in reading.texts if each.strip())
     if not text and reading.named:
         # Some programs give the text of the mail itself a file name.
         return Mail(fields, message.get_content_type(), reading.named[0], reading.attachments - 1)
-    return Mail(fields, message.get_content_type(), text, reading.attachments)
+    return Mail(fields, message.get_content_type(), text, reading.attachments, report)
 
 
 _BOUNDARY = re.compile(rb"boundary\*?[0-9]*\*?[ \t]*=", re.IGNORECASE)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
+
 from services.ingest.domain.delivery import RawDelivery
 from shared import aggregates, errors, events, ids
 
@@ -83,16 +85,20 @@ def contact_event(
     raw: RawDelivery,
     kind: type[E],
     opened: events.ContactOpen,
-    personal: events.ContactPersonal,
+    personal: events.ContactPersonal | events.Nothing,
     said: bytes = b"",
+    *,
+    conversation: events.ConversationId | None = None,
 ) -> E:
     """Return one contact event. A delivery that is reported twice gives the same event twice.
+
+    `conversation`: where the delivery itself proves which one it is about.
 
     `said`: the customer's own words as they lie in the delivery, where her program chooses the id: some give two
     messages one id, and the second is a fact of its own.
     All of it derives from the stored delivery, so a delivery parsed again gives the same bytes.
     """
-    origin = _origin(raw, opened.provider_time)
+    origin = replace(_origin(raw, opened.provider_time), conversation=conversation)
     named = f"{opened.provider_id}/{ids.body_sha256(said)}" if said else opened.provider_id
     event_id = _event_id(raw, kind, named)
     return events.make(kind, origin, event_id, f"contact-{opened.contact_id}", opened, personal)

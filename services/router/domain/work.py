@@ -7,7 +7,7 @@ from services.router.domain.handover import attach_packet
 from services.router.domain.offers import release, reserve
 from services.router.domain.transfers import take_back
 from shared import commands, errors, events, handles
-from shared.conversation import Callback, Contact
+from shared.conversation import Callback, Contact, Conversation
 from shared.packet import check_text
 from shared.policy import Account, Policy
 
@@ -120,6 +120,18 @@ def send_message(decision: Decision, command: commands.SendMessage) -> None:
             references=[reference] if reference else [],
         ),
     )
+
+
+def tells(conversation: Conversation, event: events.OutcomeEvent) -> bool:
+    """Tell whether a report says something new of a message to the customer.
+
+    What a server took may still come back. A report from outside is about the channel that the message went by.
+    """
+    message = conversation.talk.outbound.get(event.open.message_id)
+    if message is None or message.channel != event.open.channel:
+        return False
+    came_back = isinstance(event, events.MessageFailed) and event.raw is not None
+    return message.status == "requested" or (came_back and message.status != "failed")
 
 
 def _account_to_write_from(policy: Policy, channel: str) -> tuple[str, Account]:
