@@ -41,18 +41,20 @@ class Answers:
         self._clock = clock
         self._rows_max = rows_max
         self._wait_seconds = wait_seconds
+        self._end_seen = 0
 
     async def answer(
         self, kind: type[queries.Question[Any]], tenant: str, body: bytes
     ) -> queries.Answer:
         """Return the answer to one request for a kind of question.
 
-        Raises: TenantUnknown, CommandUnreadable, PositionNotReached, ViewUnavailable, LedgerUnavailable,
-            ConversationUnknown, CustomerUnknown, AgentUnknown.
+        Raises: TenantUnknown, CommandUnreadable, PositionBeyondEnd, PositionNotReached, ViewUnavailable,
+            LedgerUnavailable, ConversationUnknown, CustomerUnknown, AgentUnknown.
         """
         policy = self._policies.of(tenant)
         asked = requests.read_question(kind, body)
         if asked.min_seq is not None:
+            await self._must_exist(asked.min_seq)
             await self._reached(policy, asked.min_seq)
         if isinstance(asked, queries.AskAsOf):
             return await self._as_of(policy, asked)
@@ -65,6 +67,16 @@ class Answers:
 
         answer: queries.Answer = await self._pool.read(read)
         return answer
+
+    async def _must_exist(self, position: int) -> None:
+        """Refuse a position that the ledger has not given out: who waits for it only keeps others from being answered.
+
+        Raises: PositionBeyondEnd, LedgerUnavailable.
+        """
+        if position > self._end_seen and not self._positions.holds(position):
+            self._end_seen = max(self._end_seen, await self._ledger.position())
+            if position > self._end_seen:
+                raise errors.PositionBeyondEnd(position=self._end_seen, wanted=position)
 
     async def _reached(self, policy: Policy, position: int) -> None:
         """Wait until the tables hold a position. Raises: PositionNotReached after the wait, ViewUnavailable."""

@@ -51,6 +51,13 @@ class PositionNotReached(TellonceError):
     http_status = 503
 
 
+class PositionBeyondEnd(PositionNotReached):
+    code = "query.position_beyond_end"
+    sentence = "the ledger does not hold the position asked for; ask for one that a reply or an event named"
+    retryable = False
+    http_status = 400
+
+
 class ViewUnavailable(TellonceError):
     code = "query.unavailable"
     sentence = "the store behind this query does not answer"

@@ -29,7 +29,8 @@ class Question(
 ):
     """What every question may say.
 
-    `min_seq`: a position (of a command's reply) that the answer must hold; it waits for it, within a limit.
+    `min_seq`: a position (of a command's reply) that the answer must hold; it waits for it, within a limit. A position
+    that the ledger does not hold is refused at once.
     """
 
     name: ClassVar[str]

@@ -39,6 +39,7 @@ def answers_over(
     positions: Positions,
     rows_max: int = 500,
     clock: Clock | None = None,
+    wait_seconds: float = WAIT_SECONDS,
 ) -> Answers:
     """Return the answers as the service wires them, over a ledger in memory."""
     policies = Policies(policy.load(Settings().policy))
@@ -49,5 +50,5 @@ def answers_over(
         positions,
         clock or TickingClock(),
         rows_max=rows_max,
-        wait_seconds=WAIT_SECONDS,
+        wait_seconds=wait_seconds,
     )

@@ -17,6 +17,7 @@ from shared.errors import (
     ConversationUnknown,
     CustomerUnknown,
     HandleInvalid,
+    PositionBeyondEnd,
     PositionNotReached,
     TenantUnknown,
 )
@@ -268,14 +269,36 @@ async def test_min_seq_waits_until_the_rows_are_there(
         assert (await waiting)["position"] == wanted
 
 
-async def test_min_seq_gives_up_after_its_limit(ask: Caller) -> None:
-    """A position that does not come is an error that says how far it is."""
+async def test_min_seq_gives_up_after_its_limit(
+    pool: Pool, session: Session, parcel: ParcelStory
+) -> None:
+    """A position that the ledger holds and the rows do not reach is an error that says how far they are."""
+    every = await parcel.handwritten.all()
+    projection = await Projection.take_over(session)
+    await projection.apply(every[:3])
+    ask = Caller(answers_over(pool, parcel.handwritten, Positions()))
     began = asyncio.get_running_loop().time()
     with pytest.raises(PositionNotReached) as refused:
-        await ask("position", min_seq=10_000)
+        await ask("position", min_seq=len(every))
     assert WAIT_SECONDS <= asyncio.get_running_loop().time() - began < WAIT_SECONDS * 10
-    assert refused.value.details["wanted"] == 10_000
+    assert refused.value.code == "query.position_not_reached"
+    assert refused.value.details["wanted"] == len(every)
     assert refused.value.retryable
+
+
+async def test_a_position_beyond_the_end_is_not_waited_for(
+    pool: Pool, parcel: ParcelStory, projection: Projection
+) -> None:
+    """Nobody can answer about what the ledger does not hold: the refusal takes no place from who can be answered."""
+    end = projection.position
+    answers = answers_over(pool, parcel.handwritten, Positions(), wait_seconds=3_600.0)
+    async with asyncio.timeout(10):
+        for wanted in (end + 1, 10_000):
+            with pytest.raises(PositionBeyondEnd) as refused:
+                await Caller(answers)("position", min_seq=wanted)
+            assert refused.value.details == {"position": end, "wanted": wanted}
+            assert not refused.value.retryable
+        assert (await Caller(answers)("position", min_seq=end))["position"] == end
 
 
 async def test_what_does_not_exist_is_said_by_name(ask: Caller) -> None:

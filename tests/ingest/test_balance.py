@@ -119,6 +119,15 @@ async def test_every_delivery_is_accounted_for(ingest: RunningIngest, history: H
     assert answer["to"] == (await ingest.bus.api("STREAM.INFO.RAW"))["state"]["last_seq"]
 
 
+async def test_a_position_that_the_ledger_does_not_hold_is_refused_at_once(
+    ingest: RunningIngest, history: HistoryTwin
+) -> None:
+    """History is not even asked: it could not answer either."""
+    await send_one_of_each(ingest)
+    assert (await ask(ingest, min_seq=10**9))["error"]["code"] == "query.position_beyond_end"
+    assert history.asked == []
+
+
 async def test_what_history_does_not_know_is_missing(
     ingest: RunningIngest, history: HistoryTwin
 ) -> None:

@@ -10,7 +10,7 @@ from services.ingest.domain import delivery, outcome
 from services.ingest.domain.fates import Fate, counted, fate_of
 from services.ingest.handlers import logged, parsing, raw_store
 from services.ingest.handlers.accounts import Accounts, Door
-from shared import events, queries, query_client, requests, streams, subjects
+from shared import errors, events, queries, query_client, requests, streams, subjects
 from shared.bus import Bus
 from shared.bus.deliveries import StoredMessage
 
@@ -49,7 +49,7 @@ class BalanceHandler:
     async def answer(self, tenant: str, body: bytes) -> queries.Balance:
         """Return the reply to one request.
 
-        Raises: CommandUnreadable, TenantUnknown, ViewUnavailable, BusUnavailable.
+        Raises: CommandUnreadable, TenantUnknown, PositionBeyondEnd, ViewUnavailable, BusUnavailable.
         """
         balance = await self.balance(tenant, requests.read_question(queries.AskBalance, body))
         log.info(
@@ -61,7 +61,7 @@ class BalanceHandler:
         return balance
 
     async def balance(self, tenant: str, asked: queries.AskBalance) -> queries.Balance:
-        """Raises: TenantUnknown, ViewUnavailable when history is away, BusUnavailable."""
+        """Raises: TenantUnknown, PositionBeyondEnd, ViewUnavailable when history is away, BusUnavailable."""
         doors = [
             door
             for door in self._accounts.of_tenant(tenant)
@@ -88,6 +88,8 @@ class BalanceHandler:
         wanted = raw_end if asked.last is None else asked.last
         last = min(wanted, raw_end, first + POSITIONS_MAX - 1)
         min_seq = ledger_end if asked.min_seq is None else asked.min_seq
+        if min_seq > ledger_end:
+            raise errors.PositionBeyondEnd(position=ledger_end, wanted=min_seq)
         return _Span(first, last, min_seq, position=min_seq)
 
     async def _account(self, door: Door, span: _Span) -> Counter[Fate]:
