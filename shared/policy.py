@@ -13,7 +13,7 @@ import yaml
 from msgspec import Meta
 from msgspec.structs import replace
 
-from shared import aggregates, errors, handles, subjects
+from shared import aggregates, errors, handles, strict, subjects
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}\Z")]
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
@@ -58,13 +58,24 @@ class FactRule(_Strict, frozen=True, kw_only=True):
     value: str | None = None
 
 
+class StrangerLimits(_Strict, frozen=True, kw_only=True):
+    """How many conversations chats may open in a minute for visitors whom the shop does not vouch for.
+
+    Of one address (one /64 of IPv6), and of the whole account. After a quiet minute as many may come at once.
+    """
+
+    address_per_minute: Annotated[int, Meta(ge=1, le=6_000)] = 20
+    account_per_minute: Annotated[int, Meta(ge=1, le=60_000)] = 200
+
+
 class Account(_Strict, frozen=True, kw_only=True):
     """One entry point: a dialled number, a page's chat, a mailbox, a form.
 
     `queue`: where its contacts wait; `region`: the tenant's, unless it has its own; `topics`: queue by form topic;
     `secrets`: what the channel calls each of its secrets -> the name of the secret; `secret`: short for the one that it
     calls `signing`; `address`: own address, never a customer; `menu`, `fields`: what digits and form fields mean;
-    `reply`: what the voice door answers, as TwiML; `title`: the sender's name or default subject.
+    `reply`: what the voice door answers, as TwiML; `title`: the sender's name or default subject;
+    `strangers`: of a chat.
     """
 
     queue: Name
@@ -77,6 +88,7 @@ class Account(_Strict, frozen=True, kw_only=True):
     fields: dict[str, FactRule] = {}
     topics: dict[str, Name] = {}
     reply: str | None = None
+    strangers: StrangerLimits = StrangerLimits()
 
 
 class Pattern(_Strict, frozen=True, kw_only=True):
@@ -151,7 +163,7 @@ def load(path: str | Path) -> Policy:
 def parse(content: bytes) -> Policy:
     """Return the checked policy in YAML text. Raises: PolicyInvalid."""
     try:
-        policy = msgspec.convert(yaml.safe_load(content), Policy)
+        policy = msgspec.convert(strict.read_yaml(content), Policy)
     except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
         raise errors.PolicyInvalid(f"the policy does not fit its schema: {error}") from None
     for complaint in _contradictions(policy):

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from shared import codec, commands, errors, events, ids, queries
+from shared import codec, commands, errors, events, ids, queries, strict
 from shared.policy import Policy
 
 COMMAND_MAX_BYTES = 131_072
@@ -25,7 +25,7 @@ def read_command(verb: str, body: bytes, now: datetime) -> commands.Command:
     if len(body) > COMMAND_MAX_BYTES:
         raise errors.CommandUnreadable("the command is too large", limit_bytes=COMMAND_MAX_BYTES)
     try:
-        command = msgspec.json.decode(body, type=kind)
+        command = strict.read_json(body, msgspec.json.Decoder(kind))
     except codec.UNREADABLE as error:
         raise errors.CommandUnreadable(f"the body is not a valid {verb}: {error}") from None
     if now - command.issued_at > commands.REMEMBERED:
@@ -40,7 +40,7 @@ def read_question(kind: type[QuestionT], body: bytes) -> QuestionT:
     if len(body) > QUESTION_MAX_BYTES:
         raise errors.CommandUnreadable(limit_bytes=QUESTION_MAX_BYTES)
     try:
-        question: QuestionT = msgspec.json.decode(body or b"{}", type=kind)
+        question: QuestionT = strict.read_json(body or b"{}", msgspec.json.Decoder(kind))
     except codec.UNREADABLE as error:
         raise errors.CommandUnreadable(reason=str(error)) from error
     return question

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from shared import strict
 from shared.codec import UNREADABLE
 from shared.errors import CommandUnreadable, ViewUnavailable
 
@@ -36,7 +37,7 @@ class OperatorRequests:
         Raises: CommandUnreadable, ViewUnavailable when it did not end in time or printed nothing.
         """
         try:
-            asked = msgspec.json.decode(body or b"{}", type=AskRebuild)
+            asked = strict.read_json(body or b"{}", msgspec.json.Decoder(AskRebuild))
         except UNREADABLE as error:
             raise CommandUnreadable(reason=str(error)) from error
         async with self._one:

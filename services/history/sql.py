@@ -10,7 +10,7 @@ from importlib import resources
 from services.history.tables.row import Column, Row, columns
 
 _NAME = re.compile(r"^-- name: ([a-z_]+)$", re.MULTILINE)
-_WHY = re.compile(r"^-- Why: (.+)$")
+_WHY = re.compile(r"^-- Why: (.+)\Z")
 _ARRAYS = {
     str: "text[]",
     int: "bigint[]",

@@ -120,6 +120,32 @@ def test_sql_stands_in_sql_files() -> None:
     assert not strays, f"give these a name in a *.sql file: {strays}"
 
 
+def test_a_pattern_ends_at_the_end() -> None:
+    """`$` also fits before a last line feed: an id that ends with one would pass for another; `\\Z` does not."""
+    strays = [
+        source.at(call)
+        for source in sources(*PRODUCT)
+        for call in source.nodes
+        if isinstance(call, ast.Call)
+        and not any("MULTILINE" in ast.unparse(each) for each in call.args)
+        for pattern in _patterns(call)
+        if pattern.endswith("$") and not pattern.endswith("\\$")
+    ]
+    assert not strays, f"end them with \\Z: {strays}"
+
+
+def _patterns(call: ast.Call) -> list[str]:
+    """Return the literal regular expressions that a call is given."""
+    named = [each.value for each in call.keywords if each.arg == "pattern"]
+    first = call.args[:1] if ast.unparse(call.func).startswith("re.") else []
+    return [
+        node.value
+        for each in (*named, *first)
+        for node in ast.walk(each)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+
+
 def test_only_the_command_line_prints() -> None:
     """A service says what happened as one canonical log line."""
     strays = [

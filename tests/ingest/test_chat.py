@@ -104,6 +104,8 @@ def test_a_visitor_without_address_is_known_by_the_session_only() -> None:
         b'{"session":"s-1","id":"m-1"}',
         b'{"session":"s-1","id":"m-1","text":""}',
         b'{"session":"s 1","id":"m-1","text":"hi"}',
+        b'{"session":"s-1\\n","id":"m-1","text":"hi"}',
+        b'{"session":"s-1","session":"s-2","id":"m-1","text":"hi"}',
         b'{"session":"s-1","id":"m/1","text":"hi"}',
         b'{"session":"s-1","id":"m-1","text":"\xff"}',
         b'{"more":' + b"[" * 5_000 + b"]" * 5_000 + b"}",

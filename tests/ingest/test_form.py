@@ -120,6 +120,7 @@ def test_what_nobody_could_answer_to_is_no_handle(address: str) -> None:
         (b"", URLENCODED),
         (b"{}", JSON),
         (b"[1]", JSON),
+        (b'{"email":"a@b.example","email":"c@d.example"}', JSON),
         (b'{"a":{"b":1}}', JSON),
         (b'{"a":' + b"[" * 5_000 + b"]" * 5_000 + b"}", JSON),
         (b'{"a":"\xff"}', JSON),

@@ -14,10 +14,10 @@ WITHIN_MAX_SECONDS = 600.0
 MAIL = "mail"
 """What `tamper` takes instead of a table."""
 
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,48}$")]
-Reference = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
-Path = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,200}$")]
-Account = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,48}/[a-z0-9_-]{1,48}$")]
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,48}\Z")]
+Reference = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,47}\Z")]
+Path = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,200}\Z")]
+Account = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,48}/[a-z0-9_-]{1,48}\Z")]
 TimeLimits = Annotated[int, Meta(ge=1, le=TIMES_MAX)]
 Process = Literal["nats", "postgres", "ingest", "router", "history", "notify"]
 """What `tellonce status` names, and a story may kill."""
@@ -77,7 +77,7 @@ class DoorStep(Step, frozen=True, kw_only=True):
 class CommandStep(Step, frozen=True, kw_only=True):
     """An agent or an integration sends a command. Ids that `with` leaves out are found as her screen would."""
 
-    as_: Annotated[str, Meta(pattern=r"^((agent|service):)?[a-z0-9_-]{1,48}$")] = msgspec.field(
+    as_: Annotated[str, Meta(pattern=r"^((agent|service):)?[a-z0-9_-]{1,48}\Z")] = msgspec.field(
         name="as"
     )
     do: Name
@@ -140,7 +140,7 @@ class TamperStep(Step, frozen=True, kw_only=True):
     `mail` is no table: the last mail arrives a second time, as if it had been sent twice.
     """
 
-    tamper: Annotated[str, Meta(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
+    tamper: Annotated[str, Meta(pattern=r"^[a-z_][a-z0-9_]{0,62}\Z")]
 
 
 # -- what must be true ------------------------------------------------------------------------------
@@ -304,7 +304,7 @@ class Head(_Strict, frozen=True, kw_only=True):
     tenant: Name = "demo"
     must_fail: str | None = None
     policy: dict[str, Any] = {}
-    settings: dict[Annotated[str, Meta(pattern=r"^TELLONCE_[A-Z_]+$")], str | int | float] = {}
+    settings: dict[Annotated[str, Meta(pattern=r"^TELLONCE_[A-Z_]+\Z")], str | int | float] = {}
     steps: Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=STEPS_MAX)]
 
 

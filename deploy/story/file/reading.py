@@ -8,6 +8,7 @@ import yaml
 
 from deploy.story.errors import StoryInvalid
 from deploy.story.file import model
+from shared import strict
 
 STORY_MAX_BYTES = 1_048_576
 
@@ -26,7 +27,7 @@ def read_story(path: Path) -> model.Story:
 def parse_story(content: bytes, folder: Path) -> model.Story:
     """Return the checked story in YAML text. Raises: StoryInvalid."""
     try:
-        head = msgspec.convert(yaml.safe_load(content), model.Head)
+        head = msgspec.convert(strict.read_yaml(content), model.Head)
     except (yaml.YAMLError, msgspec.ValidationError, UnicodeDecodeError) as error:
         raise StoryInvalid(f"the story does not fit its format: {error}") from None
     steps = [read_step(written, f"step {n}") for n, written in enumerate(head.steps, 1)]

@@ -18,7 +18,7 @@ from services.ingest.domain import delivery, outcome, texts, webhook_signature
 from services.ingest.domain.delivery import no_answer as answer
 from services.ingest.domain.delivery import no_handshake as handshake
 from services.ingest.domain.outcome import Parsed, Reported
-from shared import codec, errors, events, handles
+from shared import codec, errors, events, handles, strict
 
 __all__ = ["KINDS", "MEDIUM", "NAME", "SECRETS", "answer", "handshake", "parse", "verify"]
 
@@ -109,13 +109,21 @@ def stored_body(hello: Hello, message: Message, *, verified: bool) -> bytes:
     )
 
 
+def session_of(body: bytes) -> str | None:
+    """Return the session of a message as RAW holds it; `None` for what is none."""
+    try:
+        return _decoder.decode(body).session
+    except codec.UNREADABLE:
+        return None
+
+
 # -- normalising --------------------------------------------------------------------------------------
 
 
 def parse(raw: delivery.RawDelivery) -> Parsed:
     """Return the message. Session, id and text name it, so a repeated message has the same event id."""
     try:
-        message = _decoder.decode(raw.body)
+        message = strict.read_json(raw.body, _decoder)
     except codec.UNREADABLE:
         return outcome.unreadable()
     provider_id = f"{message.session}/{message.id}"

@@ -14,7 +14,7 @@ from services.ingest.domain import delivery, outcome, texts, webhook_signature
 from services.ingest.domain.delivery import no_answer as answer
 from services.ingest.domain.delivery import no_handshake as handshake
 from services.ingest.domain.outcome import Parsed, Reported
-from shared import codec, events, handles
+from shared import codec, events, handles, strict
 
 __all__ = ["KINDS", "MEDIUM", "NAME", "SECRETS", "answer", "handshake", "parse", "verify"]
 
@@ -66,7 +66,7 @@ def _pairs(raw: delivery.RawDelivery) -> Pairs | None:
     try:
         if media_type == "application/x-www-form-urlencoded":
             return parse_qsl(raw.body.decode(), keep_blank_values=True, max_num_fields=FIELDS_MAX)
-        return [(name, _text(value)) for name, value in _object.decode(raw.body).items()]
+        return [(name, _text(value)) for name, value in strict.read_json(raw.body, _object).items()]
     except (*codec.UNREADABLE, ValueError):
         return None
 

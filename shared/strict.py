@@ -1,0 +1,51 @@
+"""JSON and YAML from outside, in which a name stands once.
+
+Of `{"a": 1, "a": 2}` one reader takes the first and another the last (RFC 8259, section 4): who checked it before us
+may have seen something else than we do. And in a policy the second is a slip.
+"""
+
+import json
+from typing import Any, TypeVar
+
+import msgspec
+import yaml
+
+T = TypeVar("T")
+_MERGE = "tag:yaml.org,2002:merge"
+
+
+def read_json(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    """Return what `decoder` reads. Raises: as `codec.UNREADABLE`, also for an object that has a name twice."""
+    found = decoder.decode(body)
+    try:
+        json.loads(body.decode(), object_pairs_hook=_named_once)
+    except ValueError as error:
+        raise msgspec.DecodeError(str(error)) from None
+    return found
+
+
+def _named_once(pairs: list[tuple[str, Any]]) -> None:
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise msgspec.DecodeError("an object has a name twice")
+
+
+def read_yaml(content: bytes) -> Any:
+    """Return what a YAML text says. Raises: yaml.YAMLError, also for a mapping that has a key twice; ValueError."""
+    return yaml.load(content, _Loader)  # noqa: S506  it is a safe loader
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader; what `<<` brings in may still be said otherwise beside it."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
+        said: set[tuple[str, str]] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE:
+                continue
+            if (key.tag, key.value) in said:
+                raise yaml.MarkedYAMLError(
+                    problem="a key stands twice", problem_mark=key.start_mark
+                )
+            said.add((key.tag, key.value))
+        return node

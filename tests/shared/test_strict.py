@@ -1,0 +1,36 @@
+"""Text from outside means one thing to every reader."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from shared import codec, strict
+
+OBJECT = msgspec.json.Decoder(dict[str, Any])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a": 1, "a": 1}',
+        b'{"a": 1, "\\u0061": 2}',
+        b'{"deep": [{"b": {"a": 1, "c": 2, "a": 3}}]}',
+        b'{"a": 1} {"a": 2}',
+        b'{"a": ' + b"[" * 20_000,
+        b'{"a": ' + b'{"a": ' * 20_000 + b"1" + b"}" * 20_001,
+        b"\xff",
+    ],
+)
+def test_an_object_with_a_name_twice_is_not_read(body: bytes) -> None:
+    """However the name is written, however deep it stands; what is no JSON is refused alike."""
+    with pytest.raises(codec.UNREADABLE):
+        strict.read_json(body, OBJECT)
+
+
+def test_the_same_name_in_two_objects_is_read() -> None:
+    """Only within one object a name stands once."""
+    assert strict.read_json(b'{"a": {"a": 1}, "b": {"a": 1}}', OBJECT) == {
+        "a": {"a": 1},
+        "b": {"a": 1},
+    }
