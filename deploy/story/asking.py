@@ -12,7 +12,8 @@ from shared import errors, subjects
 
 REPLY_SECONDS = 1.5
 """Longest wait for one try: a request that a killed service had taken is never answered."""
-REBUILD_SECONDS = 60.0
+OPERATE_SECONDS = 15.0
+"""As REPLY_SECONDS, for what takes an operator's patience; each next try waits twice as long, for it may be slow."""
 PAUSE_SECONDS = 0.1
 CONNECT_ATTEMPTS = 5
 
@@ -65,8 +66,11 @@ class Asker:
         return await self._ask(subjects.query(self.tenant, name), asked, deadline)
 
     async def operate(self, service: str, name: str, deadline: float) -> dict[str, Any]:
-        """Ask an operator's request of a service. Raises: StepFailed (`step.not_reached`)."""
-        return await self._ask(subjects.ops(service, name), {}, deadline, REBUILD_SECONDS)
+        """Ask an operator's request of a service, again when its answer was lost.
+
+        Raises: StepFailed (`step.not_reached`).
+        """
+        return await self._ask(subjects.ops(service, name), {}, deadline, OPERATE_SECONDS)
 
     async def _ask(
         self,
@@ -90,6 +94,8 @@ class Asker:
                 last = answer
             except errors.BusUnavailable as error:
                 last = error.code
+                if isinstance(error, errors.TimedOut) and reply_seconds >= OPERATE_SECONDS:
+                    reply_seconds *= 2
             if time.monotonic() + PAUSE_SECONDS > deadline:
                 raise StepFailed(
                     "step.not_reached", f"{subject} was not carried out in time", got=last

@@ -61,7 +61,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 async def _play_all(
-    stories: list[model.Story], seed: int, kills: Kills, kept_in: Path | None
+    stories: list[model.Story], seed: int | None, kills: Kills, kept_in: Path | None
 ) -> list[Report]:
     _end_in_order_on_sigterm()
     return [
@@ -123,7 +123,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("file", nargs="+", metavar="FILE")
     parser.add_argument("--report", metavar="FILE", help="write what was found as JSON")
     parser.add_argument("--keep", metavar="DIR", help="keep data and logs in DIR/<story>")
-    parser.add_argument("--seed", type=int, default=1, help="goes into ids and $run (1)")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        help="goes into ids and $run (1; a new one on a stack that runs already)",
+    )
     parser.add_argument("--kill", choices=PROCESSES, help="with --at: signal 9 before one step")
     parser.add_argument("--at", type=_positive, metavar="N", help="the number of that step")
     parser.add_argument("--kill-random", type=int, metavar="SEED", help="kill random processes")

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import secrets
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from deploy.story.telling.report import Report
 from shared import policy as policies
 
 BEGIN_SECONDS = 15.0
+SEEDS = 10**9
 TELLING_VERBS = frozenset({"accept_offer", "accept_transfer", "attempt_callback"})
 
 
@@ -38,11 +40,20 @@ class Kills:
     every: int = 3
 
 
-async def play(story: model.Story, seed: int, kills: Kills, kept_in: Path | None = None) -> Report:
-    """Return what was found. `kept_in`: where the data of its stack stays. Raises: StoryInvalid, StoryStackUnusable."""
-    report, began = Report(story=story.name, seed=seed), time.monotonic()
+async def play(
+    story: model.Story, seed: int | None, kills: Kills, kept_in: Path | None = None
+) -> Report:
+    """Return what was found. `kept_in`: where the data of its stack stays.
+
+    `seed`: `None` for 1, or for a new one where the story may have been played on the same stack before.
+    Raises: StoryInvalid, StoryStackUnusable.
+    """
+    began = time.monotonic()
     printing.say(f"{story.name}: {story.head.about}")
     running = running_folder(story)
+    if seed is None:
+        seed = 1 if running is None else secrets.randbelow(SEEDS)
+    report = Report(story=story.name, seed=seed)
     place = mail_boxes_place(story, running)
     async with mail_sink(*place) as sink, stack_for(story, sink.url, running, kept_in) as stack:
         printing.say(f"  the stack is ready: doors at {stack.addresses['ingest']}")

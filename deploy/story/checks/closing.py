@@ -12,7 +12,7 @@ from deploy.story.session import Session
 from deploy.story.telling.report import Balance, Digests, FactsTold, PacketResult
 
 SETTLE_SECONDS = 15.0
-REBUILD_SECONDS = 60.0
+REBUILD_SECONDS = 120.0
 POLL_SECONDS = 0.05
 MAY_WAIT = frozenset({"notify-messages"})
 """A provider that is away is waited for longer than a story."""
