@@ -6,17 +6,20 @@ A variable is `TELLONCE_` and the upper-case field name.
 
 import os
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
-from shared import errors, policy
+from shared import addresses, errors, policy
 from shared.policy import Policy
 
 PREFIX = "TELLONCE_"
 _ROOT = Path(__file__).resolve().parent.parent
+EMBEDDED_SECRETS = _ROOT / "deploy" / "embedded" / "secrets.env"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +44,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             max_length=2048,
         ),
     ] = ""
+    trusted_proxies: Annotated[
+        str,
+        Meta(
+            description="addresses and networks of proxies whose X-Forwarded-For is believed, separated by blanks",
+            max_length=8_192,
+        ),
+    ] = ""
     smtp_url: Annotated[
         str,
         Meta(
@@ -58,7 +68,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="file of NAME=value secrets; variables of the environment win",
             max_length=4096,
         ),
-    ] = str(_ROOT / "deploy" / "embedded" / "secrets.env")
+    ] = str(EMBEDDED_SECRETS)
     log_format: Annotated[Literal["json", "console"], Meta(description="form of a log line")] = (
         "json"
     )
@@ -77,8 +87,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(description="headers kept per delivery, in sum", ge=256, le=32_768)
     ] = 16_384
     door_concurrency: Annotated[
-        int, Meta(description="requests a door works on at once", ge=1, le=10_000)
+        int, Meta(description="signed deliveries stored at once", ge=1, le=10_000)
     ] = 256
+    account_concurrency: Annotated[
+        int, Meta(description="signed deliveries of one account stored at once", ge=1, le=10_000)
+    ] = 192
+    door_arrivals: Annotated[
+        int, Meta(description="bodies on their way in at once", ge=1, le=10_000)
+    ] = 512
+    peer_arrivals: Annotated[
+        int,
+        Meta(
+            description="bodies on their way in from one address, and its chats that wrote nothing yet",
+            ge=1,
+            le=10_000,
+        ),
+    ] = 256
+    body_bytes_per_second: Annotated[
+        int, Meta(description="least rate of a body, after two seconds", ge=1, le=1_048_576)
+    ] = 1_024
     door_timeout_seconds: Annotated[
         float, Meta(description="longest wait for a whole request and its storing", ge=0.5, le=60)
     ] = 10.0
@@ -124,12 +151,27 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         if environment.get(PREFIX + field.upper(), "") != ""
     }
     try:
-        return msgspec.convert(given, Settings, strict=False)
+        found = msgspec.convert(given, Settings, strict=False)
     except msgspec.ValidationError as error:
         # msgspec ends its sentence with the field: "Expected `int` >= 1 - at `$.query_rows`".
         what, _, field = str(error).rpartition(" - at `$.")
         variable = PREFIX + field.rstrip("`").upper()
         raise errors.SettingInvalid(f"{variable} is not usable: {what}") from None
+    proxies(found)
+    if found.public_url and not addresses.is_web_url(found.public_url):
+        raise errors.SettingInvalid(
+            f"{PREFIX}PUBLIC_URL is not usable: no address such as https://shop.example"
+        )
+    return found
+
+
+def proxies(settings: Settings) -> list[IPv4Network | IPv6Network]:
+    """Return the networks whose X-Forwarded-For is believed. Raises: SettingInvalid."""
+    try:
+        return [ip_network(each, strict=False) for each in settings.trusted_proxies.split()]
+    except ValueError as error:
+        variable = f"{PREFIX}TRUSTED_PROXIES"
+        raise errors.SettingInvalid(f"{variable} is not usable: {error}") from None
 
 
 def needed_secrets(tenant: Policy) -> list[str]:
@@ -150,13 +192,31 @@ def load_secrets(settings: Settings, environment: Mapping[str, str] = os.environ
 
     A secret stands in the secrets file or in an environment variable of its name, which wins unless it is empty.
     One that the policy needs and that stands nowhere is left out. No other variable is read.
-    Raises: SettingInvalid when the file cannot be read or a line is not NAME=value; PolicyInvalid.
+    Raises: SettingInvalid when the file cannot be read or a line is not NAME=value; SecretPublic; PolicyInvalid.
     """
     found = _secrets_in(Path(settings.secrets_file))
-    for name in {*found, *needed_secrets(policy.load(settings.policy))}:
+    needed = needed_secrets(policy.load(settings.policy))
+    for name in {*found, *needed}:
         if environment.get(name):
             found[name] = environment[name]
+    if _is_reached_by_others(settings):
+        _refuse_public({name: found[name] for name in needed if name in found})
     return found
+
+
+def _is_reached_by_others(settings: Settings) -> bool:
+    hosts = [settings.ingest_host, urlsplit(settings.public_url).hostname]
+    return not all(addresses.is_loopback(host) for host in hosts if host)
+
+
+def _refuse_public(secrets: Mapping[str, str]) -> None:
+    """Raises: SecretPublic when one is a secret of the embedded stack: everybody can read those."""
+    if not EMBEDDED_SECRETS.exists():
+        return
+    public = set(_secrets_in(EMBEDDED_SECRETS).values())
+    names = ", ".join(sorted(name for name, value in secrets.items() if value in public))
+    if names:
+        raise errors.SecretPublic(f"{errors.SecretPublic.sentence}: {names}")
 
 
 def _secrets_in(path: Path) -> dict[str, str]:

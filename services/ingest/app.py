@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import structlog
 
-from services.ingest.handlers import chat_socket, logged, normalise, raw_store, server
+from services.ingest.handlers import chat_socket, logged, normalise, raw_store, server, strangers
 from services.ingest.handlers.accounts import Accounts
 from services.ingest.handlers.balance import BalanceHandler
 from services.ingest.handlers.doors import Doors
@@ -42,8 +42,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Serve until `stop` is set.
 
     History and its Postgres are not needed: only the balance asks for them.
-    Raises: StreamDrift, PolicyInvalid, SettingInvalid, OSError when the port is taken, BusUnavailable when the
-    connection to NATS was given up.
+    Raises: StreamDrift, PolicyInvalid, SettingInvalid also when the port is taken, SecretPublic, BusUnavailable
+    when the connection to NATS was given up.
     """
     accounts = Accounts(Policies(policy.load(settings.policy)), load_secrets(settings))
     async with serving.connected(settings, NAME, stop) as here:
@@ -66,13 +66,15 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
 async def _doors(settings: Settings, accounts: Accounts, bus: Bus) -> AsyncIterator[str]:
     """Keep the doors open while the block runs; gives their address."""
     clock, store = SystemClock(), raw_store.RawStore(bus, settings.header_max_bytes)
+    visitors = strangers.Strangers(settings)
+    await visitors.recall(bus, accounts.all())
     with contextlib.closing(
         server.bound_socket(settings.ingest_host, settings.ingest_port)
     ) as bound:
         own_address = server.address(bound)
         web = application(
             Doors(accounts, store, settings, clock, settings.public_url or own_address),
-            chat_socket.ChatSocket(accounts, store, settings, clock),
+            chat_socket.ChatSocket(accounts, store, visitors, settings, clock),
             ready=lambda: bus.connected,
         )
         async with _serving(server.door_server(web, settings), bound):

@@ -30,6 +30,31 @@ class DoorUnavailable(TellonceError):
     http_status = 503
 
 
+class DeliveryTooSlow(TellonceError):
+    code = "door.too_slow"
+    sentence = "the request did not come at the least rate or in the time given; send it again"
+    retryable = True
+    http_status = 408
+
+
+class StrangersTooMany(TellonceError):
+    code = "door.strangers_too_many"
+    sentence = "too many visitors whom nobody vouches for come at once; try again in a minute"
+    retryable = True
+    http_status = 429
+
+
+class HeadTooLarge(TellonceError):
+    code = "door.head_too_large"
+    sentence = "the request line and header fields are larger than a door takes"
+    http_status = 431
+
+
+class RequestUnreadable(TellonceError):
+    code = "door.request_unreadable"
+    sentence = "this is no HTTP request that a door reads"
+
+
 class MethodUnknown(TellonceError):
     code = "door.method_unknown"
     sentence = "a door takes POST only"

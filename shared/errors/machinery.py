@@ -50,7 +50,11 @@ class LedgerBatchTooLarge(TellonceError):
 
 class StreamDrift(TellonceError):
     code = "stream.drift"
-    sentence = "a stream or consumer is missing or not configured as this version needs it"
+    sentence = (
+        "a stream or consumer is missing, not configured as this version needs it, or no longer holds what was read: "
+        "`python -m deploy.bootstrap` makes what is missing; a stream or field that the details name and the job "
+        "refuses too is mended by hand: restore the stream from its backup, or set the field"
+    )
 
 
 class LedgerGuardsTooMany(TellonceError):
@@ -109,6 +113,14 @@ class JetStreamRefused(TellonceError):
 class PolicyInvalid(TellonceError):
     code = "policy.invalid"
     sentence = "the policy file does not fit its schema or contradicts itself"
+
+
+class SecretPublic(TellonceError):
+    code = "setting.secret_public"
+    sentence = (
+        "the doors are reached from other machines and a secret is the embedded stack's, which everybody can read; "
+        "name a file of your own in TELLONCE_SECRETS_FILE"
+    )
 
 
 class SettingInvalid(TellonceError):

@@ -160,6 +160,13 @@ class RunningIngest:
         fields = {**signed(SECRET, body, webhook_id=webhook_id), **headers}
         return await self.http.post(self.door(channel), content=body, headers=fields)
 
+    async def send_pieces(
+        self, channel: str, body: bytes, pieces: AsyncIterator[bytes]
+    ) -> httpx.Response:
+        """Send a signed body piece by piece."""
+        fields = {**signed(SECRET, body), "content-type": "application/json"}
+        return await self.http.post(self.door(channel), content=pieces, headers=fields)
+
     async def raw(self, channel: str) -> list[StoredMessage]:
         """What RAW holds of a channel's account."""
         subject = subjects.raw(self.tenant, channel, self.account)
@@ -198,11 +205,11 @@ async def stored(bus: Bus, stream: str, subject: str) -> list[StoredMessage]:
         found.append(message)
 
 
-def policy_text(tenant: str, account: str) -> str:
-    """A policy with one account per channel."""
+def policy_text(tenant: str, account: str, rules: str = "") -> str:
+    """A policy with one account per channel. `rules`: what all accounts have more, as YAML."""
     accounts = "\n".join(
         f"  {channel}/{account}: {{queue: hotline, secrets: {secrets_of(channel)}, address: help@shop.example,"
-        f" reply: '<Response><Gather/><Hangup/></Response>', topics: {{delivery: hotline}}}}"
+        f" reply: '<Response><Gather/><Hangup/></Response>', topics: {{delivery: hotline}}{rules and ', ' + rules}}}"
         for channel in CHANNELS
     )
     return (
@@ -218,11 +225,16 @@ def secrets_of(channel: str) -> str:
     return "{" + ", ".join(f"{ours}: {name}" for ours, name in named.items()) + "}"
 
 
-def make_settings(nats_url: str, folder: Path, **changed: Any) -> tuple[Settings, str, str]:
-    """Settings with a policy of its own; returns them with the tenant and the account's name."""
-    number = next(_numbers)
+def make_settings(
+    nats_url: str, folder: Path, *, name: str = "", rules: str = "", **changed: Any
+) -> tuple[Settings, str, str]:
+    """Settings with a policy of its own; returns them with the tenant and the account's name.
+
+    `name`: for a tenant that is to be met again; `rules`: see `policy_text`.
+    """
+    number = name or next(_numbers)
     tenant, account = f"tenant{number}", f"main{number}"
-    (folder / "policy.yaml").write_text(policy_text(tenant, account))
+    (folder / "policy.yaml").write_text(policy_text(tenant, account, rules))
     (folder / "secrets.env").write_text(f"DOOR_SECRET={SECRET}\nDOOR_VERIFY=verify-me\n")
     fields: dict[str, Any] = {
         "nats_url": nats_url,

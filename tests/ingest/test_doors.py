@@ -12,7 +12,6 @@ import pytest
 from deploy.embedded.ports import free_ports
 from shared import ids
 from tests.ingest.running_ingest import (
-    DEADLINE_SECONDS,
     SECRET,
     RunningIngest,
     called,
@@ -163,20 +162,6 @@ async def test_unknown_tenants_and_accounts_are_refused(ingest: RunningIngest) -
         assert refused(answer, 404, code), path
 
 
-async def test_an_address_with_its_slash_encoded_is_refused_like_any_other(
-    ingest: RunningIngest,
-) -> None:
-    """It is routed like the plain one; unsigned it is a forgery and no fault of ours."""
-    host, port = ingest.url.removeprefix("http://").split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    path = f"%2Fin/{ingest.tenant}/twilio_voice/{ingest.account}"
-    head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 11\r\n\r\nCallSid=CA1"
-    writer.write(head.encode())
-    status = await asyncio.wait_for(reader.readline(), DEADLINE_SECONDS)
-    writer.close()
-    assert status.split()[1] in {b"403", b"404"}
-
-
 async def test_the_tenant_is_asked_before_the_size_and_the_size_before_the_signature(
     ingest: RunningIngest,
 ) -> None:
@@ -258,76 +243,7 @@ async def test_a_store_that_refuses_is_a_503(ingest: RunningIngest) -> None:
     assert (await ingest.send("form", FORM, webhook_id="w1", **JSON)).status_code == 204
 
 
-# -- slow and many ------------------------------------------------------------------------------------------
-
-
-async def _read_all(reader: asyncio.StreamReader) -> bytes:
-    async with asyncio.timeout(10):
-        return await reader.read()
-
-
-@pytest.mark.parametrize(
-    ("sent", "answered"),
-    [
-        (b"", b""),
-        (b"POST /in/a/b/c HTTP/1.1\r\nHost: x\r\nX-Slow: ", b""),
-        (b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /hea", b"HTTP/1.1 200"),
-    ],
-)
-async def test_a_head_that_does_not_come_is_not_waited_for(
-    ingest_nats: EmbeddedNats, tmp_path: Path, sent: bytes, answered: bytes
-) -> None:
-    """A slow loris is shown out when the door's time is over, on a new and on a used connection."""
-    port = free_ports(1)[0]
-    async with running(ingest_nats.url, tmp_path, port=port, door_timeout_seconds=0.5):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(sent)
-        began = time.monotonic()
-        assert (await _read_all(reader)).startswith(answered)
-        assert time.monotonic() - began < 5
-        writer.close()
-
-
-async def test_a_body_that_does_not_come_is_not_waited_for(
-    ingest_nats: EmbeddedNats, tmp_path: Path
-) -> None:
-    """A body sent byte by byte ends with a refusal when the door's time is over."""
-    port = free_ports(1)[0]
-    async with running(ingest_nats.url, tmp_path, port=port, door_timeout_seconds=0.5) as ingest:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        path = ingest.door("form").removeprefix(ingest.url)
-        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nab"
-        writer.write(head.encode())
-        answer = await _read_all(reader)
-        assert answer.startswith(b"HTTP/1.1 503")
-        assert b"door.unavailable" in answer
-        writer.close()
-
-
-async def test_too_many_at_once_are_refused_and_the_rest_is_served(
-    ingest_nats: EmbeddedNats, tmp_path: Path
-) -> None:
-    """Beyond the limit a delivery is told to come again; nothing waits in a queue without end."""
-    port = free_ports(1)[0]
-    async with running(
-        ingest_nats.url, tmp_path, port=port, door_concurrency=1, door_timeout_seconds=2.0
-    ) as ingest:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        path = ingest.door("form").removeprefix(ingest.url)
-        writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab".encode())
-        await writer.drain()
-
-        async def busy() -> bool:
-            answer = await ingest.send("form", FORM, webhook_id="w1", **JSON)
-            return answer.status_code == 503
-
-        deadline = time.monotonic() + 1.5
-        while not await busy():
-            assert time.monotonic() < deadline
-        await _read_all(reader)
-        writer.close()
-        answer = await ingest.send("form", FORM, webhook_id="w1", **JSON)
-        assert answer.status_code == 204
+# -- many ---------------------------------------------------------------------------------------------------
 
 
 async def test_many_deliveries_at_once_are_all_stored(ingest: RunningIngest) -> None:

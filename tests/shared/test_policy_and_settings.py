@@ -7,8 +7,8 @@ import msgspec
 import pytest
 import yaml
 
-from shared import policy, settings
-from shared.errors import PolicyInvalid, SettingInvalid, TenantUnknown
+from shared import policy, settings, strict
+from shared.errors import PolicyInvalid, SecretPublic, SettingInvalid, TenantUnknown
 from shared.policy import Policies
 from shared.settings import Settings
 from tests.router.samples import POLICY_TEXT
@@ -271,3 +271,37 @@ def test_a_secrets_file_that_cannot_be_read_is_an_error(
         path.write_bytes(content)
     with pytest.raises(SettingInvalid, match="cannot be read"):
         settings.load_secrets(Settings(secrets_file=str(path)), {})
+
+
+@pytest.mark.parametrize(
+    ("host", "public_url", "refused"),
+    [
+        ("127.0.0.1", "", False),
+        ("127.0.0.2", "http://localhost:8080", False),
+        ("::1", "http://[::1]:8080", False),
+        ("127.0.0.1", "https://doors.shop.example", True),
+        ("0.0.0.0", "", True),
+        ("192.0.2.1", "http://127.0.0.1:8080", True),
+    ],
+)
+def test_the_embedded_secrets_are_for_loopback_only(
+    host: str, public_url: str, refused: bool
+) -> None:
+    """Whoever can reach a door can also read those secrets and sign with them."""
+    chosen = Settings(ingest_host=host, public_url=public_url)
+    if refused:
+        with pytest.raises(SecretPublic, match="CHAT_SIGNING_KEY"):
+            settings.load_secrets(chosen, {})
+        own = dict.fromkeys(settings.load_secrets(Settings(), {}), "our own")
+        assert settings.load_secrets(chosen, own) == own
+    else:
+        assert settings.load_secrets(chosen, {})
+
+
+def test_a_key_that_stands_twice_in_a_policy_is_refused() -> None:
+    """The second queue of one name would replace the first in silence; what `<<` brings may be said otherwise."""
+    twice = POLICY_TEXT.replace(b"queues:", b"queues:\n  hotline: {title: First}", 1)
+    with pytest.raises(PolicyInvalid, match="a key stands twice"):
+        policy.parse(twice)
+    merged = b"a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}\n"
+    assert strict.read_yaml(merged)["b"] == {"x": 1, "y": 3}

@@ -9,7 +9,6 @@ page sends it again.
 
 import asyncio
 import contextlib
-import time
 from dataclasses import dataclass
 
 import msgspec
@@ -21,7 +20,11 @@ from services.ingest.channels.chat import Hello, Message
 from services.ingest.domain import delivery
 from services.ingest.handlers import doors, logged, problems, raw_store
 from services.ingest.handlers.accounts import Accounts, Door
-from shared import codec, errors, handles
+from services.ingest.handlers.arrivals import Arrival, Arrivals
+from services.ingest.handlers.callers import Callers
+from services.ingest.handlers.pace import Pace
+from services.ingest.handlers.strangers import Strangers
+from shared import codec, errors, handles, strict
 from shared.clock import Clock
 from shared.settings import Settings
 
@@ -41,44 +44,50 @@ class _Typed(msgspec.Struct, frozen=True):
 _typed = msgspec.json.Decoder(_Typed)
 
 
-class Pace:
-    """Lets `per_minute` frames pass in a minute, after a burst of as many."""
-
-    def __init__(self, per_minute: int) -> None:
-        self._per_second = per_minute / 60
-        self._most = float(per_minute)
-        self._free = self._most
-        self._since = time.monotonic()
-
-    def take(self) -> float:
-        """Take one frame and return how many seconds to wait before the next is read."""
-        now = time.monotonic()
-        self._free = min(self._most, self._free + (now - self._since) * self._per_second) - 1
-        self._since = now
-        return max(0.0, -self._free / self._per_second)
-
-
 @dataclass(slots=True)
 class Visit:
-    """The state of an open socket. `hello`: the page's first frame; `None` until that frame has arrived."""
+    """The state of an open socket.
+
+    `arrival`: the visitor counts as on the way in until she is vouched for or has written; `pace`: of the socket;
+    `session_pace`: of all sockets of her session, once one of her messages was let in; `hello`: the page's first frame,
+    `None` until it has arrived.
+    """
 
     door: Door
+    peer: str
+    arrival: Arrival
     pace: Pace
+    session_pace: Pace | None = None
     hello: Hello | None = None
     verified: bool = False
     messages: int = 0
+
+    def wait_seconds(self) -> float:
+        """Count a frame and return how long the next one is not read."""
+        session_seconds = 0.0 if self.session_pace is None else self.session_pace.take()
+        return max(self.pace.take(), session_seconds)
 
 
 class ChatSocket:
     """Serves the chat sockets of all accounts."""
 
     def __init__(
-        self, accounts: Accounts, store: raw_store.RawStore, settings: Settings, clock: Clock
+        self,
+        accounts: Accounts,
+        store: raw_store.RawStore,
+        strangers: Strangers,
+        settings: Settings,
+        clock: Clock,
     ) -> None:
         self._accounts = accounts
         self._store = store
+        self._strangers = strangers
         self._settings = settings
         self._clock = clock
+        self._callers = Callers(settings)
+        self._arrivals = Arrivals(
+            most=settings.socket_sessions_max, most_of_a_peer=settings.peer_arrivals
+        )
         self._origins = frozenset(settings.chat_origins.split())
         self._open = 0
 
@@ -91,15 +100,30 @@ class ChatSocket:
             await socket.send_denial_response(problems.problem(error))
             return
         self._open += 1
-        visit = Visit(door, Pace(self._settings.chat_messages_per_minute))
         line = log.bind(tenant=door.tenant, channel=door.channel.NAME, account=door.account)
         try:
             await socket.accept()
             line.info(logged.SOCKET_OPENED)
-            code = await self._converse(socket, visit)
+            code, messages = await self._visited(socket, door)
         finally:
             self._open -= 1
-        line.info(logged.SOCKET_CLOSED, code=code, messages=visit.messages)
+        line.info(logged.SOCKET_CLOSED, code=code, messages=messages)
+
+    async def _visited(self, socket: WebSocket, door: Door) -> tuple[str | None, int]:
+        """Let a visitor talk until the end; return the code that she was shown out with, if any, and what was stored.
+
+        Of a peer with too many who said nothing yet, the one that has been silent the longest is shown out.
+        """
+        peer, pace = self._callers.peer_of(socket), Pace(self._settings.chat_messages_per_minute)
+        visit: Visit | None = None
+        try:
+            async with asyncio.timeout(None) as patience:
+                with self._arrivals.one(peer, patience) as arrival:
+                    visit = Visit(door, peer, arrival, pace)
+                    code = await self._converse(socket, visit)
+        except TimeoutError:
+            code = await _show_out(socket, errors.StrangersTooMany())
+        return code, visit.messages if visit is not None else 0
 
     def _admit(self, socket: WebSocket) -> Door:
         """Raises: TenantUnknown, AccountUnknown, OriginForbidden, DoorUnavailable."""
@@ -117,7 +141,7 @@ class ChatSocket:
             while True:
                 frame = await self._next(socket, visit)
                 await self._handle(socket, visit, frame)
-                await asyncio.sleep(visit.pace.take())
+                await asyncio.sleep(visit.wait_seconds())
         except WebSocketDisconnect:
             return None
         except errors.TellonceError as error:
@@ -145,6 +169,8 @@ class ChatSocket:
             match _read(frame):
                 case Hello() as hello:
                     _greet(visit, hello)
+                    if visit.verified:
+                        self._arrivals.leave(visit.arrival)
                 case Message() as message:
                     await self._take(socket, visit, message)
                     await _say(socket, {"type": "ack", "id": message.id})
@@ -154,12 +180,15 @@ class ChatSocket:
             await _say_error(socket, error, frame)
 
     async def _take(self, socket: WebSocket, visit: Visit, message: Message) -> None:
-        """Store one message. Raises: PayloadUnreadable, BodyTooLarge, DoorUnavailable."""
+        """Store one message. Raises: PayloadUnreadable, BodyTooLarge, StrangersTooMany, DoorUnavailable."""
         if visit.hello is None:
             raise errors.PayloadUnreadable("say hello first")
         body = chat.stored_body(visit.hello, message, verified=visit.verified)
         if len(body) > self._settings.body_max_bytes:
             raise errors.BodyTooLarge(limit_bytes=self._settings.body_max_bytes)
+        visit.session_pace = self._strangers.let_in(
+            visit.door, visit.peer, visit.hello.session, vouched=visit.verified
+        )
         fields = [*doors.header_fields(socket.scope), ("content-type", "application/json")]
         request = delivery.WebRequest(
             "POST", doors.url_as_called(socket.scope), fields, body, self._clock.now()
@@ -170,6 +199,7 @@ class ChatSocket:
                 stored = await self._store.append(door.tenant, chat.NAME, door.account, request)
         except TimeoutError:
             raise errors.DoorUnavailable from None
+        self._arrivals.leave(visit.arrival)
         visit.messages += 1
         log.info(
             logged.DELIVERY_STORED,
@@ -197,7 +227,7 @@ def _greet(visit: Visit, hello: Hello) -> None:
 def _read(frame: bytes) -> Hello | Message:
     """Raises: PayloadUnreadable, PayloadKindUnknown."""
     try:
-        return _frame.decode(frame)
+        return strict.read_json(frame, _frame)
     except codec.UNREADABLE:
         typed = _typed_of(frame)
     known = typed is None or typed.type in {"hello", "message"}

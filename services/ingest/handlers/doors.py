@@ -1,8 +1,13 @@
-"""The doors: tenant, account, size, signature, RAW, then 2xx. Nothing else happens before the answer."""
+"""The doors: tenant, account, size, signature, RAW, then 2xx. Nothing else happens before the answer.
+
+Only a delivery that has come whole and whose signature is right takes one of the places at the store.
+"""
 
 import asyncio
 import contextlib
 import time
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import structlog
@@ -11,8 +16,9 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from services.ingest.domain.delivery import Answer, WebRequest
-from services.ingest.handlers import logged, problems, raw_store
+from services.ingest.handlers import callers, logged, problems, raw_store
 from services.ingest.handlers.accounts import Accounts, Door
+from services.ingest.handlers.bodies import Bodies
 from shared import errors, subjects
 from shared.clock import Clock
 from shared.settings import Settings
@@ -52,7 +58,9 @@ class Doors:
         self._settings = settings
         self._clock = clock
         self._public_url = public_url
-        self._working = 0
+        self._bodies = Bodies(settings)
+        self._callers = callers.Callers(settings)
+        self._storing: Counter[str] = Counter()
 
     async def serve(self, request: Request) -> Response:
         """Answer a request and log the answer in one line."""
@@ -60,13 +68,14 @@ class Doors:
         names = {each: str(request.path_params[each]) for each in ("tenant", "channel", "account")}
         line = log.bind(**_known(names))
         try:
-            taken = await self._bounded(request, **names)
+            taken = await self._take(request, **names)
         except errors.TellonceError as error:
             cause = error.details.get("cause")
             line.info(
                 logged.DELIVERY_REFUSED, code=error.code, cause=cause, duration_ms=_ms_since(began)
             )
-            await _discard(request)
+            if not isinstance(error, errors.DeliveryTooSlow):
+                await _discard(request)
             return problems.problem(error)
         line.info(
             logged.HANDSHAKE_ANSWERED if taken.sequence is None else logged.DELIVERY_STORED,
@@ -77,28 +86,14 @@ class Doors:
         answer, status = taken.answer, 200 if taken.answer.body else 204
         return Response(answer.body, status, media_type=answer.media_type)
 
-    async def _bounded(
-        self, request: Request, tenant: str, channel: str, account: str
-    ) -> DoorAnswer:
-        """Take a request within the limits of time and number. Raises: as `_take`, MethodUnknown, DoorUnavailable."""
-        if self._working >= self._settings.door_concurrency:
-            raise errors.DoorUnavailable("too many requests at once; send it again")
-        self._working += 1
-        try:
-            async with asyncio.timeout(self._settings.door_timeout_seconds):
-                if request.method not in {"GET", "POST"}:
-                    raise errors.MethodUnknown
-                return await self._take(request, self._accounts.find(tenant, channel, account))
-        except TimeoutError:
-            raise errors.DoorUnavailable("the delivery took too long; send it again") from None
-        except ClientDisconnect:
-            raise errors.DoorUnavailable("the sender went away") from None
-        finally:
-            self._working -= 1
-
-    async def _take(self, request: Request, door: Door) -> DoorAnswer:
-        """Raises: MethodUnknown, BodyTooLarge, SignatureInvalid, DoorUnavailable."""
-        asked = web_request(request, await self._body(request), self._clock)
+    async def _take(self, request: Request, tenant: str, channel: str, account: str) -> DoorAnswer:
+        """Raises: MethodUnknown, TenantUnknown, AccountUnknown, as `Bodies.read`, SignatureInvalid, DoorUnavailable."""
+        if request.method not in {"GET", "POST"}:
+            raise errors.MethodUnknown
+        door = self._accounts.find(tenant, channel, account)
+        until = asyncio.get_running_loop().time() + self._settings.door_timeout_seconds
+        body = await self._bodies.read(request, self._callers.peer_of(request), until)
+        asked = web_request(request, body, self._clock)
         if request.method == "GET":
             answer = door.channel.handshake(asked, door.secrets) if door.open else None
             if answer is None:
@@ -107,22 +102,32 @@ class Doors:
         if not door.open:
             raise errors.SignatureInvalid
         door.channel.verify(asked, door.secrets, self._public_url)
-        stored = await self._store.append(door.tenant, door.channel.NAME, door.account, asked)
+        return await self._stored(door, asked, until)
+
+    async def _stored(self, door: Door, asked: WebRequest, until: float) -> DoorAnswer:
+        """Store a delivery whose sender is proved. Raises: DoorUnavailable."""
+        try:
+            async with asyncio.timeout_at(until):
+                with self._place(f"{door.tenant}/{door.name}"):
+                    stored = await self._store.append(
+                        door.tenant, door.channel.NAME, door.account, asked
+                    )
+        except TimeoutError:
+            raise errors.DoorUnavailable("the delivery took too long; send it again") from None
         answer = door.channel.answer(asked, door.rules)
         return DoorAnswer(answer, stored.sequence, len(asked.body))
 
-    async def _body(self, request: Request) -> bytes:
-        """Return the body, read in pieces. Raises: BodyTooLarge before more than the limit is kept."""
-        max_bytes = self._settings.body_max_bytes
-        declared = request.headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > max_bytes:
-            raise errors.BodyTooLarge(limit_bytes=max_bytes)
-        body = bytearray()
-        async for piece in request.stream():
-            body += piece
-            if len(body) > max_bytes:
-                raise errors.BodyTooLarge(limit_bytes=max_bytes)
-        return bytes(body)
+    @contextlib.contextmanager
+    def _place(self, name: str) -> Iterator[None]:
+        """Hold a place at the store for an account; one account never takes them all. Raises: DoorUnavailable."""
+        full = self._storing.total() >= self._settings.door_concurrency
+        if full or self._storing[name] >= self._settings.account_concurrency:
+            raise errors.DoorUnavailable("too many deliveries at once; send it again")
+        self._storing[name] += 1
+        try:
+            yield
+        finally:
+            self._storing[name] -= 1
 
 
 async def _discard(request: Request) -> None:

@@ -1,19 +1,25 @@
 """The web server, bounded in every direction: connections, headers, frames, and the time to send them.
 
-uvicorn waits for ever for a request's head; the protocol here does not (slow loris).
+uvicorn waits for ever for a request's head; the protocol here does not (slow loris), and where connections run out,
+the one that has waited longest with its head makes room.
 """
 
 import asyncio
 import contextlib
 import logging
+import resource
 import socket
+import sys
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
+import h11
 import uvicorn
 from typing_extensions import override
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
+from services.ingest.handlers import problems
+from shared import addresses, errors
 from shared.settings import Settings
 
 HEAD_MAX_BYTES = 32_768
@@ -23,45 +29,94 @@ SOCKET_PING_SECONDS = 20.0
 LISTEN_BACKLOG = 512
 SPARE_CONNECTIONS = 64
 """Connections beyond the doors' and the sockets': health checks, and those that are just ending."""
+SPARE_FILES = 128
+"""Open files that are no connections to a door: the interpreter's own, NATS, logs."""
+LINGER_SECONDS = 1.0
+"""How long what a refused sender still sends is thrown away: closed on at once, it would not read our answer."""
 
 
 def bound_socket(host: str, port: int) -> socket.socket:
-    """Return a listening socket's address taken; port 0 takes a free one. Raises: OSError when it is in use."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
+    """Return a listening socket's address taken; port 0 takes a free one.
+
+    `host`: an address or a name of this machine; empty for all addresses. Raises: SettingInvalid where it cannot be.
+    """
     try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((host, port))
-    except OSError:
-        bound.close()
-        raise
+        families = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        family, kind, protocol, _, name = families[0]
+        bound = socket.socket(family, kind, protocol)
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind(name)
+        except OSError:
+            bound.close()
+            raise
+    except OSError as error:
+        raise errors.SettingInvalid(
+            f"TELLONCE_INGEST_HOST and TELLONCE_INGEST_PORT cannot be bound: {error.strerror}",
+            host=host,
+            port=port,
+        ) from error
     return bound
 
 
 def address(bound: socket.socket) -> str:
-    """Return `http://host:port` of a bound socket."""
+    """Return `http://host:port` of a bound socket, as this machine reaches it."""
     host, port = bound.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return addresses.http_url(host, port)
 
 
 class ImpatientProtocol(H11Protocol):
     """HTTP that closes a connection whose request head does not come within `head_seconds`.
 
-    Each time a head is awaited a clock runs; a head that came whole stops it.
+    Each time a head is awaited a clock runs; a head that came whole stops it. `awaited`: whose clocks run, the oldest
+    first; beyond `connections_max` connections the oldest of them is closed.
     """
 
     head_seconds: ClassVar[float]
+    connections_max: ClassVar[int]
+    awaited: ClassVar[dict["ImpatientProtocol", None]]
     _clock: asyncio.TimerHandle | None = None
+    _refused = False
 
     @override
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        if len(self.connections) > self.connections_max and self.awaited:
+            next(iter(self.awaited)).give_up()
         self._wind_up()
 
     @override
     def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
         super().data_received(data)
         self._wind_up()
+
+    @override
+    def send_400_response(self, msg: str) -> None:
+        """Answer what h11 could not read, and end the connection; 431 for a head beyond HEAD_MAX_BYTES.
+
+        h11 says which it is only in its error, which is being handled while this is called.
+        """
+        self._refused = True
+        if self.conn.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
+            self.transport.close()
+            return
+        too_large = getattr(sys.exception(), "error_status_hint", None) == 431
+        answer = problems.problem(
+            errors.HeadTooLarge() if too_large else errors.RequestUnreadable()
+        )
+        head = h11.Response(
+            status_code=answer.status_code,
+            headers=answer.raw_headers,
+            reason=STATUS_PHRASES[answer.status_code],
+        )
+        for part in (head, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(part) or b"")
+        self.transport.write_eof()
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
     @override
     def on_response_complete(self) -> None:
@@ -77,10 +132,13 @@ class ImpatientProtocol(H11Protocol):
         if not self._awaits_head():
             self._stop_clock()
         elif self._clock is None:
-            self._clock = self.loop.call_later(self.head_seconds, self._give_up)
+            self._clock = self.loop.call_later(self.head_seconds, self.give_up)
+            self.awaited[self] = None
 
     def _awaits_head(self) -> bool:
-        if self.transport.is_closing() or self.transport.get_protocol() is not self:
+        if self._refused or self.transport.is_closing():
+            return False
+        if self.transport.get_protocol() is not self:
             return False
         cycle: Any = self.cycle  # none before the first request, whatever uvicorn declares
         return cycle is None or bool(cycle.response_complete)
@@ -89,16 +147,31 @@ class ImpatientProtocol(H11Protocol):
         if self._clock is not None:
             self._clock.cancel()
             self._clock = None
+            del self.awaited[self]
 
-    def _give_up(self) -> None:
-        self._clock = None
+    def give_up(self) -> None:
+        """Close the connection if it still waits for a head."""
+        self._stop_clock()
         if self._awaits_head():
             self.transport.close()
 
 
-def impatient(head_seconds: float) -> type[ImpatientProtocol]:
-    """Return the protocol with its patience set: uvicorn makes one per connection and passes no settings."""
-    return type("Impatient", (ImpatientProtocol,), {"head_seconds": head_seconds})
+def impatient(head_seconds: float, connections_max: int) -> type[ImpatientProtocol]:
+    """Return the protocol with its limits set: uvicorn makes one per connection and passes no settings."""
+    limits = {"head_seconds": head_seconds, "connections_max": connections_max, "awaited": {}}
+    return type("Impatient", (ImpatientProtocol,), limits)
+
+
+def connections_max(settings: Settings) -> int:
+    """Return how many connections the doors and sockets take, as far as the system lets this process open files."""
+    wanted = settings.socket_sessions_max + settings.door_concurrency + settings.door_arrivals
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + SPARE_CONNECTIONS + SPARE_FILES
+    if allowed != resource.RLIM_INFINITY and allowed < needed:
+        allowed = needed if most == resource.RLIM_INFINITY else min(needed, most)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+    room = needed if allowed == resource.RLIM_INFINITY else min(needed, allowed)
+    return max(1, room - SPARE_CONNECTIONS - SPARE_FILES)
 
 
 class DoorServer(uvicorn.Server):
@@ -122,12 +195,13 @@ class DoorServer(uvicorn.Server):
 def door_server(app: Any, settings: Settings) -> DoorServer:
     """Return the server of an application with every limit set."""
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
+    most = connections_max(settings)
     config = uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         lifespan="off",
-        http=impatient(settings.door_timeout_seconds),
+        http=impatient(settings.door_timeout_seconds, most),
         ws="websockets-sansio",
         ws_max_size=settings.body_max_bytes,
         ws_ping_interval=SOCKET_PING_SECONDS,
@@ -135,9 +209,7 @@ def door_server(app: Any, settings: Settings) -> DoorServer:
         ws_per_message_deflate=False,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=(
-            settings.socket_sessions_max + settings.door_concurrency + SPARE_CONNECTIONS
-        ),
+        limit_concurrency=most + SPARE_CONNECTIONS,
         backlog=LISTEN_BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,

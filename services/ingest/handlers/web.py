@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from services.ingest.handlers import chat_socket, logged, problems
@@ -17,13 +18,12 @@ from shared import errors
 
 METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
 """All of them reach the door, so that it can name its refusal."""
+NO_DOOR = "there is no door at this address"
 
 log = structlog.get_logger("ingest")
 
 
-def application(
-    doors: Doors, socket: chat_socket.ChatSocket, ready: Callable[[], bool]
-) -> Starlette:
+def application(doors: Doors, socket: chat_socket.ChatSocket, ready: Callable[[], bool]) -> ASGIApp:
     """Return ingest's web application. `ready`: whether a delivery could be stored now."""
 
     async def healthz(request: Request) -> Response:  # noqa: ARG001  the shape of an endpoint
@@ -40,7 +40,35 @@ def application(
         Route("/readyz", readyz),
     ]
     handlers = {HTTPException: _not_found, Exception: _failed}
-    return Starlette(routes=routes, exception_handlers=handlers)
+    routed = Starlette(routes=routes, exception_handlers=handlers)
+    routed.router.redirect_slashes = (
+        False  # it would send callers to whatever host their request names
+    )
+    return _Strict(routed)
+
+
+class _Strict:
+    """Refuses a request that a proxy before us may read otherwise than we do."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = _ambiguous(scope)
+        if refusal is None:
+            await self._app(scope, receive, send)
+        else:
+            await problems.problem(refusal)(scope, receive, send)
+
+
+def _ambiguous(scope: Scope) -> errors.TellonceError | None:
+    """Return the refusal of a request with two lengths (RFC 9112, section 6.3) or an encoded path; `None` for others.
+
+    No name in our paths needs an encoding: one with an encoded letter or slash opens nothing.
+    """
+    if {b"content-length", b"transfer-encoding"} <= {name for name, _ in scope["headers"]}:
+        return errors.RequestUnreadable("a request has one length")
+    return errors.AccountUnknown(NO_DOOR) if b"%" in scope["raw_path"] else None
 
 
 def _json(body: object) -> Response:
@@ -52,7 +80,7 @@ async def _no_socket(socket: WebSocket) -> None:
 
 
 async def _not_found(request: Request, error: Exception) -> Response:  # noqa: ARG001  Starlette's shape
-    return problems.problem(errors.AccountUnknown("there is no door at this address"))
+    return problems.problem(errors.AccountUnknown(NO_DOOR))
 
 
 async def _failed(request: Request, error: Exception) -> Response:  # noqa: ARG001  likewise

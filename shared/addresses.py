@@ -1,0 +1,30 @@
+"""Addresses at which doors are reached: whether one is only this machine's, and how it is written."""
+
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  named, not bound
+"""What binds every address of the machine, and the loopback address by which it is reached here."""
+
+
+def http_url(host: str, port: int) -> str:
+    """Return `http://host:port` of doors that bind `host`, as a program on this machine reaches them."""
+    host = ANY.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def is_web_url(url: str) -> bool:
+    """Tell whether a text is an address of the web: scheme, host and, if there is one, a port that can be."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine reaches a host; a name other than `localhost` counts as one that others reach."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

@@ -1,0 +1,104 @@
+"""Requests as no provider sends them: read in one way, or refused with a code and closed on."""
+
+import asyncio
+
+import pytest
+
+from tests.ingest.running_ingest import SECRET, RunningIngest, signed
+from tests.ingest.test_crowds import connected, read_all
+from tests.ingest.test_doors import FORM
+
+
+async def answered(ingest: RunningIngest, sent: bytes) -> bytes:
+    """All that comes back until the connection is closed."""
+    async with connected(ingest, 1, b"") as [(reader, writer)]:
+        writer.write(sent)
+        return await read_all(reader)
+
+
+def request_to(path: str, *fields: str, body: bytes = FORM) -> bytes:
+    """A signed delivery, byte for byte; it asks for a closed connection."""
+    given = [f"{name}: {value}" for name, value in signed(SECRET, body).items()]
+    lines = [f"POST {path} HTTP/1.1", "Host: evil.example", "Connection: close", *given, *fields]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+async def test_a_slash_at_the_end_leads_nowhere(ingest: RunningIngest) -> None:
+    """No redirect: its address would be made of what the caller named as the host."""
+    path = ingest.door("form").removeprefix(ingest.url) + "/"
+    answer = await answered(ingest, request_to(path, f"Content-Length: {len(FORM)}"))
+    assert answer.startswith(b"HTTP/1.1 404")
+    assert b"door.account_unknown" in answer
+    assert b"location" not in answer
+    assert b"evil.example" not in answer
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda path: path.replace("/form/", "/f%6Frm/"),
+        lambda path: path.replace("/in/", "%2Fin/"),
+        lambda path: path.replace("/form/", "/form%2F"),
+        lambda path: path.replace("/in/", "/%69n/"),
+        lambda path: path + "%20",
+    ],
+)
+async def test_an_encoded_path_opens_no_door(ingest: RunningIngest, changed: object) -> None:
+    """A rule of a proxy for the plain path must not be passed by another spelling of it."""
+    assert callable(changed)
+    path = changed(ingest.door("form").removeprefix(ingest.url))
+    answer = await answered(ingest, request_to(path, f"Content-Length: {len(FORM)}"))
+    assert answer.startswith(b"HTTP/1.1 404")
+    assert b"door.account_unknown" in answer
+    assert await ingest.raw("form") == []
+
+
+async def test_a_request_with_two_lengths_is_refused_and_closed_on(ingest: RunningIngest) -> None:
+    """What a proxy takes for the next request of somebody else is never read as one."""
+    path = ingest.door("form").removeprefix(ingest.url)
+    smuggled = b"0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(smuggled)}\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n"
+    )
+    answer = await answered(ingest, head.encode() + smuggled)
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"door.request_unreadable" in answer
+    assert b"connection: close" in answer
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        (b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Large: " + b"x" * 100_000, 431, "head_too_large"),
+        (b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\n", 431, "head_too_large"),
+        (b"nonsense\r\n\r\n", 400, "request_unreadable"),
+        (b"GET / HTTP/1.1\r\n\r\n", 400, "request_unreadable"),
+        (b"\x16\x03\x01\x02\x00\x01\x00", 400, "request_unreadable"),
+        (
+            b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n",
+            400,
+            "request_unreadable",
+        ),
+    ],
+)
+async def test_what_is_no_request_is_told_so_with_a_code(
+    ingest: RunningIngest, sent: bytes, status: int, code: str
+) -> None:
+    """The answer is a problem like every other refusal, and the connection ends."""
+    answer = await answered(ingest, sent)
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+    assert b"content-type: application/problem+json" in answer
+    assert f"door.{code}".encode() in answer
+
+
+async def test_a_broken_body_harms_nobody_else(ingest: RunningIngest) -> None:
+    """A chunk that is none ends its own connection; the next request is served."""
+    path = ingest.door("form").removeprefix(ingest.url)
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    broken = await asyncio.gather(
+        *(answered(ingest, head.encode() + rest) for rest in (b"zz\r\n", b"5\r\nabcdefgh\r\n"))
+    )
+    assert all(each.startswith(b"HTTP/1.1 400") for each in broken)
+    assert (await ingest.http.get(f"{ingest.url}/readyz")).status_code == 200

@@ -1,0 +1,42 @@
+"""Where the doors listen."""
+
+import contextlib
+
+import pytest
+
+from services.ingest.handlers import server
+from shared.errors import SettingInvalid
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:"),
+        ("127.0.0.2", "http://127.0.0.2:"),
+        ("localhost", "http://"),
+        ("::1", "http://[::1]:"),
+        ("0.0.0.0", "http://127.0.0.1:"),  # noqa: S104  nothing listens
+    ],
+)
+def test_a_host_may_be_any_address_or_name_of_this_machine(host: str, address: str) -> None:
+    """The address that it says is one that this machine reaches."""
+    with contextlib.closing(server.bound_socket(host, 0)) as bound:
+        said = server.address(bound)
+        assert said.startswith(address)
+        assert said.endswith(f":{bound.getsockname()[1]}")
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid", "::ffff::"])
+def test_a_host_that_is_not_ours_is_refused_by_its_variable(host: str) -> None:
+    """A slip in a setting is no traceback."""
+    with pytest.raises(SettingInvalid, match="TELLONCE_INGEST_HOST") as refused:
+        server.bound_socket(host, 0)
+    assert refused.value.details == {"host": host, "port": 0}
+
+
+def test_a_port_that_is_taken_is_refused_by_its_variable() -> None:
+    """Two services that were given one port."""
+    with contextlib.closing(server.bound_socket("127.0.0.1", 0)) as first:
+        first.listen()
+        with pytest.raises(SettingInvalid, match="TELLONCE_INGEST_PORT"):
+            server.bound_socket("127.0.0.1", first.getsockname()[1])
