@@ -123,7 +123,9 @@ def main(name: str, run: Callable[[settings.Settings, asyncio.Event], Awaitable[
         asyncio.run(serve())
     except errors.TellonceError as error:
         # The code says it all; a traceback would only repeat it.
-        log.error("service_failed", service=name, code=error.code, **error.details)  # noqa: TRY400
+        log.error(  # noqa: TRY400
+            "service_failed", service=name, code=error.code, remedy=str(error), **error.details
+        )
         return 1
     return 0
 

@@ -15,15 +15,19 @@ from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from deploy.embedded import state, wire
 from deploy.embedded.errors import AddressInvalid
-from shared import commands, errors, queries, subjects
+from shared import codec, commands, errors, queries, strict, subjects
 
 EXIT_REFUSED = 1
 EXIT_NOT_REACHED = 2
 REPLY_SECONDS = 5.0
 MAX_TRIES = 5
 PAUSE_SECONDS = 0.5
+
+_object = msgspec.json.Decoder(dict[str, Any])
 
 
 def command(chosen: argparse.Namespace) -> int:
@@ -58,19 +62,17 @@ def _run(
 
 def _body(text: str) -> dict[str, Any] | None:
     try:
-        body = json.loads(sys.stdin.read() if text == "-" else text)
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
-        print("The body is not a JSON object.", file=sys.stderr)
+        given = sys.stdin.buffer.read() if text == "-" else text.encode()
+        return strict.read_json(given, _object)
+    except (*codec.UNREADABLE, UnicodeEncodeError) as error:
+        print(f"The body is not a JSON object: {error}", file=sys.stderr)
         return None
-    return body
 
 
 def _ask(chosen: argparse.Namespace, subject: str, body: dict[str, Any]) -> int:
     """Send the same request up to MAX_TRIES times: the receiver knows a repetition by its id."""
     url = nats_url(chosen)
-    payload = json.dumps(body, ensure_ascii=False).encode()
+    payload = msgspec.json.encode(body)
     for attempt in range(MAX_TRIES):
         if attempt:
             time.sleep(PAUSE_SECONDS)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from deploy.embedded.errors import PolicyUnusable, SettingUnreadable
+from deploy.embedded.errors import PolicyUnusable, SecretPublic, SettingUnreadable
 from shared import errors, settings
 from shared import policy as policies
 from shared.policy import Policy
@@ -41,10 +41,15 @@ def read_policy(named: str | None) -> tuple[Path, Policy]:
 
 
 def read_secrets(policy: Path) -> dict[str, str]:
-    """Return, by name, the secrets that there are for a policy. Raises: SettingUnreadable for the secrets file."""
+    """Return, by name, the secrets that there are for a policy.
+
+    Raises: SettingUnreadable for the secrets file, SecretPublic.
+    """
     known = msgspec.structs.replace(read_settings(), policy=str(policy))
     try:
         return settings.load_secrets(known)
+    except errors.SecretPublic as error:
+        raise SecretPublic(str(error)) from error
     except errors.SettingInvalid as error:
         line = f":{error.details['line']}" if "line" in error.details else ""
         raise SettingUnreadable(

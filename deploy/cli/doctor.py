@@ -91,11 +91,12 @@ def outside_servers(_: argparse.Namespace) -> str:
 def ports(chosen: argparse.Namespace) -> str:
     """Raises: NoFreePort, PortTaken, SettingUnreadable."""
     free_ports(len(PORT_NAMES))
-    asked = read_settings().ingest_port
+    chosen_settings = read_settings()
+    asked = chosen_settings.ingest_port
     if asked == 0:
         return "free ports"
     ours = state.read_status(state.data_folder(chosen.data)).addresses.get("ingest", "")
-    if not port_is_free(asked) and not ours.endswith(f":{asked}"):
+    if not port_is_free(asked, chosen_settings.ingest_host) and not ours.endswith(f":{asked}"):
         raise errors.PortTaken(port=asked)
     return f"port {asked} for ingest"
 

@@ -1,6 +1,7 @@
 """`tellonce VERB ...`: reads the command line and hands over to the verb."""
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -12,21 +13,47 @@ Verb = Callable[[argparse.Namespace], int]
 EXIT_UNUSABLE = 2
 EXIT_INTERRUPTED = 130
 EXIT_PIPE_CLOSED = 141
+EXIT_NOT_WRITTEN = 74
+"""What `sysexits.h` calls an input or output error."""
+NOT_WRITTEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
+STREAMS = {0: ("stdin", "r"), 1: ("stdout", "w"), 2: ("stderr", "w")}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; its exit code. What is wrong with the set-up goes to standard error, with its code."""
+    _open_streams()
     try:
         return _run(sys.argv[1:] if argv is None else list(argv))
     except BrokenPipeError:
-        # Whoever read it has seen enough; what is still buffered goes nowhere, without a word at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_writing()
         return EXIT_PIPE_CLOSED
+    except OSError as error:
+        if error.filename is not None or error.errno not in NOT_WRITTEN:
+            raise
+        _give_up_writing()
+        print(f"the answer cannot be written: {error.strerror}", file=sys.stderr)
+        return EXIT_NOT_WRITTEN
     except SetupError as error:
         print(f"{error.code}: {error}\n  {error.how_to_mend}", file=sys.stderr)
         return EXIT_UNUSABLE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+
+
+def _open_streams() -> None:
+    """Put the empty device where we were started with a closed stream: the next file opened would take its place."""
+    for number, (name, mode) in STREAMS.items():
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115
+
+
+def _give_up_writing() -> None:
+    """Let what is still buffered go nowhere, without a word when Python ends: nobody reads it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(arguments: list[str]) -> int:

@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 
-from deploy.cli.configured import policy_file
+from deploy.cli.configured import read_policy, read_secrets
 from deploy.embedded import errors, state
 from deploy.embedded.stack import EmbeddedStack, Plan
 
@@ -22,8 +22,10 @@ def up(chosen: argparse.Namespace) -> int:
     Raises: SetupError.
     """
     environment = {}
+    path, _ = read_policy(chosen.tenant_policy)
+    read_secrets(path)
     if chosen.tenant_policy:
-        environment["TELLONCE_POLICY"] = str(policy_file(chosen.tenant_policy))
+        environment["TELLONCE_POLICY"] = str(path)
     plan = Plan(folder=state.data_folder(chosen.data), environment=environment, progress=_say)
     asyncio.run(run_until_signal(plan))
     return 0
@@ -62,14 +64,17 @@ async def run_until_signal(plan: Plan) -> None:
     await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
     if starting.done():
         starting.result()
-        _show(stack)
-        await waiting
     else:
         starting.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await starting
-    _say("stopping ...")
-    await stack.stop()
+    try:
+        if not waiting.done():
+            _show(stack)
+            await waiting
+        _say("stopping ...")
+    finally:
+        await stack.stop()
 
 
 def _show(stack: EmbeddedStack) -> None:

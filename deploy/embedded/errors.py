@@ -121,6 +121,17 @@ class SecretMissing(SetupError):
     mend = "write a line NAME=value into the file that TELLONCE_SECRETS_FILE names, or set a variable of that name"
 
 
+class SecretPublic(SetupError):
+    code = "setup.secret_public"
+    sentence = (
+        "the doors are reached from other machines, and a secret is one that everybody can read"
+    )
+    mend = (
+        "name a file of your own secrets in TELLONCE_SECRETS_FILE, or leave TELLONCE_INGEST_HOST and "
+        "TELLONCE_PUBLIC_URL on loopback"
+    )
+
+
 class StackUnhealthy(SetupError):
     code = "setup.stack_unhealthy"
     sentence = "the running stack is not ready"

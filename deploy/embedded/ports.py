@@ -17,14 +17,15 @@ _claims: dict[int, int] = {}
 """Ports of ours, each with the descriptor of its claim."""
 
 
-def port_is_free(port: int) -> bool:
-    """Whether a server could listen on this loopback port now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
+def port_is_free(port: int, host: str = LOOPBACK) -> bool:
+    """Whether a server could listen on this port of an address of this machine now."""
+    try:
+        family, kind, _, _, name = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(name)
+    except OSError:
+        return False
     return True
 
 

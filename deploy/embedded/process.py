@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from deploy.embedded.errors import ProgramExited, ProgramNotReady, ProgramNotStarted, SetupError
 
@@ -18,6 +19,7 @@ READY_POLL_SECONDS = 0.02
 EXIT_POLL_SECONDS = 0.02
 MAX_LOG_BYTES = 32 * 1024 * 1024
 LOG_TAIL_BYTES = 1_500
+LOG_MODE = 0o600
 SAME_USER = "same"
 LAUNCHER = Path(__file__).with_name("launch.py")
 
@@ -68,7 +70,7 @@ class Child:
             await asyncio.to_thread(program.before_start)
             program.log_path.parent.mkdir(parents=True, exist_ok=True)
             shorten_log(program.log_path)
-            with program.log_path.open("ab") as log:
+            with open_log(program.log_path) as log:
                 process = subprocess.Popen(
                     launch_argv(program),
                     stdin=subprocess.DEVNULL,
@@ -152,6 +154,13 @@ def prepared(argv: Sequence[str], user: str, orphan_signal: signal.Signals) -> t
     return (*start, str(int(orphan_signal)), user, "--", *argv)
 
 
+def open_log(path: Path) -> BinaryIO:
+    """Open a log file for appending that only its owner reads, whatever the folder and the umask allow."""
+    log = open(path, "ab", opener=lambda name, flags: os.open(name, flags, LOG_MODE))  # noqa: SIM115
+    os.fchmod(log.fileno(), LOG_MODE)
+    return log
+
+
 def log_tail(path: Path) -> str:
     """The end of a log file, at most LOG_TAIL_BYTES; empty if there is none."""
     try:
@@ -165,5 +174,7 @@ def log_tail(path: Path) -> str:
 def shorten_log(path: Path) -> None:
     """Move what a log file of more than MAX_LOG_BYTES holds to `<name>.1`; its writer goes on appending."""
     if path.exists() and path.stat().st_size > MAX_LOG_BYTES:
-        shutil.copyfile(path, path.with_name(path.name + ".1"))
+        older = path.with_name(path.name + ".1")
+        with open_log(older):  # its readers are settled before it holds anything
+            shutil.copyfile(path, older)
         os.truncate(path, 0)

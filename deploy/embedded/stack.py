@@ -14,6 +14,7 @@ from typing import Self
 from deploy.embedded import errors, nats, postgres, probes, process, state, supervisor
 from deploy.embedded.ports import LOOPBACK, port_is_free
 from deploy.embedded.probes import SERVICES
+from shared import addresses
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOTSTRAP_SECONDS = 30.0
@@ -31,9 +32,10 @@ def say_nothing(line: str) -> None:
 class Plan:
     """Where and how to run a stack.
 
-    `environment` is laid over our own; it may hold TELLONCE_NATS_URL, TELLONCE_POSTGRES_DSN, TELLONCE_INGEST_PORT,
-    TELLONCE_PUBLIC_URL, TELLONCE_SMTP_URL, TELLONCE_POLICY and the rest of the settings. `services` maps each service
-    to the command that runs it and `bootstrap` is the one-shot job before them; tests put others in their place.
+    `environment` is laid over our own; it may hold TELLONCE_NATS_URL, TELLONCE_POSTGRES_DSN, TELLONCE_INGEST_HOST,
+    TELLONCE_INGEST_PORT, TELLONCE_PUBLIC_URL, TELLONCE_SMTP_URL, TELLONCE_POLICY and the rest of the settings.
+    `services` maps each service to the command that runs it and `bootstrap` is the one-shot job before them; tests put
+    others in their place.
     """
 
     folder: Path
@@ -158,13 +160,17 @@ class EmbeddedStack:
                 tail = process.log_tail(program.log_path)
                 raise errors.ProgramExited("the bootstrap job failed", mend=tail, exit_code=code)
 
+    @property
+    def _ingest_host(self) -> str:
+        return self.plan.setting("TELLONCE_INGEST_HOST") or LOOPBACK
+
     def _choose_ports(self) -> dict[str, int]:
         asked = self.plan.setting("TELLONCE_INGEST_PORT")
         if asked in {"", "0"}:
             return state.choose_ports(self.folder, {})
-        if not asked.isdigit() or int(asked) > HIGHEST_PORT:
+        if not (asked.isascii() and asked.isdigit()) or int(asked) > HIGHEST_PORT:
             raise errors.SettingUnreadable("TELLONCE_INGEST_PORT is not a port number")
-        if not port_is_free(int(asked)):
+        if not port_is_free(int(asked), self._ingest_host):
             raise errors.PortTaken(port=int(asked))
         return state.choose_ports(self.folder, {"ingest": int(asked)})
 
@@ -188,7 +194,7 @@ class EmbeddedStack:
             )
             self._servers["postgres"] = supervisor.Supervised(server, self._changed)
         self.addresses = {
-            "ingest": f"http://{LOOPBACK}:{ports['ingest']}",
+            "ingest": addresses.http_url(self._ingest_host, ports["ingest"]),
             "nats": nats_url,
             "postgres": dsn,
             "history": f"{nats_url}#query.>",

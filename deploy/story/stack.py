@@ -15,7 +15,7 @@ import msgspec
 import yaml
 
 from deploy.embedded import ports, state, status
-from deploy.embedded.process import SAME_USER, prepared
+from deploy.embedded.process import SAME_USER, open_log, prepared
 from deploy.story.errors import StoryInvalid, StoryStackUnusable
 from deploy.story.file.model import Story
 from deploy.story.providers.doors import Door, door_of
@@ -102,7 +102,7 @@ class Stack:
         """Start `up`, tied to us: however the player ends, its stack does not outlive it."""
         up = (sys.executable, "-m", "deploy.cli.main", "up", "--data", str(self.folder))
         argv = (*up, "--tenant-policy", self.policy_path)
-        with (self.folder / "up.log").open("ab") as log:
+        with open_log(self.folder / "up.log") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *prepared(argv, SAME_USER, signal.SIGTERM),
                 stdin=asyncio.subprocess.DEVNULL,

@@ -52,8 +52,8 @@ async def serve_ready() -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         writer.close()
 
-    port = int(os.environ["TELLONCE_INGEST_PORT"])
-    server = await asyncio.start_server(answer, "127.0.0.1", port)
+    host, port = os.environ.get("TELLONCE_INGEST_HOST"), int(os.environ["TELLONCE_INGEST_PORT"])
+    server = await asyncio.start_server(answer, host or "127.0.0.1", port)
     await server.serve_forever()
 
 

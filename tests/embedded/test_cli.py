@@ -18,6 +18,7 @@ import pytest
 
 from deploy.cli.main import EXIT_PIPE_CLOSED, main
 from deploy.embedded import state
+from shared import settings
 from tests.embedded.dummies import THIS
 from tests.embedded.waiting import until
 
@@ -443,6 +444,117 @@ def test_a_closed_pipe_ends_the_command_without_a_word(tmp_path: Path) -> None:
     answer = subprocess.run(argv, stdout=writing, stderr=subprocess.PIPE, check=False, text=True)
     os.close(writing)
     assert (answer.returncode, answer.stderr) == (EXIT_PIPE_CLOSED, "")
+
+
+@pytest.mark.parametrize(
+    ("verb", "streams", "code"),
+    [
+        ("status", ">/dev/full", 74),
+        ("query position {}", ">/dev/full", 2),
+        ("--help", ">/dev/full", None),
+        ("status", ">&-", 1),
+        ("status", "<&- >&- 2>&-", 1),
+        ("query nonsense {}", ">&-", 1),
+        ("query nonsense -", "<&-", 1),
+        ("query inbox -", "<&-", 2),
+        ("deliver form/contact", "<&-", 2),
+        ("doctor", "2>&-", None),
+    ],
+)
+def test_streams_that_are_full_or_closed_end_in_a_word(
+    tmp_path: Path, verb: str, streams: str, code: int | None
+) -> None:
+    """No traceback, whatever the shell did to standard input, output and error."""
+    line = f'exec "$0" -m deploy.cli.main {verb} --data "$1" {streams}'
+    if verb == "--help":
+        line = f'exec "$0" -m deploy.cli.main --help {streams}'
+    answer = subprocess.run(
+        ["sh", "-c", line, sys.executable, str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+        text=True,
+        env={name: value for name, value in os.environ.items() if not name.startswith("TELLONCE_")},
+    )
+    assert "Traceback" not in answer.stderr
+    assert "Exception ignored" not in answer.stderr
+    assert code in {None, answer.returncode}, answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TELLONCE_INGEST_PORT", "²"),
+        ("TELLONCE_INGEST_PORT", "99999"),
+        ("TELLONCE_INGEST_PORT", "-1"),
+        ("TELLONCE_INGEST_HOST", "no.such.host.invalid"),
+        ("TELLONCE_NATS_URL", "nats://127.0.0.1:99999"),
+        ("TELLONCE_NATS_URL", "nats://127.0.0.1:²"),
+        ("TELLONCE_POSTGRES_DSN", "postgresql://a@127.0.0.1:99999/x"),
+        ("TELLONCE_POSTGRES_DSN", "postgresql://a@127.0.0.1:²/x"),
+        ("TELLONCE_PUBLIC_URL", "http://127.0.0.1:99999"),
+        ("TELLONCE_PUBLIC_URL", "http://[::1"),
+        ("TELLONCE_TRUSTED_PROXIES", "10.0.0.0/99"),
+    ],
+)
+def test_an_odd_address_is_told_and_not_thrown(
+    tmp_path: Path,
+    run: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    value: str,
+) -> None:
+    """`doctor` finds each with a code; `up` refuses before anything is started."""
+    monkeypatch.setenv(name, value)
+    code, out, _ = run("doctor", "--json", "--data", str(tmp_path))
+    assert code == 1
+    assert [found["code"].partition(".")[0] for found in json.loads(out)["findings"]]
+    code, out, err = run("up", "--data", str(tmp_path))
+    assert (code, out) == (2, "")
+    assert "setup." in err
+
+
+def test_a_body_nested_too_deeply_or_with_a_name_twice_is_not_sent(
+    run: Callable[..., tuple[int, str, str]],
+) -> None:
+    """What the service would refuse, or read otherwise than it was meant, is told here."""
+    for body in (
+        '{"a":' * 20_000 + "1" + "}" * 20_000,
+        '{"agent":"ewa","agent":"piotr"}',
+        "\udcff",
+    ):
+        code, out, err = run("query", "inbox", body)
+        assert (code, out) == (2, "")
+        assert "not a JSON object" in err
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TELLONCE_PUBLIC_URL", "https://shop.example"),
+        ("TELLONCE_INGEST_HOST", "0.0.0.0"),
+    ],
+)
+def test_public_secrets_are_refused_where_others_reach_the_doors(
+    tmp_path: Path,
+    run: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    value: str,
+) -> None:
+    """Everybody can read the embedded stack's secrets; with secrets of their own the same set-up is good."""
+    monkeypatch.setenv(name, value)
+    code, out, err = run("up", "--data", str(tmp_path / "data"))
+    assert (code, out) == (2, "")
+    assert "setup.secret_public" in err
+    assert "TELLONCE_SECRETS_FILE" in err
+    found = json.loads(run("doctor", "--json", "--data", str(tmp_path))[1])["findings"]
+    assert [each["code"] for each in found] == ["setup.secret_public"]
+    own = tmp_path / "own.env"
+    lines = settings.EMBEDDED_SECRETS.read_text().splitlines()
+    own.write_text("\n".join(f"{line}-ours" for line in lines if "=" in line))
+    monkeypatch.setenv("TELLONCE_SECRETS_FILE", str(own))
+    assert json.loads(run("doctor", "--json", "--data", str(tmp_path))[1])["findings"] == []
 
 
 def test_the_installed_command_runs() -> None:

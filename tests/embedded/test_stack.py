@@ -180,6 +180,35 @@ async def test_a_taken_port_that_was_asked_for_is_an_error(data: Path) -> None:
     assert state.holder(data) is None
 
 
+@pytest.mark.parametrize("host", ["127.0.0.2", "localhost"])
+async def test_the_doors_are_looked_for_where_they_were_told_to_be(data: Path, host: str) -> None:
+    """A stack whose ingest binds another address becomes ready and names that address."""
+    async with EmbeddedStack(dummy_plan(data, TELLONCE_INGEST_HOST=host)) as stack:
+        assert stack.addresses["ingest"].startswith(f"http://{host}:")
+        async with httpx.AsyncClient(trust_env=False) as http:
+            answer = await http.get(f"{stack.addresses['ingest']}/readyz")
+        assert answer.status_code == 200
+
+
+async def test_log_files_are_their_owners_alone(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the umask and the folder allow, also one of an older version and one that was put aside."""
+    monkeypatch.setattr("deploy.embedded.process.MAX_LOG_BYTES", 3)
+    logs = data / "logs"
+    logs.mkdir(parents=True)
+    (logs / "ingest.log").write_text("older")
+    (logs / "ingest.log").chmod(0o666)
+    before = os.umask(0)
+    try:
+        async with EmbeddedStack(dummy_plan(data)):
+            modes = {path.name: path.stat().st_mode & 0o777 for path in logs.iterdir()}
+    finally:
+        os.umask(before)
+    assert {"nats.log", "postgres.log", "ingest.log", "ingest.log.1"} <= set(modes)
+    assert set(modes.values()) == {0o600}
+
+
 async def test_a_server_given_by_its_address_is_used(tmp_path: Path) -> None:
     """With TELLONCE_NATS_URL no other server is started, and the given one is left running."""
     async with EmbeddedNats(tmp_path / "given") as given:

@@ -272,11 +272,13 @@ async def test_a_killed_server_delays_and_loses_nothing(notify: RunningNotify) -
 
 
 async def test_it_refuses_to_start_on_drift(notify: RunningNotify) -> None:
-    """A consumer that is missing is not made up: the service says so and ends."""
+    """A consumer that is missing is not made up: the service says so, and what mends it, and ends."""
     await notify.bus.api("CONSUMER.DELETE.LEDGER.notify-messages")
     child = await notify.launch()
     assert await child.wait() == 1
-    assert "stream.drift" in (notify.folder / "notify.log").read_text()
+    said = (notify.folder / "notify.log").read_text()
+    assert "stream.drift" in said
+    assert "python -m deploy.bootstrap" in said
 
 
 @pytest.mark.parametrize("notify", [{"transports": ["pigeon"]}], indirect=True)
