@@ -29,11 +29,12 @@ IDENTITY = Kind("ident", "router")
 AGENT = Kind("agent", "router")
 ACCOUNT = Kind("chan", "router")
 POLICY = Kind("policy", "router")
+WORK = Kind("work", "router")
 NOTIFICATION = Kind("notif", "notify")
 
 KINDS = {
     kind.prefix: kind
-    for kind in (CONVERSATION, CUSTOMER, IDENTITY, AGENT, ACCOUNT, POLICY, NOTIFICATION)
+    for kind in (CONVERSATION, CUSTOMER, IDENTITY, AGENT, ACCOUNT, POLICY, WORK, NOTIFICATION)
 }
 
 
@@ -48,7 +49,7 @@ def split(aggregate: str) -> tuple[str, str]:
 
 
 def account(channel: str, name: str) -> str:
-    """Return the aggregate of a channel's account: what could not be read of its deliveries stands there."""
+    """Return the aggregate of a channel's account: what could not be read or decided of its deliveries stands there."""
     return ACCOUNT.of(f"{channel}-{name}")
 
 

@@ -20,6 +20,7 @@ SKEW = timedelta(minutes=2)
 Token = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}\Z")]
 Actor = Annotated[str, Meta(pattern=r"^(agent|service):[a-z0-9_-]{1,32}\Z")]
 ChannelName = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}\Z")]
+ParkedId = Annotated[str, Meta(pattern=r"^[a-z]+-[a-z0-9_-]{1,64}:[0-9]{1,19}\Z")]
 FactName = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,32}\Z")]
 ShortText = Annotated[str, Meta(min_length=1, max_length=512)]
 LongText = Annotated[str, Meta(min_length=1, max_length=32_768)]
@@ -231,6 +232,37 @@ class Resolve(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fie
     confirmed_by_customer: bool | None = None
 
 
+class ParkWork(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A service sets aside what it cannot handle. `consumer`: whose message it is; `error`: the exception's class."""
+
+    verb = "park_work"
+    consumer: Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,64}\Z")]
+    stream: Annotated[str, Meta(pattern=r"^[A-Z]{1,32}\Z")]
+    sequence: Annotated[int, Meta(ge=1, le=2**53)]
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+    error: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.]{1,64}\Z")]
+    failures: Annotated[int, Meta(ge=1, le=2**31)]
+
+
+class ParkedCommand(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A command about something parked; `parked_id`: as the query `parked` lists it."""
+
+    parked_id: ParkedId
+
+
+class RetryParked(ParkedCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Handle it again now. What fails again stays parked, and the reply says why; notify's work is handed to notify."""
+
+    verb = "retry_parked"
+
+
+class SkipParked(ParkedCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Give it up: nothing of it becomes a fact."""
+
+    verb = "skip_parked"
+    reason: ShortText
+
+
 COMMANDS: dict[str, type[Command]] = {
     kind.verb: kind
     for kind in (
@@ -253,6 +285,9 @@ COMMANDS: dict[str, type[Command]] = {
         AcknowledgeNotification,
         WrapUp,
         Resolve,
+        ParkWork,
+        RetryParked,
+        SkipParked,
     )
 }
 

@@ -3,14 +3,32 @@
 Never message text, addresses, names or tokens.
 """
 
+import contextlib
 import logging
 import sys
 from collections.abc import Sequence
+from typing import TextIO, cast
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
 from shared.settings import Settings
+
+
+class _Patient:
+    """Writes while there is room: a full disk costs lines of the log, never the work that was to be logged."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            self._file.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._file.flush()
 
 
 def configure(service: str, settings: Settings) -> None:
@@ -27,7 +45,7 @@ def configure(service: str, settings: Settings) -> None:
             *(_JSON if settings.log_format == "json" else _CONSOLE),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Patient(sys.stderr))),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)

@@ -14,16 +14,17 @@ from typing import Any
 
 import msgspec
 import structlog
-from faststream import AckPolicy, Response
+from faststream import AckPolicy
 from faststream.message import StreamMessage
 from faststream.middlewares import BaseMiddleware
 from faststream.nats import JStream, NatsBroker, PullSub
 from typing_extensions import override
 
-from shared import backoff, errors, events, logs, settings, streams, tasks
-from shared.bus import Bus, connection_options, first_connection
-from shared.bus.storing import REFUSED_FOR_GOOD
+from shared import backoff, errors, events, logs, settings, streams, subjects, tasks
+from shared.arrivals import ArrivedMessage, Handle, Later, Park, Patience, for_good
+from shared.bus import Bus, connection_options, first_connection, is_inbox
 from shared.codec import Codec
+from shared.readiness import Readiness
 
 PROGRESS_INTERVAL_SECONDS = 0.5
 """A quarter of the consumers' `ack_wait`."""
@@ -32,34 +33,15 @@ PULL_TIMEOUT_SECONDS = 2.0
 """After the loss of a server a pull is asked again this much later at the latest: within I10's 3 s."""
 CLOSE_TIMEOUT_SECONDS = 2.0
 REQUESTS_AT_ONCE = 32
-ANSWER_HEADERS_MAX_BYTES = 256
-"""A server ends a connection for good that sends it more than its `max_payload`, and counts the headers too."""
-ANSWER_CORRELATION = "answer"
-"""FastStream would repeat the asker's own id, however long. Whoever asked has an inbox of its own."""
+ANSWER_SPARE_BYTES = 256
+"""A server ends a connection for good that sends it more than its `max_payload`: answers stay so far below."""
 JETSTREAM_REPLY = "$JS.ACK."
+REQUESTS = ("cmd.", "query.", "ops.")
+"""How the subjects of requests begin: none is a stream's, whatever reply a message there names."""
 
 log = structlog.get_logger("serving")
 _framework_log = logging.getLogger("faststream.tellonce")
 _framework_log.setLevel(logging.WARNING)  # one canonical line per message is ours to write
-
-
-class Later(Exception):
-    """Not now: deliver it again after `delay_seconds`. `reason`: a stable word for the log."""
-
-    def __init__(self, delay_seconds: float, reason: str) -> None:
-        super().__init__(reason)
-        self.delay_seconds = delay_seconds
-        self.reason = reason
-
-
-@dataclass(frozen=True, slots=True)
-class ArrivedMessage:
-    """A message as a handler gets it. `attempt`: 1 for the first delivery; `sequence`: 0 outside a stream."""
-
-    subject: str
-    body: bytes
-    attempt: int
-    sequence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +91,9 @@ async def connected(
 
 
 def main(name: str, run: Callable[[settings.Settings, asyncio.Event], Awaitable[None]]) -> int:
-    """Run a service until SIGTERM, SIGINT or the loss of NATS; return its exit code.
+    """Run a service until SIGTERM, SIGINT, the loss of NATS or of a stream or consumer; return its exit code.
 
-    0 after a signal, 1 when it could not start or NATS is gone for good: whoever supervises it starts it again.
+    0 after a signal, else 1: whoever supervises it runs the bootstrap job and starts it again.
     """
 
     async def serve() -> None:
@@ -121,13 +103,24 @@ def main(name: str, run: Callable[[settings.Settings, asyncio.Event], Awaitable[
 
     try:
         asyncio.run(serve())
-    except errors.TellonceError as error:
+    except (errors.TellonceError, BaseExceptionGroup) as raised:
+        error = _first_of_ours(raised)
+        if error is None:
+            raise
         # The code says it all; a traceback would only repeat it.
         log.error(  # noqa: TRY400
             "service_failed", service=name, code=error.code, remedy=str(error), **error.details
         )
         return 1
     return 0
+
+
+def _first_of_ours(raised: BaseException) -> errors.TellonceError | None:
+    """Return our error in what was raised: tasks that run side by side raise in groups."""
+    if isinstance(raised, BaseExceptionGroup):
+        found = (_first_of_ours(each) for each in raised.exceptions)
+        return next((error for error in found if error is not None), None)
+    return raised if isinstance(raised, errors.TellonceError) else None
 
 
 def stop_on_signals() -> asyncio.Event:
@@ -145,7 +138,8 @@ def stop_on_signals() -> asyncio.Event:
 def on_stream(
     broker: NatsBroker,
     consumer: streams.Consumer,
-    handle: Callable[[ArrivedMessage], Awaitable[None]],
+    handle: Handle,
+    park: Park,
 ) -> None:
     """Have `handle` called with the messages of a durable consumer, one after another.
 
@@ -153,7 +147,8 @@ def on_stream(
 
     done: ack · `Later` and retryable errors: nak with a delay · refused or unreadable: dead-letter record, term ·
     a stream refused what the handler stored: nak with a delay, unless the message itself is at fault ·
-    unexpected: log with traceback, nak with a delay.
+    unexpected: log with traceback, nak with a delay; the PARKED_AFTER_FAILURES-th time `park`, ack.
+    What is refused although it could be read is parked at once.
     """
     subscriber = broker.subscriber(
         str(consumer.config.get("filter_subject", "")) or f"{consumer.stream.lower()}.>",
@@ -163,16 +158,11 @@ def on_stream(
         ack_policy=AckPolicy.MANUAL,
         decoder=_as_arrived,
     )
-    subscriber(handle)
+    subscriber(Patience(consumer.name, handle, park).take)
 
 
-def on_events(
-    broker: NatsBroker,
-    consumer: streams.Consumer,
-    codec: Codec,
-    handle: Callable[[events.AnyEvent, int], Awaitable[None]],
-) -> None:
-    """As `on_stream`, for streams of events: `handle(event, attempt)` gets them unsealed.
+def opening(codec: Codec, handle: Callable[[events.AnyEvent, int], Awaitable[None]]) -> Handle:
+    """Return what handles a message by the event in it: `handle(event, attempt)`.
 
     What is no event of ours is dead-lettered; a type of a newer version waits for the reader that knows it.
     """
@@ -181,16 +171,21 @@ def on_events(
         (event,) = await codec.unseal([arrived.body])
         await handle(event, arrived.attempt)
 
-    on_stream(broker, consumer, opened)
+    return opened
 
 
 async def _as_arrived(message: StreamMessage[Any]) -> ArrivedMessage:
     """Return the message unread: what cannot be read is the handler's to refuse, within `Redelivery`."""
     raw = message.raw_message
-    if not raw.reply.startswith(JETSTREAM_REPLY):
-        return ArrivedMessage(raw.subject, raw.data, 1, 0)
+    if not _is_delivery(raw):
+        return ArrivedMessage(raw.subject, raw.data, 1, 0, raw.reply)
     metadata = raw.metadata
     return ArrivedMessage(raw.subject, raw.data, metadata.num_delivered, metadata.sequence.stream)
+
+
+def _is_delivery(raw: Any) -> bool:
+    """Tell whether a message was delivered by a consumer, which awaits its acknowledgement."""
+    return raw.reply.startswith(JETSTREAM_REPLY) and not raw.subject.startswith(REQUESTS)
 
 
 class Redelivery(BaseMiddleware):
@@ -200,7 +195,7 @@ class Redelivery(BaseMiddleware):
     async def consume_scope(
         self, call_next: Callable[[Any], Awaitable[Any]], msg: StreamMessage[Any]
     ) -> Any:
-        if not msg.raw_message.reply.startswith(JETSTREAM_REPLY):
+        if not _is_delivery(msg.raw_message):
             return await call_next(msg)
         arrived = await _as_arrived(msg)
         with structlog.contextvars.bound_contextvars(
@@ -223,7 +218,7 @@ async def _outcome(
         log.info("delivery_postponed", reason=later.reason, delay_seconds=later.delay_seconds)
         delay_seconds = later.delay_seconds
     except errors.TellonceError as error:
-        if _for_good(error):
+        if for_good(error):
             log.error("delivery_dead_lettered", code=error.code, **error.details)  # noqa: TRY400
             return partial(msg.reject)
         delay_seconds = RETRY.delay_seconds(arrived.attempt)
@@ -239,13 +234,6 @@ async def _outcome(
     else:
         return partial(msg.ack)
     return partial(msg.nack, delay=delay_seconds)
-
-
-def _for_good(error: errors.TellonceError) -> bool:
-    """Tell whether the delivery will never be done. A stream's codes are many, and a lost delivery is for ever."""
-    if isinstance(error, errors.JetStreamRefused):
-        return error.details.get("err_code") in REFUSED_FOR_GOOD
-    return not error.retryable
 
 
 @contextlib.asynccontextmanager
@@ -265,6 +253,11 @@ async def _progress(msg: Any) -> AsyncIterator[None]:
         await tasks.end([task])
 
 
+def on_health(here: Connection, service: str, readiness: Readiness) -> None:
+    """Answer `ops.<service>.health`."""
+    on_request(here.broker, subjects.ops(service, "health"), service, readiness.health)
+
+
 # -- requests: there is always an answer ------------------------------------------------------------------
 
 
@@ -277,16 +270,21 @@ def on_request(
     """Answer requests on `subject` with what `answer(tenant, body)` returns, as JSON (bytes go as they are).
 
     The second token of the subject is the tenant. A refusal is answered as `{"error": …}`, never with silence.
+    Only an inbox is answered: a request that names a subject of a stream would have us write there, and is ignored.
     """
 
-    async def respond(arrived: ArrivedMessage) -> Response:
-        tenant = arrived.subject.split(".")[1]
-        max_bytes = broker.connection.max_payload - ANSWER_HEADERS_MAX_BYTES
+    async def respond(arrived: ArrivedMessage) -> None:
+        if arrived.reply and not is_inbox(arrived.reply):
+            log.warning("request_ignored", subject=arrived.subject, reply=arrived.reply)
+            return
+        tenant, bus = arrived.subject.split(".")[1], Bus.of(broker.connection)
+        max_bytes = broker.connection.max_payload - ANSWER_SPARE_BYTES
         body = await answered(lambda: answer(tenant, arrived.body), arrived.subject, max_bytes)
-        return Response(body, correlation_id=ANSWER_CORRELATION)
+        with contextlib.suppress(errors.BusUnavailable):  # whoever asked asks again
+            await bus.answer(arrived.reply, body)
 
     subscriber = broker.subscriber(
-        subject, queue=queue, decoder=_as_arrived, max_workers=REQUESTS_AT_ONCE
+        subject, queue=queue, decoder=_as_arrived, max_workers=REQUESTS_AT_ONCE, no_reply=True
     )
     subscriber(respond)
 

@@ -14,13 +14,16 @@ from shared import errors, subjects, timers
 from shared.bus import Bus
 
 RAW, CONTACTS, LEDGER, TIMERS = "RAW", "CONTACTS", "LEDGER", "TIMERS"
+CANARY = "CANARY"
 
 SECOND_NS = 1_000_000_000
 DAY_NS = 86_400 * SECOND_NS
 MESSAGE_MAX_BYTES = 256 * 1024
 RAW_KEPT_DAYS = 90
 CONTACTS_KEPT_DAYS = 7
+CANARIES_KEPT_SECONDS = 3_600
 ACK_WAIT_SECONDS = 2
+NOTIFY_LEDGER, NOTIFY_MESSAGES = "notify-ledger", "notify-messages"
 NOTIFY_ACK_PENDING = 1
 NOTIFY_MESSAGES_ACK_PENDING = 64
 FIRED_ACK_PENDING = 10_000
@@ -132,6 +135,13 @@ def stream_configs(*, replicas: int = 1, duplicate_window_seconds: float = 120.0
             "allow_msg_ttl": True,
             **common,
         },
+        {
+            "name": CANARY,
+            "subjects": ["canary.>"],
+            "max_age": CANARIES_KEPT_SECONDS * SECOND_NS,
+            "max_msgs_per_subject": 1,
+            **common,
+        },
     ]
 
 
@@ -162,9 +172,9 @@ def notify_consumers() -> list[Consumer]:
     Messages to customers have their own, with several outstanding: a provider that is away must not keep an agent
     from being told, nor one recipient that is refused for a while keep the message to another back.
     """
-    ledger = _durable("notify-ledger", [subjects.EVERY_AGGREGATE], ack_pending=NOTIFY_ACK_PENDING)
+    ledger = _durable(NOTIFY_LEDGER, [subjects.EVERY_AGGREGATE], ack_pending=NOTIFY_ACK_PENDING)
     messages = _durable(
-        "notify-messages",
+        NOTIFY_MESSAGES,
         [subjects.EVERY_AGGREGATE],
         ack_pending=NOTIFY_MESSAGES_ACK_PENDING,
     )
@@ -195,10 +205,15 @@ def ingest_normalise(tenant: str, channel: str, account: str) -> str:
     return f"ingest-normalise-{tenant}-{channel}-{account}"
 
 
+def fired(service: str) -> str:
+    """Return the durable name of a service's consumer of fired timers."""
+    return f"{service}-fired"
+
+
 def _fired(service: str) -> Consumer:
     """Return the consumer of the fired timers that a service answers."""
     filters = [subjects.fired_kind(kind) for kind in timers.read_by(service)]
-    config = _durable(f"{service}-fired", filters, ack_pending=FIRED_ACK_PENDING)
+    config = _durable(fired(service), filters, ack_pending=FIRED_ACK_PENDING)
     return Consumer(TIMERS, config, widens=True)
 
 

@@ -11,6 +11,7 @@
 | `cmd.<tenant>.<name>`, `query.<tenant>.<name>` | – (request/reply) | anyone |
 | `screen.<tenant>.<recipient>` | – | notify |
 | `ops.<service>.<name>` | – (request/reply) | operators |
+| `canary.<service>.<process>` | CANARY | every service |
 
 `<kind>.<id>` is an aggregate, `<kind>-<id>` in words: one exact subject each.
 `<p>` is the partition: FNV-1a (32 bit) of the routing key modulo 64; the server's `partition()` gives the same number.
@@ -115,6 +116,11 @@ def query(tenant: str, name: str) -> str:
 def screen(tenant: str, recipient: str) -> str:
     """Return where the screen of `agent-<id>` or `queue-<name>` listens for its notifications."""
     return f"screen.{token(tenant)}.{token(recipient)}"
+
+
+def canary(service: str, process: str) -> str:
+    """Return where one process of a service stores its canary."""
+    return f"canary.{token(service)}.{token(process)}"
 
 
 def ops(service: str, name: str) -> str:

@@ -32,9 +32,13 @@ _object = msgspec.json.Decoder(dict[str, Any])
 
 def command(chosen: argparse.Namespace) -> int:
     """Send a command. `command_id`, `issued_at` and `actor` are filled in where they are absent."""
+    return _run(chosen, commands.COMMANDS, subjects.command, envelope())
+
+
+def envelope() -> dict[str, Any]:
+    """Return what every command of the command line carries."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    given = {"command_id": str(uuid.uuid4()), "issued_at": now, "actor": "service:cli"}
-    return _run(chosen, commands.COMMANDS, subjects.command, given)
+    return {"command_id": str(uuid.uuid4()), "issued_at": now, "actor": "service:cli"}
 
 
 def query(chosen: argparse.Namespace) -> int:
@@ -51,13 +55,13 @@ def _run(
     """Ask what the command line says; `given`: fields that its body may replace."""
     if chosen.name not in known:
         print(f"there are: {', '.join(sorted(known))}", file=sys.stderr)
-        return _show({"error": errors.CommandUnknown(name=chosen.name).problem()})
+        return shown({"error": errors.CommandUnknown(name=chosen.name).problem()})
     if not subjects.is_token(chosen.tenant):
-        return _show({"error": errors.TenantUnknown(tenant=chosen.tenant).problem()})
+        return shown({"error": errors.TenantUnknown(tenant=chosen.tenant).problem()})
     body = _body(chosen.body)
     if body is None:
         return EXIT_NOT_REACHED
-    return _ask(chosen, subject(chosen.tenant, chosen.name), {**given, **body})
+    return shown(exchange(chosen, subject(chosen.tenant, chosen.name), {**given, **body}))
 
 
 def _body(text: str) -> dict[str, Any] | None:
@@ -69,8 +73,9 @@ def _body(text: str) -> dict[str, Any] | None:
         return None
 
 
-def _ask(chosen: argparse.Namespace, subject: str, body: dict[str, Any]) -> int:
-    """Send the same request up to MAX_TRIES times: the receiver knows a repetition by its id."""
+def exchange(chosen: argparse.Namespace, subject: str, body: dict[str, Any]) -> Any:
+    """Return the reply; None when nobody answered. The same request is sent up to MAX_TRIES times: the receiver knows
+    a repetition by its id."""
     url = nats_url(chosen)
     payload = msgspec.json.encode(body)
     for attempt in range(MAX_TRIES):
@@ -78,13 +83,16 @@ def _ask(chosen: argparse.Namespace, subject: str, body: dict[str, Any]) -> int:
             time.sleep(PAUSE_SECONDS)
         try:
             reply = asyncio.run(wire.request(url, subject, payload, timeout_seconds=REPLY_SECONDS))
-            return _show(json.loads(reply))
+            return json.loads(reply)
         except (wire.NotReached, ValueError) as error:
             print(f"not reached ({error})", file=sys.stderr)
-    return EXIT_NOT_REACHED
+    return None
 
 
-def _show(answer: Any) -> int:
+def shown(answer: Any) -> int:
+    """Print a reply; the exit code that it stands for."""
+    if answer is None:
+        return EXIT_NOT_REACHED
     print(json.dumps(answer, ensure_ascii=False))
     if not isinstance(answer, dict):
         return 0
@@ -97,12 +105,12 @@ def _more(answer: dict[str, Any]) -> str:
     """Return what a page says of the others: how many lines each of its lists shows of how many, and how to go on."""
     counts = answer.get("counts") or {}
     lists = {name: lines for name, lines in answer.items() if isinstance(lines, list)}
-    shown = [
+    parts = [
         f"{len(lines)} of {counts.get(name, answer.get('count', 'more'))} {name}"
         for name, lines in lists.items()
     ]
     after = json.dumps({"after": answer["next"]})
-    return f"This is one page: {', '.join(shown)}. The next one: the same question with {after}"
+    return f"This is one page: {', '.join(parts)}. The next one: the same question with {after}"
 
 
 def nats_url(chosen: argparse.Namespace) -> str:

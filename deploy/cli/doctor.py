@@ -152,9 +152,15 @@ def running_stack(chosen: argparse.Namespace) -> str:
     if found.state != "ready":
         silent = asyncio.run(status.silent_parts(found)) if "nats" in found.addresses else []
         raise errors.StackUnhealthy(
-            state=found.state, silent=", ".join(silent), logs=str(folder / "logs")
+            state=found.state,
+            silent=", ".join(silent),
+            troubles="; ".join(
+                f"{name}: {', '.join(troubles)}" for name, troubles in found.troubles.items()
+            ),
+            logs=str(folder / "logs"),
         )
-    return "the running stack is ready"
+    waits = ", ".join(f"{name} {each}" for name, each in found.waiting.items())
+    return f"the running stack is ready; waiting: {waits}"
 
 
 CHECKS: tuple[Check, ...] = (

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from deploy.cli import ask, doctor, status, up
+from deploy.cli import ask, doctor, parked, status, up
 from deploy.embedded.errors import SetupError
 
 Verb = Callable[[argparse.Namespace], int]
@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     _add_stack_verbs(verbs)
     _add_question_verbs(verbs)
+    _add_parked(verbs)
     _add_deliver(verbs)
     story = verbs.add_parser("story", help="play stories through the real doors and check them")
     story.add_argument("file", nargs="+", metavar="FILE")
@@ -105,6 +106,22 @@ def _add_question_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentPars
         parser.add_argument(
             "body", metavar="JSON", nargs="?", default="{}", help="`-` reads it from stdin"
         )
+        parser.add_argument("--tenant", default="demo")
+
+
+def _add_parked(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    text = "what failed unexpectedly and was set aside: list it, retry it, or give it up"
+    actions = verbs.add_parser("parked", help=text, description=text).add_subparsers(
+        metavar="ACTION", required=True
+    )
+    listing = _verb(actions, "list", parked.listed, "what is parked, the longest parked first")
+    listing.add_argument("--json", action="store_true", help="the query's whole answer")
+    retrying = _verb(actions, "retry", parked.retried, "handle it again, in order")
+    retrying.add_argument("id", metavar="ID", nargs="*", help="without any: all that is parked")
+    skipping = _verb(actions, "skip", parked.skipped, "give it up: it never becomes a fact")
+    skipping.add_argument("id", metavar="ID", nargs="+")
+    skipping.add_argument("--reason", metavar="TEXT", required=True)
+    for parser in (listing, retrying, skipping):
         parser.add_argument("--tenant", default="demo")
 
 

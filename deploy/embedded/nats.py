@@ -32,6 +32,11 @@ class NodePorts:
         """Where clients connect."""
         return f"nats://{LOOPBACK}:{self.client}"
 
+    @property
+    def monitor_url(self) -> str:
+        """Where the server's monitoring answers (`/healthz`)."""
+        return f"http://{LOOPBACK}:{self.monitor}"
+
 
 def choose_ports(count: int = 1) -> list[NodePorts]:
     """Free ports for `count` nodes. Raises: NoFreePort."""

@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+from typing import Any
 from urllib.parse import urlsplit
 
 from deploy.embedded import wire
 
 PROBE_SECONDS = 1.0
+HTTP_OK, HTTP_REFUSED = 200, 400
+MAX_ANSWER_BYTES = 64 * 1024
 SERVICES = ("ingest", "router", "history", "notify")
 
 
@@ -19,21 +22,41 @@ async def service_answers(nats_url: str, service: str) -> bool:
     return True
 
 
+async def health(nats_url: str, service: str) -> dict[str, Any] | None:
+    """What a service answers to `ops.<service>.health`: ready, troubles, backlog; None if it does not answer."""
+    try:
+        reply = await wire.request(nats_url, f"ops.{service}.health", timeout_seconds=PROBE_SECONDS)
+        answer = json.loads(reply)
+    except (wire.NotReached, ValueError):
+        return None
+    return answer if isinstance(answer, dict) and "troubles" in answer else None
+
+
 async def http_ready(address: str) -> bool:
     """Whether GET /readyz at `address` (http://host:port) is answered with 200."""
+    status, _ = await http_get(address, "/readyz")
+    return status == HTTP_OK
+
+
+async def http_get(address: str, path: str) -> tuple[int, bytes]:
+    """The status and the body that GET is answered with at `address` (http://host:port); (0, b"") without an answer."""
     parts = urlsplit(address)
     try:
         async with asyncio.timeout(PROBE_SECONDS):
             reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
             try:
-                head = f"GET /readyz HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n"
+                head = f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n"
                 writer.write(head.encode())
-                words = (await reader.readline()).split()
+                answer = b""
+                while len(answer) < MAX_ANSWER_BYTES and (
+                    more := await reader.read(MAX_ANSWER_BYTES)
+                ):
+                    answer += more
             finally:
                 writer.close()
-    except (OSError, TimeoutError, ValueError):
-        return False
-    return len(words) > 1 and words[1] == b"200"
+        return int(answer.split()[1]), answer.partition(b"\r\n\r\n")[2]
+    except (OSError, TimeoutError, ValueError, IndexError):
+        return 0, b""
 
 
 async def ledger_position(nats_url: str) -> int | None:

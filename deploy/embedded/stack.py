@@ -4,14 +4,14 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from deploy.embedded import errors, nats, postgres, probes, process, state, supervisor
+from deploy.embedded import errors, keeper, nats, postgres, probes, process, state, supervisor
 from deploy.embedded.ports import LOOPBACK, port_is_free
 from deploy.embedded.probes import SERVICES
 from shared import addresses
@@ -67,7 +67,9 @@ class EmbeddedStack:
         self._servers: dict[str, supervisor.Supervised] = {}
         self._services: dict[str, supervisor.Supervised] = {}
         self._state: state.State = "stopped"
-        self._log_keeper: asyncio.Task[None] | None = None
+        self._keepers: list[asyncio.Task[None]] = []
+        self._monitor = ""
+        self._mending = asyncio.Lock()
 
     async def start(self) -> None:
         """Start everything and wait until all of it is ready.
@@ -83,10 +85,7 @@ class EmbeddedStack:
             self._assign(self._choose_ports())
             self._write()
             await self._start_programs()
-            kept = (*self._servers.values(), *self._services.values())
-            self._log_keeper = asyncio.create_task(
-                supervisor.keep_logs_short(kept), name="keep logs short"
-            )
+            self._keepers = [asyncio.create_task(each) for each in self._keeping()]
             self._enter("ready")
         except BaseException:
             await self.stop()
@@ -95,9 +94,9 @@ class EmbeddedStack:
     async def stop(self) -> None:
         """Stop everything, services before servers. Nothing to do if nothing runs."""
         self._state = "stopped"
-        if self._log_keeper is not None:
-            self._log_keeper.cancel()
-            self._log_keeper = None
+        for each in self._keepers:
+            each.cancel()
+        self._keepers = []
         await supervisor.stop_all(list(self._services.values()))
         await supervisor.stop_all(list(self._servers.values()))
         with contextlib.suppress(errors.DataFolderUnusable):
@@ -145,9 +144,25 @@ class EmbeddedStack:
         say(f"starting {', '.join(self._services)} ...")
         await supervisor.start_all(list(self._services.values()))
 
-    async def _bootstrap(self) -> None:
+    def _keeping(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """What goes on while the stack runs."""
+        yield supervisor.keep_logs_short((*self._servers.values(), *self._services.values()))
+        server = None
+        if "nats" in self._servers:
+            server = keeper.Server(
+                folder=self.folder / "nats", monitor=self._monitor, kept=self._servers["nats"]
+            )
+        url = self.addresses["nats"]
+        yield keeper.keep_mended(url, list(self._services), self._mend_streams, server)
+
+    async def _mend_streams(self) -> None:
+        """Make what is missing again; several who ask at once wait for one another. Raises: SetupError."""
+        async with self._mending:
+            await self._bootstrap(tries=1)
+
+    async def _bootstrap(self, tries: int = BOOTSTRAP_TRIES) -> None:
         program = self._service_program("bootstrap", self.plan.bootstrap)
-        for attempt in range(1, BOOTSTRAP_TRIES + 1):
+        for attempt in range(1, tries + 1):
             job = await process.Child.start(program)
             try:
                 code = await asyncio.wait_for(job.wait(), BOOTSTRAP_SECONDS)
@@ -156,7 +171,7 @@ class EmbeddedStack:
                 raise errors.ProgramNotReady("the bootstrap job does not end") from None
             if code == 0:
                 return
-            if attempt == BOOTSTRAP_TRIES:
+            if attempt == tries:
                 tail = process.log_tail(program.log_path)
                 raise errors.ProgramExited("the bootstrap job failed", mend=tail, exit_code=code)
 
@@ -183,7 +198,7 @@ class EmbeddedStack:
             node = nats.NodePorts(
                 client=ports["nats"], monitor=ports["nats_monitor"], route=ports["nats_route"]
             )
-            nats_url = node.url
+            nats_url, self._monitor = node.url, node.monitor_url
             server = nats.nats_program(self.folder / "nats", node, log_path=logs / "nats.log")
             self._servers["nats"] = supervisor.Supervised(server, self._changed)
         dsn = self.plan.setting("TELLONCE_POSTGRES_DSN")
@@ -201,7 +216,7 @@ class EmbeddedStack:
         }
         for name, argv in self.plan.services.items():
             self._services[name] = supervisor.Supervised(
-                self._service_program(name, argv), self._changed
+                self._service_program(name, argv), self._changed, self._mend_streams
             )
 
     def _service_program(self, name: str, argv: Sequence[str]) -> process.Program:

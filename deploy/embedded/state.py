@@ -8,7 +8,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -22,6 +22,8 @@ LOCK_WAIT_SECONDS = 0.3
 PORT_WAIT_SECONDS = 2.0
 PORT_POLL_SECONDS = 0.05
 DEFAULT_FOLDER = ".tellonce"
+SHOWN = ("state", "addresses", "pids", "position")
+"""What a status always says."""
 LAYOUT = "2"
 """What this version writes into `layout`: raised when a ledger of before cannot be read any more (docs/adr/0021)."""
 
@@ -32,16 +34,22 @@ class Status:
 
     `addresses`: of ingest, nats, postgres, history. `pids`: of each program that the stack keeps, the last one started;
     servers given from outside have none. `position`: last sequence of the ledger, None if it cannot be asked.
+    `troubles`: what the services say is wrong, by service. `waiting`: the backlog that they name.
+    `free_bytes`: room on the disk under each server's data.
     """
 
     state: State = "stopped"
     addresses: Mapping[str, str] = field(default_factory=dict)
     pids: Mapping[str, int] = field(default_factory=dict)
     position: int | None = None
+    troubles: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    waiting: Mapping[str, object] = field(default_factory=dict)
+    free_bytes: Mapping[str, int] = field(default_factory=dict)
 
     def as_json(self) -> str:
-        """One line of JSON."""
-        return json.dumps(asdict(self))
+        """One line of JSON; what nobody could tell is left out."""
+        shown = asdict(self)
+        return json.dumps({name: shown[name] for name in shown if shown[name] or name in SHOWN})
 
 
 def data_folder(named: str | None) -> Path:

@@ -1,6 +1,7 @@
 """How the stack of a data folder is, asked of the services themselves."""
 
 import asyncio
+import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from deploy.embedded import postgres, probes, state
 
+SERVERS = ("nats", "postgres")
 ATTEMPTS = 3
 """So often a part is asked before it counts as silent: on a busy machine one answer takes longer than a probe waits."""
 
@@ -17,18 +19,45 @@ async def examine(folder: Path) -> state.Status:
     found = state.read_status(folder)
     if "nats" not in found.addresses:
         return found
-    silent, position = await asyncio.gather(
-        silent_parts(found), probes.ledger_position(found.addresses["nats"])
+    nats_url = found.addresses["nats"]
+    silent, position, healths = await asyncio.gather(
+        silent_parts(found),
+        probes.ledger_position(nats_url),
+        asyncio.gather(*(probes.health(nats_url, name) for name in _services(found))),
     )
-    if silent and found.state == "ready":
+    troubles = {
+        name: [f"{each['code']} {each['about']}".strip() for each in health["troubles"]]
+        for name, health in zip(_services(found), healths, strict=True)
+        if health and health["troubles"]
+    }
+    waiting = {
+        name: each for health in healths if health for name, each in health["backlog"].items()
+    }
+    if (silent or troubles) and found.state == "ready":
         found = replace(found, state="degraded")
-    return replace(found, position=position)
+    return replace(
+        found,
+        position=position,
+        troubles=troubles,
+        waiting=waiting,
+        free_bytes=_free_bytes(folder),
+    )
+
+
+def _free_bytes(folder: Path) -> dict[str, int]:
+    """The room on the disk under the data of each server that keeps it here."""
+    places = {name: folder / name for name in SERVERS}
+    return {name: shutil.disk_usage(place).free for name, place in places.items() if place.exists()}
+
+
+def _services(found: state.Status) -> list[str]:
+    return [name for name in found.pids if name not in SERVERS]
 
 
 async def silent_parts(found: state.Status) -> list[str]:
     """The names of the programs that do not answer now, asked ATTEMPTS times each."""
     nats_url = found.addresses["nats"]
-    services = [name for name in found.pids if name not in {"nats", "postgres"}]
+    services = _services(found)
     answers = await asyncio.gather(
         _answers(partial(postgres.answers, found.addresses["postgres"])),
         *(_answers(partial(probes.service_answers, nats_url, name)) for name in services),

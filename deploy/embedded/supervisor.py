@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from deploy.embedded import errors, process
 from shared.backoff import Backoff
@@ -14,16 +14,23 @@ FIRST_START_TRIES = 3
 LOG_CHECK_SECONDS = 30.0
 
 Changed = Callable[[], None]
+Mend = Callable[[], Awaitable[None]]
 
 
 class Supervised:
-    """A program under supervision. After `start` the program is ready; a death is mended until `stop`."""
+    """A program under supervision. After `start` the program is ready; a death is mended until `stop`.
 
-    def __init__(self, program: process.Program, changed: Changed) -> None:
+    `mend`: what is done before it is started again after it has given up by itself, with an exit code above 0.
+    """
+
+    def __init__(
+        self, program: process.Program, changed: Changed, mend: Mend | None = None
+    ) -> None:
         self.program = program
         self.ready = False
         self.restarts = 0
         self._changed = changed
+        self._mend = mend
         self._child: process.Child | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -48,6 +55,11 @@ class Supervised:
                 await asyncio.sleep(RESTART.delay_seconds(attempt + 1))
         self._set_ready(True)
         self._task = asyncio.create_task(self._keep_running(), name=f"keep {self.program.name}")
+
+    async def restart(self) -> None:
+        """End it cleanly; it is started again as after any other death."""
+        if self._child is not None:
+            await self._child.stop()
 
     async def stop(self) -> None:
         """End it and let it rest."""
@@ -74,7 +86,10 @@ class Supervised:
 
     async def _start_again(self) -> None:
         self.restarts += 1
+        given_up = self._child is not None and (self._child.exit_code or 0) > 0
         with contextlib.suppress(errors.SetupError):
+            if given_up and self._mend is not None:
+                await self._mend()
             self._child = child = await process.Child.start(self.program)
             self._changed()
             await _ready_or_gone(child)

@@ -17,7 +17,7 @@ from docs.generate.markdown import (
     table,
 )
 from shared import aggregates, events
-from shared.events import packet, people
+from shared.events import packet, parking, people
 
 AGGREGATES = {
     "contact": (
@@ -33,6 +33,11 @@ AGGREGATES = {
     "notification": ("notif-<conversation>", "notify"),
 }
 """Who writes an event type to which aggregate of the LEDGER."""
+
+PARKED_ON = {
+    "contact": ("chan-<channel>-<account>", "router"),
+    "work": ("work-<consumer>", "router"),
+}
 
 
 def families() -> dict[str, list[str]]:
@@ -51,6 +56,8 @@ def aggregate_of(kind: type[events.AnyEvent]) -> tuple[str, str]:
         (conversation, writer), (agent, _) = AGGREGATES["conversation"], AGGREGATES["agent"]
         return f"{conversation}` or `{agent}", writer
     noun = str(kind.__struct_config__.tag).partition(".")[0]
+    if kind.__module__ == parking.__name__:
+        return PARKED_ON[noun]
     if kind.__module__ == people.__name__:
         customers = {"order": "customer", "conversation": "customer"}
         return AGGREGATES[customers.get(noun, noun)]

@@ -11,10 +11,11 @@ from services.history import answering, operations, readiness, store
 from services.history.positions import Positions
 from services.history.projector import Projector
 from services.history.rebuild import RebuildResult, rebuild
-from shared import VERSION, clock, codec, policy, queries, serving, streams, tasks
+from shared import clock, codec, policy, queries, serving, streams, tasks
 from shared.bus import connect
 from shared.ledger.jetstream import NatsLedger
 from shared.policy import Policies
+from shared.readiness import Readiness
 from shared.settings import Settings
 
 NAME = "history"
@@ -28,7 +29,7 @@ def wanted(settings: Settings) -> streams.WantedStreams:
         replicas=settings.replicas, duplicate_window_seconds=settings.duplicate_window_seconds
     )
     return streams.WantedStreams(
-        streams=[config for config in configs if config["name"] == streams.LEDGER]
+        streams=[config for config in configs if config["name"] in {streams.LEDGER, streams.CANARY}]
     )
 
 
@@ -53,21 +54,24 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             wait_seconds=settings.query_wait_seconds,
         )
         subscribe(here, answers)
+        state = readiness.ProjectionState(pool, ledger, positions)
+        ready = Readiness(here.bus, NAME, [state.check], backlog=state.backlog)
+        serving.on_health(here, NAME, ready)
         await here.broker.start()
-        announcement = readiness.Announcement(settings.nats_url, NAME, VERSION)
         projector = Projector(
             settings.postgres_dsn,
             ledger,
             positions,
-            announcement,
+            state,
             batch_max=settings.projection_batch,
         )
-        projecting = asyncio.create_task(projector.run())
-        try:
-            await tasks.serve([projecting], stop)
-        finally:
-            await tasks.end([projecting])
-            await announcement.not_ready()
+        async with asyncio.TaskGroup() as group:
+            running = [
+                group.create_task(projector.run()),
+                group.create_task(ready.run()),
+            ]
+            await tasks.serve(running, stop)
+            await tasks.end(running)
 
 
 def subscribe(here: serving.Connection, answers: answering.Answers) -> None:

@@ -17,6 +17,11 @@ class Positions:
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
 
+    @property
+    def position(self) -> int:
+        """The last position committed by this process; 0 while the process stands by."""
+        return self._position
+
     def holds(self, position: int) -> bool:
         """Whether this process itself committed rows up to `position`."""
         return self._position >= position

@@ -35,7 +35,7 @@ class Readiness(Protocol):
 
     async def ready(self) -> None: ...
 
-    async def not_ready(self) -> None: ...
+    async def not_ready(self, reason: str) -> None: ...
 
 
 class Projector:
@@ -83,8 +83,7 @@ class Projector:
         """Report that the projection has halted, with the code; history stays unready until the projection moves on."""
         log.error("projector_halted", code=code, **details)
         self._halted = True
-        with contextlib.suppress(errors.TellonceError):
-            await self._readiness.not_ready()
+        await self._readiness.not_ready(code)
 
     async def _own_and_project(self) -> None:
         async with store.owner_session(self._dsn, watched=True) as session:

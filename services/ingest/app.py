@@ -12,30 +12,27 @@ from services.ingest.handlers.accounts import Accounts
 from services.ingest.handlers.balance import BalanceHandler
 from services.ingest.handlers.doors import Doors
 from services.ingest.handlers.web import application
-from shared import VERSION, codec, contact_log, policy, queries, serving, streams
+from shared import codec, contact_log, policy, queries, serving, streams
 from shared.bus import Bus
 from shared.clock import SystemClock
 from shared.policy import Policies
+from shared.readiness import Readiness
 from shared.settings import Settings, load_secrets
-from shared.tasks import end
+from shared.tasks import end, serve
+from shared.watching import Watch
 
 NAME = "ingest"
 
 log = structlog.get_logger("ingest")
 
 
-def wanted(settings: Settings, accounts: Accounts) -> streams.WantedStreams:
-    """Return the streams that ingest writes and reads, and the consumers of its accounts."""
+def wanted(settings: Settings) -> streams.WantedStreams:
+    """Return the streams that ingest writes and reads. The consumers of its accounts are each normaliser's matter."""
     every = streams.stream_configs(
         replicas=settings.replicas, duplicate_window_seconds=settings.duplicate_window_seconds
     )
-    consumers = [
-        consumer
-        for door in accounts.all()
-        for consumer in streams.ingest_consumers(door.tenant, [door.name], settings.normalise_batch)
-    ]
-    mine = [config for config in every if config["name"] in {streams.RAW, streams.CONTACTS}]
-    return streams.WantedStreams(streams=mine, consumers=consumers)
+    names = {streams.RAW, streams.CONTACTS, streams.CANARY}
+    return streams.WantedStreams(streams=[each for each in every if each["name"] in names])
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -48,22 +45,40 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     accounts = Accounts(Policies(policy.load(settings.policy)), load_secrets(settings))
     async with serving.connected(settings, NAME, stop) as here:
         bus = here.bus
-        await streams.assert_streams(bus, wanted(settings, accounts))
+        watch = Watch(bus, wanted(settings))
+        await watch.begin()
+        normalisers = [
+            normalise.Normaliser(
+                bus,
+                contact_log.ContactLog(bus, codec.PlainCodec()),
+                door,
+                settings.normalise_batch,
+            )
+            for door in accounts.all()
+        ]
+        readiness = Readiness(
+            bus,
+            NAME,
+            parts=lambda: [each.trouble for each in normalisers if each.trouble],
+        )
+        serving.on_health(here, NAME, readiness)
         balance = BalanceHandler(bus, accounts)
         serving.on_request(here.broker, f"query.*.{queries.AskBalance.name}", NAME, balance.answer)
         await here.broker.start()
-        async with (
-            _doors(settings, accounts, bus) as address,
-            _normalisers(settings, accounts, bus),
-        ):
-            await bus.announce(NAME, VERSION)
-            log.info(logged.SERVICE_READY, address=address)
-            await stop.wait()
+        async with _doors(settings, accounts, bus, readiness) as address:
+            log.info(logged.DOORS_OPENED, address=address)
+            async with asyncio.TaskGroup() as tasks:
+                running = [tasks.create_task(watch.run()), tasks.create_task(readiness.run())]
+                running += [tasks.create_task(each.run()) for each in normalisers]
+                await serve(running, stop)
+                await end(running)
     log.info(logged.SERVICE_STOPPED)
 
 
 @contextlib.asynccontextmanager
-async def _doors(settings: Settings, accounts: Accounts, bus: Bus) -> AsyncIterator[str]:
+async def _doors(
+    settings: Settings, accounts: Accounts, bus: Bus, readiness: Readiness
+) -> AsyncIterator[str]:
     """Keep the doors open while the block runs; gives their address."""
     clock, store = SystemClock(), raw_store.RawStore(bus, settings.header_max_bytes)
     visitors = strangers.Strangers(settings)
@@ -75,7 +90,7 @@ async def _doors(settings: Settings, accounts: Accounts, bus: Bus) -> AsyncItera
         web = application(
             Doors(accounts, store, settings, clock, settings.public_url or own_address),
             chat_socket.ChatSocket(accounts, store, visitors, settings, clock),
-            ready=lambda: bus.connected,
+            ready=lambda: bus.connected and readiness.ready,
         )
         async with _serving(server.door_server(web, settings), bound):
             yield own_address
@@ -90,19 +105,3 @@ async def _serving(doors: server.DoorServer, bound: socket.socket) -> AsyncItera
             yield
         finally:
             doors.should_exit = True
-
-
-@contextlib.asynccontextmanager
-async def _normalisers(settings: Settings, accounts: Accounts, bus: Bus) -> AsyncIterator[None]:
-    """Normalise every account while the block runs; one that fails ends the block."""
-    contacts = contact_log.ContactLog(bus, codec.PlainCodec())
-    async with asyncio.TaskGroup() as tasks:
-        running = [
-            tasks.create_task(
-                normalise.Normaliser(bus, contacts, door, settings.normalise_batch).run(),
-                name=door.name,
-            )
-            for door in accounts.all()
-        ]
-        yield
-        await end(running)

@@ -2,29 +2,31 @@
 
 import asyncio
 from collections.abc import Mapping
-
-import structlog
+from functools import partial
 
 from services.notify.carriers import Carrier, smtp
 from services.notify.channels import CHANNELS
 from services.notify.domain.people import check_transports
 from services.notify.handlers import CommandHandler, TimerHandler
 from services.notify.notifying import Notifying
+from services.notify.parking import Parking
 from services.notify.sending import ContactReports, Sending
 from services.notify.store import NotificationStore
 from services.notify.transports import TRANSPORTS
-from shared import VERSION, arming, contact_log, policy, serving, streams
+from shared import arming, contact_log, policy, serving, streams
 from shared.clock import SystemClock
 from shared.codec import PlainCodec
 from shared.commands import AcknowledgeNotification
 from shared.deciding import Deciding
+from shared.events import AnyEvent, WorkRetried
 from shared.ledger.jetstream import NatsLedger
 from shared.policy import Policies
+from shared.readiness import Backlog, Readiness
 from shared.settings import Settings
+from shared.tasks import end, serve
+from shared.watching import Watch
 
 NAME = "notify"
-
-log = structlog.get_logger("notify")
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -36,12 +38,21 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     chosen = policy.load(settings.policy)
     check_transports(chosen, TRANSPORTS)
     async with serving.connected(settings, NAME, stop) as here:
-        await streams.assert_streams(here.bus, wanted(settings))
+        watch = Watch(here.bus, wanted(settings))
+        await watch.begin()
         subscribe(here, settings, Policies(chosen))
+        readiness = Readiness(here.bus, NAME, [watch.check_moving], backlog=partial(backlog, watch))
+        serving.on_health(here, NAME, readiness)
         await here.broker.start()
-        await here.bus.announce(NAME, VERSION)
-        log.info("service_ready")
-        await stop.wait()
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(watch.run()), tasks.create_task(readiness.run())]
+            await serve(running, stop)
+            await end(running)
+
+
+async def backlog(watch: Watch) -> Backlog:
+    """Return what notify has not told of."""
+    return Backlog(oldest_unsent=await watch.oldest_waiting(streams.LEDGER))
 
 
 def wanted(settings: Settings) -> streams.WantedStreams:
@@ -73,17 +84,21 @@ def subscribe(here: serving.Connection, settings: Settings, policies: Policies) 
     notifying = Notifying(store, transports, policies, clock)
     reports = ContactReports(contact_log.ContactLog(here.bus, codec))
     sending = Sending(store, CHANNELS, carriers(settings), reports, policies, clock)
-    timers = TimerHandler(notifying)
+    parking = Parking(here.bus, clock)
+
+    async def on_ledger(event: AnyEvent, _: int) -> None:
+        if isinstance(event, WorkRetried):
+            await parking.take_up(event)
+        await notifying.on_event(event)
+
+    handlers = {
+        streams.NOTIFY_LEDGER: serving.opening(codec, on_ledger),
+        streams.NOTIFY_MESSAGES: serving.opening(codec, sending.on_event),
+        streams.fired(NAME): TimerHandler(notifying).ask,
+    }
+    parking.handlers.update(handlers)
     for consumer in streams.notify_consumers():
-        match consumer.name:
-            case "notify-ledger":
-                serving.on_events(
-                    here.broker, consumer, codec, lambda event, _: notifying.on_event(event)
-                )
-            case "notify-messages":
-                serving.on_events(here.broker, consumer, codec, sending.on_event)
-            case _:
-                serving.on_stream(here.broker, consumer, timers.ask)
+        serving.on_stream(here.broker, consumer, handlers[consumer.name], parking.park)
     commands = CommandHandler(notifying, policies, clock)
     verb = AcknowledgeNotification.verb
     serving.on_request(here.broker, f"cmd.*.{verb}", NAME, commands.acknowledge_notification)

@@ -3,7 +3,7 @@
 from services.notify.domain.commands import Acknowledge
 from services.notify.notifying import Notifying
 from services.notify.store import Decided
-from shared import commands, errors, memory, requests, serving, subjects, timers
+from shared import arrivals, commands, errors, memory, requests, subjects, timers
 from shared.clock import Clock
 from shared.policy import Policies
 
@@ -14,7 +14,7 @@ class TimerHandler:
     def __init__(self, notifying: Notifying) -> None:
         self._notifying = notifying
 
-    async def ask(self, arrived: serving.ArrivedMessage) -> None:
+    async def ask(self, arrived: arrivals.ArrivedMessage) -> None:
         """Handle one fired timer. Raises: NotAnEvent for a body that is no timer, TimerKindUnknown."""
         timer = timers.read_timer(arrived.body)
         if timer.kind != timers.NOTIFICATION_ESCALATION.name:

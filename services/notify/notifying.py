@@ -9,7 +9,7 @@ from services.notify.domain import commands, notices, occasions, people
 from services.notify.domain.state import Notification
 from services.notify.store import Decided, NotificationStore
 from services.notify.transports import Transport
-from shared import aggregates, errors, events, serving, timers
+from shared import aggregates, arrivals, errors, events, timers
 from shared.clock import Clock
 from shared.policy import Policies
 
@@ -66,7 +66,7 @@ class Notifying:
         known = state.by_id.get(events.NotificationId(timer.id))
         if known is None:
             if attempt == 1:
-                raise serving.Later(ASK_AGAIN_SECONDS, "notification_absent")
+                raise arrivals.Later(ASK_AGAIN_SECONDS, "notification_absent")
             return
         if not known.waits_for_a_person:
             return

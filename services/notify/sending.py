@@ -19,7 +19,7 @@ from services.notify.channels import Outbound
 from services.notify.domain import commands, decisions, messages, outcomes
 from services.notify.domain.state import Notification
 from services.notify.store import Decided, NotificationStore
-from shared import backoff, contact_log, events, serving
+from shared import arrivals, backoff, contact_log, events
 from shared.clock import Clock
 from shared.policy import Policies
 
@@ -100,7 +100,7 @@ class Sending:
         except NotTaken as error:
             refused = _refusal(channel, error)
             if refused.temporary and attempt < ATTEMPTS_MAX:
-                raise serving.Later(RETRY.delay_seconds(attempt), str(refused.reason)) from error
+                raise arrivals.Later(RETRY.delay_seconds(attempt), str(refused.reason)) from error
             await self._give_up(event, intent, refused.reason)
 
     def _rendered(self, event: events.MessageRequested) -> tuple[Outbound, Any]:

@@ -11,16 +11,19 @@ from services.router.commands import Commands
 from services.router.dispatcher import Dispatcher
 from services.router.intake import Intake
 from services.router.lookup import History
+from services.router.parking import Parking
 from services.router.policies import apply_policy
 from services.router.timers import FiredTimers
 from services.router.tolerant_codec import TolerantCodec
-from shared import VERSION, arming, clock, codec, policy, serving, streams
+from shared import arming, clock, codec, policy, serving, streams
 from shared.commands import COMMANDS
 from shared.deciding import Deciding
 from shared.ledger.jetstream import NatsLedger
 from shared.policy import Policies
+from shared.readiness import Backlog, Readiness
 from shared.settings import Settings, load_secrets
 from shared.tasks import end, serve
+from shared.watching import Watch
 
 NAME = "router"
 
@@ -40,7 +43,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     when the connection to NATS was given up."""
     policies = Policies(policy.load(settings.policy))
     async with serving.connected(settings, NAME, stop) as here:
-        await streams.assert_streams(here.bus, wanted(settings))
+        watch = Watch(here.bus, wanted(settings))
+        await watch.begin()
         ledger = NatsLedger(here.bus, codec.PlainCodec())
         deciding = Deciding(
             ledger,
@@ -53,16 +57,23 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             await apply_policy(cases, tenant)
         dispatcher = Dispatcher(cases, NatsLedger(here.bus, TolerantCodec()))
         subscribe(here, settings, cases)
+        readiness = Readiness(here.bus, NAME, [watch.check_moving], backlog=partial(backlog, watch))
+        serving.on_health(here, NAME, readiness)
         await here.broker.start()
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(dispatcher.follow()),
                 tasks.create_task(dispatcher.dispatch()),
+                tasks.create_task(watch.run()),
+                tasks.create_task(readiness.run()),
             ]
-            await here.bus.announce(NAME, VERSION)
-            log.info("service_ready")
             await serve(running, stop)
             await end(running)
+
+
+async def backlog(watch: Watch) -> Backlog:
+    """Return what the router has not decided."""
+    return Backlog(oldest_undecided=await watch.oldest_waiting(streams.CONTACTS))
 
 
 def subscribe(here: serving.Connection, settings: Settings, cases: Cases) -> None:
@@ -70,14 +81,14 @@ def subscribe(here: serving.Connection, settings: Settings, cases: Cases) -> Non
     history = History(here.bus, settings.request_timeout_seconds)
     window = timedelta(seconds=settings.duplicate_window_seconds)
     intake, timers = Intake(cases, history, window), FiredTimers(cases)
+    contacts = serving.opening(codec.PlainCodec(), lambda event, _: intake.take(event))
+    parking = Parking(cases, here.bus, contacts, timers.ask)
     for consumer in streams.router_consumers():
         if consumer.stream == streams.CONTACTS:
-            serving.on_events(
-                here.broker, consumer, codec.PlainCodec(), lambda event, _: intake.take(event)
-            )
+            serving.on_stream(here.broker, consumer, contacts, parking.park_contact)
         else:
-            serving.on_stream(here.broker, consumer, timers.ask)
-    commands = Commands(cases)
+            serving.on_stream(here.broker, consumer, timers.ask, parking.park_timer)
+    commands = Commands(cases, parking)
     for verb, kind in COMMANDS.items():
         if kind.served_by == NAME:
             serving.on_request(here.broker, f"cmd.*.{verb}", NAME, partial(commands.handle, verb))

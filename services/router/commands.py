@@ -4,7 +4,9 @@ from services.router.cases import Cases
 from services.router.domain import folds
 from services.router.domain.decide import decide
 from services.router.domain.decision import Loaded, Origin
+from services.router.domain.parking import journal_of
 from services.router.domain.people import customer_of
+from services.router.parking import Parking
 from shared import (
     aggregates,
     commands,
@@ -32,8 +34,9 @@ class _Repeated(errors.TellonceError):
 class Commands:
     """Carries out commands for the tenants of this router."""
 
-    def __init__(self, cases: Cases) -> None:
+    def __init__(self, cases: Cases, parking: Parking) -> None:
         self._cases = cases
+        self._parking = parking
 
     async def handle(self, verb: str, tenant: str, body: bytes) -> commands.Done:
         """Return the reply to a command; the same command again gets the same reply.
@@ -56,6 +59,8 @@ class Commands:
                 raise _Repeated(seen)
             return decide(loaded, command, origin)
 
+        if isinstance(command, commands.RetryParked):
+            await self._parking.take_up(tenant, command)
         try:
             changed = await cases.change(tenant, load, decide_once)
         except _Repeated as repeated:
@@ -68,6 +73,8 @@ class Commands:
         """Load what a command looks at: its conversation, the customer, and every agent it may touch."""
         if isinstance(command, commands.RegisterCustomer):
             return await self._load_customer(reading, command, origin)
+        if isinstance(command, commands.ParkWork | commands.ParkedCommand):
+            return Loaded(journal=await _journal(reading, command))
         if not isinstance(command, commands.ConversationCommand):
             return Loaded(agents=await self._cases.agents(reading, [_actor(command)]))
         if not subjects.is_token(command.conversation):
@@ -92,8 +99,20 @@ class Commands:
         return Loaded(customer=customer, handles=resolved)
 
 
+async def _journal(
+    reading: deciding.Reading, command: commands.ParkWork | commands.ParkedCommand
+) -> folds.Journal:
+    """Load the journal on which something is parked. Raises: ParkedUnknown when its kind has none."""
+    prefix, name = aggregates.split(journal_of(command))
+    if prefix not in folds.PARKED_ON or not subjects.is_token(name):
+        raise errors.ParkedUnknown()
+    return await reading.load(folds.PARKED_ON[prefix], name)
+
+
 def _memory(loaded: Loaded, command: commands.Command) -> memory.Memory:
     """Return where a command's id is remembered: with what it is about, else with the agent who gave it."""
+    if isinstance(command, commands.ParkWork | commands.ParkedCommand):
+        return loaded.journal.seen
     if isinstance(command, commands.RegisterCustomer):
         return loaded.customer.seen
     if isinstance(command, commands.ConversationCommand):
@@ -106,6 +125,8 @@ def _written(changed: deciding.Changed, command: commands.Command) -> memory.Rem
     own = changed.events[0].aggregate
     if isinstance(command, commands.ConversationCommand):
         own = aggregates.CONVERSATION.of(command.conversation)
+    elif isinstance(command, commands.ParkWork | commands.ParkedCommand):
+        own = journal_of(command)
     seen: memory.RememberedCommand = changed.standing[own].state.seen[command.command_id]
     return seen
 

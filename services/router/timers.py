@@ -5,7 +5,7 @@ from services.router.domain import folds
 from services.router.domain.decide import decide_timer
 from services.router.domain.decision import Loaded
 from services.router.domain.due import promiser
-from shared import aggregates, deciding, events, serving, timers
+from shared import aggregates, arrivals, deciding, events, timers
 
 ASKED_AGAIN_SECONDS = 10.0
 ASKED_AT_MOST = 2
@@ -17,7 +17,7 @@ class FiredTimers:
     def __init__(self, cases: Cases) -> None:
         self._cases = cases
 
-    async def ask(self, arrived: serving.ArrivedMessage) -> None:
+    async def ask(self, arrived: arrivals.ArrivedMessage) -> None:
         """Ask whether a fired timer is still due. Ask again later when the subject of the timer is not stored yet.
 
         Raises: NotAnEvent, TenantUnknown, TimerKindUnknown, Later, EventTypeUnknown, LedgerUnavailable.
@@ -39,4 +39,4 @@ class FiredTimers:
 
         changed = await cases.change(timer.tenant, load, decide)
         if not changed.events and arrived.attempt < ASKED_AT_MOST:
-            raise serving.Later(ASKED_AGAIN_SECONDS, "timer_found_nothing")
+            raise arrivals.Later(ASKED_AGAIN_SECONDS, "timer_found_nothing")

@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 import msgspec
 import nats
 import nats.errors
-import nats.micro
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
@@ -48,8 +47,10 @@ READ_TIMEOUT_SECONDS = 1.0
 DRAIN_TIMEOUT_SECONDS = 2.0
 CLOSE_TIMEOUT_SECONDS = 2.0
 CONNECTED_POLL_SECONDS = 0.02
+INBOX = "_INBOX."
+"""Where whoever asks waits for the answer: the prefix of every client. Any other subject may be a stream's."""
 
-__all__ = ["Bus", "connect", "connection_options", "first_connection"]
+__all__ = ["Bus", "connect", "connection_options", "first_connection", "is_inbox"]
 
 T = TypeVar("T")
 _problem_decoder = msgspec.json.Decoder(ApiProblem)
@@ -86,6 +87,11 @@ async def connect(
     return Bus(client)
 
 
+def is_inbox(subject: str) -> bool:
+    """Tell whether a subject is one at which somebody waits for an answer."""
+    return subject.startswith(INBOX)
+
+
 async def first_connection(connecting: Awaitable[T], servers: Sequence[str]) -> T:
     """Return what `connecting` gives; a server that is silent takes no time from the others.
 
@@ -104,7 +110,6 @@ class Bus:
         self._client = client
         self._owned = owned
         self._inbox = Inbox(self)
-        self._services: list[Any] = []
 
     @classmethod
     def of(cls, client: Client) -> "Bus":
@@ -138,9 +143,6 @@ class Bus:
 
     async def close(self) -> None:
         """Drain and close, each bounded in time: nats-py waits for ever when the server is gone."""
-        for service in self._services:
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(service.stop(), CLOSE_TIMEOUT_SECONDS)
         if not self._owned:
             return
         if self._client.is_connected:
@@ -251,15 +253,10 @@ class Bus:
         """Return a subject that nobody else listens on."""
         return self._client.new_inbox()
 
-    async def announce(self, name: str, version: str) -> None:
-        """Answer the micro protocol (`$SRV.PING.<name>`, INFO, STATS) from now on: the service is ready.
-
-        `version` is semantic (`1.2.3`). Source: NATS ADR-32.
-        """
-        with _translated():
-            self._services.append(
-                await nats.micro.add_service(self._client, name=name, version=version)
-            )
+    async def answer(self, to: str, body: bytes) -> None:
+        """Answer a request; what waits at no inbox gets none. Raises: as `publish`."""
+        if is_inbox(to):
+            await self.publish(to, body)
 
     # -- JetStream: storing ---------------------------------------------------------------------------
 

@@ -57,6 +57,15 @@ class StreamDrift(TellonceError):
     )
 
 
+class ConsumerStuck(TellonceError):
+    """Details: stream, consumer."""
+
+    code = "consumer.stuck"
+    sentence = "a consumer has work and makes no step"
+    retryable = True
+    http_status = 503
+
+
 class LedgerGuardsTooMany(TellonceError):
     """Each guard needs one event of the batch that is not the first of its aggregate. Details: guards, free."""
 

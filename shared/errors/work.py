@@ -44,6 +44,28 @@ class CommandForbidden(TellonceError):
     http_status = 403
 
 
+class ParkedUnknown(TellonceError):
+    code = "parked.unknown"
+    sentence = "nothing is parked under this id"
+    http_status = 404
+
+
+class ParkedGone(TellonceError):
+    """Remedy: skip it, and have its sender deliver it again."""
+
+    code = "parked.gone"
+    sentence = "the stream does not keep the parked message any more"
+    http_status = 410
+
+
+class ParkedFailsAgain(TellonceError):
+    """It stays parked; the traceback stands in the log. Details: error, the class of the exception."""
+
+    code = "parked.fails_again"
+    sentence = "the parked message failed again, for a reason that nobody expected"
+    http_status = 500
+
+
 class PositionNotReached(TellonceError):
     code = "query.position_not_reached"
     sentence = "the projection has not reached the position asked for in the time given"

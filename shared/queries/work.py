@@ -135,9 +135,10 @@ class OverlookedLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Overlooked(ListAnswer, frozen=True, kw_only=True):
-    """The longest overlooked first."""
+    """The longest overlooked first. `parked`: how much is parked, see the query `parked`; `count` holds it too."""
 
     requests: list[OverlookedLine]
+    parked: int = 0
 
 
 class AskOverlooked(ListQuestion[Overlooked], frozen=True, kw_only=True):
@@ -146,4 +147,34 @@ class AskOverlooked(ListQuestion[Overlooked], frozen=True, kw_only=True):
     name = "overlooked"
 
 
-WORK_QUERIES = (AskInbox, AskCallbacks, AskPromises, AskOverlooked)
+class ParkedLine(msgspec.Struct, frozen=True, kw_only=True):
+    """`parked_id`: by which `retry_parked` and `skip_parked` name it; `sequence`: of the ledger event that parked it.
+
+    `type`: of the contact event, `None` for other work; `stream`, `position`: where the message stands; `raw`: the
+    evidence, `None` where there is none; `error`: how it failed, `failures` times; `parked`: when.
+    """
+
+    parked_id: str
+    sequence: int
+    type: str | None
+    stream: str
+    position: int
+    raw: str | None
+    error: str
+    failures: int
+    parked: datetime
+
+
+class ParkedAnswer(ListAnswer, frozen=True, kw_only=True):
+    """The longest parked first."""
+
+    parked: list[ParkedLine]
+
+
+class AskParked(ListQuestion[ParkedAnswer], frozen=True, kw_only=True):
+    """What failed for a reason that nobody expected, and was neither done since nor given up."""
+
+    name = "parked"
+
+
+WORK_QUERIES = (AskInbox, AskCallbacks, AskPromises, AskOverlooked, AskParked)

@@ -35,7 +35,8 @@ async def test_a_stack_starts_and_stops_and_says_so(data: Path) -> None:
         found = await examine(data)
         shown = json.loads(found.as_json())
         pids = dict(stack.status().pids)
-    assert set(shown) == {"state", "addresses", "pids", "position"}
+    assert set(shown) == {"state", "addresses", "pids", "position", "free_bytes"}
+    assert set(shown["free_bytes"]) == {"nats", "postgres"}
     assert shown["state"] == "ready"
     assert set(shown["addresses"]) == {"ingest", "nats", "postgres", "history"}
     assert set(shown["pids"]) == {"nats", "postgres", *SERVICES}

@@ -35,6 +35,7 @@ class ParcelStory:
         await self.tell_facts()
         await self.hand_to_ewa()
         await self.promise_and_write()
+        await self.park_a_call()
         await self.miss_a_call()
 
     def _conv(self, name: str, open_part: Mapping[str, Any], personal: Any = None) -> AnyEvent:
@@ -219,6 +220,32 @@ class ParcelStory:
             for each in names
         ]
         self.at["missed"] = (await self.handwritten.write(aggregate, *events)).position
+
+    async def park_a_call(self) -> None:
+        """A call that the router could not decide, and work of notify's that was given up."""
+        parked = {"sha256": "a" * 64, "error": "KeyError", "failures": 4}
+        await self.note_on(
+            "chan-twilio_voice-hotline",
+            "contact.parked",
+            {
+                **parked,
+                "parked_id": "chan-twilio_voice-hotline:9",
+                "stream": "CONTACTS",
+                "sequence": 9,
+                "event_id": "lost",
+                "event_type": "call.started",
+            },
+        )
+        work = "work-notify-ledger"
+        place = {"parked_id": f"{work}:3", "stream": "LEDGER", "sequence": 3}
+        await self.note_on(work, "work.parked", {**parked, **place})
+        skipped = {"parked_id": f"{work}:3", "reason": "too late"}
+        self.at["parked"] = await self.note_on(work, "work.skipped", skipped)
+
+    async def note_on(self, aggregate: str, name: str, open_part: Mapping[str, Any]) -> int:
+        """Append one event that is about nobody."""
+        event = self.handwritten.event(aggregate, name, open_part)
+        return (await self.handwritten.write(aggregate, event)).position
 
     async def go_on(self) -> None:
         """Ten more events of the same matter."""

@@ -167,3 +167,24 @@ async def test_a_contact_that_waits_again_after_somebody_had_it_is_a_request_aga
     assert await owned.overlooked() == [("waiting", "hotline", "call1", "none")]
     await owned.happens(queued("call1"))
     assert len(await owned.overlooked()) == 1
+
+
+async def test_what_is_parked_is_overlooked_until_it_is_done_or_given_up(
+    pool: Pool, session: Session, handwritten: HandwrittenLedger
+) -> None:
+    """It counts, and the query `parked` says where it stands and how it failed."""
+    parcel = ParcelStory(handwritten)
+    await parcel.park_a_call()
+    projection = await Projection.take_over(session)
+    await projection.apply(await handwritten.all())
+    ask = Caller(answers_over(pool, handwritten, Positions()))
+    overlooked, parked = await ask("overlooked"), await ask("parked")
+    assert (overlooked["count"], overlooked["parked"], overlooked["requests"]) == (1, 1, [])
+    (line,) = parked["parked"]
+    assert (line["parked_id"], line["position"]) == ("chan-twilio_voice-hotline:9", 9)
+    assert (line["type"], line["error"], line["failures"]) == ("call.started", "KeyError", 4)
+    retried = {"parked_id": line["parked_id"], "stream": "CONTACTS", "sequence": 9, "sha256": ""}
+    await parcel.note_on("chan-twilio_voice-hotline", "contact.retried", retried)
+    await projection.apply((await handwritten.all())[projection.position :])
+    assert (await ask("overlooked"))["count"] == 0
+    assert (await ask("parked"))["parked"] == []

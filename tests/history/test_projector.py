@@ -40,7 +40,7 @@ class Sign:
         if self.said[-1:] != [True]:
             self.said.append(True)
 
-    async def not_ready(self) -> None:
+    async def not_ready(self, reason: str) -> None:
         if self.said[-1:] != [False]:
             self.said.append(False)
 

@@ -283,6 +283,8 @@ async def test_a_store_that_refuses_is_waited_for_and_order_is_kept(
 ) -> None:
     """While CONTACTS takes nothing, nothing is acknowledged; when it does, all is there in order."""
     bus, door, _ = place
+    consumers = streams.ingest_consumers(door.tenant, [door.name], 8)
+    await streams.ensure(bus, streams.WantedStreams(consumers=consumers))
     config = (await bus.api("STREAM.INFO.CONTACTS"))["config"]
     await bus.api("STREAM.UPDATE.CONTACTS", {**config, "max_msg_size": 10})
     wildcard = f"contact.*.{door.tenant}.form"

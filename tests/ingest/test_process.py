@@ -191,3 +191,38 @@ async def _done(bus: Bus, tenant: str, account: str) -> bool | None:
         f"CONSUMER.INFO.{streams.RAW}.{streams.ingest_normalise(tenant, 'form', account)}"
     )
     return True if state["num_pending"] + state["num_ack_pending"] == 0 else None
+
+
+async def test_an_account_without_its_consumer_closes_no_other_door(tmp_path: Path) -> None:
+    """Deleted while it runs: named among the troubles, its deliveries wait in RAW; made again, they are normalised."""
+    async with EmbeddedNats(tmp_path / "nats") as server, httpx.AsyncClient() as http:
+        settings, tenant, account = make_settings(server.url, tmp_path)
+        bus = await connect(server.url, "tests")
+        await make_consumers(bus, settings, tenant, account)
+        port = free_ports(1)[0]
+        durable = streams.ingest_normalise(tenant, "form", account)
+
+        async def troubles() -> list[tuple[str, str]]:
+            health = json.loads(await bus.request("ops.ingest.health"))
+            return [(each["code"], each["about"]) for each in health["troubles"]]
+
+        async def named() -> bool | None:
+            return True if ("stream.drift", f"form/{account}") in await troubles() else None
+
+        async def mended() -> bool | None:
+            return True if not await troubles() else None
+
+        async with process(environment(server.url, tmp_path, port)) as service:
+            await until_ready(http, f"http://127.0.0.1:{port}")
+            await bus.api(f"CONSUMER.DELETE.{streams.RAW}.{durable}")
+            await until(named)
+            body = b'{"message":"hello"}'
+            url = f"http://127.0.0.1:{port}/in/{tenant}/form/{account}"
+            assert (await http.post(url, content=body, headers=signed(SECRET, body))).is_success
+            assert (await http.get(f"http://127.0.0.1:{port}/readyz")).is_success
+            assert service.returncode is None
+            await make_consumers(bus, settings, tenant, account)
+            await until(mended)
+            await until(lambda: _done(bus, tenant, account))
+            assert len(await stored(bus, streams.CONTACTS, f"contact.*.{tenant}.form")) == 1
+        await bus.close()

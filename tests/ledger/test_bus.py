@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from shared.bus import Bus, connect
 from shared.bus.deliveries import Message, StoredAck
+from shared.bus.micro import Announcement
 from shared.codec import PlainCodec
 from shared.errors import (
     BusUnavailable,
@@ -93,9 +94,26 @@ async def test_an_announced_service_answers_the_micro_protocol(bus: Bus) -> None
     name = f"svc-{uuid4().hex}"
     with pytest.raises(NoResponders):
         await bus.request(f"$SRV.PING.{name}")
-    await bus.announce(name, "1.2.3")
-    answer = msgspec.json.decode(await bus.request(f"$SRV.PING.{name}"))
-    assert (answer["name"], answer["version"]) == (name, "1.2.3")
+    announcement = Announcement(bus, name, "1.2.3")
+    await announcement.make()
+    answer: dict[str, str] = {}
+    for verb in ("PING", "INFO", "STATS"):
+        answer = msgspec.json.decode(await bus.request(f"$SRV.{verb}.{name}"))
+        assert (answer["name"], answer["version"]) == (name, "1.2.3")
+        assert answer["type"] == f"io.nats.micro.v1.{verb.lower()}_response"
+    assert await bus.request(f"$SRV.PING.{name}.{answer['id']}")
+    await announcement.withdraw()
+    with pytest.raises(NoResponders):
+        await bus.request(f"$SRV.PING.{name}")
+
+
+async def test_an_answer_goes_to_an_inbox_only(work: Work) -> None:
+    """A request that names a subject of a stream must not have us write there."""
+    name = f"svc-{uuid4().hex}"
+    await Announcement(work.bus, name, "1.2.3").make()
+    await work.bus.publish(f"$SRV.PING.{name}", reply=work.subject)
+    await work.bus.request(f"$SRV.PING.{name}")  # the one before was answered, if at all
+    assert await work.bus.store(work.subject, b"a") == StoredAck(1, False)
 
 
 async def test_storing_twice_with_one_id_stores_once(work: Work) -> None:

@@ -10,11 +10,11 @@ from services.notify.domain.notices import NotSent
 from services.notify.notifying import ASK_AGAIN_SECONDS, Notifying
 from services.notify.store import NotificationStore
 from shared import aggregates, policy
+from shared.arrivals import Later
 from shared.deciding import Deciding
 from shared.errors import BusUnavailable, CommandForbidden, EventTypeUnknown
 from shared.events import AgentId, AnyEvent, NotificationId, NotificationRequestedOpen
 from shared.ledger import Recorded, Write
-from shared.serving import Later
 from shared.settings import Settings
 from shared.timers import NOTIFICATION_ESCALATION, Timer
 from tests.notify.samples import (

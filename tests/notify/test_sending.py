@@ -12,8 +12,8 @@ from services.notify.channels import CHANNELS, email
 from services.notify.sending import ATTEMPTS_MAX, Sending
 from services.notify.store import NotificationStore
 from shared import aggregates, events, policy
+from shared.arrivals import Later
 from shared.deciding import Deciding
-from shared.serving import Later
 from shared.settings import Settings
 from tests.notify.samples import CONVERSATION, TENANT, message, queued
 from tests.notify.twins import (

@@ -18,10 +18,13 @@ from services.router.dispatcher import Dispatcher
 from services.router.domain import folds
 from services.router.domain.agent import Agent
 from services.router.intake import Intake
+from services.router.parking import Parking
 from services.router.timers import FiredTimers
 from services.router.tolerant_codec import TolerantCodec, is_unreadable
 from shared import aggregates
 from shared.aggregates import Folded, S
+from shared.arrivals import ArrivedMessage, Later
+from shared.bus.deliveries import StoredMessage
 from shared.clock import Clock
 from shared.codec import Codec, PlainCodec, encode
 from shared.commands import Done
@@ -38,7 +41,7 @@ from shared.events import (
 )
 from shared.ledger import Recorded, Write
 from shared.policy import Policies, Policy
-from shared.serving import ArrivedMessage, Later
+from shared.serving import opening
 from shared.timers import Timer
 from tests.router.samples import NOON, TENANT, a_policy
 from tests.support.memory_ledger import MemoryLedger
@@ -112,6 +115,16 @@ class KnownTo:
         return event_id in self.ids
 
 
+class StoredMessages:
+    """The messages of the streams that the router reads."""
+
+    def __init__(self) -> None:
+        self.held: dict[tuple[str, int], StoredMessage] = {}
+
+    async def leader_get(self, stream: str, *, sequence: int | None = None) -> StoredMessage | None:
+        return self.held.get((stream, sequence or 0))
+
+
 class InMemoryRouter:
     """One tenant, its customers and agents. What happens returns the types of the new events, but those that only
     say who somebody is, or that a command changed nothing."""
@@ -125,6 +138,7 @@ class InMemoryRouter:
         self.ledger = LaggingLedger(self.codec, self.clock, lack or (lambda _: 0))
         self.timers = MemoryTimers()
         self.history = KnownTo()
+        self.streams = StoredMessages()
         self.policy = policy or a_policy()
         self.restart()
         self._commands_given = 0
@@ -133,14 +147,19 @@ class InMemoryRouter:
     def restart(self) -> None:
         """Forget everything that is not in the ledger, as a new process does."""
         self.cases = self._new_cases()
-        self.commands = Commands(self.cases)
         self.intake = Intake(self.cases, self.history, timedelta(seconds=120))
         self.fired_timers = FiredTimers(self.cases)
+        self.parking = self._new_parking(self.cases)
+        self.commands = Commands(self.cases, self.parking)
         self.dispatcher = Dispatcher(self.cases, self.ledger)
 
     def _new_cases(self) -> Cases:
         deciding = Deciding(self.ledger, self.timers, cached=1_000, retries=20)
         return Cases(deciding, Policies(self.policy), SECRETS, self.clock)
+
+    def _new_parking(self, cases: Cases) -> Parking:
+        contacts = opening(PlainCodec(), lambda event, _: self.intake.take(event))
+        return Parking(cases, self.streams, contacts, self.fired_timers.ask)
 
     # -- what happens ---------------------------------------------------------------------------------
 
@@ -176,7 +195,8 @@ class InMemoryRouter:
             self.restart()
 
     def _restart_commands(self) -> None:
-        self.commands = Commands(self._new_cases())
+        cases = self._new_cases()
+        self.commands = Commands(cases, self._new_parking(cases))
 
     async def refused(self, actor: str, verb: str, **fields: Any) -> str:
         """An agent gives a command that is refused; return the code. Nothing may have been written."""

@@ -40,6 +40,7 @@ class RunningRouter:
         self.nats = EmbeddedNats(folder / "nats")
         self.book: list[Recorded] = []
         self.routers: list[Child] = []
+        self.module = "services.router"
         self._times = times or {}
         self._commands_given = 0
         self._history: Subscription | None = None
@@ -51,11 +52,15 @@ class RunningRouter:
             "TELLONCE_POLICY": str(self._policy()),
             "TELLONCE_REQUEST_TIMEOUT_SECONDS": "1",
         }
-        await bootstrap.bootstrap(settings.load(self.environment))
+        await self.bootstrap()
         self.bus: Bus = await connect(self.nats.url, "test")
         self.ledger = NatsLedger(self.bus, TolerantCodec())
         self._following = asyncio.create_task(self._follow())
         await self.history_answers()
+
+    async def bootstrap(self) -> None:
+        """Make the streams and consumers that are missing."""
+        await bootstrap.bootstrap(settings.load(self.environment))
 
     async def close(self) -> None:
         await asyncio.gather(*(child.kill() for child in self.routers))
@@ -83,7 +88,7 @@ class RunningRouter:
 
         return Program(
             name="router",
-            argv=(sys.executable, "-m", "services.router"),
+            argv=(sys.executable, "-m", self.module),
             log_path=self.folder / f"{name}.log",
             ready=ready,
             env={**self.environment, "PYTHONPATH": os.pathsep.join(sys.path)},

@@ -208,3 +208,29 @@ async def test_an_event_of_a_newer_version_stops_its_conversation_only(
         other = call("started", f"CB{number}", handles=[phone(f"+4822{number}")], at=now())
         await running.happens(other)
         await running.until(lambda: len(running.events("contact.offered")) == number + 1)  # noqa: B023
+
+
+@pytest.mark.parametrize(
+    ("lost", "again"),
+    [
+        ("CONSUMER.DELETE.CONTACTS.router-contacts-7", False),
+        ("CONSUMER.DELETE.CONTACTS.router-contacts-7", True),
+        ("STREAM.DELETE.TIMERS", False),
+        ("STREAM.DELETE.CONTACTS", True),
+    ],
+)
+async def test_what_is_taken_away_while_it_runs_ends_the_router(
+    running: RunningRouter, lost: str, again: bool
+) -> None:
+    """Also when it stands there again, made anew: whoever reads on without a word reads nothing."""
+    router = await running.start_router()
+    await running.bus.api(lost)
+    if again:
+        await running.bootstrap()
+
+    async def ended() -> bool:
+        return router.exit_code is not None
+
+    await eventually(ended)
+    assert router.exit_code == 1
+    assert '"code":"stream.drift"' in router.program.log_path.read_text("utf-8").replace(" ", "")

@@ -11,9 +11,18 @@ from faststream.nats import NatsBroker
 
 from deploy.embedded.ports import free_ports
 from shared import settings
+from shared.arrivals import PARKED_AFTER_FAILURES, ArrivedMessage, Failed
 from shared.bus import Bus, connect, connection_options
-from shared.errors import BusUnavailable, JetStreamRefused
-from shared.serving import ArrivedMessage, Redelivery, connected, on_request, on_stream
+from shared.bus.deliveries import Message
+from shared.errors import (
+    BusUnavailable,
+    JetStreamRefused,
+    LedgerUnavailable,
+    NotAnEvent,
+    StreamDrift,
+    ViewUnavailable,
+)
+from shared.serving import Redelivery, connected, on_request, on_stream
 from shared.streams import Consumer
 from tests.support.waiting import WITHIN_SECONDS, eventually
 
@@ -66,10 +75,17 @@ async def _consumer(bus: Bus) -> Consumer:
 
 
 async def _handled(
-    broker: NatsBroker, consumer: Consumer, handle: Callable[[ArrivedMessage], Awaitable[None]]
+    broker: NatsBroker,
+    consumer: Consumer,
+    handle: Callable[[ArrivedMessage], Awaitable[None]],
+    parked: list[Failed] | None = None,
 ) -> list[tuple[bytes, int]]:
-    """Return which messages came, and at which attempt, until the second was there."""
+    """Return which messages came, and at which attempt, until the second was there; `parked` gets what was parked."""
     seen: list[tuple[bytes, int]] = []
+
+    async def park(failed: Failed) -> None:
+        assert parked is not None, "nothing is to be parked here"
+        parked.append(failed)
 
     async def note(arrived: ArrivedMessage) -> None:
         seen.append((arrived.body, arrived.attempt))
@@ -79,7 +95,7 @@ async def _handled(
     async def second() -> bool:
         return (b"second", 1) in seen
 
-    on_stream(broker, consumer, note)
+    on_stream(broker, consumer, note, park)
     await _start(broker)
     await eventually(second)
     return seen
@@ -105,7 +121,75 @@ async def test_a_delivery_whose_message_is_at_fault_ends(bus: Bus, broker: NatsB
     async def too_large(arrived: ArrivedMessage) -> None:
         await bus.publish("test.large", b"x" * 2 * LARGE_BYTES)
 
-    seen = await _handled(broker, await _consumer(bus), too_large)
+    parked: list[Failed] = []
+    seen = await _handled(broker, await _consumer(bus), too_large, parked)
+    assert seen == [(b"first", 1), (b"second", 1)]
+    assert [(each.arrived.body, each.error) for each in parked] == [(b"first", "bus.refused")]
+
+
+async def test_what_fails_for_no_known_reason_is_parked_and_the_next_one_goes_on(
+    bus: Bus, broker: NatsBroker
+) -> None:
+    """After so many failures it is set aside once, with the reason, and acknowledged."""
+
+    async def breaks(arrived: ArrivedMessage) -> None:
+        raise KeyError(arrived.body)
+
+    parked: list[Failed] = []
+    consumer = await _consumer(bus)
+    seen = await _handled(broker, consumer, breaks, parked)
+    attempts = range(1, PARKED_AFTER_FAILURES + 1)
+    assert seen == [*((b"first", attempt) for attempt in attempts), (b"second", 1)]
+    (failed,) = parked
+    assert (failed.consumer, failed.arrived.sequence) == ("c", 1)
+    assert (failed.error, failed.failures) == ("KeyError", PARKED_AFTER_FAILURES)
+
+
+@pytest.mark.parametrize(
+    "passing", [LedgerUnavailable, ViewUnavailable, StreamDrift, ConnectionResetError, TimeoutError]
+)
+async def test_what_fails_for_a_while_is_never_parked(
+    bus: Bus, broker: NatsBroker, passing: type[Exception]
+) -> None:
+    """A ledger or a view that is away is no fault of the message, however often it comes again meanwhile."""
+
+    async def away(arrived: ArrivedMessage) -> None:
+        if arrived.attempt <= 2 * PARKED_AFTER_FAILURES:
+            raise passing
+
+    seen = await _handled(broker, await _consumer(bus), away)
+    assert [attempt for body, attempt in seen if body == b"first"][-1] == (
+        2 * PARKED_AFTER_FAILURES + 1
+    )
+
+
+async def test_what_cannot_be_parked_comes_again(bus: Bus, broker: NatsBroker) -> None:
+    """While the ledger is away nothing is lost: it is parked when the ledger is back."""
+
+    async def breaks(_: ArrivedMessage) -> None:
+        raise KeyError
+
+    class Reluctant(list[Failed]):
+        tries = 0
+
+        def append(self, failed: Failed) -> None:
+            self.tries += 1
+            if self.tries < 3:
+                raise LedgerUnavailable
+            super().append(failed)
+
+    parked = Reluctant()
+    seen = await _handled(broker, await _consumer(bus), breaks, parked)
+    assert (len(parked), len(seen)) == (1, PARKED_AFTER_FAILURES + 3)
+
+
+async def test_what_is_no_event_is_dead_lettered_not_parked(bus: Bus, broker: NatsBroker) -> None:
+    """Nobody could retry it: it is no report of any account."""
+
+    async def unreadable(_: ArrivedMessage) -> None:
+        raise NotAnEvent
+
+    seen = await _handled(broker, await _consumer(bus), unreadable)
     assert seen == [(b"first", 1), (b"second", 1)]
 
 
@@ -145,6 +229,34 @@ async def test_an_answer_that_is_no_json_is_a_failure_of_ours(bus: Bus, broker: 
     await _start(broker)
     body = await bus.request("query.demo.strange")
     assert msgspec.json.decode(body)["error"]["code"] == "internal.failure"
+
+
+@pytest.mark.parametrize("reply", ["stream", "$JS.ACK.LEDGER.notify-ledger.1.1.1.1.0"])
+async def test_a_request_that_waits_at_no_inbox_is_ignored(
+    bus: Bus, broker: NatsBroker, reply: str
+) -> None:
+    """Its answer would be stored where it points, or acknowledge what nobody handled; nothing is carried out."""
+    carried_out: list[bytes] = []
+
+    async def answer(_: str, body: bytes) -> bytes:
+        carried_out.append(body)
+        return body
+
+    on_request(broker, "query.*.echo", "service", answer)
+    await _start(broker)
+    stream = (await _consumer(bus)).stream
+    reply = f"{stream}.x" if reply == "stream" else reply
+    got: list[bytes] = []
+
+    async def note(message: Message) -> None:
+        got.append(message.body)
+
+    await bus.subscribe(reply, note)
+    await bus.publish("query.demo.echo", b"forged", reply=reply)
+    assert await bus.request("query.demo.echo", b"asked") == b"asked"
+    await bus.flush()
+    assert carried_out == [b"asked"]
+    assert got == []
 
 
 # -- the connection -----------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from services.history.tables import (
     handle,
     notification,
     packet,
+    parking,
     promise,
     request,
     table,
@@ -21,7 +22,7 @@ from services.history.tables.table import Fold, Reading, Table
 from shared import queries
 from shared.conversation import FOLD_VERSION
 
-TABLES_VERSION = 4
+TABLES_VERSION = 5
 """Raise it whenever the same events would make other rows, for example with a new column or a new table."""
 
 VERSION = FOLD_VERSION * 1_000 + TABLES_VERSION
@@ -39,6 +40,7 @@ TABLES: tuple[Table[Any] | Fold[Any], ...] = (
     customer.FOLD,
     handle.TABLE,
     notification.FOLD,
+    parking.TABLE,
 )
 """Every table that is projected, in the order of writing."""
 
@@ -53,6 +55,7 @@ ANSWERED_BY: Mapping[
     queries.AskCallbacks: callback.callbacks,
     queries.AskPromises: promise.promises,
     queries.AskOverlooked: request.overlooked,
+    queries.AskParked: parking.parked,
     queries.AskPosition: table.position,
     queries.AskKnown: event.known,
 }

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from services.history.tables import conversation
+from services.history.tables.parking import parked_count
 from services.history.tables.row import AddedRow
 from services.history.tables.table import Reading, Step, Table
 from shared import events, queries
@@ -101,6 +102,11 @@ def _queue(to: str) -> str | None:
 async def overlooked(reading: Reading, asked: queries.AskOverlooked) -> queries.Overlooked:
     """Answer which requests nobody acknowledged, the longest overlooked first."""
     page = await reading.page(queries.OverlookedLine, "overlooked", asked=asked)
+    parked = await parked_count(reading)
     return queries.Overlooked(
-        position=await reading.position(), count=page.count, next=page.next, requests=page.lines
+        position=await reading.position(),
+        count=page.count + parked,
+        next=page.next,
+        requests=page.lines,
+        parked=parked,
     )

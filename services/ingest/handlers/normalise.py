@@ -15,9 +15,11 @@ from services.ingest.handlers import accounts, logged, parsing, raw_store
 from shared import backoff, contact_log, errors, events, serving, streams, tasks
 from shared.bus import Bus
 from shared.bus.deliveries import Delivery
+from shared.readiness import Trouble
 
 RETRY = backoff.Backoff(first_seconds=0.1, longest_seconds=1.0)
 LOGGED_EVERY_TRIES = 10
+TROUBLE_SECONDS = 1.0
 
 Publication = tuple[str, str, events.ContactEvent]
 """Channel, routing key, event."""
@@ -35,14 +37,36 @@ class Normaliser:
         self._contacts = contacts
         self._door = door
         self._batch = batch
+        self.trouble: Trouble | None = None
 
     async def run(self) -> None:
-        """Take batches for ever. Raises: StreamDrift when the account's consumer is gone."""
-        durable = streams.ingest_normalise(
-            self._door.tenant, self._door.channel.NAME, self._door.account
-        )
-        async for batch in self._bus.pull(streams.RAW, durable, batch=self._batch):
+        """Take batches for ever. What keeps this account from it is its trouble, and no other account's.
+
+        Raises: BusUnavailable when the connection was given up.
+        """
+        while True:
+            try:
+                await self._follow()
+            except Exception as error:
+                if self._bus.closed:
+                    raise
+                self._say(error)
+            await asyncio.sleep(TROUBLE_SECONDS)
+
+    async def _follow(self) -> None:
+        """Raises: StreamDrift while the account's consumer is missing or another than it must be."""
+        (consumer,) = streams.ingest_consumers(self._door.tenant, [self._door.name], self._batch)
+        await streams.assert_streams(self._bus, streams.WantedStreams(consumers=[consumer]))
+        self.trouble = None
+        async for batch in self._bus.pull(streams.RAW, consumer.name, batch=self._batch):
             await self.take(batch)
+
+    def _say(self, error: Exception) -> None:
+        """Keep the trouble for whoever asks how ingest is, and log it once."""
+        code = error.code if isinstance(error, errors.TellonceError) else type(error).__name__
+        if self.trouble is None or self.trouble.code != code:
+            log.error(logged.ACCOUNT_HALTED, account=self._door.name, code=code, exc_info=error)
+        self.trouble = Trouble(code=code, about=self._door.name)
 
     async def take(self, batch: Sequence[Delivery]) -> None:
         """Publish the events of a batch and acknowledge it."""

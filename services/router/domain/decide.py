@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from services.router.domain import due, facts, offers, people, presence, transfers, work
+from services.router.domain import due, facts, offers, parking, people, presence, transfers, work
 from services.router.domain.decision import Decision, Loaded, Origin
 from services.router.domain.handover import ensure_packets
 from shared import commands, errors, events, requests, timers
@@ -47,6 +47,9 @@ RULES: Mapping[type[commands.Command], Rule] = {
     commands.CloseCallback: Rule(work.close_callback),
     commands.WrapUp: Rule(work.wrap_up),
     commands.Resolve: Rule(work.resolve, who="owner"),
+    commands.ParkWork: Rule(parking.park_work, who="anyone"),
+    commands.RetryParked: Rule(parking.retry_parked, who="anyone"),
+    commands.SkipParked: Rule(parking.skip_parked, who="anyone"),
 }
 """One row per command that the router serves."""
 

@@ -50,13 +50,14 @@ class ResolvedHandle:
 class Loaded:
     """Everything a decision may look at. Absent aggregates fold to their empty state.
 
-    `handles`: those of the contact or the customer that it is about.
+    `handles`: those of the contact or the customer that it is about; `journal`: on which something is parked.
     """
 
     conversation: Conversation = NEW_CONVERSATION
     customer: Customer = UNKNOWN_CUSTOMER
     agents: dict[events.AgentId, Agent] = field(default_factory=dict)
     handles: Sequence[ResolvedHandle] = ()
+    journal: folds.Journal = field(default_factory=folds.Journal)
 
     def agent(self, agent_id: events.AgentId) -> Agent:
         return self.agents.get(agent_id, ABSENT)

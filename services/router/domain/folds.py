@@ -1,5 +1,7 @@
 """How the router folds each kind of aggregate that it writes."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from services.router.domain import agent, identity
@@ -7,14 +9,39 @@ from shared import aggregates, conversation, customer, events, memory
 
 
 class Journal(msgspec.Struct, frozen=True, kw_only=True):
-    """An aggregate of which only the memory matters, such as a channel account's quarantine."""
+    """An aggregate of which only the memory matters, such as a channel account's quarantine.
+
+    `parked`: what is parked here and neither done nor given up, by its id.
+    """
 
     seen: memory.Memory = {}
+    parked: Mapping[str, events.ParkedOpen] = {}
     sequence: int = 0
 
 
 def _noted(journal: Journal, sequence: int, event: events.AnyEvent) -> Journal:
-    return Journal(seen=memory.remember(journal.seen, sequence, event), sequence=sequence)
+    return Journal(
+        seen=memory.remember(journal.seen, sequence, event),
+        parked=_still_parked(journal.parked, event),
+        sequence=sequence,
+    )
+
+
+def _still_parked(
+    parked: Mapping[str, events.ParkedOpen], event: events.AnyEvent
+) -> Mapping[str, events.ParkedOpen]:
+    match event:
+        case events.ContactParked(open=opened) | events.WorkParked(open=opened):
+            return {**parked, opened.parked_id: opened}
+        case (
+            events.ContactRetried(open=settled)
+            | events.WorkRetried(open=settled)
+            | events.ContactSkipped(open=settled)
+            | events.WorkSkipped(open=settled)
+        ):
+            return {name: each for name, each in parked.items() if name != settled.parked_id}
+        case _:
+            return parked
 
 
 CONVERSATION = aggregates.Folded(
@@ -25,3 +52,7 @@ AGENT = aggregates.Folded(aggregates.AGENT, agent.ABSENT, agent.evolve)
 IDENTITY = aggregates.Folded(aggregates.IDENTITY, identity.UNCLAIMED, identity.evolve)
 ACCOUNT = aggregates.Folded(aggregates.ACCOUNT, Journal(), _noted)
 POLICY = aggregates.Folded(aggregates.POLICY, Journal(), _noted)
+WORK = aggregates.Folded(aggregates.WORK, Journal(), _noted)
+
+PARKED_ON = {each.kind.prefix: each for each in (ACCOUNT, WORK)}
+"""The journals on which something may be parked, by the prefix of their kind."""

@@ -1,0 +1,67 @@
+"""`tellonce parked list|retry|skip`: what failed unexpectedly, by the query and the commands on the bus.
+
+Exit codes: 0 done, 1 refused, 2 not reached.
+"""
+
+import argparse
+from typing import Any
+
+from deploy.cli import ask
+from shared import subjects
+
+
+def listed(chosen: argparse.Namespace) -> int:
+    """Print what is parked, one line each."""
+    answer = _parked(chosen)
+    if chosen.json or answer is None or "error" in answer:
+        return ask.shown(answer)
+    print(f"{answer['count']} parked")
+    for line in answer["parked"]:
+        what = line["type"] or "work"
+        place = f"{line['stream']} {line['position']}"
+        print(f"  {line['parked_id']}  {what}  {line['error']}  {place}  {line['parked']}")
+    return 0
+
+
+def retried(chosen: argparse.Namespace) -> int:
+    """Have each handled again, in order; stop at the first that fails, for what comes after it may depend on it."""
+    return _each(chosen, chosen.id or None, "retry_parked", {})
+
+
+def skipped(chosen: argparse.Namespace) -> int:
+    """Give each up."""
+    return _each(chosen, chosen.id, "skip_parked", {"reason": chosen.reason})
+
+
+def _each(
+    chosen: argparse.Namespace, named: list[str] | None, verb: str, given: dict[str, Any]
+) -> int:
+    """Give a command about each id; about all that are parked where none is named."""
+    if named is None:
+        named, refusal = _all_parked(chosen)
+        if named is None:
+            return ask.shown(refusal)
+    for parked_id in named:
+        body = {**ask.envelope(), "parked_id": parked_id, **given}
+        code = ask.shown(ask.exchange(chosen, subjects.command(chosen.tenant, verb), body))
+        if code:
+            return code
+    return 0
+
+
+def _all_parked(chosen: argparse.Namespace) -> tuple[list[str] | None, Any]:
+    """Return every id, in the order of the ledger; without an answer none, and what came instead."""
+    lines: list[Any] = []
+    after = None
+    while True:
+        answer = _parked(chosen, **({"after": after} if after else {}))
+        if answer is None or "error" in answer:
+            return None, answer
+        lines += answer["parked"]
+        after = answer["next"]
+        if after is None:
+            return [each["parked_id"] for each in sorted(lines, key=lambda e: e["sequence"])], None
+
+
+def _parked(chosen: argparse.Namespace, **asked: str) -> Any:
+    return ask.exchange(chosen, subjects.query(chosen.tenant, "parked"), asked)

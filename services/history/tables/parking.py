@@ -1,0 +1,75 @@
+"""Table `parking`: what was parked, and what became of it."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from services.history.tables.row import AddedRow
+from services.history.tables.table import Reading, Step, Table
+from shared import events, queries
+
+
+class ParkingRow(AddedRow, frozen=True, kw_only=True):
+    """`state`: `parked`, `retried` or `skipped`; the last row of an id counts. Where it stands is in the first one."""
+
+    table = "parking"
+    tenant: str
+    parked_id: str
+    state: str
+    type: str | None
+    stream: str | None
+    position: int | None
+    raw: str | None
+    error: str | None
+    failures: int | None
+    recorded: datetime
+
+
+def rows(step: Step[Any]) -> Iterable[ParkingRow]:
+    """Return the row of an event about parked work."""
+    event = step.recorded.event
+    match event:
+        case events.ContactParked() | events.WorkParked():
+            return (_row(step, event, "parked", event.open),)
+        case events.ContactRetried() | events.WorkRetried():
+            return (_row(step, event, "retried"),)
+        case events.ContactSkipped() | events.WorkSkipped():
+            return (_row(step, event, "skipped"),)
+        case _:
+            return ()
+
+
+def _row(
+    step: Step[Any], event: events.ParkingEvent, state: str, parked: events.ParkedOpen | None = None
+) -> ParkingRow:
+    return ParkingRow(
+        sequence=step.recorded.sequence,
+        tenant=event.tenant,
+        parked_id=event.open.parked_id,
+        state=state,
+        type=getattr(parked, "event_type", None),
+        stream=None if parked is None else parked.stream,
+        position=None if parked is None else parked.sequence,
+        raw=event.raw,
+        error=None if parked is None else parked.error,
+        failures=None if parked is None else parked.failures,
+        recorded=event.recorded,
+    )
+
+
+TABLE = Table(ParkingRow, rows)
+
+
+async def parked(reading: Reading, asked: queries.AskParked) -> queries.ParkedAnswer:
+    """Answer what is parked now, the longest parked first."""
+    page = await reading.page(queries.ParkedLine, "parked", asked=asked)
+    return queries.ParkedAnswer(
+        position=await reading.position(), count=page.count, next=page.next, parked=page.lines
+    )
+
+
+async def parked_count(reading: Reading) -> int:
+    """Return how much is parked now."""
+    row = await reading.first("parked_count")
+    assert row is not None
+    return int(row["parked"])

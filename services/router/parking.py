@@ -1,0 +1,133 @@
+"""Parks what the router cannot handle, and handles it again when an operator asks for it."""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import structlog
+
+from services.router.cases import Cases
+from services.router.domain import folds, parking
+from services.router.domain.decision import SERVICE
+from shared import (
+    aggregates,
+    arrivals,
+    codec,
+    commands,
+    deciding,
+    errors,
+    events,
+    ids,
+    streams,
+)
+from shared.bus.deliveries import StoredMessage
+
+ACTOR = f"service:{SERVICE}"
+TIMERS = aggregates.WORK.of(streams.fired(SERVICE))
+
+Handle = Callable[[arrivals.ArrivedMessage], Awaitable[None]]
+
+log = structlog.get_logger("router.parking")
+
+
+class Messages(Protocol):
+    """Gives stored messages; `Bus` is one."""
+
+    async def leader_get(
+        self, stream: str, *, sequence: int | None = None
+    ) -> StoredMessage | None: ...
+
+
+class Parking:
+    """`contacts`, `timers`: what handles a message of CONTACTS, and a fired timer."""
+
+    def __init__(self, cases: Cases, messages: Messages, contacts: Handle, timers: Handle) -> None:
+        self._cases = cases
+        self._messages = messages
+        self._contacts = contacts
+        self._timers = timers
+
+    async def park_contact(self, failed: arrivals.Failed) -> None:
+        """Set a contact event aside on its account's journal. Raises: NotAnEvent, TenantUnknown, LedgerUnavailable."""
+        event = codec.decode(failed.arrived.body)
+        if not isinstance(event, events.ContactEvent):
+            raise errors.NotAnEvent(type=event.type)
+        aggregate = aggregates.account(event.open.channel, event.open.account)
+        parked = events.ContactParkedOpen(
+            parked_id=parking.parked_id(aggregate, failed.arrived.sequence),
+            stream=streams.CONTACTS,
+            sequence=failed.arrived.sequence,
+            sha256=ids.body_sha256(failed.arrived.body),
+            error=failed.error,
+            failures=failed.failures,
+            event_id=event.id,
+            event_type=event.type,
+            contact_id=getattr(event.open, "contact_id", None),
+        )
+        await self._record(event.tenant, aggregate, events.ContactParked, parked, event.raw)
+
+    async def park_timer(self, failed: arrivals.Failed) -> None:
+        """Set a fired timer aside. Raises: TenantUnknown, LedgerUnavailable."""
+        parked = events.ParkedOpen(
+            parked_id=parking.parked_id(TIMERS, failed.arrived.sequence),
+            stream=streams.TIMERS,
+            sequence=failed.arrived.sequence,
+            sha256=ids.body_sha256(failed.arrived.body),
+            error=failed.error,
+            failures=failed.failures,
+        )
+        await self._record(failed.tenant, TIMERS, events.WorkParked, parked)
+
+    async def take_up(self, tenant: str, command: commands.RetryParked) -> None:
+        """Handle what is parked once more; what is not parked, or another service's, is left to the decision.
+
+        Raises: ParkedGone, ParkedFailsAgain, and what handling refuses.
+        """
+        aggregate = parking.journal_of(command)
+        prefix, name = aggregates.split(aggregate)
+        folded = folds.PARKED_ON.get(prefix)
+        if folded is None:
+            return
+        journal = await self._cases.deciding.load(tenant, folded, name, leader=True)
+        known = journal.parked.get(command.parked_id)
+        handle = self._contacts if folded is folds.ACCOUNT else self._timers
+        if known is None or (folded is folds.WORK and aggregate != TIMERS):
+            return
+        try:
+            await handle(await self._message(known))
+        except (errors.TellonceError, arrivals.Later):
+            raise
+        except Exception as error:
+            log.exception("parked_failed_again", parked_id=known.parked_id)
+            raise errors.ParkedFailsAgain(error=type(error).__name__) from error
+
+    async def _message(self, parked: events.ParkedOpen) -> arrivals.ArrivedMessage:
+        stored = await self._messages.leader_get(parked.stream, sequence=parked.sequence)
+        if stored is None or ids.body_sha256(stored.body) != parked.sha256:
+            raise errors.ParkedGone(parked_id=parked.parked_id)
+        return arrivals.ArrivedMessage(
+            stored.subject, stored.body, arrivals.PARKED_ATTEMPT, stored.sequence
+        )
+
+    async def _record(
+        self,
+        tenant: str,
+        aggregate: str,
+        kind: type[events.Parked],
+        parked: events.ParkedOpen,
+        raw: str | None = None,
+    ) -> None:
+        """Append it, unless it is parked already: its acknowledgement was lost."""
+        prefix, name = aggregates.split(aggregate)
+
+        async def load(reading: deciding.Reading) -> folds.Journal:
+            return await reading.load(folds.PARKED_ON[prefix], name)
+
+        def decide(journal: folds.Journal) -> list[events.AnyEvent]:
+            if parked.parked_id in journal.parked:
+                return []
+            cause = f"{parked.parked_id}:{journal.sequence}"
+            origin = self._cases.origin(tenant, cause, ACTOR, raw=raw)
+            event_id = ids.decision_event_id(tenant, aggregate, cause, 0)
+            return [events.make(kind, origin, event_id, aggregate, parked)]
+
+        await self._cases.deciding.change(tenant, load, decide)

@@ -1,0 +1,136 @@
+"""Notices that a stream or consumer that a service needs was deleted or replaced, or that a consumer stands still.
+
+A consumer that is deleted ends a pull in silence, and one that is made anew under its name is nobody's.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from shared import errors, streams
+from shared.bus import Bus
+
+WATCH_SECONDS = 2.0
+STUCK_SECONDS = 10.0
+"""So long a consumer may have work and make no step."""
+
+Key = tuple[str, str]
+"""Stream and consumer; the consumer is empty for the stream itself."""
+
+
+class Watch:
+    """Watches the streams and consumers of one service."""
+
+    def __init__(self, bus: Bus, wanted: streams.WantedStreams) -> None:
+        self._bus = bus
+        self._wanted = wanted
+        self._consumers = {(each.stream, each.name) for each in wanted.consumers}
+        self._streams = [str(config["name"]) for config in wanted.streams]
+        self._made: dict[Key, str] = {}
+        self._states: Mapping[Key, Any] = {}
+        self._steps: dict[Key, tuple[tuple[int, int], float]] = {}
+
+    async def begin(self) -> None:
+        """Check everything and remember which it is. Raises: StreamDrift, BusUnavailable."""
+        await streams.assert_streams(self._bus, self._wanted)
+        await self.look()
+
+    async def run(self) -> None:
+        """Look again and again. Raises: StreamDrift, then the service must end."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            with contextlib.suppress(errors.BusUnavailable):
+                await self.look()
+
+    async def look(self) -> None:
+        """Look once. Raises: StreamDrift for what is gone or replaced; BusUnavailable."""
+        self._states = {key: info async for key, info in self._infos()}
+        for key, info in self._states.items():
+            if self._made.setdefault(key, info["created"]) != info["created"]:
+                raise errors.StreamDrift(stream=key[0], consumer=key[1] or None, field="created")
+        now = asyncio.get_running_loop().time()
+        for key in self._consumers & self._states.keys():
+            step = _step(self._states[key])
+            if (
+                key not in self._steps
+                or self._steps[key][0] != step
+                or not _waits(self._states[key])
+            ):
+                self._steps[key] = step, now
+
+    async def check_moving(self) -> None:
+        """Raises: ConsumerStuck for a consumer that has work and has made no step for STUCK_SECONDS."""
+        now = asyncio.get_running_loop().time()
+        for (stream, name), (_, since) in self._steps.items():
+            if now - since > STUCK_SECONDS:
+                raise errors.ConsumerStuck(stream=stream, consumer=name)
+
+    async def oldest_waiting(self, stream: str) -> datetime | None:
+        """Return when the oldest message that a consumer of ours has not done was stored. Raises: BusUnavailable."""
+        oldest = [
+            await self._oldest(info)
+            for (name, consumer), info in self._states.items()
+            if name == stream and consumer and _has_work(info)
+        ]
+        return min((stored for stored in oldest if stored is not None), default=None)
+
+    async def _oldest(self, info: Mapping[str, Any]) -> datetime | None:
+        config = info["config"]
+        stored = await self._bus.leader_get(
+            info["stream_name"],
+            sequence=info["ack_floor"]["stream_seq"] + 1,
+            next_by_subject=config.get("filter_subject") or ">",
+        )
+        return None if stored is None else stored.stored
+
+    async def _infos(self) -> AsyncIterator[tuple[Key, Any]]:
+        """Yield what the server says of each. Raises: StreamDrift for what is missing."""
+        for name in self._streams:
+            yield (name, ""), await self._info(f"STREAM.INFO.{name}", name, None)
+        for stream in sorted({stream for stream, _ in self._consumers}):
+            listed = {key: info async for key, info in self._listed(stream)}
+            for key in self._consumers:
+                if key[0] == stream:
+                    call = f"CONSUMER.INFO.{stream}.{key[1]}"
+                    yield key, listed.get(key) or await self._info(call, *key)
+
+    async def _listed(self, stream: str) -> AsyncIterator[tuple[Key, Any]]:
+        """Yield the consumers of a stream, a page at a time; what a list lacks is believed only when asked for."""
+        seen, total = 0, 1
+        while seen < total:
+            answer = await self._info(f"CONSUMER.LIST.{stream}", stream, None, offset=seen)
+            for info in answer["consumers"] or []:
+                yield (stream, info["name"]), info
+            seen += len(answer["consumers"] or [])
+            total = answer["total"] if answer["consumers"] else seen
+
+    async def _info(self, call: str, stream: str, consumer: str | None, **asked: int) -> Any:
+        try:
+            return await self._bus.api(call, asked or None)
+        except errors.JetStreamRefused as error:
+            if error.details.get("err_code") in {
+                streams.CONSUMER_NOT_FOUND,
+                streams.STREAM_NOT_FOUND,
+            }:
+                raise errors.StreamDrift(stream=stream, consumer=consumer, field="name") from error
+            raise
+
+
+def _step(info: Mapping[str, Any]) -> tuple[int, int]:
+    """Return how far a consumer is: what it gave first, and up to where all is done. A redelivery is no step."""
+    return info["delivered"]["stream_seq"], info["ack_floor"]["stream_seq"]
+
+
+def _waits(info: Mapping[str, Any]) -> bool:
+    """Tell whether a consumer ought to make a step.
+
+    What is outstanding beside others may wait for its time, as a message to a provider who is away does.
+    """
+    in_order = info["config"].get("max_ack_pending") == 1
+    return bool(info["num_pending"] or (in_order and info["num_ack_pending"]))
+
+
+def _has_work(info: Mapping[str, Any]) -> bool:
+    return bool(info["num_pending"] or info["num_ack_pending"])

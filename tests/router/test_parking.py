@@ -1,0 +1,178 @@
+"""What the router cannot handle is parked, and handled later by command: in memory, and as a process."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from shared import aggregates, events
+from shared.arrivals import ArrivedMessage, Failed
+from shared.bus.deliveries import StoredMessage
+from shared.codec import encode
+from shared.timers import OFFER_EXPIRY, Timer
+from tests.router.in_memory_router import InMemoryRouter
+from tests.router.running_router import RunningRouter
+from tests.router.samples import NOON, TENANT, call, form, message, phone
+
+ACCOUNT = "chan-twilio_voice-hotline"
+CLI = "service:cli"
+
+
+def stored(subject: str, body: bytes, sequence: int) -> StoredMessage:
+    return StoredMessage(sequence, subject, body, {}, NOON)
+
+
+def failed(consumer: str, subject: str, body: bytes, sequence: int) -> Failed:
+    return Failed(consumer, ArrivedMessage(subject, body, 4, sequence), "KeyError", 4)
+
+
+async def parks(router: InMemoryRouter, event: events.InboundEvent, sequence: int = 88) -> str:
+    """The event's message fails and is parked; return its id."""
+    subject, body = f"contact.0.{TENANT}.x", encode(event)
+    router.streams.held["CONTACTS", sequence] = stored(subject, body, sequence)
+    await router.parking.park_contact(failed("router-contacts-0", subject, body, sequence))
+    parked = await router.last(events.ContactParked)
+    return parked.open.parked_id
+
+
+async def test_a_parked_contact_stands_on_its_account_with_its_evidence(
+    router: InMemoryRouter,
+) -> None:
+    """Where its message lies, what it was, how it failed; and once, however often it is parked."""
+    event = replace(call("started"), raw="7:" + "a" * 64)
+    assert await parks(router, event) == await parks(router, event) == f"{ACCOUNT}:88"
+    (parked,) = await router.all(events.ContactParked)
+    assert (parked.aggregate, parked.raw) == (ACCOUNT, event.raw)
+    assert (parked.open.stream, parked.open.sequence, parked.open.failures) == ("CONTACTS", 88, 4)
+    assert (parked.open.event_id, parked.open.event_type) == (event.id, "call.started")
+
+
+async def test_a_parked_contact_is_told_when_it_is_retried(router: InMemoryRouter) -> None:
+    """Later contacts went on; it opens or joins as if it came now, once, and is parked no more."""
+    event = call("started", "CA1", handles=[phone("+48111")])
+    parked_id = await parks(router, event)
+    await router.happens(call("started", "CA2", handles=[phone("+48222")]))
+    types = await router.does(CLI, "retry_parked", parked_id=parked_id)
+    assert {"call.started", "conversation.opened"} <= set(types)
+    assert types[-1] == "contact.retried"
+    assert len(await router.conversations()) == 2
+    assert await router.refused(CLI, "retry_parked", parked_id=parked_id) == "parked.unknown"
+
+
+async def test_a_skipped_contact_never_becomes_a_fact(router: InMemoryRouter) -> None:
+    """The reason and who gave it up stand in the ledger."""
+    parked_id = await parks(router, call("started"))
+    types = await router.does(CLI, "skip_parked", parked_id=parked_id, reason="a test call")
+    assert types == ["contact.skipped"]
+    skipped = await router.last(events.ContactSkipped)
+    assert (skipped.actor, skipped.open.reason) == (CLI, "a test call")
+    assert await router.refused(CLI, "retry_parked", parked_id=parked_id) == "parked.unknown"
+    assert await router.conversations() == []
+
+
+async def test_what_fails_again_stays_parked(
+    router: InMemoryRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reply has a code and the class of the exception; nothing is written."""
+    parked_id = await parks(router, call("started"))
+
+    async def breaks(_: events.AnyEvent) -> None:
+        raise KeyError("x")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(router.intake, "take", breaks)
+        code = await router.refused(CLI, "retry_parked", parked_id=parked_id)
+    assert code == "parked.fails_again"
+    assert (await router.does(CLI, "retry_parked", parked_id=parked_id))[-1] == "contact.retried"
+
+
+async def test_what_its_stream_has_forgotten_can_only_be_skipped(router: InMemoryRouter) -> None:
+    """CONTACTS keeps a week; another message at that place is not it."""
+    parked_id = await parks(router, call("started"))
+    router.streams.held["CONTACTS", 88] = stored("contact.0.demo.x", b"another", 88)
+    assert await router.refused(CLI, "retry_parked", parked_id=parked_id) == "parked.gone"
+    router.streams.held.clear()
+    assert await router.refused(CLI, "retry_parked", parked_id=parked_id) == "parked.gone"
+
+
+@pytest.mark.parametrize("name", ["chan-email-shop:1", "conv-abc:1", "work-router-fired:2"])
+async def test_nothing_is_parked_under_another_id(router: InMemoryRouter, name: str) -> None:
+    """Also where the id names an aggregate that is no journal."""
+    assert await router.refused(CLI, "retry_parked", parked_id=name) == "parked.unknown"
+    assert await router.refused(CLI, "skip_parked", parked_id=name, reason="r") == "parked.unknown"
+
+
+async def test_a_parked_timer_is_asked_again(router: InMemoryRouter) -> None:
+    """The offer whose timer failed runs out when the timer is retried."""
+    await router.on_duty("marek")
+    await router.happens(form("?", topic="delivery"))
+    await router.offers()
+    offer, conversation = await router.offer(), await router.conversation()
+    timer = Timer(
+        tenant=TENANT,
+        aggregate=aggregates.CONVERSATION.of(conversation.id or ""),
+        kind=OFFER_EXPIRY.name,
+        id=offer.offer_id,
+        due=offer.expires,
+    )
+    subject, body = f"fired.0.{TENANT}.x", msgspec.json.encode(timer)
+    router.streams.held["TIMERS", 5] = stored(subject, body, 5)
+    await router.parking.park_timer(failed("router-fired", subject, body, 5))
+    router.clock.time = offer.expires
+    types = await router.does(CLI, "retry_parked", parked_id="work-router-fired:5")
+    assert "contact.offer_expired" in types
+    assert types[-1] == "work.retried"
+
+
+async def test_work_of_another_service_is_parked_for_it(router: InMemoryRouter) -> None:
+    """Its retry is recorded with its place, for that service to hear of."""
+    fields = {
+        "consumer": "notify-ledger",
+        "stream": "LEDGER",
+        "sequence": 3,
+        "sha256": "a" * 64,
+        "error": "KeyError",
+        "failures": 4,
+    }
+    assert await router.does("service:notify", "park_work", **fields) == ["work.parked"]
+    types = await router.does(CLI, "retry_parked", parked_id="work-notify-ledger:3")
+    assert types == ["work.retried"]
+    retried = await router.last(events.WorkRetried)
+    assert (retried.open.stream, retried.open.sequence) == ("LEDGER", 3)
+
+
+# -- as a process ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def poisoned(tmp_path: Path) -> AsyncIterator[RunningRouter]:
+    """A router that breaks at every contact with these words, as long as the file `poisoned` lies there."""
+    opened = RunningRouter(tmp_path)
+    opened.module = "tests.router.poisoned_router"
+    await opened.open()
+    opened.environment["POISONED"] = str(tmp_path / "poisoned")
+    (tmp_path / "poisoned").touch()
+    yield opened
+    await opened.close()
+
+
+async def test_a_poisoned_contact_blocks_nobody_and_is_decided_when_it_can_be(
+    poisoned: RunningRouter,
+) -> None:
+    """The next contact of its partition goes on; mended, the router decides it at an operator's command."""
+    await poisoned.start_router()
+    now = datetime.now(UTC)
+    broken = message("poison", "C1", at=now, handles=[phone("+48111")])
+    later = message("more", "C1", at=now, handles=[phone("+48111")], k=1)
+    await poisoned.happens(broken, later)
+    await poisoned.until_recorded(later)
+    (parked,) = poisoned.events("contact.parked")
+    assert not poisoned.holds(broken)
+    Path(poisoned.environment["POISONED"]).unlink()
+    await poisoned.does(CLI, "retry_parked", parked_id=parked.open.parked_id)
+    await poisoned.until_recorded(broken, later)
+    (one,), (other,) = poisoned.holds(broken), poisoned.holds(later)
+    assert one.aggregate == other.aggregate
