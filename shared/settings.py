@@ -94,7 +94,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 192
     door_arrivals: Annotated[
         int, Meta(description="bodies on their way in at once", ge=1, le=10_000)
-    ] = 512
+    ] = 1_024
     peer_arrivals: Annotated[
         int,
         Meta(
@@ -102,9 +102,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ge=1,
             le=10_000,
         ),
-    ] = 256
+    ] = 512
     body_bytes_per_second: Annotated[
-        int, Meta(description="least rate of a body, after two seconds", ge=1, le=1_048_576)
+        int, Meta(description="least rate of a body, after five seconds", ge=1, le=1_048_576)
     ] = 1_024
     door_timeout_seconds: Annotated[
         float, Meta(description="longest wait for a whole request and its storing", ge=0.5, le=60)

@@ -9,7 +9,7 @@ import sys
 import time
 
 from deploy.cli.configured import read_policy, read_secrets
-from deploy.embedded import errors, state
+from deploy.embedded import errors, postgres, state, wire
 from deploy.embedded.stack import EmbeddedStack, Plan
 
 DOWN_SECONDS = 30.0
@@ -24,11 +24,21 @@ def up(chosen: argparse.Namespace) -> int:
     environment = {}
     path, _ = read_policy(chosen.tenant_policy)
     read_secrets(path)
+    _check_addresses()
     if chosen.tenant_policy:
         environment["TELLONCE_POLICY"] = str(path)
     plan = Plan(folder=state.data_folder(chosen.data), environment=environment, progress=_say)
     asyncio.run(run_until_signal(plan))
     return 0
+
+
+def _check_addresses() -> None:
+    """Raises: AddressInvalid for a server given by an address that is none."""
+    nats_url, dsn = os.environ.get("TELLONCE_NATS_URL"), os.environ.get("TELLONCE_POSTGRES_DSN")
+    if nats_url:
+        wire.parse_url(nats_url)
+    if dsn:
+        postgres.host_and_port(dsn)
 
 
 def down(chosen: argparse.Namespace) -> int:

@@ -125,7 +125,7 @@ def postgres_program(
 
 async def answers(dsn: str) -> bool:
     """Whether a server takes connections there. Raises: AddressInvalid for an unreadable address."""
-    host, port = _host_and_port(dsn)
+    host, port = host_and_port(dsn)
     try:
         async with asyncio.timeout(PROBE_SECONDS):
             return await _greets(host, port)
@@ -133,7 +133,8 @@ async def answers(dsn: str) -> bool:
         return False
 
 
-def _host_and_port(dsn: str) -> tuple[str, int]:
+def host_and_port(dsn: str) -> tuple[str, int]:
+    """Return where a server given by its address listens. Raises: AddressInvalid."""
     try:
         parts = urlsplit(dsn)
         host, port = parts.hostname, parts.port or DEFAULT_POSTGRES_PORT

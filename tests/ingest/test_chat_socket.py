@@ -406,9 +406,10 @@ async def test_a_session_has_one_pace_whatever_its_sockets(
 
 
 async def test_silent_sockets_of_one_address_make_room(
-    ingest_nats: EmbeddedNats, tmp_path: Path
+    ingest_nats: EmbeddedNats, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of too many visitors who wrote nothing the longest silent is shown out; who has written stays."""
+    monkeypatch.setattr("services.ingest.handlers.arrivals.SPARED_SECONDS", 0.0)
     port = free_ports(1)[0]
     async with (
         running(ingest_nats.url, tmp_path, port=port, peer_arrivals=2) as ingest,

@@ -146,6 +146,7 @@ async def test_who_waits_longest_makes_room_and_only_that_one(
 ) -> None:
     """Of more bodies than may be on their way the oldest is shown out; the others are still waited for."""
     monkeypatch.setattr("services.ingest.handlers.bodies.GRACE_SECONDS", 60.0)
+    monkeypatch.setattr("services.ingest.handlers.arrivals.SPARED_SECONDS", 0.0)
     port = free_ports(1)[0]
     body = b"x" * 1_000
     for limit in ("door_arrivals", "peer_arrivals"):
@@ -167,6 +168,7 @@ async def test_a_peer_pushes_out_its_own_only(
 ) -> None:
     """Two callers behind a trusted proxy: the crowd of one does not cost the other his slow delivery."""
     monkeypatch.setattr("services.ingest.handlers.bodies.GRACE_SECONDS", 60.0)
+    monkeypatch.setattr("services.ingest.handlers.arrivals.SPARED_SECONDS", 0.0)
     port = free_ports(1)[0]
     limits = {"peer_arrivals": 1, "trusted_proxies": "127.0.0.0/8", "door_timeout_seconds": 60.0}
     async with running(ingest_nats.url, tmp_path, port=port, **limits) as ingest:
@@ -176,6 +178,22 @@ async def test_a_peer_pushes_out_its_own_only(
             assert await statuses_of_good(ingest, 1) == {204}
             writer.write(b"x" * 9)
             assert (await read_all(reader)).startswith(b"HTTP/1.1 403")
+
+
+async def test_who_came_a_moment_ago_is_spared(
+    ingest_nats: EmbeddedNats, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many at once from one address, an office or a proxy, are no crowd of slow senders yet."""
+    monkeypatch.setattr("services.ingest.handlers.arrivals.SPARED_SECONDS", 60.0)
+    port = free_ports(1)[0]
+    async with (
+        running(ingest_nats.url, tmp_path, port=port, peer_arrivals=1) as ingest,
+        connected(ingest, 5, head_of(ingest, 10) + b"x") as many,
+    ):
+        for _, writer in many:
+            writer.write(b"x" * 9)
+        answers = [await read_all(reader) for reader, _ in many]
+    assert all(answer.startswith(b"HTTP/1.1 403") for answer in answers)
 
 
 async def test_connections_without_a_head_make_room(

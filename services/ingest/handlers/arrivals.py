@@ -1,7 +1,8 @@
 """Who is on the way in and has proved nothing yet; bounded per peer and in sum.
 
 Over a limit not the newcomer is refused but the one that has waited longest: what comes at once never waits.
-So a crowd of slow senders pushes out only itself.
+So a crowd of slow senders pushes out only itself. Who came a moment ago is spared where only its peer has too many:
+on a busy day we may not have read yet what it sent.
 """
 
 import asyncio
@@ -9,12 +10,15 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterator
 
+SPARED_SECONDS = 5.0
+
 
 class Arrival:
     """One that is on the way in. `patience`: the time that it is given; over, it raises TimeoutError there."""
 
     def __init__(self, peer: str, patience: asyncio.Timeout) -> None:
         self.peer = peer
+        self.since = asyncio.get_running_loop().time()
         self._patience = patience
         self._shown_out = False
 
@@ -45,10 +49,12 @@ class Arrivals:
         arrival = Arrival(peer, patience)
         self._waiting[arrival] = None
         self._of_peer[peer] += 1
-        if self._of_peer[peer] > self._most_of_a_peer:
-            self._make_room(next(each for each in self._waiting if each.peer == peer))
-        elif len(self._waiting) > self._most:
-            self._make_room(next(iter(self._waiting)))
+        if len(self._waiting) > self._most:
+            self._show_out(next(iter(self._waiting)))
+        elif self._of_peer[peer] > self._most_of_a_peer:
+            oldest = next(each for each in self._waiting if each.peer == peer)
+            if arrival.since - oldest.since >= SPARED_SECONDS:
+                self._show_out(oldest)
         try:
             yield arrival
         finally:
@@ -62,6 +68,6 @@ class Arrivals:
             if not self._of_peer[arrival.peer]:
                 del self._of_peer[arrival.peer]
 
-    def _make_room(self, arrival: Arrival) -> None:
+    def _show_out(self, arrival: Arrival) -> None:
         self.leave(arrival)
         arrival.show_out()

@@ -8,8 +8,8 @@ from services.ingest.handlers.arrivals import Arrival, Arrivals
 from shared import errors
 from shared.settings import Settings
 
-GRACE_SECONDS = 2.0
-"""What a body may lie behind its least rate: a lost packet or two on a bad line."""
+GRACE_SECONDS = 5.0
+"""What a body may lie behind its least rate: lost packets on a bad line. Who comes again at once costs the less for it."""
 
 
 class Bodies:
