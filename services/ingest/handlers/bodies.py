@@ -9,7 +9,7 @@ from shared import errors
 from shared.settings import Settings
 
 GRACE_SECONDS = 5.0
-"""What a body may lie behind its least rate: lost packets on a bad line. A slow sender who comes again comes less often."""
+"""What a body may lie behind its least rate: lost packets on a bad line. A slow sender comes back less often, too."""
 
 
 class Bodies:
