@@ -13,7 +13,7 @@ from typing import Any
 from shared import errors, subjects, timers
 from shared.bus import Bus
 
-RAW, CONTACTS, LEDGER, TIMERS = "RAW", "CONTACTS", "LEDGER", "TIMERS"
+RAW, BALANCE, CONTACTS, LEDGER, TIMERS = "RAW", "BALANCE", "CONTACTS", "LEDGER", "TIMERS"
 CANARY = "CANARY"
 
 SECOND_NS = 1_000_000_000
@@ -110,6 +110,13 @@ def stream_configs(*, replicas: int = 1, duplicate_window_seconds: float = 120.0
     }
     return [
         {"name": RAW, "subjects": ["raw.>"], "max_age": RAW_KEPT_DAYS * DAY_NS, **common},
+        {
+            "name": BALANCE,
+            "subjects": ["balance.*.*.*"],
+            "max_age": 0,
+            "max_msgs_per_subject": 1,
+            **common,
+        },
         {
             "name": CONTACTS,
             "subjects": ["contact.>"],

@@ -3,6 +3,7 @@
 | subject | stream | who writes |
 |---|---|---|
 | `raw.<p>.<tenant>.<channel>.<account>` | RAW | ingest |
+| `balance.<tenant>.<channel>.<account>` | BALANCE | ingest |
 | `contact.<p>.<tenant>.<channel>` | CONTACTS | ingest, notify (outcomes) |
 | `ledger.<p>.<tenant>.<kind>.<id>` | LEDGER | the one writer of the kind, see `shared/aggregates.py` |
 | `timer.<tenant>.<kind>.<id>.<timer kind>.<timer id>` | TIMERS | the reader of the timer's kind |
@@ -51,6 +52,20 @@ def partition(routing_key: str) -> int:
 
 def raw(tenant: str, channel: str, account: str) -> str:
     return f"raw.{partition(account)}.{token(tenant)}.{token(channel)}.{token(account)}"
+
+
+def raw_of(tenant: str) -> str:
+    """Return the filter of every account's deliveries of a tenant."""
+    return f"raw.*.{token(tenant)}.*.*"
+
+
+def balance(tenant: str, channel: str, account: str) -> str:
+    return f"balance.{token(tenant)}.{token(channel)}.{token(account)}"
+
+
+def balance_of(tenant: str) -> str:
+    """Return the filter of every account's tally of a tenant."""
+    return f"balance.{token(tenant)}.*.*"
 
 
 def contact(tenant: str, channel: str, routing_key: str) -> str:

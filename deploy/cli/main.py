@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from deploy.cli import ask, doctor, parked, status, up
+from deploy.cli import ask, balance, doctor, parked, status, up
 from deploy.embedded.errors import SetupError
 
 Verb = Callable[[argparse.Namespace], int]
@@ -107,6 +107,9 @@ def _add_question_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentPars
             "body", metavar="JSON", nargs="?", default="{}", help="`-` reads it from stdin"
         )
         parser.add_argument("--tenant", default="demo")
+    asked = _verb(verbs, "balance", balance.balance, "what became of every delivery")
+    asked.add_argument("--prove", action="store_true", help="parse RAW again and compare")
+    asked.add_argument("--tenant", default="demo")
 
 
 def _add_parked(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -11,6 +11,7 @@ from services.ingest.handlers import chat_socket, logged, normalise, raw_store, 
 from services.ingest.handlers.accounts import Accounts
 from services.ingest.handlers.balance import BalanceHandler
 from services.ingest.handlers.doors import Doors
+from services.ingest.handlers.tallies import Tallies
 from services.ingest.handlers.web import application
 from shared import codec, contact_log, policy, queries, serving, streams
 from shared.bus import Bus
@@ -47,14 +48,11 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         bus = here.bus
         watch = Watch(bus, wanted(settings))
         await watch.begin()
+        news = [(door, asyncio.Event()) for door in accounts.all()]
+        contacts = contact_log.ContactLog(bus, codec.PlainCodec())
         normalisers = [
-            normalise.Normaliser(
-                bus,
-                contact_log.ContactLog(bus, codec.PlainCodec()),
-                door,
-                settings.normalise_batch,
-            )
-            for door in accounts.all()
+            normalise.Normaliser(bus, contacts, door, settings.normalise_batch, came.set)
+            for door, came in news
         ]
         readiness = Readiness(
             bus,
@@ -62,7 +60,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             parts=lambda: [each.trouble for each in normalisers if each.trouble],
         )
         serving.on_health(here, NAME, readiness)
-        balance = BalanceHandler(bus, accounts)
+        tallies = Tallies(bus)
+        balance = BalanceHandler(bus, accounts, tallies)
         serving.on_request(here.broker, f"query.*.{queries.AskBalance.name}", NAME, balance.answer)
         await here.broker.start()
         async with _doors(settings, accounts, bus, readiness) as address:
@@ -70,6 +69,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             async with asyncio.TaskGroup() as tasks:
                 running = [tasks.create_task(watch.run()), tasks.create_task(readiness.run())]
                 running += [tasks.create_task(each.run()) for each in normalisers]
+                running += [tasks.create_task(tallies.keep(*each)) for each in news]
                 await serve(running, stop)
                 await end(running)
     log.info(logged.SERVICE_STOPPED)

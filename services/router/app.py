@@ -35,7 +35,8 @@ def wanted(settings: Settings) -> streams.WantedStreams:
     every = streams.stream_configs(
         replicas=settings.replicas, duplicate_window_seconds=settings.duplicate_window_seconds
     )
-    return streams.WantedStreams(streams=every, consumers=streams.router_consumers())
+    needed = [each for each in every if each["name"] != streams.BALANCE]
+    return streams.WantedStreams(streams=needed, consumers=streams.router_consumers())
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:

@@ -48,23 +48,33 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     missing: int = 0
 
 
-class Balance(Counts, frozen=True, kw_only=True, rename={"last": "to"}):
-    """`position`: the ledger position it is true for; `to`: the last RAW position counted.
+class AccountBalance(Counts, frozen=True, kw_only=True, rename={"last": "to"}):
+    """The counts of one account. `to`: the last RAW position counted."""
 
-    `accounts`: the same counts by `<channel>/<account>`.
+    last: int = 0
+
+
+class Balance(Counts, frozen=True, kw_only=True, rename={"first": "from", "last": "to"}):
+    """`position`: the ledger position it is true for; `from`, `to`: the first and the last RAW position counted.
+
+    `end`: the last RAW position there is; while `to` is less, what lies between is not counted yet.
+    `accounts`: the same counts by `<channel>/<account>`, also of accounts that have left the policy.
     """
 
     position: int
+    first: int
     last: int
-    accounts: dict[str, Counts]
+    end: int
+    accounts: dict[str, AccountBalance]
 
 
 class AskBalance(
     Question[Balance], frozen=True, kw_only=True, rename={"first": "from", "last": "to"}
 ):
-    """Outcomes of the deliveries of a channel and an account (or all), between two positions of RAW, both
-    included.
+    """Outcomes of the deliveries of a channel and an account (or all).
 
+    Without `from` and `to` it answers what was counted as deliveries were normalised. With one of them it parses RAW
+    again between the two positions, both included; the answer's `to` says how far it came.
     `min_seq`: the ledger position that history must have reached; without it, the ledger's end at this moment.
     """
 

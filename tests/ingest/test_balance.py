@@ -1,16 +1,23 @@
 """The balance: received = accepted + duplicate + ignored + quarantined, from RAW and history alone (I12)."""
 
+import argparse
 import asyncio
+import json
 from collections import Counter
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from deploy.cli import balance as cli_balance
 from services.ingest.domain.fates import Fate, counted, fate_of
+from services.ingest.domain.tally import Tally, lose, take
 from services.ingest.handlers import balance
-from shared import streams, subjects
+from services.ingest.handlers.accounts import Accounts
+from services.ingest.handlers.tallies import Tallies
+from shared import policy, streams, subjects
 from shared.bus.deliveries import Message
 from shared.queries import QUERIES, AskBalance, Counts
 from tests.ingest.running_ingest import RunningIngest, stored
@@ -36,6 +43,7 @@ class HistoryTwin:
     def __init__(self, ingest: RunningIngest) -> None:
         self._ingest = ingest
         self.forgets: set[str] = set()
+        self.forgets_all = False
         self.asked: list[dict[str, Any]] = []
 
     async def answer(self, message: Message) -> None:
@@ -47,6 +55,8 @@ class HistoryTwin:
             event = msgspec.json.decode(each.body)
             known.setdefault(event["id"], {"sequence": each.sequence, "raw": event["rawref"]})
         wanted = set(request["ids"]) - self.forgets
+        if self.forgets_all:
+            wanted = set()
         found = {name: value for name, value in known.items() if name in wanted}
         reply = {"position": request["min_seq"] + 5, "known": found}
         await message.respond(msgspec.json.encode(reply))
@@ -82,9 +92,11 @@ async def send_one_of_each(ingest: RunningIngest) -> None:
 
 
 async def test_every_delivery_is_accounted_for(ingest: RunningIngest, history: HistoryTwin) -> None:
-    """Per account and in sum; the position is the one that history answered from."""
+    """Per account and in sum, as they were counted and as RAW parsed again says."""
     await send_one_of_each(ingest)
     answer = await ask(ingest)
+    end = (await ingest.bus.api("STREAM.INFO.RAW"))["state"]["last_seq"]
+    assert {account.pop("to") for account in answer["accounts"].values()} == {end}
     assert answer["accounts"][f"twilio_voice/{ingest.account}"] == {
         "received": 6,
         "accepted": 2,
@@ -115,8 +127,10 @@ async def test_every_delivery_is_accounted_for(ingest: RunningIngest, history: H
         "quarantined": 2,
         "missing": 0,
     }
-    assert answer["position"] == history.asked[0]["min_seq"] + 5
-    assert answer["to"] == (await ingest.bus.api("STREAM.INFO.RAW"))["state"]["last_seq"]
+    proved = await ask(ingest, **{"from": 0})
+    assert {name: proved[name] for name in NOTHING} == counted
+    assert proved["position"] == history.asked[-1]["min_seq"] + 5
+    assert (answer["to"], answer["end"]) == (end, end)
 
 
 async def test_a_position_that_the_ledger_does_not_hold_is_refused_at_once(
@@ -135,7 +149,7 @@ async def test_what_history_does_not_know_is_missing(
     await send_one_of_each(ingest)
     event = (await ingest.contacts("form", 1))[0]
     history.forgets.add(event["id"])
-    answer = await ask(ingest, channel="form")
+    answer = await ask(ingest, channel="form", **{"from": 0})
     assert {name: answer[name] for name in NOTHING} == {**NOTHING, "received": 2, "missing": 2}
 
 
@@ -156,6 +170,124 @@ async def test_a_range_is_counted_by_positions_of_raw(
     assert answer["to"] == sequences[3]
     assert list(answer["accounts"]) == [f"twilio_voice/{ingest.account}"]
     assert (await ask(ingest, account="nobody"))["received"] == 0
+
+
+# -- what is kept -----------------------------------------------------------------------------------------
+
+
+async def test_what_was_counted_is_not_read_again(
+    ingest: RunningIngest, history: HistoryTwin
+) -> None:
+    """The tally outlives the process that counted: nothing is asked of history for it."""
+    await send_one_of_each(ingest)
+    first = await ask(ingest)
+    asked = len(history.asked)
+    again = await another(ingest).balance(ingest.tenant, AskBalance())
+    assert (again.received, again.accepted, again.last) == (10, first["accepted"], first["to"])
+    assert len(history.asked) == asked
+
+
+async def test_what_is_decided_late_is_missing_until_then(
+    ingest: RunningIngest, history: HistoryTwin
+) -> None:
+    """It is looked at again; nothing is counted twice."""
+    history.forgets_all = True
+    await ingest.send("form", b'{"submission_id":"f"}', webhook_id="w0", **JSON)
+    await ingest.send("form", b'{"submission_id":"f"}', webhook_id="w1", **JSON)
+    await ingest.normalised("form")
+    answer = await ask(ingest, channel="form")
+    assert {name: answer[name] for name in NOTHING} == {**NOTHING, "received": 2, "missing": 2}
+    history.forgets_all = False
+    answer = await ask(ingest, channel="form")
+    wanted = {**NOTHING, "received": 2, "accepted": 1, "duplicate": 1}
+    assert {name: answer[name] for name in NOTHING} == wanted
+
+
+async def test_several_who_count_at_once_count_once(
+    ingest: RunningIngest, history: HistoryTwin
+) -> None:
+    """The tally is replaced where it was read: of several processes one is first, and the others begin again."""
+    await send_one_of_each(ingest)
+    handlers = [another(ingest) for _ in range(4)]
+    answers = await asyncio.gather(
+        *(each.balance(ingest.tenant, AskBalance()) for each in handlers)
+    )
+    assert {(each.received, each.accepted, each.duplicate) for each in answers} == {(10, 3, 4)}
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"raw":"another","position":3,"fates":{"accepted":9}}'])
+async def test_a_tally_of_another_raw_is_counted_anew(
+    ingest: RunningIngest, history: HistoryTwin, body: bytes
+) -> None:
+    """So is what is no tally at all."""
+    await send_one_of_each(ingest)
+    await ask(ingest)
+    await ingest.bus.store(subjects.balance(ingest.tenant, "form", ingest.account), body)
+    assert (await ask(ingest))["received"] == 10
+
+
+async def test_an_account_that_left_the_policy_is_still_accounted_for(
+    ingest: RunningIngest, history: HistoryTwin
+) -> None:
+    """What was received there does not disappear with it."""
+    await send_one_of_each(ingest)
+    smaller = policy.load(ingest.settings.policy)
+    del smaller.accounts[f"form/{ingest.account}"]
+    handler = another(ingest, smaller)
+    for question in (AskBalance(), AskBalance(first=0)):
+        answer = await handler.balance(ingest.tenant, question)
+        assert (answer.received, answer.missing) == (10, 0)
+        assert answer.accounts[f"form/{ingest.account}"].received == 2
+
+
+def another(ingest: RunningIngest, chosen: policy.Policy | None = None) -> balance.BalanceHandler:
+    """Return what answers in another process of ingest."""
+    policies = policy.Policies(chosen or policy.load(ingest.settings.policy))
+    return balance.BalanceHandler(ingest.bus, Accounts(policies, {}), Tallies(ingest.bus))
+
+
+# -- the command line -------------------------------------------------------------------------------------
+
+
+async def told(
+    ingest: RunningIngest, capsys: pytest.CaptureFixture[str], *, prove: bool
+) -> tuple[int, dict[str, Any], str]:
+    """Return what `tellonce balance` ends with and prints, on standard output and on standard error."""
+    capsys.readouterr()
+    chosen = argparse.Namespace(tenant=ingest.tenant, prove=prove, data=None)
+    code = await asyncio.to_thread(cli_balance.balance, chosen)
+    out, err = capsys.readouterr()
+    return code, json.loads(out.splitlines()[-1]), err
+
+
+async def test_the_command_line_proves_what_was_counted(
+    ingest: RunningIngest,
+    history: HistoryTwin,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """RAW is parsed again piece by piece, with progress; a tally that says otherwise is found and ends with 1."""
+    monkeypatch.setenv("TELLONCE_NATS_URL", ingest.settings.nats_url)
+    monkeypatch.setenv("TELLONCE_DATA", str(tmp_path / "none"))
+    monkeypatch.setattr(balance, "POSITIONS_MAX", 4)
+    await send_one_of_each(ingest)
+    code, counted, _ = await told(ingest, capsys, prove=False)
+    assert (code, counted["received"]) == (0, 10)
+    code, found, err = await told(ingest, capsys, prove=True)
+    assert (code, found["differs"]) == (0, {})
+    assert found["proved"] == found["counted"]
+    assert found["proved"]["received"] == 10
+    assert err.count("parsed up to position") >= 3
+
+    subject = subjects.balance(ingest.tenant, "form", ingest.account)
+    kept = await ingest.bus.leader_get(streams.BALANCE, last_by_subject=subject)
+    assert kept is not None
+    tally = msgspec.json.decode(kept.body)
+    tally["fates"]["accepted"] += 1
+    await ingest.bus.store(subject, msgspec.json.encode(tally))
+    code, found, _ = await told(ingest, capsys, prove=True)
+    assert (code, list(found["differs"])) == (1, [f"form/{ingest.account}"])
 
 
 async def test_more_than_one_page_is_counted(ingest: RunningIngest, history: HistoryTwin) -> None:
@@ -236,6 +368,16 @@ def test_the_fate_of_a_delivery(
 ) -> None:
     """What became of the delivery at position 7."""
     assert fate_of(7, ids, first_seen, quarantined=quarantined) == fate
+
+
+def test_a_tally_counts_each_delivery_once_whenever_it_is_settled() -> None:
+    """What is undecided is missing; once settled, or gone from RAW, it is looked at no more."""
+    tally = take(Tally(raw="r"), [(3, "accepted"), (5, "missing"), (9, "missing")])
+    assert (tally.position, tally.undecided) == (9, (5, 9))
+    assert tally.counts() == {"received": 3, "accepted": 1, "missing": 2}
+    tally = lose(take(tally, [(5, "duplicate"), (9, "missing")]), [9, 3])
+    assert (tally.position, tally.undecided) == (9, ())
+    assert tally.counts() == {"received": 3, "accepted": 1, "duplicate": 1, "missing": 1}
 
 
 def test_counts_add_up() -> None:

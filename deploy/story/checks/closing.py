@@ -108,17 +108,20 @@ async def _digests(session: Session) -> None:
 
 
 async def _balance(session: Session) -> None:
-    """Every delivery that was received is accounted for."""
+    """Every delivery that was received is accounted for, and RAW parsed again says the same."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
         got = await balance.balance_of(session, deadline)
         session.report.balance = Balance(**{name: got[name] for name in balance.COUNTERS})
         lost = got["received"] - sum(got[name] for name in balance.COUNTERS if name != "received")
         if lost == 0 and got["missing"] == 0:
-            return
+            break
         if time.monotonic() > deadline:
             raise StepFailed("balance.mismatch", "deliveries are not accounted for", got=got)
         await asyncio.sleep(POLL_SECONDS)
+    unproved = await balance.unproved(session, deadline) if session.stack.own else {}
+    if unproved:
+        raise StepFailed("balance.unproved", "RAW parsed again says otherwise", got=unproved)
 
 
 CLOSINGS: tuple[Closing, ...] = (

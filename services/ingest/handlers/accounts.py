@@ -52,6 +52,17 @@ class Accounts:
             if channel in CHANNELS:
                 yield self.find(tenant, channel, account)
 
+    def departed(self, tenant: str, name: str) -> Door | None:
+        """Return the door of an account that the policy no longer has, closed; `None` when its channel is gone too.
+
+        Raises: TenantUnknown.
+        """
+        channel, _, account = name.partition("/")
+        if channel not in CHANNELS:
+            return None
+        rules = Account(queue="", region=self._policies.of(tenant).region)
+        return Door(tenant, CHANNELS[channel], account, rules, {})
+
     def all(self) -> Iterator[Door]:
         for tenant in self._policies.tenants():
             yield from self.of_tenant(tenant)

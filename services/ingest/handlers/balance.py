@@ -1,50 +1,34 @@
-"""The query `balance`: every delivery of a range of RAW, parsed again and looked up in history (I12)."""
+"""The query `balance`: what became of every delivery, as it was counted, or proved by parsing RAW again (I12)."""
 
+import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import structlog
 
-from services.ingest.domain import delivery, outcome
-from services.ingest.domain.fates import Fate, counted, fate_of
-from services.ingest.handlers import logged, parsing, raw_store
+from services.ingest.domain.fates import Fate, counted
+from services.ingest.handlers import logged
 from services.ingest.handlers.accounts import Accounts, Door
-from shared import errors, events, queries, query_client, requests, streams, subjects
+from services.ingest.handlers.fate_reader import FateReader
+from services.ingest.handlers.tallies import StreamState, Tallies, stream_state
+from shared import errors, queries, requests, streams, subjects
 from shared.bus import Bus
-from shared.bus.deliveries import StoredMessage
 
-PAGE_DELIVERIES = 64
-"""Deliveries held in memory at once, each at most 256 KiB."""
-
-POSITIONS_MAX = 100_000
-"""Positions of RAW that one answer covers; its `to` says how far it goes, and the next one begins behind it."""
-
-KNOWN_IDS_MAX = 200
-KNOWN_TIMEOUT_SECONDS = 10.0
+POSITIONS_MAX = 2_000
+"""Positions of RAW that one proof covers; its `to` says how far it goes, and the next one begins behind it."""
+COUNTING_SECONDS = 2.0
+"""So long a question waits for what is not counted yet."""
 
 log = structlog.get_logger("ingest")
-
-
-@dataclass(slots=True)
-class _Span:
-    """The positions of RAW that are counted, both included.
-
-    `min_seq`: what history must have reached; `position`: what it answered from, once it was asked.
-    """
-
-    first: int
-    last: int
-    min_seq: int
-    position: int
 
 
 class BalanceHandler:
     """Answers `query.<tenant>.balance`."""
 
-    def __init__(self, bus: Bus, accounts: Accounts) -> None:
+    def __init__(self, bus: Bus, accounts: Accounts, tallies: Tallies) -> None:
         self._bus = bus
         self._accounts = accounts
+        self._tallies = tallies
 
     async def answer(self, tenant: str, body: bytes) -> queries.Balance:
         """Return the reply to one request.
@@ -64,100 +48,77 @@ class BalanceHandler:
         """Raises: TenantUnknown, PositionBeyondEnd, ViewUnavailable when history is away, BusUnavailable."""
         doors = [
             door
-            for door in self._accounts.of_tenant(tenant)
+            for door in await self._doors(tenant)
             if asked.channel in {None, door.channel.NAME} and asked.account in {None, door.account}
         ]
-        span = await self._span(asked)
-        by_account: dict[str, Counter[Fate]] = {
-            door.name: await self._account(door, span) for door in doors
-        }
-        total: Counter[Fate] = Counter()
-        for fates in by_account.values():
-            total.update(fates)
+        ledger, raw = (
+            await stream_state(self._bus, streams.LEDGER),
+            await stream_state(self._bus, streams.RAW),
+        )
+        if asked.min_seq is not None and asked.min_seq > ledger.last:
+            raise errors.PositionBeyondEnd(position=ledger.last, wanted=asked.min_seq)
+        reader = FateReader(self._bus, ledger.last if asked.min_seq is None else asked.min_seq)
+        first, last = raw.first, raw.last
+        if asked.first is None and asked.last is None:
+            accounts = await self._as_counted(doors, reader, raw)
+        else:
+            first = max(asked.first or 0, raw.first)
+            wanted = raw.last if asked.last is None else asked.last
+            last = min(wanted, raw.last, first + POSITIONS_MAX - 1)
+            accounts = await self._parsed_again(doors, reader, first, last)
         return queries.Balance(
-            **counted(total),
-            position=span.position,
-            last=span.last,
-            accounts={name: queries.Counts(**counted(fates)) for name, fates in by_account.items()},
+            **_sum(accounts),
+            position=reader.position,
+            first=first,
+            last=min([last, *(each.last for each in accounts.values())]),
+            end=raw.last,
+            accounts=accounts,
         )
 
-    async def _span(self, asked: queries.AskBalance) -> _Span:
-        _, ledger_end = await self._ends(streams.LEDGER)
-        raw_start, raw_end = await self._ends(streams.RAW)
-        first = max(asked.first or 0, raw_start)
-        wanted = raw_end if asked.last is None else asked.last
-        last = min(wanted, raw_end, first + POSITIONS_MAX - 1)
-        min_seq = ledger_end if asked.min_seq is None else asked.min_seq
-        if min_seq > ledger_end:
-            raise errors.PositionBeyondEnd(position=ledger_end, wanted=min_seq)
-        return _Span(first, last, min_seq, position=min_seq)
+    async def _doors(self, tenant: str) -> list[Door]:
+        """Return the doors of a tenant by name, those of accounts that have left the policy too."""
+        doors = {door.name: door for door in self._accounts.of_tenant(tenant)}
+        for name in await self._received_by(tenant):
+            if name not in doors and (door := self._accounts.departed(tenant, name)) is not None:
+                doors[name] = door
+        return [doors[name] for name in sorted(doors)]
 
-    async def _account(self, door: Door, span: _Span) -> Counter[Fate]:
-        """Count one account; `span` learns the position that history answered from."""
-        fates: Counter[Fate] = Counter()
-        async for page in self._pages(door, span.first, span.last):
-            readings = await parsing.read_all(page)
-            ids = [event.id for reading in readings for event in reading.events]
-            first_seen = await self._known(door.tenant, ids, span)
-            for reading in readings:
-                quarantined = isinstance(reading.outcome, outcome.Quarantined)
-                made = [event.id for event in reading.events]
-                sequence = reading.raw.sequence
-                fates[fate_of(sequence, made, first_seen, quarantined=quarantined)] += 1
-        return fates
+    async def _received_by(self, tenant: str) -> set[str]:
+        """Return the accounts of which a delivery is in RAW, or was counted."""
+        found: set[str] = set()
+        for stream, wanted in (
+            (streams.RAW, subjects.raw_of(tenant)),
+            (streams.BALANCE, subjects.balance_of(tenant)),
+        ):
+            info = await self._bus.api(f"STREAM.INFO.{stream}", {"subjects_filter": wanted})
+            for subject in info["state"].get("subjects") or {}:
+                channel, account = subject.split(".")[-2:]
+                found.add(f"{channel}/{account}")
+        return found
 
-    async def _pages(
-        self, door: Door, first: int, last: int
-    ) -> AsyncIterator[list[delivery.RawDelivery]]:
-        """Give the account's deliveries between two positions of RAW, in order, a page at a time.
+    async def _as_counted(
+        self, doors: list[Door], reader: FateReader, raw: StreamState
+    ) -> dict[str, queries.AccountBalance]:
+        deadline = asyncio.get_running_loop().time() + COUNTING_SECONDS
+        found = {}
+        for door in doors:
+            tally, whole = await self._tallies.count(door, reader, raw, deadline)
+            to = max(tally.position, raw.last) if whole else tally.position
+            found[door.name] = queries.AccountBalance(**tally.counts(), last=to)
+        return found
 
-        Any replica gives a page; one that lags behind is corrected by asking the leader at its end.
-        """
-        subject = subjects.raw(door.tenant, door.channel.NAME, door.account)
-        while first <= last:
-            found = await self._bus.direct_get(
-                streams.RAW, sequence=first, subject=subject, batch=PAGE_DELIVERIES
-            )
-            messages: Sequence[StoredMessage] = found.messages
-            if not messages:
-                message = await self._bus.leader_get(
-                    streams.RAW, sequence=first, next_by_subject=subject
-                )
-                messages = [message] if message is not None else []
-            page = [_raw(door, each) for each in messages if each.sequence <= last]
-            if not page:
-                return
-            yield page
-            first = page[-1].sequence + 1
-
-    async def _known(self, tenant: str, ids: Sequence[str], span: _Span) -> Mapping[str, int]:
-        """Return, by event id, the position in RAW that each event in the ledger came from. Raises: ViewUnavailable."""
-        first_seen: dict[str, int] = {}
-        for start in range(0, len(ids), KNOWN_IDS_MAX):
-            question = queries.AskKnown(
-                ids=list(ids[start : start + KNOWN_IDS_MAX]), min_seq=span.min_seq
-            )
-            answer = await query_client.ask(
-                self._bus, tenant, question, timeout_seconds=KNOWN_TIMEOUT_SECONDS
-            )
-            span.position = max(span.position, answer.position)
-            for event_id, known in answer.known.items():
-                first_seen[event_id] = events.RawRef.parse(known.raw).sequence if known.raw else 0
-        return first_seen
-
-    async def _ends(self, stream: str) -> tuple[int, int]:
-        """Return the first and the last sequence of a stream."""
-        state = (await self._bus.api(f"STREAM.INFO.{stream}"))["state"]
-        return int(state["first_seq"]), int(state["last_seq"])
+    async def _parsed_again(
+        self, doors: list[Door], reader: FateReader, first: int, last: int
+    ) -> dict[str, queries.AccountBalance]:
+        found = {}
+        for door in doors:
+            fates: Counter[Fate] = Counter()
+            async for page in reader.pages(door, first, last):
+                fates.update(fate for _, fate in await reader.fates(door, page))
+            found[door.name] = queries.AccountBalance(**counted(fates), last=last)
+        return found
 
 
-def _raw(door: Door, message: StoredMessage) -> delivery.RawDelivery:
-    return raw_store.raw_delivery(
-        door.tenant,
-        door.name,
-        door.rules,
-        sequence=message.sequence,
-        body=message.body,
-        fields=message.headers,
-        stored=message.stored,
-    )
+def _sum(accounts: Mapping[str, queries.AccountBalance]) -> dict[str, int]:
+    names = queries.Counts.__struct_fields__
+    return {name: sum(getattr(each, name) for each in accounts.values()) for name in names}

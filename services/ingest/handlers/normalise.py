@@ -5,7 +5,7 @@ A process killed anywhere in between is given the batch again; the events have t
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import structlog
 
@@ -28,15 +28,21 @@ log = structlog.get_logger("ingest")
 
 
 class Normaliser:
-    """Normalises the deliveries of one account."""
+    """Normalises the deliveries of one account. `taken` is called after each batch."""
 
     def __init__(
-        self, bus: Bus, contacts: contact_log.ContactLog, door: accounts.Door, batch: int
+        self,
+        bus: Bus,
+        contacts: contact_log.ContactLog,
+        door: accounts.Door,
+        batch: int,
+        taken: Callable[[], None] = lambda: None,
     ) -> None:
         self._bus = bus
         self._contacts = contacts
         self._door = door
         self._batch = batch
+        self._taken = taken
         self.trouble: Trouble | None = None
 
     async def run(self) -> None:
@@ -79,6 +85,7 @@ class Normaliser:
             ):  # given again, its events have the same ids
                 await delivery.ack()
             _log(reading, delivery)
+        self._taken()
 
     def _raw(self, delivery: Delivery) -> RawDelivery:
         return raw_store.raw_delivery(
