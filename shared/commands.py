@@ -115,6 +115,18 @@ class RejectOffer(ConversationCommand, frozen=True, kw_only=True, forbid_unknown
     reason: FactName | None = None
 
 
+class ConfirmCustomer(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The owner confirms who writes or calls: the contact's handles are this customer's, and proved.
+
+    The conversation is hers from then on and goes on in her open matter, if she has one. `contact_id`: the last
+    contact, unless it is given.
+    """
+
+    verb = "confirm_customer"
+    customer: events.CustomerId
+    contact_id: events.ContactId | None = None
+
+
 class RecordFact(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The agent writes down what the customer told."""
 
@@ -271,6 +283,7 @@ COMMANDS: dict[str, type[Command]] = {
         SetStatus,
         AcceptOffer,
         RejectOffer,
+        ConfirmCustomer,
         RecordFact,
         CorrectFact,
         MakePromise,

@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from shared import events, memory
+from shared import events, memory, proof
 from shared.events.packet import Known, Order
 
 
@@ -50,6 +50,9 @@ def evolve(customer: Customer, sequence: int, event: events.AnyEvent) -> Custome
                 number=personal.number, status=event.open.status, description=personal.description
             )
             return replace(changed, orders={**changed.orders, order.number: order})
+        case events.HandleLearned(personal=personal) if personal is not None:
+            known = as_known(personal.kind, personal.value, event.open.proof)
+            return replace(changed, handles=_with(changed.handles, known))
         case events.ConversationAttached():
             others = (
                 each
@@ -74,12 +77,9 @@ def fold(
 def _created(customer: Customer, event: events.CustomerCreated) -> Customer:
     """A second creation is the registration of a provisional customer: the handles known before stay hers."""
     personal = event.personal
-    handles = [
-        Known(kind=kind, value=value, verified=verified)
-        for kind, value, verified in (personal.handles if personal else [])
-    ]
-    told = {(each.kind, each.value) for each in handles}
-    handles += [each for each in customer.handles if (each.kind, each.value) not in told]
+    handles = tuple(as_known(*each) for each in (personal.handles if personal else []))
+    for each in customer.handles:
+        handles = _with(handles, each)
     return replace(
         customer,
         id=event.customer,
@@ -87,5 +87,22 @@ def _created(customer: Customer, event: events.CustomerCreated) -> Customer:
         language=event.open.language,
         name=personal.name if personal else None,
         salutation=personal.salutation if personal else None,
-        handles=tuple(handles),
+        handles=handles,
     )
+
+
+def as_known(kind: str, value: str, degree: events.Proof | bool) -> Known:
+    """Return a handle as it is kept; before there were degrees it was verified, or it was not."""
+    if isinstance(degree, bool):
+        return Known(kind=kind, value=value, verified=degree)
+    return Known(kind=kind, value=value, verified=degree == "proved", proof=degree)
+
+
+def _with(handles: tuple[Known, ...], given: Known) -> tuple[Known, ...]:
+    """Return the handles with one more; of two of the same value the one that is proved better stays."""
+    for place, each in enumerate(handles):
+        if (each.kind, each.value) == (given.kind, given.value):
+            if not proof.stronger(proof.of(given), proof.of(each)):
+                return handles
+            return (*handles[:place], given, *handles[place + 1 :])
+    return (*handles, given)

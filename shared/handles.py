@@ -106,6 +106,11 @@ def _domain(written: str) -> str | None:
         return None
 
 
+def of(kind: events.HandleKind, value: str, proof: events.Proof) -> events.Handle:
+    """Return a handle, in its normal form already, with its degree of proof."""
+    return events.Handle(kind=kind, value=value, verified=proof == "proved", proof=proof)
+
+
 def reference(value: str) -> events.Handle:
     """Return the handle that leads to one contact and to no person."""
     return events.Handle(kind="reference", value=value)

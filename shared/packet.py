@@ -10,8 +10,8 @@ from typing import TypeVar
 
 import msgspec
 
-from shared import aggregates, errors, events
-from shared.conversation import FOLD_VERSION, Conversation, StatedFact
+from shared import aggregates, errors, events, proof
+from shared.conversation import FOLD_VERSION, Contact, Conversation, StatedFact, people
 from shared.customer import Customer
 from shared.events.packet import (
     PACKET_SCHEMA_VERSION,
@@ -27,8 +27,11 @@ from shared.events.packet import (
     Packet,
     Path,
     Pending,
+    Possible,
+    Said,
     Who,
     Why,
+    Writer,
 )
 
 PACKET_MAX_BYTES = 65_536
@@ -39,9 +42,10 @@ FACTS_PER_MESSAGE = 16
 FACTS_BY_REFERENCE = 12
 PROMISES_IN_FULL = 16
 CALLBACKS_IN_FULL = 4
-HOPS_IN_FULL = 16
+HOPS_IN_FULL = 13
 ORDERS_IN_FULL = 4
 IDENTITIES_IN_FULL = 4
+POSSIBLE_IN_FULL = 3
 CHANNELS_IN_FULL = 8
 NAME_MAX_BYTES = 96
 MATTER_MAX_BYTES = 192
@@ -97,7 +101,7 @@ def package(
     bare = _bare(conversation, customer, packet_id, source)
     room = PACKET_MAX_BYTES - len(canonical(bare))
     done, room = _newest_that_fit(conversation.matter.done, room)
-    said, _ = _newest_that_fit(conversation.talk.said, room)
+    said, _ = _newest_that_fit(_said(conversation, customer), room)
     dropped = len(conversation.talk.said) - len(said) + conversation.talk.said_before
     more = msgspec.structs.replace(
         bare.more,
@@ -150,13 +154,41 @@ def _bare(
         contact=last.contact_id if last else None,
         who=_who(conversation, customer),
         why=_why(conversation, customer),
-        facts=[_fact(each) for each in _live(conversation)[:FACTS_IN_FULL]],
+        facts=[_fact(each) for each in _live(conversation)[-FACTS_IN_FULL:]],
         done=[],
         open=_pending(conversation),
         path=_path(conversation),
         said=[],
         more=_more(conversation, customer),
         built_from=source,
+        writer=_on_contact(last, customer),
+    )
+
+
+def _on_contact(contact: Contact | None, customer: Customer) -> Writer | None:
+    writer = None if contact is None else people.writer(contact.name, contact.handles)
+    return writer and _short(writer, customer)
+
+
+def _said(conversation: Conversation, customer: Customer) -> list[Said]:
+    """Return what was said, each message to us with its writer as she is known by now."""
+    return [
+        msgspec.structs.replace(each, writer=_short(each.writer, customer)) if each.writer else each
+        for each in conversation.talk.said
+    ]
+
+
+def _short(writer: Writer, customer: Customer) -> Writer:
+    """Return a writer as a packet can hold one, and whether the customer is known to be this writer."""
+    hers = any(
+        (each.kind, each.value) == (writer.kind, writer.value) and proof.of(each) != "claimed"
+        for each in customer.handles
+    )
+    return msgspec.structs.replace(
+        writer,
+        name=_cut(writer.name, NAME_MAX_BYTES),
+        value=_cut(writer.value, HANDLE_MAX_BYTES),
+        hers=hers and writer.proof != "claimed",
     )
 
 
@@ -176,8 +208,19 @@ def _who(conversation: Conversation, customer: Customer) -> Who:
                 kind=each.kind,
                 value=_cut(each.value, HANDLE_MAX_BYTES) or "",
                 verified=each.verified,
+                proof=proof.of(each),
             )
             for each in customer.handles[:IDENTITIES_IN_FULL]
+        ],
+        possibly=[
+            Possible(
+                customer=each.customer,
+                name=_cut(each.name, NAME_MAX_BYTES),
+                reason=each.reason,
+                kind=each.kind,
+                value=_cut(each.value, HANDLE_MAX_BYTES),
+            )
+            for each in list(conversation.people.possible.values())[:POSSIBLE_IN_FULL]
         ],
     )
 
@@ -257,12 +300,12 @@ def _path(conversation: Conversation) -> Path:
 
 
 def _more(conversation: Conversation, customer: Customer) -> More:
-    beyond = _live(conversation)[FACTS_IN_FULL:]
+    beyond = _live(conversation)[:-FACTS_IN_FULL]
     promises = sum(each.kept is None for each in conversation.matter.promises.values())
     callbacks = sum(each.status == "open" for each in conversation.matter.callbacks.values())
     return More(
         facts=len(beyond),
-        fact_ids=[each.fact_id for each in beyond[:FACTS_BY_REFERENCE]],
+        fact_ids=[each.fact_id for each in beyond[-FACTS_BY_REFERENCE:]],
         promises=max(0, promises - PROMISES_IN_FULL),
         callbacks=max(0, callbacks - CALLBACKS_IN_FULL),
         hops=max(0, len(conversation.ownership.hops) - HOPS_IN_FULL),
@@ -271,6 +314,7 @@ def _more(conversation: Conversation, customer: Customer) -> More:
         done=0,
         said=0,
         said_before=None,
+        possibly=max(0, len(conversation.people.possible) - POSSIBLE_IN_FULL),
     )
 
 

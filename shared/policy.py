@@ -13,7 +13,7 @@ import yaml
 from msgspec import Meta
 from msgspec.structs import replace
 
-from shared import aggregates, errors, handles, strict, subjects
+from shared import aggregates, errors, events, handles, strict, subjects
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}\Z")]
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
@@ -113,9 +113,11 @@ class Policy(_Strict, frozen=True, kw_only=True):
     """All of it.
 
     `region`: ISO 3166 code of the country whose national phone numbers are read; without one only international ones
-    are; `never_identifies`: patterns of handles, in their normal form, that belong to no single person;
-    `transports`: how agents are told, where neither the agent nor the queue has its own. notify refuses to start with
-    one that it does not have.
+    are; `proof`: what a medium's own word is worth here, where it is not the default (see `shared.proof`);
+    `named_matters`: media in which an order or parcel number leads into the one open conversation that holds it,
+    whoever names it, unless the writer is known to be somebody else; `never_identifies`: patterns of handles, in their
+    normal form, that belong to no single person; `transports`: how agents are told, where neither the agent nor the
+    queue has its own. notify refuses to start with one that it does not have.
     """
 
     tenant: Name
@@ -124,6 +126,8 @@ class Policy(_Strict, frozen=True, kw_only=True):
     agents: dict[Name, Agent]
     accounts: dict[str, Account]
     patterns: list[Pattern] = []
+    proof: dict[events.Medium, events.Proof] = {}
+    named_matters: tuple[events.Medium, ...] = ("mail", "message")
     never_identifies: list[str] = []
     transports: Transports = ("screen",)
     times: TimeLimits = TimeLimits()

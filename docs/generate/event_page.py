@@ -59,7 +59,7 @@ def aggregate_of(kind: type[events.AnyEvent]) -> tuple[str, str]:
     if kind.__module__ == parking.__name__:
         return PARKED_ON[noun]
     if kind.__module__ == people.__name__:
-        customers = {"order": "customer", "conversation": "customer"}
+        customers = {"order": "customer", "conversation": "customer", "handle": "customer"}
         return AGGREGATES[customers.get(noun, noun)]
     return AGGREGATES.get(kind.__module__.rpartition(".")[2], AGGREGATES["conversation"])
 

@@ -1,6 +1,7 @@
 """What commands, contact events, timers and the dispatcher share: where they come from, and what they load."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,9 @@ from shared.clock import Clock
 from shared.conversation import Conversation
 from shared.deciding import Changed, Deciding, Reading
 from shared.policy import Policies
+
+CONVERSATIONS_CONSIDERED = 8
+"""Newest conversations of a customer that a contact may join."""
 
 log = structlog.get_logger("router")
 
@@ -95,6 +99,19 @@ class Cases:
             name for name in holding if name and conversation.id not in agents[name].working_on
         ]
         return agents | await self.agents(reading, lagging, leader=True)
+
+    async def with_matter(self, reading: Reading, loaded: Loaded) -> Loaded:
+        """Load the conversation in which that of `loaded.whose` goes on: her only open one, with its agents."""
+        found = [
+            await reading.load_named(folds.CONVERSATION, each.conversation)
+            for each in loaded.whose.conversations[-CONVERSATIONS_CONSIDERED:]
+            if each.conversation != loaded.conversation.id
+        ]
+        still_open = [each for each in found if each.id is not None and not each.resolved]
+        if len(still_open) != 1:
+            return loaded
+        agents = await self.agents_of(reading, still_open[0])
+        return replace(loaded, matter=still_open[0], agents={**loaded.agents, **agents})
 
     async def handles(
         self, reading: Reading, handles: Iterable[events.Handle]

@@ -1,7 +1,9 @@
 """Commands from the bus: read, decide, append, answer."""
 
+from dataclasses import replace
+
 from services.router.cases import Cases
-from services.router.domain import folds
+from services.router.domain import confirm, facts, folds, work
 from services.router.domain.decide import decide
 from services.router.domain.decision import Loaded, Origin
 from services.router.domain.parking import journal_of
@@ -15,9 +17,11 @@ from shared import (
     events,
     handles,
     memory,
+    proof,
     requests,
     subjects,
 )
+from shared.policy import Policy
 
 
 class _Repeated(errors.TellonceError):
@@ -79,7 +83,30 @@ class Commands:
             return Loaded(agents=await self._cases.agents(reading, [_actor(command)]))
         if not subjects.is_token(command.conversation):
             raise errors.ConversationUnknown()
-        return await self._cases.load(reading, command.conversation, [_actor(command)])
+        loaded = await self._cases.load(reading, command.conversation, [_actor(command)])
+        return await self._load_people(reading, loaded, command, origin.policy)
+
+    async def _load_people(
+        self, reading: deciding.Reading, loaded: Loaded, command: commands.Command, policy: Policy
+    ) -> Loaded:
+        """Load whose the handles and numbers are that a command is about."""
+        match command:
+            case commands.SendMessage():
+                to = work.recipient(policy, loaded, command.channel)
+                resolved = await self._cases.handles(reading, [to] if to else [])
+                return replace(loaded, handles=resolved)
+            case commands.RecordFact() if facts.names_matter(policy, command.fact):
+                number = facts.number_handle(command.fact, command.value)
+                return replace(loaded, numbers=await self._cases.handles(reading, [number]))
+            case commands.ConfirmCustomer() if subjects.is_token(command.customer):
+                contact_id = confirm.named_contact(loaded.conversation, command)
+                contact = loaded.conversation.contacts.by_id.get(contact_id or events.ContactId(""))
+                resolved = await self._cases.handles(reading, contact.handles if contact else ())
+                whose = await reading.load(folds.CUSTOMER, command.customer)
+                loaded = replace(loaded, handles=resolved, whose=whose)
+                return await self._cases.with_matter(reading, loaded)
+            case _:
+                return loaded
 
     async def _load_customer(
         self, reading: deciding.Reading, command: commands.RegisterCustomer, origin: Origin
@@ -91,12 +118,17 @@ class Commands:
             handle = each.kind, handles.normal(each.kind, each.value, region)
             verified[handle] = each.verified or verified.get(handle, False)
         given = [
-            events.Handle(kind=kind, value=value, verified=proved)
+            proof.with_proof(
+                events.Handle(kind=kind, value=value), "proved" if proved else "delivered"
+            )
             for (kind, value), proved in verified.items()
         ]
         resolved = await self._cases.handles(reading, given)
-        customer = await reading.load(folds.CUSTOMER, customer_of(origin, resolved))
-        return Loaded(customer=customer, handles=resolved)
+        names = {name for each in resolved for name in each.identity.holders}
+        holders = {name: await reading.load_named(folds.CUSTOMER, name) for name in sorted(names)}
+        loaded = Loaded(handles=resolved, holders=holders)
+        customer = await reading.load(folds.CUSTOMER, customer_of(origin, loaded))
+        return replace(loaded, customer=customer)
 
 
 async def _journal(

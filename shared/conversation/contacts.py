@@ -1,12 +1,13 @@
 """The contacts of a conversation: pieces of work on one channel each, from their first event to their end."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec.structs import replace
 
 from shared import events
+from shared.conversation import people
 from shared.conversation.ownership import Ownership, returned_to
 
 ContactStatus = Literal["waiting", "accepted", "lost"]
@@ -18,7 +19,8 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     """One piece of work on one channel: a call, a chat session, a mail, a form.
 
     `status`: `lost` is a call that ended before an agent took it; `over`: the channel reported its end;
-    `wrapped_up`: the agent wrote down how it went.
+    `wrapped_up`: the agent wrote down how it went; `name`, `handles`: of whoever wrote or called last in it, the best
+    proved handle first.
     """
 
     contact_id: events.ContactId
@@ -33,6 +35,8 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     on_hold: bool = False
     wrapped_up: bool = False
     completed: bool = False
+    name: str | None = None
+    handles: tuple[events.Handle, ...] = ()
 
     @property
     def live(self) -> bool:
@@ -84,6 +88,8 @@ def evolve(  # noqa: C901  the table of what concerns contacts
             return _with(contacts, event.open.contact_id, wrapped_up=True)
         case events.ContactCompleted():
             return _with(contacts, event.open.contact_id, completed=True)
+        case events.ConversationMerged():
+            return _merged(contacts, event)
         case _:
             return _handed_over(contacts, event, before)
 
@@ -109,7 +115,8 @@ def _begun(contacts: Contacts, event: events.InboundEvent, before: Ownership) ->
     """Return the contacts with the event's in them: the first event seen of a contact begins it."""
     opened, known = event.open, contacts.channels
     if opened.contact_id in contacts.by_id:
-        return replace(contacts, last_activity=event.recorded)
+        heard = _with(contacts, opened.contact_id, **_who(event))
+        return replace(heard, last_activity=event.recorded)
     # A message to an owned conversation is with its owner at once; a call is when an agent accepts it.
     waits = before.owner is None or opened.medium == "call"
     contact = Contact(
@@ -119,6 +126,7 @@ def _begun(contacts: Contacts, event: events.InboundEvent, before: Ownership) ->
         account=opened.account,
         started=event.recorded,
         status="waiting" if waits else "accepted",
+        **_who(event),
     )
     return Contacts(
         by_id={**contacts.by_id, contact.contact_id: contact},
@@ -127,11 +135,42 @@ def _begun(contacts: Contacts, event: events.InboundEvent, before: Ownership) ->
     )
 
 
+def _who(event: events.InboundEvent) -> dict[str, Any]:
+    """Return what an event says of whoever is on the other end; a report that says nothing changes nothing."""
+    handles = people.handles_of(event)
+    name = event.personal.name if event.personal else None
+    return {"name": name, "handles": handles} if handles or name else {}
+
+
 def _with(contacts: Contacts, contact_id: events.ContactId, **changes: object) -> Contacts:
     contact = contacts.by_id.get(contact_id)
     if contact is None:
         return contacts
     return replace(contacts, by_id={**contacts.by_id, contact_id: replace(contact, **changes)})
+
+
+def _merged(contacts: Contacts, event: events.ConversationMerged) -> Contacts:
+    """Return the contacts with those of another conversation, in the order in which all began."""
+    came = {each.contact_id: _as_it_stood(each) for each in event.open.contacts}
+    both = sorted({**came, **contacts.by_id}.values(), key=lambda each: each.started)
+    channels = dict.fromkeys(each.channel for each in both)
+    return replace(
+        contacts, by_id={each.contact_id: each for each in both}, channels=tuple(channels)
+    )
+
+
+def _as_it_stood(merged: events.MergedContact) -> Contact:
+    return Contact(
+        contact_id=merged.contact_id,
+        medium=merged.medium,
+        channel=merged.channel,
+        account=merged.account,
+        started=merged.started,
+        status=merged.status,
+        over=merged.over,
+        wrapped_up=merged.wrapped_up,
+        completed=merged.completed,
+    )
 
 
 def _all_taken(contacts: Contacts) -> Contacts:

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from shared import events, memory
-from shared.conversation import contacts, last_packet, matter, ownership, talk
+from shared.conversation import contacts, last_packet, matter, ownership, people, talk
 from shared.conversation.state import NEW_CONVERSATION, Conversation
 
-FOLD_VERSION = 3
+FOLD_VERSION = 4
 
 
 def evolve(conversation: Conversation, sequence: int, event: events.AnyEvent) -> Conversation:
@@ -29,6 +29,7 @@ def evolve_parts(conversation: Conversation, sequence: int, event: events.AnyEve
         contacts=contacts.evolve(conversation.contacts, event, before),
         matter=matter.evolve(conversation.matter, sequence, event, before.handovers),
         talk=talk.evolve(conversation.talk, event),
+        people=people.evolve(conversation.people, event),
         packet=last_packet.evolve(conversation.packet, event),
         sequence=sequence,
     )
@@ -41,6 +42,10 @@ def evolve_parts(conversation: Conversation, sequence: int, event: events.AnyEve
                 opened=event.recorded,
                 correlation=event.causation,
             )
+        case events.ConversationLinked():
+            return replace(changed, customer=event.open.customer)
+        case events.ConversationAbsorbed():
+            return replace(changed, resolved=True, into=event.open.into)
         case events.ConversationResolved():
             return replace(changed, resolved=True)
         case _:

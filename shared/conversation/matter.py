@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from shared import events
 from shared.conversation.talk import words
-from shared.events.packet import Done
+from shared.events.packet import Done, Fact, Packet
 
 DONE_KEPT = 32
 SUMMARY_MAX_CHARACTERS = 160
@@ -22,7 +22,7 @@ class StatedFact(msgspec.Struct, frozen=True, kw_only=True):
     fact_id: events.FactId
     name: str
     value: str
-    origin: events.FactOrigin
+    origin: str
     channel: str | None
     contact_id: events.ContactId | None
     told_to: events.AgentId | None
@@ -84,6 +84,10 @@ def evolve(  # noqa: C901  the table of what concerns the matter
             return replace(matter, summary=matter.summary or line or None)
         case events.FactStated():
             return _with_fact(matter, _stated(sequence, event, handovers))
+        case events.ConversationMerged(personal=personal) if personal is not None:
+            # A new owner of both has heard all of it.
+            heard = handovers + (event.open.owner is not None)
+            return _merged(matter, sequence, personal.packet, heard)
         case events.FactRepeated():
             return _repeated(matter, event, handovers)
         case events.FactCorrected():
@@ -125,6 +129,38 @@ def _stated(sequence: int, event: events.FactStated, handovers: int) -> StatedFa
         told_to=opened.told_to,
         said=event.occurred,
         sequence=sequence,
+        told_at_handover=handovers,
+    )
+
+
+def _merged(matter: Matter, sequence: int, came: Packet, handovers: int) -> Matter:
+    """Return the matter with what was told and done in another conversation."""
+    facts = {each.fact_id: _told(each, sequence, handovers) for each in came.facts}
+    done = tuple(sorted((*came.done, *matter.done), key=lambda each: each.at))
+    dropped = max(0, len(done) - DONE_KEPT)
+    return replace(
+        matter,
+        summary=matter.summary or came.why.matter,
+        facts={**facts, **matter.facts},
+        repeats=matter.repeats + sum(each.repeated for each in came.facts),
+        done=done[dropped:],
+        done_before=matter.done_before + came.more.done + dropped,
+    )
+
+
+def _told(fact: Fact, sequence: int, handovers: int) -> StatedFact:
+    return StatedFact(
+        fact_id=fact.fact_id,
+        name=fact.name,
+        value=fact.value,
+        origin=fact.origin,
+        channel=fact.channel,
+        contact_id=None,
+        told_to=fact.told_to,
+        said=fact.said,
+        sequence=sequence,
+        corrected=fact.corrected,
+        repeated=fact.repeated,
         told_at_handover=handovers,
     )
 

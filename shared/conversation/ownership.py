@@ -132,7 +132,9 @@ def evolve(  # noqa: C901  the table of what concerns the holder
             return _in_no_hands(ownership, event.open.queue, event.recorded)
         case events.ChannelSwitched():
             return replace(ownership, handovers=ownership.handovers + 1)
-        case events.ConversationResolved():
+        case events.ConversationMerged() if event.open.owner is not None:
+            return _owned(ownership, event.open.owner, event.recorded)
+        case events.ConversationResolved() | events.ConversationAbsorbed():
             return replace(ownership, owner=None, queue=None, offer=None, transfer=None)
         case events.TransferRequested():
             return _requested(ownership, event)

@@ -9,6 +9,7 @@ from shared.conversation.contacts import Contact, Contacts
 from shared.conversation.last_packet import LastPacket
 from shared.conversation.matter import Matter
 from shared.conversation.ownership import Ownership
+from shared.conversation.people import People
 from shared.conversation.talk import Talk
 
 
@@ -20,7 +21,8 @@ class Conversation(
     What stands at its default is not written where a fold is kept: a new field changes no row that lacks it.
     An older version that meets a field that it does not know stops, rather than writing the row without the field.
 
-    `id` is `None` while nothing was recorded; `correlation`: id of the contact event that opened it.
+    `id` is `None` while nothing was recorded; `correlation`: id of the contact event that opened it; `into`: the
+    conversation in which it goes on.
     """
 
     id: events.ConversationId | None = None
@@ -28,10 +30,12 @@ class Conversation(
     correlation: str | None = None
     opened: datetime | None = None
     resolved: bool = False
+    into: events.ConversationId | None = None
     contacts: Contacts = Contacts()
     ownership: Ownership = Ownership()
     matter: Matter = Matter()
     talk: Talk = Talk()
+    people: People = People()
     packet: LastPacket = LastPacket()
     seen: memory.Memory = {}
     sequence: int = 0

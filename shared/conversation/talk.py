@@ -9,7 +9,8 @@ import msgspec
 from msgspec.structs import replace
 
 from shared import events
-from shared.events.packet import Said
+from shared.conversation import people
+from shared.events.packet import Said, Writer
 
 SAID_KEPT = 32
 """Messages kept in full in the fold; older ones are counted."""
@@ -52,6 +53,8 @@ def evolve(talk: Talk, event: events.AnyEvent) -> Talk:
             out = Outbound(message_id=event.open.message_id, channel=channel)
             talk = say(talk, event.recorded, by, channel, text)
             return replace(talk, outbound={**talk.outbound, out.message_id: out}, unanswered=0)
+        case events.ConversationMerged():
+            return _merged(talk, event)
         case events.MessageSent() | events.MessageFailed() | events.MessageUncertain():
             return _ended(talk, event)
         case _:
@@ -81,7 +84,9 @@ def _heard(talk: Talk, event: events.MessageReceived | events.FormSubmitted) -> 
         reference, digest = event.open.provider_id, sha256(text.encode()).hexdigest()
         if (reference, digest) == (talk.last_reference, talk.last_words):
             return talk
-    talk = say(talk, event.recorded, "customer", event.open.channel, text)
+    name = event.personal.name if event.personal else None
+    writer = people.writer(name, people.handles_of(event))
+    talk = say(talk, event.recorded, "customer", event.open.channel, text, writer)
     if event.open.automatic:
         return talk
     unanswered = talk.unanswered + 1
@@ -94,12 +99,28 @@ def _unspoken(event: events.MessageReceived | events.FormSubmitted) -> str:
     return f"[{count} attachment{'s' * (count != 1)}]" if count else ""
 
 
-def say(talk: Talk, at: datetime, by: str, channel: str, text: str) -> Talk:
-    cut = max(0, len(text) - SAID_MAX_CHARACTERS)
-    latest = Said(at=at, by=by, channel=channel, text=text[:SAID_MAX_CHARACTERS], cut=cut)
-    said = (*talk.said, latest)
+def say(
+    talk: Talk, at: datetime, by: str, channel: str, text: str, writer: Writer | None = None
+) -> Talk:
+    cut, kept = max(0, len(text) - SAID_MAX_CHARACTERS), text[:SAID_MAX_CHARACTERS]
+    latest = Said(at=at, by=by, channel=channel, text=kept, cut=cut, writer=writer)
+    return _keep(talk, (*talk.said, latest))
+
+
+def _keep(talk: Talk, said: tuple[Said, ...]) -> Talk:
+    """Return the talk with the newest of what was said."""
     dropped = max(0, len(said) - SAID_KEPT)
     return replace(talk, said=said[dropped:], said_before=talk.said_before + dropped)
+
+
+def _merged(talk: Talk, event: events.ConversationMerged) -> Talk:
+    """Return the talk with what was said in another conversation, in the order in which all was said."""
+    if event.personal is None:
+        return talk
+    came = event.personal.packet
+    both = sorted((*came.said, *talk.said), key=lambda each: each.at)
+    kept = _keep(replace(talk, said_before=talk.said_before + came.more.said), tuple(both))
+    return replace(kept, unanswered=talk.unanswered + came.open.unanswered)
 
 
 def _ended(

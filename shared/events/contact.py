@@ -24,12 +24,20 @@ Medium = Literal["call", "chat", "mail", "message", "form", "visit", "letter"]
 """
 
 
+Proof = Literal["proved", "delivered", "claimed"]
+"""How well it is proved whose a handle is: by somebody who vouches, by the network, by nobody. See `shared.proof`."""
+
+
 class Handle(Part, frozen=True, kw_only=True):
-    """A handle of a person or a contact. `verified`: the channel proved the handle in this delivery."""
+    """A handle of a person or a contact.
+
+    `proof`: the channel's own degree, `None` for a reference; `verified`: the same as `proved`, for older readers.
+    """
 
     kind: HandleKind
     value: str
     verified: bool = False
+    proof: Proof | None = None
 
 
 class ContactOpen(Part, frozen=True, kw_only=True):

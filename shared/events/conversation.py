@@ -2,10 +2,14 @@
 
 from typing import Literal
 
+from shared.events.contact import HandleKind, Medium
 from shared.events.envelope import (
     AgentId,
     ContactId,
+    ConversationId,
+    CustomerId,
     Event,
+    Instant,
     MessageId,
     Nothing,
     PacketId,
@@ -84,6 +88,107 @@ class ConversationReturned(
     """The owner is not there any more: the matter waits in its queue, with all that was told before."""
 
 
+Suggestion = Literal["claimed_handle", "shared_handle", "order_or_parcel"]
+"""Why somebody may be meant: a handle of hers that is only claimed, or that several have, or a number of hers."""
+
+
+class CustomerSuggestedOpen(Part, frozen=True, kw_only=True):
+    """`customer`: who may be meant; `kind`: of the handle that says so, `None` for an order or parcel."""
+
+    customer: CustomerId
+    contact_id: ContactId
+    reason: Suggestion
+    kind: HandleKind | None = None
+
+
+class CustomerSuggestedPersonal(Part, frozen=True, kw_only=True):
+    """`value`: the handle or number that says so."""
+
+    name: str | None
+    value: str
+
+
+class CustomerSuggested(
+    Event[CustomerSuggestedOpen, CustomerSuggestedPersonal],
+    frozen=True,
+    kw_only=True,
+    tag="customer.suggested",
+):
+    """The contact may be somebody's whom we know, and nothing proves it: an agent confirms it or not."""
+
+
+class ConversationLinkedOpen(Part, frozen=True, kw_only=True):
+    """`customer`: whose it is from now on; `before`: for whom it was opened; `agent`: who confirmed it."""
+
+    customer: CustomerId
+    before: CustomerId
+    contact_id: ContactId
+    agent: AgentId | None = None
+
+
+class ConversationLinked(
+    Event[ConversationLinkedOpen, Nothing], frozen=True, kw_only=True, tag="conversation.linked"
+):
+    """It is proved whose matter it is, and it is hers with all that was said."""
+
+
+class MergedContact(Part, frozen=True, kw_only=True):
+    """A contact as it stood when it came along."""
+
+    contact_id: ContactId
+    medium: Medium
+    channel: str
+    account: str
+    started: Instant
+    status: Literal["waiting", "accepted", "lost"]
+    over: bool
+    wrapped_up: bool
+    completed: bool
+
+
+class ConversationMergedOpen(Part, frozen=True, kw_only=True):
+    """`merged`: the other conversation; `packet_id`: its last packet.
+
+    `owner`: who works on both from now on, `None` if that does not change; `to_owner`: the owner who now has more to
+    look at, `None` without one, and where she merged them herself.
+    """
+
+    merged: ConversationId
+    contacts: list[MergedContact]
+    owner: AgentId | None
+    to_owner: AgentId | None
+    packet_id: PacketId
+
+
+class ConversationMergedPersonal(Part, frozen=True, kw_only=True):
+    """`packet`: all that the other conversation knew."""
+
+    packet: Packet
+
+
+class ConversationMerged(
+    Event[ConversationMergedOpen, ConversationMergedPersonal],
+    frozen=True,
+    kw_only=True,
+    tag="conversation.merged",
+):
+    """Another conversation of this customer goes on in this one, with what was said and told there."""
+
+
+class ConversationAbsorbedOpen(Part, frozen=True, kw_only=True):
+    into: ConversationId
+    agent: AgentId | None = None
+
+
+class ConversationAbsorbed(
+    Event[ConversationAbsorbedOpen, Nothing],
+    frozen=True,
+    kw_only=True,
+    tag="conversation.absorbed",
+):
+    """The matter goes on in another conversation; this one is over."""
+
+
 class ConversationResolvedOpen(Part, frozen=True, kw_only=True):
     agent: AgentId
     confirmed_by_customer: bool | None = None
@@ -148,6 +253,10 @@ ConversationEvent = (
     | ConversationJoined
     | ChannelSwitched
     | ConversationReturned
+    | CustomerSuggested
+    | ConversationLinked
+    | ConversationMerged
+    | ConversationAbsorbed
     | ConversationResolved
     | ContextPackaged
     | MessageRequested

@@ -1,5 +1,6 @@
 """The shape of the context packet, as it stands inside `context.packaged`. The fold is in `shared/packet.py`."""
 
+from shared.events.contact import HandleKind, Proof
 from shared.events.envelope import (
     AgentId,
     CallbackId,
@@ -17,11 +18,38 @@ PACKET_SCHEMA_VERSION = 1
 
 
 class Known(Part, frozen=True, kw_only=True):
-    """A known handle of the customer and whether the handle is proved: do not ask for the handle again."""
+    """A handle and how well it is proved; one that is not `claimed` need not be asked for again.
+
+    `verified`: the same as `proved`, for older readers.
+    """
 
     kind: str
     value: str
     verified: bool
+    proof: Proof | None = None
+
+
+class Possible(Part, frozen=True, kw_only=True):
+    """Somebody who may be meant. `reason`: as `customer.suggested` says; `value`: the handle or number that says so."""
+
+    customer: CustomerId
+    name: str | None
+    reason: str
+    kind: str | None
+    value: str | None
+
+
+class Writer(Part, frozen=True, kw_only=True):
+    """Who wrote or called, as the contact told it: by this handle, under this name.
+
+    `hers`: the handle is one by which the customer is known, and not merely claimed.
+    """
+
+    name: str | None
+    kind: HandleKind | None
+    value: str | None
+    proof: Proof | None
+    hers: bool = False
 
 
 class Who(Part, frozen=True, kw_only=True):
@@ -31,6 +59,7 @@ class Who(Part, frozen=True, kw_only=True):
     salutation: str | None
     language: str | None
     identities: list[Known]
+    possibly: list[Possible] = []
 
 
 class Order(Part, frozen=True, kw_only=True):
@@ -117,18 +146,20 @@ class Path(Part, frozen=True, kw_only=True):
 
 
 class Said(Part, frozen=True, kw_only=True):
-    """One message verbatim, or cut (`cut`: how many characters are missing)."""
+    """One message verbatim, or cut (`cut`: how many characters are missing). `writer`: of a message to us."""
 
     at: Instant
     by: str
     channel: str
     text: str
     cut: int
+    writer: Writer | None = None
 
 
 class More(Part, frozen=True, kw_only=True):
-    """What did not fit, by count; `facts` also by reference, the oldest 12 of them.
+    """What did not fit, by count; `facts` also by reference, the newest 12 of those that are older.
 
+    The query `conversation` has all facts.
     `said_before`: cursor for older messages, the time of the oldest one shown; `None` when none is missing.
     """
 
@@ -142,6 +173,7 @@ class More(Part, frozen=True, kw_only=True):
     done: int
     said: int
     said_before: Instant | None
+    possibly: int = 0
 
 
 class Folded(Part, frozen=True, kw_only=True):
@@ -163,7 +195,7 @@ class BuiltFrom(Part, frozen=True, kw_only=True):
 
 
 class Packet(Part, frozen=True, kw_only=True):
-    """All that the next person must know; at most 64 KiB in canonical form."""
+    """All that the next person must know; at most 64 KiB in canonical form. `writer`: who is on `contact`."""
 
     packet_id: PacketId
     schema_version: int
@@ -178,3 +210,4 @@ class Packet(Part, frozen=True, kw_only=True):
     said: list[Said]
     more: More
     built_from: BuiltFrom
+    writer: Writer | None = None

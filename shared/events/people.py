@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from shared.events.contact import HandleKind
+from shared.events.contact import HandleKind, Proof
 from shared.events.envelope import (
     AgentId,
     ContactId,
@@ -25,11 +25,11 @@ class CustomerCreatedOpen(Part, frozen=True, kw_only=True):
 
 
 class CustomerCreatedPersonal(Part, frozen=True, kw_only=True):
-    """`handles`: (kind, normalised value, verified) as they were given."""
+    """`handles`: (kind, normalised value, degree of proof) as they were given; earlier, whether verified."""
 
     name: str | None = None
     salutation: str | None = None
-    handles: list[tuple[HandleKind, str, bool]] = []
+    handles: list[tuple[HandleKind, str, Proof | bool]] = []
 
 
 class CustomerCreated(
@@ -39,6 +39,29 @@ class CustomerCreated(
     tag="customer.created",
 ):
     """A customer is known from now on; a second one, not provisional any more, registers whom a contact had opened."""
+
+
+class HandleLearnedOpen(Part, frozen=True, kw_only=True):
+    """`contact_id`: the contact in which it came; `None` when an agent confirmed it."""
+
+    proof: Proof
+    contact_id: ContactId | None = None
+
+
+class HandleLearnedPersonal(Part, frozen=True, kw_only=True):
+    """`value`: in its normal form."""
+
+    kind: HandleKind
+    value: str
+
+
+class HandleLearned(
+    Event[HandleLearnedOpen, HandleLearnedPersonal],
+    frozen=True,
+    kw_only=True,
+    tag="handle.learned",
+):
+    """The customer is known by one more handle, or by a better proof of one."""
 
 
 class OrderChangedOpen(Part, frozen=True, kw_only=True):
@@ -71,18 +94,49 @@ class ConversationAttached(
 
 
 class IdentityClaimedOpen(Part, frozen=True, kw_only=True):
-    """`conversation`: for a `reference` handle, the conversation its contact belongs to."""
+    """`conversation`: for a `reference` handle, the conversation its contact belongs to.
+
+    `verified`: the same as `proved`, for older readers.
+    """
 
     customer: CustomerId
     kind: HandleKind
     verified: bool
     conversation: ConversationId | None = None
+    proof: Proof | None = None
 
 
 class IdentityClaimed(
     Event[IdentityClaimedOpen, Nothing], frozen=True, kw_only=True, tag="identity.claimed"
 ):
     """The handle behind this keyed hash belongs to a customer."""
+
+
+class IdentitySharedOpen(Part, frozen=True, kw_only=True):
+    """`customers`: all who hold it, in the order they were registered."""
+
+    kind: HandleKind
+    customers: list[CustomerId]
+
+
+class IdentityShared(
+    Event[IdentitySharedOpen, Nothing], frozen=True, kw_only=True, tag="identity.shared"
+):
+    """Several people have the handle behind this keyed hash: it leads to nobody alone."""
+
+
+class IdentityAddressedOpen(Part, frozen=True, kw_only=True):
+    """`conversation`: from which an agent wrote to the handle; an answer from there is that customer's."""
+
+    kind: HandleKind
+    customer: CustomerId
+    conversation: ConversationId
+
+
+class IdentityAddressed(
+    Event[IdentityAddressedOpen, Nothing], frozen=True, kw_only=True, tag="identity.addressed"
+):
+    """An agent wrote to a handle that nobody holds."""
 
 
 AgentStatus = Literal["available", "away", "signed_out"]
@@ -153,9 +207,12 @@ class PolicyApplied(
 
 PeopleEvent = (
     CustomerCreated
+    | HandleLearned
     | OrderChanged
     | ConversationAttached
     | IdentityClaimed
+    | IdentityShared
+    | IdentityAddressed
     | AgentSignedIn
     | AgentStatusSet
     | AgentReserved

@@ -169,7 +169,12 @@ async def test_a_customer_is_found_by_id_and_by_handle(ask: Caller) -> None:
         "handles": [],
         "orders": [{"number": "ORD-1001", "status": "open", "description": None}],
     }
-    assert by_id["customer"]["handles"][0] == {"kind": "phone", "value": PHONE, "verified": True}
+    assert by_id["customer"]["handles"][0] == {
+        "kind": "phone",
+        "value": PHONE,
+        "verified": True,
+        "proof": "proved",
+    }
     assert [each["id"] for each in by_id["conversations"]] == [CONVERSATION, MISSED]
 
 

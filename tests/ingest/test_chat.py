@@ -53,8 +53,13 @@ def test_a_message_has_every_field() -> None:
             },
             "personal": {
                 "handles": [
-                    {"kind": "reference", "value": "s-1", "verified": False},
-                    {"kind": "email", "value": "anna@shop.example", "verified": True},
+                    {"kind": "reference", "value": "s-1", "verified": False, "proof": None},
+                    {
+                        "kind": "email",
+                        "value": "anna@shop.example",
+                        "verified": True,
+                        "proof": "proved",
+                    },
                 ],
                 "name": "Anna",
                 "text": "Where is my parcel?\nThank you",

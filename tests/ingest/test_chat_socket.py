@@ -62,6 +62,7 @@ async def test_a_message_is_in_raw_before_it_is_acknowledged(ingest: RunningInge
         "kind": "email",
         "value": ANNA,
         "verified": True,
+        "proof": "proved",
     }
 
 

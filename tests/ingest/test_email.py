@@ -68,7 +68,12 @@ def test_an_answer_has_every_field() -> None:
             },
             "personal": {
                 "handles": [
-                    {"kind": "email", "value": "anna@shop-customer.example", "verified": False}
+                    {
+                        "kind": "email",
+                        "value": "anna@shop-customer.example",
+                        "verified": False,
+                        "proof": "delivered",
+                    }
                 ],
                 "name": "Anna Kowalska",
                 "text": f"{new_part}\n\nOn Sun, 22 Nov 2026 at 09:00, Help <help@shop.example> wrote:\n"

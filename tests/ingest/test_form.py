@@ -55,8 +55,18 @@ def test_a_form_has_every_field() -> None:
             },
             "personal": {
                 "handles": [
-                    {"kind": "email", "value": "anna@shop.example", "verified": False},
-                    {"kind": "phone", "value": "+48601234567", "verified": False},
+                    {
+                        "kind": "email",
+                        "value": "anna@shop.example",
+                        "verified": False,
+                        "proof": "claimed",
+                    },
+                    {
+                        "kind": "phone",
+                        "value": "+48601234567",
+                        "verified": False,
+                        "proof": "claimed",
+                    },
                 ],
                 "name": "Anna Kowalska",
                 "fields": [

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from shared import handles as normal
 from shared import ids, policy
 from shared.events import (
     DATA_SCHEMA,
@@ -38,6 +39,7 @@ from shared.events import (
     MessageSent,
     MessageUncertain,
     Nothing,
+    Proof,
 )
 from shared.policy import Policy
 
@@ -101,12 +103,12 @@ def a_policy() -> Policy:
     return policy.parse(POLICY_TEXT)
 
 
-def phone(value: str = ANNA, *, verified: bool = False) -> Handle:
-    return Handle(kind="phone", value=value, verified=verified)
+def phone(value: str = ANNA, proof: Proof = "delivered") -> Handle:
+    return normal.of("phone", value, proof)
 
 
-def mail(value: str = ANNA_MAIL, *, verified: bool = False) -> Handle:
-    return Handle(kind="email", value=value, verified=verified)
+def mail(value: str = ANNA_MAIL, proof: Proof = "delivered") -> Handle:
+    return normal.of("email", value, proof)
 
 
 def visitor(value: str) -> Handle:

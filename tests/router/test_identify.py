@@ -31,7 +31,7 @@ REFERENCE = Handle(kind="reference", value="CA1")
 def held(handle: Handle, customer: str | None, conversation: str | None = None) -> ResolvedHandle:
     identity = Identity(
         customer=CustomerId(customer) if customer else None,
-        conversation=ConversationId(conversation) if conversation else None,
+        conversations=(ConversationId(conversation),) if conversation else (),
     )
     return ResolvedHandle(handle, "hash", identity)
 
@@ -61,7 +61,7 @@ def test_a_handle_proved_in_this_delivery_speaks_first() -> None:
     """Else the order that the channel gave; an unclaimed or forbidden handle says nothing."""
     policy = samples.a_policy()
     first, second = held(phone(), "anna"), held(mail(), "ola")
-    proved = held(mail(verified=True), "ola")
+    proved = held(mail(proof="proved"), "ola")
     assert customer_behind(policy, [first, second]) == "anna"
     assert customer_behind(policy, [first, proved]) == "ola"
     assert customer_behind(policy, [held(phone(HOTLINE), "shop"), second]) == "ola"
@@ -71,8 +71,10 @@ def test_a_handle_proved_in_this_delivery_speaks_first() -> None:
 
 def test_a_reference_leads_to_a_conversation_and_other_handles_do_not() -> None:
     """A phone number is not bound to one matter."""
-    assert conversation_behind([held(phone(), "anna", "c1"), held(REFERENCE, None, "c2")]) == "c2"
-    assert conversation_behind([held(phone(), "anna", "c1")]) is None
+    policy = samples.a_policy()
+    both = [held(phone(), "anna", "c1"), held(REFERENCE, None, "c2")]
+    assert conversation_behind(policy, both) == "c2"
+    assert conversation_behind(policy, [held(phone(), "anna", "c1")]) is None
 
 
 def test_a_lookup_token_shows_neither_handle_nor_kind() -> None:

@@ -140,7 +140,7 @@ async def test_whoever_goes_on_in_an_old_chat_is_the_one_who_signed_in(
     await router.owned_by("piotr", message("hi", "s1", handles=[]))
     await ends(router, "piotr")
     await router.happens(call("started", "CA9"))
-    told = await router.happens(message("it is me", "s1", k=1, handles=[mail(verified=True)]))
+    told = await router.happens(message("it is me", "s1", k=1, handles=[mail(proof="proved")]))
     assert "conversation.joined" in told
     anna = (await router.all(CustomerCreated))[0].customer
     assert (await router.conversations())[-1].customer == anna
@@ -153,7 +153,7 @@ async def test_without_an_open_matter_a_new_one_opens_for_whom_the_address_names
     await router.does("service:shop", "register_customer", name="Anna", handles=HANDLES)
     await router.owned_by("piotr", message("hi", "s1", handles=[]))
     await ends(router, "piotr")
-    await router.happens(message("it is me", "s1", k=1, handles=[mail(verified=True)]))
+    await router.happens(message("it is me", "s1", k=1, handles=[mail(proof="proved")]))
     anna = (await router.all(CustomerCreated))[0].customer
     assert (await router.last(ConversationOpened)).customer == anna
 
@@ -221,11 +221,14 @@ async def test_a_customer_who_called_before_can_be_registered(router: InMemoryRo
     assert (customer.name, customer.provisional) == ("Anna Nowak", False)
 
 
-async def test_handles_of_several_customers_are_taken(router: InMemoryRouter) -> None:
-    """Two people wrote; a registration that names both is refused, and says so."""
+async def test_two_who_wrote_are_registered_as_one(router: InMemoryRouter) -> None:
+    """The shop's word outweighs what the network said: both handles lead to her from now on."""
     await router.happens(call("started", handles=[phone()]), message("hi", handles=[mail()]))
-    code = await router.refused("service:shop", "register_customer", name="Anna", handles=HANDLES)
-    assert code == "identity.taken"
+    await router.does("service:shop", "register_customer", name="Anna", handles=HANDLES)
+    await router.happens(message("again", "m2", channel="email", handles=[mail()]))
+    caller, registered = (await router.all(CustomerCreated))[::2]
+    joined = await router.last(ConversationJoined)
+    assert joined.customer == registered.customer == caller.customer
 
 
 # -- timers of tries that were never written ----------------------------------------------------------

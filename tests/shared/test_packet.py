@@ -23,6 +23,7 @@ from shared.conversation import (
 from shared.conversation.contacts import Contacts
 from shared.conversation.matter import DONE_KEPT, Matter
 from shared.conversation.ownership import Ownership
+from shared.conversation.people import People
 from shared.conversation.talk import SAID_KEPT, SAID_MAX_CHARACTERS, Talk, say
 from shared.customer import UNKNOWN_CUSTOMER, Customer
 from shared.errors import TextHasNul, TextTooLong
@@ -33,11 +34,12 @@ from shared.events import (
     ConversationId,
     CustomerId,
     FactId,
+    Handle,
     PacketId,
     PromiseId,
     TransferId,
 )
-from shared.events.packet import Done, Known, Order, Packet, Said
+from shared.events.packet import Done, Known, Order, Packet, Possible, Said, Writer
 from shared.packet import PACKET_MAX_BYTES, TEXT_MAX_BYTES, canonical, check_text, fit_text
 
 AT = datetime(2026, 11, 22, 12, 34, 56, 123456, tzinfo=UTC)
@@ -106,6 +108,8 @@ def worst(fill: str, *, facts: int = 80, said: int = SAID_KEPT) -> Conversation:
         channel=LONGEST_CHANNEL,
         account="a",
         started=AT,
+        name=fill * 512,
+        handles=(Handle(kind="reference", value=fill * 512, proof="delivered"),),
     )
     return replace(
         NEW_CONVERSATION,
@@ -124,7 +128,19 @@ def worst(fill: str, *, facts: int = 80, said: int = SAID_KEPT) -> Conversation:
         ),
         matter=worst_matter(fill, facts),
         talk=worst_talk(fill, said),
+        people=worst_people(fill),
     )
+
+
+def worst_people(fill: str) -> People:
+    possible = Possible(
+        customer=CustomerId(LONGEST_ID),
+        name=fill * 512,
+        reason="order_or_parcel",
+        kind="reference",
+        value=fill * 512,
+    )
+    return People(possible={CustomerId(identifier(number)): possible for number in range(9)})
 
 
 def worst_matter(fill: str, facts: int) -> Matter:
@@ -164,6 +180,9 @@ def worst_talk(fill: str, said: int) -> Talk:
                 channel=LONGEST_CHANNEL,
                 text=fill * SAID_MAX_CHARACTERS,
                 cut=10**6,
+                writer=Writer(
+                    name=fill * 512, kind="reference", value=fill * 512, proof="delivered"
+                ),
             )
             for number in range(said)
         ),
@@ -220,11 +239,11 @@ def test_the_names_that_the_worst_packet_assumes_cannot_be_longer() -> None:
 
 
 def test_what_does_not_fit_is_counted() -> None:
-    """Facts beyond the 48th also by reference, the oldest twelve of them."""
+    """Facts older than the newest 48 also by reference, the newest twelve of them."""
     more = packed(worst("x", facts=80), worst_customer("x")).more
-    assert (more.facts, more.promises, more.callbacks, more.hops) == (32, 24, 5, 24)
-    assert (more.orders, more.identities) == (28, 12)
-    assert more.fact_ids == [identifier(number) for number in range(48, 60)]
+    assert (more.facts, more.promises, more.callbacks, more.hops) == (32, 24, 5, 27)
+    assert (more.orders, more.identities, more.possibly) == (28, 12, 6)
+    assert more.fact_ids == [identifier(number) for number in range(20, 32)]
 
 
 def test_what_was_said_is_cut_before_what_was_done() -> None:
@@ -236,7 +255,8 @@ def test_what_was_said_is_cut_before_what_was_done() -> None:
     assert len(packet.done) == DONE_KEPT
     assert packet.more.done == 10**9
     assert 0 < len(packet.said) < SAID_KEPT
-    assert packet.said == list(calm.talk.said[-len(packet.said) :])
+    kept = calm.talk.said[-len(packet.said) :]
+    assert [said.text for said in packet.said] == [said.text for said in kept]
     assert packet.more.said == 10**9 + SAID_KEPT - len(packet.said)
     assert packet.more.said_before == packet.said[0].at
 

@@ -92,9 +92,7 @@ def _card(packet: dict[str, Any]) -> list[str]:
     who, path = packet["who"], packet["path"]
     name = who["name"] or "an unknown customer"
     called = f', "{who["salutation"]}"' if who["salutation"] else ""
-    known = ", ".join(
-        f"{each['value']}{' (verified)' if each['verified'] else ''}" for each in who["identities"]
-    )
+    known = ", ".join(f"{each['value']} ({each['proof']})" for each in who["identities"])
     orders = ", ".join(f"{each['number']} ({each['status']})" for each in packet["why"]["orders"])
     facts = [f"  {each['name']} = {each['value']}{_source(each)}" for each in packet["facts"]]
     promises = [

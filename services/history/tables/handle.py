@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from services.history.tables import customer, row
 from services.history.tables.table import Step, Table
+from shared import proof as degrees
 from shared.customer import Customer
 
 
@@ -18,6 +19,7 @@ class HandleRow(row.ReplacedRow, frozen=True, kw_only=True):
     value_sha256: bytes
     sequence: int
     verified: bool
+    proof: str
 
 
 def rows(step: Step[Customer]) -> Iterable[HandleRow]:
@@ -33,6 +35,7 @@ def rows(step: Step[Customer]) -> Iterable[HandleRow]:
             value_sha256=customer.handle_sha256(handle.value),
             sequence=step.recorded.sequence,
             verified=handle.verified,
+            proof=degrees.of(handle),
         )
         for handle in step.after.handles
     ]

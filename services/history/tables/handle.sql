@@ -7,10 +7,12 @@ CREATE TABLE handle (
     value_sha256 bytea NOT NULL,
     sequence bigint NOT NULL,
     verified boolean NOT NULL,
+    proof text NOT NULL,
     PRIMARY KEY (tenant, customer, kind, value_sha256)
 );
 CREATE INDEX handle_value ON handle (tenant, kind, value_sha256, sequence);
 
 -- name: customer_of_handle
--- Why: who holds this number or address; the one who gave it last.
-SELECT customer FROM handle WHERE tenant = $1 AND kind = $2 AND value_sha256 = $3 ORDER BY sequence DESC LIMIT 1
+-- Why: who holds this number or address, before those who only claim it; the one who gave it last.
+SELECT customer FROM handle WHERE tenant = $1 AND kind = $2 AND value_sha256 = $3
+ORDER BY proof = 'claimed', sequence DESC LIMIT 1

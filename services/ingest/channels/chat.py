@@ -137,7 +137,9 @@ def _personal(message: ChatMessage) -> events.MessageReceivedPersonal:
     known = [handles.reference(message.session)]
     address = handles.email(message.email)
     if address is not None:
-        known.append(events.Handle(kind="email", value=address, verified=message.email_verified))
+        known.append(
+            handles.of("email", address, "proved" if message.email_verified else "claimed")
+        )
     return events.MessageReceivedPersonal(
         handles=known, name=texts.line(message.name), text=texts.fit(message.text)
     )

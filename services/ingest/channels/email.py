@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from services.ingest.domain import (
     delivery,
+    mail_authentication,
     mail_headers,
     mime,
     outcome,
@@ -20,7 +21,7 @@ from services.ingest.domain.delivery import no_answer as answer
 from services.ingest.domain.delivery import no_handshake as handshake
 from services.ingest.domain.mime import Mail
 from services.ingest.domain.outcome import Parsed, Reported
-from shared import events, mail_reference
+from shared import events, handles, mail_reference
 from shared.policy import Account
 
 __all__ = ["KINDS", "MEDIUM", "NAME", "SECRETS", "answer", "handshake", "parse", "verify"]
@@ -64,7 +65,7 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
         return bounced
     own_ids = mail_headers.message_ids(mail.raw_field("message-id"))
     provider_id = texts.clean(own_ids[0]) if own_ids else raw.sha256
-    name, address = _author(mail, raw.rules)
+    name, address, proof = _author(mail, raw.rules)
     references = _references(mail)
     opened = events.MessageReceivedOpen(
         **outcome.about(raw, MEDIUM, provider_id, provider_id),
@@ -72,7 +73,8 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
         in_reply_to=_in_reply_to(references),
         attachments=mail.attachments,
     )
-    personal = _personal(mail, name, address, references)
+    known = [] if address is None else [handles.of("email", address, proof)]
+    personal = _personal(mail, name, known, references)
     event = outcome.contact_event(
         raw, events.MessageReceived, opened, personal, _said(mail, raw.body)
     )
@@ -104,11 +106,11 @@ def _bounced(raw: delivery.RawDelivery, mail: Mail) -> Reported | None:
 
 
 def _personal(
-    mail: Mail, name: str | None, address: str | None, references: list[str]
+    mail: Mail, name: str | None, known: list[events.Handle], references: list[str]
 ) -> events.MessageReceivedPersonal:
     new_part = reply_text.new_part(mail.text)
     return events.MessageReceivedPersonal(
-        handles=[] if address is None else [events.Handle(kind="email", value=address)],
+        handles=known,
         name=texts.line(name),
         text=texts.fit(mail.text),
         reply_text=None if new_part is None else texts.fit(new_part, REPLY_TEXT_MAX_BYTES),
@@ -145,15 +147,19 @@ def _ours(references: list[str]) -> mail_reference.MailReference | None:
     return next((ours for each in references if (ours := mail_reference.read(each))), None)
 
 
-def _author(mail: Mail, rules: Account) -> tuple[str | None, str | None]:
-    """Return (name, address) of whoever wrote: not of the shop's own program that passed it on."""
+def _author(mail: Mail, rules: Account) -> tuple[str | None, str | None, events.Proof]:
+    """Return (name, address, proof) of whoever wrote: not of the shop's own program that passed it on.
+
+    What such a program passed on somebody had typed; what failed the receiving server's check is claimed as well.
+    """
     name, address = mail_headers.sender(mail.raw_field("from"))
     if _is_own(address, rules):
         for field in AUTHOR_FIELDS:
             author = mail_headers.sender(mail.raw_field(field))
             if author[1] is not None and not _is_own(author[1], rules):
-                return author
-    return name, address
+                return *author, "claimed"
+    refuted = mail_authentication.failed(mail.raw_field("authentication-results"))
+    return name, address, "claimed" if refuted else "delivered"
 
 
 def _is_own(address: str | None, rules: Account) -> bool:

@@ -83,9 +83,9 @@ def _personal(
     known: list[events.Handle] = []
     address, number = handles.email(first.get("email")), handles.phone(first.get("phone"), region)
     if address is not None:
-        known.append(events.Handle(kind="email", value=address))
+        known.append(handles.of("email", address, "claimed"))
     if number is not None:
-        known.append(events.Handle(kind="phone", value=number))
+        known.append(handles.of("phone", number, "claimed"))
     return events.FormSubmittedPersonal(
         handles=known,
         name=texts.line(first.get("name")),

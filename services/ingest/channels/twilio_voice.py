@@ -82,6 +82,8 @@ WITHHELD = frozenset(
 
 STIR_PASSED = "TN-Validation-Passed-A"
 """`StirVerstat` when the caller's carrier vouches for the number itself (STIR/SHAKEN, attestation A)."""
+STIR_FAILED = "TN-Validation-Failed"
+"""How `StirVerstat` begins when the number was checked and is not the caller's."""
 
 HANGUP = "hangup"
 """`Digits` when the caller hung up while she spoke on the machine (voice/twiml/record)."""
@@ -258,9 +260,15 @@ def _personal(raw: delivery.RawDelivery, fields: Fields) -> events.ContactPerson
     known = [handles.reference(fields["CallSid"])]
     number = _caller(fields, raw.rules.region)
     if number is not None:
-        verified = fields.get("StirVerstat") == STIR_PASSED
-        known.append(events.Handle(kind="phone", value=number, verified=verified))
+        known.append(handles.of("phone", number, _proof(fields.get("StirVerstat", ""))))
     return events.ContactPersonal(handles=known, name=texts.line(fields.get("CallerName")))
+
+
+def _proof(attested: str) -> events.Proof:
+    """Return what the carrier's word is worth: who is vouched for is proved, what failed the check is claimed."""
+    if attested == STIR_PASSED:
+        return "proved"
+    return "claimed" if attested.startswith(STIR_FAILED) else "delivered"
 
 
 def _caller(fields: Fields, region: str | None) -> str | None:

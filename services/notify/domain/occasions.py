@@ -122,6 +122,8 @@ def _request_on(
             recipient = f"queue-{event.open.queue}"
         case events.ConversationJoined() if event.open.to_owner is not None:
             request, recipient = _to_owner(event.open.contact_id), f"agent-{event.open.to_owner}"
+        case events.ConversationMerged() if event.open.to_owner is not None:
+            request, recipient = event.id, f"agent-{event.open.to_owner}"
         case events.CallbackRequested():
             request, recipient = event.open.callback_id, f"queue-{event.open.queue}"
         case events.TransferExpired() | events.TransferRejected() if event.open.returned_to:

@@ -1,17 +1,18 @@
 """Decides a contact event: finds or opens its conversation, joins the two, notes its facts, queues the conversation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from services.router.domain.decision import Decision, Origin
-from services.router.domain.facts import facts_in, same_value, state_fact
+from services.router.domain.facts import facts_in, names_matter, same_value, state_fact
 from services.router.domain.handover import attach_packet
-from services.router.domain.identify import claim, identifies
+from services.router.domain.identify import claim, identifies, learn, speaks, was_on
 from services.router.domain.lost_calls import note_lost_call
 from services.router.domain.offers import release
 from services.router.domain.presence import owner_on_duty
-from shared import aggregates, events
+from services.router.domain.suggest import suggest
+from shared import aggregates, events, proof
 from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.conversation.talk import words
 from shared.packet import FACTS_PER_MESSAGE, fit_text
@@ -42,8 +43,8 @@ def find_place(
     if referenced is not None and (not referenced.resolved or not wants_answer(event)):
         return Place(referenced.id, "join.reference")
     still_open = [each for each in known if each.id is not None and not each.resolved]
-    named = _named_matters(policy, event)
-    holding = [each for each in still_open if _holds(each, named)]
+    named = numbers_in(policy, event)
+    holding = [each for each in still_open if holds(each, named)]
     if len(holding) == 1:
         return Place(holding[0].id, "join.order_or_parcel")
     within = timedelta(seconds=policy.times.join_within_seconds)
@@ -81,12 +82,13 @@ def text_of(event: events.InboundEvent) -> str:
             return ""
 
 
-def _named_matters(policy: Policy, event: events.InboundEvent) -> list[tuple[str, str]]:
-    joining = {pattern.fact for pattern in policy.patterns if pattern.joins}
-    return [pair for pair in facts_in(policy, text_of(event)) if pair[0] in joining]
+def numbers_in(policy: Policy, event: events.InboundEvent) -> list[tuple[str, str]]:
+    """Return the (fact, value) pairs by which a contact names a matter."""
+    return [(name, value) for _, name, value in told(policy, event) if names_matter(policy, name)]
 
 
-def _holds(conversation: Conversation, named: list[tuple[str, str]]) -> bool:
+def holds(conversation: Conversation, named: Sequence[tuple[str, str]]) -> bool:
+    """Tell whether one of these was told in the conversation."""
     facts = conversation.matter.facts.values()
     return any(
         fact.name == name and same_value(fact.value, value)
@@ -111,10 +113,14 @@ def decide_contact(decision: Decision, event: events.InboundEvent, place: Place)
         _open(decision, event, place.rule)
     elif new_contact:
         _join(decision, event, place.rule)
+    if place.conversation is not None and decision.customer.id is not None:
+        later = was_on(decision.customer, before.contacts.by_id.get(event.open.contact_id))
+        _learn(decision, event, decision.customer.id, later=later)
     decision.repeat(event)
     if new_contact and before.id is not None and asks:
         _switch(decision, event, before)
     _note_facts(decision, event)
+    suggest(decision, event)
     if isinstance(event, events.CallEnded | events.CallMissed):
         note_lost_call(decision, event)
         _complete(decision, event)
@@ -148,7 +154,8 @@ def _open(decision: Decision, event: events.InboundEvent, rule: str) -> None:
         customer=customer,
     )
     _attach(decision, event, opened=True)
-    _claim_all(decision, customer, conversation_id, fresh=fresh)
+    _claim_references(decision, customer, conversation_id)
+    _learn(decision, event, customer, fresh=fresh)
 
 
 def _create_customer(
@@ -166,7 +173,7 @@ def _create_customer(
         events.CustomerCreatedOpen(provisional=True),
         events.CustomerCreatedPersonal(
             name=getattr(personal, "name", None),
-            handles=[(handle.kind, handle.value, handle.verified) for handle in handles],
+            handles=[(handle.kind, handle.value, proof.of(handle)) for handle in handles],
         ),
         customer=customer,
     )
@@ -187,7 +194,7 @@ def _join(decision: Decision, event: events.InboundEvent, rule: str) -> None:
     _attach(decision, event, opened=False)
     conversation = decision.conversation
     if conversation.customer is not None:
-        _claim_all(decision, conversation.customer, conversation.id, fresh=False)
+        _claim_references(decision, conversation.customer, conversation.id)
 
 
 def _attach(decision: Decision, event: events.InboundEvent, *, opened: bool) -> None:
@@ -204,19 +211,38 @@ def _attach(decision: Decision, event: events.InboundEvent, *, opened: bool) -> 
     )
 
 
-def _claim_all(
-    decision: Decision,
-    customer: events.CustomerId,
-    conversation: events.ConversationId | None,
-    *,
-    fresh: bool,
+def _claim_references(
+    decision: Decision, customer: events.CustomerId, conversation: events.ConversationId | None
 ) -> None:
-    """References lead to this conversation from now on; the handles of a new customer lead to her."""
+    """References lead to this conversation from now on."""
     for each in decision.loaded.handles:
         if each.handle.kind == "reference":
             claim(decision, each, customer, conversation)
-        elif fresh and each.identity.customer is None and identifies(decision.policy, each.handle):
-            claim(decision, each, customer, None)
+
+
+def _learn(
+    decision: Decision,
+    event: events.InboundEvent,
+    customer: events.CustomerId,
+    *,
+    fresh: bool = False,
+    later: bool = False,
+) -> None:
+    """A handle that is more than claimed, and that nobody holds, leads to her from now on.
+
+    It is hers if she is new, if another handle beside it is hers, if it comes later in a contact of hers, or if it
+    answers what an agent wrote to it. Somebody else who goes on with her matter does not become her.
+    """
+    heard = [each for each in decision.loaded.handles if speaks(decision.policy, each.handle)]
+    beside = any(each.identity.customer == customer for each in heard)
+    for each in heard:
+        answers = each.identity.addressed is not None and each.identity.addressed[0] == customer
+        free = not each.identity.holders and (fresh or later or beside or answers)
+        better = each.identity.customer == customer
+        if free or better:
+            degree = "proved" if answers and free else proof.of(each.handle)
+            known = replace(each, handle=proof.with_proof(each.handle, degree))
+            learn(decision, known, customer, event.open.contact_id)
 
 
 def _switch(decision: Decision, event: events.InboundEvent, before: Conversation) -> None:
@@ -240,22 +266,28 @@ def _switch(decision: Decision, event: events.InboundEvent, before: Conversation
 # -- what it states, where it waits -----------------------------------------------------------------------
 
 
-def _note_facts(decision: Decision, event: events.InboundEvent) -> None:
-    """State what the menu, the form and the text say: at most FACTS_PER_MESSAGE of them, in this order."""
+def told(policy: Policy, event: events.InboundEvent) -> list[tuple[events.FactOrigin, str, str]]:
+    """Return what the menu, the form and the text of a contact say, as (origin, name, value), each once.
+
+    At most FACTS_PER_MESSAGE, in this order. What a machine wrote tells nothing.
+    """
     if event.open.automatic:
-        return
+        return []
     stated = [
-        *_chosen_facts(decision.policy, event),
-        *(("text", name, value) for name, value in facts_in(decision.policy, text_of(event))),
+        *_chosen_facts(policy, event),
+        *(("text", name, value) for name, value in facts_in(policy, text_of(event))),
     ]
-    told: set[tuple[str, str]] = set()
+    found: dict[tuple[str, str], events.FactOrigin] = {}
     for origin, name, said in stated:
         value = fit_text(said.strip())
-        if not value or (name, value) in told:
-            continue
-        if len(told) == FACTS_PER_MESSAGE:
-            break
-        told.add((name, value))
+        if value:
+            found.setdefault((name, value), origin)
+    first = list(found.items())[:FACTS_PER_MESSAGE]
+    return [(origin, name, value) for (name, value), origin in first]
+
+
+def _note_facts(decision: Decision, event: events.InboundEvent) -> None:
+    for origin, name, value in told(decision.policy, event):
         state_fact(decision, name, value, origin=origin, contact_id=event.open.contact_id)
 
 

@@ -4,7 +4,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from services.router.domain import due, facts, offers, parking, people, presence, transfers, work
+from services.router.domain import (
+    confirm,
+    due,
+    facts,
+    offers,
+    parking,
+    people,
+    presence,
+    transfers,
+    work,
+)
 from services.router.domain.decision import Decision, Loaded, Origin
 from services.router.domain.handover import ensure_packets
 from shared import commands, errors, events, requests, timers
@@ -34,6 +44,7 @@ RULES: Mapping[type[commands.Command], Rule] = {
     commands.SetStatus: Rule(people.set_status),
     commands.AcceptOffer: Rule(offers.accept_offer, packet_of="offer"),
     commands.RejectOffer: Rule(offers.reject_offer),
+    commands.ConfirmCustomer: Rule(confirm.confirm_customer, who="owner"),
     commands.RecordFact: Rule(facts.record_fact),
     commands.CorrectFact: Rule(facts.correct_fact),
     commands.MakePromise: Rule(work.make_promise),

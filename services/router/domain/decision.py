@@ -47,10 +47,23 @@ class ResolvedHandle:
 
 
 @dataclass(frozen=True, slots=True)
+class SuggestedCustomer:
+    """Somebody who may be meant, and what says so: see `customer.suggested`."""
+
+    customer: Customer
+    reason: events.Suggestion
+    kind: events.HandleKind | None
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
     """Everything a decision may look at. Absent aggregates fold to their empty state.
 
-    `handles`: those of the contact or the customer that it is about; `journal`: on which something is parked.
+    `handles`: those of the contact or the customer that it is about; `numbers`: the orders and parcels that it names;
+    `hints`: who else may be meant; `holders`: all who hold the handles of a customer who registers; `whose`: the
+    customer whose the conversation is proved to be, and `matter`: the one in which it goes on; `journal`: on
+    which something is parked.
     """
 
     conversation: Conversation = NEW_CONVERSATION
@@ -58,6 +71,11 @@ class Loaded:
     agents: dict[events.AgentId, Agent] = field(default_factory=dict)
     handles: Sequence[ResolvedHandle] = ()
     journal: folds.Journal = field(default_factory=folds.Journal)
+    numbers: Sequence[ResolvedHandle] = ()
+    hints: Sequence[SuggestedCustomer] = ()
+    holders: dict[events.CustomerId, Customer] = field(default_factory=dict)
+    whose: Customer = UNKNOWN_CUSTOMER
+    matter: Conversation = NEW_CONVERSATION
 
     def agent(self, agent_id: events.AgentId) -> Agent:
         return self.agents.get(agent_id, ABSENT)
@@ -166,11 +184,10 @@ class Decision:
         aggregate = event.aggregate
         self._counts[aggregate] = self.written_to(aggregate) + 1
         prefix, name = aggregates.split(aggregate)
-        if prefix == aggregates.CONVERSATION.prefix:
-            before = self.conversation
+        before, known = self.conversation, self.customer
+        if prefix == aggregates.CONVERSATION.prefix and before.id in (None, name):
             self.conversation = folds.CONVERSATION.evolve(before, before.sequence, event)
-        elif prefix == aggregates.CUSTOMER.prefix:
-            known = self.customer
+        elif prefix == aggregates.CUSTOMER.prefix and known.id in (None, name):
             self.customer = folds.CUSTOMER.evolve(known, known.sequence, event)
         elif prefix == aggregates.AGENT.prefix:
             agent_id = events.AgentId(name)

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 
 from services.router.domain.decision import Decision
-from shared import commands, errors, events
+from services.router.domain.identify import claim
+from shared import commands, errors, events, handles
 from shared.conversation import Contact, Conversation, StatedFact
 from shared.packet import FACTS_PER_MESSAGE, check_text
 from shared.policy import Policy
@@ -43,6 +44,26 @@ def state_fact(
         ),
         events.FactValue(value=value),
     )
+    _claim_number(decision, name, value)
+
+
+def _claim_number(decision: Decision, name: str, value: str) -> None:
+    """The number of an order or parcel leads to this conversation from now on."""
+    conversation, wanted = decision.conversation, number_handle(name, value).value
+    for each in decision.loaded.numbers:
+        if each.handle.value == wanted and conversation.id not in each.identity.conversations:
+            assert conversation.customer is not None
+            claim(decision, each, conversation.customer, conversation.id)
+
+
+def number_handle(name: str, value: str) -> events.Handle:
+    """Return what stands for the number of an order or parcel among the references."""
+    return handles.reference(f"{name}={normal_value(value)}")
+
+
+def names_matter(policy: Policy, name: str) -> bool:
+    """Tell whether a fact of this name leads to the matter that it belongs to."""
+    return any(pattern.joins and pattern.fact == name for pattern in policy.patterns)
 
 
 def record_fact(decision: Decision, command: commands.RecordFact) -> None:
@@ -86,7 +107,12 @@ def facts_in(policy: Policy, text: str) -> list[tuple[str, str]]:
 
 def same_value(one: str, other: str) -> bool:
     """Tell whether two values are the same fact: letter case and blanks do not make a difference."""
-    return "".join(one.split()).casefold() == "".join(other.split()).casefold()
+    return normal_value(one) == normal_value(other)
+
+
+def normal_value(value: str) -> str:
+    """Return a fact's value as it is compared."""
+    return "".join(value.split()).casefold()
 
 
 def _matches(policy: Policy, text: str) -> Iterator[tuple[str, str]]:

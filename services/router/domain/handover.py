@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from services.router.domain.decision import Decision
 from shared import aggregates, errors, events
 from shared import conversation as conversations
+from shared.events.packet import Packet
 from shared.packet import folded_from, package, sha256_of
 
 HANDOVERS = (
@@ -31,6 +32,15 @@ def attach_packet(decision: Decision) -> events.PacketId:
 def attach_packet_with(decision: Decision, event: events.TransferRequested) -> events.PacketId:
     """Return the packet of a transfer: it shows the transfer itself as the last hop, with its brief."""
     return _package(decision, event)
+
+
+def fresh_packet(decision: Decision) -> Packet:
+    """Return a packet that shows the current state, whatever was packaged before."""
+    _package(decision, None)
+    packaged = decision.events[-1]
+    assert isinstance(packaged, events.ContextPackaged)
+    assert packaged.personal is not None
+    return packaged.personal.packet
 
 
 def new_packet_id(decision: Decision) -> events.PacketId:

@@ -5,10 +5,12 @@ whether it knows a phone number.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from services.router.domain.decision import Decision, ResolvedHandle
-from shared import aggregates, events, ids
+from shared import aggregates, events, ids, proof
+from shared.conversation import Contact
+from shared.customer import Customer
 from shared.policy import Policy
 
 
@@ -18,7 +20,7 @@ def lookup_token(key: bytes, handle: events.Handle) -> str:
 
 
 def identifies(policy: Policy, handle: events.Handle) -> bool:
-    """Tell whether a handle may say who somebody is.
+    """Tell whether a handle may say who somebody is, once it is proved well enough.
 
     References lead to contacts only; own addresses and what the policy lists belong to no single person.
     """
@@ -30,21 +32,64 @@ def identifies(policy: Policy, handle: events.Handle) -> bool:
     return not any(re.search(pattern, handle.value) for pattern in policy.never_identifies)
 
 
+def speaks(policy: Policy, handle: events.Handle) -> bool:
+    """Tell whether a handle says by itself who somebody is: a claim never does."""
+    return identifies(policy, handle) and proof.of(handle) != "claimed"
+
+
+def speaking(policy: Policy, handles: Iterable[ResolvedHandle]) -> list[ResolvedHandle]:
+    """Return the handles that say who somebody is, the best proved first, else in the order given."""
+    found = [each for each in handles if speaks(policy, each.handle)]
+    return sorted(found, key=lambda each: -proof.RANK[proof.of(each.handle)])
+
+
 def customer_behind(policy: Policy, handles: Sequence[ResolvedHandle]) -> events.CustomerId | None:
-    """Return whose handles these are: a handle proved in this delivery speaks first, then the order given."""
-    speaking = [
-        each for each in handles if identifies(policy, each.handle) and each.identity.customer
-    ]
-    speaking.sort(key=lambda each: not each.handle.verified)
-    return speaking[0].identity.customer if speaking else None
+    """Return whose handles these are; where two disagree, the one that is proved better decides.
+
+    An answer from an address to which an agent wrote, and which nobody holds, is that customer's.
+    """
+    heard = speaking(policy, handles)
+    held = (each.identity.customer for each in heard if each.identity.customer)
+    answered = (each.identity.addressed for each in heard if not each.identity.holders)
+    return next(held, None) or next((each[0] for each in answered if each), None)
 
 
-def conversation_behind(handles: Sequence[ResolvedHandle]) -> events.ConversationId | None:
-    """Return the conversation that a reference among the handles leads to."""
+def conversation_behind(
+    policy: Policy, handles: Sequence[ResolvedHandle]
+) -> events.ConversationId | None:
+    """Return the conversation that a reference leads to, else the one from which an agent wrote to a handle."""
     references = (each for each in handles if each.handle.kind == "reference")
-    return next(
-        (each.identity.conversation for each in references if each.identity.conversation), None
+    named = (each.identity.conversation for each in references if each.identity.conversation)
+    written_from = (
+        each.identity.addressed[1]
+        for each in speaking(policy, handles)
+        if each.identity.addressed and not each.identity.holders
     )
+    return next(named, None) or next(written_from, None)
+
+
+def is_somebody_else(policy: Policy, customer: Customer, handles: Sequence[ResolvedHandle]) -> bool:
+    """Tell whether a handle that nobody holds is of another person than the customer, by the same proof or a better.
+
+    The customer is known by another handle of its kind: one browser, one line, two people.
+    """
+    return any(
+        each.kind == heard.handle.kind
+        and each.value != heard.handle.value
+        and proof.of(each) != "claimed"
+        and not proof.stronger(proof.of(each), proof.of(heard.handle))
+        for heard in speaking(policy, handles)
+        if not heard.identity.holders
+        for each in customer.handles
+    )
+
+
+def was_on(customer: Customer, contact: Contact | None) -> bool:
+    """Tell whether the customer herself was on a contact, as far as anybody is known by more than a claim."""
+    if contact is None:
+        return False
+    known = {(each.kind, each.value) for each in customer.handles if proof.of(each) != "claimed"}
+    return not known or any((each.kind, each.value) in known for each in contact.handles)
 
 
 def claim(
@@ -53,9 +98,10 @@ def claim(
     customer: events.CustomerId,
     conversation: events.ConversationId | None,
 ) -> None:
-    """Decide that a handle belongs to a customer, unless the ledger says so already."""
-    held = resolved.identity
-    if held.customer == customer and held.conversation == conversation:
+    """Decide that a handle belongs to a customer, unless the ledger says so already, and as well proved."""
+    held, degree = resolved.identity, proof.of(resolved.handle)
+    known = (held.customer, held.conversation) == (customer, conversation)
+    if known and (conversation is not None or not proof.stronger(degree, held.proof)):
         return
     decision.emit(
         events.IdentityClaimed,
@@ -63,9 +109,37 @@ def claim(
         events.IdentityClaimedOpen(
             customer=customer,
             kind=resolved.handle.kind,
-            verified=resolved.handle.verified,
+            verified=degree == "proved",
             conversation=conversation,
+            proof=None if resolved.handle.kind == "reference" else degree,
         ),
         conversation=conversation,
         customer=customer,
     )
+
+
+def learn(
+    decision: Decision,
+    resolved: ResolvedHandle,
+    customer: events.CustomerId,
+    contact_id: events.ContactId | None,
+) -> None:
+    """Decide that the customer is known by this handle from now on, as well as it is proved."""
+    handle, degree = resolved.handle, proof.of(resolved.handle)
+    before = next(
+        (
+            each
+            for each in decision.customer.handles
+            if (each.kind, each.value) == (handle.kind, handle.value)
+        ),
+        None,
+    )
+    if before is None or proof.stronger(degree, proof.of(before)):
+        decision.emit(
+            events.HandleLearned,
+            aggregates.CUSTOMER.of(customer),
+            events.HandleLearnedOpen(proof=degree, contact_id=contact_id),
+            events.HandleLearnedPersonal(kind=handle.kind, value=handle.value),
+            customer=customer,
+        )
+    claim(decision, resolved, customer, None)

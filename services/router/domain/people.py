@@ -2,22 +2,23 @@
 
 from collections.abc import Sequence
 
-from services.router.domain.decision import Decision, Origin, ResolvedHandle
+from services.router.domain.decision import Decision, Loaded, Origin, ResolvedHandle
 from services.router.domain.identify import claim
-from shared import aggregates, commands, errors, events, ids
+from shared import aggregates, commands, errors, events, ids, proof
+from shared.customer import Customer
 
 
 def register_customer(decision: Decision, command: commands.RegisterCustomer) -> None:
     """A shop says who its customer is, with her orders and handles.
 
-    Whoever wrote or called before is known provisionally: she is that customer from now on, with all her matters.
-    Raises: IdentityTaken when a handle belongs to another registered customer, or the handles to several; TextHasNul.
+    Whoever wrote or called before is known provisionally: she is that customer from now on, with all her matters. A
+    handle that another registered customer has as well is shared from now on, and leads to neither alone.
+    Raises: IdentityTaken when she is registered already, by this name and with all these handles; TextHasNul.
     """
     _refuse_nul(command)
-    before, handles = decision.customer, decision.loaded.handles
-    customer = customer_of(decision.origin, handles)
-    taken = any(each.identity.customer not in (None, customer) for each in handles)
-    if taken or (before.id is not None and not before.provisional):
+    handles = decision.loaded.handles
+    customer = customer_of(decision.origin, decision.loaded)
+    if any(_same_person(command, each, handles) for each in decision.loaded.holders.values()):
         raise errors.IdentityTaken()
     aggregate = aggregates.CUSTOMER.of(customer)
     decision.emit(
@@ -28,7 +29,7 @@ def register_customer(decision: Decision, command: commands.RegisterCustomer) ->
             name=command.name,
             salutation=command.salutation,
             handles=[
-                (each.handle.kind, each.handle.value, each.handle.verified) for each in handles
+                (each.handle.kind, each.handle.value, proof.of(each.handle)) for each in handles
             ],
         ),
         customer=customer,
@@ -42,15 +43,42 @@ def register_customer(decision: Decision, command: commands.RegisterCustomer) ->
             customer=customer,
         )
     for each in handles:
-        claim(decision, each, customer, None)
+        _hold(decision, each, customer)
 
 
-def customer_of(origin: Origin, handles: Sequence[ResolvedHandle]) -> events.CustomerId:
-    """Return the one customer behind the handles; a new customer when the handles lead to none or to several."""
-    holders = {each.identity.customer for each in handles if each.identity.customer is not None}
-    if len(holders) == 1:
-        return holders.pop()
-    return events.CustomerId(ids.scoped_id("customer", origin.tenant, origin.cause))
+def _same_person(
+    command: commands.RegisterCustomer, known: Customer, handles: Sequence[ResolvedHandle]
+) -> bool:
+    """Tell whether nothing distinguishes who registers from a registered customer: no name, no handle of her own."""
+    if known.provisional or known.name != command.name:
+        return False
+    return all(known.id in each.identity.holders for each in handles)
+
+
+def _hold(decision: Decision, handle: ResolvedHandle, customer: events.CustomerId) -> None:
+    """The handle is hers; beside whoever else is registered with it."""
+    known = decision.loaded.holders
+    others = [
+        each for each in handle.identity.holders if each != customer and not known[each].provisional
+    ]
+    if not others:
+        claim(decision, handle, customer, None)
+        return
+    decision.emit(
+        events.IdentityShared,
+        aggregates.IDENTITY.of(handle.hash),
+        events.IdentitySharedOpen(kind=handle.handle.kind, customers=[*others, customer]),
+        customer=customer,
+    )
+
+
+def customer_of(origin: Origin, loaded: Loaded) -> events.CustomerId:
+    """Return who registers: whoever this command registered before, or who wrote before, else somebody new."""
+    holders = [loaded.holders[name] for each in loaded.handles for name in each.identity.holders]
+    again = (each.id for each in holders if origin.cause in each.seen)
+    before = (each.id for each in holders if each.provisional)
+    found = next(again, None) or next(before, None)
+    return found or events.CustomerId(ids.scoped_id("customer", origin.tenant, origin.cause))
 
 
 def _refuse_nul(command: commands.RegisterCustomer) -> None:

@@ -2,11 +2,12 @@
 
 from datetime import timedelta
 
-from services.router.domain.decision import Decision
+from services.router.domain.decision import Decision, Loaded
 from services.router.domain.handover import attach_packet
+from services.router.domain.identify import identifies, was_on
 from services.router.domain.offers import release, reserve
 from services.router.domain.transfers import take_back
-from shared import commands, errors, events, handles
+from shared import aggregates, commands, errors, events, handles, proof
 from shared.conversation import Callback, Contact, Conversation
 from shared.packet import check_text
 from shared.policy import Account, Policy
@@ -94,16 +95,18 @@ def _open_callback(decision: Decision, callback_id: events.CallbackId) -> Callba
 
 
 def send_message(decision: Decision, command: commands.SendMessage) -> None:
-    """The owner writes to the customer's address on a channel.
+    """The owner writes to whoever is answered, on a channel.
 
+    An address that nobody holds is remembered: an answer from there is this customer's.
     Raises: MessageChannelUnknown, MessageNoAddress, TextHasNul.
     """
     if "\0" in command.text or "\0" in (command.title or ""):
         raise errors.TextHasNul()
-    name, account = _account_to_write_from(decision.policy, command.channel)
-    kind = _reached_by(account)
-    to = _address(decision, kind, command.channel)
-    reference = decision.conversation.talk.last_reference if kind == "email" else None
+    name, account = _account_to_write_from(decision.policy, decision.conversation, command.channel)
+    to = recipient(decision.policy, decision.loaded, command.channel)
+    if to is None:
+        raise errors.MessageNoAddress(channel=command.channel)
+    reference = decision.conversation.talk.last_reference if to.kind == "email" else None
     decision.on_conversation(
         events.MessageRequested,
         events.MessageRequestedOpen(
@@ -113,13 +116,15 @@ def send_message(decision: Decision, command: commands.SendMessage) -> None:
             agent=decision.by,
         ),
         events.MessageRequestedPersonal(
-            to=to,
+            to=to.value,
             title=command.title or account.title,
             text=command.text,
             in_reply_to=reference,
             references=[reference] if reference else [],
         ),
     )
+    if _is_hers(decision, to):
+        _remember_address(decision)
 
 
 def tells(conversation: Conversation, event: events.OutcomeEvent) -> bool:
@@ -134,30 +139,72 @@ def tells(conversation: Conversation, event: events.OutcomeEvent) -> bool:
     return message.status == "requested" or (came_back and message.status != "failed")
 
 
-def _account_to_write_from(policy: Policy, channel: str) -> tuple[str, Account]:
-    """Return the name and rules of a channel's first account with an address of its own.
+def _is_hers(decision: Decision, to: events.Handle) -> bool:
+    """Tell whether she gave an address herself: that of somebody else who wrote in her matter is not hers."""
+    customer, contacts = decision.customer, decision.conversation.contacts.by_id.values()
+    given = [each for each in contacts if any(to.value == known.value for known in each.handles)]
+    claimed = any((each.kind, each.value) == (to.kind, to.value) for each in customer.handles)
+    return claimed or any(was_on(customer, each) for each in given)
 
-    Raises: MessageChannelUnknown.
+
+def recipient(policy: Policy, loaded: Loaded, channel: str) -> events.Handle | None:
+    """Return where an answer on a channel goes; `None` without an address. Raises: MessageChannelUnknown.
+
+    It goes to whoever wrote or called last, if she is known by more than a claim; else to the customer, the best proved
+    handle first; else to what was claimed last.
     """
-    for name, account in policy.accounts.items():
+    _, account = _account_to_write_from(policy, loaded.conversation, channel)
+    kind: events.HandleKind = "phone" if handles.email(account.address) is None else "email"
+    contacts = list(reversed(loaded.conversation.contacts.by_id.values()))
+    last = contacts[0].handles if contacts else ()
+    hers = [
+        events.Handle(kind=kind, value=each.value, proof=proof.of(each))
+        for each in loaded.customer.handles
+        if each.kind == kind
+    ]
+    hers.sort(key=lambda each: -proof.RANK[proof.of(each)])
+    earlier = [handle for contact in contacts for handle in contact.handles]
+    known = [
+        *(each for each in last if proof.of(each) != "claimed"),
+        *(each for each in hers if proof.of(each) != "claimed"),
+        *earlier,
+        *hers,
+    ]
+    return next((each for each in known if each.kind == kind and identifies(policy, each)), None)
+
+
+def _account_to_write_from(
+    policy: Policy, conversation: Conversation, channel: str
+) -> tuple[str, Account]:
+    """Return the name and rules of the account of a channel to which she wrote last, else of the first one.
+
+    It has an address of its own. Raises: MessageChannelUnknown.
+    """
+    contacts = reversed(conversation.contacts.by_id.values())
+    came_to = [f"{each.channel}/{each.account}" for each in contacts]
+    for name in [*came_to, *policy.accounts]:
         of_channel, _, short = name.partition("/")
-        if of_channel == channel and account.address is not None:
+        account = policy.accounts.get(name)
+        if account is not None and of_channel == channel and account.address is not None:
             return short, account
     raise errors.MessageChannelUnknown(channel=channel)
 
 
-def _reached_by(account: Account) -> events.HandleKind:
-    """Return which handles an account writes to: those of its own address's kind."""
-    return "phone" if handles.email(account.address) is None else "email"
-
-
-def _address(decision: Decision, kind: events.HandleKind, channel: str) -> str:
-    """Return where the customer is reached, verified before claimed. Raises: MessageNoAddress."""
-    handles = [handle for handle in decision.customer.handles if handle.kind == kind]
-    handles.sort(key=lambda handle: not handle.verified)
-    if not handles:
-        raise errors.MessageNoAddress(channel=channel)
-    return handles[0].value
+def _remember_address(decision: Decision) -> None:
+    """The handle that is written to is the only one that was looked up."""
+    conversation, customer = decision.conversation.id, decision.conversation.customer
+    assert conversation is not None
+    assert customer is not None
+    for each in decision.loaded.handles:
+        if each.identity.holders or each.identity.addressed == (customer, conversation):
+            continue
+        decision.emit(
+            events.IdentityAddressed,
+            aggregates.IDENTITY.of(each.hash),
+            events.IdentityAddressedOpen(
+                kind=each.handle.kind, customer=customer, conversation=conversation
+            ),
+        )
 
 
 # -- the end ------------------------------------------------------------------------------------------

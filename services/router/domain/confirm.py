@@ -1,0 +1,124 @@
+"""It is proved whose a conversation is: it becomes hers, and goes on in her open matter."""
+
+from dataclasses import replace
+
+from services.router.domain.decision import Decision
+from services.router.domain.handover import attach_packet, fresh_packet
+from services.router.domain.identify import identifies, learn
+from services.router.domain.offers import release, reserve
+from shared import aggregates, commands, errors, events, proof
+from shared.conversation import Contact, Conversation
+
+
+def confirm_customer(decision: Decision, command: commands.ConfirmCustomer) -> None:
+    """The owner says who it is: the handles of the contact are hers, and proved. Raises: CustomerUnknown."""
+    if decision.loaded.whose.id is None:
+        raise errors.CustomerUnknown()
+    contact_id = named_contact(decision.conversation, command)
+    link(decision, contact_id, decision.by)
+    for each in decision.loaded.handles:
+        others = set(each.identity.holders) - {decision.loaded.customer.id, decision.customer.id}
+        if identifies(decision.policy, each.handle) and not others:
+            proved = replace(each, handle=proof.with_proof(each.handle, "proved"))
+            assert decision.customer.id is not None
+            learn(decision, proved, decision.customer.id, None)
+    merge(decision)
+
+
+def named_contact(
+    conversation: Conversation, command: commands.ConfirmCustomer
+) -> events.ContactId | None:
+    """Return the contact whose writer is confirmed: the one that the command names, else the last."""
+    last = conversation.contacts.last
+    return command.contact_id or (last.contact_id if last else None)
+
+
+def link(
+    decision: Decision, contact_id: events.ContactId | None, agent: events.AgentId | None
+) -> None:
+    """The conversation is that customer's from now on whom `loaded.whose` is."""
+    whose, conversation = decision.loaded.whose, decision.conversation
+    before = conversation.customer
+    assert whose.id is not None
+    if before is None or contact_id is None or before == whose.id:
+        return
+    decision.on_conversation(
+        events.ConversationLinked,
+        events.ConversationLinkedOpen(
+            customer=whose.id, before=before, contact_id=contact_id, agent=agent
+        ),
+    )
+    decision.customer = whose
+    decision.emit(
+        events.ConversationAttached,
+        aggregates.CUSTOMER.of(whose.id),
+        events.ConversationAttachedOpen(
+            conversation=decision.conversation.id or events.ConversationId(""),
+            contact_id=contact_id,
+            opened=False,
+        ),
+    )
+
+
+def merge(decision: Decision) -> None:
+    """The conversation goes on in `loaded.matter`, with all that was said, told and done; `decision` is about it then.
+
+    Whoever owns her matter keeps it; without an owner it is whose the merged one was. What is promised or owed, or on
+    its way to somebody else, keeps a conversation apart.
+    """
+    merged, matter = decision.conversation, decision.loaded.matter
+    if matter.id is None or matter.id == merged.id or not _may_be_merged(merged):
+        return
+    packet, worked_on = fresh_packet(decision), merged.ownership.owner
+    decision.on_conversation(
+        events.ConversationAbsorbed,
+        events.ConversationAbsorbedOpen(into=matter.id, agent=worked_on),
+    )
+    if worked_on is not None:
+        release(decision, worked_on, "merged")
+    decision.conversation = matter
+    free = matter.ownership.owner is None and matter.ownership.transfer is None
+    owner = worked_on if free else None
+    decision.on_conversation(
+        events.ConversationMerged,
+        events.ConversationMergedOpen(
+            merged=merged.id or events.ConversationId(""),
+            contacts=[_as_it_stands(each) for each in merged.contacts.by_id.values()],
+            owner=owner,
+            to_owner=matter.ownership.owner if matter.ownership.owner != worked_on else None,
+            packet_id=packet.packet_id,
+        ),
+        events.ConversationMergedPersonal(packet=packet),
+    )
+    if owner is not None:
+        _takes_both(decision, matter, owner)
+
+
+def _takes_both(decision: Decision, matter: Conversation, owner: events.AgentId) -> None:
+    """The new owner has the packet of both; an agent who was asked to take her matter is asked no longer."""
+    packet_id, offer = attach_packet(decision), matter.ownership.offer
+    if offer is not None and offer.agent != owner:
+        release(decision, offer.agent, "withdrawn")
+    if decision.conversation.id not in decision.agent(owner).working_on:
+        reserve(decision, owner, events.OfferId(decision.new_id("merged")), packet_id)
+
+
+def _may_be_merged(conversation: Conversation) -> bool:
+    matter, ownership = conversation.matter, conversation.ownership
+    owed = any(each.status == "open" for each in matter.callbacks.values())
+    promised = any(each.kept is None for each in matter.promises.values())
+    return not (owed or promised or ownership.transfer)
+
+
+def _as_it_stands(contact: Contact) -> events.MergedContact:
+    return events.MergedContact(
+        contact_id=contact.contact_id,
+        medium=contact.medium,
+        channel=contact.channel,
+        account=contact.account,
+        started=contact.started,
+        status=contact.status,
+        over=contact.over,
+        wrapped_up=contact.wrapped_up,
+        completed=contact.completed,
+    )

@@ -1,0 +1,362 @@
+"""How well it is proved who somebody is, and what follows from it."""
+
+from typing import Any
+
+import pytest
+
+from services.router.domain import folds
+from shared.conversation import Conversation
+from shared.customer import Customer
+from shared.events import (
+    ContextPackaged,
+    ConversationJoined,
+    ConversationOpened,
+    CustomerCreated,
+    CustomerSuggested,
+    IdentityClaimed,
+    IdentityShared,
+    MessageRequested,
+)
+from shared.events.packet import Packet
+from shared.packet import package
+from shared.policy import parse
+from tests.router import samples
+from tests.router.in_memory_router import InMemoryRouter
+from tests.router.samples import ANNA, ANNA_MAIL, PARCEL, call, form, mail, message, phone
+
+OLEK = "olek@customer.example"
+CLAIMED = [mail(proof="claimed")]
+PROVED = [mail(proof="proved")]
+
+
+async def registered(router: InMemoryRouter, name: str, **values: Any) -> str:
+    """A shop registers a customer with verified handles; return her id."""
+    orders = values.pop("orders", [])
+    handles = [{"kind": kind, "value": value, "verified": True} for kind, value in values.items()]
+    await router.does(
+        "service:shop", "register_customer", name=name, handles=handles, orders=orders
+    )
+    return str((await router.last(CustomerCreated)).customer)
+
+
+async def packet_of(router: InMemoryRouter, conversation: Conversation) -> Packet:
+    """Return the packet of a conversation as it stands."""
+    customer: Customer = await router.load(folds.CUSTOMER, conversation.customer or "")
+    return package(conversation, customer, packet_id="p", policy_version="v")  # type: ignore[arg-type]
+
+
+# -- a claim ------------------------------------------------------------------------------------------
+
+
+async def test_a_claim_identifies_nobody_and_is_shown_as_possible(router: InMemoryRouter) -> None:
+    """Typed into a form: no join, no name, and the agent sees who may be meant and why."""
+    anna = await registered(router, "Anna", email=ANNA_MAIL)
+    await router.happens(message("hello", channel="email"), form("I am Anna", handles=CLAIMED))
+    hers, other = await router.conversations()
+    assert (hers.customer, other.customer != anna) == (anna, True)
+    packet = await packet_of(router, other)
+    (possible,) = packet.who.possibly
+    assert (possible.customer, possible.name, possible.reason) == (anna, "Anna", "claimed_handle")
+    assert (packet.who.name, [each.proof for each in packet.who.identities]) == (None, ["claimed"])
+    assert packet.said[0].writer is not None
+    assert (packet.said[0].writer.proof, packet.said[0].writer.hers) == ("claimed", False)
+
+
+async def test_whoever_proves_a_handle_later_gets_nothing_that_was_claimed_under_it(
+    router: InMemoryRouter,
+) -> None:
+    """The claim blocks nobody either: her own mail opens her own conversation, and a shop can register her."""
+    await router.happens(form("my secret", handles=CLAIMED), message("hello", channel="email"))
+    claimed, hers = await router.conversations()
+    assert claimed.customer != hers.customer
+    assert await registered(router, "Anna", email=ANNA_MAIL) == hers.customer
+
+
+async def test_the_policy_moves_a_medium_and_no_refuted_handle(router: InMemoryRouter) -> None:
+    """A form behind a login is worth more; what failed a check stays a claim."""
+    moved = samples.POLICY_TEXT + b"proof: {form: delivered, mail: claimed}\n"
+    trusting = InMemoryRouter(parse(moved))
+    await trusting.happens(form("one", handles=CLAIMED), form("two", "f2", handles=CLAIMED))
+    assert len(await trusting.conversations()) == 1
+    await trusting.happens(message("three", channel="email"))
+    assert len(await trusting.conversations()) == 2
+    await router.happens(
+        call("started"), message("x", channel="email", handles=[mail(proof="claimed")])
+    )
+    assert (
+        len(await router.all(IdentityClaimed)) == 3
+    )  # the call, its number, the mail's own reference
+
+
+# -- the stronger wins --------------------------------------------------------------------------------
+
+
+async def test_whoever_is_proved_to_write_outweighs_a_session(router: InMemoryRouter) -> None:
+    """One browser, two people: each has her own conversation, whichever came last, and a repetition adds nothing."""
+    lena = await registered(router, "Lena", email=ANNA_MAIL)
+    olek = await registered(router, "Olek", email=OLEK)
+    await router.happens(
+        message("mine", "s1", handles=PROVED),
+        message("his", "s1", k=1, handles=[mail(OLEK, "proved")]),
+        message("mine again", "s1", k=2, handles=PROVED),
+    )
+    first, second = await router.conversations()
+    assert (first.customer, second.customer) == (lena, olek)
+    assert [len(each.talk.said) for each in (first, second)] == [2, 1]
+
+
+async def test_an_unknown_person_who_is_proved_outweighs_a_session_as_well(
+    router: InMemoryRouter,
+) -> None:
+    """The shop vouches for another address than that of whoever sat there before."""
+    await router.happens(
+        message("mine", "s1", handles=PROVED),
+        message("his", "s1", k=1, handles=[mail(OLEK, "proved")]),
+        message("typed", "s1", k=2, handles=[mail("x@y.example", "claimed")]),
+    )
+    first, second = await router.conversations()
+    assert [len(each.talk.said) for each in (first, second)] == [1, 2]
+
+
+async def test_a_proved_handle_outweighs_a_delivered_one(router: InMemoryRouter) -> None:
+    """Anna's account, Olek's telephone."""
+    anna = await registered(router, "Anna", email=ANNA_MAIL)
+    await registered(router, "Olek", phone=ANNA)
+    await router.happens(message("hello", handles=[phone(), *PROVED]))
+    assert (await router.conversation()).customer == anna
+
+
+# -- who is answered ----------------------------------------------------------------------------------
+
+
+async def test_a_third_person_answers_in_a_thread_and_does_not_become_her(
+    router: InMemoryRouter,
+) -> None:
+    """His words stand under his address, the answer goes to him, and his next matter is his own."""
+    it = await router.owned_by("piotr", message("it will not open", channel="email"))
+    await router.happens(
+        message("I fetch it", "m2", channel="email", handles=[mail(OLEK)], in_reply_to=it)
+    )
+    conversation = await router.conversation()
+    assert len(conversation.contacts.by_id) == 2
+    said = (await packet_of(router, conversation)).said
+    assert [(each.writer.value, each.writer.hers) for each in said if each.writer] == [
+        (ANNA_MAIL, True),
+        (OLEK, False),
+    ]
+    await router.does("piotr", "send_message", conversation=it, channel="email", text="code 1")
+    request = (await router.last(MessageRequested)).personal
+    assert request is not None
+    assert request.to == OLEK
+    await router.happens(message("my own matter", "m3", channel="email", handles=[mail(OLEK)]))
+    assert len(await router.conversations()) == 2
+
+
+async def test_an_answer_from_an_address_that_was_written_to_is_hers(
+    router: InMemoryRouter,
+) -> None:
+    """She typed it into the chat; her mail proves it, and it leads to her from then on."""
+    it = await router.owned_by("piotr", message("anybody there?", "s1", handles=CLAIMED))
+    await router.happens(message("write to me", "s1", k=1, handles=CLAIMED))
+    await router.does("piotr", "send_message", conversation=it, channel="email", text="here I am")
+    await router.happens(message("I am home", "m2", channel="email"))
+    customer = await router.customer()
+    assert [(each.value, each.proof) for each in customer.handles] == [(ANNA_MAIL, "proved")]
+    await router.happens(message("hello again", "m3", channel="email"))
+    assert len((await router.conversation()).contacts.by_id) == 3
+
+
+async def test_writing_to_an_address_takes_it_from_nobody(router: InMemoryRouter) -> None:
+    """Somebody typed the address of a customer we know: her answer is her own matter."""
+    anna = await registered(router, "Anna", email=ANNA_MAIL)
+    it = await router.owned_by("piotr", message("I am Anna", "s1", handles=CLAIMED))
+    await router.does("piotr", "send_message", conversation=it, channel="email", text="really?")
+    await router.happens(message("that was not me", "m2", channel="email"))
+    other, hers = await router.conversations()
+    assert (other.customer != anna, hers.customer) == (True, anna)
+
+
+# -- learning -----------------------------------------------------------------------------------------
+
+
+async def test_a_handle_that_comes_later_in_a_contact_counts_from_then_on(
+    router: InMemoryRouter,
+) -> None:
+    """An anonymous chat, then an address for which the shop vouches: a mail from there is hers."""
+    await router.happens(
+        message("hi", "s1", handles=[]),
+        message("it is me", "s1", k=1, handles=PROVED),
+        message("by mail", "m2", channel="email"),
+    )
+    assert (await router.last(ConversationJoined)).open.rule == "join.only_active"
+
+
+async def test_a_second_handle_beside_a_known_one_is_learned(router: InMemoryRouter) -> None:
+    """Her number says who she is, her address comes with it, and joins her open matter by itself later."""
+    await router.happens(
+        call("started"),
+        message("both", "s1", handles=[phone(), *PROVED]),
+        message("by mail", "m2", channel="email"),
+    )
+    assert len((await router.conversation()).contacts.by_id) == 3
+
+
+# -- shared handles -----------------------------------------------------------------------------------
+
+
+async def test_two_people_of_one_number_are_both_possible(router: InMemoryRouter) -> None:
+    """The second registration shares it; a call from there is nobody's, and the agent sees both."""
+    anna = await registered(router, "Anna", phone=ANNA, email=ANNA_MAIL)
+    jan = await registered(router, "Jan", phone=ANNA)
+    (shared,) = await router.all(IdentityShared)
+    assert shared.open.customers == [anna, jan]
+    await router.happens(call("started"))
+    conversation = await router.conversation()
+    assert conversation.customer not in (anna, jan)
+    suggested = await router.all(CustomerSuggested)
+    assert [(each.open.customer, each.open.reason) for each in suggested] == [
+        (anna, "shared_handle"),
+        (jan, "shared_handle"),
+    ]
+
+
+async def test_of_two_who_share_a_number_another_handle_or_an_order_decides(
+    router: InMemoryRouter,
+) -> None:
+    """Her own address beside it; or a number of an order that only one of them has."""
+    orders = [{"number": "ORD-2002", "status": "open"}]
+    anna = await registered(router, "Anna", phone=ANNA, email=ANNA_MAIL)
+    jan = await registered(router, "Jan", phone=ANNA, orders=orders)
+    await router.happens(
+        message("it is me", "m1", channel="email", handles=[phone(), mail()]),
+        message("where is ord-2002", "m2", channel="email", handles=[phone()]),
+    )
+    found = await router.conversations()
+    assert [each.customer for each in found][:1] == [anna]
+    await router.happens(message("ORD-2002", "m3", channel="email", handles=[phone()]))
+    assert (await router.last(ConversationOpened)).customer == jan
+
+
+# -- the number of a matter ---------------------------------------------------------------------------
+
+
+async def test_an_unknown_writer_who_names_the_number_of_an_open_matter_joins_it(
+    router: InMemoryRouter,
+) -> None:
+    """By mail; his address does not become hers. In a chat, which proves nothing, it is a hint."""
+    await router.happens(message(f"parcel {PARCEL}", channel="email"))
+    unknown = [mail(OLEK)]
+    await router.happens(message(f"about {PARCEL}", "m2", channel="email", handles=unknown))
+    assert (await router.last(ConversationJoined)).open.rule == "join.order_or_parcel"
+    await router.happens(message("another", "m3", channel="email", handles=unknown))
+    await router.happens(message(f"and {PARCEL}?", "s1", handles=[]))
+    hers, his, chat = await router.conversations()
+    assert len({hers.customer, his.customer, chat.customer}) == 3
+    (hint,) = chat.people.possible.values()
+    assert (hint.customer, hint.reason, hint.value) == (hers.customer, "order_or_parcel", PARCEL)
+
+
+async def test_whoever_is_known_to_be_somebody_else_does_not_join(router: InMemoryRouter) -> None:
+    """A customer of ours names a stranger's parcel: her own matter, with a hint."""
+    await registered(router, "Olek", email=OLEK)
+    await router.happens(
+        message(f"parcel {PARCEL}", channel="email"),
+        message(f"about {PARCEL}", "m2", channel="email", handles=[mail(OLEK)]),
+    )
+    hers, his = await router.conversations()
+    assert [each.reason for each in his.people.possible.values()] == ["order_or_parcel"]
+    assert hers.customer in his.people.possible
+
+
+async def test_two_open_matters_of_one_number_lead_nowhere(router: InMemoryRouter) -> None:
+    """Exactly one of the tenant, or none."""
+    await registered(router, "Olek", email=OLEK)
+    await router.happens(
+        message(f"parcel {PARCEL}", channel="email"),
+        message(f"about {PARCEL}", "m2", channel="email", handles=[mail(OLEK)]),
+        message(f"{PARCEL}", "m3", channel="email", handles=[mail("x@y.example")]),
+    )
+    assert len(await router.conversations()) == 3
+
+
+# -- confirmed by an agent ----------------------------------------------------------------------------
+
+
+async def test_a_confirmed_conversation_is_hers_with_its_handles(router: InMemoryRouter) -> None:
+    """The chat is linked, its address proved, its words stay, and the hint is gone."""
+    anna = await registered(router, "Anna", phone=ANNA)
+    it = await router.owned_by("piotr", message("I am Anna", "s1", handles=CLAIMED))
+    await router.does("piotr", "confirm_customer", conversation=it, customer=anna)
+    conversation = await router.conversation()
+    assert (conversation.customer, conversation.ownership.owner) == (anna, "piotr")
+    packet = await packet_of(router, conversation)
+    assert (packet.who.name, packet.who.possibly) == ("Anna", [])
+    await router.happens(message("by mail", "m2", channel="email"))
+    assert len((await router.conversation()).contacts.by_id) == 2
+
+
+async def test_a_confirmed_conversation_goes_on_in_her_open_matter(router: InMemoryRouter) -> None:
+    """What was said and told comes along; whoever confirmed it has both; the session leads there from then on."""
+    anna = await registered(router, "Anna", phone=ANNA)
+    await router.happens(call("started"))
+    chat = message(f"I am Anna, parcel {PARCEL}", "s1", handles=CLAIMED)
+    await router.happens(chat)
+    matter, asking = await router.conversations()
+    await router.on_duty("piotr")
+    await router.offers()
+    offer = (await router.load(folds.CONVERSATION, asking.id or "")).ownership.offer
+    assert offer is not None
+    await router.does("piotr", "accept_offer", conversation=asking.id, offer_id=offer.offer_id)
+    await router.does("piotr", "confirm_customer", conversation=asking.id, customer=anna)
+    matter, asking = await router.conversations()
+    assert (asking.resolved, asking.into) == (True, matter.id)
+    assert (matter.ownership.owner, matter.resolved, matter.customer) == ("piotr", False, anna)
+    assert (await router.agent("piotr")).working_on == {matter.id}
+    packet = await packet_of(router, matter)
+    assert [each.value for each in packet.facts] == [PARCEL]
+    assert [each.text for each in packet.said] == [f"I am Anna, parcel {PARCEL}"]
+    await router.happens(message("and?", "s1", k=1, handles=[]), chat)
+    matter, asking = await router.conversations()
+    assert len(matter.talk.said) == 2
+
+
+async def test_her_matter_keeps_its_owner(router: InMemoryRouter) -> None:
+    """She is told of it; whoever confirmed works on it no longer."""
+    anna = await registered(router, "Anna", phone=ANNA)
+    await router.owned_by("ewa", call("started"))
+    await router.does("ewa", "set_status", status="away")
+    await router.happens(message("I am Anna", "s1", handles=CLAIMED))
+    await router.on_duty("piotr")
+    await router.offers()
+    matter, asking = await router.conversations()
+    offer = asking.ownership.offer
+    assert offer is not None
+    await router.does("piotr", "accept_offer", conversation=asking.id, offer_id=offer.offer_id)
+    await router.does("piotr", "confirm_customer", conversation=asking.id, customer=anna)
+    matter, asking = await router.conversations()
+    assert (matter.ownership.owner, len(matter.contacts.by_id)) == ("ewa", 2)
+    assert (await router.agent("piotr")).working_on == set()
+
+
+async def test_what_is_promised_keeps_a_conversation_apart(router: InMemoryRouter) -> None:
+    """It is hers, and goes on by itself: a promise is kept where it was made."""
+    anna = await registered(router, "Anna", phone=ANNA)
+    it = await router.owned_by("piotr", message("I am Anna", "s1", handles=CLAIMED))
+    due = samples.NOON.replace(hour=20)
+    await router.does("piotr", "make_promise", conversation=it, text="soon", due=due)
+    await router.happens(call("started"))
+    await router.does("piotr", "confirm_customer", conversation=it, customer=anna)
+    promised, matter = await router.conversations()
+    assert (promised.customer, promised.resolved) == (anna, False)
+    assert matter.customer == anna
+
+
+@pytest.mark.parametrize("name", ["nobody", "X X", "a" * 200])
+async def test_only_a_customer_can_be_confirmed(router: InMemoryRouter, name: str) -> None:
+    """And only by the owner."""
+    it = await router.owned_by("piotr", message("I am Anna", "s1", handles=CLAIMED))
+    code = await router.refused("piotr", "confirm_customer", conversation=it, customer=name)
+    assert code == "customer.unknown"
+    code = await router.refused("ewa", "confirm_customer", conversation=it, customer=name)
+    assert code == "conversation.not_owned"
+    assert await router.all(ContextPackaged)
