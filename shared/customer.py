@@ -94,7 +94,7 @@ def _created(customer: Customer, event: events.CustomerCreated) -> Customer:
 def as_known(kind: str, value: str, degree: events.Proof | bool) -> Known:
     """Return a handle as it is kept; before there were degrees it was verified, or it was not."""
     if isinstance(degree, bool):
-        return Known(kind=kind, value=value, verified=degree)
+        degree = "proved" if degree else "delivered"
     return Known(kind=kind, value=value, verified=degree == "proved", proof=degree)
 
 
