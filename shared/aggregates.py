@@ -67,8 +67,12 @@ S = TypeVar("S", bound=FoldedState)
 
 @dataclass(frozen=True, slots=True)
 class Folded(Generic[S]):
-    """How a kind is folded: from `empty`, one (sequence, event) at a time, by an `evolve` that never fails."""
+    """How a kind is folded: from `empty`, one (sequence, event) at a time, by an `evolve` that never fails.
+
+    `over`: tells whether little more is to come; such a state is not kept in memory.
+    """
 
     kind: Kind
     empty: S
     evolve: Callable[[S, int, AnyEvent], S]
+    over: Callable[[S], bool] = lambda _: False

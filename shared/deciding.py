@@ -95,6 +95,8 @@ class Changed:
 class Deciding:
     """Decides on the ledger. At most `cached` aggregates stay folded in memory, the least recently used goes first.
 
+    What is over, and what is not there, is not kept: memory is for what goes on.
+
     A fold that is behind does no harm: an append on it conflicts, and whatever appends nothing is confirmed.
     """
 
@@ -122,7 +124,7 @@ class Deciding:
         read = self.ledger.read_leader if leader else self.ledger.read
         for recorded in await read(tenant, aggregate, after=state.sequence):
             state = folded.evolve(state, recorded.sequence, recorded.event)
-        self._keep(tenant, aggregate, state)
+        self._keep(tenant, folded, aggregate, state)
         return state
 
     async def change(
@@ -182,12 +184,18 @@ class Deciding:
             if event.aggregate in standing:
                 standing[event.aggregate] = standing[event.aggregate].after(sequence, event)
         for aggregate in by_aggregate.keys() & standing.keys():
-            self._keep(reading.tenant, aggregate, standing[aggregate].state)
+            stands = standing[aggregate]
+            self._keep(reading.tenant, stands.folded, aggregate, stands.state)
         return Changed(decided, standing)
 
-    def _keep(self, tenant: str, aggregate: str, state: Any) -> None:
+    def _keep(
+        self, tenant: str, folded: aggregates.Folded[Any], aggregate: str, state: Any
+    ) -> None:
         """Remember the newer of two folds."""
         key = (tenant, aggregate)
+        if not state.sequence or folded.over(state):
+            self._states.pop(key, None)
+            return
         known = self._states.get(key)
         if known is None or known.sequence <= state.sequence:
             self._states[key] = state

@@ -1,7 +1,7 @@
 """The decider runtime, on the twin, on one node and on three: what is decided is decided on what stands."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from msgspec import Struct
@@ -235,3 +235,33 @@ async def test_the_least_recently_used_aggregate_is_forgotten_first() -> None:
     counts = [await runtime.load(TENANT, COUNT, name_of(each)) for each in (*names, *names)]
     assert {count.events for count in counts} == {1}
     assert replace(counts[0]) == counts[8]
+
+
+class Counted(MemoryLedger):
+    """Counts the events that were read."""
+
+    read_events = 0
+
+    @override
+    async def read(self, tenant: str, aggregate: str, *, after: int = 0) -> list[Recorded]:
+        found = await super().read(tenant, aggregate, after=after)
+        self.read_events += len(found)
+        return found
+
+
+async def test_what_goes_on_is_kept_and_what_is_over_is_not() -> None:
+    """An aggregate is read once while it goes on; once it is over it takes no memory and is read again."""
+    ledger = Counted()
+    until_two = replace_over(COUNT, lambda count: count.events >= 2)
+    aggregate = new_aggregate()
+    name, runtime = name_of(aggregate), deciding(ledger)
+    await ledger.append(TENANT, [write(aggregate, 0, "e1")])
+    assert [(await runtime.load(TENANT, until_two, name)).events for _ in range(3)] == [1, 1, 1]
+    assert ledger.read_events == 1
+    await ledger.append(TENANT, [write(aggregate, 1, "e2")])
+    assert [(await runtime.load(TENANT, until_two, name)).events for _ in range(3)] == [2, 2, 2]
+    assert ledger.read_events == 1 + 1 + 2 + 2
+
+
+def replace_over(folded: Folded[Count], over: Callable[[Count], bool]) -> Folded[Count]:
+    return Folded(folded.kind, folded.empty, folded.evolve, over)

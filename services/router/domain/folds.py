@@ -45,7 +45,10 @@ def _still_parked(
 
 
 CONVERSATION = aggregates.Folded(
-    aggregates.CONVERSATION, conversation.NEW_CONVERSATION, conversation.evolve
+    aggregates.CONVERSATION,
+    conversation.NEW_CONVERSATION,
+    conversation.evolve,
+    over=lambda it: it.resolved,
 )
 CUSTOMER = aggregates.Folded(aggregates.CUSTOMER, customer.UNKNOWN_CUSTOMER, customer.evolve)
 AGENT = aggregates.Folded(aggregates.AGENT, agent.ABSENT, agent.evolve)
