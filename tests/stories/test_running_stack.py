@@ -1,12 +1,15 @@
 """A story on a stack that runs already, and one whose TELLONCE_DATA names no running stack."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from deploy.embedded.stack import EmbeddedStack
 from deploy.story.file.reading import read_story
 from deploy.story.stack import running_folder
-from tests.stories.files import HERE
+from tests.stories.conftest import plan_in, playing_on
+from tests.stories.files import GOOD, HERE
 from tests.stories.played import play
 
 STORY = """
@@ -38,6 +41,20 @@ def test_a_running_stack_is_measured_from_the_story_on(
     refused = play(story, tmp_path, environment={**on_it, "TELLONCE_SMTP_URL": ""})
     assert refused.exit_code == 2
     assert "story.stack_unusable" in refused.output
+
+
+@pytest.mark.story
+async def test_the_shipped_stories_may_be_played_again(
+    tmp_path: Path, postgres_template: Path
+) -> None:
+    """Each finds what the last play left: its customers registered, nothing open, other ids."""
+    (tmp_path / "data").mkdir()
+    shipped = [story for story in GOOD if not read_story(story).needs_own_stack]
+    assert len(shipped) > 3
+    async with EmbeddedStack(plan_in(tmp_path / "data", postgres_template)) as stack:
+        for story in [*shipped, *shipped]:
+            played = await asyncio.to_thread(play, story, tmp_path, environment=playing_on(stack))
+            assert played.exit_code == 0, played.output
 
 
 def test_where_no_stack_runs_the_story_gets_its_own(
