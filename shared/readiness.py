@@ -84,7 +84,10 @@ async def nothing_waits() -> Backlog:
 
 
 class Readiness:
-    """Examines one process of a service. `checks`: beside the canary; `parts`: troubles of a part, not of the whole."""
+    """Examines one process of a service; a stream that left its last store without an answer is a trouble too.
+
+    `checks`: beside the canary; `parts`: troubles of a part, not of the whole; `backlog`: what waits.
+    """
 
     def __init__(
         self,
@@ -97,6 +100,7 @@ class Readiness:
     ) -> None:
         self._service = service
         self._checks = list(checks)
+        self._silent = bus.unanswered.lately
         self._canary = Canary(bus, service)
         self._parts = parts
         self._backlog = backlog
@@ -118,7 +122,8 @@ class Readiness:
     async def examine(self) -> None:
         """Run every check; announce the service when all hold, withdraw it when one has not for FORGIVEN_SECONDS."""
         now = asyncio.get_running_loop().time()
-        found = [trouble for check in self._checks for trouble in await _trouble(check)]
+        silent = [Trouble(code=errors.TimedOut.code, about=each) for each in self._silent()]
+        found = [trouble for check in self._checks for trouble in await _trouble(check)] + silent
         self._troubles = found or await _trouble(self._canary.check)
         if not self._troubles:
             self._good = now

@@ -35,6 +35,7 @@ from shared.bus.inbox import Inbox
 from shared.bus.storing import (
     LOST_POLL_SECONDS,
     STORE_TIMEOUT_SECONDS,
+    Unanswered,
     check_size,
     read_ack,
     refused,
@@ -110,6 +111,7 @@ class Bus:
         self._client = client
         self._owned = owned
         self._inbox = Inbox(self)
+        self.unanswered = Unanswered()
 
     @classmethod
     def of(cls, client: Client) -> "Bus":
@@ -272,7 +274,8 @@ class Bus:
 
         Raises: NoResponders (not stored), TimedOut (no answer or no readable one: unknown), BusUnavailable (not sent).
         """
-        return read_ack(await self._of_server(subject, body, timeout_seconds, headers))
+        with self.unanswered.noting(subject):
+            return read_ack(await self._of_server(subject, body, timeout_seconds, headers))
 
     async def store(
         self,

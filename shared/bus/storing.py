@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,6 +19,7 @@ STORE_ATTEMPTS = 5
 STORE_RETRY = backoff.Backoff(first_seconds=0.05, longest_seconds=0.5)
 """Times the number of the try."""
 LOST_POLL_SECONDS = 0.1
+SILENT_SECONDS = 10.0
 NOT_ANSWERING = frozenset(
     {10004, 10005, 10007, 10008, 10009, 10023, 10041, 10077, 10118, 10119, 10163}
 )
@@ -68,6 +70,29 @@ def refused(err_code: int, description: str) -> errors.BusUnavailable | errors.J
     )
 
 
+class Unanswered:
+    """Which streams have lately left a store without an answer; they are named by the first token of the subject."""
+
+    def __init__(self) -> None:
+        self._since: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def noting(self, subject: str) -> Iterator[None]:
+        """Note how the store in the block ends: any answer, also a refusal, is one."""
+        stream = subject.partition(".")[0]
+        try:
+            yield
+        except errors.BusUnavailable:
+            self._since[stream] = time.monotonic()
+            raise
+        self._since.pop(stream, None)
+
+    def lately(self) -> list[str]:
+        """Return the streams that the last store found silent, for as long as somebody would have tried again."""
+        oldest = time.monotonic() - SILENT_SECONDS
+        return sorted(stream for stream, since in self._since.items() if since > oldest)
+
+
 async def store(
     bus: "Bus", subject: str, body: bytes, msg_id: str | None, headers: Mapping[str, str]
 ) -> StoredAck:
@@ -98,6 +123,18 @@ async def store_many(
     timeout_seconds: float,
 ) -> list[StoredAck]:
     """See `Bus.store_many`."""
+    if not messages:
+        return []
+    with bus.unanswered.noting(messages[0][0]):
+        return await _store_all(bus, messages, headers, timeout_seconds)
+
+
+async def _store_all(
+    bus: "Bus",
+    messages: Sequence[tuple[str, bytes, str]],
+    headers: Mapping[str, str],
+    timeout_seconds: float,
+) -> list[StoredAck]:
     answers: list[asyncio.Future[PubAck]] = []
     loop = asyncio.get_running_loop()
     async with contextlib.AsyncExitStack() as stack:
