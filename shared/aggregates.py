@@ -30,11 +30,22 @@ AGENT = Kind("agent", "router")
 ACCOUNT = Kind("chan", "router")
 POLICY = Kind("policy", "router")
 WORK = Kind("work", "router")
+ENTRY = Kind("entry", "router")
 NOTIFICATION = Kind("notif", "notify")
 
 KINDS = {
     kind.prefix: kind
-    for kind in (CONVERSATION, CUSTOMER, IDENTITY, AGENT, ACCOUNT, POLICY, WORK, NOTIFICATION)
+    for kind in (
+        CONVERSATION,
+        CUSTOMER,
+        IDENTITY,
+        AGENT,
+        ACCOUNT,
+        POLICY,
+        WORK,
+        ENTRY,
+        NOTIFICATION,
+    )
 }
 
 

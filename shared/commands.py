@@ -275,6 +275,18 @@ class SkipParked(ParkedCommand, frozen=True, kw_only=True, forbid_unknown_fields
     reason: ShortText
 
 
+class RejectEntry(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What stands at this place of the ledger is no event of ours, or cannot be applied: readers pass it over.
+
+    `sha256`: of its body, so that nobody rejects another by a slip; history names both when it halts.
+    """
+
+    verb = "reject_entry"
+    sequence: Annotated[int, Meta(ge=1, le=2**53)]
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+    reason: ShortText
+
+
 COMMANDS: dict[str, type[Command]] = {
     kind.verb: kind
     for kind in (
@@ -301,6 +313,7 @@ COMMANDS: dict[str, type[Command]] = {
         ParkWork,
         RetryParked,
         SkipParked,
+        RejectEntry,
     )
 }
 

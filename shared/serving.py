@@ -161,14 +161,24 @@ def on_stream(
     subscriber(Patience(consumer.name, handle, park).take)
 
 
-def opening(codec: Codec, handle: Callable[[events.AnyEvent, int], Awaitable[None]]) -> Handle:
+def opening(
+    codec: Codec,
+    handle: Callable[[events.AnyEvent, int], Awaitable[None]],
+    instead: Callable[[int], Awaitable[events.AnyEvent]] | None = None,
+) -> Handle:
     """Return what handles a message by the event in it: `handle(event, attempt)`.
 
-    What is no event of ours is dead-lettered; a type of a newer version waits for the reader that knows it.
+    What is no event of ours is dead-lettered; a type of a newer version waits for the reader that knows it, or until
+    `instead`, asked by its sequence, has an event for its place.
     """
 
     async def opened(arrived: ArrivedMessage) -> None:
-        (event,) = await codec.unseal([arrived.body])
+        try:
+            (event,) = await codec.unseal([arrived.body])
+        except errors.EventTypeUnknown:
+            if instead is None:
+                raise
+            event = await instead(arrived.sequence)
         await handle(event, arrived.attempt)
 
     return opened

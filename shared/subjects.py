@@ -91,6 +91,11 @@ def ledger_of(tenant: str) -> str:
     return f"ledger.*.{token(tenant)}.*.*"
 
 
+def about_entry(number: int) -> str:
+    """Return the filter of what any tenant recorded about the entry at a sequence of LEDGER."""
+    return f"ledger.*.*.{aggregates.ENTRY.prefix}.{number}"
+
+
 def aggregate_in(subject: str) -> str:
     """Return the aggregate that a subject of LEDGER names."""
     return "-".join(subject.split(".")[-2:])

@@ -124,7 +124,13 @@ def _add_parked(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     skipping = _verb(actions, "skip", parked.skipped, "give it up: it never becomes a fact")
     skipping.add_argument("id", metavar="ID", nargs="+")
     skipping.add_argument("--reason", metavar="TEXT", required=True)
-    for parser in (listing, retrying, skipping):
+    rejecting = _verb(
+        actions, "reject", parked.rejected, "pass over what is in the ledger and no event of ours"
+    )
+    rejecting.add_argument("sequence", metavar="SEQUENCE", type=int)
+    rejecting.add_argument("sha256", metavar="SHA256", help="of its body, as history names it")
+    rejecting.add_argument("--reason", metavar="TEXT", required=True)
+    for parser in (listing, retrying, skipping, rejecting):
         parser.add_argument("--tenant", default="demo")
 
 

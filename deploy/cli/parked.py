@@ -1,4 +1,4 @@
-"""`tellonce parked list|retry|skip`: what failed unexpectedly, by the query and the commands on the bus.
+"""`tellonce parked list|retry|skip|reject`: what failed unexpectedly, by the query and the commands on the bus.
 
 Exit codes: 0 done, 1 refused, 2 not reached.
 """
@@ -31,6 +31,17 @@ def retried(chosen: argparse.Namespace) -> int:
 def skipped(chosen: argparse.Namespace) -> int:
     """Give each up."""
     return _each(chosen, chosen.id, "skip_parked", {"reason": chosen.reason})
+
+
+def rejected(chosen: argparse.Namespace) -> int:
+    """Have readers pass over what stands in the ledger and is no event of ours."""
+    body = {
+        **ask.envelope(),
+        "sequence": chosen.sequence,
+        "sha256": chosen.sha256,
+        "reason": chosen.reason,
+    }
+    return ask.shown(ask.exchange(chosen, subjects.command(chosen.tenant, "reject_entry"), body))
 
 
 def _each(

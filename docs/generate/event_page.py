@@ -37,6 +37,7 @@ AGGREGATES = {
 PARKED_ON = {
     "contact": ("chan-<channel>-<account>", "router"),
     "work": ("work-<consumer>", "router"),
+    "entry": ("entry-<sequence in LEDGER>", "router"),
 }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from services.history.tables import TABLES
 from services.history.tables.row import Key, Row
 from services.history.tables.table import Fold, Step, Table
-from shared import aggregates
+from shared import aggregates, events
 from shared.ledger import Recorded
 
 States = dict[Fold[Any], dict[Key, Any]]
@@ -71,6 +71,8 @@ def _belongs_to(recorded: Recorded) -> tuple[Fold[Any] | None, Key]:
     """Return the fold that an event changes and the key of its row there; `None` for an event of no fold."""
     prefix, name = aggregates.split(recorded.aggregate)
     own = (recorded.event.tenant, name)
+    if isinstance(recorded.event, events.EntryRejected):
+        return None, own  # what was rejected changes no row, wherever it stands
     fold = _FOLDS.get(prefix)
     if fold is None or fold.key is None:
         return fold, own

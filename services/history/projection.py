@@ -1,5 +1,6 @@
 """Writes batches of the ledger into one generation: rows, checkpoint and rolling digest move together or not at all."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +9,7 @@ import structlog
 
 from services.history.project import States, chain, project, wanted
 from services.history.store import RowRepeated, Session
-from shared.errors import StreamDrift
+from shared.errors import EventNotApplied, StreamDrift, TellonceError
 from shared.ledger import LedgerReader, Recorded
 
 log = structlog.get_logger("history")
@@ -31,20 +32,27 @@ class Checkpoint:
 class Projection:
     """The one writer of a generation, on a connection that has entered its schema."""
 
-    def __init__(self, session: Session, checkpoint: Checkpoint) -> None:
+    def __init__(
+        self, session: Session, checkpoint: Checkpoint, ledger: LedgerReader | None
+    ) -> None:
         self._session = session
         self._checkpoint = checkpoint
+        self._ledger = ledger
 
     @classmethod
-    async def take_over(cls, session: Session) -> "Projection":
+    async def take_over(cls, session: Session, ledger: LedgerReader | None = None) -> "Projection":
         """Return the projection with a new fence: every older one is refused from now on.
+
+        `ledger`: asked whether an operator rejected an event that cannot be applied.
 
         Raises: ViewUnavailable.
         """
         row = await session.fetch_one("take_over")
         assert row is not None
         return cls(
-            session, Checkpoint(row["position"], row["fence"], row["rolling"], row["settled"])
+            session,
+            Checkpoint(row["position"], row["fence"], row["rolling"], row["settled"]),
+            ledger,
         )
 
     @property
@@ -59,22 +67,48 @@ class Projection:
         """
         row = await self._session.fetch_one("last_event")
         stored = None if row is None else await ledger.get(row["sequence"])
-        if row is not None and stored is not None and stored.event.id != row["id"]:
+        if row is None or stored is None or stored.event.id == row["id"]:
+            return
+        instead = await ledger.stand_in(stored)
+        if instead is None or instead.event.id != row["id"]:
             raise StreamDrift(field="sequence", replaced=stored.sequence)
 
     async def apply(self, batch: Sequence[Recorded]) -> None:
         """Write the rows of the next events and move the checkpoint, in one transaction.
 
-        Raises: StreamDrift for a gap, FenceLost, ViewUnavailable (the outcome is unknown: take over again).
+        Raises: StreamDrift for a gap, FenceLost, ViewUnavailable (the outcome is unknown: take over again),
+        EventNotApplied for one that fails for no known reason; those before it are written.
         """
         if not batch:
             return
         self._check_contiguous(batch)
         try:
-            after = await self._write(batch, batch)
+            self._checkpoint = await self._applied(batch)
+        except (TellonceError, FenceLost):
+            raise
+        except Exception as error:  # noqa: BLE001  whatever it is, one event of the batch is at fault
+            if len(batch) > 1:
+                for each in batch:
+                    await self.apply([each])
+            else:
+                await self._pass_over(batch[0], error)
+
+    async def _applied(self, batch: Sequence[Recorded]) -> Checkpoint:
+        try:
+            return await self._write(batch, batch)
         except RowRepeated:
-            after = await self._write(batch, await self._first_of_each_id(batch))
-        self._checkpoint = after
+            return await self._write(batch, await self._first_of_each_id(batch))
+
+    async def _pass_over(self, recorded: Recorded, error: Exception) -> None:
+        """Write what an operator recorded in the place of an event. Raises: EventNotApplied when nobody did."""
+        instead = None if self._ledger is None else await self._ledger.stand_in(recorded)
+        if instead is None:
+            raise EventNotApplied(
+                sequence=recorded.sequence,
+                sha256=hashlib.sha256(recorded.body).hexdigest(),
+                error=type(error).__name__,
+            ) from error
+        self._checkpoint = await self._applied([instead])
 
     def _check_contiguous(self, batch: Sequence[Recorded]) -> None:
         for expected, recorded in enumerate(batch, self.position + 1):

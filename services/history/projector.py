@@ -1,7 +1,8 @@
 """The projector: one per generation follows the ledger; the others stand by. It mends itself after every fault.
 
-It stops at an event type that this version does not know and at a gap: it says so, again and again, and withdraws
-the service's readiness until a version that knows the type, or a mended ledger, takes it on.
+It stops at an event type that this version does not know, at what is no event or cannot be applied, and at a gap: it
+says so, again and again, and withdraws the service's readiness until a version that knows the type, a mended ledger, or
+an operator who rejects the entry (`shared/ledger/rejected.py`) takes it on.
 """
 
 import asyncio
@@ -22,6 +23,13 @@ from shared.ledger import LedgerReader
 STANDBY_DELAY_SECONDS = 0.2
 RETRY_DELAY_SECONDS = 0.2
 HALTED_DELAY_SECONDS = 2.0
+HALTS = (
+    errors.EventTypeUnknown,
+    errors.NotAnEvent,
+    errors.EventNotApplied,
+    errors.StreamDrift,
+)
+"""What somebody has to mend: a newer version, a mended ledger, or an operator who rejects the entry."""
 
 log = structlog.get_logger("history")
 
@@ -65,8 +73,8 @@ class Projector:
                 await self._own_and_project()
             except FenceLost:
                 log.warning("projector_replaced")
-            except (errors.EventTypeUnknown, errors.NotAnEvent, errors.StreamDrift) as error:
-                await self._halt(error.code, error.details)
+            except HALTS as error:
+                await self._halt(error.code, {**error.details, **error.place})
                 delay_seconds = HALTED_DELAY_SECONDS
             except GenerationNewer:
                 await self._halt("history.generation_newer", {"version": VERSION})
@@ -82,13 +90,14 @@ class Projector:
     async def _halt(self, code: str, details: Mapping[str, object]) -> None:
         """Report that the projection has halted, with the code; history stays unready until the projection moves on."""
         log.error("projector_halted", code=code, **details)
+        reason = " ".join([code, *(f"{name}={value}" for name, value in details.items())])
         self._halted = True
-        await self._readiness.not_ready(code)
+        await self._readiness.not_ready(reason)
 
     async def _own_and_project(self) -> None:
         async with store.owner_session(self._dsn, watched=True) as session:
             generation = await self._own(session)
-            projection = await Projection.take_over(session)
+            projection = await Projection.take_over(session, self._ledger)
             await projection.check_same(self._ledger)
             log.info(
                 "projector_started", generation=generation.number, position=projection.position

@@ -52,7 +52,7 @@ async def rebuild(
         await _check_reachable(ledger, live.position)
         generation = await generations.make_building(session)
         log.info("rebuild_started", generation=generation.number, position=live.position)
-        projection = await Projection.take_over(session)
+        projection = await Projection.take_over(session, ledger)
         await _project_until(ledger, projection, live.position, batch_max)
         built = await _digest(session)
         same = built.whole == live.whole
@@ -83,7 +83,7 @@ async def upgrade(dsn: str, ledger: LedgerReader, *, batch_max: int) -> None:
     ):
         generation = await generations.make_building(session)
         log.info("upgrade_started", generation=generation.number, version=generation.version)
-        projection = await Projection.take_over(session)
+        projection = await Projection.take_over(session, ledger)
         await _switch(session, ledger, projection, generation, batch_max)
 
 

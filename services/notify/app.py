@@ -18,6 +18,7 @@ from shared.clock import SystemClock
 from shared.codec import PlainCodec
 from shared.commands import AcknowledgeNotification
 from shared.deciding import Deciding
+from shared.errors import LedgerUnavailable
 from shared.events import AnyEvent, WorkRetried
 from shared.ledger.jetstream import NatsLedger
 from shared.policy import Policies
@@ -91,9 +92,15 @@ def subscribe(here: serving.Connection, settings: Settings, policies: Policies) 
             await parking.take_up(event)
         await notifying.on_event(event)
 
+    async def instead(sequence: int) -> AnyEvent:
+        recorded = await deciding.ledger.get(sequence)
+        if recorded is None:
+            raise LedgerUnavailable(position=sequence)
+        return recorded.event
+
     handlers = {
-        streams.NOTIFY_LEDGER: serving.opening(codec, on_ledger),
-        streams.NOTIFY_MESSAGES: serving.opening(codec, sending.on_event),
+        streams.NOTIFY_LEDGER: serving.opening(codec, on_ledger, instead),
+        streams.NOTIFY_MESSAGES: serving.opening(codec, sending.on_event, instead),
         streams.fired(NAME): TimerHandler(notifying).ask,
     }
     parking.handlers.update(handlers)

@@ -6,7 +6,7 @@ from services.router.cases import Cases
 from services.router.domain import confirm, facts, folds, work
 from services.router.domain.decide import decide
 from services.router.domain.decision import Loaded, Origin
-from services.router.domain.parking import journal_of
+from services.router.domain.parking import OperatorCommand, journal_of
 from services.router.domain.people import customer_of
 from services.router.parking import Parking
 from shared import (
@@ -65,6 +65,8 @@ class Commands:
 
         if isinstance(command, commands.RetryParked):
             await self._parking.take_up(tenant, command)
+        if isinstance(command, commands.RejectEntry):
+            await self._parking.check_entry(command)
         try:
             changed = await cases.change(tenant, load, decide_once)
         except _Repeated as repeated:
@@ -77,7 +79,7 @@ class Commands:
         """Load what a command looks at: its conversation, the customer, and every agent it may touch."""
         if isinstance(command, commands.RegisterCustomer):
             return await self._load_customer(reading, command, origin)
-        if isinstance(command, commands.ParkWork | commands.ParkedCommand):
+        if isinstance(command, OperatorCommand):
             return Loaded(journal=await _journal(reading, command))
         if not isinstance(command, commands.ConversationCommand):
             return Loaded(agents=await self._cases.agents(reading, [_actor(command)]))
@@ -131,19 +133,17 @@ class Commands:
         return replace(loaded, customer=customer)
 
 
-async def _journal(
-    reading: deciding.Reading, command: commands.ParkWork | commands.ParkedCommand
-) -> folds.Journal:
-    """Load the journal on which something is parked. Raises: ParkedUnknown when its kind has none."""
+async def _journal(reading: deciding.Reading, command: OperatorCommand) -> folds.Journal:
+    """Load the journal that a command is recorded on. Raises: ParkedUnknown when its kind has none."""
     prefix, name = aggregates.split(journal_of(command))
-    if prefix not in folds.PARKED_ON or not subjects.is_token(name):
+    if prefix not in folds.JOURNALS or not subjects.is_token(name):
         raise errors.ParkedUnknown()
-    return await reading.load(folds.PARKED_ON[prefix], name)
+    return await reading.load(folds.JOURNALS[prefix], name)
 
 
 def _memory(loaded: Loaded, command: commands.Command) -> memory.Memory:
     """Return where a command's id is remembered: with what it is about, else with the agent who gave it."""
-    if isinstance(command, commands.ParkWork | commands.ParkedCommand):
+    if isinstance(command, OperatorCommand):
         return loaded.journal.seen
     if isinstance(command, commands.RegisterCustomer):
         return loaded.customer.seen
@@ -157,7 +157,7 @@ def _written(changed: deciding.Changed, command: commands.Command) -> memory.Rem
     own = changed.events[0].aggregate
     if isinstance(command, commands.ConversationCommand):
         own = aggregates.CONVERSATION.of(command.conversation)
-    elif isinstance(command, commands.ParkWork | commands.ParkedCommand):
+    elif isinstance(command, OperatorCommand):
         own = journal_of(command)
     seen: memory.RememberedCommand = changed.standing[own].state.seen[command.command_id]
     return seen

@@ -19,6 +19,7 @@ from services.router.domain.decision import Loaded, Origin
 from services.router.domain.offers import candidates
 from services.router.lines import Key
 from services.router.picture import Picture
+from services.router.tolerant_codec import is_unreadable
 from shared import aggregates, deciding, errors, events, ids
 from shared.conversation import Conversation
 from shared.ledger import Ledger, Recorded
@@ -49,7 +50,10 @@ class Dispatcher:
         if self.position >= past:
             self._changed.set()
         async for batch in self._ledger.follow(self.position):
-            self.see(batch)
+            self.see([await self._looked_at(each) for each in batch])
+            for recorded in batch:
+                if isinstance(recorded.event, events.EntryRejected):
+                    await self._regain(recorded.event)
             if self.position >= past:
                 self._changed.set()
 
@@ -84,6 +88,29 @@ class Dispatcher:
         while (waiting := self.picture.next(self._cases.clock.now())) is not None:
             if not await self._offer(waiting):
                 self.picture.postpone(waiting, self._cases.clock.now())
+
+    async def _looked_at(self, recorded: Recorded) -> Recorded:
+        """Return what an operator recorded in the place of an entry that cannot be read; else the entry as it is."""
+        if is_unreadable(recorded.event):
+            with contextlib.suppress(errors.EventTypeUnknown, errors.NotAnEvent):
+                return await self._cases.deciding.ledger.get(recorded.sequence) or recorded
+        return recorded
+
+    async def _regain(self, rejected: events.EntryRejected) -> None:
+        """Look again at the conversation or agent that an entry kept from being read, until it was rejected."""
+        deciding_on = self._cases.deciding
+        with contextlib.suppress(errors.EventTypeUnknown, errors.NotAnEvent):
+            entry = await deciding_on.ledger.get(rejected.open.sequence)
+            if entry is None:
+                return
+            tenant, (prefix, name) = entry.event.tenant, aggregates.split(entry.aggregate)
+            state: object = None
+            if prefix == aggregates.CONVERSATION.prefix:
+                state = await deciding_on.load(tenant, folds.CONVERSATION, name, leader=True)
+            elif prefix == aggregates.AGENT.prefix:
+                state = await deciding_on.load(tenant, folds.AGENT, name, leader=True)
+            self.picture.regain(tenant, entry.aggregate)
+            self.picture.know(tenant, name, state, self._cases.clock.now())
 
     def see(self, batch: Sequence[Recorded]) -> None:
         """Take what was recorded into the picture."""

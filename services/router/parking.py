@@ -100,6 +100,12 @@ class Parking:
             log.exception("parked_failed_again", parked_id=known.parked_id)
             raise errors.ParkedFailsAgain(error=type(error).__name__) from error
 
+    async def check_entry(self, command: commands.RejectEntry) -> None:
+        """Raises: EntryUnknown when the ledger holds nothing, or something else, at that place."""
+        stored = await self._messages.leader_get(streams.LEDGER, sequence=command.sequence)
+        if stored is None or ids.body_sha256(stored.body) != command.sha256:
+            raise errors.EntryUnknown(sequence=command.sequence)
+
     async def _message(self, parked: events.ParkedOpen) -> arrivals.ArrivedMessage:
         stored = await self._messages.leader_get(parked.stream, sequence=parked.sequence)
         if stored is None or ids.body_sha256(stored.body) != parked.sha256:

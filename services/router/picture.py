@@ -145,6 +145,10 @@ class Picture:
             for conversation_id in self.owned_by(tenant, events.AgentId(name)):
                 self._look_for_owner((tenant, conversation_id))
 
+    def regain(self, tenant: str, aggregate: str) -> None:
+        """What kept an aggregate from being read is passed over from now on."""
+        self._unreadable.discard((tenant, aggregate))
+
     # -- asking ---------------------------------------------------------------------------------------
 
     def agent(self, tenant: str, agent_id: events.AgentId) -> Agent:

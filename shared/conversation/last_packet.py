@@ -11,6 +11,7 @@ _NOT_SHOWN = (
     *contacts.NOT_SHOWN,
     *matter.NOT_SHOWN,
     events.CommandNoted,
+    events.EntryRejected,
 )
 
 

@@ -13,6 +13,14 @@ class EventTypeUnknown(TellonceError):
     retryable = True
 
 
+class EventNotApplied(TellonceError):
+    """Details: sequence, sha256, error. Remedy: mend the code, or have an operator reject the entry."""
+
+    code = "event.not_applied"
+    sentence = "the projection cannot apply an event of the ledger"
+    retryable = True
+
+
 class InternalFailure(TellonceError):
     code = "internal.failure"
     sentence = "this is a fault of ours"

@@ -44,6 +44,12 @@ class CommandForbidden(TellonceError):
     http_status = 403
 
 
+class EntryUnknown(TellonceError):
+    code = "entry.unknown"
+    sentence = "the ledger holds no entry with this hash at this place"
+    http_status = 404
+
+
 class ParkedUnknown(TellonceError):
     code = "parked.unknown"
     sentence = "nothing is parked under this id"

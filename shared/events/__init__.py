@@ -18,7 +18,7 @@ from shared.events.matter import MatterEvent
 from shared.events.notification import *  # noqa: F403
 from shared.events.notification import NotificationEvent
 from shared.events.parking import *  # noqa: F403
-from shared.events.parking import ParkingEvent
+from shared.events.parking import SetAsideEvent
 from shared.events.people import *  # noqa: F403
 from shared.events.people import PeopleEvent
 from shared.events.transfer import *  # noqa: F403
@@ -33,7 +33,7 @@ AnyEvent = (
     | TransferEvent
     | MatterEvent
     | PeopleEvent
-    | ParkingEvent
+    | SetAsideEvent
     | NotificationEvent
 )
 

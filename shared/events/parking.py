@@ -1,4 +1,4 @@
-"""Work that failed for a reason nobody expected: set aside, and taken up again or given up by an operator."""
+"""What is set aside: work that failed for a reason nobody expected, and entries of the ledger that are none of ours."""
 
 from shared.events.envelope import ContactId, Event, EventId, Nothing, Part
 
@@ -72,8 +72,26 @@ class WorkSkipped(Event[SkippedOpen, Nothing], frozen=True, kw_only=True, tag="w
     """The parked work is given up."""
 
 
+class EntryRejectedOpen(Part, frozen=True, kw_only=True):
+    """`sequence`, `sha256`: where the entry stands in the ledger, and the hash of its body; `reason`: in words."""
+
+    sequence: int
+    sha256: str
+    reason: str
+
+
+class EntryRejected(
+    Event[EntryRejectedOpen, Nothing], frozen=True, kw_only=True, tag="entry.rejected"
+):
+    """What stands at a place of the ledger is no event of ours, or cannot be applied: it is passed over.
+
+    It stays there and in the digest; readers take this event in its place.
+    """
+
+
 Parked = ContactParked | WorkParked
 Retried = ContactRetried | WorkRetried
 Skipped = ContactSkipped | WorkSkipped
 
 ParkingEvent = Parked | Retried | Skipped
+SetAsideEvent = ParkingEvent | EntryRejected

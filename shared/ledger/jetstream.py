@@ -7,14 +7,14 @@ A refusal, a time-out and `duplicate: true` say too little to be believed (docs/
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared import backoff, errors, ids, subjects
 from shared.bus import Bus
 from shared.bus.deliveries import PubAck, StoredMessage
 from shared.bus.storing import MESSAGE_TOO_LARGE
 from shared.codec import Codec
-from shared.ledger import Appended, Guard, Recorded, Write
+from shared.ledger import Appended, Guard, Recorded, Write, rejected
 from shared.ledger.follow import follow
 from shared.ledger.plan import Plan, events_of, plan
 from shared.ledger.resolve import resolve
@@ -258,8 +258,27 @@ class NatsLedger:
             await self._pause(attempt)
         raise errors.LedgerUnavailable()
 
+    async def stand_in(self, recorded: Recorded) -> Recorded | None:
+        """See `shared.ledger.Ledger.stand_in`."""
+        found = await rejected.stand_in(
+            recorded.sequence, recorded.aggregate, recorded.body, self._rejections
+        )
+        return None if found is None else replace(recorded, event=found)
+
+    async def _rejections(self, sequence: int) -> list[bytes]:
+        found: list[bytes] = []
+        after = 0
+        while True:
+            message = await self._leader_get(
+                sequence=after + 1, next_by_subject=subjects.about_entry(sequence)
+            )
+            if message is None:
+                return found
+            found.append(message.body)
+            after = message.sequence
+
     async def _recorded(self, messages: Sequence[StoredMessage]) -> list[Recorded]:
-        events = await self._codec.unseal([message.body for message in messages])
+        events = await rejected.read(self._codec, messages, self._rejections)
         return [
             Recorded(
                 message.sequence,

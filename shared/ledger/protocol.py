@@ -82,6 +82,13 @@ class LedgerReader(Protocol):
         """Return the event at one ledger position, from the leader; `None` beyond the end."""
         ...
 
+    async def stand_in(self, recorded: Recorded) -> Recorded | None:
+        """Return `recorded` with `entry.rejected` in the place of its event; `None` when no operator rejected it.
+
+        What cannot be read and was rejected is read so anyway; this is for what can be read and not be applied.
+        """
+        ...
+
     async def position(self) -> int:
         """Return the last sequence of the whole ledger, from the leader; 0 when it is empty."""
         ...

@@ -35,14 +35,20 @@ class Sign:
     """Readiness as the bus would show it, and everything it ever said."""
 
     said: list[bool] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
 
     async def ready(self) -> None:
         if self.said[-1:] != [True]:
             self.said.append(True)
 
     async def not_ready(self, reason: str) -> None:
+        self.reasons.append(reason)
         if self.said[-1:] != [False]:
             self.said.append(False)
+
+    async def told(self, code: str) -> bool:
+        """Whether it halted last for a reason with this code."""
+        return self.reasons[-1:] != [] and self.reasons[-1].startswith(code)
 
     @property
     def shown(self) -> bool:

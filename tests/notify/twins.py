@@ -64,6 +64,9 @@ class FusedLedger:
         self._fuse.step(f"after {name}")
         return appended
 
+    async def stand_in(self, recorded: Recorded) -> Recorded | None:
+        return await self._ledger.stand_in(recorded)
+
     async def read(self, tenant: str, aggregate: str, *, after: int = 0) -> list[Recorded]:
         return await self._ledger.read(tenant, aggregate, after=after)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shared import subjects
+from shared import ids, subjects
 from shared.events import InboundEvent
 from tests.router.invariants import check_recorded
 from tests.router.running_router import RunningRouter
@@ -234,3 +234,44 @@ async def test_what_is_taken_away_while_it_runs_ends_the_router(
     await eventually(ended)
     assert router.exit_code == 1
     assert '"code":"stream.drift"' in router.program.log_path.read_text("utf-8").replace(" ", "")
+
+
+async def test_a_rejected_entry_stops_nobody_any_more(running: RunningRouter) -> None:
+    """Not the conversation in which it stands, whose owner goes on, nor a router that starts behind it."""
+    await running.start_router()
+    first = call("started", "CA1", handles=[phone("+48111")], at=now())
+    await running.happens(first)
+    await running.until_recorded(first)
+    (stands,) = running.holds(first)
+    newer = msgspec.json.decode(stands.body) | {"type": "conversation.dreamt_of", "id": "newer"}
+    body = msgspec.json.encode(newer)
+    stored = await running.bus.store(subjects.ledger(TENANT, stands.aggregate), body)
+    await running.does("piotr", "sign_in")
+    await running.does(
+        "service:cli",
+        "reject_entry",
+        sequence=stored.sequence,
+        sha256=ids.body_sha256(body),
+        reason="a test",
+    )
+    await running.until(lambda: running.events("contact.offered"))
+    offer = running.events("contact.offered")[-1]
+    fields = {"conversation": offer.conversation, "offer_id": offer.open.offer_id}
+    await running.routers[-1].kill()
+    await running.start_router()
+    await running.does("piotr", "accept_offer", **fields)
+
+
+async def test_a_router_starts_behind_a_foreign_policy(running: RunningRouter) -> None:
+    """And takes the command that rejects the entry; what is named wrongly is refused."""
+    subject = subjects.ledger(TENANT, "policy-tenant")
+    stored = await running.bus.store(subject, b"foreign")
+    await running.start_router()
+    fields = {"sequence": stored.sequence, "reason": "a test"}
+    body = running.body("service:cli", "reject_entry", sha256="0" * 64, **fields)
+    assert (await running.asks("reject_entry", body))["error"]["code"] == "entry.unknown"
+    sha256 = ids.body_sha256(b"foreign")
+    await running.does("service:cli", "reject_entry", sha256=sha256, **fields)
+    await running.routers[-1].kill()
+    await running.start_router()
+    await running.until(lambda: running.events("policy.applied"))

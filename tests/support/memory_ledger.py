@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 
 from shared import subjects
 from shared.bus.deliveries import StoredMessage
 from shared.clock import Clock, SystemClock
 from shared.codec import Codec, PlainCodec
 from shared.errors import LedgerConflict, StreamDrift
-from shared.ledger import Appended, Guard, Recorded, Write
+from shared.ledger import Appended, Guard, Recorded, Write, rejected
 from shared.ledger.plan import MESSAGE_ID, Outgoing, Plan, events_of, plan
 
 
@@ -131,8 +132,19 @@ class MemoryLedger:
             after = batch[-1].sequence
             yield await self._recorded(batch)
 
+    async def stand_in(self, recorded: Recorded) -> Recorded | None:
+        """See `shared.ledger.Ledger.stand_in`."""
+        found = await rejected.stand_in(
+            recorded.sequence, recorded.aggregate, recorded.body, self._rejections
+        )
+        return None if found is None else replace(recorded, event=found)
+
+    async def _rejections(self, sequence: int) -> list[bytes]:
+        ends = subjects.about_entry(sequence).removeprefix("ledger.*.*")
+        return [m.body for m in self._messages if m.subject.endswith(ends)]
+
     async def _recorded(self, messages: Sequence[StoredMessage]) -> list[Recorded]:
-        events = await self._codec.unseal([message.body for message in messages])
+        events = await rejected.read(self._codec, messages, self._rejections)
         return [
             Recorded(m.sequence, m.stored, subjects.aggregate_in(m.subject), event, m.body)
             for m, event in zip(messages, events, strict=True)

@@ -61,6 +61,7 @@ RULES: Mapping[type[commands.Command], Rule] = {
     commands.ParkWork: Rule(parking.park_work, who="anyone"),
     commands.RetryParked: Rule(parking.retry_parked, who="anyone"),
     commands.SkipParked: Rule(parking.skip_parked, who="anyone"),
+    commands.RejectEntry: Rule(parking.reject_entry, who="anyone"),
 }
 """One row per command that the router serves."""
 

@@ -56,6 +56,10 @@ IDENTITY = aggregates.Folded(aggregates.IDENTITY, identity.UNCLAIMED, identity.e
 ACCOUNT = aggregates.Folded(aggregates.ACCOUNT, Journal(), _noted)
 POLICY = aggregates.Folded(aggregates.POLICY, Journal(), _noted)
 WORK = aggregates.Folded(aggregates.WORK, Journal(), _noted)
+ENTRY = aggregates.Folded(aggregates.ENTRY, Journal(), _noted)
 
 PARKED_ON = {each.kind.prefix: each for each in (ACCOUNT, WORK)}
 """The journals on which something may be parked, by the prefix of their kind."""
+
+JOURNALS = {**PARKED_ON, aggregates.ENTRY.prefix: ENTRY}
+"""Those that operators' commands are recorded on."""

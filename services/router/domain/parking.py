@@ -4,6 +4,7 @@ from services.router.domain.decision import Decision
 from shared import aggregates, commands, errors, events
 
 Settling = type[events.Retried | events.Skipped]
+OperatorCommand = commands.ParkWork | commands.ParkedCommand | commands.RejectEntry
 
 
 def parked_id(aggregate: str, sequence: int) -> str:
@@ -11,8 +12,10 @@ def parked_id(aggregate: str, sequence: int) -> str:
     return f"{aggregate}:{sequence}"
 
 
-def journal_of(command: commands.ParkWork | commands.ParkedCommand) -> str:
-    """Return the aggregate that a command about parked work is about."""
+def journal_of(command: OperatorCommand) -> str:
+    """Return the aggregate on which a command about what is set aside is recorded."""
+    if isinstance(command, commands.RejectEntry):
+        return aggregates.ENTRY.of(str(command.sequence))
     if isinstance(command, commands.ParkWork):
         return aggregates.WORK.of(command.consumer)
     return command.parked_id.rpartition(":")[0]
@@ -49,6 +52,14 @@ def skip_parked(decision: Decision, command: commands.SkipParked) -> None:
     known = parked_on(decision, command)
     skipped = events.SkippedOpen(parked_id=known.parked_id, reason=command.reason)
     _settle(decision, command, (events.ContactSkipped, events.WorkSkipped), skipped)
+
+
+def reject_entry(decision: Decision, command: commands.RejectEntry) -> None:
+    """Record that an entry of the ledger is passed over."""
+    rejected = events.EntryRejectedOpen(
+        sequence=command.sequence, sha256=command.sha256, reason=command.reason
+    )
+    decision.emit(events.EntryRejected, journal_of(command), rejected)
 
 
 def parked_on(decision: Decision, command: commands.ParkedCommand) -> events.ParkedOpen:
