@@ -3,6 +3,7 @@
 from collections import ChainMap
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import islice
 
 import msgspec
 
@@ -20,12 +21,14 @@ class RememberedCommand(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Memory = Mapping[str, RememberedCommand]
-"""What was seen in the last 24 hours, by command id or contact event id, oldest first.
+"""What was seen in the last 24 hours, by command id or contact event id, oldest first; REMEMBERED_MAX_IDS at most.
 
 Never changed: states share it. After the first event it is a `ChainMap` of two dicts, the young ids and the old ones:
 each event copies the young ones only.
 """
 
+REMEMBERED_MAX_IDS = 16_384
+"""More than people can give to one conversation, or as one agent, in a day: beyond, the oldest are forgotten."""
 FORGET_EVERY = 256
 """So many young ids join the old ones, and what is too old is swept out then, not at every event."""
 
@@ -62,4 +65,5 @@ def recall(memory: Memory, command_id: str, sha256: str | None) -> RememberedCom
 
 def _still_wanted(memory: Memory, now: datetime) -> dict[str, RememberedCommand]:
     horizon = now - REMEMBERED - SKEW
-    return {cause: seen for cause, seen in memory.items() if seen.recorded >= horizon}
+    newest = islice(memory.items(), max(0, len(memory) - REMEMBERED_MAX_IDS), None)
+    return {cause: seen for cause, seen in newest if seen.recorded >= horizon}

@@ -14,25 +14,29 @@ QUESTION_MAX_BYTES = 262_144
 QuestionT = TypeVar("QuestionT", bound=queries.Question[Any])
 
 
-def read_command(verb: str, body: bytes, now: datetime) -> commands.Command:
-    """Return the command in a request.
-
-    Raises: CommandUnknown, CommandUnreadable, CommandTooOld, CommandTooNew.
-    """
+def read_command(verb: str, body: bytes) -> commands.Command:
+    """Return the command in a request. Raises: CommandUnknown, CommandUnreadable."""
     kind = commands.COMMANDS.get(verb)
     if kind is None:
         raise errors.CommandUnknown(command=verb)
     if len(body) > COMMAND_MAX_BYTES:
         raise errors.CommandUnreadable("the command is too large", limit_bytes=COMMAND_MAX_BYTES)
     try:
-        command = strict.read_json(body, msgspec.json.Decoder(kind))
+        command: commands.Command = strict.read_json(body, msgspec.json.Decoder(kind))
     except codec.UNREADABLE as error:
         raise errors.CommandUnreadable(f"the body is not a valid {verb}: {error}") from None
-    if now - command.issued_at > commands.REMEMBERED:
-        raise errors.CommandTooOld(command_id=command.command_id)
-    if command.issued_at - now > commands.SKEW:
-        raise errors.CommandTooNew(command_id=command.command_id)
     return command
+
+
+def check_age(command_id: str, issued_at: datetime, now: datetime) -> None:
+    """Refuse what is issued too early or too late to be new; what is remembered is asked before.
+
+    Raises: CommandTooOld, CommandTooNew.
+    """
+    if now - issued_at > commands.REMEMBERED:
+        raise errors.CommandTooOld(command_id=command_id)
+    if issued_at - now > commands.SKEW:
+        raise errors.CommandTooNew(command_id=command_id)
 
 
 def read_question(kind: type[QuestionT], body: bytes) -> QuestionT:

@@ -12,9 +12,10 @@ from typing import Any
 
 from shared import errors, subjects, timers
 from shared.bus import Bus
+from shared.commands import REMEMBERED, SKEW
 
 RAW, BALANCE, CONTACTS, LEDGER, TIMERS = "RAW", "BALANCE", "CONTACTS", "LEDGER", "TIMERS"
-CANARY = "CANARY"
+CANARY, REFUSALS = "CANARY", "REFUSALS"
 
 SECOND_NS = 1_000_000_000
 DAY_NS = 86_400 * SECOND_NS
@@ -22,6 +23,9 @@ MESSAGE_MAX_BYTES = 256 * 1024
 RAW_KEPT_DAYS = 90
 CONTACTS_KEPT_DAYS = 7
 CANARIES_KEPT_SECONDS = 3_600
+REFUSALS_KEPT_SECONDS = int((REMEMBERED + SKEW).total_seconds())
+REFUSALS_MAX_BYTES = 64 * 1024 * 1024
+"""More than a hundred thousand refusals; beyond, the oldest go first."""
 ACK_WAIT_SECONDS = 2
 NOTIFY_LEDGER, NOTIFY_MESSAGES = "notify-ledger", "notify-messages"
 NOTIFY_ACK_PENDING = 1
@@ -142,14 +146,25 @@ def stream_configs(*, replicas: int = 1, duplicate_window_seconds: float = 120.0
             "allow_msg_ttl": True,
             **common,
         },
-        {
-            "name": CANARY,
-            "subjects": ["canary.>"],
-            "max_age": CANARIES_KEPT_SECONDS * SECOND_NS,
-            "max_msgs_per_subject": 1,
-            **common,
-        },
+        *_kept_briefly(common),
     ]
+
+
+def _kept_briefly(common: Config) -> Iterable[Config]:
+    """Return those of which the newest message of a subject is kept, and not for long."""
+    newest = {"max_msgs_per_subject": 1, **common}
+    canaries, refusals = CANARIES_KEPT_SECONDS, REFUSALS_KEPT_SECONDS
+    return (
+        {"name": CANARY, "subjects": ["canary.>"], "max_age": canaries * SECOND_NS, **newest},
+        {
+            "name": REFUSALS,
+            "subjects": ["refused.>"],
+            "max_age": refusals * SECOND_NS,
+            "max_bytes": REFUSALS_MAX_BYTES,
+            "discard": "old",
+            **newest,
+        },
+    )
 
 
 def router_consumers() -> list[Consumer]:

@@ -8,6 +8,7 @@
 | `ledger.<p>.<tenant>.<kind>.<id>` | LEDGER | the one writer of the kind, see `shared/aggregates.py` |
 | `timer.<tenant>.<kind>.<id>.<timer kind>.<timer id>` | TIMERS | the reader of the timer's kind |
 | `fired.<p>.<tenant>.<kind>.<id>.<timer kind>.<timer id>` | TIMERS | the server |
+| `refused.<tenant>.<command>` | REFUSALS | router, notify |
 | `live.ledger.<p>.<tenant>.<kind>.<id>` | – (republished) | the server |
 | `cmd.<tenant>.<name>`, `query.<tenant>.<name>` | – (request/reply) | anyone |
 | `screen.<tenant>.<recipient>` | – | notify |
@@ -123,6 +124,11 @@ def _tokens(aggregate: str) -> str:
     """Return an aggregate as it stands in a subject. Raises ValueError if it has no kind, or is no two tokens."""
     prefix, name = aggregates.split(aggregate)
     return f"{token(prefix)}.{token(name)}"
+
+
+def refused(tenant: str, command: str) -> str:
+    """Return where the refusal of a command is kept; `command`: a hash of its id."""
+    return f"refused.{token(tenant)}.{token(command)}"
 
 
 def command(tenant: str, name: str) -> str:

@@ -23,6 +23,7 @@ from shared.events import AnyEvent, WorkRetried
 from shared.ledger.jetstream import NatsLedger
 from shared.policy import Policies
 from shared.readiness import Backlog, Readiness
+from shared.refusals import NatsRefusals
 from shared.settings import Settings
 from shared.tasks import end, serve
 from shared.watching import Watch
@@ -106,6 +107,6 @@ def subscribe(here: serving.Connection, settings: Settings, policies: Policies) 
     parking.handlers.update(handlers)
     for consumer in streams.notify_consumers():
         serving.on_stream(here.broker, consumer, handlers[consumer.name], parking.park)
-    commands = CommandHandler(notifying, policies, clock)
+    commands = CommandHandler(notifying, policies, clock, NatsRefusals(here.bus))
     verb = AcknowledgeNotification.verb
     serving.on_request(here.broker, f"cmd.*.{verb}", NAME, commands.acknowledge_notification)

@@ -6,6 +6,7 @@ from services.notify.store import Decided
 from shared import arrivals, commands, errors, memory, requests, subjects, timers
 from shared.clock import Clock
 from shared.policy import Policies
+from shared.refusals import OneAnswer, Refusals
 
 
 class TimerHandler:
@@ -25,18 +26,25 @@ class TimerHandler:
 class CommandHandler:
     """The command `acknowledge_notification`."""
 
-    def __init__(self, notifying: Notifying, policies: Policies, clock: Clock) -> None:
+    def __init__(
+        self, notifying: Notifying, policies: Policies, clock: Clock, refusals: Refusals
+    ) -> None:
         self._notifying = notifying
         self._policies = policies
         self._clock = clock
+        self._answer = OneAnswer(refusals)
 
     async def acknowledge_notification(self, tenant: str, body: bytes) -> commands.Done:
         """Return the reply to one request.
 
         Raises: TenantUnknown, what `read_command` and `agent_of` refuse, and what `Notifying.acknowledge` does.
         """
+        self._policies.of(tenant)
+        command = requests.read_command(commands.AcknowledgeNotification.verb, body)
+        return await self._answer.to(tenant, command, lambda: self._acknowledge(tenant, command))
+
+    async def _acknowledge(self, tenant: str, command: commands.Command) -> commands.Done:
         policy, now = self._policies.of(tenant), self._clock.now()
-        command = requests.read_command(commands.AcknowledgeNotification.verb, body, now)
         if not isinstance(command, commands.AcknowledgeNotification) or not subjects.is_token(
             command.conversation
         ):
@@ -48,6 +56,7 @@ class CommandHandler:
             cause_sha256=requests.sha256_of(command),
             actor=command.actor,
             now=now,
+            issued=command.issued_at,
             notification_id=command.notification_id,
             agent=requests.agent_of(policy, command.actor),
             policy=policy,

@@ -21,6 +21,7 @@ from shared.deciding import Deciding
 from shared.ledger.jetstream import NatsLedger
 from shared.policy import Policies
 from shared.readiness import Backlog, Readiness
+from shared.refusals import NatsRefusals
 from shared.settings import Settings, load_secrets
 from shared.tasks import end, serve
 from shared.watching import Watch
@@ -89,7 +90,7 @@ def subscribe(here: serving.Connection, settings: Settings, cases: Cases) -> Non
             serving.on_stream(here.broker, consumer, contacts, parking.park_contact)
         else:
             serving.on_stream(here.broker, consumer, timers.ask, parking.park_timer)
-    commands = Commands(cases, parking)
+    commands = Commands(cases, parking, NatsRefusals(here.bus))
     for verb, kind in COMMANDS.items():
         if kind.served_by == NAME:
             serving.on_request(here.broker, f"cmd.*.{verb}", NAME, partial(commands.handle, verb))

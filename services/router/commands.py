@@ -22,6 +22,7 @@ from shared import (
     subjects,
 )
 from shared.policy import Policy
+from shared.refusals import OneAnswer, Refusals
 
 
 class _Repeated(errors.TellonceError):
@@ -38,20 +39,24 @@ class _Repeated(errors.TellonceError):
 class Commands:
     """Carries out commands for the tenants of this router."""
 
-    def __init__(self, cases: Cases, parking: Parking) -> None:
+    def __init__(self, cases: Cases, parking: Parking, refusals: Refusals) -> None:
         self._cases = cases
         self._parking = parking
+        self._answer = OneAnswer(refusals)
 
     async def handle(self, verb: str, tenant: str, body: bytes) -> commands.Done:
         """Return the reply to a command; the same command again gets the same reply.
 
         Raises: TellonceError with the code that says why not.
         """
-        cases = self._cases
-        command = requests.read_command(verb, body, cases.clock.now())
+        command = requests.read_command(verb, body)
         if not subjects.is_token(_actor(command)):
             raise errors.CommandUnreadable("the actor is no name")
-        sha256 = requests.sha256_of(command)
+        self._cases.policies.of(tenant)
+        return await self._answer.to(tenant, command, lambda: self._carry_out(tenant, command))
+
+    async def _carry_out(self, tenant: str, command: commands.Command) -> commands.Done:
+        cases, sha256 = self._cases, requests.sha256_of(command)
         origin = cases.origin(tenant, command.command_id, command.actor, cause_sha256=sha256)
 
         async def load(reading: deciding.Reading) -> Loaded:
@@ -61,6 +66,7 @@ class Commands:
             seen = memory.recall(_memory(loaded, command), command.command_id, sha256)
             if seen is not None:
                 raise _Repeated(seen)
+            requests.check_age(command.command_id, command.issued_at, origin.recorded)
             return decide(loaded, command, origin)
 
         if isinstance(command, commands.RetryParked):

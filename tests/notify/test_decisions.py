@@ -91,6 +91,7 @@ def acknowledge(
 ) -> Acknowledge:
     return Acknowledge(
         **base(cause, cause_sha256=sha, actor="agent:piotr"),
+        issued=NOW,
         notification_id=known_as,
         agent=AgentId(agent),
         policy=POLICY,

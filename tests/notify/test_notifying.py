@@ -93,6 +93,7 @@ def acknowledge(known_as: NotificationId, agent: str = "piotr") -> Acknowledge:
         cause="cmd-1",
         cause_sha256="a",
         now=NOW,
+        issued=NOW,
         notification_id=known_as,
         agent=AgentId(agent),
         policy=POLICY,

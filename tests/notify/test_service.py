@@ -203,7 +203,7 @@ async def test_the_same_acknowledgement_twice_is_one_effect_and_one_reply(
 
 
 async def test_refused_commands_say_why(notify: RunningNotify) -> None:
-    """Each misuse has its stable code, and none writes anything."""
+    """Each misuse has its stable code, told again word for word, and none writes anything."""
     await notify.start()
     await notify.happens(queued("e1"))
     events = await notify.until_types(REQUESTED, SENT)
@@ -219,8 +219,10 @@ async def test_refused_commands_say_why(notify: RunningNotify) -> None:
         "command.unreadable": acknowledgement(known, surprise=1),
     }
     for code, body in wanted.items():
-        assert (await notify.command("acknowledge_notification", **body))["error"]["code"] == code
-    service = acknowledgement(known, actor="service:router")
+        named = {**body, "command_id": code}
+        first, again = [await notify.command("acknowledge_notification", **named) for _ in range(2)]
+        assert (first["error"]["code"], again) == (code, first)
+    service = acknowledgement(known, actor="service:router", command_id="service")
     reply = await notify.command("acknowledge_notification", **service)
     assert reply["error"]["code"] == "command.forbidden"
     assert await notify.types() == [REQUESTED, SENT]

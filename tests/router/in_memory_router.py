@@ -45,6 +45,7 @@ from shared.serving import opening
 from shared.timers import Timer
 from tests.router.samples import NOON, TENANT, a_policy
 from tests.support.memory_ledger import MemoryLedger
+from tests.support.memory_refusals import MemoryRefusals
 from tests.support.memory_timers import MemoryTimers
 
 SECRETS = {"LOOKUP_KEY": "a key of these tests"}
@@ -139,6 +140,7 @@ class InMemoryRouter:
         self.timers = MemoryTimers()
         self.history = KnownTo()
         self.streams = StoredMessages()
+        self.refusals = MemoryRefusals()
         self.policy = policy or a_policy()
         self.restart()
         self._commands_given = 0
@@ -150,7 +152,7 @@ class InMemoryRouter:
         self.intake = Intake(self.cases, self.history, timedelta(seconds=120))
         self.fired_timers = FiredTimers(self.cases)
         self.parking = self._new_parking(self.cases)
-        self.commands = Commands(self.cases, self.parking)
+        self.commands = Commands(self.cases, self.parking, self.refusals)
         self.dispatcher = Dispatcher(self.cases, self.ledger)
 
     def _new_cases(self) -> Cases:
@@ -196,13 +198,18 @@ class InMemoryRouter:
 
     def _restart_commands(self) -> None:
         cases = self._new_cases()
-        self.commands = Commands(cases, self._new_parking(cases))
+        self.commands = Commands(cases, self._new_parking(cases), self.refusals)
 
     async def refused(self, actor: str, verb: str, **fields: Any) -> str:
-        """An agent gives a command that is refused; return the code. Nothing may have been written."""
+        """An agent gives a command that is refused, twice; return the code. Nothing may have been written."""
         before = await self.ledger.position()
+        body = self.body(actor, verb, **fields)
         with pytest.raises(TellonceError) as refusal:
-            await self.commands.handle(verb, TENANT, self.body(actor, verb, **fields))
+            await self.commands.handle(verb, TENANT, body)
+        self._restart_commands()
+        with pytest.raises(TellonceError) as again:
+            await self.commands.handle(verb, TENANT, body)
+        assert again.value.problem() == refusal.value.problem()
         assert await self.ledger.position() == before
         return refusal.value.code
 

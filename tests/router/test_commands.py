@@ -95,6 +95,46 @@ async def test_a_repeated_command_gets_the_reply_of_the_first_time(router: InMem
     assert first.position == first.events[-1].sequence
 
 
+async def test_a_refused_command_is_refused_although_it_is_possible_by_now(
+    router: InMemoryRouter,
+) -> None:
+    """Whoever got no answer may ask again at any time, and learns what became of the first time."""
+    it = await router.owned_by("piotr", message("hello"))
+    body = router.body("piotr", "resolve", conversation=it)
+    first = await code_of(router, "resolve", body)
+    assert first == "conversation.not_wrapped_up"
+    await router.does("piotr", "wrap_up", conversation=it, disposition="x", summary="x")
+    router.restart()
+    assert await code_of(router, "resolve", body) == first
+    assert not (await router.conversation()).resolved
+    assert await router.does("piotr", "resolve", conversation=it)
+
+
+@pytest.mark.parametrize("actor", ["nobody_knows_her", "service:shop"])
+async def test_a_refusal_needs_no_aggregate(router: InMemoryRouter, actor: str) -> None:
+    """Nobody of the policy, a conversation that is none, a time to come: each is refused twice alike."""
+    assert await router.refused(actor, "sign_in") in {"agent.unknown", "command.forbidden"}
+    code = await router.refused("piotr", "resolve", conversation="none")
+    assert code == "conversation.unknown"
+    ahead = NOON + timedelta(minutes=3)
+    body = router.body("piotr", "sign_in", issued_at=ahead)
+    assert await code_of(router, "sign_in", body) == "command.too_new"
+    router.clock.time += timedelta(minutes=5)
+    assert await code_of(router, "sign_in", body) == "command.too_new"
+
+
+async def test_the_reply_of_a_command_is_remembered_for_a_day_from_its_answer(
+    router: InMemoryRouter,
+) -> None:
+    """Issued long before it came; what is remembered is told before its age is asked."""
+    issued = router.clock.time - timedelta(hours=23)
+    body = router.body("piotr", "sign_in", issued_at=issued)
+    first = await router.commands.handle("sign_in", TENANT, body)
+    router.clock.time += timedelta(hours=23)
+    router.restart()
+    assert await router.commands.handle("sign_in", TENANT, body) == first
+
+
 async def test_a_command_that_changed_nothing_is_remembered_too(router: InMemoryRouter) -> None:
     """She was at work already; the same command, delivered again after she left, does not bring her back."""
     await router.on_duty("piotr")

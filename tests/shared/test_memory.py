@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from shared import memory
 from shared.commands import REMEMBERED, SKEW
 from shared.errors import CommandIdReused
 from shared.events import AgentId, AgentStatusSet, AgentStatusSetOpen, Data, EventId, Nothing
@@ -74,6 +75,14 @@ def test_what_is_too_old_to_come_again_is_forgotten() -> None:
     memory = filled(FORGET_EVERY)
     later = NOON + REMEMBERED + SKEW + timedelta(seconds=1)
     assert set(remember(memory, 99, event("new", 99, later))) == {"new"}
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever comes within a day: of too many the newest are kept."""
+    monkeypatch.setattr(memory, "REMEMBERED_MAX_IDS", 2 * FORGET_EVERY)
+    found = filled(9 * FORGET_EVERY)
+    assert len(found) <= 3 * FORGET_EVERY
+    assert f"c{9 * FORGET_EVERY - 1}" in found
 
 
 def test_forgetting_is_not_done_at_every_event() -> None:

@@ -112,8 +112,9 @@ class RecordSent(Command, frozen=True, kw_only=True):
 
 
 class Acknowledge(Command, frozen=True, kw_only=True):
-    """An agent says that she has seen it. `policy`: says whether she was told."""
+    """An agent says that she has seen it. `issued`: when she said so; `policy`: says whether she was told."""
 
+    issued: datetime
     notification_id: events.NotificationId
     agent: events.AgentId
     policy: Policy

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from services.notify.domain import commands, people
 from services.notify.domain.state import CUSTOMER, Notification, Notifications
-from shared import aggregates, errors, events, ids, memory
+from shared import aggregates, errors, events, ids, memory, requests
 
 E = TypeVar("E", bound=events.NotificationEvent)
 
@@ -16,7 +16,8 @@ E = TypeVar("E", bound=events.NotificationEvent)
 def decide(state: Notifications, command: commands.AnyCommand) -> list[events.NotificationEvent]:
     """Return the events that follow from `command`, in order; [] when it is already so.
 
-    Raises: NotificationUnknown, CommandForbidden, CommandIdReused (for `Acknowledge` only).
+    Raises, for `Acknowledge` only: NotificationUnknown, CommandForbidden, CommandIdReused, CommandTooOld,
+    CommandTooNew.
     """
     match command:
         case commands.TellRequest():
@@ -159,6 +160,7 @@ def _acknowledge(
 ) -> list[events.NotificationEvent]:
     if memory.recall(state.seen, command.cause, command.cause_sha256) is not None:
         return []
+    requests.check_age(command.cause, command.issued, command.now)
     known = state.by_id.get(command.notification_id)
     if known is None or known.recipient == CUSTOMER:
         raise errors.NotificationUnknown(notification_id=command.notification_id)
