@@ -9,6 +9,7 @@ from typing import Protocol
 
 import msgspec
 
+from shared import bounds
 from shared.errors import EventTypeUnknown, NotAnEvent
 from shared.events import AnyEvent, event_types
 
@@ -30,7 +31,9 @@ _tagged = msgspec.json.Decoder(_Tagged)
 class Codec(Protocol):
     """Turns batches of events into message bodies and back, in order."""
 
-    async def seal(self, events: Sequence[AnyEvent]) -> list[bytes]: ...
+    async def seal(self, events: Sequence[AnyEvent]) -> list[bytes]:
+        """Raises: EventUnwritable."""
+        ...
 
     async def unseal(self, bodies: Sequence[bytes]) -> list[AnyEvent]:
         """Raises: EventTypeUnknown for a type of a newer version, NotAnEvent for anything else."""
@@ -48,7 +51,8 @@ class PlainCodec:
 
 
 def encode(event: AnyEvent) -> bytes:
-    """Return the event as it stands on the wire: same event, same bytes."""
+    """Return the event as it stands on the wire: same event, same bytes. Raises: EventUnwritable."""
+    bounds.check(event)
     return _encoder.encode(event)
 
 

@@ -1,6 +1,8 @@
 """Writes contact events to CONTACTS: the client of that stream, as the ledger client is the ledger's.
 
-Only ingest and notify (for what became of a message) write there.
+Only ingest and notify (for what became of a message) write there. Each event has a subject of its own, where nothing
+may stand yet: while the stream keeps it the stream itself refuses its repetition, and nobody else has to know
+(docs/adr/0029).
 """
 
 from collections.abc import Sequence
@@ -13,36 +15,61 @@ from shared.events import ContactEvent
 
 HEADERS_MAX_BYTES = 4_096
 """What the subject and the headers of a message take at most; the server counts them too."""
+NOTHING_THERE = {"Nats-Expected-Last-Subject-Sequence": "0"}
+OCCUPIED = frozenset({10071, 10164})
+"""Something stands on the subject, or is being stored there."""
+
+Message = tuple[str, bytes, str]
+"""Subject, body, event id."""
 
 
 def check(channel: str, routing_key: str, event: ContactEvent) -> None:
     """Raises: ValueError, TellonceError for an event that CONTACTS would refuse for ever."""
-    subjects.contact(event.tenant, channel, routing_key)
+    subjects.contact(event.tenant, channel, routing_key, event.id)
     if len(codec.encode(event)) > streams.MESSAGE_MAX_BYTES - HEADERS_MAX_BYTES:
         raise ValueError("the event is larger than a message may be")
 
 
 class ContactLog:
-    """Stores contact events in order, each once per event id."""
+    """Stores contact events in order, each once per event id for as long as CONTACTS keeps it."""
 
     def __init__(self, bus: Bus, codec: Codec) -> None:
         self._bus = bus
         self._codec = codec
 
     async def publish(self, events: Sequence[tuple[str, str, ContactEvent]]) -> None:
-        """Store (channel, routing key, event) in this order; all are acknowledged when it returns.
+        """Store (channel, routing key, event) in this order; all stand there when it returns.
 
         Sending the same again stores only what is missing.
         Raises: BusUnavailable, or JetStreamRefused when one of them will never be taken; some may be stored then.
         """
         bodies = await self._codec.seal([event for _, _, event in events])
         messages = [
-            (subjects.contact(event.tenant, channel, routing_key), body, event.id)
+            (subjects.contact(event.tenant, channel, routing_key, event.id), body, event.id)
             for (channel, routing_key, event), body in zip(events, bodies, strict=True)
         ]
         try:
-            await self._bus.store_many(messages)
+            await self._bus.store_many(messages, headers=NOTHING_THERE)
         except errors.StoreIncomplete as error:
-            if error.details["err_code"] in REFUSED_FOR_GOOD:
-                raise errors.JetStreamRefused(None, **error.details) from error
-            raise
+            left = await self._without_repetitions(messages, error)
+            for code in REFUSED_FOR_GOOD.intersection(left.refused.values()):
+                raise errors.JetStreamRefused(None, **left.details | {"err_code": code}) from error
+            if len(left.stored) < len(messages):
+                raise left from error
+
+    async def _without_repetitions(
+        self, messages: Sequence[Message], error: errors.StoreIncomplete
+    ) -> errors.StoreIncomplete:
+        """Return what is still missing. What was refused because it stands there is stored, whoever stored it.
+
+        The leader is asked: what is only on its way there may still be lost with another leader.
+        """
+        stored, refused = dict(error.stored), dict(error.refused)
+        for index, code in error.refused.items():
+            if code in OCCUPIED:
+                subject, _, _ = messages[index]
+                held = await self._bus.leader_get(streams.CONTACTS, last_by_subject=subject)
+                if held is not None:
+                    stored[index] = held
+                    del refused[index]
+        return errors.StoreIncomplete(len(messages), stored, refused)

@@ -81,8 +81,8 @@ GIVES_EVERYTHING: Config = {
 class Consumer:
     """A durable consumer and its stream.
 
-    `widens`: a version may add filters to it, and its reader leaves what it does not know to a newer one; so it may
-    have more filters than this version needs.
+    `widens`: a version may widen its filters, and its reader leaves what it does not know to a newer one; so it may
+    give more than this version needs.
     """
 
     stream: str
@@ -177,6 +177,7 @@ def router_consumers() -> list[Consumer]:
                 [subjects.contact_partition(number)],
                 ack_pending=1,
             ),
+            widens=True,
         )
         for number in range(subjects.PARTITIONS)
     ]
@@ -303,7 +304,7 @@ async def _ensure_stream(bus: Bus, config: Config) -> None:
 async def _ensure_consumer(bus: Bus, consumer: Consumer) -> None:
     actual = await _consumer(bus, consumer)
     if actual is not None:
-        narrower = consumer.widens and _filters(actual) <= _filters(consumer.config)
+        narrower = consumer.widens and _covered(_filters(actual), _filters(consumer.config))
         safe = SAFE_TO_UPDATE | FILTERS if narrower else SAFE_TO_UPDATE
         _refuse(consumer.stream, consumer.name, _consumer_differs(consumer, actual, safe))
         if not _consumer_differs(consumer, actual, frozenset()):
@@ -311,7 +312,9 @@ async def _ensure_consumer(bus: Bus, consumer: Consumer) -> None:
     config = {**(actual or {}), **consumer.config}
     if actual is not None:
         # What a newer version has widened stays as wide.
-        config = _without_filters(config) | _matching(_filters(actual) | _filters(consumer.config))
+        config = _without_filters(config) | _matching(
+            _widest(_filters(actual) | _filters(consumer.config))
+        )
     await bus.api(
         f"CONSUMER.DURABLE.CREATE.{consumer.stream}.{consumer.name}",
         {"stream_name": consumer.stream, "config": config},
@@ -354,7 +357,7 @@ def _consumer_differs(
 ) -> list[str]:
     if actual is None:
         return ["name"]
-    if consumer.widens and _filters(consumer.config) <= _filters(actual):
+    if consumer.widens and _covered(_filters(consumer.config), _filters(actual)):
         ignored |= FILTERS
     return drift({**GIVES_EVERYTHING, **consumer.config}, actual, ignored=ignored)
 
@@ -362,6 +365,24 @@ def _consumer_differs(
 def _filters(config: Config) -> set[str]:
     """Return the subjects that a consumer gives."""
     return {*config.get("filter_subjects", ()), config.get("filter_subject", "")} - {""}
+
+
+def covers(wide: str, narrow: str) -> bool:
+    """Tell whether a filter gives everything that another one gives."""
+    given, asked = wide.split("."), narrow.split(".")
+    if given[-1] == ">" and len(asked) >= len(given):
+        given, asked = given[:-1], asked[: len(given) - 1]
+    pairs = list(zip(given, asked, strict=False))
+    return len(given) == len(asked) and all(w in {"*", n} and n != ">" for w, n in pairs)
+
+
+def _covered(narrow: set[str], wide: set[str]) -> bool:
+    return all(any(covers(w, n) for w in wide) for n in narrow)
+
+
+def _widest(filters: set[str]) -> set[str]:
+    """Return the filters that no other one covers: the server takes none that overlap."""
+    return {each for each in filters if not _covered({each}, filters - {each})}
 
 
 def _refuse(stream: str, consumer: str | None, fields: list[str]) -> None:

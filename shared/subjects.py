@@ -4,7 +4,7 @@
 |---|---|---|
 | `raw.<p>.<tenant>.<channel>.<account>` | RAW | ingest |
 | `balance.<tenant>.<channel>.<account>` | BALANCE | ingest |
-| `contact.<p>.<tenant>.<channel>` | CONTACTS | ingest, notify (outcomes) |
+| `contact.<p>.<tenant>.<channel>.<event id>` | CONTACTS | ingest, notify (outcomes) |
 | `ledger.<p>.<tenant>.<kind>.<id>` | LEDGER | the one writer of the kind, see `shared/aggregates.py` |
 | `timer.<tenant>.<kind>.<id>.<timer kind>.<timer id>` | TIMERS | the reader of the timer's kind |
 | `fired.<p>.<tenant>.<kind>.<id>.<timer kind>.<timer id>` | TIMERS | the server |
@@ -69,14 +69,15 @@ def balance_of(tenant: str) -> str:
     return f"balance.{token(tenant)}.*.*"
 
 
-def contact(tenant: str, channel: str, routing_key: str) -> str:
-    """Return the subject of a contact event; `routing_key` is the contact's identity, of any characters."""
-    return f"contact.{partition(routing_key)}.{token(tenant)}.{token(channel)}"
+def contact(tenant: str, channel: str, routing_key: str, event_id: str) -> str:
+    """Return the one subject of a contact event; `routing_key` is the contact's identity, of any characters."""
+    stem = f"contact.{partition(routing_key)}.{token(tenant)}.{token(channel)}"
+    return f"{stem}.{token(event_id)}"
 
 
 def contact_partition(number: int) -> str:
-    """Return the filter of one partition of CONTACTS."""
-    return f"contact.{number}.*.*"
+    """Return the filter of one partition of CONTACTS, of any version's subjects."""
+    return f"contact.{number}.>"
 
 
 EVERY_AGGREGATE = "ledger.*.*.*.*"

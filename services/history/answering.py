@@ -51,6 +51,8 @@ class Answers:
         Raises: TenantUnknown, CommandUnreadable, PositionBeyondEnd, PositionNotReached, ViewUnavailable,
             LedgerUnavailable, ConversationUnknown, CustomerUnknown, AgentUnknown.
         """
+        if not self._positions.agreed:
+            raise errors.ViewUnavailable(reason="not_of_this_ledger")
         policy = self._policies.of(tenant)
         asked = requests.read_question(kind, body)
         if asked.min_seq is not None:

@@ -1,13 +1,20 @@
-"""Tracks the position of the projection in this process, and wakes the queries that wait for a position."""
+"""What this process knows of the projection: how far it is, and whether it was made of the ledger that stands here.
+
+Queries wait for the one and are refused without the other.
+"""
 
 import asyncio
 import contextlib
 
 
 class Positions:
-    """The last position committed by this process; 0 while the process stands by."""
+    """The last position committed by this process; 0 while the process stands by.
 
-    def __init__(self) -> None:
+    `agreed`: the tables and the ledger were compared since the last drift, and agree. Only then do they bear witness.
+    """
+
+    def __init__(self, *, agreed: bool = False) -> None:
+        self.agreed = agreed
         self._position = 0
         self._moved = asyncio.Event()
 

@@ -15,6 +15,25 @@ from shared.ledger import LedgerReader, Recorded
 log = structlog.get_logger("history")
 
 
+async def check_same(session: Session, ledger: LedgerReader) -> None:
+    """Check that the ledger is as long as the rows, and holds the event that the newest row was made of.
+
+    An older backup is shorter; one that has grown since is as long and holds others.
+    Raises: StreamDrift, LedgerUnavailable, ViewUnavailable.
+    """
+    here = await session.fetch_one("position")
+    row = await session.fetch_one("last_event")
+    end = await ledger.position()
+    if here is not None and here["position"] > end:
+        raise StreamDrift(field="last_seq", wanted=here["position"], found=end)
+    stored = None if row is None else await ledger.get(row["sequence"])
+    if row is None or (stored is not None and stored.event.id == row["id"]):
+        return
+    instead = None if stored is None else await ledger.stand_in(stored)
+    if instead is None or instead.event.id != row["id"]:
+        raise StreamDrift(field="sequence", replaced=row["sequence"])
+
+
 class FenceLost(Exception):
     """Another projector took over, or the generation answers no more: this one must not write again."""
 
@@ -59,19 +78,6 @@ class Projection:
     def position(self) -> int:
         """The last ledger sequence that the rows hold."""
         return self._checkpoint.position
-
-    async def check_same(self, ledger: LedgerReader) -> None:
-        """Check that the ledger holds the event that the newest row was made of.
-
-        An older backup that has grown since is as long and holds others. Raises: StreamDrift, LedgerUnavailable.
-        """
-        row = await self._session.fetch_one("last_event")
-        stored = None if row is None else await ledger.get(row["sequence"])
-        if row is None or stored is None or stored.event.id == row["id"]:
-            return
-        instead = await ledger.stand_in(stored)
-        if instead is None or instead.event.id != row["id"]:
-            raise StreamDrift(field="sequence", replaced=stored.sequence)
 
     async def apply(self, batch: Sequence[Recorded]) -> None:
         """Write the rows of the next events and move the checkpoint, in one transaction.

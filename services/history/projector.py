@@ -15,7 +15,7 @@ import structlog
 from services.history import following, generations, rebuild, store
 from services.history.generations import Generation
 from services.history.positions import Positions
-from services.history.projection import FenceLost, Projection
+from services.history.projection import FenceLost, Projection, check_same
 from services.history.tables import VERSION
 from shared import errors
 from shared.ledger import LedgerReader
@@ -74,6 +74,8 @@ class Projector:
             except FenceLost:
                 log.warning("projector_replaced")
             except HALTS as error:
+                if isinstance(error, errors.StreamDrift):
+                    self._positions.agreed = False
                 await self._halt(error.code, {**error.details, **error.place})
                 delay_seconds = HALTED_DELAY_SECONDS
             except GenerationNewer:
@@ -97,13 +99,18 @@ class Projector:
     async def _own_and_project(self) -> None:
         async with store.owner_session(self._dsn, watched=True) as session:
             generation = await self._own(session)
+            await self._compare(session)
             projection = await Projection.take_over(session, self._ledger)
-            await projection.check_same(self._ledger)
             log.info(
                 "projector_started", generation=generation.number, position=projection.position
             )
             self._positions.reached(projection.position)
             await self._follow(session, projection)
+
+    async def _compare(self, session: store.Session) -> None:
+        """Bear witness from now on, if the tables were made of this ledger. Raises: StreamDrift."""
+        await check_same(session, self._ledger)
+        self._positions.agreed = True
 
     async def _own(self, session: store.Session) -> Generation:
         """Wait until nobody else projects the live generation, and return it."""
@@ -112,6 +119,8 @@ class Projector:
             if await generations.take_lock(session, live):
                 await self._check(live, await generations.find_live(session))
                 return live
+            if not self._positions.agreed:
+                await self._compare(session)
             if not self._halted:
                 await self._readiness.ready()
             await asyncio.sleep(STANDBY_DELAY_SECONDS)

@@ -1,7 +1,6 @@
 """Wires the router: the streams to consume, and the handler of each."""
 
 import asyncio
-from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -81,8 +80,7 @@ async def backlog(watch: Watch) -> Backlog:
 def subscribe(here: serving.Connection, settings: Settings, cases: Cases) -> None:
     """Wire every subject to its handler."""
     history = History(here.bus, settings.request_timeout_seconds)
-    window = timedelta(seconds=settings.duplicate_window_seconds)
-    intake, timers = Intake(cases, history, window), FiredTimers(cases)
+    intake, timers = Intake(cases, history), FiredTimers(cases)
     contacts = serving.opening(codec.PlainCodec(), lambda event, _: intake.take(event))
     parking = Parking(cases, here.bus, contacts, timers.ask)
     for consumer in streams.router_consumers():

@@ -3,7 +3,6 @@
 Each is decided once, however often it comes.
 """
 
-from datetime import timedelta
 from typing import Protocol
 
 import structlog
@@ -39,6 +38,7 @@ from services.router.domain.identify import (
 )
 from services.router.domain.work import tells
 from shared import aggregates, deciding, errors, events, handles, proof, subjects
+from shared.commands import REMEMBERED
 from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.customer import UNKNOWN_CUSTOMER, Customer
 from shared.policy import Policy
@@ -50,20 +50,19 @@ log = structlog.get_logger("router.intake")
 
 
 class KnownIds(Protocol):
-    """Asks history whether an event id was ever recorded."""
+    """Asks history where an event id was recorded."""
 
-    async def known(self, tenant: str, event_id: str, position: int) -> bool:
-        """Raises: ViewUnavailable while history is away: the event waits."""
+    async def known(self, tenant: str, event_id: str, position: int) -> int | None:
+        """Return the ledger sequence; `None`: nowhere. Raises: ViewUnavailable while history is away."""
         ...
 
 
 class Intake:
-    """Takes contact events in. `window`: how long the ledger remembers message ids."""
+    """Takes contact events in. CONTACTS holds each once for seven days, and the folds know it again for one."""
 
-    def __init__(self, cases: Cases, history: KnownIds, window: timedelta) -> None:
+    def __init__(self, cases: Cases, history: KnownIds) -> None:
         self._cases = cases
         self._history = history
-        self._window = window
 
     async def take(self, event: events.AnyEvent) -> None:
         """Decide a contact event. Raises: NotAnEvent for other events, LedgerUnavailable, ViewUnavailable."""
@@ -83,7 +82,7 @@ class Intake:
         resolving = _Resolving(self._cases, origin, event)
         first = deciding.Reading(self._cases.deciding, event.tenant, leader=False)
         await resolving.load(first)
-        if resolving.seen or await self._recorded_long_ago(event):
+        if resolving.seen or await self._replayed(event):
             log.info("contact_event_repeated", event_id=event.id)
             return
 
@@ -97,17 +96,23 @@ class Intake:
 
         await self._cases.change(event.tenant, resolving.load, decide)
 
-    async def _recorded_long_ago(self, event: events.InboundEvent) -> bool:
-        """Ask history about events that the streams may have forgotten: old ones, and all without a signed time."""
-        signed = event.open.provider_time
-        age = None if signed is None else self._cases.clock.now() - signed
-        if age is not None and timedelta(0) <= age < self._window / 2:
-            return False
-        return await self._ever_recorded(event)
+    async def _replayed(self, event: events.ContactEvent) -> bool:
+        """Tell whether the ledger holds an event whose delivery came before the memory of the folds begins.
 
-    async def _ever_recorded(self, event: events.ContactEvent) -> bool:
-        position = await self._cases.deciding.ledger.position()
-        return await self._history.known(event.tenant, event.id, position)
+        RAW is read again, or no router ran for a day: then, and only then, history is asked. It is a witness, not the
+        truth: it is believed where the ledger agrees.
+        """
+        if self._cases.clock.now() - event.recorded < REMEMBERED:
+            return False
+        ledger = self._cases.deciding.ledger
+        sequence = await self._history.known(event.tenant, event.id, await ledger.position())
+        if sequence is None:
+            return False
+        stored = await ledger.get(sequence)
+        if stored is not None and stored.event.id == event.id:
+            return True
+        log.warning("history_contradicted", event_id=event.id, sequence=sequence)
+        return False
 
     def _origin(self, event: events.ContactEvent) -> Origin:
         return self._cases.origin(
@@ -154,7 +159,7 @@ class Intake:
     async def _on_account(self, event: events.PayloadQuarantined | events.OutcomeEvent) -> bool:
         """Record what concerns no conversation on its account; return whether it was recorded now."""
         aggregate = aggregates.account(event.open.channel, event.open.account)
-        if await self._ever_recorded(event):
+        if await self._replayed(event):
             return False
         now = self._cases.clock.now()
         mine = replace(event, aggregate=aggregate, recorded=now, conversation=None)

@@ -1,4 +1,4 @@
-"""Asks history what was ever recorded."""
+"""Asks history where an event was recorded."""
 
 from shared.bus import Bus
 from shared.queries import AskKnown
@@ -12,8 +12,9 @@ class History:
         self._bus = bus
         self._timeout_seconds = timeout_seconds
 
-    async def known(self, tenant: str, event_id: str, position: int) -> bool:
-        """Tell whether an event id stands in the ledger up to `position`. Raises: ViewUnavailable."""
+    async def known(self, tenant: str, event_id: str, position: int) -> int | None:
+        """Return where history saw an event id, `None` when nowhere up to `position`. Raises: ViewUnavailable."""
         question = AskKnown(ids=[event_id], min_seq=position)
         answer = await ask(self._bus, tenant, question, timeout_seconds=self._timeout_seconds)
-        return event_id in answer.known
+        known = answer.known.get(event_id)
+        return None if known is None else known.sequence

@@ -183,7 +183,7 @@ class _Resolve:
 
 def _complete(answers: Sequence[asyncio.Future[PubAck]], wanted: int) -> list[StoredAck]:
     stored: dict[int, StoredAck] = {}
-    err_code: int | None = None
+    refused_by: dict[int, int] = {}
     for index, answer in enumerate(answers):
         if not answer.done() or answer.cancelled():
             answer.cancel()
@@ -192,7 +192,7 @@ def _complete(answers: Sequence[asyncio.Future[PubAck]], wanted: int) -> list[St
         if ack.error is None:
             stored[index] = StoredAck(ack.seq, ack.duplicate)
         else:
-            err_code = err_code or ack.error.err_code
+            refused_by[index] = ack.error.err_code
     if len(stored) == wanted:
         return list(stored.values())
-    raise errors.StoreIncomplete(wanted, stored, err_code)
+    raise errors.StoreIncomplete(wanted, stored, refused_by)

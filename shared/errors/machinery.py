@@ -21,6 +21,14 @@ class EventNotApplied(TellonceError):
     retryable = True
 
 
+class EventUnwritable(TellonceError):
+    """Nothing was stored. Details: field, and reason: `instant_out_of_range` (before 1970, from 2200 on, without a zone
+    or with one of odd seconds), `half_a_character`, `whole_number_too_large`, `id_too_long`."""
+
+    code = "event.unwritable"
+    sentence = "the event holds a value that a store behind the ledger cannot keep"
+
+
 class InternalFailure(TellonceError):
     code = "internal.failure"
     sentence = "this is a fault of ours"
@@ -106,14 +114,21 @@ class TimedOut(BusUnavailable):
 
 
 class StoreIncomplete(BusUnavailable):
-    """Repeat the whole list with the same ids. `stored`: what was acknowledged, by index in the list."""
+    """Repeat the whole list with the same ids.
+
+    By index in the list: `stored` is what was acknowledged, `refused` the server's code for what it would not take.
+    """
 
     code = "bus.store_incomplete"
     sentence = "not every message of the list was stored"
 
-    def __init__(self, wanted: int, stored: Mapping[int, object], err_code: int | None) -> None:
-        super().__init__(wanted=wanted, acknowledged=len(stored), err_code=err_code)
+    def __init__(
+        self, wanted: int, stored: Mapping[int, object], refused: Mapping[int, int]
+    ) -> None:
+        first = next(iter(refused.values()), None)
+        super().__init__(wanted=wanted, acknowledged=len(stored), err_code=first)
         self.stored = stored
+        self.refused = refused
 
 
 class JetStreamRefused(TellonceError):

@@ -117,6 +117,7 @@ class Ledger(LedgerReader, Protocol):
         Raises:
             LedgerConflict: an aggregate or a guard stands elsewhere; nothing was stored.
             LedgerUnavailable: no answer within the bounds and the outcome could not be found out.
+            EventUnwritable: an event holds what a store behind the ledger cannot keep; nothing was sent.
             LedgerBatchTooLarge: beyond the limits of an atomic batch; nothing was sent.
             LedgerGuardsTooMany: more guards than events that are not the first of their aggregate; nothing was sent.
             ValueError: no writes, a write without events, or two writes to one aggregate.

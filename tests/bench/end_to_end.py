@@ -18,7 +18,7 @@ from twilio.request_validator import RequestValidator  # type: ignore[import-unt
 from deploy.embedded.stack import EmbeddedStack, Plan
 from services.ingest.domain.delivery import WebRequest
 from services.ingest.handlers.raw_store import RawStore
-from shared import aggregates, settings, subjects
+from shared import aggregates, contact_log, settings, subjects
 from shared.arming import NatsTimers
 from shared.bus import Bus
 from shared.bus.deliveries import Message
@@ -159,7 +159,6 @@ class Parts:
             "the door without storing (a wrong signature)": self._calls.refused,
             "store in RAW": self.store_raw,
             "store in CONTACTS": self.store_contact,
-            "history: is the event id known?": self.ask_known,
             f"ledger: opening, {opening} events in one batch": self.open,
             "arm the offer's timer": self.arm,
             f"ledger: packet, offer, reservation, {offering} events in one batch": self.offer,
@@ -176,12 +175,9 @@ class Parts:
     async def store_contact(self) -> None:
         self._number += 1
         body = copied(self._opening[0].body, self._number)
-        subject = subjects.contact(TENANT, CHANNEL, str(self._number))
-        await self._other.store_many([(subject, body, uuid4().hex)])
-
-    async def ask_known(self) -> None:
-        question = {"ids": [uuid4().hex], "min_seq": await self._real.position()}
-        await self._bus.request(subjects.query(TENANT, "known"), msgspec.json.encode(question))
+        event_id = uuid4().hex
+        subject = subjects.contact(TENANT, CHANNEL, str(self._number), event_id)
+        await self._other.store_many([(subject, body, event_id)], headers=contact_log.NOTHING_THERE)
 
     async def arm(self) -> None:
         at = datetime.now(UTC) + timedelta(seconds=OFFER_SECONDS)

@@ -68,4 +68,4 @@ async def projection(session: Session, parcel: ParcelStory) -> Projection:
 @pytest_asyncio.fixture
 async def ask(pool: Pool, parcel: ParcelStory, projection: Projection) -> AsyncIterator[Caller]:
     """Asks about the story."""
-    yield Caller(answers_over(pool, parcel.handwritten, Positions()))
+    yield Caller(answers_over(pool, parcel.handwritten, Positions(agreed=True)))

@@ -62,7 +62,13 @@ async def answers_about(ledger: list[Recorded], pool: Pool) -> Answers:
     clock.set(ledger[-1].stored)
     policies = Policies(policy.load(Settings().policy))
     return Answers(
-        pool, memory, policies, Positions(), clock, rows_max=500, wait_seconds=WAIT_SECONDS
+        pool,
+        memory,
+        policies,
+        Positions(agreed=True),
+        clock,
+        rows_max=500,
+        wait_seconds=WAIT_SECONDS,
     )
 
 

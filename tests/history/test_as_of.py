@@ -90,7 +90,7 @@ async def test_as_of_by_a_recorded_time(pool: Pool, session: Session) -> None:
     clock.set(begin + timedelta(seconds=60))
     projection = await Projection.take_over(session)
     await projection.apply(await handwritten.all())
-    ask = Caller(answers_over(pool, handwritten, Positions(), clock=clock))
+    ask = Caller(answers_over(pool, handwritten, Positions(agreed=True), clock=clock))
     at = begin + timedelta(seconds=20)
     answer = await ask("as_of", conversation=CONVERSATION, recorded=at)
     assert answer["sequence"] == parcel.at["accepted"] + 1
@@ -116,7 +116,7 @@ async def test_as_of_by_a_recorded_time_is_not_answered_while_it_may_gain_events
     await parcel.register()
     await parcel.call()
     projection = await Projection.take_over(session)
-    ask = Caller(answers_over(pool, handwritten, Positions(), clock=ours))
+    ask = Caller(answers_over(pool, handwritten, Positions(agreed=True), clock=ours))
     begin = ours.now()
     ours.set(begin + timedelta(seconds=31))
     asked: dict[str, Any] = {
@@ -150,7 +150,7 @@ async def test_as_of_by_a_recorded_time_is_answered_after_a_minute_of_silence(
     await parcel.register()
     await parcel.call()
     await (await Projection.take_over(session)).apply(await handwritten.all())
-    ask = Caller(answers_over(pool, handwritten, Positions(), clock=clock))
+    ask = Caller(answers_over(pool, handwritten, Positions(agreed=True), clock=clock))
     asked: dict[str, Any] = {"conversation": CONVERSATION, "recorded": clock.now()}
     clock.set(clock.now() + timedelta(seconds=CLOCKS_APART_MAX_SECONDS))
     with pytest.raises(PositionNotReached):
@@ -167,7 +167,7 @@ async def test_as_of_by_a_recorded_time_waits_for_the_whole_ledger(
     await (await Projection.take_over(session)).apply(every[:-1])
     clock = TickingClock()
     clock.set(clock.now() + timedelta(hours=1))
-    answers = answers_over(pool, parcel.handwritten, Positions(), clock=clock)
+    answers = answers_over(pool, parcel.handwritten, Positions(agreed=True), clock=clock)
     with pytest.raises(PositionNotReached):
         await Caller(answers)("as_of", conversation=CONVERSATION, recorded=every[-1].stored)
 

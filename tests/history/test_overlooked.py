@@ -22,7 +22,7 @@ async def test_a_request_is_overlooked_until_somebody_acknowledges(
     every = await parcel.handwritten.all()
     types = [each.event.type for each in every]
     projection = await Projection.take_over(session)
-    ask = Caller(answers_over(pool, parcel.handwritten, Positions()))
+    ask = Caller(answers_over(pool, parcel.handwritten, Positions(agreed=True)))
     states = {
         "contact.queued": "none",
         "notification.requested": "requested",
@@ -49,7 +49,7 @@ async def test_an_escalation_is_not_overlooked(
     await parcel.call()
     await parcel.note("notification.escalated", {"notification_id": "n1", "to": "agent-piotr"})
     await (await Projection.take_over(session)).apply(await handwritten.all())
-    ask = Caller(answers_over(pool, handwritten, Positions()))
+    ask = Caller(answers_over(pool, handwritten, Positions(agreed=True)))
     assert (await ask("overlooked"))["count"] == 0
 
 
@@ -61,7 +61,7 @@ async def test_a_lost_call_without_a_callback_is_overlooked(
     types = [each.event.type for each in every]
     projection = await Projection.take_over(session)
     await projection.apply(every[: types.index("contact.missed") + 1])
-    ask = Caller(answers_over(pool, parcel.handwritten, Positions()))
+    ask = Caller(answers_over(pool, parcel.handwritten, Positions(agreed=True)))
     [request] = (await ask("overlooked"))["requests"]
     assert (request["kind"], request["conversation"]) == ("lost", MISSED)
     await projection.apply(every[projection.position :])
@@ -102,7 +102,7 @@ async def owned(pool: Pool, session: Session, handwritten: HandwrittenLedger) ->
     await parcel.register()
     await parcel.call()
     await parcel.offer_and_accept()
-    owned = Owned(parcel, session, Caller(answers_over(pool, handwritten, Positions())))
+    owned = Owned(parcel, session, Caller(answers_over(pool, handwritten, Positions(agreed=True))))
     assert await owned.overlooked() == []
     return owned
 
@@ -177,7 +177,7 @@ async def test_what_is_parked_is_overlooked_until_it_is_done_or_given_up(
     await parcel.park_a_call()
     projection = await Projection.take_over(session)
     await projection.apply(await handwritten.all())
-    ask = Caller(answers_over(pool, handwritten, Positions()))
+    ask = Caller(answers_over(pool, handwritten, Positions(agreed=True)))
     overlooked, parked = await ask("overlooked"), await ask("parked")
     assert (overlooked["count"], overlooked["parked"], overlooked["requests"]) == (1, 1, [])
     (line,) = parked["parked"]

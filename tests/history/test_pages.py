@@ -63,7 +63,7 @@ async def ask(pool: Pool, session: Session, handwritten: HandwrittenLedger) -> C
     await session.write(callback.CallbackRow, [owed(number) for number in numbers])
     await session.write(promise.PromiseRow, [promised(number) for number in numbers])
     await session.write(request.RequestRow, [asked_for(number) for number in numbers])
-    return Caller(answers_over(pool, handwritten, Positions(), rows_max=PAGE))
+    return Caller(answers_over(pool, handwritten, Positions(agreed=True), rows_max=PAGE))
 
 
 def owed(number: int) -> callback.CallbackRow:

@@ -21,6 +21,7 @@ from services.history.store import Pool
 from services.history.tables import VERSION
 from shared.errors import EventTypeUnknown, ViewUnavailable
 from shared.ledger import Recorded
+from tests.history.caller import Caller, answers_over
 from tests.history.handwritten_ledger import Future, HandwrittenLedger, handwritten_in_memory
 from tests.history.parcel_story import ParcelStory
 from tests.support.memory_ledger import MemoryLedger
@@ -246,6 +247,34 @@ async def test_another_ledger_under_the_same_rows_stops_it(dsn: str, parcel: Par
             return second.sign.said == [False]
 
         await eventually(halted)
+    assert (await live_digest(dsn)).position == parcel.at["missed"]
+
+
+async def test_a_ledger_that_is_shorter_than_the_rows_stops_it(
+    dsn: str, parcel: ParcelStory
+) -> None:
+    """An older backup was restored: that is drift, not "caught up", and no question is answered any more."""
+    async with projecting(dsn, parcel.handwritten.ledger) as first:
+        await first.until(parcel.at["missed"])
+        assert first.positions.agreed
+    shorter = handwritten_in_memory()
+    prefix = ParcelStory(shorter)
+    await prefix.register()
+    await prefix.call()
+    pool = await Pool.open(dsn)
+    async with projecting(dsn, shorter.ledger) as second, projecting(dsn, shorter.ledger) as third:
+
+        async def halted() -> bool:
+            return (False in second.sign.said) and (False in third.sign.said)
+
+        await eventually(halted)
+        assert not second.positions.agreed
+        for running in (second, third):
+            with pytest.raises(ViewUnavailable):
+                await Caller(answers_over(pool, shorter, running.positions))(
+                    "known", ids=["startedcall1"]
+                )
+    await pool.close()
     assert (await live_digest(dsn)).position == parcel.at["missed"]
 
 

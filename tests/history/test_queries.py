@@ -103,7 +103,7 @@ async def test_a_page_ends_before_the_bus_refuses_it(
         body = {"to": "anna@example.org", "title": None, "text": text}
         await parcel.conv(("message.requested", {**message, "agent": "ewa"}, body))
     await projection.apply((await parcel.handwritten.all())[projection.position :])
-    answers = answers_over(pool, parcel.handwritten, Positions())
+    answers = answers_over(pool, parcel.handwritten, Positions(agreed=True))
     after: int | None = 0
     found = 0
     while after is not None:
@@ -141,7 +141,7 @@ async def test_a_conversation_in_transfer_names_what_is_offered(
     """Offer and transfer show with agent, packet and expiry while they are open."""
     every = await parcel.handwritten.all()
     await (await Projection.take_over(session)).apply(every[: parcel.at["transfer_offered"]])
-    ask = Caller(answers_over(pool, parcel.handwritten, Positions()))
+    ask = Caller(answers_over(pool, parcel.handwritten, Positions(agreed=True)))
     found = (await ask("conversation", conversation=CONVERSATION))["conversation"]
     assert (found["owner"], found["offer"]["agent"]) == ("piotr", "ewa")
     assert found["offer"]["transfer_id"] == found["transfer"]["transfer_id"] == "transfer1"
@@ -206,7 +206,7 @@ async def test_what_waits_in_a_queue(pool: Pool, session: Session, parcel: Parce
     """Waiting work shows to its queue, to the queue's agents and to nobody else."""
     every = await parcel.handwritten.all()
     await (await Projection.take_over(session)).apply(every[: parcel.at["queued"]])
-    ask = Caller(answers_over(pool, parcel.handwritten, Positions()))
+    ask = Caller(answers_over(pool, parcel.handwritten, Positions(agreed=True)))
     for asked in ({"queue": "hotline"}, {"agent": "piotr"}, {}):
         [line] = (await ask("inbox", **asked))["waiting"]
         assert (line["conversation"], line["queue"], line["owner"]) == (
@@ -262,7 +262,7 @@ async def test_min_seq_waits_until_the_rows_are_there(
     projection = await Projection.take_over(session)
     await projection.apply(every[:3])
     for here in (True, False):
-        positions = Positions()
+        positions = Positions(agreed=True)
         ask = Caller(answers_over(pool, parcel.handwritten, positions))
         wanted = projection.position + 1
         waiting = asyncio.create_task(ask("position", min_seq=wanted))
@@ -281,7 +281,7 @@ async def test_min_seq_gives_up_after_its_limit(
     every = await parcel.handwritten.all()
     projection = await Projection.take_over(session)
     await projection.apply(every[:3])
-    ask = Caller(answers_over(pool, parcel.handwritten, Positions()))
+    ask = Caller(answers_over(pool, parcel.handwritten, Positions(agreed=True)))
     began = asyncio.get_running_loop().time()
     with pytest.raises(PositionNotReached) as refused:
         await ask("position", min_seq=len(every))
@@ -296,7 +296,7 @@ async def test_a_position_beyond_the_end_is_not_waited_for(
 ) -> None:
     """Nobody can answer about what the ledger does not hold: the refusal takes no place from who can be answered."""
     end = projection.position
-    answers = answers_over(pool, parcel.handwritten, Positions(), wait_seconds=3_600.0)
+    answers = answers_over(pool, parcel.handwritten, Positions(agreed=True), wait_seconds=3_600.0)
     async with asyncio.timeout(10):
         for wanted in (end + 1, 10_000):
             with pytest.raises(PositionBeyondEnd) as refused:
@@ -360,7 +360,7 @@ async def test_rows_of_one_answer_are_limited(
     pool: Pool, parcel: ParcelStory, projection: Projection
 ) -> None:
     """No answer has more rows than the setting says, whatever was asked."""
-    ask = Caller(answers_over(pool, parcel.handwritten, Positions(), rows_max=2))
+    ask = Caller(answers_over(pool, parcel.handwritten, Positions(agreed=True), rows_max=2))
     assert len((await ask("timeline", conversation=CONVERSATION, limit=100))["rows"]) == 2
     assert len((await ask("customer", customer=CUSTOMER))["conversations"]) == 2
     await parcel.go_on()

@@ -176,7 +176,8 @@ class RunningIngest:
         """The first events of a channel in CONTACTS, once there are `count` of them."""
 
         async def look() -> list[dict[str, Any]] | None:
-            found = await stored(self.bus, streams.CONTACTS, f"contact.*.{self.tenant}.{channel}")
+            wildcard = f"contact.*.{self.tenant}.{channel}.*"
+            found = await stored(self.bus, streams.CONTACTS, wildcard)
             return (
                 [msgspec.json.decode(each.body) for each in found] if len(found) >= count else None
             )

@@ -44,7 +44,7 @@ async def test_an_event_names_its_delivery_and_stands_under_its_id(ingest: Runni
     (delivery,) = await ingest.raw("twilio_voice")
     assert event["rawref"] == f"{delivery.sequence}:{ids.body_sha256(delivery.body)}"
     assert event["recordedtime"][:19] == delivery.headers["Tellonce-Received"][:19]
-    subject = subjects.contact(ingest.tenant, "twilio_voice", "CA1")
+    subject = subjects.contact(ingest.tenant, "twilio_voice", "CA1", event["id"])
     (message,) = await stored(ingest.bus, streams.CONTACTS, subject)
     assert message.headers["Nats-Msg-Id"] == event["id"]
     assert decode(message.body).tenant == ingest.tenant
@@ -204,7 +204,7 @@ async def test_a_death_between_publishing_and_acknowledging_doubles_nothing(
         with pytest.raises(Death):
             await dying.take([DiesBeforeAck(each) for each in batch])  # type: ignore[misc]
         break
-    wildcard = f"contact.*.{door.tenant}.form"
+    wildcard = f"contact.*.{door.tenant}.form.*"
     assert await stored(bus, streams.CONTACTS, wildcard) != []
 
     heir = asyncio.create_task(Normaliser(bus, ContactLog(bus, PlainCodec()), door, 64).run())
@@ -237,7 +237,7 @@ async def test_a_server_lost_before_the_acknowledgement_does_not_end_the_normali
             break
         await normaliser.take([LostBeforeAck(each) for each in batch])  # type: ignore[misc]
     assert attempts == [1, 2]
-    assert len(await stored(bus, streams.CONTACTS, f"contact.*.{door.tenant}.form")) == 1
+    assert len(await stored(bus, streams.CONTACTS, f"contact.*.{door.tenant}.form.*")) == 1
 
 
 class Recorder:
@@ -287,7 +287,7 @@ async def test_a_store_that_refuses_is_waited_for_and_order_is_kept(
     await streams.ensure(bus, streams.WantedStreams(consumers=consumers))
     config = (await bus.api("STREAM.INFO.CONTACTS"))["config"]
     await bus.api("STREAM.UPDATE.CONTACTS", {**config, "max_msg_size": 10})
-    wildcard = f"contact.*.{door.tenant}.form"
+    wildcard = f"contact.*.{door.tenant}.form.*"
     worker = asyncio.create_task(Normaliser(bus, ContactLog(bus, PlainCodec()), door, 8).run())
     try:
         for number in range(20):

@@ -144,7 +144,7 @@ async def test_kill_9_loses_nothing_that_was_answered_and_doubles_nothing(tmp_pa
         async with process(env), httpx.AsyncClient() as http:
             await until_ready(http, f"http://127.0.0.1:{port}")
             await until(lambda: _done(bus, tenant, account))
-            found = await stored(bus, streams.CONTACTS, f"contact.*.{tenant}.form")
+            found = await stored(bus, streams.CONTACTS, f"contact.*.{tenant}.form.*")
             raw = await stored(bus, streams.RAW, f"raw.*.{tenant}.form.*")
         names = [json.loads(each.body)["data"]["open"]["provider_id"] for each in found]
         assert sorted(names) == sorted(answered)

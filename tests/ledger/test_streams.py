@@ -1,5 +1,6 @@
 """The streams are made once, verified often, and never changed silently."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from tests.support.servers import EmbeddedNats, EmbeddedNatsCluster
 from tests.support.waiting import eventually
 
 PAUSE_SECONDS = 2.0
+WITHIN_SECONDS = 20.0
 
 
 @pytest_asyncio.fixture
@@ -244,6 +246,35 @@ async def test_a_new_kind_of_timer_stops_no_installed_stack(fresh: tuple[Bus, Se
     await streams.assert_streams(
         bus, WantedStreams([timers], [_reading("a", "b", ack_pending=200)])
     )
+
+
+async def test_a_stack_whose_contacts_had_shorter_subjects_keeps_its_place(
+    fresh: tuple[Bus, Settings],
+) -> None:
+    """What the version before stored and nobody read is read; what was read is not given again."""
+    bus, chosen = fresh
+    await bootstrap.bootstrap(chosen)
+    consumer = next(c for c in streams.router_consumers() if c.stream == streams.CONTACTS)
+    before = replace(consumer, config={**consumer.config, "filter_subject": "contact.0.*.*"})
+    await bus.api(f"CONSUMER.DELETE.CONTACTS.{consumer.name}")
+    await streams.ensure(bus, WantedStreams([], [replace(before, widens=False)]))
+    for body in (b"read", b"unread"):
+        await bus.store("contact.0.demo.chat", body)
+    await _read_one(bus, consumer, b"read")
+    await bootstrap.bootstrap(chosen)
+    await streams.assert_streams(bus, _wanted(chosen))
+    await bus.store("contact.0.demo.chat.e1", b"new")
+    for body in (b"unread", b"new"):
+        await _read_one(bus, consumer, body)
+
+
+async def _read_one(bus: Bus, consumer: streams.Consumer, expected: bytes) -> None:
+    """Read the next message of a consumer and have it acknowledged."""
+    async with asyncio.timeout(WITHIN_SECONDS):
+        async for (delivery,) in bus.pull(consumer.stream, consumer.name, batch=1):
+            assert delivery.body == expected
+            await delivery.ack()
+            break
 
 
 async def test_a_consumer_that_gives_something_else_is_drift(fresh: tuple[Bus, Settings]) -> None:

@@ -105,15 +105,15 @@ class LaggingLedger(MemoryLedger):
 
 
 class KnownTo:
-    """History's twin: knows the ids in `ids`; counts how often it was asked."""
+    """History's twin: says where it saw the ids in `sequences`; counts how often it was asked."""
 
     def __init__(self) -> None:
-        self.ids: set[str] = set()
+        self.sequences: dict[str, int] = {}
         self.asked = 0
 
-    async def known(self, tenant: str, event_id: str, position: int) -> bool:
+    async def known(self, tenant: str, event_id: str, position: int) -> int | None:
         self.asked += 1
-        return event_id in self.ids
+        return self.sequences.get(event_id)
 
 
 class StoredMessages:
@@ -149,7 +149,7 @@ class InMemoryRouter:
     def restart(self) -> None:
         """Forget everything that is not in the ledger, as a new process does."""
         self.cases = self._new_cases()
-        self.intake = Intake(self.cases, self.history, timedelta(seconds=120))
+        self.intake = Intake(self.cases, self.history)
         self.fired_timers = FiredTimers(self.cases)
         self.parking = self._new_parking(self.cases)
         self.commands = Commands(self.cases, self.parking, self.refusals)

@@ -111,9 +111,9 @@ class RunningRouter:
         for event in events:
             await self.stores(event.open.channel, event.open.contact_id, encode(event), event.id)
 
-    async def stores(self, channel: str, routing_key: str, body: bytes, msg_id: str) -> None:
-        subject = subjects.contact(TENANT, channel, routing_key)
-        await self.bus.store(subject, body, msg_id=msg_id)
+    async def stores(self, channel: str, routing_key: str, body: bytes, event_id: str) -> None:
+        subject = subjects.contact(TENANT, channel, routing_key, event_id)
+        await self.bus.store(subject, body, msg_id=event_id)
 
     def body(self, actor: str, verb: str, **fields: Any) -> bytes:
         self._commands_given += 1

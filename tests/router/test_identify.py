@@ -3,7 +3,9 @@
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
+from services.router.cases import CONVERSATIONS_CONSIDERED
 from services.router.domain.contacts import find_place, queue_for
 from services.router.domain.decision import ResolvedHandle
 from services.router.domain.identify import (
@@ -229,24 +231,44 @@ def test_the_entry_point_chooses_the_queue() -> None:
     assert queue_for(policy, call("started")) == ("hotline", "entry.fallback")
 
 
-async def test_what_was_told_long_ago_is_asked_of_history(router: InMemoryRouter) -> None:
-    """A young signed time is believed; an old one, none, and one of the future are looked up."""
-    fresh = router.clock.time - timedelta(seconds=59)
-    await router.intake.take(message("a", "m1", at=fresh))
-    assert router.history.asked == 0
-    old = message("b", "m2", at=router.clock.time - timedelta(seconds=60))
-    early = message("c", "m3", at=router.clock.time + timedelta(seconds=1))
-    unsigned = message("d", "m4", provider_time=None)
-    for number, event in enumerate([old, early, unsigned], 1):
+async def test_history_is_asked_about_deliveries_of_long_ago_alone(router: InMemoryRouter) -> None:
+    """What CONTACTS gave for the first time is nobody's repetition, whatever time its sender names, or names none."""
+    now, day = router.clock.time, timedelta(days=1)
+    backdated = message("b", "m2", at=now - 30 * day)
+    for event in (
+        message("a", "m1", at=now - day + timedelta(seconds=1)),
+        replace(backdated, recorded=now),
+        message("c", "m3", at=now + timedelta(seconds=1)),
+        message("d", "m4", at=now, provider_time=None),
+    ):
         await router.intake.take(event)
-        assert router.history.asked == number
+    assert router.history.asked == 0
+    await router.intake.take(message("e", "m5", at=now - day))
+    assert router.history.asked == 1
 
 
-async def test_what_history_knows_is_not_decided_again(router: InMemoryRouter) -> None:
-    """The provider sent it again after the ledger's memory had passed."""
-    late = message("hello", "m1", provider_time=None)
-    router.history.ids.add(late.id)
-    assert await router.happens(late) == []
+async def test_a_replay_that_the_ledger_holds_is_not_decided_again(router: InMemoryRouter) -> None:
+    """RAW is read again from its beginning, and her newer matters lie between: history says where it stands."""
+    opening, joining = (message(name, name, channel="email") for name in ("m1", "m2"))
+    await router.happens(opening, joining)
+    for number in range(CONVERSATIONS_CONSIDERED):
+        router.clock.time += timedelta(days=1)
+        await router.happens(message("else", f"n{number}", channel="email", at=router.clock.time))
+    for recorded in await router.recorded():
+        router.history.sequences[recorded.event.id] = recorded.sequence
+    assert await router.happens(opening, joining) == []
+    assert router.history.asked == 2, "its own conversation is not at hand any more"
+
+
+async def test_a_witness_that_the_ledger_contradicts_is_not_believed(
+    router: InMemoryRouter,
+) -> None:
+    """History saw it in a ledger that was replaced by an older one: the event is decided, not dropped."""
+    await router.happens(message("else", "m0"))
+    for name, sequence in (("m1", 1), ("m2", 1_000)):
+        lost = message("hello", name, at=router.clock.time - timedelta(days=2))
+        router.history.sequences[lost.id] = sequence
+        assert "message.received" in await router.happens(lost)
 
 
 @pytest.mark.parametrize("lagging", ["cust-", "conv-"])

@@ -144,29 +144,33 @@ async def test_a_drifted_stream_stops_the_start(running: RunningRouter, drifted:
     assert running.book == []
 
 
-async def test_only_events_that_may_be_old_wait_for_history(running: RunningRouter) -> None:
-    """While history is away young calls are taken in; an old one waits, and is taken in when history is back."""
+async def test_no_contact_waits_for_history_but_a_replay(running: RunningRouter) -> None:
+    """While history is away calls, chats and backlogs are taken in; a delivery of two days ago waits for it."""
     await running.history_is_away()
     await running.start_router()
-    old = call("started", "OLD", handles=[phone("+48111")], at=now() - timedelta(seconds=70))
-    unsigned = message("hello", "U", handles=[phone("+48222")], at=now(), provider_time=None)
-    young = call("started", "YOUNG", handles=[phone("+48333")], at=now())
-    await running.happens(old, unsigned, young)
-    await running.until_recorded(young)
-    assert not running.holds(old)
-    assert not running.holds(unsigned)
+    replayed = call("started", "OLD", handles=[phone("+48111")], at=now() - timedelta(days=2))
+    fresh = [
+        message("hello", "U", handles=[phone("+48222")], at=now(), provider_time=None),
+        call("started", "C", handles=[phone("+48333")], at=now() - timedelta(hours=5)),
+    ]
+    await running.happens(replayed, *fresh)
+    await running.until_recorded(*fresh)
+    assert not running.holds(replayed)
     await running.history_answers()
-    await running.until_recorded(old, unsigned)
+    await running.until_recorded(replayed)
 
 
-async def test_an_old_event_that_history_knows_is_not_decided_again(running: RunningRouter) -> None:
-    """It comes once more long after the streams have forgotten its id."""
+async def test_an_event_that_comes_again_after_its_stream_forgot_it_is_not_decided_again(
+    running: RunningRouter,
+) -> None:
+    """Its conversation knows it: history need not be there."""
+    await running.history_is_away()
     await running.start_router()
     event = message("hello", at=now(), provider_time=None)
     await running.happens(event)
     await running.until_recorded(event)
     body = msgspec.json.encode(event)
-    await running.stores("chat", event.open.contact_id, body, "another delivery")
+    await running.stores("chat", event.open.contact_id, body, "eight-days-later")
     await running.idle([subjects.partition(event.open.contact_id)])
     assert len(running.holds(event)) == 1
 
@@ -176,7 +180,7 @@ async def test_what_is_no_event_blocks_nobody(running: RunningRouter) -> None:
     router = await running.start_router()
     event = call("started", at=now())
     for number, body in enumerate([b"\0", b"[]", b"\xff", b"{}"]):
-        await running.stores("twilio_voice", event.open.contact_id, body, f"garbage {number}")
+        await running.stores("twilio_voice", event.open.contact_id, body, f"garbage-{number}")
     await running.happens(event)
     await running.until_recorded(event)
     logged = router.program.log_path.read_text("utf-8")

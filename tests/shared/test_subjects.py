@@ -10,7 +10,7 @@ import pytest
 from deploy.embedded import binaries
 from deploy.embedded.nats import answers, choose_ports, config_text
 from deploy.embedded.process import Child, Program
-from shared import aggregates, subjects
+from shared import aggregates, streams, subjects
 from shared.bus import connect
 from shared.bus.deliveries import Message
 from tests.support.waiting import eventually
@@ -114,11 +114,30 @@ def test_a_kind_is_a_token_of_its_own(kind: aggregates.Kind) -> None:
 
 def test_a_contacts_routing_key_is_only_hashed() -> None:
     """It may hold anything: it chooses the partition and does not stand in the subject."""
-    subject = subjects.contact("demo", "email", "anna nowak@customer.example > *")
-    assert subject.split(".")[2:] == ["demo", "email"]
-    assert subjects.contact("demo", "email", "x").startswith(
-        subjects.contact_partition(subjects.partition("x")).rstrip(".*")
-    )
+    subject = subjects.contact("demo", "email", "anna nowak@customer.example > *", "e1")
+    assert subject.split(".")[2:] == ["demo", "email", "e1"]
+    mine = subjects.contact_partition(subjects.partition("x"))
+    assert streams.covers(mine, subjects.contact("demo", "email", "x", "e1"))
+
+
+@pytest.mark.parametrize(
+    ("wide", "narrow", "covers"),
+    [
+        ("contact.1.>", "contact.1.*.*", True),
+        ("contact.1.>", "contact.1.demo.chat.e1", True),
+        ("contact.1.>", "contact.1", False),
+        ("contact.1.>", "contact.2.*.*", False),
+        ("contact.*.>", "contact.1.>", True),
+        ("contact.1.*.*", "contact.1.>", False),
+        ("contact.1.*.*", "contact.1.demo.*", True),
+        ("contact.1.*.*", "contact.1.*.*.*", False),
+        ("contact.1.demo.*", "contact.1.*.*", False),
+        ("fired.a", "fired.a", True),
+    ],
+)
+def test_a_filter_covers_another(wide: str, narrow: str, covers: bool) -> None:
+    """It gives all that the other one gives: a consumer may be widened without losing its place."""
+    assert streams.covers(wide, narrow) is covers
 
 
 def test_a_repeated_event_is_where_its_aggregate_is() -> None:

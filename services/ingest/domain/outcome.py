@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from services.ingest.domain.delivery import RawDelivery
-from shared import aggregates, errors, events, ids
+from shared import aggregates, errors, events, ids, instants
 
 _KIND = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,63}\Z")
 
@@ -96,8 +96,11 @@ def contact_event(
 
     `said`: the customer's own words as they lie in the delivery, where her program chooses the id: some give two
     messages one id, and the second is a fact of its own.
-    All of it derives from the stored delivery, so a delivery parsed again gives the same bytes.
+    All of it derives from the stored delivery, so a delivery parsed again gives the same bytes. A provider's time that
+    no store keeps is none.
     """
+    if opened.provider_time is not None and not instants.is_kept_by_all(opened.provider_time):
+        opened = replace(opened, provider_time=None)
     origin = replace(_origin(raw, opened.provider_time), conversation=conversation)
     named = f"{opened.provider_id}/{ids.body_sha256(said)}" if said else opened.provider_id
     event_id = _event_id(raw, kind, named)
