@@ -30,8 +30,14 @@ def _named_once(pairs: list[tuple[str, Any]]) -> None:
 
 
 def read_yaml(content: bytes) -> Any:
-    """Return what a YAML text says. Raises: yaml.YAMLError, also for a mapping that has a key twice; ValueError."""
-    return yaml.load(content, _Loader)  # noqa: S506  it is a safe loader
+    """Return what a YAML text says.
+
+    Raises: yaml.YAMLError, also for a mapping that has a key twice, a date that is none, and what is nested too deeply.
+    """
+    try:
+        return yaml.load(content, _Loader)  # noqa: S506  it is a safe loader
+    except (ValueError, OverflowError, RecursionError) as error:
+        raise yaml.YAMLError(str(error)) from None
 
 
 class _Loader(yaml.SafeLoader):

@@ -80,6 +80,7 @@ async def _doors(
     settings: Settings, accounts: Accounts, bus: Bus, readiness: Readiness
 ) -> AsyncIterator[str]:
     """Keep the doors open while the block runs; gives their address."""
+    settings = server.fitted(settings)
     clock, store = SystemClock(), raw_store.RawStore(bus, settings.header_max_bytes)
     visitors = strangers.Strangers(settings)
     await visitors.recall(bus, accounts.all())

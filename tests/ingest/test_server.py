@@ -1,11 +1,13 @@
 """Where the doors listen."""
 
 import contextlib
+import resource
 
 import pytest
 
 from services.ingest.handlers import server
 from shared.errors import SettingInvalid
+from shared.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -40,3 +42,26 @@ def test_a_port_that_is_taken_is_refused_by_its_variable() -> None:
         first.listen()
         with pytest.raises(SettingInvalid, match="TELLONCE_INGEST_PORT"):
             server.bound_socket("127.0.0.1", first.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("limits", "asked", "sum_is"),
+    [
+        ((20_000, 20_000), None, 6_280),
+        ((1_024, 20_000), 6_472, 6_280),
+        ((1_024, resource.RLIM_INFINITY), 6_472, 6_280),
+        ((1_024, 1_024), None, 830),
+        ((100, 100), None, 3),
+    ],
+)
+def test_connections_fit_the_files_that_may_be_open(
+    monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], asked: int | None, sum_is: int
+) -> None:
+    """The system is asked for more; where it has no more to give, no kind of connection takes all of them."""
+    set_to: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
+    monkeypatch.setattr(resource, "setrlimit", lambda _, pair: set_to.append(pair))
+    fitted = server.fitted(Settings())
+    assert server.connections_of(fitted) == sum_is
+    assert set_to == ([] if asked is None else [(asked, limits[1])])
+    assert fitted.door_arrivals < server.connections_of(fitted)

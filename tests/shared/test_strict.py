@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import yaml
 
 from shared import codec, strict
 
@@ -34,3 +35,20 @@ def test_the_same_name_in_two_objects_is_read() -> None:
         "a": {"a": 1},
         "b": {"a": 1},
     }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"{a: 1, a: 2}",
+        b"a: {b: 1, c: 2, b: 1}",
+        b"day: 2026-99-99",
+        b"a: " + b"[" * 20_000,
+        b"a: \xff",
+        b"a: [",
+    ],
+)
+def test_yaml_that_cannot_be_read_is_one_kind_of_error(text: bytes) -> None:
+    """Whoever reads a file of YAML has one thing to catch."""
+    with pytest.raises(yaml.YAMLError):
+        strict.read_yaml(text)

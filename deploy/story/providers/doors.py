@@ -16,7 +16,7 @@ from shared.policy import Account
 DELIVERY_SECONDS = 30.0
 REQUEST_SECONDS = 10.0
 PAUSE_SECONDS = 0.1
-TRY_AGAIN = frozenset({502, 503, 504})
+TRY_AGAIN = frozenset({408, 429, 502, 503, 504})
 """What a provider answers by delivering once more."""
 
 

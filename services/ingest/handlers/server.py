@@ -14,11 +14,13 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import h11
+import structlog
 import uvicorn
+from msgspec import structs
 from typing_extensions import override
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
-from services.ingest.handlers import problems
+from services.ingest.handlers import logged, problems
 from shared import addresses, errors
 from shared.settings import Settings
 
@@ -33,6 +35,8 @@ SPARE_FILES = 128
 """Open files that are no connections to a door: the interpreter's own, NATS, logs."""
 LINGER_SECONDS = 1.0
 """How long what a refused sender still sends is thrown away: closed on at once, it would not read our answer."""
+
+log = structlog.get_logger("ingest")
 
 
 def bound_socket(host: str, port: int) -> socket.socket:
@@ -162,16 +166,39 @@ def impatient(head_seconds: float, connections_max: int) -> type[ImpatientProtoc
     return type("Impatient", (ImpatientProtocol,), limits)
 
 
-def connections_max(settings: Settings) -> int:
-    """Return how many connections the doors and sockets take, as far as the system lets this process open files."""
-    wanted = settings.socket_sessions_max + settings.door_concurrency + settings.door_arrivals
-    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = wanted + SPARE_CONNECTIONS + SPARE_FILES
-    if allowed != resource.RLIM_INFINITY and allowed < needed:
-        allowed = needed if most == resource.RLIM_INFINITY else min(needed, most)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
-    room = needed if allowed == resource.RLIM_INFINITY else min(needed, allowed)
-    return max(1, room - SPARE_CONNECTIONS - SPARE_FILES)
+CONNECTIONS = ("socket_sessions_max", "door_arrivals", "door_concurrency")
+"""The settings that say how many connections there may be, in sum."""
+
+
+def connections_of(settings: Settings) -> int:
+    """Return how many connections the doors and sockets take."""
+    return sum(getattr(settings, name) for name in CONNECTIONS)
+
+
+def fitted(settings: Settings) -> Settings:
+    """Return settings of which the connections fit the files that the system lets this process open.
+
+    The process's own limit is raised as far as it may be; if that is too little, each kind gives up its share: else
+    one kind, a crowd of slow senders, would take the connections of all.
+    """
+    wanted = connections_of(settings)
+    allowed = _open_files(wanted + SPARE_CONNECTIONS + SPARE_FILES)
+    share = (allowed - SPARE_CONNECTIONS - SPARE_FILES) / wanted
+    if share >= 1:
+        return settings
+    fewer = {name: max(1, int(getattr(settings, name) * share)) for name in CONNECTIONS}
+    log.warning(logged.LIMITS_LOWERED, open_files=allowed, **fewer)
+    return structs.replace(settings, **fewer)
+
+
+def _open_files(wanted: int) -> int:
+    """Return how many of the wanted files this process may open, after asking the system for them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed, most = (wanted if each == resource.RLIM_INFINITY else each for each in (soft, hard))
+    if allowed < min(wanted, most):
+        allowed = min(wanted, most)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return min(wanted, allowed)
 
 
 class DoorServer(uvicorn.Server):
@@ -195,7 +222,7 @@ class DoorServer(uvicorn.Server):
 def door_server(app: Any, settings: Settings) -> DoorServer:
     """Return the server of an application with every limit set."""
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
-    most = connections_max(settings)
+    most = connections_of(settings)
     config = uvicorn.Config(
         app,
         log_config=None,
