@@ -64,7 +64,7 @@ class Watch:
         """Raises: ConsumerStuck for a consumer that has work and has made no step for STUCK_SECONDS."""
         now = asyncio.get_running_loop().time()
         for (stream, name), (_, since) in self._steps.items():
-            if now - since > STUCK_SECONDS:
+            if _waits(self._states[stream, name]) and now - since > STUCK_SECONDS:
                 raise errors.ConsumerStuck(stream=stream, consumer=name)
 
     async def oldest_waiting(self, stream: str) -> datetime | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from deploy.embedded import errors, probes, supervisor
 
 LOOK_SECONDS = 1.0
-ROOM_BYTES = 16 * 1024 * 1024
+ROOM_BYTES = 8 * 1024 * 1024
 """So much free space is room again."""
 GIVEN_UP = ("write error", "not enabled", "disabled")
 """What the server's health says of a stream, or of all of JetStream, that only a new start brings back."""
@@ -38,7 +38,7 @@ async def keep_mended(
     while True:
         await asyncio.sleep(LOOK_SECONDS)
         with contextlib.suppress(errors.SetupError, OSError):
-            if server is not None and await given_up(server.monitor) and _room(server.folder):
+            if server is not None and await given_up(server.monitor) and has_room(server.folder):
                 await server.kept.restart()
             elif await _drifted(nats_url, services):
                 await mend_streams()
@@ -53,7 +53,8 @@ async def given_up(monitor: str) -> bool:
     return False
 
 
-def _room(folder: Path) -> bool:
+def has_room(folder: Path) -> bool:
+    """Whether a server would find room for its data again."""
     return shutil.disk_usage(folder).free >= ROOM_BYTES
 
 

@@ -29,6 +29,8 @@ from shared.tasks import end, serve
 from shared.watching import Watch
 
 NAME = "notify"
+USED = {streams.CONTACTS, streams.LEDGER, streams.TIMERS, streams.CANARY}
+"""What becomes of other streams is no matter of notify."""
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -59,12 +61,11 @@ async def backlog(watch: Watch) -> Backlog:
 
 def wanted(settings: Settings) -> streams.WantedStreams:
     """Return the streams and consumers that must be there."""
-    return streams.WantedStreams(
-        streams=streams.stream_configs(
-            replicas=settings.replicas, duplicate_window_seconds=settings.duplicate_window_seconds
-        ),
-        consumers=streams.notify_consumers(),
+    every = streams.stream_configs(
+        replicas=settings.replicas, duplicate_window_seconds=settings.duplicate_window_seconds
     )
+    used = [config for config in every if config["name"] in USED]
+    return streams.WantedStreams(streams=used, consumers=streams.notify_consumers())
 
 
 def carriers(settings: Settings) -> Mapping[str, Carrier]:

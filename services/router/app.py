@@ -26,6 +26,8 @@ from shared.tasks import end, serve
 from shared.watching import Watch
 
 NAME = "router"
+USED = {streams.CONTACTS, streams.LEDGER, streams.TIMERS, streams.CANARY}
+"""What becomes of other streams is no matter of the router."""
 
 log = structlog.get_logger("router")
 
@@ -35,8 +37,8 @@ def wanted(settings: Settings) -> streams.WantedStreams:
     every = streams.stream_configs(
         replicas=settings.replicas, duplicate_window_seconds=settings.duplicate_window_seconds
     )
-    needed = [each for each in every if each["name"] != streams.BALANCE]
-    return streams.WantedStreams(streams=needed, consumers=streams.router_consumers())
+    used = [config for config in every if config["name"] in USED]
+    return streams.WantedStreams(streams=used, consumers=streams.router_consumers())
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
