@@ -6,13 +6,14 @@ Durations are in nanoseconds there.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from shared import errors, subjects, timers
 from shared.bus import Bus
 from shared.commands import REMEMBERED, SKEW
+from shared.comparing import GIVES_EVERYTHING, KEEPS_EVERYTHING, Config, covered, drift, widest
 
 RAW, BALANCE, CONTACTS, LEDGER, TIMERS = "RAW", "BALANCE", "CONTACTS", "LEDGER", "TIMERS"
 CANARY, REFUSALS = "CANARY", "REFUSALS"
@@ -45,36 +46,6 @@ SAFE_TO_UPDATE = frozenset(
 """Fields that `ensure` brings to the wanted value; any other difference is for a human."""
 
 FILTERS = frozenset({"filter_subject", "filter_subjects"})
-
-Config = Mapping[str, Any]
-
-KEEPS_EVERYTHING: Config = {
-    "max_msgs": -1,
-    "max_bytes": -1,
-    "max_msgs_per_subject": -1,
-    "no_ack": False,
-    "sealed": False,
-    "mirror": None,
-    "sources": None,
-    "subject_transform": None,
-    "republish": None,
-    "persist_mode": None,
-}
-"""How the server leaves what a stream's configuration does not name, and how it has to stay: otherwise messages would
-be dropped, changed or added, or lost after they were acknowledged."""
-GIVES_EVERYTHING: Config = {
-    "pause_until": None,
-    "headers_only": False,
-    "backoff": None,
-    "inactive_threshold": 0,
-    "mem_storage": False,
-    "replay_policy": "instant",
-    "max_batch": 0,
-    "max_expires": 0,
-    "max_bytes": 0,
-    "priority_groups": None,
-}
-"""Likewise of a consumer: otherwise messages would be held back or emptied, or its position forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,20 +232,6 @@ def _matching(filters: Iterable[str]) -> dict[str, object]:
 # -- comparing ----------------------------------------------------------------------------------------
 
 
-def drift(wanted: Config, actual: Config, *, ignored: frozenset[str] = frozenset()) -> list[str]:
-    """Return the names of the fields of `wanted` that `actual` has otherwise."""
-    return [
-        field
-        for field, value in wanted.items()
-        if field not in ignored and actual.get(field, _absent(value)) != value
-    ]
-
-
-def _absent(value: object) -> object:
-    """The server leaves out what is zero or empty."""
-    return False if isinstance(value, bool) else 0 if isinstance(value, int) else None
-
-
 async def ensure(bus: Bus, wanted: WantedStreams) -> None:
     """Create missing streams and consumers, update safe settings. Raises: StreamDrift where a human must decide."""
     for config in wanted.streams:
@@ -304,7 +261,7 @@ async def _ensure_stream(bus: Bus, config: Config) -> None:
 async def _ensure_consumer(bus: Bus, consumer: Consumer) -> None:
     actual = await _consumer(bus, consumer)
     if actual is not None:
-        narrower = consumer.widens and _covered(_filters(actual), _filters(consumer.config))
+        narrower = consumer.widens and covered(_filters(actual), _filters(consumer.config))
         safe = SAFE_TO_UPDATE | FILTERS if narrower else SAFE_TO_UPDATE
         _refuse(consumer.stream, consumer.name, _consumer_differs(consumer, actual, safe))
         if not _consumer_differs(consumer, actual, frozenset()):
@@ -313,7 +270,7 @@ async def _ensure_consumer(bus: Bus, consumer: Consumer) -> None:
     if actual is not None:
         # What a newer version has widened stays as wide.
         config = _without_filters(config) | _matching(
-            _widest(_filters(actual) | _filters(consumer.config))
+            widest(_filters(actual) | _filters(consumer.config))
         )
     await bus.api(
         f"CONSUMER.DURABLE.CREATE.{consumer.stream}.{consumer.name}",
@@ -357,7 +314,7 @@ def _consumer_differs(
 ) -> list[str]:
     if actual is None:
         return ["name"]
-    if consumer.widens and _covered(_filters(consumer.config), _filters(actual)):
+    if consumer.widens and covered(_filters(consumer.config), _filters(actual)):
         ignored |= FILTERS
     return drift({**GIVES_EVERYTHING, **consumer.config}, actual, ignored=ignored)
 
@@ -365,24 +322,6 @@ def _consumer_differs(
 def _filters(config: Config) -> set[str]:
     """Return the subjects that a consumer gives."""
     return {*config.get("filter_subjects", ()), config.get("filter_subject", "")} - {""}
-
-
-def covers(wide: str, narrow: str) -> bool:
-    """Tell whether a filter gives everything that another one gives."""
-    given, asked = wide.split("."), narrow.split(".")
-    if given[-1] == ">" and len(asked) >= len(given):
-        given, asked = given[:-1], asked[: len(given) - 1]
-    pairs = list(zip(given, asked, strict=False))
-    return len(given) == len(asked) and all(w in {"*", n} and n != ">" for w, n in pairs)
-
-
-def _covered(narrow: set[str], wide: set[str]) -> bool:
-    return all(any(covers(w, n) for w in wide) for n in narrow)
-
-
-def _widest(filters: set[str]) -> set[str]:
-    """Return the filters that no other one covers: the server takes none that overlap."""
-    return {each for each in filters if not _covered({each}, filters - {each})}
 
 
 def _refuse(stream: str, consumer: str | None, fields: list[str]) -> None:

@@ -12,6 +12,7 @@ import pytest_asyncio
 from deploy import bootstrap
 from shared import policy, settings, streams, subjects
 from shared.bus import Bus, connect
+from shared.comparing import drift
 from shared.errors import JetStreamRefused, StreamDrift
 from shared.settings import Settings
 from shared.streams import LEDGER, WantedStreams
@@ -72,7 +73,7 @@ async def test_every_wanted_field_reaches_the_server(fresh: tuple[Bus, Settings]
         assert lost == []
     for consumer in _wanted(chosen).consumers:
         answer = await bus.api(f"CONSUMER.INFO.{consumer.stream}.{consumer.name}")
-        assert streams.drift(consumer.config, answer["config"]) == []
+        assert drift(consumer.config, answer["config"]) == []
 
 
 async def test_the_ledger_refuses_to_forget(fresh: tuple[Bus, Settings]) -> None:
