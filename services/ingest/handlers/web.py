@@ -41,9 +41,8 @@ def application(doors: Doors, socket: chat_socket.ChatSocket, ready: Callable[[]
     ]
     handlers = {HTTPException: _not_found, Exception: _failed}
     routed = Starlette(routes=routes, exception_handlers=handlers)
-    routed.router.redirect_slashes = (
-        False  # it would send callers to whatever host their request names
-    )
+    # A redirect would send callers to whatever host their request names.
+    routed.router.redirect_slashes = False
     return _Strict(routed)
 
 
