@@ -115,11 +115,12 @@ class AskPromises(ListQuestion[Promises], frozen=True, kw_only=True):
 
 
 class OverlookedLine(msgspec.Struct, frozen=True, kw_only=True):
-    """`kind`: `waiting` (in a queue), `owned` (a contact that joined its owner's conversation; `queue` is null),
+    """`kind`: `waiting` (in a queue), `owned` (a contact that joined its owner's conversation, or a transfer that came
+    back to her; `queue` is null),
     `callback` (a call that is owed), `overdue` (a promise or an owed call whose time is over), `failed` (a message that
     did not reach the customer) or `lost` (a call without a callback); `id`: of the ledger event.
 
-    `state`: of its notification: `none`, `requested` or `sent`.
+    `state`: of its notification: `none`, `requested`, `sent`, or `escalated` to somebody who is not there.
     """
 
     id: str
@@ -142,7 +143,7 @@ class Overlooked(ListAnswer, frozen=True, kw_only=True):
 
 
 class AskOverlooked(ListQuestion[Overlooked], frozen=True, kw_only=True):
-    """Requests without an acknowledgement and without an escalation."""
+    """Requests that nobody has acknowledged, and that were not escalated to somebody who is available now."""
 
     name = "overlooked"
 

@@ -222,7 +222,7 @@ class ParcelStory:
         self.at["missed"] = (await self.handwritten.write(aggregate, *events)).position
 
     async def park_a_call(self) -> None:
-        """A call that the router could not decide, and work of notify's that was given up."""
+        """A call that the router could not decide, and work of notify's that was given up; somebody comes to work."""
         parked = {"sha256": "a" * 64, "error": "KeyError", "failures": 4}
         await self.note_on(
             "chan-twilio_voice-hotline",
@@ -241,6 +241,7 @@ class ParcelStory:
         await self.note_on(work, "work.parked", {**parked, **place})
         skipped = {"parked_id": f"{work}:3", "reason": "too late"}
         self.at["parked"] = await self.note_on(work, "work.skipped", skipped)
+        await self.note_on("agent-marek", "agent.signed_in", {"agent": "marek"})
 
     async def note_on(self, aggregate: str, name: str, open_part: Mapping[str, Any]) -> int:
         """Append one event that is about nobody."""

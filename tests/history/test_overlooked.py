@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
 import pytest_asyncio
 
 from services.history.positions import Positions
@@ -40,17 +41,36 @@ async def test_a_request_is_overlooked_until_somebody_acknowledges(
     assert (await ask("overlooked"))["requests"] == []
 
 
-async def test_an_escalation_is_not_overlooked(
-    pool: Pool, session: Session, handwritten: HandwrittenLedger
+@pytest.mark.parametrize("to", ["agent-piotr", "queue-hotline"])
+async def test_an_escalation_is_overlooked_while_nobody_is_there_to_see_it(
+    pool: Pool, session: Session, handwritten: HandwrittenLedger, to: str
 ) -> None:
-    """Somebody else was told: the request is on a desk."""
+    """On the desk of somebody who is away it lies unseen, and in a queue in which only others are at work."""
     parcel = ParcelStory(handwritten)
     await parcel.register()
     await parcel.call()
-    await parcel.note("notification.escalated", {"notification_id": "n1", "to": "agent-piotr"})
-    await (await Projection.take_over(session)).apply(await handwritten.all())
+    await parcel.note("notification.escalated", {"notification_id": "n1", "to": to})
+    projection = await Projection.take_over(session)
     ask = Caller(answers_over(pool, handwritten, Positions(agreed=True)))
-    assert (await ask("overlooked"))["count"] == 0
+
+    async def overlooked(agent: str, status: str) -> list[str]:
+        kind = "agent.signed_in" if status == "signed_in" else "agent.status_set"
+        said = {"agent": agent} if status == "signed_in" else {"agent": agent, "status": status}
+        await parcel.note_on(f"agent-{agent}", kind, said)
+        await projection.apply((await handwritten.all())[projection.position :])
+        answer = await ask("overlooked")
+        assert answer["count"] == len(answer["requests"])
+        return [each["state"] for each in answer["requests"]]
+
+    assert await overlooked("marek", "signed_in") == ["escalated"]
+    assert await overlooked("piotr", "signed_in") == []
+    assert await overlooked("piotr", "away") == ["escalated"]
+    assert await overlooked("piotr", "available") == []
+    assert await overlooked("piotr", "signed_out") == ["escalated"]
+    await parcel.note(
+        "notification.acknowledged", {"notification_id": "n1", "by": "ewa", "through": "command"}
+    )
+    assert await overlooked("marek", "away") == []
 
 
 async def test_a_lost_call_without_a_callback_is_overlooked(
@@ -130,17 +150,78 @@ async def test_a_contact_that_joined_its_owners_matter_is_overlooked_until_she_s
     assert await owned.overlooked() == []
 
 
+async def test_a_transfer_that_came_back_to_its_sender_is_overlooked_until_she_saw_it(
+    owned: Owned,
+) -> None:
+    """She may count on the colleague still; a refusal after which the next one is asked is no request."""
+    refused = {"transfer_id": "t1", "agent": "ewa"}
+    await owned.happens(("transfer.rejected", {**refused, "final": False}))
+    assert await owned.overlooked() == []
+    back = {**refused, "final": True, "returned_to": "agent-piotr"}
+    at = await owned.happens(("transfer.rejected", back))
+    assert await owned.overlooked() == [("owned", None, "call1", "none")]
+    await owned.told(at, "agent-piotr")
+    await owned.acknowledged(at)
+    assert await owned.overlooked() == []
+
+
+async def test_a_matter_whose_owner_is_gone_is_overlooked_until_somebody_saw_it(
+    owned: Owned,
+) -> None:
+    """It waits in its queue."""
+    returned = {"owner": "piotr", "queue": "hotline", "reason": "signed_out", "packet_id": "p1"}
+    at = await owned.happens(
+        ("conversation.returned", {**returned, "rule": "return.owner_gone", "policy_version": "v"})
+    )
+    assert await owned.overlooked() == [("waiting", "hotline", "call1", "none")]
+    await owned.told(at, "queue-hotline")
+    await owned.acknowledged(at)
+    assert await owned.overlooked() == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "found"),
+    [
+        (
+            "promise.overdue",
+            {"promise_id": "p1", "agent": "piotr", "due": BEGIN, "to": "agent-piotr"},
+            ("overdue", None, None, "none"),
+        ),
+        (
+            "callback.overdue",
+            {"callback_id": "c1", "queue": "hotline", "due": BEGIN, "to": "queue-hotline"},
+            ("overdue", "hotline", None, "none"),
+        ),
+        (
+            "message.failed",
+            {
+                "contact_id": "out-m1",
+                "medium": "mail",
+                "channel": "email",
+                "account": "shop",
+                "provider_id": "m1",
+                "message_id": "m1",
+            },
+            ("failed", None, None, "none"),
+        ),
+    ],
+)
+async def test_what_did_not_come_to_its_end_is_overlooked_until_somebody_saw_it(
+    owned: Owned, kind: str, said: Mapping[str, Any], found: tuple[str | None, ...]
+) -> None:
+    """A promise, an owed call, a message that came back."""
+    at = await owned.happens((kind, said))
+    assert await owned.overlooked() == [found]
+    await owned.told(at, "agent-piotr")
+    await owned.acknowledged(at)
+    assert await owned.overlooked() == []
+
+
 async def test_a_transfer_that_ended_in_a_queue_is_overlooked_until_somebody_saw_it(
     owned: Owned,
 ) -> None:
-    """Refused for good or run out of time; one that leaves somebody in charge is no request."""
+    """Refused for good or run out of time."""
     refused = {"transfer_id": "t1", "agent": "ewa", "final": True}
-    await owned.happens(
-        ("transfer.rejected", {**refused, "final": False}),
-        ("transfer.rejected", {**refused, "returned_to": "agent-piotr"}),
-        ("transfer.expired", {"transfer_id": "t1", "returned_to": "agent-piotr"}),
-    )
-    assert await owned.overlooked() == []
     at = await owned.happens(("transfer.rejected", {**refused, "returned_to": "queue-warehouse"}))
     assert await owned.overlooked() == [("waiting", "warehouse", "call1", "none")]
     await owned.happens(("transfer.expired", {"transfer_id": "t2", "returned_to": "queue-hotline"}))

@@ -13,6 +13,7 @@ from services.history.tables import (
     notification,
     packet,
     parking,
+    presence,
     promise,
     request,
     table,
@@ -41,6 +42,7 @@ TABLES: tuple[Table[Any] | Fold[Any], ...] = (
     handle.TABLE,
     notification.FOLD,
     parking.TABLE,
+    presence.TABLE,
 )
 """Every table that is projected, in the order of writing."""
 

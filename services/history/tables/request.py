@@ -5,6 +5,7 @@ from datetime import datetime
 
 from services.history.tables import conversation
 from services.history.tables.parking import parked_count
+from services.history.tables.presence import who_sees
 from services.history.tables.row import AddedRow
 from services.history.tables.table import Reading, Step, Table
 from shared import events, queries
@@ -61,10 +62,11 @@ def _asked(
                 return None
             return "waiting", queued.queue, queued.contact_id
         case events.TransferExpired() | events.TransferRejected():
-            to, _, queue = (event.open.returned_to or "").partition("-")
-            last = before.contacts.last
-            contact_id = None if last is None else last.contact_id
-            return ("waiting", queue, contact_id) if to == "queue" else None
+            to, last = event.open.returned_to, before.contacts.last
+            if to is None:
+                return None
+            queue = _queue(to)
+            return "waiting" if queue else "owned", queue, last.contact_id if last else None
         case events.ConversationReturned(open=returned):
             last = before.contacts.last
             return "waiting", returned.queue, last.contact_id if last else None
@@ -100,8 +102,9 @@ def _queue(to: str) -> str | None:
 
 
 async def overlooked(reading: Reading, asked: queries.AskOverlooked) -> queries.Overlooked:
-    """Answer which requests nobody acknowledged, the longest overlooked first."""
-    page = await reading.page(queries.OverlookedLine, "overlooked", asked=asked)
+    """Answer which requests nobody who is there has seen, the longest overlooked first."""
+    seen_by = await who_sees(reading)
+    page = await reading.page(queries.OverlookedLine, "overlooked", seen_by, asked=asked)
     parked = await parked_count(reading)
     return queries.Overlooked(
         position=await reading.position(),

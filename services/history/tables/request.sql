@@ -14,15 +14,17 @@ CREATE TABLE request (
 CREATE INDEX request_id ON request (tenant, id);
 
 -- name: overlooked
--- Why: requests that no person acknowledged and nobody was told about further, and lost calls that nobody owes a call.
+-- Why: requests that no person acknowledged and nobody who is there was told about further, and lost calls that nobody
+-- owes a call.
 SELECT r.id, r.sequence, r.conversation, r.contact_id, r.kind, r.queue, r.asked, n.id AS notification_id,
     coalesce(n.state, 'none') AS state, n.escalates,
     r.asked AS page_at, r.id AS page_id
 FROM request r LEFT JOIN notification n ON n.tenant = r.tenant AND n.about = r.id
     AND n.reason NOT IN ('owner_changed', 'customer_message')
 WHERE r.tenant = $1 AND (
-    (r.kind <> 'lost' AND coalesce(n.state, 'none') NOT IN ('acknowledged', 'escalated'))
+    (r.kind <> 'lost' AND coalesce(n.state, 'none') <> 'acknowledged'
+        AND NOT (coalesce(n.state, 'none') = 'escalated' AND n.settled_by = ANY($2::text[])))
     OR (r.kind = 'lost' AND NOT EXISTS (SELECT FROM callback b
         WHERE b.tenant = r.tenant AND b.conversation = r.conversation AND b.callback_id = r.callback_id)))
-    AND ($2::timestamptz IS NULL OR (r.asked, r.id) > ($2, $3::text))
-ORDER BY r.asked, r.id LIMIT $4
+    AND ($3::timestamptz IS NULL OR (r.asked, r.id) > ($3, $4::text))
+ORDER BY r.asked, r.id LIMIT $5
