@@ -89,7 +89,7 @@ def evolve(  # noqa: C901  the table of what concerns contacts
         case events.ContactCompleted():
             return _with(contacts, event.open.contact_id, completed=True)
         case events.ConversationMerged():
-            return _merged(contacts, event)
+            return _merged(contacts, event, event.open.owner or before.owner)
         case _:
             return _handed_over(contacts, event, before)
 
@@ -149,9 +149,21 @@ def _with(contacts: Contacts, contact_id: events.ContactId, **changes: object) -
     return replace(contacts, by_id={**contacts.by_id, contact_id: replace(contact, **changes)})
 
 
-def _merged(contacts: Contacts, event: events.ConversationMerged) -> Contacts:
-    """Return the contacts with those of another conversation, in the order in which all began."""
+def _merged(
+    contacts: Contacts, event: events.ConversationMerged, owner: events.AgentId | None
+) -> Contacts:
+    """Return the contacts with those of another conversation, in the order in which all began.
+
+    A message that waited there is with the owner at once, as any other in an owned conversation.
+    """
     came = {each.contact_id: _as_it_stood(each) for each in event.open.contacts}
+    if owner is not None:
+        came = {
+            key: each
+            if each.medium == "call" or each.status != "waiting"
+            else replace(each, status="accepted")
+            for key, each in came.items()
+        }
     both = sorted({**came, **contacts.by_id}.values(), key=lambda each: each.started)
     channels = dict.fromkeys(each.channel for each in both)
     return replace(

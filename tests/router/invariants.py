@@ -12,6 +12,7 @@ from shared.events import (
     CallbackReached,
     ContactAccepted,
     ContextPackaged,
+    ConversationMerged,
     FactCorrected,
     FactStated,
     TransferAccepted,
@@ -152,6 +153,9 @@ def _accepted_packets_hold_the_facts(recorded: list[Recorded]) -> None:
         facts, event = stated.setdefault(each.aggregate, {}), each.event
         if isinstance(event, FactStated | FactCorrected) and event.personal is not None:
             facts[event.open.fact_id] = event.personal.value
+        elif isinstance(event, ConversationMerged) and event.personal is not None:
+            came = {str(each.fact_id): each.value for each in event.personal.packet.facts}
+            stated[each.aggregate] = {**came, **facts}
         elif isinstance(event, ContextPackaged) and event.personal is not None:
             packets[event.open.packet_id] = event.personal.packet
         elif isinstance(event, ContactAccepted | TransferAccepted | CallbackReached):
@@ -160,4 +164,4 @@ def _accepted_packets_hold_the_facts(recorded: list[Recorded]) -> None:
             assert in_full == {key: facts[key] for key in in_full}
             assert len(in_full) + packet.more.facts == len(facts)
             beyond = [key for key in facts if key not in in_full]
-            assert packet.more.fact_ids == beyond[: len(packet.more.fact_ids)]
+            assert packet.more.fact_ids == beyond[len(beyond) - len(packet.more.fact_ids) :]

@@ -191,6 +191,32 @@ async def test_a_handle_that_comes_later_in_a_contact_counts_from_then_on(
     assert (await router.last(ConversationJoined)).open.rule == "join.only_active"
 
 
+@pytest.mark.parametrize("first", [[], CLAIMED], ids=["anonymous", "claimed"])
+async def test_whoever_signs_in_while_she_writes_takes_along_what_she_wrote(
+    router: InMemoryRouter, first: list[Any]
+) -> None:
+    """She is a customer of ours with an open matter: the chat goes on there, and nothing is lost."""
+    anna = await registered(router, "Anna", phone=ANNA, email=ANNA_MAIL)
+    await router.happens(call("started"), message("hi, my lamp is broken", "s1", handles=first))
+    await router.happens(message("it is me", "s1", k=1, handles=PROVED))
+    matter, chat = await router.conversations()
+    assert (matter.customer, chat.into, chat.resolved) == (anna, matter.id, True)
+    assert [each.text for each in matter.talk.said] == ["hi, my lamp is broken", "it is me"]
+    assert [each.writer and each.writer.proof for each in matter.talk.said][-1] == "proved"
+
+
+async def test_whoever_claimed_to_be_somebody_else_is_not_taken_along(
+    router: InMemoryRouter,
+) -> None:
+    """One browser, two people: what was written under another address stays there."""
+    await registered(router, "Olek", email=OLEK)
+    await router.happens(
+        message("as Anna", "s1", handles=CLAIMED),
+        message("as Olek", "s1", k=1, handles=[mail(OLEK, "proved")]),
+    )
+    assert [len(each.talk.said) for each in await router.conversations()] == [1, 1]
+
+
 async def test_a_second_handle_beside_a_known_one_is_learned(router: InMemoryRouter) -> None:
     """Her number says who she is, her address comes with it, and joins her open matter by itself later."""
     await router.happens(

@@ -2,27 +2,39 @@
 
 from dataclasses import replace
 
-from services.router.domain.decision import Decision
+from services.router.domain.decision import Decision, ResolvedHandle
 from services.router.domain.handover import attach_packet, fresh_packet
 from services.router.domain.identify import identifies, learn
 from services.router.domain.offers import release, reserve
 from shared import aggregates, commands, errors, events, proof
 from shared.conversation import Contact, Conversation
+from shared.packet import FACTS_IN_FULL
 
 
 def confirm_customer(decision: Decision, command: commands.ConfirmCustomer) -> None:
     """The owner says who it is: the handles of the contact are hers, and proved. Raises: CustomerUnknown."""
     if decision.loaded.whose.id is None:
         raise errors.CustomerUnknown()
-    contact_id = named_contact(decision.conversation, command)
-    link(decision, contact_id, decision.by)
-    for each in decision.loaded.handles:
-        others = set(each.identity.holders) - {decision.loaded.customer.id, decision.customer.id}
-        if identifies(decision.policy, each.handle) and not others:
-            proved = replace(each, handle=proof.with_proof(each.handle, "proved"))
-            assert decision.customer.id is not None
-            learn(decision, proved, decision.customer.id, None)
+    hers = _provable(decision)
+    if decision.conversation.customer == decision.loaded.whose.id and not hers:
+        return
+    link(decision, named_contact(decision.conversation, command), decision.by)
+    for each in hers:
+        learn(decision, each, decision.loaded.whose.id, None)
     merge(decision)
+
+
+def _provable(decision: Decision) -> list[ResolvedHandle]:
+    """Return the handles of the contact, proved from now on, that are nobody else's and not proved to be hers yet."""
+    whose, conversation = decision.loaded.whose, decision.conversation
+    proved = {(each.kind, each.value) for each in whose.handles if proof.of(each) == "proved"}
+    return [
+        replace(each, handle=proof.with_proof(each.handle, "proved"))
+        for each in decision.loaded.handles
+        if identifies(decision.policy, each.handle)
+        and not set(each.identity.holders) - {conversation.customer, whose.id}
+        and (each.handle.kind, each.handle.value) not in proved
+    ]
 
 
 def named_contact(
@@ -40,7 +52,7 @@ def link(
     whose, conversation = decision.loaded.whose, decision.conversation
     before = conversation.customer
     assert whose.id is not None
-    if before is None or contact_id is None or before == whose.id:
+    if before is None or contact_id is None:
         return
     decision.on_conversation(
         events.ConversationLinked,
@@ -48,6 +60,8 @@ def link(
             customer=whose.id, before=before, contact_id=contact_id, agent=agent
         ),
     )
+    if before == whose.id:
+        return
     decision.customer = whose
     decision.emit(
         events.ConversationAttached,
@@ -64,18 +78,24 @@ def merge(decision: Decision) -> None:
     """The conversation goes on in `loaded.matter`, with all that was said, told and done; `decision` is about it then.
 
     Whoever owns her matter keeps it; without an owner it is whose the merged one was. What is promised or owed, or on
-    its way to somebody else, keeps a conversation apart.
+    its way to somebody else, keeps a conversation apart, and so do more facts than a packet holds in full.
     """
     merged, matter = decision.conversation, decision.loaded.matter
     if matter.id is None or matter.id == merged.id or not _may_be_merged(merged):
         return
-    packet, worked_on = fresh_packet(decision), merged.ownership.owner
+    packet, worked_on, offer = (
+        fresh_packet(decision),
+        merged.ownership.owner,
+        merged.ownership.offer,
+    )
     decision.on_conversation(
         events.ConversationAbsorbed,
         events.ConversationAbsorbedOpen(into=matter.id, agent=worked_on),
     )
     if worked_on is not None:
         release(decision, worked_on, "merged")
+    if offer is not None:
+        release(decision, offer.agent, "withdrawn")
     decision.conversation = matter
     free = matter.ownership.owner is None and matter.ownership.transfer is None
     owner = worked_on if free else None
@@ -107,7 +127,8 @@ def _may_be_merged(conversation: Conversation) -> bool:
     matter, ownership = conversation.matter, conversation.ownership
     owed = any(each.status == "open" for each in matter.callbacks.values())
     promised = any(each.kept is None for each in matter.promises.values())
-    return not (owed or promised or ownership.transfer)
+    whole = len(matter.facts) <= FACTS_IN_FULL
+    return whole and not (owed or promised or ownership.transfer)
 
 
 def _as_it_stands(contact: Contact) -> events.MergedContact:

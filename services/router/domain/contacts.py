@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from services.router.domain.confirm import link, merge
 from services.router.domain.decision import Decision, Origin
 from services.router.domain.facts import facts_in, names_matter, same_value, state_fact
 from services.router.domain.handover import attach_packet
@@ -104,8 +105,12 @@ def decide_contact(decision: Decision, event: events.InboundEvent, place: Place)
     """Decide everything that one contact event of a customer means.
 
     The decision's conversation is the one of `place`, or the empty one; its customer may be unknown.
+    Where a contact begun by nobody turns out to be a customer's, it is hers first, with all that was said before.
     What a machine sent into an open matter is kept there: the customer has not switched, and nobody new waits.
     """
+    if decision.loaded.whose.id is not None:
+        link(decision, event.open.contact_id, None)
+        merge(decision)
     before = decision.conversation
     new_contact = event.open.contact_id not in before.contacts.by_id
     asks = before.id is None or not event.open.automatic

@@ -68,6 +68,15 @@ def conversation_behind(
     return next(named, None) or next(written_from, None)
 
 
+def is_nobody_yet(customer: Customer, handles: Sequence[ResolvedHandle]) -> bool:
+    """Tell whether nothing says who a customer is, or only a claim of a handle that is among these."""
+    given = {(each.handle.kind, each.handle.value) for each in handles}
+    return customer.provisional and all(
+        proof.of(each) == "claimed" and (each.kind, each.value) in given
+        for each in customer.handles
+    )
+
+
 def is_somebody_else(policy: Policy, customer: Customer, handles: Sequence[ResolvedHandle]) -> bool:
     """Tell whether a handle that nobody holds is of another person than the customer, by the same proof or a better.
 
