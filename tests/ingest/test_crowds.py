@@ -8,9 +8,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.requests import HTTPConnection
+from structlog.testing import capture_logs
 
 from deploy.embedded.ports import free_ports
 from services.ingest.domain.peers import peer_of
+from services.ingest.handlers import callers, logged
 from shared.settings import Settings, proxies
 from tests.ingest.running_ingest import RunningIngest, running
 from tests.ingest.test_doors import FORM, JSON, refused
@@ -249,6 +252,21 @@ async def one_refused(
 
 
 # -- who calls ------------------------------------------------------------------------------------------------
+
+
+def test_a_proxy_that_nobody_named_is_told_of_once() -> None:
+    """All its callers are one address then: whoever runs the service hears of it, and not with every request."""
+    scope = {
+        "type": "http",
+        "client": ("127.0.0.1", 4711),
+        "headers": [(b"x-forwarded-for", b"203.0.113.9")],
+    }
+    for proxies_named, told in (("", 1), ("127.0.0.1", 0)):
+        with capture_logs() as logs:
+            known = callers.Callers(Settings(trusted_proxies=proxies_named))
+            peers = {known.peer_of(HTTPConnection(scope)) for _ in range(3)}
+        assert [each["event"] for each in logs] == [logged.PROXY_NOT_TRUSTED] * told
+        assert peers == {"203.0.113.9" if proxies_named else "127.0.0.1"}
 
 
 @pytest.mark.parametrize(
