@@ -76,7 +76,9 @@ def for_good(error: errors.TellonceError) -> bool:
 class Patience:
     """Counts how often each message of a consumer failed, and has it parked.
 
-    A process that dies in between counts anew. What a machine or another service lacks is never counted.
+    A process that dies in between counts anew. What a machine or another service lacks is never counted. An event of a
+    type that nobody here knows counts, also one that stands in the ledger where the message must look: those behind it
+    are not to wait for another version. What is no event at all is the handler's caller's to dead-letter.
     """
 
     def __init__(self, consumer: str, handle: Handle, park: Park) -> None:
@@ -89,18 +91,25 @@ class Patience:
         """Handle a message, or park it. Raises: what handling raised, while it is not to be parked."""
         try:
             await self._handle(arrived)
+        except errors.EventTypeUnknown as error:
+            await self._count(arrived, error, error.code)
         except errors.TellonceError as error:
-            if isinstance(error, errors.NotAnEvent) or not for_good(error):
+            foreign = isinstance(error, errors.NotAnEvent) and not error.place
+            if foreign or not for_good(error):
                 raise
             await self._set_aside(arrived, error, error.code)
         except (Later, OSError, TimeoutError):
             raise
-        except Exception as error:
-            self._failures[arrived.sequence] = self._failures.get(arrived.sequence, 0) + 1
-            if self._failures[arrived.sequence] < PARKED_AFTER_FAILURES:
-                raise
-            await self._set_aside(arrived, error, type(error).__name__)
+        except Exception as error:  # noqa: BLE001  whatever it is, it is counted
+            await self._count(arrived, error, type(error).__name__)
         self._failures.pop(arrived.sequence, None)
+
+    async def _count(self, arrived: ArrivedMessage, error: Exception, name: str) -> None:
+        """Set a message aside that failed once too often. Raises: the error of one that did not."""
+        self._failures[arrived.sequence] = self._failures.get(arrived.sequence, 0) + 1
+        if self._failures[arrived.sequence] < PARKED_AFTER_FAILURES:
+            raise error
+        await self._set_aside(arrived, error, name)
 
     async def _set_aside(self, arrived: ArrivedMessage, error: Exception, name: str) -> None:
         failures = self._failures.get(arrived.sequence, 1)

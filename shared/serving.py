@@ -168,8 +168,8 @@ def opening(
 ) -> Handle:
     """Return what handles a message by the event in it: `handle(event, attempt)`.
 
-    What is no event of ours is dead-lettered; a type of a newer version waits for the reader that knows it, or until
-    `instead`, asked by its sequence, has an event for its place.
+    What is no event of ours is dead-lettered, a type of a newer version fails; `instead`, asked by its sequence, may
+    have an event for its place.
     """
 
     async def opened(arrived: ArrivedMessage) -> None:

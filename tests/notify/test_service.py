@@ -6,9 +6,11 @@ import signal
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
-from shared import subjects
+from shared import commands, subjects
+from shared.bus.deliveries import Message
 from shared.events import AnyEvent
 from tests.notify.running_notify import RunningNotify
 from tests.notify.samples import PACKET, TENANT, accepted, message, queued, transferred
@@ -239,24 +241,25 @@ async def test_a_reused_command_id_is_refused(notify: RunningNotify) -> None:
     assert reply["error"]["code"] == "command.id_reused"
 
 
-async def test_an_unknown_type_stops_the_reader_until_it_is_understood(
-    notify: RunningNotify,
-) -> None:
-    """An event of a newer version is not skipped: what comes after it waits."""
+async def test_an_unknown_type_is_parked_and_stops_nobody_else(notify: RunningNotify) -> None:
+    """An event of a newer version is not skipped: it waits for a reader that knows it, and what comes after goes on."""
     subject = subjects.ledger(TENANT, "conv-other")
     newer = b'{"specversion":"1.0","type":"conversation.renamed","id":"x"}'
-    await notify.bus.store(subject, newer, msg_id="newer")
+    stored = await notify.bus.store(subject, newer, msg_id="newer")
     await notify.happens(queued("e1"))
+    parked: list[commands.ParkWork] = []
+
+    async def router(message: Message) -> None:
+        parked.append(msgspec.json.decode(message.body, type=commands.ParkWork))
+        done = commands.Done(events=[], position=1)
+        await notify.bus.answer(message.reply, msgspec.json.encode(done))
+
     await notify.start()
-
-    async def tried() -> bool:
-        info = await notify.bus.api("CONSUMER.INFO.LEDGER.notify-ledger")
-        return int(info["num_redelivered"]) > 0
-
-    await eventually(tried)
     assert await notify.types() == []
-    info = await notify.bus.api("CONSUMER.INFO.LEDGER.notify-ledger")
-    assert info["ack_floor"]["stream_seq"] == 0
+    await notify.bus.subscribe(subjects.command(TENANT, "park_work"), router)
+    await notify.until_types(REQUESTED, SENT)
+    places = {(each.consumer, each.stream, each.sequence, each.error) for each in parked}
+    assert ("notify-ledger", "LEDGER", stored.sequence, "event.unknown_type") in places
 
 
 async def test_a_killed_server_delays_and_loses_nothing(notify: RunningNotify) -> None:

@@ -12,6 +12,7 @@ from shared import aggregates, events
 from shared.arrivals import ArrivedMessage, Failed
 from shared.bus.deliveries import StoredMessage
 from shared.codec import encode
+from shared.errors import NotAnEvent
 from shared.timers import OFFER_EXPIRY, Timer
 from tests.router.in_memory_router import InMemoryRouter
 from tests.router.running_router import RunningRouter
@@ -142,6 +143,22 @@ async def test_work_of_another_service_is_parked_for_it(router: InMemoryRouter) 
     assert types == ["work.retried"]
     retried = await router.last(events.WorkRetried)
     assert (retried.open.stream, retried.open.sequence) == ("LEDGER", 3)
+
+
+async def test_a_report_of_an_unknown_type_is_parked_on_its_account(
+    router: InMemoryRouter,
+) -> None:
+    """It waits for a version that knows the type, and nobody behind it does; what names no account is no report."""
+    event = call("started")
+    newer = msgspec.json.decode(encode(event)) | {"type": "call.dreamt_of"}
+    body = msgspec.json.encode(newer)
+    subject = f"contact.0.{TENANT}.x"
+    await router.parking.park_contact(failed("router-contacts-0", subject, body, 88))
+    parked = await router.last(events.ContactParked)
+    assert (parked.aggregate, parked.open.event_type) == (ACCOUNT, "call.dreamt_of")
+    for foreign in (b"{}", b'{"specversion":"1.0","type":"x.y","id":"a","tenant":"demo"}'):
+        with pytest.raises(NotAnEvent):
+            await router.parking.park_contact(failed("router-contacts-0", subject, foreign, 89))
 
 
 # -- as a process ---------------------------------------------------------------------------------------

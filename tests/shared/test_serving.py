@@ -16,6 +16,7 @@ from shared.bus import Bus, connect, connection_options
 from shared.bus.deliveries import Message
 from shared.errors import (
     BusUnavailable,
+    EventTypeUnknown,
     JetStreamRefused,
     LedgerUnavailable,
     NotAnEvent,
@@ -161,6 +162,22 @@ async def test_what_fails_for_a_while_is_never_parked(
     assert [attempt for body, attempt in seen if body == b"first"][-1] == (
         2 * PARKED_AFTER_FAILURES + 1
     )
+
+
+@pytest.mark.parametrize("kind", [EventTypeUnknown, NotAnEvent])
+async def test_an_entry_of_the_ledger_that_cannot_be_read_costs_no_message(
+    bus: Bus, broker: NatsBroker, kind: type[EventTypeUnknown | NotAnEvent]
+) -> None:
+    """The message that must look there is parked, and can be retried when the entry has been rejected."""
+
+    async def looks(_: ArrivedMessage) -> None:
+        error = kind()
+        error.place = {"sequence": 1, "sha256": "a"}
+        raise error
+
+    parked: list[Failed] = []
+    await _handled(broker, await _consumer(bus), looks, parked)
+    assert [(each.arrived.body, each.error) for each in parked] == [(b"first", kind.code)]
 
 
 async def test_what_cannot_be_parked_comes_again(bus: Bus, broker: NatsBroker) -> None:
