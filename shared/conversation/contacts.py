@@ -20,7 +20,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
 
     `status`: `lost` is a call that ended before an agent took it; `over`: the channel reported its end;
     `wrapped_up`: the agent wrote down how it went; `name`, `handles`: of whoever wrote or called last in it, the best
-    proved handle first.
+    proved handle first; `held`: the provider's number of the last report of a hold.
     """
 
     contact_id: events.ContactId
@@ -37,6 +37,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     completed: bool = False
     name: str | None = None
     handles: tuple[events.Handle, ...] = ()
+    held: events.Numbered | None = None
 
     @property
     def live(self) -> bool:
@@ -73,9 +74,9 @@ def evolve(  # noqa: C901  the table of what concerns contacts
             # The provider connected the call, which may be to a voice menu: only an agent's acceptance takes it.
             return _with(_begun(contacts, event, before), event.open.contact_id, answered=True)
         case events.CallHeld():
-            return _with(_begun(contacts, event, before), event.open.contact_id, on_hold=True)
+            return _held(_begun(contacts, event, before), event, on_hold=True)
         case events.CallResumed():
-            return _with(_begun(contacts, event, before), event.open.contact_id, on_hold=False)
+            return _held(_begun(contacts, event, before), event, on_hold=False)
         case events.CallEnded() | events.CallMissed():
             begun = _begun(contacts, event, before)
             return _with(begun, event.open.contact_id, over=True, on_hold=False)
@@ -140,6 +141,20 @@ def _who(event: events.InboundEvent) -> dict[str, Any]:
     handles = people.handles_of(event)
     name = event.personal.name if event.personal else None
     return {"name": name, "handles": handles} if handles or name else {}
+
+
+def _held(
+    contacts: Contacts, event: events.CallHeld | events.CallResumed, *, on_hold: bool
+) -> Contacts:
+    """Return the contacts after a report of a hold. One that was overtaken, or comes after the end, holds nobody."""
+    contact, numbered = contacts.by_id[event.open.contact_id], event.open.numbered
+    last = contact.held
+    overtaken = (
+        last and numbered and last.series == numbered.series and last.number > numbered.number
+    )
+    if contact.over or overtaken:
+        return contacts
+    return _with(contacts, contact.contact_id, on_hold=on_hold, held=numbered or last)
 
 
 def _with(contacts: Contacts, contact_id: events.ContactId, **changes: object) -> Contacts:

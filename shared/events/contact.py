@@ -40,11 +40,19 @@ class Handle(Part, frozen=True, kw_only=True):
     proof: Proof | None = None
 
 
+class Numbered(Part, frozen=True, kw_only=True):
+    """How the provider numbers a report: `number` counts within `series`, such as one call's or one conference's."""
+
+    series: str
+    number: int
+
+
 class ContactOpen(Part, frozen=True, kw_only=True):
     """The open part that all contact events share.
 
     `provider_time`: the provider's own signed time; `None` when it gives none that can be trusted.
     `automatic`: sent by a machine (auto-reply, bounce, list); it never counts as a customer's request.
+    `numbered`: the report's place in the order in which things happened; `None` where the provider gives none.
     """
 
     contact_id: ContactId
@@ -54,6 +62,7 @@ class ContactOpen(Part, frozen=True, kw_only=True):
     provider_id: str
     provider_time: Instant | None = None
     automatic: bool = False
+    numbered: Numbered | None = None
 
 
 class ContactPersonal(Part, frozen=True, kw_only=True):

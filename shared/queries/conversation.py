@@ -21,7 +21,8 @@ from shared.queries.base import Answer, Id, Position, Question
 
 
 class TimelineLine(msgspec.Struct, frozen=True, kw_only=True):
-    """`at`: when it happened; `recorded`: when we decided it; `sequence` orders. `text`: the words, in full.
+    """`at`: when it happened, as its provider says; `recorded`: when we heard and decided it; `sequence` orders.
+    `text`: the words, in full.
 
     `open`: the event's open part as it is stored.
     """

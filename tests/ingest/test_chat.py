@@ -48,6 +48,7 @@ def test_a_message_has_every_field() -> None:
                 "provider_id": "s-1/m-1",
                 "provider_time": None,
                 "automatic": False,
+                "numbered": None,
                 "in_reply_to": None,
                 "attachments": 0,
             },

@@ -63,6 +63,7 @@ def test_an_answer_has_every_field() -> None:
                 "provider_id": provider_id,
                 "provider_time": None,
                 "automatic": False,
+                "numbered": None,
                 "in_reply_to": "conv9",
                 "attachments": 1,
             },

@@ -51,6 +51,7 @@ def test_a_form_has_every_field() -> None:
                 "provider_id": "f-77",
                 "provider_time": None,
                 "automatic": False,
+                "numbered": None,
                 "topic": "delivery",
             },
             "personal": {

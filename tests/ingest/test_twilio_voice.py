@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from starlette.datastructures import ImmutableMultiDict
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
 from services.ingest.channels import twilio_voice
 from services.ingest.domain.delivery import WebRequest
+from services.ingest.domain.ordering import in_order
 from services.ingest.domain.outcome import Ignored, Quarantined, contact_id
 from shared import ids
 from shared.errors import SignatureInvalid
@@ -88,6 +90,7 @@ def test_the_first_webhook_of_a_call_is_a_started_call_with_every_field() -> Non
                 "provider_id": SID,
                 "provider_time": None,
                 "automatic": False,
+                "numbered": None,
                 "dialled": "+48123456789",
             },
             "personal": {
@@ -115,6 +118,7 @@ def test_a_completed_call_is_an_ended_call_at_the_providers_time() -> None:
         "provider_id": SID,
         "provider_time": "2026-11-22T09:28:07Z",
         "automatic": False,
+        "numbered": {"series": "call", "number": 3},
         "outcome": "completed",
         "duration_seconds": 185,
     }
@@ -279,6 +283,42 @@ def test_only_a_time_that_can_be_read_is_the_providers_time(
     )
     happened = RECEIVED if time is None else time
     assert (event.open.provider_time, event.occurred) == (time, happened)
+
+
+# -- order ----------------------------------------------------------------------------------------------
+
+
+def test_a_conference_numbers_its_reports_apart_from_the_call() -> None:
+    """What both numbers mean is known; what is no number is none."""
+    body = golden("conference_hold")
+    conference = "CF00000000000000000000000000000009"
+    assert one(body)["data"]["open"]["numbered"] == {"series": conference, "number": 5}
+    for odd in (b"SequenceNumber=-1", b"SequenceNumber=%C2%B2", b"SequenceNumber="):
+        event = one(body.replace(b"SequenceNumber=5", odd))
+        assert event["data"]["open"]["numbered"] is None
+
+
+def reports(*numbered: tuple[str, int | None]) -> list[tuple[str, Any]]:
+    """Return a call's reports of these states, each with its number, as they arrived."""
+    found = []
+    for number, (status, place) in enumerate(numbered):
+        told = {} if place is None else {"SequenceNumber": str(place)}
+        body = form_body(**{**CALL, "CallStatus": status, **told})
+        (event,) = parsed(raw("twilio_voice", body, sequence=number + 1))
+        found.append(("key", event))
+    return found
+
+
+def test_what_came_together_is_put_into_the_providers_order() -> None:
+    """Its requests overtake each other; what has no number, and another call's reports, stay where they are."""
+    other = reports(("ringing", 7))[0]
+    other = (other[0], replace(other[1], aggregate="contact-other"))
+    came = [*reports(("completed", 3), ("in-progress", 2)), other, *reports(("ringing", 1))]
+    types = [event.type for _, event in in_order(came)]
+    assert types == ["call.started", "call.answered", "call.started", "call.ended"]
+    unnumbered = reports(("completed", None), ("in-progress", 2), ("ringing", 1))
+    types = [event.type for _, event in in_order(unnumbered)]
+    assert types == ["call.ended", "call.started", "call.answered"]
 
 
 # -- the same fact ------------------------------------------------------------------------------------

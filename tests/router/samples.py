@@ -39,6 +39,7 @@ from shared.events import (
     MessageSent,
     MessageUncertain,
     Nothing,
+    Numbered,
     Proof,
 )
 from shared.policy import Policy
@@ -168,10 +169,12 @@ def call(
     k: int = 0,
     digits: str = "1",
     provider_time: bool = True,
+    numbered: Numbered | None = None,
 ) -> InboundEvent:
     """Return an event of a call; its first handle is the call's own reference."""
     made = CALL_KINDS[kind]
     envelope, opened = _envelope("twilio_voice", "hotline", name, f"call.{kind}", at, k)
+    opened["numbered"] = numbered
     if not provider_time:
         opened["provider_time"] = None
     if made is CallStarted:

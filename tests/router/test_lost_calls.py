@@ -2,12 +2,15 @@
 
 from datetime import timedelta
 
+import pytest
+
 from shared.events import (
     CallbackRequested,
     ChannelSwitched,
     ContactAbandoned,
     ContactMissed,
     ContextPackaged,
+    Numbered,
 )
 from tests.router.in_memory_router import InMemoryRouter
 from tests.router.invariants import check
@@ -179,3 +182,29 @@ async def test_an_automatic_mail_out_of_nowhere_waits_for_somebody(router: InMem
     assert types[-1] == "contact.queued"
     it = await router.conversation()
     assert (it.matter.summary, it.talk.unanswered) == (None, 0)
+
+
+def conference(number: int, name: str = "CF1") -> Numbered:
+    return Numbered(series=name, number=number)
+
+
+@pytest.mark.parametrize(
+    ("reports", "on_hold"),
+    [
+        ([("resumed", conference(6)), ("held", conference(5))], False),
+        ([("held", conference(5)), ("resumed", conference(6)), ("held", conference(7))], True),
+        ([("held", conference(9)), ("resumed", conference(1, "CF2"))], False),
+        ([("held", None), ("resumed", None)], False),
+        ([("ended", None), ("held", conference(5))], False),
+    ],
+    ids=["overtaken", "in order", "another conference", "without numbers", "after the end"],
+)
+async def test_a_report_that_was_overtaken_holds_nobody(
+    router: InMemoryRouter, reports: list[tuple[str, Numbered | None]], on_hold: bool
+) -> None:
+    """What the provider numbers as earlier, or what comes after the end, does not undo what came first."""
+    await router.owned_by("piotr", call("started"))
+    for k, (kind, numbered) in enumerate(reports):
+        await router.happens(call(kind, k=k, numbered=numbered))
+    (contact,) = (await router.conversation()).contacts.by_id.values()
+    assert contact.on_hold is on_hold

@@ -5,6 +5,7 @@ Sources, read 2026-11-22 (www.twilio.com/docs):
 - voice/twiml: what a request for instructions carries
 - voice/api/call-resource, "StatusCallback" and "Call status values"
 - voice/twiml/gather: Digits; voice/twiml/conference: StatusCallbackEvent
+- both status callbacks: SequenceNumber, as requests need not arrive in the order of what they report
 """
 
 import base64
@@ -220,7 +221,7 @@ def _status_event(raw: delivery.RawDelivery, fields: Fields, kind: str) -> event
     ended = events.CallEndedOpen(
         **about,
         outcome=fields["CallStatus"],
-        duration_seconds=_seconds(fields.get("CallDuration")),
+        duration_seconds=_count(fields.get("CallDuration")),
     )
     over = events.CallEnded if kind == "call.ended" else events.CallMissed
     return outcome.contact_event(raw, over, ended, personal)
@@ -253,7 +254,16 @@ def _conference(raw: delivery.RawDelivery, fields: Fields) -> Parsed:
 
 def _about(raw: delivery.RawDelivery, fields: Fields, provider_id: str) -> dict[str, Any]:
     about = outcome.about(raw, MEDIUM, fields["CallSid"], provider_id)
-    return {**about, "provider_time": _time(fields.get("Timestamp"))}
+    signed = {"provider_time": _time(fields.get("Timestamp")), "numbered": _numbered(fields)}
+    return {**about, **signed}
+
+
+def _numbered(fields: Fields) -> events.Numbered | None:
+    """Return the report's number: of the call's own reports, or of its conference's; they count apart."""
+    number, series = _count(fields.get("SequenceNumber")), fields.get("ConferenceSid", "call")
+    if number is None or not _SID.match(series):
+        return None
+    return events.Numbered(series=series, number=number)
 
 
 def _personal(raw: delivery.RawDelivery, fields: Fields) -> events.ContactPersonal:
@@ -290,5 +300,5 @@ def _time(text: str | None) -> datetime | None:
         return None
 
 
-def _seconds(text: str | None) -> int | None:
+def _count(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else None

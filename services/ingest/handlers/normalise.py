@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import structlog
 
 from services.ingest.domain.delivery import RawDelivery
+from services.ingest.domain.ordering import in_order
 from services.ingest.domain.outcome import Ignored, Quarantined
 from services.ingest.handlers import accounts, logged, parsing, raw_store
 from shared import backoff, contact_log, errors, events, serving, streams, tasks
@@ -78,7 +79,7 @@ class Normaliser:
         """Publish the events of a batch and acknowledge it."""
         async with _held(batch):
             readings = await parsing.read_all([self._raw(each) for each in batch])
-            await self._publish([each for one in readings for each in _made(one)])
+            await self._publish(_made(readings))
         for reading, delivery in zip(readings, batch, strict=True):
             with contextlib.suppress(
                 errors.BusUnavailable
@@ -113,8 +114,10 @@ class Normaliser:
                 return
 
 
-def _made(reading: parsing.Reading) -> list[Publication]:
-    return [(reading.raw.channel, key, event) for key, event in reading.reports]
+def _made(readings: Sequence[parsing.Reading]) -> list[Publication]:
+    """Return what a batch reports, in the order in which it happened, as far as the providers tell."""
+    reports = [((one.raw.channel, key), event) for one in readings for key, event in one.reports]
+    return [(channel, key, event) for (channel, key), event in in_order(reports)]
 
 
 @contextlib.asynccontextmanager
