@@ -92,11 +92,20 @@ class LedgerCopy:
             else:
                 return
 
-    def of_type(self, *types: str, conversation: str | None = None) -> Iterator[Entry]:
-        """Yield events of some types, of all conversations or of one."""
-        for entry in self.entries:
-            if entry.type in types and conversation in (None, entry.conversation):
-                yield entry
+    def of_matter(self, conversation: str, until: int) -> list[Entry]:
+        """Return the events of a conversation up to a position, and those of others that went on in it."""
+        mine = [
+            entry
+            for entry in self.entries
+            if entry.conversation == conversation and entry.sequence <= until
+        ]
+        for entry in [each for each in mine if each.type == "conversation.merged"]:
+            mine += self.of_matter(entry.open["merged"], entry.sequence)
+        return sorted(mine, key=lambda entry: entry.sequence)
+
+    def of_type(self, *types: str) -> Iterator[Entry]:
+        """Yield events of some types, of all conversations."""
+        return (entry for entry in self.entries if entry.type in types)
 
     @property
     def newest_conversation(self) -> str | None:

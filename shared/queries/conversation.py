@@ -16,7 +16,7 @@ from shared.conversation import (
     StatedFact,
     TakenHop,
 )
-from shared.events.packet import Known, Order, Packet
+from shared.events.packet import Known, Order, Packet, Possible
 from shared.queries.base import Answer, Id, Position, Question
 
 
@@ -64,6 +64,7 @@ class AskTimeline(Question[Timeline], frozen=True, kw_only=True):
 class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
     """One matter. `status`: `waiting`, `owned` or `resolved`; `sequence`: of its last event.
 
+    `into`: the conversation in which it goes on; `possible`: customers who may be meant, and why.
     Lists hold at most as many entries as an answer may have rows, the latest ones.
     """
 
@@ -90,6 +91,8 @@ class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
     repeats: int
     unanswered: int
     packet_id: str | None
+    into: str | None = None
+    possible: list[Possible] = []
 
 
 class ConversationAnswer(Answer, frozen=True, kw_only=True):

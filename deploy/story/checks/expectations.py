@@ -172,7 +172,16 @@ async def _repeats(session: Session, wanted: model.ExpectRepeats) -> Finding:
 
 
 async def _conversation_id(session: Session, wanted: model.ExpectOfConversation) -> str | None:
-    """The newest conversation of the customer whom `of` names, else of the story."""
+    """The newest conversation of the customer whom `of` names, else of the story; or where it goes on."""
+    found = await _newest_conversation(session, wanted)
+    ledger = await session.read_ledger()
+    into = {
+        each.conversation: each.open["into"] for each in ledger.of_type("conversation.absorbed")
+    }
+    return into.get(found, found)
+
+
+async def _newest_conversation(session: Session, wanted: model.ExpectOfConversation) -> str | None:
     if wanted.of is None:
         return (await session.read_ledger()).newest_conversation
     kind = "email" if "@" in wanted.of else "phone"

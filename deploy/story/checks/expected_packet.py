@@ -43,11 +43,7 @@ def told_in(packet: dict[str, Any]) -> dict[str, Shown]:
 
 def told_by(ledger: LedgerCopy, conversation: str, position: int) -> dict[str, list[Item]]:
     """Return the same parts as LEDGER has them, of all events up to a position, itself included."""
-    events = [
-        entry
-        for entry in ledger.entries
-        if entry.conversation == conversation and entry.sequence <= position
-    ]
+    events = ledger.of_matter(conversation, position)
     return {
         "facts": _facts(events),
         "promises": _open_promises(events),

@@ -46,8 +46,8 @@ def named_but_absent(ledger: LedgerCopy) -> list[str]:
 def facts_at(ledger: LedgerCopy, conversation: str, before: int) -> dict[str, tuple[str, str]]:
     """Return the facts of a conversation stated before a position: name and latest value by fact id."""
     facts: dict[str, tuple[str, str]] = {}
-    for entry in ledger.of_type("fact.stated", "fact.corrected", conversation=conversation):
-        if entry.sequence < before:
+    for entry in ledger.of_matter(conversation, before - 1):
+        if entry.type in ("fact.stated", "fact.corrected"):
             facts[entry.open["fact_id"]] = (entry.open["name"], entry.personal.get("value", ""))
     return facts
 

@@ -107,12 +107,18 @@ def _card(packet: dict[str, Any]) -> list[str]:
         f"{name}{called}, language {who['language'] or 'unknown'}",
         f"known by: {known or '-'}",
     ]
+    lines += [_possible(each) for each in who["possibly"]]
     lines += [f"orders: {orders}"] if orders else []
     lines += [f"in her words: {packet['why']['matter']}"] if packet["why"]["matter"] else []
     lines += ["facts:", *facts] if facts else ["facts: none yet"]
     lines += ["promised:", *promises] if promises else []
     lines += ["handed over:", *hops] if hops else []
     return lines + (["she is on hold"] if path["on_hold"] else [])
+
+
+def _possible(possible: dict[str, Any]) -> str:
+    name, why = possible["name"] or "a customer", possible["reason"].replace("_", " ")
+    return f"possibly: {name}, because of {possible['value']} ({why})"
 
 
 def _source(fact: dict[str, Any]) -> str:

@@ -175,6 +175,8 @@ def view_of(conversation: Conversation, name: str, entries_max: int) -> queries.
         repeats=matter.repeats,
         unanswered=conversation.talk.unanswered,
         packet_id=conversation.packet.id,
+        into=conversation.into,
+        possible=list(conversation.people.possible.values()),
     )
 
 
