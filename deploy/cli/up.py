@@ -11,6 +11,7 @@ import time
 from deploy.cli.configured import read_policy, read_secrets
 from deploy.embedded import errors, postgres, state, wire
 from deploy.embedded.stack import EmbeddedStack, Plan
+from deploy.embedded.status import examine
 
 DOWN_SECONDS = 30.0
 DOWN_POLL_SECONDS = 0.05
@@ -80,15 +81,17 @@ async def run_until_signal(plan: Plan) -> None:
             await starting
     try:
         if not waiting.done():
-            _show(stack)
+            _show(stack, await examine(stack.folder))
             await waiting
         _say("stopping ...")
     finally:
         await stack.stop()
 
 
-def _show(stack: EmbeddedStack) -> None:
-    print(f"Tellonce is ready. Data and logs: {stack.folder}")
+def _show(stack: EmbeddedStack, found: state.Status) -> None:
+    print(f"Tellonce is {found.state}. Data and logs: {stack.folder}")
+    for name, troubles in found.troubles.items():
+        print(f"  TROUBLE   {name} {', '.join(troubles)}")
     for name, address in stack.addresses.items():
         print(f"  {name:<9} {address}")
     print("Ctrl-C stops it.", flush=True)

@@ -10,6 +10,8 @@ from deploy.embedded import wire
 PROBE_SECONDS = 1.0
 HTTP_OK, HTTP_REFUSED = 200, 400
 MAX_ANSWER_BYTES = 64 * 1024
+STARTING = "starting"
+"""What a service says of itself that is about to be ready."""
 SERVICES = ("ingest", "router", "history", "notify")
 
 
@@ -30,6 +32,12 @@ async def health(nats_url: str, service: str) -> dict[str, Any] | None:
     except (wire.NotReached, ValueError):
         return None
     return answer if isinstance(answer, dict) and "troubles" in answer else None
+
+
+async def service_halted(nats_url: str, service: str) -> bool:
+    """Whether a service runs, is not ready, and says what somebody has to mend: it has started all the same."""
+    found = await health(nats_url, service)
+    return found is not None and any(each["about"] != STARTING for each in found["troubles"])
 
 
 async def http_ready(address: str) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ BOOTSTRAP_SECONDS = 30.0
 BOOTSTRAP_TRIES = 3
 SERVICE_READY_SECONDS = 20.0
 SERVICE_STOP_SECONDS = 5.0
+HALTED_SECONDS = 3.0
+"""A service that says so long what somebody has to mend has started: the stack runs without it, degraded."""
 HIGHEST_PORT = 65_535
 
 
@@ -220,9 +223,14 @@ class EmbeddedStack:
             )
 
     def _service_program(self, name: str, argv: Sequence[str]) -> process.Program:
+        halted_since: float | None = None
+
         async def ready() -> bool:
+            nonlocal halted_since
             if not await probes.service_answers(self.addresses["nats"], name):
-                return False
+                halted = await probes.service_halted(self.addresses["nats"], name)
+                halted_since = (halted_since or time.monotonic()) if halted else None
+                return halted and time.monotonic() - (halted_since or 0) > HALTED_SECONDS
             return name != "ingest" or await probes.http_ready(self.addresses["ingest"])
 
         return process.Program(

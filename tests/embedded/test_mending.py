@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import subprocess
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.cli.main import main
 from deploy.embedded import keeper, nats, supervisor, wire
 from deploy.embedded.stack import EmbeddedStack, Plan
 from deploy.embedded.status import examine
@@ -51,6 +53,29 @@ async def test_consumers_that_are_gone_are_made_again(data: Path) -> None:
         assert after["ingest"] == before["ingest"]
         assert after["router"] != before["router"]
         assert after["notify"] != before["notify"]
+
+
+async def test_a_stack_with_a_foreign_entry_in_its_ledger_starts(data: Path) -> None:
+    """It is degraded and names the entry; rejected, the entry is nobody's trouble any more."""
+    foreign = b'{"specversion":"1.0","type":"strange.thing","id":"x","tenant":"demo"}'
+    sha256 = hashlib.sha256(foreign).hexdigest()
+    async with EmbeddedStack(Plan(folder=data)) as stack:
+        url = stack.addresses["nats"]
+        reply = await wire.request(url, "ledger.1.demo.conv.x", foreign, timeout_seconds=5)
+        sequence = json.loads(reply)["seq"]
+        await stack.restart()
+        found = await examine(data)
+        assert found.state == "degraded"
+        (trouble,) = found.troubles["history"]
+        assert f"sequence={sequence} sha256={sha256}" in trouble
+        rejecting = ["parked", "reject", str(sequence), sha256, "--reason", "a test"]
+        code = await asyncio.to_thread(main, [*rejecting, "--data", str(data)])
+        assert code == 0
+
+        async def well() -> bool:
+            return (await examine(data)).state == "ready"
+
+        await eventually(well)
 
 
 @pytest.fixture
