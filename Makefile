@@ -1,6 +1,6 @@
 # `make` alone prints the targets. Needs python3 >= 3.11 with pip and venv; everything else lands in .venv and .uv.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test also check fmt lock bench soak clean
+.PHONY: help setup demo up test also check fmt lock bench soak faults clean
 RUN := .venv/.deploy
 DEV := .venv/.dev
 SETUP_FILES := pyproject.toml requirements/environment.sh requirements/setup.sh requirements/uv.txt
@@ -37,6 +37,9 @@ bench: $(DEV) ## measure append, projection and end-to-end delay as ratios
 
 soak: $(DEV) ## kill every process before every step of the story: about an hour
 	@.venv/bin/python -m tests.soak $(ARGS)
+
+faults: $(DEV) ## do faults under load and check every invariant; ARGS=--long for all of them
+	@.venv/bin/python -m tests.faults $(ARGS)
 
 clean: ## remove what setup, tests and checks made; the data in .tellonce stays
 	rm -rf .venv .venv-also .uv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
