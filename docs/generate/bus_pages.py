@@ -15,7 +15,7 @@ from docs.generate.markdown import (
     table,
 )
 from services.history import operations
-from shared import commands, events, queries
+from shared import commands, events, queries, readiness
 from shared.events import packet
 
 
@@ -79,6 +79,8 @@ def queries_page() -> str:
             "",
         )
         yield from table(("asked", "type", "default"), field_rows(operations.AskRebuild))
+        yield from ("## Operators: `ops.<service>.health`", "", "An empty request.", "")
+        yield from structs((readiness.Health, readiness.Trouble, readiness.Backlog))
         own = [each for each in shown if each.__module__ != packet.__name__]
         yield from (
             "## Parts",

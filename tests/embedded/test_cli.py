@@ -16,7 +16,7 @@ from typing import ClassVar
 
 import pytest
 
-from deploy.cli.main import EXIT_PIPE_CLOSED, main
+from deploy.cli.main import EXIT_PIPE_CLOSED
 from deploy.embedded import state
 from shared import settings
 from tests.embedded.dummies import THIS
@@ -24,18 +24,6 @@ from tests.embedded.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60.0
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """Run the command in this process: its exit code, standard output and standard error."""
-
-    def run_main(*argv: str) -> tuple[int, str, str]:
-        code = main(argv)
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run_main
 
 
 @pytest.fixture
