@@ -49,7 +49,7 @@ async def run(faults: Sequence[Fault], seed: int, folder: Path) -> Observed:
     observed = Observed(seed=seed, policy=policy)
     async with AsyncExitStack() as held:
         for server in {each.name.rpartition(" ")[2] for each in faults if "disk" in each.name}:
-            held.enter_context(small_disk(folder / "stack" / server))
+            held.enter_context(small_disk(folder / "stack", server))
         sink = await held.enter_async_context(mail_sink())
         environment = {
             "TELLONCE_POLICY": str(folder / "policy.yaml"),

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Coroutine, Iterator
@@ -15,6 +14,7 @@ from uuid import uuid4
 
 import msgspec
 
+from deploy.embedded import postgres, state
 from deploy.embedded.stack import EmbeddedStack
 from shared import errors, streams, subjects
 from shared.bus import Bus
@@ -30,7 +30,8 @@ MENDED_BOUND_SECONDS = 13.0
 """What an operator deleted is noticed within 10 s."""
 THAWED_BOUND_SECONDS = 3.0
 POISONED_PARTITIONS = range(0, 64, 8)
-DISK_BYTES = 512 * 1024 * 1024
+DISK_BYTES = 256 * 1024 * 1024
+BALLAST_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,16 +179,29 @@ async def _slow_senders(place: Place) -> None:
 
 
 @contextlib.contextmanager
-def small_disk(folder: Path) -> Iterator[None]:
-    """Let a folder stand on a disk of its own, which is soon full. Only root can."""
+def small_disk(data: Path, server: str) -> Iterator[None]:
+    """Let a server's data stand on a disk of its own, which is soon full. Only root can."""
+    folder = data / server
     folder.mkdir(parents=True, exist_ok=True)
+    state.mark_layout(data)
     options = f"size={DISK_BYTES},mode=0777"
     mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
     subprocess.run(mount, check=True, timeout=10)
+    if server == "postgres":
+        made = data / "made"
+        postgres.create_cluster(made)
+        subprocess.run(["cp", "-a", f"{made}/.", str(folder)], check=True, timeout=60)
     try:
         yield
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True, timeout=10)
+
+
+def _fill(ballast: Path) -> None:
+    """Write until nothing more is taken."""
+    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(BALLAST_BYTES))
 
 
 def full(server: str, *, meanwhile: bool) -> Fault:
@@ -195,10 +209,8 @@ def full(server: str, *, meanwhile: bool) -> Fault:
 
     async def inject(place: Place) -> None:
         ballast = place.stack.folder / server / "ballast"
-        free = shutil.disk_usage(ballast.parent).free
         try:
-            with contextlib.suppress(OSError), ballast.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, free)
+            await asyncio.to_thread(_fill, ballast)
             await asyncio.sleep(LASTING_SECONDS)  # the fault itself
         finally:
             ballast.unlink()
