@@ -17,44 +17,44 @@ from shared import codec, errors, events, instants
 class TimerKind:
     """One question that a timer asks.
 
-    `reader`: the service that answers it; `armed_by`: the event that arms it; `asks`: what the event asks about and
+    `reader`: the service that answers it; `armed_by`: the events that arm it; `asks`: what the event asks about and
     when, or no time when this one asks nothing.
     """
 
     name: str
     reader: str
-    armed_by: type[events.AnyEvent]
+    armed_by: tuple[type[events.AnyEvent], ...]
     asks: Callable[[Any], tuple[str, datetime | None]]
 
 
 OFFER_EXPIRY = TimerKind(
     "offer_expiry",
     "router",
-    events.ContactOffered,
+    (events.ContactOffered,),
     lambda event: (event.open.offer_id, event.open.expires),
 )
 TRANSFER_EXPIRY = TimerKind(
     "transfer_expiry",
     "router",
-    events.TransferRequested,
+    (events.TransferRequested,),
     lambda event: (event.open.transfer_id, event.open.expires),
 )
 PROMISE_DUE = TimerKind(
     "promise_due",
     "router",
-    events.PromiseMade,
+    (events.PromiseMade,),
     lambda event: (event.open.promise_id, event.open.due),
 )
 CALLBACK_DUE = TimerKind(
     "callback_due",
     "router",
-    events.CallbackRequested,
+    (events.CallbackRequested, events.CallbackAttempted),
     lambda event: (event.open.callback_id, event.open.due),
 )
 NOTIFICATION_ESCALATION = TimerKind(
     "notification_escalation",
     "notify",
-    events.NotificationRequested,
+    (events.NotificationRequested,),
     lambda event: (event.open.notification_id, event.open.escalates),
 )
 

@@ -1,10 +1,12 @@
 """Fired timers: questions whether something is still due."""
 
+from msgspec.structs import replace
+
 from services.router.cases import Cases
 from services.router.domain import folds
 from services.router.domain.decide import decide_timer
 from services.router.domain.decision import Loaded
-from services.router.domain.due import promiser
+from services.router.domain.due import promiser, tries
 from shared import aggregates, arrivals, deciding, events, timers
 
 ASKED_AGAIN_SECONDS = 10.0
@@ -35,7 +37,9 @@ class FiredTimers:
             )
 
         def decide(loaded: Loaded) -> list[events.AnyEvent]:
-            return decide_timer(loaded, timer.kind, timer.id, origin)
+            tried = tries(loaded.conversation, timer.id)
+            cause = f"{origin.cause}:{tried}" if tried else origin.cause
+            return decide_timer(loaded, timer.kind, timer.id, replace(origin, cause=cause))
 
         changed = await cases.change(timer.tenant, load, decide)
         if not changed.events and arrived.attempt < ASKED_AT_MOST:

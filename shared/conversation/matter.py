@@ -103,7 +103,7 @@ def evolve(  # noqa: C901  the table of what concerns the matter
         case events.CallbackRequested():
             return _owed(matter, event)
         case events.CallbackAttempted():
-            return _with_callback(matter, event.open.callback_id, attempts=event.open.attempt)
+            return _tried(matter, event)
         case events.CallbackReached():
             called = _with_callback(matter, event.open.callback_id, status="reached")
             return _did(called, "called_back", event.open.agent, event.recorded, None)
@@ -217,6 +217,16 @@ def _owed(matter: Matter, event: events.CallbackRequested) -> Matter:
         reason=opened.reason,
     )
     return replace(matter, callbacks={**matter.callbacks, owed.callback_id: owed})
+
+
+def _tried(matter: Matter, event: events.CallbackAttempted) -> Matter:
+    """Return the matter after a call that reached nobody: the next one has a time of its own."""
+    key, due = event.open.callback_id, event.open.due
+    tried = _with_callback(matter, key, attempts=event.open.attempt)
+    if due is None:
+        return tried
+    overdue = tuple(each for each in matter.overdue if each != key)
+    return replace(_with_callback(tried, key, due=due), overdue=overdue)
 
 
 def _with_callback(matter: Matter, key: events.CallbackId, **changes: object) -> Matter:

@@ -127,9 +127,12 @@ class CallbackRequested(
 
 
 class CallbackAttemptedOpen(Part, frozen=True, kw_only=True):
+    """`due`: until when the next try is owed; without it the time stays that of the callback."""
+
     callback_id: CallbackId
     agent: AgentId
     attempt: int
+    due: Instant | None = None
 
 
 class CallbackAttempted(
@@ -151,12 +154,13 @@ class CallbackReached(
 
 
 class CallbackOverdueOpen(Part, frozen=True, kw_only=True):
-    """`queue`: that of the lost call; `to`: as for `PromiseOverdueOpen`."""
+    """`queue`: that of the lost call; `attempts`: so far; `to`: as for `PromiseOverdueOpen`."""
 
     callback_id: CallbackId
     queue: str
     due: Instant
     to: str
+    attempts: int = 0
 
 
 class CallbackOverdue(

@@ -192,9 +192,11 @@ def promise_kept(event_id: str, agent: str = "piotr") -> PromiseKept:
     return PromiseKept(**envelope(event_id), data=Data(open=told, personal=Nothing()))
 
 
-def callback_overdue(event_id: str, to: str = "queue-hotline") -> CallbackOverdue:
+def callback_overdue(
+    event_id: str, to: str = "queue-hotline", attempts: int = 0
+) -> CallbackOverdue:
     told = CallbackOverdueOpen(
-        callback_id=CallbackId("callback-1"), queue="hotline", due=NOW, to=to
+        attempts=attempts, callback_id=CallbackId("callback-1"), queue="hotline", due=NOW, to=to
     )
     return CallbackOverdue(**envelope(event_id), data=Data(open=told, personal=Nothing()))
 

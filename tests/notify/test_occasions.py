@@ -191,6 +191,10 @@ async def test_who_works_on_an_overdue_callback_has_seen_both_notices(world: Wor
     """The one of the owed call, and the one of its time."""
     await world.happens(owed("e4"), callback_overdue("e5"), tried("e6"))
     assert await world.open() == ["agent-piotr"]
+    await world.happens(callback_overdue("e7", attempts=1))
+    assert await world.open() == ["agent-piotr", "queue-hotline"]
+    await world.happens(tried("e8"))
+    assert await world.open() == ["agent-piotr"]
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,25 @@ async def test_an_owed_call_that_ended_in_time_is_never_overdue(
     assert await router.passes(901) == ([] if how != "tried" else ["callback.overdue"])
 
 
+async def test_each_try_gives_an_owed_call_a_new_time(router: InMemoryRouter) -> None:
+    """A try that reached nobody is no end: whoever forgets the next one is told again, once for each."""
+    await router.happens(call("missed"))
+    await router.on_duty("ewa")
+    it = await router.conversation()
+    (key,) = it.matter.callbacks
+    said = {"conversation": it.id, "callback_id": key, "outcome": "no_answer"}
+    await router.passes(600)
+    await router.does("ewa", "attempt_callback", **said)
+    assert await router.passes(899) == []
+    assert await router.passes(1) == ["callback.overdue"]
+    await router.does("ewa", "attempt_callback", **said)
+    assert await router.passes(900) == ["callback.overdue"]
+    overdue = await router.all(CallbackOverdue)
+    assert [each.open.attempts for each in overdue] == [1, 2]
+    assert len({each.id for each in overdue}) == 2
+    assert await router.passes(3_600) == []
+
+
 # -- a customer who was reached otherwise ---------------------------------------------------------------
 
 

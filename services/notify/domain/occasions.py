@@ -14,6 +14,8 @@ DEPEND_ON_BEFORE = (
     events.ContactAccepted,
     events.TransferAccepted,
     events.CallbackReached,
+    events.CallbackAttempted,
+    events.CallbackClosed,
     events.MessageRequested,
     events.TransferRequested,
     events.ConversationResolved,
@@ -56,7 +58,9 @@ def command_on(
             of_contact = (event.open.contact_id, _to_owner(event.open.contact_id))
             return Attend(**origin(event, now), agent=event.open.agent, requests=of_contact)
         case events.CallbackAttempted() | events.CallbackClosed():
-            callback = (event.open.callback_id, _overdue(event.open.callback_id))
+            key = event.open.callback_id
+            known = before.conversation.matter.callbacks.get(key)
+            callback = (key, _overdue_call(key, known.attempts if known else 0))
             return Attend(**origin(event, now), agent=event.open.agent, requests=callback)
         case events.PromiseKept():
             promise = (_overdue(event.open.promise_id),)
@@ -82,7 +86,8 @@ def _late_on(
         case events.PromiseOverdue():
             request, recipient = _overdue(event.open.promise_id), event.open.to
         case events.CallbackOverdue():
-            request, recipient = _overdue(event.open.callback_id), event.open.to
+            request = _overdue_call(event.open.callback_id, event.open.attempts)
+            recipient = event.open.to
             at_once = recipient.startswith("queue-")
         case events.MessageFailed():
             request, reason = f"{event.open.message_id}/failed", "message_failed"
@@ -136,8 +141,13 @@ def _request_on(
 
 
 def _overdue(asked: str) -> str:
-    """Return the request that a promise or an owed call is whose time is over."""
+    """Return the request that a promise is whose time is over."""
     return f"{asked}/overdue"
+
+
+def _overdue_call(callback_id: events.CallbackId, attempts: int) -> str:
+    """Return the same of an owed call: each try gives it a new time."""
+    return f"{_overdue(callback_id)}/{attempts}"
 
 
 def _to_owner(contact_id: events.ContactId) -> str:

@@ -13,6 +13,12 @@ def promiser(conversation: Conversation, asked: str) -> list[events.AgentId]:
     return [] if promise is None else [promise.by]
 
 
+def tries(conversation: Conversation, asked: str) -> int:
+    """Return how often the call was tried that a timer asks about: each try gives it a new time, which passes once."""
+    callback = conversation.matter.callbacks.get(events.CallbackId(asked))
+    return 0 if callback is None else callback.attempts
+
+
 def promise_is_due(decision: Decision, asked: str) -> None:
     """The timer asks: is this promise still to be kept, and its time up? A resolved matter's promise is as well."""
     matter, promise_id = decision.conversation.matter, events.PromiseId(asked)
@@ -38,6 +44,7 @@ def callback_is_due(decision: Decision, asked: str) -> None:
             callback_id=callback_id,
             queue=callback.queue,
             due=callback.due,
+            attempts=callback.attempts,
             to=_agent(decision, None) or _queue(decision, callback.queue),
         )
         decision.on_conversation(events.CallbackOverdue, overdue)

@@ -1,6 +1,6 @@
 """Whoever hung up is called back: an abandoned or missed call becomes an owed callback."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from services.router.domain.decision import Decision
 from services.router.domain.offers import release
@@ -40,13 +40,21 @@ def _owe(
     queue: str,
     reason: str,
 ) -> None:
-    due = decision.origin.recorded + timedelta(seconds=decision.policy.times.callback_seconds)
     decision.on_conversation(
         events.CallbackRequested,
         events.CallbackRequestedOpen(
-            callback_id=callback_id, contact_id=contact_id, queue=queue, due=due, reason=reason
+            callback_id=callback_id,
+            contact_id=contact_id,
+            queue=queue,
+            due=next_call_due(decision),
+            reason=reason,
         ),
     )
+
+
+def next_call_due(decision: Decision) -> datetime:
+    """Return until when a call is owed that is owed from now on."""
+    return decision.origin.recorded + timedelta(seconds=decision.policy.times.callback_seconds)
 
 
 def _queue_of(decision: Decision, event: events.CallEnded | events.CallMissed) -> str:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from services.router.domain.decision import Decision, Loaded
 from services.router.domain.handover import attach_packet
 from services.router.domain.identify import identifies, was_on
+from services.router.domain.lost_calls import next_call_due
 from services.router.domain.offers import release, reserve
 from services.router.domain.transfers import take_back
 from shared import aggregates, commands, errors, events, handles, proof
@@ -56,7 +57,10 @@ def attempt_callback(decision: Decision, command: commands.AttemptCallback) -> N
     agent_id, callback = decision.by, _open_callback(decision, command.callback_id)
     if command.outcome == "no_answer":
         tried = events.CallbackAttemptedOpen(
-            callback_id=callback.callback_id, agent=agent_id, attempt=callback.attempts + 1
+            callback_id=callback.callback_id,
+            agent=agent_id,
+            attempt=callback.attempts + 1,
+            due=next_call_due(decision),
         )
         decision.on_conversation(events.CallbackAttempted, tried)
         return
