@@ -19,7 +19,7 @@ from services.history.store import NUL_STANDS_AS, Session, owner_session
 from services.history.tables import TABLES, conversation
 from services.history.tables.row import Row
 from shared import conversation as conversations
-from shared.errors import StreamDrift
+from shared.errors import EventNotApplied, StreamDrift
 from shared.ledger import Recorded, Write
 from tests.history.handwritten_ledger import (
     BEGIN,
@@ -167,8 +167,9 @@ async def test_rows_and_checkpoint_move_together(
             return row
 
     failing = await Projection.take_over(Failing(server))
-    with pytest.raises(RuntimeError, match=fails_at):
+    with pytest.raises(EventNotApplied) as failed:
         await failing.apply(every[4:])
+    assert str(failed.value.__cause__) == fails_at
     await server.close()
     assert await digest_of(session) == before
     again = await Projection.take_over(session)
