@@ -1,15 +1,17 @@
-"""The one-shot job that makes the streams and consumers: `python -m deploy.bootstrap`.
+"""The one-shot job that makes the streams and consumers, and founds the ledger: `python -m deploy.bootstrap`.
 
 It may run at any time and any number of times; it alone changes them.
 """
 
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from deploy import ledger
 from shared import errors, policy, settings, streams
-from shared.bus import Bus, connect
+from shared.bus import connect
 
 ENSURE_SECONDS = 30.0
 RETRY_DELAY_SECONDS = 0.2
@@ -30,21 +32,27 @@ def wanted(chosen: settings.Settings, tenant: policy.Policy) -> streams.WantedSt
 
 
 async def bootstrap(chosen: settings.Settings) -> None:
-    """Create or verify everything. Raises: StreamDrift, BusUnavailable, PolicyInvalid."""
+    """Create or verify everything, and give the ledger its identity.
+
+    Raises: StreamDrift, LedgerContradicted, MarkUnreadable, BusUnavailable, PolicyInvalid.
+    """
     tenant = policy.load(chosen.policy)
     bus = await connect(chosen.nats_url, "bootstrap")
     try:
-        await _patiently(bus, wanted(chosen, tenant))
+        # Before: a ledger that is gone is not made anew beside what was made of it.
+        await _patiently(lambda: ledger.check(bus, chosen, tenant.tenant))
+        await _patiently(lambda: streams.ensure(bus, wanted(chosen, tenant)))
+        await _patiently(lambda: ledger.found(bus, chosen, tenant.tenant))
     finally:
         await bus.close()
 
 
-async def _patiently(bus: Bus, everything: streams.WantedStreams) -> None:
+async def _patiently(step: Callable[[], Awaitable[None]]) -> None:
     """A cluster that has just started places no stream for a moment: try again, up to ENSURE_SECONDS."""
     deadline = asyncio.get_running_loop().time() + ENSURE_SECONDS
     while True:
         try:
-            return await streams.ensure(bus, everything)
+            return await step()
         except errors.BusUnavailable:
             if asyncio.get_running_loop().time() >= deadline:
                 raise

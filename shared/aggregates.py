@@ -32,6 +32,7 @@ POLICY = Kind("policy", "router")
 WORK = Kind("work", "router")
 ENTRY = Kind("entry", "router")
 NOTIFICATION = Kind("notif", "notify")
+LEDGER = Kind("ledger", "bootstrap")
 
 KINDS = {
     kind.prefix: kind
@@ -45,9 +46,12 @@ KINDS = {
         WORK,
         ENTRY,
         NOTIFICATION,
+        LEDGER,
     )
 }
 
+LEDGER_IDENTITY = LEDGER.of("identity")
+"""The one aggregate of its kind: which ledger this is."""
 
 TENANT_POLICY = POLICY.of("tenant")
 """The one aggregate of its kind: which policy is in force."""

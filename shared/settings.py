@@ -69,6 +69,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             max_length=4096,
         ),
     ] = str(EMBEDDED_SECRETS)
+    ledger_mark: Annotated[
+        str,
+        Meta(
+            description="file that remembers the ledger outside NATS; empty: none",
+            max_length=4096,
+        ),
+    ] = ""
     log_format: Annotated[Literal["json", "console"], Meta(description="form of a log line")] = (
         "json"
     )

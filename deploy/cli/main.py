@@ -77,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_question_verbs(verbs)
     _add_parked(verbs)
     _add_deliver(verbs)
+    _add_ledger(verbs)
     story = verbs.add_parser("story", help="play stories through the real doors and check them")
     story.add_argument("file", nargs="+", metavar="FILE")
     story.add_argument("--report", metavar="FILE", help="write what was found as JSON")
@@ -146,6 +147,20 @@ def _add_deliver(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     parser.add_argument("--tenant-policy", metavar="FILE", help="the tenant's policy (YAML)")
 
 
+def _add_ledger(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    ledger = verbs.add_parser("ledger", help="whether it is the one that its data was made from")
+    acts = ledger.add_subparsers(metavar="ACT", required=True)
+    for name, verb, text in (
+        ("check", _ledger_check, "ask everything that remembers the ledger"),
+        ("adopt", _ledger_adopt, "accept the ledger as it stands, on the record"),
+    ):
+        parser = _verb(acts, name, verb, text)
+        parser.add_argument("--json", action="store_true", help="one JSON object")
+        parser.add_argument("--tenant-policy", metavar="FILE", help="the tenant's policy (YAML)")
+        if name == "adopt":
+            parser.add_argument("--reason", required=True, help="why; it stands in the ledger")
+
+
 def _verb(
     verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, verb: Verb, text: str
 ) -> argparse.ArgumentParser:
@@ -157,13 +172,25 @@ def _verb(
     return parser
 
 
-# These two import the player only when it is asked for: the other verbs start without its libraries.
+# These import the services' libraries or the player only when asked for: the other verbs start without them.
 
 
 def _deliver(chosen: argparse.Namespace) -> int:
     from deploy.cli.deliver import deliver  # noqa: PLC0415
 
     return deliver(chosen)
+
+
+def _ledger_check(chosen: argparse.Namespace) -> int:
+    from deploy.cli.ledger import check  # noqa: PLC0415
+
+    return check(chosen)
+
+
+def _ledger_adopt(chosen: argparse.Namespace) -> int:
+    from deploy.cli.ledger import adopt  # noqa: PLC0415
+
+    return adopt(chosen)
 
 
 def _story(arguments: list[str]) -> int:

@@ -12,7 +12,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from deploy.embedded import errors, keeper, nats, postgres, probes, process, state, supervisor
+from deploy.embedded import (
+    errors,
+    keeper,
+    marking,
+    nats,
+    postgres,
+    probes,
+    process,
+    state,
+    supervisor,
+)
 from deploy.embedded.ports import LOOPBACK, port_is_free
 from deploy.embedded.probes import SERVICES
 from shared import addresses
@@ -37,8 +47,8 @@ class Plan:
 
     `environment` is laid over our own; it may hold TELLONCE_NATS_URL, TELLONCE_POSTGRES_DSN, TELLONCE_INGEST_HOST,
     TELLONCE_INGEST_PORT, TELLONCE_PUBLIC_URL, TELLONCE_SMTP_URL, TELLONCE_POLICY and the rest of the settings.
-    `services` maps each service to the command that runs it and `bootstrap` is the one-shot job before them; tests put
-    others in their place.
+    `services` maps each service to the command that runs it and `bootstrap` is the one-shot job before them, or
+    none; tests put others in their place.
     """
 
     folder: Path
@@ -101,6 +111,8 @@ class EmbeddedStack:
             each.cancel()
         self._keepers = []
         await supervisor.stop_all(list(self._services.values()))
+        if self.addresses:
+            await marking.bring_up(self.addresses["nats"], self.folder)
         await supervisor.stop_all(list(self._servers.values()))
         with contextlib.suppress(errors.DataFolderUnusable):
             self._write()
@@ -142,9 +154,11 @@ class EmbeddedStack:
         if self._servers:
             say(f"starting {' and '.join(self._servers)} ...")
         await supervisor.start_all(list(self._servers.values()))
-        say("making streams and consumers ...")
-        await self._bootstrap()
-        say(f"starting {', '.join(self._services)} ...")
+        if self.plan.bootstrap:
+            say("making streams and consumers ...")
+            await self._bootstrap()
+        if self._services:
+            say(f"starting {', '.join(self._services)} ...")
         await supervisor.start_all(list(self._services.values()))
 
     def _keeping(self) -> Iterator[Coroutine[Any, Any, None]]:
@@ -156,6 +170,7 @@ class EmbeddedStack:
                 folder=self.folder / "nats", monitor=self._monitor, kept=self._servers["nats"]
             )
         url = self.addresses["nats"]
+        yield marking.keep(url, self.folder)
         yield keeper.keep_mended(url, list(self._services), self._mend_streams, server)
 
     async def _mend_streams(self) -> None:
@@ -249,6 +264,7 @@ class EmbeddedStack:
             **self.plan.environment,
             "TELLONCE_NATS_URL": self.addresses["nats"],
             "TELLONCE_POSTGRES_DSN": self.addresses["postgres"],
+            "TELLONCE_LEDGER_MARK": str(self.folder / state.LEDGER_MARK),
             "TELLONCE_INGEST_PORT": ingest.rsplit(":", 1)[1],
             "TELLONCE_PUBLIC_URL": self.plan.setting("TELLONCE_PUBLIC_URL") or ingest,
             "PYTHONPATH": os.pathsep.join(

@@ -1,6 +1,6 @@
 """Reads and writes the state in a data folder: the holder, the ports, the status of the stack.
 
-A folder holds `lock`, `layout`, `ports.json`, `status.json`, `logs/`, `nats/` and `postgres/`.
+A folder holds `lock`, `layout`, `ledger.json`, `ports.json`, `status.json`, `logs/`, `nats/` and `postgres/`.
 """
 
 import contextlib
@@ -24,6 +24,8 @@ PORT_POLL_SECONDS = 0.05
 DEFAULT_FOLDER = ".tellonce"
 SHOWN = ("state", "addresses", "pids", "position")
 """What a status always says."""
+LEDGER_MARK = "ledger.json"
+"""What the bootstrap job remembers of the ledger, outside of NATS (docs/adr/0030)."""
 LAYOUT = "2"
 """What this version writes into `layout`: raised when a ledger of before cannot be read any more (docs/adr/0021)."""
 
@@ -91,6 +93,11 @@ def hold(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(file)
+
+
+def write_mark(folder: Path, text: str) -> None:
+    """Replace the mark of the ledger whole. Raises: DataFolderUnusable."""
+    _replace(folder / LEDGER_MARK, text + "\n")
 
 
 def check_layout(folder: Path) -> None:

@@ -31,6 +31,7 @@ AGGREGATES = {
     "policy": (aggregates.TENANT_POLICY, "router"),
     "account": ("chan-<channel>-<account>", "router, which repeats what ingest wrote to CONTACTS"),
     "notification": ("notif-<conversation>", "notify"),
+    "ledger": (aggregates.LEDGER_IDENTITY, "the bootstrap job and `tellonce ledger`"),
 }
 """Who writes an event type to which aggregate of the LEDGER."""
 

@@ -39,7 +39,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     Raises: StreamDrift, PolicyInvalid, BusUnavailable when the connection to NATS was given up, or what the client
     raises when no server answers.
     """
-    policies = Policies(policy.load(settings.policy))
+    chosen = policy.load(settings.policy)
+    policies = Policies(chosen)
     async with serving.connected(settings, NAME, stop) as here, opened(settings) as pool:
         await streams.assert_streams(here.bus, wanted(settings))
         ledger = NatsLedger(here.bus, codec.PlainCodec())
@@ -63,6 +64,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             ledger,
             positions,
             state,
+            tenant=chosen.tenant,
             batch_max=settings.projection_batch,
         )
         async with asyncio.TaskGroup() as group:

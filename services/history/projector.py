@@ -17,7 +17,7 @@ from services.history.generations import Generation
 from services.history.positions import Positions
 from services.history.projection import FenceLost, Projection, check_same
 from services.history.tables import VERSION
-from shared import errors
+from shared import aggregates, errors, events
 from shared.ledger import LedgerReader
 
 STANDBY_DELAY_SECONDS = 0.2
@@ -56,12 +56,14 @@ class Projector:
         positions: Positions,
         readiness: Readiness,
         *,
+        tenant: str,
         batch_max: int,
     ) -> None:
         self._dsn = dsn
         self._ledger = ledger
         self._positions = positions
         self._readiness = readiness
+        self._tenant = tenant
         self._batch_max = batch_max
         self._halted = False
 
@@ -99,7 +101,7 @@ class Projector:
     async def _own_and_project(self) -> None:
         async with store.owner_session(self._dsn, watched=True) as session:
             generation = await self._own(session)
-            await self._compare(session)
+            await self._compare_or_adopt(session)
             projection = await Projection.take_over(session, self._ledger)
             log.info(
                 "projector_started", generation=generation.number, position=projection.position
@@ -111,6 +113,26 @@ class Projector:
         """Bear witness from now on, if the tables were made of this ledger. Raises: StreamDrift."""
         await check_same(session, self._ledger)
         self._positions.agreed = True
+
+    async def _compare_or_adopt(self, session: store.Session) -> None:
+        """As `_compare`; a ledger that an operator adopted since these rows were made has its tables built anew.
+
+        Raises: FenceLost when it has, StreamDrift.
+        """
+        try:
+            await self._compare(session)
+        except errors.StreamDrift:
+            if not await self._adopted(session):
+                raise
+            await rebuild.adopt(self._dsn, self._ledger, batch_max=self._batch_max)
+            raise FenceLost from None
+
+    async def _adopted(self, session: store.Session) -> bool:
+        """Tell whether the ledger was adopted by an event that the rows do not know."""
+        found = await self._ledger.read_leader(self._tenant, aggregates.LEDGER_IDENTITY)
+        ids = [each.event.id for each in found if isinstance(each.event, events.LedgerAdopted)]
+        known = await session.fetch("ids_known", ids[-1:])
+        return len(known) < len(ids[-1:])
 
     async def _own(self, session: store.Session) -> Generation:
         """Wait until nobody else projects the live generation, and return it."""

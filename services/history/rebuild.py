@@ -87,6 +87,23 @@ async def upgrade(dsn: str, ledger: LedgerReader, *, batch_max: int) -> None:
         await _switch(session, ledger, projection, generation, batch_max)
 
 
+async def adopt(dsn: str, ledger: LedgerReader, *, batch_max: int) -> None:
+    """Build the tables anew from a ledger that was adopted and let them answer, wherever the old ones stood.
+
+    Raises: as `rebuild`.
+    """
+    async with (
+        store.owner_session(dsn, watched=False) as session,
+        generations.rebuild_lock(session),
+    ):
+        generation = await generations.make_building(session)
+        log.info("adoption_started", generation=generation.number)
+        projection = await Projection.take_over(session)
+        await _project_until(ledger, projection, await ledger.position(), batch_max)
+        async with session.transaction():
+            await generations.promote(session, generation)
+
+
 async def _check_reachable(ledger: LedgerReader, position: int) -> None:
     end = await ledger.position()
     if end < position:

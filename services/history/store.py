@@ -30,6 +30,9 @@ NUL_STANDS_AS = "\N{SYMBOL FOR NULL}"
 FROZEN_OWNER_SECONDS = 6
 """Postgres ends the session of an owner that says nothing for so long: its lock is free for a standby."""
 
+NOT_MIGRATED = "not_migrated"
+"""The reason of ViewUnavailable where no tables were ever made."""
+
 Isolation = Literal["read_committed", "repeatable_read"]
 
 _SESSION_SETTINGS = {
@@ -54,6 +57,8 @@ _AWAY = (
     asyncpg.InsufficientResourcesError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.IdleSessionTimeoutError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
     OSError,
     TimeoutError,
 )
@@ -251,4 +256,4 @@ def _translated() -> Iterator[None]:
     except _AWAY as error:
         raise ViewUnavailable(reason=type(error).__name__) from error
     except asyncpg.UndefinedTableError as error:
-        raise ViewUnavailable(reason="not_migrated") from error
+        raise ViewUnavailable(reason=NOT_MIGRATED) from error

@@ -16,6 +16,7 @@ from services.ingest.handlers.web import application
 from shared import codec, contact_log, policy, queries, serving, streams
 from shared.bus import Bus
 from shared.clock import SystemClock
+from shared.ledger import identity
 from shared.policy import Policies
 from shared.readiness import Readiness
 from shared.settings import Settings, load_secrets
@@ -40,14 +41,16 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Serve until `stop` is set.
 
     History and its Postgres are not needed: only the balance asks for them.
-    Raises: StreamDrift, PolicyInvalid, SettingInvalid also when the port is taken, SecretPublic, BusUnavailable
-    when the connection to NATS was given up.
+    Raises: StreamDrift, LedgerUnfounded, LedgerContradicted, MarkUnreadable, PolicyInvalid, SettingInvalid also
+    when the port is taken, SecretPublic, BusUnavailable when the connection to NATS was given up.
     """
-    accounts = Accounts(Policies(policy.load(settings.policy)), load_secrets(settings))
+    chosen = policy.load(settings.policy)
+    accounts = Accounts(Policies(chosen), load_secrets(settings))
     async with serving.connected(settings, NAME, stop) as here:
         bus = here.bus
         watch = Watch(bus, wanted(settings))
         await watch.begin()
+        await identity.check(bus, chosen.tenant, settings.ledger_mark)
         news = [(door, asyncio.Event()) for door in accounts.all()]
         contacts = contact_log.ContactLog(bus, codec.PlainCodec())
         normalisers = [

@@ -20,6 +20,7 @@ from shared.commands import AcknowledgeNotification
 from shared.deciding import Deciding
 from shared.errors import LedgerUnavailable
 from shared.events import AnyEvent, WorkRetried
+from shared.ledger import identity
 from shared.ledger.jetstream import NatsLedger
 from shared.policy import Policies
 from shared.readiness import Backlog, Readiness
@@ -36,14 +37,16 @@ USED = {streams.CONTACTS, streams.LEDGER, streams.TIMERS, streams.CANARY}
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Serve until `stop` is set.
 
-    Raises: StreamDrift when streams or consumers are not as this version needs them, PolicyInvalid, SettingInvalid,
-    BusUnavailable when the connection to NATS was given up.
+    Raises: StreamDrift when streams or consumers are not as this version needs them, LedgerUnfounded,
+    LedgerContradicted, MarkUnreadable, PolicyInvalid, SettingInvalid, BusUnavailable when the connection to NATS was
+    given up.
     """
     chosen = policy.load(settings.policy)
     check_transports(chosen, TRANSPORTS)
     async with serving.connected(settings, NAME, stop) as here:
         watch = Watch(here.bus, wanted(settings))
         await watch.begin()
+        await identity.check(here.bus, chosen.tenant, settings.ledger_mark)
         subscribe(here, settings, Policies(chosen))
         readiness = Readiness(here.bus, NAME, [watch.check_moving], backlog=partial(backlog, watch))
         serving.on_health(here, NAME, readiness)

@@ -17,6 +17,7 @@ from services.router.tolerant_codec import TolerantCodec
 from shared import arming, clock, codec, policy, serving, streams
 from shared.commands import COMMANDS
 from shared.deciding import Deciding
+from shared.ledger import identity
 from shared.ledger.jetstream import NatsLedger
 from shared.policy import Policies
 from shared.readiness import Backlog, Readiness
@@ -42,12 +43,14 @@ def wanted(settings: Settings) -> streams.WantedStreams:
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
-    """Serve until `stop` is set. Raises: StreamDrift, PolicyInvalid, SettingInvalid, BusUnavailable
-    when the connection to NATS was given up."""
-    policies = Policies(policy.load(settings.policy))
+    """Serve until `stop` is set. Raises: StreamDrift, LedgerUnfounded, LedgerContradicted, MarkUnreadable,
+    PolicyInvalid, SettingInvalid, BusUnavailable when the connection to NATS was given up."""
+    chosen = policy.load(settings.policy)
+    policies = Policies(chosen)
     async with serving.connected(settings, NAME, stop) as here:
         watch = Watch(here.bus, wanted(settings))
         await watch.begin()
+        await identity.check(here.bus, chosen.tenant, settings.ledger_mark)
         ledger = NatsLedger(here.bus, codec.PlainCodec())
         deciding = Deciding(
             ledger,

@@ -59,6 +59,30 @@ class LedgerUnavailable(TellonceError):
     http_status = 503
 
 
+class LedgerUnfounded(TellonceError):
+    code = "ledger.unfounded"
+    sentence = "the ledger has no identity yet: run the bootstrap job, `python -m deploy.bootstrap`"
+
+
+class LedgerContradicted(TellonceError):
+    """Details: `witness`: who remembers another ledger: `mark` in the data folder, `projection` in Postgres, `raw`;
+    `reason`: the ledger is `empty`, `shorter` than the witness, or an `other` one. Nothing was acknowledged."""
+
+    code = "ledger.contradicted"
+    sentence = (
+        "what stands beside the ledger was made from another one: put the newest copy of the ledger back, "
+        "or accept this one with `tellonce ledger adopt --reason TEXT`"
+    )
+
+
+class MarkUnreadable(TellonceError):
+    code = "ledger.mark_unreadable"
+    sentence = (
+        "the file that remembers the ledger cannot be read or written: "
+        "mend it, or delete it and run `tellonce ledger check`"
+    )
+
+
 class LedgerBatchTooLarge(TellonceError):
     code = "ledger.batch_too_large"
     sentence = "the events of one append exceed the limits of an atomic batch"

@@ -12,6 +12,8 @@ from shared.events.contact import ContactEvent
 from shared.events.conversation import *  # noqa: F403
 from shared.events.conversation import ConversationEvent
 from shared.events.envelope import *  # noqa: F403
+from shared.events.ledger import *  # noqa: F403
+from shared.events.ledger import LedgerEvent
 from shared.events.making import *  # noqa: F403
 from shared.events.matter import *  # noqa: F403
 from shared.events.matter import MatterEvent
@@ -35,6 +37,7 @@ AnyEvent = (
     | PeopleEvent
     | SetAsideEvent
     | NotificationEvent
+    | LedgerEvent
 )
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -19,10 +20,16 @@ from services.history.projector import Projector
 from services.history.rebuild import rebuild
 from services.history.store import Pool
 from services.history.tables import VERSION
+from shared import aggregates
 from shared.errors import EventTypeUnknown, ViewUnavailable
 from shared.ledger import Recorded
 from tests.history.caller import Caller, answers_over
-from tests.history.handwritten_ledger import Future, HandwrittenLedger, handwritten_in_memory
+from tests.history.handwritten_ledger import (
+    TENANT,
+    Future,
+    HandwrittenLedger,
+    handwritten_in_memory,
+)
 from tests.history.parcel_story import ParcelStory
 from tests.support.memory_ledger import MemoryLedger
 from tests.support.servers import EmbeddedPostgres
@@ -81,7 +88,7 @@ class Running:
 async def projecting(dsn: str, ledger: object, batch_max: int = 4) -> AsyncIterator[Running]:
     """Run a projector until the block ends."""
     positions, sign = Positions(), Sign()
-    projector = Projector(dsn, ledger, positions, sign, batch_max=batch_max)  # type: ignore[arg-type]
+    projector = Projector(dsn, ledger, positions, sign, tenant=TENANT, batch_max=batch_max)  # type: ignore[arg-type]
     running = Running(positions, sign, asyncio.create_task(projector.run()))
     try:
         yield running
@@ -276,6 +283,38 @@ async def test_a_ledger_that_is_shorter_than_the_rows_stops_it(
                 )
     await pool.close()
     assert (await live_digest(dsn)).position == parcel.at["missed"]
+
+
+async def test_the_tables_follow_a_ledger_that_was_adopted(dsn: str, parcel: ParcelStory) -> None:
+    """An operator's word stands in the shorter ledger: they are built anew from it, once for each such word."""
+    async with projecting(dsn, parcel.handwritten.ledger) as first:
+        await first.until(parcel.at["missed"])
+    adopted = handwritten_in_memory()
+    for _ in range(2):
+        adopted = handwritten_in_memory()
+        prefix = ParcelStory(adopted)
+        await prefix.register()
+        word = adopted.event(
+            aggregates.LEDGER_IDENTITY,
+            "ledger.adopted",
+            {"position": 2, "against": ["projection:shorter"]},
+            {"reason": "the night's backup"},
+            id_=uuid4().hex,
+        )
+        end = (await adopted.write(aggregates.LEDGER_IDENTITY, word)).position
+        async with projecting(dsn, adopted.ledger) as second:
+            await second.until(end)
+            assert second.sign.said == [True]
+        assert (await live_digest(dsn)).position == end
+    stranger = handwritten_in_memory()
+    await ParcelStory(stranger).register()
+    async with projecting(dsn, stranger.ledger) as third:
+
+        async def halted() -> bool:
+            return third.sign.said == [False]
+
+        await eventually(halted)
+    await digests_agree(dsn, adopted)
 
 
 async def test_what_is_read_ahead_keeps_its_order_and_its_limit() -> None:

@@ -79,9 +79,14 @@ async def test_a_row_changed_by_hand_is_told_over_the_bus(history: RunningHistor
 async def test_the_service_killed_again_and_again(history: RunningHistory) -> None:
     """Signal 9 while it projects: the next one goes on; nothing is lost or doubled."""
     await history.parcel.play()
+
+    async def goes_on() -> bool:
+        return await history.handwritten.ledger.position() > history.parcel.at["missed"]
+
     for _ in range(3):
         child = await history.start()
         writing = asyncio.create_task(history.parcel.go_on())
+        await eventually(goes_on)
         await history.answered("position", min_seq=history.parcel.at["missed"] + 1)
         await child.kill()
         await writing

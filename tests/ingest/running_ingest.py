@@ -15,6 +15,7 @@ import httpx
 import msgspec
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
+from deploy import ledger
 from services.ingest import app
 from services.ingest.channels import CHANNELS
 from services.ingest.domain import webhook_signature
@@ -254,6 +255,7 @@ async def make_consumers(bus: Bus, settings: Settings, tenant: str, account: str
         consumers=streams.ingest_consumers(tenant, names, settings.normalise_batch),
     )
     await streams.ensure(bus, wanted)
+    await ledger.found(bus, settings, tenant)
 
 
 @asynccontextmanager

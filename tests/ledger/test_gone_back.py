@@ -1,20 +1,19 @@
 """A follower whose stream lost something, or was replaced by an older copy of itself: it stops and says so."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from shared.bus import Bus, connect
+from shared.bus import connect
 from shared.bus.deliveries import StoredMessage
-from shared.codec import PlainCodec
 from shared.errors import StreamDrift
 from shared.ledger.follow import follow
 from shared.ledger.jetstream import NatsLedger
-from tests.support.ledger import TENANT, ServerPlace, make_ledger_stream, new_aggregate, write
+from tests.support.ledger import ServerPlace, make_ledger_stream, new_aggregate
+from tests.support.restored import Restored
 from tests.support.servers import EmbeddedNats
 from tests.support.waiting import WITHIN_SECONDS, eventually
 
@@ -43,36 +42,6 @@ async def test_a_gap_inside_a_batch_is_drift(server_place: ServerPlace) -> None:
     assert drift.value.details["missing"] == 4
     assert [message.sequence for message in found] == [1]
     await bus.api(f"STREAM.DELETE.{name}")
-
-
-class Restored:
-    """A ledger on a server of its own, of which an older backup can be put back."""
-
-    def __init__(self, server: EmbeddedNats, folder: Path, bus: Bus) -> None:
-        self.server = server
-        self._stored = folder / "jetstream"
-        self._backup = folder.with_name("backup")
-        self.bus = bus
-        self.ledger = NatsLedger(bus, PlainCodec())
-
-    async def grow(self, events: int) -> int:
-        """Append so many events and return the last sequence."""
-        for _ in range(events):
-            await self.ledger.append(TENANT, [write(new_aggregate(), 0, "a")])
-        return await self.ledger.position()
-
-    async def back_up(self) -> None:
-        """Copy what is stored."""
-        await self.server.stop()
-        shutil.copytree(self._stored, self._backup)
-        await self.server.start()
-
-    async def put_back(self) -> None:
-        """Put the copy in the place of what is stored."""
-        await self.server.kill()
-        shutil.rmtree(self._stored)
-        shutil.copytree(self._backup, self._stored)
-        await self.server.start()
 
 
 @pytest_asyncio.fixture

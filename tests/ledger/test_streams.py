@@ -87,7 +87,7 @@ async def test_the_ledger_refuses_to_forget(fresh: tuple[Bus, Settings]) -> None
     ):
         with pytest.raises(JetStreamRefused):
             await bus.api(call, body)
-    assert (await bus.api(f"STREAM.INFO.{LEDGER}"))["state"]["messages"] == 1
+    assert (await bus.api(f"STREAM.INFO.{LEDGER}"))["state"]["messages"] == 2
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ SELECT id FROM event WHERE id = ANY ($1::text[])
 
 -- name: last_event
 -- Why: whoever goes on compares it with the ledger, which may have been replaced by another one meanwhile.
-SELECT sequence, id FROM event ORDER BY sequence DESC LIMIT 1
+SELECT sequence, id, body FROM event ORDER BY sequence DESC LIMIT 1
 
 -- name: sequence_at
 -- Why: the largest sequence whose running maximum of store times is not later than an instant.

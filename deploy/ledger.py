@@ -1,0 +1,128 @@
+"""The ledger's identity, for the bootstrap job and `tellonce ledger`: who contradicts it, founding it, adopting it."""
+
+import contextlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import msgspec
+
+from services.history import witness
+from shared import aggregates, errors, events, ids, streams
+from shared.bus import Bus
+from shared.codec import PlainCodec
+from shared.events import EventId
+from shared.ledger import Write, identity
+from shared.ledger.jetstream import NatsLedger
+from shared.settings import Settings
+
+SERVICE = aggregates.LEDGER.writer
+
+
+class Findings(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands. `against`: who contradicts the ledger, and why; `silent`: who could not be asked."""
+
+    identity: EventId | None
+    position: int
+    against: Mapping[str, str]
+    silent: list[str]
+
+
+async def examine(bus: Bus, chosen: Settings, tenant: str) -> Findings:
+    """Ask every witness: the mark beside the data, the projection, RAW.
+
+    A projection that is away is silent: no view keeps the ledger from its work.
+    Raises: MarkUnreadable, NotAnEvent; as `Bus.leader_get`.
+    """
+    found, position = await identity.founded(bus, tenant), await identity.end(bus, streams.LEDGER)
+    marks = {"mark": identity.read_mark(chosen.ledger_mark)}
+    silent: list[str] = []
+    try:
+        marks["projection"] = await witness.mark(chosen.postgres_dsn)
+    except errors.ViewUnavailable:
+        silent.append("projection")
+    reasons = {name: await identity.contradiction(bus, found, mark) for name, mark in marks.items()}
+    if position == 0 and await identity.end(bus, streams.RAW):
+        reasons["raw"] = identity.EMPTY
+    against = {name: reason for name, reason in reasons.items() if reason is not None}
+    return Findings(identity=found, position=position, against=against, silent=silent)
+
+
+async def check(bus: Bus, chosen: Settings, tenant: str) -> None:
+    """Raises: LedgerContradicted when a witness remembers another ledger, or one where there is none; as `examine`."""
+    findings = await examine(bus, chosen, tenant)
+    for name, reason in findings.against.items():
+        raise errors.LedgerContradicted(witness=name, reason=reason, position=findings.position)
+
+
+async def found(bus: Bus, chosen: Settings, tenant: str) -> None:
+    """Give a checked ledger its identity if it has none, and remember the ledger beside the data.
+
+    Raises: MarkUnreadable, NotAnEvent; as `Ledger.append`.
+    """
+    await _identify(bus, tenant)
+    await _remember(bus, chosen, tenant)
+
+
+async def adopt(
+    bus: Bus, chosen: Settings, tenant: str, everything: streams.WantedStreams, reason: str
+) -> Findings:
+    """Accept the ledger as it stands, on the record, and return what contradicted it.
+
+    What is missing of `everything` is made. History builds its tables anew from this ledger; what CONTACTS still holds
+    is given to the router again, which decides what this ledger does not hold.
+    Raises: StreamDrift; as `examine`, `Ledger.append`.
+    """
+    findings = await examine(bus, chosen, tenant)
+    await streams.ensure(bus, everything)
+    against = [f"{name}:{why}" for name, why in sorted(findings.against.items())]
+    await _identify(bus, tenant)
+    opened = events.LedgerAdoptedOpen(position=findings.position, against=against)
+    said = events.LedgerAdoptedPersonal(reason=reason)
+    await _append(bus, tenant, events.LedgerAdopted, opened, said)
+    await _remember(bus, chosen, tenant)
+    if against:
+        for consumer in streams.router_consumers():
+            if consumer.stream == streams.CONTACTS:
+                await bus.api(f"CONSUMER.DELETE.{streams.CONTACTS}.{consumer.name}")
+        await streams.ensure(bus, everything)
+    return findings
+
+
+async def _identify(bus: Bus, tenant: str) -> None:
+    if await identity.founded(bus, tenant) is None:
+        opened = events.LedgerFoundedOpen(after=await identity.end(bus, streams.LEDGER))
+        with contextlib.suppress(errors.LedgerConflict):  # another bootstrap job has just done it
+            await _append(bus, tenant, events.LedgerFounded, opened)
+
+
+async def _remember(bus: Bus, chosen: Settings, tenant: str) -> None:
+    mark = await identity.mark_of(bus, await identity.founded(bus, tenant))
+    identity.write_mark(chosen.ledger_mark, mark)
+
+
+async def _append(
+    bus: Bus,
+    tenant: str,
+    kind: type[events.LedgerEvent],
+    opened: events.Part,
+    personal: events.Part | None = None,
+) -> None:
+    ledger = NatsLedger(bus, PlainCodec())
+    before = await ledger.read_leader(tenant, aggregates.LEDGER_IDENTITY)
+    if before and kind is events.LedgerFounded:
+        return
+    now = datetime.now(UTC)
+    origin = events.Origin(
+        tenant=tenant, service=SERVICE, actor=f"service:{SERVICE}", occurred=now, recorded=now
+    )
+    event = events.make(
+        kind,
+        origin,
+        ids.scoped_id("ledger", uuid4().hex),
+        aggregates.LEDGER_IDENTITY,
+        opened,
+        personal,
+    )
+    expected = before[-1].sequence if before else 0
+    await ledger.append(tenant, [Write(aggregates.LEDGER_IDENTITY, expected, [event])])

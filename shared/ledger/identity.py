@@ -1,0 +1,112 @@
+"""Which ledger this is, and whether it is the one that what lies beside it remembers.
+
+A ledger begins with `ledger.founded`, which the bootstrap job writes. Whoever keeps something that was made of the
+ledger keeps a `Mark` with it: how far the ledger was, and a hash of what stood there. A ledger that is empty, shorter
+or another one contradicts the mark; then nothing is acknowledged until an operator decides (docs/adr/0030).
+"""
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+
+from shared import aggregates, errors, streams, subjects
+from shared.bus import Bus
+from shared.codec import UNREADABLE, decode
+from shared.events import EventId
+
+EMPTY, SHORTER, OTHER = "empty", "shorter", "other"
+
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """What stood at a position of a ledger.
+
+    `sha256`: of the stored message; empty at position 0. `ledger`: the ledger's identity, where the witness keeps it.
+    """
+
+    position: int
+    sha256: str
+    ledger: str | None = None
+
+
+async def check(bus: Bus, tenant: str, path: str) -> None:
+    """Check the ledger as every service does at its start; `path`: of the mark beside the data, or empty.
+
+    Raises: LedgerUnfounded, LedgerContradicted, MarkUnreadable; as `Bus.leader_get`.
+    """
+    identity = await founded(bus, tenant)
+    if identity is None:
+        raise errors.LedgerUnfounded
+    reason = await contradiction(bus, identity, read_mark(path))
+    if reason is not None:
+        raise errors.LedgerContradicted(witness="mark", reason=reason)
+
+
+async def founded(bus: Bus, tenant: str) -> EventId | None:
+    """Return the ledger's identity, `None` when it has none yet. Raises: NotAnEvent."""
+    subject = subjects.ledger(tenant, aggregates.LEDGER_IDENTITY)
+    if await end(bus, streams.LEDGER) == 0:
+        return None
+    stored = await bus.leader_get(streams.LEDGER, sequence=1, next_by_subject=subject)
+    return None if stored is None else decode(stored.body).id
+
+
+async def contradiction(bus: Bus, identity: EventId | None, mark: Mark | None) -> str | None:
+    """Return why the ledger cannot be the one of a mark: EMPTY, SHORTER or OTHER; `None` when it can."""
+    if mark is None or mark.position == 0:
+        return None
+    if await end(bus, streams.LEDGER) == 0:
+        return EMPTY
+    stored = await bus.leader_get(streams.LEDGER, sequence=mark.position)
+    if stored is None:
+        return SHORTER
+    same = mark.ledger in {None, identity} and _sha256(stored.body) == mark.sha256
+    return None if same else OTHER
+
+
+async def mark_of(bus: Bus, identity: EventId | None) -> Mark:
+    """Return the mark of the ledger as it ends now."""
+    position = await end(bus, streams.LEDGER)
+    stored = await bus.leader_get(streams.LEDGER, sequence=position) if position else None
+    if stored is None:
+        return Mark(position=0, sha256="", ledger=identity)
+    return Mark(position=position, sha256=_sha256(stored.body), ledger=identity)
+
+
+async def end(bus: Bus, stream: str) -> int:
+    """Return the last sequence of a stream, from its leader; 0 when there is no such stream."""
+    try:
+        return int((await bus.api(f"STREAM.INFO.{stream}"))["state"]["last_seq"])
+    except errors.JetStreamRefused as error:
+        if error.details["err_code"] == streams.STREAM_NOT_FOUND:
+            return 0
+        raise
+
+
+def _sha256(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
+
+
+# -- the mark beside the data ---------------------------------------------------------------------------
+
+
+def read_mark(path: str) -> Mark | None:
+    """Return the mark in a file; `None` without one. Raises: MarkUnreadable."""
+    try:
+        return msgspec.json.decode(Path(path).read_bytes(), type=Mark) if path else None
+    except FileNotFoundError:
+        return None
+    except (OSError, *UNREADABLE) as error:
+        raise errors.MarkUnreadable(file=path) from error
+
+
+def write_mark(path: str, mark: Mark) -> None:
+    """Replace the mark in a file, whole; nothing is done without a path. Raises: MarkUnreadable."""
+    if not path:
+        return
+    draft = Path(f"{path}.draft")
+    try:
+        draft.write_bytes(msgspec.json.encode(mark) + b"\n")
+        draft.replace(path)
+    except OSError as error:
+        raise errors.MarkUnreadable(file=path) from error
