@@ -64,7 +64,8 @@ def _contiguous(observed: Observed) -> list[str]:
 
 
 def _in_order(observed: Observed) -> list[str]:
-    """I4."""
+    """I4. What came after the ledger was read is left out."""
+    end = len(observed.recorded)
     wanted: dict[str, list[int]] = {}
     for each in observed.readable():
         shown = aggregates.split(each.aggregate)[0] in SHOWN_KINDS
@@ -73,7 +74,7 @@ def _in_order(observed: Observed) -> list[str]:
     return [
         f"the timeline of {name} is not the ledger's"
         for name, sequences in observed.timelines.items()
-        if sequences != wanted.get(name, [])
+        if [each for each in sequences if each <= end] != wanted.get(name, [])
     ]
 
 
@@ -86,7 +87,7 @@ def _rebuilt(observed: Observed) -> list[str]:
 def _checkpoint(observed: Observed) -> list[str]:
     """I6."""
     end = len(observed.recorded)
-    return [] if observed.position == end else [f"at {observed.position} of {end} after rest"]
+    return [] if observed.position >= end else [f"at {observed.position} of {end} after rest"]
 
 
 def _sent_once(observed: Observed) -> list[str]:
