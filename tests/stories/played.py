@@ -27,6 +27,17 @@ class Played:
     def codes(self) -> list[str]:
         return [step["code"] for step in self.report["steps"] if step["code"]]
 
+    def check_met(self) -> None:
+        """Check that every expectation held, nothing is missing, the rebuild agrees, every delivery is counted."""
+        assert self.exit_code == 0, self.output
+        report = self.report
+        assert report["ok"]
+        assert [packet["missing"] for packet in report["packets"] if packet["missing"]] == []
+        assert report["digests"]["live"] == report["digests"]["rebuilt"]
+        balance = report["balance"]
+        parts = ("accepted", "duplicate", "ignored", "quarantined")
+        assert balance["received"] == sum(balance[part] for part in parts) > 0
+
     @property
     def accepted_facts(self) -> dict[str, set[int]]:
         """How many facts were in the packets of each person."""

@@ -54,7 +54,7 @@ async def test_the_shipped_stories_may_be_played_again(
     async with EmbeddedStack(plan_in(tmp_path / "data", postgres_template)) as stack:
         for story in [*shipped, *shipped]:
             played = await asyncio.to_thread(play, story, tmp_path, environment=playing_on(stack))
-            assert played.exit_code == 0, played.output
+            played.check_met()
 
 
 def test_where_no_stack_runs_the_story_gets_its_own(
