@@ -109,7 +109,8 @@ async def test_what_the_ledger_takes_can_be_projected(session: Session) -> None:
         assert recorded is not None
         await projection.apply([recorded])
     assert projection.position > 0
-    assert refused == {
+    assert refused  # what was drawn by chance; each reason has its case below
+    assert refused <= {
         "instant_out_of_range",
         "half_a_character",
         "whole_number_too_large",
