@@ -171,7 +171,11 @@ def _merged(
 
     A message that waited there is with the owner at once, as any other in an owned conversation.
     """
-    came = {each.contact_id: _as_it_stood(each) for each in event.open.contacts}
+    handles = event.personal.handles if event.personal else {}
+    came = {
+        each.contact_id: _as_it_stood(each, handles.get(each.contact_id, []))
+        for each in event.open.contacts
+    }
     if owner is not None:
         came = {
             key: each
@@ -186,7 +190,7 @@ def _merged(
     )
 
 
-def _as_it_stood(merged: events.MergedContact) -> Contact:
+def _as_it_stood(merged: events.MergedContact, handles: list[events.Handle]) -> Contact:
     return Contact(
         contact_id=merged.contact_id,
         medium=merged.medium,
@@ -197,6 +201,7 @@ def _as_it_stood(merged: events.MergedContact) -> Contact:
         over=merged.over,
         wrapped_up=merged.wrapped_up,
         completed=merged.completed,
+        handles=tuple(handles),
     )
 
 

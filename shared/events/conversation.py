@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from shared.events.contact import HandleKind, Medium
+from shared.events.contact import Handle, HandleKind, Medium
 from shared.events.envelope import (
     AgentId,
     ContactId,
@@ -161,9 +161,10 @@ class ConversationMergedOpen(Part, frozen=True, kw_only=True):
 
 
 class ConversationMergedPersonal(Part, frozen=True, kw_only=True):
-    """`packet`: all that the other conversation knew."""
+    """`packet`: all that the other conversation knew; `handles`: of whoever was on its contacts."""
 
     packet: Packet
+    handles: dict[ContactId, list[Handle]] = {}
 
 
 class ConversationMerged(

@@ -346,6 +346,22 @@ async def test_a_confirmed_conversation_goes_on_in_her_open_matter(router: InMem
     assert len(matter.talk.said) == 2
 
 
+async def test_a_session_that_was_merged_is_outweighed_as_any_other(router: InMemoryRouter) -> None:
+    """Who was on it comes along: somebody else whom the shop vouches for does not write in her matter."""
+    anna = await registered(router, "Anna", phone=ANNA)
+    await router.owned_by("piotr", call("started"))
+    await router.happens(message("I am Anna", "s1", handles=CLAIMED))
+    await router.offers()
+    _, asking = await router.conversations()
+    offer = asking.ownership.offer
+    assert offer is not None
+    await router.does("piotr", "accept_offer", conversation=asking.id, offer_id=offer.offer_id)
+    await router.does("piotr", "confirm_customer", conversation=asking.id, customer=anna)
+    await router.happens(message("I am Olek", "s1", k=1, handles=[mail(OLEK, "proved")]))
+    *_, his = await router.conversations()
+    assert (his.customer != anna, [each.text for each in his.talk.said]) == (True, ["I am Olek"])
+
+
 async def test_her_matter_keeps_its_owner(router: InMemoryRouter) -> None:
     """She is told of it; whoever confirmed works on it no longer."""
     anna = await registered(router, "Anna", phone=ANNA)

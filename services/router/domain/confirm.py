@@ -108,7 +108,10 @@ def merge(decision: Decision) -> None:
             to_owner=matter.ownership.owner if matter.ownership.owner != worked_on else None,
             packet_id=packet.packet_id,
         ),
-        events.ConversationMergedPersonal(packet=packet),
+        events.ConversationMergedPersonal(
+            packet=packet,
+            handles={key: list(each.handles) for key, each in merged.contacts.by_id.items()},
+        ),
     )
     if owner is not None:
         _takes_both(decision, matter, owner)
