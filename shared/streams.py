@@ -16,7 +16,7 @@ from shared.commands import REMEMBERED, SKEW
 from shared.comparing import GIVES_EVERYTHING, KEEPS_EVERYTHING, Config, covered, drift, widest
 
 RAW, BALANCE, CONTACTS, LEDGER, TIMERS = "RAW", "BALANCE", "CONTACTS", "LEDGER", "TIMERS"
-CANARY, REFUSALS = "CANARY", "REFUSALS"
+CANARY, REFUSALS, SNAPSHOTS = "CANARY", "REFUSALS", "SNAPSHOTS"
 
 SECOND_NS = 1_000_000_000
 DAY_NS = 86_400 * SECOND_NS
@@ -117,12 +117,12 @@ def stream_configs(*, replicas: int = 1, duplicate_window_seconds: float = 120.0
             "allow_msg_ttl": True,
             **common,
         },
-        *_kept_briefly(common),
+        *_newest_only(common),
     ]
 
 
-def _kept_briefly(common: Config) -> Iterable[Config]:
-    """Return those of which the newest message of a subject is kept, and not for long."""
+def _newest_only(common: Config) -> Iterable[Config]:
+    """Return those of which the newest message of a subject is kept; most of them not for long."""
     newest = {"max_msgs_per_subject": 1, **common}
     canaries, refusals = CANARIES_KEPT_SECONDS, REFUSALS_KEPT_SECONDS
     return (
@@ -133,6 +133,13 @@ def _kept_briefly(common: Config) -> Iterable[Config]:
             "max_age": refusals * SECOND_NS,
             "max_bytes": REFUSALS_MAX_BYTES,
             "discard": "old",
+            **newest,
+        },
+        {
+            "name": SNAPSHOTS,
+            "subjects": ["snapshot.*.*.*"],
+            "max_age": 0,
+            "allow_atomic": True,
             **newest,
         },
     )

@@ -9,6 +9,7 @@
 | `timer.<tenant>.<kind>.<id>.<timer kind>.<timer id>` | TIMERS | the reader of the timer's kind |
 | `fired.<p>.<tenant>.<kind>.<id>.<timer kind>.<timer id>` | TIMERS | the server |
 | `refused.<tenant>.<command>` | REFUSALS | router, notify |
+| `snapshot.<service>.<name>.<part>` | SNAPSHOTS | the service |
 | `live.ledger.<p>.<tenant>.<kind>.<id>` | – (republished) | the server |
 | `cmd.<tenant>.<name>`, `query.<tenant>.<name>` | – (request/reply) | anyone |
 | `screen.<tenant>.<recipient>` | – | notify |
@@ -143,6 +144,11 @@ def query(tenant: str, name: str) -> str:
 def screen(tenant: str, recipient: str) -> str:
     """Return where the screen of `agent-<id>` or `queue-<name>` listens for its notifications."""
     return f"screen.{token(tenant)}.{token(recipient)}"
+
+
+def snapshot(service: str, name: str, part: str) -> str:
+    """Return where a part of what a service folded is kept."""
+    return f"snapshot.{token(service)}.{token(name)}.{token(part)}"
 
 
 def canary(service: str, process: str) -> str:

@@ -12,6 +12,7 @@ from services.router.intake import Intake
 from services.router.lookup import History
 from services.router.parking import Parking
 from services.router.policies import apply_policy
+from services.router.snapshot import NatsSnapshots
 from services.router.timers import FiredTimers
 from services.router.tolerant_codec import TolerantCodec
 from shared import arming, clock, codec, policy, serving, streams
@@ -27,7 +28,7 @@ from shared.tasks import end, serve
 from shared.watching import Watch
 
 NAME = "router"
-USED = {streams.CONTACTS, streams.LEDGER, streams.TIMERS, streams.CANARY}
+USED = {streams.CONTACTS, streams.LEDGER, streams.TIMERS, streams.SNAPSHOTS, streams.CANARY}
 """What becomes of other streams is no matter of the router."""
 
 log = structlog.get_logger("router")
@@ -61,15 +62,18 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         cases = Cases(deciding, policies, load_secrets(settings), clock.SystemClock())
         for tenant in policies.tenants():
             await apply_policy(cases, tenant)
-        dispatcher = Dispatcher(cases, NatsLedger(here.bus, TolerantCodec()))
+        reader = NatsLedger(here.bus, TolerantCodec())
+        dispatcher = Dispatcher(cases, reader, NatsSnapshots(here.bus))
         subscribe(here, settings, cases)
-        readiness = Readiness(here.bus, NAME, [watch.check_moving], backlog=partial(backlog, watch))
+        checks = [watch.check_moving, dispatcher.check]
+        readiness = Readiness(here.bus, NAME, checks, backlog=partial(backlog, watch))
         serving.on_health(here, NAME, readiness)
         await here.broker.start()
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(dispatcher.follow()),
                 tasks.create_task(dispatcher.dispatch()),
+                tasks.create_task(dispatcher.keep()),
                 tasks.create_task(watch.run()),
                 tasks.create_task(readiness.run()),
             ]

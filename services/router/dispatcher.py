@@ -1,6 +1,6 @@
 """Matches waiting conversations with free agents, and takes them from owners who are gone, by what changed.
 
-It learns from the ledger and may forget all of it.
+It learns from the ledger and may forget all of it; a snapshot spares a new one the reading (docs/adr/0035).
 
 Two dispatchers at once do no harm: an offer is written at the expected sequence of the conversation and of the
 agent, so the second one conflicts.
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
+from services.router import snapshot
 from services.router.cases import Cases
 from services.router.domain import folds
 from services.router.domain.decide import decide_offer, decide_return
@@ -19,11 +20,15 @@ from services.router.domain.decision import Loaded, Origin
 from services.router.domain.offers import candidates
 from services.router.lines import Key
 from services.router.picture import Picture
+from services.router.snapshot import Snapshots
 from services.router.tolerant_codec import is_unreadable
 from shared import aggregates, deciding, errors, events, ids
 from shared.conversation import Conversation
 from shared.ledger import Ledger, Recorded
 
+KEPT_EVENTS = 4_000
+"""A snapshot is kept each time the ledger has grown by so much: a router that starts reads no more than that."""
+KEEP_SECONDS = 2.0
 LONGEST_SLEEP_SECONDS = 60.0
 """A due time is looked at so late at most, should the clock be set back."""
 
@@ -33,11 +38,15 @@ log = structlog.get_logger("router.dispatcher")
 class Dispatcher:
     """Offers waiting conversations of all tenants, longest waiting first, to as many as there is room for."""
 
-    def __init__(self, cases: Cases, ledger: Ledger) -> None:
+    def __init__(self, cases: Cases, ledger: Ledger, snapshots: Snapshots) -> None:
         self._cases = cases
         self._ledger = ledger
+        self._snapshots = snapshots
         self.picture = Picture(cases.policies)
         self._changed = asyncio.Event()
+        self._past: int | None = None
+        self._newest: Recorded | None = None
+        self._kept = 0
         self.position = 0
 
     async def follow(self) -> None:
@@ -47,15 +56,62 @@ class Dispatcher:
         Nobody is asked before the whole past is known.
         """
         past = await self._ledger.position()
-        if self.position >= past:
-            self._changed.set()
+        await self.begin()
+        self._learned(past)
         async for batch in self._ledger.follow(self.position):
             self.see([await self._looked_at(each) for each in batch])
             for recorded in batch:
                 if isinstance(recorded.event, events.EntryRejected):
-                    await self._regain(recorded.event)
-            if self.position >= past:
-                self._changed.set()
+                    await self._regain(recorded.event.open.sequence)
+            self._learned(past)
+
+    def _learned(self, past: int) -> None:
+        self._past = past
+        if self.position >= past:
+            self._changed.set()
+
+    async def check(self) -> None:
+        """Raises: StillReading until the whole past is known."""
+        if self._past is None or self.position < self._past:
+            raise errors.StillReading(position=self.position, wanted=self._past)
+
+    async def begin(self) -> None:
+        """Begin where the newest snapshot ends, if it fits. Raises: LedgerUnavailable."""
+        kept = await self._snapshots.newest()
+        if kept is None:
+            return
+        at = await self._ledger.get(kept.position)
+        if not snapshot.fits(kept, self.picture, at):
+            log.info("snapshot_left", position=kept.position, version=kept.version)
+            return
+        now = self._cases.clock.now()
+        for tenant, conversation in kept.conversations:
+            self.picture.know(tenant, conversation.id or "", conversation, now)
+        for tenant, agent_id, agent in kept.agents:
+            self.picture.know(tenant, agent_id, agent, now)
+        for tenant, aggregate in kept.unreadable:
+            self.picture.lose(tenant, aggregate)
+            await self._read_again(tenant, aggregate)
+        log.info("snapshot_taken_up", position=kept.position)
+        self._newest, self._kept, self.position = at, kept.position, kept.position
+
+    async def keep(self) -> None:
+        """Keep a snapshot whenever the ledger has grown by KEPT_EVENTS; runs until cancelled."""
+        while True:
+            await asyncio.sleep(KEEP_SECONDS)
+            if self.position - self._kept >= KEPT_EVENTS:
+                await self.keep_now()
+
+    async def keep_now(self) -> None:
+        """Keep a snapshot; what cannot be kept is tried again later."""
+        at = self._newest
+        if at is None:
+            return
+        try:
+            await self._snapshots.keep(snapshot.take(self.picture, at))
+            self._kept = at.sequence
+        except errors.TellonceError as error:
+            log.warning("snapshot_not_kept", code=error.code)
 
     async def dispatch(self) -> None:
         """Act whenever something changed or fell due; runs until cancelled."""
@@ -96,27 +152,30 @@ class Dispatcher:
                 return await self._cases.deciding.ledger.get(recorded.sequence) or recorded
         return recorded
 
-    async def _regain(self, rejected: events.EntryRejected) -> None:
+    async def _regain(self, sequence: int) -> None:
         """Look again at the conversation or agent that an entry kept from being read, until it was rejected."""
-        deciding_on = self._cases.deciding
         with contextlib.suppress(errors.EventTypeUnknown, errors.NotAnEvent):
-            entry = await deciding_on.ledger.get(rejected.open.sequence)
-            if entry is None:
-                return
-            tenant, (prefix, name) = entry.event.tenant, aggregates.split(entry.aggregate)
-            state: object = None
+            entry = await self._cases.deciding.ledger.get(sequence)
+            if entry is not None:
+                await self._read_again(entry.event.tenant, entry.aggregate)
+
+    async def _read_again(self, tenant: str, aggregate: str) -> None:
+        """Take in a conversation or an agent that could not be read, if it can be now."""
+        deciding_on, (prefix, name) = self._cases.deciding, aggregates.split(aggregate)
+        state: object = None
+        with contextlib.suppress(errors.EventTypeUnknown, errors.NotAnEvent):
             if prefix == aggregates.CONVERSATION.prefix:
                 state = await deciding_on.load(tenant, folds.CONVERSATION, name, leader=True)
             elif prefix == aggregates.AGENT.prefix:
                 state = await deciding_on.load(tenant, folds.AGENT, name, leader=True)
-            self.picture.regain(tenant, entry.aggregate)
+            self.picture.regain(tenant, aggregate)
             self.picture.know(tenant, name, state, self._cases.clock.now())
 
     def see(self, batch: Sequence[Recorded]) -> None:
         """Take what was recorded into the picture."""
         now = self._cases.clock.now()
         for recorded in batch:
-            self.position = recorded.sequence
+            self.position, self._newest = recorded.sequence, recorded
             self.picture.see(recorded, now)
 
     async def _offer(self, key: Key) -> bool:

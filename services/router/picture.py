@@ -29,7 +29,7 @@ class Picture:
     """Open conversations and agents of all tenants.
 
     `open`: each conversation as far as it is looked at here; `left`: those with an owner who is gone, and not under way
-    to somebody else.
+    to somebody else; `agents`: without their memory; `unreadable`: aggregates with an event of a newer version.
 
     News is a line in which somebody may be asked now who could not be asked before: one who waits has come or
     changed, one who may be asked has changed, or a time has passed.
@@ -39,14 +39,19 @@ class Picture:
         self.open: dict[Key, Conversation] = {}
         self.left: set[Key] = set()
         self._policies = {tenant: policies.of(tenant) for tenant in policies.tenants()}
-        self._agents: dict[tuple[str, events.AgentId], Agent] = {}
-        self._unreadable: set[tuple[str, str]] = set()
+        self.agents: dict[tuple[str, events.AgentId], Agent] = {}
+        self.unreadable: set[tuple[str, str]] = set()
         self._owned: dict[tuple[str, events.AgentId], set[events.ConversationId]] = {}
         self._lines = Lines()
         self._news: set[Line] = set()
         self._ahead: list[tuple[Place, Line]] = []
         self._due: list[tuple[datetime, Key]] = []
         self._postponed: dict[Key, tuple[datetime, int]] = {}
+
+    @property
+    def tenants(self) -> list[str]:
+        """Whose events it takes in."""
+        return sorted(self._policies)
 
     # -- learning -------------------------------------------------------------------------------------
 
@@ -56,8 +61,8 @@ class Picture:
         if tenant not in self._policies:
             return
         if is_unreadable(recorded.event):
-            self._lose(tenant, aggregate)
-        if (tenant, aggregate) in self._unreadable:
+            self.lose(tenant, aggregate)
+        if (tenant, aggregate) in self.unreadable:
             return
         prefix, name = aggregates.split(aggregate)
         if prefix == aggregates.CONVERSATION.prefix:
@@ -80,7 +85,7 @@ class Picture:
         elif isinstance(state, Agent):
             agent_id = events.AgentId(name)
             if state.sequence > self.agent(tenant, agent_id).sequence:
-                self._agents[tenant, agent_id] = replace(state, seen={})
+                self.agents[tenant, agent_id] = replace(state, seen={})
                 self._news |= self._lines.before(tenant, agent_id)
                 for conversation_id in self.owned_by(tenant, agent_id):
                     self._look_for_owner((tenant, conversation_id))
@@ -131,9 +136,9 @@ class Picture:
         if rested is not None and rested > now:
             heapq.heappush(self._due, (rested, key))
 
-    def _lose(self, tenant: str, aggregate: str) -> None:
+    def lose(self, tenant: str, aggregate: str) -> None:
         """Forget what cannot be read; nobody else waits for it."""
-        self._unreadable.add((tenant, aggregate))
+        self.unreadable.add((tenant, aggregate))
         prefix, name = aggregates.split(aggregate)
         if prefix == aggregates.CONVERSATION.prefix:
             key = tenant, events.ConversationId(name)
@@ -141,23 +146,23 @@ class Picture:
             self._look_for_owner(key)
             self._lines.leave(key)
         elif prefix == aggregates.AGENT.prefix:
-            self._agents.pop((tenant, events.AgentId(name)), None)
+            self.agents.pop((tenant, events.AgentId(name)), None)
             for conversation_id in self.owned_by(tenant, events.AgentId(name)):
                 self._look_for_owner((tenant, conversation_id))
 
     def regain(self, tenant: str, aggregate: str) -> None:
         """What kept an aggregate from being read is passed over from now on."""
-        self._unreadable.discard((tenant, aggregate))
+        self.unreadable.discard((tenant, aggregate))
 
     # -- asking ---------------------------------------------------------------------------------------
 
     def agent(self, tenant: str, agent_id: events.AgentId) -> Agent:
         """Return an agent; nobody's memory of commands is kept here."""
-        return self._agents.get((tenant, agent_id), ABSENT)
+        return self.agents.get((tenant, agent_id), ABSENT)
 
     def readable(self, tenant: str, agent_id: events.AgentId) -> bool:
         """Tell whether an agent can be loaded, as far as is known."""
-        return (tenant, aggregates.AGENT.of(agent_id)) not in self._unreadable
+        return (tenant, aggregates.AGENT.of(agent_id)) not in self.unreadable
 
     def owned_by(self, tenant: str, agent_id: events.AgentId) -> frozenset[events.ConversationId]:
         """Return the open conversations of an owner."""
@@ -218,12 +223,21 @@ class Picture:
 
 
 def _looked_at(conversation: Conversation) -> Conversation:
-    """Return the parts of a conversation by which it waits: no words, no facts, no memory of commands."""
+    """Return the parts of a conversation by which it waits: no words, no handles, no facts, no memory of commands."""
+    ownership, transfer = conversation.ownership, conversation.ownership.transfer
+    by_id = {
+        name: replace(contact, name=None, handles=())
+        for name, contact in conversation.contacts.by_id.items()
+    }
     return Conversation(
         id=conversation.id,
         opened=conversation.opened,
-        contacts=conversation.contacts,
-        ownership=replace(conversation.ownership, hops=()),
+        contacts=replace(conversation.contacts, by_id=by_id),
+        ownership=replace(
+            ownership,
+            hops=(),
+            transfer=None if transfer is None else replace(transfer, brief=""),
+        ),
         matter=Matter(callbacks=conversation.matter.callbacks),
         sequence=conversation.sequence,
     )

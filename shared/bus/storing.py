@@ -1,4 +1,4 @@
-"""Storing in a stream: one message with retries, or many in order without waiting for each acknowledgement."""
+"""Storing in a stream: one message with retries, many without waiting for each acknowledgement, many as one batch."""
 
 import asyncio
 import contextlib
@@ -196,3 +196,26 @@ def _complete(answers: Sequence[asyncio.Future[PubAck]], wanted: int) -> list[St
     if len(stored) == wanted:
         return list(stored.values())
     raise errors.StoreIncomplete(wanted, stored, refused_by)
+
+
+async def submit_batch(
+    bus: "Bus",
+    batch_id: str,
+    messages: Sequence[tuple[str, bytes, Mapping[str, str]]],
+    timeout_seconds: float,
+) -> PubAck:
+    """Publish `(subject, body, headers)` once, as an atomic batch of ADR-50: all of it is stored, or nothing.
+
+    Returns the stream's answer to the last one, a refusal included. Raises: as `Bus.submit`.
+    """
+    *members, last = messages
+    await bus.until_connected(timeout_seconds)
+    for number, (subject, body, headers) in enumerate(members, 1):
+        await bus.publish(subject, body, headers={**headers, **_member(batch_id, number)})
+    subject, body, headers = last
+    commits = {**_member(batch_id, len(messages)), "Nats-Batch-Commit": "1"}
+    return await bus.submit(subject, body, {**headers, **commits}, timeout_seconds=timeout_seconds)
+
+
+def _member(batch_id: str, number: int) -> dict[str, str]:
+    return {"Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(number)}

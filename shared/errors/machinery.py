@@ -106,6 +106,15 @@ class ConsumerStuck(TellonceError):
     http_status = 503
 
 
+class StillReading(TellonceError):
+    """A service that starts knows too little yet to act on it. Details: position, wanted."""
+
+    code = "service.still_reading"
+    sentence = "the service still reads what was recorded before it began"
+    retryable = True
+    http_status = 503
+
+
 class LedgerGuardsTooMany(TellonceError):
     """Each guard needs one event of the batch that is not the first of its aggregate. Details: guards, free."""
 

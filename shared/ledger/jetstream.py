@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from shared import backoff, errors, ids, subjects
 from shared.bus import Bus
 from shared.bus.deliveries import PubAck, StoredMessage
-from shared.bus.storing import MESSAGE_TOO_LARGE
+from shared.bus.storing import MESSAGE_TOO_LARGE, submit_batch
 from shared.codec import Codec
 from shared.ledger import Appended, Guard, Recorded, Write, rejected
 from shared.ledger.follow import follow
@@ -104,22 +104,8 @@ class NatsLedger:
     async def _send_batch(self, wanted: Plan) -> PubAck:
         self._batch_number += 1
         batch = ids.scoped_id("batch", self._batch_scope, str(self._batch_number))
-        *members, last = wanted.messages
-        await self._bus.until_connected(self._limits.submit_timeout_seconds)
-        for number, message in enumerate(members, 1):
-            headers = {
-                **message.headers,
-                "Nats-Batch-Id": batch,
-                "Nats-Batch-Sequence": str(number),
-            }
-            await self._bus.publish(message.subject, message.body, headers=headers)
-        headers = {
-            **last.headers,
-            "Nats-Batch-Id": batch,
-            "Nats-Batch-Sequence": str(len(wanted.messages)),
-            "Nats-Batch-Commit": "1",
-        }
-        return await self._submit(last.subject, last.body, headers)
+        messages = [(each.subject, each.body, each.headers) for each in wanted.messages]
+        return await submit_batch(self._bus, batch, messages, self._limits.submit_timeout_seconds)
 
     async def _submit(self, subject: str, body: bytes, headers: dict[str, str]) -> PubAck:
         return await self._bus.submit(

@@ -46,6 +46,7 @@ from shared.timers import Timer
 from tests.router.samples import NOON, TENANT, a_policy
 from tests.support.memory_ledger import MemoryLedger
 from tests.support.memory_refusals import MemoryRefusals
+from tests.support.memory_snapshots import MemorySnapshots
 from tests.support.memory_timers import MemoryTimers
 
 SECRETS = {"LOOKUP_KEY": "a key of these tests"}
@@ -104,6 +105,20 @@ class LaggingLedger(MemoryLedger):
         return await super().read(tenant, aggregate, after=after)
 
 
+class TolerantReader:
+    """The ledger as the dispatcher reads it."""
+
+    def __init__(self, ledger: MemoryLedger, codec: OpenCodec) -> None:
+        self._ledger, self._codec = ledger, codec
+
+    async def get(self, sequence: int) -> Recorded | None:
+        self._codec.lenient = True
+        try:
+            return await self._ledger.get(sequence)
+        finally:
+            self._codec.lenient = False
+
+
 class KnownTo:
     """History's twin: says where it saw the ids in `sequences`; counts how often it was asked."""
 
@@ -141,6 +156,7 @@ class InMemoryRouter:
         self.history = KnownTo()
         self.streams = StoredMessages()
         self.refusals = MemoryRefusals()
+        self.snapshots = MemorySnapshots()
         self.policy = policy or a_policy()
         self.restart()
         self._commands_given = 0
@@ -153,7 +169,8 @@ class InMemoryRouter:
         self.fired_timers = FiredTimers(self.cases)
         self.parking = self._new_parking(self.cases)
         self.commands = Commands(self.cases, self.parking, self.refusals)
-        self.dispatcher = Dispatcher(self.cases, self.ledger)
+        reader: Any = TolerantReader(self.ledger, self.codec)
+        self.dispatcher = Dispatcher(self.cases, reader, self.snapshots)
 
     def _new_cases(self) -> Cases:
         deciding = Deciding(self.ledger, self.timers, cached=1_000, retries=20)

@@ -2,13 +2,14 @@
 
 import asyncio
 from datetime import timedelta
+from random import Random
 
 import pytest
 
 from services.router.dispatcher import Dispatcher
 from services.router.domain.offers import candidates, waits
 from services.router.picture import POSTPONED, Picture
-from shared.errors import LedgerUnavailable
+from shared.errors import LedgerUnavailable, StillReading
 from shared.events import AgentId, ContactOffered
 from shared.ledger import Appended, Guard, Write
 from shared.tasks import end
@@ -133,13 +134,16 @@ async def test_nobody_is_asked_before_the_whole_past_is_known(router: InMemoryRo
     half = await router.ledger.position()
     await router.happens(call("ended", k=1))
     ledger = HalfRead(router, half)
-    dispatcher = Dispatcher(router.cases, ledger)  # type: ignore[arg-type]
+    dispatcher = Dispatcher(router.cases, ledger, router.snapshots)  # type: ignore[arg-type]
     running = [asyncio.create_task(dispatcher.follow()), asyncio.create_task(dispatcher.dispatch())]
     await eventually(lambda: _true(dispatcher.position == half))
     await eventually(lambda: _true(ledger.waits))
     reads = router.ledger.reads
+    with pytest.raises(StillReading):
+        await dispatcher.check()
     ledger.rest.set()
     await eventually(lambda: _true(dispatcher.position > half))
+    await dispatcher.check()
     assert router.ledger.reads == reads
     await end(running)
 
@@ -169,32 +173,48 @@ class HalfRead:
 
 @pytest.mark.parametrize("seed", range(300, 306))
 async def test_the_picture_shows_what_the_ledger_holds(seed: int) -> None:
-    """Who waits, for whom, and who owns what, are the same as in the whole folds, in a random history."""
+    """Who waits, for whom, and who owns what, are the same as in the whole folds, in a random history.
+
+    So it is in the picture that grew with it, in one that is learned anew, and in one that begins with a snapshot.
+    """
     hands = Hands(seed)
     await hands.begin()
-    for _ in range(STEPS):
+    kept_at = Random(seed).randrange(STEPS)
+    for number in range(STEPS):
         await hands.step()
+        if number == kept_at:
+            await hands.router.dispatch()
+            await hands.router.dispatcher.keep_now()
     router = hands.router
     await router.dispatch()
-    for picture in (router.dispatcher.picture, await relearned(router)):
-        open_ones = [it for it in await router.conversations() if not it.resolved]
-        shown = {it.id: picture.open[TENANT, it.id] for it in open_ones if it.id is not None}
-        assert len(picture.open) == len(open_ones)
-        for it in open_ones:
-            assert it.id is not None
-            assert waits(shown[it.id]) == waits(it)
-            assert shown[it.id].ownership.offer == it.ownership.offer
-            assert candidates(router.policy, shown[it.id]) == candidates(router.policy, it)
-        for name in router.policy.agents:
-            agent = await router.agent(name)
-            known = picture.agent(TENANT, AgentId(name))
-            assert (known.status, known.working_on) == (agent.status, agent.working_on)
-            owned = {it.id for it in open_ones if it.ownership.owner == name}
-            assert picture.owned_by(TENANT, AgentId(name)) == owned
+    grown = router.dispatcher.picture
+    await shows_what_the_ledger_holds(router, grown)
+    await shows_what_the_ledger_holds(router, await relearned(router))
+    await shows_what_the_ledger_holds(router, await relearned(router, begin=True))
 
 
-async def relearned(router: InMemoryRouter) -> Picture:
-    """Return the picture of a router that starts now."""
+async def shows_what_the_ledger_holds(router: InMemoryRouter, picture: Picture) -> None:
+    open_ones = [it for it in await router.conversations() if not it.resolved]
+    shown = {it.id: picture.open[TENANT, it.id] for it in open_ones if it.id is not None}
+    assert len(picture.open) == len(open_ones)
+    for it in open_ones:
+        assert it.id is not None
+        assert waits(shown[it.id]) == waits(it)
+        assert shown[it.id].ownership.offer == it.ownership.offer
+        assert candidates(router.policy, shown[it.id]) == candidates(router.policy, it)
+    for name in router.policy.agents:
+        agent = await router.agent(name)
+        known = picture.agent(TENANT, AgentId(name))
+        assert (known.status, known.working_on) == (agent.status, agent.working_on)
+        owned = {it.id for it in open_ones if it.ownership.owner == name}
+        assert picture.owned_by(TENANT, AgentId(name)) == owned
+
+
+async def relearned(router: InMemoryRouter, *, begin: bool = False) -> Picture:
+    """Return the picture of a router that starts now; `begin`: with the snapshot that was kept."""
     router.restart()
+    if begin:
+        await router.dispatcher.begin()
+        assert router.dispatcher.position > 0
     await router.dispatch()
     return router.dispatcher.picture

@@ -9,6 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from deploy.embedded.process import Child
+from services.router.snapshot import NatsSnapshots
 from shared import ids, subjects
 from shared.events import InboundEvent
 from tests.router.invariants import check_recorded
@@ -55,6 +57,32 @@ async def test_a_command_sent_again_after_a_restart_gets_the_same_reply(
     assert await running.asks("accept_offer", body) == first
     assert [event["type"] for event in first["events"]] == ["contact.accepted"]
     assert len(running.events("contact.accepted")) == 1
+
+
+async def test_a_router_that_was_killed_begins_with_its_snapshot(running: RunningRouter) -> None:
+    """It reads nothing before it, and offers who waited then to an agent who has come since."""
+    running.module = "tests.router.keeping_router"
+    router = await running.start_router()
+    await running.happens(call("started", at=now()))
+    await running.until(lambda: running.events("contact.queued"))
+    end = await running.ledger.position()
+
+    async def kept() -> bool:
+        snapshot = await NatsSnapshots(running.bus).newest()
+        return snapshot is not None and snapshot.position == end
+
+    await eventually(kept)
+    await router.kill()
+    again = await running.start_router()
+    assert {"event": "snapshot_taken_up", "position": end}.items() <= logged(again)[0].items()
+    await running.does("piotr", "sign_in")
+    await running.until(lambda: running.events("contact.offered"))
+
+
+def logged(router: Child) -> list[dict[str, object]]:
+    """Return what a router said."""
+    lines = router.program.log_path.read_text("utf-8").splitlines()
+    return [msgspec.json.decode(line) for line in lines]
 
 
 async def test_a_router_killed_at_any_moment_doubles_nothing(running: RunningRouter) -> None:
