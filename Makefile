@@ -17,8 +17,9 @@ demo: $(RUN) ## play the parcel-locker story on a stack of its own and check it
 up: $(RUN) ## run the stack until Ctrl-C and print every address
 	@.venv/bin/tellonce up
 
+# What pytest made of the test files is kept for the next run, also where Python is told to keep nothing.
 test: $(DEV) ## pass all tests
-	@.venv/bin/python -m pytest -n 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest -n 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 also: $(DEV) ## pass the tests on another Python (3.13, else 3.12, 3.11) where one is present
 	@sh requirements/also.sh $(ARGS)

@@ -10,8 +10,9 @@ import pytest_asyncio
 from faststream.nats import NatsBroker
 
 from deploy.embedded.ports import free_ports
-from shared import settings
+from shared import serving, settings
 from shared.arrivals import PARKED_AFTER_FAILURES, ArrivedMessage, Failed
+from shared.backoff import Backoff
 from shared.bus import Bus, connect, connection_options
 from shared.bus.deliveries import Message
 from shared.errors import (
@@ -150,9 +151,13 @@ async def test_what_fails_for_no_known_reason_is_parked_and_the_next_one_goes_on
     "passing", [LedgerUnavailable, ViewUnavailable, StreamDrift, ConnectionResetError, TimeoutError]
 )
 async def test_what_fails_for_a_while_is_never_parked(
-    bus: Bus, broker: NatsBroker, passing: type[Exception]
+    bus: Bus, broker: NatsBroker, monkeypatch: pytest.MonkeyPatch, passing: type[Exception]
 ) -> None:
     """A ledger or a view that is away is no fault of the message, however often it comes again meanwhile."""
+
+    monkeypatch.setattr(
+        serving, "RETRY", Backoff(first_seconds=0.01, longest_seconds=SHORT_SECONDS)
+    )
 
     async def away(arrived: ArrivedMessage) -> None:
         if arrived.attempt <= 2 * PARKED_AFTER_FAILURES:

@@ -18,17 +18,11 @@ async def running_stack(
 ) -> AsyncIterator[EmbeddedStack]:
     """A stack that hands its mail to a port where the player may listen."""
     once_per_run(tmp_path_factory, "running-stack")
-    async with EmbeddedStack(
-        plan_in(tmp_path_factory.mktemp("running-stack"), postgres_template)
-    ) as stack:
-        yield stack
-
-
-def plan_in(folder: Path, postgres_template: Path) -> Plan:
-    """A stack in an empty folder that hands its mail to a free port."""
+    folder, (port,) = tmp_path_factory.mktemp("running-stack"), free_ports(1)
     copy_cluster(postgres_template, folder / "postgres")
-    (port,) = free_ports(1)
-    return Plan(folder=folder, environment={"TELLONCE_SMTP_URL": f"smtp://{LOOPBACK}:{port}"})
+    plan = Plan(folder=folder, environment={"TELLONCE_SMTP_URL": f"smtp://{LOOPBACK}:{port}"})
+    async with EmbeddedStack(plan) as stack:
+        yield stack
 
 
 def playing_on(stack: EmbeddedStack) -> dict[str, str]:

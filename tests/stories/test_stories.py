@@ -15,6 +15,8 @@ PARCEL_LOCKER = HERE / "parcel_locker.yaml"
 KILLS_SEED, KILLS_EVERY = 6, 7
 """Every process is killed at least once."""
 ON_ITS_OWN = [story for story in GOOD if read_story(story).needs_own_stack]
+FAILS_ON_ITS_OWN = [story for story in MUST_FAIL if read_story(story).needs_own_stack]
+FAILS_ON_ANY = [story for story in MUST_FAIL if story not in FAILS_ON_ITS_OWN]
 MAIL = {"to": ["anna.nowak@mail.example"], "title": "How you get your parcel", "count": 1}
 
 
@@ -26,14 +28,24 @@ def test_the_story_is_met(story: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.story
-@pytest.mark.parametrize("story", MUST_FAIL, ids=lambda story: story.stem)
+@pytest.mark.parametrize("story", FAILS_ON_ANY, ids=lambda story: story.stem)
 def test_the_story_fails_with_the_named_code(
     story: Path, tmp_path: Path, on_it: dict[str, str]
 ) -> None:
     """A check that cannot fail shows nothing: here each of them does, and for the reason named."""
+    _fails_as_named(story, tmp_path, on_it)
+
+
+@pytest.mark.story
+@pytest.mark.parametrize("story", FAILS_ON_ITS_OWN, ids=lambda story: story.stem)
+def test_the_story_fails_on_a_stack_of_its_own(story: Path, tmp_path: Path) -> None:
+    """Likewise, where the story changes the stack."""
+    _fails_as_named(story, tmp_path, {})
+
+
+def _fails_as_named(story: Path, folder: Path, environment: dict[str, str]) -> None:
     named = yaml.safe_load(story.read_bytes())["must_fail"]
-    own = read_story(story).needs_own_stack
-    played = play(story, tmp_path, environment={} if own else on_it)
+    played = play(story, folder, environment=environment)
     assert played.exit_code == 1, played.output
     assert played.codes == [named], played.output
 

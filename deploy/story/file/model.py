@@ -326,9 +326,11 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def needs_own_stack(self) -> bool:
         """It changes policy, settings or machines, which a stack of somebody else must not suffer."""
-        machine = (RestartStep, TamperStep)
         return bool(
-            self.head.policy
-            or self.head.settings
-            or any(isinstance(step, machine) for step in self.steps)
+            self.head.policy or self.head.settings or any(map(_changes_a_machine, self.steps))
         )
+
+
+def _changes_a_machine(step: Step) -> bool:
+    """Tell whether a step changes more than the player's own mail boxes."""
+    return isinstance(step, RestartStep) or (isinstance(step, TamperStep) and step.tamper != MAIL)
