@@ -10,7 +10,7 @@ for candidate in python3.13 python3.12 python3.11; do
     if "$candidate" -c "$MINIMUM" 2>/dev/null && "$candidate" -c "$OTHER" "$mine" 2>/dev/null; then
         "$UV" venv --quiet --clear --no-project --python "$(command -v "$candidate")" .venv-also
         "$UV" pip sync --quiet --require-hashes --python .venv-also/bin/python requirements/dev.txt || explain_network
-        "$UV" pip install --quiet --no-deps --no-build-isolation --offline --python .venv-also/bin/python --editable .
+        "$UV" pip install --quiet --no-deps --no-build-isolation --offline --config-settings editable_mode=compat --python .venv-also/bin/python --editable .
         exec .venv-also/bin/python -m pytest -n 3 --dist loadgroup "$@"
     fi
 done

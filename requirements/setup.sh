@@ -14,7 +14,7 @@ fi
 echo "Installing the packages of requirements/$wanted.txt ..."
 # Compiled now: every process of the stack would do it again where Python may not keep what it compiled.
 "$UV" pip sync --quiet --compile-bytecode --require-hashes --python .venv/bin/python "requirements/$wanted.txt" || explain_network
-"$UV" pip install --quiet --no-deps --no-build-isolation --offline --python .venv/bin/python --editable .
+"$UV" pip install --quiet --no-deps --no-build-isolation --offline --config-settings editable_mode=compat --python .venv/bin/python --editable .
 .venv/bin/python -m compileall -q services shared deploy
 touch .venv/.deploy
 if [ "$wanted" = dev ]; then

@@ -14,6 +14,11 @@ import pytest_asyncio
 from deploy.embedded.postgres import create_cluster
 from tests.support.servers import EmbeddedNats, EmbeddedNatsCluster, EmbeddedPostgres
 
+AS_DEPLOYED = Path(__file__).parent / "support" / "as_deployed"
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(AS_DEPLOYED), *filter(None, [os.environ.get("PYTHONPATH")])]
+)
+
 # How long one example takes says how busy the machine is, and nothing of the rule.
 hypothesis.settings.register_profile("tellonce", deadline=None)
 hypothesis.settings.load_profile("tellonce")

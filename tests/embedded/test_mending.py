@@ -59,11 +59,11 @@ async def test_a_stack_with_a_foreign_entry_in_its_ledger_starts(data: Path) -> 
     """It is degraded and names the entry; rejected, the entry is nobody's trouble any more."""
     foreign = b'{"specversion":"1.0","type":"strange.thing","id":"x","tenant":"demo"}'
     sha256 = hashlib.sha256(foreign).hexdigest()
-    async with EmbeddedStack(Plan(folder=data)) as stack:
-        url = stack.addresses["nats"]
+    async with EmbeddedStack(Plan(folder=data, services={})) as servers:
+        url = servers.addresses["nats"]
         reply = await wire.request(url, "ledger.1.demo.conv.x", foreign, timeout_seconds=5)
         sequence = json.loads(reply)["seq"]
-        await stack.restart()
+    async with EmbeddedStack(Plan(folder=data)):
         found = await examine(data)
         assert found.state == "degraded"
         (trouble,) = found.troubles["history"]

@@ -1,7 +1,6 @@
 """history as it runs: a real NATS with the bootstrap job's streams, a real Postgres, its own process."""
 
 import asyncio
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -65,7 +64,7 @@ class RunningHistory:
             argv=(sys.executable, "-m", "services.history"),
             log_path=self.folder / "history.log",
             ready=ready,
-            env={**self.environment, "PYTHONPATH": os.pathsep.join(sys.path)},
+            env=self.environment,
         )
         child = await Child.start(program)
         self.children.append(child)

@@ -254,9 +254,11 @@ async def test_who_stays_ahead_is_closed_on_and_sends_again_what_was_not_acknowl
     """The answer to our ping stands behind the frames that wait; nothing that was acknowledged is lost."""
     monkeypatch.setattr("services.ingest.handlers.server.SOCKET_PING_SECONDS", 0.5)
     port = free_ports(1)[0]
-    waiting = [f"m-{number}" for number in range(70)]
+    waiting = [f"m-{number}" for number in range(190)]
     codes = []
-    async with running(ingest_nats.url, tmp_path, port=port, chat_messages_per_minute=60) as ingest:
+    async with running(
+        ingest_nats.url, tmp_path, port=port, chat_messages_per_minute=180
+    ) as ingest:
         while waiting:
             try:
                 await _say_all(ingest, waiting)
@@ -265,9 +267,9 @@ async def test_who_stays_ahead_is_closed_on_and_sends_again_what_was_not_acknowl
         # None: what was unread in its buffer resets the connection, sometimes before we have read the close frame
         assert codes
         assert set(codes) <= {1011, None}
-        events = await ingest.contacts("chat", 70)
+        events = await ingest.contacts("chat", 190)
     assert sorted(event["data"]["open"]["provider_id"] for event in events) == sorted(
-        f"s-1/m-{number}" for number in range(70)
+        f"s-1/m-{number}" for number in range(190)
     )
 
 

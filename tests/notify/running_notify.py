@@ -1,7 +1,6 @@
 """notify as it runs in the house: a real NATS, the bootstrap job, a real mail server, its own process."""
 
 import asyncio
-import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,7 +76,7 @@ class RunningNotify:
             argv=(sys.executable, "-m", "services.notify"),
             log_path=self.folder / "notify.log",
             ready=ready,
-            env={**self.environment, "PYTHONPATH": os.pathsep.join(sys.path)},
+            env=self.environment,
         )
 
     async def kill(self) -> None:

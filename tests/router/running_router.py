@@ -1,7 +1,6 @@
 """The router as it runs in the house: a real NATS, the bootstrap job, processes of its own, history's answers."""
 
 import asyncio
-import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -91,7 +90,7 @@ class RunningRouter:
             argv=(sys.executable, "-m", self.module),
             log_path=self.folder / f"{name}.log",
             ready=ready,
-            env={**self.environment, "PYTHONPATH": os.pathsep.join(sys.path)},
+            env=self.environment,
         )
 
     async def two_routers(self) -> None:
