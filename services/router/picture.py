@@ -28,8 +28,9 @@ POSTPONED = backoff.Backoff(first_seconds=0.5, longest_seconds=5.0)
 class Picture:
     """Open conversations and agents of all tenants.
 
-    `open`: each conversation as far as it is looked at here; `left`: those with an owner who is gone, and not under way
-    to somebody else; `agents`: without their memory; `unreadable`: aggregates with an event of a newer version.
+    `open`: each conversation as far as it is looked at here; `left`: those with somebody who is gone, be it the owner,
+    while they are not under way to somebody else, or whoever is asked to take them; `agents`: without their memory;
+    `unreadable`: aggregates with an event of a newer version.
 
     News is a line in which somebody may be asked now who could not be asked before: one who waits has come or
     changed, one who may be asked has changed, or a time has passed.
@@ -87,8 +88,8 @@ class Picture:
             if state.sequence > self.agent(tenant, agent_id).sequence:
                 self.agents[tenant, agent_id] = replace(state, seen={})
                 self._news |= self._lines.before(tenant, agent_id)
-                for conversation_id in self.owned_by(tenant, agent_id):
-                    self._look_for_owner((tenant, conversation_id))
+                for conversation_id in self.owned_by(tenant, agent_id) | state.working_on:
+                    self._look_for_holder((tenant, conversation_id))
 
     def _conversation(self, key: Key, after: Conversation, now: datetime) -> None:
         before = self.open.pop(key, NEW_CONVERSATION)
@@ -97,7 +98,7 @@ class Picture:
         if going_on:
             self.open[key] = after = _looked_at(after)
         self._owner_changed(key, before, after if going_on else NEW_CONVERSATION)
-        self._look_for_owner(key)
+        self._look_for_holder(key)
         if going_on and waits(after):
             self._stand(key, after, now)
         else:
@@ -113,15 +114,19 @@ class Picture:
         if has is not None:
             self._owned.setdefault((tenant, has), set()).add(conversation_id)
 
-    def _look_for_owner(self, key: Key) -> None:
-        """Note whether a conversation is with an owner who is gone."""
+    def _look_for_holder(self, key: Key) -> None:
+        """Note whether a conversation is with somebody who is gone."""
         self.left.discard(key)
         ownership = self.open.get(key, NEW_CONVERSATION).ownership
-        tenant, owner = key[0], ownership.owner
-        if owner is None or ownership.transfer is not None or not self.readable(tenant, owner):
-            return
-        if owner not in self._policies[tenant].agents or not self.agent(tenant, owner).on_duty:
+        owner = ownership.owner if ownership.transfer is None else None
+        asked = ownership.offer.agent if ownership.offer else None
+        if any(name is not None and self._gone(key[0], name) for name in (owner, asked)):
             self.left.add(key)
+
+    def _gone(self, tenant: str, agent_id: events.AgentId) -> bool:
+        """Tell whether an agent is not there any more, as far as she can be read."""
+        there = agent_id in self._policies[tenant].agents and self.agent(tenant, agent_id).on_duty
+        return self.readable(tenant, agent_id) and not there
 
     def _stand(self, key: Key, waiting: Conversation, now: datetime) -> None:
         """Put a conversation into the line of those whom it may be offered to."""
@@ -143,12 +148,12 @@ class Picture:
         if prefix == aggregates.CONVERSATION.prefix:
             key = tenant, events.ConversationId(name)
             self._owner_changed(key, self.open.pop(key, NEW_CONVERSATION), NEW_CONVERSATION)
-            self._look_for_owner(key)
+            self._look_for_holder(key)
             self._lines.leave(key)
         elif prefix == aggregates.AGENT.prefix:
-            self.agents.pop((tenant, events.AgentId(name)), None)
-            for conversation_id in self.owned_by(tenant, events.AgentId(name)):
-                self._look_for_owner((tenant, conversation_id))
+            lost = self.agents.pop((tenant, events.AgentId(name)), ABSENT)
+            for conversation_id in self.owned_by(tenant, events.AgentId(name)) | lost.working_on:
+                self._look_for_holder((tenant, conversation_id))
 
     def regain(self, tenant: str, aggregate: str) -> None:
         """What kept an aggregate from being read is passed over from now on."""

@@ -11,6 +11,7 @@ NOT_SHOWN = (
     events.ContactOffered,
     events.ContactRejected,
     events.ContactOfferExpired,
+    events.OfferWithdrawn,
     events.TransferRequested,
     events.TransferOffered,
     events.ChannelSwitched,
@@ -123,6 +124,8 @@ def evolve(  # noqa: C901  the table of what concerns the holder
             return _owned(ownership, event.open.agent, event.recorded)
         case events.ContactRejected() | events.ContactOfferExpired():
             return _passed_over(ownership, event.open.agent, event.recorded)
+        case events.OfferWithdrawn():
+            return replace(ownership, offer=None)
         case events.ContactAbandoned() | events.ContactMissed():
             return _lost(ownership, event)
         case events.CallbackReached():

@@ -114,7 +114,7 @@ class TransferCancelled(
 class TransferExpired(
     Event[TransferClosedOpen, Nothing], frozen=True, kw_only=True, tag="transfer.expired"
 ):
-    """Nobody accepted in time."""
+    """Nobody accepted in time, or the only one who was asked has gone."""
 
 
 TransferEvent = (

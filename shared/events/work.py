@@ -1,5 +1,7 @@
 """An agent is sought for a contact, takes it and wraps it up; on `conv-<id>`."""
 
+from typing import Literal
+
 from shared.events.envelope import (
     AgentId,
     CallbackId,
@@ -10,6 +12,7 @@ from shared.events.envelope import (
     OfferId,
     PacketId,
     Part,
+    TransferId,
 )
 
 
@@ -86,6 +89,25 @@ class ContactOfferExpired(
     """The agent did not answer in time; the contact waits on."""
 
 
+class OfferWithdrawnOpen(Part, frozen=True, kw_only=True):
+    """`reason`: `signed_out`, or `not_in_policy` when the policy has no such agent any more.
+
+    Exactly one of `contact_id`, `transfer_id` names the matter that was offered.
+    """
+
+    offer_id: OfferId
+    agent: AgentId
+    reason: Literal["signed_out", "not_in_policy"]
+    contact_id: ContactId | None = None
+    transfer_id: TransferId | None = None
+
+
+class OfferWithdrawn(
+    Event[OfferWithdrawnOpen, Nothing], frozen=True, kw_only=True, tag="offer.withdrawn"
+):
+    """Whoever was asked is not there any more: the next one can be asked at once."""
+
+
 class ContactLostOpen(Part, frozen=True, kw_only=True):
     contact_id: ContactId
     callback_id: CallbackId
@@ -152,6 +174,7 @@ WorkEvent = (
     | ContactAccepted
     | ContactRejected
     | ContactOfferExpired
+    | OfferWithdrawn
     | ContactAbandoned
     | ContactMissed
     | ContactWrappedUp

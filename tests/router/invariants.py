@@ -31,12 +31,13 @@ async def check(router: InMemoryRouter, after: int = 0) -> None:
 
 
 async def check_owners(router: InMemoryRouter) -> None:
-    """After the dispatcher has looked, nobody who is not there owns what is not under way to somebody else."""
+    """After the dispatcher has looked, nobody who is not there is asked, or owns what is not under way to somebody."""
     for it in await router.conversations():
-        owner = it.ownership.owner
-        if owner is not None and it.ownership.transfer is None:
-            assert owner in router.policy.agents
-            assert (await router.agent(owner)).on_duty, owner
+        owner = it.ownership.owner if it.ownership.transfer is None else None
+        asked = it.ownership.offer.agent if it.ownership.offer else None
+        for name in {owner, asked} - {None}:
+            assert name in router.policy.agents
+            assert (await router.agent(name)).on_duty, name
 
 
 def check_recorded(recorded: list[Recorded]) -> None:

@@ -7,7 +7,13 @@ import pytest
 
 from shared import policy
 from shared.errors import LedgerUnavailable
-from shared.events import ContextPackaged, ConversationReturned, TransferExpired, TransferRejected
+from shared.events import (
+    ContextPackaged,
+    ConversationReturned,
+    OfferWithdrawn,
+    TransferExpired,
+    TransferRejected,
+)
 from shared.ledger import Appended, Guard, Write
 from tests.router.in_memory_router import InMemoryRouter
 from tests.router.invariants import check
@@ -178,6 +184,84 @@ async def test_a_finished_call_of_an_owner_who_goes_is_somebodys_work(
     await goes(router, "piotr")
     await router.offers()
     assert (await router.offer()).agent == "ewa"
+
+
+# -- whoever is asked and goes ---------------------------------------------------------------------------
+
+
+async def test_what_was_offered_to_somebody_who_goes_is_offered_to_the_next_at_once(
+    router: InMemoryRouter,
+) -> None:
+    """Nobody waits until her time is over; she has not refused, and may be asked again when she is back."""
+    await router.on_duty("piotr")
+    await router.happens(message("hello"))
+    await router.offers()
+    assert (await router.offer()).agent == "piotr"
+    await router.on_duty("ewa")
+    await goes(router, "piotr")
+    assert await router.offers() == [
+        "offer.withdrawn",
+        "agent.released",
+        "contact.offered",
+        "agent.reserved",
+    ]
+    withdrawn = (await router.last(OfferWithdrawn)).open
+    assert (withdrawn.agent, withdrawn.reason) == ("piotr", "signed_out")
+    assert (await router.conversation()).ownership.passed_over == {}
+    assert await stands(router) == (None, "hotline", {"ewa"})
+
+
+async def test_an_offer_ends_with_the_policy_that_knew_whom_to_ask(router: InMemoryRouter) -> None:
+    """She is signed in for ever, and nobody can answer for her."""
+    await router.on_duty("piotr")
+    await router.happens(message("hello"))
+    await router.offers()
+    assert (await router.offer()).agent == "piotr"
+    await router.on_duty("ewa")
+    without_piotr(router)
+    assert (await router.offers())[0] == "offer.withdrawn"
+    assert (await router.last(OfferWithdrawn)).open.reason == "not_in_policy"
+    assert (await router.offer()).agent == "ewa"
+
+
+async def test_whoever_pauses_may_still_answer_her_offer(router: InMemoryRouter) -> None:
+    """Away is a pause: she takes it, or her time is over."""
+    await router.on_duty("piotr")
+    await router.happens(message("hello"))
+    await router.offers()
+    await router.on_duty("ewa")
+    await goes(router, "piotr", "away")
+    assert await router.offers() == []
+    assert (await router.offer()).agent == "piotr"
+
+
+@pytest.mark.parametrize("kind", ["warm", "cold"])
+async def test_a_transfer_asks_the_next_one_when_a_colleague_goes(
+    router: InMemoryRouter, kind: str
+) -> None:
+    """It goes on; its time runs as before."""
+    await router.owned_by("marek", form("where is it?", topic="delivery"))
+    await router.on_duty("piotr", "ewa")
+    await router.hands_on("marek", kind, team="desk")
+    await router.offers()
+    transfer, first = await router.transfer(), (await router.offer()).agent
+    await goes(router, first)
+    assert (await router.offers())[-2:] == ["transfer.offered", "agent.reserved"]
+    second = await router.offer()
+    assert {first, second.agent} == {"piotr", "ewa"}
+    assert (second.transfer_id, second.expires) == (transfer.transfer_id, transfer.expires)
+
+
+async def test_a_transfer_to_a_colleague_who_goes_returns_at_once(router: InMemoryRouter) -> None:
+    """Nobody else can be asked: its sender may know another way."""
+    await router.owned_by("piotr", call("started"))
+    await router.on_duty("marek")
+    await router.hands_on("piotr", "warm", agent="marek")
+    await router.offers()
+    await goes(router, "marek")
+    assert await router.offers() == ["offer.withdrawn", "transfer.expired", "agent.released"]
+    assert (await router.last(TransferExpired)).open.returned_to == "agent-piotr"
+    assert await stands(router) == ("piotr", None, {"piotr"})
 
 
 # -- what would return to her ---------------------------------------------------------------------------

@@ -113,9 +113,10 @@ def decide_offer(loaded: Loaded, origin: Origin) -> list[events.AnyEvent]:
 
 
 def decide_return(loaded: Loaded, origin: Origin) -> list[events.AnyEvent]:
-    """Return what makes a matter wait in its queue whose owner is not there any more; [] when she is there."""
+    """Return what takes a matter from whoever owns it, or is asked to take it, and is not there any more; else []."""
     decision = Decision(loaded, origin)
     presence.return_matter(decision)
+    transfers.withdraw_offer(decision)
     ensure_packets(loaded.conversation.packet.id, decision.events)
     return decision.events
 

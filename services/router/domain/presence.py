@@ -1,5 +1,7 @@
 """Who is there for the customer. An owner who is not there any more owns nothing: her matter goes to its queue."""
 
+from typing import Literal
+
 from services.router.domain.decision import Decision
 from services.router.domain.handover import attach_packet
 from services.router.domain.offers import known_queue, release
@@ -16,6 +18,13 @@ def on_duty(decision: Decision, agent_id: events.AgentId) -> bool:
 def available(decision: Decision, agent_id: events.AgentId) -> bool:
     """Tell whether something may be given to an agent now: she is on duty and not away."""
     return on_duty(decision, agent_id) and decision.agent(agent_id).status == "available"
+
+
+def why_gone(
+    decision: Decision, agent_id: events.AgentId
+) -> Literal["signed_out", "not_in_policy"]:
+    """Return why an agent is not on duty."""
+    return "signed_out" if agent_id in decision.policy.agents else "not_in_policy"
 
 
 def owner_on_duty(decision: Decision) -> events.AgentId | None:
@@ -51,7 +60,7 @@ def return_matter(decision: Decision) -> None:
         events.ConversationReturnedOpen(
             owner=owner,
             queue=home_queue(decision),
-            reason="signed_out" if owner in decision.policy.agents else "not_in_policy",
+            reason=why_gone(decision, owner),
             packet_id=packet_id,
             rule=RULE,
             policy_version=decision.origin.policy_version,

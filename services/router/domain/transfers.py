@@ -13,7 +13,7 @@ from services.router.domain.offers import (
     standing_offer,
     time_is_up,
 )
-from services.router.domain.presence import available, home_queue
+from services.router.domain.presence import available, home_queue, on_duty, why_gone
 from shared import commands, errors, events
 from shared.conversation import Offer, OpenTransfer
 from shared.packet import check_text
@@ -123,6 +123,32 @@ def expire_transfer(decision: Decision, transfer_id: str) -> None:
     if not time_is_up(decision, transfer.expires):
         return
     _close(decision, transfer, events.TransferExpired, _back_to(decision, transfer))
+
+
+def withdraw_offer(decision: Decision) -> None:
+    """Whoever was asked has signed out or is no longer in the policy: the next one can be asked.
+
+    A transfer that was for her alone is over: its time would pass without anybody to ask.
+    """
+    offer, transfer = (
+        decision.conversation.ownership.offer,
+        decision.conversation.ownership.transfer,
+    )
+    if offer is None or on_duty(decision, offer.agent):
+        return
+    decision.on_conversation(
+        events.OfferWithdrawn,
+        events.OfferWithdrawnOpen(
+            offer_id=offer.offer_id,
+            agent=offer.agent,
+            reason=why_gone(decision, offer.agent),
+            contact_id=offer.contact_id,
+            transfer_id=offer.transfer_id,
+        ),
+    )
+    release(decision, offer.agent, "off_duty")
+    if transfer is not None and transfer.to.agent is not None:
+        _close(decision, transfer, events.TransferExpired, _back_to(decision, transfer))
 
 
 def _close(
