@@ -5,9 +5,16 @@ from typing import Literal
 from shared.events.envelope import AgentId, Event, Instant, MessageId, Nothing, NotificationId, Part
 
 NotificationReason = Literal[
-    "new_request", "overdue", "message_failed", "owner_changed", "customer_message"
+    "new_request",
+    "overdue",
+    "message_failed",
+    "message_uncertain",
+    "owner_changed",
+    "customer_message",
 ]
-"""`overdue`: a promise or an owed call whose time is over; `message_failed`: a message did not reach the customer."""
+"""`overdue`: a promise or an owed call whose time is over; `message_failed`: a message did not reach the customer;
+`message_uncertain`: nobody knows whether it did, and it is never sent again by itself: a person is to find out.
+"""
 
 
 class NotificationRequestedOpen(Part, frozen=True, kw_only=True):

@@ -45,6 +45,7 @@ from shared.events import (
     MessageRequestedOpen,
     MessageRequestedPersonal,
     MessageSent,
+    MessageUncertain,
     Nothing,
     OfferId,
     PacketId,
@@ -251,6 +252,12 @@ def sent(event_id: str, message_id: str = "m1") -> MessageSent:
 
 def failed(event_id: str, message_id: str = "m1") -> MessageFailed:
     return MessageFailed(
+        **envelope(event_id), data=Data(open=_outcome(message_id), personal=Nothing())
+    )
+
+
+def uncertain(event_id: str, message_id: str = "m1") -> MessageUncertain:
+    return MessageUncertain(
         **envelope(event_id), data=Data(open=_outcome(message_id), personal=Nothing())
     )
 

@@ -35,6 +35,7 @@ from tests.notify.samples import (
     transferred,
     tried,
     types,
+    uncertain,
     wrapped_up,
 )
 from tests.notify.twins import FixedClock, MemoryTransport
@@ -213,6 +214,26 @@ async def test_a_message_that_did_not_arrive_is_told_once(
     await world.happens(message("e5"), sent("e6"), *before, failed("e8"), failed("e9"))
     told = [each for each in await world.told() if each[1] == "message_failed"]
     assert told == [(recipient, "message_failed")]
+
+
+@pytest.mark.parametrize(
+    ("before", "recipient"),
+    [
+        ([], "agent-piotr"),
+        ([returned("e7", queue="warehouse")], "queue-warehouse"),
+        ([resolved("e7")], "agent-marek"),
+    ],
+    ids=["owned", "queued", "resolved"],
+)
+async def test_a_message_of_which_nobody_knows_whether_it_arrived_is_told_once(
+    world: World, before: list[AnyEvent], recipient: str
+) -> None:
+    """Nothing sends it again: a person is to find out. That it came back, if it does, is told besides."""
+    await world.happens(message("e5"), *before, uncertain("e8"), uncertain("e9"))
+    assert (await world.told())[-1] == (recipient, "message_uncertain")
+    assert [reason for _, reason in await world.told()].count("message_uncertain") == 1
+    await world.happens(failed("e10"))
+    assert (await world.told())[-1] == (recipient, "message_failed")
 
 
 async def test_who_writes_again_has_seen_that_it_did_not_arrive(world: World) -> None:

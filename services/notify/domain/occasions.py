@@ -20,6 +20,7 @@ DEPEND_ON_BEFORE = (
     events.TransferRequested,
     events.ConversationResolved,
     events.MessageFailed,
+    events.MessageUncertain,
 )
 """What these mean depends on how the conversation stood before them."""
 
@@ -91,6 +92,9 @@ def _late_on(
             at_once = recipient.startswith("queue-")
         case events.MessageFailed():
             request, reason = f"{event.open.message_id}/failed", "message_failed"
+            recipient = _holder(before.conversation)
+        case events.MessageUncertain():
+            request, reason = f"{event.open.message_id}/uncertain", "message_uncertain"
             recipient = _holder(before.conversation)
         case _:
             return None

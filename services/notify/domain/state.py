@@ -45,7 +45,7 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
 
 CUSTOMER = "customer"
 ASK_FOR_WORK: frozenset[events.NotificationReason] = frozenset(
-    {"new_request", "overdue", "message_failed"}
+    {"new_request", "overdue", "message_failed", "message_uncertain"}
 )
 
 
