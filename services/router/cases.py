@@ -9,11 +9,12 @@ import structlog
 
 from services.router.domain import folds
 from services.router.domain.agent import Agent
-from services.router.domain.decision import SERVICE, Loaded, Origin, ResolvedHandle
-from services.router.domain.identify import lookup_token
+from services.router.domain.decision import SERVICE, KnownCustomer, Loaded, Origin, ResolvedHandle
+from services.router.domain.identify import as_handle, lookup_token
 from shared import errors, events
 from shared.clock import Clock
 from shared.conversation import Conversation
+from shared.customer import Customer
 from shared.deciding import Changed, Deciding, Reading
 from shared.policy import Policies
 
@@ -112,6 +113,25 @@ class Cases:
             return loaded
         agents = await self.agents_of(reading, still_open[0])
         return replace(loaded, matter=still_open[0], agents={**loaded.agents, **agents})
+
+    async def with_united(
+        self, reading: Reading, loaded: Loaded, others: Sequence[Customer]
+    ) -> Loaded:
+        """Load what is known of a customer and of those who turn out to be her, with all agents."""
+        united = [await self._person(reading, each) for each in (loaded.customer, *others)]
+        agents = dict(loaded.agents)
+        for conversation in (it for person in united for it in person.open):
+            agents |= await self.agents_of(reading, conversation)
+        return replace(loaded, agents=agents, united=united)
+
+    async def _person(self, reading: Reading, customer: Customer) -> KnownCustomer:
+        latest = customer.conversations[-CONVERSATIONS_CONSIDERED:]
+        found = [await reading.load_named(folds.CONVERSATION, each.conversation) for each in latest]
+        known = await self.handles(reading, map(as_handle, customer.handles))
+        return KnownCustomer(
+            [each for each in found if each.id is not None and each.customer == customer.id],
+            [each for each in known if each.identity.customer == customer.id],
+        )
 
     async def handles(
         self, reading: Reading, handles: Iterable[events.Handle]

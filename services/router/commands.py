@@ -8,6 +8,7 @@ from services.router.domain.decide import decide
 from services.router.domain.decision import Loaded, Origin
 from services.router.domain.parking import OperatorCommand, journal_of
 from services.router.domain.people import customer_of
+from services.router.domain.uniting import provisional_others
 from services.router.parking import Parking
 from shared import (
     aggregates,
@@ -135,8 +136,11 @@ class Commands:
         names = {name for each in resolved for name in each.identity.holders}
         holders = {name: await reading.load_named(folds.CUSTOMER, name) for name in sorted(names)}
         loaded = Loaded(handles=resolved, holders=holders)
-        customer = await reading.load(folds.CUSTOMER, customer_of(origin, loaded))
-        return replace(loaded, customer=customer)
+        name = customer_of(origin, loaded)
+        customer = await reading.load(folds.CUSTOMER, name)
+        others = provisional_others(loaded, name)
+        loaded = replace(loaded, customer=customer)
+        return await self._cases.with_united(reading, loaded, others) if others else loaded
 
 
 async def _journal(reading: deciding.Reading, command: OperatorCommand) -> folds.Journal:

@@ -109,8 +109,8 @@ def decide_contact(decision: Decision, event: events.InboundEvent, place: Place)
     What a machine sent into an open matter is kept there: the customer has not switched, and nobody new waits.
     """
     if decision.loaded.whose.id is not None:
-        link(decision, event.open.contact_id, None)
-        merge(decision)
+        link(decision, decision.loaded.whose, event.open.contact_id, None)
+        merge(decision, decision.loaded.matter)
     before = decision.conversation
     new_contact = event.open.contact_id not in before.contacts.by_id
     asks = before.id is None or not event.open.automatic

@@ -57,13 +57,26 @@ class SuggestedCustomer:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownCustomer:
+    """The latest conversations of a customer, and the handles that lead to her alone."""
+
+    conversations: Sequence[Conversation]
+    handles: Sequence[ResolvedHandle]
+
+    @property
+    def open(self) -> list[Conversation]:
+        """Those that go on."""
+        return [each for each in self.conversations if not each.resolved]
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
     """Everything a decision may look at. Absent aggregates fold to their empty state.
 
     `handles`: those of the contact or the customer that it is about; `numbers`: the orders and parcels that it names;
     `hints`: who else may be meant; `holders`: all who hold the handles of a customer who registers; `whose`: the
     customer whose the conversation is proved to be, and `matter`: the one in which it goes on; `journal`: on
-    which something is parked.
+    which something is parked; `united`: several who turn out to be one customer, herself first.
     """
 
     conversation: Conversation = NEW_CONVERSATION
@@ -76,6 +89,7 @@ class Loaded:
     holders: dict[events.CustomerId, Customer] = field(default_factory=dict)
     whose: Customer = UNKNOWN_CUSTOMER
     matter: Conversation = NEW_CONVERSATION
+    united: Sequence[KnownCustomer] = ()
 
     def agent(self, agent_id: events.AgentId) -> Agent:
         return self.agents.get(agent_id, ABSENT)

@@ -6,17 +6,25 @@ whether it knows a phone number.
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 from services.router.domain.decision import Decision, ResolvedHandle
 from shared import aggregates, events, ids, proof
 from shared.conversation import Contact
 from shared.customer import Customer
+from shared.events.packet import Known
 from shared.policy import Policy
 
 
 def lookup_token(key: bytes, handle: events.Handle) -> str:
     """Return the keyed hash under which a handle is claimed."""
     return ids.keyed_hash(key, handle.kind, handle.value)
+
+
+def as_handle(known: Known) -> events.Handle:
+    """Return what a customer is known by as a contact would bring it along."""
+    kind = cast("events.HandleKind", known.kind)
+    return proof.with_proof(events.Handle(kind=kind, value=known.value), proof.of(known))
 
 
 def identifies(policy: Policy, handle: events.Handle) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from services.router.domain.decision import Decision, Loaded, Origin, ResolvedHandle
 from services.router.domain.identify import claim
+from services.router.domain.uniting import unite
 from shared import aggregates, commands, errors, events, ids, proof
 from shared.customer import Customer
 
@@ -11,8 +12,9 @@ from shared.customer import Customer
 def register_customer(decision: Decision, command: commands.RegisterCustomer) -> None:
     """A shop says who its customer is, with her orders and handles.
 
-    Whoever wrote or called before is known provisionally: she is that customer from now on, with all her matters. A
-    handle that another registered customer has as well is shared from now on, and leads to neither alone.
+    Whoever wrote or called before is known provisionally: she is that customer from now on, with all her matters, and
+    so is whoever else was known by one of the handles that the shop has verified. A handle that another registered
+    customer has as well is shared from now on, and leads to neither alone.
     Raises: IdentityTaken when she is registered already, by this name and with all these handles; TextHasNul.
     """
     _refuse_nul(command)
@@ -44,6 +46,8 @@ def register_customer(decision: Decision, command: commands.RegisterCustomer) ->
         )
     for each in handles:
         _hold(decision, each, customer)
+    if decision.loaded.united:
+        unite(decision)
 
 
 def _same_person(
