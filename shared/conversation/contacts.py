@@ -171,11 +171,7 @@ def _merged(
 
     A message that waited there is with the owner at once, as any other in an owned conversation.
     """
-    handles = event.personal.handles if event.personal else {}
-    came = {
-        each.contact_id: _as_it_stood(each, handles.get(each.contact_id, []))
-        for each in event.open.contacts
-    }
+    came = {each.contact_id: _as_it_stood(each, event.personal) for each in event.open.contacts}
     if owner is not None:
         came = {
             key: each
@@ -190,7 +186,10 @@ def _merged(
     )
 
 
-def _as_it_stood(merged: events.MergedContact, handles: list[events.Handle]) -> Contact:
+def _as_it_stood(
+    merged: events.MergedContact, personal: events.ConversationMergedPersonal | None
+) -> Contact:
+    key = merged.contact_id
     return Contact(
         contact_id=merged.contact_id,
         medium=merged.medium,
@@ -201,7 +200,12 @@ def _as_it_stood(merged: events.MergedContact, handles: list[events.Handle]) -> 
         over=merged.over,
         wrapped_up=merged.wrapped_up,
         completed=merged.completed,
-        handles=tuple(handles),
+        queue=merged.queue,
+        answered=merged.answered,
+        on_hold=merged.on_hold,
+        held=merged.held,
+        name=personal.names.get(key) if personal else None,
+        handles=tuple(personal.handles.get(key, ())) if personal else (),
     )
 
 

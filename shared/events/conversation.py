@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from shared.events.contact import Handle, HandleKind, Medium
+from shared.events.contact import Handle, HandleKind, Medium, Numbered
 from shared.events.envelope import (
     AgentId,
     ContactId,
@@ -144,6 +144,10 @@ class MergedContact(Part, frozen=True, kw_only=True):
     over: bool
     wrapped_up: bool
     completed: bool
+    queue: str | None = None
+    answered: bool = False
+    on_hold: bool = False
+    held: Numbered | None = None
 
 
 class ConversationMergedOpen(Part, frozen=True, kw_only=True):
@@ -161,10 +165,11 @@ class ConversationMergedOpen(Part, frozen=True, kw_only=True):
 
 
 class ConversationMergedPersonal(Part, frozen=True, kw_only=True):
-    """`packet`: all that the other conversation knew; `handles`: of whoever was on its contacts."""
+    """`packet`: all that the other conversation knew; `handles`, `names`: of whoever was on its contacts."""
 
     packet: Packet
     handles: dict[ContactId, list[Handle]] = {}
+    names: dict[ContactId, str] = {}
 
 
 class ConversationMerged(

@@ -170,8 +170,9 @@ def call(
     digits: str = "1",
     provider_time: bool = True,
     numbered: Numbered | None = None,
+    caller: str | None = None,
 ) -> InboundEvent:
-    """Return an event of a call; its first handle is the call's own reference."""
+    """Return an event of a call; its first handle is the call's own reference. `caller`: the name that comes along."""
     made = CALL_KINDS[kind]
     envelope, opened = _envelope("twilio_voice", "hotline", name, f"call.{kind}", at, k)
     opened["numbered"] = numbered
@@ -187,7 +188,7 @@ def call(
         told = ContactOpen(**opened)
     known = [Handle(kind="reference", value=name), *([phone()] if handles is None else handles)]
     event: InboundEvent = made(
-        **envelope, data=Data(open=told, personal=ContactPersonal(handles=known))
+        **envelope, data=Data(open=told, personal=ContactPersonal(handles=known, name=caller))
     )
     return event
 

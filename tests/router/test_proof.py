@@ -1,5 +1,6 @@
 """How well it is proved who somebody is, and what follows from it."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -344,6 +345,30 @@ async def test_a_confirmed_conversation_goes_on_in_her_open_matter(router: InMem
     await router.happens(message("and?", "s1", k=1, handles=[]), chat)
     matter, asking = await router.conversations()
     assert len(matter.talk.said) == 2
+
+
+async def test_a_contact_comes_along_as_it_stands(router: InMemoryRouter) -> None:
+    """With the name that she gave, her queue, and whether she is on hold: nobody has to ask her again."""
+    anna = await registered(router, "Anna", email=ANNA_MAIL)
+    await router.happens(message("hello", "m1", channel="email"))
+    router.clock.time += timedelta(seconds=1)
+    hers = [phone("+48600000009")]
+    for kind in ("started", "held"):
+        await router.happens(call(kind, handles=hers, caller="Anna N."))
+    await router.on_duty("ewa")
+    await router.offers()
+    for it in await router.conversations():
+        offer = it.ownership.offer
+        assert offer is not None
+        await router.does("ewa", "accept_offer", conversation=it.id, offer_id=offer.offer_id)
+    _, calling = await router.conversations()
+    (contact,) = calling.contacts.by_id.values()
+    assert (contact.name, contact.queue, contact.on_hold) == ("Anna N.", "hotline", True)
+    await router.does("ewa", "confirm_customer", conversation=calling.id, customer=anna)
+    matter, _ = await router.conversations()
+    assert matter.contacts.by_id[contact.contact_id] == contact
+    packet = await packet_of(router, matter)
+    assert (packet.writer and packet.writer.name, packet.path.on_hold) == ("Anna N.", True)
 
 
 async def test_a_session_that_was_merged_is_outweighed_as_any_other(router: InMemoryRouter) -> None:

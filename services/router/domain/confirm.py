@@ -8,6 +8,7 @@ from services.router.domain.identify import identifies, learn
 from services.router.domain.offers import release, reserve
 from shared import aggregates, commands, errors, events, proof
 from shared.conversation import Contact, Conversation
+from shared.customer import Customer
 from shared.packet import FACTS_IN_FULL
 
 
@@ -18,10 +19,11 @@ def confirm_customer(decision: Decision, command: commands.ConfirmCustomer) -> N
     hers = _provable(decision)
     if decision.conversation.customer == decision.loaded.whose.id and not hers:
         return
-    link(decision, named_contact(decision.conversation, command), decision.by)
+    contact_id = named_contact(decision.conversation, command)
+    link(decision, decision.loaded.whose, contact_id, decision.by)
     for each in hers:
         learn(decision, each, decision.loaded.whose.id, None)
-    merge(decision)
+    merge(decision, decision.loaded.matter)
 
 
 def _provable(decision: Decision) -> list[ResolvedHandle]:
@@ -46,11 +48,13 @@ def named_contact(
 
 
 def link(
-    decision: Decision, contact_id: events.ContactId | None, agent: events.AgentId | None
+    decision: Decision,
+    whose: Customer,
+    contact_id: events.ContactId | None,
+    agent: events.AgentId | None,
 ) -> None:
-    """The conversation is that customer's from now on whom `loaded.whose` is."""
-    whose, conversation = decision.loaded.whose, decision.conversation
-    before = conversation.customer
+    """The conversation is that customer's from now on; what is resolved is joined by nobody, and only changes hands."""
+    before, conversation = decision.conversation.customer, decision.conversation
     assert whose.id is not None
     if before is None or contact_id is None:
         return
@@ -60,27 +64,27 @@ def link(
             customer=whose.id, before=before, contact_id=contact_id, agent=agent
         ),
     )
-    if before == whose.id:
+    if before == whose.id or conversation.resolved:
         return
     decision.customer = whose
     decision.emit(
         events.ConversationAttached,
         aggregates.CUSTOMER.of(whose.id),
         events.ConversationAttachedOpen(
-            conversation=decision.conversation.id or events.ConversationId(""),
+            conversation=conversation.id or events.ConversationId(""),
             contact_id=contact_id,
             opened=False,
         ),
     )
 
 
-def merge(decision: Decision) -> None:
-    """The conversation goes on in `loaded.matter`, with all that was said, told and done; `decision` is about it then.
+def merge(decision: Decision, matter: Conversation) -> None:
+    """The conversation goes on in `matter`, with all that was said, told and done; `decision` is about that one then.
 
     Whoever owns her matter keeps it; without an owner it is whose the merged one was. What is promised or owed, or on
     its way to somebody else, keeps a conversation apart, and so do more facts than a packet holds in full.
     """
-    merged, matter = decision.conversation, decision.loaded.matter
+    merged = decision.conversation
     if matter.id is None or matter.id == merged.id or not _may_be_merged(merged):
         return
     packet, worked_on, offer = (
@@ -111,6 +115,7 @@ def merge(decision: Decision) -> None:
         events.ConversationMergedPersonal(
             packet=packet,
             handles={key: list(each.handles) for key, each in merged.contacts.by_id.items()},
+            names={key: each.name for key, each in merged.contacts.by_id.items() if each.name},
         ),
     )
     if owner is not None:
@@ -145,4 +150,8 @@ def _as_it_stands(contact: Contact) -> events.MergedContact:
         over=contact.over,
         wrapped_up=contact.wrapped_up,
         completed=contact.completed,
+        queue=contact.queue,
+        answered=contact.answered,
+        on_hold=contact.on_hold,
+        held=contact.held,
     )
