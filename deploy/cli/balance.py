@@ -18,8 +18,8 @@ from shared import errors, queries, subjects
 
 REPLY_SECONDS = 60.0
 """A proof parses 2,000 positions of RAW per answer."""
-SETTLED = ("accepted", "duplicate", "ignored", "quarantined")
-COUNTS = ("received", *SETTLED, "missing")
+SETTLED = ("accepted", "duplicate", "ignored", "quarantined", "skipped")
+COUNTS = ("received", *SETTLED, "parked", "missing")
 PAUSE_SECONDS = 0.5
 STANDSTILL_SECONDS = 60.0
 """So long counting may stand still before it is not waited for any longer."""
@@ -116,12 +116,13 @@ def _go_on(asker: _Asker, name: str, first: int, last: int, proved: dict[str, Co
 
 
 def _differs(counted: dict[str, Any], proved: dict[str, Counts]) -> dict[str, Any]:
-    """Return the accounts whose results differ. What was missing may have been decided meanwhile."""
+    """Return the accounts whose results differ. What was missing or parked may have been decided meanwhile."""
     found = {}
     for name in sorted({*counted, *proved}):
         kept, again = Counter(_counts(counted.get(name, {}))), proved.get(name, Counter())
         alike = kept["received"] == again["received"] and all(
-            kept[fate] <= again[fate] <= kept[fate] + kept["missing"] for fate in SETTLED
+            kept[fate] <= again[fate] <= kept[fate] + kept["missing"] + kept["parked"]
+            for fate in SETTLED
         )
         if not alike:
             found[name] = {

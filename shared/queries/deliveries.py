@@ -1,6 +1,6 @@
 """Queries about the house itself: the projected position, the known events, the outcome of every delivery."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -24,27 +24,43 @@ class KnownEvent(msgspec.Struct, frozen=True, kw_only=True):
     raw: str | None
 
 
+SetAsideState = Literal["parked", "skipped"]
+
+
+class SetAsideEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """`state`: an operator may still have it decided, or has given it up; `raw`: as in `KnownEvent`."""
+
+    state: SetAsideState
+    raw: str | None
+
+
 class KnownAnswer(Answer, frozen=True, kw_only=True):
-    """Only ids that are known stand here."""
+    """Only ids that are known stand here. `set_aside`: contact events that were parked and became no facts."""
 
     known: dict[str, KnownEvent]
+    set_aside: dict[str, SetAsideEvent] = {}
 
 
 class AskKnown(Question[KnownAnswer], frozen=True, kw_only=True):
-    """Which of these event ids became facts."""
+    """Which of these event ids became facts, and which are set aside."""
 
     name = "known"
     ids: Annotated[list[Id], Meta(max_length=IDS_MAX)]
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """How many deliveries were received and what became of them; without a loss `missing` is 0."""
+    """How many deliveries were received and what became of them; without a loss `missing` is 0.
+
+    `parked`: could not be decided, and wait for an operator; `skipped`: those that an operator gave up.
+    """
 
     received: int = 0
     accepted: int = 0
     duplicate: int = 0
     ignored: int = 0
     quarantined: int = 0
+    parked: int = 0
+    skipped: int = 0
     missing: int = 0
 
 

@@ -29,7 +29,7 @@ from shared import bus as buses
 from shared import errors, settings, subjects
 from shared import policy as policies
 from shared.ledger.jetstream import NatsLedger
-from tests.faults.checking import BOUNDS_MISSED_BY, unfound, violations
+from tests.faults.checking import BOUNDS_MISSED_BY, FATES, unfound, violations
 from tests.faults.injecting import FAULTS, Fault, Place, small_disk
 from tests.faults.observed import Observed, Recovery
 from tests.faults.traffic import AGENTS, TENANT, Traffic, wait
@@ -41,7 +41,7 @@ REST_TRIES = 4
 QUERY_SECONDS = 10.0
 REBUILD_SECONDS = 90.0
 SETTLED_SECONDS = 40.0
-COUNTS = ("received", "accepted", "duplicate", "ignored", "quarantined", "missing")
+COUNTS = ("received", *FATES, "missing")
 
 
 async def run(faults: Sequence[Fault], seed: int, folder: Path) -> Observed:

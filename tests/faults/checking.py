@@ -21,7 +21,7 @@ from tests.router.invariants import check_recorded
 
 BOUNDS_MISSED_BY = 5.0
 """A machine may be busy: a recovery fails beyond so many times its bound, and is reported always."""
-FATES = ("accepted", "duplicate", "ignored", "quarantined")
+FATES = ("accepted", "duplicate", "ignored", "quarantined", "parked", "skipped")
 
 Check = Callable[[Observed], list[str]]
 

@@ -13,6 +13,8 @@ COUNTS = {
     "duplicate": 0,
     "ignored": 0,
     "quarantined": 0,
+    "parked": 0,
+    "skipped": 0,
     "missing": 0,
 }
 

@@ -1,4 +1,4 @@
-"""The balance: received = accepted + duplicate + ignored + quarantined, from RAW and history alone (I12)."""
+"""The balance: received = the sum of all fates, from RAW and history alone, and nothing is missing (I12)."""
 
 import argparse
 import asyncio
@@ -19,7 +19,7 @@ from services.ingest.handlers.accounts import Accounts
 from services.ingest.handlers.tallies import Tallies
 from shared import policy, streams, subjects
 from shared.bus.deliveries import Message
-from shared.queries import QUERIES, AskBalance, Counts
+from shared.queries import QUERIES, AskBalance, Counts, SetAsideState
 from tests.ingest.running_ingest import RunningIngest, stored
 
 JSON = {"content-type": "application/json"}
@@ -30,6 +30,8 @@ NOTHING = {
     "duplicate": 0,
     "ignored": 0,
     "quarantined": 0,
+    "parked": 0,
+    "skipped": 0,
     "missing": 0,
 }
 
@@ -37,13 +39,14 @@ NOTHING = {
 class HistoryTwin:
     """Answers `known` as history does once the router has recorded CONTACTS: the first event of an id counts.
 
-    `forgets`: ids that it does not know; `asked`: the requests it got.
+    `forgets`: ids that it does not know; `aside`: how those stand that are parked; `asked`: the requests it got.
     """
 
     def __init__(self, ingest: RunningIngest) -> None:
         self._ingest = ingest
         self.forgets: set[str] = set()
         self.forgets_all = False
+        self.aside: dict[str, str] = {}
         self.asked: list[dict[str, Any]] = []
 
     async def answer(self, message: Message) -> None:
@@ -54,11 +57,14 @@ class HistoryTwin:
         for each in await stored(self._ingest.bus, streams.CONTACTS, subject):
             event = msgspec.json.decode(each.body)
             known.setdefault(event["id"], {"sequence": each.sequence, "raw": event["rawref"]})
-        wanted = set(request["ids"]) - self.forgets
+        wanted = set(request["ids"]) - self.forgets - self.aside.keys()
         if self.forgets_all:
             wanted = set()
         found = {name: value for name, value in known.items() if name in wanted}
-        reply = {"position": request["min_seq"] + 5, "known": found}
+        aside = {
+            name: {"state": state, "raw": known[name]["raw"]} for name, state in self.aside.items()
+        }
+        reply = {"position": request["min_seq"] + 5, "known": found, "set_aside": aside}
         await message.respond(msgspec.json.encode(reply))
 
 
@@ -98,12 +104,12 @@ async def test_every_delivery_is_accounted_for(ingest: RunningIngest, history: H
     end = (await ingest.bus.api("STREAM.INFO.RAW"))["state"]["last_seq"]
     assert {account.pop("to") for account in answer["accounts"].values()} == {end}
     assert answer["accounts"][f"twilio_voice/{ingest.account}"] == {
+        **NOTHING,
         "received": 6,
         "accepted": 2,
         "duplicate": 2,
         "ignored": 1,
         "quarantined": 1,
-        "missing": 0,
     }
     assert answer["accounts"][f"form/{ingest.account}"] == {
         **NOTHING,
@@ -120,12 +126,12 @@ async def test_every_delivery_is_accounted_for(ingest: RunningIngest, history: H
     assert answer["accounts"][f"chat/{ingest.account}"] == NOTHING
     counted = {name: answer[name] for name in NOTHING}
     assert counted == {
+        **NOTHING,
         "received": 10,
         "accepted": 3,
         "duplicate": 4,
         "ignored": 1,
         "quarantined": 2,
-        "missing": 0,
     }
     proved = await ask(ingest, **{"from": 0})
     assert {name: proved[name] for name in NOTHING} == counted
@@ -151,6 +157,42 @@ async def test_what_history_does_not_know_is_missing(
     history.forgets.add(event["id"])
     answer = await ask(ingest, channel="form", **{"from": 0})
     assert {name: answer[name] for name in NOTHING} == {**NOTHING, "received": 2, "missing": 2}
+
+
+async def test_what_is_parked_is_accounted_for_until_it_is_decided_or_given_up(
+    ingest: RunningIngest, history: HistoryTwin
+) -> None:
+    """It is not lost: an operator has it before her. The tally looks at it again; RAW parsed again says the same."""
+    await send_one_of_each(ingest)
+    event = (await ingest.contacts("form", 1))[0]
+
+    async def counts() -> dict[str, int]:
+        kept, proved = (
+            await ask(ingest, channel="form"),
+            await ask(ingest, channel="form", **{"from": 0}),
+        )
+        found = {name: number for name, number in kept.items() if name in NOTHING and number}
+        assert found == {name: proved[name] for name in NOTHING if proved[name]}
+        return found
+
+    history.aside[event["id"]] = "parked"
+    assert await counts() == {"received": 2, "parked": 1, "duplicate": 1}
+    history.aside[event["id"]] = "skipped"
+    assert await counts() == {"received": 2, "skipped": 1, "duplicate": 1}
+
+
+async def test_a_parked_delivery_that_is_decided_is_accepted(
+    ingest: RunningIngest, history: HistoryTwin
+) -> None:
+    """It counts once, as what became of it in the end."""
+    await send_one_of_each(ingest)
+    event = (await ingest.contacts("form", 1))[0]
+    history.aside[event["id"]] = "parked"
+    assert (await ask(ingest, channel="form"))["parked"] == 1
+    history.aside.clear()
+    answer = await ask(ingest, channel="form")
+    wanted = {**NOTHING, "received": 2, "accepted": 1, "duplicate": 1}
+    assert {name: answer[name] for name in NOTHING} == wanted
 
 
 async def test_a_range_is_counted_by_positions_of_raw(
@@ -350,24 +392,35 @@ async def test_a_query_that_cannot_be_answered_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("ids", "first_seen", "quarantined", "fate"),
+    ("ids", "first_seen", "set_aside", "quarantined", "fate"),
     [
-        ([], {}, False, "ignored"),
-        (["a"], {}, False, "missing"),
-        (["a"], {"a": 7}, False, "accepted"),
-        (["a"], {"a": 7}, True, "quarantined"),
-        (["a"], {"a": 3}, False, "duplicate"),
-        (["a"], {"a": 3}, True, "duplicate"),
-        (["a", "b"], {"a": 3, "b": 7}, False, "accepted"),
-        (["a", "b"], {"a": 3, "b": 5}, False, "duplicate"),
-        (["a", "b"], {"a": 7}, False, "missing"),
+        ([], {}, {}, False, "ignored"),
+        (["a"], {}, {}, False, "missing"),
+        (["a"], {"a": 7}, {}, False, "accepted"),
+        (["a"], {"a": 7}, {}, True, "quarantined"),
+        (["a"], {"a": 3}, {}, False, "duplicate"),
+        (["a"], {"a": 3}, {}, True, "duplicate"),
+        (["a", "b"], {"a": 3, "b": 7}, {}, False, "accepted"),
+        (["a", "b"], {"a": 3, "b": 5}, {}, False, "duplicate"),
+        (["a", "b"], {"a": 7}, {}, False, "missing"),
+        (["a"], {"a": 7}, {"a": "parked"}, False, "parked"),
+        (["a"], {"a": 7}, {"a": "skipped"}, True, "skipped"),
+        (["a"], {"a": 3}, {"a": "parked"}, False, "duplicate"),
+        (["a", "b"], {"a": 7, "b": 7}, {"b": "skipped"}, False, "skipped"),
+        (["a", "b"], {"a": 7, "b": 7}, {"a": "parked", "b": "skipped"}, False, "parked"),
+        (["a", "b"], {"a": 3, "b": 7}, {"a": "parked"}, False, "accepted"),
+        (["a", "b"], {"a": 7}, {"a": "parked"}, False, "missing"),
     ],
 )
 def test_the_fate_of_a_delivery(
-    ids: list[str], first_seen: dict[str, int], quarantined: bool, fate: Fate
+    ids: list[str],
+    first_seen: dict[str, int],
+    set_aside: dict[str, SetAsideState],
+    quarantined: bool,
+    fate: Fate,
 ) -> None:
     """What became of the delivery at position 7."""
-    assert fate_of(7, ids, first_seen, quarantined=quarantined) == fate
+    assert fate_of(7, ids, first_seen, set_aside, quarantined=quarantined) == fate
 
 
 def test_a_tally_counts_each_delivery_once_whenever_it_is_settled() -> None:
@@ -378,6 +431,23 @@ def test_a_tally_counts_each_delivery_once_whenever_it_is_settled() -> None:
     tally = lose(take(tally, [(5, "duplicate"), (9, "missing")]), [9, 3])
     assert (tally.position, tally.undecided) == (9, ())
     assert tally.counts() == {"received": 3, "accepted": 1, "duplicate": 1, "missing": 1}
+
+
+def test_a_tally_looks_at_what_is_parked_until_somebody_has_settled_it() -> None:
+    """Decided or given up it is no longer parked; what RAW let go of stays what it was."""
+    found: list[tuple[int, Fate]] = [(3, "parked"), (5, "parked"), (7, "missing"), (9, "parked")]
+    tally = take(Tally(raw="r"), found)
+    assert (tally.unsettled, tally.counts()) == (
+        (3, 5, 7, 9),
+        {"received": 4, "parked": 3, "missing": 1},
+    )
+    tally = take(tally, [(3, "accepted"), (5, "skipped"), (7, "parked")])
+    assert tally.unsettled == (7, 9)
+    tally = lose(tally, [9])
+    assert (tally.unsettled, tally.counts()) == (
+        (7,),
+        {"received": 4, "accepted": 1, "skipped": 1, "parked": 2},
+    )
 
 
 def test_counts_add_up() -> None:

@@ -35,7 +35,7 @@ class Played:
         assert [packet["missing"] for packet in report["packets"] if packet["missing"]] == []
         assert report["digests"]["live"] == report["digests"]["rebuilt"]
         balance = report["balance"]
-        parts = ("accepted", "duplicate", "ignored", "quarantined")
+        parts = ("accepted", "duplicate", "ignored", "quarantined", "skipped")
         assert balance["received"] == sum(balance[part] for part in parts) > 0
 
     @property

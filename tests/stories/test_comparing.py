@@ -184,10 +184,12 @@ def test_a_mail_fits_by_box_title_and_text() -> None:
 
 
 def test_a_balance_must_miss_nothing_unless_said_otherwise() -> None:
-    """`missing: 0` is wanted even where a story does not say it."""
-    got = {"received": 2, "accepted": 1, "missing": 1}
+    """`missing: 0` and `parked: 0` are wanted even where a story does not say it."""
+    good = {"received": 2, "accepted": 1, "parked": 0, "missing": 0}
     bare = ExpectBalance(expect="balance", received=2)
-    assert comparing.balance_differences(bare, got) == [
-        ("expect.balance", {"received": 2, "missing": 0}, {"received": 2, "missing": 1})
-    ]
-    assert comparing.balance_differences(bare, {**got, "missing": 0}) == []
+    for fate in ("parked", "missing"):
+        wanted = {"received": 2, "parked": 0, "missing": 0}
+        assert comparing.balance_differences(bare, {**good, fate: 1}) == [
+            ("expect.balance", wanted, {**wanted, fate: 1})
+        ]
+    assert comparing.balance_differences(bare, good) == []

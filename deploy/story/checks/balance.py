@@ -7,7 +7,7 @@ from typing import Any
 from deploy.story.errors import StepFailed
 from deploy.story.session import Session
 
-COUNTERS = ("received", "accepted", "duplicate", "ignored", "quarantined")
+COUNTERS = ("received", "accepted", "duplicate", "ignored", "quarantined", "parked", "skipped")
 POLL_SECONDS = 0.05
 
 

@@ -175,7 +175,7 @@ def mail_fits(wanted: model.ExpectMail, mail: mail_sink.Mail) -> bool:
 
 def balance_differences(wanted: model.ExpectBalance, got: dict[str, Any]) -> list[Difference]:
     """Return the numbers of a balance that differ."""
-    names = ("received", "accepted", "duplicate", "ignored", "quarantined", "missing")
+    names = set(model.ExpectBalance.__struct_fields__) - set(model.Expect.__struct_fields__)
     asked = {name: getattr(wanted, name) for name in names if getattr(wanted, name) is not None}
     found = {name: got.get(name) for name in asked}
     return [] if found == asked else [("expect.balance", asked, found)]

@@ -260,6 +260,8 @@ class ExpectBalance(Expect, frozen=True, kw_only=True):
     duplicate: int | None = None
     ignored: int | None = None
     quarantined: int | None = None
+    parked: int | None = 0
+    skipped: int | None = None
     missing: int | None = 0
 
 

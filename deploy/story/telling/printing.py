@@ -6,7 +6,7 @@ from typing import Any
 
 from deploy.story.checks.handed_over import HandedOver
 from deploy.story.file import model
-from deploy.story.telling.report import Report
+from deploy.story.telling.report import Balance, Report
 
 VERB_OF_CARD = {
     "offered": "is offered the conversation and sees",
@@ -146,10 +146,17 @@ def tell_end(report: Report, played_seconds: float) -> None:
     say(
         f"  Deliveries: {balance.received} received = {balance.accepted} accepted"
         f" + {balance.duplicate} duplicate + {balance.ignored} ignored"
-        f" + {balance.quarantined} quarantined"
+        f" + {balance.quarantined} quarantined{_set_aside(balance)}"
     )
     verdict = "all met" if report.ok else f"FAILED: {', '.join(report.codes)}"
     say(f"  {report.story}: {verdict} ({played_seconds:.1f} s)")
+
+
+def _set_aside(balance: Balance) -> str:
+    """Return what is told of deliveries that could not be decided; nothing where there are none."""
+    if not balance.parked and not balance.skipped:
+        return ""
+    return f" + {balance.parked} parked + {balance.skipped} skipped"
 
 
 def _json(value: Any) -> str:

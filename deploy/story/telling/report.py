@@ -64,6 +64,8 @@ class Balance(msgspec.Struct, kw_only=True):
     duplicate: int = 0
     ignored: int = 0
     quarantined: int = 0
+    parked: int = 0
+    skipped: int = 0
 
 
 class Report(msgspec.Struct, kw_only=True):

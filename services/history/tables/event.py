@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from services.history.tables.parking import set_aside
 from services.history.tables.row import AddedRow
 from services.history.tables.table import Reading, Step, Table
 from shared.queries import AskKnown, KnownAnswer, KnownEvent
@@ -53,7 +54,11 @@ TABLE = Table(EventRow, rows)
 
 
 async def known(reading: Reading, asked: AskKnown) -> KnownAnswer:
-    """Answer which event ids became facts."""
+    """Answer which event ids became facts, and which are set aside."""
     rows = await reading.rows("known", asked.ids)
     events = {row["id"]: KnownEvent(sequence=row["sequence"], raw=row["raw"]) for row in rows}
-    return KnownAnswer(position=await reading.position(), known=events)
+    return KnownAnswer(
+        position=await reading.position(),
+        known=events,
+        set_aside=await set_aside(reading, [name for name in asked.ids if name not in events]),
+    )

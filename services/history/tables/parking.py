@@ -1,6 +1,6 @@
 """Table `parking`: what was parked, and what became of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ class ParkingRow(AddedRow, frozen=True, kw_only=True):
     parked_id: str
     state: str
     type: str | None
+    event_id: str | None
     stream: str | None
     position: int | None
     raw: str | None
@@ -48,6 +49,7 @@ def _row(
         parked_id=event.open.parked_id,
         state=state,
         type=getattr(parked, "event_type", None),
+        event_id=getattr(parked, "event_id", None),
         stream=None if parked is None else parked.stream,
         position=None if parked is None else parked.sequence,
         raw=event.raw,
@@ -73,3 +75,11 @@ async def parked_count(reading: Reading) -> int:
     row = await reading.first("parked_count")
     assert row is not None
     return int(row["parked"])
+
+
+async def set_aside(reading: Reading, ids: Sequence[str]) -> dict[str, queries.SetAsideEvent]:
+    """Return those of these contact events that were parked, and not decided since, by id."""
+    rows = await reading.rows("set_aside", ids)
+    return {
+        row["event_id"]: queries.SetAsideEvent(state=row["state"], raw=row["raw"]) for row in rows
+    }

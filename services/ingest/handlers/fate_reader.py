@@ -52,7 +52,7 @@ class FateReader:
     async def fates(self, door: Door, page: Sequence[RawDelivery]) -> list[tuple[int, Fate]]:
         """Return the position and the fate of each delivery. Raises: ViewUnavailable, BusUnavailable."""
         readings = await parsing.read_all(page)
-        first_seen = await self._known(
+        first_seen, set_aside = await self._known(
             door.tenant, [event.id for reading in readings for event in reading.events]
         )
         return [
@@ -62,15 +62,22 @@ class FateReader:
                     reading.raw.sequence,
                     [event.id for event in reading.events],
                     first_seen,
+                    set_aside,
                     quarantined=isinstance(reading.outcome, outcome.Quarantined),
                 ),
             )
             for reading in readings
         ]
 
-    async def _known(self, tenant: str, ids: Sequence[str]) -> Mapping[str, int]:
-        """Return, by event id, the position in RAW that each event in the ledger came from. Raises: ViewUnavailable."""
+    async def _known(
+        self, tenant: str, ids: Sequence[str]
+    ) -> tuple[Mapping[str, int], Mapping[str, queries.SetAsideState]]:
+        """Return, by event id, the position in RAW that each event in the ledger came from, and how it is set aside.
+
+        Raises: ViewUnavailable.
+        """
         first_seen: dict[str, int] = {}
+        set_aside: dict[str, queries.SetAsideState] = {}
         for start in range(0, len(ids), KNOWN_IDS_MAX):
             question = queries.AskKnown(
                 ids=list(ids[start : start + KNOWN_IDS_MAX]), min_seq=self._min_seq
@@ -79,9 +86,12 @@ class FateReader:
                 self._bus, tenant, question, timeout_seconds=KNOWN_TIMEOUT_SECONDS
             )
             self.position = max(self.position, answer.position)
-            for event_id, known in answer.known.items():
-                first_seen[event_id] = events.RawRef.parse(known.raw).sequence if known.raw else 0
-        return first_seen
+            set_aside |= {name: each.state for name, each in answer.set_aside.items()}
+            came_from = {name: each.raw for name, each in answer.set_aside.items()}
+            came_from |= {name: each.raw for name, each in answer.known.items()}
+            for event_id, raw in came_from.items():
+                first_seen[event_id] = events.RawRef.parse(raw).sequence if raw else 0
+        return first_seen, set_aside
 
 
 def raw_of(door: Door, message: StoredMessage) -> RawDelivery:

@@ -18,8 +18,8 @@ from services.ingest.handlers.fate_reader import FateReader, raw_of
 from shared import backoff, codec, errors, streams, subjects
 from shared.bus import Bus
 
-UNDECIDED_MAX = 256
-"""Deliveries that the ledger lacks and that are looked at again; beyond these counting waits."""
+UNSETTLED_MAX = 256
+"""Deliveries that the ledger lacks, or that are parked, and that are looked at again; beyond these counting waits."""
 GATHER_SECONDS = 1.0
 """So long deliveries gather before they are counted: meanwhile most of them are decided."""
 RETRY = backoff.Backoff(first_seconds=1.0, longest_seconds=30.0)
@@ -67,7 +67,7 @@ class Tallies:
     ) -> tuple[Tally, bool]:
         """Bring an account's tally up to the end of RAW; return it, and whether it came there.
 
-        It stops before at `deadline` (of the loop's clock), and when too much is undecided.
+        It stops before at `deadline` (of the loop's clock), and when too much is unsettled.
         Raises: ViewUnavailable, BusUnavailable, JetStreamRefused.
         """
         async with self._counting[f"{door.tenant}/{door.name}"]:
@@ -86,18 +86,18 @@ class Tallies:
             async for page in pages:
                 tally = standing.tally
                 late = deadline is not None and asyncio.get_running_loop().time() >= deadline
-                if late or len(tally.undecided) + len(page) > UNDECIDED_MAX:
+                if late or len(tally.unsettled) + len(page) > UNSETTLED_MAX:
                     return tally, False
                 counted = take(tally, await reader.fates(door, page))
                 standing = await self._replace(door, standing, counted)
         return standing.tally, True
 
     async def _again(self, door: Door, reader: FateReader, standing: "_Standing") -> Tally:
-        """Look again at what was undecided."""
+        """Look again at what was unsettled."""
         tally = standing.tally
         messages = {
             sequence: await self._bus.leader_get(streams.RAW, sequence=sequence)
-            for sequence in tally.undecided
+            for sequence in tally.unsettled
         }
         there = [raw_of(door, message) for message in messages.values() if message is not None]
         gone = [sequence for sequence, message in messages.items() if message is None]
