@@ -122,7 +122,7 @@ ON CONFLICT ({key}) DO UPDATE SET ({changed}) = ROW ({values})
 
 -- name: count_rows
 -- Why: whoever is shown a page must know how many there are on all of them.
-SELECT count(*) AS count FROM ({rows}) AS counted
+SELECT count({what}) AS count FROM ({rows}) AS counted
 
 -- name: digest_rows
 -- Why: a value that was changed, a row that was added or removed by hand is noticed; words and bytes count by their SHA-256.

@@ -61,9 +61,10 @@ def query(name: str) -> str:
 
 
 @functools.cache
-def counting(name: str) -> str:
-    """Return the query for how many rows a named query has."""
-    return query("count_rows").format(rows=query(name))
+def counting(name: str, distinct: str | None = None) -> str:
+    """Return the query for how many rows a named query has, or how many values of one of its columns."""
+    what = "*" if distinct is None else f"DISTINCT {distinct}"
+    return query("count_rows").format(what=what, rows=query(name))
 
 
 # -- what is the same for all tables -------------------------------------------------------------------

@@ -82,11 +82,13 @@ class Session:
             )
         return rows
 
-    async def count(self, name: str, *arguments: Any) -> list[Mapping[str, Any]]:
-        """Return one row whose `count` is how many rows a named query has."""
+    async def count(
+        self, name: str, *arguments: Any, distinct: str | None = None
+    ) -> list[Mapping[str, Any]]:
+        """Return one row whose `count` is how many rows a named query has, or values of its column `distinct`."""
         with _translated():
             rows: list[Mapping[str, Any]] = await self._connection.fetch(
-                sql.counting(name), *arguments
+                sql.counting(name, distinct), *arguments
             )
         return rows
 

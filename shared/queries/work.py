@@ -118,7 +118,8 @@ class OverlookedLine(msgspec.Struct, frozen=True, kw_only=True):
     """`kind`: `waiting` (in a queue), `owned` (a contact that joined its owner's conversation, or a transfer that came
     back to her; `queue` is null),
     `callback` (a call that is owed), `overdue` (a promise or an owed call whose time is over), `failed` (a message that
-    did not reach the customer) or `lost` (a call without a callback); `id`: of the ledger event.
+    did not reach the customer), `uncertain` (one of which nobody knows whether it did) or `lost` (a call without a
+    callback); `id`: of the ledger event.
 
     `state`: of its notification: `none`, `requested`, `sent`, or `escalated` to somebody who is not there.
     """
@@ -136,7 +137,11 @@ class OverlookedLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Overlooked(ListAnswer, frozen=True, kw_only=True):
-    """The longest overlooked first. `parked`: how much is parked, see the query `parked`; `count` holds it too."""
+    """The longest overlooked first.
+
+    `count`: of how many matters, each once whatever asks for attention in it, and of what is parked; `parked`: of the
+    latter alone, see the query `parked`.
+    """
 
     requests: list[OverlookedLine]
     parked: int = 0

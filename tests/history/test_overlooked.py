@@ -14,6 +14,14 @@ from tests.history.handwritten_ledger import BEGIN, HandwrittenLedger
 from tests.history.parcel_story import CONVERSATION, MISSED, ParcelStory
 
 POLICY = {"rule": "entry.account", "policy_version": "policy-1"}
+OUTCOME = {
+    "contact_id": "out-m1",
+    "medium": "mail",
+    "channel": "email",
+    "account": "shop",
+    "provider_id": "m1",
+    "message_id": "m1",
+}
 
 
 async def test_a_request_is_overlooked_until_somebody_acknowledges(
@@ -100,6 +108,13 @@ class Owned:
     async def happens(self, *parts: tuple[str, Mapping[str, Any]]) -> int:
         return await self._parcel.conv(*parts)
 
+    async def merged(self, to_owner: str | None) -> None:
+        """Another conversation goes on in hers."""
+        packet_id, (_, _, personal) = await self._parcel.package()
+        merged: dict[str, Any] = {"merged": "another", "contacts": [], "packet_id": packet_id}
+        told = {**merged, "owner": None, "to_owner": to_owner}
+        await self._parcel.conv(("conversation.merged", told, personal))
+
     async def told(self, about: int, recipient: str) -> None:
         """Notify has told somebody of the event at this position."""
         event = (await self._parcel.handwritten.all())[about - 1].event
@@ -108,6 +123,9 @@ class Owned:
     async def acknowledged(self, about: int) -> None:
         seen = {"notification_id": f"n{about}", "by": "piotr", "through": "command"}
         await self._parcel.note("notification.acknowledged", seen)
+
+    async def count(self) -> int:
+        return int((await self._ask("overlooked"))["count"])
 
     async def overlooked(self) -> list[tuple[str, str | None, str | None, str]]:
         projection = await Projection.take_over(self._session)
@@ -192,24 +210,14 @@ async def test_a_matter_whose_owner_is_gone_is_overlooked_until_somebody_saw_it(
             {"callback_id": "c1", "queue": "hotline", "due": BEGIN, "to": "queue-hotline"},
             ("overdue", "hotline", None, "none"),
         ),
-        (
-            "message.failed",
-            {
-                "contact_id": "out-m1",
-                "medium": "mail",
-                "channel": "email",
-                "account": "shop",
-                "provider_id": "m1",
-                "message_id": "m1",
-            },
-            ("failed", None, None, "none"),
-        ),
+        ("message.failed", OUTCOME, ("failed", None, None, "none")),
+        ("message.uncertain", OUTCOME, ("uncertain", None, None, "none")),
     ],
 )
 async def test_what_did_not_come_to_its_end_is_overlooked_until_somebody_saw_it(
     owned: Owned, kind: str, said: Mapping[str, Any], found: tuple[str | None, ...]
 ) -> None:
-    """A promise, an owed call, a message that came back."""
+    """A promise, an owed call, a message that came back or of which nobody knows whether it arrived."""
     at = await owned.happens((kind, said))
     assert await owned.overlooked() == [found]
     await owned.told(at, "agent-piotr")
@@ -250,6 +258,29 @@ async def test_a_contact_that_waits_again_after_somebody_had_it_is_a_request_aga
     assert len(await owned.overlooked()) == 1
 
 
+async def test_a_matter_counts_once_however_much_asks_for_attention_in_it(owned: Owned) -> None:
+    """The list shows each request; the number is of matters."""
+    await owned.happens(joined("piotr"), ("message.failed", OUTCOME), queued("call1"))
+    assert len(await owned.overlooked()) == 3
+    assert await owned.count() == 1
+
+
+async def test_what_waits_in_a_matter_that_goes_on_in_another_one_waits_there(owned: Owned) -> None:
+    """Nobody would look into the one that is over."""
+    await owned.happens(queued("call1"))
+    assert len(await owned.overlooked()) == 1
+    await owned.happens(("conversation.absorbed", {"into": "another"}))
+    assert (await owned.overlooked(), await owned.count()) == ([], 0)
+
+
+async def test_an_owner_who_has_more_to_look_at_is_a_request(owned: Owned) -> None:
+    """Another conversation goes on in hers; whoever merged them herself has seen it."""
+    await owned.merged(None)
+    assert await owned.overlooked() == []
+    await owned.merged("piotr")
+    assert await owned.overlooked() == [("owned", None, None, "none")]
+
+
 async def test_what_is_parked_is_overlooked_until_it_is_done_or_given_up(
     pool: Pool, session: Session, handwritten: HandwrittenLedger
 ) -> None:
@@ -269,3 +300,30 @@ async def test_what_is_parked_is_overlooked_until_it_is_done_or_given_up(
     await projection.apply((await handwritten.all())[projection.position :])
     assert (await ask("overlooked"))["count"] == 0
     assert (await ask("parked"))["parked"] == []
+
+
+async def test_what_was_set_aside_is_no_fact_and_not_lost_either(
+    pool: Pool, session: Session, handwritten: HandwrittenLedger
+) -> None:
+    """The balance asks: parked or given up it is known as such, and retried it is told of by its fact alone."""
+    parcel = ParcelStory(handwritten)
+    await parcel.park_a_call()
+    projection = await Projection.take_over(session)
+    ask = Caller(answers_over(pool, handwritten, Positions(agreed=True)))
+
+    async def set_aside() -> Any:
+        await projection.apply((await handwritten.all())[projection.position :])
+        answer = await ask("known", ids=["lost", "never"])
+        assert answer["known"] == {}
+        return answer["set_aside"]
+
+    account, place = (
+        "chan-twilio_voice-hotline",
+        {"stream": "CONTACTS", "sequence": 9, "sha256": ""},
+    )
+    parked = {"parked_id": f"{account}:9"}
+    assert await set_aside() == {"lost": {"state": "parked", "raw": None}}
+    await parcel.note_on(account, "contact.skipped", {**parked, "reason": "spam"})
+    assert await set_aside() == {"lost": {"state": "skipped", "raw": None}}
+    await parcel.note_on(account, "contact.retried", {**parked, **place})
+    assert await set_aside() == {}

@@ -72,6 +72,8 @@ def _asked(
             return "waiting", returned.queue, last.contact_id if last else None
         case events.ConversationJoined(open=joined) if joined.to_owner is not None:
             return "owned", None, joined.contact_id
+        case events.ConversationMerged(open=merged) if merged.to_owner is not None:
+            return "owned", None, None
         case events.CallbackRequested(open=owed):
             return "callback", owed.queue, owed.contact_id
         case events.ContactMissed() | events.ContactAbandoned():
@@ -87,6 +89,8 @@ def _unfinished(
     match event:
         case events.MessageFailed():
             return "failed", before.ownership.queue, None
+        case events.MessageUncertain():
+            return "uncertain", before.ownership.queue, None
         case events.PromiseOverdue(open=overdue):
             return "overdue", _queue(overdue.to), None
         case events.CallbackOverdue(open=overdue):
@@ -102,9 +106,11 @@ def _queue(to: str) -> str | None:
 
 
 async def overlooked(reading: Reading, asked: queries.AskOverlooked) -> queries.Overlooked:
-    """Answer which requests nobody who is there has seen, the longest overlooked first."""
+    """Answer which requests nobody who is there has seen, the longest overlooked first, and of how many matters."""
     seen_by = await who_sees(reading)
-    page = await reading.page(queries.OverlookedLine, "overlooked", seen_by, asked=asked)
+    page = await reading.page(
+        queries.OverlookedLine, "overlooked", seen_by, asked=asked, distinct="conversation"
+    )
     parked = await parked_count(reading)
     return queries.Overlooked(
         position=await reading.position(),

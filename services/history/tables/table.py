@@ -78,8 +78,8 @@ def changed(before: Mapping[K, V], after: Mapping[K, V]) -> list[V]:
 class Reading:
     """One tenant's snapshot of the tables, for one answer.
 
-    `fetch`: the rows of a named query with its arguments; `count`: how many these are, as its only row's `count`;
-    `rows_max`: how many an answer may have.
+    `fetch`: the rows of a named query with its arguments; `count`: how many these are, as its only row's `count`, or
+    how many values of a column `distinct` they have; `rows_max`: how many an answer may have.
     """
 
     fetch: Callable[..., Awaitable[Sequence[Mapping[str, Any]]]]
@@ -96,24 +96,33 @@ class Reading:
         rows = await self.rows(name, *arguments)
         return rows[0] if rows else None
 
-    async def lines(self, kind: type[Line], name: str, *arguments: Any) -> list[Line]:
-        """Return the rows of a named query about the tenant as lines of an answer; its last argument is the limit."""
-        return [kind(**dict(row)) for row in await self.rows(name, *arguments, self.rows_max)]
+    def limit(self, asked: ListQuestion[Any]) -> int:
+        """Return how many lines a page may have."""
+        return min(asked.limit or self.rows_max, self.rows_max)
 
     async def page(
-        self, kind: type[Line], name: str, *filters: Any, asked: ListQuestion[Any]
+        self,
+        kind: type[Line],
+        name: str,
+        *filters: Any,
+        asked: ListQuestion[Any],
+        distinct: str | None = None,
     ) -> paging.Page[Line]:
         """Return the lines that a list question asks for; none of a list that the page before has brought to its end.
+
+        The page's `count` is of all lines, or of the values of a column `distinct` in them.
 
         The named query takes the tenant, its filters, the place behind which it begins (`page_at`, `page_id`, both
         NULL at the beginning), and the limit. Raises: CommandUnreadable for an `after` that no answer gave.
         """
-        (counted,) = await self.count(name, self.policy.tenant, *filters, None, None, None)
+        (counted,) = await self.count(
+            name, self.policy.tenant, *filters, None, None, None, distinct=distinct
+        )
         places = paging.places(asked.after)
         if places is not None and name not in places:
             return paging.Page([], int(counted["count"]), {})
         place = (None, None) if places is None else places[name]
-        limit = min(asked.limit or self.rows_max, self.rows_max)
+        limit = self.limit(asked)
         rows = await self.rows(name, *filters, *place, limit + 1)
         return paging.page(kind, name, rows, limit, int(counted["count"]))
 
