@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from shared import aggregates, errors, events, proof
+from shared import aggregates, cursors, errors, events, proof
 from shared.conversation import FOLD_VERSION, Contact, Conversation, StatedFact, people
 from shared.customer import Customer
 from shared.events.packet import (
@@ -300,7 +300,7 @@ def _path(conversation: Conversation) -> Path:
 
 
 def _more(conversation: Conversation, customer: Customer) -> More:
-    beyond = _live(conversation)[:-FACTS_IN_FULL]
+    beyond, shown = _live(conversation)[:-FACTS_IN_FULL], _live(conversation)[-FACTS_IN_FULL:]
     promises = sum(each.kept is None for each in conversation.matter.promises.values())
     callbacks = sum(each.status == "open" for each in conversation.matter.callbacks.values())
     return More(
@@ -315,6 +315,7 @@ def _more(conversation: Conversation, customer: Customer) -> More:
         said=0,
         said_before=None,
         possibly=max(0, len(conversation.people.possible) - POSSIBLE_IN_FULL),
+        next_facts=cursors.written({"facts": shown[0].fact_id}) if beyond else None,
     )
 
 

@@ -159,7 +159,7 @@ class Said(Part, frozen=True, kw_only=True):
 class More(Part, frozen=True, kw_only=True):
     """What did not fit, by count; `facts` also by reference, the newest 12 of those that are older.
 
-    The query `conversation` has all facts.
+    `next_facts`: cursor for all of these, the `after` of the query `conversation`; `None` when none is missing.
     `said_before`: cursor for older messages, the time of the oldest one shown; `None` when none is missing.
     """
 
@@ -174,6 +174,7 @@ class More(Part, frozen=True, kw_only=True):
     said: int
     said_before: Instant | None
     possibly: int = 0
+    next_facts: str | None = None
 
 
 class Folded(Part, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from shared.conversation import (
     TakenHop,
 )
 from shared.events.packet import Known, Order, Packet, Possible
-from shared.queries.base import Answer, Id, Position, Question
+from shared.queries.base import Answer, Id, ListAnswer, ListQuestion, Position, Question
 
 
 class TimelineLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +65,7 @@ class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
     """One matter. `status`: `waiting`, `owned` or `resolved`; `sequence`: of its last event.
 
     `into`: the conversation in which it goes on; `possible`: customers who may be meant, and why.
-    Lists hold at most as many entries as an answer may have rows, the latest ones.
+    Lists hold at most as many entries as a page may have, the first page the latest ones.
     """
 
     id: str
@@ -95,12 +95,30 @@ class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
     possible: list[Possible] = []
 
 
+class ConversationCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """How many entries each list has in all, on whatever page."""
+
+    channels: int
+    contacts: int
+    facts: int
+    promises: int
+    callbacks: int
+    hops: int
+
+
 class ConversationAnswer(Answer, frozen=True, kw_only=True):
+    """`next`: the `after` of the next page, which goes on with the older entries of each list; `None` on the last."""
+
     conversation: ConversationView
+    counts: ConversationCounts
+    next: str | None
 
 
-class AskConversation(Question[ConversationAnswer], frozen=True, kw_only=True):
-    """One matter as it stands."""
+class AskConversation(ListQuestion[ConversationAnswer], frozen=True, kw_only=True):
+    """One matter as it stands.
+
+    `after`: the `next` of the page before, or a packet's `more.next_facts`; `limit`: entries of each list at most.
+    """
 
     name = "conversation"
     conversation: Id
@@ -130,11 +148,10 @@ class ConversationLine(msgspec.Struct, frozen=True, kw_only=True):
     last_activity: datetime | None
 
 
-class CustomerAnswer(Answer, frozen=True, kw_only=True):
-    """`conversations`: the latest ones, in the order in which they were opened; `count`: how many there are in all."""
+class CustomerAnswer(ListAnswer, frozen=True, kw_only=True):
+    """`conversations`: the latest ones, in the order in which they were opened; the next page has older ones."""
 
     customer: CustomerView
-    count: int
     conversations: list[ConversationLine]
 
 
@@ -145,7 +162,7 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     value: Annotated[str, Meta(min_length=1, max_length=512)]
 
 
-class AskCustomer(Question[CustomerAnswer], frozen=True, kw_only=True):
+class AskCustomer(ListQuestion[CustomerAnswer], frozen=True, kw_only=True):
     """One person and her matters. Exactly one of `customer`, `handle`."""
 
     name = "customer"

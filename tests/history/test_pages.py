@@ -4,16 +4,29 @@ import base64
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from services.history.positions import Positions
 from services.history.store import Pool, Session
-from services.history.tables import callback, conversation, promise, request
-from shared.conversation import Contact, Conversation, Offer
+from services.history.tables import callback, conversation, customer, promise, request
+from shared.conversation import Contact, Conversation, Offer, StatedFact, TakenHop
 from shared.conversation.contacts import Contacts
+from shared.conversation.matter import Matter
 from shared.conversation.ownership import Ownership
+from shared.customer import UNKNOWN_CUSTOMER
 from shared.errors import CommandUnreadable
-from shared.events import AgentId, ContactId, ConversationId, OfferId, PacketId
+from shared.events import (
+    AgentId,
+    ContactId,
+    ConversationId,
+    FactId,
+    OfferId,
+    PacketId,
+    TransferId,
+)
+from shared.packet import FACTS_IN_FULL, package
 from tests.history.caller import Caller, answers_over
 from tests.history.handwritten_ledger import TENANT, HandwrittenLedger
 
@@ -108,6 +121,42 @@ def asked_for(number: int) -> request.RequestRow:
     )
 
 
+def long(facts: int = LINES) -> Conversation:
+    """Return a conversation with more than stands on one page."""
+    stated = [
+        StatedFact(
+            fact_id=FactId(f"f{number}"),
+            name="parcel",
+            value=str(number),
+            origin="agent",
+            channel=None,
+            contact_id=None,
+            told_to=None,
+            said=NOON,
+            sequence=number + 1,
+        )
+        for number in range(facts)
+    ]
+    hops = [
+        TakenHop(
+            transfer_id=TransferId(f"h{number}"),
+            kind="cold",
+            sender=AgentId("ewa"),
+            to="queue-hotline",
+            brief="",
+            requested=NOON,
+        )
+        for number in range(PAGE + 1)
+    ]
+    return Conversation(
+        id=ConversationId("long"),
+        opened=NOON,
+        matter=Matter(facts={each.fact_id: each for each in stated}),
+        ownership=Ownership(hops=tuple(hops)),
+        sequence=1_000,
+    )
+
+
 async def pages(ask: Caller, name: str, **asked: Any) -> list[dict[str, Any]]:
     """Return every page of an answer."""
     found = [await ask(name, **asked)]
@@ -144,6 +193,65 @@ async def test_each_list_of_the_inbox_is_read_to_its_end(ask: Caller) -> None:
         assert {page["counts"][name] for page in found} == {LINES}
     [page] = await pages(ask, "inbox", queue="warehouse")
     assert page["counts"] == {"offered": 0, "waiting": 0, "owned": 0}
+
+
+async def test_each_list_of_a_conversation_is_read_to_its_end(
+    ask: Caller, session: Session
+) -> None:
+    """The latest entries come first, each page in their order; what is at its end is not shown again."""
+    await session.write(
+        conversation.ConversationRow, [conversation.write((TENANT, "long"), long())]
+    )
+    found = await pages(ask, "conversation", conversation="long")
+    assert [len(page["conversation"]["facts"]) for page in found] == [PAGE, PAGE, 1]
+    assert found[0]["conversation"]["facts"][-1]["fact_id"] == f"f{LINES - 1}"
+    for name, key, count in (("facts", "fact_id", LINES), ("hops", "transfer_id", PAGE + 1)):
+        ids = [line[key] for page in found[::-1] for line in page["conversation"][name]]
+        assert ids == [f"{name[0]}{number}" for number in range(count)]
+        assert {page["counts"][name] for page in found} == {count}
+
+
+async def test_a_packet_leads_to_the_facts_that_it_only_counts(
+    ask: Caller, session: Session
+) -> None:
+    """Its cursor goes on with them, also when more was told meanwhile."""
+    it = long(FACTS_IN_FULL + LINES)
+    packet = package(it, UNKNOWN_CUSTOMER, packet_id=PacketId("p"), policy_version="v")
+    more = long(FACTS_IN_FULL + 2 * LINES)
+    await session.write(conversation.ConversationRow, [conversation.write((TENANT, "long"), more)])
+    found = await pages(ask, "conversation", conversation="long", after=packet.more.next_facts)
+    beyond = [line["fact_id"] for page in found[::-1] for line in page["conversation"]["facts"]]
+    assert beyond == [f"f{number}" for number in range(LINES)]
+    assert packet.more.facts == len(beyond)
+    assert found[0]["conversation"]["hops"] == []
+
+
+async def test_the_matters_of_a_customer_are_read_to_their_end(
+    ask: Caller, session: Session
+) -> None:
+    """The latest page first, each in the order in which they were opened."""
+    person = customer.write((TENANT, "anna"), UNKNOWN_CUSTOMER)
+    await session.write(customer.CustomerRow, [person])
+    hers = [replace(waiting(number), customer="anna") for number in range(LINES)]
+    await session.write(conversation.ConversationRow, hers)
+    found = await pages(ask, "customer", customer="anna")
+    assert {page["count"] for page in found} == {LINES}
+    ids = [line["id"] for page in found[::-1] for line in page["conversations"]]
+    assert ids == [f"c{number}" for number in range(LINES)]
+    assert [len(page["conversations"]) for page in found] == [PAGE, PAGE, 1]
+
+
+@pytest.mark.parametrize("place", [{"facts": "another"}, {"facts": 7}, []])
+async def test_what_no_answer_gave_is_no_place_in_a_conversation(
+    ask: Caller, session: Session, place: Any
+) -> None:
+    """It is refused, not answered with an empty page."""
+    await session.write(
+        conversation.ConversationRow, [conversation.write((TENANT, "long"), long())]
+    )
+    after = base64.urlsafe_b64encode(msgspec.json.encode(place)).decode()
+    with pytest.raises(CommandUnreadable):
+        await ask("conversation", conversation="long", after=after)
 
 
 async def test_a_limit_makes_pages_shorter_and_never_longer(ask: Caller) -> None:

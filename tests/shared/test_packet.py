@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from shared import cursors
 from shared import packet as packets
 from shared.commands import FactName, RegisterCustomer
 from shared.conversation import (
@@ -244,6 +245,10 @@ def test_what_does_not_fit_is_counted() -> None:
     assert (more.facts, more.promises, more.callbacks, more.hops) == (32, 24, 5, 27)
     assert (more.orders, more.identities, more.possibly) == (28, 12, 6)
     assert more.fact_ids == [identifier(number) for number in range(20, 32)]
+    assert more.next_facts is not None
+    assert cursors.read(more.next_facts, msgspec.json.Decoder(dict[str, str])) == {
+        "facts": identifier(32)
+    }
 
 
 def test_what_was_said_is_cut_before_what_was_done() -> None:
@@ -267,7 +272,7 @@ def test_a_short_matter_is_told_whole() -> None:
     it = replace(NEW_CONVERSATION, id=ConversationId("c"), talk=talk)
     packet = packed(it, UNKNOWN_CUSTOMER)
     assert [said.text for said in packet.said] == ["hello"]
-    assert (packet.more.said, packet.more.said_before) == (0, None)
+    assert (packet.more.said, packet.more.said_before, packet.more.next_facts) == (0, None, None)
 
 
 def test_a_long_message_says_how_much_is_missing() -> None:

@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from services.history.tables.paging import Page, cursor
+from services.history.tables.paging import Page, latest
 from services.history.tables.row import Key, ReplacedRow
 from services.history.tables.table import Fold, Reading
-from shared import aggregates, errors, queries
+from shared import aggregates, cursors, errors, queries
 from shared import conversation as conversations
 from shared.conversation import NEW_CONVERSATION, Conversation, target_name
 from shared.ledger import Recorded
@@ -24,7 +24,7 @@ _decoder = msgspec.json.Decoder(Conversation)
 
 
 class ConversationRow(ReplacedRow, frozen=True, kw_only=True):
-    """`contact_id`, `channel`: of the latest contact; `state`: the fold."""
+    """`contact_id`, `channel`: of the latest contact; `goes_on_in`: once it was absorbed; `state`: the fold."""
 
     table = "conversation"
     key = ("tenant", "id")
@@ -53,6 +53,7 @@ class ConversationRow(ReplacedRow, frozen=True, kw_only=True):
     transfer_packet_id: str | None
     transfer_expires: datetime | None
     packet_id: str | None
+    goes_on_in: str | None
     state: bytes
 
 
@@ -100,6 +101,7 @@ def write(key: Key, conversation: Conversation) -> ConversationRow:
         transfer_packet_id=transfer.packet_id if transfer else None,
         transfer_expires=transfer.expires if transfer else None,
         packet_id=conversation.packet.id,
+        goes_on_in=conversation.into,
         state=_encoder.encode(conversation),
     )
 
@@ -140,17 +142,36 @@ async def known_conversation(reading: Reading, name: str) -> Mapping[str, Any]:
 async def conversation(
     reading: Reading, asked: queries.AskConversation
 ) -> queries.ConversationAnswer:
-    """Answer one matter as it stands. Raises: ConversationUnknown."""
-    row = await known_conversation(reading, asked.conversation)
-    view = view_of(read(row), asked.conversation, reading.rows_max)
-    return queries.ConversationAnswer(position=await reading.position(), conversation=view)
+    """Answer one matter as it stands, its lists a page at a time. Raises: ConversationUnknown, CommandUnreadable."""
+    it = read(await known_conversation(reading, asked.conversation))
+    every = _lists(it)
+    shown, going_on = latest(every, asked.after, reading.limit(asked))
+    return queries.ConversationAnswer(
+        position=await reading.position(),
+        conversation=_view(it, asked.conversation, shown),
+        counts=queries.ConversationCounts(**{name: len(each) for name, each in every.items()}),
+        next=cursors.written(going_on),
+    )
 
 
-def view_of(conversation: Conversation, name: str, entries_max: int) -> queries.ConversationView:
-    """Return a conversation as it is answered; each list holds its latest `entries_max` entries."""
-    last = slice(-entries_max, None)
-    contacts, ownership = conversation.contacts, conversation.ownership
-    matter = conversation.matter
+def _lists(conversation: Conversation) -> dict[str, Mapping[Any, Any]]:
+    """Return the lists of a conversation, each by id."""
+    contacts, matter = conversation.contacts, conversation.matter
+    return {
+        "channels": {name: name for name in contacts.channels},
+        "contacts": contacts.by_id,
+        "facts": matter.facts,
+        "promises": matter.promises,
+        "callbacks": matter.callbacks,
+        "hops": {hop.transfer_id: hop for hop in conversation.ownership.hops},
+    }
+
+
+def _view(
+    conversation: Conversation, name: str, shown: Mapping[str, list[Any]]
+) -> queries.ConversationView:
+    """Return a conversation as it is answered. `shown`: its lists, as far as they are."""
+    ownership = conversation.ownership
     return queries.ConversationView(
         id=name,
         sequence=conversation.sequence,
@@ -159,24 +180,19 @@ def view_of(conversation: Conversation, name: str, entries_max: int) -> queries.
         owner=ownership.owner,
         queue=ownership.queue,
         opened=conversation.opened,
-        last_activity=contacts.last_activity,
+        last_activity=conversation.contacts.last_activity,
         waiting_since=ownership.waiting_since,
         waited_seconds=ownership.waited_seconds,
-        channels=list(contacts.channels)[last],
-        matter=matter.summary,
-        contacts=list(contacts.by_id.values())[last],
-        facts=list(matter.facts.values())[last],
-        promises=list(matter.promises.values())[last],
-        callbacks=list(matter.callbacks.values())[last],
+        matter=conversation.matter.summary,
         offer=ownership.offer,
         transfer=ownership.transfer,
-        hops=list(ownership.hops)[last],
         handovers=ownership.handovers,
-        repeats=matter.repeats,
+        repeats=conversation.matter.repeats,
         unanswered=conversation.talk.unanswered,
         packet_id=conversation.packet.id,
         into=conversation.into,
         possible=list(conversation.people.possible.values()),
+        **shown,
     )
 
 
@@ -200,5 +216,5 @@ async def inbox(reading: Reading, asked: queries.AskInbox) -> queries.Inbox:
         waiting=waiting.lines,
         owned=owned.lines,
         counts=queries.InboxCounts(offered=offered.count, waiting=waiting.count, owned=owned.count),
-        next=cursor({**offered.going_on, **waiting.going_on, **owned.going_on}),
+        next=cursors.written({**offered.going_on, **waiting.going_on, **owned.going_on}),
     )

@@ -26,6 +26,7 @@ CREATE TABLE conversation (
     transfer_packet_id text,
     transfer_expires timestamptz,
     packet_id text,
+    goes_on_in text,
     state bytea NOT NULL,
     PRIMARY KEY (tenant, id)
 );
@@ -42,10 +43,12 @@ JOIN unnest($1::text[], $2::text[]) AS wanted (tenant, id) USING (tenant, id)
 SELECT status, state FROM conversation WHERE tenant = $1 AND id = $2
 
 -- name: conversations_of_customer
--- Why: the latest matters of one person, in the order in which they were opened.
-SELECT id, status, owner, queue, channel, opened, last_activity FROM (
-    SELECT * FROM conversation WHERE tenant = $1 AND customer = $2 ORDER BY opened DESC, id DESC LIMIT $3) AS latest
-ORDER BY opened, id
+-- Why: the matters of one person, the latest first.
+SELECT id, status, owner, queue, channel, opened, last_activity, coalesce(opened, 'epoch') AS page_at, id AS page_id
+FROM conversation
+WHERE tenant = $1 AND customer = $2
+    AND ($3::timestamptz IS NULL OR (coalesce(opened, 'epoch'), id) < ($3, $4::text))
+ORDER BY coalesce(opened, 'epoch') DESC, id DESC LIMIT $5
 
 -- name: inbox_offered
 -- Why: what an agent is asked to take.

@@ -98,12 +98,13 @@ async def customer(reading: Reading, asked: queries.AskCustomer) -> queries.Cust
         handles=list(known.handles),
         orders=list(known.orders.values())[-reading.rows_max :],
     )
-    (counted,) = await reading.count("conversations_of_customer", reading.policy.tenant, name, None)
+    page = await reading.page(
+        queries.ConversationLine, "conversations_of_customer", name, asked=asked
+    )
     return queries.CustomerAnswer(
         position=await reading.position(),
-        count=counted["count"],
+        count=page.count,
+        next=page.next,
         customer=view,
-        conversations=await reading.lines(
-            queries.ConversationLine, "conversations_of_customer", name
-        ),
+        conversations=page.lines[::-1],
     )

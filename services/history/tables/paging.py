@@ -1,7 +1,5 @@
 """Pages of a list: each begins behind the last line of the page before, whatever was added or taken away meanwhile."""
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,14 +7,15 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from shared.errors import CommandUnreadable
+from shared import cursors
 
 Line = TypeVar("Line", bound=msgspec.Struct)
 Place = tuple[datetime, str]
 """What a list is ordered by: an instant, and an id among those of one instant."""
 PLACE_COLUMNS = frozenset({"page_at", "page_id"})
 
-_decoder = msgspec.json.Decoder(dict[str, Place])
+_places = msgspec.json.Decoder(dict[str, Place])
+_ids = msgspec.json.Decoder(dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class Page(Generic[Line]):
 
     @property
     def next(self) -> str | None:
-        return cursor(self.going_on)
+        return cursors.written(self.going_on)
 
 
 def page(
@@ -45,23 +44,42 @@ def page(
     return Page(lines, count, going_on)
 
 
-def cursor(going_on: Mapping[str, Place]) -> str | None:
-    """Return the `after` of the next page; `None` when there is none."""
-    if not going_on:
-        return None
-    return base64.urlsafe_b64encode(msgspec.json.encode(going_on)).decode()
-
-
 def places(after: str | None) -> Mapping[str, Place] | None:
     """Return where each list goes on; `None` at the beginning. Raises: CommandUnreadable."""
     if after is None:
         return None
-    try:
-        found = _decoder.decode(base64.urlsafe_b64decode(after))
-    except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
-        raise CommandUnreadable("`after` is the `next` of no answer") from error
-    if not found or not all(
-        at.tzinfo is not None and "\0" not in name for at, name in found.values()
-    ):
-        raise CommandUnreadable("`after` is the `next` of no answer")
+    found = cursors.read(after, _places)
+    if not all(at.tzinfo is not None and "\0" not in name for at, name in found.values()):
+        raise cursors.unreadable()
     return found
+
+
+def latest(
+    lists: Mapping[str, Mapping[Any, Any]], after: str | None, limit: int
+) -> tuple[dict[str, list[Any]], dict[str, str]]:
+    """Return the latest `limit` entries of lists that grow at their end, and the id before which each one goes on.
+
+    `lists`: by name, the entries of each by id. With `after` the entries before those of the page before are returned,
+    none of a list that it has brought to its end. Raises: CommandUnreadable.
+    """
+    before = None if after is None else cursors.read(after, _ids)
+    shown, going_on = {}, {}
+    for name, entries in lists.items():
+        ids = list(entries)
+        end = _end(ids, name, before)
+        start = max(0, end - limit)
+        shown[name] = [entries[each] for each in ids[start:end]]
+        if start:
+            going_on[name] = ids[start]
+    return shown, going_on
+
+
+def _end(ids: Sequence[str], name: str, before: Mapping[str, str] | None) -> int:
+    """Return where a page of a list ends. Raises: CommandUnreadable for an id that is not in it."""
+    if before is None:
+        return len(ids)
+    if name not in before:
+        return 0
+    if before[name] not in ids:
+        raise cursors.unreadable()
+    return ids.index(before[name])
