@@ -164,22 +164,24 @@ def on_stream(
 def opening(
     codec: Codec,
     handle: Callable[[events.AnyEvent, int], Awaitable[None]],
-    instead: Callable[[int], Awaitable[events.AnyEvent]] | None = None,
+    instead: Callable[[int], Awaitable[events.AnyEvent | None]] | None = None,
 ) -> Handle:
     """Return what handles a message by the event in it: `handle(event, attempt)`.
 
     What is no event of ours is dead-lettered, a type of a newer version fails; `instead`, asked by its sequence, may
-    have an event for its place.
+    have an event for its place, or `None` where this consumer leaves it to another one.
     """
 
     async def opened(arrived: ArrivedMessage) -> None:
+        event: events.AnyEvent | None
         try:
             (event,) = await codec.unseal([arrived.body])
         except errors.EventTypeUnknown:
             if instead is None:
                 raise
             event = await instead(arrived.sequence)
-        await handle(event, arrived.attempt)
+        if event is not None:
+            await handle(event, arrived.attempt)
 
     return opened
 

@@ -1,6 +1,7 @@
 """Wires notify: its streams, its dependencies, its handlers."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from functools import partial
 
@@ -18,7 +19,7 @@ from shared.clock import SystemClock
 from shared.codec import PlainCodec
 from shared.commands import AcknowledgeNotification
 from shared.deciding import Deciding
-from shared.errors import LedgerUnavailable
+from shared.errors import EventTypeUnknown, LedgerUnavailable
 from shared.events import AnyEvent, WorkRetried
 from shared.ledger import identity
 from shared.ledger.jetstream import NatsLedger
@@ -103,12 +104,19 @@ def subscribe(here: serving.Connection, settings: Settings, policies: Policies) 
             raise LedgerUnavailable(position=sequence)
         return recorded.event
 
+    async def instead_if_known(sequence: int) -> AnyEvent | None:
+        """What nobody here knows is parked once, by the other reader of the ledger; see `Parking.handlers`."""
+        with contextlib.suppress(EventTypeUnknown):
+            return await instead(sequence)
+        return None
+
     handlers = {
         streams.NOTIFY_LEDGER: serving.opening(codec, on_ledger, instead),
-        streams.NOTIFY_MESSAGES: serving.opening(codec, sending.on_event, instead),
+        streams.NOTIFY_MESSAGES: serving.opening(codec, sending.on_event, instead_if_known),
         streams.fired(NAME): TimerHandler(notifying).ask,
     }
-    parking.handlers.update(handlers)
+    parking.handlers.update({name: [handle] for name, handle in handlers.items()})
+    parking.handlers[streams.NOTIFY_LEDGER].append(handlers[streams.NOTIFY_MESSAGES])
     for consumer in streams.notify_consumers():
         serving.on_stream(here.broker, consumer, handlers[consumer.name], parking.park)
     commands = CommandHandler(notifying, policies, clock, NatsRefusals(here.bus))

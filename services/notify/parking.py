@@ -32,12 +32,15 @@ class _Reply(msgspec.Struct):
 
 
 class Parking:
-    """`handlers`: what handles a message, by its consumer."""
+    """`handlers`: what handles a message, by the consumer that parked it.
+
+    An event of a type that is not known yet is parked by one reader of the ledger for all: they all handle it later.
+    """
 
     def __init__(self, bus: Bus, clock: Clock) -> None:
         self._bus = bus
         self._clock = clock
-        self.handlers: dict[str, Callable[[arrivals.ArrivedMessage], Awaitable[None]]] = {}
+        self.handlers: dict[str, list[Callable[[arrivals.ArrivedMessage], Awaitable[None]]]] = {}
 
     async def park(self, failed: arrivals.Failed) -> None:
         """Ask the router to note what failed. Raises: BusUnavailable while nobody does: the message comes again."""
@@ -65,19 +68,19 @@ class Parking:
         Raises: what handling raises; then this event fails, and is parked in its turn.
         """
         _, consumer = aggregates.split(event.aggregate)
-        handle = self.handlers.get(consumer)
-        if handle is None:
+        handlers = self.handlers.get(consumer)
+        if handlers is None:
             return
         retried = event.open
         stored = await self._bus.leader_get(retried.stream, sequence=retried.sequence)
         if stored is None or ids.body_sha256(stored.body) != retried.sha256:
             log.error("parked_gone", parked_id=retried.parked_id)
             return
-        await handle(
-            arrivals.ArrivedMessage(
-                stored.subject, stored.body, arrivals.PARKED_ATTEMPT, stored.sequence
-            )
+        arrived = arrivals.ArrivedMessage(
+            stored.subject, stored.body, arrivals.PARKED_ATTEMPT, stored.sequence
         )
+        for handle in handlers:
+            await handle(arrived)
 
 
 def _stream(arrived: arrivals.ArrivedMessage) -> str:
