@@ -1,4 +1,7 @@
-"""`python -m tests.bench [--seed N]`: measures and prints. It asserts no goal and exits 0 when it could measure."""
+"""`python -m tests.bench [--seed N] [--ledger-events N]`: measures and prints.
+
+It asserts no goal and exits 0 when it could measure.
+"""
 
 import argparse
 import asyncio
@@ -9,11 +12,12 @@ from pathlib import Path
 
 from shared.codec import decode
 from shared.ledger import Recorded
-from tests.bench import appends, end_to_end, projecting
+from tests.bench import appends, end_to_end, projecting, starting
 from tests.bench.figures import HEAD
 from tests.bench.place import copied, told
 
 PROJECTED_EVENTS = 4_000
+LEDGER_EVENTS = 12_000
 
 
 def multiplied(events: Sequence[Recorded], wanted: int) -> list[Recorded]:
@@ -30,7 +34,7 @@ def multiplied(events: Sequence[Recorded], wanted: int) -> list[Recorded]:
     return found
 
 
-async def run(seed: int, folder: Path) -> None:
+async def run(seed: int, ledger_events: int, folder: Path) -> None:
     """Measure everything, one after another."""
     print(told(seed))
     print(f"\n{HEAD}", flush=True)
@@ -40,6 +44,7 @@ async def run(seed: int, folder: Path) -> None:
     figure, ran_on = await projecting.compare(folder, multiplied(events, PROJECTED_EVENTS))
     show(figure.line(), f"    on {ran_on}")
     show(*delays.lines(), f"    on {delays.ran_on}")
+    show(*await starting.compare(folder / "starting", events, ledger_events))
 
 
 def show(*lines: str) -> None:
@@ -51,10 +56,13 @@ def main() -> None:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="for ids and telephone numbers")
-    seed: int = parser.parse_args().seed
+    parser.add_argument(
+        "--ledger-events", type=int, default=LEDGER_EVENTS, help="beside which a router starts"
+    )
+    asked = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tellonce-bench-") as folder:
-        asyncio.run(run(seed, Path(folder)))
+        asyncio.run(run(asked.seed, asked.ledger_events, Path(folder)))
     print(f"measured in {time.monotonic() - began:.0f} s")
 
 

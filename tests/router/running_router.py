@@ -44,7 +44,8 @@ class RunningRouter:
         self._commands_given = 0
         self._history: Subscription | None = None
 
-    async def open(self) -> None:
+    async def open(self, *, book: bool = True) -> None:
+        """Start the servers. `book`: what the ledger holds is kept at hand."""
         await self.nats.start()
         self.environment = {
             "TELLONCE_NATS_URL": self.nats.url,
@@ -54,7 +55,7 @@ class RunningRouter:
         await self.bootstrap()
         self.bus: Bus = await connect(self.nats.url, "test")
         self.ledger = NatsLedger(self.bus, TolerantCodec())
-        self._following = asyncio.create_task(self._follow())
+        self._following = asyncio.create_task(self._follow()) if book else None
         await self.history_answers()
 
     async def bootstrap(self) -> None:
@@ -63,7 +64,8 @@ class RunningRouter:
 
     async def close(self) -> None:
         await asyncio.gather(*(child.kill() for child in self.routers))
-        await end([self._following])
+        if self._following is not None:
+            await end([self._following])
         await self.bus.close()
         await self.nats.stop()
 
