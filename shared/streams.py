@@ -14,9 +14,22 @@ from shared import errors, subjects, timers
 from shared.bus import Bus
 from shared.commands import REMEMBERED, SKEW
 from shared.comparing import GIVES_EVERYTHING, KEEPS_EVERYTHING, Config, covered, drift, widest
+from shared.settings import Settings
 
 RAW, BALANCE, CONTACTS, LEDGER, TIMERS = "RAW", "BALANCE", "CONTACTS", "LEDGER", "TIMERS"
 CANARY, REFUSALS, SNAPSHOTS = "CANARY", "REFUSALS", "SNAPSHOTS"
+
+USED_BY: dict[str, frozenset[str]] = {
+    RAW: frozenset({"ingest"}),
+    BALANCE: frozenset({"ingest"}),
+    CONTACTS: frozenset({"ingest", "router", "notify"}),
+    LEDGER: frozenset({"ingest", "router", "history", "notify"}),
+    TIMERS: frozenset({"router", "notify"}),
+    CANARY: frozenset({"ingest", "router", "history", "notify"}),
+    REFUSALS: frozenset({"router", "notify"}),
+    SNAPSHOTS: frozenset({"router"}),
+}
+"""Who cannot work without a stream, and so watches it: what becomes of the others is no matter of a service."""
 
 SECOND_NS = 1_000_000_000
 DAY_NS = 86_400 * SECOND_NS
@@ -119,6 +132,15 @@ def stream_configs(*, replicas: int = 1, duplicate_window_seconds: float = 120.0
         },
         *_newest_only(common),
     ]
+
+
+def wanted_by(service: str, chosen: Settings, consumers: Sequence[Consumer] = ()) -> WantedStreams:
+    """Return the streams that a service uses, and its consumers."""
+    every = stream_configs(
+        replicas=chosen.replicas, duplicate_window_seconds=chosen.duplicate_window_seconds
+    )
+    used = [config for config in every if service in USED_BY[config["name"]]]
+    return WantedStreams(streams=used, consumers=consumers)
 
 
 def _newest_only(common: Config) -> Iterable[Config]:

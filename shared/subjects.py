@@ -7,6 +7,7 @@
 | `contact.<p>.<tenant>.<channel>.<event id>` | CONTACTS | ingest, notify (outcomes) |
 | `ledger.<p>.<tenant>.<kind>.<id>` | LEDGER | the one writer of the kind, see `shared/aggregates.py` |
 | `timer.<tenant>.<kind>.<id>.<timer kind>.<timer id>` | TIMERS | the reader of the timer's kind |
+| `timer.armed.<service>` | TIMERS | the service |
 | `fired.<p>.<tenant>.<kind>.<id>.<timer kind>.<timer id>` | TIMERS | the server |
 | `refused.<tenant>.<command>` | REFUSALS | router, notify |
 | `snapshot.<service>.<name>.<part>` | SNAPSHOTS | the service |
@@ -111,6 +112,11 @@ def live(tenant: str, aggregate: str) -> str:
 
 def timer(tenant: str, aggregate: str, kind: str, event_id: str) -> str:
     return f"timer.{token(tenant)}.{_tokens(aggregate)}.{token(kind)}.{token(event_id)}"
+
+
+def armed(service: str) -> str:
+    """Return where a service notes in TIMERS that its timers stand there."""
+    return f"timer.armed.{token(service)}"
 
 
 def fired(tenant: str, aggregate: str, kind: str, event_id: str) -> str:

@@ -13,49 +13,62 @@ import msgspec
 from shared import codec, errors, events, instants
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TimerKind:
     """One question that a timer asks.
 
-    `reader`: the service that answers it; `armed_by`: the events that arm it; `asks`: what the event asks about and
-    when, or no time when this one asks nothing.
+    `reader`: the service that answers it; `armed_by`: the events that arm it; `about`: the field of their open part
+    that has the id it asks about; `due`: the time, or none when this event asks nothing; `answered_by`: the events of
+    the same id after which nothing is asked any more.
     """
 
     name: str
     reader: str
     armed_by: tuple[type[events.AnyEvent], ...]
-    asks: Callable[[Any], tuple[str, datetime | None]]
+    about: str
+    due: Callable[[Any], datetime | None]
+    answered_by: tuple[type[events.AnyEvent], ...]
 
 
 OFFER_EXPIRY = TimerKind(
-    "offer_expiry",
-    "router",
-    (events.ContactOffered,),
-    lambda event: (event.open.offer_id, event.open.expires),
+    name="offer_expiry",
+    reader="router",
+    armed_by=(events.ContactOffered,),
+    about="offer_id",
+    due=lambda event: event.open.expires,
+    answered_by=(events.ContactAccepted, events.ContactRejected, events.ContactOfferExpired),
 )
 TRANSFER_EXPIRY = TimerKind(
-    "transfer_expiry",
-    "router",
-    (events.TransferRequested,),
-    lambda event: (event.open.transfer_id, event.open.expires),
+    name="transfer_expiry",
+    reader="router",
+    armed_by=(events.TransferRequested,),
+    about="transfer_id",
+    due=lambda event: event.open.expires,
+    answered_by=(events.TransferAccepted, events.TransferCancelled, events.TransferExpired),
 )
 PROMISE_DUE = TimerKind(
-    "promise_due",
-    "router",
-    (events.PromiseMade,),
-    lambda event: (event.open.promise_id, event.open.due),
+    name="promise_due",
+    reader="router",
+    armed_by=(events.PromiseMade,),
+    about="promise_id",
+    due=lambda event: event.open.due,
+    answered_by=(events.PromiseKept, events.PromiseOverdue),
 )
 CALLBACK_DUE = TimerKind(
-    "callback_due",
-    "router",
-    (events.CallbackRequested, events.CallbackAttempted),
-    lambda event: (event.open.callback_id, event.open.due),
+    name="callback_due",
+    reader="router",
+    armed_by=(events.CallbackRequested, events.CallbackAttempted),
+    about="callback_id",
+    due=lambda event: event.open.due,
+    answered_by=(events.CallbackReached, events.CallbackClosed, events.CallbackOverdue),
 )
 NOTIFICATION_ESCALATION = TimerKind(
-    "notification_escalation",
-    "notify",
-    (events.NotificationRequested,),
-    lambda event: (event.open.notification_id, event.open.escalates),
+    name="notification_escalation",
+    reader="notify",
+    armed_by=(events.NotificationRequested,),
+    about="notification_id",
+    due=lambda event: event.open.escalates,
+    answered_by=(events.NotificationAcknowledged, events.NotificationEscalated),
 )
 
 KINDS = (OFFER_EXPIRY, TRANSFER_EXPIRY, PROMISE_DUE, CALLBACK_DUE, NOTIFICATION_ESCALATION)
@@ -91,13 +104,23 @@ def read_timer(body: bytes) -> Timer:
 def asked_by(event: events.AnyEvent) -> Iterator[Timer]:
     """Yield the timers that an event arms, each due within what the server can count."""
     for kind in KINDS:
-        if isinstance(event, kind.armed_by):
-            asked, due = kind.asks(event)
-            if due is not None:
-                yield Timer(
-                    tenant=event.tenant,
-                    aggregate=event.aggregate,
-                    kind=kind.name,
-                    id=asked,
-                    due=instants.within(due),
-                )
+        due = kind.due(event) if isinstance(event, kind.armed_by) else None
+        if due is not None:
+            yield Timer(
+                tenant=event.tenant,
+                aggregate=event.aggregate,
+                kind=kind.name,
+                id=getattr(event.open, kind.about),
+                due=instants.within(due),
+            )
+
+
+Asked = tuple[str, str]
+"""The kind of a timer and the id that it asks about."""
+
+
+def answered_by(event: events.AnyEvent) -> Iterator[Asked]:
+    """Yield what is asked no more after an event."""
+    for kind in KINDS:
+        if isinstance(event, kind.answered_by):
+            yield kind.name, getattr(event.open, kind.about)

@@ -23,16 +23,6 @@ NAME = "history"
 log = structlog.get_logger("history")
 
 
-def wanted(settings: Settings) -> streams.WantedStreams:
-    """Return the stream that history needs."""
-    configs = streams.stream_configs(
-        replicas=settings.replicas, duplicate_window_seconds=settings.duplicate_window_seconds
-    )
-    return streams.WantedStreams(
-        streams=[config for config in configs if config["name"] in {streams.LEDGER, streams.CANARY}]
-    )
-
-
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Serve until `stop` is set.
 
@@ -42,7 +32,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     chosen = policy.load(settings.policy)
     policies = Policies(chosen)
     async with serving.connected(settings, NAME, stop) as here, opened(settings) as pool:
-        await streams.assert_streams(here.bus, wanted(settings))
+        await streams.assert_streams(here.bus, streams.wanted_by(NAME, settings))
         ledger = NatsLedger(here.bus, codec.PlainCodec())
         positions = Positions()
         answers = answering.Answers(

@@ -28,15 +28,6 @@ NAME = "ingest"
 log = structlog.get_logger("ingest")
 
 
-def wanted(settings: Settings) -> streams.WantedStreams:
-    """Return the streams that ingest writes and reads. The consumers of its accounts are each normaliser's matter."""
-    every = streams.stream_configs(
-        replicas=settings.replicas, duplicate_window_seconds=settings.duplicate_window_seconds
-    )
-    names = {streams.RAW, streams.CONTACTS, streams.CANARY}
-    return streams.WantedStreams(streams=[each for each in every if each["name"] in names])
-
-
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Serve until `stop` is set.
 
@@ -48,7 +39,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     accounts = Accounts(Policies(chosen), load_secrets(settings))
     async with serving.connected(settings, NAME, stop) as here:
         bus = here.bus
-        watch = Watch(bus, wanted(settings))
+        watch = Watch(bus, streams.wanted_by(NAME, settings))
         await watch.begin()
         await identity.check(bus, chosen.tenant, settings.ledger_mark)
         news = [(door, asyncio.Event()) for door in accounts.all()]

@@ -25,14 +25,13 @@ from shared.ledger import identity
 from shared.ledger.jetstream import NatsLedger
 from shared.policy import Policies
 from shared.readiness import Backlog, Readiness
+from shared.rearming import keep_armed
 from shared.refusals import NatsRefusals
 from shared.settings import Settings
 from shared.tasks import end, serve
 from shared.watching import Watch
 
 NAME = "notify"
-USED = {streams.CONTACTS, streams.LEDGER, streams.TIMERS, streams.CANARY}
-"""What becomes of other streams is no matter of notify."""
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -45,7 +44,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     chosen = policy.load(settings.policy)
     check_transports(chosen, TRANSPORTS)
     async with serving.connected(settings, NAME, stop) as here:
-        watch = Watch(here.bus, wanted(settings))
+        watch = Watch(here.bus, streams.wanted_by(NAME, settings, streams.notify_consumers()))
         await watch.begin()
         await identity.check(here.bus, chosen.tenant, settings.ledger_mark)
         subscribe(here, settings, Policies(chosen))
@@ -53,7 +52,11 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         serving.on_health(here, NAME, readiness)
         await here.broker.start()
         async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(watch.run()), tasks.create_task(readiness.run())]
+            running = [
+                tasks.create_task(keep_armed(here.bus, arming.NatsTimers(here.bus), NAME)),
+                tasks.create_task(watch.run()),
+                tasks.create_task(readiness.run()),
+            ]
             await serve(running, stop)
             await end(running)
 
@@ -61,15 +64,6 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
 async def backlog(watch: Watch) -> Backlog:
     """Return what notify has not told of."""
     return Backlog(oldest_unsent=await watch.oldest_waiting(streams.LEDGER))
-
-
-def wanted(settings: Settings) -> streams.WantedStreams:
-    """Return the streams and consumers that must be there."""
-    every = streams.stream_configs(
-        replicas=settings.replicas, duplicate_window_seconds=settings.duplicate_window_seconds
-    )
-    used = [config for config in every if config["name"] in USED]
-    return streams.WantedStreams(streams=used, consumers=streams.notify_consumers())
 
 
 def carriers(settings: Settings) -> Mapping[str, Carrier]:

@@ -22,25 +22,15 @@ from shared.ledger import identity
 from shared.ledger.jetstream import NatsLedger
 from shared.policy import Policies
 from shared.readiness import Backlog, Readiness
+from shared.rearming import keep_armed
 from shared.refusals import NatsRefusals
 from shared.settings import Settings, load_secrets
 from shared.tasks import end, serve
 from shared.watching import Watch
 
 NAME = "router"
-USED = {streams.CONTACTS, streams.LEDGER, streams.TIMERS, streams.SNAPSHOTS, streams.CANARY}
-"""What becomes of other streams is no matter of the router."""
 
 log = structlog.get_logger("router")
-
-
-def wanted(settings: Settings) -> streams.WantedStreams:
-    """Return the streams and consumers that the router needs."""
-    every = streams.stream_configs(
-        replicas=settings.replicas, duplicate_window_seconds=settings.duplicate_window_seconds
-    )
-    used = [config for config in every if config["name"] in USED]
-    return streams.WantedStreams(streams=used, consumers=streams.router_consumers())
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -49,13 +39,14 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     chosen = policy.load(settings.policy)
     policies = Policies(chosen)
     async with serving.connected(settings, NAME, stop) as here:
-        watch = Watch(here.bus, wanted(settings))
+        watch = Watch(here.bus, streams.wanted_by(NAME, settings, streams.router_consumers()))
         await watch.begin()
         await identity.check(here.bus, chosen.tenant, settings.ledger_mark)
         ledger = NatsLedger(here.bus, codec.PlainCodec())
+        timers = arming.NatsTimers(here.bus)
         deciding = Deciding(
             ledger,
-            arming.NatsTimers(here.bus),
+            timers,
             cached=settings.aggregate_cache,
             retries=settings.append_retries,
         )
@@ -74,6 +65,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 tasks.create_task(dispatcher.follow()),
                 tasks.create_task(dispatcher.dispatch()),
                 tasks.create_task(dispatcher.keep()),
+                tasks.create_task(keep_armed(here.bus, timers, NAME)),
                 tasks.create_task(watch.run()),
                 tasks.create_task(readiness.run()),
             ]

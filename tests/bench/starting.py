@@ -45,10 +45,17 @@ async def _started(running: RunningRouter, *, keeps: bool = False) -> float:
     router = await running.launch_router()
     await _until_ready(router)
     taken = time.perf_counter() - began
-    while keeps and await NatsSnapshots(running.bus).newest() is None:  # noqa: ASYNC110  a server's
-        await asyncio.sleep(READY_POLL_SECONDS)
+    if keeps:
+        await _until_kept(NatsSnapshots(running.bus))
     await router.kill()
     return taken
+
+
+async def _until_kept(snapshots: NatsSnapshots) -> None:
+    """Wait for the router's first snapshot. Raises: TimeoutError."""
+    async with asyncio.timeout(LEARNED_WITHIN_SECONDS):
+        while await snapshots.newest() is None:  # noqa: ASYNC110  the condition is a server's
+            await asyncio.sleep(READY_POLL_SECONDS)
 
 
 async def _until_ready(router: Child) -> None:

@@ -154,6 +154,18 @@ async def test_an_offer_runs_out_on_a_running_router(running: RunningRouter) -> 
     assert expired.recorded >= first.open.expires
 
 
+@pytest.mark.parametrize("running", [{"offer_seconds": 3.0}], indirect=True)
+async def test_an_offer_runs_out_although_all_timers_were_lost(running: RunningRouter) -> None:
+    """Who deletes TIMERS deletes no deadline: the ledger says what is still to be asked."""
+    await running.start_router()
+    await offer_to(running, "marek", form("?", topic="delivery", at=now()))
+    await running.bus.api("STREAM.DELETE.TIMERS")
+    await running.routers[-1].kill()
+    await running.bootstrap()
+    await running.start_router()
+    await running.until(lambda: running.events("contact.offer_expired"))
+
+
 @pytest.mark.parametrize(
     "drifted",
     ["CONSUMER.DELETE.CONTACTS.router-contacts-7", "STREAM.DELETE.TIMERS"],
@@ -249,6 +261,7 @@ async def test_an_event_of_a_newer_version_stops_its_conversation_only(
         ("CONSUMER.DELETE.CONTACTS.router-contacts-7", True),
         ("STREAM.DELETE.TIMERS", False),
         ("STREAM.DELETE.CONTACTS", True),
+        ("STREAM.DELETE.REFUSALS", True),
     ],
 )
 async def test_what_is_taken_away_while_it_runs_ends_the_router(
