@@ -44,6 +44,13 @@ class StrangersTooMany(TellonceError):
     http_status = 429
 
 
+class FramesTooMany(TellonceError):
+    code = "door.frames_too_many"
+    sentence = "the socket sent more frames than one chat may; open another and send again what was not acknowledged"
+    retryable = True
+    http_status = 429
+
+
 class HeadTooLarge(TellonceError):
     code = "door.head_too_large"
     sentence = "the request line and header fields are larger than a door takes"

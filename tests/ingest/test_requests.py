@@ -23,6 +23,13 @@ def request_to(path: str, *fields: str, body: bytes = FORM) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
+def upgrade_of(target: str) -> bytes:
+    """A request for a socket; the key is the sample of RFC 6455."""
+    fields = ["Host: x", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"]
+    key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+    return "\r\n".join([f"GET {target} HTTP/1.1", *fields, key, "", ""]).encode()
+
+
 async def test_a_slash_at_the_end_leads_nowhere(ingest: RunningIngest) -> None:
     """No redirect: its address would be made of what the caller named as the host."""
     path = ingest.door("form").removeprefix(ingest.url) + "/"
@@ -91,6 +98,40 @@ async def test_what_is_no_request_is_told_so_with_a_code(
     assert answer.startswith(f"HTTP/1.1 {status} ".encode())
     assert b"content-type: application/problem+json" in answer
     assert f"door.{code}".encode() in answer
+
+
+async def test_empty_lines_between_requests_are_no_requests(ingest: RunningIngest) -> None:
+    """RFC 9112, section 2.2: some clients send one before or after; whole, or in pieces, or before the next request."""
+    path = ingest.door("form").removeprefix(ingest.url)
+    last = request_to(path, f"Content-Length: {len(FORM)}")
+    first = last.replace(b"Connection: close\r\n", b"")
+    async with connected(ingest, 1, b"\r\n" + first + b"\r\n") as [(reader, writer)]:
+        async with asyncio.timeout(10):
+            assert await reader.readuntil(b"\r\n\r\n")
+        for piece in (b"\r", b"\n\r\n", first + b"\r\n" + last):
+            writer.write(piece)
+            await writer.drain()
+            assert (await ingest.http.get(f"{ingest.url}/healthz")).status_code == 200
+        rest = await read_all(reader)
+    assert rest.count(b"HTTP/1.1 204") == rest.count(b"HTTP/1.1") == 2
+    assert len(await ingest.raw("form")) == 3
+
+
+@pytest.mark.parametrize("host", ["http://shop.example", "HTTPS://127.0.0.1:8443"])
+async def test_a_target_may_name_the_whole_address(ingest: RunningIngest, host: str) -> None:
+    """RFC 9112, section 3.2.2: what a proxy sends; the door and its rules are the same, a chat's too."""
+    path = ingest.door("form").removeprefix(ingest.url)
+    length = f"Content-Length: {len(FORM)}"
+    assert (await answered(ingest, request_to(host + path, length))).startswith(b"HTTP/1.1 204")
+    encoded = path.replace("/form/", "/f%6Frm/")
+    for wrong in (host + encoded, host, "http:/" + path, "ftp://shop.example" + path):
+        answer = await answered(ingest, request_to(wrong, length))
+        assert answer.startswith(b"HTTP/1.1 404")
+    assert len(await ingest.raw("form")) == 1
+    chat = ingest.door("chat").removeprefix(ingest.url) + "/socket"
+    async with connected(ingest, 1, upgrade_of(host + chat)) as [(reader, _)]:
+        async with asyncio.timeout(10):
+            assert b"HTTP/1.1 101" in await reader.readuntil(b"\r\n\r\n")
 
 
 async def test_a_broken_body_harms_nobody_else(ingest: RunningIngest) -> None:

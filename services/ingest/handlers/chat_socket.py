@@ -4,7 +4,7 @@ Frames are handled one after another. While one is being stored, the next stand 
 the visitor's page is not read from: who sends faster than the limit is slowed down. Its answers to our pings are not
 read either, so a page that stays ahead for twice `server.SOCKET_PING_SECONDS` is closed on with 1011 (or reset: what
 it sends meanwhile can overtake that), and what stands in the buffer is dropped. None of that was acknowledged: the
-page sends it again.
+page sends it again. Frames that never reach this file, pings and pieces of messages, are bounded in `frames`.
 """
 
 import asyncio

@@ -12,10 +12,10 @@ class Pace:
         self._free = self._most
         self._since = time.monotonic()
 
-    def take(self) -> float:
-        """Take one and return how many seconds to wait before the next."""
+    def take(self, count: int = 1) -> float:
+        """Take so many and return how many seconds to wait before the next."""
         self._refill()
-        self._free -= 1
+        self._free -= count
         return max(0.0, -self._free / self._per_second)
 
     def has_room(self) -> bool:

@@ -20,7 +20,7 @@ from msgspec import structs
 from typing_extensions import override
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
-from services.ingest.handlers import logged, problems
+from services.ingest.handlers import frames, logged, problems
 from shared import addresses, errors
 from shared.settings import Settings
 
@@ -97,6 +97,18 @@ class ImpatientProtocol(H11Protocol):
             return
         super().data_received(data)
         self._wind_up()
+
+    @override
+    def handle_events(self) -> None:
+        """Read on; empty lines before a request are none of it (RFC 9112, section 2.2), which h11 takes for a head."""
+        if self.conn.their_state is h11.IDLE:
+            waiting, _ = self.conn.trailing_data
+            request = waiting.lstrip(b"\r\n")
+            if len(request) < len(waiting):
+                self.conn = h11.Connection(h11.SERVER, HEAD_MAX_BYTES)
+                if request:
+                    self.conn.receive_data(request)
+        super().handle_events()
 
     @override
     def send_400_response(self, msg: str) -> None:
@@ -229,7 +241,7 @@ def door_server(app: Any, settings: Settings) -> DoorServer:
         access_log=False,
         lifespan="off",
         http=impatient(settings.door_timeout_seconds, most),
-        ws="websockets-sansio",
+        ws=frames.counting(settings.chat_messages_per_minute),
         ws_max_size=settings.body_max_bytes,
         ws_ping_interval=SOCKET_PING_SECONDS,
         ws_ping_timeout=SOCKET_PING_SECONDS,

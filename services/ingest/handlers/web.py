@@ -1,5 +1,6 @@
 """The routes: doors, the chat socket, health."""
 
+import re
 from collections.abc import Callable
 
 import msgspec
@@ -19,6 +20,8 @@ from shared import errors
 METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
 """All of them reach the door, so that it can name its refusal."""
 NO_DOOR = "there is no door at this address"
+
+_ABSOLUTE_FORM = re.compile(rb"https?://[^/@]+", re.IGNORECASE)
 
 log = structlog.get_logger("ingest")
 
@@ -53,11 +56,21 @@ class _Strict:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope = _in_origin_form(scope)
         refusal = _ambiguous(scope)
         if refusal is None:
             await self._app(scope, receive, send)
         else:
             await problems.problem(refusal)(scope, receive, send)
+
+
+def _in_origin_form(scope: Scope) -> Scope:
+    """Return a request whose target is a path; a proxy may send the whole address (RFC 9112, section 3.2.2)."""
+    whole = _ABSOLUTE_FORM.match(scope["raw_path"])
+    if whole is None:
+        return scope
+    path = scope["raw_path"][whole.end() :] or b"/"
+    return {**scope, "raw_path": path, "path": path.decode("latin-1")}
 
 
 def _ambiguous(scope: Scope) -> errors.TellonceError | None:
