@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.embedded.test_cli import Responder
+from tests.embedded.responder import Responder
 
 OK = b'{"ok":true,"events":[],"position":1}'
 REFUSED = b'{"error":{"code":"parked.fails_again"}}'

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from uuid import uuid4
@@ -15,9 +14,6 @@ from typing_extensions import override
 
 from services.history.digest import Digest, digest_of
 from services.history.following import followed
-from services.history.positions import Positions
-from services.history.projector import Projector
-from services.history.rebuild import rebuild
 from services.history.store import Pool
 from services.history.tables import VERSION
 from shared import aggregates
@@ -25,92 +21,17 @@ from shared.errors import EventTypeUnknown, ViewUnavailable
 from shared.ledger import Recorded
 from tests.history.caller import Caller, answers_over
 from tests.history.handwritten_ledger import (
-    TENANT,
     Future,
     HandwrittenLedger,
     handwritten_in_memory,
 )
 from tests.history.parcel_story import ParcelStory
+from tests.history.projecting import Sign, digests_agree, live_digest, projecting
 from tests.support.memory_ledger import MemoryLedger
 from tests.support.servers import EmbeddedPostgres
 from tests.support.waiting import eventually
 
 WITHIN_SECONDS = 15.0
-
-
-@dataclass
-class Sign:
-    """Readiness as the bus would show it, and everything it ever said."""
-
-    said: list[bool] = field(default_factory=list)
-    reasons: list[str] = field(default_factory=list)
-
-    async def ready(self) -> None:
-        if self.said[-1:] != [True]:
-            self.said.append(True)
-
-    async def not_ready(self, reason: str) -> None:
-        self.reasons.append(reason)
-        if self.said[-1:] != [False]:
-            self.said.append(False)
-
-    async def told(self, code: str) -> bool:
-        """Whether it halted last for a reason with this code."""
-        return self.reasons[-1:] != [] and self.reasons[-1].startswith(code)
-
-    @property
-    def shown(self) -> bool:
-        return self.said[-1:] == [True]
-
-
-@dataclass
-class Running:
-    """A projector that runs in this process."""
-
-    positions: Positions
-    sign: Sign
-    task: asyncio.Task[None]
-
-    async def until(self, position: int) -> None:
-        async def there() -> bool:
-            assert not self.task.done()
-            return self.positions.holds(position)
-
-        await eventually(there)
-
-    async def stop(self) -> None:
-        self.task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self.task
-
-
-@contextlib.asynccontextmanager
-async def projecting(dsn: str, ledger: object, batch_max: int = 4) -> AsyncIterator[Running]:
-    """Run a projector until the block ends."""
-    positions, sign = Positions(), Sign()
-    projector = Projector(dsn, ledger, positions, sign, tenant=TENANT, batch_max=batch_max)  # type: ignore[arg-type]
-    running = Running(positions, sign, asyncio.create_task(projector.run()))
-    try:
-        yield running
-    finally:
-        await running.stop()
-
-
-async def live_digest(dsn: str) -> Digest:
-    pool = await Pool.open(dsn)
-    digest: Digest = await pool.read(digest_of)
-    await pool.close()
-    return digest
-
-
-async def digests_agree(dsn: str, handwritten: HandwrittenLedger) -> None:
-    """The live rows are those that a rebuild from the ledger makes."""
-    pool = await Pool.open(dsn)
-    outcome = await rebuild(dsn, pool, handwritten.ledger, batch_max=1_000)
-    await pool.close()
-    assert outcome.differing == []
-    assert outcome.live == outcome.rebuilt
-    assert outcome.position == await handwritten.ledger.position()
 
 
 async def test_it_follows_the_ledger(dsn: str, parcel: ParcelStory) -> None:
@@ -420,87 +341,6 @@ async def test_stopping_does_not_wait_for_a_dead_postgres(own_postgres: Embedded
         async with asyncio.timeout(WITHIN_SECONDS):
             await running.stop()
             await pool.close()
-
-
-async def test_a_rebuild_compares_and_leaves_nothing(dsn: str, parcel: ParcelStory) -> None:
-    """Equal: the rebuilt generation is dropped and the live one still answers."""
-    async with projecting(dsn, parcel.handwritten.ledger) as running:
-        await running.until(parcel.at["missed"])
-        pool = await Pool.open(dsn)
-        for _ in range(2):
-            outcome = await rebuild(dsn, pool, parcel.handwritten.ledger, batch_max=7)
-            assert (outcome.live, outcome.differing) == (outcome.rebuilt, [])
-            assert (outcome.kept, outcome.switched, outcome.generation) == (False, False, 2)
-        await pool.close()
-    server = await asyncpg.connect(dsn)
-    assert await server.fetchval("SELECT array_agg(schema) FROM public.generation") == [
-        "history_g1"
-    ]
-    await server.close()
-
-
-async def test_a_rebuild_finds_what_was_changed_by_hand(dsn: str, parcel: ParcelStory) -> None:
-    """The digests differ, the table is named, and the live generation is neither healed nor switched."""
-    async with projecting(dsn, parcel.handwritten.ledger) as running:
-        await running.until(parcel.at["missed"])
-    server = await asyncpg.connect(dsn)
-    await server.execute("UPDATE history_g1.fact SET value = 'KRA02M' WHERE name = 'locker'")
-    pool = await Pool.open(dsn)
-    for switch in (False, True):
-        outcome = await rebuild(dsn, pool, parcel.handwritten.ledger, batch_max=100, switch=switch)
-        assert outcome.live != outcome.rebuilt
-        assert (outcome.differing, outcome.kept, outcome.switched) == (["fact"], True, False)
-    assert await server.fetchval("SELECT schema FROM public.generation WHERE state = 'live'") == (
-        "history_g1"
-    )
-    await server.close()
-    await pool.close()
-
-
-async def test_a_rebuild_on_request_takes_over(dsn: str, parcel: ParcelStory) -> None:
-    """Switched in one transaction while the projector runs: it goes on in the new generation, the old one is kept."""
-    async with projecting(dsn, parcel.handwritten.ledger) as running:
-        await running.until(parcel.at["missed"])
-        pool = await Pool.open(dsn)
-        outcome = await rebuild(dsn, pool, parcel.handwritten.ledger, batch_max=100, switch=True)
-        assert (outcome.switched, outcome.generation) == (True, 2)
-        await parcel.go_on()
-        end = await parcel.handwritten.ledger.position()
-
-        async def new_one_answers() -> bool:
-            digest: Digest = await pool.read(digest_of)
-            return digest.position == end
-
-        await eventually(new_one_answers)
-        await pool.close()
-    server = await asyncpg.connect(dsn)
-    states = await server.fetch("SELECT schema, state FROM public.generation ORDER BY number")
-    assert [tuple(row) for row in states] == [("history_g1", "kept"), ("history_g2", "live")]
-    old = await server.fetchval("SELECT position FROM history_g1.checkpoint")
-    await server.close()
-    assert old == parcel.at["missed"]
-    await digests_agree(dsn, parcel.handwritten)
-
-
-async def test_only_one_rebuild_at_a_time(dsn: str, parcel: ParcelStory) -> None:
-    """The second is refused, or it would drop the first one's tables."""
-    async with projecting(dsn, parcel.handwritten.ledger) as running:
-        await running.until(parcel.at["missed"])
-    pool = await Pool.open(dsn)
-    server = await asyncpg.connect(dsn)
-    assert await server.fetchval("SELECT pg_try_advisory_lock(1414288453, -1)")
-    with pytest.raises(ViewUnavailable, match="another rebuild"):
-        await rebuild(dsn, pool, parcel.handwritten.ledger, batch_max=100)
-    await server.close()
-
-    async def free_again() -> bool:
-        with contextlib.suppress(ViewUnavailable):
-            await rebuild(dsn, pool, parcel.handwritten.ledger, batch_max=100)
-            return True
-        return False
-
-    await eventually(free_again)
-    await pool.close()
 
 
 async def test_many_processes_may_migrate_at_once(dsn: str) -> None:

@@ -13,7 +13,7 @@ from shared.ledger import Recorded
 from shared.ledger.plan import MESSAGE_ID, Outgoing
 from tests.history.handwritten_ledger import HandwrittenLedger
 from tests.history.parcel_story import ParcelStory
-from tests.history.test_projector import digests_agree, projecting
+from tests.history.projecting import digests_agree, projecting
 from tests.support.memory_ledger import MemoryLedger
 from tests.support.waiting import eventually
 
