@@ -76,8 +76,13 @@ class KnownOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class RegisterCustomer(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A shop tells who its customer is. The customer's id derives from the command's,
-    unless she wrote or called before: then she keeps hers, and her open conversations are known as hers."""
+    """A shop tells who its customer is, and again whenever something of her has changed.
+
+    The customer's id derives from the command's, unless she wrote or called before: then she keeps hers, and her open
+    conversations are known as hers. Who is registered already under this `external_id`, or by one of these handles and
+    this name, is told anew: what is left out stays as it was. `external_id`: the shop's own id of its customer; two of
+    them are two people, whatever name and handles they share.
+    """
 
     verb = "register_customer"
     name: ShortText
@@ -85,6 +90,7 @@ class RegisterCustomer(Command, frozen=True, kw_only=True, forbid_unknown_fields
     language: Annotated[str, Meta(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*\Z")] | None = None
     handles: Annotated[list[KnownHandle], Meta(max_length=16)] = []
     orders: Annotated[list[KnownOrder], Meta(max_length=32)] = []
+    external_id: ShortText | None = None
 
 
 class SignIn(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -20,7 +20,7 @@ class AttachedConversation(msgspec.Struct, frozen=True, kw_only=True):
 class Customer(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
 ):
-    """All that is known of a customer. `id` is `None` while nothing was recorded."""
+    """All that is known of a customer. `id` is `None` while nothing was recorded; `external_id`: the shop's own."""
 
     id: events.CustomerId | None = None
     provisional: bool = True
@@ -30,6 +30,7 @@ class Customer(
     handles: tuple[Known, ...] = ()
     orders: dict[str, Order] = {}
     conversations: tuple[AttachedConversation, ...] = ()
+    external_id: str | None = None
     seen: memory.Memory = {}
     sequence: int = 0
 
@@ -75,7 +76,7 @@ def fold(
 
 
 def _created(customer: Customer, event: events.CustomerCreated) -> Customer:
-    """A second creation is the registration of a provisional customer: the handles known before stay hers."""
+    """A later creation registers a provisional customer or tells anew: the handles known before stay hers."""
     personal = event.personal
     handles = tuple(as_known(*each) for each in (personal.handles if personal else []))
     for each in customer.handles:
@@ -87,6 +88,7 @@ def _created(customer: Customer, event: events.CustomerCreated) -> Customer:
         language=event.open.language,
         name=personal.name if personal else None,
         salutation=personal.salutation if personal else None,
+        external_id=personal.external_id if personal else None,
         handles=handles,
     )
 

@@ -1,7 +1,6 @@
 """Carries out the steps in which somebody does something: doors, commands, queries, both together."""
 
 import asyncio
-import dataclasses
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,8 +18,6 @@ COMMAND_SECONDS = 30.0
 """How long a command is sent again at least: longer than any service needs to come back."""
 POLL_SECONDS = 0.05
 WRONG_KEY = "not-the-key"
-REGISTERED = "identity.taken"
-"""She is registered already, by this name and with all these handles."""
 
 
 async def act(
@@ -117,14 +114,7 @@ async def _command(session: Session, step: model.CommandStep, n: str) -> list[An
             got=replies,
         )
     _save(session, step.save, {**replies[-1], "sent": body})
-    answers = [_as_answer(reply) for reply in replies]
-    return answers if session.stack.own else [_registered(step, answer) for answer in answers]
-
-
-def _registered(step: model.CommandStep, answer: Answer) -> Answer:
-    """Return the answer; on a stack that runs already, a customer whom an earlier play registered is no refusal."""
-    known = step.do == "register_customer" and answer.code == REGISTERED
-    return dataclasses.replace(answer, status=200, code=None) if known else answer
+    return [_as_answer(reply) for reply in replies]
 
 
 def _lasting(reply: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from services.router.domain import confirm, facts, folds, work
 from services.router.domain.decide import decide
 from services.router.domain.decision import Loaded, Origin
 from services.router.domain.parking import OperatorCommand, journal_of
-from services.router.domain.people import customer_of
+from services.router.domain.registering import customer_of, external_handle
 from services.router.domain.uniting import provisional_others
 from services.router.parking import Parking
 from shared import (
@@ -133,10 +133,12 @@ class Commands:
             for (kind, value), proved in verified.items()
         ]
         resolved = await self._cases.handles(reading, given)
+        named = [external_handle(command.external_id)] if command.external_id else []
+        external = next(iter(await self._cases.handles(reading, named)), None)
         names = {name for each in resolved for name in each.identity.holders}
         holders = {name: await reading.load_named(folds.CUSTOMER, name) for name in sorted(names)}
-        loaded = Loaded(handles=resolved, holders=holders)
-        name = customer_of(origin, loaded)
+        loaded = Loaded(handles=resolved, holders=holders, external=external)
+        name = customer_of(command, origin, loaded)
         customer = await reading.load(folds.CUSTOMER, name)
         others = provisional_others(loaded, name)
         loaded = replace(loaded, customer=customer)

@@ -144,12 +144,6 @@ class HandleInvalid(TellonceError):
     sentence = "this is no handle of its kind: no phone number, no e-mail address, nothing at all"
 
 
-class IdentityTaken(TellonceError):
-    code = "identity.taken"
-    sentence = "another customer holds this handle"
-    http_status = 409
-
-
 class OfferExpired(TellonceError):
     code = "offer.expired"
     sentence = "the offer no longer stands"

@@ -25,11 +25,15 @@ class CustomerCreatedOpen(Part, frozen=True, kw_only=True):
 
 
 class CustomerCreatedPersonal(Part, frozen=True, kw_only=True):
-    """`handles`: (kind, normalised value, degree of proof) as they were given; earlier, whether verified."""
+    """`handles`: (kind, normalised value, degree of proof) as they were given; earlier, whether verified.
+
+    `external_id`: the shop's own id of the customer.
+    """
 
     name: str | None = None
     salutation: str | None = None
     handles: list[tuple[HandleKind, str, Proof | bool]] = []
+    external_id: str | None = None
 
 
 class CustomerCreated(
@@ -38,7 +42,7 @@ class CustomerCreated(
     kw_only=True,
     tag="customer.created",
 ):
-    """A customer is known from now on; a second one, not provisional any more, registers whom a contact had opened."""
+    """A customer is known from now on; a later one registers whom a contact had opened, or tells her data anew."""
 
 
 class HandleLearnedOpen(Part, frozen=True, kw_only=True):

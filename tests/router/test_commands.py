@@ -289,20 +289,12 @@ async def test_a_registered_customer_is_recognised(router: InMemoryRouter, numbe
     )
 
 
-async def test_nobody_is_registered_twice(router: InMemoryRouter) -> None:
-    """By the same name and with no handle of her own, another command is the same person: refused, whole."""
-    handles = [{"kind": "email", "value": "a@x.example"}]
-    await router.does("service:shop", "register_customer", name="Anna", handles=handles)
-    code = await router.refused("service:shop", "register_customer", name="Anna", handles=handles)
-    assert code == "identity.taken"
-    assert len(await router.all(IdentityClaimed)) == 1
-
-
 @pytest.mark.parametrize(
     "fields",
     [
         {"name": "A\0"},
         {"name": "A", "salutation": "\0"},
+        {"name": "A", "external_id": "\0"},
         {"name": "A", "handles": [{"kind": "visitor", "value": "a\0"}]},
         {"name": "A", "orders": [{"number": "\0", "status": "open"}]},
         {"name": "A", "orders": [{"number": "1", "status": "open", "description": "\0"}]},

@@ -12,6 +12,7 @@ from services.router.domain import (
     parking,
     people,
     presence,
+    registering,
     transfers,
     work,
 )
@@ -39,7 +40,7 @@ class Rule:
 
 
 RULES: Mapping[type[commands.Command], Rule] = {
-    commands.RegisterCustomer: Rule(people.register_customer, who="anyone"),
+    commands.RegisterCustomer: Rule(registering.register_customer, who="anyone"),
     commands.SignIn: Rule(people.sign_in),
     commands.SetStatus: Rule(people.set_status),
     commands.AcceptOffer: Rule(offers.accept_offer, packet_of="offer"),

@@ -74,9 +74,9 @@ class Loaded:
     """Everything a decision may look at. Absent aggregates fold to their empty state.
 
     `handles`: those of the contact or the customer that it is about; `numbers`: the orders and parcels that it names;
-    `hints`: who else may be meant; `holders`: all who hold the handles of a customer who registers; `whose`: the
-    customer whose the conversation is proved to be, and `matter`: the one in which it goes on; `journal`: on
-    which something is parked; `united`: several who turn out to be one customer, herself first.
+    `hints`: who else may be meant; `holders`: all who hold the handles of a customer who registers, and `external`: the
+    shop's own id of her; `whose`: the customer whose the conversation is proved to be, and `matter`: the one in which
+    it goes on; `journal`: on which something is parked; `united`: several who turn out to be one, herself first.
     """
 
     conversation: Conversation = NEW_CONVERSATION
@@ -87,6 +87,7 @@ class Loaded:
     numbers: Sequence[ResolvedHandle] = ()
     hints: Sequence[SuggestedCustomer] = ()
     holders: dict[events.CustomerId, Customer] = field(default_factory=dict)
+    external: ResolvedHandle | None = None
     whose: Customer = UNKNOWN_CUSTOMER
     matter: Conversation = NEW_CONVERSATION
     united: Sequence[KnownCustomer] = ()

@@ -141,7 +141,18 @@ def learn(
     customer: events.CustomerId,
     contact_id: events.ContactId | None,
 ) -> None:
-    """Decide that the customer is known by this handle from now on, as well as it is proved."""
+    """Decide that the customer is known by this handle from now on, and that it leads to her."""
+    know(decision, resolved, customer, contact_id)
+    claim(decision, resolved, customer, None)
+
+
+def know(
+    decision: Decision,
+    resolved: ResolvedHandle,
+    customer: events.CustomerId,
+    contact_id: events.ContactId | None,
+) -> None:
+    """Decide that the customer is known by this handle, as well as it is proved, unless she is already."""
     handle, degree = resolved.handle, proof.of(resolved.handle)
     before = next(
         (
@@ -159,4 +170,3 @@ def learn(
             events.HandleLearnedPersonal(kind=handle.kind, value=handle.value),
             customer=customer,
         )
-    claim(decision, resolved, customer, None)
