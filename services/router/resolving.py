@@ -8,6 +8,9 @@ from services.router.domain.contacts import (
     holds,
     numbers_in,
     opened_by,
+    opens,
+    right_to,
+    takes,
     wants_answer,
 )
 from services.router.domain.decision import Loaded, Origin, ResolvedHandle, SuggestedCustomer
@@ -29,6 +32,9 @@ from shared.policy import Policy
 
 HINTS_MAX = 4
 """So many people who may be meant are looked up."""
+
+MERGES_MAX = 32
+"""So often a conversation may have gone on in another one and still be found by what was said in the first."""
 
 
 class Resolving:
@@ -63,7 +69,9 @@ class Resolving:
             # Nothing else says who it is: whoever goes on with a matter is whose matter it was.
             customer = await _customer(reading, referenced.customer)
         trusted = self._event.open.medium in self._policy.named_matters
-        joined = named if customer.id is None and trusted and wants_answer(self._event) else None
+        joined = (
+            named if customer.id is None and trusted and wants_answer(self._event, None) else None
+        )
         opened = await reading.load(folds.CONVERSATION, opened_by(self._origin))
         earlier = await self._mentioned(reading, resolved)
         everything = [*known, opened, *earlier, *(each for each in (referenced, joined) if each)]
@@ -150,20 +158,24 @@ class Resolving:
     ) -> Conversation | None:
         """Return the conversation with this contact, or the one named by a reply or reference.
 
-        Whoever is known to write outweighs the session, thread or call that a browser or program kept.
+        Whoever is known to write outweighs the session or thread that a browser or program kept; what is reported of a
+        call belongs to the call.
         """
         contact_id = self._event.open.contact_id
         holding = next((each for each in known if contact_id in each.contacts.by_id), None)
-        if holding is not None and (not holding.resolved or not wants_answer(self._event)):
+        if holding is not None and takes(holding, self._event):
             return holding
         named = _answered(self._event) or conversation_behind(self._policy, resolved)
         found = await self._followed(reading, named)
         if found is None or found.customer == customer.id:
             return found
+        begun = found.contacts.by_id.get(contact_id)
+        if begun is not None and not opens(self._event, begun):
+            return found
         if customer.id is not None:
             return None
         whose = await _customer(reading, found.customer)
-        hers = was_on(whose, found.contacts.by_id.get(contact_id))
+        hers = was_on(whose, begun)
         if hers and is_somebody_else(self._policy, whose, resolved):
             return None
         return found
@@ -171,11 +183,13 @@ class Resolving:
     async def _followed(
         self, reading: deciding.Reading, named: events.ConversationId | None
     ) -> Conversation | None:
-        """Return a conversation by id, or the one in which it goes on; `None` for what is none."""
+        """Return a conversation by id, or the one in which it goes on by now; `None` for what is none."""
         if named is None or not subjects.is_token(named):
             return None
         found = await reading.load_named(folds.CONVERSATION, named)
-        if found.into is not None:
+        for _ in range(MERGES_MAX):
+            if found.into is None:
+                break
             found = await reading.load_named(folds.CONVERSATION, found.into)
         return found if found.id is not None else None
 
@@ -189,11 +203,19 @@ class Resolving:
     async def _named(
         self, reading: deciding.Reading, numbers: list[ResolvedHandle]
     ) -> Conversation | None:
-        """Return the only open conversation of the tenant that holds an order or parcel number of the contact."""
+        """Return the only open conversation of the tenant that holds an order or parcel number of the contact.
+
+        Those of whoever has the best right to the number count alone: what a stranger named blocks nobody.
+        """
         names = dict.fromkeys(name for each in numbers for name in each.identity.conversations)
-        found = [await reading.load_named(folds.CONVERSATION, name) for name in names]
-        holding = [each for each in found if not each.resolved and holds(each, self._numbers)]
-        return holding[0] if len(holding) == 1 else None
+        found = {it.id: it for name in names if (it := await self._followed(reading, name))}
+        holding: dict[int, list[Conversation]] = {}
+        for each in found.values():
+            if not each.resolved and holds(each, self._numbers):
+                right = right_to(await _customer(reading, each.customer), self._numbers)
+                holding.setdefault(right, []).append(each)
+        best = holding[max(holding)] if holding else []
+        return best[0] if len(best) == 1 else None
 
     async def _hints(
         self,

@@ -395,6 +395,16 @@ class InMemoryRouter:
         assert conversation.id is not None
         return conversation.id
 
+    async def taken(self, agent: str) -> ConversationId:
+        """An agent who is at work takes what she is asked to take of the conversation that opened last."""
+        await self.offers()
+        last = (await self.conversations())[-1]
+        assert last.id is not None
+        assert last.ownership.offer is not None
+        offer_id = last.ownership.offer.offer_id
+        await self.does(agent, "accept_offer", conversation=last.id, offer_id=offer_id)
+        return last.id
+
     async def hands_on(self, sender: str, kind: str, brief: str = "please", **to: str) -> list[str]:
         conversation = await self.conversation()
         return await self.does(

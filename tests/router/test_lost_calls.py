@@ -10,6 +10,9 @@ from shared.events import (
     ContactAbandoned,
     ContactMissed,
     ContextPackaged,
+    ConversationId,
+    Handle,
+    InboundEvent,
     Numbered,
 )
 from tests.router.in_memory_router import InMemoryRouter
@@ -208,3 +211,72 @@ async def test_a_report_that_was_overtaken_holds_nobody(
         await router.happens(call(kind, k=k, numbered=numbered))
     (contact,) = (await router.conversation()).contacts.by_id.values()
     assert contact.on_hold is on_hold
+
+
+# -- what is heard of a call too late -----------------------------------------------------------------
+
+
+async def called_and_over(router: InMemoryRouter, *events: InboundEvent) -> None:
+    """A call whose beginning nobody reported; an agent took it, and closed the matter."""
+    it = await router.owned_by("piotr", *events)
+    await router.happens(call("ended", handles=[]))
+    await closes(router, it)
+
+
+async def closes(router: InMemoryRouter, it: ConversationId | None) -> None:
+    await router.does("piotr", "wrap_up", conversation=it, disposition="solved", summary="done")
+    await router.does("piotr", "resolve", conversation=it)
+
+
+@pytest.mark.parametrize("late", ["started", "missed"])
+@pytest.mark.parametrize("handles", [[phone()], []], ids=["known", "withheld"])
+async def test_what_is_heard_of_a_call_that_is_over_begins_nothing(
+    router: InMemoryRouter, late: str, handles: list[Handle]
+) -> None:
+    """Its matter is closed: the report stands there, nobody is asked to take it and no call is owed."""
+    await called_and_over(router, call("answered", handles=handles))
+    assert await router.happens(call(late, handles=handles)) == [f"call.{late}"]
+    assert (await router.conversation()).resolved
+    assert await router.offers() == []
+
+
+@pytest.mark.parametrize("late", ["started", "missed"])
+async def test_a_call_that_was_called_back_is_owed_no_second_one(
+    router: InMemoryRouter, late: str
+) -> None:
+    """It was lost, the customer was reached and the matter closed before this was heard."""
+    await router.on_duty("piotr")
+    await router.happens(call("ended"))
+    it = await router.conversation()
+    (owed,) = it.matter.callbacks
+    given = {"callback_id": owed, "outcome": "reached"}
+    await router.does("piotr", "attempt_callback", conversation=it.id, **given)
+    await closes(router, it.id)
+    assert await router.happens(call(late)) == [f"call.{late}"]
+
+
+async def test_whose_number_it_became_since_changes_nothing_for_a_call(
+    router: InMemoryRouter,
+) -> None:
+    """Its late beginning stands where the call was, not in a matter of whoever holds the number by now."""
+    await router.does("service:shop", "register_customer", name="Anna", handles=[])
+    anna = router.done.events[0].aggregate.removeprefix("cust-")
+    await called_and_over(router, call("answered"))
+    await router.happens(call("started", "CA2"))
+    it = await router.taken("piotr")
+    await router.does("piotr", "confirm_customer", conversation=it, customer=anna)
+    await router.happens(call("started"))
+    first, second = await router.conversations()
+    assert (first.customer != second.customer, second.customer) == (True, anna)
+    assert [len(each.contacts.by_id) for each in (first, second)] == [1, 1]
+
+
+async def test_a_late_beginning_does_not_take_a_matter_from_its_owner(
+    router: InMemoryRouter,
+) -> None:
+    """She is gone, and the call that is reported is over: nobody has to take it in her place."""
+    await router.owned_by("piotr", call("answered"))
+    await router.happens(call("ended"))
+    await router.does("piotr", "set_status", status="signed_out")
+    assert await router.happens(call("started")) == ["call.started"]
+    assert (await router.conversation()).ownership.owner == "piotr"

@@ -306,6 +306,48 @@ async def test_two_open_matters_of_one_number_lead_nowhere(router: InMemoryRoute
     assert len(await router.conversations()) == 3
 
 
+STRANGERS = [message(f"{PARCEL}?", "s0", handles=CLAIMED)] + [
+    message(f"what about {PARCEL}", f"s{number}", handles=[]) for number in range(1, 10)
+]
+
+
+@pytest.mark.parametrize("before", [0, 2, 10])
+async def test_what_strangers_name_blocks_nobody(router: InMemoryRouter, before: int) -> None:
+    """However many typed her number before or after her: whoever writes of it by mail joins her matter."""
+    await router.happens(*STRANGERS[:before])
+    await router.happens(message(f"{PARCEL} is late", channel="email"))
+    hers = (await router.conversations())[-1]
+    await router.happens(*STRANGERS[before:])
+    await router.happens(message(f"for her: {PARCEL}", "m2", channel="email", handles=[mail(OLEK)]))
+    joined = await router.last(ConversationJoined)
+    assert (joined.conversation, joined.open.rule) == (hers.id, "join.order_or_parcel")
+
+
+async def test_whose_order_it_is_counts_before_whoever_names_it(router: InMemoryRouter) -> None:
+    """The shop says whose it is; a stranger named it first, by mail."""
+    stranger = message("ORD-2002 is mine", "m0", channel="email", handles=[mail("x@y.example")])
+    await router.happens(stranger)
+    orders = [{"number": "ord-2002", "status": "open"}]
+    anna = await registered(router, "Anna", email=ANNA_MAIL, orders=orders)
+    await router.happens(
+        message("ORD-2002 is late", channel="email"),
+        message("for her: ORD-2002", "m2", channel="email", handles=[mail(OLEK)]),
+    )
+    assert (await router.last(ConversationJoined)).customer == anna
+
+
+async def test_a_number_that_came_along_leads_where_it_went(router: InMemoryRouter) -> None:
+    """It was told in a chat that goes on in her open matter."""
+    await registered(router, "Anna", email=ANNA_MAIL)
+    await router.happens(message("hello", channel="email"))
+    await router.happens(
+        message(f"{PARCEL}", "s1", handles=[]), message("it is me", "s1", k=1, handles=PROVED)
+    )
+    await router.happens(message(f"for her: {PARCEL}", "m2", channel="email", handles=[mail(OLEK)]))
+    matter, _ = await router.conversations()
+    assert len(matter.contacts.by_id) == 3
+
+
 # -- confirmed by an agent ----------------------------------------------------------------------------
 
 
@@ -385,6 +427,29 @@ async def test_a_session_that_was_merged_is_outweighed_as_any_other(router: InMe
     await router.happens(message("I am Olek", "s1", k=1, handles=[mail(OLEK, "proved")]))
     *_, his = await router.conversations()
     assert (his.customer != anna, [each.text for each in his.talk.said]) == (True, ["I am Olek"])
+
+
+async def test_a_chat_goes_on_where_it_went_after_two_merges(router: InMemoryRouter) -> None:
+    """It went into a stranger's call, which turned out to be a customer's; so does an answer to a mail from there."""
+    anna = await registered(router, "Anna", email=ANNA_MAIL)
+    await router.on_duty("piotr", "ewa")
+    await router.happens(message("my parcel", channel="email"), call("started"))
+    await router.happens(message("it is me again", "s1", handles=[]))
+    hers, called, chat = await router.conversations()
+    for it, whose in ((chat, called.customer), (called, anna)):
+        await router.offers()
+        offer = (await router.load(folds.CONVERSATION, it.id or "")).ownership.offer
+        assert offer is not None
+        given: Any = {"conversation": it.id, "offer_id": offer.offer_id}
+        await router.does(offer.agent, "accept_offer", **given)
+        await router.does(offer.agent, "confirm_customer", conversation=it.id, customer=whose)
+    answer = [mail("third@customer.example")]
+    await router.happens(
+        message("still there?", "s1", k=1, handles=[]),
+        message("a photo", "m7", channel="email", handles=answer, in_reply_to=chat.id),
+    )
+    hers, called, chat = await router.conversations()
+    assert (chat.into, called.into, len(hers.contacts.by_id)) == (called.id, hers.id, 4)
 
 
 async def test_her_matter_keeps_its_owner(router: InMemoryRouter) -> None:

@@ -8,14 +8,15 @@ from services.router.domain.confirm import link, merge
 from services.router.domain.decision import Decision, Origin
 from services.router.domain.facts import facts_in, names_matter, same_value, state_fact
 from services.router.domain.handover import attach_packet
-from services.router.domain.identify import claim, identifies, learn, speaks, was_on
+from services.router.domain.identify import claim, identifies, is_known, learn, speaks, was_on
 from services.router.domain.lost_calls import note_lost_call
 from services.router.domain.offers import release
 from services.router.domain.presence import owner_on_duty
 from services.router.domain.suggest import suggest
 from shared import aggregates, events, proof
-from shared.conversation import NEW_CONVERSATION, Conversation
+from shared.conversation import NEW_CONVERSATION, Contact, Conversation
 from shared.conversation.talk import words
+from shared.customer import Customer
 from shared.packet import FACTS_PER_MESSAGE, fit_text
 from shared.policy import Policy
 
@@ -36,12 +37,13 @@ def find_place(
 ) -> Place:
     """Say which conversation a contact joins. The first rule that holds decides:
 
-    1. it is a contact of it, or a reply or reference leads to it; a resolved one takes only what asks for nothing;
+    1. it is a contact of it, or a reply or reference leads to it; a resolved one takes only what asks for nothing, as a
+       call's late reports;
     2. it names an order or parcel that exactly one open conversation of the customer holds;
     3. it is the customer's only conversation active within `join_within_seconds`;
     4. none: a new one opens.
     """
-    if referenced is not None and (not referenced.resolved or not wants_answer(event)):
+    if referenced is not None and takes(referenced, event):
         return Place(referenced.id, "join.reference")
     still_open = [each for each in known if each.id is not None and not each.resolved]
     named = numbers_in(policy, event)
@@ -59,17 +61,26 @@ def find_place(
     return Place(None, "join.several_active" if active else "join.none_open")
 
 
-def opens(event: events.InboundEvent) -> bool:
-    """Tell whether the event can begin a contact; the others report on one that began."""
-    return isinstance(
-        event,
-        events.CallStarted | events.CallMissed | events.MessageReceived | events.FormSubmitted,
-    )
+def opens(event: events.InboundEvent, begun: Contact | None) -> bool:
+    """Tell whether the event can begin a contact; the others report on one that began.
+
+    `begun`: the contact, where it is known. A call begins once, however late its beginning is reported; whoever writes
+    on begins again.
+    """
+    if isinstance(event, events.CallStarted | events.CallMissed):
+        return begun is None
+    return isinstance(event, events.MessageReceived | events.FormSubmitted)
 
 
-def wants_answer(event: events.InboundEvent) -> bool:
+def wants_answer(event: events.InboundEvent, begun: Contact | None) -> bool:
     """Tell whether somebody may wait for an answer: a machine's mail belongs to what it answers, resolved or not."""
-    return opens(event) and not event.open.automatic
+    return opens(event, begun) and not event.open.automatic
+
+
+def takes(conversation: Conversation, event: events.InboundEvent) -> bool:
+    """Tell whether a conversation takes a contact that leads to it: a resolved one only what wants no answer."""
+    begun = conversation.contacts.by_id.get(event.open.contact_id)
+    return not conversation.resolved or not wants_answer(event, begun)
 
 
 def text_of(event: events.InboundEvent) -> str:
@@ -98,6 +109,13 @@ def holds(conversation: Conversation, named: Sequence[tuple[str, str]]) -> bool:
     )
 
 
+def right_to(customer: Customer, named: Sequence[tuple[str, str]]) -> int:
+    """Return how good a customer's right to a number is: 2 for an order that the shop says is hers, 1 for what somebody
+    told who is known, 0 for what nobody known told."""
+    ordered = any(same_value(order, value) for order in customer.orders for _, value in named)
+    return 2 if ordered else int(is_known(customer))
+
+
 # -- taking it in -----------------------------------------------------------------------------------
 
 
@@ -112,14 +130,15 @@ def decide_contact(decision: Decision, event: events.InboundEvent, place: Place)
         link(decision, decision.loaded.whose, event.open.contact_id, None)
         merge(decision, decision.loaded.matter)
     before = decision.conversation
-    new_contact = event.open.contact_id not in before.contacts.by_id
+    begun = before.contacts.by_id.get(event.open.contact_id)
+    new_contact = begun is None
     asks = before.id is None or not event.open.automatic
     if place.conversation is None:
         _open(decision, event, place.rule)
     elif new_contact:
         _join(decision, event, place.rule)
     if place.conversation is not None and decision.customer.id is not None:
-        later = was_on(decision.customer, before.contacts.by_id.get(event.open.contact_id))
+        later = was_on(decision.customer, begun)
         _learn(decision, event, decision.customer.id, later=later)
     decision.repeat(event)
     if new_contact and before.id is not None and asks:
@@ -129,7 +148,7 @@ def decide_contact(decision: Decision, event: events.InboundEvent, place: Place)
     if isinstance(event, events.CallEnded | events.CallMissed):
         note_lost_call(decision, event)
         _complete(decision, event)
-    elif asks and (new_contact or opens(event)):
+    elif asks and (new_contact or opens(event, begun)):
         _queue(decision, event, new_contact=new_contact)
 
 

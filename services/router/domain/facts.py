@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 
 from services.router.domain.decision import Decision
-from services.router.domain.identify import claim
+from services.router.domain.identify import claim, is_known
+from services.router.domain.identity import REFERENCED_MAX
 from shared import commands, errors, events, handles
 from shared.conversation import Contact, Conversation, StatedFact
 from shared.packet import FACTS_PER_MESSAGE, check_text
@@ -48,10 +49,12 @@ def state_fact(
 
 
 def _claim_number(decision: Decision, name: str, value: str) -> None:
-    """The number of an order or parcel leads to this conversation from now on."""
+    """The number of an order or parcel leads to this conversation from now on; nobody known crowds nobody out."""
     conversation, wanted = decision.conversation, number_handle(name, value).value
     for each in decision.loaded.numbers:
-        if each.handle.value == wanted and conversation.id not in each.identity.conversations:
+        led = each.identity.conversations
+        crowded = len(led) >= REFERENCED_MAX and not is_known(decision.customer)
+        if each.handle.value == wanted and conversation.id not in led and not crowded:
             assert conversation.customer is not None
             claim(decision, each, conversation.customer, conversation.id)
 

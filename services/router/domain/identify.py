@@ -76,6 +76,12 @@ def conversation_behind(
     return next(named, None) or next(written_from, None)
 
 
+def is_known(customer: Customer) -> bool:
+    """Tell whether anything more than a claim says who a customer is."""
+    known = any(proof.of(each) != "claimed" for each in customer.handles)
+    return known or not customer.provisional
+
+
 def is_nobody_yet(customer: Customer, handles: Sequence[ResolvedHandle]) -> bool:
     """Tell whether nothing says who a customer is, or only a claim of a handle that is among these."""
     given = {(each.handle.kind, each.handle.value) for each in handles}
