@@ -9,8 +9,8 @@ from websockets.asyncio.client import connect
 from websockets.frames import Frame, Opcode
 
 from services.ingest.handlers import frames
+from tests.ingest.chat_visitor import address, heard, hello
 from tests.ingest.running_ingest import RunningIngest
-from tests.ingest.test_chat_socket import address, heard, hello
 from tests.ingest.test_crowds import Connection, connected
 from tests.ingest.test_requests import upgrade_of
 
