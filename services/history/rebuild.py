@@ -5,6 +5,7 @@ process remembers can make the two agree.
 """
 
 import contextlib
+from collections.abc import AsyncIterator
 
 import msgspec
 import structlog
@@ -44,10 +45,7 @@ async def rebuild(
     Raises: ViewUnavailable (also when another rebuild is running), PositionNotReached when the ledger ends before
     the live position, EventTypeUnknown, NotAnEvent, StreamDrift, LedgerUnavailable.
     """
-    async with (
-        store.owner_session(dsn, watched=False) as session,
-        generations.rebuild_lock(session),
-    ):
+    async with _sole_builder(dsn) as session:
         live: digest.Digest = await pool.read(digest.digest_of)
         await _check_reachable(ledger, live.position)
         generation = await generations.make_building(session)
@@ -77,10 +75,7 @@ async def upgrade(dsn: str, ledger: LedgerReader, *, batch_max: int) -> None:
 
     Raises: as `rebuild`.
     """
-    async with (
-        store.owner_session(dsn, watched=False) as session,
-        generations.rebuild_lock(session),
-    ):
+    async with _sole_builder(dsn) as session:
         generation = await generations.make_building(session)
         log.info("upgrade_started", generation=generation.number, version=generation.version)
         projection = await Projection.take_over(session, ledger)
@@ -92,16 +87,23 @@ async def adopt(dsn: str, ledger: LedgerReader, *, batch_max: int) -> None:
 
     Raises: as `rebuild`.
     """
-    async with (
-        store.owner_session(dsn, watched=False) as session,
-        generations.rebuild_lock(session),
-    ):
+    async with _sole_builder(dsn) as session:
         generation = await generations.make_building(session)
         log.info("adoption_started", generation=generation.number)
         projection = await Projection.take_over(session)
         await _project_until(ledger, projection, await ledger.position(), batch_max)
         async with session.transaction():
             await generations.promote(session, generation)
+
+
+@contextlib.asynccontextmanager
+async def _sole_builder(dsn: str) -> AsyncIterator[store.Session]:
+    """Open a session that may change tables, while nobody else builds any. Raises: ViewUnavailable."""
+    async with (
+        store.owner_session(dsn, watched=False) as session,
+        generations.rebuild_lock(session),
+    ):
+        yield session
 
 
 async def _check_reachable(ledger: LedgerReader, position: int) -> None:
