@@ -19,6 +19,9 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(AS_DEPLOYED), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
 
+SERVICE_FILE = "test_service.py"
+"""A service's own process, started and killed again and again."""
+
 # How long one example takes says how busy the machine is, and nothing of the rule.
 hypothesis.settings.register_profile("tellonce", deadline=None)
 hypothesis.settings.load_profile("tellonce")
@@ -27,9 +30,16 @@ hypothesis.settings.load_profile("tellonce")
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let the long tests begin, and the tests of one worker share what is made once per session or file."""
-    items.sort(key=lambda item: item.get_closest_marker("story") is None)
+    items.sort(key=_place_of)
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_worker_of(item)))
+
+
+def _place_of(item: pytest.Item) -> int:
+    """Where a test comes in the run: stories, then what one worker alone has long to do, then the rest."""
+    if item.get_closest_marker("story"):
+        return 0
+    return 1 if item.get_closest_marker("cluster") or item.path.name == SERVICE_FILE else 2
 
 
 def _worker_of(item: pytest.Item) -> str:

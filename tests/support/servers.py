@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -213,4 +214,6 @@ class EmbeddedPostgres(_Server):
     def _program(self) -> process.Program:
         if self._template is not None and not self.folder.exists():
             postgres.copy_cluster(self._template, self.folder)
-        return postgres.postgres_program(self.folder, self.port)
+        program = postgres.postgres_program(self.folder, self.port)
+        # A test kills the server, never the machine: what was written to a file is there.
+        return replace(program, argv=(*program.argv, "-c", "fsync=off"))
