@@ -1,6 +1,7 @@
 """Notices that a stream or consumer that a service needs was deleted or replaced, or that a consumer stands still.
 
-A consumer that is deleted ends a pull in silence, and one that is made anew under its name is nobody's.
+A consumer that is deleted ends a pull in silence, and one that is made anew under its name is nobody's. An older copy
+that was put in a stream's place bears its name and its age, and ends before.
 """
 
 import asyncio
@@ -16,6 +17,10 @@ WATCH_SECONDS = 2.0
 STUCK_SECONDS = 10.0
 """So long a consumer may have work and make no step."""
 
+LOOKS = 5
+LOOK_AGAIN_SECONDS = 0.1
+"""A leader that has just changed may not show the newest messages for a moment."""
+
 Key = tuple[str, str]
 """Stream and consumer; the consumer is empty for the stream itself."""
 
@@ -29,6 +34,7 @@ class Watch:
         self._consumers = {(each.stream, each.name) for each in wanted.consumers}
         self._streams = [str(config["name"]) for config in wanted.streams]
         self._made: dict[Key, str] = {}
+        self._ends: dict[str, int] = {}
         self._states: Mapping[Key, Any] = {}
         self._steps: dict[Key, tuple[tuple[int, int], float]] = {}
 
@@ -45,11 +51,13 @@ class Watch:
                 await self.look()
 
     async def look(self) -> None:
-        """Look once. Raises: StreamDrift for what is gone or replaced; BusUnavailable."""
+        """Look once. Raises: StreamDrift for what is gone, replaced or went back; BusUnavailable."""
         self._states = {key: info async for key, info in self._infos()}
         for key, info in self._states.items():
             if self._made.setdefault(key, info["created"]) != info["created"]:
                 raise errors.StreamDrift(stream=key[0], consumer=key[1] or None, field="created")
+            if not key[1]:
+                await self._check_onward(key[0], info)
         now = asyncio.get_running_loop().time()
         for key in self._consumers & self._states.keys():
             step = _step(self._states[key])
@@ -59,6 +67,17 @@ class Watch:
                 or not _waits(self._states[key])
             ):
                 self._steps[key] = step, now
+
+    async def _check_onward(self, stream: str, info: Mapping[str, Any]) -> None:
+        """Raises: StreamDrift when a stream ends before where it ended; BusUnavailable."""
+        wanted, end = self._ends.get(stream, 0), info["state"]["last_seq"]
+        for _ in range(LOOKS):
+            if end >= wanted:
+                self._ends[stream] = end
+                return
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            end = (await self._info(f"STREAM.INFO.{stream}", stream, None))["state"]["last_seq"]
+        raise errors.StreamDrift(stream=stream, field="last_seq", wanted=wanted)
 
     async def check_moving(self) -> None:
         """Raises: ConsumerStuck for a consumer that has work and has made no step for STUCK_SECONDS."""

@@ -57,11 +57,13 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         tallies = Tallies(bus)
         balance = BalanceHandler(bus, accounts, tallies)
         serving.on_request(here.broker, f"query.*.{queries.AskBalance.name}", NAME, balance.answer)
+        store = raw_store.RawStore(bus, settings.header_max_bytes)
         await here.broker.start()
-        async with _doors(settings, accounts, bus, readiness) as address:
+        async with _doors(settings, accounts, store, bus, readiness) as address:
             log.info(logged.DOORS_OPENED, address=address)
             async with asyncio.TaskGroup() as tasks:
                 running = [tasks.create_task(watch.run()), tasks.create_task(readiness.run())]
+                running += [tasks.create_task(store.acknowledged.watch())]
                 running += [tasks.create_task(each.run()) for each in normalisers]
                 running += [tasks.create_task(tallies.keep(*each)) for each in news]
                 await serve(running, stop)
@@ -71,11 +73,15 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
 
 @contextlib.asynccontextmanager
 async def _doors(
-    settings: Settings, accounts: Accounts, bus: Bus, readiness: Readiness
+    settings: Settings,
+    accounts: Accounts,
+    store: raw_store.RawStore,
+    bus: Bus,
+    readiness: Readiness,
 ) -> AsyncIterator[str]:
     """Keep the doors open while the block runs; gives their address."""
     settings = server.fitted(settings)
-    clock, store = SystemClock(), raw_store.RawStore(bus, settings.header_max_bytes)
+    clock = SystemClock()
     visitors = strangers.Strangers(settings)
     await visitors.recall(bus, accounts.all())
     with contextlib.closing(

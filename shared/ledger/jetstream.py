@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from shared import backoff, errors, ids, subjects
 from shared.bus import Bus
+from shared.bus.acknowledged import AcknowledgedPosition
 from shared.bus.deliveries import PubAck, StoredMessage
 from shared.bus.storing import MESSAGE_TOO_LARGE, submit_batch
 from shared.codec import Codec
@@ -60,6 +61,7 @@ class NatsLedger:
         self._batch_scope = bus.new_inbox()
         self._batch_number = 0
         self._followed: StoredMessage | None = None
+        self._position = AcknowledgedPosition(bus, stream)
 
     # -- writing --------------------------------------------------------------------------------------
 
@@ -78,7 +80,7 @@ class NatsLedger:
             ack = await self._send(wanted)
             if ack is not None and self._complete(wanted, ack):
                 if not ack.duplicate:
-                    return _acknowledged(wanted, ack)
+                    return self._acknowledged(wanted, ack)
                 return await self._verified(wanted, ack.seq)
             err_code = ack.error.err_code if ack is not None and ack.error is not None else None
             if err_code in {MESSAGE_TOO_LARGE, BATCH_TOO_LARGE}:
@@ -132,6 +134,16 @@ class NatsLedger:
                 )
             return found
         return None
+
+    def _acknowledged(self, wanted: Plan, ack: PubAck) -> Appended:
+        """A batch stands without a gap and ends at the acknowledged sequence. Raises: LedgerUnavailable."""
+        first = ack.seq - len(wanted.messages) + 1
+        try:
+            self._position.check(first)
+        except errors.StreamDrift as error:
+            # An older copy takes this; whoever wants it asks again when the right ledger is back, or this one adopted.
+            raise errors.LedgerUnavailable(position=first) from error
+        return wanted.appended(range(first, ack.seq + 1), duplicate=False)
 
     async def _verified(self, wanted: Plan, sequence: int) -> Appended:
         """Believe `duplicate: true` of a single event only if exactly this message stands there."""
@@ -275,9 +287,3 @@ class NatsLedger:
             )
             for message, event in zip(messages, events, strict=True)
         ]
-
-
-def _acknowledged(wanted: Plan, ack: PubAck) -> Appended:
-    """A batch stands without a gap and ends at the acknowledged sequence."""
-    count = len(wanted.messages)
-    return wanted.appended(range(ack.seq - count + 1, ack.seq + 1), duplicate=False)

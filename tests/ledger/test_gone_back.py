@@ -1,18 +1,30 @@
-"""A follower whose stream lost something, or was replaced by an older copy of itself: it stops and says so."""
+"""A stream that lost something, or was replaced by an older copy: who reads or writes it stops and says so."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from services.ingest.domain.delivery import WebRequest
+from services.ingest.handlers.raw_store import RawStore
+from shared import streams
 from shared.bus import connect
 from shared.bus.deliveries import StoredMessage
-from shared.errors import StreamDrift
+from shared.errors import DoorUnavailable, LedgerUnavailable, StreamDrift
 from shared.ledger.follow import follow
 from shared.ledger.jetstream import NatsLedger
-from tests.support.ledger import ServerPlace, make_ledger_stream, new_aggregate
+from shared.watching import Watch
+from tests.support.ledger import (
+    TENANT,
+    WINDOW_SECONDS,
+    ServerPlace,
+    make_ledger_stream,
+    new_aggregate,
+    write,
+)
 from tests.support.restored import Restored
 from tests.support.servers import EmbeddedNats
 from tests.support.waiting import WITHIN_SECONDS, eventually
@@ -98,14 +110,15 @@ async def test_an_older_backup_that_has_grown_again_is_told_by_its_events(
     restored: Restored,
 ) -> None:
     """As long as before, but another event stands at the last position that this client has followed."""
-    following, until = _following(restored.ledger, 0)
+    ledger = restored.ledger
+    following, until = _following(ledger, 0)
     await until(10)
     following.cancel()
     await restored.put_back()
     await restored.bus.until_connected(WITHIN_SECONDS)
     assert await restored.grow(7) == 12
     for after in (4, 10):
-        drift = await _ended(_following(restored.ledger, after)[0])
+        drift = await _ended(_following(ledger, after)[0])
         assert drift.details["replaced"] == 10
 
 
@@ -116,3 +129,49 @@ async def test_a_restart_is_not_taken_for_a_backup(restored: Restored) -> None:
     await restored.server.restart()
     await until(await restored.grow(1))
     following.cancel()
+
+
+async def test_what_an_older_backup_takes_is_not_answered(restored: Restored) -> None:
+    """It is lost again when the right ledger is put back, so whoever asked must ask again."""
+    ledger = restored.ledger
+    await restored.put_back()
+    await restored.bus.until_connected(WITHIN_SECONDS)
+    with pytest.raises(LedgerUnavailable):
+        await ledger.append(TENANT, [write(new_aggregate(), 0, "a")])
+
+
+async def test_a_delivery_that_an_older_backup_takes_is_not_acknowledged(
+    restored: Restored,
+) -> None:
+    """The provider keeps it, and sends it again; ingest ends. A restart alone is no reason."""
+    store = RawStore(restored.bus, header_max_bytes=1_024)
+
+    async def arrives() -> int:
+        request = WebRequest("POST", "/", [], b"{}", datetime.now(UTC))
+        return (await store.append(TENANT, "form", "contact", request)).sequence
+
+    assert [await arrives(), await arrives()] == [1, 2]
+    await restored.server.restart()
+    assert await arrives() == 3
+    await restored.put_back()
+    await restored.bus.until_connected(WITHIN_SECONDS)
+    for _ in range(5):  # also beyond where RAW ended
+        with pytest.raises(DoorUnavailable) as refusal:
+            await arrives()
+        assert refusal.value.details["cause"] == StreamDrift.code
+    with pytest.raises(StreamDrift):
+        await asyncio.wait_for(store.acknowledged.watch(), WITHIN_SECONDS)
+
+
+async def test_a_stream_that_ends_before_where_it_ended_is_noticed(restored: Restored) -> None:
+    """An older copy has the name and the age of the stream in whose place it was put."""
+    configs = streams.stream_configs(duplicate_window_seconds=WINDOW_SECONDS)
+    watch = Watch(restored.bus, streams.WantedStreams(streams=configs))
+    await watch.begin()
+    await restored.grow(1)
+    await watch.look()
+    await restored.put_back()
+    await restored.bus.until_connected(WITHIN_SECONDS)
+    with pytest.raises(StreamDrift) as drift:
+        await watch.look()
+    assert drift.value.details["stream"] == streams.LEDGER

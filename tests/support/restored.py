@@ -39,8 +39,9 @@ class Restored:
         await self.server.start()
 
     async def put_back(self) -> None:
-        """Put the copy in the place of what is stored."""
+        """Put the copy in the place of what is stored. Then `ledger` is another client: it takes the copy as it is."""
         await self.server.kill()
         shutil.rmtree(self._stored)
         shutil.copytree(self._backup, self._stored)
         await self.server.start()
+        self.ledger = NatsLedger(self.bus, PlainCodec())

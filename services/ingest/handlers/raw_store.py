@@ -9,8 +9,9 @@ from datetime import datetime
 import msgspec
 
 from services.ingest.domain.delivery import Headers, RawDelivery, WebRequest
-from shared import codec, errors, subjects
+from shared import codec, errors, streams, subjects
 from shared.bus import Bus
+from shared.bus.acknowledged import AcknowledgedPosition
 from shared.bus.deliveries import StoredAck
 from shared.policy import Account
 
@@ -47,10 +48,11 @@ def _compact(value: object) -> str:
 
 
 class RawStore:
-    """Appends deliveries to RAW."""
+    """Appends deliveries to RAW. `acknowledged`: notices when RAW goes back."""
 
     def __init__(self, bus: Bus, header_max_bytes: int) -> None:
         self._bus = bus
+        self.acknowledged = AcknowledgedPosition(bus, streams.RAW)
         self._header_max_bytes = header_max_bytes
 
     async def append(
@@ -59,7 +61,7 @@ class RawStore:
         """Store a delivery and wait for the acknowledgement.
 
         Each call is a delivery of its own, also when the body is the same: the id only keeps one call from
-        being stored twice when its acknowledgement is lost.
+        being stored twice when its acknowledgement is lost. What an older copy of RAW takes is not kept.
         Raises: DoorUnavailable; the delivery may have been stored, so the provider's repeat is a duplicate.
         """
         delivery = secrets.token_hex(DELIVERY_ID_BYTES)
@@ -71,9 +73,12 @@ class RawStore:
         }
         subject = subjects.raw(tenant, channel, account)
         try:
-            return await self._bus.store(subject, request.body, msg_id=delivery, headers=fields)
-        except (errors.BusUnavailable, errors.JetStreamRefused) as error:
+            ack = await self._bus.store(subject, request.body, msg_id=delivery, headers=fields)
+            if not ack.duplicate:
+                self.acknowledged.check(ack.sequence)
+        except (errors.BusUnavailable, errors.JetStreamRefused, errors.StreamDrift) as error:
             raise errors.DoorUnavailable(cause=error.code) from error
+        return ack
 
 
 def raw_delivery(
