@@ -31,14 +31,18 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
 async def examine(bus: Bus, chosen: Settings, tenant: str) -> Findings:
     """Ask every witness: the mark beside the data, the projection, RAW.
 
-    A projection that is away is silent: no view keeps the ledger from its work.
+    A projection that is away is silent: no view keeps the ledger from its work. Neither does one that does not know yet
+    that the ledger was adopted.
     Raises: MarkUnreadable, NotAnEvent; as `Bus.leader_get`.
     """
     found, position = await identity.founded(bus, tenant), await identity.end(bus, streams.LEDGER)
     marks = {"mark": identity.read_mark(chosen.ledger_mark)}
     silent: list[str] = []
     try:
-        marks["projection"] = await witness.mark(chosen.postgres_dsn)
+        adopted = await identity.adopted(bus, tenant)
+        marks["projection"] = await witness.mark(
+            chosen.postgres_dsn, adopted.id if adopted else None
+        )
     except errors.ViewUnavailable:
         silent.append("projection")
     reasons = {name: await identity.contradiction(bus, found, mark) for name, mark in marks.items()}

@@ -13,7 +13,7 @@ import msgspec
 from shared import aggregates, errors, streams, subjects
 from shared.bus import Bus
 from shared.codec import UNREADABLE, decode
-from shared.events import EventId
+from shared.events import EventId, LedgerAdopted
 
 EMPTY, SHORTER, OTHER = "empty", "shorter", "other"
 
@@ -49,6 +49,16 @@ async def founded(bus: Bus, tenant: str) -> EventId | None:
         return None
     stored = await bus.leader_get(streams.LEDGER, sequence=1, next_by_subject=subject)
     return None if stored is None else decode(stored.body).id
+
+
+async def adopted(bus: Bus, tenant: str) -> LedgerAdopted | None:
+    """Return the event by which an operator adopted the ledger last; `None` when nobody did. Raises: NotAnEvent."""
+    subject = subjects.ledger(tenant, aggregates.LEDGER_IDENTITY)
+    if await end(bus, streams.LEDGER) == 0:
+        return None
+    stored = await bus.leader_get(streams.LEDGER, last_by_subject=subject)
+    last = None if stored is None else decode(stored.body)
+    return last if isinstance(last, LedgerAdopted) else None
 
 
 async def contradiction(bus: Bus, identity: EventId | None, mark: Mark | None) -> str | None:

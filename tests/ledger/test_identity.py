@@ -166,6 +166,7 @@ async def test_a_ledger_that_its_mark_contradicts_is_refused_until_it_is_adopted
     adopted = (await standing.named())[-1].event
     assert isinstance(adopted, LedgerAdopted)
     assert adopted.open.against == [f"mark:{reason}"]
+    assert await identity.adopted(standing.bus, standing.tenant) == adopted
     assert adopted.personal is not None
     assert adopted.personal.reason == "lost a disk"
     await standing.bootstrap()
