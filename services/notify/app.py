@@ -20,7 +20,7 @@ from shared.codec import PlainCodec
 from shared.commands import AcknowledgeNotification
 from shared.deciding import Deciding
 from shared.errors import EventTypeUnknown, LedgerUnavailable
-from shared.events import AnyEvent, WorkRetried
+from shared.events import AnyEvent, LedgerAdopted, WorkRetried
 from shared.ledger import identity
 from shared.ledger.jetstream import NatsLedger
 from shared.policy import Policies
@@ -47,7 +47,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         watch = Watch(here.bus, streams.wanted_by(NAME, settings, streams.notify_consumers()))
         await watch.begin()
         await identity.check(here.bus, chosen.tenant, settings.ledger_mark)
-        subscribe(here, settings, Policies(chosen))
+        adopted = await identity.adopted(here.bus, chosen.tenant)
+        subscribe(here, settings, Policies(chosen), adopted)
         readiness = Readiness(here.bus, NAME, [watch.check_moving], backlog=partial(backlog, watch))
         serving.on_health(here, NAME, readiness)
         await here.broker.start()
@@ -71,7 +72,12 @@ def carriers(settings: Settings) -> Mapping[str, Carrier]:
     return {smtp.NAME: smtp.SmtpServer(settings.smtp_url)}
 
 
-def subscribe(here: serving.Connection, settings: Settings, policies: Policies) -> None:
+def subscribe(
+    here: serving.Connection,
+    settings: Settings,
+    policies: Policies,
+    adopted: LedgerAdopted | None,
+) -> None:
     """Wire every subject to its handler."""
     clock, codec = SystemClock(), PlainCodec()
     deciding = Deciding(
@@ -84,7 +90,8 @@ def subscribe(here: serving.Connection, settings: Settings, policies: Policies) 
     transports = {name: make(here.bus, settings, policies) for name, make in TRANSPORTS.items()}
     notifying = Notifying(store, transports, policies, clock)
     reports = ContactReports(contact_log.ContactLog(here.bus, codec))
-    sending = Sending(store, CHANNELS, carriers(settings), reports, policies, clock)
+    contradicted = adopted.recorded if adopted and adopted.open.against else None
+    sending = Sending(store, CHANNELS, carriers(settings), reports, policies, clock, contradicted)
     parking = Parking(here.bus, clock)
 
     async def on_ledger(event: AnyEvent, _: int) -> None:

@@ -63,6 +63,7 @@ class Sending:
         reports: Reports,
         policies: Policies,
         clock: Clock,
+        adopted: datetime | None = None,
     ) -> None:
         self.store = store
         self._channels = channels
@@ -70,6 +71,7 @@ class Sending:
         self._reports = reports
         self._policies = policies
         self._clock = clock
+        self._adopted = adopted
         self._ended: OrderedDict[events.MessageId, outcomes.Outcome] = OrderedDict()
 
     async def on_event(self, event: events.AnyEvent, attempt: int) -> None:
@@ -88,10 +90,13 @@ class Sending:
         if known is not None:
             await self._settle(event, known)
             return
+        if self._adopted is not None and event.recorded <= self._adopted:
+            await self._give_up(event, intent, outcomes.ADOPTED)
+            return
         try:
             channel, request = self._rendered(event)
         except messages.Unsendable as error:
-            await self._give_up(event, intent, error.reason)
+            await self._give_up(event, intent, _failed(error.reason))
             return
         try:
             async with self._carriers[channel.CARRIER].transaction(request) as transaction:
@@ -101,7 +106,7 @@ class Sending:
             refused = _refusal(channel, error)
             if refused.temporary and attempt < ATTEMPTS_MAX:
                 raise arrivals.Later(RETRY.delay_seconds(attempt), str(refused.reason)) from error
-            await self._give_up(event, intent, refused.reason)
+            await self._give_up(event, intent, _failed(refused.reason))
 
     def _rendered(self, event: events.MessageRequested) -> tuple[Outbound, Any]:
         """Return the message's channel and what its carrier takes.
@@ -135,12 +140,15 @@ class Sending:
         return _intended(decided, intent)
 
     async def _give_up(
-        self, event: events.MessageRequested, intent: commands.IntendMessage, reason: str | None
+        self,
+        event: events.MessageRequested,
+        intent: commands.IntendMessage,
+        outcome: outcomes.Outcome,
     ) -> None:
-        """Close the door with the intent first: after a failure was reported nothing may leave any more."""
+        """Close the door with the intent first: after its outcome was reported nothing may leave any more."""
         decided = await self.store.decide(intent)
         if decided.events:
-            self._remember(event.open.message_id, outcomes.Outcome(kind="failed", reason=reason))
+            self._remember(event.open.message_id, outcome)
         await self._settle(event, _intended(decided, intent))
 
     async def _settle(self, event: events.MessageRequested, intent: Notification) -> None:
@@ -204,6 +212,10 @@ async def _hand_over(channel: Outbound, transaction: Transaction) -> outcomes.Ou
 
 def _refusal(channel: Outbound, error: NotTaken) -> outcomes.Outcome:
     return outcomes.UNREACHABLE if error.answer is None else channel.outcome(error.answer)
+
+
+def _failed(reason: str | None) -> outcomes.Outcome:
+    return outcomes.Outcome(kind="failed", reason=reason)
 
 
 def new_attempt() -> str:

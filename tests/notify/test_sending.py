@@ -1,6 +1,7 @@
 """A message to the customer leaves at most once, wherever notify is killed, and its outcome is never a guess."""
 
 import asyncio
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -52,8 +53,8 @@ class World:
         self.reports = MemoryReports()
         self.together: asyncio.Barrier | None = None
 
-    def sending(self, fuse: Fuse | None = None) -> Sending:
-        """A newly started process."""
+    def sending(self, fuse: Fuse | None = None, adopted: datetime | None = None) -> Sending:
+        """A newly started process. `adopted`: when an operator adopted this ledger."""
         fuse = fuse or Fuse()
         self.server.fuse = self.reports.fuse = fuse
         ledger = FusedLedger(self.ledger, fuse, self.together)
@@ -64,6 +65,7 @@ class World:
             self.reports,
             POLICIES,
             FixedClock(),
+            adopted,
         )
 
     def outcome(self) -> events.OutcomeEvent:
@@ -112,6 +114,22 @@ async def test_a_message_is_sent_and_reported() -> None:
         "before report",
         "after report",
     ]
+
+
+async def test_what_was_asked_for_before_the_ledger_was_adopted_is_not_sent_again() -> None:
+    """The ledger that was lost may have held that it was sent; what is asked for later is sent."""
+    world, asked = World(), message("e1")
+    await world.sending(adopted=asked.recorded).on_event(asked, 1)
+    await world.sending(adopted=asked.recorded).on_event(asked, 2)
+    assert world.server.taken == []
+    assert (world.outcome().type, reason(world.outcome())) == (
+        "message.uncertain",
+        "ledger_adopted",
+    )
+    later = World()
+    before = asked.recorded - timedelta(seconds=1)
+    await later.sending(adopted=before).on_event(asked, 1)
+    assert later.outcome().type == "message.sent"
 
 
 @pytest.mark.parametrize("at", range(9))

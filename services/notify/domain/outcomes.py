@@ -30,6 +30,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 SENT = Outcome(kind="sent")
 UNREACHABLE = Outcome(kind="failed", reason="unreachable", temporary=True)
 CONNECTION_LOST = Outcome(kind="uncertain", reason="connection_lost")
+ADOPTED = Outcome(kind="uncertain", reason="ledger_adopted")
+"""It was asked for before an operator adopted this ledger: the one that was lost may have held that it was sent."""
 INTERRUPTED = Outcome(kind="uncertain", reason="interrupted")
 
 
