@@ -1,8 +1,13 @@
-"""The checker: which invariants a run did not hold. Each check can fail: `controls` says how it is made to."""
+"""The checker: which invariants a run did not hold, and after which fault.
+
+Each check can fail: `controls` says how it is made to, and `blind` tells which does not, nor sees what a fault may do.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import Any
 
 from msgspec.structs import replace as changed
@@ -10,12 +15,21 @@ from msgspec.structs import replace as changed
 from deploy.story.providers.mail_sink import Mail
 from services.history.tables.timeline import SHOWN_KINDS
 from services.router.domain import agent as agents
-from shared import aggregates
+from shared import aggregates, mail_reference
 from shared import conversation as conversations
 from shared.conversation import Conversation
-from shared.events import AnyEvent, ContextPackaged
+from shared.events import (
+    AnyEvent,
+    ContextPackaged,
+    MessageFailed,
+    MessageId,
+    MessageRequested,
+    MessageSent,
+    MessageUncertain,
+)
 from shared.ledger import Recorded
-from tests.faults.observed import Observed, Recovery
+from tests.faults.damage import Control
+from tests.faults.observed import Done, Observed, Recovery
 from tests.faults.traffic import marker_in
 from tests.router.invariants import check_recorded
 
@@ -31,10 +45,24 @@ def violations(observed: Observed) -> list[str]:
     return [f"{name}: {what}" for name, check in CHECKS.items() for what in check(observed)]
 
 
+def _bitten(observed: Observed) -> list[str]:
+    """A fault that silently does nothing proves nothing."""
+    return [f"'{each.fault}': {each.shown}" for each in observed.done if not each.bitten]
+
+
+def _nothing_wrong(observed: Observed) -> list[str]:
+    """What a fault met is as it was promised."""
+    return observed.wrong
+
+
 def _acknowledged_is_readable(observed: Observed) -> list[str]:
     """I1."""
-    said = {marker_in(text) for text in observed.said()}
-    lost = [f"delivery {marker} is lost" for marker in sorted(observed.acknowledged - said)]
+    said = {marker_in(text) for _, text in observed.words()}
+    lost = [
+        f"delivery {marker}, acknowledged {observed.after(moment)}, is lost"
+        for marker, moment in sorted(observed.acknowledged.items())
+        if marker not in said
+    ]
     by_sequence = {each.sequence: each for each in observed.readable()}
     for reply in observed.replies:
         for event in reply["events"]:
@@ -46,8 +74,14 @@ def _acknowledged_is_readable(observed: Observed) -> list[str]:
 
 def _once(observed: Observed) -> list[str]:
     """I2."""
-    counted = Counter(marker_in(text) for text in observed.said())
-    return [f"delivery {name} stands {n} times" for name, n in counted.items() if n > 1]
+    known: set[str] = set()
+    found = []
+    for each, text in observed.words():
+        marker = marker_in(text)
+        if marker in known:
+            found.append(f"delivery {marker} stands again {observed.after(each.event.recorded)}")
+        known.add(marker)
+    return found
 
 
 def _contiguous(observed: Observed) -> list[str]:
@@ -71,11 +105,20 @@ def _in_order(observed: Observed) -> list[str]:
         shown = aggregates.split(each.aggregate)[0] in SHOWN_KINDS
         if shown and each.event.conversation is not None:
             wanted.setdefault(each.event.conversation, []).append(each.sequence)
-    return [
-        f"the timeline of {name} is not the ledger's"
-        for name, sequences in observed.timelines.items()
-        if [each for each in sequences if each <= end] != wanted.get(name, [])
-    ]
+    found = []
+    for name, sequences in observed.timelines.items():
+        pairs = zip_longest([each for each in sequences if each <= end], wanted.get(name, []))
+        differing = [shown or stands for shown, stands in pairs if shown != stands]
+        if differing:
+            moment = _recorded_at(observed, differing[0] or 0)
+            found.append(f"the timeline of {name} is not the ledger's {observed.after(moment)}")
+    return found
+
+
+def _recorded_at(observed: Observed, sequence: int) -> datetime:
+    """Return when the first readable event at or after a sequence was recorded."""
+    later = (each for each in observed.readable() if each.sequence >= sequence)
+    return next(later, observed.readable()[-1]).event.recorded
 
 
 def _rebuilt(observed: Observed) -> list[str]:
@@ -87,26 +130,52 @@ def _rebuilt(observed: Observed) -> list[str]:
 def _checkpoint(observed: Observed) -> list[str]:
     """I6."""
     end = len(observed.recorded)
-    return [] if observed.position >= end else [f"at {observed.position} of {end} after rest"]
+    if observed.position >= end:
+        return []
+    since = observed.after(_recorded_at(observed, observed.position + 1))
+    return [f"the projection stands at {observed.position} of {end} {since}"]
 
 
 def _sent_once(observed: Observed) -> list[str]:
     """I9."""
-    arrived = Counter(mail.message_id for mail in observed.mails)
-    found = [f"mail {name} arrived {n} times" for name, n in arrived.items() if n > 1]
-    types = Counter(each.event.type for each in observed.readable())
-    ended = types["message.sent"] + types["message.failed"] + types["message.uncertain"]
-    if types["message.requested"] != ended:
-        found.append(f"{types['message.requested']} messages were asked for, {ended} have an end")
-    if types["message.sent"] > len(arrived):
-        found.append(f"{types['message.sent']} messages were sent, {len(arrived)} arrived")
+    requested = {
+        each.event.open.message_id: each.event.recorded
+        for each in observed.readable()
+        if isinstance(each.event, MessageRequested)
+    }
+    ended = {
+        each.event.open.message_id: each.event.type
+        for each in observed.readable()
+        if isinstance(each.event, MessageSent | MessageFailed | MessageUncertain)
+    }
+    arrived = Counter(_message(mail) for mail in observed.mails)
+    found = [
+        f"mail {name} arrived {n} times, asked for {observed.after(requested[name])}"
+        for name, n in arrived.items()
+        if n > 1 and name in requested
+    ]
+    found += [
+        f"message {name} has no end, asked for {observed.after(moment)}"
+        for name, moment in requested.items()
+        if name not in ended
+    ]
+    found += [
+        f"message {name} was sent and did not arrive"
+        for name, kind in ended.items()
+        if kind == "message.sent" and name not in arrived
+    ]
     return found
+
+
+def _message(mail: Mail) -> MessageId | None:
+    reference = mail_reference.read(mail.message_id)
+    return reference.message if reference else None
 
 
 def _recovered(observed: Observed) -> list[str]:
     """I10."""
     return [
-        f"{each.fault}: {each.seconds} s, the bound is {each.bound_seconds} s"
+        f"{each.what}: {each.seconds} s, the bound is {each.bound_seconds} s"
         for each in observed.recoveries
         if each.seconds is None or each.seconds > BOUNDS_MISSED_BY * each.bound_seconds
     ]
@@ -165,6 +234,8 @@ def _folded(observed: Observed) -> Mapping[str, Conversation]:
 
 
 CHECKS: Mapping[str, Check] = {
+    "bitten": _bitten,
+    "promised": _nothing_wrong,
     "I1": _acknowledged_is_readable,
     "I2": _once,
     "I3": _contiguous,
@@ -180,9 +251,6 @@ CHECKS: Mapping[str, Check] = {
 }
 
 
-TWICE = Mail(to=("a@customer.example",), title="", text="", message_id="<twice@shop.example>")
-
-
 # -- controls ------------------------------------------------------------------------------------------
 
 
@@ -191,16 +259,20 @@ def controls(observed: Observed) -> dict[str, Observed]:
     recorded = list(observed.recorded)
     first = next(name for name in observed.timelines if len(observed.timelines[name]) > 1)
     backwards = {**observed.timelines, first: observed.timelines[first][::-1]}
-    late = Recovery("a recovery", BOUNDS_MISSED_BY * 3.0 + 1, 3.0)
+    late = Recovery("a fault", BOUNDS_MISSED_BY * 3.0 + 1, 3.0)
+    idle = Done("a fault", datetime.now(UTC), "it is not seen", bitten=False)
     proved = {**observed.proved, "missing": observed.proved["missing"] + 1}
+    said = [each for each, _ in observed.words()]
     return {
-        "I1": replace(observed, acknowledged={*observed.acknowledged, "m999999x"}),
-        "I2": replace(observed, recorded=[*recorded, _words(observed)]),
+        "bitten": replace(observed, done=[*observed.done, idle]),
+        "promised": replace(observed, wrong=["something"]),
+        "I1": replace(observed, acknowledged={**observed.acknowledged, "m999999x": idle.began}),
+        "I2": replace(observed, recorded=[*recorded, said[-1]]),
         "I3": replace(observed, recorded=recorded[:-2] + recorded[-1:]),
         "I4": replace(observed, timelines=backwards),
         "I5": replace(observed, rebuilt_digest="of other rows"),
         "I6": replace(observed, position=observed.position - 1),
-        "I9": replace(observed, mails=[*observed.mails, TWICE, TWICE]),
+        "I9": replace(observed, mails=[*observed.mails, observed.mails[-1]]),
         "I10": replace(observed, recoveries=[late]),
         "I11": replace(observed, recorded=_forgetful(recorded)),
         "I12": replace(observed, proved=proved),
@@ -215,15 +287,6 @@ def _left_alone(recorded: list[Recorded]) -> list[Recorded]:
     return [each for each in recorded if getattr(each.event, "type", "") not in gone]
 
 
-def _words(observed: Observed) -> Recorded:
-    """Return an event that holds a customer's words."""
-    return next(
-        each
-        for each in reversed(observed.readable())
-        if each.event.type in {"form.submitted", "message.received"}
-    )
-
-
 def _forgetful(recorded: list[Recorded]) -> list[Recorded]:
     """Return the ledger with the last packet told otherwise than its events say."""
     at = max(n for n, each in enumerate(recorded) if isinstance(each.event, ContextPackaged))
@@ -235,6 +298,12 @@ def _forgetful(recorded: list[Recorded]) -> list[Recorded]:
     return [*recorded[:at], replace(recorded[at], event=told), *recorded[at + 1 :]]
 
 
-def unfound(observed: Observed) -> list[str]:
-    """Return the invariants whose damage the checker does not find: a check that cannot fail."""
-    return [name for name, damaged in controls(observed).items() if not CHECKS[name](damaged)]
+def blind(observed: Observed, faults: Mapping[str, Control]) -> list[str]:
+    """Return what the checker does not see: damage to an invariant, and what a fault that was done may do."""
+    found = [name for name, damaged in controls(observed).items() if not CHECKS[name](damaged)]
+    for done in observed.done:
+        control = faults[done.fault]
+        seen = CHECKS[control.breaks](control.damage(observed, done))
+        if not any(done.fault in each for each in seen):
+            found.append(f"{control.breaks} {observed.after(done.began)}")
+    return found

@@ -1,11 +1,12 @@
-"""The faults: what is done to a running stack, and within how many seconds a new delivery must be decided again."""
+"""The faults: what is done to a running stack, what shows it, what it must not do, and how soon all goes on."""
 
 import asyncio
 import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -15,90 +16,95 @@ from uuid import uuid4
 import msgspec
 
 from deploy.embedded import postgres, state
-from deploy.embedded.stack import EmbeddedStack
-from shared import errors, streams, subjects
-from shared.bus import Bus
+from shared import streams, subjects
+from tests.faults import damage, proving, restoring
+from tests.faults.asking import TENANT
+from tests.faults.proving import Place, family
+from tests.faults.traffic import Until
 
-FROZEN_SECONDS = 3.0
-LASTING_SECONDS = 9.0
-MEANWHILE_SECONDS = 1.5
 SENDERS = 400
-SERVICE_BOUND_SECONDS = 6.0
-"""A killed service serves again within 3 s, and its message in flight within `ack_wait` (2 s) and one second."""
 SERVER_BOUND_SECONDS = 6.0
+"""A single node is back within 3 s and 6 s per million messages; a service within 3 s, its message in flight within
+`ack_wait` (2 s) and one second."""
 MENDED_BOUND_SECONDS = 13.0
 """What an operator deleted is noticed within 10 s."""
+FREED_BOUND_SECONDS = 10.0
 THAWED_BOUND_SECONDS = 3.0
-POISONED_PARTITIONS = range(0, 64, 8)
+MEANWHILE_SECONDS = 1.5
+FROZEN_SECONDS = 3.0
+PARTITIONS = range(64)
 DISK_BYTES = 256 * 1024 * 1024
 BALLAST_BYTES = 65_536
+FORM = Path(__file__).parents[1] / "golden" / "events" / "form.submitted.json"
+FOREIGN = b"no event of ours"
+CONSUMERS = ((streams.CONTACTS, "router-contacts-7"), (streams.LEDGER, "notify-ledger"))
 
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """What a fault is done to."""
-
-    stack: EmbeddedStack
-    bus: Bus
-
-    def pid(self, name: str) -> int:
-        return self.stack.status().pids[name]
+Happens = Callable[[Place], AbstractAsyncContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`lasts`: a new delivery is measured from the end of the fault, else from its beginning.
+    """It begins when `happens` is entered and is over when `happens` is left.
 
-    `meanwhile_seconds`: bound for a new delivery while the fault goes on, where the fault concerns no delivery.
-
-    Such a fault lasts longer than that bound may be missed by.
+    `proof`: what shows that it was really done; `control`: what it would have done to a system that does not stand it.
+    `until`: what of a new delivery must be so within `bound_seconds`, counted from the end of a fault that lasts
+    `lasts_seconds` or longer, else from its beginning. `meanwhile`: the same while it lasts, where it concerns no
+    delivery. `ready_seconds`: bound for the status being ready, without any trouble, where that is promised.
+    `alone`: on a stack of its own, because an operator adopts another ledger.
     """
 
     name: str
-    inject: Callable[[Place], Coroutine[None, None, None]]
+    happens: Happens
+    proof: proving.Proof
+    control: damage.Control
     bound_seconds: float
-    meanwhile_seconds: float | None = None
-    lasts: bool = False
+    until: Until = "decided"
+    lasts_seconds: float = 0.0
+    meanwhile: tuple[Until, float] | None = None
+    ready_seconds: float | None = None
     only_long: bool = False
+    alone: bool = False
 
 
-def killed(name: str) -> Fault:
+def kill(name: str, control: damage.Control, until: Until = "decided") -> Fault:
     """Signal 9 to a process."""
 
-    async def inject(place: Place) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(place.pid(name), signal.SIGKILL)
+    @contextlib.asynccontextmanager
+    async def happens(place: Place) -> AsyncIterator[None]:
+        os.kill(place.pid(name), signal.SIGKILL)
+        yield
 
-    servers = {"nats", "postgres"}
-    bound = SERVER_BOUND_SECONDS if name in servers else SERVICE_BOUND_SECONDS
-    return Fault(f"kill {name}", inject, bound)
+    proof = proving.died(name)
+    return Fault(f"kill {name}", happens, proof, control, SERVER_BOUND_SECONDS, until)
 
 
-def frozen(name: str, *, meanwhile: bool = False) -> Fault:
+def freeze(
+    name: str,
+    control: damage.Control,
+    until: Until = "decided",
+    meanwhile: tuple[Until, float] | None = None,
+) -> Fault:
     """A process and its children stand still for a while, alive for the kernel and silent for everybody else."""
 
-    lasting = LASTING_SECONDS if meanwhile else FROZEN_SECONDS
-
-    async def inject(place: Place) -> None:
+    @contextlib.asynccontextmanager
+    async def happens(place: Place) -> AsyncIterator[None]:
         everybody = family(place.pid(name))
         try:
             _signal(everybody, signal.SIGSTOP)
-            await asyncio.sleep(lasting)  # the fault itself
+            yield
         finally:
             _signal(everybody, signal.SIGCONT)
 
-    bound = MEANWHILE_SECONDS if meanwhile else None
-    return Fault(f"freeze {name}", inject, THAWED_BOUND_SECONDS, bound, lasts=True)
-
-
-def family(pid: int) -> list[int]:
-    """Return a process and all that it has started."""
-    found = [pid]
-    for each in found:
-        with contextlib.suppress(OSError):
-            children = Path(f"/proc/{each}/task/{each}/children").read_text("ascii").split()
-            found += [int(child) for child in children]
-    return found
+    return Fault(
+        f"freeze {name}",
+        happens,
+        proving.stopped(name),
+        control,
+        THAWED_BOUND_SECONDS,
+        until,
+        lasts_seconds=FROZEN_SECONDS,
+        meanwhile=meanwhile,
+    )
 
 
 def _signal(pids: list[int], what: signal.Signals) -> None:
@@ -107,75 +113,73 @@ def _signal(pids: list[int], what: signal.Signals) -> None:
             os.kill(pid, what)
 
 
-async def _delete_consumer(place: Place) -> None:
+@contextlib.asynccontextmanager
+async def _delete_consumers(place: Place) -> AsyncIterator[None]:
     """An operator deletes a consumer of the router, and one of notify."""
-    deleted = ((streams.CONTACTS, "router-contacts-7"), (streams.LEDGER, "notify-ledger"))
-    for stream, name in deleted:
+    for stream, name in CONSUMERS:
         await place.bus.api(f"CONSUMER.DELETE.{stream}.{name}")
-    await _until_there(place, *(f"CONSUMER.INFO.{stream}.{name}" for stream, name in deleted))
+    yield
 
 
-async def _until_there(place: Place, *calls: str) -> None:
-    """Wait until somebody has made again what was deleted, or until the bound is missed for sure."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(MENDED_BOUND_SECONDS * 5):
-            for call in calls:
-                while not await _is_there(place, call):  # noqa: ASYNC110  the condition is a server's
-                    await asyncio.sleep(0.1)
+@contextlib.asynccontextmanager
+async def _delete_contacts(place: Place) -> AsyncIterator[None]:
+    """An operator deletes the stream of the contacts; what was decided stands, what comes is decided."""
+    await place.bus.api(f"STREAM.DELETE.{streams.CONTACTS}")
+    yield
 
 
-async def _is_there(place: Place, call: str) -> bool:
-    try:
-        await place.bus.api(call)
-    except errors.TellonceError:
-        return False
-    return True
+@contextlib.asynccontextmanager
+async def _poison(place: Place) -> AsyncIterator[None]:
+    """Contact events come, one in each partition, that nobody can handle."""
+    known = msgspec.json.decode(FORM.read_bytes().splitlines()[0])
+    for number in PARTITIONS:
+        event_id = uuid4().hex
+        body = msgspec.json.encode({**known, "id": event_id, "type": "form.dreamt_of"})
+        await place.bus.store(f"contact.{number}.{TENANT}.form.{event_id}", body)
+    yield
 
 
-async def _poison(place: Place) -> None:
-    """Somebody writes into CONTACTS what is no event."""
-    for number in POISONED_PARTITIONS:
-        subject = f"contact.{number}.demo.form.{uuid4().hex}"
-        await place.bus.store(subject, b"\xff\x00 no event at all")
-
-
-async def _foreign(place: Place) -> None:
-    """Somebody writes into LEDGER what is no event; after a while an operator rejects it."""
-    body = b"no event of ours"
-    stored = await place.bus.store(subjects.ledger("demo", "conv-foreign"), body)
-    await asyncio.sleep(LASTING_SECONDS)  # the fault itself
+@contextlib.asynccontextmanager
+async def _foreign(place: Place) -> AsyncIterator[None]:
+    """Somebody writes into LEDGER what is no event; at the end an operator rejects it."""
+    stored = await place.bus.store(subjects.ledger(TENANT, "conv-foreign"), FOREIGN)
+    yield
     command = {
         "command_id": uuid4().hex,
         "issued_at": datetime.now(UTC).isoformat(),
         "actor": "service:operator",
         "sequence": stored.sequence,
-        "sha256": sha256(body).hexdigest(),
+        "sha256": sha256(FOREIGN).hexdigest(),
         "reason": "it is no event",
     }
-    await place.bus.request(subjects.command("demo", "reject_entry"), msgspec.json.encode(command))
+    subject = subjects.command(TENANT, "reject_entry")
+    await place.bus.request(subject, msgspec.json.encode(command))
 
 
-async def _slow_senders(place: Place) -> None:
-    """400 without a credential send a byte now and then."""
+@contextlib.asynccontextmanager
+async def _slow_senders(place: Place) -> AsyncIterator[None]:
+    """Many without a credential send a byte now and then, and come again when they are sent away."""
     host, _, port = place.stack.addresses["ingest"].removeprefix("http://").partition(":")
     head = b"POST /in/demo/form/contact HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\r\n"
 
     async def one() -> None:
-        with contextlib.suppress(OSError):
-            _, writer = await asyncio.open_connection(host, int(port))
-            try:
-                writer.write(head)
-                async with asyncio.timeout(LASTING_SECONDS):
-                    while True:
+        while True:
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection(host, int(port))
+                with contextlib.closing(writer):
+                    writer.write(head)
+                    while not writer.is_closing():
                         writer.write(b"x")
                         await writer.drain()
                         await asyncio.sleep(0.5)  # the fault itself
-            except TimeoutError:
-                pass
-            finally:
-                writer.close()
 
-    await asyncio.gather(*(one() for _ in range(SENDERS)))
+    senders = [asyncio.create_task(one()) for _ in range(SENDERS)]
+    try:
+        yield
+    finally:
+        for each in senders:
+            each.cancel()
+        await asyncio.gather(*senders, return_exceptions=True)
 
 
 @contextlib.contextmanager
@@ -204,46 +208,123 @@ def _fill(ballast: Path) -> None:
             file.write(bytes(BALLAST_BYTES))
 
 
-def full(server: str, *, meanwhile: bool) -> Fault:
+def full(
+    server: str, control: damage.Control, until: Until, meanwhile: tuple[Until, float] | None = None
+) -> Fault:
     """The disk under a server is full for a while."""
 
-    async def inject(place: Place) -> None:
+    @contextlib.asynccontextmanager
+    async def happens(place: Place) -> AsyncIterator[None]:
         ballast = place.stack.folder / server / "ballast"
         try:
             await asyncio.to_thread(_fill, ballast)
-            await asyncio.sleep(LASTING_SECONDS)  # the fault itself
+            yield
         finally:
             ballast.unlink()
 
-    bound = MEANWHILE_SECONDS if meanwhile else None
-    return Fault(f"disk full {server}", inject, 10.0, bound, lasts=True, only_long=True)
-
-
-async def _delete_stream(place: Place) -> None:
-    """An operator deletes the stream of the contacts; what was decided stands, what comes is decided."""
-    await place.bus.api(f"STREAM.DELETE.{streams.CONTACTS}")
-    await _until_there(place, f"CONSUMER.INFO.{streams.CONTACTS}.router-contacts-7")
+    return Fault(
+        f"disk full {server}",
+        happens,
+        proving.met_no_room(server),
+        control,
+        FREED_BOUND_SECONDS,
+        until,
+        lasts_seconds=FROZEN_SECONDS,
+        meanwhile=meanwhile,
+        ready_seconds=FREED_BOUND_SECONDS,
+        only_long=True,
+    )
 
 
 FAULTS: tuple[Fault, ...] = (
-    killed("router"),
-    killed("ingest"),
-    killed("history"),
-    killed("notify"),
-    killed("nats"),
-    killed("postgres"),
-    frozen("router"),
-    frozen("ingest"),
-    frozen("notify"),
-    frozen("nats"),
-    frozen("history", meanwhile=True),
-    frozen("postgres", meanwhile=True),
-    Fault("400 slow senders", _slow_senders, THAWED_BOUND_SECONDS, MEANWHILE_SECONDS, True),
-    Fault("poison in CONTACTS", _poison, SERVICE_BOUND_SECONDS),
-    Fault("foreign in LEDGER", _foreign, THAWED_BOUND_SECONDS, MEANWHILE_SECONDS, True),
-    Fault("consumers deleted", _delete_consumer, MENDED_BOUND_SECONDS),
-    full("nats", meanwhile=False),
-    full("postgres", meanwhile=True),
-    Fault("CONTACTS deleted", _delete_stream, MENDED_BOUND_SECONDS, only_long=True),
+    kill("router", damage.TWICE),
+    kill("ingest", damage.LOST),
+    kill("history", damage.UNSHOWN, until="shown"),
+    kill("notify", damage.MAILED_TWICE, until="answered"),
+    kill("nats", damage.LOST),
+    kill("postgres", damage.UNSHOWN, until="shown"),
+    freeze("router", damage.TWICE),
+    freeze("ingest", damage.LOST),
+    freeze("notify", damage.MAILED_TWICE, until="answered"),
+    freeze("nats", damage.TWICE),
+    freeze("history", damage.DELAYED, "shown", meanwhile=("answered", MEANWHILE_SECONDS)),
+    freeze("postgres", damage.DELAYED, "shown", meanwhile=("answered", MEANWHILE_SECONDS)),
+    Fault(
+        f"{SENDERS} slow senders",
+        _slow_senders,
+        proving.connected(SENDERS),
+        damage.DELAYED,
+        THAWED_BOUND_SECONDS,
+        lasts_seconds=FROZEN_SECONDS,
+        meanwhile=("decided", MEANWHILE_SECONDS),
+    ),
+    Fault(
+        "poison in CONTACTS",
+        _poison,
+        proving.parked_more(len(PARTITIONS)),
+        damage.DELAYED,
+        SERVER_BOUND_SECONDS,
+    ),
+    Fault(
+        "foreign in LEDGER",
+        _foreign,
+        proving.stands_in_ledger("conv-foreign", FOREIGN),
+        damage.HALTED,
+        SERVER_BOUND_SECONDS,
+        "shown",
+        lasts_seconds=FROZEN_SECONDS,
+        meanwhile=("answered", MEANWHILE_SECONDS),
+    ),
+    Fault(
+        "consumers deleted",
+        _delete_consumers,
+        proving.replaced(*(f"CONSUMER.INFO.{stream}.{name}" for stream, name in CONSUMERS)),
+        damage.UNSENT,
+        MENDED_BOUND_SECONDS,
+        "answered",
+        ready_seconds=MENDED_BOUND_SECONDS,
+    ),
+    Fault(
+        "older ledger, put right",
+        restoring.put_back_for_a_while,
+        proving.ledger_is_shorter(),
+        damage.LOST,
+        MENDED_BOUND_SECONDS,
+        "answered",
+        lasts_seconds=FROZEN_SECONDS,
+        ready_seconds=MENDED_BOUND_SECONDS,
+    ),
+    full("nats", damage.LOST, "answered"),
+    full("postgres", damage.DELAYED, "shown", meanwhile=("answered", MEANWHILE_SECONDS)),
+    Fault(
+        "CONTACTS deleted",
+        _delete_contacts,
+        proving.replaced(f"STREAM.INFO.{streams.CONTACTS}"),
+        damage.LOST,
+        MENDED_BOUND_SECONDS,
+        ready_seconds=MENDED_BOUND_SECONDS,
+        only_long=True,
+    ),
+    Fault(
+        "older ledger, adopted",
+        restoring.put_back_and_adopted,
+        proving.ledger_is_shorter(),
+        damage.LOST,
+        MENDED_BOUND_SECONDS,
+        "answered",
+        only_long=True,
+        alone=True,
+    ),
+    Fault(
+        "LEDGER deleted, adopted",
+        restoring.deleted_and_adopted,
+        proving.replaced(f"STREAM.INFO.{streams.LEDGER}"),
+        damage.LOST,
+        MENDED_BOUND_SECONDS,
+        "answered",
+        lasts_seconds=FROZEN_SECONDS,
+        only_long=True,
+        alone=True,
+    ),
 )
-"""In the order in which they are done. What no stack survives without an operator is not among them."""
+"""In the order in which they are done."""

@@ -6,33 +6,40 @@ import itertools
 import random
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import msgspec
 
 from deploy.embedded.stack import EmbeddedStack
 from deploy.story.providers import doors, provider_of
+from deploy.story.providers.mail_sink import MailSink
 from services.router.tolerant_codec import TolerantCodec, is_unreadable
 from shared import errors, subjects
 from shared.bus import Bus
 from shared.events import AnyEvent
+from shared.ledger import Recorded
 from shared.ledger.jetstream import NatsLedger
-from shared.policy import Policy
+from tests.faults.asking import TENANT, ask, wait
 from tests.faults.observed import Observed
 
-TENANT = "demo"
 EVERY_SECONDS = 0.25
+WORKING_MAX = 6
+"""Customers wait while agents have so much to do: what takes long is then the fault's doing, not the crowd's."""
 DELIVERED_WITHIN_SECONDS = 60.0
 REQUEST_SECONDS = 4.0
-PAUSE_SECONDS = 0.2
 POLL_SECONDS = 0.02
 COMMAND_SECONDS = 60.0
 REPEATED = 0.3
 MAILS = 0.3
+KEPT_OPEN = 0.1
+KEPT_OPEN_MAX = 60
+"""Fewer than an agent has slots: nobody waits because all are taken."""
 AGENTS = ("piotr", "ewa", "marek")
+Until = Literal["decided", "answered", "shown"]
+"""What has become of a delivery: it stands in the ledger; an agent's answer has arrived; history shows it."""
 _MARKER = re.compile(r"\bm\d+x\b")
 
 
@@ -42,90 +49,100 @@ def marker_in(text: str) -> str:
     return found[0] if found else ""
 
 
-async def wait(seconds: float = PAUSE_SECONDS) -> None:
-    """Wait before the same is tried, or the next is done."""
-    await asyncio.sleep(seconds)
-
-
 class Traffic:
-    """Customers and agents. `decided`: markers that stand in the ledger, as the follower sees them."""
+    """Customers and agents. `decided`: markers that stand in the ledger and where, `reached`: what was read of it."""
 
     def __init__(
         self,
         stack: EmbeddedStack,
         bus: Bus,
         observed: Observed,
-        policy: Policy,
         secrets: Mapping[str, str],
+        sink: MailSink,
     ) -> None:
         self._stack, self._bus, self._observed = stack, bus, observed
-        self._policy, self._secrets = policy, secrets
+        self._secrets, self._sink = secrets, sink
         self._random = random.Random(observed.seed)
         self._numbers = itertools.count(1)
         self._commands = itertools.count(1)
         self._working: set[asyncio.Task[None]] = set()
-        self._sending: set[asyncio.Task[bool]] = set()
+        self._sending: set[asyncio.Task[None]] = set()
         self._mailed: set[str] = set()
-        self.decided: set[str] = set()
-        self.refused: list[int] = []
+        self._made: dict[str, doors.Delivery] = {}
+        self.reached = 0
+        self._worked = 0
+        self._counting = True
+        self._kept_open = 0
+        self.decided: dict[str, int] = {}
 
     # -- customers ----------------------------------------------------------------------------------
 
     async def customers(self) -> None:
         """Somebody new writes every EVERY_SECONDS, until cancelled."""
         while True:
-            task = asyncio.create_task(self.somebody_writes())
-            self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
+            if len(self._working) < WORKING_MAX:
+                task = asyncio.create_task(self.somebody_writes())
+                self._sending.add(task)
+                task.add_done_callback(self._sending.discard)
             await wait(EVERY_SECONDS)
 
-    async def somebody_writes(self) -> bool:
-        """Deliver until the door takes it, some of it twice; tell whether it was taken."""
-        marker = f"m{next(self._numbers)}x"
-        delivery = self._made(marker)
-        taken = await self._deliver(delivery)
-        if taken:
-            self._observed.acknowledged.add(marker)
+    async def somebody_writes(self) -> None:
+        """Deliver until the door takes it, some of it twice."""
+        marker = self._new_delivery(mail=self._random.random() < MAILS)
+        await self.deliver(marker)
         if self._random.random() < REPEATED:
-            await self._deliver(delivery)
-        return taken
+            await self.deliver(marker)
 
-    async def decided_after(self, within_seconds: float) -> float | None:
-        """Return how long it takes until a new delivery, and all that was taken before, stand in the ledger.
+    async def until(self, wanted: Until, within_seconds: float) -> float | None:
+        """Return how long it takes until a new delivery, and all that was taken before, is as `wanted`.
 
         `None`: longer than `within_seconds`.
         """
         began = time.monotonic()
-        marker = f"m{next(self._numbers)}x"
-        sending = asyncio.create_task(self._deliver(self._made(marker)))
+        marker = self._new_delivery(mail=wanted == "answered")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_seconds):
-                if await sending:
-                    self._observed.acknowledged.add(marker)
+                await self.deliver(marker)
                 await self.until_decided({*self._observed.acknowledged, marker})
+                if wanted == "answered":
+                    await self._until_answered(marker)
+                if wanted == "shown":
+                    await ask(self._bus, "position", min_seq=self.decided[marker])
                 return time.monotonic() - began
         return None
 
     async def until_decided(self, markers: set[str]) -> None:
-        while not markers <= self.decided:  # noqa: ASYNC110  the condition is a server's
+        while not markers <= self.decided.keys():  # noqa: ASYNC110  the condition is a server's
             await asyncio.sleep(POLL_SECONDS)
 
-    def _made(self, marker: str) -> doors.Delivery:
-        mail = self._random.random() < MAILS
+    async def _until_answered(self, marker: str) -> None:
+        while not any(_address(marker) in mail.to for mail in self._sink.mails):  # noqa: ASYNC110  as above
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def everything_again(self) -> None:
+        """Providers deliver once more whatever they had delivered."""
+        for marker in list(self._observed.acknowledged):
+            await self.deliver(marker)
+
+    def _new_delivery(self, *, mail: bool) -> str:
+        """Make a delivery and return its marker."""
+        marker = f"m{next(self._numbers)}x"
         account = "email/shop" if mail else "form/contact"
         content: dict[str, str] = {"text": f"{marker} where is ORD-1{marker[1:-1]:0>4}?"}
-        address = f"{marker}@customer.example"
         if mail:
-            content = {**content, "from": address, "to": "help@shop.example", "title": "Parcel"}
+            addresses = {"from": _address(marker), "to": "help@shop.example"}
+            body: object = _mail({**content, **addresses, "title": "Parcel"})
         else:
-            content = {"submission_id": marker, "email": address, "message": content["text"]}
-        body: object = _mail(content) if mail else content
+            fields = {"email": _address(marker), "message": content["text"]}
+            body = {"submission_id": marker, **fields}
         door = doors.door_of(self._stack.addresses["ingest"], "", TENANT, account)
-        key = doors.secret_of(self._policy.accounts[account], self._secrets)
-        return doors.make_delivery(provider_of(account), door, body, key, {})
+        key = doors.secret_of(self._observed.policy.accounts[account], self._secrets)
+        self._made[marker] = doors.make_delivery(provider_of(account), door, body, key, {})
+        return marker
 
-    async def _deliver(self, delivery: doors.Delivery) -> bool:
-        """Deliver as a provider does: the same again until it is taken. A refusal for good is counted."""
+    async def deliver(self, marker: str) -> None:
+        """Deliver as a provider does: the same again until it is taken, or DELIVERED_WITHIN_SECONDS are over."""
+        delivery = self._made[marker]
         deadline = time.monotonic() + DELIVERED_WITHIN_SECONDS
         async with httpx.AsyncClient(timeout=REQUEST_SECONDS, trust_env=False) as client:
             while time.monotonic() < deadline:
@@ -134,39 +151,66 @@ class Traffic:
                         delivery.url, headers=delivery.headers, content=delivery.body
                     )
                     if answer.status_code < 300:
-                        return True
-                    self.refused.append(answer.status_code)
+                        self._observed.acknowledged.setdefault(marker, datetime.now(UTC))
+                        return
                 await wait()
-        return False
 
     # -- agents ---------------------------------------------------------------------------------------
 
     async def follow(self) -> None:
-        """Read the ledger as it grows, and let agents do what is theirs; until cancelled."""
-        ledger = NatsLedger(self._bus, TolerantCodec())
-        async for batch in ledger.follow(0):
-            for each in batch:
-                if is_unreadable(each.event):
-                    continue
+        """Read the ledger as it grows, and let agents do what is theirs; until cancelled.
+
+        While an older ledger stands in the place of the one that was followed, nothing is read.
+        """
+        while True:
+            ledger = NatsLedger(self._bus, TolerantCodec())
+            with contextlib.suppress(errors.StreamDrift):
+                async with contextlib.aclosing(ledger.follow(self.reached)) as batches:  # type: ignore[type-var]
+                    async for batch in batches:
+                        self._read(batch)
+            await wait()
+
+    def _read(self, batch: Sequence[Recorded]) -> None:
+        for each in batch:
+            self.reached = each.sequence
+            if not is_unreadable(each.event):
                 self._observed.followed[each.sequence] = each.event.id
-                self._see(each.event)
+                self._see(each)
 
     async def count(self) -> None:
         """Ask where the ledger ends, again and again; until cancelled."""
         ledger = NatsLedger(self._bus, TolerantCodec())
         while True:
             with contextlib.suppress(errors.TellonceError):
-                self._observed.ends.append(await ledger.position())
+                end = await ledger.position()
+                if self._counting:
+                    self._observed.ends.append(end)
             await wait()
 
-    def _see(self, event: AnyEvent) -> None:
+    @contextlib.contextmanager
+    def not_counting(self) -> Iterator[None]:
+        """What a ledger that an operator has put in the place of ours says of its end is not ours."""
+        self._counting = False
+        try:
+            yield
+        finally:
+            self._counting = True
+
+    def begin_again(self, position: int) -> None:
+        """Read the ledger from its beginning: an operator has adopted another one, of which agents know up to here."""
+        self._observed.forget_answers()
+        self.decided.clear()
+        self.reached, self._worked = 0, position
+
+    def _see(self, recorded: Recorded) -> None:
+        event = recorded.event
         personal: Any = getattr(event, "personal", None)
         marker = marker_in(getattr(personal, "text", "") or "")
         if marker and event.type in {"form.submitted", "message.received"}:
-            self.decided.add(marker)
+            self.decided[marker] = recorded.sequence
             if event.type == "message.received" and event.conversation is not None:
                 self._mailed.add(event.conversation)
-        if event.type == "contact.offered":
+        if event.type == "contact.offered" and recorded.sequence > self._worked:
             task = asyncio.create_task(self._work(event))
             self._working.add(task)
             task.add_done_callback(self._working.discard)
@@ -180,7 +224,8 @@ class Traffic:
         if offered.conversation in self._mailed:
             text = f"Your parcel is on its way. {offered.conversation}"
             await self.does(opened.agent, "send_message", channel="email", text=text, **about)
-        if self._random.random() < 0.1:
+        if self._kept_open < KEPT_OPEN_MAX and self._random.random() < KEPT_OPEN:
+            self._kept_open += 1
             return
         done = {"disposition": "solved", "summary": "It is on its way."}
         if await self.does(opened.agent, "wrap_up", **done, **about):
@@ -216,13 +261,17 @@ class Traffic:
             await asyncio.wait({*self._sending, *self._working})
 
 
+def _address(marker: str) -> str:
+    return f"{marker}@customer.example"
+
+
 def _mail(content: Mapping[str, str]) -> bytes:
     marker = marker_in(content["text"])
     lines = [
         f"From: <{content['from']}>",
         f"To: <{content['to']}>",
         f"Subject: {content['title']}",
-        f"Message-ID: <{marker}@customer.example>",
+        f"Message-ID: <{_address(marker)}>",
         "Date: Sun, 29 Nov 2026 10:00:00 +0000",
         "Content-Type: text/plain; charset=utf-8",
         "",
