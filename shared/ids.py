@@ -8,6 +8,7 @@ The parts are length-prefixed, so that ("ab", "c") and ("a", "bc") never meet.
 import base64
 import hashlib
 import hmac
+from collections.abc import Iterable
 
 DIGEST_BYTES = 20
 """160 bits: collisions stay improbable far beyond the events of one cell."""
@@ -50,3 +51,12 @@ def keyed_hash(key: bytes, kind: str, value: str) -> str:
 def body_sha256(body: bytes) -> str:
     """Return the SHA-256 of a stored body as 64 hexadecimal digits."""
     return hashlib.sha256(body).hexdigest()
+
+
+def pieces_sha256(pieces: Iterable[bytes]) -> str | None:
+    """Return the SHA-256 of all pieces in a row, as `body_sha256`; `None` when they hold nothing."""
+    digest, anything = hashlib.sha256(), False
+    for piece in pieces:
+        digest.update(piece)
+        anything = anything or piece != b""
+    return digest.hexdigest() if anything else None

@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Iterator
 
+from msgspec.inspect import StructType
+
 from docs.generate.markdown import (
     attributes,
     documented,
@@ -69,7 +71,8 @@ def aggregate_of(kind: type[events.AnyEvent]) -> tuple[str, str]:
 def event_parts(kind: type[events.AnyEvent]) -> tuple[type, type]:
     """Return the open and the personal part of an event type."""
     data = next(each.type for each in fields(kind) if each.name == "data")
-    opened, personal, *_ = [each.cls for each in structs_in(data)][1:]
+    assert isinstance(data, StructType)
+    opened, personal = (next(iter(structs_in(each.type))).cls for each in data.fields)
     return opened, personal
 
 
@@ -125,7 +128,7 @@ def events_page() -> str:
             for tag in tags:
                 yield from event_section(tag, events.event_types()[tag])
         yield from ("## Parts", "", "What the fields above are made of.", "")
-        yield from structs([events.Handle, events.Target])
+        yield from structs([events.Handle, events.Target, events.Numbered, events.AttachedFile])
         yield from ("## The context packet", "", paragraphs(packet), "")
         yield from structs([packet.Packet, *parts_below(packet.Packet)])
 

@@ -137,13 +137,24 @@ class MessageReceivedOpen(ContactOpen, frozen=True, kw_only=True):
     attachments: int = 0
 
 
+class AttachedFile(Part, frozen=True, kw_only=True):
+    """A file that came with a message; its bytes stay in the delivery. `size_bytes`, `sha256`: of the file, decoded."""
+
+    name: str | None = None
+    media_type: str
+    size_bytes: int
+    sha256: str
+
+
 class MessageReceivedPersonal(ContactPersonal, frozen=True, kw_only=True):
-    """`text`: the whole text as plain text; `reply_text`: a recomputable view without the quoted part."""
+    """`text`: the text as plain text; `reply_text`: a recomputable view without the quoted part; `files`: the first
+    16 of the attachments that are no mails themselves."""
 
     text: str
     reply_text: str | None = None
     title: str | None = None
     references: list[str] = []
+    files: list[AttachedFile] = []
 
 
 class MessageReceived(

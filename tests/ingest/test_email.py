@@ -19,6 +19,13 @@ PLAIN = (
 )
 MESSAGE_MAX_BYTES = 256 * 1024
 CORPUS_MAILS_MIN = 600
+LOCKER = {
+    "name": "locker.png",
+    "media_type": "image/png",
+    "size_bytes": 8,
+    "sha256": ids.body_sha256(b"\x89PNG\r\n\x1a\n"),
+}
+"""The file of the golden mail."""
 SAMPLE = Sample((GOLDEN / "reply.eml").read_bytes(), by_webhook)
 
 
@@ -82,6 +89,7 @@ def test_an_answer_has_every_field() -> None:
                 "reply_text": new_part,
                 "title": "Re: Zamówienie ORD-1234",
                 "references": ["msg-m7.conv9@shop.example", "first@mail.shop-customer.example"],
+                "files": [LOCKER],
             },
         },
     }

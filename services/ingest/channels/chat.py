@@ -128,7 +128,7 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
         return outcome.unreadable()
     provider_id = f"{message.session}/{message.id}"
     opened = events.MessageReceivedOpen(**outcome.about(raw, MEDIUM, message.session, provider_id))
-    said = message.text.encode()
+    said = [message.text.encode()]
     event = outcome.contact_event(raw, events.MessageReceived, opened, _personal(message), said)
     return Reported([(message.session, event)])
 

@@ -5,7 +5,7 @@ RFC 3834 (Auto-Submitted), RFC 2919 (List-Id), RFC 6522 (multipart/report).
 The hand-over is signed by the Standard Webhooks scheme.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from services.ingest.domain import (
     delivery,
@@ -35,6 +35,8 @@ KINDS: Mapping[str, str] = {
 }
 
 REPLY_TEXT_MAX_BYTES = 32_768
+FILE_NAME_MAX_BYTES = 512
+MEDIA_TYPE_MAX_BYTES = 128
 REFERENCES_MAX = 20
 REFERENCE_MAX_CHARACTERS = 250
 
@@ -116,14 +118,24 @@ def _personal(
         reply_text=None if new_part is None else texts.fit(new_part, REPLY_TEXT_MAX_BYTES),
         title=texts.line(mail.field("subject")),
         references=references,
+        files=[_file(each) for each in mail.files],
     )
 
 
-def _said(mail: Mail, body: bytes) -> bytes:
-    """Return what of a mail is the same by whatever way it came: its author's fields, and all below its head."""
+def _file(found: mime.File) -> events.AttachedFile:
+    return events.AttachedFile(
+        name=texts.line(found.name, FILE_NAME_MAX_BYTES),
+        media_type=texts.fit(found.kind, MEDIA_TYPE_MAX_BYTES),
+        size_bytes=found.size_bytes,
+        sha256=found.sha256,
+    )
+
+
+def _said(mail: Mail, body: bytes) -> Iterator[bytes]:
+    """Give what of a mail is the same by whatever way it came: its author's fields, and all below its head."""
     fields = "\n".join(mail.raw_field(name) or "" for name in ("date", "from", "subject"))
-    below = body.replace(b"\r\n", b"\n").partition(b"\n\n")[2].strip()
-    return fields.encode("utf-8", "surrogateescape") + b"\n" + below
+    yield fields.encode("utf-8", "surrogateescape") + b"\n"
+    yield from mime.below_head(body)
 
 
 def _references(mail: Mail) -> list[str]:

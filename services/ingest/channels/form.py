@@ -55,7 +55,7 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
         topic=topic if topic in raw.rules.topics else None,
     )
     personal = _personal(pairs, first, raw.rules.region)
-    said = "\n".join(f"{name}={value}" for name, value in sorted(pairs)).encode()
+    said = ["\n".join(f"{name}={value}" for name, value in sorted(pairs)).encode()]
     event = outcome.contact_event(raw, events.FormSubmitted, opened, personal, said)
     return Reported([(opened.contact_id, event)])
 

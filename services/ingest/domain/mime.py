@@ -3,9 +3,13 @@
 Sources: RFC 5322, RFC 2045-2049 (MIME), read 2026-11-22.
 """
 
+import binascii
+import hashlib
 import re
-from dataclasses import dataclass, field
-from email import message_from_bytes
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from email.feedparser import BytesFeedParser
 from email.message import Message
 from email.policy import compat32
 from typing import Any
@@ -25,7 +29,25 @@ WORK_MAX = 4_000_000
 """Boundaries times lines: how often the parser may have to compare a line with a boundary, 0.3 s of it.
 
 It asks each line about every part that it stands in. A hundred forwarded mails come to a tenth of this.
+A large mail may cost a comparison per byte, which is as long as the parser takes for it anyhow.
 """
+
+LINES_MAX = 1_000_000
+"""The parser keeps each line as a text of its own; an attachment as it is usually encoded has 14,000 per megabyte."""
+
+DELIMITERS_MAX = 60_000
+"""Lines that may begin a part: the parser makes some kilobytes of each."""
+
+TEXT_MAX_CHARACTERS = 262_144
+"""How much text of a mail is read, markup included; an event keeps half of it, RAW all."""
+
+SLICE_BYTES = 262_144
+"""How much is looked at in one go: nothing else runs in the process meanwhile."""
+
+OVERLAP_BYTES = 32
+
+FILES_MAX = 16
+"""Attachments that are described; the others are counted."""
 
 PARAMETERS_MAX_CHARACTERS = 2_048
 """A field with parameters that is longer is read in a plain way, and no further than this."""
@@ -37,17 +59,28 @@ TELLING_FIELDS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """A part that is no text of the mail. `size_bytes`, `sha256`: of its content, decoded; `name`: as it is written."""
+
+    name: str | None
+    kind: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Mail:
     """What the channel needs of a mail. `fields`: raw header fields in order, names in lower case.
 
-    `text`: all of the text as plain text; `attachments`: how many parts are not text; `report`: what it reports of
-    another mail, `None` for all but delivery reports.
+    `text`: all of the text as plain text; `attachments`: how many parts are not text; `files`: the first FILES_MAX of
+    those that are no mails; `report`: what it reports of another mail, `None` for all but delivery reports.
     """
 
     fields: list[tuple[str, str]]
     content_type: str
     text: str
     attachments: int
+    files: Sequence[File] = ()
     report: DeliveryReport | None = None
 
     def raw_field(self, name: str) -> str | None:
@@ -62,20 +95,26 @@ class Mail:
 
 @dataclass(slots=True)
 class _Reading:
-    """What was found so far. `parts`: how many were looked at; `named`: the texts among the attachments."""
+    """What was found so far.
+
+    `parts`: how many were looked at; `free`: characters of text that may still be read; `named`: the texts among the
+    attachments, each with its file where that is described.
+    """
 
     parts: int = 0
     attachments: int = 0
+    free: int = TEXT_MAX_CHARACTERS
     texts: list[str] = field(default_factory=list)
-    named: list[str] = field(default_factory=list)
+    files: list[File] = field(default_factory=list)
+    named: list[tuple[Message, File | None]] = field(default_factory=list)
 
 
 def read(body: bytes) -> Mail | None:
     """Return the mail in `body`; `None` when it is none or is nested beyond what the parser can follow, or in time."""
-    if _work(body) > WORK_MAX:
+    if _is_too_much(body):
         return None
     try:
-        message = message_from_bytes(body, _class=_Part, policy=compat32)
+        message = _parsed(body)
         fields = [(name.lower(), str(value)) for name, value in message.raw_items()]
         if not TELLING_FIELDS.intersection(name for name, _ in fields):
             return None
@@ -85,19 +124,52 @@ def read(body: bytes) -> Mail | None:
     except RecursionError:
         return None
     text = "\n".join(each.strip("\n") for each in reading.texts if each.strip())
-    if not text and reading.named:
+    kind, files = message.get_content_type(), reading.files
+    if not text:
         # Some programs give the text of the mail itself a file name.
-        return Mail(fields, message.get_content_type(), reading.named[0], reading.attachments - 1)
-    return Mail(fields, message.get_content_type(), text, reading.attachments, report)
+        reading.free = TEXT_MAX_CHARACTERS
+        for part, itself in reading.named:
+            if text := _words(part, reading).strip():
+                others = [each for each in files if each is not itself]
+                return Mail(fields, kind, text, reading.attachments - 1, others)
+    return Mail(fields, kind, text, reading.attachments, files, report)
 
 
 _BOUNDARY = re.compile(rb"boundary\*?[0-9]*\*?[ \t]*=", re.IGNORECASE)
 
 
-def _work(body: bytes) -> int:
-    """Return how many comparisons the parser needs at most, without parsing."""
-    lines = body.count(b"\n") + body.count(b"\r") - body.count(b"\r\n")
-    return lines * sum(1 for _ in _BOUNDARY.finditer(body))
+_REPORT = re.compile(rb"delivery-status", re.IGNORECASE)
+_MARKS = (b"\n", b"\r", b"\r\n", b"\n--", b"\r--", b"\n\n", b"\n\r\n", b"\r\r")
+
+
+def _is_too_much(body: bytes) -> bool:
+    """Tell whether the parser would need too many comparisons, or too much memory, without parsing."""
+    found: Counter[bytes] = Counter()
+    boundaries = reports = 0
+    for start in range(0, len(body), SLICE_BYTES):
+        stop = start + SLICE_BYTES
+        for mark in _MARKS:
+            found[mark] += body.count(mark, start, stop + len(mark) - 1)
+        boundaries += sum(1 for _ in _BOUNDARY.finditer(body, start, stop + OVERLAP_BYTES))
+        reports += _REPORT.search(body, start, stop + OVERLAP_BYTES) is not None
+    lines = found[b"\n"] + found[b"\r"] - found[b"\r\n"]
+    parts = found[b"\n--"] + found[b"\r--"]
+    if reports:
+        # Of a delivery report each paragraph becomes a part.
+        parts += found[b"\n\n"] + found[b"\n\r\n"] + found[b"\r\r"]
+    work = lines * boundaries
+    return work > max(WORK_MAX, len(body)) or lines > LINES_MAX or parts > DELIMITERS_MAX
+
+
+def _parsed(body: bytes) -> Message:
+    """Return the message that the standard parser makes of a body, which it is given slice by slice.
+
+    Whole, it would make a text of four bytes per character of it, and let nobody else do anything meanwhile.
+    """
+    parser = BytesFeedParser(_Part, policy=compat32)
+    for start in range(0, len(body), SLICE_BYTES):
+        parser.feed(body[start : start + SLICE_BYTES])
+    return parser.close()
 
 
 class _Part(Message):
@@ -141,9 +213,9 @@ def _collect(part: Message, reading: _Reading, depth: int) -> None:
         return
     kind = part.get_content_type()
     if kind == "message/rfc822" or _is_file(part):
-        reading.attachments += 1
-        if kind in {"text/plain", "text/html"} and (named := _words(part, kind).strip()):
-            reading.named.append(named)
+        file = _attach(part, reading)
+        if kind in {"text/plain", "text/html"}:
+            reading.named.append((part, file))
     elif part.is_multipart():
         children = [child for child in part.get_payload() if isinstance(child, Message)]
         if kind == "multipart/alternative":
@@ -152,20 +224,71 @@ def _collect(part: Message, reading: _Reading, depth: int) -> None:
             for child in children:
                 _collect(child, reading, depth + 1)
     elif kind.startswith(("text/", "multipart/")) and kind != "text/calendar":
-        reading.texts.append(_words(part, kind))
+        reading.texts.append(_words(part, reading))
     else:
-        reading.attachments += 1
+        _attach(part, reading)
+
+
+def _attach(part: Message, reading: _Reading) -> File | None:
+    """Count an attachment; describe it if it is one of the first, and no mail."""
+    reading.attachments += 1
+    if len(reading.files) >= FILES_MAX or part.is_multipart():
+        return None
+    size_bytes, sha256 = _measured(part)
+    file = File(_file_name(part), part.get_content_type(), size_bytes, sha256)
+    reading.files.append(file)
+    return file
+
+
+def _measured(part: Message) -> tuple[int, str]:
+    """Return the size and the SHA-256 of what a part holds."""
+    try:
+        return _of_pieces(_unencoded(part))
+    except ValueError:
+        return _of_pieces([_content(part)])
+
+
+def _of_pieces(pieces: Iterable[bytes]) -> tuple[int, str]:
+    size_bytes, digest = 0, hashlib.sha256()
+    for piece in pieces:
+        size_bytes += len(piece)
+        digest.update(piece)
+    return size_bytes, digest.hexdigest()
+
+
+def _unencoded(part: Message) -> Iterator[bytes]:
+    """Give what a part holds in base64, piece by piece. Raises: ValueError for another encoding, or a mistake in it."""
+    written = part.get_payload()
+    encoding = str(part.get("content-transfer-encoding", "")).strip().lower()
+    if encoding != "base64" or not isinstance(written, str):
+        raise ValueError
+    rest = b""
+    for start in range(0, len(written), SLICE_BYTES):
+        slice_ = written[start : start + SLICE_BYTES].encode("ascii")
+        rest += slice_.translate(None, b"\r\n")
+        whole = len(rest) - len(rest) % 4
+        yield binascii.a2b_base64(rest[:whole], strict_mode=True)
+        rest = rest[whole:]
+    if rest:
+        raise ValueError
+
+
+def _file_name(part: Message) -> str | None:
+    try:
+        name = part.get_filename()
+    except (ValueError, LookupError, TypeError):
+        return None
+    return None if name is None else mail_headers.text(name)
 
 
 def _collect_best(children: list[Message], reading: _Reading, depth: int) -> None:
     """Collect the plain form of a text that comes in several forms, else the last form that has a text."""
     found: list[tuple[bool, list[str]]] = []
     for child in children:
-        inner = _Reading(parts=reading.parts)
+        inner = replace(reading, texts=[])
         _collect(child, inner, depth + 1)
-        reading.parts = inner.parts
-        reading.attachments += inner.attachments
-        reading.named += inner.named
+        reading.parts, reading.free = inner.parts, inner.free
+        reading.attachments = inner.attachments
         if any(text.strip() for text in inner.texts):
             found.append((child.get_content_type() == "text/plain", inner.texts))
     plain = [texts for is_plain, texts in found if is_plain]
@@ -173,10 +296,19 @@ def _collect_best(children: list[Message], reading: _Reading, depth: int) -> Non
         reading.texts += texts
 
 
-def _words(part: Message, kind: str) -> str:
-    """Return a text part as plain text."""
-    found = _text(part)
-    return html_text.to_text(found) if kind == "text/html" else found.replace("\r\n", "\n")
+_PICTURE = re.compile(r"data:[a-z]{1,60}/[a-z0-9.+-]{1,60};base64,[a-z0-9+/=%\s]*", re.IGNORECASE)
+"""A picture inside the markup, as long as a file."""
+
+
+def _words(part: Message, reading: _Reading) -> str:
+    """Return a text part, or what may still be read of it, as plain text."""
+    found = charsets.decode(_content(part), _charset(part)) if reading.free else ""
+    marked_up = part.get_content_type() == "text/html"
+    if marked_up and len(found) > reading.free:
+        found = _PICTURE.sub("", found)
+    found = found[: reading.free]
+    reading.free -= len(found)
+    return html_text.to_text(found) if marked_up else found.replace("\r\n", "\n")
 
 
 def _is_file(part: Message) -> bool:
@@ -186,8 +318,8 @@ def _is_file(part: Message) -> bool:
         return True
 
 
-def _text(part: Message) -> str:
-    """Return a text part as text; what its transfer encoding does not allow is read as it stands."""
+def _content(part: Message) -> bytes:
+    """Return what a part holds; what its transfer encoding does not allow is read as it stands."""
     try:
         body = part.get_payload(decode=True)
     except (ValueError, LookupError, AssertionError):
@@ -195,7 +327,7 @@ def _text(part: Message) -> str:
     if not isinstance(body, bytes):
         written = part.get_payload()
         body = str(written).encode("utf-8", "surrogateescape")
-    return charsets.decode(body, _charset(part))
+    return body
 
 
 def _charset(part: Message) -> str | None:
@@ -204,3 +336,23 @@ def _charset(part: Message) -> str | None:
     except (ValueError, LookupError, TypeError):
         return None
     return declared or None
+
+
+_END_OF_HEAD = re.compile(rb"\n\r?\n")
+_BLANKS = re.compile(rb"\s*")
+
+
+def below_head(body: bytes) -> Iterator[bytes]:
+    """Give all below a mail's head, piece by piece: lines end in a line feed alone, and outer blanks are left out."""
+    head = _END_OF_HEAD.search(body)
+    blanks = _BLANKS.match(body, len(body) if head is None else head.end())
+    start, stop = blanks.end() if blanks else len(body), len(body)
+    while start < stop and not (tail := body[max(start, stop - SLICE_BYTES) : stop].rstrip()):
+        stop = max(start, stop - SLICE_BYTES)
+    if start < stop:
+        stop = max(start, stop - SLICE_BYTES) + len(tail)
+    while start < stop:
+        end = min(stop, start + SLICE_BYTES)
+        end -= end < stop and body[end - 1 : end] == b"\r"
+        yield body[start:end].replace(b"\r\n", b"\n")
+        start = end

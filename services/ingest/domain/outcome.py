@@ -1,7 +1,7 @@
 """What parsing makes of a delivery: contact events, or the reason why there are none."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -86,7 +86,7 @@ def contact_event(
     kind: type[E],
     opened: events.ContactOpen,
     personal: events.ContactPersonal | events.Nothing,
-    said: bytes = b"",
+    said: Iterable[bytes] = (),
     *,
     conversation: events.ConversationId | None = None,
 ) -> E:
@@ -94,15 +94,16 @@ def contact_event(
 
     `conversation`: where the delivery itself proves which one it is about.
 
-    `said`: the customer's own words as they lie in the delivery, where her program chooses the id: some give two
-    messages one id, and the second is a fact of its own.
+    `said`: the customer's own words as they lie in the delivery, in pieces, where her program chooses the id: some give
+    two messages one id, and the second is a fact of its own.
     All of it derives from the stored delivery, so a delivery parsed again gives the same bytes. A provider's time that
     no store keeps is none.
     """
     if opened.provider_time is not None and not instants.is_kept_by_all(opened.provider_time):
         opened = replace(opened, provider_time=None)
     origin = replace(_origin(raw, opened.provider_time), conversation=conversation)
-    named = f"{opened.provider_id}/{ids.body_sha256(said)}" if said else opened.provider_id
+    words = ids.pieces_sha256(said)
+    named = opened.provider_id if words is None else f"{opened.provider_id}/{words}"
     event_id = _event_id(raw, kind, named)
     return events.make(kind, origin, event_id, f"contact-{opened.contact_id}", opened, personal)
 

@@ -19,9 +19,9 @@ _ENCODED_SECRET = "whsec_"  # noqa: S105  a prefix, no secret
 
 def sign(secret: str, webhook_id: str, timestamp: int, body: bytes) -> str:
     """Return the value of `webhook-signature`."""
-    signed = f"{webhook_id}.{timestamp}.".encode() + body
-    digest = hmac.digest(_key(secret), signed, hashlib.sha256)
-    return "v1," + base64.b64encode(digest).decode()
+    signed = hmac.new(_key(secret), f"{webhook_id}.{timestamp}.".encode(), hashlib.sha256)
+    signed.update(body)
+    return "v1," + base64.b64encode(signed.digest()).decode()
 
 
 def verify(request: WebRequest, secret: str) -> None:
