@@ -88,8 +88,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float, Meta(description="how long the streams remember message ids", ge=0.1, le=3600)
     ] = 120.0
     body_max_bytes: Annotated[
-        int, Meta(description="largest body a door takes", ge=1_024, le=225_280)
+        int,
+        Meta(description="largest body a door takes, of any medium but mail", ge=1_024, le=225_280),
     ] = 196_608
+    mail_max_bytes: Annotated[
+        int,
+        Meta(
+            description="largest mail a door takes, attachments included as they are encoded",
+            ge=1_024,
+            le=67_108_864,
+        ),
+    ] = 27_262_976
+    bodies_max_bytes: Annotated[
+        int,
+        Meta(
+            description="bodies that one ingest reads or stores at once, in sum; those beyond"
+            " `TELLONCE_BODY_MAX_BYTES` take three quarters of it at most",
+            ge=1_048_576,
+            le=68_719_476_736,
+        ),
+    ] = 268_435_456
     header_max_bytes: Annotated[
         int, Meta(description="headers kept per delivery, in sum", ge=256, le=32_768)
     ] = 16_384
@@ -165,6 +183,10 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         variable = PREFIX + field.rstrip("`").upper()
         raise errors.SettingInvalid(f"{variable} is not usable: {what}") from None
     proxies(found)
+    if found.mail_max_bytes > large_bodies_max_bytes(found):
+        raise errors.SettingInvalid(
+            f"{PREFIX}MAIL_MAX_BYTES is not usable: larger than three quarters of {PREFIX}BODIES_MAX_BYTES"
+        )
     if found.public_url and not addresses.is_web_url(found.public_url):
         raise errors.SettingInvalid(
             f"{PREFIX}PUBLIC_URL is not usable: no address such as https://shop.example"
@@ -179,6 +201,11 @@ def proxies(settings: Settings) -> list[IPv4Network | IPv6Network]:
     except ValueError as error:
         variable = f"{PREFIX}TRUSTED_PROXIES"
         raise errors.SettingInvalid(f"{variable} is not usable: {error}") from None
+
+
+def large_bodies_max_bytes(settings: Settings) -> int:
+    """Return how much of `bodies_max_bytes` large bodies take at most: the rest is left to small ones."""
+    return settings.bodies_max_bytes * 3 // 4
 
 
 def needed_secrets(tenant: Policy) -> list[str]:

@@ -18,9 +18,11 @@ from shared.settings import Settings
 
 RAW, BALANCE, CONTACTS, LEDGER, TIMERS = "RAW", "BALANCE", "CONTACTS", "LEDGER", "TIMERS"
 CANARY, REFUSALS, SNAPSHOTS = "CANARY", "REFUSALS", "SNAPSHOTS"
+BODIES = "BODIES"
 
 USED_BY: dict[str, frozenset[str]] = {
     RAW: frozenset({"ingest"}),
+    BODIES: frozenset({"ingest"}),
     BALANCE: frozenset({"ingest"}),
     CONTACTS: frozenset({"ingest", "router", "notify"}),
     LEDGER: frozenset({"ingest", "router", "history", "notify"}),
@@ -35,6 +37,8 @@ SECOND_NS = 1_000_000_000
 DAY_NS = 86_400 * SECOND_NS
 MESSAGE_MAX_BYTES = 256 * 1024
 RAW_KEPT_DAYS = 90
+BODIES_KEPT_DAYS = RAW_KEPT_DAYS + 1
+"""A body is stored before the delivery that names it, and outlives it."""
 CONTACTS_KEPT_DAYS = 7
 CANARIES_KEPT_SECONDS = 3_600
 REFUSALS_KEPT_SECONDS = int((REMEMBERED + SKEW).total_seconds())
@@ -98,6 +102,13 @@ def stream_configs(*, replicas: int = 1, duplicate_window_seconds: float = 120.0
     }
     return [
         {"name": RAW, "subjects": ["raw.>"], "max_age": RAW_KEPT_DAYS * DAY_NS, **common},
+        {
+            "name": BODIES,
+            "subjects": ["body.*.*.*"],
+            "max_age": BODIES_KEPT_DAYS * DAY_NS,
+            "max_msgs_per_subject": 1,
+            **common,
+        },
         {
             "name": BALANCE,
             "subjects": ["balance.*.*.*"],

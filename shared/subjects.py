@@ -3,6 +3,7 @@
 | subject | stream | who writes |
 |---|---|---|
 | `raw.<p>.<tenant>.<channel>.<account>` | RAW | ingest |
+| `body.<tenant>.<sha256>.<number>` | BODIES | ingest |
 | `balance.<tenant>.<channel>.<account>` | BALANCE | ingest |
 | `contact.<p>.<tenant>.<channel>.<event id>` | CONTACTS | ingest, notify (outcomes) |
 | `ledger.<p>.<tenant>.<kind>.<id>` | LEDGER | the one writer of the kind, see `shared/aggregates.py` |
@@ -60,6 +61,11 @@ def raw(tenant: str, channel: str, account: str) -> str:
 def raw_of(tenant: str) -> str:
     """Return the filter of every account's deliveries of a tenant."""
     return f"raw.*.{token(tenant)}.*.*"
+
+
+def body(tenant: str, sha256: str, number: int) -> str:
+    """Return the subject of one chunk of a body, counted from 0."""
+    return f"body.{token(tenant)}.{token(sha256)}.{number}"
 
 
 def balance(tenant: str, channel: str, account: str) -> str:

@@ -10,6 +10,7 @@ import structlog
 from services.ingest.handlers import chat_socket, logged, normalise, raw_store, server, strangers
 from services.ingest.handlers.accounts import Accounts
 from services.ingest.handlers.balance import BalanceHandler
+from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.doors import Doors
 from services.ingest.handlers.tallies import Tallies
 from services.ingest.handlers.web import application
@@ -43,9 +44,9 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         await watch.begin()
         await identity.check(bus, chosen.tenant, settings.ledger_mark)
         news = [(door, asyncio.Event()) for door in accounts.all()]
-        contacts = contact_log.ContactLog(bus, codec.PlainCodec())
+        contacts, bodies = contact_log.ContactLog(bus, codec.PlainCodec()), BodyStore(bus)
         normalisers = [
-            normalise.Normaliser(bus, contacts, door, settings.normalise_batch, came.set)
+            normalise.Normaliser(bus, bodies, contacts, door, settings.normalise_batch, came.set)
             for door, came in news
         ]
         readiness = Readiness(
@@ -54,12 +55,16 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             parts=lambda: [each.trouble for each in normalisers if each.trouble],
         )
         serving.on_health(here, NAME, readiness)
-        tallies = Tallies(bus)
-        balance = BalanceHandler(bus, accounts, tallies)
+        tallies = Tallies(bus, bodies)
+        balance = BalanceHandler(bus, bodies, accounts, tallies)
         serving.on_request(here.broker, f"query.*.{queries.AskBalance.name}", NAME, balance.answer)
         store = raw_store.RawStore(bus, settings.header_max_bytes)
         await here.broker.start()
+<<<<<<< HEAD
         async with _doors(settings, accounts, store, bus, readiness) as address:
+=======
+        async with _doors(settings, accounts, bus, bodies, readiness) as address:
+>>>>>>> 094f54f (Ingest: a mail with a photograph is taken: large bodies stand in BODIES under their hash, and the doors' memory is counted in bytes)
             log.info(logged.DOORS_OPENED, address=address)
             async with asyncio.TaskGroup() as tasks:
                 running = [tasks.create_task(watch.run()), tasks.create_task(readiness.run())]
@@ -73,6 +78,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
 
 @contextlib.asynccontextmanager
 async def _doors(
+<<<<<<< HEAD
     settings: Settings,
     accounts: Accounts,
     store: raw_store.RawStore,
@@ -82,6 +88,13 @@ async def _doors(
     """Keep the doors open while the block runs; gives their address."""
     settings = server.fitted(settings)
     clock = SystemClock()
+=======
+    settings: Settings, accounts: Accounts, bus: Bus, bodies: BodyStore, readiness: Readiness
+) -> AsyncIterator[str]:
+    """Keep the doors open while the block runs; gives their address."""
+    settings = server.fitted(settings)
+    clock, store = SystemClock(), raw_store.RawStore(bus, bodies, settings.header_max_bytes)
+>>>>>>> 094f54f (Ingest: a mail with a photograph is taken: large bodies stand in BODIES under their hash, and the doors' memory is counted in bytes)
     visitors = strangers.Strangers(settings)
     await visitors.recall(bus, accounts.all())
     with contextlib.closing(

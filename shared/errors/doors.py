@@ -30,6 +30,13 @@ class DoorUnavailable(TellonceError):
     http_status = 503
 
 
+class BodiesTooMany(TellonceError):
+    code = "door.bodies_too_many"
+    sentence = "more is on its way at once than ingest holds; send it again"
+    retryable = True
+    http_status = 503
+
+
 class DeliveryTooSlow(TellonceError):
     code = "door.too_slow"
     sentence = "the request did not come at the least rate or in the time given; send it again"
@@ -91,6 +98,16 @@ class PayloadUnreadable(TellonceError):
 class PayloadKindUnknown(TellonceError):
     code = "payload.kind_unknown"
     sentence = "the channel does not know this kind of delivery"
+
+
+class BodyMissing(TellonceError):
+    code = "payload.body_missing"
+    sentence = "a part of the body is no longer in BODIES"
+
+
+class BodyDamaged(TellonceError):
+    code = "payload.body_damaged"
+    sentence = "what BODIES holds is not the body that was stored"
 
 
 class NotAnEvent(TellonceError):

@@ -16,6 +16,7 @@ MAKES_ITS_READER = {"services/history/app.py": "NatsLedger"}
 SUBJECTS = {
     "ledger": ("shared/ledger/", "LedgerReader or Ledger"),
     "contact": ("shared/contact_log.py", "shared.contact_log.ContactLog"),
+    "body": ("services/ingest/handlers/body_store.py", "BodyStore"),
 }
 """Who builds the subjects of a stream, and what everybody else uses."""
 

@@ -17,6 +17,7 @@ from twilio.request_validator import RequestValidator  # type: ignore[import-unt
 
 from deploy.embedded.stack import EmbeddedStack, Plan
 from services.ingest.domain.delivery import WebRequest
+from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.raw_store import RawStore
 from shared import aggregates, contact_log, settings, subjects
 from shared.arming import NatsTimers
@@ -145,7 +146,7 @@ class Parts:
         self._bus = bus
         self._other = other
         self._calls = calls
-        self._raw = RawStore(other, settings.Settings().header_max_bytes)
+        self._raw = RawStore(other, BodyStore(other), settings.Settings().header_max_bytes)
         self._timers = NatsTimers(other)
         self._real = NatsLedger(bus, PlainCodec())
         self._ledger = NatsLedger(other, PlainCodec(), stream=beside(LEDGER))

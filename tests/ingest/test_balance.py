@@ -16,6 +16,7 @@ from services.ingest.domain.fates import Fate, counted, fate_of
 from services.ingest.domain.tally import Tally, lose, take
 from services.ingest.handlers import balance
 from services.ingest.handlers.accounts import Accounts
+from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.tallies import Tallies
 from shared import policy, streams, subjects
 from shared.bus.deliveries import Message
@@ -137,6 +138,24 @@ async def test_every_delivery_is_accounted_for(ingest: RunningIngest, history: H
     assert {name: proved[name] for name in NOTHING} == counted
     assert proved["position"] == history.asked[-1]["min_seq"] + 5
     assert (answer["to"], answer["end"]) == (end, end)
+
+
+async def test_a_proof_ends_where_its_time_does_and_the_next_goes_on_behind(
+    ingest: RunningIngest, history: HistoryTwin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Large bodies take long to parse: the pieces come to the whole, of all accounts alike."""
+    before = (await ingest.bus.api("STREAM.INFO.RAW"))["state"]["last_seq"]
+    await send_one_of_each(ingest)
+    whole = await ask(ingest, **{"from": before + 1})
+    monkeypatch.setattr("services.ingest.handlers.balance.PROVING_SECONDS", 0.0)
+    pieces: list[dict[str, Any]] = []
+    while not pieces or pieces[-1]["to"] < whole["end"]:
+        first = pieces[-1]["to"] + 1 if pieces else before + 1
+        pieces.append(await ask(ingest, **{"from": first}))
+    assert len(pieces) > 1
+    assert [sum(each[name] for each in pieces) for name in NOTHING] == [
+        whole[name] for name in NOTHING
+    ]
 
 
 async def test_a_position_that_the_ledger_does_not_hold_is_refused_at_once(
@@ -285,7 +304,10 @@ async def test_an_account_that_left_the_policy_is_still_accounted_for(
 def another(ingest: RunningIngest, chosen: policy.Policy | None = None) -> balance.BalanceHandler:
     """Return what answers in another process of ingest."""
     policies = policy.Policies(chosen or policy.load(ingest.settings.policy))
-    return balance.BalanceHandler(ingest.bus, Accounts(policies, {}), Tallies(ingest.bus))
+    bodies = BodyStore(ingest.bus)
+    return balance.BalanceHandler(
+        ingest.bus, bodies, Accounts(policies, {}), Tallies(ingest.bus, bodies)
+    )
 
 
 # -- the command line -------------------------------------------------------------------------------------

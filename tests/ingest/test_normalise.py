@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from services.ingest.domain.delivery import RawDelivery, WebRequest
 from services.ingest.handlers.accounts import Accounts, Door
+from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.normalise import Normaliser
 from services.ingest.handlers.parsing import Reading, read_all
 from services.ingest.handlers.raw_store import RawStore
@@ -121,8 +122,8 @@ async def test_an_unknown_kind_is_quarantined_by_its_name(ingest: RunningIngest)
 
 
 async def test_a_mail_as_large_as_a_door_takes_fits_the_bus(ingest: RunningIngest) -> None:
-    """The worst text for JSON, at the limit of a body."""
-    body = b"From: a@b.example\r\n\r\n".ljust(ingest.settings.body_max_bytes, b"\x01")
+    """The worst text for JSON, beyond what a message holds."""
+    body = b"From: a@b.example\r\n\r\n".ljust(2 * ingest.settings.body_max_bytes, b"\x01")
     await ingest.send("email", body, webhook_id="w1")
     (event,) = await ingest.contacts("email", 1)
     assert event["type"] == "message.received"
@@ -180,7 +181,7 @@ async def place(
     await make_consumers(bus, settings, tenant, account)
     accounts = Accounts(Policies(policy.load(settings.policy)), {"DOOR_SECRET": SECRET})
     door = accounts.find(tenant, "form", account)
-    yield bus, door, RawStore(bus, settings.header_max_bytes)
+    yield bus, door, RawStore(bus, BodyStore(bus), settings.header_max_bytes)
     await bus.close()
 
 
@@ -199,7 +200,7 @@ async def test_a_death_between_publishing_and_acknowledging_doubles_nothing(
     for number in range(20):
         await put(place, number)
     durable = streams.ingest_normalise(door.tenant, "form", door.account)
-    dying = Normaliser(bus, ContactLog(bus, PlainCodec()), door, 64)
+    dying = Normaliser(bus, BodyStore(bus), ContactLog(bus, PlainCodec()), door, 64)
     async for batch in bus.pull(streams.RAW, durable, batch=64):
         with pytest.raises(Death):
             await dying.take([DiesBeforeAck(each) for each in batch])  # type: ignore[misc]
@@ -207,7 +208,9 @@ async def test_a_death_between_publishing_and_acknowledging_doubles_nothing(
     wildcard = f"contact.*.{door.tenant}.form.*"
     assert await stored(bus, streams.CONTACTS, wildcard) != []
 
-    heir = asyncio.create_task(Normaliser(bus, ContactLog(bus, PlainCodec()), door, 64).run())
+    heir = asyncio.create_task(
+        Normaliser(bus, BodyStore(bus), ContactLog(bus, PlainCodec()), door, 64).run()
+    )
 
     async def look() -> bool | None:
         state = await bus.api(f"CONSUMER.INFO.{streams.RAW}.{durable}")
@@ -229,7 +232,7 @@ async def test_a_server_lost_before_the_acknowledgement_does_not_end_the_normali
     bus, door, _ = place
     await put(place, 1)
     durable = streams.ingest_normalise(door.tenant, "form", door.account)
-    normaliser = Normaliser(bus, ContactLog(bus, PlainCodec()), door, 64)
+    normaliser = Normaliser(bus, BodyStore(bus), ContactLog(bus, PlainCodec()), door, 64)
     attempts = []
     async for batch in bus.pull(streams.RAW, durable, batch=64):
         attempts += [each.attempt for each in batch]
@@ -262,9 +265,9 @@ async def test_a_batch_that_takes_long_to_read_is_held_until_it_is_done(
     bus, door, _ = place
     said = Recorder()
 
-    async def read_slowly(raws: Sequence[RawDelivery]) -> list[Reading]:
+    async def read_slowly(raws: Sequence[RawDelivery], bodies: BodyStore) -> list[Reading]:
         await until(_held)
-        return await read_all(raws)
+        return await read_all(raws, bodies)
 
     async def _held() -> bool | None:
         return True if said.all_held(3) else None
@@ -274,7 +277,7 @@ async def test_a_batch_that_takes_long_to_read_is_held_until_it_is_done(
         Delivery("raw", b"{}", {}, number + 1, RECEIVED, 1, 0, f"$JS.ACK.{number}", said)
         for number in range(3)
     ]
-    await Normaliser(bus, ContactLog(bus, PlainCodec()), door, 64).take(batch)
+    await Normaliser(bus, BodyStore(bus), ContactLog(bus, PlainCodec()), door, 64).take(batch)
     assert [body for _, body in said.said[-3:]] == [b"+ACK"] * 3
 
 
@@ -288,7 +291,9 @@ async def test_a_store_that_refuses_is_waited_for_and_order_is_kept(
     config = (await bus.api("STREAM.INFO.CONTACTS"))["config"]
     await bus.api("STREAM.UPDATE.CONTACTS", {**config, "max_msg_size": 10})
     wildcard = f"contact.*.{door.tenant}.form.*"
-    worker = asyncio.create_task(Normaliser(bus, ContactLog(bus, PlainCodec()), door, 8).run())
+    worker = asyncio.create_task(
+        Normaliser(bus, BodyStore(bus), ContactLog(bus, PlainCodec()), door, 8).run()
+    )
     try:
         for number in range(20):
             await put(place, number)

@@ -251,6 +251,14 @@ def test_a_policy_needs_the_secrets_of_its_accounts_and_the_lookup_key() -> None
     assert settings.needed_secrets(policy.parse(edited("lookup_secret", "OURS"))) == ["OURS", "S"]
 
 
+def test_a_mail_that_would_never_find_room_is_no_setting() -> None:
+    """Else it would be sent again for days: large bodies share three quarters of the room for all."""
+    room = {"TELLONCE_BODIES_MAX_BYTES": "4000000"}
+    assert settings.load({**room, "TELLONCE_MAIL_MAX_BYTES": "3000000"}).mail_max_bytes == 3_000_000
+    with pytest.raises(SettingInvalid, match="TELLONCE_BODIES_MAX_BYTES"):
+        settings.load({**room, "TELLONCE_MAIL_MAX_BYTES": "3000001"})
+
+
 @pytest.mark.parametrize(("content", "line"), [(b"A\n", 1), (b"A=1\n# b\nB\n", 3)])
 def test_a_line_without_a_value_is_named(tmp_path: Path, content: bytes, line: int) -> None:
     """By its number: its text may be a secret."""

@@ -1,8 +1,12 @@
 """A delivery: first as a provider sends it, then as RAW holds it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
 
 from shared import events, ids
 from shared.policy import Account
@@ -58,11 +62,21 @@ def no_answer(request: WebRequest, rules: Account) -> Answer:  # noqa: ARG001  t
     return Answer()
 
 
+class BodyReference(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a body stands that is too large for one message: in so many chunks of BODIES, under its SHA-256."""
+
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+    size_bytes: Annotated[int, Meta(ge=0)]
+    chunks: Annotated[int, Meta(ge=1, le=1_024)]
+
+
 @dataclass(frozen=True, slots=True)
 class RawDelivery:
     """A delivery as RAW holds it, with every input of its events: a second parse gives the same events.
 
-    `account`: the account's short name; `rules`: what the policy says of it; `sequence`: position in RAW.
+    `account`: the account's short name; `rules`: what the policy says of it; `sequence`: position in RAW;
+    `elsewhere`: where its body stands that is not in RAW itself, and `body` is empty until it was read there;
+    `lost`: the code of why it cannot be read.
     """
 
     tenant: str
@@ -74,14 +88,31 @@ class RawDelivery:
     headers: Headers
     path: str
     received: datetime
+    elsewhere: BodyReference | None = None
+    lost: str | None = None
 
     def header(self, name: str) -> str | None:
         return header(self.headers, name)
 
     @property
     def sha256(self) -> str:
-        return ids.body_sha256(self.body)
+        return ids.body_sha256(self.body) if self.elsewhere is None else self.elsewhere.sha256
 
     @property
     def ref(self) -> str:
         return events.RawRef(sequence=self.sequence, sha256=self.sha256).text()
+
+
+def portions(deliveries: Sequence[RawDelivery], max_bytes: int) -> Iterator[list[RawDelivery]]:
+    """Give deliveries in their order, in portions whose bodies elsewhere are of `max_bytes` in sum, or of one."""
+    portion: list[RawDelivery] = []
+    taken_bytes = 0
+    for each in deliveries:
+        size_bytes = 0 if each.elsewhere is None else each.elsewhere.size_bytes
+        if portion and taken_bytes + size_bytes > max_bytes:
+            yield portion
+            portion, taken_bytes = [], 0
+        portion.append(each)
+        taken_bytes += size_bytes
+    if portion:
+        yield portion

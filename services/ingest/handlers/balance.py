@@ -1,6 +1,7 @@
 """The query `balance`: what became of every delivery, as it was counted, or proved by parsing RAW again (I12)."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Mapping
 
@@ -9,6 +10,7 @@ import structlog
 from services.ingest.domain.fates import Fate, counted
 from services.ingest.handlers import logged
 from services.ingest.handlers.accounts import Accounts, Door
+from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.fate_reader import FateReader
 from services.ingest.handlers.tallies import StreamState, Tallies, stream_state
 from shared import errors, queries, requests, streams, subjects
@@ -16,6 +18,8 @@ from shared.bus import Bus
 
 POSITIONS_MAX = 2_000
 """Positions of RAW that one proof covers; its `to` says how far it goes, and the next one begins behind it."""
+PROVING_SECONDS = 20.0
+"""So long one proof parses; large bodies make it end before its positions do."""
 COUNTING_SECONDS = 2.0
 """So long a question waits for what is not counted yet."""
 
@@ -25,8 +29,9 @@ log = structlog.get_logger("ingest")
 class BalanceHandler:
     """Answers `query.<tenant>.balance`."""
 
-    def __init__(self, bus: Bus, accounts: Accounts, tallies: Tallies) -> None:
+    def __init__(self, bus: Bus, bodies: BodyStore, accounts: Accounts, tallies: Tallies) -> None:
         self._bus = bus
+        self._bodies = bodies
         self._accounts = accounts
         self._tallies = tallies
 
@@ -57,14 +62,16 @@ class BalanceHandler:
         )
         if asked.min_seq is not None and asked.min_seq > ledger.last:
             raise errors.PositionBeyondEnd(position=ledger.last, wanted=asked.min_seq)
-        reader = FateReader(self._bus, ledger.last if asked.min_seq is None else asked.min_seq)
+        min_seq = ledger.last if asked.min_seq is None else asked.min_seq
         first, last = raw.first, raw.last
         if asked.first is None and asked.last is None:
+            reader = self._tallies.reader(min_seq)
             accounts = await self._as_counted(doors, reader, raw)
         else:
             first = max(asked.first or 0, raw.first)
             wanted = raw.last if asked.last is None else asked.last
             last = min(wanted, raw.last, first + POSITIONS_MAX - 1)
+            reader = FateReader(self._bus, self._bodies, min_seq)
             accounts = await self._parsed_again(doors, reader, first, last)
         return queries.Balance(
             **_sum(accounts),
@@ -110,13 +117,24 @@ class BalanceHandler:
     async def _parsed_again(
         self, doors: list[Door], reader: FateReader, first: int, last: int
     ) -> dict[str, queries.AccountBalance]:
-        found = {}
+        """Count as far as all of them can be parsed in PROVING_SECONDS."""
+        deadline = asyncio.get_running_loop().time() + PROVING_SECONDS
+        found: dict[str, list[tuple[int, Fate]]] = {}
         for door in doors:
-            fates: Counter[Fate] = Counter()
-            async for page in reader.pages(door, first, last):
-                fates.update(fate for _, fate in await reader.fates(door, page))
-            found[door.name] = queries.AccountBalance(**counted(fates), last=last)
-        return found
+            fates = found[door.name] = []
+            pages = reader.pages(door, first, last)
+            async with contextlib.aclosing(pages):
+                async for page in pages:
+                    fates += await reader.fates(door, page)
+                    if asyncio.get_running_loop().time() >= deadline:
+                        last = min(last, page[-1].sequence)
+                        break
+        return {
+            name: queries.AccountBalance(
+                **counted(Counter(fate for sequence, fate in fates if sequence <= last)), last=last
+            )
+            for name, fates in found.items()
+        }
 
 
 def _sum(accounts: Mapping[str, queries.AccountBalance]) -> dict[str, int]:

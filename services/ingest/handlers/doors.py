@@ -6,6 +6,7 @@ Only a delivery that has come whole and whose signature is right takes one of th
 import asyncio
 import contextlib
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,12 +19,12 @@ from starlette.types import Scope
 from services.ingest.domain.delivery import Answer, WebRequest
 from services.ingest.handlers import callers, logged, problems, raw_store
 from services.ingest.handlers.accounts import Accounts, Door
-from services.ingest.handlers.bodies import Bodies
+from services.ingest.handlers.bodies import Bodies, more_seconds
 from shared import errors, subjects
 from shared.clock import Clock
 from shared.settings import Settings
 
-DISCARD_MAX_BYTES = 16_777_216
+DISCARD_MAX_BYTES = 33_554_432
 DISCARD_MAX_SECONDS = 1.0
 """How much of a refused body is read and thrown away: closed on at once, its sender would not read our answer."""
 
@@ -74,6 +75,7 @@ class Doors:
             line.info(
                 logged.DELIVERY_REFUSED, code=error.code, cause=cause, duration_ms=_ms_since(began)
             )
+            let_go(error)
             if not isinstance(error, errors.DeliveryTooSlow):
                 await _discard(request)
             return problems.problem(error)
@@ -87,21 +89,33 @@ class Doors:
         return Response(answer.body, status, media_type=answer.media_type)
 
     async def _take(self, request: Request, tenant: str, channel: str, account: str) -> DoorAnswer:
-        """Raises: MethodUnknown, TenantUnknown, AccountUnknown, as `Bodies.read`, SignatureInvalid, DoorUnavailable."""
+        """Raises: MethodUnknown, TenantUnknown, AccountUnknown, as `Bodies.held`, SignatureInvalid, DoorUnavailable."""
         if request.method not in {"GET", "POST"}:
             raise errors.MethodUnknown
         door = self._accounts.find(tenant, channel, account)
         until = asyncio.get_running_loop().time() + self._settings.door_timeout_seconds
-        body = await self._bodies.read(request, self._callers.peer_of(request), until)
-        asked = web_request(request, body, self._clock)
-        if request.method == "GET":
+        peer, limit_bytes = self._callers.peer_of(request), self._limit_bytes(door)
+        async with self._bodies.held(request, peer, until, limit_bytes) as body:
+            asked = web_request(request, body, self._clock)
+            return await self._answered(door, asked, until + 2 * more_seconds(len(body)))
+
+    def _limit_bytes(self, door: Door) -> int:
+        is_mail = door.channel.MEDIUM == "mail"
+        return self._settings.mail_max_bytes if is_mail else self._settings.body_max_bytes
+
+    async def _answered(self, door: Door, asked: WebRequest, until: float) -> DoorAnswer:
+        """Answer a request that has come whole. Raises: MethodUnknown, SignatureInvalid, DoorUnavailable."""
+        if asked.method == "GET":
             answer = door.channel.handshake(asked, door.secrets) if door.open else None
             if answer is None:
                 raise errors.MethodUnknown
             return DoorAnswer(answer, None, len(asked.body))
         if not door.open:
             raise errors.SignatureInvalid
-        door.channel.verify(asked, door.secrets, self._public_url)
+        if len(asked.body) > self._settings.body_max_bytes:
+            await asyncio.to_thread(door.channel.verify, asked, door.secrets, self._public_url)
+        else:
+            door.channel.verify(asked, door.secrets, self._public_url)
         return await self._stored(door, asked, until)
 
     async def _stored(self, door: Door, asked: WebRequest, until: float) -> DoorAnswer:
@@ -128,6 +142,13 @@ class Doors:
             yield
         finally:
             self._storing[name] -= 1
+
+
+def let_go(error: BaseException | None) -> None:
+    """Free what the frames of an error hold: else its body would be held while the rest of it is discarded."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 async def _discard(request: Request) -> None:

@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import structlog
 
-from services.ingest.domain.delivery import RawDelivery
+from services.ingest.domain.delivery import RawDelivery, portions
 from services.ingest.domain.ordering import in_order
 from services.ingest.domain.outcome import Ignored, Quarantined
 from services.ingest.handlers import accounts, logged, parsing, raw_store
+from services.ingest.handlers.body_store import BodyStore
 from shared import backoff, contact_log, errors, events, serving, streams, tasks
 from shared.bus import Bus
 from shared.bus.deliveries import Delivery
@@ -21,6 +22,8 @@ from shared.readiness import Trouble
 RETRY = backoff.Backoff(first_seconds=0.1, longest_seconds=1.0)
 LOGGED_EVERY_TRIES = 10
 TROUBLE_SECONDS = 1.0
+PORTION_BYTES = 16_777_216
+"""Of a batch so much is read, in bodies that stand elsewhere, before its events are published."""
 
 Publication = tuple[str, str, events.ContactEvent]
 """Channel, routing key, event."""
@@ -34,12 +37,14 @@ class Normaliser:
     def __init__(
         self,
         bus: Bus,
+        bodies: BodyStore,
         contacts: contact_log.ContactLog,
         door: accounts.Door,
         batch: int,
         taken: Callable[[], None] = lambda: None,
     ) -> None:
         self._bus = bus
+        self._bodies = bodies
         self._contacts = contacts
         self._door = door
         self._batch = batch
@@ -76,16 +81,14 @@ class Normaliser:
         self.trouble = Trouble(code=code, about=self._door.name)
 
     async def take(self, batch: Sequence[Delivery]) -> None:
-        """Publish the events of a batch and acknowledge it."""
-        async with _held(batch):
-            readings = await parsing.read_all([self._raw(each) for each in batch])
-            await self._publish(_made(readings))
-        for reading, delivery in zip(readings, batch, strict=True):
-            with contextlib.suppress(
-                errors.BusUnavailable
-            ):  # given again, its events have the same ids
-                await delivery.ack()
-            _log(reading, delivery)
+        """Publish the events of a batch and acknowledge it, portion by portion."""
+        waiting = list(batch)
+        async with _held(waiting):
+            for portion in portions([self._raw(each) for each in batch], PORTION_BYTES):
+                readings = await parsing.read_all(portion, self._bodies)
+                await self._publish(_made(readings))
+                for reading in readings:
+                    await _acknowledge(reading, waiting.pop(0))
         self._taken()
 
     def _raw(self, delivery: Delivery) -> RawDelivery:
@@ -120,9 +123,15 @@ def _made(readings: Sequence[parsing.Reading]) -> list[Publication]:
     return [(channel, key, event) for (channel, key), event in in_order(reports)]
 
 
+async def _acknowledge(reading: parsing.Reading, delivery: Delivery) -> None:
+    with contextlib.suppress(errors.BusUnavailable):  # given again, its events have the same ids
+        await delivery.ack()
+    _log(reading, delivery)
+
+
 @contextlib.asynccontextmanager
-async def _held(batch: Sequence[Delivery]) -> AsyncIterator[None]:
-    """Keep the server from redelivering the batch while ingest reads and publishes the batch, however long."""
+async def _held(waiting: Sequence[Delivery]) -> AsyncIterator[None]:
+    """Keep the server from redelivering what waits while ingest reads and publishes it, however long."""
 
     async def report() -> None:
         while True:
@@ -130,7 +139,7 @@ async def _held(batch: Sequence[Delivery]) -> AsyncIterator[None]:
             with contextlib.suppress(
                 errors.BusUnavailable
             ):  # without a connection it will be given again
-                for delivery in batch:
+                for delivery in list(waiting):
                     await delivery.in_progress()
 
     reporting = asyncio.create_task(report())

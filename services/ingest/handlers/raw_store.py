@@ -1,4 +1,7 @@
-"""How a delivery stands in RAW: the body as sent, the rest in headers of the message, secrets removed."""
+"""How a delivery stands in RAW: the body as sent, the rest in headers of the message, secrets removed.
+
+Of a body that is too large for a message RAW holds the hash and the size: a header says where it stands.
+"""
 
 import json
 import re
@@ -8,8 +11,14 @@ from datetime import datetime
 
 import msgspec
 
+<<<<<<< HEAD
 from services.ingest.domain.delivery import Headers, RawDelivery, WebRequest
 from shared import codec, errors, streams, subjects
+=======
+from services.ingest.domain.delivery import BodyReference, Headers, RawDelivery, WebRequest
+from services.ingest.handlers.body_store import BodyStore
+from shared import codec, errors, subjects
+>>>>>>> 094f54f (Ingest: a mail with a photograph is taken: large bodies stand in BODIES under their hash, and the doors' memory is counted in bytes)
 from shared.bus import Bus
 from shared.bus.acknowledged import AcknowledgedPosition
 from shared.bus.deliveries import StoredAck
@@ -19,12 +28,16 @@ HEADERS_FIELD = "Tellonce-Headers"
 RECEIVED_FIELD = "Tellonce-Received"
 PATH_FIELD = "Tellonce-Path"
 DELIVERY_FIELD = "Tellonce-Delivery"
+BODY_FIELD = "Tellonce-Body"
 DELIVERY_ID_BYTES = 16
+BODY_IN_MESSAGE_MAX_BYTES = 225_280
+"""What a message of RAW holds beside its headers."""
 
 NEEDED = frozenset({"content-type", "webhook-id", "webhook-timestamp"})
 """What parsing reads; a sender cannot push it out with fields of its own."""
 
 _decoder = msgspec.json.Decoder(list[tuple[str, str]])
+_ref_decoder = msgspec.json.Decoder(BodyReference)
 _SECRET = re.compile(
     r"auth|cookie|secret|signature|token|password|passwd|api-?key|credential|-key\Z"
 )
@@ -50,15 +63,19 @@ def _compact(value: object) -> str:
 class RawStore:
     """Appends deliveries to RAW. `acknowledged`: notices when RAW goes back."""
 
-    def __init__(self, bus: Bus, header_max_bytes: int) -> None:
+    def __init__(self, bus: Bus, bodies: BodyStore, header_max_bytes: int) -> None:
         self._bus = bus
+<<<<<<< HEAD
         self.acknowledged = AcknowledgedPosition(bus, streams.RAW)
+=======
+        self._bodies = bodies
+>>>>>>> 094f54f (Ingest: a mail with a photograph is taken: large bodies stand in BODIES under their hash, and the doors' memory is counted in bytes)
         self._header_max_bytes = header_max_bytes
 
     async def append(
         self, tenant: str, channel: str, account: str, request: WebRequest
     ) -> StoredAck:
-        """Store a delivery and wait for the acknowledgement.
+        """Store a delivery and wait for the acknowledgement; a large body is stored before.
 
         Each call is a delivery of its own, also when the body is the same: the id only keeps one call from
         being stored twice when its acknowledgement is lost. What an older copy of RAW takes is not kept.
@@ -71,12 +88,20 @@ class RawStore:
             PATH_FIELD: request.url,
             DELIVERY_FIELD: delivery,
         }
-        subject = subjects.raw(tenant, channel, account)
+        subject, body = subjects.raw(tenant, channel, account), request.body
         try:
+<<<<<<< HEAD
             ack = await self._bus.store(subject, request.body, msg_id=delivery, headers=fields)
             if not ack.duplicate:
                 self.acknowledged.check(ack.sequence)
         except (errors.BusUnavailable, errors.JetStreamRefused, errors.StreamDrift) as error:
+=======
+            if len(body) > BODY_IN_MESSAGE_MAX_BYTES:
+                ref = await self._bodies.put(tenant, body)
+                fields[BODY_FIELD], body = msgspec.json.encode(ref).decode(), b""
+            return await self._bus.store(subject, body, msg_id=delivery, headers=fields)
+        except (errors.BusUnavailable, errors.JetStreamRefused) as error:
+>>>>>>> 094f54f (Ingest: a mail with a photograph is taken: large bodies stand in BODIES under their hash, and the doors' memory is counted in bytes)
             raise errors.DoorUnavailable(cause=error.code) from error
         return ack
 
@@ -106,7 +131,15 @@ def raw_delivery(
         headers=_pairs(fields.get(HEADERS_FIELD, "")),
         path=fields.get(PATH_FIELD, ""),
         received=_instant(fields.get(RECEIVED_FIELD, "")) or stored,
+        elsewhere=_ref(fields),
     )
+
+
+def _ref(fields: Mapping[str, str]) -> BodyReference | None:
+    try:
+        return _ref_decoder.decode(fields[BODY_FIELD]) if BODY_FIELD in fields else None
+    except codec.UNREADABLE:
+        return None
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

@@ -14,7 +14,8 @@ import structlog
 from services.ingest.domain.tally import Tally, lose, take
 from services.ingest.handlers import logged
 from services.ingest.handlers.accounts import Door
-from services.ingest.handlers.fate_reader import FateReader, raw_of
+from services.ingest.handlers.body_store import BodyStore
+from services.ingest.handlers.fate_reader import FateReader, Made, raw_of
 from shared import backoff, codec, errors, streams, subjects
 from shared.bus import Bus
 
@@ -32,8 +33,10 @@ _decoder = msgspec.json.Decoder(Tally)
 class Tallies:
     """Counts, from where the tally of an account stands."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, bodies: BodyStore) -> None:
         self._bus = bus
+        self._bodies = bodies
+        self._remembered: dict[int, Made] = {}
         self._counting: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def keep(self, door: Door, news: asyncio.Event) -> None:
@@ -49,7 +52,7 @@ class Tallies:
             news.clear()
             try:
                 end = await stream_state(self._bus, streams.RAW)
-                reader = FateReader(self._bus, (await stream_state(self._bus, streams.LEDGER)).last)
+                reader = self.reader((await stream_state(self._bus, streams.LEDGER)).last)
                 await self.count(door, reader, end)
                 tries = 0
             except (
@@ -61,6 +64,10 @@ class Tallies:
                 tries += 1
                 log.info(logged.TALLY_DELAYED, account=door.name, code=error.code)
                 await RETRY.pause(tries)
+
+    def reader(self, min_seq: int) -> FateReader:
+        """Return a reader that parses no large body twice. `min_seq`: what history must have reached."""
+        return FateReader(self._bus, self._bodies, min_seq, self._remembered)
 
     async def count(
         self, door: Door, reader: FateReader, raw: "StreamState", deadline: float | None = None
