@@ -1,0 +1,158 @@
+"""A customer whom an agent confirms: her conversation is hers, and goes on in her open matter."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from services.router.domain import folds
+from shared.events import (
+    ContextPackaged,
+)
+from tests.router import samples
+from tests.router.in_memory_router import InMemoryRouter
+from tests.router.proved import CLAIMED, OLEK, packet_of, registered
+from tests.router.samples import ANNA, ANNA_MAIL, PARCEL, call, mail, message, phone
+
+
+async def test_a_confirmed_conversation_is_hers_with_its_handles(router: InMemoryRouter) -> None:
+    """The chat is linked, its address proved, its words stay, and the hint is gone."""
+    anna = await registered(router, "Anna", phone=ANNA)
+    it = await router.owned_by("piotr", message("I am Anna", "s1", handles=CLAIMED))
+    await router.does("piotr", "confirm_customer", conversation=it, customer=anna)
+    conversation = await router.conversation()
+    assert (conversation.customer, conversation.ownership.owner) == (anna, "piotr")
+    packet = await packet_of(router, conversation)
+    assert (packet.who.name, packet.who.possibly) == ("Anna", [])
+    await router.happens(message("by mail", "m2", channel="email"))
+    assert len((await router.conversation()).contacts.by_id) == 2
+
+
+async def test_a_confirmed_conversation_goes_on_in_her_open_matter(router: InMemoryRouter) -> None:
+    """What was said and told comes along; whoever confirmed it has both; the session leads there from then on."""
+    anna = await registered(router, "Anna", phone=ANNA)
+    await router.happens(call("started"))
+    chat = message(f"I am Anna, parcel {PARCEL}", "s1", handles=CLAIMED)
+    await router.happens(chat)
+    matter, asking = await router.conversations()
+    await router.on_duty("piotr")
+    await router.offers()
+    offer = (await router.load(folds.CONVERSATION, asking.id or "")).ownership.offer
+    assert offer is not None
+    await router.does("piotr", "accept_offer", conversation=asking.id, offer_id=offer.offer_id)
+    await router.does("piotr", "confirm_customer", conversation=asking.id, customer=anna)
+    matter, asking = await router.conversations()
+    assert (asking.resolved, asking.into) == (True, matter.id)
+    assert (matter.ownership.owner, matter.resolved, matter.customer) == ("piotr", False, anna)
+    assert (await router.agent("piotr")).working_on == {matter.id}
+    packet = await packet_of(router, matter)
+    assert [each.value for each in packet.facts] == [PARCEL]
+    assert [each.text for each in packet.said] == [f"I am Anna, parcel {PARCEL}"]
+    await router.happens(message("and?", "s1", k=1, handles=[]), chat)
+    matter, asking = await router.conversations()
+    assert len(matter.talk.said) == 2
+
+
+async def test_a_contact_comes_along_as_it_stands(router: InMemoryRouter) -> None:
+    """With the name that she gave, her queue, and whether she is on hold: nobody has to ask her again."""
+    anna = await registered(router, "Anna", email=ANNA_MAIL)
+    await router.happens(message("hello", "m1", channel="email"))
+    router.clock.time += timedelta(seconds=1)
+    hers = [phone("+48600000009")]
+    for kind in ("started", "held"):
+        await router.happens(call(kind, handles=hers, caller="Anna N."))
+    await router.on_duty("ewa")
+    await router.offers()
+    for it in await router.conversations():
+        offer = it.ownership.offer
+        assert offer is not None
+        await router.does("ewa", "accept_offer", conversation=it.id, offer_id=offer.offer_id)
+    _, calling = await router.conversations()
+    (contact,) = calling.contacts.by_id.values()
+    assert (contact.name, contact.queue, contact.on_hold) == ("Anna N.", "hotline", True)
+    await router.does("ewa", "confirm_customer", conversation=calling.id, customer=anna)
+    matter, _ = await router.conversations()
+    assert matter.contacts.by_id[contact.contact_id] == contact
+    packet = await packet_of(router, matter)
+    assert (packet.writer and packet.writer.name, packet.path.on_hold) == ("Anna N.", True)
+
+
+async def test_a_session_that_was_merged_is_outweighed_as_any_other(router: InMemoryRouter) -> None:
+    """Who was on it comes along: somebody else whom the shop vouches for does not write in her matter."""
+    anna = await registered(router, "Anna", phone=ANNA)
+    await router.owned_by("piotr", call("started"))
+    await router.happens(message("I am Anna", "s1", handles=CLAIMED))
+    await router.offers()
+    _, asking = await router.conversations()
+    offer = asking.ownership.offer
+    assert offer is not None
+    await router.does("piotr", "accept_offer", conversation=asking.id, offer_id=offer.offer_id)
+    await router.does("piotr", "confirm_customer", conversation=asking.id, customer=anna)
+    await router.happens(message("I am Olek", "s1", k=1, handles=[mail(OLEK, "proved")]))
+    *_, his = await router.conversations()
+    assert (his.customer != anna, [each.text for each in his.talk.said]) == (True, ["I am Olek"])
+
+
+async def test_a_chat_goes_on_where_it_went_after_two_merges(router: InMemoryRouter) -> None:
+    """It went into a stranger's call, which turned out to be a customer's; so does an answer to a mail from there."""
+    anna = await registered(router, "Anna", email=ANNA_MAIL)
+    await router.on_duty("piotr", "ewa")
+    await router.happens(message("my parcel", channel="email"), call("started"))
+    await router.happens(message("it is me again", "s1", handles=[]))
+    hers, called, chat = await router.conversations()
+    for it, whose in ((chat, called.customer), (called, anna)):
+        await router.offers()
+        offer = (await router.load(folds.CONVERSATION, it.id or "")).ownership.offer
+        assert offer is not None
+        given: Any = {"conversation": it.id, "offer_id": offer.offer_id}
+        await router.does(offer.agent, "accept_offer", **given)
+        await router.does(offer.agent, "confirm_customer", conversation=it.id, customer=whose)
+    answer = [mail("third@customer.example")]
+    await router.happens(
+        message("still there?", "s1", k=1, handles=[]),
+        message("a photo", "m7", channel="email", handles=answer, in_reply_to=chat.id),
+    )
+    hers, called, chat = await router.conversations()
+    assert (chat.into, called.into, len(hers.contacts.by_id)) == (called.id, hers.id, 4)
+
+
+async def test_her_matter_keeps_its_owner(router: InMemoryRouter) -> None:
+    """She is told of it; whoever confirmed works on it no longer."""
+    anna = await registered(router, "Anna", phone=ANNA)
+    await router.owned_by("ewa", call("started"))
+    await router.does("ewa", "set_status", status="away")
+    await router.happens(message("I am Anna", "s1", handles=CLAIMED))
+    await router.on_duty("piotr")
+    await router.offers()
+    matter, asking = await router.conversations()
+    offer = asking.ownership.offer
+    assert offer is not None
+    await router.does("piotr", "accept_offer", conversation=asking.id, offer_id=offer.offer_id)
+    await router.does("piotr", "confirm_customer", conversation=asking.id, customer=anna)
+    matter, asking = await router.conversations()
+    assert (matter.ownership.owner, len(matter.contacts.by_id)) == ("ewa", 2)
+    assert (await router.agent("piotr")).working_on == set()
+
+
+async def test_what_is_promised_keeps_a_conversation_apart(router: InMemoryRouter) -> None:
+    """It is hers, and goes on by itself: a promise is kept where it was made."""
+    anna = await registered(router, "Anna", phone=ANNA)
+    it = await router.owned_by("piotr", message("I am Anna", "s1", handles=CLAIMED))
+    due = samples.NOON.replace(hour=20)
+    await router.does("piotr", "make_promise", conversation=it, text="soon", due=due)
+    await router.happens(call("started"))
+    await router.does("piotr", "confirm_customer", conversation=it, customer=anna)
+    promised, matter = await router.conversations()
+    assert (promised.customer, promised.resolved) == (anna, False)
+    assert matter.customer == anna
+
+
+@pytest.mark.parametrize("name", ["nobody", "X X", "a" * 200])
+async def test_only_a_customer_can_be_confirmed(router: InMemoryRouter, name: str) -> None:
+    """And only by the owner."""
+    it = await router.owned_by("piotr", message("I am Anna", "s1", handles=CLAIMED))
+    code = await router.refused("piotr", "confirm_customer", conversation=it, customer=name)
+    assert code == "customer.unknown"
+    code = await router.refused("ewa", "confirm_customer", conversation=it, customer=name)
+    assert code == "conversation.not_owned"
+    assert await router.all(ContextPackaged)
