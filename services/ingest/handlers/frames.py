@@ -30,7 +30,7 @@ ABORT_SECONDS = 1.0
 log = structlog.get_logger("ingest")
 
 
-class CountedFrames(ServerProtocol):
+class FrameReader(ServerProtocol):
     """Reads frames until they are too many; what stands behind the last one of them is not even parsed."""
 
     def __init__(self, pace: Pace, max_bytes: int) -> None:
@@ -63,7 +63,7 @@ class CountingProtocol(WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.conn = CountedFrames(Pace(self.per_minute), self.config.ws_max_size)
+        self.conn = FrameReader(Pace(self.per_minute), self.config.ws_max_size)
 
     @override
     def handle_parser_exception(self) -> None:
