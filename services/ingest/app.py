@@ -58,13 +58,9 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         tallies = Tallies(bus, bodies)
         balance = BalanceHandler(bus, bodies, accounts, tallies)
         serving.on_request(here.broker, f"query.*.{queries.AskBalance.name}", NAME, balance.answer)
-        store = raw_store.RawStore(bus, settings.header_max_bytes)
+        store = raw_store.RawStore(bus, bodies, settings.header_max_bytes)
         await here.broker.start()
-<<<<<<< HEAD
         async with _doors(settings, accounts, store, bus, readiness) as address:
-=======
-        async with _doors(settings, accounts, bus, bodies, readiness) as address:
->>>>>>> 094f54f (Ingest: a mail with a photograph is taken: large bodies stand in BODIES under their hash, and the doors' memory is counted in bytes)
             log.info(logged.DOORS_OPENED, address=address)
             async with asyncio.TaskGroup() as tasks:
                 running = [tasks.create_task(watch.run()), tasks.create_task(readiness.run())]
@@ -78,7 +74,6 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
 
 @contextlib.asynccontextmanager
 async def _doors(
-<<<<<<< HEAD
     settings: Settings,
     accounts: Accounts,
     store: raw_store.RawStore,
@@ -88,13 +83,6 @@ async def _doors(
     """Keep the doors open while the block runs; gives their address."""
     settings = server.fitted(settings)
     clock = SystemClock()
-=======
-    settings: Settings, accounts: Accounts, bus: Bus, bodies: BodyStore, readiness: Readiness
-) -> AsyncIterator[str]:
-    """Keep the doors open while the block runs; gives their address."""
-    settings = server.fitted(settings)
-    clock, store = SystemClock(), raw_store.RawStore(bus, bodies, settings.header_max_bytes)
->>>>>>> 094f54f (Ingest: a mail with a photograph is taken: large bodies stand in BODIES under their hash, and the doors' memory is counted in bytes)
     visitors = strangers.Strangers(settings)
     await visitors.recall(bus, accounts.all())
     with contextlib.closing(

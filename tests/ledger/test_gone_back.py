@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from services.ingest.domain.delivery import WebRequest
+from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.raw_store import RawStore
 from shared import streams
 from shared.bus import connect
@@ -144,7 +145,7 @@ async def test_a_delivery_that_an_older_backup_takes_is_not_acknowledged(
     restored: Restored,
 ) -> None:
     """The provider keeps it, and sends it again; ingest ends. A restart alone is no reason."""
-    store = RawStore(restored.bus, header_max_bytes=1_024)
+    store = RawStore(restored.bus, BodyStore(restored.bus), header_max_bytes=1_024)
 
     async def arrives() -> int:
         request = WebRequest("POST", "/", [], b"{}", datetime.now(UTC))

@@ -11,14 +11,9 @@ from datetime import datetime
 
 import msgspec
 
-<<<<<<< HEAD
-from services.ingest.domain.delivery import Headers, RawDelivery, WebRequest
-from shared import codec, errors, streams, subjects
-=======
 from services.ingest.domain.delivery import BodyReference, Headers, RawDelivery, WebRequest
 from services.ingest.handlers.body_store import BodyStore
-from shared import codec, errors, subjects
->>>>>>> 094f54f (Ingest: a mail with a photograph is taken: large bodies stand in BODIES under their hash, and the doors' memory is counted in bytes)
+from shared import codec, errors, streams, subjects
 from shared.bus import Bus
 from shared.bus.acknowledged import AcknowledgedPosition
 from shared.bus.deliveries import StoredAck
@@ -65,11 +60,8 @@ class RawStore:
 
     def __init__(self, bus: Bus, bodies: BodyStore, header_max_bytes: int) -> None:
         self._bus = bus
-<<<<<<< HEAD
         self.acknowledged = AcknowledgedPosition(bus, streams.RAW)
-=======
         self._bodies = bodies
->>>>>>> 094f54f (Ingest: a mail with a photograph is taken: large bodies stand in BODIES under their hash, and the doors' memory is counted in bytes)
         self._header_max_bytes = header_max_bytes
 
     async def append(
@@ -90,18 +82,13 @@ class RawStore:
         }
         subject, body = subjects.raw(tenant, channel, account), request.body
         try:
-<<<<<<< HEAD
-            ack = await self._bus.store(subject, request.body, msg_id=delivery, headers=fields)
-            if not ack.duplicate:
-                self.acknowledged.check(ack.sequence)
-        except (errors.BusUnavailable, errors.JetStreamRefused, errors.StreamDrift) as error:
-=======
             if len(body) > BODY_IN_MESSAGE_MAX_BYTES:
                 ref = await self._bodies.put(tenant, body)
                 fields[BODY_FIELD], body = msgspec.json.encode(ref).decode(), b""
-            return await self._bus.store(subject, body, msg_id=delivery, headers=fields)
-        except (errors.BusUnavailable, errors.JetStreamRefused) as error:
->>>>>>> 094f54f (Ingest: a mail with a photograph is taken: large bodies stand in BODIES under their hash, and the doors' memory is counted in bytes)
+            ack = await self._bus.store(subject, body, msg_id=delivery, headers=fields)
+            if not ack.duplicate:
+                self.acknowledged.check(ack.sequence)
+        except (errors.BusUnavailable, errors.JetStreamRefused, errors.StreamDrift) as error:
             raise errors.DoorUnavailable(cause=error.code) from error
         return ack
 
