@@ -27,11 +27,16 @@ LongText = Annotated[str, Meta(min_length=1, max_length=32_768)]
 
 
 class Expected(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the caller saw when she decided; a mismatch is `command.stale`."""
+    """What the caller saw when she decided; a mismatch is `command.stale`.
+
+    `sequence`: of the last event of the conversation that she saw. It is a mismatch only if the customer wrote or called
+    after it.
+    """
 
     offer_id: events.OfferId | None = None
     transfer_id: events.TransferId | None = None
     packet_id: events.PacketId | None = None
+    sequence: Annotated[int, Meta(ge=0, le=2**53)] | None = None
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -244,7 +249,7 @@ class WrapUp(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Resolve(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The owner closes the matter; every contact must be wrapped up."""
+    """The owner closes the matter; every contact must be wrapped up, and nothing written in it since."""
 
     verb = "resolve"
     confirmed_by_customer: bool | None = None

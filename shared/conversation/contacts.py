@@ -19,8 +19,8 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     """One piece of work on one channel: a call, a chat session, a mail, a form.
 
     `status`: `lost` is a call that ended before an agent took it; `over`: the channel reported its end;
-    `wrapped_up`: the agent wrote down how it went; `name`, `handles`: of whoever wrote or called last in it, the best
-    proved handle first; `held`: the provider's number of the last report of a hold.
+    `wrapped_up`: the agent wrote down how it went, and nothing was written in it since; `name`, `handles`: of whoever
+    wrote or called last in it, the best proved handle first; `held`: the provider's number of the last report of a hold.
     """
 
     contact_id: events.ContactId
@@ -113,10 +113,15 @@ def _handed_over(contacts: Contacts, event: events.AnyEvent, before: Ownership) 
 
 
 def _begun(contacts: Contacts, event: events.InboundEvent, before: Ownership) -> Contacts:
-    """Return the contacts with the event's in them: the first event seen of a contact begins it."""
+    """Return the contacts with the event's in them: the first event seen of a contact begins it.
+
+    Whoever writes on in a contact that was wrapped up is not done with.
+    """
     opened, known = event.open, contacts.channels
     if opened.contact_id in contacts.by_id:
-        heard = _with(contacts, opened.contact_id, **_who(event))
+        written = isinstance(event, events.MessageReceived | events.FormSubmitted)
+        again: dict[str, Any] = {"wrapped_up": False, "completed": False} if written else {}
+        heard = _with(contacts, opened.contact_id, **_who(event), **again)
         return replace(heard, last_activity=event.recorded)
     # A message to an owned conversation is with its owner at once; a call is when an agent accepts it.
     waits = before.owner is None or opened.medium == "call"

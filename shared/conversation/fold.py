@@ -42,6 +42,12 @@ def evolve_parts(conversation: Conversation, sequence: int, event: events.AnyEve
                 opened=event.recorded,
                 correlation=event.causation,
             )
+        case events.CallStarted() | events.CallMissed() if not event.open.automatic:
+            return replace(changed, heard=sequence)
+        case events.MessageReceived() | events.FormSubmitted() if not event.open.automatic:
+            return replace(changed, heard=sequence)
+        case events.ConversationMerged():
+            return replace(changed, heard=sequence)
         case events.ConversationLinked():
             return replace(changed, customer=event.open.customer)
         case events.ConversationAbsorbed():

@@ -22,7 +22,8 @@ class Conversation(
     An older version that meets a field that it does not know stops, rather than writing the row without the field.
 
     `id` is `None` while nothing was recorded; `correlation`: id of the contact event that opened it; `into`: the
-    conversation in which it goes on.
+    conversation in which it goes on; `heard`: sequence of the last event by which the customer, not a machine, wrote or
+    called, or by which what she had said elsewhere came here.
     """
 
     id: events.ConversationId | None = None
@@ -38,6 +39,7 @@ class Conversation(
     people: People = People()
     packet: LastPacket = LastPacket()
     seen: memory.Memory = {}
+    heard: int = 0
     sequence: int = 0
 
     @property

@@ -17,6 +17,8 @@ class CommandUnknown(TellonceError):
 
 
 class CommandStale(TellonceError):
+    """Details: what stands; sequence, of the last that the customer wrote or called."""
+
     code = "command.stale"
     sentence = "what the caller saw is no longer what stands"
     http_status = 409
@@ -108,6 +110,8 @@ class ConversationUnknown(TellonceError):
 
 
 class ConversationResolved(TellonceError):
+    """Details: into, where a merged conversation goes on."""
+
     code = "conversation.resolved"
     sentence = "the conversation is resolved"
     http_status = 409

@@ -7,6 +7,7 @@ import pytest
 
 from shared.events import (
     ConversationResolved,
+    InboundEvent,
     MessageFailed,
     MessageRequested,
     MessageSent,
@@ -16,7 +17,7 @@ from shared.events import (
 )
 from tests.router.in_memory_router import InMemoryRouter
 from tests.router.invariants import check
-from tests.router.samples import ANNA, bounce, call, form, message, outcome, phone
+from tests.router.samples import ANNA, bounce, call, form, mail, message, outcome, phone
 
 WRAPPED = {"disposition": "solved", "summary": "the parcel was found"}
 
@@ -205,6 +206,61 @@ async def test_a_matter_ends_when_its_contacts_are_wrapped_up(router: InMemoryRo
     ]
     assert (await router.last(ConversationResolved)).open.confirmed_by_customer is True
     await check(router)
+
+
+async def test_nothing_that_was_written_after_the_wrap_up_is_closed_over(
+    router: InMemoryRouter,
+) -> None:
+    """She writes on in the same chat: somebody has to look at that, and to say how it went."""
+    it = await router.owned_by("piotr", message("hello"))
+    await router.does("piotr", "wrap_up", conversation=it, **WRAPPED)
+    await router.happens(message("wait, it is the wrong locker", k=1))
+    assert await router.refused("piotr", "resolve", conversation=it) == (
+        "conversation.not_wrapped_up"
+    )
+    assert await router.does("piotr", "wrap_up", conversation=it, **WRAPPED) == [
+        "contact.wrapped_up",
+        "contact.completed",
+    ]
+    assert "conversation.resolved" in await router.does("piotr", "resolve", conversation=it)
+    await check(router)
+
+
+@pytest.mark.parametrize("verb", ["wrap_up", "resolve", "transfer"])
+@pytest.mark.parametrize(
+    "later", [message("wait", k=1), message("wait", "s2"), call("started", handles=[mail()])]
+)
+async def test_who_says_what_she_saw_passes_over_nothing_that_came_later(
+    router: InMemoryRouter, verb: str, later: InboundEvent
+) -> None:
+    """What the customer wrote, or that she calls, while the agent was about to end it or to hand it on."""
+    it = await router.owned_by("piotr", message("hello", handles=[mail()]))
+    await router.does("piotr", "wrap_up", conversation=it, **WRAPPED)
+    seen = (await router.conversation()).sequence
+    fields = {
+        "wrap_up": WRAPPED,
+        "resolve": {},
+        "transfer": {"to": {"queue": "warehouse"}, "kind": "cold", "brief": "please"},
+    }[verb]
+    await router.happens(later)
+    said = {"conversation": it, **fields}
+    assert await router.refused("piotr", verb, expected={"sequence": seen}, **said) == (
+        "command.stale"
+    )
+    if verb != "resolve":
+        seen = (await router.conversation()).heard
+        await router.does("piotr", verb, expected={"sequence": seen}, **said)
+
+
+async def test_what_a_machine_writes_after_the_wrap_up_is_nothing_to_look_at(
+    router: InMemoryRouter,
+) -> None:
+    """Nobody waits for an answer to it."""
+    it = await router.owned_by("piotr", message("hello", handles=[mail()]))
+    await router.does("piotr", "wrap_up", conversation=it, **WRAPPED)
+    seen = (await router.conversation()).sequence
+    await router.happens(message("I am on holiday", k=1, handles=[mail()], automatic=True))
+    assert await router.does("piotr", "resolve", conversation=it, expected={"sequence": seen})
 
 
 async def test_a_call_is_complete_when_it_is_wrapped_up_and_over(router: InMemoryRouter) -> None:

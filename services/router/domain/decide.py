@@ -19,6 +19,7 @@ from services.router.domain import (
 from services.router.domain.decision import Decision, Loaded, Origin
 from services.router.domain.handover import ensure_packets
 from shared import commands, errors, events, requests, timers
+from shared.conversation import Conversation
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ def _check_conversation(
     if conversation.id is None:
         raise errors.ConversationUnknown()
     if conversation.resolved and not rule.after_the_end:
-        raise errors.ConversationResolved()
+        raise errors.ConversationResolved(**_goes_on(conversation))
     if rule.who == "owner" and conversation.ownership.owner != decision.by:
         raise errors.ConversationNotOwned()
     contact_id = getattr(command, "contact_id", None)
@@ -148,11 +149,19 @@ def _check_conversation(
     _check_expected(decision, command, rule)
 
 
+def _goes_on(conversation: Conversation) -> dict[str, str]:
+    """Return where a merged conversation goes on, as a detail of its refusal."""
+    return {} if conversation.into is None else {"into": conversation.into}
+
+
 def _check_expected(decision: Decision, command: commands.ConversationCommand, rule: Rule) -> None:
-    """Raises: CommandStale when the caller saw another offer, transfer or packet than the current one."""
+    """Raises: CommandStale when the caller saw another offer, transfer or packet than the current one, or less said."""
     expected, packet_id = command.expected, decision.conversation.packet.id
     if expected is None:
         return
+    heard = decision.conversation.heard
+    if expected.sequence is not None and expected.sequence < heard:
+        raise errors.CommandStale(sequence=heard)
     ownership = decision.conversation.ownership
     offer_id = ownership.offer.offer_id if ownership.offer else None
     transfer_id = ownership.transfer.transfer_id if ownership.transfer else None
