@@ -29,7 +29,7 @@ LongText = Annotated[str, Meta(min_length=1, max_length=32_768)]
 class Expected(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the caller saw when she decided; a mismatch is `command.stale`.
 
-    `sequence`: of the last event of the conversation that she saw. It is a mismatch only if the customer wrote or called
+    `sequence`: of the last event of the conversation that she saw; a mismatch only if the customer wrote or called
     after it.
     """
 

@@ -68,7 +68,11 @@ NOTIFICATION_ESCALATION = TimerKind(
     armed_by=(events.NotificationRequested,),
     about="notification_id",
     due=lambda event: event.open.escalates,
-    answered_by=(events.NotificationAcknowledged, events.NotificationEscalated),
+    answered_by=(
+        events.NotificationAcknowledged,
+        events.NotificationEscalated,
+        events.NotificationWithdrawn,
+    ),
 )
 
 KINDS = (OFFER_EXPIRY, TRANSFER_EXPIRY, PROMISE_DUE, CALLBACK_DUE, NOTIFICATION_ESCALATION)

@@ -70,13 +70,17 @@ class Notifying:
             return
         if not known.waits_for_a_person:
             return
+        policy = self._policies.of(timer.tenant)
+        line = people.next_in_line(policy, known.recipient)
+        agents = (name for each in line for name in sorted(people.reached_by(policy, each)))
         command = commands.Escalate(
             tenant=timer.tenant,
             conversation=conversation,
             cause=timer.id,
             now=self._clock.now(),
             notification_id=known.id,
-            policy=self._policies.of(timer.tenant),
+            policy=policy,
+            there=await self.store.there(timer.tenant, agents),
         )
         decided = await self.store.decide(command)
         await self._tell_next(command, decided.state.by_id[known.id])

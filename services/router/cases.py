@@ -74,6 +74,15 @@ class Cases:
         agents = await self.agents_of(reading, conversation, asked)
         return Loaded(conversation, customer, agents)
 
+    async def going_on(
+        self, reading: Reading, conversation_id: events.ConversationId
+    ) -> list[Conversation]:
+        """Load a conversation and those in which it went on since, in this order."""
+        found = [await reading.load(folds.CONVERSATION, conversation_id)]
+        while (into := found[-1].into) is not None:
+            found.append(await reading.load_named(folds.CONVERSATION, into))
+        return found
+
     async def agents(
         self, reading: Reading, wanted: Iterable[events.AgentId | None], *, leader: bool = False
     ) -> dict[events.AgentId, Agent]:

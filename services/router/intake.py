@@ -17,6 +17,7 @@ from services.router.domain.work import tells
 from services.router.resolving import Resolving
 from shared import aggregates, deciding, errors, events, proof
 from shared.commands import REMEMBERED
+from shared.conversation import Conversation
 
 log = structlog.get_logger("router.intake")
 
@@ -99,21 +100,24 @@ class Intake:
     # -- outcomes and quarantine ------------------------------------------------------------------------
 
     async def _outcome(self, event: events.OutcomeEvent) -> None:
-        """Record what became of a message to the customer, once.
+        """Record what became of a message to the customer, once, where its matter goes on: there somebody has it.
 
         A report from outside that tells nothing new, or names no message of ours, stands on its account instead.
         """
         if event.conversation is None:
             raise errors.NotAnEvent(type=event.type)
         conversation_id, origin, repeated = event.conversation, self._origin(event), False
+        matter: list[Conversation] = []
 
         async def load(reading: deciding.Reading) -> Loaded:
-            return await self._cases.load(reading, conversation_id)
+            nonlocal matter
+            matter = await self._cases.going_on(reading, conversation_id)
+            return await self._cases.load(reading, matter[-1].id or conversation_id)
 
         def decide(loaded: Loaded) -> list[events.AnyEvent]:
             nonlocal repeated
-            repeated = event.id in loaded.conversation.seen
-            if repeated or not tells(loaded.conversation, event):
+            repeated = any(event.id in each.seen for each in matter)
+            if repeated or not tells(matter, event):
                 return []
             decision = Decision(loaded, origin)
             decision.repeat(event)

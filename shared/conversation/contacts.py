@@ -20,7 +20,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
 
     `status`: `lost` is a call that ended before an agent took it; `over`: the channel reported its end;
     `wrapped_up`: the agent wrote down how it went, and nothing was written in it since; `name`, `handles`: of whoever
-    wrote or called last in it, the best proved handle first; `held`: the provider's number of the last report of a hold.
+    wrote or called last in it, the best proved handle first; `held`: the provider's number of the last hold report.
     """
 
     contact_id: events.ContactId

@@ -126,8 +126,8 @@ def _merged(talk: Talk, event: events.ConversationMerged) -> Talk:
 def _ended(
     talk: Talk, event: events.MessageSent | events.MessageFailed | events.MessageUncertain
 ) -> Talk:
-    out = talk.outbound.get(event.open.message_id)
-    if out is None:
-        return talk
+    """Return the talk with what became of a message, be it one that was written where this matter was before."""
+    wanted = event.open.message_id
+    out = talk.outbound.get(wanted) or Outbound(message_id=wanted, channel=event.open.channel)
     known = replace(out, status=event.type.partition(".")[2])
     return replace(talk, outbound={**talk.outbound, out.message_id: known})

@@ -2,7 +2,16 @@
 
 from typing import Literal
 
-from shared.events.envelope import AgentId, Event, Instant, MessageId, Nothing, NotificationId, Part
+from shared.events.envelope import (
+    AgentId,
+    ConversationId,
+    Event,
+    Instant,
+    MessageId,
+    Nothing,
+    NotificationId,
+    Part,
+)
 
 NotificationReason = Literal[
     "new_request",
@@ -90,6 +99,26 @@ class NotificationEscalated(
     """Nobody acknowledged in time; somebody else is told."""
 
 
+class NotificationWithdrawnOpen(Part, frozen=True, kw_only=True):
+    """`into`: the conversation in which the one goes on that it was about."""
+
+    notification_id: NotificationId
+    into: ConversationId
+
+
+class NotificationWithdrawn(
+    Event[NotificationWithdrawnOpen, Nothing],
+    frozen=True,
+    kw_only=True,
+    tag="notification.withdrawn",
+):
+    """Nobody need acknowledge it any more: what it was about goes on elsewhere, where somebody has it."""
+
+
 NotificationEvent = (
-    NotificationRequested | NotificationSent | NotificationAcknowledged | NotificationEscalated
+    NotificationRequested
+    | NotificationSent
+    | NotificationAcknowledged
+    | NotificationEscalated
+    | NotificationWithdrawn
 )

@@ -7,6 +7,8 @@ from shared import aggregates
 from shared.events import (
     DATA_SCHEMA,
     AgentId,
+    AgentSignedIn,
+    AgentSignedInOpen,
     AnyEvent,
     CallbackAttempted,
     CallbackAttemptedOpen,
@@ -25,9 +27,13 @@ from shared.events import (
     ContactWrappedUp,
     ContactWrappedUpOpen,
     ContactWrappedUpPersonal,
+    ConversationAbsorbed,
+    ConversationAbsorbedOpen,
     ConversationId,
     ConversationJoined,
     ConversationJoinedOpen,
+    ConversationMerged,
+    ConversationMergedOpen,
     ConversationResolved,
     ConversationResolvedOpen,
     ConversationReturned,
@@ -276,6 +282,29 @@ def _outcome(message_id: str) -> MessageOutcomeOpen:
 def resolved(event_id: str, agent: str = "piotr") -> ConversationResolved:
     told = ConversationResolvedOpen(agent=AgentId(agent))
     return ConversationResolved(**envelope(event_id), data=Data(open=told, personal=Nothing()))
+
+
+def absorbed(event_id: str, into: str = "c2") -> ConversationAbsorbed:
+    told = ConversationAbsorbedOpen(into=ConversationId(into), agent=None)
+    return ConversationAbsorbed(**envelope(event_id), data=Data(open=told, personal=Nothing()))
+
+
+def merged_into(event_id: str, owner: str | None) -> ConversationMerged:
+    """Another conversation goes on in this one; its owner has both."""
+    told = ConversationMergedOpen(
+        merged=ConversationId("c0"),
+        contacts=[],
+        owner=None if owner is None else AgentId(owner),
+        to_owner=None,
+        packet_id=PACKET,
+    )
+    return ConversationMerged(**envelope(event_id), data=Data(open=told, personal=None))
+
+
+def signed_in(event_id: str, agent: str) -> AgentSignedIn:
+    about = {**envelope(event_id), "aggregate": aggregates.AGENT.of(agent), "conversation": None}
+    told = AgentSignedInOpen(agent=AgentId(agent))
+    return AgentSignedIn(**about, data=Data(open=told, personal=Nothing()))
 
 
 def types(events: list[AnyEvent]) -> list[str]:

@@ -25,6 +25,7 @@ from tests.notify.samples import (
     accepted,
     queued,
     reached,
+    signed_in,
     transferred,
 )
 from tests.notify.twins import FixedClock, Fuse, FusedLedger, FusedTimers, Killed, MemoryTransport
@@ -230,6 +231,22 @@ async def test_the_next_person_is_told_by_her_own_transports() -> None:
     await world.notifying().on_timer(timer(await world.first()), 1)
     assert [notice.to for _, notice in world.push.sent] == ["agent-ewa"]
     assert [notice.to for _, notice in world.screens.sent] == ["queue-branch-krakow", "agent-ewa"]
+
+
+async def test_whoever_is_there_is_told_next() -> None:
+    """A supervisor who has gone home sees nothing: then the queue is, where somebody is at work."""
+    chosen = replace(
+        POLICY,
+        queues={**POLICY.queues, "hotline": replace(POLICY.queues["hotline"], supervisor="ewa")},
+    )
+    for there, told in (("ewa", "agent-ewa"), ("piotr", "queue-hotline"), ("marek", "agent-ewa")):
+        world = World(chosen)
+        await world.ledger.append(
+            TENANT, [Write(aggregates.AGENT.of(there), 0, [signed_in("e0", there)])]
+        )
+        await world.notifying().on_event(queued("e1"))
+        await world.notifying().on_timer(timer(await world.first()), 1)
+        assert world.screens.sent[-1][1].to == told, there
 
 
 async def test_an_acknowledged_request_does_not_escalate() -> None:

@@ -8,19 +8,27 @@ from services.notify.notifying import Notifying
 from services.notify.store import NotificationStore
 from shared import aggregates, policy
 from shared.deciding import Deciding
-from shared.events import AnyEvent, NotificationAcknowledged, NotificationRequested
+from shared.events import (
+    AnyEvent,
+    NotificationAcknowledged,
+    NotificationRequested,
+    NotificationWithdrawn,
+)
 from shared.ledger import Write
 from shared.policy import Policies
 from shared.settings import Settings
+from shared.timers import Timer
 from tests.notify.samples import (
     CONVERSATION,
     PACKET,
     TENANT,
+    absorbed,
     accepted,
     callback_overdue,
     expired,
     failed,
     joined,
+    merged_into,
     message,
     owed,
     promise_kept,
@@ -32,6 +40,7 @@ from tests.notify.samples import (
     resolved,
     returned,
     sent,
+    signed_in,
     transferred,
     tried,
     types,
@@ -52,7 +61,7 @@ class World:
     def __init__(self) -> None:
         self.ledger = MemoryLedger()
         self.screens = MemoryTransport()
-        self.last = 0
+        self.last: dict[str, int] = {}
 
     def notifying(self) -> Notifying:
         deciding = Deciding(self.ledger, MemoryTimers(), cached=16, retries=3)
@@ -62,8 +71,9 @@ class World:
     async def happens(self, *events: AnyEvent) -> None:
         """Each is stored, and told before the next is stored."""
         for event in events:
-            appended = await self.ledger.append(TENANT, [Write(CONV, self.last, [event])])
-            self.last = appended.position
+            last = self.last.get(event.aggregate, 0)
+            appended = await self.ledger.append(TENANT, [Write(event.aggregate, last, [event])])
+            self.last[event.aggregate] = appended.position
             await self.notifying().on_event(event)
 
     async def everything_again(self) -> None:
@@ -203,14 +213,15 @@ async def test_who_works_on_an_overdue_callback_has_seen_both_notices(world: Wor
     [
         ([], "agent-piotr"),
         ([returned("e7", queue="warehouse")], "queue-warehouse"),
-        ([resolved("e7")], "agent-marek"),
+        ([resolved("e7")], "queue-hotline"),
+        ([resolved("e7"), signed_in("e8a", "marek")], "agent-marek"),
     ],
-    ids=["owned", "queued", "resolved"],
+    ids=["owned", "queued", "resolved", "resolved_and_there"],
 )
 async def test_a_message_that_did_not_arrive_is_told_once(
     world: World, before: list[AnyEvent], recipient: str
 ) -> None:
-    """To whoever has the matter; of a resolved one, to whoever wrote."""
+    """To whoever has the matter; of a resolved one, to whoever wrote, if he is still there, else to its queue."""
     await world.happens(message("e5"), sent("e6"), *before, failed("e8"), failed("e9"))
     told = [each for each in await world.told() if each[1] == "message_failed"]
     assert told == [(recipient, "message_failed")]
@@ -221,9 +232,10 @@ async def test_a_message_that_did_not_arrive_is_told_once(
     [
         ([], "agent-piotr"),
         ([returned("e7", queue="warehouse")], "queue-warehouse"),
-        ([resolved("e7")], "agent-marek"),
+        ([resolved("e7")], "queue-hotline"),
+        ([resolved("e7"), signed_in("e8a", "marek")], "agent-marek"),
     ],
-    ids=["owned", "queued", "resolved"],
+    ids=["owned", "queued", "resolved", "resolved_and_there"],
 )
 async def test_a_message_of_which_nobody_knows_whether_it_arrived_is_told_once(
     world: World, before: list[AnyEvent], recipient: str
@@ -234,6 +246,45 @@ async def test_a_message_of_which_nobody_knows_whether_it_arrived_is_told_once(
     assert [reason for _, reason in await world.told()].count("message_uncertain") == 1
     await world.happens(failed("e10"))
     assert (await world.told())[-1] == (recipient, "message_failed")
+
+
+async def test_what_was_asked_for_in_a_merged_conversation_is_asked_for_there_no_more(
+    world: World,
+) -> None:
+    """It goes on in another one, whose holder is told: nothing escalates in its old place, whoever knew of it."""
+    await world.happens(joined("e4"), message("e5"), failed("e6"), absorbed("e7"))
+    notes = await world.notes()
+    asked = {
+        n.open.notification_id: n.open.reason for n in notes if isinstance(n, NotificationRequested)
+    }
+    withdrawn = [each for each in notes if isinstance(each, NotificationWithdrawn)]
+    assert {each.open.into for each in withdrawn} == {"c2"}
+    gone = [asked[each.open.notification_id] for each in withdrawn]
+    assert gone == ["owner_changed", "new_request"], (
+        "a message that did not arrive stands there alone"
+    )
+    before, shown = await world.notes(), len(world.screens.sent)
+    for each in withdrawn:
+        timer = Timer(
+            tenant=TENANT,
+            aggregate=NOTIF,
+            kind="notification_escalation",
+            id=each.open.notification_id,
+            due=each.recorded,
+        )
+        await world.notifying().on_timer(timer, 1)
+    assert (await world.notes(), len(world.screens.sent)) == (before, shown)
+
+
+async def test_whoever_has_a_matter_by_a_merge_has_seen_that_it_waited() -> None:
+    """Her conversation went on in one that waited in a queue: she owns both, and the queue need not look."""
+    world = World()
+    await world.happens(received("e1", "chat-1"), queued("e2", "chat-1"))
+    await world.happens(merged_into("e3", owner="piotr"))
+    assert (await world.told(), await world.open()) == (
+        [("queue-hotline", "new_request"), ("agent-piotr", "owner_changed")],
+        ["agent-piotr"],
+    )
 
 
 async def test_who_writes_again_has_seen_that_it_did_not_arrive(world: World) -> None:

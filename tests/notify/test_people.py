@@ -38,7 +38,7 @@ accounts: {}
         ("queue-hotline", "agent-zofia"),
         ("agent-piotr", "agent-zofia"),
         ("agent-jan", "agent-zofia"),
-        ("agent-zofia", "agent-zofia"),
+        ("agent-zofia", "queue-hotline"),
         ("queue-branch-krakow", "queue-branch-krakow"),
         ("agent-ewa", "queue-branch-krakow"),
         ("agent-gone", "agent-gone"),
@@ -46,8 +46,22 @@ accounts: {}
     ],
 )
 def test_who_is_told_next(recipient: str, told: str) -> None:
-    """The supervisor, preferably not the agent herself; without one the queue; a stranger to the policy again."""
+    """The supervisor, never the agent herself; without one the queue; a stranger to the policy again."""
     assert escalates_to(POLICY, recipient) == told
+
+
+@pytest.mark.parametrize(
+    ("recipient", "there", "told"),
+    [
+        ("queue-hotline", {"zofia", "piotr"}, "agent-zofia"),
+        ("queue-hotline", {"piotr"}, "queue-hotline"),
+        ("agent-jan", {"ewa"}, "agent-zofia"),
+        ("agent-zofia", {"jan"}, "queue-hotline"),
+    ],
+)
+def test_who_is_there_is_told_before_who_is_not(recipient: str, there: set[str], told: str) -> None:
+    """A supervisor who has gone home sees nothing; where nobody is there, the next in line is told all the same."""
+    assert escalates_to(POLICY, recipient, there) == told
 
 
 @pytest.mark.parametrize(
@@ -60,6 +74,7 @@ def test_who_is_told_next(recipient: str, told: str) -> None:
         ("agent-piotr", "zofia", True),
         ("agent-piotr", "jan", False),
         ("queue-branch-krakow", "ewa", True),
+        ("agent-zofia", "jan", True),
     ],
 )
 def test_only_who_was_told_may_acknowledge(recipient: str, agent: str, may: bool) -> None:

@@ -2,11 +2,13 @@
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from shared.conversation import Conversation
 from shared.errors import TellonceError
+from shared.events import EventId, MessageFailed, MessageRequested, MessageSent
 from tests.router.in_memory_router import InMemoryRouter
-from tests.router.samples import ANNA_MAIL, TENANT, mail, message
+from tests.router.samples import ANNA_MAIL, TENANT, bounce, mail, message, outcome
 from tests.router.test_proof import registered
 
 
@@ -51,3 +53,25 @@ async def test_a_refusal_says_where_a_merged_conversation_goes_on(
         {"into": matter.id},
     )
     assert msgspec.json.encode(refusal.value.problem())
+
+
+@pytest.mark.parametrize("before", [None, MessageSent])
+async def test_what_becomes_of_a_message_is_told_where_its_matter_goes_on(
+    router: InMemoryRouter,
+    merged: tuple[Conversation, Conversation],
+    before: type[MessageSent] | None,
+) -> None:
+    """A mail that was written before comes back: whoever has the matter now has to know, once."""
+    _, matter = merged
+    request = await router.last(MessageRequested)
+    if before is not None:
+        assert await router.happens(outcome(request, before)) == ["message.sent"]
+    assert await router.happens(bounce(request)) == ["message.failed"]
+    failed = await router.last(MessageFailed)
+    assert (failed.conversation, failed.customer) == (matter.id, matter.customer)
+    once_more = replace(bounce(request), id=EventId("another"))
+    assert await router.happens(once_more) == ["message.failed"]
+    again = await router.last(MessageFailed)
+    assert again.aggregate.startswith("chan-"), "what tells nothing new stands on its account"
+    _, matter = await router.conversations()
+    assert matter.talk.outbound[request.open.message_id].status == "failed"

@@ -11,11 +11,16 @@ from services.history.tables.table import Fold
 from shared import aggregates, events
 from shared.ledger import Recorded
 
-_OUTCOMES = (events.NotificationSent, events.NotificationAcknowledged, events.NotificationEscalated)
+_OUTCOMES = (
+    events.NotificationSent,
+    events.NotificationAcknowledged,
+    events.NotificationEscalated,
+    events.NotificationWithdrawn,
+)
 
 
 class NotificationRow(ReplacedRow, frozen=True, kw_only=True):
-    """`state`: `requested`, `sent`, `acknowledged` or `escalated`.
+    """`state`: `requested`, `sent`, `acknowledged`, `escalated` or `withdrawn`.
 
     `settled_by`: the agent who acknowledged, or whom it was escalated to.
     """
@@ -77,6 +82,8 @@ def _after(known: NotificationRow, event: events.AnyEvent) -> NotificationRow:
             return replace(known, state="acknowledged", settled_by=event.open.by)
         case events.NotificationEscalated() if known.state != "acknowledged":
             return replace(known, state="escalated", settled_by=event.open.to)
+        case events.NotificationWithdrawn():
+            return replace(known, state="withdrawn")
         case events.NotificationSent() if known.state == "requested":
             return replace(known, state="sent")
         case _:

@@ -93,6 +93,12 @@ class Answer(Command, frozen=True, kw_only=True):
     earlier: frozenset[str]
 
 
+class Withdraw(Command, frozen=True, kw_only=True):
+    """The conversation goes on in another one, `into`: there somebody has it, or waits for somebody."""
+
+    into: events.ConversationId
+
+
 class IntendMessage(Command, frozen=True, kw_only=True):
     """A message to the customer is about to leave. It is decided once; a second time decides nothing.
 
@@ -121,14 +127,23 @@ class Acknowledge(Command, frozen=True, kw_only=True):
 
 
 class Escalate(Command, frozen=True, kw_only=True):
-    """Time is up: still unacknowledged? `policy`: says who is told then."""
+    """Time is up: still unacknowledged? `policy`: says who is told then; `there`: agents who are there to see it."""
 
     notification_id: events.NotificationId
     policy: Policy
+    there: frozenset[events.AgentId] = frozenset()
 
 
 AnyCommand = (
-    TellRequest | TellOwner | Attend | Answer | IntendMessage | RecordSent | Acknowledge | Escalate
+    TellRequest
+    | TellOwner
+    | Attend
+    | Answer
+    | Withdraw
+    | IntendMessage
+    | RecordSent
+    | Acknowledge
+    | Escalate
 )
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from services.notify.domain import commands, people
-from services.notify.domain.state import CUSTOMER, Notification, Notifications
+from services.notify.domain.state import ABOUT_A_MESSAGE, CUSTOMER, Notification, Notifications
 from shared import aggregates, errors, events, ids, memory, requests
 
 E = TypeVar("E", bound=events.NotificationEvent)
@@ -28,6 +28,8 @@ def decide(state: Notifications, command: commands.AnyCommand) -> list[events.No
             return _attend(state, command)
         case commands.Answer():
             return _answer(state, command)
+        case commands.Withdraw():
+            return _withdraw(state, command)
         case commands.IntendMessage():
             return _intend_message(state, command)
         case commands.RecordSent():
@@ -119,6 +121,22 @@ def _answer(state: Notifications, command: commands.Answer) -> list[events.Notif
     return _all_acknowledged(command, hers)
 
 
+def _withdraw(state: Notifications, command: commands.Withdraw) -> list[events.NotificationEvent]:
+    """A message that did not arrive stays to be seen: only there does it say so."""
+    wanted = [each for each in state.by_id.values() if each.waits_for_a_person]
+    return [
+        _event(
+            events.NotificationWithdrawn,
+            command,
+            events.NotificationWithdrawnOpen(notification_id=each.id, into=command.into),
+            command.cause,
+            k,
+        )
+        for k, each in enumerate(wanted)
+        if each.reason not in ABOUT_A_MESSAGE
+    ]
+
+
 def _all_acknowledged(
     command: commands.TellOwner | commands.Attend | commands.Answer, seen: list[Notification]
 ) -> list[events.NotificationEvent]:
@@ -166,7 +184,7 @@ def _acknowledge(
         raise errors.NotificationUnknown(notification_id=command.notification_id)
     if not people.may_acknowledge(command.policy, known, command.agent):
         raise errors.CommandForbidden(notification_id=known.id)
-    if known.acknowledged is not None:
+    if not known.waits_for_a_person:
         return []
     return [_acknowledged(command, known.id, command.agent, 0, "command")]
 
@@ -175,7 +193,7 @@ def _escalate(state: Notifications, command: commands.Escalate) -> list[events.N
     known = state.by_id.get(command.notification_id)
     if known is None or not known.waits_for_a_person or known.escalated_to is not None:
         return []
-    to = people.escalates_to(command.policy, known.recipient)
+    to = people.escalates_to(command.policy, known.recipient, command.there)
     escalated = events.NotificationEscalatedOpen(notification_id=known.id, to=to)
     return [_event(events.NotificationEscalated, command, escalated, f"{known.id}/escalated")]
 

@@ -4,7 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.notify.domain.commands import Answer, Attend, TellOwner, TellRequest, origin
+from services.notify.domain.commands import (
+    Answer,
+    Attend,
+    TellOwner,
+    TellRequest,
+    Withdraw,
+    origin,
+)
 from shared import events
 from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.policy import Policy
@@ -19,20 +26,25 @@ DEPEND_ON_BEFORE = (
     events.MessageRequested,
     events.TransferRequested,
     events.ConversationResolved,
+    events.ConversationMerged,
     events.MessageFailed,
     events.MessageUncertain,
 )
 """What these mean depends on how the conversation stood before them."""
 
-OnOccasion = TellRequest | TellOwner | Attend | Answer
+OnOccasion = TellRequest | TellOwner | Attend | Answer | Withdraw
 
 
 @dataclass(frozen=True, slots=True)
 class EarlierState:
-    """A conversation just before one of its events, and the ids of its events until then."""
+    """A conversation just before one of its events, and the ids of its events until then.
+
+    `there`: those of `expected_back` who are at work now.
+    """
 
     conversation: Conversation = NEW_CONVERSATION
     events: frozenset[str] = frozenset()
+    there: frozenset[str] = frozenset()
 
 
 NOTHING_BEFORE = EarlierState()
@@ -48,13 +60,11 @@ def command_on(
     """
     match event:
         case events.ContactAccepted() | events.TransferAccepted() | events.CallbackReached():
-            return TellOwner(
-                **origin(event, now),
-                agent=event.open.agent,
-                owned_before=before.conversation.ownership.owner,
-                earlier=before.events,
-                policy=policy(),
-            )
+            return _tell_owner(event, event.open.agent, before, now, policy())
+        case events.ConversationMerged() if event.open.owner is not None:
+            return _tell_owner(event, event.open.owner, before, now, policy())
+        case events.ConversationAbsorbed():
+            return Withdraw(**origin(event, now), into=event.open.into)
         case events.ContactWrappedUp():
             of_contact = (event.open.contact_id, _to_owner(event.open.contact_id))
             return Attend(**origin(event, now), agent=event.open.agent, requests=of_contact)
@@ -72,6 +82,22 @@ def command_on(
             return Answer(**origin(event, now), agent=event.open.sender, earlier=before.events)
         case _:
             return _late_on(event, before, now, policy) or _request_on(event, before, now, policy)
+
+
+def _tell_owner(
+    event: events.AnyEvent,
+    owner: events.AgentId,
+    before: EarlierState,
+    now: datetime,
+    policy: Policy,
+) -> TellOwner:
+    return TellOwner(
+        **origin(event, now),
+        agent=owner,
+        owned_before=before.conversation.ownership.owner,
+        earlier=before.events,
+        policy=policy,
+    )
 
 
 def _late_on(
@@ -92,10 +118,10 @@ def _late_on(
             at_once = recipient.startswith("queue-")
         case events.MessageFailed():
             request, reason = f"{event.open.message_id}/failed", "message_failed"
-            recipient = _holder(before.conversation)
+            recipient = _holder(before)
         case events.MessageUncertain():
             request, reason = f"{event.open.message_id}/uncertain", "message_uncertain"
-            recipient = _holder(before.conversation)
+            recipient = _holder(before)
         case _:
             return None
     return TellRequest(
@@ -108,16 +134,23 @@ def _late_on(
     )
 
 
-def _holder(conversation: Conversation) -> str:
-    """Return who has a conversation: its owner or queue; of a resolved one, who wrote to the customer last."""
-    ownership = conversation.ownership
+def expected_back(event: events.AnyEvent, conversation: Conversation) -> list[events.AgentId]:
+    """Return who is told of what became of a message in a resolved matter, if she is there: who wrote last; else []."""
+    if not conversation.resolved or not isinstance(event, events.OutcomeEvent):
+        return []
+    writers = [each.by for each in conversation.talk.said if each.by.startswith("agent-")]
+    return [events.AgentId(by.removeprefix("agent-")) for by in writers[-1:]]
+
+
+def _holder(before: EarlierState) -> str:
+    """Return who has a conversation: its owner or queue; of a resolved one, who wrote last, or where it came in."""
+    ownership = before.conversation.ownership
     if ownership.owner is not None:
         return f"agent-{ownership.owner}"
-    if ownership.queue is not None:
-        return f"queue-{ownership.queue}"
-    writers = (each.by for each in reversed(conversation.talk.said))
-    last = next((by for by in writers if by.startswith("agent-")), None)
-    return last or f"queue-{ownership.first_queue}"
+    there = next(iter(before.there), None)
+    if ownership.queue is None and there is not None:
+        return f"agent-{there}"
+    return f"queue-{ownership.queue or ownership.first_queue}"
 
 
 def _request_on(

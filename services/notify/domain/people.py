@@ -26,33 +26,39 @@ def check_transports(policy: Policy, known: Collection[str]) -> None:
                 raise PolicyInvalid("there is no such transport", who=who, transport=transport)
 
 
-def escalates_to(policy: Policy, recipient: str) -> str:
-    """Return who is told when `recipient` does not acknowledge: `agent-<id>`, or `queue-<name>` without a supervisor.
+def escalates_to(policy: Policy, recipient: str, there: Collection[str] = ()) -> str:
+    """Return who is told when `recipient` does not acknowledge: the next in line who is there, else the next.
 
-    For a queue its supervisor; for an agent the supervisor of one of her queues, another person if there is one.
-    A recipient that the policy no longer has is told again herself.
+    `there`: agents who are there to see it.
+    """
+    line = next_in_line(policy, recipient)
+    return next((each for each in line if not reached_by(policy, each).isdisjoint(there)), line[0])
+
+
+def next_in_line(policy: Policy, recipient: str) -> list[str]:
+    """Return whom the policy names after `recipient`, in order: `agent-<id>` or `queue-<name>`, at least one.
+
+    For a queue its supervisor, for an agent the supervisors of her queues but herself; then the queues. A recipient
+    that the policy no longer has is told again herself.
     """
     kind, _, name = recipient.partition("-")
     queues = [name] if kind == "queue" else _queues_of(policy, name)
-    found = [
-        supervisor
-        for queue in queues
-        if queue in policy.queues and (supervisor := policy.queues[queue].supervisor) is not None
-    ]
-    others = [each for each in found if each != name]
-    if others or found:
-        return f"agent-{(others or found)[0]}"
-    return f"queue-{queues[0]}" if queues else recipient
+    supervisors = [policy.queues[each].supervisor for each in queues if each in policy.queues]
+    people = [f"agent-{each}" for each in supervisors if each is not None and each != name]
+    return list(dict.fromkeys([*people, *(f"queue-{each}" for each in queues)])) or [recipient]
+
+
+def reached_by(policy: Policy, recipient: str) -> set[str]:
+    """Return the agents who see what `agent-<id>` or `queue-<name>` is told."""
+    kind, _, name = recipient.partition("-")
+    return {name} if kind == "agent" else set(policy.agents_of_queue(name))
 
 
 def may_acknowledge(policy: Policy, notification: Notification, agent: str) -> bool:
     """Tell whether the agent was told: as recipient, as one of the queue, or after an escalation."""
-    kind, _, name = notification.recipient.partition("-")
-    told = {name} if kind == "agent" else set(policy.agents_of_queue(name))
-    for each in (notification.escalated_to, escalates_to(policy, notification.recipient)):
-        if each is not None:
-            told.add(each.partition("-")[2])
-    return agent in told
+    first = notification.recipient
+    told = {first, notification.escalated_to or first, escalates_to(policy, first)}
+    return any(agent in reached_by(policy, each) for each in told)
 
 
 def _queues_of(policy: Policy, agent: str) -> list[str]:

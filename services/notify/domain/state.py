@@ -19,6 +19,7 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
         sent: when each transport took it; without those of which nobody knows that they did.
         acknowledged: ledger sequence of the acknowledgement; `None` while nobody acknowledged.
         escalated_to: who was told because nobody acknowledged.
+        withdrawn: what it was about goes on in another conversation.
     """
 
     id: events.NotificationId
@@ -31,11 +32,12 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     sent: Mapping[str, datetime] = {}
     acknowledged: int | None = None
     escalated_to: str | None = None
+    withdrawn: bool = False
 
     @property
     def waits_for_a_person(self) -> bool:
         """Whether somebody is to acknowledge it and nobody did."""
-        return self.recipient != CUSTOMER and self.acknowledged is None
+        return self.recipient != CUSTOMER and self.acknowledged is None and not self.withdrawn
 
     @property
     def unsent(self) -> list[str]:
@@ -44,9 +46,10 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 CUSTOMER = "customer"
-ASK_FOR_WORK: frozenset[events.NotificationReason] = frozenset(
-    {"new_request", "overdue", "message_failed", "message_uncertain"}
+ABOUT_A_MESSAGE: frozenset[events.NotificationReason] = frozenset(
+    {"message_failed", "message_uncertain"}
 )
+ASK_FOR_WORK = ABOUT_A_MESSAGE | {"new_request", "overdue"}
 
 
 class Notifications(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +91,8 @@ def evolve(state: Notifications, sequence: int, event: events.AnyEvent) -> Notif
             return _marked(changed, event.open.notification_id, acknowledged=sequence)
         case events.NotificationEscalated():
             return _marked(changed, event.open.notification_id, escalated_to=event.open.to)
+        case events.NotificationWithdrawn():
+            return _marked(changed, event.open.notification_id, withdrawn=True)
         case _:
             return changed
 

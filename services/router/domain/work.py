@@ -1,5 +1,6 @@
 """The agent's work on a conversation: promises, callbacks, messages, wrap-up, the end."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from services.router.domain.decision import Decision, Loaded
@@ -131,12 +132,14 @@ def send_message(decision: Decision, command: commands.SendMessage) -> None:
         _remember_address(decision)
 
 
-def tells(conversation: Conversation, event: events.OutcomeEvent) -> bool:
+def tells(matter: Sequence[Conversation], event: events.OutcomeEvent) -> bool:
     """Tell whether a report says something new of a message to the customer.
 
     What a server took may still come back. A report from outside is about the channel that the message went by.
+    `matter`: the conversation in which it was written, and those in which that went on: the last one knows best.
     """
-    message = conversation.talk.outbound.get(event.open.message_id)
+    told = [each.talk.outbound.get(event.open.message_id) for each in matter]
+    message = next((each for each in reversed(told) if each is not None), None)
     if message is None or message.channel != event.open.channel:
         return False
     came_back = isinstance(event, events.MessageFailed) and event.raw is not None
