@@ -20,6 +20,8 @@ from shared.policy import Policies
 
 CONVERSATIONS_CONSIDERED = 8
 """Newest conversations of a customer that a contact may join."""
+MERGES_MAX = 32
+"""So often a conversation that went on in another one is followed."""
 
 log = structlog.get_logger("router")
 
@@ -78,8 +80,8 @@ class Cases:
         self, reading: Reading, conversation_id: events.ConversationId
     ) -> list[Conversation]:
         """Load a conversation and those in which it went on since, in this order."""
-        found = [await reading.load(folds.CONVERSATION, conversation_id)]
-        while (into := found[-1].into) is not None:
+        found = [await reading.load_named(folds.CONVERSATION, conversation_id)]
+        while len(found) <= MERGES_MAX and (into := found[-1].into) is not None:
             found.append(await reading.load_named(folds.CONVERSATION, into))
         return found
 

@@ -33,9 +33,6 @@ from shared.policy import Policy
 HINTS_MAX = 4
 """So many people who may be meant are looked up."""
 
-MERGES_MAX = 32
-"""So often a conversation may have gone on in another one and still be found by what was said in the first."""
-
 
 class Resolving:
     """Finds the customer and the conversation of a contact event.
@@ -186,11 +183,7 @@ class Resolving:
         """Return a conversation by id, or the one in which it goes on by now; `None` for what is none."""
         if named is None or not subjects.is_token(named):
             return None
-        found = await reading.load_named(folds.CONVERSATION, named)
-        for _ in range(MERGES_MAX):
-            if found.into is None:
-                break
-            found = await reading.load_named(folds.CONVERSATION, found.into)
+        *_, found = await self._cases.going_on(reading, named)
         return found if found.id is not None else None
 
     async def _mentioned(

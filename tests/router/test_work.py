@@ -237,13 +237,13 @@ async def test_who_says_what_she_saw_passes_over_nothing_that_came_later(
     it = await router.owned_by("piotr", message("hello", handles=[mail()]))
     await router.does("piotr", "wrap_up", conversation=it, **WRAPPED)
     seen = (await router.conversation()).sequence
-    fields = {
+    every: dict[str, dict[str, Any]] = {
         "wrap_up": WRAPPED,
         "resolve": {},
         "transfer": {"to": {"queue": "warehouse"}, "kind": "cold", "brief": "please"},
-    }[verb]
+    }
     await router.happens(later)
-    said = {"conversation": it, **fields}
+    said = {"conversation": it, **every[verb]}
     assert await router.refused("piotr", verb, expected={"sequence": seen}, **said) == (
         "command.stale"
     )
