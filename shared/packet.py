@@ -192,6 +192,11 @@ def _short(writer: Writer, customer: Customer) -> Writer:
     )
 
 
+def facts_beyond(conversation: Conversation) -> list[Fact]:
+    """Return the older facts of a conversation, which its packet only counts."""
+    return [_fact(each) for each in _live(conversation)[:-FACTS_IN_FULL]]
+
+
 def _live(conversation: Conversation) -> list[StatedFact]:
     return list(conversation.matter.facts.values())
 

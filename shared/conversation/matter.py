@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from shared import events
 from shared.conversation.talk import words
-from shared.events.packet import Done, Fact, Packet
+from shared.events.packet import Done, Fact
 
 DONE_KEPT = 32
 SUMMARY_MAX_CHARACTERS = 160
@@ -87,7 +87,9 @@ def evolve(  # noqa: C901  the table of what concerns the matter
         case events.ConversationMerged(personal=personal) if personal is not None:
             # A new owner of both has heard all of it.
             heard = handovers + (event.open.owner is not None)
-            return _merged(matter, sequence, personal.packet, heard)
+            return _merged(matter, sequence, personal, heard)
+        case events.ConversationAbsorbed():
+            return _gone_on_elsewhere(matter)
         case events.FactRepeated():
             return _repeated(matter, event, handovers)
         case events.FactCorrected():
@@ -133,19 +135,34 @@ def _stated(sequence: int, event: events.FactStated, handovers: int) -> StatedFa
     )
 
 
-def _merged(matter: Matter, sequence: int, came: Packet, handovers: int) -> Matter:
-    """Return the matter with what was told and done in another conversation."""
-    facts = {each.fact_id: _told(each, sequence, handovers) for each in came.facts}
+def _merged(
+    matter: Matter, sequence: int, personal: events.ConversationMergedPersonal, handovers: int
+) -> Matter:
+    """Return the matter with what was told and done in another conversation, in the order in which all was told."""
+    came = personal.packet
+    told = [_told(each, sequence, handovers) for each in (*personal.older, *came.facts)]
+    facts = {each.fact_id: each for each in told} | matter.facts
+    in_order = sorted(facts.values(), key=lambda each: each.said)
     done = tuple(sorted((*came.done, *matter.done), key=lambda each: each.at))
     dropped = max(0, len(done) - DONE_KEPT)
     return replace(
         matter,
         summary=matter.summary or came.why.matter,
-        facts={**facts, **matter.facts},
-        repeats=matter.repeats + sum(each.repeated for each in came.facts),
+        facts={each.fact_id: each for each in in_order},
+        repeats=matter.repeats + sum(each.repeated for each in told),
         done=done[dropped:],
         done_before=matter.done_before + came.more.done + dropped,
     )
+
+
+def _gone_on_elsewhere(matter: Matter) -> Matter:
+    """Return the matter without what is promised and owed: it is kept where the conversation goes on."""
+    kept = {key: each for key, each in matter.promises.items() if each.kept is not None}
+    ended = {
+        key: replace(each, status="closed") if each.status == "open" else each
+        for key, each in matter.callbacks.items()
+    }
+    return replace(matter, promises=kept, callbacks=ended)
 
 
 def _told(fact: Fact, sequence: int, handovers: int) -> StatedFact:
@@ -192,7 +209,7 @@ def _promised(matter: Matter, event: events.PromiseMade) -> Matter:
         promise_id=event.open.promise_id,
         text=event.personal.text if event.personal else events.ERASED,
         by=event.open.agent,
-        made=event.recorded,
+        made=event.open.made or event.recorded,
         due=event.open.due,
     )
     return replace(matter, promises={**matter.promises, promise.promise_id: promise})
@@ -215,6 +232,7 @@ def _owed(matter: Matter, event: events.CallbackRequested) -> Matter:
         queue=opened.queue,
         due=opened.due,
         reason=opened.reason,
+        attempts=opened.attempts,
     )
     return replace(matter, callbacks={**matter.callbacks, owed.callback_id: owed})
 

@@ -15,7 +15,7 @@ from shared.events.envelope import (
     PacketId,
     Part,
 )
-from shared.events.packet import Packet
+from shared.events.packet import Fact, Packet
 
 
 class ConversationOpenedOpen(Part, frozen=True, kw_only=True):
@@ -165,9 +165,12 @@ class ConversationMergedOpen(Part, frozen=True, kw_only=True):
 
 
 class ConversationMergedPersonal(Part, frozen=True, kw_only=True):
-    """`packet`: all that the other conversation knew; `handles`, `names`: of whoever was on its contacts."""
+    """`packet`: all that the other conversation knew; `older`: the facts that it only counts; `handles`, `names`: of
+    whoever was on its contacts.
+    """
 
     packet: Packet
+    older: list[Fact] = []
     handles: dict[ContactId, list[Handle]] = {}
     names: dict[ContactId, str] = {}
 

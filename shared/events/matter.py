@@ -70,9 +70,12 @@ class FactCorrected(
 
 
 class PromiseMadeOpen(Part, frozen=True, kw_only=True):
+    """`made`: when it was made in a conversation that goes on in this one; `None` when it is made now."""
+
     promise_id: PromiseId
     agent: AgentId
     due: Instant
+    made: Instant | None = None
 
 
 class PromiseMadePersonal(Part, frozen=True, kw_only=True):
@@ -82,7 +85,7 @@ class PromiseMadePersonal(Part, frozen=True, kw_only=True):
 class PromiseMade(
     Event[PromiseMadeOpen, PromiseMadePersonal], frozen=True, kw_only=True, tag="promise.made"
 ):
-    """Somebody promised the customer something by a time."""
+    """Somebody promised the customer something by a time, here or in a conversation that goes on here."""
 
 
 class PromiseKeptOpen(Part, frozen=True, kw_only=True):
@@ -111,13 +114,14 @@ class PromiseOverdue(
 
 
 class CallbackRequestedOpen(Part, frozen=True, kw_only=True):
-    """`reason`: `abandoned` or `missed`."""
+    """`reason`: `abandoned` or `missed`; `attempts`: so far, in a conversation that goes on in this one."""
 
     callback_id: CallbackId
     contact_id: ContactId
     queue: str
     due: Instant
     reason: str
+    attempts: int = 0
 
 
 class CallbackRequested(

@@ -105,7 +105,7 @@ class Owned:
         self._session = session
         self._ask = ask
 
-    async def happens(self, *parts: tuple[str, Mapping[str, Any]]) -> int:
+    async def happens(self, *parts: tuple[Any, ...]) -> int:
         return await self._parcel.conv(*parts)
 
     async def merged(self, to_owner: str | None) -> None:
@@ -123,6 +123,15 @@ class Owned:
     async def acknowledged(self, about: int) -> None:
         seen = {"notification_id": f"n{about}", "by": "piotr", "through": "command"}
         await self._parcel.note("notification.acknowledged", seen)
+
+    async def listed(self) -> tuple[list[str], list[str]]:
+        """Return the open promises and the calls that are owed."""
+        promises = (await self._ask("promises", status="open"))["promises"]
+        callbacks = (await self._ask("callbacks", status="open"))["callbacks"]
+        return (
+            [each["promise_id"] for each in promises],
+            [each["callback_id"] for each in callbacks],
+        )
 
     async def count(self) -> int:
         return int((await self._ask("overlooked"))["count"])
@@ -271,6 +280,22 @@ async def test_what_waits_in_a_matter_that_goes_on_in_another_one_waits_there(ow
     assert len(await owned.overlooked()) == 1
     await owned.happens(("conversation.absorbed", {"into": "another"}))
     assert (await owned.overlooked(), await owned.count()) == ([], 0)
+
+
+async def test_what_is_to_be_kept_is_listed_where_its_matter_goes_on(owned: Owned) -> None:
+    """A promise whose time is over, and a call that is owed, are somebody's work once."""
+    promise = {"promise_id": "p1", "agent": "piotr", "due": BEGIN}
+    owed = {"callback_id": "cb1", "contact_id": "call1", "queue": "hotline", "reason": "missed"}
+    await owned.happens(
+        ("promise.made", promise, {"text": "soon"}),
+        ("promise.overdue", {**promise, "to": "agent-piotr"}),
+        ("callback.requested", {**owed, "due": BEGIN}),
+    )
+    assert [kind for kind, *_ in await owned.overlooked()] == ["overdue", "callback"]
+    assert await owned.listed() == (["p1"], ["cb1"])
+    await owned.happens(("conversation.absorbed", {"into": "another"}))
+    assert await owned.overlooked() == []
+    assert await owned.listed() == ([], [])
 
 
 async def test_an_owner_who_has_more_to_look_at_is_a_request(owned: Owned) -> None:

@@ -1,5 +1,7 @@
 """What holds after every step of every history, whatever happened."""
 
+from datetime import datetime
+
 from services.router.domain import agent as agents
 from services.router.domain.agent import Agent
 from services.router.domain.handover import HANDOVERS
@@ -161,13 +163,17 @@ def _accepted_packets_hold_the_facts(recorded: list[Recorded]) -> None:
     """I11: the packet that a new owner accepted holds every fact stated before, or its reference and count."""
     packets: dict[str, Packet] = {}
     stated: dict[str, dict[str, str]] = {}
+    said: dict[str, datetime] = {}
     for each in recorded:
         facts, event = stated.setdefault(each.aggregate, {}), each.event
         if isinstance(event, FactStated | FactCorrected) and event.personal is not None:
             facts[event.open.fact_id] = event.personal.value
+            said.setdefault(event.open.fact_id, event.occurred)
         elif isinstance(event, ConversationMerged) and event.personal is not None:
-            came = {str(each.fact_id): each.value for each in event.personal.packet.facts}
-            stated[each.aggregate] = {**came, **facts}
+            came = (*event.personal.older, *event.personal.packet.facts)
+            both = {str(each.fact_id): each.value for each in came} | facts
+            in_order = sorted(both, key=lambda name: said[name])
+            stated[each.aggregate] = {name: both[name] for name in in_order}
         elif isinstance(event, ContextPackaged) and event.personal is not None:
             packets[event.open.packet_id] = event.personal.packet
         elif isinstance(event, ContactAccepted | TransferAccepted | CallbackReached):

@@ -1,16 +1,16 @@
 """A customer whom an agent confirms: her conversation is hers, and goes on in her open matter."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from services.router.domain import folds
-from shared.events import (
-    ContextPackaged,
-)
-from tests.router import samples
+from shared.conversation import Conversation
+from shared.events import ContextPackaged, PromiseOverdue
 from tests.router.in_memory_router import InMemoryRouter
+from tests.router.invariants import check
 from tests.router.proved import CLAIMED, OLEK, packet_of, registered
 from tests.router.samples import ANNA, ANNA_MAIL, PARCEL, call, mail, message, phone
 
@@ -51,6 +51,44 @@ async def test_a_confirmed_conversation_goes_on_in_her_open_matter(router: InMem
     await router.happens(message("and?", "s1", k=1, handles=[]), chat)
     matter, asking = await router.conversations()
     assert len(matter.talk.said) == 2
+
+
+async def test_every_fact_comes_along_and_the_newest_stay_the_newest(
+    router: InMemoryRouter,
+) -> None:
+    """Also those that a packet only counts; what was told last in either conversation stands in the packet."""
+    anna = await registered(router, "Anna", phone=ANNA)
+    await router.happens(message("I am Anna", "s1", handles=CLAIMED))
+    asking = await router.conversation()
+    await tells(router, "ewa", asking, range(60))
+    await router.happens(call("started"))
+    matter = (await router.conversations())[1]
+    await tells(router, "ewa", matter, range(60, 80))
+    await tells(router, "ewa", asking, range(80, 90))
+    await router.does("ewa", "confirm_customer", conversation=asking.id, customer=anna)
+    asking, matter = await router.conversations()
+    assert asking.into == matter.id
+    assert [each.value for each in matter.matter.facts.values()] == [str(n) for n in range(90)]
+    packet = await packet_of(router, matter)
+    assert [each.value for each in packet.facts] == [str(n) for n in range(42, 90)]
+    assert packet.more.facts == 42
+    await check(router)
+
+
+async def tells(
+    router: InMemoryRouter, agent: str, it: Conversation, numbers: Iterable[int]
+) -> None:
+    """The agent, who takes the conversation if it waits, notes numbers that she is told, a second after another."""
+    await router.on_duty(agent)
+    await router.offers()
+    offer = (await router.load(folds.CONVERSATION, it.id or "")).ownership.offer
+    if offer is not None:
+        await router.does(agent, "accept_offer", conversation=it.id, offer_id=offer.offer_id)
+    for number in numbers:
+        router.clock.time += timedelta(seconds=1)
+        await router.does(
+            agent, "record_fact", conversation=it.id, fact="number", value=str(number)
+        )
 
 
 async def test_a_contact_comes_along_as_it_stands(router: InMemoryRouter) -> None:
@@ -134,17 +172,58 @@ async def test_her_matter_keeps_its_owner(router: InMemoryRouter) -> None:
     assert (await router.agent("piotr")).working_on == set()
 
 
-async def test_what_is_promised_keeps_a_conversation_apart(router: InMemoryRouter) -> None:
-    """It is hers, and goes on by itself: a promise is kept where it was made."""
+async def test_what_is_promised_and_owed_is_kept_where_the_conversation_goes_on(
+    router: InMemoryRouter,
+) -> None:
+    """By whom and by when it was promised; its time passes there, once, and the old place owes nothing any more."""
+    anna = await registered(router, "Anna", phone=ANNA)
+    stranger = [phone("+48600000009")]
+    await router.happens(call("started", handles=stranger))
+    asking = await router.conversation()
+    await tells(router, "ewa", asking, ())
+    made, due = router.clock.time, router.clock.time + timedelta(seconds=60)
+    await router.does("ewa", "make_promise", conversation=asking.id, text="soon", due=due)
+    await router.happens(call("missed", "CA8", handles=stranger), call("started", "CA9"))
+    router.clock.time += timedelta(seconds=10)
+    await router.does("ewa", "confirm_customer", conversation=asking.id, customer=anna)
+    asking, matter = await router.conversations()
+    assert asking.into == matter.id
+    (promise,) = matter.matter.promises.values()
+    assert (promise.by, promise.made, promise.due) == ("ewa", made, due)
+    (callback,) = matter.matter.callbacks.values()
+    assert (callback.status, callback.contact_id in matter.contacts.by_id) == ("open", True)
+    assert asking.matter.promises == {}
+    assert [each.status for each in asking.matter.callbacks.values()] == ["closed"]
+    assert (await router.passes(60)).count("promise.overdue") == 1
+    assert (await router.last(PromiseOverdue)).conversation == matter.id
+    await router.does("ewa", "keep_promise", conversation=matter.id, promise_id=promise.promise_id)
+    await check(router)
+
+
+async def test_a_matter_that_owes_a_call_owes_one_for_both(router: InMemoryRouter) -> None:
+    """One person is called back once."""
+    anna = await registered(router, "Anna", phone=ANNA)
+    stranger = [phone("+48600000009")]
+    await router.happens(call("started", handles=stranger))
+    asking = await router.conversation()
+    await tells(router, "ewa", asking, ())
+    await router.happens(call("missed", "CA8", handles=stranger), call("missed", "CA9"))
+    await router.does("ewa", "confirm_customer", conversation=asking.id, customer=anna)
+    asking, matter = await router.conversations()
+    assert asking.into == matter.id
+    assert [each.status for each in matter.matter.callbacks.values()] == ["open"]
+    await check(router)
+
+
+async def test_what_is_on_its_way_to_somebody_else_stays_apart(router: InMemoryRouter) -> None:
+    """It is hers; whoever takes it sees both."""
     anna = await registered(router, "Anna", phone=ANNA)
     it = await router.owned_by("piotr", message("I am Anna", "s1", handles=CLAIMED))
-    due = samples.NOON.replace(hour=20)
-    await router.does("piotr", "make_promise", conversation=it, text="soon", due=due)
+    await router.hands_on("piotr", "warm", queue="warehouse")
     await router.happens(call("started"))
     await router.does("piotr", "confirm_customer", conversation=it, customer=anna)
-    promised, matter = await router.conversations()
-    assert (promised.customer, promised.resolved) == (anna, False)
-    assert matter.customer == anna
+    apart, matter = await router.conversations()
+    assert (apart.customer, apart.resolved, matter.customer) == (anna, False, anna)
 
 
 @pytest.mark.parametrize("name", ["nobody", "X X", "a" * 200])

@@ -8,8 +8,8 @@ from shared.conversation import Conversation
 from shared.errors import TellonceError
 from shared.events import EventId, MessageFailed, MessageRequested, MessageSent
 from tests.router.in_memory_router import InMemoryRouter
+from tests.router.proved import registered
 from tests.router.samples import ANNA_MAIL, TENANT, bounce, mail, message, outcome
-from tests.router.test_proof import registered
 
 
 async def takes(router: InMemoryRouter, agent: str, number: int) -> Conversation:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from deploy.story.checks.as_of_checks import must_be_as_it_was
+from deploy.story.checks.expected_packet import told_by
 from deploy.story.errors import StepFailed
 from deploy.story.session import AgentView
 from tests.stories.written import Ledger
@@ -107,3 +108,16 @@ def test_what_is_left_out_must_be_counted(
 
     assert code_of(lambda packet: place(packet).pop(0)) == "as_of.lacks"
     assert code_of(counted) is None
+
+
+def test_a_promise_is_to_be_kept_where_its_conversation_goes_on() -> None:
+    """It was made twice in LEDGER, and is open once: in the conversation that absorbed the other one."""
+    ledger = Ledger()
+    ledger.add("promise.made", {"text": "soon"}, promise_id="p1")
+    ledger.add("conversation.absorbed", into="c2")
+    ledger.add("conversation.merged", conversation="c2", merged="c1")
+    ledger.add("promise.made", {"text": "soon"}, conversation="c2", promise_id="p1")
+    end = ledger.copy.entries[-1].sequence
+    assert told_by(ledger.copy, "c1", end)["promises"] == []
+    assert told_by(ledger.copy, "c1", 1)["promises"] == [("p1", "soon")]
+    assert told_by(ledger.copy, "c2", end)["promises"] == [("p1", "soon")]

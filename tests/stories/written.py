@@ -16,13 +16,21 @@ class Ledger:
         self.copy = LedgerCopy("demo")
         self._sequence = 0
 
-    def add(self, type_: str, /, personal: dict[str, Any] | None = None, **opened: Any) -> None:
+    def add(
+        self,
+        type_: str,
+        /,
+        personal: dict[str, Any] | None = None,
+        *,
+        conversation: str = "c1",
+        **opened: Any,
+    ) -> None:
         self._sequence += 1
         event = {
             "id": f"e{self._sequence}",
             "type": type_,
-            "subject": "conv-c1",
-            "conversation": "c1",
+            "subject": f"conv-{conversation}",
+            "conversation": conversation,
             "data": {"open": opened, "personal": personal},
         }
         self.copy.take(self._sequence, msgspec.json.encode(event))

@@ -46,7 +46,7 @@ def told_by(ledger: LedgerCopy, conversation: str, position: int) -> dict[str, l
     events = ledger.of_matter(conversation, position)
     return {
         "facts": _facts(events),
-        "promises": _open_promises(events),
+        "promises": _open_promises(events, conversation),
         "hops": _hops(events),
         "said": [_said(entry) for entry in _of(events, *SAYING)],
     }
@@ -64,13 +64,16 @@ def _facts(events: list[Entry]) -> list[Item]:
     return list(facts.values())
 
 
-def _open_promises(events: list[Entry]) -> list[Item]:
+def _open_promises(events: list[Entry], conversation: str) -> list[Item]:
+    """What is still to be kept; where the conversation goes on in another one, it is to be kept there."""
+    if any(each.conversation == conversation for each in _of(events, "conversation.absorbed")):
+        return []
     kept = {entry.open["promise_id"] for entry in _of(events, "promise.kept")}
-    made = [
-        (entry.open["promise_id"], entry.personal.get("text", ""))
+    made = {
+        entry.open["promise_id"]: entry.personal.get("text", "")
         for entry in _of(events, "promise.made")
-    ]
-    return [each for each in made if each[0] not in kept]
+    }
+    return [each for each in made.items() if each[0] not in kept]
 
 
 def _hops(events: list[Entry]) -> list[Item]:

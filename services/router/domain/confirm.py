@@ -7,9 +7,14 @@ from services.router.domain.handover import attach_packet, fresh_packet
 from services.router.domain.identify import identifies, learn
 from services.router.domain.offers import release, reserve
 from shared import aggregates, commands, errors, events, proof
-from shared.conversation import Contact, Conversation
+from shared.conversation import Callback, Contact, Conversation, Promise
 from shared.customer import Customer
-from shared.packet import FACTS_IN_FULL
+from shared.packet import facts_beyond
+
+FACTS_MERGED_MAX = 160
+"""48 stand in the packet of at most 64 KiB; a kilobyte for each of the others leaves room in an event of 256 KiB."""
+PROMISES_MERGED_MAX = 64
+"""Each is an event of the same batch."""
 
 
 def confirm_customer(decision: Decision, command: commands.ConfirmCustomer) -> None:
@@ -81,8 +86,8 @@ def link(
 def merge(decision: Decision, matter: Conversation) -> None:
     """The conversation goes on in `matter`, with all that was said, told and done; `decision` is about that one then.
 
-    Whoever owns her matter keeps it; without an owner it is whose the merged one was. What is promised or owed, or on
-    its way to somebody else, keeps a conversation apart, and so do more facts than a packet holds in full.
+    Whoever owns her matter keeps it; without an owner it is whose the merged one was. What is on its way to somebody
+    else stays apart, and so does what has more facts or open promises than can be written at once.
     """
     merged = decision.conversation
     if matter.id is None or matter.id == merged.id or not _may_be_merged(merged):
@@ -114,12 +119,46 @@ def merge(decision: Decision, matter: Conversation) -> None:
         ),
         events.ConversationMergedPersonal(
             packet=packet,
+            older=facts_beyond(merged),
             handles={key: list(each.handles) for key, each in merged.contacts.by_id.items()},
             names={key: each.name for key, each in merged.contacts.by_id.items() if each.name},
         ),
     )
+    _keep_up(decision, merged)
     if owner is not None:
         _takes_both(decision, matter, owner)
+
+
+def _keep_up(decision: Decision, merged: Conversation) -> None:
+    """What was promised in a merged conversation is promised here, and its call is owed, unless one is owed anyway."""
+    for promise in _open_promises(merged):
+        decision.on_conversation(
+            events.PromiseMade,
+            events.PromiseMadeOpen(
+                promise_id=promise.promise_id, agent=promise.by, due=promise.due, made=promise.made
+            ),
+            events.PromiseMadePersonal(text=promise.text),
+        )
+    for callback in _owed(merged) if not _owed(decision.conversation) else ():
+        decision.on_conversation(
+            events.CallbackRequested,
+            events.CallbackRequestedOpen(
+                callback_id=callback.callback_id,
+                contact_id=callback.contact_id,
+                queue=callback.queue,
+                due=callback.due,
+                reason=callback.reason,
+                attempts=callback.attempts,
+            ),
+        )
+
+
+def _open_promises(conversation: Conversation) -> list[Promise]:
+    return [each for each in conversation.matter.promises.values() if each.kept is None]
+
+
+def _owed(conversation: Conversation) -> list[Callback]:
+    return [each for each in conversation.matter.callbacks.values() if each.status == "open"]
 
 
 def _takes_both(decision: Decision, matter: Conversation, owner: events.AgentId) -> None:
@@ -132,11 +171,9 @@ def _takes_both(decision: Decision, matter: Conversation, owner: events.AgentId)
 
 
 def _may_be_merged(conversation: Conversation) -> bool:
-    matter, ownership = conversation.matter, conversation.ownership
-    owed = any(each.status == "open" for each in matter.callbacks.values())
-    promised = any(each.kept is None for each in matter.promises.values())
-    whole = len(matter.facts) <= FACTS_IN_FULL
-    return whole and not (owed or promised or ownership.transfer)
+    few = len(conversation.matter.facts) <= FACTS_MERGED_MAX
+    kept = len(_open_promises(conversation)) <= PROMISES_MERGED_MAX
+    return few and kept and conversation.ownership.transfer is None
 
 
 def _as_it_stands(contact: Contact) -> events.MergedContact:
