@@ -20,10 +20,10 @@ from services.router.domain.identify import (
     customer_behind,
     identifies,
     is_nobody_yet,
+    is_on,
     is_somebody_else,
     speaking,
     speaks,
-    was_on,
 )
 from shared import deciding, events, handles, subjects
 from shared.conversation import NEW_CONVERSATION, Conversation
@@ -57,21 +57,24 @@ class Resolving:
         )
         named = await self._named(reading, numbers)
         customer = await self._person(reading, resolved, named)
-        known = [
+        attached = [
             await reading.load_named(folds.CONVERSATION, each.conversation)
             for each in reversed(customer.conversations[-CONVERSATIONS_CONSIDERED:])
         ]
+        # What turned out to be another's is hers no longer, but may have the event.
+        known = [each for each in attached if each.customer in {None, customer.id}]
         referenced = await self._referenced(reading, customer, known, resolved)
         if customer.id is None and referenced is not None:
             # Nothing else says who it is: whoever goes on with a matter is whose matter it was.
             customer = await _customer(reading, referenced.customer)
         trusted = self._event.open.medium in self._policy.named_matters
-        joined = (
-            named if customer.id is None and trusted and wants_answer(self._event, None) else None
+        nobody = customer.id is None and not any(
+            each.identity.holders for each in speaking(self._policy, resolved)
         )
+        joined = named if nobody and trusted and wants_answer(self._event, None) else None
         opened = await reading.load(folds.CONVERSATION, opened_by(self._origin))
         earlier = await self._mentioned(reading, resolved)
-        everything = [*known, opened, *earlier, *(each for each in (referenced, joined) if each)]
+        everything = [*attached, opened, *earlier, *(each for each in (referenced, joined) if each)]
         self.seen = any(self._event.id in each.seen for each in everything)
         self.place = find_place(
             self._policy, self._event, referenced, [*known, *([joined] if joined else [])]
@@ -159,7 +162,8 @@ class Resolving:
         call belongs to the call.
         """
         contact_id = self._event.open.contact_id
-        holding = next((each for each in known if contact_id in each.contacts.by_id), None)
+        having = next((each for each in known if contact_id in each.contacts.by_id), None)
+        holding = None if having is None else await self._followed(reading, having.id)
         if holding is not None and takes(holding, self._event):
             return holding
         named = _answered(self._event) or conversation_behind(self._policy, resolved)
@@ -172,10 +176,8 @@ class Resolving:
         if customer.id is not None:
             return None
         whose = await _customer(reading, found.customer)
-        hers = was_on(whose, begun)
-        if hers and is_somebody_else(self._policy, whose, resolved):
-            return None
-        return found
+        new = begun is None or is_on(begun, resolved)
+        return found if new or not is_somebody_else(self._policy, whose, resolved) else None
 
     async def _followed(
         self, reading: deciding.Reading, named: events.ConversationId | None

@@ -174,17 +174,17 @@ def _merged(
 ) -> Contacts:
     """Return the contacts with those of another conversation, in the order in which all began.
 
-    A message that waited there is with the owner at once, as any other in an owned conversation.
+    A message that waited here or there is with the owner at once, as any other in an owned conversation.
     """
     came = {each.contact_id: _as_it_stood(each, event.personal) for each in event.open.contacts}
+    both = sorted({**came, **contacts.by_id}.values(), key=lambda each: each.started)
     if owner is not None:
-        came = {
-            key: each
+        both = [
+            each
             if each.medium == "call" or each.status != "waiting"
             else replace(each, status="accepted")
-            for key, each in came.items()
-        }
-    both = sorted({**came, **contacts.by_id}.values(), key=lambda each: each.started)
+            for each in both
+        ]
     channels = dict.fromkeys(each.channel for each in both)
     return replace(
         contacts, by_id={each.contact_id: each for each in both}, channels=tuple(channels)

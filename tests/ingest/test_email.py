@@ -185,8 +185,11 @@ def test_our_own_address_and_mail_servers_are_machines(sender: bytes) -> None:
         (b"From: Lena via Help <help@lists.shop.example>\r\nX-Original-From: Lena <lena@mail.example>\r\n",
          "lena@mail.example"),
         (b"From: a@shop.example\r\nReply-To: b@shop.example\r\n", "a@shop.example"),
-        (b"From: anna@customer.example\r\nReply-To: lena@mail.example\r\n", "anna@customer.example"),
-        (b"From: x@notshop.example\r\nReply-To: lena@mail.example\r\n", "x@notshop.example"),
+        (b"From: anna@customer.example\r\nReply-To: a@customer.example\r\n", "anna@customer.example"),
+            (b"From: a@mx.customer.example\r\nReply-To: b@customer.example\r\n", "a@mx.customer.example"),
+            (b"From: x@notshop.example\r\nReply-To: help@shop.example\r\n", "x@notshop.example"),
+            (b"From: Lena via Help <help@groups.example>\r\nX-Original-From: Lena <lena@mail.example>\r\n",
+             "lena@mail.example"),
     ],
 )  # fmt: skip
 def test_whoever_wrote_is_the_author_and_not_our_own_program(base: bytes, address: str) -> None:
@@ -194,6 +197,16 @@ def test_whoever_wrote_is_the_author_and_not_our_own_program(base: bytes, addres
     event = mail(base=base)
     assert [each.value for each in event.personal.handles] == [address]
     assert event.open.automatic is False
+
+
+def test_a_service_that_mails_for_anybody_identifies_nobody() -> None:
+    """Answers go to another domain: the sender may be everybody's, and what somebody typed there proves nothing."""
+    base = b"From: Forms <forms@service.example>\r\nReply-To: Lena <lena@mail.example>\r\n"
+    known = mail(base=base).personal.handles
+    assert [(each.value, each.proof) for each in known] == [
+        ("lena@mail.example", "claimed"),
+        ("forms@service.example", "claimed"),
+    ]
 
 
 def test_another_mail_under_a_message_id_that_was_seen_is_another() -> None:

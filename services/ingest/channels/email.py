@@ -22,6 +22,7 @@ from services.ingest.domain.delivery import no_handshake as handshake
 from services.ingest.domain.mime import Mail
 from services.ingest.domain.outcome import Parsed, Reported
 from shared import events, handles, mail_reference
+from shared.own_domains import is_own
 from shared.policy import Account
 
 __all__ = ["KINDS", "MEDIUM", "NAME", "SECRETS", "answer", "handshake", "parse", "verify"]
@@ -46,7 +47,10 @@ AUTOMATIC_WORDS = frozenset({"bulk", "junk", "auto_reply"})
 AUTOMATIC_FIELDS = ("x-autoreply", "x-autorespond")
 """Fields that older programs mark their automatic answers with."""
 
-AUTHOR_FIELDS = ("reply-to", "x-original-from", "x-original-sender")
+RELAYED_FIELDS = ("x-original-from", "x-original-sender")
+"""Who wrote, where a list has put its own address into From because of DMARC."""
+
+AUTHOR_FIELDS = ("reply-to", *RELAYED_FIELDS)
 """Who wrote, where From is one of our own addresses: a form's mailer, or a group address that relays."""
 
 AUTOMATIC_SENDERS = frozenset({"mailer-daemon", "postmaster"})
@@ -67,7 +71,8 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
         return bounced
     own_ids = mail_headers.message_ids(mail.raw_field("message-id"))
     provider_id = texts.clean(own_ids[0]) if own_ids else raw.sha256
-    name, address, proof = _author(mail, raw.rules)
+    name, known = _author(mail, raw.rules)
+    address = known[0].value if known else None
     references = _references(mail)
     opened = events.MessageReceivedOpen(
         **outcome.about(raw, MEDIUM, provider_id, provider_id),
@@ -75,7 +80,6 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
         in_reply_to=_in_reply_to(references),
         attachments=mail.attachments,
     )
-    known = [] if address is None else [handles.of("email", address, proof)]
     personal = _personal(mail, name, known, references)
     event = outcome.contact_event(
         raw, events.MessageReceived, opened, personal, _said(mail, raw.body)
@@ -159,26 +163,40 @@ def _ours(references: list[str]) -> mail_reference.MailReference | None:
     return next((ours for each in references if (ours := mail_reference.read(each))), None)
 
 
-def _author(mail: Mail, rules: Account) -> tuple[str | None, str | None, events.Proof]:
-    """Return (name, address, proof) of whoever wrote: not of the shop's own program that passed it on.
+def _author(mail: Mail, rules: Account) -> tuple[str | None, list[events.Handle]]:
+    """Return the name and the handles of whoever wrote: not of the program or the list that passed it on.
 
-    What such a program passed on somebody had typed; what failed the receiving server's check is claimed as well.
+    What such a program passed on somebody had typed; what failed the receiving server's check is claimed as well. Where
+    answers go to another domain than the sender's, a service may have sent it for anybody: both are claimed, and the
+    one that is to be answered comes first.
     """
     name, address = mail_headers.sender(mail.raw_field("from"))
-    if _is_own(address, rules):
-        for field in AUTHOR_FIELDS:
-            author = mail_headers.sender(mail.raw_field(field))
-            if author[1] is not None and not _is_own(author[1], rules):
-                return *author, "claimed"
+    for field in AUTHOR_FIELDS if _is_own(address, rules) else RELAYED_FIELDS:
+        author = mail_headers.sender(mail.raw_field(field))
+        if author[1] is not None and author[1] != address and not _is_own(author[1], rules):
+            return author[0], _handles("claimed", author[1])
+    _, answered = mail_headers.sender(mail.raw_field("reply-to"))
+    if _elsewhere(address, answered) and not _is_own(answered, rules):
+        return name, _handles("claimed", answered, address)
     refuted = mail_authentication.failed(mail.raw_field("authentication-results"))
-    return name, address, "claimed" if refuted else "delivered"
+    return name, _handles("claimed" if refuted else "delivered", address)
+
+
+def _handles(proof: events.Proof, *addresses: str | None) -> list[events.Handle]:
+    return [handles.of("email", each, proof) for each in addresses if each is not None]
+
+
+def _elsewhere(sender: str | None, answered: str | None) -> bool:
+    """Tell whether answers go to an address whose domain is neither the sender's nor above it."""
+    if sender is None or answered is None:
+        return False
+    own, other = sender.rpartition("@")[2], answered.rpartition("@")[2]
+    return own != other and not own.endswith(f".{other}")
 
 
 def _is_own(address: str | None, rules: Account) -> bool:
-    """Tell whether an address, or the name of a list, lies in the domain of the account's own address."""
-    own = (rules.address or "").rpartition("@")[2]
-    domain = (address or "").rpartition("@")[2]
-    return own != "" and (domain == own or domain.endswith(f".{own}"))
+    """Tell whether an address, or the name of a list, is the shop's own."""
+    return address is not None and is_own(address, [rules.address or ""])
 
 
 def _automatic(mail: Mail, address: str | None, rules: Account) -> bool:

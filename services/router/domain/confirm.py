@@ -32,14 +32,18 @@ def confirm_customer(decision: Decision, command: commands.ConfirmCustomer) -> N
 
 
 def _provable(decision: Decision) -> list[ResolvedHandle]:
-    """Return the handles of the contact, proved from now on, that are nobody else's and not proved to be hers yet."""
+    """Return the handles of the contact, proved from now on, that are nobody else's and not proved to be hers yet.
+
+    What a customer is registered with stays hers, whoever writes or calls from it.
+    """
     whose, conversation = decision.loaded.whose, decision.conversation
+    hers = {whose.id, conversation.customer if decision.loaded.customer.provisional else None}
     proved = {(each.kind, each.value) for each in whose.handles if proof.of(each) == "proved"}
     return [
         replace(each, handle=proof.with_proof(each.handle, "proved"))
         for each in decision.loaded.handles
         if identifies(decision.policy, each.handle)
-        and not set(each.identity.holders) - {conversation.customer, whose.id}
+        and not set(each.identity.holders) - hers
         and (each.handle.kind, each.handle.value) not in proved
     ]
 

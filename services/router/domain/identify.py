@@ -13,6 +13,7 @@ from shared import aggregates, events, ids, proof
 from shared.conversation import Contact
 from shared.customer import Customer
 from shared.events.packet import Known
+from shared.own_domains import is_own
 from shared.policy import Policy
 
 
@@ -30,12 +31,13 @@ def as_handle(known: Known) -> events.Handle:
 def identifies(policy: Policy, handle: events.Handle) -> bool:
     """Tell whether a handle may say who somebody is, once it is proved well enough.
 
-    References lead to contacts only; own addresses and what the policy lists belong to no single person.
+    References lead to contacts only; own addresses, all addresses of our own domains, and what the policy lists belong
+    to no single person.
     """
     if handle.kind == "reference":
         return False
-    own = {account.address for account in policy.accounts.values() if account.address}
-    if handle.value in own:
+    own = [account.address for account in policy.accounts.values() if account.address]
+    if handle.value in own or (handle.kind == "email" and is_own(handle.value, own)):
         return False
     return not any(re.search(pattern, handle.value) for pattern in policy.never_identifies)
 
@@ -105,6 +107,12 @@ def is_somebody_else(policy: Policy, customer: Customer, handles: Sequence[Resol
         if not heard.identity.holders
         for each in customer.handles
     )
+
+
+def is_on(contact: Contact, handles: Sequence[ResolvedHandle]) -> bool:
+    """Tell whether whoever has these handles is the one who wrote or called last on a contact."""
+    known = {(each.kind, each.value) for each in contact.handles}
+    return any((each.handle.kind, each.handle.value) in known for each in handles)
 
 
 def was_on(customer: Customer, contact: Contact | None) -> bool:
