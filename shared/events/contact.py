@@ -173,10 +173,14 @@ class FormSubmittedOpen(ContactOpen, frozen=True, kw_only=True):
 
 
 class FormSubmittedPersonal(ContactPersonal, frozen=True, kw_only=True):
-    """`fields`: every field of the form but the message, as (name, value), in the form's order."""
+    """`fields`: every field of the form but the message, as (name, value), in the form's order.
+
+    `left_out`: names of fields that do not stand here, or not whole, for there are too many or they are too long.
+    """
 
     fields: list[tuple[str, str]] = []
     text: str = ""
+    left_out: list[str] = []
 
 
 class FormSubmitted(

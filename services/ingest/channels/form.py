@@ -1,6 +1,7 @@
 """The contact form of a site, as JSON or application/x-www-form-urlencoded, sent by the site's server.
 
-The fields `name`, `email`, `phone`, `topic`, `message` have a meaning; all others are kept by name.
+The fields `name`, `email`, `phone`, `topic`, `message` have a meaning; all others are kept by name. A list is the same
+field given several times, as in the other format. What is no text of its own, an object, is kept as its JSON.
 `submission_id`, made by the page, makes a form that is sent twice one form.
 Signed by the Standard Webhooks scheme; WHATWG URL Standard, section 5 (urlencoded); both read 2026-11-22.
 """
@@ -23,6 +24,7 @@ MEDIUM: events.Medium = "form"
 SECRETS = ("signing",)
 KINDS: Mapping[str, str] = {"submission": "form.submitted"}
 
+FIELDS_READ_MAX = 1_024
 FIELDS_MAX = 64
 FIELD_NAME_MAX_BYTES = 128
 FIELD_VALUE_MAX_BYTES = 4_096
@@ -33,7 +35,9 @@ NOT_FIELDS = frozenset({"message", "submission_id"})
 
 Pairs = Sequence[tuple[str, str]]
 
-_object = msgspec.json.Decoder(dict[str, str | int | float | bool | None])
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_values = msgspec.json.Decoder(list[msgspec.Raw])
+_value = msgspec.json.Decoder(str | int | float | bool | None)
 
 
 def verify(request: delivery.WebRequest, secrets: delivery.Secrets, public_url: str) -> None:  # noqa: ARG001  the shared shape
@@ -44,7 +48,7 @@ def verify(request: delivery.WebRequest, secrets: delivery.Secrets, public_url: 
 def parse(raw: delivery.RawDelivery) -> Parsed:
     """Return the form that was sent; the fields in its own order."""
     pairs = _pairs(raw)
-    if not pairs or len(pairs) > FIELDS_MAX:
+    if not pairs or len(pairs) > FIELDS_READ_MAX:
         return outcome.unreadable()
     first = dict(reversed(pairs))
     given = first.get("submission_id", "")[:SUBMISSION_ID_MAX_CHARACTERS]
@@ -65,16 +69,31 @@ def _pairs(raw: delivery.RawDelivery) -> Pairs | None:
     media_type = (raw.header("content-type") or "").partition(";")[0].strip().lower()
     try:
         if media_type == "application/x-www-form-urlencoded":
-            return parse_qsl(raw.body.decode(), keep_blank_values=True, max_num_fields=FIELDS_MAX)
-        return [(name, _text(value)) for name, value in strict.read_json(raw.body, _object).items()]
+            text = raw.body.decode()
+            return parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS_READ_MAX)
+        given = strict.read_json(raw.body, _fields)
     except (*codec.UNREADABLE, ValueError):
         return None
+    return [(name, _text(value)) for name, field in given.items() for value in _each(field)]
 
 
-def _text(value: str | float | bool | None) -> str:
-    if isinstance(value, str):
-        return value
-    return "" if value is None else msgspec.json.encode(value).decode()
+def _each(field: msgspec.Raw) -> Sequence[msgspec.Raw]:
+    """Return the values of a field; an empty list is a field left empty."""
+    try:
+        return _values.decode(field) or [msgspec.Raw(b"null")]
+    except codec.UNREADABLE:
+        return [field]
+
+
+def _text(value: msgspec.Raw) -> str:
+    """Return a value as a text; what is none, as its JSON."""
+    try:
+        read = _value.decode(value)
+    except codec.UNREADABLE:
+        return bytes(value).decode()
+    if isinstance(read, str):
+        return read
+    return "" if read is None else msgspec.json.encode(read).decode()
 
 
 def _personal(
@@ -86,24 +105,28 @@ def _personal(
         known.append(handles.of("email", address, "claimed"))
     if number is not None:
         known.append(handles.of("phone", number, "claimed"))
+    kept, left_out = _kept([pair for pair in pairs if pair[0] not in NOT_FIELDS])
+    said = "\n".join(value for name, value in pairs if name == "message")
     return events.FormSubmittedPersonal(
         handles=known,
         name=texts.line(first.get("name")),
-        fields=_kept(pairs),
-        text=texts.fit(first.get("message", "")),
+        fields=kept,
+        text=texts.fit(said),
+        left_out=left_out,
     )
 
 
-def _kept(pairs: Pairs) -> list[tuple[str, str]]:
-    """Return the fields, each cut to its limit, as long as all of them fit; RAW has the rest."""
+def _kept(pairs: Pairs) -> tuple[list[tuple[str, str]], list[str]]:
+    """Return the fields, each cut to its limit, as long as all of them fit, and the names of what is not here whole."""
     kept: list[tuple[str, str]] = []
+    left_out: dict[str, None] = {}
     free_bytes = FIELDS_TOTAL_MAX_BYTES
     for name, value in pairs:
-        if name in NOT_FIELDS:
-            continue
         pair = (texts.fit(name, FIELD_NAME_MAX_BYTES), texts.fit(value, FIELD_VALUE_MAX_BYTES))
         free_bytes -= len(msgspec.json.encode(pair))
-        if free_bytes < 0:
-            break
-        kept.append(pair)
-    return kept
+        fits = free_bytes >= 0 and len(kept) < FIELDS_MAX
+        if fits:
+            kept.append(pair)
+        if not fits or pair[1] != texts.clean(value):
+            left_out[pair[0]] = None
+    return kept, list(left_out)[:FIELDS_MAX]
