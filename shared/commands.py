@@ -20,7 +20,7 @@ SKEW = timedelta(minutes=2)
 Token = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}\Z")]
 Actor = Annotated[str, Meta(pattern=r"^(agent|service):[a-z0-9_-]{1,32}\Z")]
 ChannelName = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}\Z")]
-ParkedId = Annotated[str, Meta(pattern=r"^[a-z]+-[a-z0-9_-]{1,64}:[0-9]{1,19}\Z")]
+ParkedId = Annotated[str, Meta(pattern=r"^[a-z]+-[a-z0-9_-]{1,64}:(unread-)?[0-9]{1,19}\Z")]
 FactName = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,32}\Z")]
 ShortText = Annotated[str, Meta(min_length=1, max_length=512)]
 LongText = Annotated[str, Meta(min_length=1, max_length=32_768)]
@@ -274,13 +274,16 @@ class ParkedCommand(Command, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class RetryParked(ParkedCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Handle it again now. What fails again stays parked, and the reply says why; notify's work is handed to notify."""
+    """Handle it again now. What fails again stays parked, and the reply says why; notify's work is handed to notify.
+
+    A delivery that could not be read is not read again.
+    """
 
     verb = "retry_parked"
 
 
 class SkipParked(ParkedCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Give it up: nothing of it becomes a fact."""
+    """Give it up: nothing of it becomes a fact. A delivery that could not be read was looked at."""
 
     verb = "skip_parked"
     reason: ShortText

@@ -42,7 +42,7 @@ class Backlog(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `oldest_undecided`, `oldest_unsent`: when the first contact event that the router has not decided, and the first
     ledger event that notify has not told of, were stored; `lag_events`: those that history has not projected; `parked`:
-    what failed unexpectedly and waits for an operator.
+    what failed unexpectedly, or could not be read, and waits for an operator.
     """
 
     oldest_undecided: datetime | None = None

@@ -114,16 +114,18 @@ def _add_question_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentPars
 
 
 def _add_parked(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    text = "what failed unexpectedly and was set aside: list it, retry it, or give it up"
+    text = "what failed unexpectedly or could not be read: list it, retry it, or give it up"
     actions = verbs.add_parser("parked", help=text, description=text).add_subparsers(
         metavar="ACTION", required=True
     )
     listing = _verb(actions, "list", parked.listed, "what is parked, the longest parked first")
     listing.add_argument("--json", action="store_true", help="the query's whole answer")
     retrying = _verb(actions, "retry", parked.retried, "handle it again, in order")
-    retrying.add_argument("id", metavar="ID", nargs="*", help="without any: all that is parked")
+    retrying.add_argument("id", metavar="ID", nargs="*", help="without any: all that failed")
     skipping = _verb(actions, "skip", parked.skipped, "give it up: it never becomes a fact")
-    skipping.add_argument("id", metavar="ID", nargs="+")
+    which = skipping.add_mutually_exclusive_group(required=True)
+    which.add_argument("id", metavar="ID", nargs="*", default=[])
+    which.add_argument("--unread", action="store_true", help="all that could not be read")
     skipping.add_argument("--reason", metavar="TEXT", required=True)
     rejecting = _verb(
         actions, "reject", parked.rejected, "pass over what is in the ledger and no event of ours"

@@ -1,4 +1,4 @@
-"""`tellonce parked list|retry|skip|reject`: what failed unexpectedly, by the query and the commands on the bus.
+"""`tellonce parked list|retry|skip|reject`: what waits for an operator, by the query and the commands on the bus.
 
 Exit codes: 0 done, 1 refused, 2 not reached.
 """
@@ -7,7 +7,7 @@ import argparse
 from typing import Any
 
 from deploy.cli import ask
-from shared import subjects
+from shared import parked_ids, subjects
 
 
 def listed(chosen: argparse.Namespace) -> int:
@@ -24,13 +24,16 @@ def listed(chosen: argparse.Namespace) -> int:
 
 
 def retried(chosen: argparse.Namespace) -> int:
-    """Have each handled again, in order; stop at the first that fails, for what comes after it may depend on it."""
-    return _each(chosen, chosen.id or None, "retry_parked", {})
+    """Have each handled again, in order; stop at the first that fails, for what comes after it may depend on it.
+
+    Without ids all that failed: what could not be read is not read again.
+    """
+    return _each(chosen, "retry_parked", {}, unread=False)
 
 
 def skipped(chosen: argparse.Namespace) -> int:
-    """Give each up."""
-    return _each(chosen, chosen.id, "skip_parked", {"reason": chosen.reason})
+    """Give each up; all that could not be read with `--unread`."""
+    return _each(chosen, "skip_parked", {"reason": chosen.reason}, unread=True)
 
 
 def rejected(chosen: argparse.Namespace) -> int:
@@ -44,12 +47,11 @@ def rejected(chosen: argparse.Namespace) -> int:
     return ask.shown(ask.exchange(chosen, subjects.command(chosen.tenant, "reject_entry"), body))
 
 
-def _each(
-    chosen: argparse.Namespace, named: list[str] | None, verb: str, given: dict[str, Any]
-) -> int:
-    """Give a command about each id; about all that are parked where none is named."""
-    if named is None:
-        named, refusal = _all_parked(chosen)
+def _each(chosen: argparse.Namespace, verb: str, given: dict[str, Any], *, unread: bool) -> int:
+    """Give a command about each id; where none is named, about all that could not be read, or about all others."""
+    named: list[str] | None = chosen.id
+    if not named:
+        named, refusal = _all_parked(chosen, unread=unread)
         if named is None:
             return ask.shown(refusal)
     for parked_id in named:
@@ -60,7 +62,7 @@ def _each(
     return 0
 
 
-def _all_parked(chosen: argparse.Namespace) -> tuple[list[str] | None, Any]:
+def _all_parked(chosen: argparse.Namespace, *, unread: bool) -> tuple[list[str] | None, Any]:
     """Return every id, in the order of the ledger; without an answer none, and what came instead."""
     lines: list[Any] = []
     after = None
@@ -71,7 +73,8 @@ def _all_parked(chosen: argparse.Namespace) -> tuple[list[str] | None, Any]:
         lines += answer["parked"]
         after = answer["next"]
         if after is None:
-            return [each["parked_id"] for each in sorted(lines, key=lambda e: e["sequence"])], None
+            names = [each["parked_id"] for each in sorted(lines, key=lambda e: e["sequence"])]
+            return [n for n in names if (parked_ids.unread_at(n) is not None) == unread], None
 
 
 def _parked(chosen: argparse.Namespace, **asked: str) -> Any:

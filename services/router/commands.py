@@ -70,6 +70,8 @@ class Commands:
             requests.check_age(command.command_id, command.issued_at, origin.recorded)
             return decide(loaded, command, origin)
 
+        if isinstance(command, commands.ParkedCommand):
+            await self._parking.check_unread(tenant, command)
         if isinstance(command, commands.RetryParked):
             await self._parking.take_up(tenant, command)
         if isinstance(command, commands.RejectEntry):

@@ -18,6 +18,7 @@ from shared import (
     errors,
     events,
     ids,
+    parked_ids,
     streams,
     subjects,
 )
@@ -87,7 +88,7 @@ class Parking:
         if not subjects.is_token(aggregates.split(aggregate)[1]):
             raise errors.NotAnEvent(type=event.type)
         parked = events.ContactParkedOpen(
-            parked_id=parking.parked_id(aggregate, failed.arrived.sequence),
+            parked_id=parked_ids.of_message(aggregate, failed.arrived.sequence),
             stream=streams.CONTACTS,
             sequence=failed.arrived.sequence,
             sha256=ids.body_sha256(failed.arrived.body),
@@ -102,7 +103,7 @@ class Parking:
     async def park_timer(self, failed: arrivals.Failed) -> None:
         """Set a fired timer aside. Raises: TenantUnknown, LedgerUnavailable."""
         parked = events.ParkedOpen(
-            parked_id=parking.parked_id(TIMERS, failed.arrived.sequence),
+            parked_id=parked_ids.of_message(TIMERS, failed.arrived.sequence),
             stream=streams.TIMERS,
             sequence=failed.arrived.sequence,
             sha256=ids.body_sha256(failed.arrived.body),
@@ -133,6 +134,22 @@ class Parking:
         except Exception as error:
             log.exception("parked_failed_again", parked_id=known.parked_id)
             raise errors.ParkedFailsAgain(error=type(error).__name__) from error
+
+    async def check_unread(self, tenant: str, command: commands.ParkedCommand) -> None:
+        """Raises: ParkedUnknown for the id of a delivery of which the ledger does not say that it could not be read."""
+        sequence = parked_ids.unread_at(command.parked_id)
+        if sequence is None:
+            return
+        stored = await self._cases.deciding.ledger.get(sequence)
+        event = None if stored is None else stored.event
+        on_journal = stored is not None and stored.aggregate == parked_ids.journal_of(
+            command.parked_id
+        )
+        if (
+            not (on_journal and isinstance(event, events.PayloadQuarantined))
+            or event.tenant != tenant
+        ):
+            raise errors.ParkedUnknown(parked_id=command.parked_id)
 
     async def check_entry(self, command: commands.RejectEntry) -> None:
         """Raises: EntryUnknown when the ledger holds nothing, or something else, at that place."""

@@ -66,6 +66,14 @@ class ParkedGone(TellonceError):
     http_status = 410
 
 
+class ParkedUnread(TellonceError):
+    """Remedy: look at the evidence in RAW, have it sent as its channel can be read, and skip this one."""
+
+    code = "parked.unread"
+    sentence = "what could not be read is not read again"
+    http_status = 409
+
+
 class ParkedFailsAgain(TellonceError):
     """It stays parked; the traceback stands in the log. Details: error, the class of the exception."""
 

@@ -156,7 +156,8 @@ class AskOverlooked(ListQuestion[Overlooked], frozen=True, kw_only=True):
 class ParkedLine(msgspec.Struct, frozen=True, kw_only=True):
     """`parked_id`: by which `retry_parked` and `skip_parked` name it; `sequence`: of the ledger event that parked it.
 
-    `type`: of the contact event, `None` for other work; `stream`, `position`: where the message stands; `raw`: the
+    `type`: of the contact event, `None` for other work, `payload.quarantined` for a delivery that could not be read:
+    it can only be skipped, once somebody looked at it. `stream`, `position`: where the message stands; `raw`: the
     evidence, `None` where there is none; `error`: how it failed, `failures` times; `parked`: when.
     """
 
@@ -178,7 +179,7 @@ class ParkedAnswer(ListAnswer, frozen=True, kw_only=True):
 
 
 class AskParked(ListQuestion[ParkedAnswer], frozen=True, kw_only=True):
-    """What failed for a reason that nobody expected, and was neither done since nor given up."""
+    """What waits for an operator: it failed unexpectedly, and was neither done nor given up, or could not be read."""
 
     name = "parked"
 

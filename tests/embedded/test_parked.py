@@ -65,6 +65,26 @@ def test_all_that_is_parked_is_retried_in_the_order_of_the_ledger(
     assert "parked.fails_again" in out
 
 
+def test_what_could_not_be_read_is_skipped_at_once_and_never_retried(
+    nats_url: str, tool: Callable[..., tuple[int, str, str]]
+) -> None:
+    """An operator who looked at them all says so once; `retry` without ids passes over them."""
+    unread = line("chan-form-contact:unread-8", 8)
+    with (
+        Responder(nats_url, "query.demo.parked", [page("n", unread), page(None, C)] * 2),
+        Responder(nats_url, "cmd.demo.skip_parked", [OK]) as skipped,
+        Responder(nats_url, "cmd.demo.retry_parked", [OK]) as retried,
+    ):
+        assert tool("parked", "skip", "--unread", "--reason", "looked at")[0] == 0
+        assert tool("parked", "retry")[0] == 0
+    assert [each["parked_id"] for each in skipped.asked] == ["chan-form-contact:unread-8"]
+    assert [each["parked_id"] for each in retried.asked] == ["chan-chat-shop:6"]
+    with pytest.raises(SystemExit):
+        tool("parked", "skip", "--reason", "of nothing")
+    with pytest.raises(SystemExit):
+        tool("parked", "skip", "chan-a-b:1", "--unread", "--reason", "of two kinds")
+
+
 def test_what_is_given_up_has_a_reason(
     nats_url: str, tool: Callable[..., tuple[int, str, str]]
 ) -> None:

@@ -243,9 +243,11 @@ class ParcelStory:
         self.at["parked"] = await self.note_on(work, "work.skipped", skipped)
         await self.note_on("agent-marek", "agent.signed_in", {"agent": "marek"})
 
-    async def note_on(self, aggregate: str, name: str, open_part: Mapping[str, Any]) -> int:
+    async def note_on(
+        self, aggregate: str, name: str, open_part: Mapping[str, Any], raw: str | None = None
+    ) -> int:
         """Append one event that is about nobody."""
-        event = self.handwritten.event(aggregate, name, open_part)
+        event = self.handwritten.event(aggregate, name, open_part, raw=raw)
         return (await self.handwritten.write(aggregate, event)).position
 
     async def go_on(self) -> None:

@@ -327,6 +327,32 @@ async def test_what_is_parked_is_overlooked_until_it_is_done_or_given_up(
     assert (await ask("parked"))["parked"] == []
 
 
+async def test_what_could_not_be_read_is_overlooked_until_somebody_looked_at_it(
+    pool: Pool, session: Session, handwritten: HandwrittenLedger
+) -> None:
+    """A form, a mail or a call's end that nobody can read was somebody's: it counts, and RAW has it."""
+    parcel, account = ParcelStory(handwritten), "chan-form-contact"
+    quarantined = {"channel": "form", "account": "contact", "code": "payload.unreadable"}
+    sequence = await parcel.note_on(
+        account, "payload.quarantined", quarantined, raw="7:" + "a" * 64
+    )
+    projection = await Projection.take_over(session)
+    await projection.apply(await handwritten.all())
+    ask = Caller(answers_over(pool, handwritten, Positions(agreed=True)))
+    assert (await ask("overlooked"))["count"] == 1
+    (line,) = (await ask("parked"))["parked"]
+    assert (line["parked_id"], line["type"]) == (
+        f"{account}:unread-{sequence}",
+        "payload.quarantined",
+    )
+    assert (line["stream"], line["position"], line["error"]) == ("RAW", 7, "payload.unreadable")
+    skipped = {"parked_id": line["parked_id"], "reason": "she was called back"}
+    await parcel.note_on(account, "contact.skipped", skipped)
+    await projection.apply((await handwritten.all())[projection.position :])
+    assert (await ask("overlooked"))["count"] == 0
+    assert (await ask("parked"))["parked"] == []
+
+
 async def test_what_was_set_aside_is_no_fact_and_not_lost_either(
     pool: Pool, session: Session, handwritten: HandwrittenLedger
 ) -> None:

@@ -99,6 +99,42 @@ async def test_what_its_stream_has_forgotten_can_only_be_skipped(router: InMemor
     assert await router.refused(CLI, "retry_parked", parked_id=parked_id) == "parked.gone"
 
 
+async def unreadable(router: InMemoryRouter) -> str:
+    """A form that could not be read is heard of twice; return its id."""
+    account = "chan-form-contact"
+    opened = events.PayloadQuarantinedOpen(
+        channel="form", account="contact", code="payload.unreadable"
+    )
+    origin = events.Origin(
+        tenant=TENANT, service="ingest", actor="channel:form/contact", occurred=NOON, recorded=NOON
+    )
+    for _ in range(2):
+        event = events.make(events.PayloadQuarantined, origin, "unread-1", account, opened)
+        await router.intake.take(event)
+    return f"{account}:unread-{await router.ledger.position()}"
+
+
+async def test_what_could_not_be_read_is_looked_at_and_skipped(router: InMemoryRouter) -> None:
+    """It is not read again; who looked at it, and why it is done with, stand in the ledger."""
+    name = await unreadable(router)
+    assert await router.refused(CLI, "retry_parked", parked_id=name) == "parked.unread"
+    types = await router.does(CLI, "skip_parked", parked_id=name, reason="she was called back")
+    assert types == ["contact.skipped"]
+    skipped = await router.last(events.ContactSkipped)
+    assert (skipped.aggregate, skipped.open.parked_id) == ("chan-form-contact", name)
+
+
+@pytest.mark.parametrize("name", ["chan-form-contact:unread-{}", "chan-chat-shop:unread-{}"])
+async def test_nothing_else_is_skipped_as_unread(router: InMemoryRouter, name: str) -> None:
+    """Neither what stands elsewhere in the ledger, nor another account's."""
+    await unreadable(router)
+    end = await router.ledger.position()
+    place = end if "chat" in name else end + 1
+    for verb, more in (("skip_parked", {"reason": "r"}), ("retry_parked", {})):
+        refused = await router.refused(CLI, verb, parked_id=name.format(place), **more)
+        assert refused == "parked.unknown"
+
+
 @pytest.mark.parametrize("name", ["chan-email-shop:1", "conv-abc:1", "work-router-fired:2"])
 async def test_nothing_is_parked_under_another_id(router: InMemoryRouter, name: str) -> None:
     """Also where the id names an aggregate that is no journal."""

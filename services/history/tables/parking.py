@@ -1,4 +1,4 @@
-"""Table `parking`: what was parked, and what became of it."""
+"""Table `parking`: what was parked, what could not be read, and what became of it."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -6,7 +6,7 @@ from typing import Any
 
 from services.history.tables.row import AddedRow
 from services.history.tables.table import Reading, Step, Table
-from shared import events, queries
+from shared import events, parked_ids, queries, streams
 
 
 class ParkingRow(AddedRow, frozen=True, kw_only=True):
@@ -27,11 +27,13 @@ class ParkingRow(AddedRow, frozen=True, kw_only=True):
 
 
 def rows(step: Step[Any]) -> Iterable[ParkingRow]:
-    """Return the row of an event about parked work."""
+    """Return the row of an event about what waits for an operator."""
     event = step.recorded.event
     match event:
         case events.ContactParked() | events.WorkParked():
             return (_row(step, event, "parked", event.open),)
+        case events.PayloadQuarantined():
+            return (_unread(step, event),)
         case events.ContactRetried() | events.WorkRetried():
             return (_row(step, event, "retried"),)
         case events.ContactSkipped() | events.WorkSkipped():
@@ -55,6 +57,25 @@ def _row(
         raw=event.raw,
         error=None if parked is None else parked.error,
         failures=None if parked is None else parked.failures,
+        recorded=event.recorded,
+    )
+
+
+def _unread(step: Step[Any], event: events.PayloadQuarantined) -> ParkingRow:
+    """Return the row of a delivery that could not be read: parked, for a person must look at it in RAW."""
+    recorded = step.recorded
+    return ParkingRow(
+        sequence=recorded.sequence,
+        tenant=event.tenant,
+        parked_id=parked_ids.of_unread(recorded.aggregate, recorded.sequence),
+        state="parked",
+        type=event.type,
+        event_id=None,
+        stream=streams.RAW,
+        position=events.RawRef.parse(event.raw).sequence if event.raw else 0,
+        raw=event.raw,
+        error=event.open.code,
+        failures=1,
         recorded=event.recorded,
     )
 

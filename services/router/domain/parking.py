@@ -1,15 +1,10 @@
 """What failed unexpectedly is set aside on a journal: a contact event on its account's, work on its consumer's."""
 
 from services.router.domain.decision import Decision
-from shared import aggregates, commands, errors, events
+from shared import aggregates, commands, errors, events, parked_ids
 
 Settling = type[events.Retried | events.Skipped]
 OperatorCommand = commands.ParkWork | commands.ParkedCommand | commands.RejectEntry
-
-
-def parked_id(aggregate: str, sequence: int) -> str:
-    """Return the id under which the message at a sequence of its stream is parked."""
-    return f"{aggregate}:{sequence}"
 
 
 def journal_of(command: OperatorCommand) -> str:
@@ -18,14 +13,14 @@ def journal_of(command: OperatorCommand) -> str:
         return aggregates.ENTRY.of(str(command.sequence))
     if isinstance(command, commands.ParkWork):
         return aggregates.WORK.of(command.consumer)
-    return command.parked_id.rpartition(":")[0]
+    return parked_ids.journal_of(command.parked_id)
 
 
 def park_work(decision: Decision, command: commands.ParkWork) -> None:
     """Set aside what a service could not handle."""
     aggregate = journal_of(command)
     parked = events.ParkedOpen(
-        parked_id=parked_id(aggregate, command.sequence),
+        parked_id=parked_ids.of_message(aggregate, command.sequence),
         stream=command.stream,
         sequence=command.sequence,
         sha256=command.sha256,
@@ -36,7 +31,9 @@ def park_work(decision: Decision, command: commands.ParkWork) -> None:
 
 
 def retry_parked(decision: Decision, command: commands.RetryParked) -> None:
-    """Note that it was done, or let its service hear of it. Raises: ParkedUnknown."""
+    """Note that it was done, or let its service hear of it. Raises: ParkedUnread, ParkedUnknown."""
+    if parked_ids.unread_at(command.parked_id) is not None:
+        raise errors.ParkedUnread(parked_id=command.parked_id)
     known = parked_on(decision, command)
     retried = events.RetriedOpen(
         parked_id=known.parked_id,
@@ -48,9 +45,10 @@ def retry_parked(decision: Decision, command: commands.RetryParked) -> None:
 
 
 def skip_parked(decision: Decision, command: commands.SkipParked) -> None:
-    """Give it up. Raises: ParkedUnknown."""
-    known = parked_on(decision, command)
-    skipped = events.SkippedOpen(parked_id=known.parked_id, reason=command.reason)
+    """Give it up; a delivery that could not be read is where the ledger says so. Raises: ParkedUnknown."""
+    if parked_ids.unread_at(command.parked_id) is None:
+        parked_on(decision, command)
+    skipped = events.SkippedOpen(parked_id=command.parked_id, reason=command.reason)
     _settle(decision, command, (events.ContactSkipped, events.WorkSkipped), skipped)
 
 

@@ -1,0 +1,28 @@
+"""The ids under which operators name what waits for them: set aside, or a delivery that nobody could read.
+
+A message is `<journal>:<its sequence in its stream>`; a delivery `<journal>:unread-<sequence in the ledger>`, where
+`payload.quarantined` stands.
+"""
+
+UNREAD = "unread-"
+
+
+def of_message(journal: str, sequence: int) -> str:
+    """Return the id of the message at a sequence of its stream."""
+    return f"{journal}:{sequence}"
+
+
+def of_unread(journal: str, sequence: int) -> str:
+    """Return the id of the delivery that the ledger says at this sequence could not be read."""
+    return f"{journal}:{UNREAD}{sequence}"
+
+
+def journal_of(name: str) -> str:
+    """Return the aggregate on which it stands."""
+    return name.rpartition(":")[0]
+
+
+def unread_at(name: str) -> int | None:
+    """Return where the ledger says that the delivery could not be read; `None` for any other id."""
+    place = name.rpartition(":")[2]
+    return int(place.removeprefix(UNREAD)) if place.startswith(UNREAD) else None
