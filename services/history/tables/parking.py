@@ -6,7 +6,10 @@ from typing import Any
 
 from services.history.tables.row import AddedRow
 from services.history.tables.table import Reading, Step, Table
-from shared import events, parked_ids, queries, streams
+from shared import events, parked_ids, queries
+
+RAW = "RAW"
+"""The stream of an event's evidence: `shared.streams` leads to the bus, which no table reaches."""
 
 
 class ParkingRow(AddedRow, frozen=True, kw_only=True):
@@ -71,7 +74,7 @@ def _unread(step: Step[Any], event: events.PayloadQuarantined) -> ParkingRow:
         state="parked",
         type=event.type,
         event_id=None,
-        stream=streams.RAW,
+        stream=RAW,
         position=events.RawRef.parse(event.raw).sequence if event.raw else 0,
         raw=event.raw,
         error=event.open.code,
