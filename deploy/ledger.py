@@ -114,7 +114,8 @@ async def _append(
 ) -> None:
     ledger = NatsLedger(bus, PlainCodec())
     before = await ledger.read_leader(tenant, aggregates.LEDGER_IDENTITY)
-    if before and kind is events.LedgerFounded:
+    named = any(isinstance(each.event, events.LedgerEvent) for each in before)
+    if named and kind is events.LedgerFounded:
         return
     now = datetime.now(UTC)
     origin = events.Origin(

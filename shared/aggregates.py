@@ -13,10 +13,14 @@ from shared.events import AnyEvent
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of aggregate. `prefix`: its token in subjects; `writer`: the only service that appends to the kind."""
+    """A kind of aggregate. `prefix`: its token in subjects; `writer`: the only service that appends to the kind.
+
+    `journal`: each entry stands for itself, and whoever reads the aggregate passes over what is no event of ours there.
+    """
 
     prefix: str
     writer: str
+    journal: bool = False
 
     def of(self, name: str) -> str:
         """Return the aggregate of this kind with an id."""
@@ -27,12 +31,12 @@ CONVERSATION = Kind("conv", "router")
 CUSTOMER = Kind("cust", "router")
 IDENTITY = Kind("ident", "router")
 AGENT = Kind("agent", "router")
-ACCOUNT = Kind("chan", "router")
-POLICY = Kind("policy", "router")
-WORK = Kind("work", "router")
-ENTRY = Kind("entry", "router")
+ACCOUNT = Kind("chan", "router", journal=True)
+POLICY = Kind("policy", "router", journal=True)
+WORK = Kind("work", "router", journal=True)
+ENTRY = Kind("entry", "router", journal=True)
 NOTIFICATION = Kind("notif", "notify")
-LEDGER = Kind("ledger", "bootstrap")
+LEDGER = Kind("ledger", "bootstrap", journal=True)
 
 KINDS = {
     kind.prefix: kind
@@ -61,6 +65,12 @@ def split(aggregate: str) -> tuple[str, str]:
     """Return the prefix and the id of an aggregate; the id is empty for what is none."""
     prefix, _, name = aggregate.partition("-")
     return prefix, name
+
+
+def is_journal(aggregate: str) -> bool:
+    """Tell whether an aggregate is of a kind that is read over foreign entries."""
+    kind = KINDS.get(split(aggregate)[0])
+    return kind is not None and kind.journal
 
 
 def account(channel: str, name: str) -> str:

@@ -111,6 +111,11 @@ def aggregate_in(subject: str) -> str:
     return "-".join(subject.split(".")[-2:])
 
 
+def tenant_in(subject: str) -> str:
+    """Return the tenant that a subject of LEDGER names."""
+    return subject.split(".")[2]
+
+
 def live(tenant: str, aggregate: str) -> str:
     """Return where the server repeats what was stored for an aggregate (lossy, no replay)."""
     return "live." + ledger(tenant, aggregate)

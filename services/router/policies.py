@@ -1,19 +1,15 @@
 """Which policy decides: written to the ledger when it changes."""
 
-import structlog
-
 from services.router.cases import Cases
 from services.router.domain import folds
 from services.router.domain.decision import SERVICE
-from shared import aggregates, deciding, errors, events, ids
+from shared import aggregates, deciding, events, ids
 
 ACTOR = f"service:{SERVICE}"
 
-log = structlog.get_logger("router.policies")
-
 
 async def apply_policy(cases: Cases, tenant: str) -> None:
-    """Record the policy in force, unless the ledger names it already or cannot be read. Raises: LedgerUnavailable."""
+    """Record the policy in force, unless the ledger names it already. Raises: LedgerUnavailable."""
     version, aggregate = cases.policy_version(tenant), aggregates.TENANT_POLICY
     applied = events.PolicyAppliedOpen(version=version)
 
@@ -28,8 +24,4 @@ async def apply_policy(cases: Cases, tenant: str) -> None:
         event_id = ids.decision_event_id(tenant, aggregate, origin.cause, 0)
         return [events.make(events.PolicyApplied, origin, event_id, aggregate, applied)]
 
-    try:
-        await cases.deciding.change(tenant, load, decide)
-    except (errors.EventTypeUnknown, errors.NotAnEvent) as error:
-        # The policy decides all the same; a router must start to take the command that rejects the entry.
-        log.error("policy_not_recorded", tenant=tenant, code=error.code, **error.place)  # noqa: TRY400
+    await cases.deciding.change(tenant, load, decide)

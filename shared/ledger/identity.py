@@ -5,7 +5,9 @@ ledger keeps a `Mark` with it: how far the ledger was, and a hash of what stood 
 or another one contradicts the mark; then nothing is acknowledged until an operator decides (docs/adr/0030).
 """
 
+import contextlib
 import hashlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -13,7 +15,7 @@ import msgspec
 from shared import aggregates, errors, streams, subjects
 from shared.bus import Bus
 from shared.codec import UNREADABLE, decode
-from shared.events import EventId, LedgerAdopted
+from shared.events import EventId, LedgerAdopted, LedgerEvent
 
 EMPTY, SHORTER, OTHER = "empty", "shorter", "other"
 
@@ -43,22 +45,34 @@ async def check(bus: Bus, tenant: str, path: str) -> None:
 
 
 async def founded(bus: Bus, tenant: str) -> EventId | None:
-    """Return the ledger's identity, `None` when it has none yet. Raises: NotAnEvent."""
-    subject = subjects.ledger(tenant, aggregates.LEDGER_IDENTITY)
-    if await end(bus, streams.LEDGER) == 0:
-        return None
-    stored = await bus.leader_get(streams.LEDGER, sequence=1, next_by_subject=subject)
-    return None if stored is None else decode(stored.body).id
+    """Return the ledger's identity, `None` when it has none yet."""
+    async for event in _named(bus, tenant):
+        return event.id
+    return None
 
 
 async def adopted(bus: Bus, tenant: str) -> LedgerAdopted | None:
-    """Return the event by which an operator adopted the ledger last; `None` when nobody did. Raises: NotAnEvent."""
+    """Return the event by which an operator adopted the ledger last; `None` when nobody did."""
+    last = None
+    async for event in _named(bus, tenant):
+        last = event if isinstance(event, LedgerAdopted) else last
+    return last
+
+
+async def _named(bus: Bus, tenant: str) -> AsyncIterator[LedgerEvent]:
+    """Yield the events of the ledger's identity; what anybody else wrote there is passed over."""
     subject = subjects.ledger(tenant, aggregates.LEDGER_IDENTITY)
     if await end(bus, streams.LEDGER) == 0:
-        return None
-    stored = await bus.leader_get(streams.LEDGER, last_by_subject=subject)
-    last = None if stored is None else decode(stored.body)
-    return last if isinstance(last, LedgerAdopted) else None
+        return
+    following = 1
+    while stored := await bus.leader_get(
+        streams.LEDGER, sequence=following, next_by_subject=subject
+    ):
+        with contextlib.suppress(errors.NotAnEvent, errors.EventTypeUnknown):
+            event = decode(stored.body)
+            if isinstance(event, LedgerEvent):
+                yield event
+        following = stored.sequence + 1
 
 
 async def contradiction(bus: Bus, identity: EventId | None, mark: Mark | None) -> str | None:

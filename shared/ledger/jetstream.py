@@ -166,7 +166,8 @@ class NatsLedger:
 
     async def read(self, tenant: str, aggregate: str, *, after: int = 0) -> list[Recorded]:
         """See `shared.ledger.Ledger.read`: batched direct gets, from any replica."""
-        return await self._recorded(await self._read_any(subjects.ledger(tenant, aggregate), after))
+        messages = await self._read_any(subjects.ledger(tenant, aggregate), after)
+        return await self._recorded(messages, rejected.read_aggregate)
 
     async def read_leader(self, tenant: str, aggregate: str, *, after: int = 0) -> list[Recorded]:
         """See `shared.ledger.Ledger.read_leader`.
@@ -186,7 +187,7 @@ class NatsLedger:
                 raise errors.LedgerUnavailable(aggregate=aggregate, position=position)
             messages.append(following)
             position = following.sequence
-        return await self._recorded(messages)
+        return await self._recorded(messages, rejected.read_aggregate)
 
     async def get(self, sequence: int) -> Recorded | None:
         """See `shared.ledger.Ledger.get`."""
@@ -275,8 +276,10 @@ class NatsLedger:
             found.append(message.body)
             after = message.sequence
 
-    async def _recorded(self, messages: Sequence[StoredMessage]) -> list[Recorded]:
-        events = await rejected.read(self._codec, messages, self._rejections)
+    async def _recorded(
+        self, messages: Sequence[StoredMessage], read: rejected.Read = rejected.read
+    ) -> list[Recorded]:
+        events = await read(self._codec, messages, self._rejections)
         return [
             Recorded(
                 message.sequence,

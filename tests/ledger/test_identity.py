@@ -12,7 +12,7 @@ from deploy import bootstrap, ledger
 from services.ingest import app as ingest
 from services.notify import app as notify
 from services.router import app as router
-from shared import aggregates, policy, settings, streams
+from shared import aggregates, policy, settings, streams, subjects
 from shared.bus import Bus, connect
 from shared.errors import JetStreamRefused, LedgerContradicted, LedgerUnfounded, MarkUnreadable
 from shared.events import LedgerAdopted, LedgerFounded
@@ -88,6 +88,19 @@ async def test_a_ledger_is_founded_once(standing: Standing) -> None:
     mark = identity.read_mark(standing.chosen.ledger_mark)
     assert mark is not None
     assert (mark.position, mark.ledger) == (grown, founded.event.id)
+
+
+async def test_what_somebody_else_wrote_to_its_identity_names_no_ledger(standing: Standing) -> None:
+    """Before or after it was founded: it is founded all the same, and every service starts."""
+    await streams.ensure(standing.bus, streams.WantedStreams(streams.stream_configs()))
+    subject = subjects.ledger(standing.tenant, aggregates.LEDGER_IDENTITY)
+    await standing.bus.store(subject, b"junk")
+    await standing.bootstrap()
+    await standing.bus.store(subject, b"more junk")
+    await standing.bootstrap()
+    await standing.checked()
+    ours = [it for it in await standing.named() if isinstance(it.event, LedgerFounded)]
+    assert [it.event.id for it in ours] == [await identity.founded(standing.bus, standing.tenant)]
 
 
 async def test_a_ledger_of_the_version_before_is_taken_on_without_a_word(

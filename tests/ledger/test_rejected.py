@@ -84,6 +84,28 @@ async def test_a_rejected_entry_is_passed_over_by_every_read(place: Place, kind:
     assert appended.position > sequence
 
 
+@pytest.mark.parametrize("kind", [each for each in aggregates.KINDS.values() if each.journal])
+async def test_a_journal_is_read_over_what_is_no_event_of_ours(
+    place: Place, kind: aggregates.Kind
+) -> None:
+    """Nobody waits for an operator there: an entry's rejection could wait for itself. Followers see it still."""
+    aggregate = kind.of(ids.scoped_id(new_aggregate()))
+    sequence = await planted(place, aggregate, b"garbage")
+    ledger = await place.ledger()
+    for found in (
+        await ledger.read_leader(TENANT, aggregate),
+        await ledger.read(TENANT, aggregate),
+    ):
+        assert [each.sequence for each in found][1:] == [sequence]
+        passed = found[-1].event
+        assert isinstance(passed, events.EntryRejected)
+        assert passed.open.sha256 == ids.body_sha256(b"garbage")
+    with pytest.raises(NotAnEvent):
+        await ledger.get(sequence)
+    appended = await ledger.append(TENANT, [write(aggregate, sequence, "c")])
+    assert appended.position > sequence
+
+
 async def test_another_entry_than_the_rejected_one_stays_what_it_is(place: Place) -> None:
     """The hash must be that of what stands there: a slip in the number rejects nothing."""
     aggregate = new_aggregate()

@@ -104,7 +104,8 @@ class MemoryLedger:
     async def read(self, tenant: str, aggregate: str, *, after: int = 0) -> list[Recorded]:
         """See `shared.ledger.Ledger.read`."""
         sequences = self._by_subject.get(subjects.ledger(tenant, aggregate), [])
-        return await self._recorded([self._messages[s - 1] for s in sequences if s > after])
+        messages = [self._messages[s - 1] for s in sequences if s > after]
+        return await self._recorded(messages, rejected.read_aggregate)
 
     async def read_leader(self, tenant: str, aggregate: str, *, after: int = 0) -> list[Recorded]:
         """See `shared.ledger.Ledger.read_leader`."""
@@ -143,8 +144,10 @@ class MemoryLedger:
         ends = subjects.about_entry(sequence).removeprefix("ledger.*.*")
         return [m.body for m in self._messages if m.subject.endswith(ends)]
 
-    async def _recorded(self, messages: Sequence[StoredMessage]) -> list[Recorded]:
-        events = await rejected.read(self._codec, messages, self._rejections)
+    async def _recorded(
+        self, messages: Sequence[StoredMessage], read: rejected.Read = rejected.read
+    ) -> list[Recorded]:
+        events = await read(self._codec, messages, self._rejections)
         return [
             Recorded(m.sequence, m.stored, subjects.aggregate_in(m.subject), event, m.body)
             for m, event in zip(messages, events, strict=True)
