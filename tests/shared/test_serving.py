@@ -155,9 +155,7 @@ async def test_what_fails_for_a_while_is_never_parked(
 ) -> None:
     """A ledger or a view that is away is no fault of the message, however often it comes again meanwhile."""
 
-    monkeypatch.setattr(
-        serving, "RETRY", Backoff(first_seconds=0.01, longest_seconds=SHORT_SECONDS)
-    )
+    monkeypatch.setattr(serving, "RETRY", Backoff(first_seconds=0.01, longest_seconds=0.05))
 
     async def away(arrived: ArrivedMessage) -> None:
         if arrived.attempt <= 2 * PARKED_AFTER_FAILURES:
