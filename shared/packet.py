@@ -146,7 +146,7 @@ def _bare(
 ) -> Packet:
     """The packet without what was done and said."""
     assert conversation.id is not None
-    last = conversation.contacts.last
+    last = conversation.contacts.latest
     return Packet(
         packet_id=packet_id,
         schema_version=PACKET_SCHEMA_VERSION,

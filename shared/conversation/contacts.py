@@ -20,7 +20,8 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
 
     `status`: `lost` is a call that ended before an agent took it; `over`: the channel reported its end;
     `wrapped_up`: the agent wrote down how it went, and nothing was written in it since; `name`, `handles`: of whoever
-    wrote or called last in it, the best proved handle first; `held`: the provider's number of the last hold report.
+    wrote or called last in it, the best proved handle first; `held`: the provider's number of the last hold report;
+    `heard`: when somebody called, or wrote last in it; `reference`: what an answer to the last mail in it names.
     """
 
     contact_id: events.ContactId
@@ -38,6 +39,8 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     handles: tuple[events.Handle, ...] = ()
     held: events.Numbered | None = None
+    heard: datetime | None = None
+    reference: str | None = None
 
     @property
     def live(self) -> bool:
@@ -48,16 +51,37 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
 class Contacts(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
 ):
-    """All contacts by id, in the order they began. `channels`: on which the customer came, in that order."""
+    """All contacts by id, in the order they began. `channels`: on which the customer came, in that order.
+
+    `heard_last`: in which somebody wrote or called last, by the time at which it was done.
+    """
 
     by_id: dict[events.ContactId, Contact] = {}
     channels: tuple[str, ...] = ()
     last_activity: datetime | None = None
+    heard_last: events.ContactId | None = None
 
     @property
     def last(self) -> Contact | None:
         """The contact that began last; `None` before the first."""
         return next(reversed(self.by_id.values()), None)
+
+    @property
+    def by_heard(self) -> list[Contact]:
+        """All contacts, the one first in which somebody wrote or called last."""
+        return sorted(
+            self.by_id.values(),
+            key=lambda each: (_when_heard(each), each.contact_id == self.heard_last),
+        )[::-1]
+
+    @property
+    def latest(self) -> Contact | None:
+        """The contact of whoever is answered: she wrote or called last; `None` before the first."""
+        return next(iter(self.by_heard), None)
+
+
+def _when_heard(contact: Contact) -> datetime:
+    return contact.heard or contact.started
 
 
 def evolve(  # noqa: C901  the table of what concerns contacts
@@ -117,12 +141,12 @@ def _begun(contacts: Contacts, event: events.InboundEvent, before: Ownership) ->
 
     Whoever writes on in a contact that was wrapped up is not done with.
     """
-    opened, known = event.open, contacts.channels
+    opened, came_by = event.open, contacts.channels
     if opened.contact_id in contacts.by_id:
         written = isinstance(event, events.MessageReceived | events.FormSubmitted)
         again: dict[str, Any] = {"wrapped_up": False, "completed": False} if written else {}
-        heard = _with(contacts, opened.contact_id, **_who(event), **again)
-        return replace(heard, last_activity=event.recorded)
+        known = _with(contacts, opened.contact_id, **_who(event), **again)
+        return replace(_heard(known, event), last_activity=event.recorded)
     # A message to an owned conversation is with its owner at once; a call is when an agent accepts it.
     waits = before.owner is None or opened.medium == "call"
     contact = Contact(
@@ -134,11 +158,28 @@ def _begun(contacts: Contacts, event: events.InboundEvent, before: Ownership) ->
         status="waiting" if waits else "accepted",
         **_who(event),
     )
-    return Contacts(
+    begun = replace(
+        contacts,
         by_id={**contacts.by_id, contact.contact_id: contact},
-        channels=known if opened.channel in known else (*known, opened.channel),
+        channels=came_by if opened.channel in came_by else (*came_by, opened.channel),
         last_activity=event.recorded,
     )
+    return _heard(begun, event)
+
+
+def _heard(contacts: Contacts, event: events.InboundEvent) -> Contacts:
+    """Return the contacts with when the event's was heard; a later report of a call says nothing of that."""
+    contact = contacts.by_id[event.open.contact_id]
+    at = event.happened
+    last = contacts.by_id.get(contacts.heard_last) if contacts.heard_last else contacts.latest
+    if contact.medium == "call" and contact.heard is not None:
+        return contacts
+    if contact.heard is not None and at < contact.heard:
+        return contacts
+    reference = event.open.provider_id if contact.medium == "mail" else None
+    heard = _with(contacts, contact.contact_id, heard=at, reference=reference)
+    is_last = last is None or last is contact or at >= _when_heard(last)
+    return replace(heard, heard_last=contact.contact_id) if is_last else heard
 
 
 def _who(event: events.InboundEvent) -> dict[str, Any]:
@@ -186,9 +227,14 @@ def _merged(
             for each in both
         ]
     channels = dict.fromkeys(each.channel for each in both)
-    return replace(
-        contacts, by_id={each.contact_id: each for each in both}, channels=tuple(channels)
+    merged = replace(
+        contacts,
+        by_id={each.contact_id: each for each in both},
+        channels=tuple(channels),
+        heard_last=None,
     )
+    last = merged.latest
+    return replace(merged, heard_last=last.contact_id if last else None)
 
 
 def _as_it_stood(
@@ -209,6 +255,8 @@ def _as_it_stood(
         answered=merged.answered,
         on_hold=merged.on_hold,
         held=merged.held,
+        heard=merged.heard,
+        reference=merged.reference,
         name=personal.names.get(key) if personal else None,
         handles=tuple(personal.handles.get(key, ())) if personal else (),
     )

@@ -59,12 +59,13 @@ class Matter(
 ):
     """What it is about.
 
-    `summary`: the beginning of the customer's first own words; `repeats`: facts that she had to tell again;
-    `done_before`: how many older ones were dropped from `done`; `overdue`: the promises and callbacks whose time has
-    passed while they were open, by id.
+    `summary`: the beginning of the customer's first own words, which were written at `begun`; `repeats`: facts that she
+    had to tell again; `done_before`: how many older ones were dropped from `done`; `overdue`: the promises and calls
+    whose time has passed while they were open, by id.
     """
 
     summary: str | None = None
+    begun: datetime | None = None
     facts: dict[events.FactId, StatedFact] = {}
     repeats: int = 0
     promises: dict[events.PromiseId, Promise] = {}
@@ -80,8 +81,7 @@ def evolve(  # noqa: C901  the table of what concerns the matter
     """Return the matter after one event; `handovers`: of the conversation when it came."""
     match event:
         case events.MessageReceived() | events.FormSubmitted() if not event.open.automatic:
-            line = " ".join(words(event).split())[:SUMMARY_MAX_CHARACTERS]
-            return replace(matter, summary=matter.summary or line or None)
+            return _written(matter, event)
         case events.FactStated():
             return _with_fact(matter, _stated(sequence, event, handovers))
         case events.ConversationMerged(personal=personal) if personal is not None:
@@ -117,6 +117,13 @@ def evolve(  # noqa: C901  the table of what concerns the matter
             return _did(matter, "wrap_up", event.open.agent, event.recorded, text)
         case _:
             return matter
+
+
+def _written(matter: Matter, event: events.MessageReceived | events.FormSubmitted) -> Matter:
+    line, begun = " ".join(words(event).split())[:SUMMARY_MAX_CHARACTERS], matter.begun
+    if not line or (matter.summary and (begun is None or begun <= event.happened)):
+        return matter
+    return replace(matter, summary=line, begun=event.happened)
 
 
 def _stated(sequence: int, event: events.FactStated, handovers: int) -> StatedFact:

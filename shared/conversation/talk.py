@@ -1,6 +1,7 @@
 """What was said, by the customer and to her."""
 
 import re
+from bisect import bisect_right
 from datetime import datetime
 from hashlib import sha256
 from typing import Literal
@@ -31,7 +32,7 @@ class Talk(
     """What was said.
 
     `said_before`: how many older ones were dropped from `said`; `unanswered`: the customer's messages since the last
-    one to her; `last_reference`: what a mail to her answers; `last_words`: digest of the words that came with it.
+    one to her; `last_reference`, `last_words`: of the last mail, and the digest of its words: they show its copy.
     """
 
     said: tuple[Said, ...] = ()
@@ -51,7 +52,7 @@ def evolve(talk: Talk, event: events.AnyEvent) -> Talk:
             text = event.personal.text if event.personal else events.ERASED
             by, channel = f"agent-{event.open.agent}", event.open.channel
             out = Outbound(message_id=event.open.message_id, channel=channel)
-            talk = say(talk, event.recorded, by, channel, text)
+            talk = say(talk, event.happened, by, channel, text)
             return replace(talk, outbound={**talk.outbound, out.message_id: out}, unanswered=0)
         case events.ConversationMerged():
             return _merged(talk, event)
@@ -86,7 +87,7 @@ def _heard(talk: Talk, event: events.MessageReceived | events.FormSubmitted) -> 
             return talk
     name = event.personal.name if event.personal else None
     writer = people.writer(name, people.handles_of(event))
-    talk = say(talk, event.recorded, "customer", event.open.channel, text, writer)
+    talk = say(talk, event.happened, "customer", event.open.channel, text, writer)
     if event.open.automatic:
         return talk
     unanswered = talk.unanswered + 1
@@ -102,9 +103,11 @@ def _unspoken(event: events.MessageReceived | events.FormSubmitted) -> str:
 def say(
     talk: Talk, at: datetime, by: str, channel: str, text: str, writer: Writer | None = None
 ) -> Talk:
+    """Return the talk with one thing more, which stands where it was said, however late it was heard."""
     cut, kept = max(0, len(text) - SAID_MAX_CHARACTERS), text[:SAID_MAX_CHARACTERS]
     latest = Said(at=at, by=by, channel=channel, text=kept, cut=cut, writer=writer)
-    return _keep(talk, (*talk.said, latest))
+    place = bisect_right(talk.said, at, key=lambda each: each.at)
+    return _keep(talk, (*talk.said[:place], latest, *talk.said[place:]))
 
 
 def _keep(talk: Talk, said: tuple[Said, ...]) -> Talk:

@@ -133,7 +133,8 @@ class ConversationLinked(
 
 
 class MergedContact(Part, frozen=True, kw_only=True):
-    """A contact as it stood when it came along."""
+    """A contact as it stood when it came along. `heard`: when somebody called or wrote last in it; `reference`: what an
+    answer to that names."""
 
     contact_id: ContactId
     medium: Medium
@@ -148,6 +149,8 @@ class MergedContact(Part, frozen=True, kw_only=True):
     answered: bool = False
     on_hold: bool = False
     held: Numbered | None = None
+    heard: Instant | None = None
+    reference: str | None = None
 
 
 class ConversationMergedOpen(Part, frozen=True, kw_only=True):

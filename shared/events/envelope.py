@@ -82,7 +82,7 @@ class Event(
         id: deterministic, scoped; equals `Nats-Msg-Id`.
         source: the service that wrote it, `tellonce/<service>`.
         occurred: the provider's time, or ours where the provider gives none.
-        recorded: our time at the decision. Neither orders anything: the ledger sequence does.
+        recorded: our time at the decision. Neither orders events: the ledger sequence does.
         aggregate: the aggregate it belongs to; on CONTACTS the contact.
         actor: `agent:<id>`, `service:<name>`, `rule:<name>@<policy version>` or `channel:<channel>/<account>`.
         causation: id of the command or event that caused it; a fold remembers it for 24 hours.
@@ -112,6 +112,11 @@ class Event(
     key: str | None = msgspec.field(name="keyid", default=None)
     raw: str | None = msgspec.field(name="rawref", default=None)
     data: Data[OpenPart, PersonalPart]
+
+    @property
+    def happened(self) -> datetime:
+        """When it happened: nothing happens after it was recorded, whatever a provider's clock says."""
+        return min(self.occurred, self.recorded)
 
     @property
     def open(self) -> OpenPart:

@@ -146,7 +146,10 @@ class Path(Part, frozen=True, kw_only=True):
 
 
 class Said(Part, frozen=True, kw_only=True):
-    """One message verbatim, or cut (`cut`: how many characters are missing). `writer`: of a message to us."""
+    """One message verbatim, or cut (`cut`: how many characters are missing). `writer`: of a message to us.
+
+    `at`: when it was written, by which they stand in order; when we heard it stands in the timeline.
+    """
 
     at: Instant
     by: str
@@ -196,7 +199,10 @@ class BuiltFrom(Part, frozen=True, kw_only=True):
 
 
 class Packet(Part, frozen=True, kw_only=True):
-    """All that the next person must know; at most 64 KiB in canonical form. `writer`: who is on `contact`."""
+    """All that the next person must know; at most 64 KiB in canonical form.
+
+    `contact`: in which somebody wrote or called last; `writer`: who did, and is answered.
+    """
 
     packet_id: PacketId
     schema_version: int

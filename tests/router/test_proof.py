@@ -1,22 +1,26 @@
 """How well it is proved who somebody is, and what follows from it."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from shared.events import (
+    ConversationId,
     ConversationJoined,
     ConversationOpened,
     CustomerSuggested,
+    IdentityAddressed,
     IdentityClaimed,
     IdentityShared,
     MessageRequested,
+    MessageRequestedPersonal,
 )
 from shared.policy import parse
 from tests.router import samples
 from tests.router.in_memory_router import InMemoryRouter
 from tests.router.proved import CLAIMED, OLEK, PROVED, packet_of, registered
-from tests.router.samples import ANNA, ANNA_MAIL, PARCEL, call, form, mail, message, phone
+from tests.router.samples import ANNA, ANNA_MAIL, NOON, PARCEL, call, form, mail, message, phone
 
 # -- a claim ------------------------------------------------------------------------------------------
 
@@ -123,6 +127,85 @@ async def test_a_third_person_answers_in_a_thread_and_does_not_become_her(
     assert request.to == OLEK
     await router.happens(message("my own matter", "m3", channel="email", handles=[mail(OLEK)]))
     assert len(await router.conversations()) == 2
+
+
+async def a_thread_of_two(router: InMemoryRouter) -> ConversationId:
+    """Anna writes in a chat, Olek by mail in her matter."""
+    it = await router.owned_by("piotr", message("it will not open", "s1", handles=PROVED))
+    olek = message("I fetch it", "m2", channel="email", handles=[mail(OLEK)], in_reply_to=it)
+    await router.happens(olek)
+    return it
+
+
+async def answered(router: InMemoryRouter, it: ConversationId) -> MessageRequestedPersonal:
+    """Piotr answers by mail; return to whom and to what."""
+    await router.does("piotr", "send_message", conversation=it, channel="email", text="code 1")
+    request = (await router.last(MessageRequested)).personal
+    assert request is not None
+    return request
+
+
+async def test_an_answer_goes_to_whoever_wrote_last_though_she_began_first(
+    router: InMemoryRouter,
+) -> None:
+    """The packet shows who that is; she is not told what Olek's mail was called."""
+    it = await a_thread_of_two(router)
+    assert (await answered(router, it)).in_reply_to == "m2-0"
+    await router.happens(message("I come myself. The code?", "s1", k=1, handles=PROVED))
+    packet = await packet_of(router, await router.conversation())
+    assert packet.writer is not None
+    assert (packet.writer.value, packet.contact) == (ANNA_MAIL, samples.contact("chat", "s1"))
+    request = await answered(router, it)
+    assert (request.to, request.in_reply_to, request.references) == (ANNA_MAIL, None, [])
+
+
+async def test_what_is_heard_late_is_not_what_was_written_last(router: InMemoryRouter) -> None:
+    """Olek's mail was parked for an hour: Anna wrote after him, and she is answered."""
+    router.clock.time += timedelta(hours=1)
+    it = await router.owned_by("piotr", message("hello", "s1", handles=PROVED))
+    later = message("the code?", "s1", k=1, handles=PROVED, at=NOON + timedelta(minutes=2))
+    olek = message("I fetch it", "m2", channel="email", handles=[mail(OLEK)], in_reply_to=it)
+    await router.happens(later, olek)
+    assert (await answered(router, it)).to == ANNA_MAIL
+
+
+async def test_what_is_meant_for_somebody_unknown_goes_to_no_third_person(
+    router: InMemoryRouter,
+) -> None:
+    """She gave no address: nobody else's will do, and his answer would prove nothing of her."""
+    it = await router.owned_by("piotr", message("it will not open", "s1", handles=[]))
+    olek = message("I fetch it", "m2", channel="email", handles=[mail(OLEK)], in_reply_to=it)
+    await router.happens(olek)
+    assert (await answered(router, it)).to == OLEK
+    assert await router.all(IdentityAddressed) == []
+    await router.happens(message("the code?", "s1", k=1, handles=[]))
+    given: Any = {"conversation": it, "channel": "email", "text": "code 1"}
+    assert await router.refused("piotr", "send_message", **given) == "message.no_address"
+
+
+async def test_whoever_is_answered_is_confirmed(router: InMemoryRouter) -> None:
+    """The agent names no contact: the chat that went on is Anna's, and Olek's address stays his."""
+    anna = await registered(router, "Anna", phone=ANNA)
+    it = await router.owned_by("piotr", message("hello", "s1", handles=CLAIMED))
+    olek = message("I fetch it", "m2", channel="email", handles=[mail(OLEK)], in_reply_to=it)
+    await router.happens(olek, message("the code?", "s1", k=1, handles=CLAIMED))
+    await router.does("piotr", "confirm_customer", conversation=it, customer=anna)
+    customer = await router.customer()
+    assert [each.value for each in customer.handles] == [ANNA, ANNA_MAIL]
+
+
+async def test_what_was_said_stands_where_it_was_said(router: InMemoryRouter) -> None:
+    """Its first message was retried an hour later: the packet tells both in their order, with their times."""
+    router.clock.time += timedelta(hours=1)
+    second, first = NOON + timedelta(minutes=1), NOON
+    await router.happens(message("no, do not send it", "s1", k=1, handles=PROVED, at=second))
+    await router.happens(message("please send it", "s1", handles=PROVED, at=first))
+    packet = await packet_of(router, await router.conversation())
+    assert [(each.at, each.text) for each in packet.said] == [
+        (first, "please send it"),
+        (second, "no, do not send it"),
+    ]
+    assert packet.why.matter == "please send it"
 
 
 async def test_an_answer_from_an_address_that_was_written_to_is_hers(

@@ -51,8 +51,8 @@ def _provable(decision: Decision) -> list[ResolvedHandle]:
 def named_contact(
     conversation: Conversation, command: commands.ConfirmCustomer
 ) -> events.ContactId | None:
-    """Return the contact whose writer is confirmed: the one that the command names, else the last."""
-    last = conversation.contacts.last
+    """Return the contact whose writer is confirmed: the one that the command names, else of who is answered."""
+    last = conversation.contacts.latest
     return command.contact_id or (last.contact_id if last else None)
 
 
@@ -195,4 +195,6 @@ def _as_it_stands(contact: Contact) -> events.MergedContact:
         answered=contact.answered,
         on_hold=contact.on_hold,
         held=contact.held,
+        heard=contact.heard,
+        reference=contact.reference,
     )

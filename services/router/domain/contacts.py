@@ -271,7 +271,7 @@ def _learn(
 
 def _switch(decision: Decision, event: events.InboundEvent, before: Conversation) -> None:
     """She comes by another medium than with the last contact: the packet goes along."""
-    last = before.contacts.last
+    last = before.contacts.latest
     if last is None or last.medium == event.open.medium:
         return
     packet_id = attach_packet(decision)

@@ -97,9 +97,9 @@ def correct_fact(decision: Decision, command: commands.CorrectFact) -> None:
 
 
 def _contact(conversation: Conversation, contact_id: events.ContactId | None) -> Contact | None:
-    """Return the contact on which the customer stated the facts: the named contact, else the last."""
+    """Return the contact on which the customer stated the facts: the named contact, else where she was heard last."""
     contacts = conversation.contacts
-    return contacts.by_id.get(contact_id) if contact_id else contacts.last
+    return contacts.by_id.get(contact_id) if contact_id else contacts.latest
 
 
 def facts_in(policy: Policy, text: str) -> list[tuple[str, str]]:

@@ -5,12 +5,13 @@ from datetime import timedelta
 
 from services.router.domain.decision import Decision, Loaded
 from services.router.domain.handover import attach_packet
-from services.router.domain.identify import identifies, was_on
+from services.router.domain.identify import identifies
 from services.router.domain.lost_calls import next_call_due
 from services.router.domain.offers import release, reserve
 from services.router.domain.transfers import take_back
 from shared import aggregates, commands, errors, events, handles, proof
 from shared.conversation import Callback, Contact, Conversation
+from shared.customer import Customer
 from shared.packet import check_text
 from shared.policy import Account, Policy
 
@@ -111,7 +112,7 @@ def send_message(decision: Decision, command: commands.SendMessage) -> None:
     to = recipient(decision.policy, decision.loaded, command.channel)
     if to is None:
         raise errors.MessageNoAddress(channel=command.channel)
-    reference = decision.conversation.talk.last_reference if to.kind == "email" else None
+    reference = _answers(decision.conversation, to)
     decision.on_conversation(
         events.MessageRequested,
         events.MessageRequestedOpen(
@@ -132,6 +133,16 @@ def send_message(decision: Decision, command: commands.SendMessage) -> None:
         _remember_address(decision)
 
 
+def _answers(conversation: Conversation, to: events.Handle) -> str | None:
+    """Return what a message to an address answers: the last mail from there, and nobody else's."""
+    wrote = (each for each in conversation.contacts.by_heard if _names(each, to))
+    return next((each.reference for each in wrote if each.reference), None)
+
+
+def _names(contact: Contact, handle: events.Handle) -> bool:
+    return any((each.kind, each.value) == (handle.kind, handle.value) for each in contact.handles)
+
+
 def tells(matter: Sequence[Conversation], event: events.OutcomeEvent) -> bool:
     """Tell whether a report says something new of a message to the customer.
 
@@ -149,20 +160,27 @@ def tells(matter: Sequence[Conversation], event: events.OutcomeEvent) -> bool:
 def _is_hers(decision: Decision, to: events.Handle) -> bool:
     """Tell whether she gave an address herself: that of somebody else who wrote in her matter is not hers."""
     customer, contacts = decision.customer, decision.conversation.contacts.by_id.values()
-    given = [each for each in contacts if any(to.value == known.value for known in each.handles)]
+    given = [each for each in contacts if _names(each, to)]
     claimed = any((each.kind, each.value) == (to.kind, to.value) for each in customer.handles)
-    return claimed or any(was_on(customer, each) for each in given)
+    return claimed or any(_may_be_hers(customer, each) for each in given)
+
+
+def _may_be_hers(customer: Customer, contact: Contact) -> bool:
+    """Tell whether she may have been on a contact: nobody else was, as far as more than a claim says who was."""
+    known = {(each.kind, each.value) for each in customer.handles}
+    heard = [each for each in contact.handles if proof.of(each) != "claimed"]
+    return not heard or any((each.kind, each.value) in known for each in heard)
 
 
 def recipient(policy: Policy, loaded: Loaded, channel: str) -> events.Handle | None:
     """Return where an answer on a channel goes; `None` without an address. Raises: MessageChannelUnknown.
 
     It goes to whoever wrote or called last, if she is known by more than a claim; else to the customer, the best proved
-    handle first; else to what was claimed last.
+    handle first; else to what was claimed last. What somebody else wrote from is only for an answer to him.
     """
     _, account = _account_to_write_from(policy, loaded.conversation, channel)
     kind: events.HandleKind = "phone" if handles.email(account.address) is None else "email"
-    contacts = list(reversed(loaded.conversation.contacts.by_id.values()))
+    contacts = loaded.conversation.contacts.by_heard
     last = contacts[0].handles if contacts else ()
     hers = [
         events.Handle(kind=kind, value=each.value, proof=proof.of(each))
@@ -170,7 +188,8 @@ def recipient(policy: Policy, loaded: Loaded, channel: str) -> events.Handle | N
         if each.kind == kind
     ]
     hers.sort(key=lambda each: -proof.RANK[proof.of(each)])
-    earlier = [handle for contact in contacts for handle in contact.handles]
+    given = [each for each in contacts if _may_be_hers(loaded.customer, each)]
+    earlier = [handle for contact in given for handle in contact.handles]
     known = [
         *(each for each in last if proof.of(each) != "claimed"),
         *(each for each in hers if proof.of(each) != "claimed"),
@@ -187,8 +206,7 @@ def _account_to_write_from(
 
     It has an address of its own. Raises: MessageChannelUnknown.
     """
-    contacts = reversed(conversation.contacts.by_id.values())
-    came_to = [f"{each.channel}/{each.account}" for each in contacts]
+    came_to = [f"{each.channel}/{each.account}" for each in conversation.contacts.by_heard]
     for name in [*came_to, *policy.accounts]:
         of_channel, _, short = name.partition("/")
         account = policy.accounts.get(name)
