@@ -182,7 +182,7 @@ class CallbackClosedOpen(Part, frozen=True, kw_only=True):
 class CallbackClosed(
     Event[CallbackClosedOpen, Nothing], frozen=True, kw_only=True, tag="callback.closed"
 ):
-    """The callback ended for a stated reason without reaching the customer."""
+    """The callback ended for a stated reason without a call: `answered` if she wrote since and was answered."""
 
 
 MatterEvent = (

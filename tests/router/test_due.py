@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from shared.events import (
+    CallbackClosed,
     CallbackOverdue,
     CallbackReached,
     ConversationId,
@@ -194,6 +195,43 @@ async def test_whoever_was_reached_otherwise_is_owed_no_call(
     assert code == "callback.not_open"
     assert await router.passes(901) == []
     await check(router)
+
+
+async def lost_and_owed(router: InMemoryRouter) -> ConversationId:
+    """Piotr owns her matter; she called again, hung up, and is owed a call."""
+    hers = [phone(), mail(proof="proved")]
+    it = await router.owned_by("piotr", message("hello", handles=hers))
+    await router.happens(call("started", handles=hers), call("ended", handles=hers))
+    return it
+
+
+async def test_whoever_wrote_since_and_is_answered_is_owed_no_call(router: InMemoryRouter) -> None:
+    """Her chat went straight to the owner, who answers it by mail."""
+    it = await lost_and_owed(router)
+    await router.happens(message("I tried to call", k=1, handles=[mail(proof="proved")]))
+    answer = {"conversation": it, "channel": "email", "text": "it is on its way"}
+    assert await router.does("piotr", "send_message", **answer) == [
+        "message.requested",
+        "callback.closed",
+    ]
+    assert (await router.last(CallbackClosed)).open.reason == "answered"
+    assert await router.passes(901) == []
+
+
+@pytest.mark.parametrize("third", [True, False])
+async def test_whoever_is_only_written_to_is_still_owed_a_call(
+    router: InMemoryRouter, *, third: bool
+) -> None:
+    """She did not write since; or somebody else did in her matter, and is answered."""
+    it = await lost_and_owed(router)
+    olek = [mail("olek@customer.example")]
+    if third:
+        await router.happens(
+            message("I fetch it", "m2", channel="email", handles=olek, in_reply_to=it)
+        )
+    answer = {"conversation": it, "channel": "email", "text": "you called?"}
+    assert await router.does("piotr", "send_message", **answer) == ["message.requested"]
+    assert await router.passes(901) == ["callback.overdue"]
 
 
 async def test_a_mail_that_an_agent_took_does_not_reach_her(router: InMemoryRouter) -> None:

@@ -19,6 +19,8 @@ PROMISE_LONGEST = timedelta(days=3_660)
 """Ten years: nobody keeps a promise of today after them."""
 RESOLVED = "resolved"
 """Why a callback ends that is still owed when the owner closes the matter."""
+ANSWERED = "answered"
+"""Why a callback ends whose customer wrote since, and has her answer."""
 
 
 def make_promise(decision: Decision, command: commands.MakePromise) -> None:
@@ -88,6 +90,12 @@ def close_callback(decision: Decision, command: commands.CloseCallback) -> None:
     _close_callback(decision, callback.callback_id, check_text(command.reason))
 
 
+def _close_callbacks(decision: Decision, reason: str) -> None:
+    for callback in decision.conversation.matter.callbacks.values():
+        if callback.status == "open":
+            _close_callback(decision, callback.callback_id, reason)
+
+
 def _close_callback(decision: Decision, callback_id: events.CallbackId, reason: str) -> None:
     closed = events.CallbackClosedOpen(callback_id=callback_id, agent=decision.by, reason=reason)
     decision.on_conversation(events.CallbackClosed, closed)
@@ -103,7 +111,8 @@ def _open_callback(decision: Decision, callback_id: events.CallbackId) -> Callba
 def send_message(decision: Decision, command: commands.SendMessage) -> None:
     """The owner writes to whoever is answered, on a channel.
 
-    An address that nobody holds is remembered: an answer from there is this customer's.
+    An address that nobody holds is remembered: an answer from there is this customer's. If she wrote after a call that
+    is owed to her, she has her answer, and it is owed no longer.
     Raises: MessageChannelUnknown, MessageNoAddress, TextHasNul.
     """
     if "\0" in command.text or "\0" in (command.title or ""):
@@ -131,6 +140,16 @@ def send_message(decision: Decision, command: commands.SendMessage) -> None:
     )
     if _is_hers(decision, to):
         _remember_address(decision)
+    if _wrote_last(decision):
+        _close_callbacks(decision, ANSWERED)
+
+
+def _wrote_last(decision: Decision) -> bool:
+    """Tell whether the customer was heard last by what she wrote: who is written to after a call is not reached yet."""
+    latest = decision.conversation.contacts.latest
+    return (
+        latest is not None and latest.medium != "call" and _may_be_hers(decision.customer, latest)
+    )
 
 
 def _answers(conversation: Conversation, to: events.Handle) -> str | None:
@@ -285,9 +304,7 @@ def resolve(decision: Decision, command: commands.Resolve) -> None:
         raise errors.ConversationNotWrappedUp(contacts=missing)
     if decision.conversation.ownership.transfer is not None:
         take_back(decision, decision.conversation.ownership.transfer)
-    for callback in decision.conversation.matter.callbacks.values():
-        if callback.status == "open":
-            _close_callback(decision, callback.callback_id, RESOLVED)
+    _close_callbacks(decision, RESOLVED)
     decision.on_conversation(
         events.ConversationResolved,
         events.ConversationResolvedOpen(
