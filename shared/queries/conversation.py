@@ -149,10 +149,14 @@ class ConversationLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CustomerAnswer(ListAnswer, frozen=True, kw_only=True):
-    """`conversations`: the latest ones, in the order in which they were opened; the next page has older ones."""
+    """`conversations`: the latest ones, in the order in which they were opened; the next page has older ones.
+
+    `shared_with`: the others who are known by the handle that was asked for: it leads to none of them alone.
+    """
 
     customer: CustomerView
     conversations: list[ConversationLine]
+    shared_with: list[str] = []
 
 
 class Holder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -155,6 +155,27 @@ async def test_a_conversation_in_transfer_names_what_is_offered(
     assert (owned["conversation"], owned["owner"]) == (CONVERSATION, "piotr")
 
 
+async def test_a_shared_handle_names_everybody_who_is_known_by_it(
+    session: Session, pool: Pool, parcel: ParcelStory
+) -> None:
+    """The one who gave it last is answered, and the others are named; who only claims it is not among them."""
+    written = parcel.handwritten
+    for name, proof in (("cust-jan", "proved"), ("cust-stranger", "claimed")):
+        created = written.event(
+            name,
+            "customer.created",
+            {"provisional": False},
+            {"name": name, "handles": [("phone", PHONE, proof)]},
+            customer=name.removeprefix("cust-"),
+        )
+        await written.write(name, created)
+    await (await Projection.take_over(session)).apply(await written.all())
+    ask = Caller(answers_over(pool, written, Positions(agreed=True)))
+    found = await ask("customer", handle={"kind": "phone", "value": PHONE})
+    assert (found["customer"]["id"], found["shared_with"]) == ("jan", [CUSTOMER])
+    assert (await ask("customer", customer=CUSTOMER))["shared_with"] == []
+
+
 async def test_a_customer_is_found_by_id_and_by_handle(ask: Caller) -> None:
     """The same person, with her orders and her matters."""
     by_id = await ask("customer", customer=CUSTOMER)

@@ -82,12 +82,13 @@ async def known_customer(reading: Reading, name: str | None) -> Mapping[str, Any
 
 async def customer(reading: Reading, asked: queries.AskCustomer) -> queries.CustomerAnswer:
     """Answer one person and her matters. Raises: CustomerUnknown, HandleInvalid."""
-    name = asked.customer
+    name, shared_with = asked.customer, list[str]()
     if asked.handle is not None:
         kind = asked.handle.kind
         value = handles.normal(kind, asked.handle.value, reading.policy.region)
-        held = await reading.first("customer_of_handle", kind, handle_sha256(value))
-        name = None if held is None else held["customer"]
+        held = await reading.rows("customers_of_handle", kind, handle_sha256(value))
+        name = held[0]["customer"] if held else None
+        shared_with = [each["customer"] for each in held[1:] if each["proof"] != "claimed"]
     known = read(await known_customer(reading, name))
     view = queries.CustomerView(
         id=str(name),
@@ -106,5 +107,6 @@ async def customer(reading: Reading, asked: queries.AskCustomer) -> queries.Cust
         count=page.count,
         next=page.next,
         customer=view,
+        shared_with=shared_with,
         conversations=page.lines[::-1],
     )

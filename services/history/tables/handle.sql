@@ -12,7 +12,7 @@ CREATE TABLE handle (
 );
 CREATE INDEX handle_value ON handle (tenant, kind, value_sha256, sequence);
 
--- name: customer_of_handle
--- Why: who holds this number or address, before those who only claim it; the one who gave it last.
-SELECT customer FROM handle WHERE tenant = $1 AND kind = $2 AND value_sha256 = $3
-ORDER BY proof = 'claimed', sequence DESC LIMIT 1
+-- name: customers_of_handle
+-- Why: who holds this number or address, before those who only claim it; the one who gave it last first.
+SELECT customer, proof FROM handle WHERE tenant = $1 AND kind = $2 AND value_sha256 = $3
+ORDER BY proof = 'claimed', sequence DESC LIMIT 16
