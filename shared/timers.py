@@ -36,7 +36,12 @@ OFFER_EXPIRY = TimerKind(
     armed_by=(events.ContactOffered,),
     about="offer_id",
     due=lambda event: event.open.expires,
-    answered_by=(events.ContactAccepted, events.ContactRejected, events.ContactOfferExpired),
+    answered_by=(
+        events.ContactAccepted,
+        events.ContactRejected,
+        events.ContactOfferExpired,
+        events.OfferWithdrawn,
+    ),
 )
 TRANSFER_EXPIRY = TimerKind(
     name="transfer_expiry",

@@ -8,11 +8,12 @@ import pytest
 
 from services.router.domain import folds
 from shared.conversation import Conversation
+from shared.errors import PromiseNotOpen
 from shared.events import ContextPackaged, PromiseOverdue
 from tests.router.in_memory_router import InMemoryRouter
 from tests.router.invariants import check
 from tests.router.proved import CLAIMED, OLEK, packet_of, registered
-from tests.router.samples import ANNA, ANNA_MAIL, PARCEL, call, mail, message, phone
+from tests.router.samples import ANNA, ANNA_MAIL, PARCEL, TENANT, call, mail, message, phone
 
 
 async def test_a_confirmed_conversation_is_hers_with_its_handles(router: InMemoryRouter) -> None:
@@ -196,7 +197,12 @@ async def test_what_is_promised_and_owed_is_kept_where_the_conversation_goes_on(
     assert [each.status for each in asking.matter.callbacks.values()] == ["closed"]
     assert (await router.passes(60)).count("promise.overdue") == 1
     assert (await router.last(PromiseOverdue)).conversation == matter.id
-    await router.does("ewa", "keep_promise", conversation=matter.id, promise_id=promise.promise_id)
+    kept = {"promise_id": promise.promise_id}
+    body = router.body("ewa", "keep_promise", conversation=asking.id, **kept)
+    with pytest.raises(PromiseNotOpen) as refusal:
+        await router.commands.handle("keep_promise", TENANT, body)
+    assert refusal.value.details == {**kept, "into": matter.id}
+    await router.does("ewa", "keep_promise", conversation=matter.id, **kept)
     await check(router)
 
 

@@ -44,6 +44,17 @@ async def test_an_offer_is_asked_about_until_it_is_answered() -> None:
     assert await asked(router) == set()
 
 
+async def test_an_offer_that_was_withdrawn_is_not_asked_about() -> None:
+    """Whoever was asked has gone."""
+    router = InMemoryRouter()
+    await router.on_duty("piotr")
+    await router.happens(call("started"))
+    await router.offers()
+    await router.does("piotr", "set_status", status="signed_out")
+    assert (await router.offers())[0] == "offer.withdrawn"
+    assert await asked(router) == set()
+
+
 async def test_an_owed_callback_is_asked_about() -> None:
     """One question for each callback that is owed."""
     router = InMemoryRouter()

@@ -16,10 +16,9 @@ from services.router.domain import (
     transfers,
     work,
 )
-from services.router.domain.decision import Decision, Loaded, Origin
+from services.router.domain.decision import Decision, Loaded, Origin, goes_on
 from services.router.domain.handover import ensure_packets
 from shared import commands, errors, events, requests, timers
-from shared.conversation import Conversation
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,18 +139,13 @@ def _check_conversation(
     if conversation.id is None:
         raise errors.ConversationUnknown()
     if conversation.resolved and not rule.after_the_end:
-        raise errors.ConversationResolved(**_goes_on(conversation))
+        raise errors.ConversationResolved(**goes_on(conversation))
     if rule.who == "owner" and conversation.ownership.owner != decision.by:
         raise errors.ConversationNotOwned()
     contact_id = getattr(command, "contact_id", None)
     if contact_id is not None and contact_id not in conversation.contacts.by_id:
         raise errors.ContactUnknown(contact_id=contact_id)
     _check_expected(decision, command, rule)
-
-
-def _goes_on(conversation: Conversation) -> dict[str, str]:
-    """Return where a merged conversation goes on, as a detail of its refusal."""
-    return {} if conversation.into is None else {"into": conversation.into}
 
 
 def _check_expected(decision: Decision, command: commands.ConversationCommand, rule: Rule) -> None:

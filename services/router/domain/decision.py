@@ -96,6 +96,11 @@ class Loaded:
         return self.agents.get(agent_id, ABSENT)
 
 
+def goes_on(conversation: Conversation) -> dict[str, str]:
+    """Return where a merged conversation goes on, as a detail of its refusal."""
+    return {} if conversation.into is None else {"into": conversation.into}
+
+
 class Decision:
     """Collects events in order; `conversation`, `customer` and `agent()` show the state they lead to."""
 

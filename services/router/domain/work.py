@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from services.router.domain.decision import Decision, Loaded
+from services.router.domain.decision import Decision, Loaded, goes_on
 from services.router.domain.handover import attach_packet
 from services.router.domain.identify import identifies
 from services.router.domain.lost_calls import next_call_due
@@ -43,7 +43,7 @@ def keep_promise(decision: Decision, command: commands.KeepPromise) -> None:
     promise_id = command.promise_id
     promise = decision.conversation.matter.promises.get(promise_id)
     if promise is None:
-        raise errors.PromiseNotOpen(promise_id=promise_id)
+        raise errors.PromiseNotOpen(promise_id=promise_id, **goes_on(decision.conversation))
     if promise.kept is not None:
         return
     late = decision.origin.recorded > promise.due
