@@ -16,6 +16,7 @@ NOT_SHOWN = (
     events.TransferOffered,
     events.ChannelSwitched,
     events.ConversationReturned,
+    events.MessageUnattended,
 )
 """They change nothing that a packet shows; a transfer's packet shows the transfer already."""
 
@@ -74,6 +75,7 @@ class Ownership(
         passed_over: agents who refused or let an offer lapse since the conversation last began to wait, by
             count; `passed_over_at`: when that last happened.
         handovers: changes of owner and of channel so far.
+        unattended_at: when the owner, in a pause, was last told that the customer had written; `None` after her answer.
     """
 
     owner: events.AgentId | None = None
@@ -87,6 +89,7 @@ class Ownership(
     passed_over_at: datetime | None = None
     hops: tuple[TakenHop, ...] = ()
     handovers: int = 0
+    unattended_at: datetime | None = None
 
 
 def target_name(to: events.Target) -> str:
@@ -135,6 +138,10 @@ def evolve(  # noqa: C901  the table of what concerns the holder
             return _in_no_hands(ownership, event.open.queue, event.recorded)
         case events.ChannelSwitched():
             return replace(ownership, handovers=ownership.handovers + 1)
+        case events.MessageUnattended():
+            return replace(ownership, unattended_at=event.recorded)
+        case events.MessageRequested():
+            return replace(ownership, unattended_at=None)
         case events.ConversationMerged() if event.open.owner is not None:
             return _owned(ownership, event.open.owner, event.recorded)
         case events.ConversationResolved() | events.ConversationAbsorbed():
@@ -197,6 +204,7 @@ def _taken(ownership: Ownership, agent: events.AgentId, at: datetime) -> Ownersh
         queue=None,
         waiting_since=None,
         waited_seconds=ownership.waited_seconds + waited,
+        unattended_at=None,
     )
 
 

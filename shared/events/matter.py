@@ -185,6 +185,19 @@ class CallbackClosed(
     """The callback ended for a stated reason without a call: `answered` if she wrote since and was answered."""
 
 
+class MessageUnattendedOpen(Part, frozen=True, kw_only=True):
+    """`owner`: who has the conversation and makes a pause; she is told, and the next one after her."""
+
+    contact_id: ContactId
+    owner: AgentId
+
+
+class MessageUnattended(
+    Event[MessageUnattendedOpen, Nothing], frozen=True, kw_only=True, tag="message.unattended"
+):
+    """The customer wrote on while the owner of her conversation makes a pause."""
+
+
 MatterEvent = (
     FactStated
     | FactRepeated
@@ -197,4 +210,5 @@ MatterEvent = (
     | CallbackReached
     | CallbackOverdue
     | CallbackClosed
+    | MessageUnattended
 )

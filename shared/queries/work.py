@@ -115,8 +115,8 @@ class AskPromises(ListQuestion[Promises], frozen=True, kw_only=True):
 
 
 class OverlookedLine(msgspec.Struct, frozen=True, kw_only=True):
-    """`kind`: `waiting` (in a queue), `owned` (a contact that joined its owner's conversation, or a transfer that came
-    back to her; `queue` is null),
+    """`kind`: `waiting` (in a queue), `owned` (a contact that joined its owner's conversation, a transfer that came
+    back to her, or what was written on while she makes a pause; `queue` is null),
     `callback` (a call that is owed), `overdue` (a promise or an owed call whose time is over), `failed` (a message that
     did not reach the customer), `uncertain` (one of which nobody knows whether it did) or `lost` (a call without a
     callback); `id`: of the ledger event.

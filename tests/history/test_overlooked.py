@@ -221,6 +221,11 @@ async def test_a_matter_whose_owner_is_gone_is_overlooked_until_somebody_saw_it(
         ),
         ("message.failed", OUTCOME, ("failed", None, None, "none")),
         ("message.uncertain", OUTCOME, ("uncertain", None, None, "none")),
+        (
+            "message.unattended",
+            {"contact_id": "call1", "owner": "piotr"},
+            ("owned", None, "call1", "none"),
+        ),
     ],
 )
 async def test_what_did_not_come_to_its_end_is_overlooked_until_somebody_saw_it(

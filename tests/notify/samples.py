@@ -51,6 +51,8 @@ from shared.events import (
     MessageRequestedOpen,
     MessageRequestedPersonal,
     MessageSent,
+    MessageUnattended,
+    MessageUnattendedOpen,
     MessageUncertain,
     Nothing,
     OfferId,
@@ -299,6 +301,11 @@ def merged_into(event_id: str, owner: str | None) -> ConversationMerged:
         packet_id=PACKET,
     )
     return ConversationMerged(**envelope(event_id), data=Data(open=told, personal=None))
+
+
+def unattended(event_id: str, owner: str = "piotr") -> MessageUnattended:
+    told = MessageUnattendedOpen(contact_id=ContactId("chat-1"), owner=AgentId(owner))
+    return MessageUnattended(**envelope(event_id), data=Data(open=told, personal=Nothing()))
 
 
 def signed_in(event_id: str, agent: str) -> AgentSignedIn:

@@ -44,6 +44,7 @@ from tests.notify.samples import (
     transferred,
     tried,
     types,
+    unattended,
     uncertain,
     wrapped_up,
 )
@@ -246,6 +247,14 @@ async def test_a_message_of_which_nobody_knows_whether_it_arrived_is_told_once(
     assert [reason for _, reason in await world.told()].count("message_uncertain") == 1
     await world.happens(failed("e10"))
     assert (await world.told())[-1] == (recipient, "message_failed")
+
+
+async def test_what_is_written_on_in_her_pause_is_told_until_she_answers(world: World) -> None:
+    """To her, and by its time to whoever is there; each telling is a request of its own."""
+    await world.happens(unattended("e4"), unattended("e5"))
+    assert (await world.told())[2:] == [("agent-piotr", "new_request")] * 2
+    await world.happens(message("e6", agent="piotr"))
+    assert await world.open() == ["agent-piotr"]
 
 
 async def test_what_was_asked_for_in_a_merged_conversation_is_asked_for_there_no_more(

@@ -151,15 +151,34 @@ async def test_a_call_that_rings_at_an_owner_who_goes_rings_at_the_next(
     assert await stands(router) == (None, "hotline", {"ewa"})
 
 
-async def test_who_accepts_and_goes_at_once_does_not_keep_it(router: InMemoryRouter) -> None:
-    """Acceptance and sign-out may be stored in either order."""
+async def test_who_has_gone_takes_nothing(router: InMemoryRouter) -> None:
+    """The offer stands until the dispatcher has looked, and her screen until she closes it: it is not hers by then."""
     await router.on_duty("piotr")
     await router.happens(message("hello"))
     await router.offers()
+    it, offer = await router.conversation(), await router.offer()
     await goes(router, "piotr")
-    await router.accepts()
+    code = await router.refused(
+        "piotr", "accept_offer", conversation=it.id, offer_id=offer.offer_id
+    )
+    assert code == "agent.signed_out"
+    await router.on_duty("ewa")
     await router.offers()
-    assert await stands(router) == (None, "hotline", set())
+    assert (await router.offer()).agent == "ewa"
+
+
+async def test_who_has_gone_takes_no_transfer(router: InMemoryRouter) -> None:
+    """As no offer."""
+    it = await router.owned_by("piotr", message("hello"))
+    await router.on_duty("marek")
+    await router.hands_on("piotr", "warm", agent="marek")
+    await router.offers()
+    transfer = await router.transfer()
+    await goes(router, "marek")
+    code = await router.refused(
+        "marek", "accept_transfer", conversation=it, transfer_id=transfer.transfer_id
+    )
+    assert code == "agent.signed_out"
 
 
 async def test_a_matter_that_was_handed_to_a_queue_returns_there(router: InMemoryRouter) -> None:

@@ -85,10 +85,12 @@ def _asked(
 def _unfinished(
     event: events.AnyEvent, before: Conversation
 ) -> tuple[str, str | None, str | None] | None:
-    """Return the same of what was done, or was to be done, and did not come to its end."""
+    """Return the same of what was said, done, or to be done, and did not come to its end."""
     match event:
         case events.MessageFailed():
             return "failed", before.ownership.queue, None
+        case events.MessageUnattended(open=unattended):
+            return "owned", None, unattended.contact_id
         case events.MessageUncertain():
             return "uncertain", before.ownership.queue, None
         case events.PromiseOverdue(open=overdue):

@@ -164,6 +164,8 @@ def _request_on(
             recipient = f"queue-{event.open.queue}"
         case events.ConversationJoined() if event.open.to_owner is not None:
             request, recipient = _to_owner(event.open.contact_id), f"agent-{event.open.to_owner}"
+        case events.MessageUnattended():
+            request, recipient = event.id, f"agent-{event.open.owner}"
         case events.ConversationMerged() if event.open.to_owner is not None:
             request, recipient = event.id, f"agent-{event.open.to_owner}"
         case events.CallbackRequested():

@@ -10,9 +10,11 @@ from shared import events, memory
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
-    """`working_on`: one slot per conversation, offered or owned. `idle_since`: when a slot last became free."""
+    """`since`: when her status changed last; `working_on`: one slot per conversation, offered or owned;
+    `idle_since`: when a slot last became free."""
 
     status: events.AgentStatus = "signed_out"
+    since: datetime | None = None
     working_on: frozenset[events.ConversationId] = frozenset()
     idle_since: datetime | None = None
     seen: memory.Memory = {}
@@ -40,9 +42,10 @@ def evolve_parts(agent: Agent, sequence: int, event: events.AnyEvent) -> Agent:
     changed = replace(agent, sequence=sequence)
     match event:
         case events.AgentSignedIn():
-            return replace(changed, status="available", idle_since=event.recorded)
+            at = event.recorded
+            return replace(changed, status="available", since=at, idle_since=at)
         case events.AgentStatusSet():
-            return replace(changed, status=event.open.status)
+            return replace(changed, status=event.open.status, since=event.recorded)
         case events.AgentReserved():
             return replace(changed, working_on=changed.working_on | {event.open.conversation})
         case events.AgentReleased():

@@ -11,7 +11,7 @@ from services.router.domain.handover import attach_packet
 from services.router.domain.identify import claim, identifies, is_known, learn, speaks, was_on
 from services.router.domain.lost_calls import note_lost_call
 from services.router.domain.offers import release
-from services.router.domain.presence import owner_on_duty
+from services.router.domain.presence import note_unattended, owner_on_duty
 from services.router.domain.suggest import suggest
 from shared import aggregates, events, proof
 from shared.conversation import NEW_CONVERSATION, Contact, Conversation
@@ -150,6 +150,8 @@ def decide_contact(decision: Decision, event: events.InboundEvent, place: Place)
         _complete(decision, event)
     elif asks and (new_contact or opens(event, begun)):
         _queue(decision, event, new_contact=new_contact)
+        if not new_contact:
+            note_unattended(decision, event.open.contact_id)
 
 
 def opened_by(origin: Origin) -> events.ConversationId:

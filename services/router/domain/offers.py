@@ -163,6 +163,15 @@ def standing_offer(decision: Decision, offer_id: events.OfferId) -> Offer:
     return offer
 
 
+def check_taker(decision: Decision) -> None:
+    """Whoever has gone takes nothing, as it would be taken from her at once. Raises: AgentSignedOut.
+
+    An acceptance from a screen that was left open does not sign her in: she would be asked for more.
+    """
+    if not decision.agent(decision.by).on_duty:
+        raise errors.AgentSignedOut(agent=decision.by)
+
+
 def check_packet(offer: Offer, command: commands.ConversationCommand) -> None:
     """Raises: CommandStale when the agent saw another packet than the offer's."""
     seen = command.expected.packet_id if command.expected else None
@@ -171,8 +180,9 @@ def check_packet(offer: Offer, command: commands.ConversationCommand) -> None:
 
 
 def accept_offer(decision: Decision, command: commands.AcceptOffer) -> None:
-    """The agent takes the contact. Raises: OfferExpired, OfferNotYours, CommandStale."""
+    """The agent takes the contact. Raises: OfferExpired, OfferNotYours, AgentSignedOut, CommandStale."""
     offer = standing_offer(decision, command.offer_id)
+    check_taker(decision)
     check_packet(offer, command)
     contact_id = _offered_contact(offer)
     packet_id = attach_packet(decision)

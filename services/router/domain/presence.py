@@ -1,5 +1,6 @@
 """Who is there for the customer. An owner who is not there any more owns nothing: her matter goes to its queue."""
 
+from datetime import timedelta
 from typing import Literal
 
 from services.router.domain.decision import Decision
@@ -31,6 +32,25 @@ def owner_on_duty(decision: Decision) -> events.AgentId | None:
     """Return the owner who is there for the customer; `None` without one, signed out, or gone from the policy."""
     owner = decision.conversation.ownership.owner
     return owner if owner is not None and on_duty(decision, owner) else None
+
+
+def note_unattended(decision: Decision, contact_id: events.ContactId) -> None:
+    """The customer wrote on to an owner who makes a pause: that is told, once for each wait and pause.
+
+    Away takes nothing from an owner, and nobody is to wait for her in silence.
+    """
+    ownership, now = decision.conversation.ownership, decision.origin.recorded
+    owner = owner_on_duty(decision)
+    if owner is None or ownership.transfer is not None or available(decision, owner):
+        return
+    patience = timedelta(seconds=decision.policy.times.notification_seconds)
+    told, since = ownership.unattended_at, decision.agent(owner).since
+    if told is not None and since is not None and since <= told and now - told < patience:
+        return
+    decision.on_conversation(
+        events.MessageUnattended,
+        events.MessageUnattendedOpen(contact_id=contact_id, owner=owner),
+    )
 
 
 def home_queue(decision: Decision) -> str:

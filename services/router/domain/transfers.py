@@ -6,6 +6,7 @@ from services.router.domain.decision import Decision
 from services.router.domain.handover import attach_packet, attach_packet_with, new_packet_id
 from services.router.domain.offers import (
     check_packet,
+    check_taker,
     group_of,
     known_queue,
     release,
@@ -57,10 +58,12 @@ def check_target(policy: Policy, to: events.Target, sender: events.AgentId) -> N
 def accept_transfer(decision: Decision, command: commands.AcceptTransfer) -> None:
     """The colleague takes over; only now does ownership move.
 
-    Raises: TransferNotOpen, OfferExpired, OfferNotYours, CommandStale.
+    Raises: TransferNotOpen, OfferExpired, OfferNotYours, AgentSignedOut, CommandStale.
     """
     transfer = _open_transfer(decision, command.transfer_id)
-    check_packet(_offer_of(decision, transfer), command)
+    offer = _offer_of(decision, transfer)
+    check_taker(decision)
+    check_packet(offer, command)
     packet_id = attach_packet(decision)
     owner = decision.conversation.ownership.owner
     decision.on_conversation(
