@@ -131,6 +131,17 @@ class ConversationNotOwned(TellonceError):
     http_status = 409
 
 
+class ConversationOfAnother(TellonceError):
+    """Resolve it, or let it go on: what this writer sends after the end opens a conversation that can be confirmed.
+
+    Details: customer, whose it is.
+    """
+
+    code = "conversation.of_another"
+    sentence = "the conversation holds what another customer wrote or told, and is not handed over with one contact"
+    http_status = 409
+
+
 class ConversationNotWrappedUp(TellonceError):
     code = "conversation.not_wrapped_up"
     sentence = "a contact of the conversation has no wrap-up yet"

@@ -13,7 +13,17 @@ from shared.events import ContextPackaged, PromiseOverdue
 from tests.router.in_memory_router import InMemoryRouter
 from tests.router.invariants import check
 from tests.router.proved import CLAIMED, OLEK, packet_of, registered
-from tests.router.samples import ANNA, ANNA_MAIL, PARCEL, TENANT, call, mail, message, phone
+from tests.router.samples import (
+    ANNA,
+    ANNA_MAIL,
+    PARCEL,
+    TENANT,
+    call,
+    contact,
+    mail,
+    message,
+    phone,
+)
 
 
 async def test_a_confirmed_conversation_is_hers_with_its_handles(router: InMemoryRouter) -> None:
@@ -241,3 +251,59 @@ async def test_only_a_customer_can_be_confirmed(router: InMemoryRouter, name: st
     code = await router.refused("ewa", "confirm_customer", conversation=it, customer=name)
     assert code == "conversation.not_owned"
     assert await router.all(ContextPackaged)
+
+
+# -- what is not handed over ----------------------------------------------------------------------------
+
+
+async def test_a_slip_hands_nobodys_past_to_another(router: InMemoryRouter) -> None:
+    """Confirmed as Anna, it went into her matter; it is Olek, and her matter stays hers."""
+    anna, olek = await registered(router, "Anna", phone=ANNA), await registered(router, "Olek")
+    await router.on_duty("piotr")
+    await router.happens(call("started"), message("hi", "s1", handles=CLAIMED))
+    it = await router.taken("piotr")
+    await router.does("piotr", "confirm_customer", conversation=it, customer=anna)
+    matter, _ = await router.conversations()
+    given = {"conversation": matter.id, "customer": olek}
+    for each in matter.contacts.by_id:
+        code = await router.refused("piotr", "confirm_customer", contact_id=each, **given)
+        assert code == "conversation.of_another"
+
+
+async def test_a_slip_about_a_single_contact_is_mended(router: InMemoryRouter) -> None:
+    """There is nothing of hers in it; and so it is with what he writes after her matter was closed."""
+    anna, olek = await registered(router, "Anna", phone=ANNA), await registered(router, "Olek")
+    it = await router.owned_by("piotr", message("hi", "s1", handles=CLAIMED))
+    for name in (anna, olek):
+        await router.does("piotr", "confirm_customer", conversation=it, customer=name)
+    assert (await router.conversation()).customer == olek
+
+
+async def test_what_he_writes_after_the_end_can_be_confirmed(router: InMemoryRouter) -> None:
+    """The remedy that the refusal names."""
+    anna, olek = await registered(router, "Anna", phone=ANNA), await registered(router, "Olek")
+    await router.on_duty("piotr")
+    await router.happens(message("hello", "s0", handles=[phone()]), message("hi", "s1", handles=[]))
+    it = await router.taken("piotr")
+    await router.does("piotr", "confirm_customer", conversation=it, customer=anna)
+    matter, _ = await router.conversations()
+    await router.does("piotr", "wrap_up", conversation=matter.id, disposition="x", summary="x")
+    await router.does("piotr", "resolve", conversation=matter.id)
+    await router.happens(message("it is Olek", "s1", k=1, handles=[]))
+    it = await router.taken("piotr")
+    await router.does("piotr", "confirm_customer", conversation=it, customer=olek)
+    found = await router.conversations()
+    assert [each.customer for each in found] == [anna, anna, olek]
+
+
+async def test_a_third_person_takes_no_strangers_matter(router: InMemoryRouter) -> None:
+    """He answered in the thread of somebody unknown, and is answered: he is not she. Her own contact is."""
+    olek, anna = await registered(router, "Olek"), await registered(router, "Anna", phone=ANNA)
+    it = await router.owned_by("piotr", message("my parcel", channel="email"))
+    third = message("I fetch it", "m2", channel="email", handles=[mail(OLEK)], in_reply_to=it)
+    await router.happens(third)
+    code = await router.refused("piotr", "confirm_customer", conversation=it, customer=olek)
+    assert code == "conversation.of_another"
+    given = {"conversation": it, "contact_id": contact("email", "m1")}
+    await router.does("piotr", "confirm_customer", customer=anna, **given)
+    assert (await router.conversation()).customer == anna

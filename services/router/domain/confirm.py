@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from services.router.domain.decision import Decision, ResolvedHandle
 from services.router.domain.handover import attach_packet, fresh_packet
-from services.router.domain.identify import identifies, learn
+from services.router.domain.identify import identifies, learn, was_on
 from services.router.domain.offers import release, reserve
 from shared import aggregates, commands, errors, events, proof
 from shared.conversation import Callback, Contact, Conversation, Promise
@@ -18,17 +18,36 @@ PROMISES_MERGED_MAX = 64
 
 
 def confirm_customer(decision: Decision, command: commands.ConfirmCustomer) -> None:
-    """The owner says who it is: the handles of the contact are hers, and proved. Raises: CustomerUnknown."""
+    """The owner says who it is: the handles of the contact are hers, and proved.
+
+    Raises: CustomerUnknown, ConversationOfAnother.
+    """
     if decision.loaded.whose.id is None:
         raise errors.CustomerUnknown()
     hers = _provable(decision)
     if decision.conversation.customer == decision.loaded.whose.id and not hers:
         return
     contact_id = named_contact(decision.conversation, command)
+    if _is_of_another(decision, contact_id):
+        raise errors.ConversationOfAnother(customer=decision.conversation.customer)
     link(decision, decision.loaded.whose, contact_id, decision.by)
     for each in hers:
         learn(decision, each, decision.loaded.whose.id, None)
     merge(decision, decision.loaded.matter)
+
+
+def _is_of_another(decision: Decision, contact_id: events.ContactId | None) -> bool:
+    """Tell whether the conversation is somebody else's who was on another contact of it: her past is not handed over.
+
+    Of a registered customer all but the confirmed contact may be hers; a stranger is whoever is confirmed, but by the
+    contact of a third person.
+    """
+    before, contacts = decision.loaded.customer, decision.conversation.contacts.by_id
+    if before.id == decision.loaded.whose.id or contact_id is None:
+        return False
+    if not before.provisional:
+        return len(contacts) > 1
+    return not was_on(before, contacts[contact_id])
 
 
 def _provable(decision: Decision) -> list[ResolvedHandle]:
