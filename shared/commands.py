@@ -22,6 +22,8 @@ Actor = Annotated[str, Meta(pattern=r"^(agent|service):[a-z0-9_-]{1,32}\Z")]
 ChannelName = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}\Z")]
 ParkedId = Annotated[str, Meta(pattern=r"^[a-z]+-[a-z0-9_-]{1,64}:(unread-)?[0-9]{1,19}\Z")]
 FactName = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,32}\Z")]
+ID = Meta(max_length=128)
+"""Of every id that a command names: what is longer is no id, and would come back in every refusal."""
 ShortText = Annotated[str, Meta(min_length=1, max_length=512)]
 LongText = Annotated[str, Meta(min_length=1, max_length=32_768)]
 
@@ -33,9 +35,9 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     after it.
     """
 
-    offer_id: events.OfferId | None = None
-    transfer_id: events.TransferId | None = None
-    packet_id: events.PacketId | None = None
+    offer_id: Annotated[events.OfferId, ID] | None = None
+    transfer_id: Annotated[events.TransferId, ID] | None = None
+    packet_id: Annotated[events.PacketId, ID] | None = None
     sequence: Annotated[int, Meta(ge=0, le=2**53)] | None = None
 
 
@@ -60,7 +62,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class ConversationCommand(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A command about one conversation."""
 
-    conversation: events.ConversationId
+    conversation: Annotated[events.ConversationId, ID]
 
 
 class KnownHandle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -115,14 +117,14 @@ class AcceptOffer(ConversationCommand, frozen=True, kw_only=True, forbid_unknown
     """The agent takes the contact that was offered."""
 
     verb = "accept_offer"
-    offer_id: events.OfferId
+    offer_id: Annotated[events.OfferId, ID]
 
 
 class RejectOffer(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The agent refuses the contact that was offered."""
 
     verb = "reject_offer"
-    offer_id: events.OfferId
+    offer_id: Annotated[events.OfferId, ID]
     reason: FactName | None = None
 
 
@@ -134,8 +136,8 @@ class ConfirmCustomer(ConversationCommand, frozen=True, kw_only=True, forbid_unk
     """
 
     verb = "confirm_customer"
-    customer: events.CustomerId
-    contact_id: events.ContactId | None = None
+    customer: Annotated[events.CustomerId, ID]
+    contact_id: Annotated[events.ContactId, ID] | None = None
 
 
 class RecordFact(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -144,16 +146,16 @@ class RecordFact(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_
     verb = "record_fact"
     fact: FactName
     value: ShortText
-    contact_id: events.ContactId | None = None
+    contact_id: Annotated[events.ContactId, ID] | None = None
 
 
 class CorrectFact(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The agent replaces a fact's value; the old one stays in the ledger."""
 
     verb = "correct_fact"
-    fact_id: events.FactId
+    fact_id: Annotated[events.FactId, ID]
     value: ShortText
-    contact_id: events.ContactId | None = None
+    contact_id: Annotated[events.ContactId, ID] | None = None
 
 
 class MakePromise(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -168,7 +170,7 @@ class KeepPromise(ConversationCommand, frozen=True, kw_only=True, forbid_unknown
     """The promise has been kept."""
 
     verb = "keep_promise"
-    promise_id: events.PromiseId
+    promise_id: Annotated[events.PromiseId, ID]
 
 
 class Transfer(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -184,14 +186,14 @@ class AcceptTransfer(ConversationCommand, frozen=True, kw_only=True, forbid_unkn
     """The colleague takes the conversation."""
 
     verb = "accept_transfer"
-    transfer_id: events.TransferId
+    transfer_id: Annotated[events.TransferId, ID]
 
 
 class RejectTransfer(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The colleague refuses."""
 
     verb = "reject_transfer"
-    transfer_id: events.TransferId
+    transfer_id: Annotated[events.TransferId, ID]
     reason: ShortText | None = None
 
 
@@ -199,7 +201,7 @@ class CancelTransfer(ConversationCommand, frozen=True, kw_only=True, forbid_unkn
     """The sender takes the transfer back before it is accepted."""
 
     verb = "cancel_transfer"
-    transfer_id: events.TransferId
+    transfer_id: Annotated[events.TransferId, ID]
 
 
 class SendMessage(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -216,7 +218,7 @@ class AttemptCallback(ConversationCommand, frozen=True, kw_only=True, forbid_unk
     """The agent called back. `reached` makes her the owner."""
 
     verb = "attempt_callback"
-    callback_id: events.CallbackId
+    callback_id: Annotated[events.CallbackId, ID]
     outcome: Literal["reached", "no_answer"]
 
 
@@ -224,7 +226,7 @@ class CloseCallback(ConversationCommand, frozen=True, kw_only=True, forbid_unkno
     """The callback ends for a stated reason."""
 
     verb = "close_callback"
-    callback_id: events.CallbackId
+    callback_id: Annotated[events.CallbackId, ID]
     reason: ShortText
 
 
@@ -235,7 +237,7 @@ class AcknowledgeNotification(
 
     verb = "acknowledge_notification"
     served_by = "notify"
-    notification_id: events.NotificationId
+    notification_id: Annotated[events.NotificationId, ID]
 
 
 class WrapUp(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -245,7 +247,7 @@ class WrapUp(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fiel
     disposition: FactName
     summary: ShortText
     next_step: ShortText | None = None
-    contact_id: events.ContactId | None = None
+    contact_id: Annotated[events.ContactId, ID] | None = None
 
 
 class Resolve(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):

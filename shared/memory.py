@@ -55,10 +55,15 @@ def remember(memory: Memory, sequence: int, event: AnyEvent) -> Memory:
     return ChainMap({**young, cause: seen}, old)
 
 
-def recall(memory: Memory, command_id: str, sha256: str | None) -> RememberedCommand | None:
-    """Return what a command wrote before; `None` when it is new. Raises: CommandIdReused."""
+def recall(
+    memory: Memory, command_id: str, sha256: str | None, older_sha256: str | None = None
+) -> RememberedCommand | None:
+    """Return what a command wrote before; `None` when it is new. Raises: CommandIdReused.
+
+    `older_sha256`: its hash as 0.1 wrote it; nobody writes such a hash any more, so it is never another verb's.
+    """
     seen = memory.get(command_id)
-    if seen is not None and seen.sha256 != sha256:
+    if seen is not None and seen.sha256 not in (sha256, older_sha256 or sha256):
         raise CommandIdReused(command_id=command_id)
     return seen
 

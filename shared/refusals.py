@@ -5,6 +5,7 @@ stream REFUSALS, bounded in time and size, where every process of a service find
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 from weakref import WeakValueDictionary
@@ -13,6 +14,7 @@ import msgspec
 
 from shared import commands, ids, requests, streams, subjects
 from shared.bus import Bus
+from shared.codec import UNREADABLE
 from shared.errors import CommandIdReused, CommandTooOld, TellonceError, work
 
 NOT_KEPT = (CommandTooOld, CommandIdReused)
@@ -23,6 +25,9 @@ KINDS: dict[str, type[TellonceError]] = {
     if isinstance(kind, type) and issubclass(kind, TellonceError) and kind is not TellonceError
 }
 """The refusals of commands, by code. What the machinery raises is of a moment and never kept."""
+
+KEPT_TEXT_MAX_CHARACTERS = 512
+"""Of the sentence and of each detail of a refusal."""
 
 
 class KeptRefusal(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +48,7 @@ class Refusals(Protocol):
     """Keeps refusals by subject, for as long as a command is taken."""
 
     async def find(self, subject: str) -> KeptRefusal | None:
-        """Return what is kept. Raises: BusUnavailable."""
+        """Return what is kept; `None` also for what is no refusal. Raises: BusUnavailable."""
         ...
 
     async def keep(self, subject: str, refusal: KeptRefusal) -> None:
@@ -60,7 +65,11 @@ class NatsRefusals:
     async def find(self, subject: str) -> KeptRefusal | None:
         """See `Refusals.find`."""
         found = await self._bus.leader_get(streams.REFUSALS, last_by_subject=subject)
-        return None if found is None else msgspec.json.decode(found.body, type=KeptRefusal)
+        if found is None:
+            return None
+        with contextlib.suppress(*UNREADABLE):
+            return msgspec.json.decode(found.body, type=KeptRefusal)
+        return None
 
     async def keep(self, subject: str, refusal: KeptRefusal) -> None:
         """See `Refusals.keep`."""
@@ -85,27 +94,25 @@ class OneAnswer:
         Raises: the refusal, of now or of then; CommandIdReused; BusUnavailable when a refusal cannot be kept: it is not
         told then either.
         """
-        subject, sha256 = refused_on(tenant, command), requests.sha256_of(command)
+        subject = refused_on(tenant, command)
         async with self._under_way.setdefault(subject, asyncio.Lock()):
-            await self._refuse_again(subject, command, sha256)
+            await self._refuse_again(subject, command)
             try:
                 return await carry_out()
             except TellonceError as error:
                 if not _is_kept(error):
                     raise
-                kept = KeptRefusal(
-                    sha256=sha256, code=error.code, message=str(error), details=error.details
-                )
-                await self._refusals.keep(subject, kept)
-                await self._refuse_again(subject, command, sha256)
+                await self._refusals.keep(subject, _kept(command, error))
+                await self._refuse_again(subject, command)
                 raise
 
-    async def _refuse_again(self, subject: str, command: commands.Command, sha256: str) -> None:
+    async def _refuse_again(self, subject: str, command: commands.Command) -> None:
         """Raises: the refusal that is kept, if one is; CommandIdReused."""
         kept = await self._refusals.find(subject)
         if kept is None:
             return
-        if kept.sha256 != sha256:
+        known = (requests.sha256_of(command), requests.sha256_before_verbs(command))
+        if kept.sha256 not in known:
             raise CommandIdReused(command_id=command.command_id)
         refusal = kept.again()
         if refusal is not None:
@@ -118,6 +125,19 @@ def refused_on(tenant: str, command: commands.Command) -> str:
         command.conversation if isinstance(command, commands.ConversationCommand) else command.actor
     )
     return subjects.refused(tenant, ids.scoped_id("refused", about, command.command_id))
+
+
+def _kept(command: commands.Command, error: TellonceError) -> KeptRefusal:
+    """Return a refusal as it is kept, and told from then on: the store is for many, so no text in it is long."""
+    return KeptRefusal(
+        sha256=requests.sha256_of(command),
+        code=error.code,
+        message=str(error)[:KEPT_TEXT_MAX_CHARACTERS],
+        details={
+            name: value[:KEPT_TEXT_MAX_CHARACTERS] if isinstance(value, str) else value
+            for name, value in error.details.items()
+        },
+    )
 
 
 def _is_kept(error: TellonceError) -> bool:

@@ -51,8 +51,17 @@ def read_question(kind: type[QuestionT], body: bytes) -> QuestionT:
 
 
 def sha256_of(command: commands.Command) -> str:
-    """Return the hash by which a repeated command is told from a reused id: of its canonical form."""
-    return ids.body_sha256(msgspec.json.encode(command, order="deterministic"))
+    """Return the hash by which a repeated command is told from a reused id: of its verb and its canonical form."""
+    return ids.body_sha256(command.verb.encode() + b"\n" + _canonical(command))
+
+
+def sha256_before_verbs(command: commands.Command) -> str:
+    """Return the hash by which 0.1 remembered a command: of its canonical form alone."""
+    return ids.body_sha256(_canonical(command))
+
+
+def _canonical(command: commands.Command) -> bytes:
+    return msgspec.json.encode(command, order="deterministic")
 
 
 def agent_of(policy: Policy, actor: str) -> events.AgentId:

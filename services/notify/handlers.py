@@ -3,7 +3,7 @@
 from services.notify.domain.commands import Acknowledge
 from services.notify.notifying import Notifying
 from services.notify.store import Decided
-from shared import arrivals, commands, errors, memory, requests, subjects, timers
+from shared import arrivals, commands, errors, requests, subjects, timers
 from shared.clock import Clock
 from shared.policy import Policies
 from shared.refusals import OneAnswer, Refusals
@@ -54,6 +54,7 @@ class CommandHandler:
             conversation=command.conversation,
             cause=command.command_id,
             cause_sha256=requests.sha256_of(command),
+            older_sha256=requests.sha256_before_verbs(command),
             actor=command.actor,
             now=now,
             issued=command.issued_at,
@@ -66,7 +67,7 @@ class CommandHandler:
 
 def _done(command: Acknowledge, decided: Decided) -> commands.Done:
     """Return the reply. A repeated command gets the reply to its first run: the events written then."""
-    seen = memory.recall(decided.state.seen, command.cause, command.cause_sha256)
+    seen = command.seen_in(decided.state.seen)
     events: list[commands.EventSummary] = [] if seen is None else list(seen.events)
     settled = decided.state.by_id[command.notification_id].acknowledged or decided.state.sequence
     return commands.Done(

@@ -7,7 +7,12 @@ from services.router.domain import confirm, facts, folds, work
 from services.router.domain.decide import decide
 from services.router.domain.decision import Loaded, Origin
 from services.router.domain.parking import OperatorCommand, journal_of
-from services.router.domain.registering import customer_of, external_handle
+from services.router.domain.registering import (
+    customer_of,
+    external_handle,
+    noted_on,
+    registered_before,
+)
 from services.router.domain.uniting import provisional_others
 from services.router.parking import Parking
 from shared import (
@@ -64,23 +69,31 @@ class Commands:
             return await self._load(reading, command, origin)
 
         def decide_once(loaded: Loaded) -> list[events.AnyEvent]:
-            seen = memory.recall(_memory(loaded, command), command.command_id, sha256)
-            if seen is not None:
-                raise _Repeated(seen)
-            requests.check_age(command.command_id, command.issued_at, origin.recorded)
+            _check_new(loaded, command, origin)
             return decide(loaded, command, origin)
 
+        try:
+            await self._prepare(tenant, command, origin)
+            changed = await cases.change(tenant, load, decide_once)
+        except _Repeated as repeated:
+            return _done(repeated.seen)
+        return _done(_written(changed, command))
+
+    async def _prepare(self, tenant: str, command: commands.Command, origin: Origin) -> None:
+        """Do what comes before the decision of an operator's command; nothing for one that is not new.
+
+        Raises: as `_check_new`, and what `Parking` refuses.
+        """
+        if not isinstance(command, commands.ParkedCommand | commands.RejectEntry):
+            return
+        reading = deciding.Reading(self._cases.deciding, tenant, leader=True)
+        _check_new(await self._load(reading, command, origin), command, origin)
         if isinstance(command, commands.ParkedCommand):
             await self._parking.check_unread(tenant, command)
         if isinstance(command, commands.RetryParked):
             await self._parking.take_up(tenant, command)
         if isinstance(command, commands.RejectEntry):
             await self._parking.check_entry(command)
-        try:
-            changed = await cases.change(tenant, load, decide_once)
-        except _Repeated as repeated:
-            return _done(repeated.seen)
-        return _done(_written(changed, command))
 
     async def _load(
         self, reading: deciding.Reading, command: commands.Command, origin: Origin
@@ -122,29 +135,44 @@ class Commands:
     async def _load_customer(
         self, reading: deciding.Reading, command: commands.RegisterCustomer, origin: Origin
     ) -> Loaded:
-        """Load who holds the handles, each once however often it is written. Raises: HandleInvalid."""
-        region = self._cases.policies.of(reading.tenant).region
-        verified: dict[tuple[events.HandleKind, str], bool] = {}
-        for each in command.handles:
-            handle = each.kind, handles.normal(each.kind, each.value, region)
-            verified[handle] = each.verified or verified.get(handle, False)
-        given = [
-            proof.with_proof(
-                events.Handle(kind=kind, value=value), "proved" if proved else "delivered"
-            )
-            for (kind, value), proved in verified.items()
-        ]
+        """Load who holds the handles; for a command that was carried out before, whom it registered then.
+
+        Raises: HandleInvalid.
+        """
+        noted = await reading.load(folds.CUSTOMER, noted_on(origin))
+        before = registered_before(noted, origin)
+        if before is not None:
+            registered = await reading.load_named(folds.CUSTOMER, before)
+            if origin.cause in registered.seen:
+                return Loaded(customer=registered)
+        given = self._handles_given(reading.tenant, command)
         resolved = await self._cases.handles(reading, given)
         named = [external_handle(command.external_id)] if command.external_id else []
         external = next(iter(await self._cases.handles(reading, named)), None)
         names = {name for each in resolved for name in each.identity.holders}
         holders = {name: await reading.load_named(folds.CUSTOMER, name) for name in sorted(names)}
-        loaded = Loaded(handles=resolved, holders=holders, external=external)
+        loaded = Loaded(handles=resolved, holders=holders, external=external, noted=noted)
         name = customer_of(command, origin, loaded)
         customer = await reading.load(folds.CUSTOMER, name)
         others = provisional_others(loaded, name)
         loaded = replace(loaded, customer=customer)
         return await self._cases.with_united(reading, loaded, others) if others else loaded
+
+    def _handles_given(
+        self, tenant: str, command: commands.RegisterCustomer
+    ) -> list[events.Handle]:
+        """Return the handles of a registration, each once however often it is written. Raises: HandleInvalid."""
+        region = self._cases.policies.of(tenant).region
+        verified: dict[tuple[events.HandleKind, str], bool] = {}
+        for each in command.handles:
+            handle = each.kind, handles.normal(each.kind, each.value, region)
+            verified[handle] = each.verified or verified.get(handle, False)
+        return [
+            proof.with_proof(
+                events.Handle(kind=kind, value=value), "proved" if proved else "delivered"
+            )
+            for (kind, value), proved in verified.items()
+        ]
 
 
 async def _journal(reading: deciding.Reading, command: OperatorCommand) -> folds.Journal:
@@ -153,6 +181,15 @@ async def _journal(reading: deciding.Reading, command: OperatorCommand) -> folds
     if prefix not in folds.JOURNALS or not subjects.is_token(name):
         raise errors.ParkedUnknown()
     return await reading.load(folds.JOURNALS[prefix], name)
+
+
+def _check_new(loaded: Loaded, command: commands.Command, origin: Origin) -> None:
+    """Raises: _Repeated, CommandIdReused, CommandTooOld, CommandTooNew."""
+    known, older = _memory(loaded, command), requests.sha256_before_verbs(command)
+    seen = memory.recall(known, command.command_id, origin.cause_sha256, older)
+    if seen is not None:
+        raise _Repeated(seen)
+    requests.check_age(command.command_id, command.issued_at, origin.recorded)
 
 
 def _memory(loaded: Loaded, command: commands.Command) -> memory.Memory:

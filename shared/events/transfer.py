@@ -1,6 +1,8 @@
 """A conversation is handed from one agent to another; on `conv-<id>`."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from shared.events.envelope import (
     AgentId,
@@ -14,14 +16,16 @@ from shared.events.envelope import (
 )
 
 TransferKind = Literal["cold", "warm"]
+NAME = Meta(max_length=128)
+"""A policy's names are shorter."""
 
 
 class Target(Part, frozen=True, kw_only=True, omit_defaults=True):
     """Where a transfer goes: exactly one of agent, team, queue."""
 
-    agent: AgentId | None = None
-    team: str | None = None
-    queue: str | None = None
+    agent: Annotated[AgentId, NAME] | None = None
+    team: Annotated[str, NAME] | None = None
+    queue: Annotated[str, NAME] | None = None
 
 
 class TransferRequestedOpen(Part, frozen=True, kw_only=True):

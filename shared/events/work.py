@@ -6,6 +6,7 @@ from shared.events.envelope import (
     AgentId,
     CallbackId,
     ContactId,
+    CustomerId,
     Event,
     Instant,
     Nothing,
@@ -158,14 +159,18 @@ class ContactCompleted(
     """The contact is over and wrapped up."""
 
 
-class CommandNotedOpen(Part, frozen=True, kw_only=True):
+class CommandNotedOpen(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """`customer`: whom the command registered, where it is noted beside her: whoever holds her handles later, the
+    command is found here."""
+
     command: str
+    customer: CustomerId | None = None
 
 
 class CommandNoted(
     Event[CommandNotedOpen, Nothing], frozen=True, kw_only=True, tag="command.noted"
 ):
-    """A command found nothing to change. The note makes a repeated command change nothing later either."""
+    """A command found nothing to change here. The note makes a repeated command change nothing later either."""
 
 
 WorkEvent = (

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from shared import events
+from shared import events, memory
 from shared.policy import Policy
 
 SERVICE = "service:notify"
@@ -118,12 +118,20 @@ class RecordSent(Command, frozen=True, kw_only=True):
 
 
 class Acknowledge(Command, frozen=True, kw_only=True):
-    """An agent says that she has seen it. `issued`: when she said so; `policy`: says whether she was told."""
+    """An agent says that she has seen it. `issued`: when she said so; `policy`: says whether she was told.
+
+    `older_sha256`: see `shared.requests.sha256_before_verbs`.
+    """
 
     issued: datetime
     notification_id: events.NotificationId
     agent: events.AgentId
     policy: Policy
+    older_sha256: str | None = None
+
+    def seen_in(self, known: memory.Memory) -> memory.RememberedCommand | None:
+        """Return what it wrote before; `None` when it is new. Raises: CommandIdReused."""
+        return memory.recall(known, self.cause, self.cause_sha256, self.older_sha256)
 
 
 class Escalate(Command, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from services.notify.domain import commands, people
 from services.notify.domain.state import ABOUT_A_MESSAGE, CUSTOMER, Notification, Notifications
-from shared import aggregates, errors, events, ids, memory, requests
+from shared import aggregates, errors, events, ids, requests
 
 E = TypeVar("E", bound=events.NotificationEvent)
 
@@ -176,7 +176,7 @@ def _record_sent(
 def _acknowledge(
     state: Notifications, command: commands.Acknowledge
 ) -> list[events.NotificationEvent]:
-    if memory.recall(state.seen, command.cause, command.cause_sha256) is not None:
+    if command.seen_in(state.seen) is not None:
         return []
     requests.check_age(command.cause, command.issued, command.now)
     known = state.by_id.get(command.notification_id)

@@ -76,7 +76,8 @@ class Loaded:
     `handles`: those of the contact or the customer that it is about; `numbers`: the orders and parcels that it names;
     `hints`: who else may be meant; `holders`: all who hold the handles of a customer who registers, and `external`: the
     shop's own id of her; `whose`: the customer whose the conversation is proved to be, and `matter`: the one in which
-    it goes on; `journal`: on which something is parked; `united`: several who turn out to be one, herself first.
+    it goes on; `journal`: on which something is parked; `united`: several who turn out to be one, herself first;
+    `noted`: where a registration is noted.
     """
 
     conversation: Conversation = NEW_CONVERSATION
@@ -91,6 +92,7 @@ class Loaded:
     whose: Customer = UNKNOWN_CUSTOMER
     matter: Conversation = NEW_CONVERSATION
     united: Sequence[KnownCustomer] = ()
+    noted: Customer = UNKNOWN_CUSTOMER
 
     def agent(self, agent_id: events.AgentId) -> Agent:
         return self.agents.get(agent_id, ABSENT)

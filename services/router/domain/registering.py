@@ -36,6 +36,10 @@ def register_customer(decision: Decision, command: commands.RegisterCustomer) ->
         claim(decision, loaded.external, customer, None)
     if loaded.united:
         unite(decision)
+    if noted_on(decision.origin) != customer:
+        beside = aggregates.CUSTOMER.of(noted_on(decision.origin))
+        noted = events.CommandNotedOpen(command=command.verb, customer=customer)
+        decision.emit(events.CommandNoted, beside, noted, customer=customer)
 
 
 def external_handle(external_id: str) -> events.Handle:
@@ -43,16 +47,33 @@ def external_handle(external_id: str) -> events.Handle:
     return handles.reference(f"customer={external_id}")
 
 
+def noted_on(origin: Origin) -> events.CustomerId:
+    """Return the customer whose id derives from a command: somebody new, or who leads to whom it registered."""
+    return events.CustomerId(ids.scoped_id("customer", origin.tenant, origin.cause))
+
+
+def registered_before(noted: Customer, origin: Origin) -> events.CustomerId | None:
+    """Return whom a command registered, whoever holds the handles now; `None` when it is new here."""
+    seen = noted.seen.get(origin.cause)
+    if seen is None:
+        return None
+    led = [each.open.get("customer") for each in seen.events if each.type == "command.noted"]
+    return next((name for name in reversed(led) if name), noted_on(origin))
+
+
 def customer_of(
     command: commands.RegisterCustomer, origin: Origin, loaded: Loaded
 ) -> events.CustomerId:
     """Return who registers: whoever this command registered before, or is registered as the same person already, or
-    wrote before; else somebody new."""
+    wrote before; else somebody new, also under a command's id that was used before and is forgotten."""
     holders = [loaded.holders[name] for each in loaded.handles for name in each.identity.holders]
-    again = (each.id for each in holders if origin.cause in each.seen)
+    earlier = (each.id for each in holders if origin.cause in each.seen)
     before = (each.id for each in holders if each.provisional)
-    found = next(again, None) or _registered_as(command, loaded) or next(before, None)
-    return found or events.CustomerId(ids.scoped_id("customer", origin.tenant, origin.cause))
+    found = next(earlier, None) or _registered_as(command, loaded) or next(before, None)
+    if found is not None or not loaded.noted.sequence:
+        return found or noted_on(origin)
+    again = ids.scoped_id("customer", origin.tenant, origin.cause, origin.cause_sha256 or "")
+    return events.CustomerId(again)
 
 
 def _registered_as(command: commands.RegisterCustomer, loaded: Loaded) -> events.CustomerId | None:
