@@ -32,7 +32,7 @@ async def bring_up(nats_url: str, folder: Path) -> None:
         if here != mark["sha256"] or position <= mark["position"]:
             return
         mark |= {"position": position, "sha256": await _sha256(nats_url, {"seq": position})}
-        state.write_mark(folder, json.dumps(mark))
+        await asyncio.to_thread(state.write_mark, folder, json.dumps(mark))
     except (OSError, ValueError, KeyError, wire.NotReached, errors.DataFolderUnusable):
         return
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from deploy.embedded import binaries, errors, launch, ports, process
+from shared import files
 
 USER = "tellonce"
 DATABASE = "tellonce"
@@ -74,6 +75,7 @@ def create_cluster(folder: Path) -> None:
         statements=f"ALTER DATABASE postgres RENAME TO {DATABASE};\n",
     )
     draft.rename(folder)
+    files.sync_folder(folder.parent)
 
 
 def copy_cluster(template: Path, folder: Path) -> None:

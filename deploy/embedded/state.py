@@ -8,13 +8,14 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from deploy.embedded.errors import DataFolderInUse, DataFolderOutdated, DataFolderUnusable
 from deploy.embedded.ports import claim, free_ports
+from shared import files
 
 State = Literal["starting", "ready", "degraded", "stopped"]
 PORT_NAMES = ("nats", "nats_monitor", "nats_route", "postgres", "ingest")
@@ -61,7 +62,7 @@ def data_folder(named: str | None) -> Path:
 
 def write_status(folder: Path, status: Status) -> None:
     """Replace `status.json` whole: a reader sees the old or the new one. Raises: DataFolderUnusable."""
-    _replace(folder / "status.json", status.as_json() + "\n")
+    _replace(folder / "status.json", status.as_json() + "\n", by=files.replace_unsynced)
 
 
 def read_status(folder: Path) -> Status:
@@ -180,10 +181,8 @@ def _becomes_ours(port: int) -> bool:
     return True
 
 
-def _replace(path: Path, text: str) -> None:
-    draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
+def _replace(path: Path, text: str, by: Callable[[Path, bytes], None] = files.replace) -> None:
     try:
-        draft.write_text(text, "utf-8")
-        draft.replace(path)
+        by(path, text.encode())
     except OSError as error:
         raise DataFolderUnusable(file=path.name, reason=error.strerror) from error

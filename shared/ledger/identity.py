@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from shared import aggregates, errors, streams, subjects
+from shared import aggregates, errors, files, streams, subjects
 from shared.bus import Bus
 from shared.codec import UNREADABLE, decode
 from shared.events import EventId, LedgerAdopted, LedgerEvent
@@ -128,9 +128,7 @@ def write_mark(path: str, mark: Mark) -> None:
     """Replace the mark in a file, whole; nothing is done without a path. Raises: MarkUnreadable."""
     if not path:
         return
-    draft = Path(f"{path}.draft")
     try:
-        draft.write_bytes(msgspec.json.encode(mark) + b"\n")
-        draft.replace(path)
+        files.replace(Path(path), msgspec.json.encode(mark) + b"\n")
     except OSError as error:
         raise errors.MarkUnreadable(file=path) from error
