@@ -146,7 +146,7 @@ def test_what_only_resembles_our_reference_is_none(reference: bytes) -> None:
         b"X-Autoreply: yes",
         b"X-Autorespond: Away: hello",
         b"List-Id: News <news.other.example>",
-        b"Return-Path: <>",
+        b"Return-Path: <>\r\nX-Auto-Response-Suppress: All",
         b"Content-Type: multipart/report; report-type=delivery-status; boundary=x",
     ],
 )
@@ -163,12 +163,39 @@ def test_a_machines_mail_is_automatic(field: bytes) -> None:
         b"Precedence: List",
         b"Precedence: list\r\nList-Id: Help <help.lists.shop.example>",
         b"Return-Path: <anna@customer.example>",
+        b"Return-Path: <>",
+        b"X-Auto-Response-Suppress: All",
         b"X-A: b",
     ],
 )
 def test_a_persons_mail_is_not_automatic(field: bytes) -> None:
     """The same fields with a person's values say nothing."""
     assert mail(field).open.automatic is False
+
+
+@pytest.mark.parametrize("sender", [b"no-reply@carrier.example", b"", b"Postmaster@mx.example"])
+def test_what_nobody_wrote_and_nobody_is_told_of_is_automatic(sender: bytes) -> None:
+    """A null return path and a sender who is no person; a person's mail that a server redirected has the former too."""
+    fields = b"From: " + sender + b"\r\nReturn-Path: <>\r\n"
+    assert mail(base=fields).open.automatic is True
+
+
+@pytest.mark.parametrize(
+    ("fields", "automatic"),
+    [
+        (b"Return-Path: <>\r\nSubject: Automatic reply: Where is my parcel?", True),
+        (b"Return-Path: <>\r\nSubject: =?utf-8?q?Odpowied=C5=BA_automatyczna=3A_parcel?=", True),
+        (b"Return-Path: < >\r\nSubject: Undeliverable: Where is my parcel?", True),
+        (b"Return-Path: <>\r\nSubject: Re: Delivery status of my parcel", False),
+        (b"Subject: Out of office furniture", False),
+    ],
+)
+def test_a_title_says_that_a_machine_wrote_where_nobody_is_told_of_failures(
+    fields: bytes, automatic: bool
+) -> None:
+    """Neither the title alone nor the null return path alone makes a person's mail silent."""
+    base = b"From: Anna <anna@customer.example>\r\n" + fields + b"\r\n"
+    assert mail(base=base).open.automatic is automatic
 
 
 @pytest.mark.parametrize("sender", [b"HELP@shop.example", b"MAILER-DAEMON@mx.example"])

@@ -5,6 +5,7 @@ RFC 3834 (Auto-Submitted), RFC 2919 (List-Id), RFC 6522 (multipart/report).
 The hand-over is signed by the Standard Webhooks scheme.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 
 from services.ingest.domain import (
@@ -55,6 +56,17 @@ AUTHOR_FIELDS = ("reply-to", *RELAYED_FIELDS)
 
 AUTOMATIC_SENDERS = frozenset({"mailer-daemon", "postmaster"})
 """Local parts of addresses that no person writes from."""
+
+NOBODYS_SENDERS = frozenset({"", "no-reply", "noreply", "do-not-reply", "donotreply"})
+"""Local parts of senders, none included, whose mail is a machine's where it also has a null return path."""
+
+_AUTOMATIC_TITLE = re.compile(
+    r"\s*(auto(matic)?[ -]?(reply|response|answer)|out of (the )?office|undeliver(ed|able)|failure notice"
+    r"|(mail )?delivery (failure|status notification)|mail delivery failed|returned mail"
+    r"|abwesen|automatische antwort|nieobecn|(odpowiedź|réponse|respuesta|risposta) automa)",
+    re.IGNORECASE,
+)
+"""Titles of automatic answers and reports, which say so where the mail also has a null return path."""
 
 
 def verify(request: delivery.WebRequest, secrets: delivery.Secrets, public_url: str) -> None:  # noqa: ARG001  the shared shape
@@ -207,7 +219,7 @@ def _automatic(mail: Mail, address: str | None, rules: Account) -> bool:
         return True
     if _word(mail, "precedence") in AUTOMATIC_WORDS:
         return True
-    if (mail.field("return-path") or "").replace(" ", "") == "<>":
+    if _goes_back_to_nobody(mail, address):
         return True
     list_name = mail.field("list-id")
     relayed = _is_own((list_name or "").strip().rstrip(">"), rules) and not _is_own(address, rules)
@@ -216,6 +228,20 @@ def _automatic(mail: Mail, address: str | None, rules: Account) -> bool:
     if address is None:
         return False
     return address == rules.address or address.partition("@")[0] in AUTOMATIC_SENDERS
+
+
+def _goes_back_to_nobody(mail: Mail, address: str | None) -> bool:
+    """Tell whether a mail with a null return path is a machine's, by one more sign of it.
+
+    The path alone says only that nobody is to be told when it cannot be delivered (RFC 5321, section 4.5.5): servers
+    that redirect a person's mail write it too.
+    """
+    if (mail.field("return-path") or "").replace(" ", "") != "<>":
+        return False
+    sender = (address or "").partition("@")[0]
+    if sender in NOBODYS_SENDERS or mail.field("x-auto-response-suppress") is not None:
+        return True
+    return _AUTOMATIC_TITLE.match(mail.field("subject") or "") is not None
 
 
 def _word(mail: Mail, name: str) -> str:
