@@ -47,6 +47,21 @@ async def test_bootstrap_makes_everything_and_may_run_again(fresh: tuple[Bus, Se
     await streams.assert_streams(bus, _wanted(chosen))
 
 
+async def test_a_stack_of_before_gets_what_is_new_and_keeps_what_it_has(
+    fresh: tuple[Bus, Settings],
+) -> None:
+    """A data folder of an older version has no BODIES: ingest refuses until the bootstrap job has run again."""
+    bus, chosen = fresh
+    await bootstrap.bootstrap(chosen)
+    kept = await bus.store(subjects.raw("demo", "form", "contact"), b"{}")
+    await bus.api(f"STREAM.DELETE.{streams.BODIES}")
+    with pytest.raises(StreamDrift):
+        await streams.assert_streams(bus, streams.wanted_by("ingest", chosen))
+    await bootstrap.bootstrap(chosen)
+    await streams.assert_streams(bus, streams.wanted_by("ingest", chosen))
+    assert await bus.leader_get(streams.RAW, sequence=kept.sequence) is not None
+
+
 @pytest.mark.cluster
 async def test_bootstrap_makes_three_copies_on_three_nodes(tmp_path: Path) -> None:
     """On a cluster that has only just started it waits for the nodes and then places every stream on all."""

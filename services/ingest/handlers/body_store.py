@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
 
@@ -44,13 +45,21 @@ class BodyStore:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._turn = asyncio.Lock()
+        self._thread = ThreadPoolExecutor(1)
+
+    async def apart(self, call: Callable[..., T], *args: object) -> T:
+        """Return what a call on a large body gives, off the event loop.
+
+        In one thread of its own: each thread that ever had large bodies keeps memory for them.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call, *args)
 
     async def put(self, tenant: str, body: bytes) -> BodyReference:
         """Store a body, chunk by chunk: what others store comes in between.
 
         Raises: BusUnavailable, JetStreamRefused; what is stored then is named by nobody, and goes with its age.
         """
-        sha256 = await asyncio.to_thread(ids.body_sha256, body)
+        sha256 = await self.apart(ids.body_sha256, body)
         storing = secrets.token_hex(STORING_BYTES)
 
         async def store(number: int) -> None:
@@ -87,7 +96,7 @@ class BodyStore:
             return replace(raw, lost=errors.BodyMissing.code)
         body = b"".join(there)
         del chunks, there
-        if await asyncio.to_thread(ids.body_sha256, body) != ref.sha256:
+        if await self.apart(ids.body_sha256, body) != ref.sha256:
             return replace(raw, lost=errors.BodyDamaged.code)
         return replace(raw, body=body)
 

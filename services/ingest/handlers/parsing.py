@@ -59,7 +59,7 @@ def _read_each(deliveries: Sequence[delivery.RawDelivery]) -> list[Reading]:
 
 async def _read_from(bodies: BodyStore, raw: delivery.RawDelivery) -> Reading:
     async with bodies.whole(raw) as whole:
-        reading = await asyncio.to_thread(read, whole)
+        reading = await bodies.apart(read, whole)
         return replace(reading, raw=replace(whole, body=b""))
 
 
