@@ -9,7 +9,7 @@ import msgspec
 
 from shared.errors import CommandUnreadable
 
-Place = TypeVar("Place")
+Found = TypeVar("Found")
 
 
 def written(places: Mapping[str, object]) -> str | None:
@@ -17,7 +17,7 @@ def written(places: Mapping[str, object]) -> str | None:
     return base64.urlsafe_b64encode(msgspec.json.encode(places)).decode() if places else None
 
 
-def read(cursor: str, decoder: msgspec.json.Decoder[dict[str, Place]]) -> dict[str, Place]:
+def read(cursor: str, decoder: msgspec.json.Decoder[Found]) -> Found:
     """Return the places of a cursor. Raises: CommandUnreadable for what is none, or has other places than these."""
     try:
         found = decoder.decode(base64.urlsafe_b64decode(cursor))

@@ -37,7 +37,9 @@ class InboxCounts(msgspec.Struct, frozen=True, kw_only=True):
 class Inbox(Answer, frozen=True, kw_only=True):
     """`offered`: somebody is asked; `waiting`: nobody is asked yet; `owned`: taken.
 
-    `next`: the `after` of the next page, which goes on with each list that is not at its end; `None` when all are.
+    `next`: the `after` of the next page, which goes on with each list that is not at its end. When all are, what has
+    changed since the first page comes again as it stands by then: whoever reads until it is `None` is shown every
+    conversation that was there all the while, in whichever list, and some of them more than once.
     """
 
     offered: list[InboxLine]

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from services.history.positions import Positions
+from services.history.projection import Projection
 from services.history.store import Pool, Session
 from services.history.tables import callback, conversation, customer, promise, request
 from shared.conversation import Contact, Conversation, Offer, StatedFact, TakenHop
@@ -29,14 +30,18 @@ from shared.events import (
 from shared.packet import FACTS_IN_FULL, package
 from tests.history.caller import Caller, answers_over
 from tests.history.handwritten_ledger import TENANT, HandwrittenLedger
+from tests.history.parcel_story import ParcelStory
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LINES = 7
 PAGE = 3
 
 
-def matter(number: int, ownership: Ownership) -> conversation.ConversationRow:
-    """Return the row of a matter; every two of them began to wait at the same instant."""
+def matter(number: int, ownership: Ownership, sequence: int = 1) -> conversation.ConversationRow:
+    """Return the row of a matter; every two of them began to wait at the same instant.
+
+    `sequence`: of its last change; the tables are true for a later position.
+    """
     at, name = NOON + timedelta(seconds=number // 2), f"{ownership.owner or ''}c{number}"
     contact = Contact(
         contact_id=ContactId(f"x{number}"), medium="chat", channel="chat", account="a", started=at
@@ -46,7 +51,7 @@ def matter(number: int, ownership: Ownership) -> conversation.ConversationRow:
         opened=at,
         ownership=ownership,
         contacts=Contacts(by_id={contact.contact_id: contact}, last_activity=at),
-        sequence=number + 1,
+        sequence=sequence,
     )
     return conversation.write((TENANT, name), it)
 
@@ -69,6 +74,8 @@ def offered(number: int) -> conversation.ConversationRow:
 @pytest.fixture
 async def ask(pool: Pool, session: Session, handwritten: HandwrittenLedger) -> Caller:
     """Asks about more of everything than stands on one page."""
+    await ParcelStory(handwritten).register()
+    await (await Projection.take_over(session)).apply(await handwritten.all())
     numbers = range(LINES)
     owned = [matter(200 + number, Ownership(owner=AgentId("piotr"))) for number in numbers]
     every = [*map(waiting, numbers), *map(offered, numbers), *owned]
@@ -161,7 +168,7 @@ async def pages(ask: Caller, name: str, **asked: Any) -> list[dict[str, Any]]:
     """Return every page of an answer."""
     found = [await ask(name, **asked)]
     while found[-1]["next"] is not None:
-        assert len(found) <= LINES
+        assert len(found) <= 2 * LINES
         found.append(await ask(name, **{**asked, "after": found[-1]["next"]}))
     return found
 
@@ -275,6 +282,39 @@ async def test_what_comes_and_goes_between_pages_moves_no_other_line(
     shown += [line["conversation"] for page in rest for line in page["waiting"]]
     assert shown == [f"c{number}" for number in range(LINES)]
     assert rest[0]["counts"]["waiting"] == LINES - 1
+
+
+async def test_what_goes_to_a_list_that_was_read_is_shown_all_the_same(
+    ask: Caller, session: Session
+) -> None:
+    """Whoever reads page after page is shown every matter that was there all the while, as it stands in the end."""
+    first = await ask("inbox", limit=2)
+    shown = {line["conversation"] for line in first["waiting"]}
+    hidden = [f"c{number}" for number in range(LINES) if f"c{number}" not in shown]
+    taken = [
+        replace(waiting(number), status="owned", owner="ewa", queue=None, sequence=500 + number)
+        for number in range(LINES)
+        if f"c{number}" in hidden[:2]
+    ]
+    asked_for_now = replace(
+        waiting(LINES - 1), offer_id="o", offer_agent="ewa", offer_expires=NOON, sequence=600
+    )
+    await session.write(conversation.ConversationRow, [*taken, asked_for_now])
+    rest = await pages(ask, "inbox", limit=2, after=first["next"])
+    owned = {line["conversation"] for page in rest for line in page["owned"]}
+    offered = {line["conversation"] for page in rest for line in page["offered"]}
+    assert ({row.id for row in taken} <= owned, asked_for_now.id in offered) == (True, True)
+    everything = shown | owned | offered
+    everything |= {line["conversation"] for page in rest for line in page["waiting"]}
+    assert set(hidden) <= everything
+
+
+async def test_a_place_in_another_list_is_none_in_this_one(ask: Caller) -> None:
+    """Nothing is answered with an empty page that would look like the end."""
+    for name, other in (("callbacks", "promises"), ("inbox", "callbacks"), ("promises", "inbox")):
+        after = (await ask(other))["next"]
+        with pytest.raises(CommandUnreadable):
+            await ask(name, after=after)
 
 
 @pytest.mark.parametrize(

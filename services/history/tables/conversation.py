@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from services.history.tables.paging import Page, latest
+from services.history.tables.paging import latest
 from services.history.tables.row import Key, ReplacedRow
 from services.history.tables.table import Fold, Reading
 from shared import aggregates, cursors, errors, queries
@@ -193,28 +193,4 @@ def _view(
         into=conversation.into,
         possible=list(conversation.people.possible.values()),
         **shown,
-    )
-
-
-async def inbox(reading: Reading, asked: queries.AskInbox) -> queries.Inbox:
-    """Answer what an agent, a queue, or the whole tenant has before it. Raises: AgentUnknown."""
-    queues = None if asked.queue is None else [asked.queue]
-    if asked.agent is not None:
-        agent = reading.policy.agents.get(asked.agent)
-        if agent is None:
-            raise errors.AgentUnknown(agent=asked.agent)
-        queues = list(agent.queues)
-    line = queries.InboxLine
-    offered = await reading.page(line, "inbox_offered", asked.agent, asked.queue, asked=asked)
-    waiting = await reading.page(line, "inbox_waiting", queues, asked=asked)
-    owned: Page[queries.InboxLine] = Page([], 0, {})
-    if asked.queue is None:
-        owned = await reading.page(line, "inbox_owned", asked.agent, asked=asked)
-    return queries.Inbox(
-        position=await reading.position(),
-        offered=offered.lines,
-        waiting=waiting.lines,
-        owned=owned.lines,
-        counts=queries.InboxCounts(offered=offered.count, waiting=waiting.count, owned=owned.count),
-        next=cursors.written({**offered.going_on, **waiting.going_on, **owned.going_on}),
     )

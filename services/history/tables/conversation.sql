@@ -57,9 +57,9 @@ SELECT id AS conversation, customer, status, owner, queue, contact_id, channel, 
     offer_packet_id AS packet_id, offer_expires AS expires, offer_expires AS page_at, id AS page_id
 FROM conversation
 WHERE tenant = $1 AND status <> 'resolved' AND offer_id IS NOT NULL
-    AND ($2::text IS NULL OR offer_agent = $2) AND ($3::text IS NULL OR queue = $3)
-    AND ($4::timestamptz IS NULL OR (offer_expires, id) > ($4, $5::text))
-ORDER BY offer_expires, id LIMIT $6
+    AND ($2::text IS NULL OR offer_agent = $2) AND ($3::text IS NULL OR queue = $3) AND sequence > $4
+    AND ($5::timestamptz IS NULL OR (offer_expires, id) > ($5, $6::text))
+ORDER BY offer_expires, id LIMIT $7
 
 -- name: inbox_waiting
 -- Why: what nobody was asked to take yet, the longest wait first.
@@ -69,8 +69,9 @@ SELECT id AS conversation, customer, status, owner, queue, contact_id, channel, 
     coalesce(waiting_since, opened, 'epoch') AS page_at, id AS page_id
 FROM conversation
 WHERE tenant = $1 AND status = 'waiting' AND offer_id IS NULL AND ($2::text[] IS NULL OR queue = ANY ($2))
-    AND ($3::timestamptz IS NULL OR (coalesce(waiting_since, opened, 'epoch'), id) > ($3, $4::text))
-ORDER BY coalesce(waiting_since, opened, 'epoch'), id LIMIT $5
+    AND sequence > $3
+    AND ($4::timestamptz IS NULL OR (coalesce(waiting_since, opened, 'epoch'), id) > ($4, $5::text))
+ORDER BY coalesce(waiting_since, opened, 'epoch'), id LIMIT $6
 
 -- name: inbox_owned
 -- Why: what an agent works on.
@@ -78,6 +79,6 @@ SELECT id AS conversation, customer, status, owner, queue, contact_id, channel, 
     offer_agent AS agent, transfer_id,
     packet_id, transfer_expires AS expires, coalesce(last_activity, opened, 'epoch') AS page_at, id AS page_id
 FROM conversation
-WHERE tenant = $1 AND status = 'owned' AND ($2::text IS NULL OR owner = $2)
-    AND ($3::timestamptz IS NULL OR (coalesce(last_activity, opened, 'epoch'), id) > ($3, $4::text))
-ORDER BY coalesce(last_activity, opened, 'epoch'), id LIMIT $5
+WHERE tenant = $1 AND status = 'owned' AND ($2::text IS NULL OR owner = $2) AND sequence > $3
+    AND ($4::timestamptz IS NULL OR (coalesce(last_activity, opened, 'epoch'), id) > ($4, $5::text))
+ORDER BY coalesce(last_activity, opened, 'epoch'), id LIMIT $6

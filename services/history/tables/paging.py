@@ -44,14 +44,21 @@ def page(
     return Page(lines, count, going_on)
 
 
-def places(after: str | None) -> Mapping[str, Place] | None:
-    """Return where each list goes on; `None` at the beginning. Raises: CommandUnreadable."""
+def place(after: str | None, name: str) -> Place | None:
+    """Return where a list goes on; `None` at the beginning. Raises: CommandUnreadable."""
     if after is None:
         return None
     found = cursors.read(after, _places)
-    if not all(at.tzinfo is not None and "\0" not in name for at, name in found.values()):
+    check(found)
+    if found.keys() != {name}:
         raise cursors.unreadable()
-    return found
+    return found[name]
+
+
+def check(places: Mapping[str, Place]) -> None:
+    """Raises: CommandUnreadable for a place that no list has."""
+    if not all(at.tzinfo is not None and "\0" not in name for at, name in places.values()):
+        raise cursors.unreadable()
 
 
 def latest(

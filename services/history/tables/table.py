@@ -108,23 +108,33 @@ class Reading:
         asked: ListQuestion[Any],
         distinct: str | None = None,
     ) -> paging.Page[Line]:
-        """Return the lines that a list question asks for; none of a list that the page before has brought to its end.
+        """Return the lines that a list question asks for.
 
         The page's `count` is of all lines, or of the values of a column `distinct` in them.
+        Raises: CommandUnreadable for an `after` that no answer gave.
+        """
+        place, limit = paging.place(asked.after, name), self.limit(asked)
+        count = await self.counted(name, *filters, distinct=distinct)
+        rows = await self.behind(place, name, *filters, limit=limit)
+        return paging.page(kind, name, rows, limit, count)
+
+    async def counted(self, name: str, *filters: Any, distinct: str | None = None) -> int:
+        """Return how many rows a list has, or values of its column `distinct`."""
+        everything = (None, None, None)
+        (row,) = await self.count(
+            name, self.policy.tenant, *filters, *everything, distinct=distinct
+        )
+        return int(row["count"])
+
+    async def behind(
+        self, place: paging.Place | None, name: str, *filters: Any, limit: int
+    ) -> Sequence[Mapping[str, Any]]:
+        """Return the rows of a list behind a place, one more than a page has; from the beginning with `None`.
 
         The named query takes the tenant, its filters, the place behind which it begins (`page_at`, `page_id`, both
-        NULL at the beginning), and the limit. Raises: CommandUnreadable for an `after` that no answer gave.
+        NULL at the beginning), and the limit.
         """
-        (counted,) = await self.count(
-            name, self.policy.tenant, *filters, None, None, None, distinct=distinct
-        )
-        places = paging.places(asked.after)
-        if places is not None and name not in places:
-            return paging.Page([], int(counted["count"]), {})
-        place = (None, None) if places is None else places[name]
-        limit = self.limit(asked)
-        rows = await self.rows(name, *filters, *place, limit + 1)
-        return paging.page(kind, name, rows, limit, int(counted["count"]))
+        return await self.rows(name, *filters, *(place or (None, None)), limit + 1)
 
     async def position(self) -> int:
         """Return the ledger position that the snapshot is true for."""
