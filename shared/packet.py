@@ -16,6 +16,7 @@ from shared.customer import Customer
 from shared.events.packet import (
     PACKET_SCHEMA_VERSION,
     BuiltFrom,
+    Earlier,
     Fact,
     Folded,
     Hop,
@@ -42,7 +43,7 @@ FACTS_PER_MESSAGE = 16
 FACTS_BY_REFERENCE = 12
 PROMISES_IN_FULL = 16
 CALLBACKS_IN_FULL = 4
-HOPS_IN_FULL = 13
+HOPS_IN_FULL = 12
 ORDERS_IN_FULL = 4
 IDENTITIES_IN_FULL = 4
 POSSIBLE_IN_FULL = 3
@@ -243,7 +244,15 @@ def _why(conversation: Conversation, customer: Customer) -> Why:
             )
             for each in orders
         ],
+        after=_after(conversation.after),
     )
+
+
+def _after(earlier: Earlier | None) -> Earlier | None:
+    if earlier is None:
+        return None
+    matter, summary = _cut(earlier.matter, MATTER_MAX_BYTES), _cut(earlier.summary, TEXT_MAX_BYTES)
+    return msgspec.structs.replace(earlier, matter=matter, summary=summary)
 
 
 def _fact(fact: StatedFact) -> Fact:

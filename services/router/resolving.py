@@ -1,5 +1,7 @@
 """Where a contact event belongs: looks up who it is, and which conversation it joins. Decides nothing."""
 
+from dataclasses import replace
+
 from services.router.cases import CONVERSATIONS_CONSIDERED, Cases
 from services.router.domain import folds
 from services.router.domain.contacts import (
@@ -89,7 +91,9 @@ class Resolving:
                 customer = await _customer(reading, chosen.customer)
         agents = await self._cases.agents_of(reading, chosen)
         hints = await self._hints(reading, customer, resolved, named)
-        return Loaded(chosen, customer, agents, resolved, numbers=numbers, hints=hints)
+        loaded = Loaded(chosen, customer, agents, resolved, numbers=numbers, hints=hints)
+        hers = referenced is not None and referenced.customer == customer.id
+        return replace(loaded, after=referenced) if referenced and hers else loaded
 
     async def _begun_by_nobody(
         self,

@@ -11,7 +11,7 @@ from shared import events, memory
 from shared.conversation import contacts, last_packet, matter, ownership, people, talk
 from shared.conversation.state import NEW_CONVERSATION, Conversation
 
-FOLD_VERSION = 6
+FOLD_VERSION = 7
 
 
 def evolve(conversation: Conversation, sequence: int, event: events.AnyEvent) -> Conversation:
@@ -41,6 +41,7 @@ def evolve_parts(conversation: Conversation, sequence: int, event: events.AnyEve
                 customer=event.customer,
                 opened=event.recorded,
                 correlation=event.causation,
+                after=event.personal.after if event.personal else None,
             )
         case events.CallStarted() | events.CallMissed() if not event.open.automatic:
             return replace(changed, heard=sequence)

@@ -11,6 +11,7 @@ from shared.conversation.matter import Matter
 from shared.conversation.ownership import Ownership
 from shared.conversation.people import People
 from shared.conversation.talk import Talk
+from shared.events.packet import Earlier
 
 
 class Conversation(
@@ -22,8 +23,9 @@ class Conversation(
     An older version that meets a field that it does not know stops, rather than writing the row without the field.
 
     `id` is `None` while nothing was recorded; `correlation`: id of the contact event that opened it; `into`: the
-    conversation in which it goes on; `heard`: sequence of the last event by which the customer, not a machine, wrote or
-    called, or by which what she had said elsewhere came here.
+    conversation in which it goes on; `after`: the resolved one with which she goes on in this one; `heard`: sequence of
+    the last event by which the customer, not a machine, wrote or called, or by which what she had said elsewhere came
+    here.
     """
 
     id: events.ConversationId | None = None
@@ -32,6 +34,7 @@ class Conversation(
     opened: datetime | None = None
     resolved: bool = False
     into: events.ConversationId | None = None
+    after: Earlier | None = None
     contacts: Contacts = Contacts()
     ownership: Ownership = Ownership()
     matter: Matter = Matter()

@@ -15,7 +15,7 @@ from shared.events.envelope import (
     PacketId,
     Part,
 )
-from shared.events.packet import Fact, Packet
+from shared.events.packet import Earlier, Fact, Packet
 
 
 class ConversationOpenedOpen(Part, frozen=True, kw_only=True):
@@ -28,8 +28,17 @@ class ConversationOpenedOpen(Part, frozen=True, kw_only=True):
     policy_version: str
 
 
+class ConversationOpenedPersonal(Part, frozen=True, kw_only=True):
+    """`after`: the resolved conversation of the same customer that the contact answers or goes on with."""
+
+    after: Earlier | None = None
+
+
 class ConversationOpened(
-    Event[ConversationOpenedOpen, Nothing], frozen=True, kw_only=True, tag="conversation.opened"
+    Event[ConversationOpenedOpen, ConversationOpenedPersonal],
+    frozen=True,
+    kw_only=True,
+    tag="conversation.opened",
 ):
     """A customer's matter begins."""
 

@@ -68,12 +68,28 @@ class Order(Part, frozen=True, kw_only=True):
     description: str | None
 
 
+class Earlier(Part, frozen=True, kw_only=True):
+    """A resolved conversation with which the customer goes on.
+
+    `matter`: her first words there; `summary`: the last wrap-up, `wrapped_up`: when it was written.
+    """
+
+    conversation: ConversationId
+    matter: str | None
+    summary: str | None
+    wrapped_up: Instant | None
+
+
 class Why(Part, frozen=True, kw_only=True):
-    """`matter`: the customer's own first words, or `None` when she only spoke; `queue`: where it came in."""
+    """`matter`: the customer's own first words, or `None` when she only spoke; `queue`: where it came in.
+
+    `after`: what she comes back to, by an answer to it or in the same chat.
+    """
 
     matter: str | None
     queue: str | None
     orders: list[Order]
+    after: Earlier | None = None
 
 
 class Fact(Part, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from shared.events import (
     ConversationJoined,
     ConversationOpened,
     CustomerSuggested,
+    Handle,
     IdentityAddressed,
     IdentityClaimed,
     IdentityShared,
@@ -401,3 +402,23 @@ async def test_a_number_that_came_along_leads_where_it_went(router: InMemoryRout
     await router.happens(message(f"for her: {PARCEL}", "m2", channel="email", handles=[mail(OLEK)]))
     matter, _ = await router.conversations()
     assert len(matter.contacts.by_id) == 3
+
+
+# -- what she comes back to -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("whose", [PROVED, [mail(OLEK, "proved")]], ids=["hers", "another"])
+async def test_whoever_comes_back_after_the_end_is_known_with_her_matter(
+    router: InMemoryRouter, whose: list[Handle]
+) -> None:
+    """The packet of the new one says what it was and how it ended; that of somebody else does not."""
+    it = await router.owned_by("piotr", message("glass broken", "s1", handles=PROVED))
+    wrapped = {"disposition": "solved", "summary": "new one sent"}
+    await router.does("piotr", "wrap_up", conversation=it, **wrapped)
+    await router.does("piotr", "resolve", conversation=it)
+    await router.happens(message("it is broken again", "s1", k=1, handles=whose))
+    _, again = await router.conversations()
+    after = (await packet_of(router, again)).why.after
+    told = after and (after.conversation, after.matter, after.summary, after.wrapped_up)
+    expected = (it, "glass broken", "new one sent", router.clock.time)
+    assert told == (expected if whose is PROVED else None)

@@ -40,7 +40,7 @@ from shared.events import (
     PromiseId,
     TransferId,
 )
-from shared.events.packet import Done, Known, Order, Packet, Possible, Said, Writer
+from shared.events.packet import Done, Earlier, Known, Order, Packet, Possible, Said, Writer
 from shared.packet import PACKET_MAX_BYTES, TEXT_MAX_BYTES, canonical, check_text, fit_text
 
 AT = datetime(2026, 11, 22, 12, 34, 56, 123456, tzinfo=UTC)
@@ -117,6 +117,12 @@ def worst(fill: str, *, facts: int = 80, said: int = SAID_KEPT) -> Conversation:
         id=ConversationId(LONGEST_ID),
         customer=CustomerId(LONGEST_ID),
         sequence=10**15,
+        after=Earlier(
+            conversation=ConversationId(LONGEST_ID),
+            matter=fill * 160,
+            summary=text,
+            wrapped_up=AT,
+        ),
         contacts=Contacts(
             by_id={contact.contact_id: contact},
             channels=tuple(f"{LONGEST_CHANNEL}" for _ in range(12)),
@@ -242,7 +248,7 @@ def test_the_names_that_the_worst_packet_assumes_cannot_be_longer() -> None:
 def test_what_does_not_fit_is_counted() -> None:
     """Facts older than the newest 48 also by reference, the newest twelve of them."""
     more = packed(worst("x", facts=80), worst_customer("x")).more
-    assert (more.facts, more.promises, more.callbacks, more.hops) == (32, 24, 5, 27)
+    assert (more.facts, more.promises, more.callbacks, more.hops) == (32, 24, 5, 28)
     assert (more.orders, more.identities, more.possibly) == (28, 12, 6)
     assert more.fact_ids == [identifier(number) for number in range(20, 32)]
     assert more.next_facts is not None

@@ -17,6 +17,7 @@ from shared import aggregates, events, proof
 from shared.conversation import NEW_CONVERSATION, Contact, Conversation
 from shared.conversation.talk import words
 from shared.customer import Customer
+from shared.events.packet import Earlier
 from shared.packet import FACTS_PER_MESSAGE, fit_text
 from shared.policy import Policy
 
@@ -176,12 +177,27 @@ def _open(decision: Decision, event: events.InboundEvent, rule: str) -> None:
             rule=rule,
             policy_version=decision.origin.policy_version,
         ),
+        events.ConversationOpenedPersonal(after=_as_earlier(decision.loaded.after)),
         conversation=conversation_id,
         customer=customer,
     )
     _attach(decision, event, opened=True)
     _claim_references(decision, customer, conversation_id)
     _learn(decision, event, customer, fresh=fresh)
+
+
+def _as_earlier(resolved: Conversation) -> Earlier | None:
+    """Return what the next agent is told of a resolved conversation; `None` without one."""
+    if resolved.id is None:
+        return None
+    wrap_ups = (each for each in reversed(resolved.matter.done) if each.what == "wrap_up")
+    last = next(wrap_ups, None)
+    return Earlier(
+        conversation=resolved.id,
+        matter=resolved.matter.summary,
+        summary=last.text if last else None,
+        wrapped_up=last.at if last else None,
+    )
 
 
 def _create_customer(

@@ -77,7 +77,7 @@ class Loaded:
     `hints`: who else may be meant; `holders`: all who hold the handles of a customer who registers, and `external`: the
     shop's own id of her; `whose`: the customer whose the conversation is proved to be, and `matter`: the one in which
     it goes on; `journal`: on which something is parked; `united`: several who turn out to be one, herself first;
-    `noted`: where a registration is noted.
+    `noted`: where a registration is noted; `after`: a resolved conversation with which the customer goes on.
     """
 
     conversation: Conversation = NEW_CONVERSATION
@@ -89,6 +89,7 @@ class Loaded:
     hints: Sequence[SuggestedCustomer] = ()
     holders: dict[events.CustomerId, Customer] = field(default_factory=dict)
     external: ResolvedHandle | None = None
+    after: Conversation = NEW_CONVERSATION
     whose: Customer = UNKNOWN_CUSTOMER
     matter: Conversation = NEW_CONVERSATION
     united: Sequence[KnownCustomer] = ()
