@@ -111,7 +111,7 @@ class Bus:
         self._client = client
         self._owned = owned
         self._inbox = Inbox(self)
-        self.unanswered = Unanswered()
+        self.unanswered = Unanswered(self)
 
     @classmethod
     def of(cls, client: Client) -> "Bus":

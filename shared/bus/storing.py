@@ -71,26 +71,34 @@ def refused(err_code: int, description: str) -> errors.BusUnavailable | errors.J
 
 
 class Unanswered:
-    """Which streams have lately left a store without an answer; they are named by the first token of the subject."""
+    """Which streams have lately left a store without an answer; they are named by the first token of the subject.
 
-    def __init__(self) -> None:
-        self._since: dict[str, float] = {}
+    What a server did not answer says nothing of the one that the connection is made to anew.
+    """
+
+    def __init__(self, bus: "Bus") -> None:
+        self._bus = bus
+        self._since: dict[str, tuple[int, float]] = {}
 
     @contextlib.contextmanager
     def noting(self, subject: str) -> Iterator[None]:
         """Note how the store in the block ends: any answer, also a refusal, is one."""
-        stream = subject.partition(".")[0]
+        stream, generation = subject.partition(".")[0], self._bus.generation
         try:
             yield
         except errors.BusUnavailable:
-            self._since[stream] = time.monotonic()
+            self._since[stream] = generation, time.monotonic()
             raise
         self._since.pop(stream, None)
 
     def lately(self) -> list[str]:
         """Return the streams that the last store found silent, for as long as somebody would have tried again."""
         oldest = time.monotonic() - SILENT_SECONDS
-        return sorted(stream for stream, since in self._since.items() if since > oldest)
+        return sorted(
+            stream
+            for stream, (generation, since) in self._since.items()
+            if generation == self._bus.generation and since > oldest
+        )
 
 
 async def store(

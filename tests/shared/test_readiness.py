@@ -157,6 +157,26 @@ async def test_a_store_without_an_answer_is_a_trouble(bus: Bus) -> None:
     assert ready.ready
 
 
+async def test_what_a_server_left_unanswered_is_no_trouble_of_the_next(tmp_path: Path) -> None:
+    """It was started again because it stored nothing: nobody waits for that to be forgotten."""
+    async with EmbeddedNats(tmp_path / "nats") as server:
+        it = await connect(server.url, "test")
+        await streams.ensure(it, wanted())
+        await it.api("STREAM.DELETE.CONTACTS")
+        with pytest.raises(BusUnavailable):
+            await it.submit("contact.0.demo.x", b"", {})
+        await server.restart()
+
+        async def connected_anew() -> bool:
+            return it.connected and it.generation > 0
+
+        await eventually(connected_anew)
+        ready = Readiness(it, "work")
+        await ready.examine()
+        assert (await ready.health("", b"")).troubles == []
+        await it.close()
+
+
 async def test_a_consumer_with_work_that_makes_no_step_is_stuck(
     bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
