@@ -24,7 +24,7 @@ from tests.faults.injecting import FAULTS, Fault
 from tests.faults.observed import Observed
 from tests.faults.running import run
 
-LONG_ROUNDS = 3
+LONG_ROUNDS = 2
 SHOWN_MAX = 20
 
 

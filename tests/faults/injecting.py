@@ -31,6 +31,8 @@ MENDED_BOUND_SECONDS = 13.0
 FREED_BOUND_SECONDS = 10.0
 THAWED_BOUND_SECONDS = 3.0
 MEANWHILE_SECONDS = 1.5
+ANSWERED_SECONDS = 3.0
+"""An answer is ten decisions later than the contact, each on the disk."""
 FROZEN_SECONDS = 3.0
 PARTITIONS = range(64)
 DISK_BYTES = 256 * 1024 * 1024
@@ -247,8 +249,8 @@ FAULTS: tuple[Fault, ...] = (
     freeze("ingest", damage.LOST),
     freeze("notify", damage.MAILED_TWICE, until="answered"),
     freeze("nats", damage.TWICE),
-    freeze("history", damage.DELAYED, "shown", meanwhile=("answered", MEANWHILE_SECONDS)),
-    freeze("postgres", damage.DELAYED, "shown", meanwhile=("answered", MEANWHILE_SECONDS)),
+    freeze("history", damage.DELAYED, "shown", meanwhile=("answered", ANSWERED_SECONDS)),
+    freeze("postgres", damage.DELAYED, "shown", meanwhile=("answered", ANSWERED_SECONDS)),
     Fault(
         f"{SENDERS} slow senders",
         _slow_senders,
@@ -273,7 +275,7 @@ FAULTS: tuple[Fault, ...] = (
         SERVER_BOUND_SECONDS,
         "shown",
         lasts_seconds=FROZEN_SECONDS,
-        meanwhile=("answered", MEANWHILE_SECONDS),
+        meanwhile=("answered", ANSWERED_SECONDS),
     ),
     Fault(
         "consumers deleted",
@@ -295,7 +297,7 @@ FAULTS: tuple[Fault, ...] = (
         ready_seconds=MENDED_BOUND_SECONDS,
     ),
     full("nats", damage.LOST, "answered"),
-    full("postgres", damage.DELAYED, "shown", meanwhile=("answered", MEANWHILE_SECONDS)),
+    full("postgres", damage.DELAYED, "shown", meanwhile=("answered", ANSWERED_SECONDS)),
     Fault(
         "CONTACTS deleted",
         _delete_contacts,
@@ -312,6 +314,7 @@ FAULTS: tuple[Fault, ...] = (
         damage.LOST,
         MENDED_BOUND_SECONDS,
         "answered",
+        lasts_seconds=FROZEN_SECONDS,
         only_long=True,
         alone=True,
     ),

@@ -95,7 +95,7 @@ def _copy_still(place: Place, stored: Path, copy: Path) -> None:
 async def _go_on(place: Place) -> None:
     """Let the ledger grow by what is acknowledged."""
     for _ in range(LATER_DELIVERIES):
-        await place.traffic.until("answered", WITHIN_SECONDS)
+        await place.traffic.until("decided", WITHIN_SECONDS)
 
 
 def _kill_and_exchange(place: Place, stored: Path, away: Path, back: Path) -> None:
