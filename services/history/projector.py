@@ -124,6 +124,7 @@ class Projector:
         except errors.StreamDrift:
             if not await self._adopted(session):
                 raise
+            self._ledger.forget()
             await rebuild.adopt(self._dsn, self._ledger, batch_max=self._batch_max)
             raise FenceLost from None
 

@@ -212,13 +212,17 @@ class NatsLedger:
         """See `shared.ledger.Ledger.follow`: an unacknowledged consumer, made again whenever it is lost.
 
         Once it has followed, a client never follows a ledger again that holds something else there, whatever `after`:
-        only a new client, which knows nothing, does.
+        only a client that knows nothing, a new one or one that was made to `forget`, does.
         """
         following = follow(self._bus, self._stream, after, self._followed)
         async with contextlib.aclosing(following) as batches:
             async for messages in batches:
                 self._followed = messages[-1]
                 yield await self._recorded(messages)
+
+    def forget(self) -> None:
+        """See `shared.ledger.Ledger.forget`."""
+        self._followed = None
 
     async def _read_any(self, subject: str, after: int) -> list[StoredMessage]:
         messages: list[StoredMessage] = []

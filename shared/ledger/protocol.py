@@ -102,6 +102,10 @@ class LedgerReader(Protocol):
         """
         ...
 
+    def forget(self) -> None:
+        """Follow the ledger as it stands from now on, whatever was followed: an operator has adopted it."""
+        ...
+
 
 class Ledger(LedgerReader, Protocol):
     """Append-only, one exact subject per aggregate, optimistic concurrency by expected last sequence."""

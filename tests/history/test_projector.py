@@ -5,7 +5,6 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path
-from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -16,7 +15,6 @@ from services.history.digest import Digest, digest_of
 from services.history.following import followed
 from services.history.store import Pool
 from services.history.tables import VERSION
-from shared import aggregates
 from shared.errors import EventTypeUnknown, ViewUnavailable
 from shared.ledger import Recorded
 from tests.history.caller import Caller, answers_over
@@ -204,38 +202,6 @@ async def test_a_ledger_that_is_shorter_than_the_rows_stops_it(
                 )
     await pool.close()
     assert (await live_digest(dsn)).position == parcel.at["missed"]
-
-
-async def test_the_tables_follow_a_ledger_that_was_adopted(dsn: str, parcel: ParcelStory) -> None:
-    """An operator's word stands in the shorter ledger: they are built anew from it, once for each such word."""
-    async with projecting(dsn, parcel.handwritten.ledger) as first:
-        await first.until(parcel.at["missed"])
-    adopted = handwritten_in_memory()
-    for _ in range(2):
-        adopted = handwritten_in_memory()
-        prefix = ParcelStory(adopted)
-        await prefix.register()
-        word = adopted.event(
-            aggregates.LEDGER_IDENTITY,
-            "ledger.adopted",
-            {"position": 2, "against": ["projection:shorter"]},
-            {"reason": "the night's backup"},
-            id_=uuid4().hex,
-        )
-        end = (await adopted.write(aggregates.LEDGER_IDENTITY, word)).position
-        async with projecting(dsn, adopted.ledger) as second:
-            await second.until(end)
-            assert second.sign.said == [True]
-        assert (await live_digest(dsn)).position == end
-    stranger = handwritten_in_memory()
-    await ParcelStory(stranger).register()
-    async with projecting(dsn, stranger.ledger) as third:
-
-        async def halted() -> bool:
-            return third.sign.said == [False]
-
-        await eventually(halted)
-    await digests_agree(dsn, adopted)
 
 
 async def test_what_is_read_ahead_keeps_its_order_and_its_limit() -> None:

@@ -123,6 +123,21 @@ async def test_an_older_backup_that_has_grown_again_is_told_by_its_events(
         assert drift.details["replaced"] == 10
 
 
+async def test_a_client_that_forgets_follows_what_was_adopted(restored: Restored) -> None:
+    """An operator has accepted the older backup and what has grown on it."""
+    ledger = restored.ledger
+    following, until = _following(ledger, 0)
+    await until(10)
+    following.cancel()
+    await restored.put_back()
+    await restored.bus.until_connected(WITHIN_SECONDS)
+    await restored.grow(7)
+    ledger.forget()
+    following, until = _following(ledger, 0)
+    await until(12)
+    following.cancel()
+
+
 async def test_a_restart_is_not_taken_for_a_backup(restored: Restored) -> None:
     """The same events stand where they stood: following goes on."""
     following, until = _following(restored.ledger, 0)

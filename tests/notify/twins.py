@@ -64,6 +64,9 @@ class FusedLedger:
         self._fuse.step(f"after {name}")
         return appended
 
+    def forget(self) -> None:
+        self._ledger.forget()
+
     async def stand_in(self, recorded: Recorded) -> Recorded | None:
         return await self._ledger.stand_in(recorded)
 

@@ -133,6 +133,9 @@ class MemoryLedger:
             after = batch[-1].sequence
             yield await self._recorded(batch)
 
+    def forget(self) -> None:
+        """See `shared.ledger.Ledger.forget`: nothing is remembered here."""
+
     async def stand_in(self, recorded: Recorded) -> Recorded | None:
         """See `shared.ledger.Ledger.stand_in`."""
         found = await rejected.stand_in(
