@@ -166,14 +166,16 @@ def _names_its_remedy(place: Place, who: str, said: str) -> None:
 
 
 async def _until_told(place: Place) -> None:
-    """Wait until the status names the ledger."""
+    """Wait until the status names the ledger, and the bootstrap job refuses to make it anew."""
+    log = place.stack.folder / "logs" / "bootstrap.log"
     try:
         async with asyncio.timeout(WITHIN_SECONDS):
-            while not _tells(await examine(place.stack.folder)):
+            while not _tells(await examine(place.stack.folder)) or CODE not in log.read_text(
+                "utf-8"
+            ):
                 await wait()
     except TimeoutError:
         place.observed.wrong.append("the status does not name the ledger that is gone")
-    log = place.stack.folder / "logs" / "bootstrap.log"
     _names_its_remedy(place, "the bootstrap job", log.read_text("utf-8"))
 
 
