@@ -26,8 +26,9 @@ from tests.faults.asking import TENANT, ask, wait
 from tests.faults.observed import Observed
 
 EVERY_SECONDS = 0.25
-WORKING_MAX = 6
-"""Customers wait while agents have so much to do: what takes long is then the fault's doing, not the crowd's."""
+WAITING_MAX = 4
+RARELY_SECONDS = 1.0
+"""While so many customers wait for an answer new ones come rarely: what takes long is the fault's doing, not theirs."""
 DELIVERED_WITHIN_SECONDS = 60.0
 REQUEST_SECONDS = 4.0
 POLL_SECONDS = 0.02
@@ -73,14 +74,17 @@ class Traffic:
         self._worked = 0
         self._counting = True
         self._kept_open = 0
+        self._waiting = 0
         self.decided: dict[str, int] = {}
 
     # -- customers ----------------------------------------------------------------------------------
 
     async def customers(self) -> None:
-        """Somebody new writes every EVERY_SECONDS, until cancelled."""
+        """Somebody new writes every EVERY_SECONDS, or RARELY_SECONDS while many wait, until cancelled."""
+        last = 0.0
         while True:
-            if len(self._working) < WORKING_MAX:
+            if self._waiting < WAITING_MAX or time.monotonic() - last > RARELY_SECONDS:
+                last = time.monotonic()
                 task = asyncio.create_task(self.somebody_writes())
                 self._sending.add(task)
                 task.add_done_callback(self._sending.discard)
@@ -127,6 +131,7 @@ class Traffic:
     def _new_delivery(self, *, mail: bool) -> str:
         """Make a delivery and return its marker."""
         marker = f"m{next(self._numbers)}x"
+        self._waiting += 1
         account = "email/shop" if mail else "form/contact"
         content: dict[str, str] = {"text": f"{marker} where is ORD-1{marker[1:-1]:0>4}?"}
         if mail:
@@ -213,7 +218,11 @@ class Traffic:
         if event.type == "contact.offered" and recorded.sequence > self._worked:
             task = asyncio.create_task(self._work(event))
             self._working.add(task)
-            task.add_done_callback(self._working.discard)
+            task.add_done_callback(self._worked_on)
+
+    def _worked_on(self, task: asyncio.Task[None]) -> None:
+        self._working.discard(task)
+        self._waiting = max(0, self._waiting - 1)
 
     async def _work(self, offered: AnyEvent) -> None:
         """Take what was offered, answer it if it was a mail, and end it most of the time."""
