@@ -13,7 +13,7 @@ Lists = Mapping[str, tuple[Any, ...]]
 """The named query of each list, and its filters but the last: after which position a line has changed."""
 
 
-class Round(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Round(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where whoever reads the lists goes on.
 
     A conversation that leaves a list before it was read there, and enters one that was read, would never be shown. So a
@@ -31,7 +31,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     began: queries.Position | None = None
 
 
-_decoder = msgspec.json.Decoder(Round)
+_decoder = msgspec.json.Decoder(_Round)
 
 
 async def inbox(reading: Reading, asked: queries.AskInbox) -> queries.Inbox:
@@ -78,10 +78,10 @@ def _lists(reading: Reading, asked: queries.AskInbox) -> Lists:
     return lists if asked.queue is not None else {**lists, "inbox_owned": (asked.agent,)}
 
 
-def _here(after: str | None, lists: Lists) -> Round:
+def _here(after: str | None, lists: Lists) -> _Round:
     """Return where a page begins. Raises: CommandUnreadable for an `after` that no answer gave."""
     if after is None:
-        return Round()
+        return _Round()
     found = cursors.read(after, _decoder)
     paging.check(found.places)
     if not found.places.keys() <= lists.keys():
@@ -90,17 +90,17 @@ def _here(after: str | None, lists: Lists) -> Round:
 
 
 async def _next(
-    reading: Reading, lists: Lists, here: Round, places: dict[str, paging.Place], at: int
+    reading: Reading, lists: Lists, here: _Round, places: dict[str, paging.Place], at: int
 ) -> str | None:
     """Return the `after` of the next page; `None` when every conversation that was there all the while was shown."""
     if places:
         began = at if here.began is None else here.began
-        return _written(Round(places=places, since=here.since, began=began))
+        return _written(_Round(places=places, since=here.since, began=began))
     if here.began is None:
         return None
     changed = [await reading.counted(name, *each, here.began) for name, each in lists.items()]
-    return _written(Round(since=here.began)) if any(changed) else None
+    return _written(_Round(since=here.began)) if any(changed) else None
 
 
-def _written(here: Round) -> str | None:
+def _written(here: _Round) -> str | None:
     return cursors.written(msgspec.to_builtins(here))
