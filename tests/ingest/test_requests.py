@@ -1,12 +1,16 @@
 """Requests as no provider sends them: read in one way, or refused with a code and closed on."""
 
 import asyncio
+import contextlib
+from pathlib import Path
 
 import pytest
 
-from tests.ingest.running_ingest import SECRET, RunningIngest, signed
+from deploy.embedded.ports import free_ports
+from tests.ingest.running_ingest import SECRET, RunningIngest, running, signed
 from tests.ingest.test_crowds import connected, read_all
 from tests.ingest.test_doors import FORM
+from tests.support.servers import EmbeddedNats
 
 
 async def answered(ingest: RunningIngest, sent: bytes) -> bytes:
@@ -23,11 +27,11 @@ def request_to(path: str, *fields: str, body: bytes = FORM) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def upgrade_of(target: str) -> bytes:
+def upgrade_of(target: str, *more: str) -> bytes:
     """A request for a socket; the key is the sample of RFC 6455."""
     fields = ["Host: x", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"]
     key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
-    return "\r\n".join([f"GET {target} HTTP/1.1", *fields, key, "", ""]).encode()
+    return "\r\n".join([f"GET {target} HTTP/1.1", *fields, key, *more, "", ""]).encode()
 
 
 async def test_a_slash_at_the_end_leads_nowhere(ingest: RunningIngest) -> None:
@@ -80,6 +84,11 @@ async def test_a_request_with_two_lengths_is_refused_and_closed_on(ingest: Runni
     [
         (b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Large: " + b"x" * 100_000, 431, "head_too_large"),
         (b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\n", 431, "head_too_large"),
+        (
+            b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Large: " + b"x" * 32_768 + b"\r\n\r\n",
+            431,
+            "head_too_large",
+        ),
         (b"nonsense\r\n\r\n", 400, "request_unreadable"),
         (b"GET / HTTP/1.1\r\n\r\n", 400, "request_unreadable"),
         (b"\x16\x03\x01\x02\x00\x01\x00", 400, "request_unreadable"),
@@ -89,6 +98,7 @@ async def test_a_request_with_two_lengths_is_refused_and_closed_on(ingest: Runni
             "request_unreadable",
         ),
     ],
+    ids=["field", "path", "whole", "words", "no host", "TLS", "coding"],
 )
 async def test_what_is_no_request_is_told_so_with_a_code(
     ingest: RunningIngest, sent: bytes, status: int, code: str
@@ -98,6 +108,56 @@ async def test_what_is_no_request_is_told_so_with_a_code(
     assert answer.startswith(f"HTTP/1.1 {status} ".encode())
     assert b"content-type: application/problem+json" in answer
     assert f"door.{code}".encode() in answer
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "the chat"])
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        (upgrade_of("PATH", "Content-Length: 3"), 400, "request_unreadable"),
+        (upgrade_of("PATH", "Transfer-Encoding: chunked"), 400, "request_unreadable"),
+        (upgrade_of("PATH", "X-Long: " + "x" * 9_000), 431, "head_too_large"),
+        (upgrade_of("PATH", *["X-Many: x"] * 200), 431, "head_too_large"),
+    ],
+    ids=["a length", "chunks", "a long field", "many fields"],
+)
+async def test_a_request_for_a_socket_that_is_no_handshake_is_answered(
+    ingest: RunningIngest, path: str, sent: bytes, status: int, code: str
+) -> None:
+    """It keeps no connection, wherever it asks for one, and whatever of its body still comes."""
+    target = (
+        path if path != "the chat" else ingest.door("chat").removeprefix(ingest.url) + "/socket"
+    )
+    async with connected(ingest, 1, sent.replace(b"PATH", target.encode())) as [(reader, writer)]:
+        writer.write(b"abc")
+        answer = await read_all(reader)
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+    assert b"content-type: application/problem+json" in answer
+    assert f"door.{code}".encode() in answer
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+async def test_a_connection_beyond_all_limits_is_not_kept(
+    ingest_nats: EmbeddedNats, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nobody's head is awaited whose place could be taken, a new one gets no file of this process."""
+    monkeypatch.setattr("services.ingest.handlers.server.SPARE_CONNECTIONS", -1)
+    monkeypatch.setattr("services.ingest.handlers.bodies.GRACE_SECONDS", 60.0)
+    limits = {"socket_sessions_max": 4, "door_concurrency": 1, "door_arrivals": 2}
+    async with running(
+        ingest_nats.url, tmp_path, port=free_ports(1)[0], door_timeout_seconds=60.0, **limits
+    ) as ingest:
+        await ingest.http.aclose()
+        path = ingest.door("form").removeprefix(ingest.url)
+        chat = upgrade_of(ingest.door("chat").removeprefix(ingest.url) + "/socket")
+        body = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n".encode()
+        async with connected(ingest, 2, body), connected(ingest, 4, chat) as held:
+            for reader, _ in held:
+                async with asyncio.timeout(10):
+                    assert b"HTTP/1.1 101" in await reader.readuntil(b"\r\n\r\n")
+            async with connected(ingest, 1, b"") as [(new, _)]:
+                with contextlib.suppress(ConnectionError):
+                    assert await read_all(new) == b""
 
 
 async def test_empty_lines_between_requests_are_no_requests(ingest: RunningIngest) -> None:

@@ -1,11 +1,15 @@
 """Where the doors listen."""
 
+import asyncio
 import contextlib
+import errno
 import resource
+import socket
 
 import pytest
+from structlog.testing import capture_logs
 
-from services.ingest.handlers import server
+from services.ingest.handlers import logged, server
 from shared.errors import SettingInvalid
 from shared.settings import Settings
 
@@ -65,3 +69,15 @@ def test_connections_fit_the_files_that_may_be_open(
     assert server.connections_of(fitted) == sum_is
     assert set_to == ([] if asked is None else [(asked, limits[1])])
     assert fitted.door_arrivals < server.connections_of(fitted)
+
+
+async def test_that_files_are_lacking_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Each connection that cannot be taken says so: a crowd must not fill the log. All else is told as ever."""
+    loop, complaints = asyncio.get_running_loop(), server.Complaints()
+    with contextlib.closing(socket.socket()) as listening, capture_logs() as logs:
+        for _ in range(100):
+            lacking = OSError(errno.EMFILE, "Too many open files")
+            complaints.hear(loop, {"message": "x", "exception": lacking, "socket": listening})
+        complaints.hear(loop, {"message": "a task failed", "exception": OSError(errno.EMFILE, "x")})
+    assert [each["event"] for each in logs] == [logged.FILES_LACKING]
+    assert [each.message for each in caplog.records] == ["a task failed"]

@@ -10,11 +10,16 @@ from typing import Any, ClassVar
 import structlog
 from typing_extensions import override
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.exceptions import ProtocolError
+from websockets.exceptions import (
+    HeaderLineTooLong,
+    ProtocolError,
+    RequestLineTooLong,
+    TooManyHeaders,
+)
 from websockets.frames import DATA_OPCODES, CloseCode, Frame, Opcode
 from websockets.server import ServerProtocol
 
-from services.ingest.handlers import logged
+from services.ingest.handlers import logged, problems
 from services.ingest.handlers.pace import Pace
 from shared import errors
 
@@ -64,6 +69,18 @@ class CountingProtocol(WebSocketsSansIOProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.conn = FrameReader(Pace(self.per_minute), self.config.ws_max_size)
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        """Read on; a request that is no handshake (it has a body, a field too long) is answered: uvicorn would wait."""
+        super().data_received(data)
+        unread = self.conn.handshake_exc
+        if unread is not None and not self.close_sent:
+            self.handshake_complete = self.close_sent = True
+            large = isinstance(unread, RequestLineTooLong | HeaderLineTooLong | TooManyHeaders)
+            error = errors.HeadTooLarge() if large else errors.RequestUnreadable()
+            log.info(logged.SOCKET_REFUSED, code=error.code)
+            problems.refuse(self.transport, error)
 
     @override
     def handle_parser_exception(self) -> None:

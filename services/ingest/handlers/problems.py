@@ -1,5 +1,8 @@
 """Refusals over HTTP: `application/problem+json` (RFC 9457) with our stable code."""
 
+import asyncio
+from http import HTTPStatus
+
 import msgspec
 from starlette.responses import Response
 
@@ -7,6 +10,8 @@ from shared.errors import TellonceError
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 1
+LINGER_SECONDS = 1.0
+"""How long what a refused sender still sends is thrown away: closed on at once, it would not read our answer."""
 
 
 def problem(error: TellonceError) -> Response:
@@ -28,3 +33,14 @@ def problem(error: TellonceError) -> Response:
     return Response(
         msgspec.json.encode(body), error.http_status, headers=headers, media_type=MEDIA_TYPE
     )
+
+
+def refuse(transport: asyncio.Transport, error: TellonceError) -> None:
+    """Answer a request that reaches no route, byte for byte, and end its connection."""
+    answer = problem(error)
+    status = HTTPStatus(answer.status_code)
+    lines = [b"HTTP/1.1 %d %s" % (status, status.phrase.encode())]
+    lines += [b"%s: %s" % field for field in answer.raw_headers]
+    transport.write(b"\r\n".join([*lines, b"", bytes(answer.body)]))
+    transport.write_eof()
+    asyncio.get_running_loop().call_later(LINGER_SECONDS, transport.close)

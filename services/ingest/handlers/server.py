@@ -6,10 +6,12 @@ the one that has waited longest with its head makes room.
 
 import asyncio
 import contextlib
+import errno
 import logging
 import resource
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -29,12 +31,16 @@ KEEP_ALIVE_SECONDS = 5
 STOP_SECONDS = 2
 SOCKET_PING_SECONDS = 20.0
 LISTEN_BACKLOG = 512
+ACCEPTED_AT_ONCE = 16
+"""How many connections are taken before the first of them is counted: a crowd must not open files beyond the limits."""
 SPARE_CONNECTIONS = 64
 """Connections beyond the doors' and the sockets': health checks, and those that are just ending."""
 SPARE_FILES = 128
 """Open files that are no connections to a door: the interpreter's own, NATS, logs."""
-LINGER_SECONDS = 1.0
-"""How long what a refused sender still sends is thrown away: closed on at once, it would not read our answer."""
+COMPLAINT_SECONDS = 60.0
+"""How long a lack of files is not told again."""
+LACKING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""Why a connection cannot be taken although somebody asks for it."""
 
 log = structlog.get_logger("ingest")
 
@@ -71,11 +77,30 @@ def address(bound: socket.socket) -> str:
     return addresses.http_url(host, port)
 
 
+class BoundedReader(h11.Connection):
+    """Reads heads of up to HEAD_MAX_BYTES. h11 itself measures only what is not whole yet."""
+
+    def __init__(self) -> None:
+        super().__init__(h11.SERVER, HEAD_MAX_BYTES)
+
+    @override
+    def next_event(self) -> Any:
+        """Raises: RemoteProtocolError, with 431 as its hint for a head that is too large."""
+        waiting_bytes = len(self.trailing_data[0]) if self.their_state is h11.IDLE else 0
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            head_bytes = waiting_bytes - len(self.trailing_data[0])
+            if head_bytes > HEAD_MAX_BYTES:
+                raise h11.RemoteProtocolError("the head is too large", error_status_hint=431)
+        return event
+
+
 class ImpatientProtocol(H11Protocol):
     """HTTP that closes a connection whose request head does not come within `head_seconds`.
 
     Each time a head is awaited a clock runs; a head that came whole stops it. `awaited`: whose clocks run, the oldest
-    first; beyond `connections_max` connections the oldest of them is closed.
+    first; beyond `connections_max` connections the oldest of them is closed, and where nobody's head is awaited and the
+    spare ones are taken too, the new one.
     """
 
     head_seconds: ClassVar[float]
@@ -87,8 +112,11 @@ class ImpatientProtocol(H11Protocol):
     @override
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self.conn = BoundedReader()
         if len(self.connections) > self.connections_max and self.awaited:
             next(iter(self.awaited)).give_up()
+        elif len(self.connections) > self.connections_max + SPARE_CONNECTIONS:
+            transport.abort()
         self._wind_up()
 
     @override
@@ -105,7 +133,7 @@ class ImpatientProtocol(H11Protocol):
             waiting, _ = self.conn.trailing_data
             request = waiting.lstrip(b"\r\n")
             if len(request) < len(waiting):
-                self.conn = h11.Connection(h11.SERVER, HEAD_MAX_BYTES)
+                self.conn = BoundedReader()
                 if request:
                     self.conn.receive_data(request)
         super().handle_events()
@@ -132,7 +160,7 @@ class ImpatientProtocol(H11Protocol):
         for part in (head, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
             self.transport.write(self.conn.send(part) or b"")
         self.transport.write_eof()
-        self.loop.call_later(LINGER_SECONDS, self.transport.close)
+        self.loop.call_later(problems.LINGER_SECONDS, self.transport.close)
 
     @override
     def on_response_complete(self) -> None:
@@ -213,6 +241,22 @@ def _open_files(wanted: int) -> int:
     return min(wanted, allowed)
 
 
+class Complaints:
+    """Hears of the loop's errors; that files are lacking, which every refused connection says, is told now and then."""
+
+    def __init__(self) -> None:
+        self._silent_until = 0.0
+
+    def hear(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Tell of an error, as the loop's exception handler."""
+        error = context.get("exception")
+        if "socket" not in context or getattr(error, "errno", None) not in LACKING:
+            loop.default_exception_handler(context)
+        elif time.monotonic() >= self._silent_until:
+            self._silent_until = time.monotonic() + COMPLAINT_SECONDS
+            log.error(logged.FILES_LACKING, cause=str(error))
+
+
 class DoorServer(uvicorn.Server):
     """uvicorn inside our own loop: signals are ours. `listening` is set once its doors are open."""
 
@@ -222,7 +266,10 @@ class DoorServer(uvicorn.Server):
 
     @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().set_exception_handler(Complaints().hear)
         await super().startup(sockets)
+        for each in sockets or []:
+            each.listen(LISTEN_BACKLOG)
         self.listening.set()
 
     @override
@@ -249,7 +296,7 @@ def door_server(app: Any, settings: Settings) -> DoorServer:
         proxy_headers=False,
         server_header=False,
         limit_concurrency=most + SPARE_CONNECTIONS,
-        backlog=LISTEN_BACKLOG,
+        backlog=ACCEPTED_AT_ONCE,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
         h11_max_incomplete_event_size=HEAD_MAX_BYTES,
