@@ -49,6 +49,7 @@ class Resolving:
         self._event = event
         self._numbers = numbers_in(origin.policy, event)
         self.seen = False
+        self._contact: ResolvedHandle | None = None
         self.place = find_place(origin.policy, event, None, [])
 
     async def load(self, reading: deciding.Reading) -> Loaded:
@@ -77,13 +78,15 @@ class Resolving:
         opened = await reading.load(folds.CONVERSATION, opened_by(self._origin))
         earlier = await self._mentioned(reading, resolved)
         everything = [*attached, opened, *earlier, *(each for each in (referenced, joined) if each)]
-        self.seen = any(self._event.id in each.seen for each in everything)
+        told = await self._told_in(reading, resolved)
+        self.seen = any(self._event.id in each.seen for each in (*everything, *told))
         self.place = find_place(
             self._policy, self._event, referenced, [*known, *([joined] if joined else [])]
         )
         begun = await self._begun_by_nobody(reading, earlier, customer, resolved)
         if begun is not None:
-            return await self._linked(reading, begun, customer, resolved, numbers)
+            loaded = await self._linked(reading, begun, customer, resolved, numbers)
+            return replace(loaded, contact=self._contact)
         chosen = NEW_CONVERSATION
         if self.place.conversation is not None:
             chosen = next(each for each in everything if each.id == self.place.conversation)
@@ -93,7 +96,22 @@ class Resolving:
         hints = await self._hints(reading, customer, resolved, named)
         loaded = Loaded(chosen, customer, agents, resolved, numbers=numbers, hints=hints)
         hers = referenced is not None and referenced.customer == customer.id
-        return replace(loaded, after=referenced) if referenced and hers else loaded
+        after = referenced if referenced is not None and hers else NEW_CONVERSATION
+        return replace(loaded, contact=self._contact, after=after)
+
+    async def _told_in(
+        self, reading: deciding.Reading, resolved: list[ResolvedHandle]
+    ) -> list[Conversation]:
+        """Return the conversations in which this contact was told, whoever holds its handles by now.
+
+        Whoever tells it again tells what a router that died, or an adopted ledger, left unacknowledged (docs/adr/0038).
+        """
+        leading = await self._cases.handles(reading, references_to(self._event))
+        self._contact = leading[0]
+        led = (each.identity.conversations for each in (*leading, *resolved))
+        names = dict.fromkeys(name for conversations in led for name in conversations)
+        found = [await self._cases.going_on(reading, name) for name in names]
+        return [each for going_on in found for each in going_on]
 
     async def _begun_by_nobody(
         self,
@@ -253,6 +271,12 @@ async def _customer(reading: deciding.Reading, customer_id: events.CustomerId | 
 def _answered(event: events.InboundEvent) -> events.ConversationId | None:
     """Return the conversation of the message that this mail answers."""
     return event.open.in_reply_to if isinstance(event, events.MessageReceived) else None
+
+
+def references_to(event: events.InboundEvent) -> tuple[events.Handle, events.Handle]:
+    """Return what leads to where a contact was told, and what leads there where nothing says who it is."""
+    contact_id = event.open.contact_id
+    return handles.reference(f"contact={contact_id}"), handles.reference(contact_id)
 
 
 def handles_of(policy: Policy, event: events.InboundEvent) -> list[events.Handle]:

@@ -256,10 +256,13 @@ def _attach(decision: Decision, event: events.InboundEvent, *, opened: bool) -> 
 def _claim_references(
     decision: Decision, customer: events.CustomerId, conversation: events.ConversationId | None
 ) -> None:
-    """References lead to this conversation from now on."""
-    for each in decision.loaded.handles:
-        if each.handle.kind == "reference":
-            claim(decision, each, customer, conversation)
+    """References lead to this conversation from now on; without any, the contact's own, which says not who it is."""
+    references = [each for each in decision.loaded.handles if each.handle.kind == "reference"]
+    told_in = decision.loaded.contact
+    if told_in is not None and not references:
+        references = [told_in]
+    for each in references:
+        claim(decision, each, customer, conversation)
 
 
 def _learn(

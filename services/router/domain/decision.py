@@ -77,7 +77,8 @@ class Loaded:
     `hints`: who else may be meant; `holders`: all who hold the handles of a customer who registers, and `external`: the
     shop's own id of her; `whose`: the customer whose the conversation is proved to be, and `matter`: the one in which
     it goes on; `journal`: on which something is parked; `united`: several who turn out to be one, herself first;
-    `noted`: where a registration is noted; `after`: a resolved conversation with which the customer goes on.
+    `noted`: where a registration is noted; `contact`: what leads to where a contact was told, never who it is;
+    `after`: a resolved conversation with which the customer goes on.
     """
 
     conversation: Conversation = NEW_CONVERSATION
@@ -94,6 +95,7 @@ class Loaded:
     matter: Conversation = NEW_CONVERSATION
     united: Sequence[KnownCustomer] = ()
     noted: Customer = UNKNOWN_CUSTOMER
+    contact: ResolvedHandle | None = None
 
     def agent(self, agent_id: events.AgentId) -> Agent:
         return self.agents.get(agent_id, ABSENT)
