@@ -177,8 +177,9 @@ def ledger_is_shorter() -> Proof:
 
     async def begin(place: Place) -> Look:
         async def look() -> bool:
+            reached = place.traffic.reached  # before the answer, which more may follow
             info = await place.bus.api(f"STREAM.INFO.{streams.LEDGER}")
-            return int(info["state"]["last_seq"]) < place.traffic.reached
+            return int(info["state"]["last_seq"]) < reached
 
         return look
 

@@ -51,7 +51,7 @@ async def put_back_and_adopted(place: Place) -> AsyncIterator[None]:
     older = stored.with_name("older")
     _copy_still(place, stored, older)
     await _go_on(place)
-    with place.traffic.not_counting():
+    with place.traffic.closed():
         await stack.stop()
         shutil.rmtree(stored)
         older.rename(stored)
@@ -69,7 +69,7 @@ async def put_back_and_adopted(place: Place) -> AsyncIterator[None]:
 @contextlib.asynccontextmanager
 async def deleted_and_adopted(place: Place) -> AsyncIterator[None]:
     """LEDGER is deleted under a running stack, and what CONTACTS holds is decided again when that is adopted."""
-    with place.traffic.not_counting():
+    with place.traffic.closed():
         await place.bus.api(f"STREAM.DELETE.{streams.LEDGER}")
         yield
         await _until_told(place)

@@ -73,6 +73,7 @@ class Traffic:
         self.reached = 0
         self._worked = 0
         self._counting = True
+        self._closed = False
         self._kept_open = 0
         self._waiting = 0
         self.decided: dict[str, int] = {}
@@ -83,7 +84,9 @@ class Traffic:
         """Somebody new writes every EVERY_SECONDS, or RARELY_SECONDS while many wait, until cancelled."""
         last = 0.0
         while True:
-            if self._waiting < WAITING_MAX or time.monotonic() - last > RARELY_SECONDS:
+            waiting = max(self._waiting, len(self._working))
+            rarely = time.monotonic() - last > RARELY_SECONDS
+            if (waiting < WAITING_MAX or rarely) and not self._closed:
                 last = time.monotonic()
                 task = asyncio.create_task(self.somebody_writes())
                 self._sending.add(task)
@@ -200,6 +203,16 @@ class Traffic:
             yield
         finally:
             self._counting = True
+
+    @contextlib.contextmanager
+    def closed(self) -> Iterator[None]:
+        """The shop is closed: nobody new writes, nor counts, while an operator works at the ledger for long."""
+        self._closed = True
+        try:
+            with self.not_counting():
+                yield
+        finally:
+            self._closed = False
 
     def begin_again(self, position: int) -> None:
         """Read the ledger from its beginning: an operator has adopted another one, of which agents know up to here."""
