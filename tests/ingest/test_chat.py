@@ -110,17 +110,59 @@ def test_a_visitor_without_address_is_known_by_the_session_only() -> None:
         b"[]",
         b'{"session":"s-1","id":"m-1"}',
         b'{"session":"s-1","id":"m-1","text":""}',
-        b'{"session":"s 1","id":"m-1","text":"hi"}',
-        b'{"session":"s-1\\n","id":"m-1","text":"hi"}',
         b'{"session":"s-1","session":"s-2","id":"m-1","text":"hi"}',
-        b'{"session":"s-1","id":"m/1","text":"hi"}',
-        b'{"session":"s-1","id":"m-1","text":"\xff"}',
+        b'{"session":"s-1","id":"m-1","text":7}',
         b'{"more":' + b"[" * 5_000 + b"]" * 5_000 + b"}",
     ],
 )
 def test_what_is_no_message_is_unreadable(body: bytes) -> None:
     """It is quarantined with its code, never guessed at."""
     assert chat.parse(raw("chat", body)) == Quarantined("payload.unreadable")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"email": "a" * 300 + "@shop.example"},
+        {"email": 7},
+        {"name": 7},
+        {"page": 7},
+        {"page": "x" * 3_000},
+        {"id": "m 1"},
+        {"id": 17},
+        {"session": "s 1"},
+        {"session": "s-1\n"},
+        {"email_verified": 1},
+    ],
+)
+def test_one_odd_field_discards_no_words(odd: dict[str, object]) -> None:
+    """What was written stands, and is one message however often it is sent; nobody is guessed."""
+    body = msgspec.json.encode({"session": "s-1", "id": "m-1", "text": "hi", **odd})
+    (event,) = parsed(raw("chat", body))
+    assert event.personal.text == "hi"
+    assert [handle.kind for handle in event.personal.handles] == ["reference"]
+    assert parsed(raw("chat", body, sequence=8))[0].id == event.id
+    if "id" in odd or "session" in odd:
+        (other,) = parsed(raw("chat", b'{"session":"s-1","id":"m-1","text":"hi"}'))
+        assert other.open.provider_id != event.open.provider_id
+
+
+def test_a_long_name_is_cut_and_half_a_character_marked() -> None:
+    """Neither costs the message."""
+    body = msgspec.json.encode({"session": "s", "id": "m", "name": "n" * 5_000, "text": "TEXT"})
+    (event,) = parsed(raw("chat", body.replace(b"TEXT", b"hi \\ud83d")))
+    assert event.personal.text == "hi \ufffd"
+    assert (event.personal.name or "").startswith("nnnn")
+
+
+@pytest.mark.parametrize("word", ["true", 1, [True], "yes"])
+def test_nothing_but_true_vouches_for_an_address(word: object) -> None:
+    """A text that reads so proves nothing."""
+    body = {"session": "s", "id": "m", "text": "hi", "email": "anna@shop.example"}
+    (event,) = parsed(raw("chat", msgspec.json.encode({**body, "email_verified": word})))
+    assert [handle.proof for handle in event.personal.handles if handle.kind == "email"] == [
+        "claimed"
+    ]
 
 
 def test_a_field_we_do_not_know_does_no_harm() -> None:

@@ -174,8 +174,10 @@ def test_what_nobody_could_answer_to_is_no_handle(address: str) -> None:
         (b"[1]", JSON),
         (b'{"email":"a@b.example","email":"c@d.example"}', JSON),
         (b'{"a":' + b"[" * 5_000 + b"]" * 5_000 + b"}", JSON),
-        (b'{"a":"\xff"}', JSON),
         (b"\xff\xfe", URLENCODED),
+        (b"hello", []),
+        (b"--x\r\n\r\nhello\r\n--x--", [("content-type", "multipart/form-data")]),
+        (b"--x\r\n\r\nhello\r\n--x--", [("content-type", "multipart/form-data; boundary=x")]),
         (b"&".join(b"k%d=v" % number for number in range(1_025)), URLENCODED),
         (msgspec.json.encode({f"k{number}": "v" for number in range(1_025)}), JSON),
     ],
@@ -183,6 +185,53 @@ def test_what_nobody_could_answer_to_is_no_handle(address: str) -> None:
 def test_what_is_no_form_is_unreadable(body: bytes, headers: list[tuple[str, str]]) -> None:
     """It is quarantined with its code."""
     assert form.parse(raw("form", body, headers=headers)) == Quarantined("payload.unreadable")
+
+
+WORDS = {"message": "Grüße", "email": "anna@shop.example"}
+PARTS = (
+    '--b\r\nContent-Disposition: form-data; name="message"\r\n\r\nGrüße\r\n'
+    '--b\r\ncontent-disposition: form-data; filename="a.png"; name="photo"\r\n\r\n\x89PNG\r\n'
+    '--b\r\nContent-Disposition: form-data; name="email"\r\nContent-Type: text/plain\r\n\r\n'
+    "anna@shop.example\r\n--b--\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        ('{"message":"Grüße","email":"anna@shop.example"}'.encode("latin-1"), "application/json"),
+        (b"\xef\xbb\xbf" + msgspec.json.encode(WORDS), "application/json"),
+        (msgspec.json.encode(WORDS), "application/x-www-form-urlencoded"),
+        ("message=Grüße&email=anna@shop.example".encode("latin-1"), URLENCODED[0][1]),
+        (b"message=Gr%FC%DFe&email=anna%40shop.example", URLENCODED[0][1]),
+        ("message=Grüße&email=anna%40shop.example".encode(), ""),
+        (b"message=Gr%C3%BC%C3%9Fe&email=anna%40shop.example", ""),
+        (PARTS.encode(), "multipart/form-data; boundary=b"),
+        (PARTS.encode("latin-1"), 'multipart/form-data; charset=iso-8859-1; boundary="b"'),
+    ],
+)
+def test_a_form_is_read_however_its_program_encodes_it(body: bytes, content_type: str) -> None:
+    """Another charset, a mark at the beginning, the third format, or no type at all discard nobody's words."""
+    (event,) = parsed(raw("form", body, headers=[("content-type", content_type)]))
+    assert event.personal.text == "Grüße"
+    assert [handle.value for handle in event.personal.handles] == ["anna@shop.example"]
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (r"hi \ud83d there", "hi \ufffd there"),
+        (r"hi \ude00\ud83d", "hi \ufffd\ufffd"),
+        (r"hi \ud83d\ude00", "hi \U0001f600"),
+        (r"C:\\ud83d", "C:\\ud83d"),
+    ],
+)
+def test_half_a_character_is_marked_where_it_stands(written: str, read: str) -> None:
+    """A browser that cuts a text in two sends it; a backslash that the customer wrote is her own."""
+    body = f'{{"message":"{written}","{written}":"x"}}'.encode()
+    (event,) = parsed(raw("form", body, headers=JSON))
+    assert event.personal.text == read
+    assert event.personal.fields == [(read, "x")]
 
 
 def test_long_fields_are_cut_and_the_event_fits_a_message() -> None:

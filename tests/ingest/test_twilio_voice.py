@@ -336,3 +336,27 @@ def test_the_same_digit_in_another_menu_is_another_fact() -> None:
     second = parsed(raw("twilio_voice", body, path="/in/demo/twilio_voice/main?menu=2"))
     assert first[0].id == second[0].id
     assert first[1].id != second[1].id
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"CallStatus": "Completed"},
+        {"CallStatus": "completed "},
+        {"StatusCallbackEvent": "completed"},
+        {"StatusCallbackEvent": "Completed", "Direction": "Inbound"},
+    ],
+)
+def test_a_call_ends_however_its_end_is_spelled(odd: dict[str, str]) -> None:
+    """Another case, a blank, or the word of the callback beside the status: the same fact."""
+    plain = {**CALL, "CallStatus": "completed"}
+    (known,) = parsed(raw("twilio_voice", form_body(**plain)))
+    (event,) = parsed(raw("twilio_voice", form_body(**{**plain, **odd})))
+    assert event.id == known.id
+    assert event.open == known.open
+
+
+def test_a_conference_is_held_however_it_is_spelled() -> None:
+    """Its word decides, whatever stands beside it."""
+    word = {"StatusCallbackEvent": "Participant-Hold", "ConferenceSid": "CF1"}
+    assert types(**word, CallStatus="in-progress") == ["call.held"]

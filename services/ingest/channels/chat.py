@@ -8,17 +8,18 @@ A POST of that body is signed by the Standard Webhooks scheme with the same key.
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from services.ingest.domain import delivery, outcome, texts, webhook_signature
+from services.ingest.domain import charsets, delivery, outcome, texts, webhook_signature
 from services.ingest.domain.delivery import no_answer as answer
 from services.ingest.domain.delivery import no_handshake as handshake
 from services.ingest.domain.outcome import Parsed, Reported
-from shared import codec, errors, events, handles, strict
+from shared import codec, errors, events, handles, ids, strict
 
 __all__ = ["KINDS", "MEDIUM", "NAME", "SECRETS", "answer", "handshake", "parse", "verify"]
 
@@ -27,7 +28,8 @@ MEDIUM: events.Medium = "chat"
 SECRETS = ("signing",)
 KINDS: Mapping[str, str] = {"message": "message.received"}
 
-ClientId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}\Z")]
+CLIENT_ID = r"^[A-Za-z0-9_.:-]{1,128}\Z"
+ClientId = Annotated[str, Meta(pattern=CLIENT_ID)]
 Text = Annotated[str, Meta(min_length=1)]
 Name = Annotated[str, Meta(max_length=256)]
 Email = Annotated[str, Meta(max_length=handles.EMAIL_MAX_CHARACTERS)]
@@ -63,7 +65,19 @@ class ChatMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     page: Page | None = None
 
 
+class _Posted(msgspec.Struct, frozen=True):
+    """A message as some program may post it: only what was written must be readable."""
+
+    text: Text
+    session: Any = None
+    id: Any = None
+    name: Any = None
+    email: Any = None
+    email_verified: Any = False
+
+
 _decoder = msgspec.json.Decoder(ChatMessage)
+_posted = msgspec.json.Decoder(_Posted)
 
 
 # -- the door ----------------------------------------------------------------------------------------
@@ -121,25 +135,37 @@ def session_of(body: bytes) -> str | None:
 
 
 def parse(raw: delivery.RawDelivery) -> Parsed:
-    """Return the message. Session, id and text name it, so a repeated message has the same event id."""
+    """Return the message. Session, id and text name it, so a repeated message has the same event id.
+
+    No other field discards what was written: what is no name or address is none, and nothing but `true` vouches.
+    """
     try:
-        message = strict.read_json(raw.body, _decoder)
+        message = strict.read_json(texts.whole_json(charsets.decode(raw.body)), _posted)
     except codec.UNREADABLE:
         return outcome.unreadable()
-    provider_id = f"{message.session}/{message.id}"
-    opened = events.MessageReceivedOpen(**outcome.about(raw, MEDIUM, message.session, provider_id))
+    session = _id(message.session, raw)
+    provider_id = f"{session}/{_id(message.id, raw)}"
+    opened = events.MessageReceivedOpen(**outcome.about(raw, MEDIUM, session, provider_id))
     said = [message.text.encode()]
-    event = outcome.contact_event(raw, events.MessageReceived, opened, _personal(message), said)
-    return Reported([(message.session, event)])
+    personal = _personal(session, message)
+    event = outcome.contact_event(raw, events.MessageReceived, opened, personal, said)
+    return Reported([(session, event)])
 
 
-def _personal(message: ChatMessage) -> events.MessageReceivedPersonal:
-    known = [handles.reference(message.session)]
-    address = handles.email(message.email)
+def _id(given: Any, raw: delivery.RawDelivery) -> str:
+    """Return an id as a page makes it; of another one its hash, which is no other message's; else the body's."""
+    if isinstance(given, str) and re.match(CLIENT_ID, given):
+        return given
+    return ids.body_sha256(msgspec.json.encode(given)) if given else raw.sha256
+
+
+def _personal(session: str, message: _Posted) -> events.MessageReceivedPersonal:
+    known = [handles.reference(session)]
+    address = handles.email(message.email) if isinstance(message.email, str) else None
     if address is not None:
-        known.append(
-            handles.of("email", address, "proved" if message.email_verified else "claimed")
-        )
+        proof: events.Proof = "proved" if message.email_verified is True else "claimed"
+        known.append(handles.of("email", address, proof))
+    name = message.name if isinstance(message.name, str) else None
     return events.MessageReceivedPersonal(
-        handles=known, name=texts.line(message.name), text=texts.fit(message.text)
+        handles=known, name=texts.line(name), text=texts.fit(message.text)
     )

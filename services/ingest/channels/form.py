@@ -1,21 +1,21 @@
-"""The contact form of a site, as JSON or application/x-www-form-urlencoded, sent by the site's server.
+"""The contact form of a site, as JSON, urlencoded or as multipart/form-data, sent by the site's server.
 
 The fields `name`, `email`, `phone`, `topic`, `message` have a meaning; all others are kept by name. A list is the same
-field given several times, as in the other format. What is no text of its own, an object, is kept as its JSON.
+field given several times, as in the other formats. What is no text of its own, an object, is kept as its JSON.
 `submission_id`, made by the page, makes a form that is sent twice one form.
-Signed by the Standard Webhooks scheme; WHATWG URL Standard, section 5 (urlencoded); both read 2026-11-22.
+Signed by the Standard Webhooks scheme, read 2026-11-22.
 """
 
-from collections.abc import Mapping, Sequence
-from urllib.parse import parse_qsl
+from collections.abc import Mapping
 
 import msgspec
 
-from services.ingest.domain import delivery, outcome, texts, webhook_signature
+from services.ingest.domain import delivery, form_body, outcome, texts, webhook_signature
 from services.ingest.domain.delivery import no_answer as answer
 from services.ingest.domain.delivery import no_handshake as handshake
+from services.ingest.domain.form_body import Pairs
 from services.ingest.domain.outcome import Parsed, Reported
-from shared import codec, events, handles, strict
+from shared import events, handles
 
 __all__ = ["KINDS", "MEDIUM", "NAME", "SECRETS", "answer", "handshake", "parse", "verify"]
 
@@ -24,7 +24,6 @@ MEDIUM: events.Medium = "form"
 SECRETS = ("signing",)
 KINDS: Mapping[str, str] = {"submission": "form.submitted"}
 
-FIELDS_READ_MAX = 1_024
 FIELDS_MAX = 64
 FIELD_NAME_MAX_BYTES = 128
 FIELD_VALUE_MAX_BYTES = 4_096
@@ -32,12 +31,6 @@ FIELDS_TOTAL_MAX_BYTES = 65_536
 SUBMISSION_ID_MAX_CHARACTERS = 256
 NOT_FIELDS = frozenset({"message", "submission_id"})
 """What is no field of its own: the text, and the page's id."""
-
-Pairs = Sequence[tuple[str, str]]
-
-_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_values = msgspec.json.Decoder(list[msgspec.Raw])
-_value = msgspec.json.Decoder(str | int | float | bool | None)
 
 
 def verify(request: delivery.WebRequest, secrets: delivery.Secrets, public_url: str) -> None:  # noqa: ARG001  the shared shape
@@ -47,8 +40,8 @@ def verify(request: delivery.WebRequest, secrets: delivery.Secrets, public_url: 
 
 def parse(raw: delivery.RawDelivery) -> Parsed:
     """Return the form that was sent; the fields in its own order."""
-    pairs = _pairs(raw)
-    if not pairs or len(pairs) > FIELDS_READ_MAX:
+    pairs = form_body.pairs(raw.body, raw.header("content-type") or "")
+    if not pairs or len(pairs) > form_body.FIELDS_READ_MAX:
         return outcome.unreadable()
     first = dict(reversed(pairs))
     given = first.get("submission_id", "")[:SUBMISSION_ID_MAX_CHARACTERS]
@@ -62,38 +55,6 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
     said = ["\n".join(f"{name}={value}" for name, value in sorted(pairs)).encode()]
     event = outcome.contact_event(raw, events.FormSubmitted, opened, personal, said)
     return Reported([(opened.contact_id, event)])
-
-
-def _pairs(raw: delivery.RawDelivery) -> Pairs | None:
-    """The fields in order; `None` when the body is neither of the two formats."""
-    media_type = (raw.header("content-type") or "").partition(";")[0].strip().lower()
-    try:
-        if media_type == "application/x-www-form-urlencoded":
-            text = raw.body.decode()
-            return parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS_READ_MAX)
-        given = strict.read_json(raw.body, _fields)
-    except (*codec.UNREADABLE, ValueError):
-        return None
-    return [(name, _text(value)) for name, field in given.items() for value in _each(field)]
-
-
-def _each(field: msgspec.Raw) -> Sequence[msgspec.Raw]:
-    """Return the values of a field; an empty list is a field left empty."""
-    try:
-        return _values.decode(field) or [msgspec.Raw(b"null")]
-    except codec.UNREADABLE:
-        return [field]
-
-
-def _text(value: msgspec.Raw) -> str:
-    """Return a value as a text; what is none, as its JSON."""
-    try:
-        read = _value.decode(value)
-    except codec.UNREADABLE:
-        return bytes(value).decode()
-    if isinstance(read, str):
-        return read
-    return "" if read is None else msgspec.json.encode(read).decode()
 
 
 def _personal(

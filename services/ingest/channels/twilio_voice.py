@@ -177,19 +177,26 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
         fields = dict(reversed(_pairs(raw.body)))
     except errors.SignatureInvalid:
         return outcome.unreadable()
-    if "StatusCallbackEvent" in fields:
+    if _word(fields, "StatusCallbackEvent") in CONFERENCE_KINDS:
         return _conference(raw, fields)
+    if "StatusCallbackEvent" in fields and "CallStatus" not in fields:
+        return outcome.unknown(fields["StatusCallbackEvent"])
     if not _SID.match(fields.get("CallSid", "")):
         return outcome.unreadable()
     if "CallStatus" not in fields and "RecordingSid" in fields:
         return Ignored("recording")
-    if "ParentCallSid" in fields or fields.get("Direction", "inbound").startswith("outbound"):
+    if "ParentCallSid" in fields or _word(fields, "Direction").startswith("outbound"):
         return Ignored("other_leg")
     return _call(raw, fields)
 
 
+def _word(fields: Fields, name: str) -> str:
+    """Return one of the provider's words, in its own case; empty where it says none."""
+    return fields.get(name, "").strip().lower()
+
+
 def _call(raw: delivery.RawDelivery, fields: Fields) -> Parsed:
-    status = fields.get("CallStatus", "")
+    status = _word(fields, "CallStatus")
     kind = STATUS_KINDS.get(status)
     if kind is None:
         return outcome.unknown(status)
@@ -220,7 +227,7 @@ def _status_event(raw: delivery.RawDelivery, fields: Fields, kind: str) -> event
         return outcome.contact_event(raw, events.CallAnswered, opened, personal)
     ended = events.CallEndedOpen(
         **about,
-        outcome=fields["CallStatus"],
+        outcome=_word(fields, "CallStatus"),
         duration_seconds=_count(fields.get("CallDuration")),
     )
     over = events.CallEnded if kind == "call.ended" else events.CallMissed
@@ -236,10 +243,8 @@ def _menu_event(raw: delivery.RawDelivery, fields: Fields, digits: str) -> event
 
 
 def _conference(raw: delivery.RawDelivery, fields: Fields) -> Parsed:
-    word = fields["StatusCallbackEvent"]
-    kind = CONFERENCE_KINDS.get(word)
-    if kind is None:
-        return outcome.unknown(word)
+    word = _word(fields, "StatusCallbackEvent")
+    kind = CONFERENCE_KINDS[word]
     if kind == IGNORED:
         return Ignored(word)
     if not _SID.match(fields.get("CallSid", "")):

@@ -1,5 +1,7 @@
 """Texts from outside, made fit for a store: no NUL, no half characters, a known length."""
 
+import re
+
 import msgspec
 
 TEXT_MAX_BYTES = 131_072
@@ -9,6 +11,12 @@ LINE_MAX_BYTES = 2_048
 """Longest single line (a title, a name), as JSON on the wire."""
 
 REPLACEMENT = "\ufffd"
+
+_ESCAPE = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+"""An escape of JSON; the group is half of a surrogate pair."""
 
 
 def clean(text: str) -> str:
@@ -33,3 +41,10 @@ def line(text: str | None, max_bytes: int = LINE_MAX_BYTES) -> str | None:
     if text is None:
         return None
     return fit(" ".join(text[: 4 * max_bytes].split()), max_bytes) or None
+
+
+def whole_json(text: str) -> bytes:
+    """Return a JSON text as its readers take it: each half of a surrogate pair is U+FFFD, which browsers send too."""
+    text = text.removeprefix("\ufeff")
+    marked = _ESCAPE.sub(lambda each: each[0] if each[1] is None else REPLACEMENT, text)
+    return clean(marked).encode()

@@ -17,7 +17,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from services.ingest.channels import chat
 from services.ingest.channels.chat import Hello, Message
-from services.ingest.domain import delivery
+from services.ingest.domain import delivery, texts
 from services.ingest.handlers import doors, logged, problems, raw_store
 from services.ingest.handlers.accounts import Accounts, Door
 from services.ingest.handlers.arrivals import Arrival, Arrivals
@@ -227,7 +227,7 @@ def _greet(visit: Visit, hello: Hello) -> None:
 def _read(frame: bytes) -> Hello | Message:
     """Raises: PayloadUnreadable, PayloadKindUnknown."""
     try:
-        return strict.read_json(frame, _frame)
+        return strict.read_json(texts.whole_json(frame.decode()), _frame)
     except codec.UNREADABLE:
         typed = _typed_of(frame)
     known = typed is None or typed.type in {"hello", "message"}
