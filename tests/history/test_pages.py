@@ -248,7 +248,9 @@ async def test_the_matters_of_a_customer_are_read_to_their_end(
     assert [len(page["conversations"]) for page in found] == [PAGE, PAGE, 1]
 
 
-@pytest.mark.parametrize("place", [{"facts": "another"}, {"facts": 7}, []])
+@pytest.mark.parametrize(
+    "place", [{"facts": "another"}, {"facts": 7}, [], {"conversations": "c1"}, {"x": "y"}]
+)
 async def test_what_no_answer_gave_is_no_place_in_a_conversation(
     ask: Caller, session: Session, place: Any
 ) -> None:
@@ -327,6 +329,8 @@ async def test_a_place_in_another_list_is_none_in_this_one(ask: Caller) -> None:
         base64.urlsafe_b64encode(b'{"callbacks":["yesterday","b1"]}').decode(),
         base64.urlsafe_b64encode(b'{"callbacks":["2026-11-22T12:00:00","b1"]}').decode(),
         base64.urlsafe_b64encode(rb'{"callbacks":["2026-11-22T12:00:00Z","b\u0000"]}').decode(),
+        base64.urlsafe_b64encode(b'{"callbacks":["0001-01-01T00:00:00+14:00","b1"]}').decode(),
+        base64.urlsafe_b64encode(b'{"callbacks":["9999-12-31T23:59:59-14:00","b1"]}').decode(),
     ],
 )
 async def test_what_no_answer_gave_is_no_place_in_a_list(ask: Caller, after: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from shared import cursors
+from shared import cursors, instants
 
 Line = TypeVar("Line", bound=msgspec.Struct)
 Place = tuple[datetime, str]
@@ -57,7 +57,7 @@ def place(after: str | None, name: str) -> Place | None:
 
 def check(places: Mapping[str, Place]) -> None:
     """Raises: CommandUnreadable for a place that no list has."""
-    if not all(at.tzinfo is not None and "\0" not in name for at, name in places.values()):
+    if not all(instants.is_kept_by_all(at) and "\0" not in name for at, name in places.values()):
         raise cursors.unreadable()
 
 
@@ -70,6 +70,8 @@ def latest(
     none of a list that it has brought to its end. Raises: CommandUnreadable.
     """
     before = None if after is None else cursors.read(after, _ids)
+    if before is not None and not before.keys() <= lists.keys():
+        raise cursors.unreadable()
     shown, going_on = {}, {}
     for name, entries in lists.items():
         ids = list(entries)
