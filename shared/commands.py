@@ -20,7 +20,9 @@ SKEW = timedelta(minutes=2)
 Token = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}\Z")]
 Actor = Annotated[str, Meta(pattern=r"^(agent|service):[a-z0-9_-]{1,32}\Z")]
 ChannelName = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}\Z")]
-ParkedId = Annotated[str, Meta(pattern=r"^[a-z]+-[a-z0-9_-]{1,64}:(unread-)?[0-9]{1,19}\Z")]
+ParkedId = Annotated[
+    str, Meta(pattern=r"^[a-z]+-[a-z0-9_-]{1,64}:(unread-[0-9]{1,19}|[0-9]{1,19}(-[a-z2-7]{8})?)\Z")
+]
 FactName = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,32}\Z")]
 ID = Meta(max_length=128)
 """Of every id that a command names: what is longer is no id, and would come back in every refusal."""

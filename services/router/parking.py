@@ -87,11 +87,12 @@ class Parking:
         aggregate = aggregates.account(opened.channel, opened.account)
         if not subjects.is_token(aggregates.split(aggregate)[1]):
             raise errors.NotAnEvent(type=event.type)
+        sequence, sha256 = failed.arrived.sequence, ids.body_sha256(failed.arrived.body)
         parked = events.ContactParkedOpen(
-            parked_id=parked_ids.of_message(aggregate, failed.arrived.sequence),
+            parked_id=parked_ids.of_message(aggregate, streams.CONTACTS, sequence, sha256),
             stream=streams.CONTACTS,
-            sequence=failed.arrived.sequence,
-            sha256=ids.body_sha256(failed.arrived.body),
+            sequence=sequence,
+            sha256=sha256,
             error=failed.error,
             failures=failed.failures,
             event_id=event.id,
@@ -102,11 +103,12 @@ class Parking:
 
     async def park_timer(self, failed: arrivals.Failed) -> None:
         """Set a fired timer aside. Raises: TenantUnknown, LedgerUnavailable."""
+        sequence, sha256 = failed.arrived.sequence, ids.body_sha256(failed.arrived.body)
         parked = events.ParkedOpen(
-            parked_id=parked_ids.of_message(TIMERS, failed.arrived.sequence),
+            parked_id=parked_ids.of_message(TIMERS, streams.TIMERS, sequence, sha256),
             stream=streams.TIMERS,
-            sequence=failed.arrived.sequence,
-            sha256=ids.body_sha256(failed.arrived.body),
+            sequence=sequence,
+            sha256=sha256,
             error=failed.error,
             failures=failed.failures,
         )

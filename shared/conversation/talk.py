@@ -3,7 +3,6 @@
 import re
 from bisect import bisect_right
 from datetime import datetime
-from hashlib import sha256
 from typing import Literal
 
 import msgspec
@@ -12,6 +11,7 @@ from msgspec.structs import replace
 from shared import events
 from shared.conversation import people
 from shared.events.packet import Said, Writer
+from shared.ids import scoped_id
 
 SAID_KEPT = 32
 """Messages kept in full in the fold; older ones are counted."""
@@ -32,15 +32,14 @@ class Talk(
     """What was said.
 
     `said_before`: how many older ones were dropped from `said`; `unanswered`: the customer's messages since the last
-    one to her; `last_reference`, `last_words`: of the last mail, and the digest of its words: they show its copy.
+    one to her; `mails`: digests of the latest SAID_KEPT mails and their references, which show their copies.
     """
 
     said: tuple[Said, ...] = ()
     said_before: int = 0
     unanswered: int = 0
     outbound: dict[events.MessageId, Outbound] = {}
-    last_reference: str | None = None
-    last_words: str | None = None
+    mails: tuple[str, ...] = ()
 
 
 def evolve(talk: Talk, event: events.AnyEvent) -> Talk:
@@ -80,18 +79,18 @@ def _heard(talk: Talk, event: events.MessageReceived | events.FormSubmitted) -> 
     One mail to two of our mailboxes comes twice, with the same words under the same Message-ID, and is said once.
     """
     text = words(event) or _unspoken(event)
-    reference, digest = talk.last_reference, talk.last_words
+    mails = talk.mails
     if event.open.medium == "mail" and not event.open.automatic:
-        reference, digest = event.open.provider_id, sha256(text.encode()).hexdigest()
-        if (reference, digest) == (talk.last_reference, talk.last_words):
+        mail = scoped_id("mail", event.open.provider_id, text)
+        if mail in mails:
             return talk
+        mails = (*mails, mail)[-SAID_KEPT:]
     name = event.personal.name if event.personal else None
     writer = people.writer(name, people.handles_of(event))
     talk = say(talk, event.happened, "customer", event.open.channel, text, writer)
     if event.open.automatic:
         return talk
-    unanswered = talk.unanswered + 1
-    return replace(talk, unanswered=unanswered, last_reference=reference, last_words=digest)
+    return replace(talk, unanswered=talk.unanswered + 1, mails=mails)
 
 
 def _unspoken(event: events.MessageReceived | events.FormSubmitted) -> str:

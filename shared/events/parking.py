@@ -6,7 +6,7 @@ from shared.events.envelope import ContactId, Event, EventId, Nothing, Part
 class ParkedOpen(Part, frozen=True, kw_only=True):
     """Where the message stands and how it failed.
 
-    `parked_id`: `<aggregate>:<sequence>`, by which operators name it; `stream`, `sequence`: where the message stands;
+    `parked_id`: see `shared/parked_ids.py`, by which operators name it; `stream`, `sequence`: where the message stands;
     `sha256`: of its body; `error`: the class of the exception, or the code of the refusal; `failures`: how often.
     """
 

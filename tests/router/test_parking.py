@@ -44,7 +44,8 @@ async def test_a_parked_contact_stands_on_its_account_with_its_evidence(
 ) -> None:
     """Where its message lies, what it was, how it failed; and once, however often it is parked."""
     event = replace(call("started"), raw="7:" + "a" * 64)
-    assert await parks(router, event) == await parks(router, event) == f"{ACCOUNT}:88"
+    parked_id = await parks(router, event)
+    assert (await parks(router, event), parked_id[:-8]) == (parked_id, f"{ACCOUNT}:88-")
     (parked,) = await router.all(events.ContactParked)
     assert (parked.aggregate, parked.raw) == (ACCOUNT, event.raw)
     assert (parked.open.stream, parked.open.sequence, parked.open.failures) == ("CONTACTS", 88, 4)
@@ -159,7 +160,8 @@ async def test_a_parked_timer_is_asked_again(router: InMemoryRouter) -> None:
     router.streams.held["TIMERS", 5] = stored(subject, body, 5)
     await router.parking.park_timer(failed("router-fired", subject, body, 5))
     router.clock.time = offer.expires
-    types = await router.does(CLI, "retry_parked", parked_id="work-router-fired:5")
+    parked_id = (await router.last(events.WorkParked)).open.parked_id
+    types = await router.does(CLI, "retry_parked", parked_id=parked_id)
     assert "contact.offer_expired" in types
     assert types[-1] == "work.retried"
 
@@ -175,10 +177,25 @@ async def test_work_of_another_service_is_parked_for_it(router: InMemoryRouter) 
         "failures": 4,
     }
     assert await router.does("service:notify", "park_work", **fields) == ["work.parked"]
-    types = await router.does(CLI, "retry_parked", parked_id="work-notify-ledger:3")
+    parked_id = (await router.last(events.WorkParked)).open.parked_id
+    types = await router.does(CLI, "retry_parked", parked_id=parked_id)
     assert types == ["work.retried"]
     retried = await router.last(events.WorkRetried)
     assert (retried.open.stream, retried.open.sequence) == ("LEDGER", 3)
+
+
+async def test_what_stands_at_the_same_place_of_another_stream_is_parked_beside(
+    router: InMemoryRouter,
+) -> None:
+    """Also where a stream was made anew: each has an id of its own, and one is skipped without the other."""
+    place = {"consumer": "notify-ledger", "sequence": 3, "error": "KeyError", "failures": 4}
+    for stream, sha256 in (("LEDGER", "a" * 64), ("TIMERS", "a" * 64), ("LEDGER", "b" * 64)):
+        await router.does("service:notify", "park_work", stream=stream, sha256=sha256, **place)
+    first, *others = [each.open.parked_id for each in await router.all(events.WorkParked)]
+    assert len({first, *others}) == 3
+    await router.does(CLI, "skip_parked", parked_id=first, reason="r")
+    for each in others:
+        assert await router.does(CLI, "retry_parked", parked_id=each) == ["work.retried"]
 
 
 async def test_a_report_of_an_unknown_type_is_parked_on_its_account(

@@ -20,7 +20,9 @@ def park_work(decision: Decision, command: commands.ParkWork) -> None:
     """Set aside what a service could not handle."""
     aggregate = journal_of(command)
     parked = events.ParkedOpen(
-        parked_id=parked_ids.of_message(aggregate, command.sequence),
+        parked_id=parked_ids.of_message(
+            aggregate, command.stream, command.sequence, command.sha256
+        ),
         stream=command.stream,
         sequence=command.sequence,
         sha256=command.sha256,
