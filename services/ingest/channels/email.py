@@ -190,7 +190,7 @@ def _author(mail: Mail, rules: Account) -> tuple[str | None, list[events.Handle]
     _, answered = mail_headers.sender(mail.raw_field("reply-to"))
     if _elsewhere(address, answered) and not _is_own(answered, rules):
         return name, _handles("claimed", answered, address)
-    refuted = mail_authentication.failed(mail.raw_field("authentication-results"))
+    refuted = mail_authentication.failed(mail_authentication.own_results(mail.fields), address)
     return name, _handles("claimed" if refuted else "delivered", address)
 
 
