@@ -7,7 +7,7 @@ from datetime import timedelta
 from services.router.domain.confirm import link, merge
 from services.router.domain.decision import Decision, Origin
 from services.router.domain.facts import facts_in, names_matter, same_value, state_fact
-from services.router.domain.handover import attach_packet
+from services.router.domain.handover import as_earlier, attach_packet
 from services.router.domain.identify import claim, identifies, is_known, learn, speaks, was_on
 from services.router.domain.lost_calls import note_lost_call
 from services.router.domain.offers import release
@@ -17,7 +17,6 @@ from shared import aggregates, events, proof
 from shared.conversation import NEW_CONVERSATION, Contact, Conversation
 from shared.conversation.talk import words
 from shared.customer import Customer
-from shared.events.packet import Earlier
 from shared.packet import FACTS_PER_MESSAGE, fit_text
 from shared.policy import Policy
 
@@ -177,27 +176,13 @@ def _open(decision: Decision, event: events.InboundEvent, rule: str) -> None:
             rule=rule,
             policy_version=decision.origin.policy_version,
         ),
-        events.ConversationOpenedPersonal(after=_as_earlier(decision.loaded.after)),
+        events.ConversationOpenedPersonal(after=as_earlier(decision.loaded.after)),
         conversation=conversation_id,
         customer=customer,
     )
     _attach(decision, event, opened=True)
     _claim_references(decision, customer, conversation_id)
     _learn(decision, event, customer, fresh=fresh)
-
-
-def _as_earlier(resolved: Conversation) -> Earlier | None:
-    """Return what the next agent is told of a resolved conversation; `None` without one."""
-    if resolved.id is None:
-        return None
-    wrap_ups = (each for each in reversed(resolved.matter.done) if each.what == "wrap_up")
-    last = next(wrap_ups, None)
-    return Earlier(
-        conversation=resolved.id,
-        matter=resolved.matter.summary,
-        summary=last.text if last else None,
-        wrapped_up=last.at if last else None,
-    )
 
 
 def _create_customer(

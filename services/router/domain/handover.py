@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from services.router.domain.decision import Decision
 from shared import aggregates, errors, events
 from shared import conversation as conversations
-from shared.events.packet import Packet
+from shared.conversation import Conversation
+from shared.events.packet import Earlier, Packet
 from shared.packet import folded_from, package, sha256_of
 
 HANDOVERS = (
@@ -41,6 +42,20 @@ def fresh_packet(decision: Decision) -> Packet:
     assert isinstance(packaged, events.ContextPackaged)
     assert packaged.personal is not None
     return packaged.personal.packet
+
+
+def as_earlier(resolved: Conversation) -> Earlier | None:
+    """Return what the next agent is told of a resolved conversation; `None` without one."""
+    if resolved.id is None:
+        return None
+    wrap_ups = (each for each in reversed(resolved.matter.done) if each.what == "wrap_up")
+    last = next(wrap_ups, None)
+    return Earlier(
+        conversation=resolved.id,
+        matter=resolved.matter.summary,
+        summary=last.text if last else None,
+        wrapped_up=last.at if last else None,
+    )
 
 
 def new_packet_id(decision: Decision) -> events.PacketId:
