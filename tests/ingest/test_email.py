@@ -145,6 +145,7 @@ def test_what_only_resembles_our_reference_is_none(reference: bytes) -> None:
         b"Precedence: junk",
         b"X-Autoreply: yes",
         b"X-Autorespond: Away: hello",
+        b"X-Auto-Reply: yes",
         b"List-Id: News <news.other.example>",
         b"Return-Path: <>\r\nX-Auto-Response-Suppress: All",
         b"Content-Type: multipart/report; report-type=delivery-status; boundary=x",

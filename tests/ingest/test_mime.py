@@ -340,7 +340,8 @@ def test_the_quoted_part_is_cut(tail: str) -> None:
 
 @pytest.mark.parametrize(
     "text", ["It works.", "On Monday I wrote: nothing new", "", "> all quoted", "From: me\nhello",
-             "From: locker KRA09M\nTo: locker WAW22A\nIt never came.", "Thanks.\n--\nAnd the lamp burns."],
+             "From: locker KRA09M\nTo: locker WAW22A\nIt never came.", "Thanks.\n--\nAnd the lamp burns.",
+             "Hello\n________________________\nAnd my order is late."],
 )  # fmt: skip
 def test_a_text_that_is_all_new_has_no_view(text: str) -> None:
     """None says that the text itself is the new part (or all of it is quoted)."""
@@ -371,6 +372,11 @@ def test_half_characters_are_replaced() -> None:
         ("On Sun, 22 Nov 2026, Help wrote:\n> Which one?\nThe red one.\n> When?\nToday.", "The red one.\nToday."),
         ("Hello,\nOn Sun, 22 Nov 2026, Help wrote:\n> Which?\n\nThe red one.\n-- \nAnna", "Hello,\n\nThe red one."),
         ("Hello.\nOn Sun, 22 Nov 2026, Help wrote:\nWhich one?", "Hello."),
+        ("Hello\n\n-----Original Message-----\nFrom: Help\nSent: x\n\n> old\n\nORD-1.", "Hello\n\n\nORD-1."),
+        ("-----Original Message-----\n> old\nYes.\n> older\nNo.", "Yes.\nNo."),
+        ("Od: Pomoc\nWysłano: niedziela\nTemat: x\n\n> stare\nTak.\n-- \nAnna", "Tak."),
+        ("Hello\n________________________________\nFrom: Help\nSent: x\n\n> old\nYes.", "Hello\nYes."),
+        ("Hello\n-----Original Message-----\nFrom: Help\n\nold\n> older\nold again", "Hello"),
         ("On second thought I keep it.\nOn Sun, 22 Nov 2026, Help wrote:\n> x", "On second thought I keep it."),
     ],
 )  # fmt: skip

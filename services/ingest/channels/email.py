@@ -45,7 +45,9 @@ REFERENCE_MAX_CHARACTERS = 250
 AUTOMATIC_WORDS = frozenset({"bulk", "junk", "auto_reply"})
 """Values of Precedence that tell a machine's mail; `list` says only how it travelled."""
 
-AUTOMATIC_FIELDS = ("x-autoreply", "x-autorespond")
+AUTOMATIC_FIELDS = (
+    *("x-autoreply", "x-auto-reply", "x-autorespond", "x-auto-respond", "x-autoresponder"),
+)
 """Fields that older programs mark their automatic answers with."""
 
 RELAYED_FIELDS = ("x-original-from", "x-original-sender")

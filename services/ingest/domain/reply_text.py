@@ -13,9 +13,11 @@ _QUOTE_FOLLOWS = re.compile(
 
 _ORIGINAL_FOLLOWS = re.compile(
     r"[-_]{2,}\s*(?:original message|forwarded message|oryginalna wiadomość|wiadomość oryginalna"
-    r"|pôvodná správa|původní zpráva|ursprüngliche nachricht)\s*[-_]{2,}\s*\Z|_{20,}\s*\Z",
+    r"|pôvodná správa|původní zpráva|ursprüngliche nachricht)\s*[-_]{2,}\s*\Z",
     re.IGNORECASE,
 )
+_RULE = re.compile(r"_{20,}\s*\Z")
+"""A line that some programs draw above a quoted mail's head; by itself it is the customer's."""
 _HEADER_OF_ORIGINAL = re.compile(r"\*?(?:from|od|von|de)\*?:\s*\S", re.IGNORECASE)
 _HEADER_BELOW = re.compile(
     r"\*?(?:cc|to|subject|do|temat|komu|předmět|predmet|an|betreff|pour|objet|para|asunto)\*?:",
@@ -26,6 +28,9 @@ _DATE_BELOW = re.compile(
     re.IGNORECASE,
 )
 """Without it two lines that begin with `from` and `to` are the way of a parcel."""
+_HEADER = re.compile(r"\*?[\w ]{1,40}\*?:\*?\s")
+"""A line of a quoted mail's head, in whatever language."""
+
 _HEADERS_MAX = 6
 _SIGNATURE = "-- "
 """RFC 3676, section 4.3: with its blank; two dashes alone are the customer's."""
@@ -34,30 +39,42 @@ _SIGNATURE = "-- "
 def new_part(text: str) -> str | None:
     """Return the text without quotes, quoted mails and the signature; `None` when it is all new or all quoted.
 
-    Below the line that announces a quote only what is quoted goes, where the quote is marked: she may have answered
-    between its lines. Where it is not marked, all of it goes.
+    Below what announces a quote, a line or the head of a mail, only what is quoted goes, where the quote is marked: she
+    may have answered between its lines or below them. Where it is not marked, all of it goes.
     """
     lines = text.split("\n")
     last_quoted = max((at for at, line in enumerate(lines) if line.startswith(">")), default=-1)
     kept: list[str] = []
     at = 0
     while at < len(lines):
-        announcing = _announcing(lines, at)
-        if _ends(lines, at) or (announcing and at > last_quoted):
+        original, announcing = _original(lines, at), _announcing(lines, at)
+        unmarked = original and not _looked_at(lines, at + original).startswith(">")
+        if _is_signature(lines, at) or unmarked or (announcing and at > last_quoted):
             break
-        if not announcing and not lines[at].startswith(">"):
+        if not (original or announcing or lines[at].startswith(">")):
             kept.append(lines[at])
-        at += announcing or 1
+        at += original or announcing or 1
     part = "\n".join(kept).strip()
     return part if part and part != text.strip() else None
 
 
-def _ends(lines: list[str], at: int) -> bool:
-    """Tell whether the signature or a whole quoted mail begins on a line."""
-    line = _looked_at(lines, at)
-    if line.rstrip("\r") == _SIGNATURE or _ORIGINAL_FOLLOWS.match(line):
-        return True
-    return bool(_HEADER_OF_ORIGINAL.match(line)) and _dated(lines, at + 1)
+def _is_signature(lines: list[str], at: int) -> bool:
+    return _looked_at(lines, at).rstrip("\r") == _SIGNATURE
+
+
+def _original(lines: list[str], at: int) -> int:
+    """Return of how many lines the head of a quoted mail is that begins here; 0 where none does."""
+    begin = at + 1 if _RULE.match(_looked_at(lines, at)) else at
+    line = _looked_at(lines, begin)
+    announced = _ORIGINAL_FOLLOWS.match(line) is not None
+    if not announced and not (_HEADER_OF_ORIGINAL.match(line) and _dated(lines, begin + 1)):
+        return 0
+    end = begin + 1
+    while end - begin <= _HEADERS_MAX and _HEADER.match(_looked_at(lines, end)):
+        end += 1
+    while end < len(lines) and not lines[end].strip():
+        end += 1
+    return end - at
 
 
 def _dated(lines: list[str], at: int) -> bool:
