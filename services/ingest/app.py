@@ -12,6 +12,7 @@ from services.ingest.handlers.accounts import Accounts
 from services.ingest.handlers.balance import BalanceHandler
 from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.doors import Doors
+from services.ingest.handlers.left import LeftAccounts
 from services.ingest.handlers.tallies import Tallies
 from services.ingest.handlers.web import application
 from shared import codec, contact_log, policy, queries, serving, streams
@@ -49,10 +50,14 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             normalise.Normaliser(bus, bodies, contacts, door, settings.normalise_batch, came.set)
             for door, came in news
         ]
+        left = LeftAccounts(bus, chosen.tenant, {door.name for door in accounts.all()})
         readiness = Readiness(
             bus,
             NAME,
-            parts=lambda: [each.trouble for each in normalisers if each.trouble],
+            parts=lambda: [
+                *(each.trouble for each in normalisers if each.trouble),
+                *left.troubles,
+            ],
         )
         serving.on_health(here, NAME, readiness)
         tallies = Tallies(bus, bodies)
@@ -65,6 +70,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             async with asyncio.TaskGroup() as tasks:
                 running = [tasks.create_task(watch.run()), tasks.create_task(readiness.run())]
                 running += [tasks.create_task(store.acknowledged.watch())]
+                running += [tasks.create_task(left.run())]
                 running += [tasks.create_task(each.run()) for each in normalisers]
                 running += [tasks.create_task(tallies.keep(*each)) for each in news]
                 await serve(running, stop)

@@ -100,6 +100,11 @@ class PayloadKindUnknown(TellonceError):
     sentence = "the channel does not know this kind of delivery"
 
 
+class AccountLeft(TellonceError):
+    code = "account.left"
+    sentence = "deliveries of an account that left the policy wait for nobody: put it back until they are normalised"
+
+
 class BodyMissing(TellonceError):
     code = "payload.body_missing"
     sentence = "a part of the body is no longer in BODIES"
