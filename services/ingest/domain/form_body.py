@@ -42,9 +42,10 @@ def pairs(body: bytes, content_type: str) -> Pairs | None:
     if media_type == "multipart/form-data":
         return _of_parts(body, content_type, declared)
     text = charsets.decode(body, declared)
-    if media_type in {"", URLENCODED} and not text.lstrip("\ufeff \t\r\n").startswith("{"):
-        return _of_query(body, declared)
-    return _of_json(text)
+    found = _of_json(text) if text.lstrip("\ufeff \t\r\n").startswith("{") else None
+    if found is None and media_type in {"", URLENCODED}:
+        found = _of_query(body, declared)
+    return found
 
 
 def _of_query(body: bytes, declared: str | None) -> Pairs | None:
