@@ -100,7 +100,7 @@ async def postgres_server(
 ) -> AsyncIterator[EmbeddedPostgres]:
     """One Postgres for the whole session; use your own schema in it."""
     folder = tmp_path_factory.mktemp("postgres") / "data"
-    async with EmbeddedPostgres(folder, template=postgres_template) as server:
+    async with EmbeddedPostgres(folder, template=postgres_template, syncs=False) as server:
         yield server
 
 

@@ -98,7 +98,9 @@ async def test_a_committed_row_survives_kill_9_of_the_postmaster(
     tmp_path: Path, postgres_template: Path
 ) -> None:
     """What was committed is there when the server is back on the same address."""
-    async with EmbeddedPostgres(tmp_path / "data", template=postgres_template) as server:
+    async with EmbeddedPostgres(
+        tmp_path / "data", template=postgres_template, syncs=False
+    ) as server:
         await run_sql(server.dsn, "CREATE TABLE kept AS SELECT 'ŁÓDŹ' AS place")
         await server.kill()
         await server.restart()
@@ -158,6 +160,8 @@ async def test_the_lock_of_a_living_postmaster_stays(
     tmp_path: Path, postgres_template: Path
 ) -> None:
     """Two servers on one data folder would destroy it."""
-    async with EmbeddedPostgres(tmp_path / "data", template=postgres_template) as server:
+    async with EmbeddedPostgres(
+        tmp_path / "data", template=postgres_template, syncs=False
+    ) as server:
         postgres.clear_dead_lock(server.folder)
         assert (server.folder / "postmaster.pid").exists()

@@ -32,7 +32,9 @@ class RunningHistory:
     def __init__(self, folder: Path, template: Path) -> None:
         self.folder = folder
         self.nats = EmbeddedNats(folder / "nats")
-        self.postgres = EmbeddedPostgres(folder / "postgres" / "data", template=template)
+        self.postgres = EmbeddedPostgres(
+            folder / "postgres" / "data", template=template, syncs=False
+        )
         self.children: list[Child] = []
 
     async def open(self) -> None:

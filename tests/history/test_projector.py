@@ -268,7 +268,9 @@ async def test_a_silent_ledger_does_not_cost_the_session(
 @pytest_asyncio.fixture
 async def own_postgres(tmp_path: Path, postgres_template: Path) -> AsyncIterator[EmbeddedPostgres]:
     """A Postgres that a test may kill."""
-    async with EmbeddedPostgres(tmp_path / "data", template=postgres_template) as server:
+    async with EmbeddedPostgres(
+        tmp_path / "data", template=postgres_template, syncs=False
+    ) as server:
         yield server
 
 

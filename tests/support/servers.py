@@ -197,14 +197,23 @@ class EmbeddedPostgres(_Server):
     """One server with its data in `folder`.
 
     `async with EmbeddedPostgres(folder) as pg: pg.dsn`; with `template` (a data folder) it is copied instead of made.
-    `kill` is signal 9, `restart` keeps port and data.
+    `kill` is signal 9, `restart` keeps port and data. `syncs`: as it is deployed; a test that never takes the machine's
+    power away needs no sync, for what was written to a file is there.
     """
 
-    def __init__(self, folder: Path, port: int | None = None, template: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        port: int | None = None,
+        template: Path | None = None,
+        *,
+        syncs: bool = True,
+    ) -> None:
         super().__init__()
         self.folder = folder
         self.port = port or ports.free_ports(1)[0]
         self._template = template
+        self._syncs = syncs
 
     @property
     def dsn(self) -> str:
@@ -215,5 +224,4 @@ class EmbeddedPostgres(_Server):
         if self._template is not None and not self.folder.exists():
             postgres.copy_cluster(self._template, self.folder)
         program = postgres.postgres_program(self.folder, self.port)
-        # A test kills the server, never the machine: what was written to a file is there.
-        return replace(program, argv=(*program.argv, "-c", "fsync=off"))
+        return program if self._syncs else replace(program, argv=(*program.argv, "-c", "fsync=off"))
