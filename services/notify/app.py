@@ -48,13 +48,15 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         await watch.begin()
         await identity.check(here.bus, chosen.tenant, settings.ledger_mark)
         adopted = await identity.adopted(here.bus, chosen.tenant)
-        subscribe(here, settings, Policies(chosen), adopted)
+        ledger = NatsLedger(here.bus, PlainCodec())
+        subscribe(here, settings, Policies(chosen), ledger, adopted)
         readiness = Readiness(here.bus, NAME, [watch.check_moving], backlog=partial(backlog, watch))
         serving.on_health(here, NAME, readiness)
         await here.broker.start()
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(keep_armed(here.bus, arming.NatsTimers(here.bus), NAME)),
+                tasks.create_task(ledger.acknowledged.watch()),
                 tasks.create_task(watch.run()),
                 tasks.create_task(readiness.run()),
             ]
@@ -76,12 +78,13 @@ def subscribe(
     here: serving.Connection,
     settings: Settings,
     policies: Policies,
+    ledger: NatsLedger,
     adopted: LedgerAdopted | None,
 ) -> None:
     """Wire every subject to its handler."""
     clock, codec = SystemClock(), PlainCodec()
     deciding = Deciding(
-        NatsLedger(here.bus, codec),
+        ledger,
         arming.NatsTimers(here.bus),
         cached=settings.aggregate_cache,
         retries=settings.append_retries,

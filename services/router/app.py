@@ -66,6 +66,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 tasks.create_task(dispatcher.dispatch()),
                 tasks.create_task(dispatcher.keep()),
                 tasks.create_task(keep_armed(here.bus, timers, NAME)),
+                tasks.create_task(ledger.acknowledged.watch()),
                 tasks.create_task(watch.run()),
                 tasks.create_task(readiness.run()),
             ]

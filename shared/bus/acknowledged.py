@@ -40,6 +40,11 @@ class AcknowledgedPosition:
             raise self._drift()
         self._newest = max(self._newest, sequence)
 
+    def lost(self, sequence: int) -> None:
+        """Take note that what was read at a sequence, or stored there, is no longer in the stream."""
+        self._before = max(self._before, sequence)
+        self._back.set()
+
     async def watch(self) -> None:
         """Wait until the stream goes back. Raises: StreamDrift, then the service must end."""
         await self._back.wait()

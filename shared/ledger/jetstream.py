@@ -16,7 +16,7 @@ from shared.bus.deliveries import PubAck, StoredMessage
 from shared.bus.storing import MESSAGE_TOO_LARGE, submit_batch
 from shared.codec import Codec
 from shared.ledger import Appended, Guard, Recorded, Write, rejected
-from shared.ledger.follow import follow
+from shared.ledger.follow import LOOKS, RETRY_DELAY_SECONDS, follow
 from shared.ledger.plan import Plan, events_of, plan
 from shared.ledger.resolve import resolve
 
@@ -48,7 +48,10 @@ class Limits:
 
 
 class NatsLedger:
-    """Passes `tests/ledger/` on one and on three nodes. `stream` differs only in tests."""
+    """Passes `tests/ledger/` on one and on three nodes. `stream` differs only in tests.
+
+    `acknowledged`: whoever appends watches it; of a ledger that went back it takes no append for done any more.
+    """
 
     def __init__(
         self, bus: Bus, codec: Codec, limits: Limits | None = None, *, stream: str = STREAM
@@ -61,7 +64,7 @@ class NatsLedger:
         self._batch_scope = bus.new_inbox()
         self._batch_number = 0
         self._followed: StoredMessage | None = None
-        self._position = AcknowledgedPosition(bus, stream)
+        self.acknowledged = AcknowledgedPosition(bus, stream)
 
     # -- writing --------------------------------------------------------------------------------------
 
@@ -139,7 +142,7 @@ class NatsLedger:
         """A batch stands without a gap and ends at the acknowledged sequence. Raises: LedgerUnavailable."""
         first = ack.seq - len(wanted.messages) + 1
         try:
-            self._position.check(first)
+            self.acknowledged.check(first)
         except errors.StreamDrift as error:
             # An older copy takes this; whoever wants it asks again when the right ledger is back, or this one adopted.
             raise errors.LedgerUnavailable(position=first) from error
@@ -176,7 +179,7 @@ class NatsLedger:
         and what it does not have yet is fetched from the leader.
         """
         subject = subjects.ledger(tenant, aggregate)
-        last = await self._leader_get(last_by_subject=subject)
+        last = await self._last(subject, after)
         if last is None or last.sequence <= after:
             return []
         messages = await self._read_any(subject, after)
@@ -188,6 +191,20 @@ class NatsLedger:
             messages.append(following)
             position = following.sequence
         return await self._recorded(messages, rejected.read_aggregate)
+
+    async def _last(self, subject: str, known: int) -> StoredMessage | None:
+        """Return the last message of a subject. Raises: LedgerUnavailable when it lies before one that was `known`.
+
+        Then an older copy stands in the ledger's place; a leader that has just changed is asked again before.
+        """
+        for look in range(LOOKS):
+            if look:
+                await asyncio.sleep(RETRY_DELAY_SECONDS)
+            last = await self._leader_get(last_by_subject=subject)
+            if known <= (0 if last is None else last.sequence):
+                return last
+        self.acknowledged.lost(known)
+        raise errors.LedgerUnavailable(position=known)
 
     async def get(self, sequence: int) -> Recorded | None:
         """See `shared.ledger.Ledger.get`."""

@@ -1,6 +1,7 @@
 """notify as it runs in the house: a real NATS, the bootstrap job, a real mail server, its own process."""
 
 import asyncio
+import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,7 @@ class RunningNotify:
     policy: dict[str, Any] = field(default_factory=dict)
     screens: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     expected: int = 0
+    module: str = "services.notify"
 
     async def open(self) -> None:
         self.nats = EmbeddedNats(self.folder / "nats")
@@ -73,10 +75,10 @@ class RunningNotify:
 
         return Program(
             name="notify",
-            argv=(sys.executable, "-m", "services.notify"),
+            argv=(sys.executable, "-m", self.module),
             log_path=self.folder / "notify.log",
             ready=ready,
-            env=self.environment,
+            env={**self.environment, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
 
     async def kill(self) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,7 +12,9 @@ import pytest
 
 from shared import commands, subjects
 from shared.bus.deliveries import Message
+from shared.codec import PlainCodec
 from shared.events import AnyEvent
+from shared.ledger.jetstream import NatsLedger
 from tests.notify.running_notify import RunningNotify
 from tests.notify.samples import PACKET, TENANT, accepted, message, queued, transferred
 from tests.support.waiting import eventually
@@ -42,6 +45,30 @@ def acknowledgement(notification: str, **more: Any) -> dict[str, Any]:
         "notification_id": notification,
         **more,
     }
+
+
+async def test_a_ledger_that_went_back_ends_notify(notify: RunningNotify) -> None:
+    """What it learned from an older copy is forgotten with the process; another one asks whose ledger it is."""
+    notify.module = "tests.notify.unwatching_notify"
+    service = await notify.start()
+    stored, older = notify.folder / "nats" / "jetstream", notify.folder / "older"
+    await notify.nats.stop()
+    shutil.copytree(stored, older)
+    await notify.nats.start()
+    await notify.happens(*(queued(f"e{number}", f"call-{number}") for number in range(8)))
+    await notify.until(lambda found: [each.type for each in found].count(SENT) == 8)
+    await notify.nats.kill()
+    shutil.rmtree(stored)
+    older.rename(stored)
+    await notify.nats.start()
+    notify.ledger, notify.expected = NatsLedger(notify.bus, PlainCodec()), 0
+    await notify.happens(queued("e9", "call-9"))
+
+    async def ended() -> bool:
+        return service.exit_code is not None
+
+    await eventually(ended)
+    assert service.exit_code == 1
 
 
 async def test_one_notification_per_request_and_owner_however_often_delivered(
