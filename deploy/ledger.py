@@ -71,13 +71,15 @@ async def found(bus: Bus, chosen: Settings, tenant: str) -> None:
 async def adopt(
     bus: Bus, chosen: Settings, tenant: str, everything: streams.WantedStreams, reason: str
 ) -> Findings:
-    """Accept the ledger as it stands, on the record, and return what contradicted it.
+    """Accept the ledger as it stands, on the record, and return what contradicted it; where nothing does, do nothing.
 
     What is missing of `everything` is made. History builds its tables anew from this ledger; what CONTACTS still holds
     is given to the router again, which decides what this ledger does not hold.
     Raises: StreamDrift; as `examine`, `Ledger.append`.
     """
     findings = await examine(bus, chosen, tenant)
+    if not findings.against:
+        return findings
     await streams.ensure(bus, everything)
     against = [f"{name}:{why}" for name, why in sorted(findings.against.items())]
     await _identify(bus, tenant)
@@ -85,11 +87,10 @@ async def adopt(
     said = events.LedgerAdoptedPersonal(reason=reason)
     await _append(bus, tenant, events.LedgerAdopted, opened, said)
     await _remember(bus, chosen, tenant)
-    if against:
-        for consumer in streams.router_consumers():
-            if consumer.stream == streams.CONTACTS:
-                await bus.api(f"CONSUMER.DELETE.{streams.CONTACTS}.{consumer.name}")
-        await streams.ensure(bus, everything)
+    for consumer in streams.router_consumers():
+        if consumer.stream == streams.CONTACTS:
+            await bus.api(f"CONSUMER.DELETE.{streams.CONTACTS}.{consumer.name}")
+    await streams.ensure(bus, everything)
     return findings
 
 

@@ -41,7 +41,12 @@ def doctor(chosen: argparse.Namespace) -> int:
         for line in good:
             print(f"ok    {line}")
         for finding in findings:
-            print(f"WRONG {finding.code}: {finding}\n      to mend it: {finding.how_to_mend}")
+            print(f"WRONG {finding.code}: {finding}")
+            if isinstance(finding, errors.StackUnhealthy):
+                # Its sentence is the same whatever is wrong; the codes in here name the remedies.
+                for name, told in finding.details.items():
+                    print(f"      {name}: {told or '-'}")
+            print(f"      to mend it: {finding.how_to_mend}")
     return 1 if findings else 0
 
 

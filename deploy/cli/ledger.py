@@ -49,7 +49,10 @@ def adopt(chosen: argparse.Namespace) -> int:
 
     found = _on_servers(chosen, act)
     _show(found, as_json=chosen.json)
-    print("Adopted. Start the stack; history builds its tables anew.", file=sys.stderr)
+    told = "Adopted. Start the stack; history builds its tables anew."
+    if not found.against:
+        told = "Nobody contradicts this ledger: there is nothing to adopt, and nothing was changed."
+    print(told, file=sys.stderr)
     return 0
 
 

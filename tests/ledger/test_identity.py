@@ -200,6 +200,15 @@ async def test_no_service_starts_on_a_ledger_that_its_mark_contradicts(
         await serve(standing.chosen, asyncio.Event())
 
 
+async def test_a_ledger_that_nobody_contradicts_is_not_adopted(standing: Standing) -> None:
+    """Adopting settles messages and asks everything anew: where all agree nothing is written."""
+    await standing.bootstrap()
+    before = await standing.restored.ledger.position()
+    assert (await standing.adopt("a slip")).against == {}
+    assert await standing.restored.ledger.position() == before
+    assert await identity.adopted(standing.bus, standing.tenant) is None
+
+
 async def test_what_the_adopted_ledger_lacks_is_given_to_the_router_again(
     standing: Standing,
 ) -> None:
