@@ -20,12 +20,16 @@ SERVICE = aggregates.LEDGER.writer
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands. `against`: who contradicts the ledger, and why; `silent`: who could not be asked."""
+    """What stands. `against`: who contradicts the ledger, and why; `silent`: who could not be asked.
+
+    `vouched`: whether the projection, which nobody moves onto a copy, remembers this ledger.
+    """
 
     identity: EventId | None
     position: int
     against: Mapping[str, str]
     silent: list[str]
+    vouched: bool
 
 
 async def examine(bus: Bus, chosen: Settings, tenant: str) -> Findings:
@@ -49,12 +53,18 @@ async def examine(bus: Bus, chosen: Settings, tenant: str) -> Findings:
     if position == 0 and await identity.end(bus, streams.RAW):
         reasons["raw"] = identity.EMPTY
     against = {name: reason for name, reason in reasons.items() if reason is not None}
-    return Findings(identity=found, position=position, against=against, silent=silent)
+    vouched = marks.get("projection") is not None and "projection" not in against
+    return Findings(
+        identity=found, position=position, against=against, silent=silent, vouched=vouched
+    )
 
 
 async def check(bus: Bus, chosen: Settings, tenant: str) -> None:
     """Raises: LedgerContradicted when a witness remembers another ledger, or one where there is none; as `examine`."""
-    findings = await examine(bus, chosen, tenant)
+    _refuse(await examine(bus, chosen, tenant))
+
+
+def _refuse(findings: Findings) -> None:
     for name, reason in findings.against.items():
         raise errors.LedgerContradicted(witness=name, reason=reason, position=findings.position)
 
@@ -62,10 +72,26 @@ async def check(bus: Bus, chosen: Settings, tenant: str) -> None:
 async def found(bus: Bus, chosen: Settings, tenant: str) -> None:
     """Give a checked ledger its identity if it has none, and remember the ledger beside the data.
 
-    Raises: MarkUnreadable, NotAnEvent; as `Ledger.append`.
+    A mark of an earlier run of the server is moved on only where the projection vouches for the ledger: an older copy
+    that is newer than the mark agrees with it.
+    Raises: LedgerContradicted, MarkUnreadable, NotAnEvent; BusUnavailable, also when the server was started again
+    meanwhile; as `Ledger.append`.
     """
+    generation = bus.generation
     await _identify(bus, tenant)
-    await _remember(bus, chosen, tenant)
+    findings = await examine(bus, chosen, tenant)
+    _refuse(findings)
+    before = identity.read_mark(chosen.ledger_mark)
+    now = await identity.mark_of(bus, findings.identity)
+    if bus.generation != generation:
+        raise errors.BusUnavailable
+    if before is None or findings.vouched or _same_run(before, now):
+        identity.write_mark(chosen.ledger_mark, now)
+
+
+def _same_run(before: identity.Mark, now: identity.Mark) -> bool:
+    """Whether no copy can have come between: the server ran on, or was stopped where the ledger still ends."""
+    return before.server == now.server or before.position == now.position
 
 
 async def adopt(
@@ -86,7 +112,8 @@ async def adopt(
     opened = events.LedgerAdoptedOpen(position=findings.position, against=against)
     said = events.LedgerAdoptedPersonal(reason=reason)
     await _append(bus, tenant, events.LedgerAdopted, opened, said)
-    await _remember(bus, chosen, tenant)
+    now = await identity.mark_of(bus, await identity.founded(bus, tenant))
+    identity.write_mark(chosen.ledger_mark, now)
     for consumer in streams.router_consumers():
         if consumer.stream == streams.CONTACTS:
             await bus.api(f"CONSUMER.DELETE.{streams.CONTACTS}.{consumer.name}")
@@ -99,11 +126,6 @@ async def _identify(bus: Bus, tenant: str) -> None:
         opened = events.LedgerFoundedOpen(after=await identity.end(bus, streams.LEDGER))
         with contextlib.suppress(errors.LedgerConflict):  # another bootstrap job has just done it
             await _append(bus, tenant, events.LedgerFounded, opened)
-
-
-async def _remember(bus: Bus, chosen: Settings, tenant: str) -> None:
-    mark = await identity.mark_of(bus, await identity.founded(bus, tenant))
-    identity.write_mark(chosen.ledger_mark, mark)
 
 
 async def _append(

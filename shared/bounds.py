@@ -18,7 +18,7 @@ from shared.events import AnyEvent
 WHOLE_MIN, WHOLE_MAX = -(2**63), 2**63 - 1
 """Postgres' `bigint`, and what JSON readers count exactly or refuse."""
 ID_MAX_BYTES = 512
-"""Three of them stand in one index, of which Postgres takes 2,704 bytes."""
+"""Three of them stand in one index, of which Postgres takes 2,704 bytes. None holds a NUL: a row is asked for by it."""
 
 
 def check(event: AnyEvent) -> None:
@@ -62,7 +62,9 @@ def _text_problem(text: str, *, is_id: bool) -> str | None:
             size_bytes = len(text.encode())
         except UnicodeEncodeError:
             return "half_a_character"
-    return "id_too_long" if is_id and size_bytes > ID_MAX_BYTES else None
+    if not is_id:
+        return None
+    return "nul_in_id" if "\0" in text else "id_too_long" if size_bytes > ID_MAX_BYTES else None
 
 
 @functools.cache

@@ -2,39 +2,64 @@
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
-from deploy.embedded import errors, state, wire
+from deploy.embedded import errors, state, supervisor, wire
 
 KEEP_SECONDS = 10.0
 ASK_SECONDS = 1.0
+UNMOVED = (OSError, ValueError, KeyError, wire.NotReached, errors.DataFolderUnusable)
+"""Without a mark, without an answer or without room on the disk the mark stays as it is."""
 
 
-async def keep(nats_url: str, folder: Path) -> None:
-    """Bring the mark up to date again and again, until cancelled."""
+async def keep(nats_url: str, folder: Path, examine: supervisor.Mend | None) -> None:
+    """Bring the mark up to date again and again, until cancelled.
+
+    `examine`: runs the bootstrap job, which asks more witnesses, where the server was started again; none where the
+    server was given from outside, and there may be several.
+    """
     while True:
         await asyncio.sleep(KEEP_SECONDS)
-        await bring_up(nats_url, folder)
+        if not await bring_up(nats_url, folder) and examine is not None:
+            with contextlib.suppress(errors.SetupError, OSError):
+                await examine()
 
 
-async def bring_up(nats_url: str, folder: Path) -> None:
-    """Move the mark to the end of the ledger, if the ledger still holds what the mark says; nothing else moves it.
+async def bring_up(nats_url: str, folder: Path) -> bool:
+    """Move the mark to the end of the ledger; return whether the server is in the run in which the mark was made.
 
-    The bootstrap job makes it. Without it, without an answer or without room on the disk it stays as it is.
+    In another run the data may be an older copy, newer than the mark and so agreeing with it: then, and where the
+    ledger does not hold what the mark says, nothing is moved. The bootstrap job makes the mark.
     """
     try:
         mark = json.loads((folder / state.LEDGER_MARK).read_bytes())
-        here = await _sha256(nats_url, {"seq": mark["position"]}) if mark["position"] else ""
-        last = await _asked(nats_url, "STREAM.INFO.LEDGER", {})
-        position = int(last["state"]["last_seq"])
-        if here != mark["sha256"] or position <= mark["position"]:
-            return
-        mark |= {"position": position, "sha256": await _sha256(nats_url, {"seq": position})}
-        await asyncio.to_thread(state.write_mark, folder, json.dumps(mark))
-    except (OSError, ValueError, KeyError, wire.NotReached, errors.DataFolderUnusable):
-        return
+        now = await _brought_up(nats_url, mark)
+        if await _run_of_server(nats_url) != mark.get("server"):
+            return False
+        if now is not None:
+            await asyncio.to_thread(state.write_mark, folder, json.dumps(now))
+    except UNMOVED:
+        pass
+    return True
+
+
+async def _brought_up(nats_url: str, mark: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the mark of the ledger's end, `None` if it is the same, or the ledger contradicts it."""
+    here = await _sha256(nats_url, {"seq": mark["position"]}) if mark["position"] else ""
+    last = await _asked(nats_url, "STREAM.INFO.LEDGER", {})
+    position = int(last["state"]["last_seq"])
+    if here != mark["sha256"] or position <= mark["position"]:
+        return None
+    return mark | {"position": position, "sha256": await _sha256(nats_url, {"seq": position})}
+
+
+async def _run_of_server(nats_url: str) -> object:
+    said = await wire.greeting(nats_url, timeout_seconds=ASK_SECONDS)
+    return said.get("server_id")
 
 
 async def _sha256(nats_url: str, which: dict[str, object]) -> str:

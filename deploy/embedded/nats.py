@@ -106,7 +106,7 @@ def nats_program(
 async def answers(url: str, name: str) -> bool:
     """Whether JetStream answers there and the server has this name."""
     try:
-        if await wire.server_name(url, timeout_seconds=PROBE_SECONDS) != name:
+        if (await wire.greeting(url, timeout_seconds=PROBE_SECONDS)).get("server_name") != name:
             return False
         reply = await wire.request(url, "$JS.API.INFO", timeout_seconds=PROBE_SECONDS)
     except wire.NotReached:

@@ -170,7 +170,7 @@ class EmbeddedStack:
                 folder=self.folder / "nats", monitor=self._monitor, kept=self._servers["nats"]
             )
         url = self.addresses["nats"]
-        yield marking.keep(url, self.folder)
+        yield marking.keep(url, self.folder, self._mend_streams if server else None)
         yield keeper.keep_mended(url, list(self._services), self._mend_streams, server)
 
     async def _mend_streams(self) -> None:

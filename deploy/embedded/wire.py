@@ -48,16 +48,16 @@ def parse_url(url: str) -> Endpoint:
     return Endpoint(host=host, port=port, user=user, password=password)
 
 
-async def server_name(url: str, *, timeout_seconds: float) -> str:
-    """The name the server there gives itself. Raises: NotReached."""
+async def greeting(url: str, *, timeout_seconds: float) -> dict[str, object]:
+    """What the server there says of itself: `server_name`, and `server_id` of this run of it. Raises: NotReached."""
     endpoint = parse_url(url)
     try:
         async with asyncio.timeout(timeout_seconds):
-            _, writer, greeting = await _connect(endpoint)
+            _, writer, said = await _connect(endpoint)
             writer.close()
     except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError) as error:
         raise NotReached(f"{endpoint.host}: {type(error).__name__}") from error
-    return str(greeting.get("server_name"))
+    return said
 
 
 async def request(url: str, subject: str, payload: bytes = b"", *, timeout_seconds: float) -> bytes:
@@ -93,11 +93,11 @@ async def _connect(
         endpoint.host, endpoint.port, limit=MAX_LINE_BYTES
     )
     try:
-        greeting = json.loads((await reader.readuntil(b"\r\n")).removeprefix(b"INFO "))
+        said = json.loads((await reader.readuntil(b"\r\n")).removeprefix(b"INFO "))
     except BaseException:
         writer.close()
         raise
-    return reader, writer, greeting
+    return reader, writer, said
 
 
 def _introduce(writer: asyncio.StreamWriter, endpoint: Endpoint) -> None:

@@ -48,12 +48,23 @@ READ_TIMEOUT_SECONDS = 1.0
 DRAIN_TIMEOUT_SECONDS = 2.0
 CLOSE_TIMEOUT_SECONDS = 2.0
 CONNECTED_POLL_SECONDS = 0.02
+SERVER_INFO = "$SYS.REQ.USER.INFO"
 INBOX = "_INBOX."
 """Where whoever asks waits for the answer: the prefix of every client. Any other subject may be a stream's."""
 
 __all__ = ["Bus", "connect", "connection_options", "first_connection", "is_inbox"]
 
 T = TypeVar("T")
+
+
+class _Server(msgspec.Struct):
+    id: str
+
+
+class _OfServer(msgspec.Struct):
+    server: _Server
+
+
 _problem_decoder = msgspec.json.Decoder(ApiProblem)
 
 
@@ -134,6 +145,11 @@ class Bus:
     def generation(self) -> int:
         """How often the connection was made again: what was asked in an older generation is not answered."""
         return int(self._client.stats["reconnects"])
+
+    async def server_id(self) -> str:
+        """Return the id of the server that is connected: each of its runs has another one. Raises: as `request`."""
+        said = msgspec.json.decode(await self.request(SERVER_INFO), type=_OfServer)
+        return said.server.id
 
     async def until_connected(self, timeout_seconds: float) -> None:
         """Wait until a server is connected. Raises: BusUnavailable after `timeout_seconds`; nothing was sent."""

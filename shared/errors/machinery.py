@@ -23,7 +23,8 @@ class EventNotApplied(TellonceError):
 
 class EventUnwritable(TellonceError):
     """Nothing was stored. Details: field, and reason: `instant_out_of_range` (before 1970, from 2200 on, without a zone
-    or with one of odd seconds), `half_a_character`, `whole_number_too_large`, `id_too_long`."""
+    or with one of odd seconds), `half_a_character`, `whole_number_too_large`, `id_too_long`,
+    `nul_in_id`."""
 
     code = "event.unwritable"
     sentence = "the event holds a value that a store behind the ledger cannot keep"

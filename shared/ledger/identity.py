@@ -24,11 +24,13 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     """What stood at a position of a ledger.
 
     `sha256`: of the stored message; empty at position 0. `ledger`: the ledger's identity, where the witness keeps it.
+    `server`: the id of the run of the NATS server that showed it; a copy takes a ledger's place between two runs only.
     """
 
     position: int
     sha256: str
     ledger: str | None = None
+    server: str | None = None
 
 
 async def check(bus: Bus, tenant: str, path: str) -> None:
@@ -89,12 +91,13 @@ async def contradiction(bus: Bus, identity: EventId | None, mark: Mark | None) -
 
 
 async def mark_of(bus: Bus, identity: EventId | None) -> Mark:
-    """Return the mark of the ledger as it ends now."""
+    """Return the mark of the ledger as it ends now. Raises: as `Bus.server_id`, `Bus.leader_get`."""
+    server = await bus.server_id()
     position = await end(bus, streams.LEDGER)
     stored = await bus.leader_get(streams.LEDGER, sequence=position) if position else None
     if stored is None:
-        return Mark(position=0, sha256="", ledger=identity)
-    return Mark(position=position, sha256=_sha256(stored.body), ledger=identity)
+        return Mark(position=0, sha256="", ledger=identity, server=server)
+    return Mark(position=position, sha256=_sha256(stored.body), ledger=identity, server=server)
 
 
 async def end(bus: Bus, stream: str) -> int:

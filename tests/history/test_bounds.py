@@ -115,6 +115,7 @@ async def test_what_the_ledger_takes_can_be_projected(session: Session) -> None:
         "half_a_character",
         "whole_number_too_large",
         "id_too_long",
+        "nul_in_id",
     }
 
 
@@ -134,6 +135,7 @@ async def test_what_the_ledger_takes_can_be_projected(session: Session) -> None:
             "instant_out_of_range",
         ),
         ({"id": "x" * 513}, "id", "id_too_long"),
+        ({"id": "a\0b"}, "id", "nul_in_id"),
         ({"actor": "\ud83d"}, "actor", "half_a_character"),
         ({"schema_version": 2**63}, "schema_version", "whole_number_too_large"),
     ],

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from deploy import bootstrap, ledger
+from deploy.embedded import marking
 from services.ingest import app as ingest
 from services.notify import app as notify
 from services.router import app as router
@@ -40,6 +41,11 @@ class Standing:
 
     async def bootstrap(self) -> None:
         await bootstrap.bootstrap(self.chosen)
+
+    async def remember(self) -> None:
+        """Move the mark on, as a bootstrap job does for which the projection vouches."""
+        mark = await identity.mark_of(self.bus, await identity.founded(self.bus, self.tenant))
+        identity.write_mark(self.chosen.ledger_mark, mark)
 
     async def adopt(self, reason: str) -> ledger.Findings:
         everything = bootstrap.wanted(self.chosen, policy.load(self.chosen.policy))
@@ -166,7 +172,7 @@ async def test_a_ledger_that_its_mark_contradicts_is_refused_until_it_is_adopted
     await restored.back_up()
     await restored.bus.until_connected(WITHIN_SECONDS)
     await restored.grow(3)
-    await standing.bootstrap()
+    await standing.remember()
     await accident(restored)
     with pytest.raises(LedgerContradicted) as refusal:
         await standing.bootstrap()
@@ -184,6 +190,57 @@ async def test_a_ledger_that_its_mark_contradicts_is_refused_until_it_is_adopted
     assert adopted.personal.reason == "lost a disk"
     await standing.bootstrap()
     await standing.checked()
+
+
+async def grown_and_copied(standing: Standing) -> None:
+    """The ledger outgrows its mark, is copied, and grows again: the copy is newer than the mark, and older than it."""
+    await standing.bootstrap()
+    await standing.restored.grow(3)
+    await standing.restored.back_up()
+    await standing.restored.bus.until_connected(WITHIN_SECONDS)
+    await standing.restored.grow(3)
+
+
+async def bootstrapped(standing: Standing) -> None:
+    """The job runs beside the copy: nobody contradicts it."""
+    await standing.bootstrap()
+
+
+async def kept(standing: Standing) -> None:
+    """The stack that runs brings its mark up."""
+    url = standing.restored.server.url
+    assert not await marking.bring_up(url, Path(standing.chosen.ledger_mark).parent)
+
+
+@pytest.mark.parametrize("moving", [bootstrapped, kept])
+async def test_the_mark_does_not_move_onto_a_copy_that_is_newer_than_it(
+    standing: Standing, moving: Callable[[Standing], Awaitable[None]]
+) -> None:
+    """Without the projection nobody knows better; but the right ledger, put back later, is taken without a word."""
+    restored = standing.restored
+    await grown_and_copied(standing)
+    await restored.exchange()
+    await restored.bus.until_connected(WITHIN_SECONDS)
+    await restored.grow(7)
+    await moving(standing)
+    await restored.exchange()
+    await standing.checked()
+    await standing.bootstrap()
+
+
+async def test_the_mark_moves_while_the_server_runs_on(standing: Standing) -> None:
+    """A copy takes a ledger's place between two runs of the server only."""
+    await standing.bootstrap()
+    path = Path(standing.chosen.ledger_mark)
+    for moving in (
+        standing.bootstrap(),
+        marking.bring_up(standing.restored.server.url, path.parent),
+    ):
+        grown = await standing.restored.grow(3)
+        await moving
+        mark = identity.read_mark(str(path))
+        assert mark is not None
+        assert mark.position == grown
 
 
 @pytest.mark.parametrize(

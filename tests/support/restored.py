@@ -38,6 +38,16 @@ class Restored:
         shutil.rmtree(self._stored)
         await self.server.start()
 
+    async def exchange(self) -> None:
+        """Put the copy in the place of what is stored, and what is stored in the place of the copy."""
+        await self.server.kill()
+        aside = self._backup.with_name("aside")
+        self._stored.rename(aside)
+        self._backup.rename(self._stored)
+        aside.rename(self._backup)
+        await self.server.start()
+        self.ledger = NatsLedger(self.bus, PlainCodec())
+
     async def put_back(self) -> None:
         """Put the copy in the place of what is stored. Then `ledger` is another client: it takes the copy as it is."""
         await self.server.kill()
