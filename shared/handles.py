@@ -111,6 +111,11 @@ def of(kind: events.HandleKind, value: str, proof: events.Proof) -> events.Handl
     return events.Handle(kind=kind, value=value, verified=proof == "proved", proof=proof)
 
 
+def account(channel: str, value: str) -> events.Handle:
+    """Return the handle of whom a provider calls by an id of its own: it vouches for that."""
+    return of("account", f"{channel}:{value}", "proved")
+
+
 def reference(value: str) -> events.Handle:
     """Return the handle that leads to one contact and to no person."""
     return events.Handle(kind="reference", value=value)

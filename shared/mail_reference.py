@@ -6,28 +6,19 @@ Source of the grammar: RFC 5322, section 3.6.4 (`msg-id`), read 2026-11.
 """
 
 import re
-from dataclasses import dataclass
 
 from shared.events import ConversationId, MessageId
+from shared.message_reference import ID, MessageReference
 
 MESSAGE_ID_MAX_CHARACTERS = 998
 """Longest line of a mail (RFC 5322, section 2.1.1), so no identifier is longer."""
 
-_ID = r"[a-z0-9_-]{1,64}"
-_REFERENCE = re.compile(rf"<?msg-(?P<message>{_ID})\.(?P<conversation>{_ID})@[^\s<>@]+>?\Z")
-_PLAIN_ID = re.compile(rf"{_ID}\Z")
+_REFERENCE = re.compile(rf"<?msg-(?P<message>{ID})\.(?P<conversation>{ID})@[^\s<>@]+>?\Z")
+_PLAIN_ID = re.compile(rf"{ID}\Z")
 _DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class MailReference:
-    """Which message of which conversation a mail of ours carried."""
-
-    message: MessageId
-    conversation: ConversationId
-
-
-def write(reference: MailReference, domain: str) -> str:
+def write(reference: MessageReference, domain: str) -> str:
     """Return the Message-ID of a mail to a customer, with its angle brackets.
 
     Raises ValueError when an id or the domain holds a character that the form does not take.
@@ -40,9 +31,9 @@ def write(reference: MailReference, domain: str) -> str:
     return f"<msg-{reference.message}.{reference.conversation}@{domain}>"
 
 
-def read(message_id: str) -> MailReference | None:
+def read(message_id: str) -> MessageReference | None:
     """Return the reference in a Message-ID, or `None` when the Message-ID is not ours."""
     found = _REFERENCE.match(message_id.strip()[:MESSAGE_ID_MAX_CHARACTERS])
     if found is None:
         return None
-    return MailReference(MessageId(found["message"]), ConversationId(found["conversation"]))
+    return MessageReference(MessageId(found["message"]), ConversationId(found["conversation"]))

@@ -75,7 +75,8 @@ class Account(_Strict, frozen=True, kw_only=True):
     `secrets`: what the channel calls each of its secrets -> the name of the secret; `secret`: short for the one that it
     calls `signing`; `address`: own address, never a customer; `menu`, `fields`: what digits and form fields mean;
     `reply`: what the voice door answers, as TwiML; `title`: the sender's name or default subject;
-    `strangers`: of a chat.
+    `strangers`: of a chat; `reaches`: the kind of handle that is written to, where it is not the kind of `address`;
+    `api`: the base of the provider's addresses, where it is not the public one.
     """
 
     queue: Name
@@ -88,6 +89,8 @@ class Account(_Strict, frozen=True, kw_only=True):
     fields: dict[str, FactRule] = {}
     topics: dict[str, Name] = {}
     reply: str | None = None
+    reaches: events.HandleKind | None = None
+    api: str | None = None
     strangers: StrangerLimits = StrangerLimits()
 
 

@@ -5,8 +5,9 @@ import contextlib
 from collections.abc import Mapping
 from functools import partial
 
-from services.notify.carriers import Carrier, smtp
+from services.notify.carriers import Carrier, http, smtp
 from services.notify.channels import CHANNELS
+from services.notify.domain.messages import SendingSettings
 from services.notify.domain.people import check_transports
 from services.notify.handlers import CommandHandler, TimerHandler
 from services.notify.notifying import Notifying
@@ -27,7 +28,7 @@ from shared.policy import Policies
 from shared.readiness import Backlog, Readiness
 from shared.rearming import keep_armed
 from shared.refusals import NatsRefusals
-from shared.settings import Settings
+from shared.settings import Settings, load_secrets
 from shared.tasks import end, serve
 from shared.watching import Watch
 
@@ -71,7 +72,7 @@ async def backlog(watch: Watch) -> Backlog:
 
 def carriers(settings: Settings) -> Mapping[str, Carrier]:
     """Return what takes messages to providers, by name. Raises: SettingInvalid."""
-    return {smtp.NAME: smtp.SmtpServer(settings.smtp_url)}
+    return {smtp.NAME: smtp.SmtpServer(settings.smtp_url), http.NAME: http.HttpCarrier()}
 
 
 def subscribe(
@@ -94,7 +95,10 @@ def subscribe(
     notifying = Notifying(store, transports, policies, clock)
     reports = ContactReports(contact_log.ContactLog(here.bus, codec))
     contradicted = adopted.recorded if adopted and adopted.open.against else None
-    sending = Sending(store, CHANNELS, carriers(settings), reports, policies, clock, contradicted)
+    around = SendingSettings(secrets=load_secrets(settings), public_url=settings.public_url)
+    sending = Sending(
+        store, CHANNELS, carriers(settings), reports, policies, clock, around, contradicted
+    )
     parking = Parking(here.bus, clock)
 
     async def on_ledger(event: AnyEvent, _: int) -> None:

@@ -63,6 +63,7 @@ class Sending:
         reports: Reports,
         policies: Policies,
         clock: Clock,
+        around: messages.SendingSettings,
         adopted: datetime | None = None,
     ) -> None:
         self.store = store
@@ -71,6 +72,7 @@ class Sending:
         self._reports = reports
         self._policies = policies
         self._clock = clock
+        self._around = around
         self._adopted = adopted
         self._ended: OrderedDict[events.MessageId, outcomes.Outcome] = OrderedDict()
 
@@ -118,7 +120,7 @@ class Sending:
             raise messages.Unsendable("channel_unknown")
         account = self._policies.of(event.tenant).account(channel.NAME, event.open.account)
         try:
-            message = messages.customer_message(event, account, channel.address)
+            message = messages.customer_message(event, account, channel.address, self._around)
             return channel, channel.render(message, self._clock.now())
         except messages.Unsendable:
             raise
@@ -156,7 +158,7 @@ class Sending:
         outcome = outcomes.outcome_of(intent, self._ended.get(event.open.message_id))
         at = intent.requested
         if outcome.kind == "sent":
-            at = await self._record_sent(event, intent)
+            at = await self._record_sent(event, intent, outcome)
         await self._reports.report(outcomes.outcome_event(event, self._medium(event), outcome, at))
         log.info(
             "message_settled",
@@ -171,13 +173,18 @@ class Sending:
         channel = self._channels.get(event.open.channel)
         return "message" if channel is None else channel.MEDIUM
 
-    async def _record_sent(self, event: events.MessageRequested, intent: Notification) -> datetime:
+    async def _record_sent(
+        self, event: events.MessageRequested, intent: Notification, outcome: outcomes.Outcome
+    ) -> datetime:
         """Return when the hand-over was recorded; it is recorded now if it was not."""
         channel = event.open.channel
         if channel in intent.sent:
             return intent.sent[channel]
         record = commands.RecordSent(
-            **self._origin(event), notification_id=intent.id, transport=channel
+            **self._origin(event),
+            notification_id=intent.id,
+            transport=channel,
+            provider_id=outcome.provider_id,
         )
         decided = await self.store.decide(record)
         return decided.state.by_id[intent.id].sent[channel]

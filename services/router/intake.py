@@ -3,7 +3,7 @@
 Each is decided once, however often it comes.
 """
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 from msgspec.structs import replace
@@ -13,11 +13,10 @@ from services.router.domain import folds
 from services.router.domain.contacts import decide_contact
 from services.router.domain.decision import Decision, Loaded, Origin
 from services.router.domain.handover import ensure_packets
-from services.router.domain.work import tells
+from services.router.outcomes import Outcomes
 from services.router.resolving import Resolving
 from shared import aggregates, deciding, errors, events, proof
 from shared.commands import REMEMBERED
-from shared.conversation import Conversation
 
 log = structlog.get_logger("router.intake")
 
@@ -36,13 +35,14 @@ class Intake:
     def __init__(self, cases: Cases, history: KnownIds) -> None:
         self._cases = cases
         self._history = history
+        self._outcomes = Outcomes(cases, self._on_account)
 
     async def take(self, event: events.AnyEvent) -> None:
         """Decide a contact event. Raises: NotAnEvent for other events, LedgerUnavailable, ViewUnavailable."""
         if isinstance(event, events.PayloadQuarantined):
             await self._quarantine(event)
         elif isinstance(event, events.OutcomeEvent):
-            await self._outcome(event)
+            await self._outcomes.take(event)
         elif isinstance(event, events.InboundEvent):
             await self._inbound(proof.judged(self._cases.policies.of(event.tenant), event))
         else:
@@ -67,6 +67,14 @@ class Intake:
             ensure_packets(loaded.conversation.packet.id, decision.events)
             return decision.events
 
+        def decide_quiet(loaded: Loaded) -> list[events.AnyEvent]:
+            return [] if resolving.place.conversation is None else decide(loaded)
+
+        if isinstance(event, events.QuietEvent):
+            await self._cases.change(event.tenant, resolving.load, decide_quiet)
+            if resolving.place.conversation is None:
+                await self._on_account(event)
+            return
         await self._cases.change(event.tenant, resolving.load, decide)
 
     async def _replayed(self, event: events.ContactEvent) -> bool:
@@ -97,54 +105,30 @@ class Intake:
             traceparent=event.traceparent,
         )
 
-    # -- outcomes and quarantine ------------------------------------------------------------------------
-
-    async def _outcome(self, event: events.OutcomeEvent) -> None:
-        """Record what became of a message to the customer, once, where its matter goes on: there somebody has it.
-
-        A report from outside that tells nothing new, or names no message of ours, stands on its account instead.
-        """
-        if event.conversation is None:
-            raise errors.NotAnEvent(type=event.type)
-        conversation_id, origin, repeated = event.conversation, self._origin(event), False
-        matter: list[Conversation] = []
-
-        async def load(reading: deciding.Reading) -> Loaded:
-            nonlocal matter
-            matter = await self._cases.going_on(reading, conversation_id)
-            return await self._cases.load(reading, matter[-1].id or conversation_id)
-
-        def decide(loaded: Loaded) -> list[events.AnyEvent]:
-            nonlocal repeated
-            repeated = any(event.id in each.seen for each in matter)
-            if repeated or not tells(matter, event):
-                return []
-            decision = Decision(loaded, origin)
-            decision.repeat(event)
-            return decision.events
-
-        changed = await self._cases.change(event.tenant, load, decide)
-        if not changed.events and not repeated and event.raw is not None:
-            await self._on_account(event)
+    # -- what concerns no conversation --------------------------------------------------------------------
 
     async def _quarantine(self, event: events.PayloadQuarantined) -> None:
         """Record that a delivery could not be read, on its account, once."""
         if await self._on_account(event):
             log.warning("payload_quarantined", code=event.open.code, account=event.open.account)
 
-    async def _on_account(self, event: events.PayloadQuarantined | events.OutcomeEvent) -> bool:
+    async def _on_account(self, event: events.ContactEvent) -> bool:
         """Record what concerns no conversation on its account; return whether it was recorded now."""
-        aggregate = aggregates.account(event.open.channel, event.open.account)
         if await self._replayed(event):
             return False
-        now = self._cases.clock.now()
-        mine = replace(event, aggregate=aggregate, recorded=now, conversation=None)
+        return await on_account(self._cases, event)
 
-        async def load(reading: deciding.Reading) -> folds.Journal:
-            return await reading.load(folds.ACCOUNT, aggregates.split(aggregate)[1])
 
-        def decide(journal: folds.Journal) -> list[events.AnyEvent]:
-            return [] if event.id in journal.seen else [mine]
+async def on_account(cases: Cases, event: events.ContactEvent) -> bool:
+    """Record an event on the journal of its account, once; return whether it was recorded now."""
+    aggregate = aggregates.account(event.open.channel, event.open.account)
+    mine: Any = replace(event, aggregate=aggregate, recorded=cases.clock.now(), conversation=None)
 
-        changed = await self._cases.deciding.change(event.tenant, load, decide)
-        return bool(changed.events)
+    async def load(reading: deciding.Reading) -> folds.Journal:
+        return await reading.load(folds.ACCOUNT, aggregates.split(aggregate)[1])
+
+    def decide(journal: folds.Journal) -> list[events.AnyEvent]:
+        return [] if event.id in journal.seen else [mine]
+
+    changed = await cases.deciding.change(event.tenant, load, decide)
+    return bool(changed.events)

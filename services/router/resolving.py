@@ -273,7 +273,9 @@ def _answered(event: events.InboundEvent) -> events.ConversationId | None:
     return event.open.in_reply_to if isinstance(event, events.MessageReceived) else None
 
 
-def references_to(event: events.InboundEvent) -> tuple[events.Handle, events.Handle]:
+def references_to(
+    event: events.InboundEvent | events.OutcomeEvent,
+) -> tuple[events.Handle, events.Handle]:
     """Return what leads to where a contact was told, and what leads there where nothing says who it is."""
     contact_id = event.open.contact_id
     return handles.reference(f"contact={contact_id}"), handles.reference(contact_id)

@@ -92,7 +92,7 @@ def evolve(  # noqa: C901  the table of what concerns contacts
         case events.CallStarted() | events.MessageReceived() | events.FormSubmitted():
             joins_only = event.open.automatic and contacts.by_id
             return contacts if joins_only else _begun(contacts, event, before)
-        case events.CallMenuSelected():
+        case events.CallMenuSelected() | events.MessageEdited():
             return _begun(contacts, event, before)
         case events.CallAnswered():
             # The provider connected the call, which may be to a voice menu: only an agent's acceptance takes it.

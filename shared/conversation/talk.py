@@ -13,6 +13,8 @@ from shared.conversation import people
 from shared.events.packet import Said, Writer
 from shared.ids import scoped_id
 
+OURS = "shop"
+"""Who said what somebody of ours wrote by the provider's own program: nobody here knows who it was."""
 SAID_KEPT = 32
 """Messages kept in full in the fold; older ones are counted."""
 SAID_MAX_CHARACTERS = 4_096
@@ -21,9 +23,13 @@ _REPLY = re.compile(r"(re|aw|sv|vs|odp|antw|fw|fwd|wg|pd)\s*(\[\d+\])?\s*:", re.
 
 
 class Outbound(msgspec.Struct, frozen=True, kw_only=True):
+    """A message to the customer. `provider_id`: the provider's id of it; `at`: when it was asked for."""
+
     message_id: events.MessageId
     channel: str
-    status: Literal["requested", "sent", "failed", "uncertain"] = "requested"
+    status: Literal["requested", "uncertain", "sent", "failed", "delivered", "read"] = "requested"
+    provider_id: str | None = None
+    at: datetime | None = None
 
 
 class Talk(
@@ -45,23 +51,29 @@ class Talk(
 def evolve(talk: Talk, event: events.AnyEvent) -> Talk:
     """Return the talk after one event."""
     match event:
-        case events.MessageReceived() | events.FormSubmitted():
+        case events.MessageReceived() | events.MessageEdited() | events.FormSubmitted():
             return _heard(talk, event)
+        case events.MessageEchoed(personal=personal) if personal is not None:
+            said = say(talk, event.happened, OURS, event.open.channel, personal.text)
+            return replace(said, unanswered=0)
         case events.MessageRequested():
             text = event.personal.text if event.personal else events.ERASED
             by, channel = f"agent-{event.open.agent}", event.open.channel
-            out = Outbound(message_id=event.open.message_id, channel=channel)
+            out = Outbound(message_id=event.open.message_id, channel=channel, at=event.recorded)
             talk = say(talk, event.happened, by, channel, text)
             return replace(talk, outbound={**talk.outbound, out.message_id: out}, unanswered=0)
         case events.ConversationMerged():
             return _merged(talk, event)
-        case events.MessageSent() | events.MessageFailed() | events.MessageUncertain():
+        case _ if isinstance(event, events.OutcomeEvent):
             return _ended(talk, event)
         case _:
             return talk
 
 
-def words(event: events.MessageReceived | events.FormSubmitted) -> str:
+Written = events.MessageReceived | events.MessageEdited | events.FormSubmitted
+
+
+def words(event: Written) -> str:
     """Return the customer's words, with the title of a mail, unless the mail is a reply."""
     if event.personal is None:
         return events.ERASED
@@ -73,7 +85,7 @@ def words(event: events.MessageReceived | events.FormSubmitted) -> str:
     return f"{title}\n{text}" if text else title
 
 
-def _heard(talk: Talk, event: events.MessageReceived | events.FormSubmitted) -> Talk:
+def _heard(talk: Talk, event: Written) -> Talk:
     """Return the talk with the customer's message. A message from a machine is kept and awaits no answer.
 
     One mail to two of our mailboxes comes twice, with the same words under the same Message-ID, and is said once.
@@ -93,9 +105,9 @@ def _heard(talk: Talk, event: events.MessageReceived | events.FormSubmitted) -> 
     return replace(talk, unanswered=talk.unanswered + 1, mails=mails)
 
 
-def _unspoken(event: events.MessageReceived | events.FormSubmitted) -> str:
+def _unspoken(event: Written) -> str:
     """Return what stands for a message without words: she sent something all the same."""
-    count = event.open.attachments if isinstance(event, events.MessageReceived) else 0
+    count = 0 if isinstance(event, events.FormSubmitted) else event.open.attachments
     return f"[{count} attachment{'s' * (count != 1)}]" if count else ""
 
 
@@ -125,11 +137,15 @@ def _merged(talk: Talk, event: events.ConversationMerged) -> Talk:
     return replace(kept, unanswered=talk.unanswered + came.open.unanswered)
 
 
-def _ended(
-    talk: Talk, event: events.MessageSent | events.MessageFailed | events.MessageUncertain
-) -> Talk:
+def _ended(talk: Talk, event: events.OutcomeEvent) -> Talk:
     """Return the talk with what became of a message, be it one that was written where this matter was before."""
     wanted = event.open.message_id
+    if wanted is None:
+        return talk
     out = talk.outbound.get(wanted) or Outbound(message_id=wanted, channel=event.open.channel)
-    known = replace(out, status=event.type.partition(".")[2])
+    known = replace(
+        out,
+        status=event.type.partition(".")[2],
+        provider_id=event.open.refers_to or out.provider_id,
+    )
     return replace(talk, outbound={**talk.outbound, out.message_id: known})

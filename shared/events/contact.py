@@ -12,8 +12,11 @@ from shared.events.envelope import (
     Part,
 )
 
-HandleKind = Literal["phone", "email", "visitor", "reference"]
-"""`reference` is a call, thread or session id of the provider: it leads to a contact, never to a person."""
+HandleKind = Literal["phone", "email", "account", "visitor", "reference"]
+"""`account` is what a provider calls somebody, behind the name of its channel and a colon.
+
+`reference` is a call, thread or session id of the provider: it leads to a contact, never to a person.
+"""
 
 
 Medium = Literal["call", "chat", "mail", "message", "form", "visit", "letter"]
@@ -131,19 +134,27 @@ class CallMissed(
 
 
 class MessageReceivedOpen(ContactOpen, frozen=True, kw_only=True):
-    """`in_reply_to`: the conversation that a reply reference of ours names. `attachments`: their number."""
+    """`in_reply_to`: the conversation that a reply reference of ours names. `attachments`: their number.
+
+    `refers_to`: the provider's id of the message that this one quotes or answers.
+    """
 
     in_reply_to: ConversationId | None = None
     attachments: int = 0
+    refers_to: str | None = None
 
 
 class AttachedFile(Part, frozen=True, kw_only=True):
-    """A file that came with a message; its bytes stay in the delivery. `size_bytes`, `sha256`: of the file, decoded."""
+    """A file that came with a message. `size_bytes`, `sha256`: of the file, decoded, where the delivery has its bytes.
+
+    `source`: where the provider keeps it, its id there or its address; `None` where its bytes are in the delivery.
+    """
 
     name: str | None = None
     media_type: str
-    size_bytes: int
-    sha256: str
+    size_bytes: int | None = None
+    sha256: str | None = None
+    source: str | None = None
 
 
 class MessageReceivedPersonal(ContactPersonal, frozen=True, kw_only=True):
@@ -164,6 +175,69 @@ class MessageReceived(
     tag="message.received",
 ):
     """A customer wrote."""
+
+
+class MessageEdited(
+    Event[MessageReceivedOpen, MessageReceivedPersonal],
+    frozen=True,
+    kw_only=True,
+    tag="message.edited",
+):
+    """A customer wrote a message anew: `refers_to` in the place of an earlier one. `text`: the whole new text."""
+
+
+class MessageChangedOpen(ContactOpen, frozen=True, kw_only=True):
+    """`refers_to`: the provider's id of the message that it is about."""
+
+    refers_to: str
+
+
+class MessageDeleted(
+    Event[MessageChangedOpen, ContactPersonal], frozen=True, kw_only=True, tag="message.deleted"
+):
+    """A customer took a message back. What she had said stays on record."""
+
+
+class MessageReactedPersonal(ContactPersonal, frozen=True, kw_only=True):
+    """`reaction`: an emoji or the provider's word; `None` when it was taken back."""
+
+    reaction: str | None = None
+
+
+class MessageReacted(
+    Event[MessageChangedOpen, MessageReactedPersonal],
+    frozen=True,
+    kw_only=True,
+    tag="message.reacted",
+):
+    """A customer put a sign to a message."""
+
+
+class MessageEchoed(
+    Event[MessageReceivedOpen, MessageReceivedPersonal],
+    frozen=True,
+    kw_only=True,
+    tag="message.echoed",
+):
+    """Somebody of ours wrote to the customer by the provider's own program. The handles are the customer's."""
+
+
+class ConsentOpen(ContactOpen, frozen=True, kw_only=True):
+    """`said`: what says so, in the provider's word or the customer's, such as `STOP` or `blocked`."""
+
+    said: str
+
+
+class ConsentGiven(
+    Event[ConsentOpen, ContactPersonal], frozen=True, kw_only=True, tag="consent.given"
+):
+    """From now on she may be written to on this channel."""
+
+
+class ConsentWithdrawn(
+    Event[ConsentOpen, ContactPersonal], frozen=True, kw_only=True, tag="consent.withdrawn"
+):
+    """From now on she must not be written to on this channel."""
 
 
 class FormSubmittedOpen(ContactOpen, frozen=True, kw_only=True):
@@ -190,28 +264,46 @@ class FormSubmitted(
 
 
 class MessageOutcomeOpen(ContactOpen, frozen=True, kw_only=True):
-    """What became of `message.requested`. `reason`: a stable word, no address."""
+    """What became of `message.requested`. `reason`: a stable word, no address.
 
-    message_id: MessageId
+    `message_id`: ours; a report from outside that knows only the provider's has `refers_to` instead, and one about all
+    that was sent to somebody before a time has `until`. In the ledger of a conversation it always stands.
+    """
+
+    message_id: MessageId | None = None
     reason: str | None = None
+    refers_to: str | None = None
+    until: Instant | None = None
 
 
 class MessageSent(
-    Event[MessageOutcomeOpen, Nothing], frozen=True, kw_only=True, tag="message.sent"
+    Event[MessageOutcomeOpen, ContactPersonal], frozen=True, kw_only=True, tag="message.sent"
 ):
     """The provider took the message."""
 
 
 class MessageFailed(
-    Event[MessageOutcomeOpen, Nothing], frozen=True, kw_only=True, tag="message.failed"
+    Event[MessageOutcomeOpen, ContactPersonal], frozen=True, kw_only=True, tag="message.failed"
 ):
     """The provider refused the message for good."""
 
 
 class MessageUncertain(
-    Event[MessageOutcomeOpen, Nothing], frozen=True, kw_only=True, tag="message.uncertain"
+    Event[MessageOutcomeOpen, ContactPersonal], frozen=True, kw_only=True, tag="message.uncertain"
 ):
     """Nobody knows whether the provider took the message. It is never sent again by itself."""
+
+
+class MessageDelivered(
+    Event[MessageOutcomeOpen, ContactPersonal], frozen=True, kw_only=True, tag="message.delivered"
+):
+    """The provider says that the message has reached the customer's device."""
+
+
+class MessageRead(
+    Event[MessageOutcomeOpen, ContactPersonal], frozen=True, kw_only=True, tag="message.read"
+):
+    """The provider says that the customer has seen the message."""
 
 
 class PayloadQuarantinedOpen(Part, frozen=True, kw_only=True):
@@ -229,6 +321,9 @@ class PayloadQuarantined(
     """A delivery was taken and could not be read. Nothing of it became a fact."""
 
 
+QuietEvent = MessageDeleted | MessageReacted | MessageEchoed | ConsentGiven | ConsentWithdrawn
+"""What belongs to a matter and asks for nothing: it opens none, and nobody waits because of it."""
+
 InboundEvent = (
     CallStarted
     | CallMenuSelected
@@ -238,11 +333,13 @@ InboundEvent = (
     | CallEnded
     | CallMissed
     | MessageReceived
+    | MessageEdited
     | FormSubmitted
+    | QuietEvent
 )
 """What a customer does."""
 
-OutcomeEvent = MessageSent | MessageFailed | MessageUncertain
+OutcomeEvent = MessageSent | MessageDelivered | MessageRead | MessageFailed | MessageUncertain
 """What became of a message to a customer."""
 
 ContactEvent = InboundEvent | OutcomeEvent | PayloadQuarantined

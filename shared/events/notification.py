@@ -56,10 +56,14 @@ class NotificationRequested(
 
 
 class NotificationSentOpen(Part, frozen=True, kw_only=True):
-    """`transport`: the transport of the intent that took the notification; each transport has its own event."""
+    """`transport`: the transport of the intent that took the notification; each transport has its own event.
+
+    `provider_id`: the provider's id of a message to the customer, where it gave one.
+    """
 
     notification_id: NotificationId
     transport: str
+    provider_id: str | None = None
 
 
 class NotificationSent(

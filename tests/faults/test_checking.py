@@ -7,6 +7,7 @@ import pytest
 from deploy.story.providers.mail_sink import Mail
 from shared import mail_reference
 from shared.events import MessageRequested, MessageSent
+from shared.message_reference import MessageReference
 from tests.faults.checking import CHECKS, blind, controls, violations
 from tests.faults.damage import Control
 from tests.faults.injecting import FAULTS, Fault
@@ -44,7 +45,7 @@ async def a_good_day() -> Observed:
         for each in recorded
         if each.event.conversation == it and each.aggregate.startswith(shown)
     ]
-    reference = mail_reference.MailReference(asked.open.message_id, it)
+    reference = MessageReference(asked.open.message_id, it)
     answer = Mail((), "", "", mail_reference.write(reference, "shop.example"))
     return Observed(
         seed=1,

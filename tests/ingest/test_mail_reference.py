@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from shared import mail_reference
 from shared.events import ConversationId, MessageId
-from shared.mail_reference import MailReference
+from shared.message_reference import MessageReference
 
-OURS = MailReference(MessageId("m7"), ConversationId("conv9"))
+OURS = MessageReference(MessageId("m7"), ConversationId("conv9"))
 IDS = st.from_regex(r"[a-z0-9_-]{1,64}", fullmatch=True)
 
 
@@ -20,7 +20,7 @@ def test_the_reference_has_its_form() -> None:
 @given(IDS, IDS)
 def test_what_is_written_is_read_again(message: str, conversation: str) -> None:
     """For any two ids, with and without the brackets."""
-    reference = MailReference(MessageId(message), ConversationId(conversation))
+    reference = MessageReference(MessageId(message), ConversationId(conversation))
     written = mail_reference.write(reference, "shop.example")
     assert mail_reference.read(written) == reference
     assert mail_reference.read(written.strip("<>")) == reference
@@ -41,6 +41,6 @@ def test_what_does_not_fit_the_form_is_not_written(
     message: str, conversation: str, domain: str
 ) -> None:
     """Nothing can be smuggled into a header field."""
-    reference = MailReference(MessageId(message), ConversationId(conversation))
+    reference = MessageReference(MessageId(message), ConversationId(conversation))
     with pytest.raises(ValueError, match="mail reference"):
         mail_reference.write(reference, domain)

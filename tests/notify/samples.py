@@ -22,6 +22,7 @@ from shared.events import (
     ContactAccepted,
     ContactAcceptedOpen,
     ContactId,
+    ContactPersonal,
     ContactQueued,
     ContactQueuedOpen,
     ContactWrappedUp,
@@ -254,19 +255,19 @@ def message(
 
 def sent(event_id: str, message_id: str = "m1") -> MessageSent:
     return MessageSent(
-        **envelope(event_id), data=Data(open=_outcome(message_id), personal=Nothing())
+        **envelope(event_id), data=Data(open=_outcome(message_id), personal=ContactPersonal())
     )
 
 
 def failed(event_id: str, message_id: str = "m1") -> MessageFailed:
     return MessageFailed(
-        **envelope(event_id), data=Data(open=_outcome(message_id), personal=Nothing())
+        **envelope(event_id), data=Data(open=_outcome(message_id), personal=ContactPersonal())
     )
 
 
 def uncertain(event_id: str, message_id: str = "m1") -> MessageUncertain:
     return MessageUncertain(
-        **envelope(event_id), data=Data(open=_outcome(message_id), personal=Nothing())
+        **envelope(event_id), data=Data(open=_outcome(message_id), personal=ContactPersonal())
     )
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from services.notify.channels import email as channel
 from services.notify.channels.email import Mail
-from services.notify.domain.messages import Unsendable, customer_message
+from services.notify.domain.messages import SendingSettings, Unsendable, customer_message
 from shared import mail_reference
 from shared.events import Data, MessageRequested
 from shared.policy import Account
@@ -22,7 +22,7 @@ SHOP = Account(queue="hotline", address="help@shop.example", title="Your request
 
 
 def render(event: MessageRequested, account: Account | None, now: datetime) -> Mail:
-    return channel.render(customer_message(event, account, channel.address), now)
+    return channel.render(customer_message(event, account, channel.address, SendingSettings()), now)
 
 
 def read(content: bytes) -> EmailMessage:

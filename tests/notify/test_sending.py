@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from services.notify import app
 from services.notify.carriers import NotTaken, Unanswered
 from services.notify.channels import CHANNELS, email
+from services.notify.domain.messages import SendingSettings
 from services.notify.sending import ATTEMPTS_MAX, Sending
 from services.notify.store import NotificationStore
 from shared import aggregates, events, policy
@@ -65,6 +66,7 @@ class World:
             self.reports,
             POLICIES,
             FixedClock(),
+            SendingSettings(),
             adopted,
         )
 

@@ -92,6 +92,7 @@ class PigeonPost:
     NAME = "pigeon"
     MEDIUM: events.Medium = "letter"
     CARRIER = "memory"
+    SECRETS: Sequence[str] = ()
     OUTCOMES: Mapping[str, Outcome] = {
         "landed": Outcome(kind="sent"),
         "fog": Outcome(kind="failed", reason="fog", temporary=True),

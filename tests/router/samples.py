@@ -252,7 +252,7 @@ def outcome(
             open=MessageOutcomeOpen(
                 **{**opened, "contact_id": contact_id}, message_id=request.open.message_id
             ),
-            personal=Nothing(),
+            personal=ContactPersonal(),
         ),
     )
 

@@ -23,6 +23,7 @@ from services.ingest.domain.delivery import no_handshake as handshake
 from services.ingest.domain.mime import Mail
 from services.ingest.domain.outcome import Parsed, Reported
 from shared import events, handles, mail_reference
+from shared.message_reference import MessageReference
 from shared.own_domains import is_own
 from shared.policy import Account
 
@@ -172,7 +173,7 @@ def _in_reply_to(references: list[str]) -> events.ConversationId | None:
     return None if ours is None else ours.conversation
 
 
-def _ours(references: list[str]) -> mail_reference.MailReference | None:
+def _ours(references: list[str]) -> MessageReference | None:
     """Return the first reference of ours; `None` when there is none."""
     return next((ours for each in references if (ours := mail_reference.read(each))), None)
 

@@ -1,6 +1,6 @@
 """The channels to the customer: one file each, all of the same shape, all pure. A carrier does the I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -25,6 +25,11 @@ class Outbound(Protocol):
     @property
     def CARRIER(self) -> str:  # noqa: N802  likewise
         """The name of the carrier that takes the result of `render`; `outcome` reads the carrier's answers."""
+        ...
+
+    @property
+    def SECRETS(self) -> Sequence[str]:  # noqa: N802  likewise
+        """The channel's names for the secrets that it needs to write."""
         ...
 
     def address(self, to: str) -> str | None:

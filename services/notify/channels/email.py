@@ -8,7 +8,7 @@ Nothing of the event reaches a header without losing its control characters firs
 
 import email.policy
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.header import Header
@@ -22,10 +22,12 @@ from typing_extensions import override
 
 from services.notify.domain import messages, outcomes
 from shared import events, handles, mail_reference
+from shared.message_reference import MessageReference
 
 NAME = "email"
 MEDIUM: events.Medium = "mail"
 CARRIER = "smtp"
+SECRETS: Sequence[str] = ()
 KINDS: Mapping[int, outcomes.Kind] = {2: "sent", 4: "failed", 5: "failed"}
 """What the first digit of a reply says of the mail; TRY_AGAIN may be taken later."""
 TRY_AGAIN = 4
@@ -105,9 +107,7 @@ def outcome(code: int) -> outcomes.Outcome:
 def _own_id(message: messages.CustomerMessage) -> str:
     domain = message.sender.rpartition("@")[2]
     try:
-        return mail_reference.write(
-            mail_reference.MailReference(message.id, message.conversation), domain
-        )
+        return mail_reference.write(MessageReference(message.id, message.conversation), domain)
     except ValueError:
         raise messages.Unsendable("sender_unknown") from None
 

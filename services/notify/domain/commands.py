@@ -115,6 +115,7 @@ class RecordSent(Command, frozen=True, kw_only=True):
 
     notification_id: events.NotificationId
     transport: str
+    provider_id: str | None = None
 
 
 class Acknowledge(Command, frozen=True, kw_only=True):

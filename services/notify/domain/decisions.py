@@ -168,7 +168,9 @@ def _record_sent(
     known = state.by_id.get(command.notification_id)
     if known is None or command.transport not in known.unsent:
         return []
-    sent = events.NotificationSentOpen(notification_id=known.id, transport=command.transport)
+    sent = events.NotificationSentOpen(
+        notification_id=known.id, transport=command.transport, provider_id=command.provider_id
+    )
     scope = f"{known.id}/sent/{command.transport}"
     return [_event(events.NotificationSent, command, sent, scope)]
 

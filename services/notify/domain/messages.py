@@ -1,10 +1,10 @@
 """A message to the customer as its channel gets it: complete, both addresses in the provider's form."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
-from shared import events
+from shared import events, message_reference
 from shared.policy import Account
 
 
@@ -24,6 +24,10 @@ class CustomerMessage(msgspec.Struct, frozen=True, kw_only=True):
         title: the agent's, else the account's.
         in_reply_to: the provider's id of the message that this one answers.
         references: the ids of the thread, oldest first.
+        own_reference: names the message in whatever the provider gives back to us; see `shared.message_reference`.
+        account: the account's short name, `door`: the address at which ingest takes the provider's reports on it.
+        secrets: those of the account that have a value, by what the channel calls each.
+        api: the base of the provider's addresses, where it is not the public one.
     """
 
     id: events.MessageId
@@ -34,10 +38,31 @@ class CustomerMessage(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     in_reply_to: str | None
     references: list[str]
+    own_reference: str
+    account: str
+    door: str = ""
+    secrets: Mapping[str, str] = {}
+    api: str | None = None
+
+    def secret(self, name: str) -> str:
+        """Return a secret of the account. Raises: Unsendable with `secret_missing`."""
+        if not self.secrets.get(name):
+            raise Unsendable("secret_missing")
+        return self.secrets[name]
+
+
+class SendingSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What notify knows besides the policy. `secrets`: by name; `public_url`: under which providers reach the doors."""
+
+    secrets: Mapping[str, str] = {}
+    public_url: str = ""
 
 
 def customer_message(
-    event: events.MessageRequested, account: Account | None, address: Callable[[str], str | None]
+    event: events.MessageRequested,
+    account: Account | None,
+    address: Callable[[str], str | None],
+    around: SendingSettings,
 ) -> CustomerMessage:
     """Return the message that an event asks for. `address`: `Outbound.address` of its channel.
 
@@ -59,4 +84,19 @@ def customer_message(
         text=event.personal.text,
         in_reply_to=event.personal.in_reply_to,
         references=event.personal.references,
+        own_reference=message_reference.write(event.open.message_id, event.conversation),
+        account=event.open.account,
+        door=_door(event, around.public_url),
+        secrets={
+            name: around.secrets[key]
+            for name, key in account.secrets.items()
+            if around.secrets.get(key)
+        },
+        api=account.api,
     )
+
+
+def _door(event: events.MessageRequested, public_url: str) -> str:
+    opened = event.open
+    base = public_url.rstrip("/")
+    return f"{base}/in/{event.tenant}/{opened.channel}/{opened.account}" if base else ""

@@ -19,15 +19,16 @@ _EVENTS: dict[Kind, type[events.OutcomeEvent]] = {
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """How the hand-over ended.
 
-    `reason`: a stable word such as `smtp_550`; `temporary`: a refusal that a later try may not meet.
+    `reason`: a stable word such as `smtp_550`; `temporary`: a refusal that a later try may not meet; `provider_id`: the
+    provider's id of the message that it took.
     """
 
     kind: Kind
     reason: str | None = None
     temporary: bool = False
+    provider_id: str | None = None
 
 
-SENT = Outcome(kind="sent")
 UNREACHABLE = Outcome(kind="failed", reason="unreachable", temporary=True)
 CONNECTION_LOST = Outcome(kind="uncertain", reason="connection_lost")
 ADOPTED = Outcome(kind="uncertain", reason="ledger_adopted")
@@ -41,7 +42,7 @@ def outcome_of(intent: state.Notification, remembered: Outcome | None) -> Outcom
     `remembered`: what this process saw itself and could not report yet. Without either nobody knows.
     """
     if intent.sent:
-        return SENT
+        return Outcome(kind="sent", provider_id=intent.provider_id)
     return remembered or INTERRUPTED
 
 
@@ -64,6 +65,7 @@ def outcome_event(
         provider_time=at,
         message_id=wanted.message_id,
         reason=outcome.reason,
+        refers_to=outcome.provider_id,
     )
     origin = events.Origin(
         tenant=request.tenant,

@@ -17,6 +17,7 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
         about: id of the ledger event that asked for it.
         transports: by which it goes; of a message to the customer its channel.
         sent: when each transport took it; without those of which nobody knows that they did.
+        provider_id: the provider's id of a message to the customer that it took.
         acknowledged: ledger sequence of the acknowledgement; `None` while nobody acknowledged.
         escalated_to: who was told because nobody acknowledged.
         withdrawn: what it was about goes on in another conversation.
@@ -30,6 +31,7 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     requested: datetime
     message_id: events.MessageId | None = None
     sent: Mapping[str, datetime] = {}
+    provider_id: str | None = None
     acknowledged: int | None = None
     escalated_to: str | None = None
     withdrawn: bool = False
@@ -113,7 +115,8 @@ def _sent(state: Notifications, event: events.NotificationSent) -> Notifications
     known = state.by_id.get(event.open.notification_id)
     if known is None:
         return state
-    return _marked(state, known.id, sent={**known.sent, event.open.transport: event.recorded})
+    sent = {**known.sent, event.open.transport: event.recorded}
+    return _marked(state, known.id, sent=sent, provider_id=event.open.provider_id)
 
 
 def _with(state: Notifications, notification: Notification) -> Notifications:

@@ -67,7 +67,7 @@ def opens(event: events.InboundEvent, begun: Contact | None) -> bool:
     `begun`: the contact, where it is known. A call begins once, however late its beginning is reported; whoever writes
     on begins again.
     """
-    if isinstance(event, events.CallStarted | events.CallMissed):
+    if isinstance(event, events.CallStarted | events.CallMissed | events.MessageEdited):
         return begun is None
     return isinstance(event, events.MessageReceived | events.FormSubmitted)
 
@@ -86,7 +86,7 @@ def takes(conversation: Conversation, event: events.InboundEvent) -> bool:
 def text_of(event: events.InboundEvent) -> str:
     """Return what the customer wrote; empty when she did not write."""
     match event:
-        case events.MessageReceived():
+        case events.MessageReceived() | events.MessageEdited():
             return words(event)
         case events.FormSubmitted(personal=personal) if personal is not None:
             return "\n".join([personal.text, *(value for _, value in personal.fields)])
@@ -125,7 +125,11 @@ def decide_contact(decision: Decision, event: events.InboundEvent, place: Place)
     The decision's conversation is the one of `place`, or the empty one; its customer may be unknown.
     Where a contact begun by nobody turns out to be a customer's, it is hers first, with all that was said before.
     What a machine sent into an open matter is kept there: the customer has not switched, and nobody new waits.
+    So is what asks for nothing; it has a place, or it is none of a conversation's.
     """
+    if isinstance(event, events.QuietEvent):
+        decision.repeat(event)
+        return
     if decision.loaded.whose.id is not None:
         link(decision, decision.loaded.whose, event.open.contact_id, None)
         merge(decision, decision.loaded.matter)

@@ -7,15 +7,19 @@ import msgspec
 from services.router.domain import agent, identity
 from shared import aggregates, conversation, customer, events, memory
 
+EARLY_MAX = 64
+
 
 class Journal(msgspec.Struct, frozen=True, kw_only=True):
     """An aggregate of which only the memory matters, such as a channel account's quarantine.
 
-    `parked`: what is parked here and neither done nor given up, by its id.
+    `parked`: what is parked here and neither done nor given up, by its id; `early`: the latest EARLY_MAX reports on
+    messages of which nobody had said yet that they were sent.
     """
 
     seen: memory.Memory = {}
     parked: Mapping[str, events.ParkedOpen] = {}
+    early: tuple[events.OutcomeEvent, ...] = ()
     sequence: int = 0
 
 
@@ -23,8 +27,17 @@ def _noted(journal: Journal, sequence: int, event: events.AnyEvent) -> Journal:
     return Journal(
         seen=memory.remember(journal.seen, sequence, event),
         parked=_still_parked(journal.parked, event),
+        early=_still_early(journal.early, event),
         sequence=sequence,
     )
+
+
+def _still_early(
+    early: tuple[events.OutcomeEvent, ...], event: events.AnyEvent
+) -> tuple[events.OutcomeEvent, ...]:
+    if isinstance(event, events.OutcomeEvent) and event.open.refers_to is not None:
+        return (*early, event)[-EARLY_MAX:]
+    return early
 
 
 def _still_parked(

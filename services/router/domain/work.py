@@ -1,6 +1,5 @@
 """The agent's work on a conversation: promises, callbacks, messages, wrap-up, the end."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 
 from services.router.domain.decision import Decision, Loaded, goes_on
@@ -162,20 +161,6 @@ def _names(contact: Contact, handle: events.Handle) -> bool:
     return any((each.kind, each.value) == (handle.kind, handle.value) for each in contact.handles)
 
 
-def tells(matter: Sequence[Conversation], event: events.OutcomeEvent) -> bool:
-    """Tell whether a report says something new of a message to the customer.
-
-    What a server took may still come back. A report from outside is about the channel that the message went by.
-    `matter`: the conversation in which it was written, and those in which that went on: the last one knows best.
-    """
-    told = [each.talk.outbound.get(event.open.message_id) for each in matter]
-    message = next((each for each in reversed(told) if each is not None), None)
-    if message is None or message.channel != event.open.channel:
-        return False
-    came_back = isinstance(event, events.MessageFailed) and event.raw is not None
-    return message.status == "requested" or (came_back and message.status != "failed")
-
-
 def _is_hers(decision: Decision, to: events.Handle) -> bool:
     """Tell whether she gave an address herself: that of somebody else who wrote in her matter is not hers."""
     customer, contacts = decision.customer, decision.conversation.contacts.by_id.values()
@@ -198,7 +183,7 @@ def recipient(policy: Policy, loaded: Loaded, channel: str) -> events.Handle | N
     handle first; else to what was claimed last. What somebody else wrote from is only for an answer to him.
     """
     _, account = _account_to_write_from(policy, loaded.conversation, channel)
-    kind: events.HandleKind = "phone" if handles.email(account.address) is None else "email"
+    kind = account.reaches or ("phone" if handles.email(account.address) is None else "email")
     contacts = loaded.conversation.contacts.by_heard
     last = contacts[0].handles if contacts else ()
     hers = [
@@ -215,7 +200,10 @@ def recipient(policy: Policy, loaded: Loaded, channel: str) -> events.Handle | N
         *earlier,
         *hers,
     ]
-    return next((each for each in known if each.kind == kind and identifies(policy, each)), None)
+    reached = (each for each in known if each.kind == kind and identifies(policy, each))
+    if kind == "account":
+        reached = (each for each in reached if each.value.startswith(f"{channel}:"))
+    return next(reached, None)
 
 
 def _account_to_write_from(
