@@ -14,6 +14,7 @@ import json
 import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from deploy.cli.configured import read_policy, read_secrets, read_settings
 from deploy.embedded import errors, state
@@ -68,6 +69,13 @@ def _address(chosen: argparse.Namespace) -> str:
     return address
 
 
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def _content(given: Sequence[str]) -> bytes | str | dict[str, str]:
     """Return what the command line or standard input says. Raises: PayloadUnreadable."""
     if not given:
@@ -76,5 +84,7 @@ def _content(given: Sequence[str]) -> bytes | str | dict[str, str]:
     if len(fields) == len(given):
         return {field[1]: field[2] for field in fields}
     if len(given) == 1:
+        if _is_file(given[0]):
+            print(f"sent as text; for the file's content: < {given[0]}", file=sys.stderr)
         return given[0]
     raise PayloadUnreadable("give NAME=value fields, or one text, or nothing and the body on stdin")

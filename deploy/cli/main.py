@@ -77,6 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_question_verbs(verbs)
     _add_parked(verbs)
     _add_deliver(verbs)
+    stored = _verb(verbs, "raw", _raw, "show one delivery as it came")
+    stored.add_argument("position", metavar="POSITION", type=int, help="in RAW, as lists name it")
     _add_ledger(verbs)
     story = verbs.add_parser("story", help="play stories through the real doors and check them")
     story.add_argument("file", nargs="+", metavar="FILE")
@@ -181,6 +183,12 @@ def _deliver(chosen: argparse.Namespace) -> int:
     from deploy.cli.deliver import deliver  # noqa: PLC0415
 
     return deliver(chosen)
+
+
+def _raw(chosen: argparse.Namespace) -> int:
+    from deploy.cli.raw import show  # noqa: PLC0415
+
+    return show(chosen)
 
 
 def _ledger_check(chosen: argparse.Namespace) -> int:

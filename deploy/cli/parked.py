@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 refused, 2 not reached.
 """
 
 import argparse
+import sys
 from typing import Any
 
 from deploy.cli import ask
@@ -11,12 +12,14 @@ from shared import parked_ids, subjects
 
 
 def listed(chosen: argparse.Namespace) -> int:
-    """Print what is parked, one line each."""
-    answer = _parked(chosen)
-    if chosen.json or answer is None or "error" in answer:
-        return ask.shown(answer)
-    print(f"{answer['count']} parked")
-    for line in answer["parked"]:
+    """Print what is parked, one line each; with `--json` the query's first page as it is."""
+    if chosen.json:
+        return ask.shown(_parked(chosen))
+    lines, refusal = _all_parked(chosen)
+    if lines is None:
+        return ask.shown(refusal)
+    print(f"{len(lines)} parked")
+    for line in lines:
         what = line["type"] or "work"
         place = f"{line['stream']} {line['position']}"
         print(f"  {line['parked_id']}  {what}  {line['error']}  {place}  {line['parked']}")
@@ -51,9 +54,12 @@ def _each(chosen: argparse.Namespace, verb: str, given: dict[str, Any], *, unrea
     """Give a command about each id; where none is named, about all that could not be read, or about all others."""
     named: list[str] | None = chosen.id
     if not named:
-        named, refusal = _all_parked(chosen, unread=unread)
-        if named is None:
+        lines, refusal = _all_parked(chosen)
+        if lines is None:
             return ask.shown(refusal)
+        names = [each["parked_id"] for each in sorted(lines, key=lambda each: each["sequence"])]
+        named = [each for each in names if (parked_ids.unread_at(each) is not None) == unread]
+        print(f"{len(named)} of {len(lines)} parked", file=sys.stderr)
     for parked_id in named:
         body = {**ask.envelope(), "parked_id": parked_id, **given}
         code = ask.shown(ask.exchange(chosen, subjects.command(chosen.tenant, verb), body))
@@ -62,8 +68,8 @@ def _each(chosen: argparse.Namespace, verb: str, given: dict[str, Any], *, unrea
     return 0
 
 
-def _all_parked(chosen: argparse.Namespace, *, unread: bool) -> tuple[list[str] | None, Any]:
-    """Return every id, in the order of the ledger; without an answer none, and what came instead."""
+def _all_parked(chosen: argparse.Namespace) -> tuple[list[Any] | None, Any]:
+    """Return every line, page by page; without an answer none, and what came instead."""
     lines: list[Any] = []
     after = None
     while True:
@@ -73,8 +79,7 @@ def _all_parked(chosen: argparse.Namespace, *, unread: bool) -> tuple[list[str] 
         lines += answer["parked"]
         after = answer["next"]
         if after is None:
-            names = [each["parked_id"] for each in sorted(lines, key=lambda e: e["sequence"])]
-            return [n for n in names if (parked_ids.unread_at(n) is not None) == unread], None
+            return lines, None
 
 
 def _parked(chosen: argparse.Namespace, **asked: str) -> Any:

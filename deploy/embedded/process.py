@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -169,6 +170,17 @@ def log_tail(path: Path) -> str:
             return file.read().decode("utf-8", "replace").strip()
     except OSError:
         return ""
+
+
+def last_refusal(path: Path) -> str:
+    """Why a program ended, as the last line of its log says in JSON; the end of the log where it says it otherwise."""
+    tail = log_tail(path)
+    try:
+        said = json.loads(tail.rpartition("\n")[2])
+        details = ", ".join(f"{name}: {value}" for name, value in said["details"].items())
+        return f"{said['code']}: {said['message']}" + (f" ({details})" if details else "")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return tail
 
 
 def shorten_log(path: Path) -> None:

@@ -190,8 +190,8 @@ class EmbeddedStack:
             if code == 0:
                 return
             if attempt == tries:
-                tail = process.log_tail(program.log_path)
-                raise errors.ProgramExited("the bootstrap job failed", mend=tail, exit_code=code)
+                why = process.last_refusal(program.log_path)
+                raise errors.ProgramExited("the bootstrap job failed", mend=why, exit_code=code)
 
     @property
     def _ingest_host(self) -> str:

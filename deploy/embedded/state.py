@@ -23,7 +23,7 @@ LOCK_WAIT_SECONDS = 0.3
 PORT_WAIT_SECONDS = 2.0
 PORT_POLL_SECONDS = 0.05
 DEFAULT_FOLDER = ".tellonce"
-SHOWN = ("state", "addresses", "pids", "position")
+SHOWN = ("state", "addresses", "pids", "position", "troubles")
 """What a status always says."""
 LEDGER_MARK = "ledger.json"
 """What the bootstrap job remembers of the ledger, outside of NATS (docs/adr/0030)."""

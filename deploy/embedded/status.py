@@ -10,6 +10,7 @@ from pathlib import Path
 from deploy.embedded import postgres, probes, state
 
 SERVERS = ("nats", "postgres")
+NO_ANSWER = "does not answer"
 ATTEMPTS = 3
 """So often a part is asked before it counts as silent: on a busy machine one answer takes longer than a probe waits."""
 
@@ -25,7 +26,7 @@ async def examine(folder: Path) -> state.Status:
         probes.ledger_position(nats_url),
         asyncio.gather(*(probes.health(nats_url, name) for name in _services(found))),
     )
-    troubles = {
+    troubles = {name: [NO_ANSWER] for name in silent} | {
         name: [f"{each['code']} {each['about']}".strip() for each in health["troubles"]]
         for name, health in zip(_services(found), healths, strict=True)
         if health and health["troubles"]
@@ -33,7 +34,7 @@ async def examine(folder: Path) -> state.Status:
     waiting = {
         name: each for health in healths if health for name, each in health["backlog"].items()
     }
-    if (silent or troubles) and found.state == "ready":
+    if troubles and found.state == "ready":
         found = replace(found, state="degraded")
     return replace(
         found,

@@ -34,6 +34,7 @@ class InternalFailure(TellonceError):
     code = "internal.failure"
     sentence = "this is a fault of ours"
     retryable = True
+    http_status = 500
 
 
 class TimerKindUnknown(TellonceError):

@@ -42,11 +42,14 @@ def tool(
 
 
 def test_what_is_parked_is_listed(nats_url: str, tool: Callable[..., tuple[int, str, str]]) -> None:
-    """How many, and of each its id, what it is and how it failed."""
-    with Responder(nats_url, "query.demo.parked", [page(None, A)]):
+    """Every page of it: how many, and of each its id, what it is and how it failed."""
+    with Responder(nats_url, "query.demo.parked", [page("n", A, B), page(None, C)]):
         code, out, _ = tool("parked", "list")
     assert code == 0
     assert out.splitlines()[0] == "3 parked"
+    assert [each.split()[0] for each in out.splitlines()[1:]] == [
+        f"chan-chat-shop:{number}" for number in (5, 7, 6)
+    ]
     assert "chan-chat-shop:5  message.received  KeyError" in out
 
 
@@ -76,7 +79,8 @@ def test_what_could_not_be_read_is_skipped_at_once_and_never_retried(
         Responder(nats_url, "cmd.demo.retry_parked", [OK]) as retried,
     ):
         assert tool("parked", "skip", "--unread", "--reason", "looked at")[0] == 0
-        assert tool("parked", "retry")[0] == 0
+        code, _, told = tool("parked", "retry")
+    assert (code, told) == (0, "1 of 2 parked\n")
     assert [each["parked_id"] for each in skipped.asked] == ["chan-form-contact:unread-8"]
     assert [each["parked_id"] for each in retried.asked] == ["chan-chat-shop:6"]
     with pytest.raises(SystemExit):

@@ -16,7 +16,7 @@ from deploy.embedded import state, wire
 from deploy.embedded.errors import DataFolderInUse, DataFolderOutdated, PortTaken, ProgramExited
 from deploy.embedded.probes import SERVICES
 from deploy.embedded.stack import EmbeddedStack, Plan
-from deploy.embedded.status import examine
+from deploy.embedded.status import NO_ANSWER, examine
 from tests.embedded.dummies import dummy_plan
 from tests.embedded.waiting import until
 from tests.support.frozen import frozen
@@ -35,7 +35,7 @@ async def test_a_stack_starts_and_stops_and_says_so(data: Path) -> None:
         found = await examine(data)
         shown = json.loads(found.as_json())
         pids = dict(stack.status().pids)
-    assert set(shown) == {"state", "addresses", "pids", "position", "free_bytes"}
+    assert set(shown) == {"state", "addresses", "pids", "position", "troubles", "free_bytes"}
     assert set(shown["free_bytes"]) == {"nats", "postgres"}
     assert shown["state"] == "ready"
     assert set(shown["addresses"]) == {"ingest", "nats", "postgres", "history"}
@@ -76,7 +76,9 @@ async def test_a_part_that_does_not_answer_degrades_the_status(data: Path) -> No
     """A frozen service is alive for the kernel and silent for everybody else."""
     async with EmbeddedStack(dummy_plan(data)) as stack:
         with frozen(stack.status().pids["router"]):
-            assert (await examine(data)).state == "degraded"
+            found = await examine(data)
+        assert (found.state, found.troubles) == ("degraded", {"router": [NO_ANSWER]})
+        assert json.loads((await examine(data)).as_json())["troubles"] == {}
 
 
 async def test_services_may_rest_while_the_servers_run(data: Path) -> None:
