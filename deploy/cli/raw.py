@@ -1,4 +1,4 @@
-"""`tellonce raw POSITION`: one delivery as RAW holds it: what came with it on standard error, its bytes on standard output.
+"""`tellonce raw POSITION`: one delivery as RAW holds it: its fields on standard error, its bytes on standard output.
 
 Exit codes: 0 shown, 1 there is none (any more), 2 not reached.
 """

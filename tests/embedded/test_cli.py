@@ -123,7 +123,13 @@ def test_status_says_ready_and_stopped(
     assert json.loads(out)["addresses"]["ingest"].startswith("http://127.0.0.1:")
     code, out, _ = run("status", "--json", "--data", str(data / "elsewhere"))
     assert code == 1
-    assert json.loads(out) == {"state": "stopped", "addresses": {}, "pids": {}, "position": None, "troubles": {}}
+    assert json.loads(out) == {
+        "state": "stopped",
+        "addresses": {},
+        "pids": {},
+        "position": None,
+        "troubles": {},
+    }
 
 
 def test_a_closed_pipe_ends_the_command_without_a_word(tmp_path: Path) -> None:
