@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from deploy.story.providers import PROVIDERS
+from docs.generate.channel_quality import quality
 from docs.generate.markdown import page, paragraphs, table
 from services.ingest.channels import CHANNELS as INBOUND
 from services.notify.channels import CHANNELS as OUTBOUND
@@ -42,6 +43,7 @@ def channels_page() -> str:
             for name, provider in PROVIDERS.items()
         )
         yield from table(("channel", "what is played", "what `body` becomes"), played)
+        yield from quality()
 
     return page("Channels", about, body())
 
