@@ -80,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     stored = _verb(verbs, "raw", _raw, "show one delivery as it came")
     stored.add_argument("position", metavar="POSITION", type=int, help="in RAW, as lists name it")
     _add_ledger(verbs)
+    _add_channels(verbs)
     story = verbs.add_parser("story", help="play stories through the real doors and check them")
     story.add_argument("file", nargs="+", metavar="FILE")
     story.add_argument("--report", metavar="FILE", help="write what was found as JSON")
@@ -165,6 +166,17 @@ def _add_ledger(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
             parser.add_argument("--reason", required=True, help="why; it stands in the ledger")
 
 
+def _add_channels(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    channels = verbs.add_parser("channels", help="what each way in makes of what arrives")
+    acts = channels.add_subparsers(metavar="ACT", required=True)
+    text = "what a channel makes of payloads in files; needs no stack"
+    parser = acts.add_parser("parse", help=text, description=text)
+    parser.add_argument("channel", metavar="CHANNEL")
+    parser.add_argument("file", metavar="FILE", nargs="+")
+    parser.add_argument("--summary", action="store_true", help="one more line: the shares")
+    parser.set_defaults(verb=_channels_parse)
+
+
 def _verb(
     verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, verb: Verb, text: str
 ) -> argparse.ArgumentParser:
@@ -201,6 +213,12 @@ def _ledger_adopt(chosen: argparse.Namespace) -> int:
     from deploy.cli.ledger import adopt  # noqa: PLC0415
 
     return adopt(chosen)
+
+
+def _channels_parse(chosen: argparse.Namespace) -> int:
+    from deploy.cli.channels import parse  # noqa: PLC0415
+
+    return parse(chosen)
 
 
 def _story(arguments: list[str]) -> int:

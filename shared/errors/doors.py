@@ -117,4 +117,4 @@ class BodyDamaged(TellonceError):
 
 class NotAnEvent(TellonceError):
     code = "payload.not_an_event"
-    sentence = "the message is not a Tellonce event"
+    sentence = "it is no event: none of Tellonce on the bus, none of its provider at a door"

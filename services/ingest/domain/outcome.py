@@ -55,6 +55,11 @@ def unknown(kind: str | None) -> Quarantined:
     return Quarantined(errors.PayloadKindUnknown.code, _word(kind))
 
 
+def not_an_event(kind: str | None = None) -> Quarantined:
+    """Return the outcome for what can be read and is nothing that the provider sends."""
+    return Quarantined(errors.NotAnEvent.code, _word(kind))
+
+
 def _word(kind: str | None) -> str | None:
     return kind if kind is not None and _KIND.match(kind) else None
 

@@ -1,0 +1,171 @@
+"""Payloads as they lie in files, as the deliveries that their provider would send.
+
+A file may hold a delivery as it was sent; several, in a list, one a line, or each under a name; or the inner item of a
+list that the provider documents, without the envelope around it. What is none of these stays one delivery as it is.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from deploy.story.providers import written_mails
+
+JSON = "application/json"
+URLENCODED = "application/x-www-form-urlencoded"
+TEXT = "text/plain"
+DEPTH_MAX = 16
+"""How deep payloads are looked for below names and lists."""
+
+Wrap = Callable[[Mapping[str, Any]], Any]
+"""Returns an object in its envelope; `None` for one that is no payload."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One delivery. `content_type`: as its provider would say; `dated`: when it says itself that it was sent."""
+
+    body: bytes
+    content_type: str
+    dated: datetime | None = None
+
+
+def deliveries(channel: str, content: bytes) -> list[Written]:
+    """Return what a file holds, in its order; at least one."""
+    if channel == "email":
+        mails = written_mails.mails(content)
+        return [Written(each, "message/rfc822", written_mails.date(each)) for each in mails]
+    if channel in SESSIONS:
+        return [Written(content, _content_type(content))]
+    values = _values(content)
+    if values is None:
+        return [Written(content, _content_type(content))]
+    wrap = ENVELOPES.get(channel, dict)
+    payloads = [found for value in values for found in _payloads(value, wrap, 0)]
+    if not payloads or (len(values) == 1 and payloads == values):
+        return [Written(content, JSON)]
+    return [_encoded(each) for each in payloads]
+
+
+def _values(content: bytes) -> list[Any] | None:
+    """Return the JSON values of a file: one, or one a line; `None` when it is no JSON."""
+    try:
+        return [json.loads(content)]
+    except (ValueError, RecursionError):
+        lines = [line for line in content.splitlines() if line.strip()]
+    try:
+        return [json.loads(line) for line in lines] if len(lines) > 1 else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _payloads(value: Any, wrap: Wrap, depth: int) -> Iterator[Any]:
+    """Yield the outermost payloads in a value."""
+    if isinstance(value, dict):
+        wrapped = wrap(value)
+        if wrapped is not None:
+            yield wrapped
+            return
+        value = list(value.values())
+    if isinstance(value, list) and depth < DEPTH_MAX:
+        for each in value:
+            yield from _payloads(each, wrap, depth + 1)
+
+
+def _encoded(payload: Any) -> Written:
+    if isinstance(payload, bytes):
+        return Written(payload, URLENCODED)
+    return Written(json.dumps(payload).encode(), JSON)
+
+
+def _content_type(content: bytes) -> str:
+    """Return what a body that is no mail looks like."""
+    start = content.lstrip(b"\xef\xbb\xbf \t\r\n")
+    first, _, _ = start.partition(b"\n")
+    if start.startswith((b"{", b"[")):
+        return JSON
+    if first.startswith(b"--") and b"form-data" in content:
+        return f"multipart/form-data; boundary={first.strip()[2:].decode('latin-1')}"
+    return URLENCODED if b"=" in first and b": " not in first else TEXT
+
+
+# -- the envelopes ---------------------------------------------------------------------------------
+
+GRAPH_LISTS = ("messaging", "standby", "changes")
+VALUE_LISTS = ("messages", "statuses", "calls", "message_echoes", "errors")
+UPDATE_PARTS = ("message", "business_message", "channel_post", "callback_query", "my_chat_member")
+EDITED_PARTS = ("edited_message", "edited_business_message", "edited_channel_post")
+TWILIO_SIDS = frozenset({"AccountSid", "MessageSid", "SmsSid", "SmsMessageSid", "CallSid"})
+
+
+def _page(value: Mapping[str, Any]) -> Any:
+    """An object of the Graph API, one of its entries, or one item of their lists (Messenger Platform, webhooks)."""
+    if "entry" in value:
+        return value
+    if any(name in value for name in GRAPH_LISTS):
+        return {"object": "page", "entry": [value]}
+    if "sender" in value and "recipient" in value:
+        return {"object": "page", "entry": [{"messaging": [value]}]}
+    return None
+
+
+def _business_account(value: Mapping[str, Any]) -> Any:
+    """An object of the Graph API, an entry, a change, its value, or a message or status of it (WhatsApp, webhooks)."""
+    if "entry" in value:
+        return value
+    if "changes" in value:
+        return {"object": "whatsapp_business_account", "entry": [value]}
+    if "field" in value and "value" in value:
+        return _business_account({"changes": [value]})
+    if any(isinstance(value.get(name), list) for name in VALUE_LISTS):
+        field = "calls" if "calls" in value else "messages"
+        return _business_account({"field": field, "value": value})
+    if "status" in value and "recipient_id" in value:
+        return _business_account({"statuses": [value]})
+    if "from" in value and "type" in value:
+        return _business_account({"messages": [value]})
+    return None
+
+
+def _update(value: Mapping[str, Any]) -> Any:
+    """An Update, its content, or a Message or CallbackQuery (Telegram Bot API)."""
+    if "update_id" in value:
+        return value
+    if any(isinstance(value.get(name), dict) for name in (*UPDATE_PARTS, *EDITED_PARTS)):
+        return {"update_id": 0, **value}
+    if "message_id" in value and "chat" in value:
+        edited = "edited_message" if "edit_date" in value else "message"
+        return {"update_id": 0, edited: value}
+    if "chat_instance" in value:
+        return {"update_id": 0, "callback_query": value}
+    return None
+
+
+def _callback(value: Mapping[str, Any]) -> Any:
+    """A callback (Viber REST API)."""
+    return value if "event" in value else None
+
+
+def _parameters(value: Mapping[str, Any]) -> Any:
+    """The parameters of a webhook (Twilio), which is sent as a form."""
+    if TWILIO_SIDS.isdisjoint(value):
+        return None
+    return urlencode({name: _parameter(each) for name, each in value.items()}, doseq=True).encode()
+
+
+def _parameter(value: Any) -> Any:
+    return "" if value is None else value
+
+
+ENVELOPES: Mapping[str, Wrap] = {
+    "messenger": _page,
+    "whatsapp": _business_account,
+    "telegram": _update,
+    "viber": _callback,
+    "sms": _parameters,
+    "twilio_voice": _parameters,
+}
+SESSIONS = frozenset({"asterisk"})
+"""Their recorded sessions are deliveries as they are."""

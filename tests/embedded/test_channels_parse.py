@@ -1,0 +1,191 @@
+"""`tellonce channels parse`: what a channel makes of payloads in files, one JSON object a line."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.cli import channels
+from deploy.story.providers import written
+from services.ingest.channels import CHANNELS
+
+Run = Callable[..., tuple[int, str, str]]
+
+MAIL = (
+    b"From: Anna <anna@shop.example>\r\nDate: Sun, 22 Nov 2026 10:30:00 +0100\r\nMessage-ID: <m-1@shop.example>\r\n"
+    b"In-Reply-To: <m-0@help.example>\r\nSubject: Locker\r\nMIME-Version: 1.0\r\n"
+    b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n'
+    b"--b\r\nContent-Type: text/plain\r\n\r\nIt is broken.\r\n"
+    b'--b\r\nContent-Type: image/png\r\nContent-Disposition: attachment; filename="a.png"\r\n\r\n'
+    b"\x89PNG\r\n--b--\r\n"
+)
+
+
+def lines(answer: str) -> list[dict[str, Any]]:
+    """The objects that were printed."""
+    return [json.loads(line) for line in answer.splitlines()]
+
+
+def test_each_file_has_its_line_in_order(run: Run, tmp_path: Path) -> None:
+    """Every field of a line, for a file that is read and for one that is not; the same bytes on every run."""
+    (tmp_path / "a.eml").write_bytes(MAIL)
+    (tmp_path / "b.json").write_bytes(b"\xff\x00")
+    names = [str(tmp_path / name) for name in ("a.eml", "b.json", "a.eml")]
+    code, said, complaints = run("channels", "parse", "email", *names)
+    assert (code, complaints) == (0, "")
+    first, _, again = lines(said)
+    assert [each["file"] for each in lines(said)] == names
+    assert first == again
+    (event,) = first.pop("events")
+    assert first == {
+        "file": names[0],
+        "channel": "email",
+        "outcome": "accepted",
+        "code": None,
+        "reason": None,
+    }
+    (attachment,) = event.pop("attachments")
+    assert (attachment["name"], attachment["media_type"], attachment["size"]) == (
+        "a.png",
+        "image/png",
+        4,
+    )
+    assert len(attachment["sha256"]) == 64
+    assert len(event.pop("id")) > 0
+    assert event == {
+        "type": "message.received",
+        "provider_id": "m-1@shop.example",
+        "handle": "anna@shop.example",
+        "occurred_at": "2026-11-22T09:30:00Z",
+        "text": "It is broken.",
+        "refers_to": "m-0@help.example",
+    }
+    assert run("channels", "parse", "email", *names)[1] == said
+
+
+def test_what_is_not_read_says_why(run: Run, tmp_path: Path) -> None:
+    """A code of ours, and no event; the shares come last."""
+    (tmp_path / "a").write_bytes(b"hello")
+    code, said, _ = run("channels", "parse", "form", str(tmp_path / "a"), "--summary")
+    line, shares = lines(said)
+    assert (code, line["outcome"], line["code"]) == (0, "quarantined", "payload.unreadable")
+    assert line["events"] == []
+    assert shares == {
+        "summary": "form",
+        "files": 1,
+        "accepted": 0,
+        "ignored": 0,
+        "quarantined": 1,
+        "not_an_event": 0,
+        "read_share": 0.0,
+    }
+
+
+def test_an_unknown_channel_and_a_missing_file_have_their_exit_codes(
+    run: Run, tmp_path: Path
+) -> None:
+    """2 before anything is printed; 1 where a file could not have its line."""
+    code, said, complaints = run("channels", "parse", "pigeon", str(tmp_path / "a"))
+    assert (code, said) == (2, "")
+    assert "there are: " in complaints
+    code, said, complaints = run("channels", "parse", "form", str(tmp_path / "a"))
+    assert (code, said) == (1, "")
+    assert "No such file" in complaints
+
+
+def test_a_channel_that_fails_is_not_hidden(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file has its line all the same, and the fault is printed."""
+
+    def fails(raw: object) -> None:
+        raise LookupError("a fault of the channel")
+
+    monkeypatch.setattr(CHANNELS["form"], "parse", fails)
+    (tmp_path / "a").write_bytes(b'{"message":"hello"}')
+    code, said, complaints = run("channels", "parse", "form", str(tmp_path / "a"))
+    assert (code, lines(said)[0]["reason"]) == (0, "failed")
+    assert "a fault of the channel" in complaints
+
+
+@pytest.mark.parametrize(
+    ("content", "texts"),
+    [
+        (b"Thank you,\n\nI got it: From here all is well.\n", ["Thank you,\n\nI got it: From here all is well."]),
+        (b"Note: it works.\nBye\n", ["Note: it works.\nBye"]),
+        (b"From: me\nSent: today\nTo: you\n\nold\n", ["From: me\nSent: today\nTo: you\n\nold"]),
+        (b"Subject: it\n\nnew\n", ["new"]),
+        (b"From a@b 2026\nFrom: a@b.example\n\none\n\nFrom c@d 2026\nFrom: c@d.example\n\ntwo\n", ["one", "two"]),
+        (b"From a@b 2026\nFrom: a@b.example\n\nFrom here on it is broken.\n", ["From here on it is broken."]),
+    ],
+)  # fmt: skip
+def test_mails_in_files(content: bytes, texts: list[str]) -> None:
+    """A body has no header block, a mailbox has several mails; a mail alone stays what it is."""
+    line = channels.line_of("email", "a", content)
+    assert [(each.text or "").strip() for each in line.events] == texts
+
+
+BARE = {"sender": {"id": "1"}, "recipient": {"id": "2"}, "message": {"mid": "m", "text": "hi"}}
+ENTRY = {"id": "2", "messaging": [BARE]}
+PAGE = {"object": "page", "entry": [ENTRY]}
+UPDATE = {"update_id": 7, "message": {"message_id": 1, "chat": {"id": 2}}}
+STATUSES = {"statuses": [{"id": "w", "status": "read", "recipient_id": "1"}]}
+
+
+def business(value: dict[str, Any]) -> dict[str, Any]:
+    """A change of a business account in its envelope."""
+    changes = [{"field": "messages", "value": value}]
+    return {"object": "whatsapp_business_account", "entry": [{"changes": changes}]}
+
+
+@pytest.mark.parametrize(
+    ("channel", "content", "sent"),
+    [
+        ("messenger", PAGE, [PAGE]),
+        ("messenger", [ENTRY], [PAGE]),
+        ("messenger", BARE, [{"object": "page", "entry": [{"messaging": [BARE]}]}]),
+        ("messenger", {"first": PAGE, "second": {"all": PAGE}}, [PAGE, PAGE]),
+        ("messenger", {"first_name": "Anna"}, [{"first_name": "Anna"}]),
+        ("whatsapp", STATUSES, [business(STATUSES)]),
+        ("whatsapp", STATUSES["statuses"], [business(STATUSES)]),
+        ("telegram", {"ok": True, "result": [UPDATE, UPDATE]}, [UPDATE, UPDATE]),
+        ("telegram", UPDATE["message"], [{**UPDATE, "update_id": 0}]),
+        ("viber", [{"event": "seen"}], [{"event": "seen"}]),
+        ("form", [{"message": "a"}, {"message": "b"}], [{"message": "a"}, {"message": "b"}]),
+    ],
+)
+def test_an_inner_item_is_read_as_if_wrapped(channel: str, content: Any, sent: list[Any]) -> None:
+    """What a provider lists in its envelope is found without it, in lists, and under names."""
+    found = written.deliveries(channel, json.dumps(content).encode())
+    assert [json.loads(each.body) for each in found] == sent
+    assert {each.content_type for each in found} == {"application/json"}
+
+
+def test_parameters_are_sent_as_a_form() -> None:
+    """The parameters of a call that somebody wrote down as JSON are what its webhook carries."""
+    content = b'{"CallSid": "CA1", "From": "+48600100200", "ToCity": null}'
+    (found,) = written.deliveries("twilio_voice", content)
+    assert found.body == b"CallSid=CA1&From=%2B48600100200&ToCity="
+    assert found.content_type == "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type"),
+    [
+        (b'{"a": 1, "a": 2}', "application/json"),
+        (b"a=1&b=2", "application/x-www-form-urlencoded"),
+        (b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--x--', "multipart/form-data; boundary=x"),
+        (b"Event: Hangup\r\nValue: a=b\r\n\r\n", "text/plain"),
+    ],
+)  # fmt: skip
+def test_a_delivery_as_it_was_sent_stays_as_it_is(content: bytes, content_type: str) -> None:
+    """Not a byte of it changes; its type is told by what it looks like."""
+    assert written.deliveries("form", content) == [written.Written(content, content_type)]
+
+
+def test_a_payload_on_each_line_is_a_delivery_each() -> None:
+    """A log of webhooks, one JSON object a line."""
+    found = written.deliveries("form", b'{"message":"a"}\n{"message":"b"}\n')
+    assert [json.loads(each.body) for each in found] == [{"message": "a"}, {"message": "b"}]
