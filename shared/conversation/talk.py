@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from shared import events
 from shared.conversation import people
-from shared.events.packet import Said, Writer
+from shared.events.packet import Said, SaidFile, Writer
 from shared.ids import scoped_id
 
 OURS = "shop"
@@ -18,6 +18,7 @@ OURS = "shop"
 SAID_KEPT = 32
 """Messages kept in full in the fold; older ones are counted."""
 SAID_MAX_CHARACTERS = 4_096
+FILE_NAME_MAX_CHARACTERS = 64
 _REPLY = re.compile(r"(re|aw|sv|vs|odp|antw|fw|fwd|wg|pd)\s*(\[\d+\])?\s*:", re.IGNORECASE)
 """How a subject begins that repeats another one, as mail programs of several languages write it."""
 
@@ -54,14 +55,17 @@ def evolve(talk: Talk, event: events.AnyEvent) -> Talk:
         case events.MessageReceived() | events.MessageEdited() | events.FormSubmitted():
             return _heard(talk, event)
         case events.MessageEchoed(personal=personal) if personal is not None:
-            said = say(talk, event.happened, OURS, event.open.channel, personal.text)
+            said = say(talk, event, OURS, personal.text)
             return replace(said, unanswered=0)
         case events.MessageRequested():
             text = event.personal.text if event.personal else events.ERASED
-            by, channel = f"agent-{event.open.agent}", event.open.channel
-            out = Outbound(message_id=event.open.message_id, channel=channel, at=event.recorded)
-            talk = say(talk, event.happened, by, channel, text)
+            out = Outbound(
+                message_id=event.open.message_id, channel=event.open.channel, at=event.recorded
+            )
+            talk = say(talk, event, f"agent-{event.open.agent}", text)
             return replace(talk, outbound={**talk.outbound, out.message_id: out}, unanswered=0)
+        case events.AttachmentStored() | events.AttachmentFailed():
+            return _attached(talk, event)
         case events.ConversationMerged():
             return _merged(talk, event)
         case _ if isinstance(event, events.OutcomeEvent):
@@ -99,7 +103,7 @@ def _heard(talk: Talk, event: Written) -> Talk:
         mails = (*mails, mail)[-SAID_KEPT:]
     name = event.personal.name if event.personal else None
     writer = people.writer(name, people.handles_of(event))
-    talk = say(talk, event.happened, "customer", event.open.channel, text, writer)
+    talk = say(talk, event, "customer", text, writer)
     if event.open.automatic:
         return talk
     return replace(talk, unanswered=talk.unanswered + 1, mails=mails)
@@ -112,13 +116,49 @@ def _unspoken(event: Written) -> str:
 
 
 def say(
-    talk: Talk, at: datetime, by: str, channel: str, text: str, writer: Writer | None = None
+    talk: Talk,
+    event: Written | events.MessageEchoed | events.MessageRequested,
+    by: str,
+    text: str,
+    writer: Writer | None = None,
 ) -> Talk:
     """Return the talk with one thing more, which stands where it was said, however late it was heard."""
     cut, kept = max(0, len(text) - SAID_MAX_CHARACTERS), text[:SAID_MAX_CHARACTERS]
-    latest = Said(at=at, by=by, channel=channel, text=kept, cut=cut, writer=writer)
-    place = bisect_right(talk.said, at, key=lambda each: each.at)
+    latest = Said(
+        at=event.happened,
+        by=by,
+        channel=event.open.channel,
+        text=kept,
+        cut=cut,
+        writer=writer,
+        event=event.id,
+    )
+    place = bisect_right(talk.said, latest.at, key=lambda each: each.at)
     return _keep(talk, (*talk.said[:place], latest, *talk.said[place:]))
+
+
+def _attached(talk: Talk, event: events.AttachmentEvent) -> Talk:
+    """Return the talk with a file beside what was said with it, as long as that is kept."""
+    said = [
+        replace(each, files=[*each.files, _file(event)])
+        if each.event == event.open.message
+        else each
+        for each in talk.said
+    ]
+    return replace(talk, said=tuple(said))
+
+
+def _file(event: events.AttachmentEvent) -> SaidFile:
+    name = event.personal.file_name if event.personal else None
+    file = SaidFile(
+        attachment_id=event.open.attachment_id, name=name and name[:FILE_NAME_MAX_CHARACTERS]
+    )
+    if isinstance(event, events.AttachmentFailed):
+        return replace(file, lost=event.open.reason)
+    stored = event.open
+    return replace(
+        file, media_type=stored.media_type, size_bytes=stored.size_bytes, sha256=stored.sha256
+    )
 
 
 def _keep(talk: Talk, said: tuple[Said, ...]) -> Talk:

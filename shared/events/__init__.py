@@ -7,8 +7,10 @@ Each type has a golden sample under `tests/golden/events/` that must decode for 
 import functools
 import typing
 
-from shared.events.contact import *  # noqa: F403  this module is the union's table of contents
+from shared.events.attachment import *  # noqa: F403  this module is the union's table of contents
+from shared.events.contact import *  # noqa: F403
 from shared.events.contact import ContactEvent
+from shared.events.contact_parts import *  # noqa: F403
 from shared.events.conversation import *  # noqa: F403
 from shared.events.conversation import ConversationEvent
 from shared.events.envelope import *  # noqa: F403

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from shared.events.contact import Handle, HandleKind, Medium, Numbered
+from shared.events.contact_parts import Handle, HandleKind, Medium, Numbered
 from shared.events.envelope import (
     AgentId,
     ContactId,

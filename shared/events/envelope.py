@@ -22,6 +22,7 @@ FactId = NewType("FactId", str)
 PromiseId = NewType("PromiseId", str)
 CallbackId = NewType("CallbackId", str)
 MessageId = NewType("MessageId", str)
+AttachmentId = NewType("AttachmentId", str)
 NotificationId = NewType("NotificationId", str)
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]

@@ -1,12 +1,14 @@
 """The shape of the context packet, as it stands inside `context.packaged`. The fold is in `shared/packet.py`."""
 
-from shared.events.contact import HandleKind, Proof
+from shared.events.contact_parts import HandleKind, Proof
 from shared.events.envelope import (
     AgentId,
+    AttachmentId,
     CallbackId,
     ContactId,
     ConversationId,
     CustomerId,
+    EventId,
     FactId,
     Instant,
     PacketId,
@@ -161,10 +163,25 @@ class Path(Part, frozen=True, kw_only=True):
     on_hold: bool
 
 
+class SaidFile(Part, frozen=True, kw_only=True):
+    """A file that came with a message; the query `attachment` gives its address. `name`: its beginning.
+
+    `lost`: why it is not stored, and then it has neither hash nor size.
+    """
+
+    attachment_id: AttachmentId
+    name: str | None = None
+    media_type: str | None = None
+    size_bytes: int | None = None
+    sha256: str | None = None
+    lost: str | None = None
+
+
 class Said(Part, frozen=True, kw_only=True):
     """One message verbatim, or cut (`cut`: how many characters are missing). `writer`: of a message to us.
 
-    `at`: when it was written, by which they stand in order; when we heard it stands in the timeline.
+    `at`: when it was written, by which they stand in order; when we heard it stands in the timeline. `event`: the id of
+    its event; `files`: what came with it, as far as it was fetched.
     """
 
     at: Instant
@@ -173,6 +190,8 @@ class Said(Part, frozen=True, kw_only=True):
     text: str
     cut: int
     writer: Writer | None = None
+    event: EventId | None = None
+    files: list[SaidFile] = []
 
 
 class More(Part, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from shared.events.contact import HandleKind, Proof
+from shared.events.contact_parts import HandleKind, Proof
 from shared.events.envelope import (
     AgentId,
     ContactId,

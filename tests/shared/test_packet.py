@@ -42,6 +42,7 @@ from shared.events import (
 )
 from shared.events.packet import Done, Earlier, Known, Order, Packet, Possible, Said, Writer
 from shared.packet import PACKET_MAX_BYTES, TEXT_MAX_BYTES, canonical, check_text, fit_text
+from tests.router.samples import message
 
 AT = datetime(2026, 11, 22, 12, 34, 56, 123456, tzinfo=UTC)
 FILLS = {
@@ -274,7 +275,7 @@ def test_what_was_said_is_cut_before_what_was_done() -> None:
 
 def test_a_short_matter_is_told_whole() -> None:
     """Nothing is cut, nothing counted, no cursor."""
-    talk = say(Talk(), AT, "customer", "chat", "hello")
+    talk = say(Talk(), message("hello"), "customer", "hello")
     it = replace(NEW_CONVERSATION, id=ConversationId("c"), talk=talk)
     packet = packed(it, UNKNOWN_CUSTOMER)
     assert [said.text for said in packet.said] == ["hello"]
@@ -283,7 +284,7 @@ def test_a_short_matter_is_told_whole() -> None:
 
 def test_a_long_message_says_how_much_is_missing() -> None:
     """The fold keeps its beginning; the packet tells how many characters were cut."""
-    talk = say(Talk(), AT, "customer", "email", "x" * 5_000)
+    talk = say(Talk(), message("x"), "customer", "x" * 5_000)
     it = replace(NEW_CONVERSATION, id=ConversationId("c"), talk=talk)
     packet = packed(it, UNKNOWN_CUSTOMER)
     assert (len(packet.said[0].text), packet.said[0].cut) == (SAID_MAX_CHARACTERS, 904)

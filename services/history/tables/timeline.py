@@ -87,6 +87,8 @@ def _channel(event: events.AnyEvent) -> str | None:
 
 WORDS: Mapping[type, str] = {
     events.FormSubmitted: "text",
+    events.AttachmentStored: "file_name",
+    events.AttachmentFailed: "file_name",
     events.MessageRequested: "text",
     events.FactStated: "value",
     events.FactCorrected: "value",

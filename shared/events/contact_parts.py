@@ -1,0 +1,67 @@
+"""What all contact events share: the handles of a person, and the parts that each event adds its own to."""
+
+from typing import Literal
+
+from shared.events.envelope import ContactId, Instant, Part
+
+HandleKind = Literal["phone", "email", "account", "visitor", "reference"]
+"""`account` is what a provider calls somebody, behind the name of its channel and a colon.
+
+`reference` is a call, thread or session id of the provider: it leads to a contact, never to a person.
+"""
+
+
+Medium = Literal["call", "chat", "mail", "message", "form", "visit", "letter"]
+"""How the customer comes, whoever carries it: rules look at the medium, never at the provider's name.
+
+`call`: somebody has to pick it up while it lasts; `chat`: she waits on a page; `mail`, `letter`: threads of their own;
+`message`: a messaging app or a text message; `form`: sent once; `visit`: at a counter.
+"""
+
+
+Proof = Literal["proved", "delivered", "claimed"]
+"""How well it is proved whose a handle is: by somebody who vouches, by the network, by nobody. See `shared.proof`."""
+
+
+class Handle(Part, frozen=True, kw_only=True):
+    """A handle of a person or a contact.
+
+    `proof`: the channel's own degree, `None` for a reference; `verified`: the same as `proved`, for older readers.
+    """
+
+    kind: HandleKind
+    value: str
+    verified: bool = False
+    proof: Proof | None = None
+
+
+class Numbered(Part, frozen=True, kw_only=True):
+    """How the provider numbers a report: `number` counts within `series`, such as one call's or one conference's."""
+
+    series: str
+    number: int
+
+
+class ContactOpen(Part, frozen=True, kw_only=True):
+    """The open part that all contact events share.
+
+    `provider_time`: the provider's own signed time; `None` when it gives none that can be trusted.
+    `automatic`: sent by a machine (auto-reply, bounce, list); it never counts as a customer's request.
+    `numbered`: the report's place in the order in which things happened; `None` where the provider gives none.
+    """
+
+    contact_id: ContactId
+    medium: Medium
+    channel: str
+    account: str
+    provider_id: str
+    provider_time: Instant | None = None
+    automatic: bool = False
+    numbered: Numbered | None = None
+
+
+class ContactPersonal(Part, frozen=True, kw_only=True):
+    """The personal part that all contact events share. `handles`: strongest first; [] when withheld."""
+
+    handles: list[Handle] = []
+    name: str | None = None
