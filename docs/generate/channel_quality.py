@@ -74,4 +74,8 @@ def _is_property(test: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 def _golden(files: Sequence[Path]) -> set[str]:
     """Return the golden payloads that test files name."""
     said = "\n".join(file.read_text("utf-8") for file in files)
-    return {each.name for each in GOLDEN.rglob("*") if each.is_file() and each.stem in said}
+    return {each.name for each in GOLDEN.rglob("*") if each.is_file() and _is_named(each, said)}
+
+
+def _is_named(payload: Path, said: str) -> bool:
+    return payload.name in said or f'"{payload.stem}"' in said

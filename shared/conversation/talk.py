@@ -111,7 +111,7 @@ def _heard(talk: Talk, event: Written) -> Talk:
 
 def _unspoken(event: Written) -> str:
     """Return what stands for a message without words: she sent something all the same."""
-    count = 0 if isinstance(event, events.FormSubmitted) else event.open.attachments
+    count = event.open.attachments
     return f"[{count} attachment{'s' * (count != 1)}]" if count else ""
 
 

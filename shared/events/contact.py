@@ -171,20 +171,23 @@ class ConsentWithdrawn(
 
 
 class FormSubmittedOpen(ContactOpen, frozen=True, kw_only=True):
-    """`topic`: the topic chosen, a name of the policy or `None`."""
+    """`topic`: the topic chosen, a name of the policy or `None`. `attachments`: how many files came with it."""
 
     topic: str | None = None
+    attachments: int = 0
 
 
 class FormSubmittedPersonal(ContactPersonal, frozen=True, kw_only=True):
     """`fields`: every field of the form but the message, as (name, value), in the form's order.
 
-    `left_out`: names of fields that do not stand here, or not whole, for there are too many or they are too long.
+    `left_out`: names of fields that do not stand here, or not whole, for there are too many or they are too long;
+    `files`: the first 16 of its files.
     """
 
     fields: list[tuple[str, str]] = []
     text: str = ""
     left_out: list[str] = []
+    files: list[AttachedFile] = []
 
 
 class FormSubmitted(

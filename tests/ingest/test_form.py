@@ -6,6 +6,7 @@ import pytest
 from services.ingest.channels import form
 from services.ingest.domain.outcome import Quarantined
 from shared import ids
+from shared.events import FormSubmitted
 from tests.ingest.running_ingest import Sample, by_webhook, form_body, parsed, raw, wire
 
 JSON = [("content-type", "application/json; charset=utf-8"), ("webhook-id", "msg_1")]
@@ -53,6 +54,7 @@ def test_a_form_has_every_field() -> None:
                 "automatic": False,
                 "numbered": None,
                 "topic": "delivery",
+                "attachments": 0,
             },
             "personal": {
                 "handles": [
@@ -79,6 +81,7 @@ def test_a_form_has_every_field() -> None:
                 ],
                 "text": "The locker is broken.",
                 "left_out": [],
+                "files": [],
             },
         },
     }
@@ -244,3 +247,23 @@ def test_long_fields_are_cut_and_the_event_fits_a_message() -> None:
     (event,) = parsed(raw("form", body, headers=JSON))
     assert len(event.personal.fields[0][1]) == form.FIELD_VALUE_MAX_BYTES - 2
     assert len(msgspec.json.encode(event)) < 256 * 1024
+
+
+def test_a_file_of_a_form_is_named_with_its_hash() -> None:
+    """Its bytes stay in the delivery; a field of files that was left empty is no file."""
+    photo = b"\x89PNG\r\n\x1a\n\0--b"
+    body = (
+        b'--b\r\nContent-Disposition: form-data; name="message"\r\n\r\nBroken\r\n'
+        b'--b\r\nContent-Disposition: form-data; name="photo"; filename="za\xc5\x82\xc4\x85.png"\r\n'
+        b"Content-Type: image/PNG\r\n\r\n" + photo + b"\r\n"
+        b'--b\r\nContent-Disposition: form-data; name="more"; filename=""\r\n\r\n\r\n--b--\r\n'
+    )
+    fields = [("content-type", "multipart/form-data; boundary=b"), ("webhook-id", "msg_1")]
+    (event,) = parsed(raw("form", body, headers=fields))
+    assert isinstance(event, FormSubmitted)
+    assert event.open.attachments == 1
+    assert event.personal is not None
+    (file,) = event.personal.files
+    assert (file.name, file.media_type) == ("załą.png", "image/png")
+    assert (file.size_bytes, file.sha256) == (len(photo), ids.body_sha256(photo))
+    assert event.personal.fields == [("photo", "załą.png"), ("more", "")]

@@ -6,16 +6,16 @@ field given several times, as in the other formats. What is no text of its own, 
 Signed by the Standard Webhooks scheme, read 2026-11-22.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from services.ingest.domain import delivery, form_body, outcome, texts, webhook_signature
 from services.ingest.domain.delivery import no_answer as answer
 from services.ingest.domain.delivery import no_handshake as handshake
-from services.ingest.domain.form_body import Pairs
+from services.ingest.domain.form_body import Pairs, SentFile
 from services.ingest.domain.outcome import Parsed, Reported
-from shared import events, handles
+from shared import events, handles, ids
 
 __all__ = ["KINDS", "MEDIUM", "NAME", "SECRETS", "answer", "handshake", "parse", "verify"]
 
@@ -25,6 +25,7 @@ SECRETS = ("signing",)
 KINDS: Mapping[str, str] = {"submission": "form.submitted"}
 
 FIELDS_MAX = 64
+FILES_MAX = 16
 FIELD_NAME_MAX_BYTES = 128
 FIELD_VALUE_MAX_BYTES = 4_096
 FIELDS_TOTAL_MAX_BYTES = 65_536
@@ -47,18 +48,21 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
     given = first.get("submission_id", "")[:SUBMISSION_ID_MAX_CHARACTERS]
     provider_id = texts.clean(given) or raw.header("webhook-id") or raw.sha256
     topic = first.get("topic")
+    files = form_body.files(raw.body, raw.header("content-type") or "")
     opened = events.FormSubmittedOpen(
         **outcome.about(raw, MEDIUM, provider_id, provider_id),
         topic=topic if topic in raw.rules.topics else None,
+        attachments=len(files),
     )
-    personal = _personal(pairs, first, raw.rules.region)
+    personal = _personal(pairs, first, raw.rules.region, files)
     said = ["\n".join(f"{name}={value}" for name, value in sorted(pairs)).encode()]
+    said += [each.content for each in files]
     event = outcome.contact_event(raw, events.FormSubmitted, opened, personal, said)
     return Reported([(opened.contact_id, event)])
 
 
 def _personal(
-    pairs: Pairs, first: Mapping[str, str], region: str | None
+    pairs: Pairs, first: Mapping[str, str], region: str | None, files: Sequence[SentFile]
 ) -> events.FormSubmittedPersonal:
     known: list[events.Handle] = []
     address, number = handles.email(first.get("email")), handles.phone(first.get("phone"), region)
@@ -74,6 +78,15 @@ def _personal(
         fields=kept,
         text=texts.fit(said),
         left_out=left_out,
+        files=[
+            events.AttachedFile(
+                name=texts.line(each.name, FIELD_VALUE_MAX_BYTES),
+                media_type=texts.fit(each.media_type),
+                size_bytes=len(each.content),
+                sha256=ids.body_sha256(each.content),
+            )
+            for each in files[:FILES_MAX]
+        ],
     )
 
 

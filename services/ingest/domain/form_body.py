@@ -4,7 +4,8 @@ Sources: WHATWG URL Standard, section 5 (urlencoded); RFC 7578 (multipart/form-d
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -14,6 +15,9 @@ from shared import codec, strict
 
 FIELDS_READ_MAX = 1_024
 URLENCODED = "application/x-www-form-urlencoded"
+FORM_DATA = "multipart/form-data"
+BYTES = "application/octet-stream"
+"""What a file is whose kind nobody says."""
 
 Pairs = Sequence[tuple[str, str]]
 """The fields in order, as (name, value)."""
@@ -26,9 +30,29 @@ _PART = re.compile(
     re.IGNORECASE,
 )
 
+_KIND = re.compile(rb"^content-type:\s*([^\r\n;]{1,128})", re.IGNORECASE | re.MULTILINE)
+
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _values = msgspec.json.Decoder(list[msgspec.Raw])
 _value = msgspec.json.Decoder(str | int | float | bool | None)
+
+
+@dataclass(frozen=True, slots=True)
+class SentFile:
+    """A file of a form. `media_type`: as its sender says."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    name: bytes
+    file_name: bytes | None
+    media_type: str
+    content: bytes
+    charset: str | None
 
 
 def pairs(body: bytes, content_type: str) -> Pairs | None:
@@ -39,8 +63,8 @@ def pairs(body: bytes, content_type: str) -> Pairs | None:
     media_type = content_type.partition(";")[0].strip().lower()
     charset = _CHARSET.search(content_type)
     declared = charset[1] if charset else None
-    if media_type == "multipart/form-data":
-        return _of_parts(body, content_type, declared)
+    if media_type == FORM_DATA:
+        return _of_parts(body, content_type)
     text = charsets.decode(body, declared)
     found = _of_json(text) if text.lstrip("\ufeff \t\r\n").startswith("{") else None
     if found is None and media_type in {"", URLENCODED}:
@@ -70,20 +94,46 @@ def _read(escaped: str, declared: str | None) -> str:
     return charsets.decode(escaped.encode("utf-8", "surrogateescape"), declared)
 
 
-def _of_parts(body: bytes, content_type: str, declared: str | None) -> Pairs | None:
+def files(body: bytes, content_type: str) -> Sequence[SentFile]:
+    """Return the files that came in the parts of a form, in order; a field of files left empty is none."""
+    return [
+        SentFile(_decoded(part.file_name, part.charset), part.media_type, part.content)
+        for part in _parts(body, content_type)
+        if part.file_name
+    ]
+
+
+def _of_parts(body: bytes, content_type: str) -> Pairs | None:
     """Of a file its name is the value."""
-    found = _BOUNDARY.search(content_type)
-    if found is None:
+    if _BOUNDARY.search(content_type) is None:
         return None
-    mark = b"\r\n--" + (found[1] or found[2]).encode("latin-1", "replace")
-    read: list[tuple[str, str]] = []
+    return [
+        (
+            _decoded(part.name, part.charset),
+            _decoded(part.content if part.file_name is None else part.file_name, part.charset),
+        )
+        for part in _parts(body, content_type)
+    ]
+
+
+def _parts(body: bytes, content_type: str) -> Iterator[_Part]:
+    """Give the parts that have a name."""
+    boundary, declared = _BOUNDARY.search(content_type), _CHARSET.search(content_type)
+    if content_type.partition(";")[0].strip().lower() != FORM_DATA or boundary is None:
+        return
+    charset = declared[1] if declared else None
+    mark = b"\r\n--" + (boundary[1] or boundary[2]).encode("latin-1", "replace")
     for part in (b"\r\n" + body).split(mark, FIELDS_READ_MAX + 1)[1:]:
         head, ended, content = part.partition(b"\r\n\r\n")
         named = _PART.search(head)
         if ended and named is not None:
-            value = content if named[2] is None else named[2]
-            read.append((charsets.decode(named[1], declared), charsets.decode(value, declared)))
-    return read
+            kind = _KIND.search(head)
+            media_type = kind[1].decode("latin-1").strip().lower() if kind else BYTES
+            yield _Part(named[1], named[2], media_type, content, charset)
+
+
+def _decoded(written: bytes, charset: str | None) -> str:
+    return charsets.decode(written, charset)
 
 
 def _of_json(text: str) -> Pairs | None:
