@@ -23,6 +23,10 @@ FIELDS = {
 SAMPLE = Sample(b'{"message":"hello","submission_id":"f"}', by_webhook, JSON[:1])
 
 
+def claimed(kind: str, value: str) -> dict[str, object]:
+    return {"kind": kind, "value": value, "verified": False, "proof": "claimed"}
+
+
 def test_a_form_has_every_field() -> None:
     """A form becomes form.submitted; each field of the event is asserted."""
     body = msgspec.json.encode(FIELDS)
@@ -58,18 +62,8 @@ def test_a_form_has_every_field() -> None:
             },
             "personal": {
                 "handles": [
-                    {
-                        "kind": "email",
-                        "value": "anna@shop.example",
-                        "verified": False,
-                        "proof": "claimed",
-                    },
-                    {
-                        "kind": "phone",
-                        "value": "+48601234567",
-                        "verified": False,
-                        "proof": "claimed",
-                    },
+                    claimed("email", "anna@shop.example"),
+                    claimed("phone", "+48601234567"),
                 ],
                 "name": "Anna Kowalska",
                 "fields": [
