@@ -1,7 +1,7 @@
-"""Addresses at which doors are reached: whether one is only this machine's, and how it is written."""
+"""Addresses of doors and of providers: whether one is only this machine's, how it is written, where it is reached."""
 
 from ipaddress import ip_address
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  named, not bound
 """What binds every address of the machine, and the loopback address by which it is reached here."""
@@ -20,6 +20,15 @@ def is_web_url(url: str) -> bool:
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
+
+
+def through(gateway: str, url: str) -> str:
+    """Return where a request for a provider's `url` goes: `<gateway>/<host and path>`, or itself without a gateway."""
+    if not gateway:
+        return url
+    parts = urlsplit(url)
+    beyond = urlunsplit(("", "", parts.path, parts.query, ""))
+    return f"{gateway.rstrip('/')}/{parts.netloc.rpartition('@')[2]}{beyond or '/'}"
 
 
 def is_loopback(host: str) -> bool:

@@ -59,6 +59,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             max_length=2048,
         ),
     ] = "smtp://127.0.0.1:25"
+    providers_url: Annotated[
+        str,
+        Meta(
+            description="gateway before providers' APIs: what is for `https://api.example/x` goes to"
+            " `<this>/api.example/x`; empty: to the provider itself",
+            max_length=2048,
+        ),
+    ] = ""
     policy: Annotated[str, Meta(description="the tenant's policy file", max_length=4096)] = str(
         _ROOT / "deploy" / "embedded" / "policy.yaml"
     )
@@ -187,10 +195,11 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         raise errors.SettingInvalid(
             f"{PREFIX}MAIL_MAX_BYTES is not usable: larger than three quarters of {PREFIX}BODIES_MAX_BYTES"
         )
-    if found.public_url and not addresses.is_web_url(found.public_url):
-        raise errors.SettingInvalid(
-            f"{PREFIX}PUBLIC_URL is not usable: no address such as https://shop.example"
-        )
+    for name, url in (("PUBLIC_URL", found.public_url), ("PROVIDERS_URL", found.providers_url)):
+        if url and not addresses.is_web_url(url):
+            raise errors.SettingInvalid(
+                f"{PREFIX}{name} is not usable: no address such as https://shop.example"
+            )
     return found
 
 

@@ -11,8 +11,10 @@ import msgspec
 from deploy.story import agent_screen, errors
 from deploy.story.file import model, reading, references
 from deploy.story.providers import doors, provider_of
+from deploy.story.providers.api import Arrived
 from deploy.story.providers.doors import Answer
 from deploy.story.session import Session
+from shared.errors import PayloadUnreadable
 
 COMMAND_SECONDS = 30.0
 """How long a command is sent again at least: longer than any service needs to come back."""
@@ -21,7 +23,9 @@ WRONG_KEY = "not-the-key"
 
 
 async def act(
-    session: Session, step: model.DoorStep | model.CommandStep | model.TogetherStep, n: str
+    session: Session,
+    step: model.DoorStep | model.CommandStep | model.TogetherStep | model.ReceiptStep,
+    n: str,
 ) -> None:
     """Carry out a step; its answers stand on the session. Raises: StepFailed, StoryInvalid."""
     match step:
@@ -29,6 +33,8 @@ async def act(
             session.answers = await _door(session, step)
         case model.CommandStep():
             session.answers = await _command(session, step, n)
+        case model.ReceiptStep():
+            session.answers = await _receipt(session, step)
         case model.TogetherStep():
             inside = reading.together_steps(step, f"step {n}")
             tasks = [_one_of_several(session, each, f"{n}.{k}") for k, each in enumerate(inside, 1)]
@@ -65,6 +71,32 @@ async def _door(session: Session, step: model.DoorStep) -> list[Answer]:
         answers = [await doors.deliver(delivery) for _ in range(step.times)]
     _save(session, step.save, answers[-1].content)
     return answers
+
+
+async def _receipt(session: Session, step: model.ReceiptStep) -> list[Answer]:
+    """Report on the newest message that a provider took. Raises: StepFailed, StoryInvalid."""
+    arrived = await _arrived(session, step)
+    provider = provider_of(step.receipt)
+    try:
+        body = provider.receipt(arrived, step.says)
+    except PayloadUnreadable as error:
+        raise errors.StoryInvalid(f"{step.receipt} reports nothing of the kind: {error}") from None
+    return await _door(session, model.DoorStep(door=step.receipt, body=body, times=step.times))
+
+
+async def _arrived(session: Session, step: model.ReceiptStep) -> Arrived:
+    """Return the newest message that has arrived within the step's time. Raises: StepFailed."""
+    deadline = time.monotonic() + model.seconds(step.within)
+    channel = step.receipt.partition("/")[0]
+    while True:
+        for each in reversed(session.apis.arrived):
+            if each.channel == channel and step.to in (None, each.to):
+                return each
+        if time.monotonic() > deadline:
+            raise errors.StepFailed(
+                "step.nothing_to_report", "the provider took no such message", wanted=step.to
+            )
+        await asyncio.sleep(POLL_SECONDS)
 
 
 def _key(session: Session, step: model.DoorStep) -> str | None:

@@ -4,6 +4,7 @@ import asyncio
 import random
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,13 +12,15 @@ from pathlib import Path
 import msgspec
 
 from deploy.story import acting, asking, errors, ledger_copy, tampering
+from deploy.story import stack as stacks
 from deploy.story.checks import as_of_checks, balance, expectations
 from deploy.story.checks.closing import CLOSINGS
 from deploy.story.checks.handed_over import handed_over
 from deploy.story.file import model, references
+from deploy.story.providers import PROVIDERS
+from deploy.story.providers.api_server import ApiServer, listening
 from deploy.story.providers.mail_sink import MailSink, mail_sink
 from deploy.story.session import Met, Session
-from deploy.story.stack import Stack, mail_boxes_place, running_folder, stack_for
 from deploy.story.telling import printing
 from deploy.story.telling.report import Report
 from shared import policy as policies
@@ -50,14 +53,17 @@ async def play(
     """
     began = time.monotonic()
     printing.say(f"{story.name}: {story.head.about}")
-    running = running_folder(story)
+    running = stacks.running_folder(story)
     if seed is None:
         seed = 1 if running is None else secrets.randbelow(SEEDS)
     report = Report(story=story.name, seed=seed)
-    place = mail_boxes_place(story, running)
-    async with mail_sink(*place) as sink, stack_for(story, sink.url, running, kept_in) as stack:
+    async with (
+        mail_sink(*stacks.mail_boxes_place(story, running)) as sink,
+        listening(ApiServer(PROVIDERS), *stacks.providers_place(story, running)) as apis,
+        stacks.stack_for(story, _outside(sink, apis), running, kept_in) as stack,
+    ):
         printing.say(f"  the stack is ready: doors at {stack.addresses['ingest']}")
-        session = _session(story, stack, sink, report)
+        session = _session(story, stack, sink, apis, report)
         await session.asker.open(stack.addresses["nats"])
         try:
             await _begin(session)
@@ -70,12 +76,19 @@ async def play(
     return report
 
 
-def _session(story: model.Story, stack: Stack, sink: MailSink, report: Report) -> Session:
+def _outside(sink: MailSink, apis: ApiServer) -> Mapping[str, str]:
+    return {stacks.SMTP_URL: sink.url, stacks.PROVIDERS_URL: apis.url}
+
+
+def _session(
+    story: model.Story, stack: stacks.Stack, sink: MailSink, apis: ApiServer, report: Report
+) -> Session:
     return Session(
         story=story,
         stack=stack,
         asker=asking.Asker(story.head.tenant),
         sink=sink,
+        apis=apis,
         ledger=ledger_copy.LedgerCopy(story.head.tenant),
         report=report,
         policy=policies.load(stack.policy_path),
@@ -116,7 +129,7 @@ async def _play(session: Session, step: model.Step, n: int, following: model.Ste
         case model.Expect():
             await _expect(session, step, n)
             return
-        case model.DoorStep() | model.CommandStep() | model.TogetherStep():
+        case model.DoorStep() | model.CommandStep() | model.TogetherStep() | model.ReceiptStep():
             await acting.act(session, step, str(n))
             _refusal_is_wanted(session, following)
         case model.AskStep():
@@ -156,7 +169,9 @@ def _refusal_is_wanted(session: Session, following: model.Step | None) -> None:
 
 def _ended(session: Session, step: model.Step) -> str:
     """Say how a step ended; a refusal that the next step asks about is no failure."""
-    if not isinstance(step, model.DoorStep | model.CommandStep | model.TogetherStep):
+    if not isinstance(
+        step, model.DoorStep | model.CommandStep | model.TogetherStep | model.ReceiptStep
+    ):
         return "ok"
     codes = sorted({answer.code for answer in session.answers if answer.code is not None})
     return f"refused: {', '.join(codes)}" if codes else "ok"
@@ -171,7 +186,7 @@ def _failed(session: Session, n: int, step: model.Step, failed: errors.StepFaile
 # -- the machines -----------------------------------------------------------------------------------
 
 
-async def _kill_before(stack: Stack, n: int, kills: Kills, chance: random.Random) -> None:
+async def _kill_before(stack: stacks.Stack, n: int, kills: Kills, chance: random.Random) -> None:
     if kills.service is not None and kills.at == n:
         await stack.kill(kills.service)
         printing.say(f"        (kill -9 {kills.service})")

@@ -5,7 +5,7 @@ from typing import Any
 
 from deploy.story import asking, ledger_copy
 from deploy.story.file.model import Expect, Story
-from deploy.story.providers import chat_socket, doors, mail_sink
+from deploy.story.providers import api_server, chat_socket, doors, mail_sink
 from deploy.story.stack import Stack
 from deploy.story.telling.report import Report
 from shared.policy import Policy
@@ -42,6 +42,7 @@ class Session:
     stack: Stack
     asker: asking.Asker
     sink: mail_sink.MailSink
+    apis: api_server.ApiServer
     ledger: ledger_copy.LedgerCopy
     report: Report
     policy: Policy

@@ -26,6 +26,8 @@ START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 POLL_SECONDS = 0.02
 LOG_TAIL_BYTES = 4_000
+SMTP_URL = "TELLONCE_SMTP_URL"
+PROVIDERS_URL = "TELLONCE_PROVIDERS_URL"
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -163,25 +165,35 @@ def mail_boxes_place(story: Story, running: Path | None) -> tuple[str, int]:
     """
     if running is None or not story.expects_mail:
         return ports.LOOPBACK, 0
-    url = os.environ.get("TELLONCE_SMTP_URL", "")
+    return _named_place(SMTP_URL, "smtp", "mail")
+
+
+def providers_place(story: Story, running: Path | None) -> tuple[str, int]:
+    """Return host and port where the providers' APIs listen, as `mail_boxes_place` does for mail."""
+    if running is None or not story.expects_messages:
+        return ports.LOOPBACK, 0
+    return _named_place(PROVIDERS_URL, "http", "messages by providers")
+
+
+def _named_place(variable: str, scheme: str, what: str) -> tuple[str, int]:
     with contextlib.suppress(ValueError):
-        parts = urlsplit(url)
-        if parts.scheme == "smtp" and parts.hostname and parts.port:
+        parts = urlsplit(os.environ.get(variable, ""))
+        if parts.scheme == scheme and parts.hostname and parts.port:
             return parts.hostname, parts.port
     raise StoryStackUnusable(
-        "the story expects mail, and the running stack does not send it to the player: unset TELLONCE_DATA, "
-        "or start the stack and the player with the same TELLONCE_SMTP_URL=smtp://127.0.0.1:<a free port>"
+        f"the story expects {what}, and the running stack does not send it to the player: unset TELLONCE_DATA, "
+        f"or start the stack and the player with the same {variable}={scheme}://127.0.0.1:<a free port>"
     )
 
 
 @contextlib.asynccontextmanager
 async def stack_for(
-    story: Story, smtp_url: str, running: Path | None, kept_in: Path | None = None
+    story: Story, outside: Mapping[str, str], running: Path | None, kept_in: Path | None = None
 ) -> AsyncIterator[Stack]:
     """Give a ready stack for a story; stop the stack afterwards if the story started it.
 
-    `running`: see `running_folder`. `kept_in`: an empty folder for the data of a stack of our own, which then stays;
-    else it is a temporary one.
+    `outside`: the variables that lead to the player's own servers. `running`: see `running_folder`. `kept_in`: an empty
+    folder for the data of a stack of our own, which then stays; else it is a temporary one.
 
     Raises: StoryStackUnusable, StoryInvalid.
     """
@@ -191,7 +203,7 @@ async def stack_for(
         yield stack
         return
     with _folder(kept_in) as folder:
-        stack = Stack(folder, own=True, environment=_own_environment(story, folder, smtp_url))
+        stack = Stack(folder, own=True, environment=_own_environment(story, folder, outside))
         try:
             await stack.start()
             yield stack
@@ -213,10 +225,10 @@ def _folder(kept_in: Path | None) -> Iterator[Path]:
         yield Path(made)
 
 
-def _own_environment(story: Story, folder: Path, smtp_url: str) -> dict[str, str]:
-    """The environment of a stack of our own: ours, the mail sink, what the story sets, its policy."""
+def _own_environment(story: Story, folder: Path, outside: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a stack of our own: ours, the player's servers, what the story sets, its policy."""
     overrides = {name: str(value) for name, value in story.head.settings.items()}
-    environment = {**os.environ, "TELLONCE_SMTP_URL": smtp_url, **overrides}
+    environment = {**os.environ, **outside, **overrides}
     try:
         base = settings.load(environment).policy
         path = folder / "policy.yaml"

@@ -72,7 +72,8 @@ async def backlog(watch: Watch) -> Backlog:
 
 def carriers(settings: Settings) -> Mapping[str, Carrier]:
     """Return what takes messages to providers, by name. Raises: SettingInvalid."""
-    return {smtp.NAME: smtp.SmtpServer(settings.smtp_url), http.NAME: http.HttpCarrier()}
+    over_http = http.HttpCarrier(settings.providers_url)
+    return {smtp.NAME: smtp.SmtpServer(settings.smtp_url), http.NAME: over_http}
 
 
 def subscribe(

@@ -190,6 +190,7 @@ def test_streams_that_are_full_or_closed_end_in_a_word(
         ("TELLONCE_POSTGRES_DSN", "postgresql://a@127.0.0.1:²/x"),
         ("TELLONCE_PUBLIC_URL", "http://127.0.0.1:99999"),
         ("TELLONCE_PUBLIC_URL", "http://[::1"),
+        ("TELLONCE_PROVIDERS_URL", "gateway.example"),
         ("TELLONCE_TRUSTED_PROXIES", "10.0.0.0/99"),
     ],
 )

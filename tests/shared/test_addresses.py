@@ -1,9 +1,10 @@
-"""An address that cannot be read is refused by name, whatever is wrong with it."""
+"""An unreadable address is refused by name, whatever is wrong with it; a provider's leads through the gateway."""
 
 import pytest
 
 from deploy.embedded import postgres, wire
 from deploy.embedded.errors import AddressInvalid
+from shared import addresses
 
 UNREADABLE = ["127.0.0.1:99999", "host:abc", "[::1:4222", ""]
 
@@ -25,6 +26,22 @@ async def test_an_unreadable_postgres_address_is_refused(place: str) -> None:
 async def test_a_host_that_can_be_no_name_does_not_answer() -> None:
     """Readable as an address, but no resolver takes it."""
     assert not await postgres.answers("postgresql://tellonce@a..b:5432/tellonce")
+
+
+@pytest.mark.parametrize(
+    ("gateway", "url", "goes_to"),
+    [
+        ("", "https://api.provider.example/send?a=1", "https://api.provider.example/send?a=1"),
+        ("http://gw:8025", "https://api.provider.example/bot1/x", "http://gw:8025/api.provider.example/bot1/x"),
+        ("http://gw:8025/out/", "https://a.example:8443/x?a=1&b=%2F", "http://gw:8025/out/a.example:8443/x?a=1&b=%2F"),
+        ("http://gw", "https://user:secret@a.example", "http://gw/a.example/"),
+    ],
+)  # fmt: skip
+def test_what_is_for_a_provider_goes_through_the_gateway(
+    gateway: str, url: str, goes_to: str
+) -> None:
+    """Host and path stand behind the gateway's own address; without one the provider itself is asked."""
+    assert addresses.through(gateway, url) == goes_to
 
 
 def test_what_an_address_leaves_out_is_filled_in() -> None:

@@ -10,6 +10,7 @@ from deploy.story.checks.second_look import look_again, may_change
 from deploy.story.errors import StepFailed
 from deploy.story.file.model import Expect
 from deploy.story.file.reading import parse_story
+from deploy.story.providers.api_server import ApiServer
 from deploy.story.providers.mail_sink import Mail, MailSink
 from deploy.story.session import Met, Session
 
@@ -22,7 +23,9 @@ def stage_of(steps: str) -> Session:
     """As much of a session as a second look at mails needs; each expectation of the steps was met."""
     story = parse_story(f"story: sample\nsteps:\n{steps}".encode(), HERE)
     met = [Met(n, step) for n, step in enumerate(story.steps, 1) if isinstance(step, Expect)]
-    return cast("Session", SimpleNamespace(story=story, sink=MailSink(), met=met))
+    return cast(
+        "Session", SimpleNamespace(story=story, sink=MailSink(), apis=ApiServer({}), met=met)
+    )
 
 
 async def test_a_second_mail_is_seen_at_the_end() -> None:
@@ -44,6 +47,7 @@ async def test_a_second_mail_that_the_story_sends_is_no_failure() -> None:
 
 
 DOOR = "{door: form/contact, body: {a: b}}"
+RECEIPT = "{receipt: form/contact, says: read}"
 ACCEPT = "{as: piotr, do: accept_offer}"
 
 
@@ -60,6 +64,11 @@ ACCEPT = "{as: piotr, do: accept_offer}"
         ("{expect: balance, duplicate: 0}", "{restart: all}", False),
         ("{expect: mail, to: a@mail.example, count: 1}", DOOR, False),
         ("{expect: mail, to: a@mail.example, count: 1}", "{tamper: mail}", True),
+        ("{expect: message, by: form, count: 1}", DOOR, False),
+        ("{expect: message, by: form, count: 1}", RECEIPT, False),
+        ("{expect: message, by: form, count: 1}", "{as: piotr, do: send_message}", True),
+        ("{expect: message, by: form, count: 1}", "{restart: all}", False),
+        ("{expect: timeline, count: {message.read: 1}}", RECEIPT, True),
         ("{expect: timeline, count: {message.received: 1}}", DOOR, True),
         ("{expect: timeline, count: {message.received: 1}}", ACCEPT, False),
         ("{expect: timeline, conversations: 1}", ACCEPT, False),

@@ -51,7 +51,7 @@ async def test_a_stack_that_does_not_become_ready_is_waited_for(
         for found in typing.get_args(state.State):
             state.write_status(tmp_path, state.Status(state=found))
             try:
-                async with stacks.stack_for(story(), "", tmp_path):
+                async with stacks.stack_for(story(), {}, tmp_path):
                     taken = True
             except StoryStackUnusable:
                 taken = False
@@ -76,6 +76,24 @@ def test_mail_that_cannot_arrive_is_refused(
     monkeypatch.setenv("TELLONCE_SMTP_URL", url)
     with pytest.raises(StoryStackUnusable, match="TELLONCE_SMTP_URL=smtp://"):
         stacks.mail_boxes_place(MAIL, tmp_path)
+
+
+MESSAGES = story("  - {expect: message, by: form}\n")
+REPORTED = story("  - {receipt: form/contact, says: read}\n")
+
+
+@pytest.mark.parametrize("expecting", [MESSAGES, REPORTED], ids=["message", "receipt"])
+def test_providers_listen_where_a_running_stack_sends_its_messages(
+    expecting: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the mail boxes do, by TELLONCE_PROVIDERS_URL."""
+    monkeypatch.setenv("TELLONCE_PROVIDERS_URL", "http://127.0.0.1:8025")
+    assert stacks.providers_place(expecting, None) == ("127.0.0.1", 0)
+    assert stacks.providers_place(MAIL, tmp_path) == ("127.0.0.1", 0)
+    assert stacks.providers_place(expecting, tmp_path) == ("127.0.0.1", 8025)
+    monkeypatch.setenv("TELLONCE_PROVIDERS_URL", "https://gateway.example")
+    with pytest.raises(StoryStackUnusable, match="TELLONCE_PROVIDERS_URL=http://"):
+        stacks.providers_place(expecting, tmp_path)
 
 
 async def test_mail_boxes_need_a_place_that_is_free() -> None:

@@ -66,11 +66,12 @@ async def _packets(session: Session) -> None:
 
 
 async def _mails(session: Session) -> None:
-    """No mail arrived twice, and none that nobody sent."""
+    """No message arrived twice, and none that nobody sent."""
     ledger = await session.read_ledger()
     session.report.mails = mails.arrived(session.sink.mails)
     session.report.messages = mails.outcomes(ledger)
-    mails.check_sent_once(session.sink.mails, session.report.messages)
+    session.report.arrived = mails.taken(session.apis.arrived)
+    mails.check_sent_once(session.sink.mails, session.apis.arrived, session.report.messages)
 
 
 async def _timelines(session: Session) -> None:

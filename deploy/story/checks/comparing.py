@@ -7,6 +7,7 @@ import msgspec
 
 from deploy.story.file import model
 from deploy.story.providers import doors, mail_sink
+from deploy.story.providers.api import Arrived
 
 Difference = tuple[str, Any, Any]
 """Code, wanted, got."""
@@ -163,6 +164,10 @@ def reply_difference(wanted: model.ExpectReply, answer: doors.Answer) -> Differe
     if wanted.code not in (None, answer.code):
         return ("expect.reply_code", wanted.code, answer.code)
     return None
+
+
+def message_fits(wanted: model.ExpectMessage, arrived: Arrived) -> bool:
+    return wanted.to in (None, arrived.to) and all(part in arrived.text for part in wanted.contains)
 
 
 def mail_fits(wanted: model.ExpectMail, mail: mail_sink.Mail) -> bool:

@@ -152,6 +152,16 @@ async def _mail(session: Session, wanted: model.ExpectMail) -> Finding:
     return Finding("expect.mail", msgspec.to_builtins(wanted), arrived)
 
 
+async def _message(session: Session, wanted: model.ExpectMessage) -> Finding:
+    arrived = [each for each in session.apis.arrived if each.channel == wanted.by]
+    fit = [each for each in arrived if comparing.message_fits(wanted, each)]
+    met = len(fit) == wanted.count if wanted.count is not None else bool(fit)
+    if met:
+        return MET
+    shown = [{"to": each.to, "text": each.text} for each in arrived]
+    return Finding("expect.message", msgspec.to_builtins(wanted), shown)
+
+
 async def _error(session: Session, wanted: model.ExpectError) -> Finding:
     codes = [wanted.code] if isinstance(wanted.code, str) else wanted.code
     got = [answer.code for answer in session.answers]
@@ -225,6 +235,7 @@ LOOKS: dict[type[model.Expect], Callable[[Session, Any], Awaitable[Finding]]] = 
     model.ExpectCallback: _callback,
     model.ExpectReply: _reply,
     model.ExpectMail: _mail,
+    model.ExpectMessage: _message,
     model.ExpectError: _error,
     model.ExpectBalance: _balance,
     model.ExpectRepeats: _repeats,

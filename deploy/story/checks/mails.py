@@ -1,11 +1,12 @@
-"""Mails to customers, counted twice: as they arrived in the mail boxes, and as LEDGER says they ended."""
+"""Messages to customers, counted twice: as they arrived there, and as LEDGER says they ended."""
 
 from collections import Counter
 from collections.abc import Sequence
 
 from deploy.story import errors, ledger_copy
+from deploy.story.providers.api import Arrived
 from deploy.story.providers.mail_sink import Mail
-from deploy.story.telling.report import MailResult, MessageOutcomes
+from deploy.story.telling.report import ArrivedResult, MailResult, MessageOutcomes
 
 
 def arrived(mails: Sequence[Mail]) -> list[MailResult]:
@@ -15,6 +16,12 @@ def arrived(mails: Sequence[Mail]) -> list[MailResult]:
         MailResult(to=list(to), title=title, count=count)
         for (to, title), count in sorted(counted.items())
     ]
+
+
+def taken(messages: Sequence[Arrived]) -> list[ArrivedResult]:
+    """Return how many messages arrived by channel and customer, in that order."""
+    counted = Counter((each.channel, each.to) for each in messages)
+    return [ArrivedResult(by=by, to=to, count=count) for (by, to), count in sorted(counted.items())]
 
 
 def outcomes(ledger: ledger_copy.LedgerCopy) -> MessageOutcomes:
@@ -30,8 +37,10 @@ def outcomes(ledger: ledger_copy.LedgerCopy) -> MessageOutcomes:
     )
 
 
-def check_sent_once(mails: Sequence[Mail], known: MessageOutcomes) -> None:
-    """A message leaves at most once, and none leaves that LEDGER does not know of.
+def check_sent_once(
+    mails: Sequence[Mail], messages: Sequence[Arrived], known: MessageOutcomes
+) -> None:
+    """A message leaves at most once, and none leaves that LEDGER does not know of. `messages`: by providers' APIs.
 
     Raises: StepFailed (`mail.repeated`, `mail.unaccounted`).
     """
@@ -42,10 +51,11 @@ def check_sent_once(mails: Sequence[Mail], known: MessageOutcomes) -> None:
             "mail.repeated", "one mail arrived more than once", wanted=1, got=repeated
         )
     may_have_left = known.sent + known.uncertain
-    if len(mails) > may_have_left:
+    arrived = len(mails) + len(messages)
+    if arrived > may_have_left:
         raise errors.StepFailed(
             "mail.unaccounted",
-            "more mails arrived than LEDGER says were sent",
+            "more messages arrived than LEDGER says were sent",
             wanted=may_have_left,
-            got=len(mails),
+            got=arrived,
         )

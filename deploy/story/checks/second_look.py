@@ -32,6 +32,8 @@ BY_DOORS_ALONE = frozenset(
     }
 )
 """Events that only a delivery leads to: no command, no timer."""
+ARRIVALS = model.ExpectMail | model.ExpectMessage
+"""What arrived at customers."""
 
 
 async def look_again(session: Session) -> None:
@@ -54,21 +56,19 @@ def may_change(step: model.Step, wanted: model.Expect) -> bool:
             )
         case model.TamperStep():
             return True
-        case model.DoorStep():
-            return not isinstance(wanted, model.ExpectMail)
+        case model.DoorStep() | model.ReceiptStep():
+            return not isinstance(wanted, ARRIVALS)
         case model.CommandStep():
             return _command_may_change(step, wanted)
         case model.RestartStep():
-            return not isinstance(wanted, model.ExpectMail | model.ExpectRepeats) and not _by_doors(
-                wanted
-            )
+            return not isinstance(wanted, ARRIVALS | model.ExpectRepeats) and not _by_doors(wanted)
         case _:
             return False
 
 
 def _command_may_change(step: model.CommandStep, wanted: model.Expect) -> bool:
     match wanted:
-        case model.ExpectMail():
+        case model.ExpectMail() | model.ExpectMessage():
             return step.do == "send_message"
         case model.ExpectRepeats():
             return step.do == "record_fact"

@@ -21,6 +21,8 @@ Account = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,48}/[a-z0-9_-]{1,48}\Z")]
 TimeLimits = Annotated[int, Meta(ge=1, le=TIMES_MAX)]
 Process = Literal["nats", "postgres", "ingest", "router", "history", "notify"]
 """What `tellonce status` names, and a story may kill."""
+Says = Literal["delivered", "read", "failed"]
+"""What a provider reports of a message that it took."""
 Duration = str | int | float
 """Seconds as a number, or with a unit: `500ms`, `3s`, `2m`, `1h`."""
 
@@ -72,6 +74,23 @@ class DoorStep(Step, frozen=True, kw_only=True):
     session: Name = "visitor"
     tenant: Name | None = None
     save: dict[Reference, Path] = {}
+
+
+class ReceiptStep(Step, frozen=True, kw_only=True):
+    """A provider reports on the newest message that it took for an account.
+
+    Attributes:
+        receipt: `<channel>/<account>`.
+        to: the customer as the provider names her; anybody without it.
+        times: how often the same report is delivered, byte for byte.
+        within: how long the message is waited for.
+    """
+
+    receipt: Account
+    says: Says
+    to: str | None = None
+    times: TimeLimits = 1
+    within: Duration = WITHIN_SECONDS
 
 
 class CommandStep(Step, frozen=True, kw_only=True):
@@ -247,6 +266,15 @@ class ExpectMail(Expect, frozen=True, kw_only=True):
     count: int | None = None
 
 
+class ExpectMessage(Expect, frozen=True, kw_only=True):
+    """What a provider took for a customer. `by`: the channel; `to`: the customer as the provider names her."""
+
+    by: Name
+    to: str | None = None
+    contains: list[str] = []
+    count: int | None = None
+
+
 class ExpectError(Expect, frozen=True, kw_only=True):
     """The code with which the last step was refused, or one of several codes."""
 
@@ -280,6 +308,7 @@ EXPECTATIONS: dict[str, type[Expect]] = {
     "callback": ExpectCallback,
     "reply": ExpectReply,
     "mail": ExpectMail,
+    "message": ExpectMessage,
     "error": ExpectError,
     "balance": ExpectBalance,
     "repeats": ExpectRepeats,
@@ -287,6 +316,7 @@ EXPECTATIONS: dict[str, type[Expect]] = {
 
 STEPS: dict[str, type[Step]] = {
     "door": DoorStep,
+    "receipt": ReceiptStep,
     "as": CommandStep,
     "ask": AskStep,
     "as_of": AsOfStep,
@@ -324,6 +354,10 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def expects_mail(self) -> bool:
         return any(isinstance(step, ExpectMail) for step in self.steps)
+
+    @property
+    def expects_messages(self) -> bool:
+        return any(isinstance(step, ExpectMessage | ReceiptStep) for step in self.steps)
 
     @property
     def needs_own_stack(self) -> bool:

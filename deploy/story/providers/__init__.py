@@ -1,8 +1,10 @@
-"""Playing the providers: one file each, all of the same shape; `doors` sends what they make."""
+"""Playing the providers: one file each, all of one shape; `doors` delivers for them, `api_server` answers for them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from deploy.story.file.model import Says
+from deploy.story.providers.api import ApiAnswer, ApiRequest, Arrived
 from shared import errors, modules
 
 
@@ -24,12 +26,25 @@ class Provider(Protocol):
         """Whether maps and lists go over a kept-open socket, see `chat_socket`."""
         ...
 
+    @property
+    def HOSTS(self) -> Sequence[str]:  # noqa: N802  likewise
+        """The hosts of its HTTP API, which several providers may share; none where agents cannot write by it."""
+        ...
+
     def body(self, content: Any) -> bytes:
         """Return the body of a delivery; a text is sent as it stands. Raises: PayloadUnreadable."""
         ...
 
     def sign(self, key: str, url: str, body: bytes, given: Mapping[str, str]) -> dict[str, str]:
         """Return the headers that sign a delivery. `url`: the public address; `given`: its other headers."""
+        ...
+
+    def answer(self, request: ApiRequest) -> ApiAnswer | None:
+        """Return what its API answers, and the message that it took; `None` when the request is not for it."""
+        ...
+
+    def receipt(self, arrived: Arrived, says: Says) -> Any:
+        """Return the content of the delivery that reports on a message it took. Raises: PayloadUnreadable."""
         ...
 
 

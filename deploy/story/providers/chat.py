@@ -7,8 +7,19 @@ from typing import Any
 import msgspec
 
 from deploy.story.providers.standard_webhooks import sign
+from deploy.story.providers.without_api import HOSTS, answer, receipt
 
-__all__ = ["HAS_SOCKET", "MEDIA_TYPE", "NAME", "body", "hello_signature", "sign"]
+__all__ = [
+    "HAS_SOCKET",
+    "HOSTS",
+    "MEDIA_TYPE",
+    "NAME",
+    "answer",
+    "body",
+    "hello_signature",
+    "receipt",
+    "sign",
+]
 
 NAME = "chat"
 MEDIA_TYPE = "application/json"

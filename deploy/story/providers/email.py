@@ -3,9 +3,10 @@
 from typing import Any
 
 from deploy.story.providers.standard_webhooks import sign
+from deploy.story.providers.without_api import HOSTS, answer, receipt
 from shared.errors import PayloadUnreadable
 
-__all__ = ["HAS_SOCKET", "MEDIA_TYPE", "NAME", "body", "sign"]
+__all__ = ["HAS_SOCKET", "HOSTS", "MEDIA_TYPE", "NAME", "answer", "body", "receipt", "sign"]
 
 NAME = "email"
 MEDIA_TYPE = "message/rfc822"

@@ -5,8 +5,9 @@ from typing import Any
 import msgspec
 
 from deploy.story.providers.standard_webhooks import sign
+from deploy.story.providers.without_api import HOSTS, answer, receipt
 
-__all__ = ["HAS_SOCKET", "MEDIA_TYPE", "NAME", "body", "sign"]
+__all__ = ["HAS_SOCKET", "HOSTS", "MEDIA_TYPE", "NAME", "answer", "body", "receipt", "sign"]
 
 NAME = "form"
 MEDIA_TYPE = "application/json"

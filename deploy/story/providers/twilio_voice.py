@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from deploy.story.providers.without_api import HOSTS, answer, receipt
 from shared.errors import PayloadUnreadable
+
+__all__ = ["HAS_SOCKET", "HOSTS", "MEDIA_TYPE", "NAME", "answer", "body", "receipt", "sign"]
 
 NAME = "twilio_voice"
 MEDIA_TYPE = "application/x-www-form-urlencoded"

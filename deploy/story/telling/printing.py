@@ -29,10 +29,15 @@ def complain(line: str) -> None:
 def describe(step: model.Step) -> str:
     """Return a step in a few words."""
     match step:
+        case model.Expect():
+            return f"expect {step.expect}{_of_what(step)}"
         case model.DoorStep():
             several = f" ({step.times} times)" if step.times > 1 else ""
             unsigned = "" if step.sign is True else f" (signature: {step.sign or 'none'})".lower()
             return f"door {step.door}{several}{unsigned}"
+        case model.ReceiptStep():
+            several = f" ({step.times} times)" if step.times > 1 else ""
+            return f"{step.receipt} reports: {step.says}{several}"
         case model.CommandStep():
             return f"{step.as_}: {step.do}" + (f" ({step.times} times)" if step.times > 1 else "")
         case model.AskStep():
@@ -41,6 +46,12 @@ def describe(step: model.Step) -> str:
             return f"what did {step.as_of} see when accepting?"
         case model.TogetherStep():
             return f"{len(step.together)} things at once"
+        case _:
+            return _describe_machines(step)
+
+
+def _describe_machines(step: model.Step) -> str:
+    match step:
         case model.KillStep():
             return f"kill -9 {step.kill}"
         case model.RestartStep():
@@ -48,14 +59,12 @@ def describe(step: model.Step) -> str:
         case model.TamperStep():
             mail = step.tamper == model.MAIL
             return "the last mail again" if mail else f"change one row of {step.tamper} by hand"
-        case model.Expect():
-            return f"expect {step.expect}{_of_what(step)}"
         case _:
             return "step"
 
 
 def _of_what(wanted: model.Expect) -> str:
-    found = [getattr(wanted, name, None) or "" for name in ("to", "code", "state", "is_")]
+    found = [getattr(wanted, name, None) or "" for name in ("by", "to", "code", "state", "is_")]
     words = [" or ".join(each) if isinstance(each, list) else str(each) for each in found]
     return "".join(f" {word}" for word in words if word)
 
@@ -137,6 +146,8 @@ def tell_end(report: Report, played_seconds: float) -> None:
         say(f"    packet {packet.packet_id[:short]} to {packet.to:<8} {packet.facts} facts{lacks}")
     for mail in report.mails:
         say(f"  Mail to {', '.join(mail.to)}: {mail.title} ({mail.count})")
+    for message in report.arrived:
+        say(f"  Message by {message.by} to {message.to} ({message.count})")
     say(f"  Missing: {', '.join(missing) or 'none'}")
     say(f"  Times a customer had to repeat something: {report.repeats}")
     live, rebuilt = report.digests.live or "-", report.digests.rebuilt or "-"

@@ -50,6 +50,14 @@ class MailResult(msgspec.Struct, kw_only=True):
     count: int
 
 
+class ArrivedResult(msgspec.Struct, kw_only=True):
+    """How many messages a provider took for one customer. `by`: the channel; `to`: as the provider names her."""
+
+    by: str
+    to: str
+    count: int
+
+
 class MessageOutcomes(msgspec.Struct, kw_only=True):
     """How many messages to customers stand in LEDGER with each outcome."""
 
@@ -80,6 +88,7 @@ class Report(msgspec.Struct, kw_only=True):
     facts: FactsTold = msgspec.field(default_factory=FactsTold)
     packets: list[PacketResult] = []
     mails: list[MailResult] = []
+    arrived: list[ArrivedResult] = []
     messages: MessageOutcomes = msgspec.field(default_factory=MessageOutcomes)
     repeats: int = 0
     digests: Digests = msgspec.field(default_factory=Digests)

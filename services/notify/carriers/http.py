@@ -13,9 +13,11 @@ from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import httpcore
+import msgspec
 
 from services.notify.carriers import NotTaken, Transaction, Unanswered
 from services.notify.domain.web import HttpAnswer, HttpRequest
+from shared import addresses
 
 NAME = "http"
 CONNECT_TIMEOUT_SECONDS = 10.0
@@ -31,15 +33,17 @@ _FAILURES = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.Protocol
 
 
 class HttpCarrier:
-    """The carrier of messages to HTTP APIs."""
+    """The carrier of messages to HTTP APIs. `gateway`: see `addresses.through`."""
 
-    def __init__(self) -> None:
+    def __init__(self, gateway: str = "") -> None:
+        self._gateway = gateway
         self._tls = ssl.create_default_context()
 
     @contextlib.asynccontextmanager
     async def transaction(self, request: HttpRequest) -> AsyncIterator[Transaction]:
         """See `Carrier.transaction`: the open connection."""
-        transaction = _HttpTransaction(request, self._tls)
+        url = addresses.through(self._gateway, request.url)
+        transaction = _HttpTransaction(msgspec.structs.replace(request, url=url), self._tls)
         await transaction.begin()
         try:
             yield transaction
