@@ -5,6 +5,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from deploy.cli import ask, balance, doctor, parked, status, up
 from deploy.embedded.errors import SetupError
@@ -175,6 +176,17 @@ def _add_channels(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("file", metavar="FILE", nargs="+")
     parser.add_argument("--summary", action="store_true", help="one more line: the shares")
     parser.set_defaults(verb=_channels_parse)
+    again = _verb(acts, "replay", _channels_replay, "parse RAW again, show what is new, apply it")
+    again.add_argument(
+        "--since",
+        metavar="TIME",
+        type=datetime.fromisoformat,
+        required=True,
+        help="when it was stored, or later: 2026-11-28T08:00:00Z",
+    )
+    again.add_argument("--account", metavar="ACCOUNT", help="one alone: <channel>/<name>")
+    again.add_argument("--apply", action="store_true", help="have the router decide what is new")
+    again.add_argument("--tenant-policy", metavar="FILE", help="the tenant's policy (YAML)")
 
 
 def _verb(
@@ -213,6 +225,12 @@ def _ledger_adopt(chosen: argparse.Namespace) -> int:
     from deploy.cli.ledger import adopt  # noqa: PLC0415
 
     return adopt(chosen)
+
+
+def _channels_replay(chosen: argparse.Namespace) -> int:
+    from deploy.cli.replay import replay  # noqa: PLC0415
+
+    return replay(chosen)
 
 
 def _channels_parse(chosen: argparse.Namespace) -> int:

@@ -104,6 +104,13 @@ class FateReader:
             del remembered[next(iter(remembered))]
         return known + fresh
 
+    async def held(self, tenant: str, ids: Sequence[str]) -> Mapping[str, int]:
+        """Return the position in RAW that each of these events came from that the ledger holds, set aside or not.
+
+        Raises: ViewUnavailable.
+        """
+        return (await self._known(tenant, ids))[0]
+
     async def _known(
         self, tenant: str, ids: Sequence[str]
     ) -> tuple[Mapping[str, int], Mapping[str, queries.SetAsideState]]:
