@@ -24,6 +24,7 @@ LOCKER = {
     "media_type": "image/png",
     "size_bytes": 8,
     "sha256": ids.body_sha256(b"\x89PNG\r\n\x1a\n"),
+    "source": None,
 }
 """The file of the golden mail."""
 SAMPLE = Sample((GOLDEN / "reply.eml").read_bytes(), by_webhook)
@@ -73,6 +74,7 @@ def test_an_answer_has_every_field() -> None:
                 "numbered": None,
                 "in_reply_to": "conv9",
                 "attachments": 1,
+                "refers_to": None,
             },
             "personal": {
                 "handles": [

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.ingest.domain import charsets, html_text, mail_headers, mime, reply_text, texts
+from services.ingest.domain import charsets, html_text, mail_headers, mime, texts
 from shared import handles
 
 TEXT_PART = b"Content-Type: text/plain; charset=utf-8\r\n\r\n"
@@ -315,39 +315,6 @@ def test_hostile_html_takes_linear_time(hostile: str) -> None:
     assert len(html_text.to_text(hostile * (190_000 // len(hostile)))) < 5_000_000
 
 
-# -- the new part -------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "tail",
-    [
-        "> old\n> older",
-        "On Sun, 22 Nov 2026, Help wrote:\n> old",
-        "On Sun, 22 Nov 2026 at 09:00, Help Desk\n<help@shop.example> wrote:\n\n> old",
-        "W dniu 22.11.2026 o 09:00, Pomoc napisał(a):\n> stare",
-        "Dňa 22. 11. 2026 o 9:00 Pomoc napísal(a):\n> staré",
-        "Am 22.11.2026 um 09:00 schrieb Hilfe:\n> alt",
-        "-----Original Message-----\nFrom: Help",
-        "From: Help <help@shop.example>\nSent: Sunday\nTo: Anna\nSubject: Hello\n\nold",
-        "Od: Pomoc\nWysłano: niedziela\n\nstare",
-        "-- \nAnna Kowalska\n+48 601",
-    ],
-)
-def test_the_quoted_part_is_cut(tail: str) -> None:
-    """The usual ways to quote, in the languages of our customers."""
-    assert reply_text.new_part(f"It works.\nThank you\n\n{tail}") == "It works.\nThank you"
-
-
-@pytest.mark.parametrize(
-    "text", ["It works.", "On Monday I wrote: nothing new", "", "> all quoted", "From: me\nhello",
-             "From: locker KRA09M\nTo: locker WAW22A\nIt never came.", "Thanks.\n--\nAnd the lamp burns.",
-             "Hello\n________________________\nAnd my order is late."],
-)  # fmt: skip
-def test_a_text_that_is_all_new_has_no_view(text: str) -> None:
-    """None says that the text itself is the new part (or all of it is quoted)."""
-    assert reply_text.new_part(text) is None
-
-
 # -- texts --------------------------------------------------------------------------------------------------
 
 
@@ -364,22 +331,3 @@ def test_a_fitted_text_is_clean_and_short_enough(text: str, max_bytes: int) -> N
 def test_half_characters_are_replaced() -> None:
     """A lone surrogate cannot be written as UTF-8."""
     assert texts.clean("a\ud83db\x00\U0001f600") == "a\ufffdb\ufffd\U0001f600"
-
-
-@pytest.mark.parametrize(
-    ("text", "new"),
-    [
-        ("On Sun, 22 Nov 2026, Help wrote:\n> Which one?\nThe red one.\n> When?\nToday.", "The red one.\nToday."),
-        ("Hello,\nOn Sun, 22 Nov 2026, Help wrote:\n> Which?\n\nThe red one.\n-- \nAnna", "Hello,\n\nThe red one."),
-        ("Hello.\nOn Sun, 22 Nov 2026, Help wrote:\nWhich one?", "Hello."),
-        ("Hello\n\n-----Original Message-----\nFrom: Help\nSent: x\n\n> old\n\nORD-1.", "Hello\n\n\nORD-1."),
-        ("-----Original Message-----\n> old\nYes.\n> older\nNo.", "Yes.\nNo."),
-        ("Od: Pomoc\nWysłano: niedziela\nTemat: x\n\n> stare\nTak.\n-- \nAnna", "Tak."),
-        ("Hello\n________________________________\nFrom: Help\nSent: x\n\n> old\nYes.", "Hello\nYes."),
-        ("Hello\n-----Original Message-----\nFrom: Help\n\nold\n> older\nold again", "Hello"),
-        ("On second thought I keep it.\nOn Sun, 22 Nov 2026, Help wrote:\n> x", "On second thought I keep it."),
-    ],
-)  # fmt: skip
-def test_an_answer_between_the_lines_of_a_quote_is_new(text: str, new: str) -> None:
-    """Only what is marked as quoted goes; a quote without marks goes to its end."""
-    assert reply_text.new_part(text) == new

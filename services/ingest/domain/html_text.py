@@ -2,6 +2,7 @@
 
 import html
 import re
+from dataclasses import dataclass
 
 _TOKEN = re.compile(
     r"<!--.*?(?:-->|\Z)"  # a comment
@@ -23,8 +24,23 @@ BREAKS = frozenset(
 """Elements that begin and end a line."""
 
 CELLS = frozenset({"td", "th"})
+TAG_MAX_CHARACTERS = 2_048
+"""How much of a tag is looked at."""
+
 QUOTES_MAX = 10
 """Quotes inside of quotes that are told apart."""
+
+ANNOUNCING = re.compile(
+    r"\bclass\s*=\s*['\"]?[^'\">]{0,200}?\b(?:gmail_attr|moz-cite-prefix|protonmail_quote_header|yahoo_quoted_header)\b",
+    re.IGNORECASE,
+)
+"""The attribute of an element that says, in whatever language, who wrote what is quoted below it."""
+
+QUOTED_TO_THE_END = re.compile(
+    r"\bid\s*=\s*['\"]?(?:x_)*(?:divRplyFwdMsg|mail-editor-reference-message-container)\b",
+    re.IGNORECASE,
+)
+"""The attribute of the element above a mail that Outlook quotes, or around it: all behind it is quoted."""
 
 _NO_CHARACTER = re.compile(r"&#x?[0-9a-f]{8,};?", re.IGNORECASE)
 """A reference beyond Unicode, however long: Python refuses to read numbers of thousands of digits."""
@@ -32,10 +48,40 @@ _SPACES = re.compile(r"[ \t\r\n\f\xa0]+")
 _BLANK_LINES = re.compile(r"\n{3,}")
 
 
+@dataclass(slots=True)
+class _Quotes:
+    """How deep what is read stands in quotes.
+
+    `rest`: all behind is quoted; `announcing`: how many elements of that name are open since one that announces a
+    quote, itself included.
+    """
+
+    depth: int = 0
+    rest: bool = False
+    announcing: tuple[str, int] | None = None
+
+    def see(self, name: str, tag: str) -> None:
+        """Take note of a tag."""
+        step = -1 if tag.startswith("</") else 1
+        if name == "blockquote":
+            self.depth = min(QUOTES_MAX, max(0, self.depth + step))
+        if self.announcing is not None and self.announcing[0] == name:
+            still = self.announcing[1] + step
+            self.announcing = (name, still) if still else None
+        elif step > 0 and ANNOUNCING.search(tag):
+            self.announcing = (name, 1)
+        self.rest = self.rest or (step > 0 and QUOTED_TO_THE_END.search(tag) is not None)
+
+    @property
+    def marks(self) -> str:
+        """What a line begins with."""
+        return "> " * min(QUOTES_MAX, self.depth + self.rest + (self.announcing is not None))
+
+
 def to_text(markup: str) -> str:
-    """Return what a reader of the page sees; quoted blocks stand behind `> `."""
+    """Return what a reader of the page sees; quoted blocks, and what announces them, stand behind `> `."""
     lines: list[str] = [""]
-    quotes = position = 0
+    quotes, position = _Quotes(), 0
     while token := _TOKEN.match(markup, position):
         position = token.end()
         name = (token[1] or "").lower()
@@ -45,11 +91,9 @@ def to_text(markup: str) -> str:
         closing = token[0].startswith("</")
         if name in SILENT and not closing:
             position = _end_of(markup, name, position)
-        elif name == "blockquote":
-            quotes = min(QUOTES_MAX, max(0, quotes + (-1 if closing else 1)))
-            lines.append("> " * quotes)
         elif name in BREAKS:
-            lines.append("> " * quotes)
+            quotes.see(name, token[0][:TAG_MAX_CHARACTERS])
+            lines.append(quotes.marks)
         elif name in CELLS and closing:
             lines[-1] += " "
     text = "\n".join(_SPACES.sub(" ", line).strip() for line in lines)
