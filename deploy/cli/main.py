@@ -176,6 +176,9 @@ def _add_channels(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("file", metavar="FILE", nargs="+")
     parser.add_argument("--summary", action="store_true", help="one more line: the shares")
     parser.set_defaults(verb=_channels_parse)
+    listing = _verb(acts, "list", _channels_list, "each account: its door, balance and silence")
+    listing.add_argument("--json", action="store_true", help="one JSON object a line")
+    listing.add_argument("--tenant-policy", metavar="FILE", help="the tenant's policy (YAML)")
     again = _verb(acts, "replay", _channels_replay, "parse RAW again, show what is new, apply it")
     again.add_argument(
         "--since",
@@ -225,6 +228,12 @@ def _ledger_adopt(chosen: argparse.Namespace) -> int:
     from deploy.cli.ledger import adopt  # noqa: PLC0415
 
     return adopt(chosen)
+
+
+def _channels_list(chosen: argparse.Namespace) -> int:
+    from deploy.cli.channel_list import listed  # noqa: PLC0415
+
+    return listed(chosen)
 
 
 def _channels_replay(chosen: argparse.Namespace) -> int:

@@ -1,0 +1,51 @@
+"""`tellonce channels list`: each account with its door, its balance, and whether it has fallen silent."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from deploy.cli import channel_list
+from services.ingest.handlers.accounts import Accounts
+from shared import policy, settings, streams, subjects
+from shared.bus import connect
+from shared.policy import Policies
+from tests.embedded.responder import Responder
+
+POLICY = policy.load(settings.load({}).policy)
+COUNTED = {"received": 3, "accepted": 2, "quarantined": 1}
+
+
+async def test_what_came_when_and_how_often_tells_silence(nats_url: str) -> None:
+    """Three forms within a moment, then nothing for two hours; the chat has never had anything."""
+    bus = await connect(nats_url, "test")
+    raw = [each for each in streams.stream_configs() if each["name"] == streams.RAW]
+    await streams.ensure(bus, streams.WantedStreams(raw))
+    for _ in range(3):
+        await bus.store(subjects.raw("demo", "form", "contact"), b"{}")
+    now = datetime.now(UTC)
+    doors = {each.name: each for each in Accounts(Policies(POLICY), {}).of_tenant("demo")}
+    form = await channel_list.line_of(bus, doors["form/contact"], COUNTED, now)
+    assert (form.counts["received"], form.counts["missing"], form.silent) == (3, 0, False)
+    assert form.lacking == ["signing"]
+    assert form.usual_seconds is not None
+    assert form.usual_seconds < 60
+
+    later = now + timedelta(hours=2)
+    assert (await channel_list.line_of(bus, doors["form/contact"], COUNTED, later)).silent
+    chat = await channel_list.line_of(bus, doors["chat/shop"], {}, later)
+    assert (chat.last, chat.usual_seconds, chat.silent) == (None, None, False)
+    await bus.api(f"STREAM.DELETE.{streams.RAW}")
+    await bus.close()
+
+
+def test_a_refusal_of_the_balance_is_shown(
+    nats_url: str, run: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its code and exit code are the query's."""
+    monkeypatch.setenv("TELLONCE_NATS_URL", nats_url)
+    with Responder(nats_url, "query.demo.balance", [b'{"error":{"code":"view.unavailable"}}']):
+        code, out, _ = run("channels", "list")
+    assert code == 1
+    assert json.loads(out)["error"]["code"] == "view.unavailable"
