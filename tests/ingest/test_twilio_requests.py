@@ -10,6 +10,7 @@ from starlette.datastructures import ImmutableMultiDict
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
 from services.ingest.channels import twilio_voice
+from services.ingest.channels.shapes import twilio_signature
 from services.ingest.domain.delivery import WebRequest
 from shared import ids
 from shared.errors import SignatureInvalid
@@ -46,7 +47,7 @@ def test_our_signature_is_the_providers(pairs: list[tuple[str, str]], query: str
     """Twilio's own library makes the same signature, repeated keys and addresses with queries included."""
     url = PUBLIC + "/in/demo/twilio_voice/main" + query
     theirs = RequestValidator(SECRET).compute_signature(url, ImmutableMultiDict(pairs))
-    assert twilio_voice.signature(SECRET, url, pairs) == theirs
+    assert twilio_signature.signature(SECRET, url, pairs) == theirs
 
 
 def test_a_repeated_parameter_is_signed_with_each_of_its_values() -> None:
@@ -119,8 +120,8 @@ def test_the_providers_own_vectors_verify() -> None:
         pairs = list(given.items()) if isinstance(given, dict) else [(k, v) for k, v in given]
         url = vector["url"]
         tried = [
-            twilio_voice.signature(vector["token"], each, pairs)
-            for each in twilio_voice.with_ports(url)
+            twilio_signature.signature(vector["token"], each, pairs)
+            for each in twilio_signature.with_ports(url)
         ]
         assert vector["signature"] in tried, vector["name"]
         seen += 1

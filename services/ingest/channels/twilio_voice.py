@@ -1,23 +1,20 @@
 """Calls over Twilio Programmable Voice, as webhooks in application/x-www-form-urlencoded.
 
 Sources, read 2026-11-22 (www.twilio.com/docs):
-- usage/webhooks/webhooks-security: X-Twilio-Signature
 - voice/twiml: what a request for instructions carries
 - voice/api/call-resource, "StatusCallback" and "Call status values"
 - voice/twiml/gather: Digits; voice/twiml/conference: StatusCallbackEvent
 - both status callbacks: SequenceNumber, as requests need not arrive in the order of what they report
 """
 
-import base64
 import hashlib
-import hmac
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
+from services.ingest.channels.shapes import twilio_signature
 from services.ingest.domain import delivery, outcome, texts
 from services.ingest.domain.delivery import no_handshake as handshake
 from services.ingest.domain.outcome import Ignored, Parsed, Reported
@@ -29,7 +26,6 @@ __all__ = ["KINDS", "MEDIUM", "NAME", "SECRETS", "answer", "handshake", "parse",
 NAME = "twilio_voice"
 MEDIUM: events.Medium = "call"
 SECRETS = ("signing",)
-FIELDS_MAX = 200
 SID_MAX_CHARACTERS = 64
 
 IGNORED = "ignored"
@@ -93,7 +89,6 @@ DIGITS_MAX = 32
 _DIGITS = re.compile(rf"[0-9*#]{{1,{DIGITS_MAX}}}\Z")
 _SID = re.compile(rf"[A-Za-z0-9]{{2,{SID_MAX_CHARACTERS}}}\Z")
 _GATHER = re.compile(rb"<Gather\b[^>]*/>|<Gather\b.*?</Gather\s*>", re.DOTALL)
-_DEFAULT_PORTS = {"https": 443, "http": 80}
 
 Fields = Mapping[str, str]
 """The parameters of a webhook; of a repeated one the first."""
@@ -103,58 +98,8 @@ Fields = Mapping[str, str]
 
 
 def verify(request: delivery.WebRequest, secrets: delivery.Secrets, public_url: str) -> None:
-    """Check X-Twilio-Signature over the public address as called and the body's parameters.
-
-    The provider signs with the port or without it, whatever stands in the address, so both are tried.
-    Raises: SignatureInvalid.
-    """
-    given = (request.header("x-twilio-signature") or "").encode(errors="replace")
-    parameters = _signed_parameters(request)
-    urls = [each + request.url for each in with_ports(public_url.rstrip("/"))]
-    expected = [signature(secrets["signing"], each, parameters).encode() for each in urls]
-    if not any(hmac.compare_digest(given, each) for each in expected):
-        raise errors.SignatureInvalid
-
-
-def signature(secret: str, url: str, parameters: Sequence[tuple[str, str]]) -> str:
-    """Return base64 of HMAC-SHA1 over the address and the sorted parameters, each name before its value.
-
-    Of a repeated parameter each different value counts once, in order.
-    """
-    signed = url + "".join(name + value for name, value in sorted(set(parameters)))
-    digest = hmac.digest(secret.encode(), signed.encode(errors="replace"), hashlib.sha1)
-    return base64.b64encode(digest).decode()
-
-
-def _signed_parameters(request: delivery.WebRequest) -> Sequence[tuple[str, str]]:
-    """The body's parameters; none when the address carries `bodySHA256` and the body has this hash."""
-    query = _pairs(request.url.partition("?")[2].encode())
-    claimed = next((value for name, value in query if name == "bodySHA256"), None)
-    if claimed is None:
-        return _pairs(request.body)
-    actual = hashlib.sha256(request.body).hexdigest()
-    if not hmac.compare_digest(claimed.lower().encode(errors="replace"), actual.encode()):
-        raise errors.SignatureInvalid
-    return []
-
-
-def _pairs(encoded: bytes) -> list[tuple[str, str]]:
-    """Raises: SignatureInvalid when there are more parameters than the provider ever sends."""
-    try:
-        return parse_qsl(
-            encoded.decode("latin-1"), keep_blank_values=True, max_num_fields=FIELDS_MAX
-        )
-    except ValueError:
-        raise errors.SignatureInvalid from None
-
-
-def with_ports(url: str) -> Iterator[str]:
-    """Give an address of ours as it stands, then with its port left out or put in."""
-    yield url
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition(":")[0] if parts.port else parts.netloc
-    port = "" if parts.port else f":{_DEFAULT_PORTS.get(parts.scheme, 443)}"
-    yield urlunsplit(parts._replace(netloc=host + port))
+    """Check X-Twilio-Signature over the public address as called and the parameters. Raises: SignatureInvalid."""
+    twilio_signature.verify(request, secrets["signing"], public_url)
 
 
 def answer(request: delivery.WebRequest, rules: Account) -> delivery.Answer:
@@ -174,7 +119,7 @@ def answer(request: delivery.WebRequest, rules: Account) -> delivery.Answer:
 def parse(raw: delivery.RawDelivery) -> Parsed:
     """Return the events of one webhook: the event for the call's status, then the digits that the caller pressed."""
     try:
-        fields = dict(reversed(_pairs(raw.body)))
+        fields = dict(reversed(twilio_signature.pairs(raw.body)))
     except errors.SignatureInvalid:
         return outcome.unreadable()
     if _word(fields, "StatusCallbackEvent") in CONFERENCE_KINDS:

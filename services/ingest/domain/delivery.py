@@ -45,6 +45,9 @@ class Answer:
     media_type: str | None = None
 
 
+BY_GET = Answer(media_type="by-get")
+"""What a handshake returns where the provider delivers by GET: verified and stored, with the query as the body."""
+
 Secrets = Mapping[str, str]
 """Those secrets of an account that have a value, by what its channel calls each.
 

@@ -9,14 +9,14 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from services.ingest.domain.delivery import Answer, WebRequest
+from services.ingest.domain.delivery import BY_GET, Answer, WebRequest
 from services.ingest.handlers import callers, logged, problems, raw_store
 from services.ingest.handlers.accounts import Accounts, Door
 from services.ingest.handlers.bodies import Bodies, more_seconds
@@ -109,7 +109,8 @@ class Doors:
             answer = door.channel.handshake(asked, door.secrets) if door.open else None
             if answer is None:
                 raise errors.MethodUnknown
-            return DoorAnswer(answer, None, len(asked.body))
+            if answer is not BY_GET:
+                return DoorAnswer(answer, None, len(asked.body))
         if not door.open:
             raise errors.SignatureInvalid
         if len(asked.body) > self._settings.body_max_bytes:
@@ -119,17 +120,20 @@ class Doors:
         return await self._stored(door, asked, until)
 
     async def _stored(self, door: Door, asked: WebRequest, until: float) -> DoorAnswer:
-        """Store a delivery whose sender is proved. Raises: DoorUnavailable."""
+        """Store a delivery whose sender is proved; of one by GET the query is the body. Raises: DoorUnavailable."""
+        body = asked.body
+        if asked.method == "GET":
+            body = raw_store.kept_url(asked.url).partition("?")[2].encode()
         try:
             async with asyncio.timeout_at(until):
                 with self._place(f"{door.tenant}/{door.name}"):
                     stored = await self._store.append(
-                        door.tenant, door.channel.NAME, door.account, asked
+                        door.tenant, door.channel.NAME, door.account, replace(asked, body=body)
                     )
         except TimeoutError:
             raise errors.DoorUnavailable("the delivery took too long; send it again") from None
         answer = door.channel.answer(asked, door.rules)
-        return DoorAnswer(answer, stored.sequence, len(asked.body))
+        return DoorAnswer(answer, stored.sequence, len(body))
 
     @contextlib.contextmanager
     def _place(self, name: str) -> Iterator[None]:

@@ -8,6 +8,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
+from urllib.parse import unquote
 
 import msgspec
 
@@ -51,6 +52,17 @@ def kept_headers(headers: Headers, max_bytes: int) -> str:
     return _compact(kept)
 
 
+def kept_url(url: str) -> str:
+    """Return path and query without those parameters of the query that are secrets."""
+    path, mark, query = url.partition("?")
+    kept = [
+        each
+        for each in query.split("&")
+        if not _SECRET.search(unquote(each.partition("=")[0]).lower())
+    ]
+    return path + mark + "&".join(kept)
+
+
 def _compact(value: object) -> str:
     return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
 
@@ -77,7 +89,7 @@ class RawStore:
         fields = {
             HEADERS_FIELD: kept_headers(request.headers, self._header_max_bytes),
             RECEIVED_FIELD: request.received.isoformat(),
-            PATH_FIELD: request.url,
+            PATH_FIELD: kept_url(request.url),
             DELIVERY_FIELD: delivery,
         }
         subject, body = subjects.raw(tenant, channel, account), request.body

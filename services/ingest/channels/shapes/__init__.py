@@ -1,0 +1,1 @@
+"""What deliveries of one provider look like, where several channels have the provider or one channel several."""
