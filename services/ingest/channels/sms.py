@@ -101,7 +101,7 @@ def _read(raw: delivery.RawDelivery, item: Mapping[str, object]) -> Parsed:
     if twilio_messages.is_one(fields):
         reference = message_reference.read(_query(raw.path).get(REFERENCE))
         return twilio_messages.parse(raw, fields, reference)
-    return outcome.unreadable()
+    return outcome.not_an_event()
 
 
 def _texts(item: Mapping[str, object]) -> Fields:
