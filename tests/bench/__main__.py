@@ -12,7 +12,7 @@ from pathlib import Path
 
 from shared.codec import decode
 from shared.ledger import Recorded
-from tests.bench import appends, end_to_end, projecting, starting
+from tests.bench import appends, arriving, end_to_end, projecting, starting
 from tests.bench.figures import HEAD
 from tests.bench.place import copied, told
 
@@ -44,6 +44,7 @@ async def run(seed: int, ledger_events: int, folder: Path) -> None:
     figure, ran_on = await projecting.compare(folder, multiplied(events, PROJECTED_EVENTS))
     show(figure.line(), f"    on {ran_on}")
     show(*delays.lines(), f"    on {delays.ran_on}")
+    show(*await arriving.compare(folder / "arriving"))
     show(*await starting.compare(folder / "starting", events, ledger_events))
 
 
