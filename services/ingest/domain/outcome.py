@@ -60,6 +60,27 @@ def not_an_event(kind: str | None = None) -> Quarantined:
     return Quarantined(errors.NotAnEvent.code, _word(kind))
 
 
+def together(raw: RawDelivery, found: Iterable[Parsed]) -> Parsed:
+    """Return the outcome of a delivery that holds several things: all that is reported of them, in their order.
+
+    What cannot be read keeps nothing else from being a fact; the first of it is recorded beside them.
+    """
+    reports: list[tuple[str, events.ContactEvent]] = []
+    ignored: Ignored | None = None
+    quarantined: Quarantined | None = None
+    for each in found:
+        match each:
+            case Reported():
+                reports += each.reports
+            case Ignored():
+                ignored = ignored or each
+            case Quarantined():
+                quarantined = quarantined or each
+    if reports and quarantined is not None:
+        reports += reports_of(raw, quarantined)
+    return Reported(reports) if reports else quarantined or ignored or unreadable()
+
+
 def _word(kind: str | None) -> str | None:
     return kind if kind is not None and _KIND.match(kind) else None
 

@@ -1,0 +1,99 @@
+"""What a message of Messenger or Instagram says: its words, and the files that came with it.
+
+Source: messenger-platform/reference/webhook-events/messages, "attachments"; instagram-platform webhooks, read 2026-11.
+"""
+
+from collections.abc import Mapping
+
+from services.ingest.channels.shapes import graph_webhooks as graph
+from services.ingest.channels.shapes.graph_webhooks import Node, Words
+from services.ingest.domain import texts
+from shared import events
+
+FILES_MAX = 16
+ATTACHMENT_TYPES: Mapping[str, str] = {
+    "image": "image/*",
+    "sticker": "image/*",
+    "animated_image": "image/*",
+    "audio": "audio/*",
+    "video": "video/*",
+    "reel": "video/*",
+    "ig_reel": "video/*",
+}
+"""What an attachment is where its address does not say so; of any other type nothing is known."""
+WORDS_ONLY = frozenset({"fallback", "location", "template", "product"})
+"""What is no file: a page that was linked, a place, something of a catalogue."""
+
+
+def of_message(message: Node) -> Words:
+    """Return what a message says."""
+    attached = graph.nodes(message, "attachments")
+    files = [file for each in attached if (file := _file(each)) is not None]
+    lines = [graph.word(message, "text")]
+    for each in attached:
+        lines += [line for line in _lines(each) if line not in lines[0]]
+    return Words(graph.text(lines), len(files), tuple(files[:FILES_MAX]))
+
+
+def _file(attachment: Node) -> events.AttachedFile | None:
+    kind, address = graph.word(attachment, "type"), _address(attachment)
+    if kind in WORDS_ONLY or not address:
+        return None
+    fallback = ATTACHMENT_TYPES.get(kind, "application/octet-stream")
+    return events.AttachedFile(
+        name=texts.line(graph.word(attachment, "payload", "title"), graph.FILE_NAME_MAX_BYTES),
+        media_type=graph.media_type(address, fallback),
+        source=texts.fit(address, graph.SOURCE_MAX_BYTES),
+    )
+
+
+def _address(attachment: Node) -> str:
+    """Return where a file lies: stories have a name of their own for it."""
+    names = ("url", "story_media_url", "reel_video_url")
+    found = (graph.word(attachment, "payload", name) for name in names)
+    return next((each for each in found if each), graph.word(attachment, "url"))
+
+
+def _lines(attachment: Node) -> list[str]:
+    """Return what an attachment says in words: title and address of a page, a place as RFC 5870 writes it, products."""
+    if graph.word(attachment, "type") not in WORDS_ONLY:
+        return []
+    titles = [graph.word(attachment, "title"), graph.word(attachment, "payload", "title")]
+    lines = [*dict.fromkeys(titles), _address(attachment)]
+    place = graph.node(attachment, "payload", "coordinates")
+    if place:
+        lines.append(f"geo:{graph.word(place, 'lat')},{graph.word(place, 'long')}")
+    for name in ("product", "generic"):
+        for each in graph.nodes(attachment, "payload", name, "elements"):
+            lines += [graph.word(each, "title"), graph.word(each, "subtitle")]
+    for each in graph.nodes(attachment, "payload", "elements"):
+        lines += [graph.word(each, "title"), graph.word(each, "subtitle")]
+    return lines
+
+
+def of_postback(postback: Node) -> Words:
+    """Return what somebody chose: the button's title, else what stands behind it."""
+    chosen = graph.word(postback, "title") or graph.word(postback, "payload")
+    return Words(texts.fit(chosen))
+
+
+def of_feedback(feedback: Node) -> Words:
+    """Return what somebody answered to the questions of a feedback form, an answer per line."""
+    lines = []
+    for screen in graph.nodes(feedback, "feedback_screens"):
+        for question in graph.node(screen, "questions").values():
+            lines += [graph.word(question, "payload"), graph.word(question, "follow_up", "payload")]
+    return Words(graph.text(lines))
+
+
+def of_customer_information(given: Node) -> Words:
+    """Return what somebody filled in, as `name: value` per line."""
+    return Words(
+        graph.text(
+            [
+                f"{graph.word(answer, 'key')}: {graph.word(answer, 'value')}"
+                for screen in graph.nodes(given, "screens")
+                for answer in graph.nodes(screen, "responses")
+            ]
+        )
+    )

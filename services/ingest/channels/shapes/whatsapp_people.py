@@ -1,0 +1,83 @@
+"""Whom a webhook of WhatsApp is about: by her WhatsApp id, which is her number, and by her id with the business.
+
+Source: whatsapp/business-scoped-user-ids, read 2026-11: either may be missing; the second is `<country>.<characters>`.
+"""
+
+from dataclasses import dataclass
+
+from services.ingest.channels.shapes import graph_webhooks as graph
+from services.ingest.channels.shapes.graph_webhooks import NOTHING, Node
+from services.ingest.domain import texts
+from shared import events, handles
+
+CHANNEL = "whatsapp"
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """A customer. `id`: by which her contact is known: her number's where it is told."""
+
+    id: str
+    handles: tuple[events.Handle, ...]
+    name: str | None = None
+
+
+def person(value: Node, number: str, user_id: str) -> Customer | None:
+    """Return who has a WhatsApp id or an id with the business, by `contacts` too; `None` without both."""
+    number = number.removeprefix("+")
+    contact = _contact(value, number, user_id)
+    user_id = user_id or graph.identity(contact, "user_id")
+    known = [each for each in (number, user_id) if each]
+    if not known:
+        return None
+    found = [handles.account(CHANNEL, each) for each in known]
+    dialled = handles.phone(f"+{number}") if number.isdigit() else None
+    if dialled is not None:
+        found.append(handles.of("phone", dialled, "proved"))
+    return Customer(known[0], tuple(found), _name(contact or _only(value)))
+
+
+def sender(value: Node, message: Node) -> Customer | None:
+    """Return who wrote a message."""
+    return person(value, graph.identity(message, "from"), graph.identity(message, "from_user_id"))
+
+
+def addressee(value: Node, message: Node) -> Customer | None:
+    """Return to whom the business wrote on its own telephone."""
+    return person(value, graph.identity(message, "to"), graph.identity(message, "to_user_id"))
+
+
+def recipient(value: Node, status: Node) -> Customer | None:
+    """Return whom a status is about: of a group, the one in it who has the message by now."""
+    in_group = graph.word(status, "recipient_type") == "group"
+    who = "recipient_participant" if in_group else "recipient"
+    number, user_id = graph.identity(status, f"{who}_id"), graph.identity(status, f"{who}_user_id")
+    return person(value, number, user_id)
+
+
+def renamed(before: Customer | None, after: Customer | None) -> Customer | None:
+    """Return the person who has other ids now: known as before, reached as she is from now on."""
+    if before is None or after is None:
+        return before or after
+    known = dict.fromkeys((*after.handles, *before.handles))
+    return Customer(before.id, tuple(known), before.name or after.name)
+
+
+def _contact(value: Node, number: str, user_id: str) -> Node:
+    """Return what stands in `contacts` of whoever has one of these ids."""
+    for each in graph.nodes(value, "contacts"):
+        same_number = number and graph.identity(each, "wa_id") == number
+        same_user = user_id and graph.identity(each, "user_id") == user_id
+        if same_number or same_user:
+            return each
+    return NOTHING
+
+
+def _only(value: Node) -> Node:
+    """Return the one contact, whose WhatsApp id is written otherwise than her number in some countries."""
+    listed = graph.nodes(value, "contacts")
+    return listed[0] if len(listed) == 1 else NOTHING
+
+
+def _name(contact: Node) -> str | None:
+    return texts.line(graph.word(contact, "profile", "name"))

@@ -1,0 +1,89 @@
+"""Messenger and Instagram: an agent's answer by the Send API, and what its answers mean.
+
+Sources, read 2026-11 (developers.facebook.com/docs/messenger-platform): reference/send-api (`messaging_type`, texts of
+2,000 characters, `metadata` that comes back with the echo), error-codes, policy (answers within 24 hours).
+A page writes to whoever wrote to it, by the id that she has with this page. Instagram of its own login has another
+host, which is the account's `api`, takes shorter texts, and gives no metadata back.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from services.notify.channels import graph_api as graph
+from services.notify.channels.graph_api import DOUBT, LATER, REFUSED, SECRETS
+from services.notify.domain.messages import CustomerMessage
+from services.notify.domain.outcomes import Outcome
+from services.notify.domain.web import HttpAnswer, HttpRequest
+from shared import events
+
+__all__ = ["CARRIER", "KINDS", "MEDIUM", "NAME", "SECRETS", "address", "outcome", "render"]
+
+NAME = "messenger"
+MEDIUM: events.Medium = "message"
+CARRIER = "http"
+
+KINDS: Mapping[int, graph.Meaning] = {
+    1: DOUBT,  # also told of messages that were sent
+    2: DOUBT,
+    3: REFUSED,
+    4: LATER,
+    10: REFUSED,  # no permission, or outside the 24 hours
+    17: LATER,
+    32: LATER,
+    100: REFUSED,
+    190: REFUSED,
+    200: REFUSED,
+    230: REFUSED,
+    341: LATER,
+    368: REFUSED,
+    551: REFUSED,
+    613: LATER,
+    1200: LATER,
+    1545041: REFUSED,
+    2018001: REFUSED,
+    80006: LATER,
+}
+"""By `code`; what is not here is a doubt."""
+REASONS: Mapping[int, str] = {
+    2018065: "window_closed",
+    2018278: "window_closed",
+    2534022: "window_closed",
+    2018001: "address_unknown",
+    1545041: "not_reached",
+    551: "not_reached",
+}
+"""By `error_subcode`, else by `code`. The window: 24 hours since she last wrote; the third is Instagram's."""
+
+TEXT_MAX_CHARACTERS = 2_000
+INSTAGRAM_HOST = "graph.instagram.com"
+INSTAGRAM_TEXT_MAX_BYTES = 1_000
+
+_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}\Z")
+
+
+def address(to: str) -> str | None:
+    """Return the id of a person with a page, or of a page; `None` for what is no id."""
+    found = to.removeprefix(f"{NAME}:").strip()
+    return found if _ID.match(found) else None
+
+
+def render(message: CustomerMessage, now: datetime) -> HttpRequest:  # noqa: ARG001  the shared shape
+    """Return a text message that answers. Raises: Unsendable with `text_too_long` or `secret_missing`."""
+    said: dict[str, Any] = {"text": message.text}
+    if urlsplit(message.api or graph.BASE).hostname == INSTAGRAM_HOST:
+        graph.check_length(len(message.text.encode()), INSTAGRAM_TEXT_MAX_BYTES)
+    else:
+        graph.check_length(len(message.text), TEXT_MAX_CHARACTERS)
+        said["metadata"] = message.own_reference
+    content = {"recipient": {"id": message.to}, "messaging_type": "RESPONSE", "message": said}
+    return graph.request(message, "me", content)
+
+
+def outcome(answer: HttpAnswer) -> Outcome:
+    """Return what an answer means; the reason is a word of REASONS, else `messenger_<code>`."""
+    if answer.status == 200:
+        return graph.sent(answer.json.get("message_id"))
+    return graph.error(answer, NAME, KINDS, REASONS)

@@ -1,0 +1,109 @@
+"""WhatsApp Business: an agent's answer by the Cloud API, and what its answers mean.
+
+Sources, read 2026-11 (developers.facebook.com/documentation/business-messaging/whatsapp): reference/messages (texts of
+4,096 characters, `context`, `biz_opaque_callback_data` that comes back with each status), support/error-codes,
+business-scoped-user-ids (`to` takes a number, `recipient` an id with the business).
+A number writes freely to whoever wrote to it within 24 hours; after them most refusals come as a status.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from services.notify.channels import graph_api as graph
+from services.notify.channels.graph_api import DOUBT, LATER, REFUSED, SECRETS
+from services.notify.domain.messages import CustomerMessage
+from services.notify.domain.outcomes import Outcome
+from services.notify.domain.web import HttpAnswer, HttpRequest
+from shared import events
+
+__all__ = ["CARRIER", "KINDS", "MEDIUM", "NAME", "SECRETS", "address", "outcome", "render"]
+
+NAME = "whatsapp"
+MEDIUM: events.Medium = "message"
+CARRIER = "http"
+
+KINDS: Mapping[int, graph.Meaning] = {
+    0: REFUSED,
+    1: DOUBT,
+    2: LATER,
+    3: REFUSED,
+    4: LATER,
+    10: REFUSED,
+    33: REFUSED,
+    100: REFUSED,
+    190: REFUSED,
+    200: REFUSED,
+    368: REFUSED,
+    80007: LATER,
+    130403: REFUSED,
+    130429: LATER,
+    130472: REFUSED,
+    130497: REFUSED,
+    131000: DOUBT,
+    131005: REFUSED,
+    131008: REFUSED,
+    131009: REFUSED,
+    131016: LATER,
+    131021: REFUSED,
+    131026: REFUSED,
+    131030: REFUSED,
+    131031: REFUSED,
+    131037: REFUSED,
+    131042: REFUSED,
+    131045: REFUSED,
+    131047: REFUSED,
+    131048: LATER,
+    131049: REFUSED,
+    131051: REFUSED,
+    131056: LATER,
+    131057: LATER,
+    131062: REFUSED,
+    133004: LATER,
+    133010: REFUSED,
+    135000: DOUBT,
+}
+"""By `code`; what is not here is a doubt, which the message's statuses resolve."""
+REASONS: Mapping[int, str] = {131047: "window_closed", 131026: "not_reached"}
+"""Where we have a word for it. The window: 24 hours since she last wrote."""
+
+TEXT_MAX_CHARACTERS = 4_096
+
+_NUMBER = re.compile(r"\+?([0-9]{1,20})\Z")
+_USER_ID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}\Z")
+_MESSAGE_ID = re.compile(r"wamid\.[!-~]{1,256}\Z")
+
+
+def address(to: str) -> str | None:
+    """Return a WhatsApp id, an id with the business, or the id of a number of ours; `None` for what is none."""
+    found = to.removeprefix(f"{NAME}:").strip()
+    number = _NUMBER.match(found)
+    if number is not None:
+        return number[1]
+    return found if _USER_ID.match(found) else None
+
+
+def render(message: CustomerMessage, now: datetime) -> HttpRequest:  # noqa: ARG001  the shared shape
+    """Return a text message. Raises: Unsendable with `text_too_long` or `secret_missing`."""
+    graph.check_length(len(message.text), TEXT_MAX_CHARACTERS)
+    content: dict[str, Any] = {
+        "messaging_product": "whatsapp",
+        "recipient_type": "individual",
+        "to" if message.to.isdigit() else "recipient": message.to,
+        "type": "text",
+        "text": {"body": message.text},
+        "biz_opaque_callback_data": message.own_reference,
+    }
+    if message.in_reply_to is not None and _MESSAGE_ID.match(message.in_reply_to):
+        content["context"] = {"message_id": message.in_reply_to}
+    return graph.request(message, message.sender, content)
+
+
+def outcome(answer: HttpAnswer) -> Outcome:
+    """Return what an answer means; the reason is a word of REASONS, else `whatsapp_<code>`."""
+    if answer.status == 200:
+        listed = answer.json.get("messages")
+        first = listed[0] if isinstance(listed, list) and listed else None
+        return graph.sent(first.get("id") if isinstance(first, dict) else None)
+    return graph.error(answer, NAME, KINDS, REASONS)
