@@ -26,6 +26,10 @@ AGGREGATES = {
         "conv-<conversation>",
         "router, which repeats what ingest or notify wrote to CONTACTS",
     ),
+    "calls": (
+        "conv-<conversation>",
+        "router, which repeats what ingest wrote to CONTACTS",
+    ),
     "conversation": ("conv-<conversation>", "router"),
     "customer": ("cust-<customer>", "router"),
     "identity": ("ident-<keyed hash>", "router"),

@@ -101,7 +101,12 @@ def evolve(  # noqa: C901  the table of what concerns contacts
             return _held(_begun(contacts, event, before), event, on_hold=True)
         case events.CallResumed():
             return _held(_begun(contacts, event, before), event, on_hold=False)
-        case events.CallEnded() | events.CallMissed():
+        case (
+            events.CallEnded()
+            | events.CallMissed()
+            | events.CallAbandoned()
+            | events.CallVoicemailLeft()
+        ):
             begun = _begun(contacts, event, before)
             return _with(begun, event.open.contact_id, over=True, on_hold=False)
         case events.ContactQueued():

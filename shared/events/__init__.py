@@ -8,6 +8,7 @@ import functools
 import typing
 
 from shared.events.attachment import *  # noqa: F403  this module is the union's table of contents
+from shared.events.calls import *  # noqa: F403
 from shared.events.contact import *  # noqa: F403
 from shared.events.contact import ContactEvent
 from shared.events.contact_parts import *  # noqa: F403

@@ -1,66 +1,19 @@
 """What channels report. Ingest writes these to CONTACTS; the router repeats them in the conversation's ledger."""
 
 from shared.events.attachment import AttachmentEvent
-from shared.events.contact_parts import ContactOpen, ContactPersonal
+from shared.events.calls import (
+    CallAnswered,
+    CallEnded,
+    CallHeld,
+    CallLost,
+    CallMenuSelected,
+    CallRecorded,
+    CallResumed,
+    CallStarted,
+    CallTransferred,
+)
+from shared.events.contact_parts import AttachedFile, ContactOpen, ContactPersonal
 from shared.events.envelope import ConversationId, Event, Instant, MessageId, Nothing, Part
-
-
-class CallStartedOpen(ContactOpen, frozen=True, kw_only=True):
-    dialled: str | None = None
-
-
-class CallStarted(
-    Event[CallStartedOpen, ContactPersonal], frozen=True, kw_only=True, tag="call.started"
-):
-    """A customer's call rings at an account."""
-
-
-class CallMenuSelectedOpen(ContactOpen, frozen=True, kw_only=True):
-    """`digits`: what was pressed, at most 32 of `[0-9*#]`."""
-
-    digits: str
-
-
-class CallMenuSelected(
-    Event[CallMenuSelectedOpen, ContactPersonal],
-    frozen=True,
-    kw_only=True,
-    tag="call.menu_selected",
-):
-    """The caller pressed digits in the voice menu."""
-
-
-class CallAnswered(
-    Event[ContactOpen, ContactPersonal], frozen=True, kw_only=True, tag="call.answered"
-):
-    """The provider connected the call."""
-
-
-class CallHeld(Event[ContactOpen, ContactPersonal], frozen=True, kw_only=True, tag="call.held"):
-    """The caller was put on hold."""
-
-
-class CallResumed(
-    Event[ContactOpen, ContactPersonal], frozen=True, kw_only=True, tag="call.resumed"
-):
-    """The caller was taken off hold."""
-
-
-class CallEndedOpen(ContactOpen, frozen=True, kw_only=True):
-    """`outcome`: the provider's word for how it ended; `duration_seconds`: as the provider bills it."""
-
-    outcome: str
-    duration_seconds: int | None = None
-
-
-class CallEnded(Event[CallEndedOpen, ContactPersonal], frozen=True, kw_only=True, tag="call.ended"):
-    """The call is over after it was connected."""
-
-
-class CallMissed(
-    Event[CallEndedOpen, ContactPersonal], frozen=True, kw_only=True, tag="call.missed"
-):
-    """The call is over and was never connected."""
 
 
 class MessageReceivedOpen(ContactOpen, frozen=True, kw_only=True):
@@ -72,19 +25,6 @@ class MessageReceivedOpen(ContactOpen, frozen=True, kw_only=True):
     in_reply_to: ConversationId | None = None
     attachments: int = 0
     refers_to: str | None = None
-
-
-class AttachedFile(Part, frozen=True, kw_only=True):
-    """A file that came with a message. `size_bytes`, `sha256`: of the file, decoded, where the delivery has its bytes.
-
-    `source`: where the provider keeps it, its id there or its address; `None` where its bytes are in the delivery.
-    """
-
-    name: str | None = None
-    media_type: str
-    size_bytes: int | None = None
-    sha256: str | None = None
-    source: str | None = None
 
 
 class MessageReceivedPersonal(ContactPersonal, frozen=True, kw_only=True):
@@ -261,6 +201,8 @@ QuietEvent = (
     | ConsentGiven
     | ConsentWithdrawn
     | AttachmentEvent
+    | CallRecorded
+    | CallTransferred
 )
 """What belongs to a matter and asks for nothing: it opens none, and nobody waits because of it."""
 
@@ -271,7 +213,7 @@ InboundEvent = (
     | CallHeld
     | CallResumed
     | CallEnded
-    | CallMissed
+    | CallLost
     | MessageReceived
     | MessageEdited
     | FormSubmitted

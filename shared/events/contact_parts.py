@@ -65,3 +65,16 @@ class ContactPersonal(Part, frozen=True, kw_only=True):
 
     handles: list[Handle] = []
     name: str | None = None
+
+
+class AttachedFile(Part, frozen=True, kw_only=True):
+    """A file that came with a message. `size_bytes`, `sha256`: of the file, decoded, where the delivery has its bytes.
+
+    `source`: where the provider keeps it, its id there or its address; `None` where its bytes are in the delivery.
+    """
+
+    name: str | None = None
+    media_type: str
+    size_bytes: int | None = None
+    sha256: str | None = None
+    source: str | None = None

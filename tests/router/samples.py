@@ -9,6 +9,7 @@ from shared import handles as normal
 from shared import ids, policy
 from shared.events import (
     DATA_SCHEMA,
+    CallAbandoned,
     CallAnswered,
     CallEnded,
     CallEndedOpen,
@@ -16,9 +17,15 @@ from shared.events import (
     CallMenuSelected,
     CallMenuSelectedOpen,
     CallMissed,
+    CallRecorded,
+    CallRecordedOpen,
+    CallRecordedPersonal,
     CallResumed,
     CallStarted,
     CallStartedOpen,
+    CallTransferred,
+    CallTransferredPersonal,
+    CallVoicemailLeft,
     ContactId,
     ContactOpen,
     ContactPersonal,
@@ -157,6 +164,15 @@ CALL_KINDS: dict[str, type[Any]] = {
     "resumed": CallResumed,
     "ended": CallEnded,
     "missed": CallMissed,
+    "abandoned": CallAbandoned,
+    "voicemail": CallVoicemailLeft,
+    "recorded": CallRecorded,
+    "transferred": CallTransferred,
+}
+CALL_PERSONAL: dict[str, type[Any]] = {
+    "voicemail": CallRecordedPersonal,
+    "recorded": CallRecordedPersonal,
+    "transferred": CallTransferredPersonal,
 }
 
 
@@ -182,14 +198,15 @@ def call(
         told: Any = CallStartedOpen(**opened, dialled=HOTLINE)
     elif made is CallMenuSelected:
         told = CallMenuSelectedOpen(**opened, digits=digits)
-    elif made in (CallEnded, CallMissed):
+    elif kind in {"ended", "missed", "abandoned", "voicemail"}:
         told = CallEndedOpen(**opened, outcome="completed")
+    elif made is CallRecorded:
+        told = CallRecordedOpen(**opened)
     else:
         told = ContactOpen(**opened)
     known = [Handle(kind="reference", value=name), *([phone()] if handles is None else handles)]
-    event: InboundEvent = made(
-        **envelope, data=Data(open=told, personal=ContactPersonal(handles=known, name=caller))
-    )
+    personal = CALL_PERSONAL.get(kind, ContactPersonal)(handles=known, name=caller)
+    event: InboundEvent = made(**envelope, data=Data(open=told, personal=personal))
     return event
 
 

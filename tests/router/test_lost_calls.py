@@ -47,6 +47,48 @@ async def test_a_call_that_never_connected_owes_a_callback(router: InMemoryRoute
     assert (await router.last(ContactMissed)).open.contact_id in it.contacts.by_id
 
 
+@pytest.mark.parametrize(
+    ("kind", "lost", "reason"),
+    [
+        ("voicemail", "contact.missed", "missed"),
+        ("abandoned", "contact.abandoned", "abandoned"),
+    ],
+)
+async def test_who_hung_up_in_a_queue_or_spoke_on_the_machine_is_called_back(
+    router: InMemoryRouter, kind: str, lost: str, reason: str
+) -> None:
+    """A machine had connected the call: nobody spoke with her. The call's own end owes nothing more."""
+    await router.happens(call("started"), call("answered"))
+    types = await router.happens(call(kind))
+    assert types[1:] == [lost, "callback.requested"]
+    assert (await router.last(CallbackRequested)).open.reason == reason
+    assert await router.happens(call("ended")) == ["call.ended"]
+    (it,) = await router.conversations()
+    assert [each.status for each in it.contacts.by_id.values()] == ["lost"]
+
+
+@pytest.mark.parametrize("kind", ["voicemail", "abandoned"])
+async def test_a_lost_call_that_nothing_was_heard_of_before_opens_a_conversation(
+    router: InMemoryRouter, kind: str
+) -> None:
+    """Whatever of a call is heard first begins it."""
+    types = await router.happens(call(kind))
+    assert types[-1] == "callback.requested"
+    assert (await router.conversation()).ownership.first_queue == "hotline"
+
+
+@pytest.mark.parametrize("kind", ["recorded", "transferred"])
+async def test_what_the_exchange_did_with_a_call_asks_for_nothing(
+    router: InMemoryRouter, kind: str
+) -> None:
+    """It stands in the call's conversation, and opens none by itself."""
+    await router.happens(call(kind, "CA9"))
+    assert await router.conversations() == []
+    await router.owned_by("piotr", call("started"))
+    assert await router.happens(call(kind)) == [f"call.{kind}"]
+    assert (await router.conversation()).waiting_contact is None
+
+
 async def test_repeated_tries_share_one_callback(router: InMemoryRouter) -> None:
     """She tried three times; she is owed one call."""
     await router.happens(call("missed", "CA1"), call("missed", "CA2"))

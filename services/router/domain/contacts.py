@@ -67,7 +67,7 @@ def opens(event: events.InboundEvent, begun: Contact | None) -> bool:
     `begun`: the contact, where it is known. A call begins once, however late its beginning is reported; whoever writes
     on begins again.
     """
-    if isinstance(event, events.CallStarted | events.CallMissed | events.MessageEdited):
+    if isinstance(event, events.CallStarted | events.CallLost | events.MessageEdited):
         return begun is None
     return isinstance(event, events.MessageReceived | events.FormSubmitted)
 
@@ -149,7 +149,7 @@ def decide_contact(decision: Decision, event: events.InboundEvent, place: Place)
         _switch(decision, event, before)
     _note_facts(decision, event)
     suggest(decision, event)
-    if isinstance(event, events.CallEnded | events.CallMissed):
+    if isinstance(event, events.CallEnded | events.CallLost):
         note_lost_call(decision, event)
         _complete(decision, event)
     elif asks and (new_contact or opens(event, begun)):
@@ -382,7 +382,7 @@ def queue_for(policy: Policy, event: events.InboundEvent) -> tuple[str, str]:
     return account.queue, "entry.account"
 
 
-def _complete(decision: Decision, event: events.CallEnded | events.CallMissed) -> None:
+def _complete(decision: Decision, event: events.CallEnded | events.CallLost) -> None:
     """A wrapped-up contact is complete when its channel reports the end."""
     contact = decision.conversation.contacts.by_id.get(event.open.contact_id)
     if contact is not None and contact.wrapped_up and not contact.completed:

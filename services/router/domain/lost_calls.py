@@ -7,7 +7,7 @@ from services.router.domain.offers import release
 from shared import events
 
 
-def note_lost_call(decision: Decision, event: events.CallEnded | events.CallMissed) -> None:
+def note_lost_call(decision: Decision, event: events.CallEnded | events.CallLost) -> None:
     """The call is over. If no agent had the call, decide that the call was lost and a callback is owed.
 
     Repeated tries of one person share one open callback.
@@ -22,7 +22,7 @@ def note_lost_call(decision: Decision, event: events.CallEnded | events.CallMiss
     callback_id = owed.callback_id if owed else events.CallbackId(decision.new_id("callback"))
     offer = conversation.ownership.offer
     offered_to = offer.agent if offer and offer.contact_id == contact.contact_id else None
-    missed = isinstance(event, events.CallMissed)
+    missed = isinstance(event, events.CallMissed | events.CallVoicemailLeft)
     decision.on_conversation(
         events.ContactMissed if missed else events.ContactAbandoned,
         events.ContactLostOpen(contact_id=contact.contact_id, callback_id=callback_id, queue=queue),
@@ -57,6 +57,6 @@ def next_call_due(decision: Decision) -> datetime:
     return decision.origin.recorded + timedelta(seconds=decision.policy.times.callback_seconds)
 
 
-def _queue_of(decision: Decision, event: events.CallEnded | events.CallMissed) -> str:
+def _queue_of(decision: Decision, event: events.CallEnded | events.CallLost) -> str:
     account = decision.policy.account(event.open.channel, event.open.account)
     return account.queue if account else next(iter(decision.policy.queues))

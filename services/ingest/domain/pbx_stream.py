@@ -1,0 +1,90 @@
+"""The event streams of a telephone exchange as records: blocks of `Key: Value` lines, or JSON objects, one or many."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from services.ingest.domain import charsets, texts
+from shared import codec, strict
+
+RECORDS_MAX = 20_000
+DEPTH_MAX = 6
+VALUE_MAX_CHARACTERS = 1_024
+OTHER_BLOCKS = ("response", "action")
+"""What a stream holds besides events: the two sides of what somebody asked the exchange."""
+
+_LINE = re.compile(r"([A-Za-z][A-Za-z0-9_-]*):[ \t]?(.*)\Z")
+_BLANK = re.compile(r"\n[ \t]*\n")
+_values = msgspec.json.Decoder(Any)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record. `name`: the event's, empty for what is none; `fields`: by name, in lower case.
+
+    In JSON the name of an inner field follows its object's name and a dot; a list of texts is one text, with blanks.
+    """
+
+    name: str
+    fields: Mapping[str, str]
+
+    def first(self, *names: str) -> str:
+        """Return the first of some fields that says something; empty when none does."""
+        return next((value for name in names if (value := self.fields.get(name))), "")
+
+
+def read(body: bytes) -> Sequence[Record] | None:
+    """Return the records of a delivery, in order; `None` when it is in neither format."""
+    text = texts.clean(charsets.decode(body)).removeprefix("\ufeff").replace("\r\n", "\n")
+    if text.lstrip().startswith(("{", "[")):
+        return _objects(text)
+    blocks = [record for block in _BLANK.split(text) if (record := _block(block)) is not None]
+    return blocks[:RECORDS_MAX] or None
+
+
+def _block(block: str) -> Record | None:
+    """Return a block as a record; `None` for one that is neither an event nor something asked or answered."""
+    fields: dict[str, str] = {}
+    for line in block.split("\n"):
+        found = _LINE.match(line)
+        if found is not None:
+            fields.setdefault(found[1].lower(), found[2].strip()[:VALUE_MAX_CHARACTERS])
+    if "event" in fields:
+        return Record(fields["event"], fields)
+    return Record("", fields) if any(name in fields for name in OTHER_BLOCKS) else None
+
+
+def _objects(text: str) -> Sequence[Record] | None:
+    """Return the events among JSON objects: one, a list of them, or one a line."""
+    found = _json(text)
+    if found is None:
+        lines = [_json(line) for line in text.split("\n") if line.strip()]
+        found = lines if all(line is not None for line in lines) else None
+    if found is None:
+        return None
+    objects = found if isinstance(found, list) else [found]
+    return [
+        Record(each["type"], dict(_flat(each, "", 0)))
+        for each in objects[:RECORDS_MAX]
+        if isinstance(each, dict) and isinstance(each.get("type"), str)
+    ]
+
+
+def _json(text: str) -> Any:
+    try:
+        return strict.read_json(text.encode(), _values)
+    except codec.UNREADABLE:
+        return None
+
+
+def _flat(value: Any, name: str, depth: int) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict) and depth < DEPTH_MAX:
+        for inner, each in value.items():
+            yield from _flat(each, f"{name}.{inner}".strip(".").lower(), depth + 1)
+    elif isinstance(value, list) and all(isinstance(each, str) for each in value):
+        yield name, " ".join(value)[:VALUE_MAX_CHARACTERS]
+    elif isinstance(value, str | int | float):
+        yield name, str(value)[:VALUE_MAX_CHARACTERS]
