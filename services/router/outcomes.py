@@ -28,9 +28,10 @@ class Outcomes:
         self._on_account = on_account
 
     async def take(self, event: events.OutcomeEvent) -> None:
-        """Record a report where its matter goes on: there somebody has it. Raises: NotAnEvent without any reference.
+        """Record a report where its matter goes on: there somebody has it.
 
         A report from outside that tells nothing new, or names no message of ours, stands on its account instead.
+        Raises: NotAnEvent for one of ours that names none.
         """
         told = await self._tell(event)
         if not told and event.raw is not None:
@@ -92,7 +93,9 @@ class Outcomes:
     ) -> events.ConversationId | None:
         name, opened = name_of(event), event.open
         if name is None and opened.until is None:
-            raise errors.NotAnEvent(type=event.type)
+            if event.raw is None:
+                raise errors.NotAnEvent(type=event.type)
+            return None
         asked = references_to(event)[:1] if name is None else [name]
         (resolved,) = await self._cases.handles(reading, asked)
         return resolved.identity.conversation

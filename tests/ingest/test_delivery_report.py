@@ -1,10 +1,10 @@
-"""What mail servers report of mails of ours: only what came back for good is a failure, and only of ours."""
+"""What mail servers report of mails, ours and others: only what came back for good is a failure."""
 
 from typing import Any
 
 import pytest
 
-from shared.events import MessageFailed, MessageReceived
+from shared.events import Handle, MessageDelivered, MessageFailed, MessageRead, MessageReceived
 from tests.ingest.running_ingest import parsed, raw
 
 OURS = "<msg-m1.conv9@shop.example>"
@@ -31,6 +31,16 @@ def report(*parts: str, head: str = "", kind: str = "delivery-status") -> str:
     )
 
 
+def whom(event: Any) -> list[str]:
+    """Return whom an event is about."""
+    return [each.value for each in handles_of(event)]
+
+
+def handles_of(event: Any) -> list[Handle]:
+    """Return the handles of an event."""
+    return list(event.personal.handles)
+
+
 def only(mail: str) -> Any:
     """Return the only event of a mail."""
     (event,) = parsed(raw("email", mail.encode()))
@@ -54,6 +64,7 @@ CAME_BACK = {
         STATUS.format(FAILED.replace("failed", "relayed").replace("5.1", "2.1") + "\n" + FAILED),
         RETURNED,
     ),
+    "in words": report(RETURNED).replace("It could", "lena@mial.example: 550 5.1.1\nIt could"),
     "internationalised": report(
         STATUS.format(FAILED).replace("delivery-status", "global-delivery-status"),
         RETURNED.replace("message/rfc822", "message/global"),
@@ -91,37 +102,185 @@ def test_a_failure_without_a_status_says_so() -> None:
         assert only(mail).open.reason == "dsn_failed"
 
 
+def test_a_mail_of_ours_that_arrived_or_was_read_is_told_so() -> None:
+    """By a server, and by the program of whoever read it."""
+    arrived = only(
+        report(STATUS.format(FAILED.replace("failed", "delivered").replace("5.1", "2.1")), RETURNED)
+    )
+    assert isinstance(arrived, MessageDelivered)
+    assert (arrived.conversation, arrived.open.message_id, arrived.open.reason) == (
+        "conv9",
+        "m1",
+        "dsn_2.1.1",
+    )
+    receipt = "Content-Type: message/disposition-notification\n\nFinal-Recipient: rfc822;lena@mail.example\n{}"
+    seen = only(
+        report(
+            receipt.format(
+                f"Original-Message-ID: {OURS}\nDisposition: manual-action/MDN-sent-manually; displayed\n"
+            ),
+            kind="disposition-notification",
+        )
+    )
+    assert isinstance(seen, MessageRead)
+    assert (seen.conversation, seen.open.message_id, seen.open.reason) == ("conv9", "m1", None)
+    assert [(each.value, each.proof) for each in handles_of(seen)] == [
+        ("lena@mail.example", "claimed")
+    ]
+    assert arrived.id != seen.id
+
+
 NOT_BACK = {
     "late": report(STATUS.format(FAILED.replace("failed", "delayed")), RETURNED),
-    "delivered": report(STATUS.format(FAILED.replace("failed", "delivered")), RETURNED),
-    "read": report(
-        "Content-Type: message/disposition-notification\n\nDisposition: automatic; displayed\n",
+    "not read": report(
+        "Content-Type: message/disposition-notification\n\nDisposition: automatic; deleted\n"
+        f"Original-Message-ID: {OURS}\n",
         kind="disposition-notification",
-        head=f"In-Reply-To: {OURS}\n",
     ),
-    "no report": report(RETURNED),
+    "a complaint": report(
+        "Content-Type: message/feedback-report\n\nFeedback-Type: abuse\n",
+        RETURNED,
+        kind="feedback-report",
+    )
+    .replace("It could not be delivered.", "This is an abuse report.")
+    .replace("Undelivered", "Complaint"),
 }
 
 
 @pytest.mark.parametrize("mail", NOT_BACK.values(), ids=NOT_BACK)
 def test_a_report_of_anything_else_is_a_machines_mail(mail: str) -> None:
-    """Late, delivered or read is no failure: it lies silently with what it is about."""
+    """Late, deleted or complained of is no outcome: it lies silently with what it is about."""
     event = only(mail)
     assert isinstance(event, MessageReceived)
     assert event.open.automatic
-
-
-@pytest.mark.parametrize("name", ["late", "delivered", "read"])
-def test_a_report_lies_with_what_it_is_about(name: str) -> None:
-    """It names our mail in itself or in its head."""
-    assert only(NOT_BACK[name]).open.in_reply_to == "conv9"
+    assert event.open.in_reply_to == "conv9"
 
 
 def test_the_report_of_another_ones_mail_fails_none_of_ours() -> None:
     """A customer's forwarded answer came back to us: our mail stands in its thread, and had arrived."""
     returned = RETURNED.replace(OURS, "<x1@mail.example>") + f"In-Reply-To: {OURS}\n"
     event = only(report(STATUS.format(FAILED), returned, head=f"References: {OURS}\n"))
-    assert isinstance(event, MessageReceived)
+    assert isinstance(event, MessageFailed)
+    assert (event.open.message_id, event.conversation) == (None, None)
+    assert (event.open.refers_to, event.open.provider_id) == (
+        "x1@mail.example",
+        "b1@mx.shop.example",
+    )
+    assert (event.open.reason, *whom(event)) == (
+        "dsn_5.1.1",
+        "lena@mial.example",
+    )
+
+
+def test_each_recipient_of_another_ones_mail_has_his_own_outcome() -> None:
+    """One did not get it, one did; told twice it is told once."""
+    second = (
+        FAILED.replace("lena@mial", "ola@mail")
+        .replace("failed", "relayed")
+        .replace("5.1.1", "2.0.0")
+    )
+    mail = report(
+        STATUS.format(FAILED + "\n" + second), RETURNED.replace(OURS, "<x1@mail.example>")
+    )
+    first, other = parsed(raw("email", mail.encode()))
+    assert [type(each) for each in (first, other)] == [MessageFailed, MessageDelivered]
+    assert [whom(each) for each in (first, other)] == [
+        ["lena@mial.example"],
+        ["ola@mail.example"],
+    ]
+    assert [each.id for each in parsed(raw("email", mail.encode()))] == [first.id, other.id]
+
+
+# -- reports in words -------------------------------------------------------------------------------------
+
+LENA = "lena@mial.example"
+QMAIL = (
+    "Hi. This is the qmail-send program at mx.example.\nI'm afraid I wasn't able to deliver your message.\n\n"
+    f"<{LENA}>:\nSorry, no mailbox here by that name. (#5.1.1)\n\n"
+    "--- Below this line is a copy of the message.\n\nReceived: by x\nMessage-ID: <o1@shop.example>\nTo: x@y.example\n"
+)
+EXIM = (
+    "A message that you sent could not be delivered to one or more of its recipients. This is a permanent error.\n\n"
+    f"  {LENA}\n    Unrouteable address\n\n------ This is a copy of your message. ------\n\n"
+    "Message-ID: <o1@shop.example>\n"
+)
+EXCHANGE = (
+    f"Your message\n\n  To: {LENA}\n  Subject: x\n\ndid not reach the following recipient(s):\n\n{LENA} on Sunday\n"
+    "    The recipient name is not recognized\n"
+)
+TECHNICAL = (
+    f"An error occurred.\n\nAction: failed\nFinal-Recipient: rfc822; {LENA}\nStatus: 5.2.2\n"
+)
+SES = (
+    '{"notificationType":"Bounce","mail":{"messageId":"0101","headers":[{"name":"Message-ID","value":"<o1@shop.example>"}]},'
+    f'"bounce":{{"bouncedRecipients":[{{"emailAddress":"{LENA}","status":"5.1.1","action":"failed"}}]}}}}\n--\nfooter\n'
+)
+
+
+def plain(
+    words: str, *, sender: str = "MAILER-DAEMON@mx.example", title: str = "x", head: str = ""
+) -> str:
+    """Return a mail of words alone."""
+    return f"From: {sender}\nTo: help@shop.example\nSubject: {title}\nMessage-ID: <b1@mx.example>\n{head}\n{words}"
+
+
+@pytest.mark.parametrize(
+    ("mail", "refers_to", "reason"),
+    [
+        (plain(QMAIL, title="failure notice"), "o1@shop.example", "dsn_5.1.1"),
+        (plain(EXIM, head=f"X-Failed-Recipients: {LENA}\n"), "o1@shop.example", "dsn_failed"),
+        (
+            plain(EXIM, sender="someone@mx.example", head="Return-Path: <>\n"),
+            "o1@shop.example",
+            "dsn_failed",
+        ),
+        (
+            plain(EXCHANGE, sender="postmaster@mx.example", title="Undeliverable: x"),
+            None,
+            "dsn_failed",
+        ),
+        (plain(TECHNICAL), None, "dsn_5.2.2"),
+        (plain(SES, sender="no-reply@sns.amazonaws.com"), "o1@shop.example", "dsn_5.1.1"),
+    ],
+    ids=["qmail", "exim", "null path", "exchange", "technical", "ses"],
+)
+def test_a_mail_that_came_back_in_words_has_failed(
+    mail: str, refers_to: str | None, reason: str
+) -> None:
+    """Whose it was, whom it did not reach, and why."""
+    event = only(mail)
+    assert isinstance(event, MessageFailed)
+    assert whom(event) == [LENA]
+    assert (event.open.refers_to, event.open.reason, event.open.automatic) == (
+        refers_to,
+        reason,
+        True,
+    )
+
+
+def test_what_arrived_is_told_in_a_notification_as_well() -> None:
+    """Amazon SES by mail."""
+    told = '{"notificationType":"Delivery","mail":{"messageId":"0101"},"delivery":{"recipients":["lena@mial.example"]}}'
+    event = only(plain(told, sender="no-reply@sns.amazonaws.com"))
+    assert isinstance(event, MessageDelivered)
+    assert (event.open.refers_to, *whom(event)) == ("0101", LENA)
+
+
+@pytest.mark.parametrize(
+    "mail",
+    [
+        plain("Your parcel could not be delivered. Write to us@carrier.example.\n", sender="no-reply@carrier.example"),
+        plain("Ihr Paket wurde nicht zugestellt.\n", sender="info@carrier.example", head="Return-Path: <>\n"),
+        plain(EXIM, sender="Anna <anna@customer.example>", title="Fwd: undeliverable"),
+        plain(EXIM.replace("This is a permanent error.", "It will be retried."), title="Warning: message delayed"),
+        plain("Away.\n", sender="anna@customer.example", head="Return-Path: <>\nAuto-Submitted: auto-replied\n"),
+        plain('{"notificationType":"Complaint","mail":{}}', sender="no-reply@sns.amazonaws.com"),
+        plain('{"broken', sender="no-reply@sns.amazonaws.com"),
+    ],
+)  # fmt: skip
+def test_what_is_no_report_is_a_mail(mail: str) -> None:
+    """A carrier's words, a person who passes a report on, a mail that is late, an absence."""
+    assert isinstance(only(mail), MessageReceived)
 
 
 def test_a_report_that_a_person_sends_on_is_her_mail() -> None:

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from shared.events import (
     ConversationResolved,
@@ -137,6 +138,23 @@ async def test_what_names_no_message_of_ours_changes_no_conversation(
     assert await router.happens(strange) == ["message.failed"]
     failed = await router.last(MessageFailed)
     assert (failed.aggregate[:5], failed.conversation) == ("chan-", None)
+    (sent,) = (await router.conversation()).talk.outbound.values()
+    assert sent.status == "requested"
+
+
+@pytest.mark.parametrize("refers_to", [None, "o1@elsewhere.example"])
+async def test_a_report_about_a_mail_of_others_is_kept_with_its_account(
+    router: InMemoryRouter, refers_to: str | None
+) -> None:
+    """Somebody wrote it in a program of his own, and it came back: it names that mail, or none at all."""
+    it = await router.owned_by("piotr", message("hello"))
+    await router.does("piotr", "send_message", conversation=it, channel="email", text="Hello")
+    known = bounce(await router.last(MessageRequested))
+    opened = replace(known.open, message_id=None, refers_to=refers_to)
+    report = replace(known, conversation=None, data=replace(known.data, open=opened))
+    assert await router.happens(report) == ["message.failed"]
+    assert (await router.last(MessageFailed)).aggregate[:5] == "chan-"
+    assert await router.happens(report) == []
     (sent,) = (await router.conversation()).talk.outbound.values()
     assert sent.status == "requested"
 

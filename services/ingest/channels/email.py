@@ -20,6 +20,7 @@ from services.ingest.domain import (
 )
 from services.ingest.domain.delivery import no_answer as answer
 from services.ingest.domain.delivery import no_handshake as handshake
+from services.ingest.domain.delivery_words import Fate
 from services.ingest.domain.mime import Mail
 from services.ingest.domain.outcome import Parsed, Reported
 from shared import events, handles, mail_reference
@@ -35,9 +36,21 @@ SECRETS = ("signing",)
 KINDS: Mapping[str, str] = {
     "message/rfc822": "message.received",
     "message/delivery-status": "message.failed",
+    "message/delivery-status; delivered": "message.delivered",
+    "message/disposition-notification": "message.read",
 }
 
+OUTCOMES: Mapping[str, tuple[type[events.OutcomeEvent], str]] = {
+    "failed": (events.MessageFailed, "bounce"),
+    "delivered": (events.MessageDelivered, "delivered"),
+    "read": (events.MessageRead, "read"),
+}
+"""What a report says -> the event, and its name in the id of a fact about a mail of ours. Late is no outcome."""
+
 REPLY_TEXT_MAX_BYTES = 32_768
+FATES_MAX = 16
+"""Recipients of one mail whose fate is told; a mail of ours has one."""
+
 FILE_NAME_MAX_BYTES = 512
 MEDIA_TYPE_MAX_BYTES = 128
 REFERENCES_MAX = 20
@@ -82,8 +95,8 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
     mail = mime.read(raw.body)
     if mail is None:
         return outcome.unreadable()
-    if (bounced := _bounced(raw, mail)) is not None:
-        return bounced
+    if (reported := _reported(raw, mail)) is not None:
+        return reported
     own_ids = mail_headers.message_ids(mail.raw_field("message-id"))
     provider_id = texts.clean(own_ids[0]) if own_ids else raw.sha256
     name, known = _author(mail, raw.rules)
@@ -102,28 +115,64 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
     return Reported([(address or opened.contact_id, event)])
 
 
-def _bounced(raw: delivery.RawDelivery, mail: Mail) -> Reported | None:
-    """Return that a mail of ours came back; `None` for any other mail, and for one that is only late.
+def _reported(raw: delivery.RawDelivery, mail: Mail) -> Reported | None:
+    """Return what a report says of a mail, one event per recipient; `None` for any other mail, or one only late.
 
     Nobody but its receivers knows the id of a mail of ours. It comes back once, however many servers say so.
     """
-    if mail.report is None or not mail.report.failed:
+    fates = [each for each in mail.report.fates if each.outcome in OUTCOMES] if mail.report else []
+    if mail.report is None or not fates:
         return None
-    returned = mail_headers.message_ids(mail.report.returned_id)
-    ours = _ours(returned) if returned else _ours(_references(mail))
-    if ours is None:
-        return None
-    about = outcome.about(raw, MEDIUM, ours.message, f"{ours.message}/bounce")
+    returned = mail_headers.message_ids(mail.report.returned_id) or _references(mail)
+    ours = _ours(returned)
+    if ours is not None:
+        failed = [each for each in fates if each.outcome == "failed"]
+        return Reported([_of_ours(raw, ours, (failed or fates)[0])])
+    own_ids = mail_headers.message_ids(mail.raw_field("message-id"))
+    provider_id = texts.clean(own_ids[0]) if own_ids else raw.sha256
+    refers_to = next((each for each in returned if len(each) <= REFERENCE_MAX_CHARACTERS), None)
+    return Reported([_of_another(raw, provider_id, refers_to, each) for each in fates[:FATES_MAX]])
+
+
+def _of_ours(
+    raw: delivery.RawDelivery, ours: MessageReference, fate: Fate
+) -> tuple[str, events.ContactEvent]:
+    kind, name = OUTCOMES[fate.outcome]
+    about = outcome.about(raw, MEDIUM, ours.message, f"{ours.message}/{name}")
     opened = events.MessageOutcomeOpen(
         **{**about, "contact_id": events.ContactId(f"out-{ours.message}")},
         automatic=True,
         message_id=ours.message,
-        reason=f"dsn_{mail.report.status or 'failed'}",
+        reason=_reason(fate),
     )
     event = outcome.contact_event(
-        raw, events.MessageFailed, opened, events.Nothing(), conversation=ours.conversation
+        raw, kind, opened, _recipient(fate), conversation=ours.conversation
     )
-    return Reported([(ours.conversation, event)])
+    return ours.conversation, event
+
+
+def _of_another(
+    raw: delivery.RawDelivery, provider_id: str, refers_to: str | None, fate: Fate
+) -> tuple[str, events.ContactEvent]:
+    """Return what is reported of a mail that somebody sent otherwise; its recipient makes it one of several."""
+    kind, _ = OUTCOMES[fate.outcome]
+    opened = events.MessageOutcomeOpen(
+        **outcome.about(raw, MEDIUM, provider_id, provider_id),
+        automatic=True,
+        refers_to=None if refers_to is None else texts.clean(refers_to),
+        reason=_reason(fate),
+    )
+    said = [(fate.recipient or "").encode()]
+    event = outcome.contact_event(raw, kind, opened, _recipient(fate), said)
+    return fate.recipient or opened.contact_id, event
+
+
+def _reason(fate: Fate) -> str | None:
+    return None if fate.outcome == "read" else f"dsn_{fate.status or fate.outcome}"
+
+
+def _recipient(fate: Fate) -> events.ContactPersonal:
+    return events.ContactPersonal(handles=_handles("claimed", fate.recipient))
 
 
 def _personal(

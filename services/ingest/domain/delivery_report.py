@@ -1,19 +1,24 @@
-"""What a mail server reports of a mail that it could not, or not yet, deliver: a `multipart/report`.
+"""What a mail server reports of a mail: that it came back, arrived, was read, or is late.
 
-Sources: RFC 6522 (multipart/report), RFC 3464, sections 2.3.3 and 2.3.4 (Action, Status), RFC 6533 (their
-internationalised forms), read 2026-11-29.
+Most say so in a `multipart/report`; older and simpler servers in words (`delivery_words`).
+Sources: RFC 6522 (multipart/report), RFC 3464, sections 2.3.1 to 2.3.4 (recipients, Action, Status), RFC 6533 (their
+internationalised forms), RFC 8098, sections 3.2.4 to 3.2.6 (disposition notifications), read 2026-11-29.
 """
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from email import message_from_string
 from email.message import Message
 
+from services.ingest.domain import delivery_words, mail_parts
+from services.ingest.domain.delivery_words import DeliveryReport, Fate, Outcome
+
+__all__ = ["DeliveryReport", "Fate", "read"]
+
 KIND = "multipart/report"
 STATUS_KINDS = frozenset({"message/delivery-status", "message/global-delivery-status"})
-RETURNED_KINDS = frozenset(
-    {"message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers"}
+READ_KINDS = frozenset(
+    {"message/disposition-notification", "message/global-disposition-notification"}
 )
 PARTS_MAX = 8
 """A report has three parts."""
@@ -21,59 +26,75 @@ GROUPS_MAX = 64
 """Recipients whose status is looked at; a mail of ours has one."""
 HEADERS_MAX_CHARACTERS = 65_536
 
+ACTIONS: dict[str, Outcome] = {
+    "failed": "failed",
+    "delivered": "delivered",
+    "relayed": "delivered",
+    "expanded": "delivered",
+    "delayed": "delayed",
+}
+"""Relayed: handed to a server that reports nothing; expanded: handed to the members of a list."""
+
 _WORD = re.compile(r"\s*([A-Za-z-]{1,32})")
 _STATUS = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})(?!\S)")
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryReport:
-    """What became of a mail.
-
-    `failed`: somebody will never get it; `status`: why, such as `5.1.1`, where the report says so; `returned_id`: the
-    raw Message-ID field of the mail itself, `None` where the report does not return the mail or its head.
-    """
-
-    failed: bool
-    status: str | None
-    returned_id: str | None
+_DISPLAYED = re.compile(r"[^;]*;\s*displayed\b", re.IGNORECASE)
 
 
 def read(mail: Message) -> DeliveryReport | None:
     """Return the delivery report that a mail is; `None` for any other mail. A forwarded report is none."""
-    if mail.get_content_type() != KIND or not mail.is_multipart():
-        return None
-    parts = _parts(mail)[:PARTS_MAX]
-    status = next((part for part in parts if part.get_content_type() in STATUS_KINDS), None)
-    if status is None:
-        return None
-    failed = [group for group in _groups(status) if _action(group) == "failed"]
-    statuses = (_STATUS.match(str(group.get("status", ""))) for group in failed)
-    returned = next((part for part in parts if part.get_content_type() in RETURNED_KINDS), None)
-    return DeliveryReport(
-        failed=bool(failed),
-        status=next((found[1] for found in statuses if found), None),
-        returned_id=None if returned is None else _message_id(returned),
-    )
+    if mail.get_content_type() == KIND and mail.is_multipart():
+        parts = mail_parts.children(mail)[:PARTS_MAX]
+        fates = _fates(mail, parts)
+        if fates:
+            return DeliveryReport(tuple(fates), _original_id(parts) or mail_parts.returned_id(mail))
+        if any(part.get_content_type() in READ_KINDS for part in parts):
+            return DeliveryReport((), _original_id(parts))
+    told = delivery_words.read(mail)
+    if told is None and mail.get_content_type() == KIND:
+        return DeliveryReport((), mail_parts.returned_id(mail))
+    return told
 
 
-def _parts(of: Message) -> list[Message]:
-    payload = of.get_payload()
-    return [each for each in payload if isinstance(each, Message)] if of.is_multipart() else []
+def _fates(mail: Message, parts: list[Message]) -> list[Fate]:
+    """Return what became of the mail for each recipient, by the machine-readable part; [] where there is none."""
+    for part in parts:
+        groups = list(_groups(part))
+        if part.get_content_type() in STATUS_KINDS:
+            told = [
+                Fate(outcome, _recipient(group), _status(group))
+                for group in groups
+                if (outcome := ACTIONS.get(_action(group) or "")) is not None
+            ]
+            known = mail_parts.returned_recipient(mail) if len(told) == 1 else None
+            return [
+                each if each.recipient else Fate(each.outcome, known, each.status) for each in told
+            ]
+        if part.get_content_type() in READ_KINDS:
+            shown = [g for g in groups if _DISPLAYED.match(str(g.get("disposition", "")))]
+            return [Fate("read", _recipient(group), None) for group in shown[:1]]
+    return []
 
 
 def _groups(status: Message) -> Iterator[Message]:
     """Give the fields of the report as a whole and of each recipient.
 
-    The standard parser splits the one kind into its groups; of the other it reads the first as the head of a message.
+    The standard parser splits the one kind into its groups; of the other it reads the first as the head of a message,
+    and the text of a third it leaves alone.
     """
-    for number, group in enumerate(_parts(status)):
+    inside = mail_parts.children(status)
+    for number, group in enumerate(inside):
         if number == GROUPS_MAX:
             return
         yield group
-        below = group.get_payload()
-        if isinstance(below, str) and below.strip():
-            blocks = re.split(r"\r?\n[ \t]*\r?\n", below[:HEADERS_MAX_CHARACTERS].strip())
-            yield from (message_from_string(block) for block in blocks[:GROUPS_MAX])
+        yield from _blocks(group.get_payload())
+    if not inside:
+        yield from _blocks(mail_parts.content(status))
+
+
+def _blocks(below: object) -> Iterator[Message]:
+    if isinstance(below, str) and below.strip():
+        blocks = re.split(r"\r?\n[ \t]*\r?\n", below[:HEADERS_MAX_CHARACTERS].strip())
+        yield from (message_from_string(block) for block in blocks[:GROUPS_MAX])
 
 
 def _action(group: Message) -> str | None:
@@ -81,16 +102,23 @@ def _action(group: Message) -> str | None:
     return found[1].lower() if found else None
 
 
-def _message_id(returned: Message) -> str | None:
-    """Return the raw Message-ID of a returned mail: of the mail in the part, or of the fields that are its text."""
-    inside = _parts(returned)
-    if inside:
-        return _field(inside[0], "message-id")
-    body = returned.get_payload(decode=True)
-    text = body.decode("latin-1") if isinstance(body, bytes) else ""
-    return _field(message_from_string(text[:HEADERS_MAX_CHARACTERS].lstrip()), "message-id")
+def _status(group: Message) -> str | None:
+    found = _STATUS.match(str(group.get("status", "")))
+    return found[1] if found else None
 
 
-def _field(part: Message, name: str) -> str | None:
-    value = part.get(name)
-    return None if value is None else str(value)
+def _recipient(group: Message) -> str | None:
+    """Return the recipient whom a group is about, as the last server knew him."""
+    fields = (str(group.get(name, "")) for name in ("final-recipient", "original-recipient"))
+    return next((found for field in fields if (found := mail_parts.address(field))), None)
+
+
+def _original_id(parts: list[Message]) -> str | None:
+    """Return the id that a disposition notification names."""
+    for part in parts:
+        if part.get_content_type() in READ_KINDS:
+            return next(
+                (str(g["original-message-id"]) for g in _groups(part) if g["original-message-id"]),
+                None,
+            )
+    return None

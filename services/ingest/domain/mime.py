@@ -131,7 +131,7 @@ def read(body: bytes) -> Mail | None:
         for part, itself in reading.named:
             if text := _words(part, reading).strip():
                 others = [each for each in files if each is not itself]
-                return Mail(fields, kind, text, reading.attachments - 1, others)
+                return Mail(fields, kind, text, reading.attachments - 1, others, report)
     return Mail(fields, kind, text, reading.attachments, files, report)
 
 
