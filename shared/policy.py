@@ -74,9 +74,9 @@ class Account(_Strict, frozen=True, kw_only=True):
     `queue`: where its contacts wait; `region`: the tenant's, unless it has its own; `topics`: queue by form topic;
     `secrets`: what the channel calls each of its secrets -> the name of the secret; `secret`: short for the one that it
     calls `signing`; `address`: own address, never a customer; `menu`, `fields`: what digits and form fields mean;
-    `reply`: what the voice door answers, as TwiML; `title`: the sender's name or default subject;
-    `strangers`: of a chat; `reaches`: the kind of handle that is written to, where it is not the kind of `address`;
-    `api`: the base of the provider's addresses, where it is not the public one.
+    `reply`: what the door answers: a voice door as TwiML, a messaging door as a welcome; `title`: the sender's name or
+    default subject; `strangers`: of a chat; `reaches`: the kind of handle that is written to, where it is not the kind
+    of `address`; `api`: the base of the provider's addresses, where it is not the public one.
     """
 
     queue: Name

@@ -48,11 +48,15 @@ RULES = Account(
 
 @dataclass(frozen=True)
 class Sample:
-    """A good delivery of a channel. `sign`: its header fields, for a secret and a body."""
+    """A good delivery of a channel. `sign`: its header fields, for a secret and a body.
+
+    `signs_body`: whether they cover the body; some providers prove only who they are.
+    """
 
     body: bytes
     sign: Callable[[str, bytes], dict[str, str]]
     headers: Sequence[tuple[str, str]] = ()
+    signs_body: bool = True
 
 
 def raw(

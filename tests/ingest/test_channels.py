@@ -75,7 +75,7 @@ def test_a_missing_or_forged_signature_is_refused(name: str, sample: Sample) -> 
     assert not accepted(name, sample, {})
     assert not accepted(name, sample, dict.fromkeys(good, ""))
     assert not accepted(name, sample, sample.sign("another secret", sample.body))
-    assert not accepted(name, sample, good, body=sample.body + b"&x=1")
+    assert accepted(name, sample, good, body=sample.body + b"&x=1") is not sample.signs_body
     assert not accepted(name, sample, {field: value[:-4] + "AAA=" for field, value in good.items()})
 
 

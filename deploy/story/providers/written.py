@@ -133,13 +133,13 @@ def _update(value: Mapping[str, Any]) -> Any:
     """An Update, its content, or a Message or CallbackQuery (Telegram Bot API)."""
     if "update_id" in value:
         return value
+    if "chat_instance" in value:
+        return {"update_id": 0, "callback_query": value}
     if any(isinstance(value.get(name), dict) for name in (*UPDATE_PARTS, *EDITED_PARTS)):
         return {"update_id": 0, **value}
     if "message_id" in value and "chat" in value:
         edited = "edited_message" if "edit_date" in value else "message"
         return {"update_id": 0, edited: value}
-    if "chat_instance" in value:
-        return {"update_id": 0, "callback_query": value}
     return None
 
 
