@@ -18,7 +18,7 @@ from shared.settings import Settings
 
 RAW, BALANCE, CONTACTS, LEDGER, TIMERS = "RAW", "BALANCE", "CONTACTS", "LEDGER", "TIMERS"
 CANARY, REFUSALS, SNAPSHOTS = "CANARY", "REFUSALS", "SNAPSHOTS"
-BODIES = "BODIES"
+BODIES, ANSWERS = "BODIES", "ANSWERS"
 
 USED_BY: dict[str, frozenset[str]] = {
     RAW: frozenset({"ingest"}),
@@ -30,6 +30,7 @@ USED_BY: dict[str, frozenset[str]] = {
     CANARY: frozenset({"ingest", "router", "history", "notify"}),
     REFUSALS: frozenset({"router", "notify"}),
     SNAPSHOTS: frozenset({"router"}),
+    ANSWERS: frozenset({"ingest", "notify"}),
 }
 """Who cannot work without a stream, and so watches it: what becomes of the others is no matter of a service."""
 
@@ -41,6 +42,9 @@ BODIES_KEPT_DAYS = RAW_KEPT_DAYS + 1
 """A body is stored before the delivery that names it, and outlives it."""
 CONTACTS_KEPT_DAYS = 7
 CANARIES_KEPT_SECONDS = 3_600
+ANSWERS_KEPT_DAYS = 14
+ANSWERS_OF_A_PAGE = 256
+"""Of a page that is not opened for so long, or is sent more meanwhile, the oldest go first."""
 REFUSALS_KEPT_SECONDS = int((REMEMBERED + SKEW).total_seconds())
 REFUSALS_MAX_BYTES = 64 * 1024 * 1024
 """More than a hundred thousand refusals; beyond, the oldest go first."""
@@ -103,20 +107,6 @@ def stream_configs(*, replicas: int = 1, duplicate_window_seconds: float = 120.0
     return [
         {"name": RAW, "subjects": ["raw.>"], "max_age": RAW_KEPT_DAYS * DAY_NS, **common},
         {
-            "name": BODIES,
-            "subjects": ["body.*.*.*"],
-            "max_age": BODIES_KEPT_DAYS * DAY_NS,
-            "max_msgs_per_subject": 1,
-            **common,
-        },
-        {
-            "name": BALANCE,
-            "subjects": ["balance.*.*.*"],
-            "max_age": 0,
-            "max_msgs_per_subject": 1,
-            **common,
-        },
-        {
             "name": CONTACTS,
             "subjects": ["contact.>"],
             "max_age": CONTACTS_KEPT_DAYS * DAY_NS,
@@ -141,6 +131,14 @@ def stream_configs(*, replicas: int = 1, duplicate_window_seconds: float = 120.0
             "allow_msg_ttl": True,
             **common,
         },
+        {
+            "name": ANSWERS,
+            "subjects": ["answer.*.*"],
+            "max_age": ANSWERS_KEPT_DAYS * DAY_NS,
+            "max_msgs_per_subject": ANSWERS_OF_A_PAGE,
+            "republish": {"src": "answer.>", "dest": "live.answer.>", "headers_only": True},
+            **common,
+        },
         *_newest_only(common),
     ]
 
@@ -157,8 +155,11 @@ def wanted_by(service: str, chosen: Settings, consumers: Sequence[Consumer] = ()
 def _newest_only(common: Config) -> Iterable[Config]:
     """Return those of which the newest message of a subject is kept; most of them not for long."""
     newest = {"max_msgs_per_subject": 1, **common}
+    bodies = BODIES_KEPT_DAYS * DAY_NS
     canaries, refusals = CANARIES_KEPT_SECONDS, REFUSALS_KEPT_SECONDS
     return (
+        {"name": BODIES, "subjects": ["body.*.*.*"], "max_age": bodies, **newest},
+        {"name": BALANCE, "subjects": ["balance.*.*.*"], "max_age": 0, **newest},
         {"name": CANARY, "subjects": ["canary.>"], "max_age": canaries * SECOND_NS, **newest},
         {
             "name": REFUSALS,

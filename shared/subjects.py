@@ -12,7 +12,10 @@
 | `fired.<p>.<tenant>.<kind>.<id>.<timer kind>.<timer id>` | TIMERS | the server |
 | `refused.<tenant>.<command>` | REFUSALS | router, notify |
 | `snapshot.<service>.<name>.<part>` | SNAPSHOTS | the service |
+| `answer.<tenant>.<page>` | ANSWERS | notify |
 | `live.ledger.<p>.<tenant>.<kind>.<id>` | – (republished) | the server |
+| `live.answer.<tenant>.<page>` | – (republished, without the text) | the server |
+| `typing.<tenant>.<page>.visitor`, `typing.<tenant>.<page>.agent` | – | ingest; an agent's desk |
 | `cmd.<tenant>.<name>`, `query.<tenant>.<name>` | – (request/reply) | anyone |
 | `screen.<tenant>.<recipient>` | – | notify |
 | `ops.<service>.<name>` | – (request/reply) | operators |
@@ -166,6 +169,27 @@ def screen(tenant: str, recipient: str) -> str:
 def snapshot(service: str, name: str, part: str) -> str:
     """Return where a part of what a service folded is kept."""
     return f"snapshot.{token(service)}.{token(name)}.{token(part)}"
+
+
+def answer(tenant: str, page: str) -> str:
+    """Return where the answers to one chat page stand; `page`: see `shared.chat_answers.page_of`."""
+    return f"answer.{token(tenant)}.{token(page)}"
+
+
+LIVE_ANSWERS = "live.answer.*.*"
+"""Where the server says that an answer was stored (lossy, no replay)."""
+AGENTS_TYPING = "typing.*.*.agent"
+"""Where an agent's desk says that she is typing an answer to a chat page."""
+
+
+def page_in(subject: str) -> str:
+    """Return the chat page in a subject of LIVE_ANSWERS or AGENTS_TYPING."""
+    return subject.removeprefix("live.").split(".")[2]
+
+
+def typing(tenant: str, page: str, who: str) -> str:
+    """Return where it is said that somebody is typing; `who`: `visitor` or `agent`."""
+    return f"typing.{token(tenant)}.{token(page)}.{token(who)}"
 
 
 def canary(service: str, process: str) -> str:

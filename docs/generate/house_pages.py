@@ -94,7 +94,7 @@ def subjects_page() -> str:
         rows = []
         for name, function in inspect.getmembers(subjects, inspect.isfunction):
             arguments = list(inspect.signature(function).parameters)
-            if name in {"token", "aggregate_in", "tenant_in", "is_token", "partition"}:
+            if name in {"token", "aggregate_in", "tenant_in", "page_in", "is_token", "partition"}:
                 continue
             given = [EXAMPLES.get(each, each.replace("_", "-")) for each in arguments]
             made = function(*given)

@@ -9,6 +9,7 @@ import structlog
 
 from services.ingest.handlers import chat_socket, logged, normalise, raw_store, server, strangers
 from services.ingest.handlers.accounts import Accounts
+from services.ingest.handlers.answers import Answers
 from services.ingest.handlers.balance import BalanceHandler
 from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.doors import Doors
@@ -64,13 +65,14 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         balance = BalanceHandler(bus, bodies, accounts, tallies)
         serving.on_request(here.broker, f"query.*.{queries.AskBalance.name}", NAME, balance.answer)
         store = raw_store.RawStore(bus, bodies, settings.header_max_bytes)
+        answers = Answers(bus)
         await here.broker.start()
-        async with _doors(settings, accounts, store, bus, readiness) as address:
+        async with _doors(settings, accounts, store, answers, bus, readiness) as address:
             log.info(logged.DOORS_OPENED, address=address)
             async with asyncio.TaskGroup() as tasks:
                 running = [tasks.create_task(watch.run()), tasks.create_task(readiness.run())]
                 running += [tasks.create_task(store.acknowledged.watch())]
-                running += [tasks.create_task(left.run())]
+                running += [tasks.create_task(left.run()), tasks.create_task(answers.run())]
                 running += [tasks.create_task(each.run()) for each in normalisers]
                 running += [tasks.create_task(tallies.keep(*each)) for each in news]
                 await serve(running, stop)
@@ -83,6 +85,7 @@ async def _doors(
     settings: Settings,
     accounts: Accounts,
     store: raw_store.RawStore,
+    answers: Answers,
     bus: Bus,
     readiness: Readiness,
 ) -> AsyncIterator[str]:
@@ -97,7 +100,7 @@ async def _doors(
         own_address = server.address(bound)
         web = application(
             Doors(accounts, store, settings, clock, settings.public_url or own_address),
-            chat_socket.ChatSocket(accounts, store, visitors, settings, clock),
+            chat_socket.ChatSocket(accounts, store, visitors, answers, settings, clock),
             ready=lambda: bus.connected and readiness.ready,
         )
         async with _serving(server.door_server(web, settings), bound):

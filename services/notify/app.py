@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Mapping
 from functools import partial
 
-from services.notify.carriers import Carrier, http, smtp
+from services.notify.carriers import Carrier, http, page, smtp
 from services.notify.channels import CHANNELS
 from services.notify.domain.messages import SendingSettings
 from services.notify.domain.people import check_transports
@@ -16,6 +16,7 @@ from services.notify.sending import ContactReports, Sending
 from services.notify.store import NotificationStore
 from services.notify.transports import TRANSPORTS
 from shared import arming, contact_log, policy, serving, streams
+from shared.bus import Bus
 from shared.clock import SystemClock
 from shared.codec import PlainCodec
 from shared.commands import AcknowledgeNotification
@@ -70,10 +71,13 @@ async def backlog(watch: Watch) -> Backlog:
     return Backlog(oldest_unsent=await watch.oldest_waiting(streams.LEDGER))
 
 
-def carriers(settings: Settings) -> Mapping[str, Carrier]:
+def carriers(settings: Settings, bus: Bus) -> Mapping[str, Carrier]:
     """Return what takes messages to providers, by name. Raises: SettingInvalid."""
-    over_http = http.HttpCarrier(settings.providers_url)
-    return {smtp.NAME: smtp.SmtpServer(settings.smtp_url), http.NAME: over_http}
+    return {
+        smtp.NAME: smtp.SmtpServer(settings.smtp_url),
+        http.NAME: http.HttpCarrier(settings.providers_url),
+        page.NAME: page.PageCarrier(bus),
+    }
 
 
 def subscribe(
@@ -97,9 +101,8 @@ def subscribe(
     reports = ContactReports(contact_log.ContactLog(here.bus, codec))
     contradicted = adopted.recorded if adopted and adopted.open.against else None
     around = SendingSettings(secrets=load_secrets(settings), public_url=settings.public_url)
-    sending = Sending(
-        store, CHANNELS, carriers(settings), reports, policies, clock, around, contradicted
-    )
+    carried = carriers(settings, here.bus)
+    sending = Sending(store, CHANNELS, carried, reports, policies, clock, around, contradicted)
     parking = Parking(here.bus, clock)
 
     async def on_ledger(event: AnyEvent, _: int) -> None:

@@ -118,9 +118,13 @@ class Sending:
         channel = self._channels.get(event.open.channel)
         if channel is None:
             raise messages.Unsendable("channel_unknown")
-        account = self._policies.of(event.tenant).account(channel.NAME, event.open.account)
+        policy = self._policies.of(event.tenant)
+        account = policy.account(channel.NAME, event.open.account)
+        agent = policy.agents.get(event.open.agent)
         try:
-            message = messages.customer_message(event, account, channel.address, self._around)
+            message = messages.customer_message(
+                event, account, channel.address, self._around, agent.name if agent else None
+            )
             return channel, channel.render(message, self._clock.now())
         except messages.Unsendable:
             raise

@@ -51,6 +51,7 @@ def test_a_message_has_every_field() -> None:
                 "numbered": None,
                 "in_reply_to": None,
                 "attachments": 0,
+                "refers_to": None,
             },
             "personal": {
                 "handles": [

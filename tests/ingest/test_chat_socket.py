@@ -109,7 +109,8 @@ async def test_a_wrong_signature_closes_the_socket(ingest: RunningIngest) -> Non
         ('{"type":"message","id":"m-9","text":"a","text":"b"}', "payload.unreadable"),
         ('{"type":"message","id":"m-9\\n","text":"a"}', "payload.unreadable"),
         ('{"type":"hello","session":"s-1","email":"no address"}', "handle.invalid"),
-        ('{"type":"typing","session":"s-1"}', "payload.kind_unknown"),
+        ('{"type":"dancing","session":"s-1"}', "payload.kind_unknown"),
+        ('{"type":"read","id":"1.m-1.c-1"}', "payload.unreadable"),
     ],
 )
 async def test_a_bad_frame_is_told_and_the_socket_stays(

@@ -264,7 +264,8 @@ async def test_before_the_last_step_every_refusal_is_certain(answer: str) -> Non
 
 async def test_every_channel_has_a_carrier() -> None:
     """What a channel renders is taken by a carrier that the service has."""
-    wired = app.carriers(Settings())
+    unconnected: Any = None
+    wired = app.carriers(Settings(), unconnected)
     assert {channel.CARRIER for channel in CHANNELS.values()} <= set(wired)
 
 

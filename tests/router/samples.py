@@ -80,7 +80,7 @@ accounts:
       "1": {fact: menu_choice, value: an order}
       "2": {fact: menu_choice, value: a parcel}
       "9": {fact: menu_digit}
-  chat/shop: {queue: hotline, secrets: {signing: S}}
+  chat/shop: {queue: hotline, secrets: {signing: S}, address: shop, reaches: account}
   email/shop: {queue: hotline, secrets: {signing: S}, address: help@shop.example, title: Your request}
   sms/reminders: {queue: hotline}
   sms/shop: {queue: hotline, address: "+48600000001"}

@@ -16,6 +16,7 @@ from shared.events import (
     PromiseKept,
     PromiseMade,
 )
+from shared.handles import of
 from tests.router.in_memory_router import InMemoryRouter
 from tests.router.invariants import check
 from tests.router.samples import ANNA, bounce, call, form, mail, message, outcome, phone
@@ -193,11 +194,38 @@ async def test_an_account_writes_to_handles_of_its_own_kind(router: InMemoryRout
     assert (requested.open.channel, requested.open.account) == ("sms", "shop")
 
 
-@pytest.mark.parametrize("channel", ["chat", "pigeon"])
+async def test_an_answer_in_the_chat_goes_to_the_page_on_which_she_wrote_last(
+    router: InMemoryRouter,
+) -> None:
+    """Each session is a page; that nobody vouches for who sits there keeps no answer back."""
+    it = ""
+    for name in ("phone", "desk"):
+        handles = [mail(proof="proved"), of("account", f"chat:{name}", "claimed")]
+        event = message(f"from the {name}", name, channel="chat", handles=handles)
+        it = it or await router.owned_by("piotr", event)
+        await router.happens(event)
+        await router.does("piotr", "send_message", conversation=it, channel="chat", text="Yes")
+        requested = await router.last(MessageRequested)
+        assert requested.personal is not None
+        assert (requested.personal.to, requested.open.account) == (f"chat:{name}", "shop")
+
+
+async def test_who_wrote_on_no_page_of_her_own_cannot_be_answered_there(
+    router: InMemoryRouter,
+) -> None:
+    """Her page's session is none that only she knows."""
+    it = await router.owned_by("piotr", message("hello", channel="chat"))
+    code = await router.refused(
+        "piotr", "send_message", conversation=it, channel="chat", text="Yes"
+    )
+    assert code == "message.no_address"
+
+
+@pytest.mark.parametrize("channel", ["form", "pigeon"])
 async def test_a_channel_that_has_no_address_of_its_own_sends_nothing(
     router: InMemoryRouter, channel: str
 ) -> None:
-    """The page's chat and what the policy does not have at all: nothing could leave from there."""
+    """The contact form and what the policy does not have at all: nothing could leave from there."""
     it = await router.owned_by("piotr", message("hello"))
     code = await router.refused(
         "piotr", "send_message", conversation=it, channel=channel, text="Dear Anna"

@@ -178,6 +178,11 @@ def mail_fits(wanted: model.ExpectMail, mail: mail_sink.Mail) -> bool:
     )
 
 
+def answer_fits(wanted: model.ExpectChat, answer: dict[str, Any]) -> bool:
+    text, by = str(answer.get("text")), answer.get("by")
+    return wanted.by in (None, by) and all(part in text for part in wanted.contains)
+
+
 def balance_differences(wanted: model.ExpectBalance, got: dict[str, Any]) -> list[Difference]:
     """Return the numbers of a balance that differ."""
     names = set(model.ExpectBalance.__struct_fields__) - set(model.Expect.__struct_fields__)

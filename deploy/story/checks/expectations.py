@@ -162,6 +162,13 @@ async def _message(session: Session, wanted: model.ExpectMessage) -> Finding:
     return Finding("expect.message", msgspec.to_builtins(wanted), shown)
 
 
+async def _chat(session: Session, wanted: model.ExpectChat) -> Finding:
+    answers = await session.chats.heard(wanted.session)
+    fit = [each for each in answers if comparing.answer_fits(wanted, each)]
+    met = len(fit) == wanted.count if wanted.count is not None else bool(fit)
+    return MET if met else Finding("expect.chat", msgspec.to_builtins(wanted), answers)
+
+
 async def _error(session: Session, wanted: model.ExpectError) -> Finding:
     codes = [wanted.code] if isinstance(wanted.code, str) else wanted.code
     got = [answer.code for answer in session.answers]
@@ -236,6 +243,7 @@ LOOKS: dict[type[model.Expect], Callable[[Session, Any], Awaitable[Finding]]] = 
     model.ExpectReply: _reply,
     model.ExpectMail: _mail,
     model.ExpectMessage: _message,
+    model.ExpectChat: _chat,
     model.ExpectError: _error,
     model.ExpectBalance: _balance,
     model.ExpectRepeats: _repeats,

@@ -32,7 +32,7 @@ BY_DOORS_ALONE = frozenset(
     }
 )
 """Events that only a delivery leads to: no command, no timer."""
-ARRIVALS = model.ExpectMail | model.ExpectMessage
+ARRIVALS = model.ExpectMail | model.ExpectMessage | model.ExpectChat
 """What arrived at customers."""
 
 
@@ -68,7 +68,7 @@ def may_change(step: model.Step, wanted: model.Expect) -> bool:
 
 def _command_may_change(step: model.CommandStep, wanted: model.Expect) -> bool:
     match wanted:
-        case model.ExpectMail() | model.ExpectMessage():
+        case model.ExpectMail() | model.ExpectMessage() | model.ExpectChat():
             return step.do == "send_message"
         case model.ExpectRepeats():
             return step.do == "record_fact"

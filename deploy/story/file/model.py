@@ -275,6 +275,15 @@ class ExpectMessage(Expect, frozen=True, kw_only=True):
     count: int | None = None
 
 
+class ExpectChat(Expect, frozen=True, kw_only=True):
+    """What agents answered on the page of a visitor. `by`: the agent's name; `count`: each counts once."""
+
+    session: Name = "visitor"
+    contains: list[str] = []
+    by: str | None = None
+    count: int | None = None
+
+
 class ExpectError(Expect, frozen=True, kw_only=True):
     """The code with which the last step was refused, or one of several codes."""
 
@@ -309,6 +318,7 @@ EXPECTATIONS: dict[str, type[Expect]] = {
     "reply": ExpectReply,
     "mail": ExpectMail,
     "message": ExpectMessage,
+    "chat": ExpectChat,
     "error": ExpectError,
     "balance": ExpectBalance,
     "repeats": ExpectRepeats,

@@ -1,8 +1,8 @@
 """The web chat: JSON frames over a WebSocket, and the same message as one signed POST.
 
-The protocol is our own and described in docs/how-to/add-a-channel.md; read 2026-11-22.
-Frames of a page: `hello` (who is here), then `message` with an id that the page makes.
-Each message is stored as one self-contained JSON body, `ChatMessage`, and acknowledged.
+The protocol is our own and described in docs/how-to/connect-chat.md; read 2026-11-29.
+Frames of a page: `hello` (who is here), then `message` with an id that the page makes, and `received` or `read` with
+the id of an answer that it got. Each is stored as one JSON body, `ChatMessage` or `ChatReceipt`, and acknowledged.
 A POST of that body is signed by the Standard Webhooks scheme with the same key.
 """
 
@@ -19,14 +19,22 @@ from services.ingest.domain import charsets, delivery, outcome, texts, webhook_s
 from services.ingest.domain.delivery import no_answer as answer
 from services.ingest.domain.delivery import no_handshake as handshake
 from services.ingest.domain.outcome import Parsed, Reported
-from shared import codec, errors, events, handles, ids, strict
+from shared import chat_answers, codec, errors, events, handles, ids, strict
 
 __all__ = ["KINDS", "MEDIUM", "NAME", "SECRETS", "answer", "handshake", "parse", "verify"]
 
 NAME = "chat"
 MEDIUM: events.Medium = "chat"
 SECRETS = ("signing",)
-KINDS: Mapping[str, str] = {"message": "message.received"}
+KINDS: Mapping[str, str] = {
+    "message": "message.received",
+    "received": "message.delivered",
+    "read": "message.read",
+}
+RECEIPTS: Mapping[str, type[events.MessageDelivered | events.MessageRead]] = {
+    "received": events.MessageDelivered,
+    "read": events.MessageRead,
+}
 
 CLIENT_ID = r"^[A-Za-z0-9_.:-]{1,128}\Z"
 ClientId = Annotated[str, Meta(pattern=CLIENT_ID)]
@@ -37,9 +45,13 @@ Page = Annotated[str, Meta(max_length=2_048)]
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
-    """Who is here. `signature`: see `sign_email`; without it an address is only claimed."""
+    """Who is here. `signature`: see `sign_email`; without it an address is only claimed.
+
+    `after`: the id of the last answer that the page has; without it, it gets all that are kept.
+    """
 
     session: ClientId
+    after: Annotated[str, Meta(max_length=256)] | None = None
     name: Name | None = None
     email: Email | None = None
     signature: Annotated[str, Meta(max_length=256)] | None = None
@@ -51,6 +63,26 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag="message"):
     id: ClientId
     text: Text
     page: Page | None = None
+
+
+class Received(msgspec.Struct, frozen=True, kw_only=True, tag="received"):
+    """An answer has reached the page; nobody need have seen it. `id`: as the answer came."""
+
+    id: Annotated[str, Meta(max_length=256)]
+
+
+class Read(msgspec.Struct, frozen=True, kw_only=True, tag="read"):
+    """An answer was shown to the visitor. `id`: as the answer came."""
+
+    id: Annotated[str, Meta(max_length=256)]
+
+
+class Typing(msgspec.Struct, frozen=True, kw_only=True, tag="typing"):
+    """The visitor is typing. It is stored nowhere and answered by nothing."""
+
+
+Receipt = Received | Read
+Frame = Hello | Message | Received | Read | Typing
 
 
 class ChatMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -65,10 +97,19 @@ class ChatMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     page: Page | None = None
 
 
-class _Posted(msgspec.Struct, frozen=True):
-    """A message as some program may post it: only what was written must be readable."""
+class ChatReceipt(msgspec.Struct, frozen=True, kw_only=True):
+    """What a page has of an answer, as RAW holds it. `type`: of the frame; the door has looked whose answer it is."""
 
-    text: Text
+    session: ClientId
+    type: str
+    id: str
+
+
+class _Posted(msgspec.Struct, frozen=True):
+    """A message or receipt as some program may post it: only what was written must be readable."""
+
+    text: Any = None
+    type: Any = None
     session: Any = None
     id: Any = None
     name: Any = None
@@ -123,6 +164,12 @@ def stored_body(hello: Hello, message: Message, *, verified: bool) -> bytes:
     )
 
 
+def stored_receipt(session: str, receipt: Receipt) -> bytes:
+    """Return what a page has of an answer as RAW holds it."""
+    kind = "read" if isinstance(receipt, Read) else "received"
+    return msgspec.json.encode(ChatReceipt(session=session, type=kind, id=receipt.id))
+
+
 def session_of(body: bytes) -> str | None:
     """Return the session of a message as RAW holds it; `None` for what is none."""
     try:
@@ -135,7 +182,9 @@ def session_of(body: bytes) -> str | None:
 
 
 def parse(raw: delivery.RawDelivery) -> Parsed:
-    """Return the message. Session, id and text name it, so a repeated message has the same event id.
+    """Return the message, or the receipt of an answer.
+
+    Session, id and text name a message, so a repeated one has the same event id.
 
     No other field discards what was written: what is no name or address is none, and nothing but `true` vouches.
     """
@@ -143,11 +192,17 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
         message = strict.read_json(texts.whole_json(charsets.decode(raw.body)), _posted)
     except codec.UNREADABLE:
         return outcome.unreadable()
+    if message.text is None and message.type in RECEIPTS:
+        return _receipt(message, raw)
+    if not isinstance(message.text, str) or not message.text:
+        return outcome.unreadable()
     session = _id(message.session, raw)
     provider_id = f"{session}/{_id(message.id, raw)}"
     opened = events.MessageReceivedOpen(**outcome.about(raw, MEDIUM, session, provider_id))
     said = [message.text.encode()]
-    personal = _personal(session, message)
+    is_a_page = message.session == session
+    page = chat_answers.page_of(raw.tenant, raw.account, session) if is_a_page else None
+    personal = _personal(session, page, message)
     event = outcome.contact_event(raw, events.MessageReceived, opened, personal, said)
     return Reported([(session, event)])
 
@@ -159,12 +214,33 @@ def _id(given: Any, raw: delivery.RawDelivery) -> str:
     return ids.body_sha256(msgspec.json.encode(given)) if given else raw.sha256
 
 
-def _personal(session: str, message: _Posted) -> events.MessageReceivedPersonal:
+def _receipt(posted: _Posted, raw: delivery.RawDelivery) -> Parsed:
+    """Return what a page has of an answer. Two pages of a session that have it say one thing."""
+    named = chat_answers.answer_id(posted.id)
+    if named is None:
+        return outcome.unreadable(posted.type)
+    ours, kind = named.reference, RECEIPTS[posted.type]
+    about = outcome.about(raw, MEDIUM, ours.message, ours.message)
+    opened = events.MessageOutcomeOpen(
+        **{**about, "contact_id": events.ContactId(f"out-{ours.message}")},
+        automatic=True,
+        message_id=ours.message,
+    )
+    event = outcome.contact_event(
+        raw, kind, opened, events.ContactPersonal(), conversation=ours.conversation
+    )
+    return Reported([(ours.conversation, event)])
+
+
+def _personal(session: str, page: str | None, message: _Posted) -> events.MessageReceivedPersonal:
+    """Return who wrote what. `page`: where answers reach the visitor; nobody vouches for who sits there."""
     known = [handles.reference(session)]
     address = handles.email(message.email) if isinstance(message.email, str) else None
     if address is not None:
         proof: events.Proof = "proved" if message.email_verified is True else "claimed"
         known.append(handles.of("email", address, proof))
+    if page is not None:
+        known.append(handles.of("account", f"{NAME}:{page}", "claimed"))
     name = message.name if isinstance(message.name, str) else None
     return events.MessageReceivedPersonal(
         handles=known, name=texts.line(name), text=texts.fit(message.text)

@@ -5,6 +5,7 @@ the visitor's page is not read from: who sends faster than the limit is slowed d
 read either, so a page that stays ahead for twice `server.SOCKET_PING_SECONDS` is closed on with 1011 (or reset: what
 it sends meanwhile can overtake that), and what stands in the buffer is dropped. None of that was acknowledged: the
 page sends it again. Frames that never reach this file, pings and pieces of messages, are bounded in `frames`.
+The other way `answers` brings what agents write, one answer at a time: a page that does not read is not written to.
 """
 
 import asyncio
@@ -13,18 +14,20 @@ from dataclasses import dataclass
 
 import msgspec
 import structlog
+from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from services.ingest.channels import chat
-from services.ingest.channels.chat import Hello, Message
+from services.ingest.channels.chat import Frame, Hello, Message, Read, Receipt, Received, Typing
 from services.ingest.domain import delivery, texts
 from services.ingest.handlers import doors, logged, problems, raw_store
 from services.ingest.handlers.accounts import Accounts, Door
+from services.ingest.handlers.answers import Answers
 from services.ingest.handlers.arrivals import Arrival, Arrivals
 from services.ingest.handlers.callers import Callers
 from services.ingest.handlers.pace import Pace
 from services.ingest.handlers.strangers import Strangers
-from shared import codec, errors, handles, strict
+from shared import chat_answers, codec, errors, handles, strict, subjects, tasks
 from shared.clock import Clock
 from shared.settings import Settings
 
@@ -33,7 +36,8 @@ CLOSE_REFUSED = 1008
 
 log = structlog.get_logger("ingest")
 
-_frame: msgspec.json.Decoder[Hello | Message] = msgspec.json.Decoder(Hello | Message)
+KNOWN = frozenset({"hello", "message", "received", "read", "typing"})
+_frame: msgspec.json.Decoder[Frame] = msgspec.json.Decoder(Frame)
 
 
 class _Typed(msgspec.Struct, frozen=True):
@@ -50,10 +54,12 @@ class Visit:
 
     `arrival`: the visitor counts as on the way in until she is vouched for or has written; `pace`: of the socket;
     `session_pace`: of all sockets of her session, once one of her messages was let in; `hello`: the page's first frame,
-    `None` until it has arrived.
+    `None` until it has arrived; `page`: where its answers stand, `None` while nobody may read them; `following`: brings
+    them.
     """
 
     door: Door
+    scope: Scope
     peer: str
     arrival: Arrival
     pace: Pace
@@ -61,6 +67,8 @@ class Visit:
     hello: Hello | None = None
     verified: bool = False
     messages: int = 0
+    page: str | None = None
+    following: asyncio.Task[None] | None = None
 
     def wait_seconds(self) -> float:
         """Count a frame and return how long the next one is not read."""
@@ -76,11 +84,13 @@ class ChatSocket:
         accounts: Accounts,
         store: raw_store.RawStore,
         strangers: Strangers,
+        answers: Answers,
         settings: Settings,
         clock: Clock,
     ) -> None:
         self._accounts = accounts
         self._store = store
+        self._answers = answers
         self._strangers = strangers
         self._settings = settings
         self._clock = clock
@@ -119,10 +129,13 @@ class ChatSocket:
         try:
             async with asyncio.timeout(None) as patience:
                 with self._arrivals.one(peer, patience) as arrival:
-                    visit = Visit(door, peer, arrival, pace)
+                    visit = Visit(door, socket.scope, peer, arrival, pace)
                     code = await self._converse(socket, visit)
         except TimeoutError:
             code = await _show_out(socket, errors.StrangersTooMany())
+        finally:
+            if visit is not None and visit.following is not None:
+                await tasks.end([visit.following])
         return code, visit.messages if visit is not None else 0
 
     def _admit(self, socket: WebSocket) -> Door:
@@ -169,17 +182,39 @@ class ChatSocket:
             match _read(frame):
                 case Hello() as hello:
                     _greet(visit, hello)
-                    if visit.verified:
-                        self._arrivals.leave(visit.arrival)
+                    self._let_in(socket, visit, hello)
                 case Message() as message:
-                    await self._take(socket, visit, message)
+                    await self._take(visit, message)
                     await _say(socket, {"type": "ack", "id": message.id})
+                case Received() | Read() as receipt:
+                    await self._note(visit, receipt)
+                    await _say(socket, {"type": "ack", "id": receipt.id})
+                case Typing():
+                    if visit.page is not None:
+                        await self._answers.visitor_types(visit.door.tenant, visit.page)
         except errors.SignatureInvalid:
             raise
         except errors.TellonceError as error:
             await _say_error(socket, error, frame)
 
-    async def _take(self, socket: WebSocket, visit: Visit, message: Message) -> None:
+    def _let_in(self, socket: WebSocket, visit: Visit, hello: Hello) -> None:
+        """Begin to bring her the answers; who wrote before, or is vouched for, is on the way in no more."""
+        door = visit.door
+        if visit.verified or self._strangers.knows(door, hello.session):
+            self._arrivals.leave(visit.arrival)
+        visit.page = chat_answers.page_of(door.tenant, door.account, hello.session)
+        if visit.page is None or visit.following is not None:
+            return
+
+        async def follow(page: str) -> None:
+            with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+                await self._answers.bring(
+                    door.tenant, page, hello.after, lambda told: _say(socket, told)
+                )
+
+        visit.following = asyncio.create_task(follow(visit.page))
+
+    async def _take(self, visit: Visit, message: Message) -> None:
         """Store one message. Raises: PayloadUnreadable, BodyTooLarge, StrangersTooMany, DoorUnavailable."""
         if visit.hello is None:
             raise errors.PayloadUnreadable("say hello first")
@@ -189,9 +224,29 @@ class ChatSocket:
         visit.session_pace = self._strangers.let_in(
             visit.door, visit.peer, visit.hello.session, vouched=visit.verified
         )
-        fields = [*doors.header_fields(socket.scope), ("content-type", "application/json")]
+        await self._append(visit, body)
+        self._arrivals.leave(visit.arrival)
+        visit.messages += 1
+
+    async def _note(self, visit: Visit, receipt: Receipt) -> None:
+        """Store what the page has of an answer that was to it. Raises: PayloadUnreadable, DoorUnavailable."""
+        named = chat_answers.answer_id(receipt.id)
+        if visit.hello is None or visit.page is None or named is None:
+            raise errors.PayloadUnreadable("no answer to this page has this id")
+        try:
+            hers = await self._answers.holds(subjects.answer(visit.door.tenant, visit.page), named)
+        except errors.BusUnavailable as error:
+            raise errors.DoorUnavailable(cause=error.code) from error
+        if not hers:
+            raise errors.PayloadUnreadable("no answer to this page has this id")
+        await self._append(visit, chat.stored_receipt(visit.hello.session, receipt))
+
+    async def _append(self, visit: Visit, body: bytes) -> None:
+        """Put a body into RAW. Raises: DoorUnavailable."""
+        scope = visit.scope
+        fields = [*doors.header_fields(scope), ("content-type", "application/json")]
         request = delivery.WebRequest(
-            "POST", doors.url_as_called(socket.scope), fields, body, self._clock.now()
+            "POST", doors.url_as_called(scope), fields, body, self._clock.now()
         )
         door = visit.door
         try:
@@ -199,8 +254,6 @@ class ChatSocket:
                 stored = await self._store.append(door.tenant, chat.NAME, door.account, request)
         except TimeoutError:
             raise errors.DoorUnavailable from None
-        self._arrivals.leave(visit.arrival)
-        visit.messages += 1
         log.info(
             logged.DELIVERY_STORED,
             tenant=door.tenant,
@@ -224,13 +277,13 @@ def _greet(visit: Visit, hello: Hello) -> None:
     visit.hello = hello
 
 
-def _read(frame: bytes) -> Hello | Message:
+def _read(frame: bytes) -> Frame:
     """Raises: PayloadUnreadable, PayloadKindUnknown."""
     try:
         return strict.read_json(texts.whole_json(frame.decode()), _frame)
     except codec.UNREADABLE:
         typed = _typed_of(frame)
-    known = typed is None or typed.type in {"hello", "message"}
+    known = typed is None or typed.type in KNOWN
     raise errors.PayloadUnreadable if known else errors.PayloadKindUnknown
 
 

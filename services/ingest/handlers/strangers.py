@@ -48,6 +48,10 @@ class Strangers:
             raise errors.StrangersTooMany("this chat writes faster than it may; try again later")
         return pace
 
+    def knows(self, door: Door, session: str) -> bool:
+        """Tell whether a session was let in."""
+        return (door.tenant, door.account, session) in self._sessions
+
     async def recall(self, bus: Bus, doors: Iterable[Door]) -> None:
         """Find the sessions in the last RECALLED_POSITIONS of RAW, as far as that takes RECALL_SECONDS."""
         with contextlib.suppress(TimeoutError, errors.TellonceError):

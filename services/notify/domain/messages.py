@@ -25,12 +25,14 @@ class CustomerMessage(msgspec.Struct, frozen=True, kw_only=True):
         in_reply_to: the provider's id of the message that this one answers.
         references: the ids of the thread, oldest first.
         own_reference: names the message in whatever the provider gives back to us; see `shared.message_reference`.
+        agent: the name of who wrote it.
         account: the account's short name, `door`: the address at which ingest takes the provider's reports on it.
         secrets: those of the account that have a value, by what the channel calls each.
         api: the base of the provider's addresses, where it is not the public one.
     """
 
     id: events.MessageId
+    tenant: str
     conversation: events.ConversationId
     sender: str
     to: str
@@ -39,6 +41,7 @@ class CustomerMessage(msgspec.Struct, frozen=True, kw_only=True):
     in_reply_to: str | None
     references: list[str]
     own_reference: str
+    agent: str | None = None
     account: str
     door: str = ""
     secrets: Mapping[str, str] = {}
@@ -63,8 +66,9 @@ def customer_message(
     account: Account | None,
     address: Callable[[str], str | None],
     around: SendingSettings,
+    agent: str | None = None,
 ) -> CustomerMessage:
-    """Return the message that an event asks for. `address`: `Outbound.address` of its channel.
+    """Return the message that an event asks for. `address`: `Outbound.address` of its channel; `agent`: her name.
 
     Raises: Unsendable with `sender_unknown`, `erased` or `address_invalid`.
     """
@@ -77,6 +81,7 @@ def customer_message(
         raise Unsendable("address_invalid")
     return CustomerMessage(
         id=event.open.message_id,
+        tenant=event.tenant,
         conversation=event.conversation,
         sender=sender,
         to=to,
@@ -85,6 +90,7 @@ def customer_message(
         in_reply_to=event.personal.in_reply_to,
         references=event.personal.references,
         own_reference=message_reference.write(event.open.message_id, event.conversation),
+        agent=agent,
         account=event.open.account,
         door=_door(event, around.public_url),
         secrets={
