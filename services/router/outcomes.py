@@ -4,17 +4,26 @@ A provider may report on a message before notify has said under which id it went
 its account. Whichever of the two comes second finds the other: each writes first and looks afterwards.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 
 from services.router.cases import Cases
 from services.router.domain import folds
 from services.router.domain.decision import Decision, Loaded
 from services.router.domain.identify import claim
-from services.router.domain.outcomes import name_of, news_of
+from services.router.domain.outcomes import name_of, news_of, waiting_of
 from services.router.resolving import references_to
 from shared import aggregates, deciding, errors, events
 from shared.conversation import NEW_CONVERSATION, Conversation
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a report came to. `known`: it stands in a conversation; `waiting`: see `waiting_of`."""
+
+    known: bool
+    waiting: Sequence[events.OutcomeEvent]
+
 
 Noting = Callable[[events.ContactEvent], Awaitable[bool]]
 """Records an event on its account; returns whether it was recorded now."""
@@ -34,16 +43,16 @@ class Outcomes:
         Raises: NotAnEvent for one of ours that names none.
         """
         told = await self._tell(event)
-        if not told and event.raw is not None:
-            noted = await self._on_account(event)
-            if noted and name_of(event) is not None:
-                await self._tell(event)
-        if told and isinstance(event, events.MessageSent):
+        if event.raw is not None:
+            for each in told.waiting if told.known else [event, *told.waiting]:
+                if await self._on_account(each):
+                    await self._tell(each)
+        if told.known and event.open.message_id is not None:
             for early in await self._early(event):
                 await self._tell(early)
 
-    async def _tell(self, event: events.OutcomeEvent) -> bool:
-        """Record what is new in its conversation; return whether it was or is there."""
+    async def _tell(self, event: events.OutcomeEvent) -> Told:
+        """Record what is new in its conversation."""
         matter: list[Conversation] = []
         origin = self._cases.origin(
             event.tenant,
@@ -62,21 +71,23 @@ class Outcomes:
                 return Loaded(NEW_CONVERSATION)
             loaded = await self._cases.load(reading, events.ConversationId(matter[-1].id or ""))
             named = [name] if (name := name_of(event)) else []
-            return replace(loaded, handles=await self._cases.handles(reading, named))
+            handles = await self._cases.handles(reading, named)
+            return replace(loaded, handles=handles, journal=await _journal(reading, event))
 
         def decide(loaded: Loaded) -> list[events.AnyEvent]:
             nonlocal repeated
-            repeated = any(event.id in each.seen for each in matter)
-            news = [] if repeated else news_of(matter, event)
+            repeated = any((event.causation or event.id) in each.seen for each in matter)
+            noted = event.id in loaded.journal.seen
+            news = [] if repeated else news_of(matter, event, noted=noted)
             decision = Decision(loaded, origin)
             for each in news:
                 decision.repeat(each)
-            if news and isinstance(event, events.MessageSent):
+            if news:
                 _lead_here(decision)
             return decision.events
 
         changed = await self._cases.change(event.tenant, load, decide)
-        return repeated or bool(changed.events)
+        return Told(repeated or bool(changed.events), waiting_of(matter, event))
 
     async def _matter(
         self, reading: deciding.Reading, event: events.OutcomeEvent
@@ -102,12 +113,20 @@ class Outcomes:
 
     async def _early(self, event: events.OutcomeEvent) -> list[events.OutcomeEvent]:
         """Return the reports that came before their message was known, as they came."""
-        if event.open.refers_to is None:
-            return []
-        account = aggregates.account(event.open.channel, event.open.account)
+        wanted = event.open
         reading = deciding.Reading(self._cases.deciding, event.tenant, leader=True)
-        journal = await reading.load(folds.ACCOUNT, aggregates.split(account)[1])
-        return [each for each in journal.early if each.open.refers_to == event.open.refers_to]
+        journal = await _journal(reading, event)
+        return [
+            each
+            for each in journal.early
+            if each.open.message_id == wanted.message_id
+            or (each.open.refers_to is not None and each.open.refers_to == wanted.refers_to)
+        ]
+
+
+async def _journal(reading: deciding.Reading, event: events.OutcomeEvent) -> folds.Journal:
+    account = aggregates.account(event.open.channel, event.open.account)
+    return await reading.load(folds.ACCOUNT, aggregates.split(account)[1])
 
 
 def _lead_here(decision: Decision) -> None:

@@ -128,7 +128,7 @@ def contact(channel: str, name: str) -> ContactId:
     return ContactId(ids.scoped_id("contact", TENANT, channel, name))
 
 
-def _envelope(channel: str, account: str, name: str, kind: str, at: datetime, k: int) -> Any:
+def enveloped(channel: str, account: str, name: str, kind: str, at: datetime, k: int) -> Any:
     contact_id = contact(channel, name)
     event_id = ids.contact_event_id(TENANT, channel, account, f"{name}-{k}", kind)
     envelope = {
@@ -155,7 +155,14 @@ def _envelope(channel: str, account: str, name: str, kind: str, at: datetime, k:
     return envelope, opened
 
 
-MEDIA = {"twilio_voice": "call", "chat": "chat", "email": "mail", "form": "form"}
+MEDIA = {
+    "twilio_voice": "call",
+    "chat": "chat",
+    "email": "mail",
+    "form": "form",
+    "dove": "message",
+    "raven": "message",
+}
 CALL_KINDS: dict[str, type[Any]] = {
     "started": CallStarted,
     "menu": CallMenuSelected,
@@ -190,7 +197,7 @@ def call(
 ) -> InboundEvent:
     """Return an event of a call; its first handle is the call's own reference. `caller`: the name that comes along."""
     made = CALL_KINDS[kind]
-    envelope, opened = _envelope("twilio_voice", "hotline", name, f"call.{kind}", at, k)
+    envelope, opened = enveloped("twilio_voice", "hotline", name, f"call.{kind}", at, k)
     opened["numbered"] = numbered
     if not provider_time:
         opened["provider_time"] = None
@@ -224,7 +231,7 @@ def message(
     attachments: int = 0,
 ) -> MessageReceived:
     """Return a message; a chat names its session as its reference, a mail has none."""
-    envelope, opened = _envelope(channel, "shop", name, "message.received", at, k)
+    envelope, opened = enveloped(channel, "shop", name, "message.received", at, k)
     opened |= {"provider_time": provider_time and at, "automatic": automatic}
     opened |= {"attachments": attachments}
     own = [Handle(kind="reference", value=name)] if channel == "chat" else []
@@ -257,7 +264,7 @@ def outcome(
 ) -> Any:
     """Return what notify reports of a message."""
     contact_id = ContactId(f"out-{request.open.message_id}")
-    envelope, opened = _envelope(
+    envelope, opened = enveloped(
         "email", "shop", request.open.message_id, "outcome", request.recorded, 0
     )
     return kind(
@@ -284,7 +291,7 @@ def form(
     at: datetime = NOON,
 ) -> FormSubmitted:
     """Return a contact form."""
-    envelope, opened = _envelope("form", "contact", name, "form.submitted", at, 0)
+    envelope, opened = enveloped("form", "contact", name, "form.submitted", at, 0)
     return FormSubmitted(
         **envelope,
         data=Data(

@@ -35,9 +35,10 @@ def _noted(journal: Journal, sequence: int, event: events.AnyEvent) -> Journal:
 def _still_early(
     early: tuple[events.OutcomeEvent, ...], event: events.AnyEvent
 ) -> tuple[events.OutcomeEvent, ...]:
-    if isinstance(event, events.OutcomeEvent) and event.open.refers_to is not None:
-        return (*early, event)[-EARLY_MAX:]
-    return early
+    if not isinstance(event, events.OutcomeEvent):
+        return early
+    by_time = event.open.until is not None and event.open.message_id is not None
+    return (*early, event)[-EARLY_MAX:] if by_time or event.open.refers_to is not None else early
 
 
 def _still_parked(

@@ -21,42 +21,71 @@ RANK: Mapping[str, float] = {
 
 
 def news_of(
-    matter: Sequence[Conversation], event: events.OutcomeEvent
+    matter: Sequence[Conversation], event: events.OutcomeEvent, *, noted: bool
 ) -> list[events.OutcomeEvent]:
     """Return what a report says that is new of messages to the customer, each by its id; [] if nothing.
 
     What a server took may still come back. A report from outside is about the channel that the message went by.
     `matter`: the conversation in which it was written, and those in which that went on: the last one knows best.
+    `noted`: it stands on its account already, under its own id. Else the first one keeps that.
     """
-    known: dict[events.MessageId, Outbound] = {}
-    for each in matter:
-        known |= each.talk.outbound
     told = event.type.partition(".")[2]
     news = [
         each
-        for each in known.values()
-        if each.channel == event.open.channel
-        and _is_about(event.open, each)
+        for each in _messages(matter, event)
+        if _is_about(event.open, each)
         and (RANK[told] > RANK[each.status] if event.raw else each.status == "requested")
     ]
-    return [_of(event, each, k) for k, each in enumerate(news)]
+    first, others = ([], news) if noted else (news[:1], news[1:])
+    again = (_of(event, each, "told") for each in others)
+    return [
+        *(_of(event, each) for each in first),
+        *(replace(each, causation=event.id) for each in again),
+    ]
+
+
+def waiting_of(
+    matter: Sequence[Conversation], event: events.OutcomeEvent
+) -> list[events.OutcomeEvent]:
+    """Return a report for each message that was asked for before a watermark, and of which nobody said yet that it was
+    sent: it may be about them, and waits until somebody does."""
+    asked = [
+        each
+        for each in _messages(matter, event)
+        if event.open.until and each.status == "requested" and _was_before(event.open, each)
+    ]
+    return [_of(event, each, "waiting") for each in asked]
+
+
+def _messages(matter: Sequence[Conversation], event: events.OutcomeEvent) -> list[Outbound]:
+    known: dict[events.MessageId, Outbound] = {}
+    for each in matter:
+        known |= each.talk.outbound
+    return [each for each in known.values() if each.channel == event.open.channel]
 
 
 def _is_about(opened: events.MessageOutcomeOpen, message: Outbound) -> bool:
+    if opened.until is not None:
+        return message.status in {"sent", "delivered"} and _was_before(opened, message)
     if opened.message_id is not None:
         return opened.message_id == message.message_id
-    if opened.refers_to is not None:
-        return opened.refers_to == message.provider_id
+    return opened.refers_to is not None and opened.refers_to == message.provider_id
+
+
+def _was_before(opened: events.MessageOutcomeOpen, message: Outbound) -> bool:
+    named = opened.message_id in {None, message.message_id}
     if opened.until is None or message.at is None:
         return False
-    return message.status in {"sent", "delivered"} and message.at <= opened.until
+    return named and message.at <= opened.until
 
 
-def _of(event: events.OutcomeEvent, message: Outbound, k: int) -> events.OutcomeEvent:
-    """Return a report as one on this message. The first keeps its id, by which it is known when it comes again."""
+def _of(
+    event: events.OutcomeEvent, message: Outbound, scope: str | None = None
+) -> events.OutcomeEvent:
+    """Return a report as one on this message; with a `scope` it has an id of its own."""
     told: Any = replace(event.open, message_id=message.message_id)
-    known_as = event.id if k == 0 else ids.scoped_id(event.id, message.message_id)
-    return replace(event, id=events.EventId(known_as), data=replace(event.data, open=told))
+    own = event.id if scope is None else ids.scoped_id(event.id, message.message_id, scope)
+    return replace(event, id=events.EventId(own), data=replace(event.data, open=told))
 
 
 def name_of(event: events.OutcomeEvent) -> events.Handle | None:
