@@ -29,7 +29,7 @@ class MessageReceivedOpen(ContactOpen, frozen=True, kw_only=True):
 
 class MessageReceivedPersonal(ContactPersonal, frozen=True, kw_only=True):
     """`text`: the text as plain text; `reply_text`: a recomputable view without the quoted part; `files`: the first
-    16 of the attachments that are no mails themselves."""
+    16 of the attachments."""
 
     text: str
     reply_text: str | None = None

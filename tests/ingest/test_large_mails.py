@@ -74,6 +74,7 @@ async def test_a_mail_of_25_megabytes_is_taken_stored_and_read(ingest: RunningIn
             "media_type": "image/jpeg",
             "size_bytes": len(photo),
             "sha256": ids.body_sha256(photo),
+            "source": None,
         }
     ]
     found = await stored(ingest.bus, streams.BODIES, f"body.{ingest.tenant}.{ref.sha256}.*")

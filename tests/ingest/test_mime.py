@@ -1,5 +1,7 @@
 """Reading mails: charsets, header fields, bodies, the new part of an answer."""
 
+import hashlib
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -313,6 +315,38 @@ def test_html_becomes_what_a_reader_sees(markup: str, text: str) -> None:
 def test_hostile_html_takes_linear_time(hostile: str) -> None:
     """A body of nothing but an unclosed tag is done long before the test's deadline."""
     assert len(html_text.to_text(hostile * (190_000 // len(hostile)))) < 5_000_000
+
+
+@pytest.mark.parametrize("ends", [b"\r\n", b"\n"])
+def test_a_mail_inside_a_mail_is_a_file(ends: bytes) -> None:
+    """Passed on as an attachment: named, measured as it was sent."""
+    title = b"passed on, in a long line" * 5
+    inner = b"From: a@b.example\r\nSubject: " + title + b"\r\n\r\nold\r\n"
+    body = (
+        b"From: c@d.example\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\nsee below\r\n"
+        b'--x\r\nContent-Type: message/rfc822; name="old.eml"\r\n\r\n' + inner + b"\r\n--x--\r\n"
+    )
+    mail = mime.read(body.replace(b"\r\n", ends))
+    assert mail is not None
+    assert (mail.text, mail.attachments) == ("see below", 1)
+    assert mail.files == [
+        mime.File("old.eml", "message/rfc822", len(inner), hashlib.sha256(inner).hexdigest())
+    ]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"\xef\xbb\xbfFrom: a@b.example\r\n",
+        b"\r\n\r\nFrom: a@b.example\r\n",
+        b"MIME-Version: 1.0\r\n",
+    ],
+)
+def test_a_mail_is_known_behind_a_mark_or_blank_lines_and_by_its_version(head: bytes) -> None:
+    """Some programs write a byte order mark, some nothing but MIME's own fields."""
+    mail = mime.read(head + b"Content-Type: text/plain\r\n\r\nhello\r\n")
+    assert mail is not None
+    assert mail.text == "hello"
 
 
 # -- texts --------------------------------------------------------------------------------------------------

@@ -5,11 +5,13 @@ Sources: RFC 5322, RFC 2045-2049 (MIME), read 2026-11-22.
 
 import binascii
 import hashlib
+import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from email.feedparser import BytesFeedParser
+from email.generator import BytesGenerator
 from email.message import Message
 from email.policy import compat32
 from typing import Any
@@ -53,7 +55,17 @@ PARAMETERS_MAX_CHARACTERS = 2_048
 """A field with parameters that is longer is read in a plain way, and no further than this."""
 
 TELLING_FIELDS = frozenset(
-    {"from", "sender", "to", "date", "message-id", "subject", "received", "return-path"}
+    {
+        "from",
+        "sender",
+        "to",
+        "date",
+        "message-id",
+        "subject",
+        "received",
+        "return-path",
+        "mime-version",
+    }
 )
 """A body with none of these is no mail."""
 
@@ -73,7 +85,7 @@ class Mail:
     """What the channel needs of a mail. `fields`: raw header fields in order, names in lower case.
 
     `text`: all of the text as plain text; `attachments`: how many parts are not text; `files`: the first FILES_MAX of
-    those that are no mails; `report`: what it reports of another mail, `None` for all but delivery reports.
+    them; `report`: what it reports of another mail, `None` for all but delivery reports.
     """
 
     fields: list[tuple[str, str]]
@@ -111,6 +123,7 @@ class _Reading:
 
 def read(body: bytes) -> Mail | None:
     """Return the mail in `body`; `None` when it is none or is nested beyond what the parser can follow, or in time."""
+    body = body.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
     if _is_too_much(body):
         return None
     try:
@@ -230,14 +243,43 @@ def _collect(part: Message, reading: _Reading, depth: int) -> None:
 
 
 def _attach(part: Message, reading: _Reading) -> File | None:
-    """Count an attachment; describe it if it is one of the first, and no mail."""
+    """Count an attachment; describe it if it is one of the first."""
     reading.attachments += 1
-    if len(reading.files) >= FILES_MAX or part.is_multipart():
+    if len(reading.files) >= FILES_MAX:
         return None
-    size_bytes, sha256 = _measured(part)
+    size_bytes, sha256 = _of_mail(part) if part.is_multipart() else _measured(part)
     file = File(_file_name(part), part.get_content_type(), size_bytes, sha256)
     reading.files.append(file)
     return file
+
+
+class _Measure(io.RawIOBase):
+    """What is written to it is measured and not kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.size_bytes = 0
+        self.digest = hashlib.sha256()
+
+    @override
+    def write(self, piece: Any) -> int:
+        self.size_bytes += len(piece)
+        self.digest.update(piece)
+        return len(piece)
+
+
+def _of_mail(part: Message) -> tuple[int, str]:
+    """Return the size and the SHA-256 of a mail inside a mail, or of parts under one name; its lines end in CR LF."""
+    measure = _Measure()
+    policy = compat32.clone(linesep="\r\n", max_line_length=None)
+    writer = BytesGenerator(measure, mangle_from_=False, policy=policy)
+    inside = [each for each in part.get_payload() if isinstance(each, Message)]
+    itself = part.get_content_maintype() == "message" and len(inside) == 1
+    try:
+        writer.flatten(inside[0] if itself else part)
+    except (TypeError, ValueError, LookupError, AttributeError, IndexError):
+        return _of_pieces([_content(part)])
+    return measure.size_bytes, measure.digest.hexdigest()
 
 
 def _measured(part: Message) -> tuple[int, str]:
