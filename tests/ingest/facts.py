@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from services.ingest.channels import CHANNELS
 from services.ingest.domain.outcome import reports_of
+from shared import codec
 from tests.ingest.running_ingest import RECEIVED, raw
+
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+"""Any JSON value, for a field of which the provider's documents promise another."""
 
 
 def told_of(reference: str, account: str) -> list[dict[str, object]]:
@@ -21,12 +31,13 @@ def told_of(reference: str, account: str) -> list[dict[str, object]]:
 
 
 def facts(channel: str, bodies: Sequence[bytes]) -> dict[str, tuple[Any, ...]]:
-    """Return the events of deliveries by their ids, each as it was told: the first one of an id is kept."""
+    """Return the events of deliveries by their ids, each as it was told; all of them fit the bus."""
     found: dict[str, tuple[Any, ...]] = {}
     for position, body in enumerate(bodies):
         received = RECEIVED + timedelta(seconds=7 * position)
         delivery = replace(raw(channel, body, sequence=position + 1), received=received)
         for key, event in reports_of(delivery, CHANNELS[channel].parse(delivery)):
+            assert codec.decode(codec.encode(event)) == event
             told = (key, event.type, event.open, event.personal)
             assert found.setdefault(event.id, told) == told
     return found

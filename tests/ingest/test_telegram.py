@@ -12,7 +12,7 @@ from services.ingest.domain.delivery import Answer, WebRequest
 from services.ingest.domain.outcome import Ignored, Quarantined
 from shared import ids
 from shared.policy import Account
-from tests.ingest.facts import disorder, facts, told_of
+from tests.ingest.facts import VALUES, disorder, facts, told_of
 from tests.ingest.running_ingest import GOLDEN, RECEIVED, Sample, parsed, raw, wire
 
 ANNA = {"id": 61, "is_bot": False, "first_name": "Anna", "last_name": "Kowalska"}
@@ -405,15 +405,6 @@ def test_any_disorder_of_deliveries_comes_to_the_same_facts(deliveries: list[byt
     assert len(facts("telegram", STORY)) == 9
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
-    ),
-    max_leaves=6,
-)
-
-
 @given(data=st.data())
 def test_any_value_in_any_field_is_survived(data: st.DataObject) -> None:
     """Whatever stands where the documents promise something else, the delivery comes to an outcome."""
@@ -429,6 +420,6 @@ def test_any_value_in_any_field_is_survived(data: st.DataObject) -> None:
         "message",
         "id",
     ]
-    for name in data.draw(st.lists(st.sampled_from(names), min_size=1, max_size=4)):
-        told[name] = data.draw(JSON)
+    for name in data.draw(st.lists(st.sampled_from(names), min_size=1, max_size=2)):
+        told[name] = data.draw(VALUES)
     facts("telegram", [update(kind, told)])
