@@ -185,10 +185,12 @@ def parse(content: bytes) -> Policy:
 def _settled(account: Account, region: str | None) -> Account:
     """Return an account with its region, all secrets in `secrets`, and its own address as handles are compared.
 
-    What is neither a phone number nor an e-mail address (a short code, a sender's name) stays as it is.
+    What is neither a phone number nor an e-mail address (a short code, a sender's name) stays as it is. So does a
+    provider's id of ours, though its digits may be those of a number.
     """
     own = account.address
-    own = handles.email(own) or handles.phone(own, region) or own
+    if account.reaches != "account":
+        own = handles.email(own) or handles.phone(own, region) or own
     signing = {} if account.secret is None else {SIGNING: account.secret}
     secrets = {**signing, **account.secrets}
     return replace(account, region=region, address=own, secrets=secrets, secret=None)

@@ -189,3 +189,12 @@ def test_a_payload_on_each_line_is_a_delivery_each() -> None:
     """A log of webhooks, one JSON object a line."""
     found = written.deliveries("form", b'{"message":"a"}\n{"message":"b"}\n')
     assert [json.loads(each.body) for each in found] == [{"message": "a"}, {"message": "b"}]
+
+
+def test_a_part_that_is_not_read_is_named_beside_what_is() -> None:
+    """A delivery of two messages of which one is of a kind that nobody knows."""
+    known = {"from": "48601234567", "id": "w1", "type": "text", "text": {"body": "hello"}}
+    value = {"messages": [{**known, "type": "hologram"}, known]}
+    line = channels.line_of("whatsapp", "two.json", json.dumps(value).encode())
+    assert (line.outcome, [each.text for each in line.events]) == ("accepted", ["hello"])
+    assert (line.code, line.reason) == ("payload.kind_unknown", "hologram")

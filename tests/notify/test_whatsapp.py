@@ -89,7 +89,7 @@ def test_an_address_is_a_number_or_an_id_with_the_business(to: str, expected: st
         (answered(200, {"messages": [7]}), Outcome(kind="uncertain", reason="answer_unreadable")),
         (answered(200, {"messages": []}), Outcome(kind="uncertain", reason="answer_unreadable")),
         (refused(131047), Outcome(kind="failed", reason="window_closed")),
-        (refused(131026), Outcome(kind="failed", reason="not_reached")),
+        (refused(131026), Outcome(kind="failed", reason="whatsapp_131026")),
         (refused(190, 463, 401), Outcome(kind="failed", reason="whatsapp_190")),
         (refused(131056), Outcome(kind="failed", reason="whatsapp_131056", temporary=True)),
         (refused(130429), Outcome(kind="failed", reason="whatsapp_130429", temporary=True)),

@@ -112,6 +112,15 @@ def test_an_own_address_is_compared_as_customers_handles_are(
     assert read.accounts[account].address == normal
 
 
+def test_an_id_of_ours_at_a_provider_stays_as_it_is() -> None:
+    """Where customers are reached by a provider's ids, its digits are no number, though they could be one."""
+    account = {"queue": "hotline", "address": "123456789"}
+    read = policy.parse(edited("accounts|page/shop", {**account, "reaches": "account"}))
+    assert read.accounts["page/shop"].address == "123456789"
+    dialled = policy.parse(edited("accounts|page/shop", account))
+    assert dialled.accounts["page/shop"].address == "+48123456789"
+
+
 def test_the_signing_secret_has_a_short_form() -> None:
     """`secret` is `secrets: {signing: …}`; both at once contradict each other."""
     account = {"queue": "hotline", "secrets": {"signing": "SHOP_KEY"}}

@@ -65,7 +65,7 @@ KINDS: Mapping[int, graph.Meaning] = {
     135000: DOUBT,
 }
 """By `code`; what is not here is a doubt, which the message's statuses resolve."""
-REASONS: Mapping[int, str] = {131047: "window_closed", 131026: "not_reached"}
+REASONS: Mapping[int, str] = {131047: "window_closed"}
 """Where we have a word for it. The window: 24 hours since she last wrote."""
 
 TEXT_MAX_CHARACTERS = 4_096
