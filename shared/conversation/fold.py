@@ -45,6 +45,8 @@ def evolve_parts(conversation: Conversation, sequence: int, event: events.AnyEve
             )
         case events.CallStarted() | events.CallMissed() if not event.open.automatic:
             return replace(changed, heard=sequence)
+        case events.CallVoicemailLeft() if event.open.refers_to is not None:
+            return changed
         case events.CallAbandoned() | events.CallVoicemailLeft() if not event.open.automatic:
             return replace(changed, heard=sequence)
         case events.MessageReceived() | events.FormSubmitted() if not event.open.automatic:

@@ -15,6 +15,8 @@ from shared.ids import scoped_id
 
 OURS = "shop"
 """Who said what somebody of ours wrote by the provider's own program: nobody here knows who it was."""
+VOICEMAIL = "[voicemail]"
+"""What stands for words that nobody has written down."""
 SAID_KEPT = 32
 """Messages kept in full in the fold; older ones are counted."""
 SAID_MAX_CHARACTERS = 4_096
@@ -54,6 +56,8 @@ def evolve(talk: Talk, event: events.AnyEvent) -> Talk:
     match event:
         case events.MessageReceived() | events.MessageEdited() | events.FormSubmitted():
             return _heard(talk, event)
+        case events.CallVoicemailLeft():
+            return _spoken(talk, event)
         case events.MessageEchoed(personal=personal) if personal is not None:
             said = say(talk, event, OURS, personal.text)
             return replace(said, unanswered=0)
@@ -109,6 +113,15 @@ def _heard(talk: Talk, event: Written) -> Talk:
     return replace(talk, unanswered=talk.unanswered + 1, mails=mails)
 
 
+def _spoken(talk: Talk, event: events.CallVoicemailLeft) -> Talk:
+    """Return the talk with a voicemail, and again with its words once a machine has heard them: she waits once."""
+    text = (event.personal.text if event.personal else events.ERASED) or VOICEMAIL
+    name = event.personal.name if event.personal else None
+    writer = people.writer(name, people.handles_of(event))
+    talk = say(talk, event, "customer", text, writer)
+    return talk if event.open.refers_to else replace(talk, unanswered=talk.unanswered + 1)
+
+
 def _unspoken(event: Written) -> str:
     """Return what stands for a message without words: she sent something all the same."""
     count = event.open.attachments
@@ -117,7 +130,7 @@ def _unspoken(event: Written) -> str:
 
 def say(
     talk: Talk,
-    event: Written | events.MessageEchoed | events.MessageRequested,
+    event: Written | events.CallVoicemailLeft | events.MessageEchoed | events.MessageRequested,
     by: str,
     text: str,
     writer: Writer | None = None,

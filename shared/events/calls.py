@@ -86,8 +86,20 @@ class CallRecorded(
     """There is a recording of the call."""
 
 
+class CallVoicemailLeftOpen(CallEndedOpen, frozen=True, kw_only=True):
+    """`refers_to`: the provider's id of the voicemail whose words this tells; `None` for the voicemail itself."""
+
+    refers_to: str | None = None
+
+
+class CallVoicemailLeftPersonal(CallRecordedPersonal, frozen=True, kw_only=True):
+    """`text`: what a machine heard; empty as long as none has listened."""
+
+    text: str = ""
+
+
 class CallVoicemailLeft(
-    Event[CallEndedOpen, CallRecordedPersonal],
+    Event[CallVoicemailLeftOpen, CallVoicemailLeftPersonal],
     frozen=True,
     kw_only=True,
     tag="call.voicemail_left",

@@ -26,6 +26,8 @@ from shared.events import (
     CallTransferred,
     CallTransferredPersonal,
     CallVoicemailLeft,
+    CallVoicemailLeftOpen,
+    CallVoicemailLeftPersonal,
     ContactId,
     ContactOpen,
     ContactPersonal,
@@ -177,7 +179,7 @@ CALL_KINDS: dict[str, type[Any]] = {
     "transferred": CallTransferred,
 }
 CALL_PERSONAL: dict[str, type[Any]] = {
-    "voicemail": CallRecordedPersonal,
+    "voicemail": CallVoicemailLeftPersonal,
     "recorded": CallRecordedPersonal,
     "transferred": CallTransferredPersonal,
 }
@@ -194,8 +196,12 @@ def call(
     provider_time: bool = True,
     numbered: Numbered | None = None,
     caller: str | None = None,
+    words: str = "",
 ) -> InboundEvent:
-    """Return an event of a call; its first handle is the call's own reference. `caller`: the name that comes along."""
+    """Return an event of a call; its first handle is the call's own reference. `caller`: the name that comes along.
+
+    `words`: what a machine heard of a voicemail, which comes after it.
+    """
     made = CALL_KINDS[kind]
     envelope, opened = enveloped("twilio_voice", "hotline", name, f"call.{kind}", at, k)
     opened["numbered"] = numbered
@@ -205,14 +211,18 @@ def call(
         told: Any = CallStartedOpen(**opened, dialled=HOTLINE)
     elif made is CallMenuSelected:
         told = CallMenuSelectedOpen(**opened, digits=digits)
-    elif kind in {"ended", "missed", "abandoned", "voicemail"}:
+    elif made is CallVoicemailLeft:
+        about = "RE1" if words else None
+        told = CallVoicemailLeftOpen(**opened, outcome="voicemail", refers_to=about)
+    elif kind in {"ended", "missed", "abandoned"}:
         told = CallEndedOpen(**opened, outcome="completed")
     elif made is CallRecorded:
         told = CallRecordedOpen(**opened)
     else:
         told = ContactOpen(**opened)
     known = [Handle(kind="reference", value=name), *([phone()] if handles is None else handles)]
-    personal = CALL_PERSONAL.get(kind, ContactPersonal)(handles=known, name=caller)
+    said = {"text": words} if words else {}
+    personal = CALL_PERSONAL.get(kind, ContactPersonal)(handles=known, name=caller, **said)
     event: InboundEvent = made(**envelope, data=Data(open=told, personal=personal))
     return event
 

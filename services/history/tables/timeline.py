@@ -87,6 +87,7 @@ def _channel(event: events.AnyEvent) -> str | None:
 
 WORDS: Mapping[type, str] = {
     events.FormSubmitted: "text",
+    events.CallVoicemailLeft: "text",
     events.AttachmentStored: "file_name",
     events.AttachmentFailed: "file_name",
     events.MessageRequested: "text",

@@ -304,8 +304,8 @@ def _abandoned(stream: _Stream, told: _Told) -> events.ContactEvent | None:
 def _voicemail(stream: _Stream, told: _Told) -> events.ContactEvent | None:
     if told.record.first("value") != "SUCCESS":
         return None
-    opened = events.CallEndedOpen(**stream.about(told), outcome="voicemail")
-    return stream.event(events.CallVoicemailLeft, opened, told, events.CallRecordedPersonal)
+    opened = events.CallVoicemailLeftOpen(**stream.about(told), outcome="voicemail")
+    return stream.event(events.CallVoicemailLeft, opened, told, events.CallVoicemailLeftPersonal)
 
 
 def _over(stream: _Stream, told: _Told) -> events.ContactEvent | None:

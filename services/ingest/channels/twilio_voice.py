@@ -4,6 +4,9 @@ Sources, read 2026-11-22 (www.twilio.com/docs):
 - voice/twiml: what a request for instructions carries
 - voice/api/call-resource, "StatusCallback" and "Call status values"
 - voice/twiml/gather: Digits; voice/twiml/conference: StatusCallbackEvent
+- voice/twiml/record: RecordingUrl in the request for what follows, transcribeCallback
+- voice/api/recording: RecordingStatus, RecordingSource
+- voice/answering-machine-detection: AnsweredBy; voice/twiml/stream, transcription: StreamEvent, TranscriptionEvent
 - both status callbacks: SequenceNumber, as requests need not arrive in the order of what they report
 """
 
@@ -59,7 +62,41 @@ CONFERENCE_KINDS: Mapping[str, str] = {
 }
 """`StatusCallbackEvent` of a conference that holds the call."""
 
-KINDS: Mapping[str, str] = {**STATUS_KINDS, **CONFERENCE_KINDS, "Digits": "call.menu_selected"}
+RECORDING_KINDS: Mapping[str, str] = {
+    "completed": "call.recorded",
+    "in-progress": IGNORED,
+    "paused": IGNORED,
+    "stopped": IGNORED,
+    "processing": IGNORED,
+    "absent": IGNORED,
+    "failed": IGNORED,
+    "deleted": IGNORED,
+}
+"""`RecordingStatus`; what the verb Record has made is a voicemail."""
+
+ASIDE_KINDS: Mapping[str, Mapping[str, str]] = {
+    "StreamEvent": dict.fromkeys(("stream-started", "stream-stopped", "stream-error"), IGNORED),
+    "TranscriptionEvent": dict.fromkeys(
+        (
+            "transcription-started",
+            "transcription-content",
+            "transcription-stopped",
+            "transcription-error",
+        ),
+        IGNORED,
+    ),
+}
+"""What runs beside a call, by the parameter whose word says what happened to it."""
+
+KINDS: Mapping[str, str] = {
+    **STATUS_KINDS,
+    **CONFERENCE_KINDS,
+    **{f"recording/{word}": kind for word, kind in RECORDING_KINDS.items()},
+    **{word: kind for words in ASIDE_KINDS.values() for word, kind in words.items()},
+    "machine_detection": IGNORED,
+    "voicemail": "call.voicemail_left",
+    "Digits": "call.menu_selected",
+}
 
 WITHHELD = frozenset(
     {
@@ -84,6 +121,9 @@ STIR_FAILED = "TN-Validation-Failed"
 
 HANGUP = "hangup"
 """`Digits` when the caller hung up while she spoke on the machine (voice/twiml/record)."""
+
+VOICEMAIL_SOURCE = "recordverb"
+"""`RecordingSource`, in small letters, of what the caller spoke on the machine."""
 
 DIGITS_MAX = 32
 _DIGITS = re.compile(rf"[0-9*#]{{1,{DIGITS_MAX}}}\Z")
@@ -128,11 +168,29 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
         return outcome.unknown(fields["StatusCallbackEvent"])
     if not _SID.match(fields.get("CallSid", "")):
         return outcome.unreadable()
-    if "CallStatus" not in fields and "RecordingSid" in fields:
-        return Ignored("recording")
+    aside = _aside(fields)
+    if aside is not None:
+        return aside
+    if "RecordingStatus" in fields or "TranscriptionStatus" in fields:
+        return _recording(
+            raw, {**fields, "CallSid": fields.get("ParentCallSid") or fields["CallSid"]}
+        )
     if "ParentCallSid" in fields or _word(fields, "Direction").startswith("outbound"):
         return Ignored("other_leg")
     return _call(raw, fields)
+
+
+def _aside(fields: Fields) -> Parsed | None:
+    """Return what is said of something that runs beside the call; `None` for what concerns the call."""
+    for name, kinds in ASIDE_KINDS.items():
+        if name in fields:
+            word = _word(fields, name)
+            return Ignored(word) if word in kinds else outcome.unknown(word)
+    return (
+        Ignored("machine_detection")
+        if "AnsweredBy" in fields and "CallStatus" not in fields
+        else None
+    )
 
 
 def _word(fields: Fields, name: str) -> str:
@@ -151,8 +209,10 @@ def _call(raw: delivery.RawDelivery, fields: Fields) -> Parsed:
         digits = ""  # whatever else stands there: it must not cost the call's beginning or end
     if digits and not _DIGITS.match(digits):
         return outcome.unreadable("Digits")
-    if digits:
+    if digits and not _is_voicemail(fields):
         reported.append(_menu_event(raw, fields, digits))
+    if _is_voicemail(fields):
+        reported.insert(0, _voicemail_event(raw, fields))  # she spoke, then she hung up
     return (
         Reported([(fields["CallSid"], event) for event in reported])
         if reported
@@ -185,6 +245,80 @@ def _menu_event(raw: delivery.RawDelivery, fields: Fields, digits: str) -> event
     about = _about(raw, fields, f"{fields['CallSid']}/{called}")
     opened = events.CallMenuSelectedOpen(**about, digits=digits)
     return outcome.contact_event(raw, events.CallMenuSelected, opened, _personal(raw, fields))
+
+
+# -- recordings ----------------------------------------------------------------------------------------
+
+
+def _is_voicemail(fields: Fields) -> bool:
+    """Tell whether the verb Record asks what follows: Dial, which may record too, says how its own call ended."""
+    return "RecordingUrl" in fields and "DialCallStatus" not in fields
+
+
+def _recording(raw: delivery.RawDelivery, fields: Fields) -> Parsed:
+    if not _SID.match(fields.get("RecordingSid", "")):
+        return outcome.unreadable("recording")
+    if "TranscriptionStatus" in fields:
+        words = fields.get("TranscriptionText", "").strip()
+        event = _voicemail_event(raw, fields, words) if words else None
+        return Reported([(fields["CallSid"], event)]) if event else Ignored("transcription")
+    status = _word(fields, "RecordingStatus")
+    kind = RECORDING_KINDS.get(status)
+    if kind is None:
+        return outcome.unknown(f"recording/{status}")
+    if kind == IGNORED:
+        return Ignored(f"recording/{status}")
+    voicemail = _word(fields, "RecordingSource") == VOICEMAIL_SOURCE
+    made = _voicemail_event(raw, fields) if voicemail else _recorded_event(raw, fields)
+    return Reported([(fields["CallSid"], made)])
+
+
+def _recorded_event(raw: delivery.RawDelivery, fields: Fields) -> events.CallRecorded:
+    about = _about(raw, fields, fields["RecordingSid"])
+    opened = events.CallRecordedOpen(**about, duration_seconds=_length(fields))
+    personal = events.CallRecordedPersonal(
+        handles=_personal(raw, fields).handles, files=_sound(fields)
+    )
+    return outcome.contact_event(raw, events.CallRecorded, opened, personal)
+
+
+def _voicemail_event(
+    raw: delivery.RawDelivery, fields: Fields, words: str = ""
+) -> events.CallVoicemailLeft:
+    """Return a voicemail, or its `words`: what the verb asks and what the recording reports are one fact."""
+    sid = _recording_sid(fields)
+    opened = events.CallVoicemailLeftOpen(
+        **_about(raw, fields, f"{sid}/words" if words else sid),
+        outcome="voicemail",
+        duration_seconds=_length(fields),
+        refers_to=sid if words else None,
+    )
+    known = _personal(raw, fields)
+    personal = events.CallVoicemailLeftPersonal(
+        handles=known.handles,
+        name=known.name,
+        files=[] if words else _sound(fields),
+        text=texts.fit(words),
+    )
+    return outcome.contact_event(raw, events.CallVoicemailLeft, opened, personal)
+
+
+def _recording_sid(fields: Fields) -> str:
+    """Return the recording's id, with which its address ends; else the call's: it has one voicemail."""
+    told = (fields.get("RecordingSid", ""), fields.get("RecordingUrl", "").rpartition("/")[2])
+    return next((each for each in told if _SID.match(each)), fields["CallSid"])
+
+
+def _length(fields: Fields) -> int | None:
+    return _count(fields.get("RecordingDuration"))
+
+
+def _sound(fields: Fields) -> list[events.AttachedFile]:
+    source = texts.line(fields.get("RecordingUrl"))
+    return [events.AttachedFile(media_type="audio/wav", source=source)] if source else []
+
+
+# -- what all of them share ----------------------------------------------------------------------------
 
 
 def _conference(raw: delivery.RawDelivery, fields: Fields) -> Parsed:

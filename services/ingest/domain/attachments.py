@@ -14,8 +14,14 @@ from msgspec.structs import replace
 from services.ingest.domain.delivery import BodyReference
 from shared import events, ids
 
-FilesMessage = events.MessageReceived | events.MessageEdited | events.MessageEchoed
-"""Messages that files come with."""
+FilesMessage = (
+    events.MessageReceived
+    | events.MessageEdited
+    | events.MessageEchoed
+    | events.CallRecorded
+    | events.CallVoicemailLeft
+)
+"""Messages that files come with, and calls that were recorded."""
 
 E = TypeVar("E", events.AttachmentStored, events.AttachmentFailed)
 

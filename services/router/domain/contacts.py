@@ -88,6 +88,8 @@ def text_of(event: events.InboundEvent) -> str:
     match event:
         case events.MessageReceived() | events.MessageEdited():
             return words(event)
+        case events.CallVoicemailLeft(personal=personal) if personal is not None:
+            return personal.text
         case events.FormSubmitted(personal=personal) if personal is not None:
             return "\n".join([personal.text, *(value for _, value in personal.fields)])
         case _:
