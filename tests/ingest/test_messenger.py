@@ -227,7 +227,7 @@ def test_what_is_no_event_has_its_outcome(change: Any, expected: Any) -> None:
         (b'{"entry":' + b"[" * 5_000, "payload.unreadable"),
         (b"{}", "payload.not_an_event"),
         (b"[7]", "payload.not_an_event"),
-        (b'{"entry": 7}', "payload.not_an_event"),
+        (b'[{"entry": 7}]', "payload.not_an_event"),
         (b'{"entry": [{"id": "1"}]}', "payload.not_an_event"),
         (b'{"entry": [{"messaging": [7]}]}', "payload.not_an_event"),
     ],
@@ -235,6 +235,15 @@ def test_what_is_no_event_has_its_outcome(change: Any, expected: Any) -> None:
 def test_what_is_no_delivery_is_quarantined(body: bytes, code: str) -> None:
     """What cannot be read, and what can be read and is nothing that the provider sends."""
     assert messenger.parse(raw("messenger", body)) == Quarantined(code)
+
+
+def test_instagrams_own_forms_are_read() -> None:
+    """Its documents show a list around a delivery, and a change without a list in its entry."""
+    change = {"field": "messages", "value": SAMPLE_ITEM}
+    for entry in ({"messaging": [SAMPLE_ITEM]}, change, {"changes": [change]}):
+        body = msgspec.json.encode([{"object": "instagram", "entry": [{"id": "1", **entry}]}])
+        (event,) = parsed(raw("messenger", body))
+        assert (event.open.provider_id, event.personal.text) == ("m_1", "hello")
 
 
 def test_an_unknown_list_costs_nothing_else() -> None:

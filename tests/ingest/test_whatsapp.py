@@ -37,6 +37,11 @@ def of(value: Any, field: str = "messages") -> bytes:
 SAMPLE = Sample(of({"messages": [TEXT]}), by_graph)
 
 
+def typed(kind: str, more: str) -> Any:
+    """A value with a message of a type whose content has a type of its own."""
+    return {"messages": [{**TEXT, "type": kind, kind: {"type": more}}]}
+
+
 def handles(event: Any) -> list[str]:
     return [each.value for each in event.personal.handles]
 
@@ -140,7 +145,7 @@ def test_everything_under_entry_is_reported_once_and_in_order() -> None:
         ("image", "The locker"),
         ("location", "Parcel locker\nul. Prosta 1\ngeo:52.25,21.5"),
         ("contacts", "Jan Nowak, +48 602 000 000, jan@home.example"),
-        ("list", "Tomorrow\n8-12"),
+        ("list", "Tomorrow"),
         ("flow", 'stars: 5\ntags: ["fast"]'),
         ("button", "Call me"),
         ("order", "By Friday, please\n2 x BOOTS-41, 199.5 PLN"),
@@ -248,6 +253,9 @@ def test_a_heard_voice_message_was_read() -> None:
         ({"metadata": {"phone_number_id": "1"}}, "messages", Ignored("metadata")),
         ({"errors": [{"code": 131060}]}, "messages", Ignored("errors")),
         ({"messages": [{**TEXT, "type": "request_welcome"}]}, "messages", Ignored("request_welcome")),
+        (typed("interactive", "call_permission_reply"), "messages", Ignored("call_permission_reply")),
+        (typed("system", "user_identity_changed"), "messages", Ignored("user_identity_changed")),
+        (typed("system", "odd"), "messages", Quarantined("payload.kind_unknown", "odd")),
         ({"statuses": [{"id": "w", "status": "deleted"}]}, "messages", Ignored("deleted")),
         ({"novelties": [{}]}, "novelty", Quarantined("payload.kind_unknown", "novelty")),
         ({"messages": [{**TEXT, "type": "hologram"}]}, "messages", Quarantined("payload.kind_unknown", "hologram")),

@@ -83,6 +83,8 @@ def test_what_is_no_id_is_refused(to: str) -> None:
         (refused(1200), Outcome(kind="failed", reason="messenger_1200", temporary=True)),
         (refused(2, None, 500), Outcome(kind="uncertain", reason="messenger_2")),
         (refused(987_654), Outcome(kind="uncertain", reason="messenger_987654")),
+        (HttpAnswer(status=429), Outcome(kind="failed", reason="http_429", temporary=True)),
+        (refused(987_654, None, 429), Outcome(kind="failed", reason="messenger_987654", temporary=True)),
         (HttpAnswer(status=502, body=b"<html>"), Outcome(kind="uncertain", reason="http_502")),
         (answered(400, {"error": {"code": "10"}}), Outcome(kind="uncertain", reason="http_400")),
     ],
@@ -94,5 +96,6 @@ def test_what_each_answer_means(answer: HttpAnswer, expected: Outcome) -> None:
 
 @given(status=st.integers(100, 599), body=st.binary(max_size=200))
 def test_no_answer_makes_it_fail(status: int, body: bytes) -> None:
-    """What nobody foresaw is a doubt, never a success."""
-    assert messenger.outcome(HttpAnswer(status=status, body=body)).kind == "uncertain"
+    """What nobody foresaw is a doubt, never a success; but for what asks to be asked later."""
+    expected = "failed" if status == 429 else "uncertain"
+    assert messenger.outcome(HttpAnswer(status=status, body=body)).kind == expected

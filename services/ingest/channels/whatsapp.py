@@ -171,8 +171,9 @@ def _nothing(field: str, value: Node) -> Parsed:
 def _message(raw: delivery.RawDelivery, value: Node, message: Node) -> Parsed:
     kind = graph.word(message, "type")
     ours = KINDS.get(kind)
-    if ours == IGNORED:
-        return Ignored(kind)
+    answered = graph.word(message, kind, "type")
+    if IGNORED in {ours, KINDS.get(answered)}:
+        return Ignored(kind if ours == IGNORED else answered)
     if kind == "system":
         return _system(raw, value, message)
     who = people.sender(value, message)
@@ -249,7 +250,7 @@ def _system(raw: delivery.RawDelivery, value: Node, message: Node) -> Parsed:
     system = graph.node(message, "system")
     kind = graph.word(system, "type")
     if kind not in CHANGES:
-        return Ignored(kind) if KINDS.get(kind) == IGNORED else outcome.unknown(kind)
+        return outcome.unknown(kind)
     previous = graph.identity(message, "from_user_id") or graph.identity(system, "previous_user_id")
     number = graph.identity(system, "new_wa_id") or graph.identity(system, "wa_id")
     before = people.person(value, graph.identity(message, "from"), previous)

@@ -21,6 +21,8 @@ Meaning = tuple[Kind, bool]
 REFUSED: Meaning = ("failed", False)
 LATER: Meaning = ("failed", True)
 DOUBT: Meaning = ("uncertain", False)
+TOO_MANY_REQUESTS = 429
+"""With this status nothing was taken, whatever else is said."""
 
 
 def request(message: CustomerMessage, sender: str, content: Mapping[str, Any]) -> HttpRequest:
@@ -49,9 +51,10 @@ def error(
     told = answer.json.get("error")
     told = told if isinstance(told, dict) else {}
     code, subcode = (told.get(name) for name in ("code", "error_subcode"))
+    otherwise = LATER if answer.status == TOO_MANY_REQUESTS else DOUBT
     if not isinstance(code, int):
-        return Outcome(kind="uncertain", reason=f"http_{answer.status}")
-    kind, temporary = meanings.get(code, DOUBT)
+        return Outcome(kind=otherwise[0], reason=f"http_{answer.status}", temporary=otherwise[1])
+    kind, temporary = meanings.get(code, otherwise)
     by_subcode = reasons.get(subcode) if isinstance(subcode, int) else None
     reason = by_subcode or reasons.get(code) or f"{channel}_{code}"
     return Outcome(kind=kind, reason=reason, temporary=temporary)

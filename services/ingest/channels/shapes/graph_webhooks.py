@@ -156,13 +156,21 @@ def _calendar(written: str) -> datetime | None:
 def entries(document: Any) -> Iterator[tuple[str, Node]]:
     """Yield what stands under `entry`, as (name of its list, element): every list, in the order it stands.
 
-    An element that is no object is given as an empty one.
+    An element that is no object is given as an empty one. Instagram's documents show a list around a delivery, and a
+    change that stands in its entry without a list.
     """
-    for entry in nodes(document, "entry"):
-        for name, listed in entry.items():
-            if isinstance(listed, list):
-                for each in listed:
-                    yield name, each if isinstance(each, dict) else NOTHING
+    for each in nodes({"deliveries": document}, "deliveries"):
+        for entry in nodes(each, "entry"):
+            yield from _listed(entry)
+
+
+def _listed(entry: Node) -> Iterator[tuple[str, Node]]:
+    if "field" in entry:
+        yield "changes", entry
+    for name, listed in entry.items():
+        if isinstance(listed, list):
+            for each in listed:
+                yield name, each if isinstance(each, dict) else NOTHING
 
 
 def no_delivery(document: Any) -> Quarantined | None:

@@ -78,10 +78,7 @@ def _interactive(content: Node, message: Node) -> list[str]:  # noqa: ARG001  li
     for name in ("button_reply", "list_reply"):
         chosen = graph.node(content, name)
         if chosen:
-            return [
-                graph.word(chosen, "title") or graph.word(chosen, "id"),
-                graph.word(chosen, "description"),
-            ]
+            return [graph.word(chosen, "title") or graph.word(chosen, "id")]
     return _flow(graph.node(content, "nfm_reply"))
 
 
