@@ -1,0 +1,1 @@
+"""The chat widget's tests, in a real browser."""

@@ -1,0 +1,196 @@
+"""The widget in a real browser, on a page with a strict policy, against a real ingest."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from deploy.embedded.ports import free_ports
+from services.ingest.channels.chat import sign_email
+from shared import chat_answers, subjects
+from shared.bus import Bus
+from shared.chat_answers import Answer
+from tests.ingest.running_ingest import RECEIVED, SECRET, RunningIngest, running
+from tests.support.servers import EmbeddedNats
+from tests.support.waiting import eventually
+from tests.widget.browser import CHAT, Browser, Tab
+from tests.widget.conftest import WIDGET, Served
+
+SIZE_MAX_BYTES = 15_000
+SESSION = "JSON.parse(Object.entries(localStorage)[0][1]).session"
+HIDDEN = f"{CHAT}.querySelector('#panel').hidden"
+FOCUS = f"{CHAT}.activeElement.id"
+ALL_SENT = f"[...{CHAT}.querySelectorAll('.mine small:last-child')].every(e => e.innerText.endsWith('sent'))"
+
+
+def door(ingest: RunningIngest) -> str:
+    return f'data-door="{ingest.door("chat")}"'
+
+
+async def answer(bus: Bus, ingest: RunningIngest, tab: Tab, name: str, text: str) -> None:
+    """Notify stores an answer to the page that a tab shows."""
+    page = chat_answers.page_of(ingest.tenant, ingest.account, await tab.value(SESSION))
+    assert page is not None
+    body = msgspec.json.encode(Answer(reference=f"{name}.c-1", text=text, at=RECEIVED, by="Piotr"))
+    await bus.store(subjects.answer(ingest.tenant, page), body, msg_id=name)
+
+
+async def stored(ingest: RunningIngest) -> list[dict[str, Any]]:
+    return [msgspec.json.decode(each.body) for each in await ingest.raw("chat")]
+
+
+async def until_stored(ingest: RunningIngest, kind: str, count: int) -> None:
+    async def met() -> bool:
+        return [each.get("type") for each in await stored(ingest)].count(kind) >= count
+
+    await eventually(met)
+
+
+def test_it_is_small_and_needs_nothing() -> None:
+    """One script; no code is made of text, no text is read as HTML, nothing is loaded."""
+    script = WIDGET.read_text("utf-8")
+    assert len(script.encode()) <= SIZE_MAX_BYTES
+    assert not re.findall(
+        r"innerHTML|outerHTML|insertAdjacent|eval\(|Function\(|import[ (]|fetch\(", script
+    )
+
+
+def test_every_language_has_every_word() -> None:
+    """Polish, Slovak, Czech, English."""
+    script = WIDGET.read_text("utf-8")
+    spoken = {
+        name: re.findall(r"(\w+): '", block)
+        for name, block in re.findall(r"^    (\w\w): \{(.*?)\},$", script, re.DOTALL | re.MULTILINE)
+    }
+    assert set(spoken) == {"en", "pl", "sk", "cs"}
+    assert len({tuple(words) for words in spoken.values()}) == 1
+
+
+async def test_a_customer_writes_by_keyboard_and_reads_the_answer(
+    chromium: Browser, shop: Served, ingest: RunningIngest
+) -> None:
+    """Tab, Enter, words, Enter; the answer is text whatever it holds; the agent learns that it was read."""
+    signature = sign_email("anna@shop.example", SECRET)
+    line = f'{door(ingest)} data-name="Anna" data-email="anna@shop.example" data-signature="{signature}"'
+    tab = await chromium.tab(shop(line))
+    await tab.key("Tab", 9)
+    assert await tab.value(FOCUS) == "toggle"
+    await tab.enter()
+    assert await tab.value(FOCUS) == "text"
+    await tab.write("Where is")
+    await tab.enter(shift=True)
+    await tab.write("my parcel?")
+    await tab.enter()
+    await tab.until(ALL_SENT)
+    assert await tab.texts() == ["Where is\nmy parcel?"]
+    (body,) = await stored(ingest)
+    assert (body["text"], body["name"], body["email_verified"]) == (
+        "Where is\nmy parcel?",
+        "Anna",
+        True,
+    )
+    assert len(body["session"]) == chat_answers.SECRET_MIN_CHARACTERS
+
+    text = "<img src=x onerror=alert(1)> see https://shop.example/p?a=1&b=2 now"
+    await answer(ingest.bus, ingest, tab, "m-1", text)
+    await tab.until_texts("Where is\nmy parcel?", text)
+    assert await tab.value(f"{CHAT}.querySelector('.said a').href") == (
+        "https://shop.example/p?a=1&b=2"
+    )
+    await until_stored(ingest, "read", 1)
+
+    await tab.key("Escape", 27)
+    assert (await tab.value(HIDDEN), await tab.value(FOCUS)) == (True, "toggle")
+    await answer(ingest.bus, ingest, tab, "m-2", "Anything else?")
+    await until_stored(ingest, "received", 1)
+    toggle = f"{CHAT}.querySelector('#toggle')"
+    await tab.until(f"{toggle}.getAttribute('aria-label')", "Chat with us, unread: 1")
+    await tab.value(f"{toggle}.click()")
+    await until_stored(ingest, "read", 2)
+    assert (tab.violations, tab.failures) == ([], [])
+
+
+async def test_nothing_is_lost_or_doubled_when_the_door_is_away(
+    chromium: Browser, shop: Served, nats: EmbeddedNats, tmp_path: Path
+) -> None:
+    """Two tabs, a door that ends and comes back: what either side wrote meanwhile arrives once, in both tabs."""
+    port = free_ports(1)[0]
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").mkdir()
+    async with running(nats.url, tmp_path / "first", port=port, name="again") as ingest:
+        page = shop(door(ingest))
+        tab = await chromium.tab(page)
+        await tab.value(f"{CHAT}.querySelector('#toggle').click()")
+        await tab.write("one")
+        await tab.enter()
+        await tab.until(ALL_SENT)
+        await answer(ingest.bus, ingest, tab, "m-1", "two")
+        await tab.until_texts("one", "two")
+        other = await chromium.tab(page)
+        await other.until_texts("one", "two")
+    await tab.value(f"{CHAT}.querySelector('#text').focus()")
+    await tab.write("three")
+    await tab.enter()
+    await tab.until_texts("one", "two", "three")
+    assert not await tab.value(ALL_SENT)
+    async with running(nats.url, tmp_path / "second", port=port, name="again") as ingest:
+        await answer(ingest.bus, ingest, tab, "m-2", "four")
+        for each in (tab, other):
+            await each.value("dispatchEvent(new Event('online'))")
+            await each.until_texts("one", "two", "three", "four")
+        await tab.until(ALL_SENT)
+        written = [each["id"] for each in await stored(ingest) if "text" in each]
+        assert len(set(written)) == 2
+        third = await chromium.tab(page)
+        await third.until_texts("one", "two", "three", "four")
+        await answer(ingest.bus, ingest, tab, "m-3", "five")
+        for each in (tab, other, third):
+            await each.until_texts("one", "two", "three", "four", "five")
+            assert each.failures == []
+
+
+async def test_another_customer_on_the_same_browser_sees_nothing_of_the_first(
+    chromium: Browser, shop: Served, ingest: RunningIngest
+) -> None:
+    """Who signs in has a session of her own."""
+    tab = await chromium.tab(shop(door(ingest)))
+    await tab.value(f"{CHAT}.querySelector('#toggle').click()")
+    await tab.write("my secret")
+    await tab.enter()
+    await tab.until(ALL_SENT)
+    signature = sign_email("bob@shop.example", SECRET)
+    line = f'{door(ingest)} data-email="bob@shop.example" data-signature="{signature}"'
+    bobs = await chromium.tab(shop(line))
+    await bobs.value(f"{CHAT}.querySelector('#toggle').click()")
+    await bobs.write("hello")
+    await bobs.enter()
+    await bobs.until(ALL_SENT)
+    assert await bobs.texts() == ["hello"]
+    first, second = await stored(ingest)
+    assert first["session"] != second["session"]
+
+
+@pytest.mark.parametrize(
+    ("lang", "name"), [("pl", "Napisz do nas"), ("sk", "Napíšte nám"), ("cs-CZ", "Napište nám")]
+)
+async def test_a_screen_reader_finds_its_way(
+    chromium: Browser, shop: Served, ingest: RunningIngest, lang: str, name: str
+) -> None:
+    """Each part has its role and a name in the page's language."""
+    tab = await chromium.tab(shop(f'{door(ingest)} data-lang="{lang}"'))
+    await tab.value(f"{CHAT}.querySelector('#toggle').click()")
+    tree = (await tab.call("Accessibility.getFullAXTree"))["nodes"]
+    found = {
+        (node["role"]["value"], node["name"]["value"])
+        for node in tree
+        if not node["ignored"] and node.get("name", {}).get("value")
+    }
+    assert {("button", name), ("dialog", name), ("heading", name)} <= found
+    roles = {role for role, _ in found}
+    assert {"log", "textbox"} <= roles
+    assert await tab.value(f"{CHAT}.host.lang") == lang[:2]
+    assert (
+        await tab.value(f"{CHAT}.querySelector('#toggle').getAttribute('aria-expanded')") == "true"
+    )
