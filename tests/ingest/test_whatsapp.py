@@ -192,7 +192,7 @@ def test_who_hides_her_number_is_known_by_her_other_id() -> None:
 
 
 def test_a_new_number_comes_first_and_nobody_has_to_answer() -> None:
-    """Known as before, reached as she is from now on."""
+    """Her contact is the same; by the old ids and the new ones she is one person."""
     event = by_provider_id()["wamid.system"]
     new = ["whatsapp:48609999999", "whatsapp:PL.555", "+48609999999"]
     assert handles(event) == [*new, *ANNAS_HANDLES]

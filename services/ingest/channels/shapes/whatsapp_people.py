@@ -56,7 +56,7 @@ def recipient(value: Node, status: Node) -> Customer | None:
 
 
 def renamed(before: Customer | None, after: Customer | None) -> Customer | None:
-    """Return the person who has other ids now: known as before, reached as she is from now on."""
+    """Return the person who has other ids now: her contact is the same, her new ids stand first."""
     if before is None or after is None:
         return before or after
     known = dict.fromkeys((*after.handles, *before.handles))
