@@ -100,6 +100,13 @@ def test_several_reports_come_side_by_side() -> None:
     assert (failed.open.message_id, failed.open.refers_to) == (None, "6A02")
 
 
+def test_one_report_that_is_not_known_costs_no_other() -> None:
+    """It is kept beside them for a person."""
+    known, kept = parsed(raw("sms", b"MsgId=6A01,6A02&status=404,999"))
+    assert (known.type, kept.type) == ("message.delivered", "payload.quarantined")
+    assert (kept.open.code, kept.open.kind) == ("payload.kind_unknown", "999")
+
+
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
@@ -123,7 +130,7 @@ def test_a_report_that_says_nothing_new_is_ignored_and_an_unknown_one_kept() -> 
     assert sms.parse(raw("sms", b"MsgId=6A&status=409")) == Ignored("409")
     unknown = Quarantined("payload.kind_unknown", "999")
     assert sms.parse(raw("sms", b"MsgId=6A&status=999")) == unknown
-    assert sms.parse(raw("sms", b"MsgId=&status=404")) == Quarantined("payload.unreadable", "MsgId")
+    assert sms.parse(raw("sms", b"MsgId=&status=404")) == Quarantined("payload.unreadable")
 
 
 def test_another_shape_a_list_of_events() -> None:

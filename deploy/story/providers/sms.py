@@ -19,7 +19,7 @@ HOSTS = ("api.twilio.com",)
 UNREACHABLE = "30003"
 """The error of a report that a message failed."""
 
-_MESSAGES = re.compile(r"/2010-04-01/Accounts/([A-Za-z0-9]+)/Messages\.json\Z")
+_MESSAGES = re.compile(r"/2010-04-01/Accounts/([^/]+)/Messages\.json\Z")
 
 
 def answer(request: ApiRequest) -> ApiAnswer | None:

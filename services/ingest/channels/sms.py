@@ -16,7 +16,7 @@ from services.ingest.channels.shapes import (
     twilio_signature,
 )
 from services.ingest.domain import charsets, delivery, form_body, outcome, text_message, texts
-from services.ingest.domain.outcome import Parsed, Reported
+from services.ingest.domain.outcome import Parsed
 from shared import codec, errors, events, message_reference, strict
 from shared.policy import Account
 
@@ -69,12 +69,7 @@ def answer(request: delivery.WebRequest, rules: Account) -> delivery.Answer:  # 
 
 def parse(raw: delivery.RawDelivery) -> Parsed:
     """Return what a delivery says, of one message or of several."""
-    items = _items(raw)
-    found = [_read(raw, each) for each in items[:EVENTS_MAX]]
-    reports = [each for one in found if isinstance(one, Reported) for each in one.reports]
-    if reports:
-        return Reported(reports)
-    return found[0] if found else outcome.unreadable()
+    return outcome.together(raw, (_read(raw, each) for each in _items(raw)[:EVENTS_MAX]))
 
 
 def _items(raw: delivery.RawDelivery) -> Sequence[Mapping[str, object]]:

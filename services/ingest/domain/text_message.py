@@ -7,7 +7,7 @@ Practices", section 5.1.3), and the same in Polish, Slovak and Czech. Read 2026-
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from services.ingest.domain import outcome, texts
@@ -132,6 +132,15 @@ def _consent(
     opened = events.ConsentOpen(**about, said=word)
     personal = events.ContactPersonal(handles=list(message.sender.handles))
     return [outcome.contact_event(raw, kind, opened, personal)]
+
+
+def instant(text: str) -> datetime | None:
+    """Return a time of RFC 3339 in UTC; `None` for what is none."""
+    try:
+        time = datetime.fromisoformat(text)
+        return None if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def consent_word(text: str) -> str:

@@ -5,7 +5,7 @@ Source, read 2026-11: dev.bandwidth.com/docs/messaging/webhooks. It signs nothin
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from services.ingest.domain import outcome, text_message, texts
 from services.ingest.domain.delivery import RawDelivery
@@ -47,7 +47,7 @@ def parse(raw: RawDelivery, item: Item) -> Parsed:
         return outcome.unreadable(word)
     if word == RECEIVED and _text(message, "direction") == "out":
         return Ignored(word)
-    at = _time(_text(item, "time") or _text(message, "time"))
+    at = text_message.instant(_text(item, "time") or _text(message, "time"))
     if word == RECEIVED:
         return Reported(text_message.received(raw, _received(raw, message, message_id, at)))
     code = str(item.get("errorCode", ""))
@@ -94,11 +94,3 @@ def _files(media: object) -> Sequence[events.AttachedFile]:
 def _text(item: Item, name: str) -> str:
     value = item.get(name)
     return value if isinstance(value, str) else ""
-
-
-def _time(text: str) -> datetime | None:
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return time.astimezone(UTC) if time.tzinfo is not None else None

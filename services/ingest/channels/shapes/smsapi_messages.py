@@ -64,13 +64,8 @@ def reported(raw: RawDelivery, fields: Fields) -> Parsed:
     """Return what became of the messages of one callback. Each field lists the same messages in the same order."""
     names = ("MsgId", "status", "idx", "donedate", "to")
     columns = [fields.get(name, "").split(",")[:REPORTS_MAX] for name in names]
-    found: list[Parsed] = [
-        _one(raw, dict(zip(names, row, strict=True)))
-        for row in zip_longest(*columns, fillvalue="")
-        if row[0].strip()
-    ]
-    reports = [each for one in found if isinstance(one, Reported) for each in one.reports]
-    return Reported(reports) if reports else (found[0] if found else outcome.unreadable("MsgId"))
+    rows = [row for row in zip_longest(*columns, fillvalue="") if row[0].strip()]
+    return outcome.together(raw, (_one(raw, dict(zip(names, row, strict=True))) for row in rows))
 
 
 def _one(raw: RawDelivery, row: Fields) -> Parsed:

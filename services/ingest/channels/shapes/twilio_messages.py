@@ -9,7 +9,6 @@ Sources, read 2026-11 (www.twilio.com/docs):
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 from services.ingest.domain import outcome, text_message, texts
 from services.ingest.domain.delivery import RawDelivery
@@ -68,7 +67,7 @@ def parse(raw: RawDelivery, fields: Fields, reference: MessageReference | None) 
         to=to,
         reference=reference,
         reason=_reason(fields, status) if kind == "message.failed" else None,
-        at=_time(fields),
+        at=text_message.instant(fields.get("Timestamp", "")),
     )
     return Reported(text_message.reported(raw, report))
 
@@ -92,7 +91,7 @@ def _received(raw: RawDelivery, fields: Fields, sid: str) -> Parsed:
         name=fields.get("ProfileName"),
         files=files,
         refers_to=fields.get("OriginalRepliedMessageSid"),
-        at=_time(fields),
+        at=text_message.instant(fields.get("Timestamp", "")),
         said=fields.get("OptOutType"),
     )
     return Reported(text_message.received(raw, message))
@@ -122,15 +121,6 @@ def _files(fields: Fields) -> Sequence[events.AttachedFile]:
 def _reason(fields: Fields, status: str) -> str:
     code = fields.get("ErrorCode", "")
     return f"twilio_{code if _ERROR.match(code) else status}"
-
-
-def _time(fields: Fields) -> datetime | None:
-    """Return the time of an event, RFC 3339; a webhook carries none."""
-    try:
-        time = datetime.fromisoformat(fields.get("Timestamp", ""))
-    except ValueError:
-        return None
-    return time.astimezone(UTC) if time.tzinfo is not None else None
 
 
 def _word(fields: Fields, name: str) -> str:
