@@ -25,6 +25,7 @@ def wanted(chosen: settings.Settings, tenant: policy.Policy) -> streams.WantedSt
         ),
         consumers=[
             *streams.ingest_consumers(tenant.tenant, tenant.accounts, chosen.normalise_batch),
+            streams.ingest_attachments(tenant.tenant),
             *streams.router_consumers(),
             *streams.notify_consumers(),
         ],

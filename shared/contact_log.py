@@ -43,10 +43,27 @@ class ContactLog:
         Sending the same again stores only what is missing.
         Raises: BusUnavailable, or JetStreamRefused when one of them will never be taken; some may be stored then.
         """
-        bodies = await self._codec.seal([event for _, _, event in events])
+        await self._store(
+            [
+                (subjects.contact(event.tenant, channel, routing_key, event.id), event)
+                for channel, routing_key, event in events
+            ]
+        )
+
+    async def publish_beside(self, subject: str, event: ContactEvent) -> None:
+        """Store an event behind the one on a subject, so that it is decided after it. Raises: as `publish`."""
+        await self._store([(subjects.beside_contact(subject, event.id), event)])
+
+    async def stands_beside(self, subject: str, event_id: str) -> bool:
+        """Tell whether an event stands behind the one on a subject. Raises: BusUnavailable, JetStreamRefused."""
+        wanted = subjects.beside_contact(subject, event_id)
+        return await self._bus.leader_get(streams.CONTACTS, last_by_subject=wanted) is not None
+
+    async def _store(self, placed: Sequence[tuple[str, ContactEvent]]) -> None:
+        """Raises: as `publish`."""
+        bodies = await self._codec.seal([event for _, event in placed])
         messages = [
-            (subjects.contact(event.tenant, channel, routing_key, event.id), body, event.id)
-            for (channel, routing_key, event), body in zip(events, bodies, strict=True)
+            (subject, body, event.id) for (subject, event), body in zip(placed, bodies, strict=True)
         ]
         try:
             await self._bus.store_many(messages, headers=NOTHING_THERE)

@@ -20,6 +20,14 @@ from shared.policy import Policy
 PREFIX = "TELLONCE_"
 _ROOT = Path(__file__).resolve().parent.parent
 EMBEDDED_SECRETS = _ROOT / "deploy" / "embedded" / "secrets.env"
+REFUSED_FILES = " ".join(
+    (
+        *("*.exe", "*.dll", "*.scr", "*.pif", "*.bat", "*.cmd", "*.msi", "*.vbs", "*.vbe", "*.jse"),
+        *("*.wsf", "*.wsh", "*.hta", "*.ps1", "*.jar", "*.lnk", "*.reg", "*.cpl"),
+        *("application/x-msdownload", "application/x-msdos-program", "application/x-dosexec"),
+    )
+)
+"""Programs: whoever opens such a file runs it."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,6 +163,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     chat_messages_per_minute: Annotated[
         int, Meta(description="frames of one chat socket that are taken per minute", ge=1, le=6_000)
     ] = 120
+    attachment_max_bytes: Annotated[
+        int,
+        Meta(description="largest file of a message that is kept", ge=1_024, le=104_857_600),
+    ] = 26_214_400
+    attachment_refused: Annotated[
+        str,
+        Meta(
+            description="patterns of media types (with a slash) and of names of files that are not kept",
+            max_length=8_192,
+        ),
+    ] = REFUSED_FILES
+    attachment_timeout_seconds: Annotated[
+        float, Meta(description="longest wait for a file of a provider", ge=1, le=600)
+    ] = 60.0
+    attachment_networks: Annotated[
+        str,
+        Meta(
+            description="own networks that files may be fetched from, and without TLS, separated by blanks",
+            max_length=8_192,
+        ),
+    ] = ""
+    attachment_address_seconds: Annotated[
+        int, Meta(description="how long the address of a file is good", ge=10, le=86_400)
+    ] = 300
     normalise_batch: Annotated[
         int, Meta(description="deliveries parsed per batch and account", ge=1, le=512)
     ] = 64
@@ -191,6 +223,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         variable = PREFIX + field.rstrip("`").upper()
         raise errors.SettingInvalid(f"{variable} is not usable: {what}") from None
     proxies(found)
+    attachment_networks(found)
     if found.mail_max_bytes > large_bodies_max_bytes(found):
         raise errors.SettingInvalid(
             f"{PREFIX}MAIL_MAX_BYTES is not usable: larger than three quarters of {PREFIX}BODIES_MAX_BYTES"
@@ -205,11 +238,19 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
 
 def proxies(settings: Settings) -> list[IPv4Network | IPv6Network]:
     """Return the networks whose X-Forwarded-For is believed. Raises: SettingInvalid."""
+    return _networks("TRUSTED_PROXIES", settings.trusted_proxies)
+
+
+def attachment_networks(settings: Settings) -> list[IPv4Network | IPv6Network]:
+    """Return our own networks that files may be fetched from. Raises: SettingInvalid."""
+    return _networks("ATTACHMENT_NETWORKS", settings.attachment_networks)
+
+
+def _networks(name: str, written: str) -> list[IPv4Network | IPv6Network]:
     try:
-        return [ip_network(each, strict=False) for each in settings.trusted_proxies.split()]
+        return [ip_network(each, strict=False) for each in written.split()]
     except ValueError as error:
-        variable = f"{PREFIX}TRUSTED_PROXIES"
-        raise errors.SettingInvalid(f"{variable} is not usable: {error}") from None
+        raise errors.SettingInvalid(f"{PREFIX}{name} is not usable: {error}") from None
 
 
 def large_bodies_max_bytes(settings: Settings) -> int:

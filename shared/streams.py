@@ -18,11 +18,12 @@ from shared.settings import Settings
 
 RAW, BALANCE, CONTACTS, LEDGER, TIMERS = "RAW", "BALANCE", "CONTACTS", "LEDGER", "TIMERS"
 CANARY, REFUSALS, SNAPSHOTS = "CANARY", "REFUSALS", "SNAPSHOTS"
-BODIES, ANSWERS = "BODIES", "ANSWERS"
+BODIES, ANSWERS, FILES = "BODIES", "ANSWERS", "FILES"
 
 USED_BY: dict[str, frozenset[str]] = {
     RAW: frozenset({"ingest"}),
     BODIES: frozenset({"ingest"}),
+    FILES: frozenset({"ingest"}),
     BALANCE: frozenset({"ingest"}),
     CONTACTS: frozenset({"ingest", "router", "notify"}),
     LEDGER: frozenset({"ingest", "router", "history", "notify"}),
@@ -49,6 +50,8 @@ REFUSALS_KEPT_SECONDS = int((REMEMBERED + SKEW).total_seconds())
 REFUSALS_MAX_BYTES = 64 * 1024 * 1024
 """More than a hundred thousand refusals; beyond, the oldest go first."""
 ACK_WAIT_SECONDS = 2
+ATTACHMENTS_ACK_PENDING = 1_000
+"""A file whose provider is away keeps its place until it is tried again, and must not keep others back."""
 NOTIFY_LEDGER, NOTIFY_MESSAGES = "notify-ledger", "notify-messages"
 NOTIFY_ACK_PENDING = 1
 NOTIFY_MESSAGES_ACK_PENDING = 64
@@ -104,14 +107,10 @@ def stream_configs(*, replicas: int = 1, duplicate_window_seconds: float = 120.0
         "max_msg_size": MESSAGE_MAX_BYTES,
         "allow_direct": True,
     }
+    contacts = CONTACTS_KEPT_DAYS * DAY_NS
     return [
         {"name": RAW, "subjects": ["raw.>"], "max_age": RAW_KEPT_DAYS * DAY_NS, **common},
-        {
-            "name": CONTACTS,
-            "subjects": ["contact.>"],
-            "max_age": CONTACTS_KEPT_DAYS * DAY_NS,
-            **common,
-        },
+        {"name": CONTACTS, "subjects": ["contact.>"], "max_age": contacts, **common},
         {
             "name": LEDGER,
             "subjects": [subjects.EVERY_AGGREGATE],
@@ -159,6 +158,7 @@ def _newest_only(common: Config) -> Iterable[Config]:
     canaries, refusals = CANARIES_KEPT_SECONDS, REFUSALS_KEPT_SECONDS
     return (
         {"name": BODIES, "subjects": ["body.*.*.*"], "max_age": bodies, **newest},
+        {"name": FILES, "subjects": ["file.*.*.*", "attachment.*.*"], "max_age": 0, **newest},
         {"name": BALANCE, "subjects": ["balance.*.*.*"], "max_age": 0, **newest},
         {"name": CANARY, "subjects": ["canary.>"], "max_age": canaries * SECOND_NS, **newest},
         {
@@ -238,6 +238,12 @@ def ingest_consumers(tenant: str, accounts: Iterable[str], batch: int) -> list[C
 def ingest_normalise(tenant: str, channel: str, account: str) -> str:
     """Return the durable name of an account's consumer on RAW."""
     return f"ingest-normalise-{tenant}-{channel}-{account}"
+
+
+def ingest_attachments(tenant: str) -> Consumer:
+    """Return the consumer that gives a tenant's contact events to whoever fetches their files."""
+    durable, filters = f"ingest-attachments-{tenant}", [subjects.contacts_of(tenant)]
+    return Consumer(CONTACTS, _durable(durable, filters, ack_pending=ATTACHMENTS_ACK_PENDING))
 
 
 def fired(service: str) -> str:

@@ -4,6 +4,8 @@
 |---|---|---|
 | `raw.<p>.<tenant>.<channel>.<account>` | RAW | ingest |
 | `body.<tenant>.<sha256>.<number>` | BODIES | ingest |
+| `file.<tenant>.<sha256>.<number>` | FILES | ingest |
+| `attachment.<tenant>.<attachment id>` | FILES | ingest |
 | `balance.<tenant>.<channel>.<account>` | BALANCE | ingest |
 | `contact.<p>.<tenant>.<channel>.<event id>` | CONTACTS | ingest, notify (outcomes) |
 | `ledger.<p>.<tenant>.<kind>.<id>` | LEDGER | the one writer of the kind, see `shared/aggregates.py` |
@@ -71,6 +73,16 @@ def body(tenant: str, sha256: str, number: int) -> str:
     return f"body.{token(tenant)}.{token(sha256)}.{number}"
 
 
+def file(tenant: str, sha256: str, number: int) -> str:
+    """Return the subject of one chunk of a file, counted from 0."""
+    return f"file.{token(tenant)}.{token(sha256)}.{number}"
+
+
+def attachment(tenant: str, attachment_id: str) -> str:
+    """Return where it stands which file an attachment is."""
+    return f"attachment.{token(tenant)}.{token(attachment_id)}"
+
+
 def balance(tenant: str, channel: str, account: str) -> str:
     return f"balance.{token(tenant)}.{token(channel)}.{token(account)}"
 
@@ -84,6 +96,16 @@ def contact(tenant: str, channel: str, routing_key: str, event_id: str) -> str:
     """Return the one subject of a contact event; `routing_key` is the contact's identity, of any characters."""
     stem = f"contact.{partition(routing_key)}.{token(tenant)}.{token(channel)}"
     return f"{stem}.{token(event_id)}"
+
+
+def beside_contact(subject: str, event_id: str) -> str:
+    """Return the subject of an event that comes in the same partition as another one, and so after it."""
+    return f"{subject.rpartition('.')[0]}.{token(event_id)}"
+
+
+def contacts_of(tenant: str) -> str:
+    """Return the filter of a tenant's contact events."""
+    return f"contact.*.{token(tenant)}.>"
 
 
 def contact_partition(number: int) -> str:

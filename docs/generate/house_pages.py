@@ -136,6 +136,7 @@ def streams_page() -> str:
         )
         every = [
             *streams.ingest_consumers(embedded.tenant, embedded.accounts, known.normalise_batch),
+            streams.ingest_attachments(embedded.tenant),
             *streams.router_consumers()[:1],
             *streams.router_consumers()[-1:],
             *streams.notify_consumers(),

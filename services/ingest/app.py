@@ -10,9 +10,13 @@ import structlog
 from services.ingest.handlers import chat_socket, logged, normalise, raw_store, server, strangers
 from services.ingest.handlers.accounts import Accounts
 from services.ingest.handlers.answers import Answers
+from services.ingest.handlers.attachments import Attachments
 from services.ingest.handlers.balance import BalanceHandler
 from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.doors import Doors
+from services.ingest.handlers.fetcher import Fetcher
+from services.ingest.handlers.file_doors import AttachmentHandler, FileDoors, keys_of
+from services.ingest.handlers.file_store import FileStore
 from services.ingest.handlers.left import LeftAccounts
 from services.ingest.handlers.tallies import Tallies
 from services.ingest.handlers.web import application
@@ -39,7 +43,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     when the port is taken, SecretPublic, BusUnavailable when the connection to NATS was given up.
     """
     chosen = policy.load(settings.policy)
-    accounts = Accounts(Policies(chosen), load_secrets(settings))
+    policies, secrets, clock = Policies(chosen), load_secrets(settings), SystemClock()
+    accounts, keys = Accounts(policies, secrets), keys_of(policies, secrets)
     async with serving.connected(settings, NAME, stop) as here:
         bus = here.bus
         watch = Watch(bus, streams.wanted_by(NAME, settings))
@@ -51,12 +56,16 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             normalise.Normaliser(bus, bodies, contacts, door, settings.normalise_batch, came.set)
             for door, came in news
         ]
+        files = FileStore(bus, clock)
+        fetcher = Fetcher(bus, bodies, accounts, settings)
+        attachments = Attachments(bus, chosen.tenant, files, fetcher, contacts, clock)
         left = LeftAccounts(bus, chosen.tenant, {door.name for door in accounts.all()})
         readiness = Readiness(
             bus,
             NAME,
             parts=lambda: [
                 *(each.trouble for each in normalisers if each.trouble),
+                *([attachments.trouble] if attachments.trouble else []),
                 *left.troubles,
             ],
         )
@@ -66,13 +75,21 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         serving.on_request(here.broker, f"query.*.{queries.AskBalance.name}", NAME, balance.answer)
         store = raw_store.RawStore(bus, bodies, settings.header_max_bytes)
         answers = Answers(bus)
-        await here.broker.start()
-        async with _doors(settings, accounts, store, answers, bus, readiness) as address:
+        file_doors = FileDoors(files, keys, clock)
+        async with _doors(
+            settings, accounts, store, answers, bus, file_doors, readiness
+        ) as address:
+            base, seconds = settings.public_url or address, settings.attachment_address_seconds
+            shown = AttachmentHandler(bus, files, keys, clock, base, seconds)
+            asked = f"query.*.{queries.AskAttachment.name}"
+            serving.on_request(here.broker, asked, NAME, shown.answer)
+            await here.broker.start()
             log.info(logged.DOORS_OPENED, address=address)
             async with asyncio.TaskGroup() as tasks:
                 running = [tasks.create_task(watch.run()), tasks.create_task(readiness.run())]
                 running += [tasks.create_task(store.acknowledged.watch())]
                 running += [tasks.create_task(left.run()), tasks.create_task(answers.run())]
+                running += [tasks.create_task(attachments.run())]
                 running += [tasks.create_task(each.run()) for each in normalisers]
                 running += [tasks.create_task(tallies.keep(*each)) for each in news]
                 await serve(running, stop)
@@ -87,6 +104,7 @@ async def _doors(
     store: raw_store.RawStore,
     answers: Answers,
     bus: Bus,
+    files: FileDoors,
     readiness: Readiness,
 ) -> AsyncIterator[str]:
     """Keep the doors open while the block runs; gives their address."""
@@ -101,6 +119,7 @@ async def _doors(
         web = application(
             Doors(accounts, store, settings, clock, settings.public_url or own_address),
             chat_socket.ChatSocket(accounts, store, visitors, answers, settings, clock),
+            files,
             ready=lambda: bus.connected and readiness.ready,
         )
         async with _serving(server.door_server(web, settings), bound):

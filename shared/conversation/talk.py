@@ -21,6 +21,7 @@ SAID_KEPT = 32
 """Messages kept in full in the fold; older ones are counted."""
 SAID_MAX_CHARACTERS = 4_096
 FILE_NAME_MAX_CHARACTERS = 64
+RECORDING = "[recording]"
 _REPLY = re.compile(r"(re|aw|sv|vs|odp|antw|fw|fwd|wg|pd)\s*(\[\d+\])?\s*:", re.IGNORECASE)
 """How a subject begins that repeats another one, as mail programs of several languages write it."""
 
@@ -79,6 +80,7 @@ def evolve(talk: Talk, event: events.AnyEvent) -> Talk:
 
 
 Written = events.MessageReceived | events.MessageEdited | events.FormSubmitted
+Spoken = Written | events.CallVoicemailLeft
 
 
 def words(event: Written) -> str:
@@ -130,7 +132,7 @@ def _unspoken(event: Written) -> str:
 
 def say(
     talk: Talk,
-    event: Written | events.CallVoicemailLeft | events.MessageEchoed | events.MessageRequested,
+    event: Spoken | events.MessageEchoed | events.MessageRequested | events.AttachmentEvent,
     by: str,
     text: str,
     writer: Writer | None = None,
@@ -151,11 +153,15 @@ def say(
 
 
 def _attached(talk: Talk, event: events.AttachmentEvent) -> Talk:
-    """Return the talk with a file beside what was said with it, as long as that is kept."""
+    """Return the talk with a file beside what was said with it, as long as that is kept.
+
+    What was said in a call stands nowhere but in its recording, which is a thing said of its own.
+    """
+    came_with = event.open.message
+    if event.open.medium == "call" and all(each.event != came_with for each in talk.said):
+        talk, came_with = say(talk, event, "customer", RECORDING), event.id
     said = [
-        replace(each, files=[*each.files, _file(event)])
-        if each.event == event.open.message
-        else each
+        replace(each, files=[*each.files, _file(event)]) if each.event == came_with else each
         for each in talk.said
     ]
     return replace(talk, said=tuple(said))

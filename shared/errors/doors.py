@@ -107,14 +107,29 @@ class AccountLeft(TellonceError):
 
 class BodyMissing(TellonceError):
     code = "payload.body_missing"
-    sentence = "a part of the body is no longer in BODIES"
+    sentence = "a part of the body is no longer stored"
 
 
 class BodyDamaged(TellonceError):
     code = "payload.body_damaged"
-    sentence = "what BODIES holds is not the body that was stored"
+    sentence = "what is read is not the body that was stored"
 
 
 class NotAnEvent(TellonceError):
     code = "payload.not_an_event"
     sentence = "it is no event: none of Tellonce on the bus, none of its provider at a door"
+
+
+# -- attachments: files that came with messages ---------------------------------------------------
+
+
+class AttachmentUnknown(TellonceError):
+    code = "attachment.unknown"
+    sentence = "there is no such file, or its address is no longer good"
+    http_status = 404
+
+
+class AttachmentLost(TellonceError):
+    code = "attachment.lost"
+    sentence = "the file is no longer as it was stored"
+    http_status = 410

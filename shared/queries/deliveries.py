@@ -1,5 +1,6 @@
-"""Queries about the house itself: the projected position, the known events, the outcome of every delivery."""
+"""Queries about the house itself: the projected position, the known events, every delivery's outcome, stored files."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -102,4 +103,24 @@ class AskBalance(
     last: Position | None = None
 
 
-DELIVERY_QUERIES = (AskPosition, AskKnown, AskBalance)
+class AttachmentAddress(Answer, frozen=True, kw_only=True):
+    """Whoever calls `url` by GET before `expires` is given the file. `sha256`: what it must be; `media_type`: as it was
+    declared, checked by nobody."""
+
+    url: str
+    expires: datetime
+    name: str | None
+    media_type: str
+    size_bytes: int
+    sha256: str
+
+
+class AskAttachment(Question[AttachmentAddress], frozen=True, kw_only=True):
+    """The address of a file that came with a message, for some minutes."""
+
+    name = "attachment"
+    served_by = "ingest"
+    attachment_id: Id
+
+
+DELIVERY_QUERIES = (AskPosition, AskKnown, AskBalance, AskAttachment)

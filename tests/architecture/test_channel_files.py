@@ -11,12 +11,14 @@ import pytest
 from deploy.story.providers import PROVIDERS, Provider
 from services.ingest.channels import CHANNELS as INBOUND
 from services.ingest.channels import Channel
+from services.ingest.sources import SOURCES, Source
 from services.notify.channels import CHANNELS as OUTBOUND
 from services.notify.channels import Outbound
 from services.notify.channels import email as mail_channel
 
 FILES: list[tuple[type, Any]] = [
     *((Channel, file) for file in INBOUND.values()),
+    *((Source, file) for file in SOURCES.values()),
     *((Outbound, file) for file in OUTBOUND.values()),
     *((Provider, file) for file in PROVIDERS.values()),
 ]

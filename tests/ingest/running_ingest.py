@@ -178,14 +178,14 @@ class RunningIngest:
         return await stored(self.bus, streams.RAW, subject)
 
     async def contacts(self, channel: str, count: int) -> list[dict[str, Any]]:
-        """The first events of a channel in CONTACTS, once there are `count` of them."""
+        """The first events of a channel in CONTACTS, once there are `count` of them; not what becomes of files."""
 
         async def look() -> list[dict[str, Any]] | None:
             wildcard = f"contact.*.{self.tenant}.{channel}.*"
             found = await stored(self.bus, streams.CONTACTS, wildcard)
-            return (
-                [msgspec.json.decode(each.body) for each in found] if len(found) >= count else None
-            )
+            told = [msgspec.json.decode(each.body) for each in found]
+            about = [each for each in told if not each["type"].startswith("attachment.")]
+            return about if len(about) >= count else None
 
         return await until(look)
 
@@ -241,7 +241,9 @@ def make_settings(
     number = name or next(_numbers)
     tenant, account = f"tenant{number}", f"main{number}"
     (folder / "policy.yaml").write_text(policy_text(tenant, account, rules))
-    (folder / "secrets.env").write_text(f"DOOR_SECRET={SECRET}\nDOOR_VERIFY=verify-me\n")
+    (folder / "secrets.env").write_text(
+        f"DOOR_SECRET={SECRET}\nDOOR_VERIFY=verify-me\nLOOKUP_KEY={SECRET}\n"
+    )
     fields: dict[str, Any] = {
         "nats_url": nats_url,
         "policy": str(folder / "policy.yaml"),
@@ -256,7 +258,10 @@ async def make_consumers(bus: Bus, settings: Settings, tenant: str, account: str
     names = [f"{channel}/{account}" for channel in CHANNELS]
     wanted = streams.WantedStreams(
         streams=streams.stream_configs(),
-        consumers=streams.ingest_consumers(tenant, names, settings.normalise_batch),
+        consumers=[
+            *streams.ingest_consumers(tenant, names, settings.normalise_batch),
+            streams.ingest_attachments(tenant),
+        ],
     )
     await streams.ensure(bus, wanted)
     await ledger.found(bus, settings, tenant)

@@ -15,7 +15,16 @@ from services.ingest.domain.delivery import BodyReference
 from shared import packet as packets
 from shared.conversation import Conversation
 from shared.customer import UNKNOWN_CUSTOMER
-from shared.events import AttachedFile, AttachmentStored, MessageReceived, PacketId
+from shared.events import (
+    AttachedFile,
+    AttachmentStored,
+    CallRecorded,
+    CallRecordedOpen,
+    CallRecordedPersonal,
+    Data,
+    MessageReceived,
+    PacketId,
+)
 from shared.events.packet import SaidFile
 from tests.router.in_memory_router import InMemoryRouter
 from tests.router.samples import NOON, call, message
@@ -100,3 +109,37 @@ async def test_a_file_without_its_message_is_kept_on_the_account(router: InMemor
     assert await router.happens(kept(orphan)) == ["attachment.stored"]
     (it,) = await router.conversations()
     assert said(it) == []
+
+
+async def test_a_recording_is_a_thing_said_of_its_own(router: InMemoryRouter) -> None:
+    """Nothing else says what was spoken: the next person sees that she can hear it."""
+    await router.happens(call("started"), call("answered", k=1))
+    recorded = _recording()
+    await router.happens(recorded)
+    attachment = attachments_of(recorded)[0]
+    content = BodyReference(sha256=SHA256, size_bytes=9, chunks=1)
+    stored = StoredFile(content=content, media_type="audio/wav", name="r.wav", stored=LATER)
+    assert await router.happens(stored_event(attachment, stored)) == ["attachment.stored"]
+    (it,) = await router.conversations()
+    (line,) = said(it)
+    assert (line.text, [each.name for each in line.files]) == ("[recording]", ["r.wav"])
+
+
+def _recording() -> CallRecorded:
+    answered = call("answered", k=2)
+    opened = {name: getattr(answered.open, name) for name in type(answered.open).__struct_fields__}
+    assert answered.personal is not None
+    return CallRecorded(
+        **{
+            name: getattr(answered, name)
+            for name in CallRecorded.__struct_fields__
+            if name != "data"
+        },
+        data=Data(
+            open=CallRecordedOpen(**opened),
+            personal=CallRecordedPersonal(
+                handles=answered.personal.handles,
+                files=[AttachedFile(media_type="audio/wav", name="r.wav", source="r")],
+            ),
+        ),
+    )

@@ -18,10 +18,11 @@ FilesMessage = (
     events.MessageReceived
     | events.MessageEdited
     | events.MessageEchoed
+    | events.FormSubmitted
     | events.CallRecorded
     | events.CallVoicemailLeft
 )
-"""Messages that files come with, and calls that were recorded."""
+"""What files come with."""
 
 E = TypeVar("E", events.AttachmentStored, events.AttachmentFailed)
 

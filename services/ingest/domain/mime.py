@@ -3,22 +3,18 @@
 Sources: RFC 5322, RFC 2045-2049 (MIME), read 2026-11-22.
 """
 
-import binascii
-import hashlib
-import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from email.feedparser import BytesFeedParser
-from email.generator import BytesGenerator
 from email.message import Message
 from email.policy import compat32
 from typing import Any
 
 from typing_extensions import override
 
-from services.ingest.domain import charsets, delivery_report, html_text, mail_headers
+from services.ingest.domain import charsets, delivery_report, html_text, mail_headers, mime_parts
 from services.ingest.domain.delivery_report import DeliveryReport
 
 PARTS_MAX = 200
@@ -43,7 +39,7 @@ DELIMITERS_MAX = 60_000
 TEXT_MAX_CHARACTERS = 262_144
 """How much text of a mail is read, markup included; an event keeps half of it, RAW all."""
 
-SLICE_BYTES = 262_144
+SLICE_BYTES = mime_parts.SLICE_BYTES
 """How much is looked at in one go: nothing else runs in the process meanwhile."""
 
 OVERLAP_BYTES = 32
@@ -110,7 +106,7 @@ class _Reading:
     """What was found so far.
 
     `parts`: how many were looked at; `free`: characters of text that may still be read; `named`: the texts among the
-    attachments, each with its file where that is described.
+    attachments, each with its file where that is described; `described`: the parts that `files` describe.
     """
 
     parts: int = 0
@@ -118,6 +114,7 @@ class _Reading:
     free: int = TEXT_MAX_CHARACTERS
     texts: list[str] = field(default_factory=list)
     files: list[File] = field(default_factory=list)
+    described: list[Message] = field(default_factory=list)
     named: list[tuple[Message, File | None]] = field(default_factory=list)
 
 
@@ -146,6 +143,19 @@ def read(body: bytes) -> Mail | None:
                 others = [each for each in files if each is not itself]
                 return Mail(fields, kind, text, reading.attachments - 1, others, report)
     return Mail(fields, kind, text, reading.attachments, files, report)
+
+
+def contents(body: bytes) -> Iterator[bytes]:
+    """Give what the attachments of a mail hold that `read` describes."""
+    if _is_too_much(body):
+        return
+    reading = _Reading()
+    try:
+        _collect(_parsed(body), reading, depth=0)
+    except RecursionError:
+        return
+    for part in reading.described:
+        yield mime_parts.whole(part)
 
 
 _BOUNDARY = re.compile(rb"boundary\*?[0-9]*\*?[ \t]*=", re.IGNORECASE)
@@ -247,72 +257,11 @@ def _attach(part: Message, reading: _Reading) -> File | None:
     reading.attachments += 1
     if len(reading.files) >= FILES_MAX:
         return None
-    size_bytes, sha256 = _of_mail(part) if part.is_multipart() else _measured(part)
+    size_bytes, sha256 = mime_parts.measured(part)
     file = File(_file_name(part), part.get_content_type(), size_bytes, sha256)
     reading.files.append(file)
+    reading.described.append(part)
     return file
-
-
-class _Measure(io.RawIOBase):
-    """What is written to it is measured and not kept."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.size_bytes = 0
-        self.digest = hashlib.sha256()
-
-    @override
-    def write(self, piece: Any) -> int:
-        self.size_bytes += len(piece)
-        self.digest.update(piece)
-        return len(piece)
-
-
-def _of_mail(part: Message) -> tuple[int, str]:
-    """Return the size and the SHA-256 of a mail inside a mail, or of parts under one name; its lines end in CR LF."""
-    measure = _Measure()
-    policy = compat32.clone(linesep="\r\n", max_line_length=None)
-    writer = BytesGenerator(measure, mangle_from_=False, policy=policy)
-    inside = [each for each in part.get_payload() if isinstance(each, Message)]
-    itself = part.get_content_maintype() == "message" and len(inside) == 1
-    try:
-        writer.flatten(inside[0] if itself else part)
-    except (TypeError, ValueError, LookupError, AttributeError, IndexError):
-        return _of_pieces([_content(part)])
-    return measure.size_bytes, measure.digest.hexdigest()
-
-
-def _measured(part: Message) -> tuple[int, str]:
-    """Return the size and the SHA-256 of what a part holds."""
-    try:
-        return _of_pieces(_unencoded(part))
-    except ValueError:
-        return _of_pieces([_content(part)])
-
-
-def _of_pieces(pieces: Iterable[bytes]) -> tuple[int, str]:
-    size_bytes, digest = 0, hashlib.sha256()
-    for piece in pieces:
-        size_bytes += len(piece)
-        digest.update(piece)
-    return size_bytes, digest.hexdigest()
-
-
-def _unencoded(part: Message) -> Iterator[bytes]:
-    """Give what a part holds in base64, piece by piece. Raises: ValueError for another encoding, or a mistake in it."""
-    written = part.get_payload()
-    encoding = str(part.get("content-transfer-encoding", "")).strip().lower()
-    if encoding != "base64" or not isinstance(written, str):
-        raise ValueError
-    rest = b""
-    for start in range(0, len(written), SLICE_BYTES):
-        slice_ = written[start : start + SLICE_BYTES].encode("ascii")
-        rest += slice_.translate(None, b"\r\n")
-        whole = len(rest) - len(rest) % 4
-        yield binascii.a2b_base64(rest[:whole], strict_mode=True)
-        rest = rest[whole:]
-    if rest:
-        raise ValueError
 
 
 def _file_name(part: Message) -> str | None:
@@ -344,7 +293,7 @@ _PICTURE = re.compile(r"data:[a-z]{1,60}/[a-z0-9.+-]{1,60};base64,[a-z0-9+/=%\s]
 
 def _words(part: Message, reading: _Reading) -> str:
     """Return a text part, or what may still be read of it, as plain text."""
-    found = charsets.decode(_content(part), _charset(part)) if reading.free else ""
+    found = charsets.decode(mime_parts.content(part), _charset(part)) if reading.free else ""
     marked_up = part.get_content_type() == "text/html"
     if marked_up and len(found) > reading.free:
         found = _PICTURE.sub("", found)
@@ -358,18 +307,6 @@ def _is_file(part: Message) -> bool:
         return part.get_content_disposition() == "attachment" or part.get_filename() is not None
     except (ValueError, LookupError, TypeError):
         return True
-
-
-def _content(part: Message) -> bytes:
-    """Return what a part holds; what its transfer encoding does not allow is read as it stands."""
-    try:
-        body = part.get_payload(decode=True)
-    except (ValueError, LookupError, AssertionError):
-        body = None
-    if not isinstance(body, bytes):
-        written = part.get_payload()
-        body = str(written).encode("utf-8", "surrogateescape")
-    return body
 
 
 def _charset(part: Message) -> str | None:

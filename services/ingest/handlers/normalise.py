@@ -5,7 +5,7 @@ A process killed anywhere in between is given the batch again; the events have t
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -14,7 +14,8 @@ from services.ingest.domain.ordering import in_order
 from services.ingest.domain.outcome import Ignored, Quarantined
 from services.ingest.handlers import accounts, logged, parsing, raw_store
 from services.ingest.handlers.body_store import BodyStore
-from shared import backoff, contact_log, errors, events, serving, streams, tasks
+from services.ingest.handlers.holding import held
+from shared import backoff, contact_log, errors, events, streams
 from shared.bus import Bus
 from shared.bus.deliveries import Delivery
 from shared.readiness import Trouble
@@ -83,7 +84,7 @@ class Normaliser:
     async def take(self, batch: Sequence[Delivery]) -> None:
         """Publish the events of a batch and acknowledge it, portion by portion."""
         waiting = list(batch)
-        async with _held(waiting):
+        async with held(waiting):
             for portion in portions([self._raw(each) for each in batch], PORTION_BYTES):
                 readings = await parsing.read_all(portion, self._bodies)
                 await self._publish(_made(readings))
@@ -127,26 +128,6 @@ async def _acknowledge(reading: parsing.Reading, delivery: Delivery) -> None:
     with contextlib.suppress(errors.BusUnavailable):  # given again, its events have the same ids
         await delivery.ack()
     _log(reading, delivery)
-
-
-@contextlib.asynccontextmanager
-async def _held(waiting: Sequence[Delivery]) -> AsyncIterator[None]:
-    """Keep the server from redelivering what waits while ingest reads and publishes it, however long."""
-
-    async def report() -> None:
-        while True:
-            await asyncio.sleep(serving.PROGRESS_INTERVAL_SECONDS)
-            with contextlib.suppress(
-                errors.BusUnavailable
-            ):  # without a connection it will be given again
-                for delivery in list(waiting):
-                    await delivery.in_progress()
-
-    reporting = asyncio.create_task(report())
-    try:
-        yield
-    finally:
-        await tasks.end([reporting])
 
 
 def _log(reading: parsing.Reading, delivery: Delivery) -> None:

@@ -1,4 +1,4 @@
-"""The routes: doors, the chat socket, health."""
+"""The routes: doors, the chat socket, files, health."""
 
 import re
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from starlette.websockets import WebSocket
 
 from services.ingest.handlers import chat_socket, logged, problems
 from services.ingest.handlers.doors import Doors
+from services.ingest.handlers.file_doors import FileDoors
 from shared import errors
 
 METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
@@ -26,7 +27,9 @@ _ABSOLUTE_FORM = re.compile(rb"https?://[^/@]+", re.IGNORECASE)
 log = structlog.get_logger("ingest")
 
 
-def application(doors: Doors, socket: chat_socket.ChatSocket, ready: Callable[[], bool]) -> ASGIApp:
+def application(
+    doors: Doors, socket: chat_socket.ChatSocket, files: FileDoors, ready: Callable[[], bool]
+) -> ASGIApp:
     """Return ingest's web application. `ready`: whether a delivery could be stored now."""
 
     async def healthz(request: Request) -> Response:  # noqa: ARG001  the shape of an endpoint
@@ -38,6 +41,7 @@ def application(doors: Doors, socket: chat_socket.ChatSocket, ready: Callable[[]
     routes = [
         Route("/in/{tenant}/{channel}/{account}", doors.serve, methods=METHODS),
         WebSocketRoute("/in/{tenant}/chat/{account}/socket", socket.serve),
+        Route("/files/{tenant}/{ticket}", files.serve, methods=["GET"]),
         WebSocketRoute("/{path:path}", _no_socket),
         Route("/healthz", healthz),
         Route("/readyz", readyz),

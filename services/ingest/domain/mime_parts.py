@@ -1,0 +1,95 @@
+"""What a part of a mail holds, decoded: measured as it is read, or whole where somebody keeps it."""
+
+import binascii
+import hashlib
+import io
+from collections.abc import Callable
+from email.generator import BytesGenerator
+from email.message import Message
+from email.policy import compat32
+from typing import Any, TypeVar
+
+from typing_extensions import override
+
+SLICE_BYTES = 262_144
+"""How much is looked at in one go: nothing else runs in the process meanwhile."""
+
+_MISTAKES = (TypeError, ValueError, LookupError, AttributeError, IndexError)
+
+
+class _Measure(io.RawIOBase):
+    """What is written to it is measured and not kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.size_bytes = 0
+        self.digest = hashlib.sha256()
+
+    @override
+    def write(self, piece: Any) -> int:
+        self.size_bytes += len(piece)
+        self.digest.update(piece)
+        return len(piece)
+
+
+Sink = TypeVar("Sink", _Measure, io.BytesIO)
+
+
+def measured(part: Message) -> tuple[int, str]:
+    """Return the size and the SHA-256 of what a part holds."""
+    measure = _poured(part, _Measure)
+    return measure.size_bytes, measure.digest.hexdigest()
+
+
+def whole(part: Message) -> bytes:
+    """Return what a part holds: what `measured` measures."""
+    return _poured(part, io.BytesIO).getvalue()
+
+
+def content(part: Message) -> bytes:
+    """Return what a part holds; what its transfer encoding does not allow is read as it stands."""
+    try:
+        body = part.get_payload(decode=True)
+    except (ValueError, LookupError, AssertionError):
+        body = None
+    if not isinstance(body, bytes):
+        written = part.get_payload()
+        body = str(written).encode("utf-8", "surrogateescape")
+    return body
+
+
+def _poured(part: Message, make: Callable[[], Sink]) -> Sink:
+    """Return a new sink that was given what a part holds, piece by piece as far as it is written without mistakes."""
+    sink = make()
+    try:
+        (_pour_mail if part.is_multipart() else _pour_base64)(part, sink)
+    except _MISTAKES:
+        sink = make()
+        sink.write(content(part))
+    return sink
+
+
+def _pour_mail(part: Message, sink: _Measure | io.BytesIO) -> None:
+    """Give a mail inside a mail, or parts under one name; its lines end in CR LF."""
+    policy = compat32.clone(linesep="\r\n", max_line_length=None)
+    writer = BytesGenerator(sink, mangle_from_=False, policy=policy)
+    inside = [each for each in part.get_payload() if isinstance(each, Message)]
+    itself = part.get_content_maintype() == "message" and len(inside) == 1
+    writer.flatten(inside[0] if itself else part)
+
+
+def _pour_base64(part: Message, sink: _Measure | io.BytesIO) -> None:
+    """Give what stands in base64. Raises: ValueError for another encoding, or a mistake in it."""
+    written = part.get_payload()
+    encoding = str(part.get("content-transfer-encoding", "")).strip().lower()
+    if encoding != "base64" or not isinstance(written, str):
+        raise ValueError
+    rest = b""
+    for start in range(0, len(written), SLICE_BYTES):
+        slice_ = written[start : start + SLICE_BYTES].encode("ascii")
+        rest += slice_.translate(None, b"\r\n")
+        ready = len(rest) - len(rest) % 4
+        sink.write(binascii.a2b_base64(rest[:ready], strict_mode=True))
+        rest = rest[ready:]
+    if rest:
+        raise ValueError
