@@ -5,23 +5,28 @@
   const set = (document.currentScript || {}).dataset;
   if (!set || !set.door) return;
 
+  const NAMES = 'name mail open close log write send you agent wait off typing sending sent no fresh unread'.split(' ');
   const WORDS = {
-    en: { open: 'Chat with us', close: 'Close the chat', log: 'Messages', write: 'Your message', send: 'Send', you: 'You',
-      agent: 'Shop', wait: 'Connecting …', off: 'No connection. Your messages are sent as soon as it is back.',
-      typing: 'is typing …', sending: 'sending', sent: 'sent', no: 'not sent', fresh: 'New message', unread: 'unread' },
-    pl: { open: 'Napisz do nas', close: 'Zamknij czat', log: 'Wiadomości', write: 'Twoja wiadomość', send: 'Wyślij', you: 'Ty',
-      agent: 'Sklep', wait: 'Łączenie …', off: 'Brak połączenia. Wiadomości zostaną wysłane, gdy tylko wróci.',
-      typing: 'pisze …', sending: 'wysyłanie', sent: 'wysłano', no: 'nie wysłano', fresh: 'Nowa wiadomość', unread: 'nieprzeczytane' },
-    sk: { open: 'Napíšte nám', close: 'Zavrieť chat', log: 'Správy', write: 'Vaša správa', send: 'Odoslať', you: 'Vy',
-      agent: 'Obchod', wait: 'Pripája sa …', off: 'Bez pripojenia. Správy sa odošlú hneď, ako sa obnoví.',
-      typing: 'píše …', sending: 'odosiela sa', sent: 'odoslané', no: 'neodoslané', fresh: 'Nová správa', unread: 'neprečítané' },
-    cs: { open: 'Napište nám', close: 'Zavřít chat', log: 'Zprávy', write: 'Vaše zpráva', send: 'Odeslat', you: 'Vy',
-      agent: 'Obchod', wait: 'Připojování …', off: 'Bez připojení. Zprávy se odešlou, jakmile se obnoví.',
-      typing: 'píše …', sending: 'odesílá se', sent: 'odesláno', no: 'neodesláno', fresh: 'Nová zpráva', unread: 'nepřečtené' },
+    en: ['Your name', 'E-mail, to answer you when you are away', 'Chat with us', 'Close the chat', 'Messages',
+      'Your message', 'Send', 'You', 'Shop', 'Connecting …',
+      'No connection. Your messages are sent as soon as it is back.', 'is typing …', 'sending', 'sent', 'not sent',
+      'New message', 'unread'],
+    pl: ['Imię', 'E-mail, by odpisać, gdy Cię tu nie będzie', 'Napisz do nas', 'Zamknij czat', 'Wiadomości',
+      'Twoja wiadomość', 'Wyślij', 'Ty', 'Sklep', 'Łączenie …',
+      'Brak połączenia. Wiadomości zostaną wysłane, gdy tylko wróci.', 'pisze …', 'wysyłanie', 'wysłano',
+      'nie wysłano', 'Nowa wiadomość', 'nieprzeczytane'],
+    sk: ['Vaše meno', 'E-mail, aby sme odpísali, keď tu nebudete', 'Napíšte nám', 'Zavrieť chat', 'Správy',
+      'Vaša správa', 'Odoslať', 'Vy', 'Obchod', 'Pripája sa …',
+      'Bez pripojenia. Správy sa odošlú hneď, ako sa obnoví.', 'píše …', 'odosiela sa', 'odoslané', 'neodoslané',
+      'Nová správa', 'neprečítané'],
+    cs: ['Vaše jméno', 'E-mail, abychom odepsali, až tu nebudete', 'Napište nám', 'Zavřít chat', 'Zprávy',
+      'Vaše zpráva', 'Odeslat', 'Vy', 'Obchod', 'Připojování …',
+      'Bez připojení. Zprávy se odešlou, jakmile se obnoví.', 'píše …', 'odesílá se', 'odesláno', 'neodesláno',
+      'Nová zpráva', 'nepřečtené'],
   };
   const asked = set.lang || document.documentElement.lang || navigator.language || '';
   const lang = WORDS[asked.slice(0, 2).toLowerCase()] ? asked.slice(0, 2).toLowerCase() : 'en';
-  const words = WORDS[lang];
+  const words = Object.fromEntries(NAMES.map((name, k) => [name, WORDS[lang][k]]));
 
   const CSS = `
     :host { all: initial; position: fixed; right: 16px; bottom: 16px; z-index: 2147483000;
@@ -41,11 +46,13 @@
     .said p { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; }
     small { font-size: 13px; color: #4a4a4a; }
     #state { min-height: 24px; margin: 0; padding: 0 12px; font-size: 14px; color: #4a4a4a; }
-    form { display: flex; gap: 8px; padding: 12px; border-top: 1px solid #ccc; }
-    textarea { flex: 1; resize: none; border: 1px solid #767676; border-radius: 8px; padding: 8px; color: inherit; background: #fff; }
+    form { display: flex; flex-wrap: wrap; gap: 8px; padding: 12px; border-top: 1px solid #ccc; }
+    textarea { flex: 1; resize: none; }
+    #ask, input { width: 100%; }
+    textarea, input { border: 1px solid #767676; border-radius: 8px; padding: 8px; color: inherit; background: #fff; }
     .aside { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }`;
 
-  // -- what is kept: the session, and what was said --------------------------------------------------
+  // -- what is kept: the session, and what was said --
 
   const KEPT = 200;
   const key = `tellonce ${set.door} ${set.email || ''}`; // another customer on this browser has another session
@@ -55,6 +62,7 @@
 
   let session = null;
   let said = []; // {id, text, at, mine, by, has}: has is what the door has acknowledged of it, see RANK
+  let who = null; // what the visitor said of herself, where the page asks
   let memory = null; // where the browser keeps nothing
 
   /** Take over what another tab, or an earlier visit, has kept. */
@@ -63,6 +71,7 @@
     try { kept = JSON.parse(localStorage.getItem(key)) || memory; } catch (_) { /* kept in memory */ }
     if (!kept || !Array.isArray(kept.said)) return;
     session = kept.session || session;
+    who = kept.who || who;
     for (const each of kept.said) {
       const known = said.find((one) => one.id === each.id);
       if (!known) said.push(each);
@@ -73,7 +82,7 @@
   const save = () => {
     load();
     said = said.slice(-KEPT);
-    memory = { session, said };
+    memory = { session, who, said };
     try { localStorage.setItem(key, JSON.stringify(memory)); } catch (_) { /* kept in memory */ }
   };
 
@@ -81,7 +90,7 @@
   const answers = () => said.filter((each) => !each.mine);
   const last = () => answers().reduce((best, each) => (best && number(best) > number(each) ? best : each), null);
 
-  // -- the page --------------------------------------------------------------------------------------
+  // -- the page --
 
   const make = (name, attributes, ...children) => {
     const made = document.createElement(name);
@@ -94,7 +103,10 @@
   const log = make('div', { id: 'log', role: 'log', 'aria-live': 'polite', 'aria-label': words.log, tabindex: '0' });
   const state = make('p', { id: 'state', role: 'status' });
   const text = make('textarea', { id: 'text', rows: '2', maxlength: '4000', placeholder: words.write });
-  const form = make('form', {}, make('label', { for: 'text', class: 'aside' }, words.write), text,
+  const field = (id, type, label) => make('input', { id, type, autocomplete: id, maxlength: '200', placeholder: label, 'aria-label': label });
+  const name = field('name', 'text', words.name), mail = field('email', 'email', words.mail);
+  const ask = make('div', { id: 'ask' }, name, mail);
+  const form = make('form', {}, ask, make('label', { for: 'text', class: 'aside' }, words.write), text,
     make('button', { type: 'submit' }, words.send));
   const panel = make('section', { id: 'panel', role: 'dialog', 'aria-labelledby': 'title' },
     make('header', {}, make('h2', { id: 'title' }, set.title || words.open), shut), log, state, form);
@@ -125,6 +137,7 @@
       if (item.note.textContent !== note) item.note.textContent = note;
     }
     if (more && (atEnd || panel.hidden)) log.scrollTop = log.scrollHeight;
+    ask.hidden = !('ask' in set) || !!who || !!set.email;
     const unread = answers().filter((each) => each.has !== 'read' && each.has !== 'no').length;
     toggle.textContent = unread && panel.hidden ? `${words.open} (${unread})` : words.open;
     toggle.setAttribute('aria-label', unread && panel.hidden ? `${words.open}, ${words.unread}: ${unread}` : words.open);
@@ -132,7 +145,7 @@
 
   const seen = () => !panel.hidden && document.visibilityState === 'visible';
 
-  // -- the socket ------------------------------------------------------------------------------------
+  // -- the socket --
 
   const FIRST_MS = 1000, LONGEST_MS = 60000, ANSWER_MS = 15000, TYPING_MS = 3000;
   let socket = null, ready = false, pause = FIRST_MS, again = 0, flying = null, typed = 0, quiet = 0;
@@ -140,6 +153,13 @@
 
   const send = (frame) => { if (ready) socket.send(JSON.stringify(frame)); };
   const say = (words_) => { state.textContent = words_; };
+
+  const greet = () => {
+    const hello = { type: 'hello', session, ...who };
+    for (const each of ['name', 'email', 'signature']) if (set[each]) hello[each] = set[each];
+    if (last()) hello.after = last().id;
+    send(hello);
+  };
 
   const connect = () => {
     clearTimeout(again);
@@ -149,10 +169,7 @@
     if (!state.textContent) say(words.wait);
     mine.onopen = () => {
       ready = true;
-      const hello = { type: 'hello', session };
-      for (const field of ['name', 'email', 'signature']) if (set[field]) hello[field] = set[field];
-      if (last()) hello.after = last().id;
-      send(hello);
+      greet();
       say('');
       pump();
     };
@@ -236,7 +253,7 @@
     return pump();
   };
 
-  // -- what the visitor does ----------------------------------------------------------------------------
+  // -- what the visitor does --
 
   const opened = (open) => {
     panel.hidden = !open;
@@ -246,13 +263,19 @@
     connect();
     show();
     pump();
-    if (open) { log.scrollTop = log.scrollHeight; text.focus(); } else toggle.focus();
+    if (open) { log.scrollTop = log.scrollHeight; (ask.hidden ? text : name).focus(); } else toggle.focus();
   };
 
   const submit = () => {
     const content = text.value.trim();
     if (!content) return;
     text.value = '';
+    if (!ask.hidden) {
+      who = {};
+      if (name.value.trim()) who.name = name.value.trim();
+      if (mail.value) who.email = mail.value;
+      greet();
+    }
     said.push({ id: `m-${chance(12)}`, text: content, at: new Date().toISOString(), mine: true });
     save();
     show();
@@ -268,7 +291,7 @@
   text.onkeydown = (event) => {
     if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
     event.preventDefault();
-    submit();
+    form.requestSubmit();
   };
   text.oninput = () => {
     if (Date.now() - typed < TYPING_MS) return;

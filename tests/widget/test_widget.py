@@ -60,12 +60,12 @@ def test_it_is_small_and_needs_nothing() -> None:
 def test_every_language_has_every_word() -> None:
     """Polish, Slovak, Czech, English."""
     script = WIDGET.read_text("utf-8")
+    (names,) = re.findall(r"NAMES = '(.*?)'", script)
     spoken = {
-        name: re.findall(r"(\w+): '", block)
-        for name, block in re.findall(r"^    (\w\w): \{(.*?)\},$", script, re.DOTALL | re.MULTILINE)
+        name: len(re.findall(r"'[^']+'", block))
+        for name, block in re.findall(r"^    (\w\w): \[(.*?)\],$", script, re.DOTALL | re.MULTILINE)
     }
-    assert set(spoken) == {"en", "pl", "sk", "cs"}
-    assert len({tuple(words) for words in spoken.values()}) == 1
+    assert spoken == dict.fromkeys(("en", "pl", "sk", "cs"), len(names.split()))
 
 
 async def test_a_customer_writes_by_keyboard_and_reads_the_answer(
@@ -170,6 +170,34 @@ async def test_another_customer_on_the_same_browser_sees_nothing_of_the_first(
     assert await bobs.texts() == ["hello"]
     first, second = await stored(ingest)
     assert first["session"] != second["session"]
+
+
+async def test_who_is_not_signed_in_may_say_who_she_is(
+    chromium: Browser, shop: Served, ingest: RunningIngest
+) -> None:
+    """Where the page asks: once, before the first message, and only what is an address; nobody vouches for it."""
+    page = shop(f"{door(ingest)} data-ask")
+    tab = await chromium.tab(page)
+    await tab.value(f"{CHAT}.querySelector('#toggle').click()")
+    assert await tab.value(FOCUS) == "name"
+    await tab.write("Anna")
+    await tab.key("Tab", 9)
+    await tab.write("anna at shop")
+    await tab.key("Tab", 9)
+    await tab.write("hello")
+    await tab.enter()
+    assert await tab.texts() == []
+    await tab.value(f"{CHAT}.querySelector('#email').value = 'anna@shop.example'")
+    await tab.value(f"{CHAT}.querySelector('#text').focus()")
+    await tab.enter()
+    await tab.until(ALL_SENT)
+    await tab.until_texts("hello")
+    (body,) = await stored(ingest)
+    assert (body["name"], body["email"]) == ("Anna", "anna@shop.example")
+    assert not body.get("email_verified")
+    other = await chromium.tab(page)
+    await other.value(f"{CHAT}.querySelector('#toggle').click()")
+    assert await other.value(FOCUS) == "text"
 
 
 @pytest.mark.parametrize(
