@@ -17,10 +17,21 @@ class AttachedConversation(msgspec.Struct, frozen=True, kw_only=True):
     last: datetime
 
 
+class Consent(msgspec.Struct, frozen=True, kw_only=True):
+    """What she said last of being written to on a channel. `at`: when; `open`: of the event that says so."""
+
+    given: bool
+    at: datetime
+    open: events.ConsentOpen
+
+
 class Customer(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
 ):
-    """All that is known of a customer. `id` is `None` while nothing was recorded; `external_id`: the shop's own."""
+    """All that is known of a customer.
+
+    `id` is `None` while nothing was recorded; `external_id`: the shop's own; `consents`: by channel, where she said so.
+    """
 
     id: events.CustomerId | None = None
     provisional: bool = True
@@ -31,8 +42,14 @@ class Customer(
     orders: dict[str, Order] = {}
     conversations: tuple[AttachedConversation, ...] = ()
     external_id: str | None = None
+    consents: dict[str, Consent] = {}
     seen: memory.Memory = {}
     sequence: int = 0
+
+    def withdrew(self, channel: str) -> bool:
+        """Tell whether she must not be written to on a channel."""
+        consent = self.consents.get(channel)
+        return consent is not None and not consent.given
 
 
 UNKNOWN_CUSTOMER = Customer()
@@ -54,6 +71,8 @@ def evolve(customer: Customer, sequence: int, event: events.AnyEvent) -> Custome
         case events.HandleLearned(personal=personal) if personal is not None:
             known = as_known(personal.kind, personal.value, event.open.proof)
             return replace(changed, handles=_with(changed.handles, known))
+        case events.ConsentGiven() | events.ConsentWithdrawn():
+            return replace(changed, consents=_said(changed.consents, event))
         case events.ConversationAttached():
             others = (
                 each
@@ -64,6 +83,18 @@ def evolve(customer: Customer, sequence: int, event: events.AnyEvent) -> Custome
             return replace(changed, conversations=(*others, latest))
         case _:
             return changed
+
+
+def _said(
+    consents: dict[str, Consent], event: events.ConsentGiven | events.ConsentWithdrawn
+) -> dict[str, Consent]:
+    """Return the consents with one more; what was said later stays, however late the other one is told."""
+    known = consents.get(event.open.channel)
+    if known is not None and known.at > event.happened:
+        return consents
+    given = isinstance(event, events.ConsentGiven)
+    consent = Consent(given=given, at=event.happened, open=event.open)
+    return {**consents, event.open.channel: consent}
 
 
 def fold(

@@ -3,6 +3,7 @@
 Each is decided once, however often it comes.
 """
 
+from dataclasses import replace as replace_loaded
 from typing import Any, Protocol
 
 import structlog
@@ -10,10 +11,11 @@ from msgspec.structs import replace
 
 from services.router.cases import Cases
 from services.router.domain import folds
+from services.router.domain.consent import ConsentEvent, note_consent
 from services.router.domain.contacts import decide_contact
 from services.router.domain.decision import Decision, Loaded, Origin
 from services.router.domain.handover import ensure_packets
-from services.router.outcomes import Outcomes
+from services.router.outcomes import Outcomes, journal_of
 from services.router.resolving import Resolving
 from shared import aggregates, deciding, errors, events, proof
 from shared.commands import REMEMBERED
@@ -70,12 +72,35 @@ class Intake:
         def decide_quiet(loaded: Loaded) -> list[events.AnyEvent]:
             return [] if resolving.place.conversation is None else decide(loaded)
 
+        if isinstance(event, ConsentEvent):
+            await self._consent(event, origin, resolving)
+            return
         if isinstance(event, events.QuietEvent):
             await self._cases.change(event.tenant, resolving.load, decide_quiet)
             if resolving.place.conversation is None:
                 await self._on_account(event)
             return
         await self._cases.change(event.tenant, resolving.load, decide)
+
+    async def _consent(self, event: ConsentEvent, origin: Origin, resolving: Resolving) -> None:
+        """Note what she agrees to on herself; on the account what nobody is known by."""
+        known = False
+
+        async def load(reading: deciding.Reading) -> Loaded:
+            loaded = await resolving.load(reading)
+            return replace_loaded(loaded, journal=await journal_of(reading, event))
+
+        def decide(loaded: Loaded) -> list[events.AnyEvent]:
+            nonlocal known
+            told = (loaded.customer.seen, loaded.whose.seen, loaded.journal.seen)
+            known = any(event.id in seen for seen in told)
+            decision = Decision(loaded, origin)
+            known = known or note_consent(decision, event)
+            return decision.events
+
+        await self._cases.change(event.tenant, load, decide)
+        if not known:
+            await self._on_account(event)
 
     async def _replayed(self, event: events.ContactEvent) -> bool:
         """Tell whether the ledger holds an event whose delivery came before the memory of the folds begins.

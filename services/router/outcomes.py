@@ -72,7 +72,7 @@ class Outcomes:
             loaded = await self._cases.load(reading, events.ConversationId(matter[-1].id or ""))
             named = [name] if (name := name_of(event)) else []
             handles = await self._cases.handles(reading, named)
-            return replace(loaded, handles=handles, journal=await _journal(reading, event))
+            return replace(loaded, handles=handles, journal=await journal_of(reading, event))
 
         def decide(loaded: Loaded) -> list[events.AnyEvent]:
             nonlocal repeated
@@ -115,7 +115,7 @@ class Outcomes:
         """Return the reports that came before their message was known, as they came."""
         wanted = event.open
         reading = deciding.Reading(self._cases.deciding, event.tenant, leader=True)
-        journal = await _journal(reading, event)
+        journal = await journal_of(reading, event)
         return [
             each
             for each in journal.early
@@ -124,7 +124,8 @@ class Outcomes:
         ]
 
 
-async def _journal(reading: deciding.Reading, event: events.OutcomeEvent) -> folds.Journal:
+async def journal_of(reading: deciding.Reading, event: events.ContactEvent) -> folds.Journal:
+    """Load the journal of the account that an event came by."""
     account = aggregates.account(event.open.channel, event.open.account)
     return await reading.load(folds.ACCOUNT, aggregates.split(account)[1])
 

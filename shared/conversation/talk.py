@@ -96,7 +96,8 @@ def words(event: Written) -> str:
 
 
 def _heard(talk: Talk, event: Written) -> Talk:
-    """Return the talk with the customer's message. A message from a machine is kept and awaits no answer.
+    """Return the talk with the customer's message. A message from a machine is kept and awaits no answer, and one that
+    was written anew is not one more.
 
     One mail to two of our mailboxes comes twice, with the same words under the same Message-ID, and is said once.
     """
@@ -112,6 +113,8 @@ def _heard(talk: Talk, event: Written) -> Talk:
     talk = say(talk, event, "customer", text, writer)
     if event.open.automatic:
         return talk
+    if isinstance(event, events.MessageEdited):
+        return replace(talk, unanswered=max(1, talk.unanswered), mails=mails)
     return replace(talk, unanswered=talk.unanswered + 1, mails=mails)
 
 

@@ -257,6 +257,11 @@ class MessageNoAddress(TellonceError):
     sentence = "the customer has no address on this channel"
 
 
+class MessageConsentWithdrawn(TellonceError):
+    code = "message.consent_withdrawn"
+    sentence = "the customer does not want to be written to on this channel"
+
+
 class NotificationUnknown(TellonceError):
     code = "notification.unknown"
     sentence = "there is no such notification"

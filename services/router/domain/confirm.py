@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from services.router.domain.consent import keep_consent
 from services.router.domain.decision import Decision, ResolvedHandle
 from services.router.domain.handover import attach_packet, fresh_packet
 from services.router.domain.identify import identifies, learn, was_on
@@ -86,6 +87,9 @@ def link(
     assert whose.id is not None
     if before is None or contact_id is None:
         return
+    known = decision.loaded.customer
+    if known.id == before != whose.id:
+        keep_consent(decision, known, whose)
     decision.on_conversation(
         events.ConversationLinked,
         events.ConversationLinkedOpen(

@@ -1,6 +1,7 @@
 """Several who were known provisionally turn out to be one person: what they said and told is hers."""
 
 from services.router.domain.confirm import link, merge
+from services.router.domain.consent import keep_consent
 from services.router.domain.decision import Decision, KnownCustomer, Loaded
 from services.router.domain.identify import learn
 from shared import events, proof
@@ -22,6 +23,9 @@ def unite(decision: Decision) -> None:
     Where nobody had more than one open matter, and no two agents work on them, all go on in one, hers if she has one.
     """
     herself, *rest = decision.loaded.united
+    whose = decision.customer
+    for before in provisional_others(decision.loaded, whose.id or events.CustomerId("")):
+        keep_consent(decision, before, whose)
     matter = next(iter(herself.open), NEW_CONVERSATION)
     goes_on = _is_one_matter(decision.loaded)
     for person in rest:

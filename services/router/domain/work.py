@@ -112,7 +112,7 @@ def send_message(decision: Decision, command: commands.SendMessage) -> None:
 
     An address that nobody holds is remembered: an answer from there is this customer's. If she wrote after a call that
     is owed to her, she has her answer, and it is owed no longer.
-    Raises: MessageChannelUnknown, MessageNoAddress, TextHasNul.
+    Raises: MessageChannelUnknown, MessageNoAddress, MessageConsentWithdrawn, TextHasNul.
     """
     if "\0" in command.text or "\0" in (command.title or ""):
         raise errors.TextHasNul()
@@ -120,6 +120,8 @@ def send_message(decision: Decision, command: commands.SendMessage) -> None:
     to = recipient(decision.policy, decision.loaded, command.channel)
     if to is None:
         raise errors.MessageNoAddress(channel=command.channel)
+    if decision.customer.withdrew(command.channel):
+        raise errors.MessageConsentWithdrawn(channel=command.channel)
     reference = _answers(decision.conversation, to)
     decision.on_conversation(
         events.MessageRequested,
