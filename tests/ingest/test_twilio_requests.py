@@ -139,3 +139,12 @@ def test_the_door_answers_with_the_accounts_instructions() -> None:
     assert menu.media_type == pressed.media_type == "text/xml"
     assert b"<Gather" in menu.body
     assert pressed.body == b"<Response><Enqueue>h</Enqueue></Response>"
+
+
+def test_who_has_spoken_on_the_machine_does_not_hear_it_again() -> None:
+    """Record asks at the address of its own TwiML; Dial, whose call was recorded, goes on."""
+    rules = Account(queue="hotline", reply="<Response><Record/></Response>")
+    left = b"CallSid=CA1&CallStatus=in-progress&RecordingUrl=https%3A%2F%2Fx&Digits=hangup"
+    assert twilio_voice.answer(request(left, None), rules).body == b"<Response/>"
+    dialled = twilio_voice.answer(request(left + b"&DialCallStatus=completed", None), rules)
+    assert dialled.body == b"<Response><Record/></Response>"

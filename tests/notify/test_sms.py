@@ -151,6 +151,9 @@ def doubt(reason: str) -> Outcome:
     return Outcome(kind="uncertain", reason=reason)
 
 
+LATER = Outcome(kind="failed", reason="too_many_requests", temporary=True)
+
+
 @pytest.mark.parametrize(
     ("status", "content", "meaning"),
     [
@@ -162,7 +165,8 @@ def doubt(reason: str) -> Outcome:
         (400, {"code": 30003, "status": 400}, failed("twilio_30003")),
         (400, {"code": 63016, "status": 400}, failed("window_closed")),
         (401, {"code": 20003, "status": 401}, failed("twilio_20003")),
-        (429, {"code": 20429, "status": 429}, failed("twilio_20429")),
+        (429, {"code": 20429, "status": 429}, LATER),
+        (429, None, LATER),
         (404, None, failed("http_404")),
         (200, {"error": 13, "message": "No correct phonenumbers"}, failed("address_invalid")),
         (200, {"error": 103, "message": "Insufficient credits"}, failed("smsapi_103")),

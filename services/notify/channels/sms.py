@@ -25,6 +25,7 @@ API = "https://api.twilio.com"
 SMSAPI = "https://api.smsapi.pl"
 TEXT_MAX_CHARACTERS = 1_600
 SEGMENTS_MAX = 10
+TOO_MANY_REQUESTS = 429
 
 REFUSALS: Mapping[str, str] = {
     "twilio_21211": "address_invalid",
@@ -36,6 +37,8 @@ REFUSALS: Mapping[str, str] = {
     "twilio_21610": "consent_withdrawn",
     "twilio_21617": "text_too_long",
     "twilio_63016": "window_closed",
+    "twilio_20429": "too_many_requests",
+    "http_429": "too_many_requests",
     "smsapi_12": "text_too_long",
     "smsapi_13": "address_invalid",
 }
@@ -122,7 +125,8 @@ def outcome(answer: web.HttpAnswer) -> outcomes.Outcome:
     refused = 400 <= answer.status < 500 and answer.status != 408
     if reason in DOUBTS or not (refused or reason.startswith("smsapi_")):
         return outcomes.Outcome(kind="uncertain", reason=reason)
-    return outcomes.Outcome(kind="failed", reason=REFUSALS.get(reason, reason))
+    later = answer.status == TOO_MANY_REQUESTS
+    return outcomes.Outcome(kind="failed", reason=REFUSALS.get(reason, reason), temporary=later)
 
 
 def _taken(content: Mapping[str, object]) -> str | None:
