@@ -111,3 +111,21 @@ async def test_silent_sockets_of_one_address_make_room(
             assert (await heard(silent))["code"] == "door.strangers_too_many"
         await say(talker, type="message", id="m-2", text="x")
         assert (await heard(talker))["type"] == "ack"
+
+
+async def test_who_wrote_before_may_wait_for_an_answer(
+    ingest_nats: EmbeddedNats, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Her page came again and says nothing: it is not shown out for those who only came."""
+    monkeypatch.setattr("services.ingest.handlers.arrivals.SPARED_SECONDS", 0.0)
+    port = free_ports(1)[0]
+    async with running(ingest_nats.url, tmp_path, port=port, peer_arrivals=1) as ingest:
+        assert (await write(ingest, "s-1"))["type"] == "ack"
+        async with connect(address(ingest)) as waiting:
+            await hello(waiting)
+            await say(waiting, type="read", id="none")
+            assert (await heard(waiting))["code"] == "payload.unreadable"
+            async with connect(address(ingest)) as silent, connect(address(ingest)):
+                assert (await heard(silent))["code"] == "door.strangers_too_many"
+            await say(waiting, type="message", id="m-2", text="still here")
+            assert await heard(waiting) == {"type": "ack", "id": "m-2"}
