@@ -30,7 +30,8 @@ class Customer(
 ):
     """All that is known of a customer.
 
-    `id` is `None` while nothing was recorded; `external_id`: the shop's own; `consents`: by channel, where she said so.
+    `id` is `None` while nothing was recorded; `external_id`: the shop's own; `consents`: by channel, where she said so;
+    `ordered`: when an order changed last by the shop's time, where it said one.
     """
 
     id: events.CustomerId | None = None
@@ -40,6 +41,7 @@ class Customer(
     language: str | None = None
     handles: tuple[Known, ...] = ()
     orders: dict[str, Order] = {}
+    ordered: dict[str, events.Instant] = {}
     conversations: tuple[AttachedConversation, ...] = ()
     external_id: str | None = None
     consents: dict[str, Consent] = {}
@@ -67,7 +69,12 @@ def evolve(customer: Customer, sequence: int, event: events.AnyEvent) -> Custome
             order = Order(
                 number=personal.number, status=event.open.status, description=personal.description
             )
-            return replace(changed, orders={**changed.orders, order.number: order})
+            at = event.open.provider_time
+            return replace(
+                changed,
+                orders={**changed.orders, order.number: order},
+                ordered=changed.ordered if at is None else {**changed.ordered, order.number: at},
+            )
         case events.HandleLearned(personal=personal) if personal is not None:
             known = as_known(personal.kind, personal.value, event.open.proof)
             return replace(changed, handles=_with(changed.handles, known))

@@ -24,6 +24,8 @@ WORTH: Mapping[events.Medium, events.Proof] = {
     "form": "claimed",
     "visit": "claimed",
     "letter": "claimed",
+    "shop": "delivered",
+    "site": "claimed",
 }
 """What a handle is worth that a medium brings along and nothing else speaks for or against."""
 

@@ -30,6 +30,7 @@ AGGREGATES = {
         "conv-<conversation>",
         "router, which repeats what ingest wrote to CONTACTS",
     ),
+    "shop": ("conv-<conversation>", "router, which repeats what ingest wrote to CONTACTS"),
     "conversation": ("conv-<conversation>", "router"),
     "customer": ("cust-<customer>", "router"),
     "identity": ("ident-<keyed hash>", "router"),
@@ -60,6 +61,8 @@ def aggregate_of(kind: type[events.AnyEvent]) -> tuple[str, str]:
     """Return the aggregate of an event type and who writes it there."""
     if kind is events.PayloadQuarantined:
         return AGGREGATES["account"]
+    if kind is events.OrderChanged:
+        return AGGREGATES["customer"]
     if kind is events.CommandNoted:
         (conversation, writer), (agent, _) = AGGREGATES["conversation"], AGGREGATES["agent"]
         return f"{conversation}` or `{agent}", writer
@@ -67,7 +70,7 @@ def aggregate_of(kind: type[events.AnyEvent]) -> tuple[str, str]:
     if kind.__module__ == parking.__name__:
         return PARKED_ON[noun]
     if kind.__module__ == people.__name__:
-        customers = {"order": "customer", "conversation": "customer", "handle": "customer"}
+        customers = {"conversation": "customer", "handle": "customer"}
         return AGGREGATES[customers.get(noun, noun)]
     return AGGREGATES.get(kind.__module__.rpartition(".")[2], AGGREGATES["conversation"])
 

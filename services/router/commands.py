@@ -2,18 +2,12 @@
 
 from dataclasses import replace
 
+from services.router import registrations
 from services.router.cases import Cases
 from services.router.domain import confirm, facts, folds, work
 from services.router.domain.decide import decide
 from services.router.domain.decision import Loaded, Origin
 from services.router.domain.parking import OperatorCommand, journal_of
-from services.router.domain.registering import (
-    customer_of,
-    external_handle,
-    noted_on,
-    registered_before,
-)
-from services.router.domain.uniting import provisional_others
 from services.router.parking import Parking
 from shared import (
     aggregates,
@@ -21,9 +15,7 @@ from shared import (
     deciding,
     errors,
     events,
-    handles,
     memory,
-    proof,
     requests,
     subjects,
 )
@@ -100,7 +92,7 @@ class Commands:
     ) -> Loaded:
         """Load what a command looks at: its conversation, the customer, and every agent it may touch."""
         if isinstance(command, commands.RegisterCustomer):
-            return await self._load_customer(reading, command, origin)
+            return await registrations.load(self._cases, reading, command, origin)
         if isinstance(command, OperatorCommand):
             return Loaded(journal=await _journal(reading, command))
         if not isinstance(command, commands.ConversationCommand):
@@ -131,48 +123,6 @@ class Commands:
                 return await self._cases.with_matter(reading, loaded)
             case _:
                 return loaded
-
-    async def _load_customer(
-        self, reading: deciding.Reading, command: commands.RegisterCustomer, origin: Origin
-    ) -> Loaded:
-        """Load who holds the handles; for a command that was carried out before, whom it registered then.
-
-        Raises: HandleInvalid.
-        """
-        noted = await reading.load(folds.CUSTOMER, noted_on(origin))
-        before = registered_before(noted, origin)
-        if before is not None:
-            registered = await reading.load_named(folds.CUSTOMER, before)
-            if origin.cause in registered.seen:
-                return Loaded(customer=registered)
-        given = self._handles_given(reading.tenant, command)
-        resolved = await self._cases.handles(reading, given)
-        named = [external_handle(command.external_id)] if command.external_id else []
-        external = next(iter(await self._cases.handles(reading, named)), None)
-        names = {name for each in resolved for name in each.identity.holders}
-        holders = {name: await reading.load_named(folds.CUSTOMER, name) for name in sorted(names)}
-        loaded = Loaded(handles=resolved, holders=holders, external=external, noted=noted)
-        name = customer_of(command, origin, loaded)
-        customer = await reading.load(folds.CUSTOMER, name)
-        others = provisional_others(loaded, name)
-        loaded = replace(loaded, customer=customer)
-        return await self._cases.with_united(reading, loaded, others) if others else loaded
-
-    def _handles_given(
-        self, tenant: str, command: commands.RegisterCustomer
-    ) -> list[events.Handle]:
-        """Return the handles of a registration, each once however often it is written. Raises: HandleInvalid."""
-        region = self._cases.policies.of(tenant).region
-        verified: dict[tuple[events.HandleKind, str], bool] = {}
-        for each in command.handles:
-            handle = each.kind, handles.normal(each.kind, each.value, region)
-            verified[handle] = each.verified or verified.get(handle, False)
-        return [
-            proof.with_proof(
-                events.Handle(kind=kind, value=value), "proved" if proved else "delivered"
-            )
-            for (kind, value), proved in verified.items()
-        ]
 
 
 async def _journal(reading: deciding.Reading, command: OperatorCommand) -> folds.Journal:

@@ -16,6 +16,7 @@ from services.router.domain.contacts import decide_contact
 from services.router.domain.decision import Decision, Loaded, Origin
 from services.router.domain.handover import ensure_packets
 from services.router.outcomes import Outcomes, journal_of
+from services.router.registrations import Orders
 from services.router.resolving import Resolving
 from shared import aggregates, deciding, errors, events, proof
 from shared.commands import REMEMBERED
@@ -37,12 +38,16 @@ class Intake:
     def __init__(self, cases: Cases, history: KnownIds) -> None:
         self._cases = cases
         self._history = history
+        self._orders = Orders(cases)
         self._outcomes = Outcomes(cases, self._on_account)
 
     async def take(self, event: events.AnyEvent) -> None:
         """Decide a contact event. Raises: NotAnEvent for other events, LedgerUnavailable, ViewUnavailable."""
         if isinstance(event, events.PayloadQuarantined):
             await self._quarantine(event)
+        elif isinstance(event, events.OrderChanged):
+            if not await self._orders.take(event):
+                await self._on_account(event)
         elif isinstance(event, events.OutcomeEvent):
             await self._outcomes.take(event)
         elif isinstance(event, events.InboundEvent):

@@ -26,6 +26,7 @@ from shared.events.parking import *  # noqa: F403
 from shared.events.parking import SetAsideEvent
 from shared.events.people import *  # noqa: F403
 from shared.events.people import PeopleEvent
+from shared.events.shop import *  # noqa: F403
 from shared.events.transfer import *  # noqa: F403
 from shared.events.transfer import TransferEvent
 from shared.events.work import *  # noqa: F403

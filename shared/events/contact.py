@@ -14,6 +14,7 @@ from shared.events.calls import (
 )
 from shared.events.contact_parts import AttachedFile, ContactOpen, ContactPersonal
 from shared.events.envelope import ConversationId, Event, Instant, MessageId, Nothing, Part
+from shared.events.shop import OrderChanged, VisitSummarised
 
 
 class MessageReceivedOpen(ContactOpen, frozen=True, kw_only=True):
@@ -203,6 +204,7 @@ QuietEvent = (
     | AttachmentEvent
     | CallRecorded
     | CallTransferred
+    | VisitSummarised
 )
 """What belongs to a matter and asks for nothing: it opens none, and nobody waits because of it."""
 
@@ -224,4 +226,4 @@ InboundEvent = (
 OutcomeEvent = MessageSent | MessageDelivered | MessageRead | MessageFailed | MessageUncertain
 """What became of a message to a customer."""
 
-ContactEvent = InboundEvent | OutcomeEvent | PayloadQuarantined
+ContactEvent = InboundEvent | OutcomeEvent | OrderChanged | PayloadQuarantined

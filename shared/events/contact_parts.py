@@ -11,11 +11,12 @@ HandleKind = Literal["phone", "email", "account", "visitor", "reference"]
 """
 
 
-Medium = Literal["call", "chat", "mail", "message", "form", "visit", "letter"]
+Medium = Literal["call", "chat", "mail", "message", "form", "visit", "letter", "shop", "site"]
 """How the customer comes, whoever carries it: rules look at the medium, never at the provider's name.
 
 `call`: somebody has to pick it up while it lasts; `chat`: she waits on a page; `mail`, `letter`: threads of their own;
-`message`: a messaging app or a text message; `form`: sent once; `visit`: at a counter.
+`message`: a messaging app or a text message; `form`: sent once; `visit`: at a counter; `shop`,
+`site`: nobody comes, the shop's systems and its pages report.
 """
 
 

@@ -15,6 +15,7 @@ from shared.events.envelope import (
     PacketId,
     Part,
 )
+from shared.events.shop import OrderChanged
 
 
 class CustomerCreatedOpen(Part, frozen=True, kw_only=True):
@@ -66,23 +67,6 @@ class HandleLearned(
     tag="handle.learned",
 ):
     """The customer is known by one more handle, or by a better proof of one."""
-
-
-class OrderChangedOpen(Part, frozen=True, kw_only=True):
-    """`status`: the shop's word, for example `open`, `shipped`, `closed`."""
-
-    status: str
-
-
-class OrderChangedPersonal(Part, frozen=True, kw_only=True):
-    number: str
-    description: str | None = None
-
-
-class OrderChanged(
-    Event[OrderChangedOpen, OrderChangedPersonal], frozen=True, kw_only=True, tag="order.changed"
-):
-    """An order of the customer is new or has a new status."""
 
 
 class ConversationAttachedOpen(Part, frozen=True, kw_only=True):

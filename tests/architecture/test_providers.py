@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from services.ingest.channels import CHANNELS
 from tests.architecture.tree import PRODUCT, Source, sources
 
-WORDS = {"chat", "email", "form"}
+WORDS = {"chat", "email", "form", "shop", "site"}
 """Channels of our own, whose names are words of the language as well."""
 KNOWN = (
     r"twilio|whatsapp|messenger|facebook|telegram|viber|asterisk|ringostat|livechat|smartsupp|shopify|woocommerce"

@@ -35,6 +35,7 @@ from shared.errors import TellonceError
 from shared.events import (
     AnyEvent,
     CommandNoted,
+    ContactEvent,
     ConversationId,
     EventId,
     InboundEvent,
@@ -182,7 +183,7 @@ class InMemoryRouter:
 
     # -- what happens ---------------------------------------------------------------------------------
 
-    async def happens(self, *events: InboundEvent) -> list[str]:
+    async def happens(self, *events: ContactEvent) -> list[str]:
         """The channels report these events, each of them twice."""
         self._forget()
         before = await self.ledger.position()

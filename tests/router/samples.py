@@ -1,5 +1,6 @@
 """What customers do, as channels report it, and the policy that the rules are tried with."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,6 +50,9 @@ from shared.events import (
     MessageUncertain,
     Nothing,
     Numbered,
+    OrderChanged,
+    OrderChangedOpen,
+    OrderChangedPersonal,
     Proof,
 )
 from shared.policy import Policy
@@ -164,6 +168,7 @@ MEDIA = {
     "form": "form",
     "dove": "message",
     "raven": "message",
+    "shop": "shop",
 }
 CALL_KINDS: dict[str, type[Any]] = {
     "started": CallStarted,
@@ -253,6 +258,26 @@ def message(
             personal=MessageReceivedPersonal(handles=[*own, *given], text=text),
         ),
     )
+
+
+def order(
+    status: str,
+    *,
+    at: datetime | None = NOON,
+    handles: Sequence[Handle] | None = None,
+    name: str | None = "Anna Nowak",
+    external_id: str | None = "77",
+) -> OrderChanged:
+    """Return order 1001 as a shop's webhook reports it."""
+    envelope, opened = enveloped("shop", "orders", "1001", f"order.{status}", at or NOON, 0)
+    personal = OrderChangedPersonal(
+        handles=[mail()] if handles is None else list(handles),
+        name=name,
+        number="1001",
+        external_id=external_id,
+    )
+    told = OrderChangedOpen(**{**opened, "provider_time": at}, status=status)
+    return OrderChanged(**envelope, data=Data(open=told, personal=personal))
 
 
 def bounce(request: MessageRequested, **changes: Any) -> Any:

@@ -159,7 +159,13 @@ def _parameter(value: Any) -> Any:
     return "" if value is None else value
 
 
+def _resource(value: Mapping[str, Any]) -> Any:
+    """A resource of a shop, which its REST API puts under its name, alone or in lists, and a webhook does not."""
+    return value if {"id", "topic", "product_id"} & value.keys() else None
+
+
 ENVELOPES: Mapping[str, Wrap] = {
+    "shop": _resource,
     "messenger": _page,
     "whatsapp": _business_account,
     "telegram": _update,

@@ -66,7 +66,7 @@ def rows(step: Step[Any]) -> Iterable[TimelineRow]:
         occurred=event.occurred,
         recorded=event.recorded,
         type=event.type,
-        contact_id=getattr(event.open, "contact_id", None),
+        contact_id=getattr(event.open, "contact_id", None) or None,
         channel=_channel(event),
         actor=event.actor,
         text=words(event),
@@ -82,7 +82,7 @@ def _channel(event: events.AnyEvent) -> str | None:
     if isinstance(event, events.ChannelSwitched):
         return event.open.to_channel
     channel: Any = getattr(event.open, "channel", None)
-    return channel if isinstance(channel, str) else None
+    return channel if isinstance(channel, str) and channel else None
 
 
 WORDS: Mapping[type, str] = {

@@ -2,6 +2,8 @@
 
 import re
 
+from msgspec.structs import replace
+
 from services.router.domain.decision import Decision, Loaded, Origin, ResolvedHandle
 from services.router.domain.identify import claim, know
 from services.router.domain.uniting import unite
@@ -30,16 +32,44 @@ def register_customer(decision: Decision, command: commands.RegisterCustomer) ->
     if not decision.written_to(aggregate):  # a command is remembered by what it wrote of her
         noted = events.CommandNotedOpen(command=command.verb)
         decision.emit(events.CommandNoted, aggregate, noted, customer=customer)
+    _settle(decision, customer)
+    if noted_on(decision.origin) != customer:
+        beside = aggregates.CUSTOMER.of(noted_on(decision.origin))
+        noted = events.CommandNotedOpen(command=command.verb, customer=customer)
+        decision.emit(events.CommandNoted, beside, noted, customer=customer)
+
+
+def note_order(
+    decision: Decision, command: commands.RegisterCustomer, event: events.OrderChanged
+) -> None:
+    """A shop's system tells of an order, and so whose it is: `command` registers her, as a shop would."""
+    loaded = decision.loaded
+    customer = customer_of(command, decision.origin, loaded)
+    _introduce(decision, command, customer)
+    aggregate = aggregates.CUSTOMER.of(customer)
+    recorded = decision.origin.recorded
+    decision.take(replace(event, aggregate=aggregate, recorded=recorded, customer=customer))
+    for each in loaded.handles:
+        know(decision, each, customer, None)
+    _settle(decision, customer)
+
+
+def is_news(customer: Customer, event: events.OrderChanged) -> bool:
+    """Tell whether an order is newer than what is known of it, by the shop's time; without one it is."""
+    at = event.open.provider_time
+    known = None if event.personal is None else customer.ordered.get(event.personal.number)
+    return known is None or at is None or known < at
+
+
+def _settle(decision: Decision, customer: events.CustomerId) -> None:
+    """All handles are hers, and so is whoever was known by one of them."""
+    loaded = decision.loaded
     for each in loaded.handles:
         _hold(decision, each, customer)
     if loaded.external is not None:
         claim(decision, loaded.external, customer, None)
     if loaded.united:
         unite(decision)
-    if noted_on(decision.origin) != customer:
-        beside = aggregates.CUSTOMER.of(noted_on(decision.origin))
-        noted = events.CommandNotedOpen(command=command.verb, customer=customer)
-        decision.emit(events.CommandNoted, beside, noted, customer=customer)
 
 
 def external_handle(external_id: str) -> events.Handle:

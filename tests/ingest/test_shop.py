@@ -1,0 +1,195 @@
+"""Orders of a shop, by the webhooks of Shopify and WooCommerce."""
+
+import base64
+import hashlib
+import hmac
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ingest.channels import shop
+from services.ingest.domain.delivery import WebRequest
+from services.ingest.domain.outcome import Ignored, Quarantined
+from shared import ids
+from shared.errors import SignatureInvalid
+from tests.ingest.running_ingest import (
+    GOLDEN,
+    PUBLIC,
+    RECEIVED,
+    SECRET,
+    Sample,
+    parsed,
+    raw,
+    wire,
+)
+
+SHOPIFY = (GOLDEN / "shop_order_updated.json").read_bytes()
+WOOCOMMERCE = (GOLDEN / "shop_order_completed.json").read_bytes()
+JSON = ("content-type", "application/json")
+
+
+def by_shopify(secret: str, body: bytes) -> dict[str, str]:
+    """The header fields of Shopify."""
+    digest = hmac.new(secret.encode(), body, hashlib.sha256).digest()
+    return {"x-shopify-hmac-sha256": base64.b64encode(digest).decode()}
+
+
+SAMPLE = Sample(SHOPIFY, by_shopify, [JSON, ("x-shopify-topic", "orders/updated")])
+
+
+def changed(body: bytes, **fields: Any) -> bytes:
+    """An order with other fields."""
+    return msgspec.json.encode({**msgspec.json.decode(body), **fields})
+
+
+def order(body: bytes) -> Any:
+    """The one event of an order."""
+    (event,) = parsed(raw("shop", body))
+    return event
+
+
+def test_every_field_of_an_order() -> None:
+    """Number, status, whose it is and when it changed, by the shop; what the shop has verified is proved."""
+    event = order(SHOPIFY)
+    contact = ids.scoped_id("contact", "demo", "shop/main", "order/4508123456789")
+    assert wire(event)["data"] == {
+        "open": {
+            "contact_id": contact,
+            "medium": "shop",
+            "channel": "shop",
+            "account": "main",
+            "provider_id": "4508123456789",
+            "provider_time": "2026-11-22T09:15:30Z",
+            "automatic": False,
+            "numbered": None,
+            "status": "partial",
+        },
+        "personal": {
+            "handles": [
+                {
+                    "kind": "email",
+                    "value": "anna@mail.example",
+                    "verified": True,
+                    "proof": "proved",
+                },
+                {
+                    "kind": "phone",
+                    "value": "+48600100200",
+                    "verified": False,
+                    "proof": "delivered",
+                },
+            ],
+            "name": "Anna Nowak",
+            "number": "1001",
+            "description": "1 × Floor lamp - black, 2 × Bulb E27 149.90 PLN",
+            "external_id": "207119551",
+        },
+    }
+    assert (event.type, event.aggregate) == ("order.changed", f"contact-{contact}")
+
+
+def test_an_order_of_a_guest() -> None:
+    """WooCommerce: a time in GMT without a zone, and no customer; a national number needs the account's country."""
+    event = order(WOOCOMMERCE)
+    assert str(event.open.provider_time) == "2026-11-22 09:30:35+00:00"
+    assert (event.personal.number, event.open.status) == ("727", "completed")
+    assert (event.personal.name, event.personal.external_id) == ("Eva Horváthová", None)
+    assert [each.value for each in event.personal.handles] == ["eva@mail.example"]
+
+
+def test_each_change_of_an_order_is_a_fact_and_its_repetition_is_not() -> None:
+    """The same order at another time, or with another status, is another fact under the same id of the shop."""
+    first, again = order(SHOPIFY), order(SHOPIFY)
+    later = order(changed(SHOPIFY, updated_at="2026-11-22T11:00:00+01:00"))
+    paid = order(changed(SHOPIFY, fulfillment_status=None))
+    assert first.id == again.id
+    assert len({first.id, later.id, paid.id}) == 3
+    assert len({first.open.provider_id, later.open.provider_id, paid.open.provider_id}) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"fulfillment_status": None}, "paid"),
+        ({"fulfillment_status": "fulfilled"}, "fulfilled"),
+        ({"financial_status": "partially_refunded"}, "partially_refunded"),
+        ({"cancelled_at": "2026-11-22T10:00:00Z"}, "cancelled"),
+        ({"fulfillment_status": None, "financial_status": None}, "open"),
+        ({"fulfillment_status": "On Hold"}, "on_hold"),
+    ],
+)
+def test_the_status_is_the_word_that_says_most(fields: dict[str, Any], status: str) -> None:
+    """Cancelled before sent back, before sent, before paid."""
+    assert order(changed(SHOPIFY, **fields)).open.status == status
+
+
+def test_a_parcel_tells_of_its_order() -> None:
+    """The number without the parcel's own, and how it travels."""
+    parcel = {
+        "id": 255858046,
+        "order_id": 4508123456789,
+        "name": "#1001.1",
+        "status": "success",
+        "shipment_status": None,
+        "tracking_company": "DPD",
+        "tracking_number": "1Z2345",
+        "updated_at": "2026-11-22T12:00:00+01:00",
+        "destination": {"first_name": "Anna", "email": "anna@mail.example"},
+    }
+    event = order(msgspec.json.encode(parcel))
+    assert (event.personal.number, event.open.status) == ("1001", "shipped")
+    assert (event.personal.description, event.personal.name) == ("DPD 1Z2345", "Anna")
+    parcel["shipment_status"] = "in_transit"
+    assert order(msgspec.json.encode(parcel)).open.status == "in_transit"
+
+
+@pytest.mark.parametrize(
+    ("topic", "body", "outcome"),
+    [
+        ("products/update", b'{"id": 1}', Ignored("product")),
+        ("order.deleted", b'{"id": 727}', Quarantined("payload.unreadable", "order")),
+        ("themes/publish", b'{"id": 1}', Quarantined("payload.kind_unknown", "themes/publish")),
+        ("", b'{"id": 1, "product_type": "", "variants": []}', Ignored("product")),
+        ("", b'{"action": "woocommerce_add_to_cart", "arg": "1"}', Ignored("action")),
+        ("", b'{"hello": 1}', Quarantined("payload.not_an_event")),
+        ("", b"webhook_id=12", Ignored("ping")),
+        ("", b"[1]", Quarantined("payload.unreadable")),
+        ("", b'{"id": {}, "financial_status": 1}', Quarantined("payload.unreadable", "order")),
+    ],
+)
+def test_what_is_no_order(topic: str, body: bytes, outcome: Any) -> None:
+    """Other kinds are ignored by name, by the topic or by their fields; what nobody documents is kept."""
+    headers = [("x-wc-webhook-topic", topic)] if topic else []
+    assert shop.parse(raw("shop", body, headers=headers)) == outcome
+
+
+def verified(body: bytes, headers: dict[str, str]) -> bool:
+    request = WebRequest("POST", "/in/demo/shop/main", list(headers.items()), body, RECEIVED)
+    try:
+        shop.verify(request, {"signing": SECRET}, PUBLIC)
+    except SignatureInvalid:
+        return False
+    return True
+
+
+def test_either_shops_signature_opens_the_door() -> None:
+    """The same HMAC under two names; a trial of the address has none, and nothing else goes without."""
+    (value,) = by_shopify(SECRET, WOOCOMMERCE).values()
+    assert verified(WOOCOMMERCE, {"x-wc-webhook-signature": value})
+    assert not verified(WOOCOMMERCE, {"x-wc-webhook-signature": value.lower()})
+    assert verified(b"webhook_id=12", {})
+    assert not verified(b"webhook_id=12&id=3", {})
+
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+NAMES = st.sampled_from([*sorted(msgspec.json.decode(SHOPIFY)), *sorted(msgspec.json.decode(WOOCOMMERCE))])  # fmt: skip
+
+
+@given(fields=st.dictionaries(NAMES, LEAVES | st.lists(LEAVES) | st.dictionaries(NAMES, LEAVES)))
+def test_no_field_makes_it_fail(fields: dict[str, Any]) -> None:
+    """Whatever stands in a field, the order is read, or it is quarantined."""
+    body = {**msgspec.json.decode(SHOPIFY), **fields}
+    shop.parse(raw("shop", msgspec.json.encode(body)))

@@ -1,0 +1,58 @@
+"""What a shop's systems report of orders stands with the customer: she is registered by it, the newest word counts."""
+
+from datetime import timedelta
+
+from shared import aggregates
+from shared.events import OrderChanged
+from tests.router.in_memory_router import InMemoryRouter
+from tests.router.samples import NOON, call, mail, order, phone
+
+LATER = NOON + timedelta(hours=2)
+
+
+async def told(router: InMemoryRouter, event: OrderChanged) -> list[tuple[str, str]]:
+    """What an order adds to the ledger, each type with the kind of its aggregate."""
+    before = await router.ledger.position()
+    await router.happens(event)
+    added = [each.event for each in await router.recorded(after=before)]
+    return [(each.type, aggregates.split(each.aggregate)[0]) for each in added]
+
+
+async def test_an_order_registers_whose_it_is(router: InMemoryRouter) -> None:
+    """Who calls afterwards is known, with her order; her other handle as well."""
+    types = await told(router, order("open", handles=[mail(), phone()]))
+    assert types[:2] == [("customer.created", "cust"), ("order.changed", "cust")]
+    await router.happens(call("started"))
+    customer = await router.customer()
+    assert (customer.name, customer.provisional, customer.external_id) == (
+        "Anna Nowak",
+        False,
+        "77",
+    )
+    assert [(each.number, each.status) for each in customer.orders.values()] == [("1001", "open")]
+
+
+async def test_the_newest_word_counts_by_the_shops_time(router: InMemoryRouter) -> None:
+    """What comes late says nothing of how it stands: it is kept on the account's journal."""
+    await told(router, order("paid", handles=[mail(), phone()]))
+    assert await told(router, order("shipped", at=LATER)) == [("order.changed", "cust")]
+    late = order("packed", at=NOON + timedelta(hours=1))
+    assert await told(router, late) == [("order.changed", "chan")]
+    await router.happens(call("started"))
+    assert [each.status for each in (await router.customer()).orders.values()] == ["shipped"]
+
+
+async def test_an_order_without_a_name_is_of_whom_its_address_leads_to(
+    router: InMemoryRouter,
+) -> None:
+    """A parcel's report names nobody; it makes nobody another person."""
+    await told(router, order("paid"))
+    unnamed = order("shipped", at=LATER, name=None, external_id=None)
+    assert await told(router, unnamed) == [("order.changed", "cust")]
+
+
+async def test_an_order_of_nobody_stands_on_its_account(router: InMemoryRouter) -> None:
+    """At the till: no address, no customer. Nothing is lost, and nobody is made up."""
+    unknown = order("paid", handles=[], name=None, external_id=None)
+    assert await told(router, unknown) == [("order.changed", "chan")]
+    assert await router.conversations() == []
