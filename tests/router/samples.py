@@ -54,6 +54,8 @@ from shared.events import (
     OrderChangedOpen,
     OrderChangedPersonal,
     Proof,
+    VisitSummarised,
+    VisitSummarisedPersonal,
 )
 from shared.policy import Policy
 
@@ -169,6 +171,7 @@ MEDIA = {
     "dove": "message",
     "raven": "message",
     "shop": "shop",
+    "site": "site",
 }
 CALL_KINDS: dict[str, type[Any]] = {
     "started": CallStarted,
@@ -258,6 +261,13 @@ def message(
             personal=MessageReceivedPersonal(handles=[*own, *given], text=text),
         ),
     )
+
+
+def visit(name: str = "v1", *, handles: Sequence[Handle] = ()) -> VisitSummarised:
+    """Return what a visitor did on the shop's pages."""
+    envelope, opened = enveloped("site", "pages", name, "visit.summarised", NOON, 0)
+    personal = VisitSummarisedPersonal(handles=list(handles), did=["Cart Viewed"])
+    return VisitSummarised(**envelope, data=Data(open=ContactOpen(**opened), personal=personal))
 
 
 def order(

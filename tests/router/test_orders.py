@@ -5,7 +5,7 @@ from datetime import timedelta
 from shared import aggregates
 from shared.events import OrderChanged
 from tests.router.in_memory_router import InMemoryRouter
-from tests.router.samples import NOON, call, mail, order, phone
+from tests.router.samples import NOON, call, mail, order, phone, visit
 
 LATER = NOON + timedelta(hours=2)
 
@@ -56,3 +56,16 @@ async def test_an_order_of_nobody_stands_on_its_account(router: InMemoryRouter) 
     unknown = order("paid", handles=[], name=None, external_id=None)
     assert await told(router, unknown) == [("order.changed", "chan")]
     assert await router.conversations() == []
+
+
+async def test_a_visit_asks_for_nothing(router: InMemoryRouter) -> None:
+    """It stands where a proved handle leads, else on its account; it opens nothing, and nobody waits because of it."""
+    assert await router.happens(visit("v1", handles=[phone()])) == ["visit.summarised"]
+    assert await router.conversations() == []
+    await router.owned_by("piotr", call("started"))
+    assert await router.happens(visit("v2", handles=[phone()])) == ["visit.summarised"]
+    it = await router.conversation()
+    assert it.waiting_contact is None
+    recorded = [each.event for each in await router.recorded()]
+    visits = [each.aggregate for each in recorded if each.type == "visit.summarised"]
+    assert [aggregates.split(each)[0] for each in visits] == ["chan", "conv"]

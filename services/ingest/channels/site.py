@@ -1,0 +1,206 @@
+"""What visitors do on a shop's pages, by the Segment specification: `page`, `screen`, `track`, `identify`, `batch`.
+
+A page's program sends it from the browser, where everybody can read the key: what it says of a visitor, it claims.
+Each item of a batch is a fact of its own, named by its `messageId`.
+
+Sources, read 2026-11 (segment.com/docs): Spec (Common, Identify, Track, Page, Semantic events: ecommerce v2),
+HTTP Tracking API (Basic authentication with the write key as the name, `writeKey` in the body from browsers).
+"""
+
+import base64
+import hmac
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urldefrag
+
+import msgspec
+
+from services.ingest.domain import charsets, delivery, outcome, texts
+from services.ingest.domain.delivery import no_answer as answer
+from services.ingest.domain.delivery import no_handshake as handshake
+from services.ingest.domain.outcome import Ignored, Parsed, Reported
+from shared import codec, errors, events, handles, ids, strict
+
+__all__ = ["KINDS", "MEDIUM", "NAME", "SECRETS", "answer", "handshake", "parse", "verify"]
+
+NAME = "site"
+MEDIUM: events.Medium = "site"
+SECRETS = ("signing",)
+VISIT = "visit.summarised"
+KINDS: Mapping[str, str] = {
+    "page": VISIT,
+    "screen": VISIT,
+    "track": VISIT,
+    "identify": VISIT,
+    "alias": "ignored",
+    "group": "ignored",
+}
+
+CART_EVENTS = frozenset(
+    {
+        *("product added", "cart viewed", "checkout started", "checkout step viewed"),
+        *("checkout step completed", "order updated", "order completed"),
+    }
+)
+"""What is done with what lies in the cart; other events name products that were looked at."""
+WRITTEN = ("review_body", "message", "comment")
+"""Properties in which a visitor writes to the shop."""
+
+ITEMS_MAX = 500
+CART_MAX = 16
+ID_MAX_BYTES = 256
+WORD_MAX_BYTES = 512
+URL_MAX_BYTES = 2_048
+
+Item = Mapping[str, Any]
+_body = msgspec.json.Decoder(dict[str, Any])
+
+
+def verify(request: delivery.WebRequest, secrets: delivery.Secrets, public_url: str) -> None:  # noqa: ARG001  the shared shape
+    """Check the write key, as the name of Basic authentication or in the body. Raises: SignatureInvalid."""
+    key = secrets["signing"].encode()
+    basic = b"Basic " + base64.b64encode(key + b":")
+    given = (request.header("authorization") or "").encode(errors="replace")
+    body = _read(request.body) or {}
+    named = (_text(body.get("writeKey")) or "").encode(errors="replace")
+    if True not in [hmac.compare_digest(given, basic), hmac.compare_digest(named, key)]:
+        raise errors.SignatureInvalid
+
+
+def parse(raw: delivery.RawDelivery) -> Parsed:
+    """Return what was done, one event an item; items of a kind that is not known cost no other one."""
+    body = _read(raw.body)
+    if body is None:
+        return outcome.unreadable()
+    batch = body.get("batch")
+    items = batch[:ITEMS_MAX] if isinstance(batch, list) else [body]
+    kinds = [_text(each.get("type")) if isinstance(each, dict) else None for each in items]
+    reports = [
+        _visit(raw, item, body)
+        for kind, item in zip(kinds, items, strict=True)
+        if kind is not None and KINDS.get(kind) == VISIT
+    ]
+    if reports:
+        return Reported(reports)
+    unknown = next((kind for kind in kinds if kind is not None and kind not in KINDS), None)
+    if unknown is not None:
+        return outcome.unknown(unknown)
+    known = next((kind for kind in kinds if kind is not None), None)
+    return outcome.not_an_event() if known is None else Ignored(known)
+
+
+def _read(body: bytes) -> dict[str, Any] | None:
+    try:
+        return strict.read_json(texts.whole_json(charsets.decode(body)), _body)
+    except codec.UNREADABLE:
+        return None
+
+
+def _visit(raw: delivery.RawDelivery, item: Item, body: Item) -> tuple[str, events.ContactEvent]:
+    """Return what one item says; what all of a batch have in common may stand beside them."""
+    context = {**_map(body.get("context")), **_map(item.get("context"))}
+    properties = _map(item.get("properties"))
+    made = ids.body_sha256(msgspec.json.encode(item, order="deterministic"))
+    given = _id(item.get("messageId")) or made
+    visitor = _id(item.get("anonymousId")) or _id(item.get("userId")) or given
+    opened = events.ContactOpen(
+        **{**outcome.about(raw, MEDIUM, visitor, given), "provider_time": _time(item)}
+    )
+    traits = {**_map(context.get("traits")), **_map(item.get("traits"))}
+    products = _products(properties)
+    in_cart = (_text(item.get("event")) or "").lower() in CART_EVENTS
+    personal = events.VisitSummarisedPersonal(
+        handles=_handles(item, traits, raw.rules.region),
+        name=_name(traits),
+        did=_did(item, [] if in_cart else products),
+        pages=_pages(item, properties, context),
+        cart=products if in_cart else [],
+        campaign=_campaign(context),
+        text=texts.fit(
+            next((said for name in WRITTEN if (said := _text(properties.get(name)))), "")
+        ),
+    )
+    return visitor, outcome.contact_event(raw, events.VisitSummarised, opened, personal)
+
+
+def _handles(item: Item, traits: Item, region: str | None) -> list[events.Handle]:
+    """Return who the page says that she is, the surest first; a browser proves nothing."""
+    user, visitor = _id(item.get("userId")), _id(item.get("anonymousId"))
+    address = handles.email(_text(traits.get("email")))
+    number = handles.phone(_text(traits.get("phone")), region)
+    found: list[events.Handle] = []
+    if address is not None:
+        found.append(handles.of("email", address, "claimed"))
+    if number is not None:
+        found.append(handles.of("phone", number, "claimed"))
+    if user is not None:
+        found.append(handles.of("account", f"{NAME}:{user}", "claimed"))
+    if visitor is not None:
+        found.append(handles.of("visitor", visitor, "claimed"))
+    return found
+
+
+def _name(traits: Item) -> str | None:
+    parts = [traits.get("firstName"), traits.get("lastName")]
+    joined = " ".join(each for each in parts if isinstance(each, str))
+    return texts.line(_text(traits.get("name")) or joined, WORD_MAX_BYTES)
+
+
+def _did(item: Item, products: list[str]) -> list[str]:
+    event = texts.line(_text(item.get("event")), WORD_MAX_BYTES)
+    if event is None:
+        return []
+    return [f"{event}: {', '.join(products)}" if products else event]
+
+
+def _pages(item: Item, properties: Item, context: Item) -> list[events.SeenPage]:
+    """Return the page that was looked at, or on which it was done."""
+    viewed = properties if item.get("type") in ("page", "screen") else {}
+    about = {**_map(context.get("page")), **viewed}
+    url = texts.line(urldefrag((_text(about.get("url")) or "")[:URL_MAX_BYTES])[0], URL_MAX_BYTES)
+    title = texts.line(_text(about.get("title")) or _text(item.get("name")), WORD_MAX_BYTES)
+    return [events.SeenPage(url=url, title=title)] if url or title else []
+
+
+def _products(properties: Item) -> list[str]:
+    """Return the names of the products that an event is about."""
+    listed = properties.get("products")
+    products = (
+        listed if isinstance(listed, list) else [properties] if "product_id" in properties else []
+    )
+    named = (_text(each.get("name")) for each in products[:CART_MAX] if isinstance(each, dict))
+    lines = (texts.line(name, WORD_MAX_BYTES) for name in named)
+    return [line for line in lines if line is not None]
+
+
+def _campaign(context: Item) -> list[tuple[str, str]]:
+    given = sorted(_map(context.get("campaign")).items())
+    return [
+        (texts.fit(name, WORD_MAX_BYTES), texts.fit(value, WORD_MAX_BYTES))
+        for name, value in given[:CART_MAX]
+        if isinstance(value, str)
+    ]
+
+
+def _time(item: Item) -> datetime | None:
+    """Return when it was done, by the browser's clock as it was set right, else as it was."""
+    for name in ("timestamp", "originalTimestamp"):
+        try:
+            time = datetime.fromisoformat(_text(item.get(name)) or "")
+            return time.astimezone(UTC) if time.tzinfo is not None else time.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
+            continue
+    return None
+
+
+def _id(value: Any) -> str | None:
+    return texts.line(str(value), ID_MAX_BYTES) if isinstance(value, str | int) else None
+
+
+def _map(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None

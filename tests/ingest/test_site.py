@@ -1,0 +1,112 @@
+"""What visitors do on a shop's pages, by the Segment specification."""
+
+import base64
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ingest.channels import site
+from services.ingest.domain.delivery import WebRequest
+from services.ingest.domain.outcome import Ignored, Quarantined
+from shared.errors import SignatureInvalid
+from tests.ingest.running_ingest import GOLDEN, PUBLIC, RECEIVED, SECRET, Sample, parsed, raw, wire
+
+BATCH = (GOLDEN / "site_batch.json").read_bytes()
+PAGE = b'{"type":"page","messageId":"m-1","anonymousId":"v-1","properties":{"url":"https://shop.example"}}'
+
+
+def by_key(secret: str, body: bytes) -> dict[str, str]:
+    """The header field that a server's library sends."""
+    return {"authorization": "Basic " + base64.b64encode(f"{secret}:".encode()).decode()}
+
+
+SAMPLE = Sample(PAGE, by_key, [("content-type", "application/json")], signs_body=False)
+
+
+def test_each_item_of_a_batch_is_a_fact() -> None:
+    """Pages, cart, campaign and words; who she is by her own page's word alone."""
+    page, known, cart, review = (wire(event)["data"] for event in parsed(raw("site", BATCH)))
+    assert page["open"]["provider_id"] == "ajs-1"
+    assert page["open"]["provider_time"] == "2026-11-22T09:29:00.250000Z"
+    assert page["personal"] == {
+        "handles": [{"kind": "visitor", "value": "v-1", "verified": False, "proof": "claimed"}],
+        "name": None,
+        "did": [],
+        "pages": [{"url": "https://shop.example/lamps", "title": "Lamps"}],
+        "cart": [],
+        "campaign": [["name", "autumn"], ["source", "newsletter"]],
+        "text": "",
+    }
+    assert known["personal"]["name"] == "Anna Nowak"
+    assert [(each["kind"], each["value"]) for each in known["personal"]["handles"]] == [
+        ("email", "anna@mail.example"),
+        ("phone", "+48600100200"),
+        ("account", "site:77"),
+        ("visitor", "v-1"),
+    ]
+    assert {each["proof"] for each in known["personal"]["handles"]} == {"claimed"}
+    assert (cart["personal"]["did"], cart["personal"]["cart"]) == (
+        ["Cart Viewed"],
+        ["Floor lamp", "Bulb E27"],
+    )
+    assert (review["personal"]["did"], review["personal"]["text"]) == (
+        ["Product Reviewed: Floor lamp"],
+        "It hums.",
+    )
+    contacts = {each["open"]["contact_id"] for each in (page, known, cart, review)}
+    assert len(contacts) == 1
+
+
+def test_an_item_without_an_id_is_named_by_what_it_says() -> None:
+    """Sent again it is the same; another one is another."""
+    said = b'{"type":"track","event":"%s"}'
+    first, again, other = (parsed(raw("site", said % each))[0] for each in (b"A", b"A", b"B"))
+    assert first.id == again.id != other.id
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome"),
+    [
+        (b'{"type":"alias"}', Ignored("alias")),
+        (b'{"type":"dance"}', Quarantined("payload.kind_unknown", "dance")),
+        (b'{"hello":1}', Quarantined("payload.not_an_event")),
+        (b'{"batch":[]}', Quarantined("payload.not_an_event")),
+        (b"[1]", Quarantined("payload.unreadable")),
+    ],
+)
+def test_what_is_nothing_of_a_visit(body: bytes, outcome: Any) -> None:
+    """Other kinds are ignored by name; what nobody documents is kept."""
+    assert site.parse(raw("site", body)) == outcome
+
+
+def test_a_browser_names_its_key_in_the_body() -> None:
+    """It cannot set the header when the page is left."""
+    for key, opens in ((SECRET, True), ("another", False)):
+        body = msgspec.json.encode({"type": "page", "writeKey": key})
+        request = WebRequest("POST", "/in/demo/site/main", [], body, RECEIVED)
+        if opens:
+            site.verify(request, {"signing": SECRET}, PUBLIC)
+            continue
+        with pytest.raises(SignatureInvalid):
+            site.verify(request, {"signing": SECRET}, PUBLIC)
+
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.text(max_size=8)
+FIELDS = "type event properties context traits products page url userId timestamp campaign batch"
+NAMES = st.sampled_from(FIELDS.split())
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner),
+    max_leaves=8,
+)
+
+
+@given(item=VALUES)
+def test_no_item_makes_it_fail(item: Any) -> None:
+    """Whatever stands in a field."""
+    for type_ in ("page", "track"):
+        fields = item if isinstance(item, dict) else {"properties": item}
+        site.parse(raw("site", msgspec.json.encode({"batch": [{**fields, "type": type_}, item]})))
