@@ -260,6 +260,28 @@ async def test_a_network_that_nobody_named_is_not_called(
     assert provider.asked == {}
 
 
+async def test_a_gateway_alone_is_called(
+    ingest_nats: EmbeddedNats,
+    tmp_path: Path,
+    provider: FakeFiles,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is for a provider goes through it; what is for nobody's host goes nowhere."""
+    source = SimpleNamespace(
+        NAME="chat", HOSTS=("*.provider.example",), fetch=fetch, contents=no_contents
+    )
+    monkeypatch.setitem(SOURCES, "chat", source)
+    provider.paths["/cdn.provider.example/a?b=1"] = fake_files.answer(PHOTO)
+    port, url = free_ports(1)[0], provider.url
+    async with running(ingest_nats.url, tmp_path, port=port, providers_url=url) as ingest:
+        good = photo("https://cdn.provider.example/a?b=1")
+        await comes(ingest, message(ingest, 1, good, photo("https://elsewhere.example/a")))
+        stored_one, refused = await told(ingest, 2)
+    assert stored_one["data"]["open"]["sha256"] == ids.body_sha256(PHOTO)
+    assert refused["data"]["open"]["reason"] == "address_refused"
+    assert provider.asked == {"/cdn.provider.example/a?b=1": 1}
+
+
 class Dies(FileStore):
     """A store whose process is killed behind the file, before anybody is told."""
 

@@ -22,6 +22,11 @@ HOSTS = ("api.telegram.org",)
 TEXT_MAX_UNITS = 4_096
 _CALL = re.compile(r"/bot\d+:[\w-]+/(?P<method>\w+)\Z", re.ASCII)
 
+_GET_FILE = re.compile(r"/bot\d+:[\w-]+/getFile\?file_id=(?P<id>\w+)\Z", re.ASCII)
+_FILE = re.compile(r"/file/bot\d+:[\w-]+/photos/\w+\.jpg\Z", re.ASCII)
+PICTURE = b"\xff\xd8\xff\xe0 a picture of the story"
+"""What each photograph of a story holds."""
+
 
 def body(content: Any) -> bytes:
     """Return an update as JSON; a text is sent as it stands."""
@@ -34,7 +39,11 @@ def sign(key: str, url: str, body: bytes, given: Mapping[str, str]) -> dict[str,
 
 
 def answer(request: ApiRequest) -> ApiAnswer | None:
-    """Take `sendMessage`; refuse a token that is none, another method, a text that is none or too long."""
+    """Take `sendMessage`, give files; refuse a token that is none, another method, a text that is none or too long."""
+    if asked := _GET_FILE.match(request.path):
+        return ApiAnswer({"ok": True, "result": {"file_path": f"photos/{asked['id']}.jpg"}})
+    if _FILE.match(request.path):
+        return ApiAnswer(PICTURE, media_type="application/octet-stream")
     call, told = _CALL.match(request.path), request.content
     if call is None or call["method"] != "sendMessage":
         return _refusal(404, "Not Found")

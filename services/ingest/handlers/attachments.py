@@ -16,7 +16,7 @@ from services.ingest.handlers import logged
 from services.ingest.handlers.fetcher import Fetcher, MessageFiles
 from services.ingest.handlers.file_store import FileStore
 from services.ingest.handlers.holding import held
-from shared import codec, contact_log, errors, events, streams
+from shared import codec, contact_log, errors, events, streams, tasks
 from shared.bus import Bus
 from shared.bus.deliveries import Delivery
 from shared.clock import Clock
@@ -69,22 +69,27 @@ class Attachments:
         consumer = streams.ingest_attachments(self._tenant)
         await streams.assert_streams(self._bus, streams.WantedStreams(consumers=[consumer]))
         self.trouble = None
-        async with asyncio.TaskGroup() as fetching:
+        fetching: set[asyncio.Task[None]] = set()
+        try:
             async for batch in self._bus.pull(streams.CONTACTS, consumer.name, batch=BATCH):
                 waiting = list(batch)
                 async with held(waiting):
                     while waiting:
                         await self._begin(waiting[0], fetching)
                         del waiting[0]
+        finally:
+            await tasks.end(fetching)
 
-    async def _begin(self, delivery: Delivery, fetching: asyncio.TaskGroup) -> None:
+    async def _begin(self, delivery: Delivery, fetching: set[asyncio.Task[None]]) -> None:
         """Have the files of a message fetched as soon as there is a slot."""
         found = files_of(delivery)
-        if found:
-            await self._slots.acquire()
-            fetching.create_task(self._take(delivery, found))
-        else:
+        if not found:
             await _settle(delivery, None)
+            return
+        await self._slots.acquire()
+        task = asyncio.create_task(self._take(delivery, found))
+        fetching.add(task)
+        task.add_done_callback(fetching.discard)
 
     def _say(self, error: Exception) -> None:
         code = error.code if isinstance(error, errors.TellonceError) else type(error).__name__

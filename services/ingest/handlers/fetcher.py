@@ -33,7 +33,10 @@ class Fetcher:
         self._max_bytes = settings.attachment_max_bytes
         self._refused = settings.attachment_refused.split()
         self._web = HttpFiles(
-            attachment_networks(settings), self._max_bytes, settings.attachment_timeout_seconds
+            attachment_networks(settings),
+            self._max_bytes,
+            settings.attachment_timeout_seconds,
+            settings.providers_url,
         )
 
     def of(self, message: FilesMessage) -> "MessageFiles":

@@ -22,7 +22,7 @@ from services.ingest.domain.fetching import (
     is_named,
     may_be_called,
 )
-from shared import VERSION
+from shared import VERSION, addresses
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 REDIRECTS_MAX = 3
@@ -37,9 +37,16 @@ _FAILURES = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.Protocol
 
 
 class HttpFiles:
-    """Asks providers. `trusted`: networks of our own that may be asked; `max_bytes`: of a file."""
+    """Asks providers.
 
-    def __init__(self, trusted: Networks, max_bytes: int, timeout_seconds: float) -> None:
+    `trusted`: our own networks that may be asked; `max_bytes`: of a file; `gateway`: see `addresses.through`. Where one
+    stands between us and the providers, it alone is called.
+    """
+
+    def __init__(
+        self, trusted: Networks, max_bytes: int, timeout_seconds: float, gateway: str = ""
+    ) -> None:
+        self._gateway = gateway
         self._trusted = trusted
         self._max_bytes = max_bytes
         self._timeout_seconds = timeout_seconds
@@ -61,8 +68,9 @@ class HttpFiles:
             parts = urlsplit(url)
             if parts.scheme not in PORTS or not is_named(parts.hostname or "", hosts):
                 raise Unfetchable("address_refused")
-            async with self._connected(parts) as connection:
-                found = await _asked(connection, url, secret, self._max_bytes)
+            called = addresses.through(self._gateway, url)
+            async with self._connected(urlsplit(called)) as connection:
+                found = await _asked(connection, called, secret, self._max_bytes)
             if isinstance(found, FileAnswer):
                 return found
             url = urljoin(url, found)
@@ -75,10 +83,11 @@ class HttpFiles:
         """Open a connection to a number that may be called. Raises: Unfetchable."""
         host, port = parts.hostname or "", parts.port or PORTS[parts.scheme]
         numbers = await self._callable_numbers(host, port, encrypted=parts.scheme == "https")
-        backend, wait = httpcore.AnyIOBackend(), CONNECT_TIMEOUT_SECONDS
-        stream = await backend.connect_tcp(numbers[0], port, timeout=wait)
+        stream = await _reached(numbers, port)
         if parts.scheme == "https":
-            stream = await stream.start_tls(self._tls, server_hostname=host, timeout=wait)
+            stream = await stream.start_tls(
+                self._tls, server_hostname=host, timeout=CONNECT_TIMEOUT_SECONDS
+            )
         origin = httpcore.Origin(parts.scheme.encode(), host.encode(), port)
         connection = httpcore.AsyncHTTP11Connection(origin, stream)
         try:
@@ -97,9 +106,21 @@ class HttpFiles:
             raise Unfetchable("unreachable", passing=True) from error
         numbers = sorted({str(each[4][0]) for each in found}, key=lambda each: (":" in each, each))
         for number in numbers:
-            if not may_be_called(ip_address(number), self._trusted, encrypted=encrypted):
+            judged = self._gateway or may_be_called(
+                ip_address(number), self._trusted, encrypted=encrypted
+            )
+            if not judged:
                 raise Unfetchable("address_refused")
         return numbers
+
+
+async def _reached(numbers: Sequence[str], port: int) -> httpcore.AsyncNetworkStream:
+    """Return a connection to the first of the numbers that answers. Raises: what the last one raised."""
+    backend = httpcore.AnyIOBackend()
+    for number in numbers[:-1]:
+        with contextlib.suppress(*_FAILURES):
+            return await backend.connect_tcp(number, port, timeout=CONNECT_TIMEOUT_SECONDS)
+    return await backend.connect_tcp(numbers[-1], port, timeout=CONNECT_TIMEOUT_SECONDS)
 
 
 async def _asked(
