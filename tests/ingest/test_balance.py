@@ -17,7 +17,7 @@ from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.tallies import Tallies
 from shared import policy, streams, subjects
 from shared.bus.deliveries import Message
-from shared.queries import QUERIES, AskBalance
+from shared.queries import QUERIES, AskAttachment, AskBalance
 from tests.ingest.running_ingest import RunningIngest, stored
 
 JSON = {"content-type": "application/json"}
@@ -410,4 +410,4 @@ async def test_a_query_that_cannot_be_answered_is_refused(
 def test_what_ingest_serves_is_the_balance() -> None:
     """A query that the contract gives to ingest and nobody here answers would be silence."""
     served = {kind for kind in QUERIES.values() if kind.served_by == "ingest"}
-    assert served == {AskBalance}
+    assert served == {AskAttachment, AskBalance}

@@ -1,7 +1,7 @@
 """Keeps the files of messages in the stream FILES: contents in chunks under their hash, and which one an attachment is.
 
 Files of one hash are one content, whoever sent them. What says which content an attachment is comes last: where it
-stands, the content stands whole (docs/adr/0042).
+stands, the content stands whole (docs/adr/0043).
 """
 
 import asyncio
