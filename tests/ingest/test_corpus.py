@@ -16,6 +16,7 @@ FOLDERS = {
     "twilio_voice": "phone",
     "livechat": "chat",
     "smartsupp": "chat",
+    "chat": "widget",
 }
 """Where a channel's payloads lie, if not in a folder of its name."""
 MARKS = {"twilio_voice": b"CallSid", "smartsupp": b"smartsupp"}
