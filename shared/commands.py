@@ -142,6 +142,21 @@ class ConfirmCustomer(ConversationCommand, frozen=True, kw_only=True, forbid_unk
     contact_id: Annotated[events.ContactId, ID] | None = None
 
 
+class RecordContact(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The agent records that a customer came to the counter, or wrote a letter: it joins her matter or opens one.
+
+    `text`: what she said or wrote; `handles`: who it is, `verified` where the agent saw it proved; `at`: when it was,
+    at most 366 days ago, now unless it is given. The reply's event names the conversation.
+    """
+
+    verb = "record_contact"
+    medium: Literal["visit", "letter"]
+    text: LongText
+    name: ShortText | None = None
+    handles: Annotated[list[KnownHandle], Meta(max_length=16)] = []
+    at: events.Instant | None = None
+
+
 class RecordFact(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The agent writes down what the customer told."""
 
@@ -314,6 +329,7 @@ COMMANDS: dict[str, type[Command]] = {
         AcceptOffer,
         RejectOffer,
         ConfirmCustomer,
+        RecordContact,
         RecordFact,
         CorrectFact,
         MakePromise,

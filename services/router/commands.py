@@ -5,10 +5,12 @@ from dataclasses import replace
 from services.router import registrations
 from services.router.cases import Cases
 from services.router.domain import confirm, facts, folds, work
+from services.router.domain.counter import recorded_contact
 from services.router.domain.decide import decide
 from services.router.domain.decision import Loaded, Origin
 from services.router.domain.parking import OperatorCommand, journal_of
 from services.router.parking import Parking
+from services.router.resolving import Resolving
 from shared import (
     aggregates,
     commands,
@@ -95,12 +97,24 @@ class Commands:
             return await registrations.load(self._cases, reading, command, origin)
         if isinstance(command, OperatorCommand):
             return Loaded(journal=await _journal(reading, command))
+        if isinstance(command, commands.RecordContact):
+            return await self._load_contact(reading, command, origin)
         if not isinstance(command, commands.ConversationCommand):
             return Loaded(agents=await self._cases.agents(reading, [_actor(command)]))
         if not subjects.is_token(command.conversation):
             raise errors.ConversationUnknown()
         loaded = await self._cases.load(reading, command.conversation, [_actor(command)])
         return await self._load_people(reading, loaded, command, origin.policy)
+
+    async def _load_contact(
+        self, reading: deciding.Reading, command: commands.RecordContact, origin: Origin
+    ) -> Loaded:
+        """Load where a contact belongs that an agent records. Raises: as `recorded_contact`."""
+        event = recorded_contact(command, origin)
+        resolving = Resolving(self._cases, origin, event)
+        loaded = await resolving.load(reading)
+        agents = loaded.agents | await self._cases.agents(reading, [_actor(command)])
+        return replace(loaded, agents=agents, reported=event, place=resolving.place)
 
     async def _load_people(
         self, reading: deciding.Reading, loaded: Loaded, command: commands.Command, policy: Policy
@@ -158,6 +172,8 @@ def _written(changed: deciding.Changed, command: commands.Command) -> memory.Rem
     own = changed.events[0].aggregate
     if isinstance(command, commands.ConversationCommand):
         own = aggregates.CONVERSATION.of(command.conversation)
+    elif isinstance(command, commands.RecordContact):
+        own = aggregates.AGENT.of(_actor(command))
     elif isinstance(command, OperatorCommand):
         own = journal_of(command)
     seen: memory.RememberedCommand = changed.standing[own].state.seen[command.command_id]

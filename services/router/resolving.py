@@ -5,7 +5,6 @@ from dataclasses import replace
 from services.router.cases import CONVERSATIONS_CONSIDERED, Cases
 from services.router.domain import folds
 from services.router.domain.contacts import (
-    Place,
     find_place,
     holds,
     numbers_in,
@@ -15,7 +14,13 @@ from services.router.domain.contacts import (
     takes,
     wants_answer,
 )
-from services.router.domain.decision import Loaded, Origin, ResolvedHandle, SuggestedCustomer
+from services.router.domain.decision import (
+    Loaded,
+    Origin,
+    Place,
+    ResolvedHandle,
+    SuggestedCustomer,
+)
 from services.router.domain.facts import number_handle, same_value
 from services.router.domain.identify import (
     conversation_behind,

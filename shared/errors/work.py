@@ -257,6 +257,11 @@ class MessageNoAddress(TellonceError):
     sentence = "the customer has no address on this channel"
 
 
+class ContactTimeInvalid(TellonceError):
+    code = "contact.time_invalid"
+    sentence = "a contact that is recorded was at most 366 days ago, and not later than now"
+
+
 class MessageConsentWithdrawn(TellonceError):
     code = "message.consent_withdrawn"
     sentence = "the customer does not want to be written to on this channel"

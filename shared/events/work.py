@@ -6,6 +6,7 @@ from shared.events.envelope import (
     AgentId,
     CallbackId,
     ContactId,
+    ConversationId,
     CustomerId,
     Event,
     Instant,
@@ -161,10 +162,11 @@ class ContactCompleted(
 
 class CommandNotedOpen(Part, frozen=True, kw_only=True, omit_defaults=True):
     """`customer`: whom the command registered, where it is noted beside her: whoever holds her handles later, the
-    command is found here."""
+    command is found here; `conversation`: where the contact belongs that the command recorded."""
 
     command: str
     customer: CustomerId | None = None
+    conversation: ConversationId | None = None
 
 
 class CommandNoted(

@@ -1,11 +1,11 @@
 """Decides a contact event: finds or opens its conversation, joins the two, notes its facts, queues the conversation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from services.router.domain.confirm import link, merge
-from services.router.domain.decision import Decision, Origin
+from services.router.domain.decision import Decision, Origin, Place
 from services.router.domain.facts import facts_in, names_matter, same_value, state_fact
 from services.router.domain.handover import as_earlier, attach_packet
 from services.router.domain.identify import claim, identifies, is_known, learn, speaks, was_on
@@ -19,14 +19,6 @@ from shared.conversation.talk import words
 from shared.customer import Customer
 from shared.packet import FACTS_PER_MESSAGE, fit_text
 from shared.policy import Policy
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a contact belongs: a conversation, or `None` for a new one, and the rule that says so."""
-
-    conversation: events.ConversationId | None
-    rule: str
 
 
 def find_place(
@@ -377,6 +369,9 @@ def queue_for(policy: Policy, event: events.InboundEvent) -> tuple[str, str]:
     """Return the queue of an entry point and the rule that chose it."""
     account = policy.account(event.open.channel, event.open.account)
     if account is None:
+        kind, _, name = event.actor.partition(":")
+        if kind == "agent" and name in policy.agents and policy.agents[name].queues:
+            return policy.agents[name].queues[0], "entry.agent"
         return next(iter(policy.queues)), "entry.fallback"
     topic = event.open.topic if isinstance(event, events.FormSubmitted) else None
     if topic is not None and topic in account.topics:

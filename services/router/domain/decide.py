@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from services.router.domain import (
     confirm,
+    counter,
     due,
     facts,
     offers,
@@ -46,6 +47,7 @@ RULES: Mapping[type[commands.Command], Rule] = {
     commands.AcceptOffer: Rule(offers.accept_offer, packet_of="offer"),
     commands.RejectOffer: Rule(offers.reject_offer),
     commands.ConfirmCustomer: Rule(confirm.confirm_customer, who="owner"),
+    commands.RecordContact: Rule(counter.record_contact),
     commands.RecordFact: Rule(facts.record_fact),
     commands.CorrectFact: Rule(facts.correct_fact),
     commands.MakePromise: Rule(work.make_promise),

@@ -70,6 +70,14 @@ class KnownCustomer:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a contact belongs: a conversation, or `None` for a new one, and the rule that says so."""
+
+    conversation: events.ConversationId | None
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
     """Everything a decision may look at. Absent aggregates fold to their empty state.
 
@@ -78,7 +86,8 @@ class Loaded:
     shop's own id of her; `whose`: the customer whose the conversation is proved to be, and `matter`: the one in which
     it goes on; `journal`: on which something is parked; `united`: several who turn out to be one, herself first;
     `noted`: where a registration is noted; `contact`: what leads to where a contact was told, never who it is;
-    `after`: a resolved conversation with which the customer goes on.
+    `after`: a resolved conversation with which the customer goes on; `reported`: the contact that an agent records, and
+    `place`: where it belongs.
     """
 
     conversation: Conversation = NEW_CONVERSATION
@@ -91,6 +100,8 @@ class Loaded:
     holders: dict[events.CustomerId, Customer] = field(default_factory=dict)
     external: ResolvedHandle | None = None
     after: Conversation = NEW_CONVERSATION
+    reported: events.InboundEvent | None = None
+    place: Place | None = None
     whose: Customer = UNKNOWN_CUSTOMER
     matter: Conversation = NEW_CONVERSATION
     united: Sequence[KnownCustomer] = ()
