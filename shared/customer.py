@@ -95,9 +95,12 @@ def evolve(customer: Customer, sequence: int, event: events.AnyEvent) -> Custome
 def _said(
     consents: dict[str, Consent], event: events.ConsentGiven | events.ConsentWithdrawn
 ) -> dict[str, Consent]:
-    """Return the consents with one more; what was said later stays, however late the other one is told."""
+    """Return the consents with one more; what was said later stays, however late the other one is told.
+
+    What she says of advertising alone keeps nobody from answering her.
+    """
     known = consents.get(event.open.channel)
-    if known is not None and known.at > event.happened:
+    if event.open.advertising or (known is not None and known.at > event.happened):
         return consents
     given = isinstance(event, events.ConsentGiven)
     consent = Consent(given=given, at=event.happened, open=event.open)

@@ -94,9 +94,13 @@ class MessageEchoed(
 
 
 class ConsentOpen(ContactOpen, frozen=True, kw_only=True):
-    """`said`: what says so, in the provider's word or the customer's, such as `STOP` or `blocked`."""
+    """`said`: what says so, in the provider's word or the customer's, such as `STOP` or `blocked`.
+
+    `advertising`: she speaks of advertising alone; what she asks is answered all the same.
+    """
 
     said: str
+    advertising: bool = False
 
 
 class ConsentGiven(

@@ -48,6 +48,15 @@ async def test_another_channel_is_not_concerned() -> None:
     assert (await answers(router, channel="dove")).open.channel == "dove"
 
 
+async def test_who_wants_no_advertising_is_answered() -> None:
+    """It is on record, and says nothing of the answer that she waits for."""
+    router = a_router()
+    await router.owned_by("piotr", writes("Where is it?"))
+    await router.happens(consents(ConsentWithdrawn, advertising=True))
+    assert (await router.last(ConsentWithdrawn)).open.advertising
+    assert (await answers(router)).open.channel == "dove"
+
+
 @pytest.mark.parametrize(
     ("first", "second", "withdrew"),
     [

@@ -283,7 +283,8 @@ def _preference(raw: delivery.RawDelivery, value: Node, preference: Node) -> Par
     if kind is None:
         return outcome.unknown(said)
     named = graph.fact(preference, who.id, said, graph.word(preference, "timestamp"))
-    opened = events.ConsentOpen(**_about(raw, preference, who, named), said=said)
+    about = _about(raw, preference, who, named)
+    opened = events.ConsentOpen(**about, said=said, advertising=True)
     return Reported([(who.id, outcome.contact_event(raw, kind, opened, _personal(who)))])
 
 
