@@ -1,6 +1,6 @@
 """Files of Messenger and Instagram, by the address in the message.
 
-Source: developers.facebook.com/docs/messenger-platform/reference/webhook-events/messages, read 2026-11-29: the address
+Source: developers.facebook.com/docs/messenger-platform/reference/webhook-events/messages, not looked up anew in 2026-11: the address
 is signed, needs no token and runs out.
 """
 

@@ -1,8 +1,8 @@
 """Pictures of text messages (MMS), by the address in the message.
 
-Sources, read 2026-11-29: twilio.com/docs/messaging/api/media-resource (the address redirects to where the bytes are; an
-account may demand HTTP basic authentication with its SID and token); dev.bandwidth.com/docs/messaging/media (basic
-authentication with the API's token and secret).
+Sources: twilio.com/docs/messaging/api/media-resource, read 2026-11-29 (the address redirects to where the bytes are; an
+account may demand HTTP basic authentication with its SID and token); dev.bandwidth.com/docs/messaging/media, not looked
+up anew in 2026-11 (basic authentication with the API's token and secret).
 """
 
 from urllib.parse import urlsplit

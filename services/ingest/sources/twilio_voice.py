@@ -1,6 +1,6 @@
 """Recordings of Twilio's calls, by the address in the report.
 
-Source: twilio.com/docs/voice/api/recording, read 2026-11-29: without an ending the address gives WAV, and may demand
+Source: twilio.com/docs/voice/api/recording, not looked up anew in 2026-11: without an ending it gives WAV, and may demand
 HTTP basic authentication with the account's SID and token.
 """
 

@@ -1,6 +1,6 @@
 """Files of Viber, by the address in the message.
 
-Source: developers.viber.com/docs/api/rest-bot-api, "Receive message from user", read 2026-11-29: `media` is an address
+Source: developers.viber.com/docs/api/rest-bot-api, "Receive message from user", not looked up in 2026-11: `media` is an address
 that is good for an hour.
 """
 
