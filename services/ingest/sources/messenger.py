@@ -1,7 +1,7 @@
 """Files of Messenger and Instagram, by the address in the message.
 
-Source: developers.facebook.com/docs/messenger-platform/reference/webhook-events/messages, not looked up anew in 2026-11: the address
-is signed, needs no token and runs out.
+Source: developers.facebook.com/docs/messenger-platform/reference/webhook-events/messages, not looked up anew in
+2026-11: the address is signed, needs no token and runs out.
 """
 
 from services.ingest.domain.fetching import Asking, FileRequest, WantedFile

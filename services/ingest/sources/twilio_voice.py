@@ -1,7 +1,7 @@
 """Recordings of Twilio's calls, by the address in the report.
 
-Source: twilio.com/docs/voice/api/recording, not looked up anew in 2026-11: without an ending it gives WAV, and may demand
-HTTP basic authentication with the account's SID and token.
+Source: twilio.com/docs/voice/api/recording, not looked up anew in 2026-11: without an ending the address gives WAV, and
+may demand HTTP basic authentication with the account's SID and token.
 """
 
 from services.ingest.domain.fetching import Asking, FileRequest, WantedFile, basic

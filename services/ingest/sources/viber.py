@@ -1,7 +1,7 @@
 """Files of Viber, by the address in the message.
 
-Source: developers.viber.com/docs/api/rest-bot-api, "Receive message from user", not looked up in 2026-11: `media` is an address
-that is good for an hour.
+Source: developers.viber.com/docs/api/rest-bot-api, "Receive message from user", not looked up anew in 2026-11: `media`
+is an address that is good for an hour.
 """
 
 from services.ingest.domain.fetching import Asking, FileRequest, WantedFile
