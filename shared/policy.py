@@ -13,7 +13,7 @@ import yaml
 from msgspec import Meta
 from msgspec.structs import replace
 
-from shared import aggregates, errors, events, handles, strict, subjects
+from shared import aggregates, errors, events, handles, mailbox_address, strict, subjects
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}\Z")]
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
@@ -76,7 +76,8 @@ class Account(_Strict, frozen=True, kw_only=True):
     calls `signing`; `address`: own address, never a customer; `menu`, `fields`: what digits and form fields mean;
     `reply`: what the door answers: a voice door as TwiML, a messaging door as a welcome; `title`: the sender's name or
     default subject; `strangers`: of a chat; `reaches`: the kind of handle that is written to, where it is not the kind
-    of `address`; `api`: the base of the provider's addresses, where it is not the public one.
+    of `address`; `api`: the base of the provider's addresses, where it is not the public one;
+    `imap`: the mailbox that is read, `imaps://host/folder`.
     """
 
     queue: Name
@@ -91,6 +92,7 @@ class Account(_Strict, frozen=True, kw_only=True):
     reply: str | None = None
     reaches: events.HandleKind | None = None
     api: str | None = None
+    imap: str | None = None
     strangers: StrangerLimits = StrangerLimits()
 
 
@@ -234,11 +236,19 @@ def _misread(policy: Policy) -> list[str]:
     """Return which regions and own addresses of accounts are none."""
     regions = [policy.region, *(account.region for account in policy.accounts.values())]
     unknown = sorted({each for each in regions if each and not handles.is_region(each)})
-    return [f"region {each}: no country of ISO 3166" for each in unknown] + [
-        f"account {name}: the address is no e-mail address"
-        for name, account in policy.accounts.items()
-        if "@" in (account.address or "") and not handles.email(account.address)
-    ]
+    return (
+        [f"region {each}: no country of ISO 3166" for each in unknown]
+        + [
+            f"account {name}: the address is no e-mail address"
+            for name, account in policy.accounts.items()
+            if "@" in (account.address or "") and not handles.email(account.address)
+        ]
+        + [
+            f"account {name}: imap: {complaint}"
+            for name, account in policy.accounts.items()
+            if account.imap is not None and (complaint := mailbox_address.complaint(account.imap))
+        ]
+    )
 
 
 class Policies:

@@ -7,7 +7,15 @@ from collections.abc import AsyncIterator
 
 import structlog
 
-from services.ingest.handlers import chat_socket, logged, normalise, raw_store, server, strangers
+from services.ingest.handlers import (
+    chat_socket,
+    logged,
+    mailbox,
+    normalise,
+    raw_store,
+    server,
+    strangers,
+)
 from services.ingest.handlers.accounts import Accounts
 from services.ingest.handlers.answers import Answers
 from services.ingest.handlers.attachments import Attachments
@@ -22,7 +30,7 @@ from services.ingest.handlers.tallies import Tallies
 from services.ingest.handlers.web import application
 from shared import codec, contact_log, policy, queries, serving, streams
 from shared.bus import Bus
-from shared.clock import SystemClock
+from shared.clock import Clock, SystemClock
 from shared.ledger import identity
 from shared.policy import Policies
 from shared.readiness import Readiness
@@ -56,9 +64,10 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             normalise.Normaliser(bus, bodies, contacts, door, settings.normalise_batch, came.set)
             for door, came in news
         ]
-        files = FileStore(bus, clock)
-        fetcher = Fetcher(bus, bodies, accounts, settings)
+        files, fetcher = FileStore(bus, clock), Fetcher(bus, bodies, accounts, settings)
         attachments = Attachments(bus, chosen.tenant, files, fetcher, contacts, clock)
+        store = raw_store.RawStore(bus, bodies, settings.header_max_bytes)
+        mailboxes = _mailboxes(accounts, bus, store, clock, settings.mail_max_bytes)
         left = LeftAccounts(bus, chosen.tenant, {door.name for door in accounts.all()})
         readiness = Readiness(
             bus,
@@ -66,6 +75,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             parts=lambda: [
                 *(each.trouble for each in normalisers if each.trouble),
                 *([attachments.trouble] if attachments.trouble else []),
+                *(each.trouble for each in mailboxes if each.trouble),
                 *left.troubles,
             ],
         )
@@ -73,7 +83,6 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         tallies = Tallies(bus, bodies)
         balance = BalanceHandler(bus, bodies, accounts, tallies)
         serving.on_request(here.broker, f"query.*.{queries.AskBalance.name}", NAME, balance.answer)
-        store = raw_store.RawStore(bus, bodies, settings.header_max_bytes)
         answers = Answers(bus)
         file_doors = FileDoors(files, keys, clock)
         async with _doors(
@@ -86,15 +95,24 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             await here.broker.start()
             log.info(logged.DOORS_OPENED, address=address)
             async with asyncio.TaskGroup() as tasks:
-                running = [tasks.create_task(watch.run()), tasks.create_task(readiness.run())]
-                running += [tasks.create_task(store.acknowledged.watch())]
-                running += [tasks.create_task(left.run()), tasks.create_task(answers.run())]
-                running += [tasks.create_task(attachments.run())]
-                running += [tasks.create_task(each.run()) for each in normalisers]
+                runs = [watch.run, readiness.run, store.acknowledged.watch, left.run, answers.run]
+                runs += [attachments.run, *(each.run for each in normalisers)]
+                runs += [each.run for each in mailboxes]
+                running = [tasks.create_task(each()) for each in runs]
                 running += [tasks.create_task(tallies.keep(*each)) for each in news]
                 await serve(running, stop)
                 await end(running)
     log.info(logged.SERVICE_STOPPED)
+
+
+def _mailboxes(
+    accounts: Accounts, bus: Bus, store: raw_store.RawStore, clock: Clock, max_bytes: int
+) -> list[mailbox.Mailbox]:
+    return [
+        mailbox.Mailbox(door, bus, store, clock, max_bytes)
+        for door in accounts.all()
+        if door.rules.imap is not None and door.channel.NAME == mailbox.CHANNEL
+    ]
 
 
 @contextlib.asynccontextmanager

@@ -105,6 +105,26 @@ class AccountLeft(TellonceError):
     sentence = "deliveries of an account that left the policy wait for nobody: put it back until they are normalised"
 
 
+class DeliveryOvertaken(TellonceError):
+    code = "delivery.overtaken"
+    sentence = "another delivery of the account was stored meanwhile"
+
+
+class MailboxUnavailable(TellonceError):
+    code = "mailbox.unavailable"
+    sentence = "the mailbox cannot be read: its server is not reached, or ended the connection; it is tried again"
+
+
+class MailboxRefused(TellonceError):
+    code = "mailbox.refused"
+    sentence = "the server of the mailbox does not take the user and the password of the account"
+
+
+class MailboxWithoutSecrets(TellonceError):
+    code = "mailbox.without_secrets"
+    sentence = "an account with a mailbox needs the secrets `user` and `password`"
+
+
 class BodyMissing(TellonceError):
     code = "payload.body_missing"
     sentence = "a part of the body is no longer stored"

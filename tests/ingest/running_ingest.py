@@ -227,22 +227,29 @@ def policy_text(tenant: str, account: str, rules: str = "") -> str:
 def secrets_of(channel: str) -> str:
     """Every secret that the channel needs, as YAML; the first is the one that deliveries are signed with."""
     first, *others = CHANNELS[channel].SECRETS
+    others += ["user", "password"] if channel == "email" else []
     named = {first: "DOOR_SECRET", **{other: f"DOOR_{other.upper()}" for other in others}}
     return "{" + ", ".join(f"{ours}: {name}" for ours, name in named.items()) + "}"
 
 
 def make_settings(
-    nats_url: str, folder: Path, *, name: str = "", rules: str = "", **changed: Any
+    nats_url: str,
+    folder: Path,
+    *,
+    name: str = "",
+    rules: str = "",
+    secrets: str = "",
+    **changed: Any,
 ) -> tuple[Settings, str, str]:
     """Settings with a policy of its own; returns them with the tenant and the account's name.
 
-    `name`: for a tenant that is to be met again; `rules`: see `policy_text`.
+    `name`: for a tenant that is to be met again; `rules`: see `policy_text`; `secrets`: further lines of the file.
     """
     number = name or next(_numbers)
     tenant, account = f"tenant{number}", f"main{number}"
     (folder / "policy.yaml").write_text(policy_text(tenant, account, rules))
     (folder / "secrets.env").write_text(
-        f"DOOR_SECRET={SECRET}\nDOOR_VERIFY=verify-me\nLOOKUP_KEY={SECRET}\n"
+        f"DOOR_SECRET={SECRET}\nDOOR_VERIFY=verify-me\nLOOKUP_KEY={SECRET}\n{secrets}"
     )
     fields: dict[str, Any] = {
         "nats_url": nats_url,

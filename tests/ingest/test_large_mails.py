@@ -247,7 +247,7 @@ class DiesBeforeRaw(RawStore):
         """The end of the process."""
 
     @override
-    async def append(self, *args: Any) -> Any:
+    async def append(self, *args: Any, **named: Any) -> Any:
         bus = self._bus
 
         class Dying:
@@ -257,7 +257,7 @@ class DiesBeforeRaw(RawStore):
                 return await bus.store(subject, *rest, **more)
 
         self._bus = Dying()  # type: ignore[assignment]
-        return await super().append(*args)
+        return await super().append(*args, **named)
 
 
 async def test_a_death_between_the_chunks_and_raw_acknowledges_nothing_and_loses_nothing(

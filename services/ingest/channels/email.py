@@ -7,6 +7,7 @@ The hand-over is signed by the Standard Webhooks scheme.
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 
 from services.ingest.domain import (
     delivery,
@@ -23,7 +24,7 @@ from services.ingest.domain.delivery import no_handshake as handshake
 from services.ingest.domain.delivery_words import Fate
 from services.ingest.domain.mime import Mail
 from services.ingest.domain.outcome import Parsed, Reported
-from shared import events, handles, mail_reference
+from shared import events, handles, mail_reference, mailbox_address
 from shared.message_reference import MessageReference
 from shared.own_domains import is_own
 from shared.policy import Account
@@ -104,6 +105,7 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
     references = _references(mail)
     opened = events.MessageReceivedOpen(
         **outcome.about(raw, MEDIUM, provider_id, provider_id),
+        provider_time=_arrived(raw),
         automatic=_automatic(mail, address, raw.rules),
         in_reply_to=_in_reply_to(references),
         attachments=mail.attachments,
@@ -113,6 +115,17 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
         raw, events.MessageReceived, opened, personal, _said(mail, raw.body)
     )
     return Reported([(address or opened.contact_id, event)])
+
+
+def _arrived(raw: delivery.RawDelivery) -> datetime | None:
+    """Return when a mail came into the mailbox it was read from; what its own Date says anybody can write."""
+    if mailbox_address.mark(raw.path) is None:
+        return None
+    try:
+        arrived = datetime.fromisoformat(raw.header("imap-internaldate") or "")
+    except ValueError:
+        return None
+    return arrived if arrived.tzinfo is not None else None
 
 
 def _reported(raw: delivery.RawDelivery, mail: Mail) -> Reported | None:

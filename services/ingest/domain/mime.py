@@ -120,7 +120,7 @@ class _Reading:
 
 def read(body: bytes) -> Mail | None:
     """Return the mail in `body`; `None` when it is none or is nested beyond what the parser can follow, or in time."""
-    body = body.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
+    body = _from_its_head(body)
     if _is_too_much(body):
         return None
     try:
@@ -147,6 +147,7 @@ def read(body: bytes) -> Mail | None:
 
 def contents(body: bytes) -> Iterator[bytes]:
     """Give what the attachments of a mail hold that `read` describes."""
+    body = _from_its_head(body)
     if _is_too_much(body):
         return
     reading = _Reading()
@@ -156,6 +157,11 @@ def contents(body: bytes) -> Iterator[bytes]:
         return
     for part in reading.described:
         yield mime_parts.whole(part)
+
+
+def _from_its_head(body: bytes) -> bytes:
+    """Return a mail without the byte order mark and the blank lines that some programs write before it."""
+    return body.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
 
 
 _BOUNDARY = re.compile(rb"boundary\*?[0-9]*\*?[ \t]*=", re.IGNORECASE)

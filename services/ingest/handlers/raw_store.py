@@ -29,7 +29,11 @@ DELIVERY_ID_BYTES = 16
 BODY_IN_MESSAGE_MAX_BYTES = 225_280
 """What a message of RAW holds beside its headers."""
 
-NEEDED = frozenset({"content-type", "webhook-id", "webhook-timestamp"})
+EXPECTED_FIELD = "Nats-Expected-Last-Subject-Sequence"
+WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
+"""Something else stands last on the subject, or is being stored there."""
+
+NEEDED = frozenset({"content-type", "webhook-id", "webhook-timestamp", "imap-internaldate"})
 """What parsing reads; a sender cannot push it out with fields of its own."""
 
 _decoder = msgspec.json.Decoder(list[tuple[str, str]])
@@ -77,13 +81,21 @@ class RawStore:
         self._header_max_bytes = header_max_bytes
 
     async def append(
-        self, tenant: str, channel: str, account: str, request: WebRequest
+        self,
+        tenant: str,
+        channel: str,
+        account: str,
+        request: WebRequest,
+        *,
+        behind: int | None = None,
     ) -> StoredAck:
         """Store a delivery and wait for the acknowledgement; a large body is stored before.
 
         Each call is a delivery of its own, also when the body is the same: the id only keeps one call from
         being stored twice when its acknowledgement is lost. What an older copy of RAW takes is not kept.
+        `behind`: it is stored only where this is the position of the account's last delivery (0: it has none).
         Raises: DoorUnavailable; the delivery may have been stored, so the provider's repeat is a duplicate.
+            DeliveryOvertaken: another is the account's last; nothing was stored.
         """
         delivery = secrets.token_hex(DELIVERY_ID_BYTES)
         fields = {
@@ -92,6 +104,8 @@ class RawStore:
             PATH_FIELD: kept_url(request.url),
             DELIVERY_FIELD: delivery,
         }
+        if behind is not None:
+            fields[EXPECTED_FIELD] = str(behind)
         subject, body = subjects.raw(tenant, channel, account), request.body
         try:
             if len(body) > BODY_IN_MESSAGE_MAX_BYTES:
@@ -101,6 +115,8 @@ class RawStore:
             if not ack.duplicate:
                 self.acknowledged.check(ack.sequence)
         except (errors.BusUnavailable, errors.JetStreamRefused, errors.StreamDrift) as error:
+            if behind is not None and error.details.get("err_code") in WRONG_LAST_SEQUENCE:
+                raise errors.DeliveryOvertaken from error
             raise errors.DoorUnavailable(cause=error.code) from error
         return ack
 
