@@ -72,6 +72,8 @@ ACCEPT = "{as: piotr, do: accept_offer}"
         ("{expect: timeline, count: {message.received: 1}}", DOOR, True),
         ("{expect: timeline, count: {message.received: 1}}", ACCEPT, False),
         ("{expect: timeline, conversations: 1}", ACCEPT, False),
+        ("{expect: timeline, conversations: 1}", "{as: ewa, do: record_contact}", True),
+        ("{expect: balance, duplicate: 0}", "{as: ewa, do: record_contact}", True),
         ("{expect: timeline, lacks: [contact.accepted]}", ACCEPT, True),
         ("{expect: timeline, count: {contact.offered: 1}}", "{restart: all}", True),
         ("{expect: timeline, count: {contact.accepted: 1}}", "{ask: inbox}", False),

@@ -32,6 +32,8 @@ BY_DOORS_ALONE = frozenset(
     }
 )
 """Events that only a delivery leads to: no command, no timer."""
+RECORDS = "record_contact"
+"""The command that reports a contact as a delivery does."""
 ARRIVALS = model.ExpectMail | model.ExpectMessage | model.ExpectChat
 """What arrived at customers."""
 
@@ -73,7 +75,7 @@ def _command_may_change(step: model.CommandStep, wanted: model.Expect) -> bool:
         case model.ExpectRepeats():
             return step.do == "record_fact"
         case _:
-            return not _by_doors(wanted)
+            return step.do == RECORDS or not _by_doors(wanted)
 
 
 def _by_doors(wanted: model.Expect) -> bool:
