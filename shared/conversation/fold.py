@@ -11,7 +11,7 @@ from shared import events, memory
 from shared.conversation import contacts, last_packet, matter, ownership, people, talk
 from shared.conversation.state import NEW_CONVERSATION, Conversation
 
-FOLD_VERSION = 10
+FOLD_VERSION = 11
 
 
 def evolve(conversation: Conversation, sequence: int, event: events.AnyEvent) -> Conversation:

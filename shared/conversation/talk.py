@@ -27,13 +27,20 @@ _REPLY = re.compile(r"(re|aw|sv|vs|odp|antw|fw|fwd|wg|pd)\s*(\[\d+\])?\s*:", re.
 
 
 class Outbound(msgspec.Struct, frozen=True, kw_only=True):
-    """A message to the customer. `provider_id`: the provider's id of it; `at`: when it was asked for."""
+    """A message to the customer.
+
+    `account`, `to`: from which account it goes, and to whom; `provider_id`: the provider's id of it; `at`: when it was
+    asked for; `sent`: when the provider took it.
+    """
 
     message_id: events.MessageId
     channel: str
     status: Literal["requested", "uncertain", "sent", "failed", "delivered", "read"] = "requested"
     provider_id: str | None = None
     at: datetime | None = None
+    account: str | None = None
+    to: str | None = None
+    sent: datetime | None = None
 
 
 class Talk(
@@ -65,7 +72,11 @@ def evolve(talk: Talk, event: events.AnyEvent) -> Talk:
         case events.MessageRequested():
             text = event.personal.text if event.personal else events.ERASED
             out = Outbound(
-                message_id=event.open.message_id, channel=event.open.channel, at=event.recorded
+                message_id=event.open.message_id,
+                channel=event.open.channel,
+                at=event.recorded,
+                account=event.open.account,
+                to=event.personal.to if event.personal else None,
             )
             talk = say(talk, event, f"agent-{event.open.agent}", text)
             return replace(talk, outbound={**talk.outbound, out.message_id: out}, unanswered=0)
@@ -209,5 +220,6 @@ def _ended(talk: Talk, event: events.OutcomeEvent) -> Talk:
         out,
         status=event.type.partition(".")[2],
         provider_id=event.open.refers_to or out.provider_id,
+        sent=event.happened if isinstance(event, events.MessageSent) else out.sent,
     )
     return replace(talk, outbound={**talk.outbound, out.message_id: known})

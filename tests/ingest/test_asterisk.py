@@ -102,7 +102,12 @@ def test_every_field_of_a_call_that_rings() -> None:
             },
             "personal": {
                 "handles": [
-                    {"kind": "reference", "value": CALL, "verified": False, "proof": None},
+                    {
+                        "kind": "reference",
+                        "value": f"asterisk/main/{CALL}",
+                        "verified": False,
+                        "proof": None,
+                    },
                     {
                         "kind": "phone",
                         "value": "+48600100200",

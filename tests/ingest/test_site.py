@@ -60,6 +60,24 @@ def test_each_item_of_a_batch_is_a_fact() -> None:
     assert len(contacts) == 1
 
 
+def test_two_visitors_may_use_one_id() -> None:
+    """The page chooses it, and its key is public: what another visitor says is a fact of its own."""
+    items = [
+        {
+            "type": "track",
+            "event": "Asked",
+            "messageId": "1",
+            "anonymousId": who,
+            "properties": said,
+        }
+        for who, said in (("v1", {"message": "one"}), ("v2", {"message": "two"}))
+    ]
+    body = msgspec.json.encode({"batch": items, "writeKey": "k"})
+    one, other = parsed(raw("site", body))
+    assert one.id != other.id
+    assert [each.personal.text for each in (one, other)] == ["one", "two"]
+
+
 def test_an_item_without_an_id_is_named_by_what_it_says() -> None:
     """Sent again it is the same; another one is another."""
     said = b'{"type":"track","event":"%s"}'

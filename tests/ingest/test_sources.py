@@ -100,7 +100,8 @@ def test_an_exchange_gives_its_recordings_by_name() -> None:
     (found,) = requests(asterisk.fetch(wanted("vm/a b", "http://pbx.shop.example:8088/ari")))
     assert found.url == "http://pbx.shop.example:8088/ari/recordings/stored/vm/a%20b/file"
     assert found.secret == basic("tellonce", "p")
-    for unreachable in (wanted("a"), wanted("/var/spool/a.wav", "http://pbx.shop.example")):
+    paths = ("/var/spool/a.wav", "x/../../a", "./a")
+    for unreachable in (wanted("a"), *(wanted(each, "http://pbx.shop.example") for each in paths)):
         with pytest.raises(Unfetchable, match="not_given_out"):
             next(asterisk.fetch(unreachable))
 
@@ -149,7 +150,14 @@ def test_only_hosts_of_the_table_are_called(host: str, named: bool) -> None:
     [
         *("127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1"),
         *("0.0.0.0", "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fc00::1", "ff02::1"),  # noqa: S104  refused, not bound
-        *("::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::1"),
+        *(
+            "::ffff:127.0.0.1",
+            "64:ff9b::7f00:1",
+            "2002:7f00:1::1",
+            "::127.0.0.1",
+            "fec0::1",
+            "3fff::1",
+        ),
     ],
 )
 def test_no_address_inside_a_network_is_called(inside: str) -> None:

@@ -97,9 +97,10 @@ def hands_over(
     request: events.MessageRequested,
     provider_id: str | None,
     kind: type[events.OutcomeEvent] = events.MessageSent,
+    at: datetime | None = None,
 ) -> Any:
     """Notify reports how the hand-over of a message ended, and the provider's id of it."""
-    message_id, at = request.open.message_id, request.recorded
+    message_id, at = request.open.message_id, at or request.recorded
     contact_id = events.ContactId(f"out-{message_id}")
     about, known = enveloped(request.open.channel, request.open.account, message_id, "", at, 0)
     known |= {"contact_id": contact_id, "provider_id": message_id}

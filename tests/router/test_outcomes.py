@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -227,6 +228,27 @@ async def test_a_watermark_reaches_what_is_reported_sent_after_it_told_of_anothe
     assert [await status(router, each) for each in (first, second)] == ["read", "requested"]
     await router.happens(hands_over(second, "out-2"))
     assert [await status(router, each) for each in (first, second)] == ["read", "read"]
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_a_watermark_is_not_about_what_left_after_it(first: bool) -> None:
+    """She had read all that there was; the answer that was asked for by then left minutes later."""
+    router, request = await answered()
+    router.clock.time = later(600)
+    told = [until(MessageRead), hands_over(request, PROVIDER_ID, at=later(600))]
+    await router.happens(*(told if first else reversed(told)))
+    assert await status(router, request) == "sent"
+
+
+async def test_a_watermark_of_another_account_marks_nothing() -> None:
+    """She writes to two pages of the shop: what she has read on the one says nothing of the other."""
+    router, request = await answered()
+    await router.happens(hands_over(request, PROVIDER_ID))
+    other = until(MessageRead)
+    opened = msgspec.structs.replace(other.open, account="other")
+    data = msgspec.structs.replace(other.data, open=opened)
+    await router.happens(msgspec.structs.replace(other, data=data))
+    assert await status(router, request) == "sent"
 
 
 async def test_a_watermark_of_somebody_else_marks_nothing() -> None:

@@ -11,12 +11,12 @@ from deploy.story.asking import Asker
 from deploy.story.file.reading import read_story
 from deploy.story.stack import running_folder
 from tests.stories.conftest import playing_on
-from tests.stories.files import GOOD, HERE
+from tests.stories.files import GOOD, HERE, is_alone
 from tests.stories.played import play
 
 TENANT = "demo"
 ASK_SECONDS = 15.0
-SHIPPED = [story for story in GOOD if not read_story(story).needs_own_stack]
+SHIPPED = [story for story in GOOD if not is_alone(story)]
 PLAYED_AGAIN = {"missed_call", "who_writes"}
 """One of calls alone, one of every channel that ends with a customer who was not known at its beginning."""
 

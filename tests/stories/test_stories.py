@@ -7,15 +7,14 @@ import pytest
 import yaml
 
 from deploy.story.command_line import PROCESSES
-from deploy.story.file.reading import read_story
-from tests.stories.files import GOOD, HERE, MUST_FAIL
+from tests.stories.files import GOOD, HERE, MUST_FAIL, is_alone
 from tests.stories.played import play
 
 PARCEL_LOCKER = HERE / "parcel_locker.yaml"
 KILLS_SEED, KILLS_EVERY = 6, 7
 """Every process is killed at least once."""
-ON_ITS_OWN = [story for story in GOOD if read_story(story).needs_own_stack]
-FAILS_ON_ITS_OWN = [story for story in MUST_FAIL if read_story(story).needs_own_stack]
+ON_ITS_OWN = [story for story in GOOD if is_alone(story)]
+FAILS_ON_ITS_OWN = [story for story in MUST_FAIL if is_alone(story)]
 FAILS_ON_ANY = [story for story in MUST_FAIL if story not in FAILS_ON_ITS_OWN]
 MAIL = {"to": ["anna.nowak@mail.example"], "title": "How you get your parcel", "count": 1}
 

@@ -148,6 +148,8 @@ class _Stream:
         self._raw = raw
         self._calls = calls
         self._said = calls.said_of_call()
+        self._numbers: dict[str, str | None] = {}
+        self._internal: dict[str, bool] = {}
         self._dialled: dict[str, str] = {}
 
     def told(self, record: Record, index: int) -> _Told | None:
@@ -186,7 +188,7 @@ class _Stream:
     def personal(self, told: _Told) -> dict[str, Any]:
         """Return what the personal part of every event has: the caller by her own leg, wherever it stands."""
         said = self._calls.said.get(told.call, [])
-        known = [handles.reference(told.call)]
+        known = [handles.reference(f"{NAME}/{self._raw.account}/{told.call}")]
         number = next((each for leg in said if (each := self._number(leg))), None)
         if number is not None:
             known.append(handles.of("phone", number, "delivered"))
@@ -207,12 +209,19 @@ class _Stream:
         return event
 
     def _number(self, leg: Leg) -> str | None:
-        return handles.phone(leg.number, self._raw.rules.region)
+        """Return the number of a leg; a stream of many records has few numbers, and each is read once."""
+        written = leg.number
+        if written not in self._numbers:
+            self._numbers[written] = handles.phone(written, self._raw.rules.region)
+        return self._numbers[written]
 
     def _is_internal(self, call: str) -> bool:
         """Tell whether an extension of the exchange calls."""
-        said = self._calls.said.get(call, [])
-        return any(_INTERNAL.match(leg.number) for leg in said) and not any(map(self._number, said))
+        if call not in self._internal:
+            said = self._calls.said.get(call, [])
+            inside = any(_INTERNAL.match(leg.number) for leg in said)
+            self._internal[call] = inside and not any(map(self._number, said))
+        return self._internal[call]
 
 
 def _target(record: Record) -> str:

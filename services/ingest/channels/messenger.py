@@ -265,7 +265,7 @@ def _reached(
     if mids:
         found = [
             events.MessageOutcomeOpen(**_about(raw, item, person, mid, until), refers_to=mid)
-            for mid in mids
+            for mid in dict.fromkeys(mids)
         ]
     else:
         named = f"{person}/{word}/{graph.word(item, word, 'watermark')}"

@@ -121,7 +121,8 @@ def _visit(raw: delivery.RawDelivery, item: Item, body: Item) -> tuple[str, even
             next((said for name in WRITTEN if (said := _text(properties.get(name)))), "")
         ),
     )
-    return visitor, outcome.contact_event(raw, events.VisitSummarised, opened, personal)
+    named = [msgspec.json.encode([visitor, personal.text])]
+    return visitor, outcome.contact_event(raw, events.VisitSummarised, opened, personal, named)
 
 
 def _handles(item: Item, traits: Item, region: str | None) -> list[events.Handle]:

@@ -25,8 +25,10 @@ Networks = Sequence[IPv4Network | IPv6Network]
 UNKNOWN_TYPE = "application/octet-stream"
 MARKUP_TYPE = "text/html"
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,63}\Z")
-TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"), IPv6Network("2002::/16"))
-"""Addresses of IPv6 behind which one of IPv4 stands (RFC 6052, RFC 8215, RFC 3056)."""
+ALLOCATED = IPv6Network("2000::/3")
+"""All of IPv6 that is given to anybody on the public net (RFC 3513, section 4)."""
+TRANSLATED = (IPv6Network("2002::/16"), IPv6Network("3fff::/20"))
+"""What is in it and leads elsewhere: to an address of IPv4 (RFC 3056), or nowhere (RFC 9637)."""
 
 
 class Unfetchable(Exception):
@@ -118,7 +120,9 @@ def may_be_called(
         address = address.ipv4_mapped
     if any(address in network for network in trusted):
         return True
-    hidden = isinstance(address, IPv6Address) and any(address in each for each in TRANSLATED)
+    hidden = isinstance(address, IPv6Address) and (
+        address not in ALLOCATED or any(address in each for each in TRANSLATED)
+    )
     return encrypted and address.is_global and not address.is_multicast and not hidden
 
 

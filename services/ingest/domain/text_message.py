@@ -21,6 +21,7 @@ ID_MAX_BYTES = 256
 ADDRESS_MAX_BYTES = 256
 FILES_MAX = 16
 WORD_MAX_CHARACTERS = 24
+AROUND_WORD = " \t\r\n.!\"'„”“"
 
 CONSENT_WORDS: Mapping[str, type[events.ConsentGiven] | type[events.ConsentWithdrawn]] = {
     "STOP": events.ConsentWithdrawn,
@@ -145,9 +146,12 @@ def instant(text: str) -> datetime | None:
 
 def consent_word(text: str) -> str:
     """Return what may be a word of CONSENT_WORDS: upper case, no accents, nothing around it."""
-    bare = unicodedata.normalize("NFKD", text[: 4 * WORD_MAX_CHARACTERS])
+    stripped = text.strip(AROUND_WORD)
+    if len(stripped) > 4 * WORD_MAX_CHARACTERS:
+        return ""
+    bare = unicodedata.normalize("NFKD", stripped)
     letters = "".join(each for each in bare if not unicodedata.combining(each))
-    return letters.strip(" \t\r\n.!\"'„”“").upper()[:WORD_MAX_CHARACTERS]
+    return letters.strip(AROUND_WORD).upper()
 
 
 def reported(raw: RawDelivery, report: Report) -> Reports:

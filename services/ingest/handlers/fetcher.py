@@ -83,6 +83,8 @@ class Fetcher:
         except StopIteration:
             assert got is not None, "whoever asks for nothing says why"
             return got
+        except ValueError as error:  # an address that is none
+            raise Unfetchable("address_refused") from error
 
     def source(self, message: FilesMessage) -> Source:
         """Return where the files of a message are. Raises: Unfetchable when its channel has no files."""

@@ -1,6 +1,7 @@
 """What became of messages to the customer, as notify and the providers report it."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from msgspec.structs import replace
@@ -19,6 +20,9 @@ RANK: Mapping[str, float] = {
 }
 """What providers report comes out of order and again: only what says more than is known is news."""
 
+CLOCKS_APART = timedelta(seconds=2)
+"""A watermark is the provider's time; that a message was sent we write down a moment after the provider took it."""
+
 
 def news_of(
     matter: Sequence[Conversation], event: events.OutcomeEvent, *, noted: bool
@@ -33,7 +37,7 @@ def news_of(
     news = [
         each
         for each in _messages(matter, event)
-        if _is_about(event.open, each)
+        if _is_about(event, each)
         and (RANK[told] > RANK[each.status] if event.raw else each.status == "requested")
     ]
     first, others = ([], news) if noted else (news[:1], news[1:])
@@ -52,7 +56,7 @@ def waiting_of(
     asked = [
         each
         for each in _messages(matter, event)
-        if event.open.until and each.status == "requested" and _was_before(event.open, each)
+        if event.open.until and each.status == "requested" and _was_before(event, each)
     ]
     return [_of(event, each, "waiting") for each in asked]
 
@@ -64,19 +68,23 @@ def _messages(matter: Sequence[Conversation], event: events.OutcomeEvent) -> lis
     return [each for each in known.values() if each.channel == event.open.channel]
 
 
-def _is_about(opened: events.MessageOutcomeOpen, message: Outbound) -> bool:
+def _is_about(event: events.OutcomeEvent, message: Outbound) -> bool:
+    opened = event.open
     if opened.until is not None:
-        return message.status in {"sent", "delivered"} and _was_before(opened, message)
+        return message.status in {"sent", "delivered"} and _was_before(event, message)
     if opened.message_id is not None:
         return opened.message_id == message.message_id
     return opened.refers_to is not None and opened.refers_to == message.provider_id
 
 
-def _was_before(opened: events.MessageOutcomeOpen, message: Outbound) -> bool:
+def _was_before(event: events.OutcomeEvent, message: Outbound) -> bool:
+    """Tell whether a message went to whom a watermark is about, from the same account, and before its time."""
+    opened, at = event.open, message.sent or message.at
     named = opened.message_id in {None, message.message_id}
-    if opened.until is None or message.at is None:
+    if opened.until is None or at is None or message.account != opened.account:
         return False
-    return named and message.at <= opened.until
+    reached = {each.value for each in event.personal.handles} if event.personal else set()
+    return named and message.to in reached and at - CLOCKS_APART <= opened.until
 
 
 def _of(
