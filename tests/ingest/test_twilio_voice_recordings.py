@@ -39,8 +39,8 @@ def outcome(**fields: str) -> object:
 
 
 def test_a_voicemail_with_every_field() -> None:
-    """The verb Record asks what follows: she spoke, then she hung up, which is no digit of a menu."""
-    left, ended = parsed(raw("twilio_voice", golden("voicemail.form")))
+    """The verb Record asks what follows: she hung up, which is no digit of a menu."""
+    ended, left = parsed(raw("twilio_voice", golden("voicemail.form")))
     assert (left.type, ended.type) == ("call.voicemail_left", "call.ended")
     contact = contact_id(raw("twilio_voice", b""), SID)
     assert wire(left)["data"] == {
@@ -84,7 +84,7 @@ def test_a_voicemail_with_every_field() -> None:
 
 def test_the_recordings_own_report_is_the_same_fact() -> None:
     """Whichever comes first; the words are a fact of their own, which names the voicemail."""
-    (asked, _) = parsed(raw("twilio_voice", golden("voicemail.form")))
+    (_, asked) = parsed(raw("twilio_voice", golden("voicemail.form")))
     (told,) = events_of({**RECORDED, "RecordingSource": "RecordVerb"})
     words = {"TranscriptionStatus": "completed", "TranscriptionText": " Gdzie paczka? "}
     (heard,) = events_of({**CALL, **words, "RecordingSid": RECORDING, "RecordingUrl": URL})
@@ -121,7 +121,7 @@ def test_a_call_that_was_dialled_on_and_recorded_left_no_voicemail() -> None:
 )
 def test_a_voicemail_needs_no_id_of_its_recording(told: dict[str, str]) -> None:
     """Its address ends with it; else a call has one. The key that ended it chose nothing."""
-    left, answered = events_of({**CALL, "CallStatus": "in-progress", **told})
+    answered, left = events_of({**CALL, "CallStatus": "in-progress", **told})
     assert (left.type, answered.type) == ("call.voicemail_left", "call.answered")
     assert left.open.provider_id == (RECORDING if told["RecordingUrl"] else SID)
 
