@@ -215,7 +215,9 @@ def _call(raw: delivery.RawDelivery, fields: Fields) -> Parsed:
     if digits and not _is_voicemail(fields):
         reported.append(_menu_event(raw, fields, digits))
     if _is_voicemail(fields):
-        reported.append(_voicemail_event(raw, fields))  # told with the end: that says how the call was lost
+        reported.append(
+            _voicemail_event(raw, fields)
+        )  # told with the end: that says how the call was lost
     return (
         Reported([(fields["CallSid"], event) for event in reported])
         if reported
