@@ -15,6 +15,7 @@ from tests.support.ledger import (
     new_aggregate,
     write,
 )
+from tests.support.waiting import eventually
 
 UNREADABLE = (EventTypeUnknown, NotAnEvent)
 
@@ -48,6 +49,18 @@ async def rejects(ledger: Ledger, sequence: int, sha256: str) -> None:
     await ledger.append(TENANT, [Write(aggregate, expected, [rejected])])
 
 
+async def until_read(ledger: Ledger, aggregate: str, sequence: int) -> list[Recorded]:
+    """Return an aggregate's events as any replica gives them, once it holds `sequence`: it may lag by a moment."""
+    found: list[Recorded] = []
+
+    async def holds_it() -> bool:
+        found[:] = await ledger.read(TENANT, aggregate)
+        return bool(found) and found[-1].sequence >= sequence
+
+    await eventually(holds_it)
+    return found
+
+
 async def until_followed(ledger: Ledger, sequence: int) -> list[Recorded]:
     """Return what a follower from just before a sequence is given first, until that is among it."""
     found: list[Recorded] = []
@@ -74,7 +87,7 @@ async def test_a_rejected_entry_is_passed_over_by_every_read(place: Place, kind:
     assert entry is not None
     for found in (
         await ledger.read_leader(TENANT, aggregate),
-        await ledger.read(TENANT, aggregate),
+        await until_read(ledger, aggregate, sequence),
     ):
         assert [each.event.type for each in found] == ["agent.status_set", "entry.rejected"]
         assert found[-1] == entry
@@ -94,7 +107,7 @@ async def test_a_journal_is_read_over_what_is_no_event_of_ours(
     ledger = await place.ledger()
     for found in (
         await ledger.read_leader(TENANT, aggregate),
-        await ledger.read(TENANT, aggregate),
+        await until_read(ledger, aggregate, sequence),
     ):
         assert [each.sequence for each in found][1:] == [sequence]
         passed = found[-1].event
