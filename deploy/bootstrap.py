@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from deploy import ledger
-from shared import errors, policy, settings, streams
+from shared import ensuring, errors, policy, settings, streams
 from shared.bus import connect
 
 ENSURE_SECONDS = 30.0
@@ -42,7 +42,7 @@ async def bootstrap(chosen: settings.Settings) -> None:
     try:
         # Before: a ledger that is gone is not made anew beside what was made of it.
         await _patiently(lambda: ledger.check(bus, chosen, tenant.tenant))
-        await _patiently(lambda: streams.ensure(bus, wanted(chosen, tenant)))
+        await _patiently(lambda: ensuring.ensure(bus, wanted(chosen, tenant)))
         await _patiently(lambda: ledger.found(bus, chosen, tenant.tenant))
     finally:
         await bus.close()

@@ -8,7 +8,7 @@ from uuid import uuid4
 import msgspec
 
 from services.history import witness
-from shared import aggregates, errors, events, ids, streams
+from shared import aggregates, ensuring, errors, events, ids, streams
 from shared.bus import Bus
 from shared.codec import PlainCodec
 from shared.events import EventId
@@ -106,7 +106,7 @@ async def adopt(
     findings = await examine(bus, chosen, tenant)
     if not findings.against:
         return findings
-    await streams.ensure(bus, everything)
+    await ensuring.ensure(bus, everything)
     against = [f"{name}:{why}" for name, why in sorted(findings.against.items())]
     await _identify(bus, tenant)
     opened = events.LedgerAdoptedOpen(position=findings.position, against=against)
@@ -117,7 +117,7 @@ async def adopt(
     for consumer in streams.router_consumers():
         if consumer.stream == streams.CONTACTS:
             await bus.api(f"CONSUMER.DELETE.{streams.CONTACTS}.{consumer.name}")
-    await streams.ensure(bus, everything)
+    await ensuring.ensure(bus, everything)
     return findings
 
 

@@ -1,6 +1,6 @@
 """Comparing how a stream or consumer is with how it has to be, and one filter with another. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 Config = Mapping[str, Any]
@@ -64,3 +64,9 @@ def covered(narrow: set[str], wide: set[str]) -> bool:
 def widest(filters: set[str]) -> set[str]:
     """Return the filters that no other one covers: the server takes none that overlap."""
     return {each for each in filters if not covered({each}, filters - {each})}
+
+
+def matching(filters: Iterable[str]) -> dict[str, object]:
+    """Return `filter_subject` for one filter, `filter_subjects` for several: the server knows them apart."""
+    several = sorted(filters)
+    return {"filter_subject": several[0]} if len(several) == 1 else {"filter_subjects": several}

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from shared import errors, streams
+from shared import ensuring, errors, streams
 from shared.bus import Bus
 
 WATCH_SECONDS = 2.0
@@ -40,7 +40,7 @@ class Watch:
 
     async def begin(self) -> None:
         """Check everything and remember which it is. Raises: StreamDrift, BusUnavailable."""
-        await streams.assert_streams(self._bus, self._wanted)
+        await ensuring.assert_streams(self._bus, self._wanted)
         await self.look()
 
     async def run(self) -> None:
@@ -130,8 +130,8 @@ class Watch:
             return await self._bus.api(call, asked or None)
         except errors.JetStreamRefused as error:
             if error.details.get("err_code") in {
-                streams.CONSUMER_NOT_FOUND,
-                streams.STREAM_NOT_FOUND,
+                ensuring.CONSUMER_NOT_FOUND,
+                ensuring.STREAM_NOT_FOUND,
             }:
                 raise errors.StreamDrift(stream=stream, consumer=consumer, field="name") from error
             raise

@@ -12,7 +12,7 @@ import services
 import shared
 from deploy.embedded.errors import SetupError
 from docs.generate.markdown import default, fields, page, paragraphs, shape, table
-from shared import errors, policy, settings, streams, subjects
+from shared import ensuring, errors, policy, settings, streams, subjects
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = {"number": 3, "aggregate": "conv-id"}
@@ -127,7 +127,7 @@ def streams_page() -> str:
             )
             yield from (f"## {config['name']}", "", *table(("field", "value"), rows))
         yield "An operator may set otherwise, and services do not compare:"
-        yield from (", ".join(f"`{each}`" for each in sorted(streams.OPERATORS)) + ".", "")
+        yield from (", ".join(f"`{each}`" for each in sorted(ensuring.OPERATORS)) + ".", "")
         yield from (
             "## Durable consumers",
             "",

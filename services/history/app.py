@@ -11,7 +11,7 @@ from services.history import answering, operations, readiness, store
 from services.history.positions import Positions
 from services.history.projector import Projector
 from services.history.rebuild import RebuildResult, rebuild
-from shared import clock, codec, policy, queries, serving, streams, tasks
+from shared import clock, codec, ensuring, policy, queries, serving, streams, tasks
 from shared.bus import connect
 from shared.ledger.jetstream import NatsLedger
 from shared.policy import Policies
@@ -32,7 +32,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     chosen = policy.load(settings.policy)
     policies = Policies(chosen)
     async with serving.connected(settings, NAME, stop) as here, opened(settings) as pool:
-        await streams.assert_streams(here.bus, streams.wanted_by(NAME, settings))
+        await ensuring.assert_streams(here.bus, streams.wanted_by(NAME, settings))
         ledger = NatsLedger(here.bus, codec.PlainCodec())
         positions = Positions()
         answers = answering.Answers(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from shared import aggregates, errors, files, streams, subjects
+from shared import aggregates, ensuring, errors, files, streams, subjects
 from shared.bus import Bus
 from shared.codec import UNREADABLE, decode
 from shared.events import EventId, LedgerAdopted, LedgerEvent
@@ -105,7 +105,7 @@ async def end(bus: Bus, stream: str) -> int:
     try:
         return int((await bus.api(f"STREAM.INFO.{stream}"))["state"]["last_seq"])
     except errors.JetStreamRefused as error:
-        if error.details["err_code"] == streams.STREAM_NOT_FOUND:
+        if error.details["err_code"] == ensuring.STREAM_NOT_FOUND:
             return 0
         raise
 

@@ -8,7 +8,7 @@ import pytest
 
 from deploy.cli import channel_list
 from services.ingest.handlers.accounts import Accounts
-from shared import policy, settings, streams, subjects
+from shared import ensuring, policy, settings, streams, subjects
 from shared.bus import connect
 from shared.policy import Policies
 from tests.embedded.responder import Responder
@@ -21,7 +21,7 @@ async def test_what_came_when_and_how_often_tells_silence(nats_url: str) -> None
     """Three forms within a moment, then nothing for two hours; the chat has never had anything."""
     bus = await connect(nats_url, "test")
     raw = [each for each in streams.stream_configs() if each["name"] == streams.RAW]
-    await streams.ensure(bus, streams.WantedStreams(raw))
+    await ensuring.ensure(bus, streams.WantedStreams(raw))
     for _ in range(3):
         await bus.store(subjects.raw("demo", "form", "contact"), b"{}")
     now = datetime.now(UTC)

@@ -14,7 +14,7 @@ from deploy.cli.main import main
 from deploy.embedded import keeper, nats, supervisor, wire
 from deploy.embedded.stack import EmbeddedStack, Plan
 from deploy.embedded.status import examine
-from shared import streams
+from shared import ensuring, streams
 from shared.bus import Bus, connect
 from shared.errors import TellonceError
 from tests.support.waiting import eventually
@@ -112,7 +112,7 @@ async def test_a_server_that_gave_up_a_stream_is_started_again_when_there_is_roo
     await server.start()
     bus = await connect(ports.url, "test")
     (contacts,) = [each for each in streams.stream_configs() if each["name"] == streams.CONTACTS]
-    await streams.ensure(bus, streams.WantedStreams([contacts]))
+    await ensuring.ensure(bus, streams.WantedStreams([contacts]))
     (small_disk / "in the way").write_bytes(b"x" * (DISK_BYTES // 2))
     await fill(bus)
     held = (await bus.api("STREAM.INFO.CONTACTS"))["state"]["messages"]

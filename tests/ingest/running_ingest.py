@@ -21,7 +21,7 @@ from services.ingest.channels import CHANNELS
 from services.ingest.domain import webhook_signature
 from services.ingest.domain.delivery import RawDelivery
 from services.ingest.domain.outcome import Reported
-from shared import streams, subjects
+from shared import ensuring, streams, subjects
 from shared.bus import Bus, connect
 from shared.bus.deliveries import StoredMessage
 from shared.events import AnyEvent
@@ -270,7 +270,7 @@ async def make_consumers(bus: Bus, settings: Settings, tenant: str, account: str
             streams.ingest_attachments(tenant),
         ],
     )
-    await streams.ensure(bus, wanted)
+    await ensuring.ensure(bus, wanted)
     await ledger.found(bus, settings, tenant)
 
 

@@ -1,7 +1,7 @@
 """Deliveries of an account that left the policy are named where an operator looks, until somebody normalises them."""
 
 from services.ingest.handlers.left import LeftAccounts
-from shared import streams, subjects
+from shared import ensuring, streams, subjects
 from shared.bus import connect
 from shared.readiness import Trouble
 from tests.support.servers import EmbeddedNats
@@ -18,7 +18,7 @@ async def test_deliveries_of_an_account_that_left_the_policy_are_named(
     bus = await connect(ingest_nats.url, "test")
     consumers = streams.ingest_consumers(TENANT, ACCOUNTS, 4)
     configs = streams.stream_configs()
-    await streams.ensure(bus, streams.WantedStreams(configs, consumers))
+    await ensuring.ensure(bus, streams.WantedStreams(configs, consumers))
     for account in ("contact", "gone"):
         await bus.store(subjects.raw(TENANT, "form", account), b"{}")
     left = LeftAccounts(bus, TENANT, {"form/contact"})

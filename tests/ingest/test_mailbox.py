@@ -17,7 +17,7 @@ from services.ingest.handlers.accounts import Door
 from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.mailbox import Mailbox
 from services.ingest.handlers.raw_store import PATH_FIELD, RawStore
-from shared import mailbox_address, streams, subjects
+from shared import ensuring, mailbox_address, streams, subjects
 from shared.backoff import Backoff
 from shared.bus import Bus, connect
 from shared.bus.deliveries import StoredMessage
@@ -115,7 +115,7 @@ async def bus(ingest_nats: EmbeddedNats, monkeypatch: pytest.MonkeyPatch) -> Asy
     monkeypatch.setattr(mailboxes, "RETRY", Backoff(first_seconds=0.1, longest_seconds=0.3))
     connected = await connect(ingest_nats.url, "tests")
     try:
-        await streams.ensure(
+        await ensuring.ensure(
             connected, streams.WantedStreams(streams=streams.stream_configs(), consumers=[])
         )
         yield connected

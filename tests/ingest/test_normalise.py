@@ -16,7 +16,7 @@ from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.normalise import Normaliser
 from services.ingest.handlers.parsing import Reading, read_all
 from services.ingest.handlers.raw_store import RawStore
-from shared import ids, policy, streams, subjects
+from shared import ensuring, ids, policy, streams, subjects
 from shared.bus import Bus, connect
 from shared.bus.deliveries import Delivery
 from shared.codec import PlainCodec, decode
@@ -287,7 +287,7 @@ async def test_a_store_that_refuses_is_waited_for_and_order_is_kept(
     """While CONTACTS takes nothing, nothing is acknowledged; when it does, all is there in order."""
     bus, door, _ = place
     consumers = streams.ingest_consumers(door.tenant, [door.name], 8)
-    await streams.ensure(bus, streams.WantedStreams(consumers=consumers))
+    await ensuring.ensure(bus, streams.WantedStreams(consumers=consumers))
     config = (await bus.api("STREAM.INFO.CONTACTS"))["config"]
     await bus.api("STREAM.UPDATE.CONTACTS", {**config, "max_msg_size": 10})
     wildcard = f"contact.*.{door.tenant}.form.*"

@@ -13,7 +13,7 @@ from deploy.embedded import marking
 from services.ingest import app as ingest
 from services.notify import app as notify
 from services.router import app as router
-from shared import aggregates, policy, settings, streams, subjects
+from shared import aggregates, ensuring, policy, settings, streams, subjects
 from shared.bus import Bus, connect
 from shared.errors import JetStreamRefused, LedgerContradicted, LedgerUnfounded, MarkUnreadable
 from shared.events import LedgerAdopted, LedgerFounded
@@ -80,7 +80,7 @@ async def standing(tmp_path: Path) -> AsyncIterator[Standing]:
 
 async def test_a_ledger_is_founded_once(standing: Standing) -> None:
     """No service starts before; the job may run again, and its mark goes along with the ledger."""
-    await streams.ensure(standing.bus, streams.WantedStreams(streams.stream_configs()))
+    await ensuring.ensure(standing.bus, streams.WantedStreams(streams.stream_configs()))
     with pytest.raises(LedgerUnfounded):
         await standing.checked()
     await standing.bootstrap()
@@ -98,7 +98,7 @@ async def test_a_ledger_is_founded_once(standing: Standing) -> None:
 
 async def test_what_somebody_else_wrote_to_its_identity_names_no_ledger(standing: Standing) -> None:
     """Before or after it was founded: it is founded all the same, and every service starts."""
-    await streams.ensure(standing.bus, streams.WantedStreams(streams.stream_configs()))
+    await ensuring.ensure(standing.bus, streams.WantedStreams(streams.stream_configs()))
     subject = subjects.ledger(standing.tenant, aggregates.LEDGER_IDENTITY)
     await standing.bus.store(subject, b"junk")
     await standing.bootstrap()
@@ -113,7 +113,7 @@ async def test_a_ledger_of_the_version_before_is_taken_on_without_a_word(
     standing: Standing,
 ) -> None:
     """It has events and no identity, deliveries lie beside it, and nothing contradicts it."""
-    await streams.ensure(standing.bus, streams.WantedStreams(streams.stream_configs()))
+    await ensuring.ensure(standing.bus, streams.WantedStreams(streams.stream_configs()))
     await standing.bus.store("raw.0.demo.form.shop", b"{}")
     await standing.restored.grow(3)
     await standing.bootstrap()
@@ -126,7 +126,7 @@ async def test_a_ledger_of_the_version_before_is_taken_on_without_a_word(
 async def test_a_ledger_that_is_gone_is_not_made_anew_beside_deliveries(standing: Standing) -> None:
     """What RAW holds was answered, and must not have been answered for nothing: not even an empty stream is made."""
     raw = [config for config in streams.stream_configs() if config["name"] != streams.LEDGER]
-    await streams.ensure(standing.bus, streams.WantedStreams(raw))
+    await ensuring.ensure(standing.bus, streams.WantedStreams(raw))
     await standing.bus.store("raw.0.demo.form.shop", b"{}")
     with pytest.raises(LedgerContradicted) as refusal:
         await standing.bootstrap()

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from deploy import bootstrap
-from shared import policy, settings, streams, subjects
+from shared import ensuring, policy, settings, streams, subjects
 from shared.bus import Bus, connect
 from shared.comparing import drift
 from shared.errors import JetStreamRefused, StreamDrift
@@ -40,11 +40,11 @@ async def test_bootstrap_makes_everything_and_may_run_again(fresh: tuple[Bus, Se
     """Before it services refuse to start, after it and after its repetition they start."""
     bus, chosen = fresh
     with pytest.raises(StreamDrift):
-        await streams.assert_streams(bus, _wanted(chosen))
+        await ensuring.assert_streams(bus, _wanted(chosen))
     await bootstrap.bootstrap(chosen)
-    await streams.assert_streams(bus, _wanted(chosen))
+    await ensuring.assert_streams(bus, _wanted(chosen))
     await bootstrap.bootstrap(chosen)
-    await streams.assert_streams(bus, _wanted(chosen))
+    await ensuring.assert_streams(bus, _wanted(chosen))
 
 
 async def test_a_stack_of_before_gets_what_is_new_and_keeps_what_it_has(
@@ -56,9 +56,9 @@ async def test_a_stack_of_before_gets_what_is_new_and_keeps_what_it_has(
     kept = await bus.store(subjects.raw("demo", "form", "contact"), b"{}")
     await bus.api(f"STREAM.DELETE.{streams.BODIES}")
     with pytest.raises(StreamDrift):
-        await streams.assert_streams(bus, streams.wanted_by("ingest", chosen))
+        await ensuring.assert_streams(bus, streams.wanted_by("ingest", chosen))
     await bootstrap.bootstrap(chosen)
-    await streams.assert_streams(bus, streams.wanted_by("ingest", chosen))
+    await ensuring.assert_streams(bus, streams.wanted_by("ingest", chosen))
     assert await bus.leader_get(streams.RAW, sequence=kept.sequence) is not None
 
 
@@ -71,7 +71,7 @@ async def test_bootstrap_makes_three_copies_on_three_nodes(tmp_path: Path) -> No
         )
         await bootstrap.bootstrap(chosen)
         bus = await connect(cluster.urls, "test")
-        await streams.assert_streams(bus, _wanted(chosen))
+        await ensuring.assert_streams(bus, _wanted(chosen))
         for config in _wanted(chosen).streams:
             answer = await bus.api(f"STREAM.INFO.{config['name']}")
             assert len(answer["cluster"]["replicas"]) == 2
@@ -132,7 +132,7 @@ async def test_a_drifted_stream_stops_services_and_bootstrap(
     await bootstrap.bootstrap(chosen)
     config = (await bus.api(f"STREAM.INFO.{stream}"))["config"]
     await bus.api(f"STREAM.UPDATE.{stream}", {**config, field: value})
-    for check in (streams.assert_streams, streams.ensure):
+    for check in (ensuring.assert_streams, ensuring.ensure):
         with pytest.raises(StreamDrift) as drift:
             await check(bus, _wanted(chosen))
         assert (drift.value.details["stream"], drift.value.details["field"]) == (stream, field)
@@ -146,7 +146,7 @@ async def test_a_stream_that_acknowledges_too_early_stops_services(
     (config,) = (each for each in _wanted(chosen).streams if each["name"] == "CONTACTS")
     await bus.api("STREAM.CREATE.CONTACTS", {**config, "persist_mode": "async"})
     with pytest.raises(StreamDrift) as drift:
-        await streams.assert_streams(bus, WantedStreams([config]))
+        await ensuring.assert_streams(bus, WantedStreams([config]))
     assert drift.value.details["field"] == "persist_mode"
 
 
@@ -175,10 +175,10 @@ async def test_a_consumer_that_holds_back_stops_services_and_bootstrap(
     bus, chosen = fresh
     (consumer, *_) = streams.notify_consumers()
     wanted = WantedStreams(_wanted(chosen).streams, [consumer])
-    await streams.ensure(bus, wanted)
-    await streams.assert_streams(bus, wanted)
+    await ensuring.ensure(bus, wanted)
+    await ensuring.assert_streams(bus, wanted)
     await _change(bus, consumer, {field: value})
-    for check in (streams.assert_streams, streams.ensure):
+    for check in (ensuring.assert_streams, ensuring.ensure):
         with pytest.raises(StreamDrift) as drift:
             await check(bus, wanted)
         assert (drift.value.details["consumer"], drift.value.details["field"]) == (
@@ -194,11 +194,11 @@ async def test_a_paused_consumer_stops_services_until_the_pause_is_over(
     bus, chosen = fresh
     (consumer, *_) = streams.notify_consumers()
     wanted = WantedStreams(_wanted(chosen).streams, [consumer])
-    await streams.ensure(bus, wanted)
+    await ensuring.ensure(bus, wanted)
     where = f"{consumer.stream}.{consumer.name}"
     until = datetime.now(UTC) + timedelta(seconds=PAUSE_SECONDS)
     await bus.api(f"CONSUMER.PAUSE.{where}", {"pause_until": until.isoformat()})
-    for check in (streams.assert_streams, streams.ensure):
+    for check in (ensuring.assert_streams, ensuring.ensure):
         with pytest.raises(StreamDrift) as drift:
             await check(bus, wanted)
         assert drift.value.details["field"] == "pause_until"
@@ -208,8 +208,8 @@ async def test_a_paused_consumer_stops_services_until_the_pause_is_over(
 
     await eventually(over)
     assert "pause_until" in (await bus.api(f"CONSUMER.INFO.{where}"))["config"]
-    await streams.assert_streams(bus, wanted)
-    await streams.ensure(bus, wanted)
+    await ensuring.assert_streams(bus, wanted)
+    await ensuring.ensure(bus, wanted)
 
 
 async def test_a_missing_or_drifted_consumer_stops_services(fresh: tuple[Bus, Settings]) -> None:
@@ -224,10 +224,10 @@ async def test_a_missing_or_drifted_consumer_stops_services(fresh: tuple[Bus, Se
     )
     for field in ("max_ack_pending", "name"):
         with pytest.raises(StreamDrift) as drift:
-            await streams.assert_streams(bus, _wanted(chosen))
+            await ensuring.assert_streams(bus, _wanted(chosen))
         assert drift.value.details == {"stream": "CONTACTS", "consumer": name, "field": field}
-        await streams.ensure(bus, _wanted(chosen))
-        await streams.assert_streams(bus, _wanted(chosen))
+        await ensuring.ensure(bus, _wanted(chosen))
+        await ensuring.assert_streams(bus, _wanted(chosen))
         if field == "max_ack_pending":
             await bus.api(f"CONSUMER.DELETE.CONTACTS.{name}")
 
@@ -239,7 +239,7 @@ def _reading(*kinds: str, ack_pending: int = 100) -> streams.Consumer:
         {"filter_subject": filters[0]} if len(filters) == 1 else {"filter_subjects": filters}
     )
     (now, *_) = (each for each in streams.router_consumers() if each.stream == streams.TIMERS)
-    config = {key: value for key, value in now.config.items() if key not in streams.FILTERS}
+    config = {key: value for key, value in now.config.items() if key not in ensuring.FILTERS}
     return replace(now, config={**config, **matching, "max_ack_pending": ack_pending})
 
 
@@ -251,15 +251,15 @@ async def test_a_new_kind_of_timer_stops_no_installed_stack(fresh: tuple[Bus, Se
         WantedStreams([timers], [_reading("a")]),
         WantedStreams([timers], [_reading("a", "b")]),
     )
-    await streams.ensure(bus, old)
+    await ensuring.ensure(bus, old)
     with pytest.raises(StreamDrift):
-        await streams.assert_streams(bus, new)
+        await ensuring.assert_streams(bus, new)
     for installed in (new, old):
-        await streams.ensure(bus, installed)
-        await streams.assert_streams(bus, old)
-        await streams.assert_streams(bus, new)
-    await streams.ensure(bus, WantedStreams([timers], [_reading("a", ack_pending=200)]))
-    await streams.assert_streams(
+        await ensuring.ensure(bus, installed)
+        await ensuring.assert_streams(bus, old)
+        await ensuring.assert_streams(bus, new)
+    await ensuring.ensure(bus, WantedStreams([timers], [_reading("a", ack_pending=200)]))
+    await ensuring.assert_streams(
         bus, WantedStreams([timers], [_reading("a", "b", ack_pending=200)])
     )
 
@@ -273,12 +273,12 @@ async def test_a_stack_whose_contacts_had_shorter_subjects_keeps_its_place(
     consumer = next(c for c in streams.router_consumers() if c.stream == streams.CONTACTS)
     before = replace(consumer, config={**consumer.config, "filter_subject": "contact.0.*.*"})
     await bus.api(f"CONSUMER.DELETE.CONTACTS.{consumer.name}")
-    await streams.ensure(bus, WantedStreams([], [replace(before, widens=False)]))
+    await ensuring.ensure(bus, WantedStreams([], [replace(before, widens=False)]))
     for body in (b"read", b"unread"):
         await bus.store("contact.0.demo.chat", body)
     await _read_one(bus, consumer, b"read")
     await bootstrap.bootstrap(chosen)
-    await streams.assert_streams(bus, _wanted(chosen))
+    await ensuring.assert_streams(bus, _wanted(chosen))
     await bus.store("contact.0.demo.chat.e1", b"new")
     for body in (b"unread", b"new"):
         await _read_one(bus, consumer, body)
@@ -297,8 +297,8 @@ async def test_a_consumer_that_gives_something_else_is_drift(fresh: tuple[Bus, S
     """It lacks what this version reads, and has what nobody of this line added: a human decides."""
     bus, chosen = fresh
     (timers,) = (each for each in _wanted(chosen).streams if each["name"] == streams.TIMERS)
-    await streams.ensure(bus, WantedStreams([timers], [_reading("a", "c")]))
-    for check in (streams.assert_streams, streams.ensure):
+    await ensuring.ensure(bus, WantedStreams([timers], [_reading("a", "c")]))
+    for check in (ensuring.assert_streams, ensuring.ensure):
         with pytest.raises(StreamDrift) as drift:
             await check(bus, WantedStreams([timers], [_reading("a", "b")]))
         assert drift.value.details["field"] == "filter_subjects"
@@ -311,7 +311,7 @@ async def test_the_duplicate_window_is_the_operators(fresh: tuple[Bus, Settings]
     shorter = settings.load(
         {"TELLONCE_NATS_URL": chosen.nats_url, "TELLONCE_DUPLICATE_WINDOW_SECONDS": "30"}
     )
-    await streams.assert_streams(bus, _wanted(shorter))
+    await ensuring.assert_streams(bus, _wanted(shorter))
     await bootstrap.bootstrap(shorter)
     window = (await bus.api(f"STREAM.INFO.{LEDGER}"))["config"]["duplicate_window"]
     assert window == 30 * streams.SECOND_NS

@@ -12,7 +12,7 @@ from services.notify.carriers.page import PageCarrier
 from services.notify.channels import chat as channel
 from services.notify.channels.chat import PageMessage, Stored
 from services.notify.domain.messages import SendingSettings, customer_message
-from shared import streams
+from shared import ensuring, streams
 from shared.bus import Bus, connect
 from shared.policy import Account
 from tests.notify.samples import NOW, TENANT, message
@@ -73,7 +73,7 @@ async def server(tmp_path: Path) -> AsyncIterator[EmbeddedNats]:
 @pytest_asyncio.fixture
 async def bus(server: EmbeddedNats) -> AsyncIterator[Bus]:
     connected = await connect(server.url, "test")
-    await streams.ensure(connected, streams.WantedStreams(streams=streams.stream_configs()))
+    await ensuring.ensure(connected, streams.WantedStreams(streams=streams.stream_configs()))
     yield connected
     await connected.close()
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace as changed
 from services.router import snapshot
 from services.router.picture import Picture
 from services.router.snapshot import PICTURE_VERSION, NatsSnapshots, Snapshot, Snapshots, take
-from shared import streams
+from shared import ensuring, streams
 from shared.bus import Bus, connect
 from shared.errors import BusUnavailable
 from shared.events import ContactOffered
@@ -32,7 +32,7 @@ async def bus(nats_url: str) -> AsyncIterator[Bus]:
     found = await connect(nats_url, "test")
     every = streams.stream_configs()
     wanted = [config for config in every if config["name"] == streams.SNAPSHOTS]
-    await streams.ensure(found, WantedStreams(streams=wanted))
+    await ensuring.ensure(found, WantedStreams(streams=wanted))
     yield found
     await found.api(f"STREAM.DELETE.{streams.SNAPSHOTS}")
     await found.close()

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from shared import readiness, streams, watching
+from shared import ensuring, readiness, streams, watching
 from shared.bus import Bus, connect
 from shared.errors import BusUnavailable, ConsumerStuck, StreamDrift, ViewUnavailable
 from shared.readiness import Backlog, Readiness, Trouble
@@ -31,7 +31,7 @@ async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
     """A server of the test's own, with the canary's stream, CONTACTS and a consumer of it."""
     async with EmbeddedNats(tmp_path / "nats") as server:
         it = await connect(server.url, "test")
-        await streams.ensure(it, wanted())
+        await ensuring.ensure(it, wanted())
         yield it
         await it.close()
 
@@ -151,7 +151,7 @@ async def test_a_store_without_an_answer_is_a_trouble(bus: Bus) -> None:
     assert (await ready.health("", b"")).troubles == [
         Trouble(code="bus.timed_out", about="contact")
     ]
-    await streams.ensure(bus, wanted())
+    await ensuring.ensure(bus, wanted())
     await bus.submit("contact.0.demo.x", b"", {})
     await ready.examine()
     assert ready.ready
@@ -161,7 +161,7 @@ async def test_what_a_server_left_unanswered_is_no_trouble_of_the_next(tmp_path:
     """It was started again because it stored nothing: nobody waits for that to be forgotten."""
     async with EmbeddedNats(tmp_path / "nats") as server:
         it = await connect(server.url, "test")
-        await streams.ensure(it, wanted())
+        await ensuring.ensure(it, wanted())
         await it.api("STREAM.DELETE.CONTACTS")
         with pytest.raises(BusUnavailable):
             await it.submit("contact.0.demo.x", b"", {})
@@ -217,7 +217,7 @@ async def test_what_is_gone_or_made_anew_is_noticed(bus: Bus, lost: str, *, agai
     await watch.look()
     await bus.api(lost)
     if again:
-        await streams.ensure(bus, wanted())
+        await ensuring.ensure(bus, wanted())
 
     async def noticed() -> bool:
         try:

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from deploy.story.checks import quiescence
-from shared import streams
+from shared import ensuring, streams
 from shared.bus import Bus, connect
 from shared.streams import CONTACTS, WantedStreams
 from tests.support.servers import EmbeddedNats
@@ -21,7 +21,7 @@ async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
     async with EmbeddedNats(tmp_path) as server:
         bus = await connect(server.url, "test")
         wanted = WantedStreams(streams.stream_configs(), streams.router_consumers())
-        await streams.ensure(bus, wanted)
+        await ensuring.ensure(bus, wanted)
         yield bus
         await bus.close()
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from typing_extensions import override
 
-from shared import aggregates, streams, subjects
+from shared import aggregates, ensuring, streams, subjects
 from shared.bus import Bus, connect
 from shared.bus.deliveries import PubAck
 from shared.bus.gets import DirectAnswer
@@ -172,7 +172,7 @@ async def make_ledger_stream(urls: Sequence[str], replicas: int) -> None:
 
     async def made() -> bool:
         try:
-            await streams.ensure(bus, wanted)
+            await ensuring.ensure(bus, wanted)
         except BusUnavailable:
             return False
         return True

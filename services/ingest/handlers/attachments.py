@@ -16,7 +16,7 @@ from services.ingest.handlers import logged
 from services.ingest.handlers.fetcher import Fetcher, MessageFiles
 from services.ingest.handlers.file_store import FileStore
 from services.ingest.handlers.holding import held
-from shared import codec, contact_log, errors, events, streams, tasks
+from shared import codec, contact_log, ensuring, errors, events, streams, tasks
 from shared.bus import Bus
 from shared.bus.deliveries import Delivery
 from shared.clock import Clock
@@ -67,7 +67,7 @@ class Attachments:
     async def _follow(self) -> None:
         """Raises: StreamDrift while the consumer is missing or another than it must be."""
         consumer = streams.ingest_attachments(self._tenant)
-        await streams.assert_streams(self._bus, streams.WantedStreams(consumers=[consumer]))
+        await ensuring.assert_streams(self._bus, streams.WantedStreams(consumers=[consumer]))
         self.trouble = None
         fetching: set[asyncio.Task[None]] = set()
         try:

@@ -15,7 +15,7 @@ from services.ingest.domain.outcome import Ignored, Quarantined
 from services.ingest.handlers import accounts, logged, parsing, raw_store
 from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.holding import held
-from shared import backoff, contact_log, errors, events, streams
+from shared import backoff, contact_log, ensuring, errors, events, streams
 from shared.bus import Bus
 from shared.bus.deliveries import Delivery
 from shared.readiness import Trouble
@@ -69,7 +69,7 @@ class Normaliser:
     async def _follow(self) -> None:
         """Raises: StreamDrift while the account's consumer is missing or another than it must be."""
         (consumer,) = streams.ingest_consumers(self._door.tenant, [self._door.name], self._batch)
-        await streams.assert_streams(self._bus, streams.WantedStreams(consumers=[consumer]))
+        await ensuring.assert_streams(self._bus, streams.WantedStreams(consumers=[consumer]))
         self.trouble = None
         async for batch in self._bus.pull(streams.RAW, consumer.name, batch=self._batch):
             await self.take(batch)
