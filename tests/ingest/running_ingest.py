@@ -50,13 +50,20 @@ RULES = Account(
 class Sample:
     """A good delivery of a channel. `sign`: its header fields, for a secret and a body.
 
-    `signs_body`: whether they cover the body; some providers prove only who they are.
+    `signs_body`: whether they cover the body; some providers prove only who they are. `seal`: puts the secret into the
+    body, for a provider that proves itself there.
     """
 
     body: bytes
     sign: Callable[[str, bytes], dict[str, str]]
     headers: Sequence[tuple[str, str]] = ()
     signs_body: bool = True
+    seal: Callable[[str, bytes], bytes] = lambda secret, body: body  # noqa: ARG005  its shape
+
+    def sent(self, secret: str) -> tuple[dict[str, str], bytes]:
+        """Return its header fields and its body as the provider sends them."""
+        body = self.seal(secret, self.body)
+        return self.sign(secret, body), body
 
 
 def raw(

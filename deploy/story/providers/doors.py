@@ -18,6 +18,8 @@ REQUEST_SECONDS = 10.0
 PAUSE_SECONDS = 0.1
 TRY_AGAIN = frozenset({408, 429, 502, 503, 504})
 """What a provider answers by delivering once more."""
+KEY_IN_BODY = b"{{signing}}"
+"""Where the key stands in the bodies of a provider that proves itself there; without one nothing stands there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ def make_delivery(
     Raises: PayloadUnreadable.
     """
     body = content if isinstance(content, bytes) else provider.body(content)
+    body = body.replace(KEY_IN_BODY, (key or "").encode())
     signed = {} if key is None else provider.sign(key, door.public_url, body, headers)
     return Delivery(door.url, {"content-type": provider.MEDIA_TYPE, **signed, **headers}, body)
 

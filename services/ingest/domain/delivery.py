@@ -48,6 +48,9 @@ class Answer:
 BY_GET = Answer(media_type="by-get")
 """What a handshake returns where the provider delivers by GET: verified and stored, with the query as the body."""
 
+IMPORT_PATH = "/import/"
+"""What the path begins with of what an operator imported: no door's does."""
+
 Secrets = Mapping[str, str]
 """Those secrets of an account that have a value, by what its channel calls each.
 
@@ -96,6 +99,11 @@ class RawDelivery:
 
     def header(self, name: str) -> str | None:
         return header(self.headers, name)
+
+    @property
+    def imported(self) -> bool:
+        """Whether it is of an exported history: it was over before it came here."""
+        return self.path.startswith(IMPORT_PATH)
 
     @property
     def sha256(self) -> str:

@@ -1,4 +1,4 @@
-"""How a delivery stands in RAW: the body as sent, the rest in headers of the message, secrets removed.
+"""How a delivery stands in RAW: the body as sent, the rest in headers of the message, secrets removed from both.
 
 Of a body that is too large for a message RAW holds the hash and the size: a header says where it stands.
 """
@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from services.ingest.domain import body_secret
 from services.ingest.domain.delivery import BodyReference, Headers, RawDelivery, WebRequest
 from services.ingest.handlers.body_store import BodyStore
 from shared import codec, errors, streams, subjects
@@ -106,7 +107,7 @@ class RawStore:
         }
         if behind is not None:
             fields[EXPECTED_FIELD] = str(behind)
-        subject, body = subjects.raw(tenant, channel, account), request.body
+        subject, body = subjects.raw(tenant, channel, account), body_secret.without(request.body)
         try:
             if len(body) > BODY_IN_MESSAGE_MAX_BYTES:
                 ref = await self._bodies.put(tenant, body)
