@@ -68,6 +68,16 @@ class StrangerLimits(_Strict, frozen=True, kw_only=True):
     account_per_minute: Annotated[int, Meta(ge=1, le=60_000)] = 200
 
 
+class AwayRule(_Strict, frozen=True, kw_only=True):
+    """How a message goes on that nobody says has reached the customer.
+
+    `by`: the account of e-mail that it goes from, `email/<name>`; `after_seconds`: how long her own way has.
+    """
+
+    by: str
+    after_seconds: Seconds = 120.0
+
+
 class Account(_Strict, frozen=True, kw_only=True):
     """One entry point: a dialled number, a page's chat, a mailbox, a form.
 
@@ -77,7 +87,8 @@ class Account(_Strict, frozen=True, kw_only=True):
     `reply`: what the door answers: a voice door as TwiML, a messaging door as a welcome; `title`: the sender's name or
     default subject; `strangers`: of a chat; `reaches`: the kind of handle that is written to, where it is not the kind
     of `address`; `api`: the base of the provider's addresses, where it is not the public one;
-    `imap`: the mailbox that is read, `imaps://host/folder`.
+    `imap`: the mailbox that is read, `imaps://host/folder`; `when_away`: where the provider reports
+    what has reached the customer, another way for what has not.
     """
 
     queue: Name
@@ -94,6 +105,7 @@ class Account(_Strict, frozen=True, kw_only=True):
     api: str | None = None
     imap: str | None = None
     strangers: StrangerLimits = StrangerLimits()
+    when_away: AwayRule | None = None
 
 
 class Pattern(_Strict, frozen=True, kw_only=True):
@@ -248,7 +260,17 @@ def _misread(policy: Policy) -> list[str]:
             for name, account in policy.accounts.items()
             if account.imap is not None and (complaint := mailbox_address.complaint(account.imap))
         ]
+        + [
+            f"account {name}: when_away: {way.by} is no account of e-mail with an address"
+            for name, account in policy.accounts.items()
+            if (way := account.when_away) is not None and not _sends_mail(policy, way.by)
+        ]
     )
+
+
+def _sends_mail(policy: Policy, name: str) -> bool:
+    account = policy.accounts.get(name)
+    return account is not None and handles.email(account.address) is not None
 
 
 class Policies:

@@ -80,7 +80,23 @@ NOTIFICATION_ESCALATION = TimerKind(
     ),
 )
 
-KINDS = (OFFER_EXPIRY, TRANSFER_EXPIRY, PROMISE_DUE, CALLBACK_DUE, NOTIFICATION_ESCALATION)
+MESSAGE_UNDELIVERED = TimerKind(
+    name="message_undelivered",
+    reader="router",
+    armed_by=(events.MessageRequested,),
+    about="message_id",
+    due=lambda event: event.open.deliver_by,
+    answered_by=(events.MessageDelivered, events.MessageRead),
+)
+
+KINDS = (
+    OFFER_EXPIRY,
+    TRANSFER_EXPIRY,
+    PROMISE_DUE,
+    CALLBACK_DUE,
+    MESSAGE_UNDELIVERED,
+    NOTIFICATION_ESCALATION,
+)
 """All of them. The consumers of fired timers are made from this table, and whoever appends an event arms by it."""
 
 

@@ -1,9 +1,11 @@
 """Fired timers: questions whether something is still due."""
 
+from dataclasses import replace as with_more
+
 from msgspec.structs import replace
 
 from services.router.cases import Cases
-from services.router.domain import folds
+from services.router.domain import another_way, folds, undelivered
 from services.router.domain.decide import decide_timer
 from services.router.domain.decision import Loaded
 from services.router.domain.due import promiser, tries
@@ -31,6 +33,8 @@ class FiredTimers:
         _, name = aggregates.split(timer.aggregate)
 
         async def load(reading: deciding.Reading) -> Loaded:
+            if timer.kind == timers.MESSAGE_UNDELIVERED.name:
+                return await self._undelivered(reading, name, timer)
             conversation = await reading.load(folds.CONVERSATION, name)
             return await cases.load(
                 reading, events.ConversationId(name), promiser(conversation, timer.id)
@@ -44,3 +48,26 @@ class FiredTimers:
         changed = await cases.change(timer.tenant, load, decide)
         if not changed.events and arrived.attempt < ASKED_AT_MOST:
             raise arrivals.Later(ASKED_AGAIN_SECONDS, "timer_found_nothing")
+
+    async def _undelivered(
+        self, reading: deciding.Reading, name: str, timer: timers.Timer
+    ) -> Loaded:
+        """Load where a message was written and goes on, whether it has arrived, and where else it may go."""
+        matter = await self._cases.going_on(reading, events.ConversationId(name))
+        loaded = await self._cases.load(reading, events.ConversationId(matter[-1].id or name))
+        wanted = undelivered.waiting(matter, timer.id)
+        if not wanted:
+            return loaded
+        written = await self._cases.deciding.ledger.read_leader(timer.tenant, timer.aggregate)
+        found = [
+            each.event
+            for each in written
+            if isinstance(each.event, events.MessageRequested)
+            and each.event.open.message_id in wanted
+        ]
+        policy, opened = self._cases.policies.of(timer.tenant), found[0].open
+        account = policy.account(opened.channel, opened.account)
+        sent_to = found[0].personal.to if found[0].personal else None
+        to = another_way.address(policy, account, matter[0], loaded.customer, sent_to)
+        known = await self._cases.handles(reading, [to] if to else [])
+        return with_more(loaded, undelivered=found, handles=known)

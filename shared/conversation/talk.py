@@ -30,7 +30,7 @@ class Outbound(msgspec.Struct, frozen=True, kw_only=True):
     """A message to the customer.
 
     `account`, `to`: from which account it goes, and to whom; `provider_id`: the provider's id of it; `at`: when it was
-    asked for; `sent`: when the provider took it.
+    asked for; `sent`: when the provider took it; `instead_of`: the messages that it brings again by another way.
     """
 
     message_id: events.MessageId
@@ -41,6 +41,7 @@ class Outbound(msgspec.Struct, frozen=True, kw_only=True):
     account: str | None = None
     to: str | None = None
     sent: datetime | None = None
+    instead_of: tuple[events.MessageId, ...] = ()
 
 
 class Talk(
@@ -70,16 +71,7 @@ def evolve(talk: Talk, event: events.AnyEvent) -> Talk:
             said = say(talk, event, OURS, personal.text)
             return replace(said, unanswered=0)
         case events.MessageRequested():
-            text = event.personal.text if event.personal else events.ERASED
-            out = Outbound(
-                message_id=event.open.message_id,
-                channel=event.open.channel,
-                at=event.recorded,
-                account=event.open.account,
-                to=event.personal.to if event.personal else None,
-            )
-            talk = say(talk, event, f"agent-{event.open.agent}", text)
-            return replace(talk, outbound={**talk.outbound, out.message_id: out}, unanswered=0)
+            return _asked(talk, event)
         case events.AttachmentStored() | events.AttachmentFailed():
             return _attached(talk, event)
         case events.ConversationMerged():
@@ -88,6 +80,23 @@ def evolve(talk: Talk, event: events.AnyEvent) -> Talk:
             return _ended(talk, event)
         case _:
             return talk
+
+
+def _asked(talk: Talk, event: events.MessageRequested) -> Talk:
+    """Return the talk with a message to her; one that brings others again says nothing more and answers nothing."""
+    out = Outbound(
+        message_id=event.open.message_id,
+        channel=event.open.channel,
+        at=event.recorded,
+        account=event.open.account,
+        to=event.personal.to if event.personal else None,
+        instead_of=tuple(event.open.instead_of),
+    )
+    talk = replace(talk, outbound={**talk.outbound, out.message_id: out})
+    if out.instead_of:
+        return talk
+    text = event.personal.text if event.personal else events.ERASED
+    return replace(say(talk, event, f"agent-{event.open.agent}", text), unanswered=0)
 
 
 Written = events.MessageReceived | events.MessageEdited | events.FormSubmitted

@@ -243,13 +243,19 @@ class ContextPackaged(
     """All that was told and done so far, for whoever gets the conversation next."""
 
 
-class MessageRequestedOpen(Part, frozen=True, kw_only=True):
-    """The intent to send; `message.sent|failed|uncertain` is the outcome."""
+class MessageRequestedOpen(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """The intent to send; `message.sent|failed|uncertain` is the outcome.
+
+    `deliver_by`: if nobody says by then that it reached her, it goes another way as well;
+    `instead_of`: the messages that this one brings again, by such another way: nothing new was said.
+    """
 
     message_id: MessageId
     channel: str
     account: str
     agent: AgentId
+    deliver_by: Instant | None = None
+    instead_of: list[MessageId] = []
 
 
 class MessageRequestedPersonal(Part, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from services.notify.notifying import Notifying
 from services.notify.store import NotificationStore
@@ -10,6 +11,7 @@ from shared import aggregates, policy
 from shared.deciding import Deciding
 from shared.events import (
     AnyEvent,
+    MessageId,
     NotificationAcknowledged,
     NotificationRequested,
     NotificationWithdrawn,
@@ -302,6 +304,15 @@ async def test_who_writes_again_has_seen_that_it_did_not_arrive(world: World) ->
     assert await world.open() == ["agent-piotr", "agent-piotr"]
     await world.happens(message("e7", message_id="m2", agent="piotr"))
     assert await world.open() == ["agent-piotr"]
+
+
+async def test_what_goes_by_another_way_as_well_acknowledges_nothing(world: World) -> None:
+    """A timer asked for it: the agent whose words it brings has seen nothing by it."""
+    await world.happens(message("e5", agent="piotr"), failed("e6"))
+    again = message("e7", message_id="m2", agent="piotr")
+    brings = replace(again.open, instead_of=[MessageId("m1")])
+    await world.happens(replace(again, data=replace(again.data, open=brings)))
+    assert await world.open() == ["agent-piotr", "agent-piotr"]
 
 
 async def test_a_callback_is_told_to_its_queue_once(world: World) -> None:

@@ -76,6 +76,8 @@ def command_on(
         case events.PromiseKept():
             promise = (_overdue(event.open.promise_id),)
             return Attend(**origin(event, now), agent=event.open.agent, requests=promise)
+        case events.MessageRequested() if event.open.instead_of:
+            return None
         case events.MessageRequested() | events.ConversationResolved():
             return Answer(**origin(event, now), agent=event.open.agent, earlier=before.events)
         case events.TransferRequested():

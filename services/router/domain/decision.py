@@ -87,7 +87,7 @@ class Loaded:
     it goes on; `journal`: on which something is parked; `united`: several who turn out to be one, herself first;
     `noted`: where a registration is noted; `contact`: what leads to where a contact was told, never who it is;
     `after`: a resolved conversation with which the customer goes on; `reported`: the contact that an agent records, and
-    `place`: where it belongs.
+    `place`: where it belongs; `undelivered`: messages to her of which nobody says yet that they have reached her.
     """
 
     conversation: Conversation = NEW_CONVERSATION
@@ -107,6 +107,7 @@ class Loaded:
     united: Sequence[KnownCustomer] = ()
     noted: Customer = UNKNOWN_CUSTOMER
     contact: ResolvedHandle | None = None
+    undelivered: Sequence[events.MessageRequested] = ()
 
     def agent(self, agent_id: events.AgentId) -> Agent:
         return self.agents.get(agent_id, ABSENT)

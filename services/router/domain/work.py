@@ -1,7 +1,8 @@
 """The agent's work on a conversation: promises, callbacks, messages, wrap-up, the end."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from services.router.domain import another_way
 from services.router.domain.decision import Decision, Loaded, goes_on
 from services.router.domain.handover import attach_packet
 from services.router.domain.identify import identifies
@@ -122,7 +123,7 @@ def send_message(decision: Decision, command: commands.SendMessage) -> None:
         raise errors.MessageNoAddress(channel=command.channel)
     if decision.customer.withdrew(command.channel):
         raise errors.MessageConsentWithdrawn(channel=command.channel)
-    reference = _answers(decision.conversation, to)
+    reference = answers(decision.conversation, to)
     decision.on_conversation(
         events.MessageRequested,
         events.MessageRequestedOpen(
@@ -130,6 +131,7 @@ def send_message(decision: Decision, command: commands.SendMessage) -> None:
             channel=command.channel,
             account=name,
             agent=decision.by,
+            deliver_by=_deliver_by(decision, account, to),
         ),
         events.MessageRequestedPersonal(
             to=to.value,
@@ -139,10 +141,20 @@ def send_message(decision: Decision, command: commands.SendMessage) -> None:
             references=[reference] if reference else [],
         ),
     )
-    if _is_hers(decision, to):
-        _remember_address(decision)
+    if is_hers(decision, to):
+        remember_address(decision)
     if _wrote_last(decision):
         _close_callbacks(decision, ANSWERED)
+
+
+def _deliver_by(decision: Decision, account: Account, to: events.Handle) -> datetime | None:
+    """Return until when a message may reach her by its own way; `None` where there is no other one."""
+    known = (decision.conversation, decision.customer)
+    if account.when_away is None or (
+        another_way.address(decision.policy, account, *known, to.value) is None
+    ):
+        return None
+    return decision.origin.recorded + timedelta(seconds=account.when_away.after_seconds)
 
 
 def _wrote_last(decision: Decision) -> bool:
@@ -153,7 +165,7 @@ def _wrote_last(decision: Decision) -> bool:
     )
 
 
-def _answers(conversation: Conversation, to: events.Handle) -> str | None:
+def answers(conversation: Conversation, to: events.Handle) -> str | None:
     """Return what a message to an address answers: the last mail from there, and nobody else's."""
     wrote = (each for each in conversation.contacts.by_heard if _names(each, to))
     return next((each.reference for each in wrote if each.reference), None)
@@ -163,7 +175,7 @@ def _names(contact: Contact, handle: events.Handle) -> bool:
     return any((each.kind, each.value) == (handle.kind, handle.value) for each in contact.handles)
 
 
-def _is_hers(decision: Decision, to: events.Handle) -> bool:
+def is_hers(decision: Decision, to: events.Handle) -> bool:
     """Tell whether she gave an address herself: that of somebody else who wrote in her matter is not hers."""
     customer, contacts = decision.customer, decision.conversation.contacts.by_id.values()
     given = [each for each in contacts if _names(each, to)]
@@ -224,7 +236,7 @@ def _account_to_write_from(
     raise errors.MessageChannelUnknown(channel=channel)
 
 
-def _remember_address(decision: Decision) -> None:
+def remember_address(decision: Decision) -> None:
     """The handle that is written to is the only one that was looked up."""
     conversation, customer = decision.conversation.id, decision.conversation.customer
     assert conversation is not None
