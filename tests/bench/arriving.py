@@ -14,7 +14,7 @@ import httpx
 
 from deploy.embedded.stack import EmbeddedStack, Plan
 from services.ingest.channels import CHANNELS
-from services.ingest.domain import webhook_signature
+from services.ingest.domain import mime, webhook_signature
 from services.ingest.domain.delivery import RawDelivery
 from shared import policy, settings, subjects
 from shared.bus import connect
@@ -34,7 +34,8 @@ HEADERS = {"content-type": "application/json"}
 async def compare(folder: Path) -> list[str]:
     """Return a line per comparison."""
     parsed = [await _parsing(raw(name, each.body, headers=each.headers)) for name, each in _json()]
-    return [*(each.line() for each in (*parsed, await _mails())), await _answers(folder)]
+    mails = await _mails()
+    return [*(each.line() for each in (*parsed, *mails)), await _answers(folder)]
 
 
 # -- parsing ---------------------------------------------------------------------------------------------
@@ -58,18 +59,26 @@ async def _parsing(delivery: RawDelivery) -> Ratios:
     )
 
 
-async def _mails() -> Ratios:
-    """Mails of TELLONCE_CORPUS if it is set, else our golden ones."""
+async def _mails() -> list[Ratios]:
+    """Mails of TELLONCE_CORPUS if it is set, else our golden ones: their MIME alone, and all that an event says."""
     corpus = os.environ.get("TELLONCE_CORPUS")
     files = sorted((Path(corpus) if corpus else GOLDEN).rglob("*.eml"))[:MAILS_MAX]
     bodies = [each.read_bytes() for each in files]
-    return await alternate(
-        f"parse of {len(bodies)} mails / the standard parser",
-        ROUNDS,
-        len(bodies),
-        _over([raw("email", body) for body in bodies], CHANNELS["email"].parse),
-        _over(bodies, _standard),
-    )
+    sides = {
+        "MIME": _over(bodies, mime.read),
+        "parse": _over([raw("email", body) for body in bodies], CHANNELS["email"].parse),
+    }
+    standard = _over(bodies, _standard)
+    return [
+        await alternate(
+            f"{name} of {len(bodies)} mails / the standard parser",
+            ROUNDS,
+            len(bodies),
+            side,
+            standard,
+        )
+        for name, side in sides.items()
+    ]
 
 
 def _standard(body: bytes) -> list[object]:

@@ -6,8 +6,7 @@ internationalised forms), RFC 8098, sections 3.2.4 to 3.2.6 (disposition notific
 """
 
 import re
-from collections.abc import Iterator
-from email import message_from_string
+from collections.abc import Iterable, Iterator, Mapping
 from email.message import Message
 
 from services.ingest.domain import delivery_words, mail_parts
@@ -70,12 +69,16 @@ def _fates(mail: Message, parts: list[Message]) -> list[Fate]:
                 each if each.recipient else Fate(each.outcome, known, each.status) for each in told
             ]
         if part.get_content_type() in READ_KINDS:
-            shown = [g for g in groups if _DISPLAYED.match(str(g.get("disposition", "")))]
+            shown = [group for group in groups if _DISPLAYED.match(group.get("disposition", ""))]
             return [Fate("read", _recipient(group), None) for group in shown[:1]]
     return []
 
 
-def _groups(status: Message) -> Iterator[Message]:
+Group = Mapping[str, str]
+"""Fields of a report, by their names in lower case: of several of one name the first."""
+
+
+def _groups(status: Message) -> Iterator[Group]:
     """Give the fields of the report as a whole and of each recipient.
 
     The standard parser splits the one kind into its groups; of the other it reads the first as the head of a message,
@@ -85,31 +88,39 @@ def _groups(status: Message) -> Iterator[Message]:
     for number, group in enumerate(inside):
         if number == GROUPS_MAX:
             return
-        yield group
+        yield _first_of_each((name.lower(), str(value)) for name, value in group.items())
         yield from _blocks(group.get_payload())
     if not inside:
         yield from _blocks(mail_parts.content(status))
 
 
-def _blocks(below: object) -> Iterator[Message]:
+def _blocks(below: object) -> Iterator[Group]:
     if isinstance(below, str) and below.strip():
         blocks = re.split(r"\r?\n[ \t]*\r?\n", below[:HEADERS_MAX_CHARACTERS].strip())
-        yield from (message_from_string(block) for block in blocks[:GROUPS_MAX])
+        for block in blocks[:GROUPS_MAX]:
+            yield _first_of_each(mail_parts.fields(block))
 
 
-def _action(group: Message) -> str | None:
-    found = _WORD.match(str(group.get("action", "")))
+def _first_of_each(fields: Iterable[tuple[str, str]]) -> Group:
+    found: dict[str, str] = {}
+    for name, value in fields:
+        found.setdefault(name, value)
+    return found
+
+
+def _action(group: Group) -> str | None:
+    found = _WORD.match(group.get("action", ""))
     return found[1].lower() if found else None
 
 
-def _status(group: Message) -> str | None:
-    found = _STATUS.match(str(group.get("status", "")))
+def _status(group: Group) -> str | None:
+    found = _STATUS.match(group.get("status", ""))
     return found[1] if found else None
 
 
-def _recipient(group: Message) -> str | None:
+def _recipient(group: Group) -> str | None:
     """Return the recipient whom a group is about, as the last server knew him."""
-    fields = (str(group.get(name, "")) for name in ("final-recipient", "original-recipient"))
+    fields = (group.get(name, "") for name in ("final-recipient", "original-recipient"))
     return next((found for field in fields if (found := mail_parts.address(field))), None)
 
 
@@ -117,8 +128,6 @@ def _original_id(parts: list[Message]) -> str | None:
     """Return the id that a disposition notification names."""
     for part in parts:
         if part.get_content_type() in READ_KINDS:
-            return next(
-                (str(g["original-message-id"]) for g in _groups(part) if g["original-message-id"]),
-                None,
-            )
+            named = (group.get("original-message-id") for group in _groups(part))
+            return next((each for each in named if each), None)
     return None

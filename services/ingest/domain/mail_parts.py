@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from email import message_from_string
 from email.message import Message
 
 from shared import handles
@@ -17,6 +16,8 @@ TEXT_MAX_CHARACTERS = 65_536
 _ID_LINE = re.compile(
     r"^[> \t]*Message-ID:\s*(<[^<>\s]+>|[^<>\s]+@[^<>\s]+)", re.IGNORECASE | re.MULTILINE
 )
+_FIELD = re.compile(r"^([!-9;-~]+)[ \t]*:[ \t]*(.*(?:\r?\n[ \t].*)*)", re.MULTILINE)
+_BELOW = re.compile(r"\r?\n\r?\n")
 _BARE = re.compile(r"[^\s<>()\[\],;:\"'=]+@[^\s<>()\[\],;:\"'=]+")
 
 
@@ -67,8 +68,14 @@ def returned_recipient(mail: Message) -> str | None:
     """Return to whom the returned mail was written."""
     for kind, text in walked(mail):
         if kind in RETURNED_KINDS:
-            return address(str(message_from_string(text.lstrip()).get("to", "")))
+            head = _BELOW.split(text.lstrip(), maxsplit=1)[0]
+            return address(next((value for name, value in fields(head) if name == "to"), ""))
     return None
+
+
+def fields(head: str) -> Iterator[tuple[str, str]]:
+    """Give (name in lower case, value) of the fields of a head, in order; what is no field is left out."""
+    return ((found[1].lower(), found[2]) for found in _FIELD.finditer(head))
 
 
 def address(written: str) -> str | None:

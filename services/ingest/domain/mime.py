@@ -202,13 +202,26 @@ def _parsed(body: bytes) -> Message:
 
 
 class _Part(Message):
-    """A part that can always be asked for its parameters, however RFC 2231 was broken in them."""
+    """A part that can always be asked for its parameters, however RFC 2231 was broken in them.
+
+    Its kind is worked out once: whoever asks has its whole head, and nobody changes it.
+    """
+
+    _kind: str | None = None
+
+    @override
+    def get_content_type(self) -> str:
+        if self._kind is None:
+            self._kind = super().get_content_type()
+        return self._kind
 
     @override
     def get_param(
         self, param: str, failobj: Any = None, header: str = "content-type", unquote: bool = True
     ) -> Any:
         written = str(self.get(header, ""))
+        if param not in written.lower():
+            return failobj
         if len(written) > PARAMETERS_MAX_CHARACTERS:
             # The standard parser's time grows with the square of the length.
             return _plain_param(written[:PARAMETERS_MAX_CHARACTERS], param) or failobj
