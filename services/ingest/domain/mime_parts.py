@@ -1,10 +1,12 @@
 """What a part of a mail holds, decoded: measured as it is read, or whole where somebody keeps it."""
 
 import binascii
+import contextlib
 import hashlib
 import io
 import re
 from collections.abc import Callable
+from email.errors import MessageError
 from email.generator import BytesGenerator
 from email.message import Message
 from email.policy import Compat32
@@ -24,14 +26,18 @@ _LINE_END = re.compile(r"\r?\n")
 
 
 class AsWritten(Compat32):
-    """The standard parser's old policy, which takes the long way only with the fields that need it."""
+    """The standard parser's old policy, which takes the long way only with the fields that need it.
+
+    What that refuses to write, since it looks like two fields, is written as it stands.
+    """
 
     @override
     def fold_binary(self, name: str, value: Any) -> bytes:
-        if isinstance(value, str) and _SIMPLE.match(value):
-            lines = _LINE_END.sub(self.linesep, value)
-            return f"{name}: {lines}{self.linesep}".encode("ascii", "surrogateescape")
-        return super().fold_binary(name, value)
+        if not (isinstance(value, str) and _SIMPLE.match(value)):
+            with contextlib.suppress(MessageError):
+                return super().fold_binary(name, value)
+        lines = _LINE_END.sub(self.linesep, str(value))
+        return f"{name}: {lines}{self.linesep}".encode("utf-8", "surrogateescape")
 
 
 AS_WRITTEN = AsWritten(linesep="\r\n", max_line_length=None)
