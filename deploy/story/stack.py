@@ -28,6 +28,7 @@ POLL_SECONDS = 0.02
 LOG_TAIL_BYTES = 4_000
 SMTP_URL = "TELLONCE_SMTP_URL"
 PROVIDERS_URL = "TELLONCE_PROVIDERS_URL"
+_UNSET = "unset TELLONCE_DATA, so that it gets its own stack"
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -150,8 +151,13 @@ def running_folder(story: Story) -> Path | None:
         printing.say(f"  no stack runs on TELLONCE_DATA={folder}: the story gets one of its own")
         return None
     if story.needs_own_stack:
+        raise StoryStackUnusable(f"the story changes settings or machines: {_UNSET}")
+    path = Path(settings.load(os.environ).policy)
+    if not says(path.read_bytes(), story.head.policy):
         raise StoryStackUnusable(
-            "the story changes settings or machines: unset TELLONCE_DATA, so that it gets its own stack"
+            f"the policy of the running stack is not the story's: {_UNSET}, or start both with a policy "
+            "(TELLONCE_POLICY) that says what the story's does",
+            policy=str(path),
         )
     return folder
 
@@ -237,6 +243,12 @@ def _own_environment(story: Story, folder: Path, outside: Mapping[str, str]) -> 
     except (errors.TellonceError, OSError) as error:
         raise StoryInvalid(f"the story's settings or policy cannot be used: {error}") from None
     return {**environment, "TELLONCE_POLICY": str(path)}
+
+
+def says(policy: bytes, changes: Mapping[str, object]) -> bool:
+    """Tell whether a policy already says what a story would lay over it."""
+    found = yaml.safe_load(policy)
+    return bool(_laid_over(found, changes) == found)
 
 
 def merged_policy(base: bytes, changes: Mapping[str, object]) -> bytes:

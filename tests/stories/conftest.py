@@ -10,18 +10,25 @@ from deploy.embedded.ports import LOOPBACK, free_ports
 from deploy.embedded.postgres import copy_cluster
 from deploy.embedded.stack import EmbeddedStack, Plan
 from tests.conftest import once_per_run
+from tests.stories.files import shared_policy
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def running_stack(
     tmp_path_factory: pytest.TempPathFactory, postgres_template: Path
 ) -> AsyncIterator[EmbeddedStack]:
-    """A stack that hands its mail to a port where the player may listen."""
+    """A stack that hands its mail and its messages to ports where the player may listen."""
     once_per_run(tmp_path_factory, "running-stack")
-    folder, (port,) = tmp_path_factory.mktemp("running-stack"), free_ports(1)
+    folder, (mail, apis) = tmp_path_factory.mktemp("running-stack"), free_ports(2)
     copy_cluster(postgres_template, folder / "postgres")
-    plan = Plan(folder=folder, environment={"TELLONCE_SMTP_URL": f"smtp://{LOOPBACK}:{port}"})
-    async with EmbeddedStack(plan) as stack:
+    policy = folder / "shared-policy.yaml"
+    policy.write_bytes(shared_policy())
+    environment = {
+        "TELLONCE_SMTP_URL": f"smtp://{LOOPBACK}:{mail}",
+        "TELLONCE_PROVIDERS_URL": f"http://{LOOPBACK}:{apis}",
+        "TELLONCE_POLICY": str(policy),
+    }
+    async with EmbeddedStack(Plan(folder=folder, environment=environment)) as stack:
         yield stack
 
 

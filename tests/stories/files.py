@@ -1,9 +1,14 @@
-"""Where the stories are, and which are played on a stack of their own."""
+"""Where the stories are, which are played on a stack of their own, and the policy that the others share."""
 
+from functools import cache
 from pathlib import Path
+
+import yaml
 
 from deploy.story.file.model import KillStep
 from deploy.story.file.reading import read_story
+from deploy.story.stack import merged_policy, says
+from shared.settings import Settings
 
 HERE = Path(__file__).parent
 GOOD = sorted(HERE.glob("*.yaml"))
@@ -12,8 +17,25 @@ EVERY_STORY = [*GOOD, *MUST_FAIL]
 REFERENCE = HERE.parents[1] / "docs" / "reference" / "stories.md"
 
 
+@cache
+def shared_policy() -> bytes:
+    """Return the embedded policy with the accounts of all stories that add accounts alone."""
+    policy = Path(Settings().policy).read_bytes()
+    for story in EVERY_STORY:
+        laid_over = read_story(story).head.policy
+        for name, account in laid_over.get("accounts", {}).items():
+            merged = merged_policy(policy, {"accounts": {name: account}})
+            if laid_over.keys() == {"accounts"} and says(merged, yaml.safe_load(policy)):
+                policy = merged
+    return policy
+
+
 def is_alone(story: Path) -> bool:
-    """Whether a story changes the stack, or kills a part: nobody starts that again on the stack that tests share, whose
-    supervisor sleeps while a story is played."""
+    """Whether a story changes the stack, wants another policy, or kills a part.
+
+    Nobody starts that again on the stack that tests share: its supervisor sleeps while a story is played.
+    """
     read = read_story(story)
-    return read.needs_own_stack or any(isinstance(step, KillStep) for step in read.steps)
+    if read.needs_own_stack or not says(shared_policy(), read.head.policy):
+        return True
+    return any(isinstance(step, KillStep) for step in read.steps)

@@ -84,7 +84,6 @@ def test_every_shipped_story_reads_and_is_named_after_its_file(path: Path) -> No
     ("head", "steps", "alone"),
     [
         ("", "  - {kill: router}", False),
-        ("policy: {times: {offer_seconds: 1}}", "  - {kill: router}", True),
         ("settings: {TELLONCE_LOG_LEVEL: debug}", "  - {kill: router}", True),
         ("", "  - {restart: all}", True),
         ("must_fail: any", "  - {tamper: fact}", True),
@@ -92,7 +91,7 @@ def test_every_shipped_story_reads_and_is_named_after_its_file(path: Path) -> No
     ],
 )
 def test_what_changes_machines_needs_its_own_stack(head: str, steps: str, alone: bool) -> None:
-    """Policy, settings, restarts and rows are not for a stack of somebody else; the mail boxes are the player's."""
+    """Settings, restarts and rows are not for a stack of somebody else; the mail boxes are the player's."""
     assert read(steps, head).needs_own_stack is alone
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from deploy.embedded.stack import EmbeddedStack
 from deploy.story.asking import Asker
+from deploy.story.errors import StoryStackUnusable
 from deploy.story.file.reading import read_story
 from deploy.story.stack import running_folder
 from tests.stories.conftest import playing_on
@@ -49,6 +50,26 @@ def test_a_running_stack_is_measured_from_the_story_on(
     refused = play(story, tmp_path, environment={**on_it, "TELLONCE_SMTP_URL": ""})
     assert refused.exit_code == 2
     assert "story.stack_unusable" in refused.output
+
+
+@pytest.mark.story
+@pytest.mark.parametrize(("seconds", "fits"), [(30, True), (1, False)])
+def test_a_story_whose_policy_the_running_stack_has_is_played_on_it(
+    on_it: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seconds: int, fits: bool
+) -> None:
+    """What it would lay over the policy is said there already, or it is refused with what to do."""
+    for name, value in on_it.items():
+        monkeypatch.setenv(name, value)
+    path = tmp_path / "fits.yaml"
+    path.write_text(
+        f"story: fits\npolicy: {{times: {{offer_seconds: {seconds}}}}}\nsteps: [{{as: piotr, do: sign_in}}]"
+    )
+    story = read_story(path)
+    if fits:
+        assert running_folder(story) == Path(on_it["TELLONCE_DATA"])
+    else:
+        with pytest.raises(StoryStackUnusable, match="TELLONCE_POLICY"):
+            running_folder(story)
 
 
 @pytest.mark.story

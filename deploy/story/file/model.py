@@ -371,10 +371,8 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def needs_own_stack(self) -> bool:
-        """It changes policy, settings or machines, which a stack of somebody else must not suffer."""
-        return bool(
-            self.head.policy or self.head.settings or any(map(_changes_a_machine, self.steps))
-        )
+        """It changes settings or machines, which a stack of somebody else must not suffer; a policy may fit it."""
+        return bool(self.head.settings or any(map(_changes_a_machine, self.steps)))
 
 
 def _changes_a_machine(step: Step) -> bool:

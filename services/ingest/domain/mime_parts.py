@@ -25,7 +25,7 @@ _SIMPLE = re.compile(r"[!-~]+(?: [!-~]+)*(?:\r?\n[ \t][!-~]+(?: [!-~]+)*)*\Z")
 _LINE_END = re.compile(r"\r?\n")
 
 
-class AsWritten(Compat32):
+class FieldPolicy(Compat32):
     """The standard parser's old policy, which takes the long way only with the fields that need it.
 
     What that refuses to write, since it looks like two fields, is written as it stands.
@@ -40,7 +40,7 @@ class AsWritten(Compat32):
         return f"{name}: {lines}{self.linesep}".encode("utf-8", "surrogateescape")
 
 
-AS_WRITTEN = AsWritten(linesep="\r\n", max_line_length=None)
+AS_WRITTEN = FieldPolicy(linesep="\r\n", max_line_length=None)
 
 
 class _Measure(io.RawIOBase):
