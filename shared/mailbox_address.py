@@ -30,10 +30,7 @@ class MailboxAddress:
     @property
     def here(self) -> bool:
         """Whether the server runs on this machine."""
-        try:
-            return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_here(self.host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +45,14 @@ class Mark:
     def url(self) -> str:
         """The mark as RAW keeps it, in the place of a request's path."""
         return f"imap:/{quote(self.folder, safe='')};UIDVALIDITY={self.validity}/;UID={self.uid}"
+
+
+def is_here(host: str) -> bool:
+    """Tell whether a host is this machine by its very name."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def mark(url: str) -> Mark | None:

@@ -13,7 +13,16 @@ import yaml
 from msgspec import Meta
 from msgspec.structs import replace
 
-from shared import aggregates, errors, events, handles, mailbox_address, strict, subjects
+from shared import (
+    aggregates,
+    errors,
+    events,
+    exchange_address,
+    handles,
+    mailbox_address,
+    strict,
+    subjects,
+)
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}\Z")]
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
@@ -87,8 +96,9 @@ class Account(_Strict, frozen=True, kw_only=True):
     `reply`: what the door answers: a voice door as TwiML, a messaging door as a welcome; `title`: the sender's name or
     default subject; `strangers`: of a chat; `reaches`: the kind of handle that is written to, where it is not the kind
     of `address`; `api`: the base of the provider's addresses, where it is not the public one;
-    `imap`: the mailbox that is read, `imaps://host/folder`; `when_away`: where the provider reports
-    what has reached the customer, another way for what has not.
+    `imap`: the mailbox that is read, `imaps://host/folder`; `ami`, `ari`: the exchange that is listened to,
+    `tls://host:port` or `https://host:port/ari`; `recordings`: the base under which it gives out its own files;
+    `when_away`: where the provider reports what has reached the customer, another way for what has not.
     """
 
     queue: Name
@@ -104,6 +114,9 @@ class Account(_Strict, frozen=True, kw_only=True):
     reaches: events.HandleKind | None = None
     api: str | None = None
     imap: str | None = None
+    ami: str | None = None
+    ari: str | None = None
+    recordings: str | None = None
     strangers: StrangerLimits = StrangerLimits()
     when_away: AwayRule | None = None
 
@@ -264,6 +277,11 @@ def _misread(policy: Policy) -> list[str]:
             f"account {name}: when_away: {way.by} is no account of e-mail with an address"
             for name, account in policy.accounts.items()
             if (way := account.when_away) is not None and not _sends_mail(policy, way.by)
+        ]
+        + [
+            f"account {name}: {complaint}"
+            for name, account in policy.accounts.items()
+            if (complaint := exchange_address.complaint(account.ami, account.ari))
         ]
     )
 

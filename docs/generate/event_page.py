@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from typing import get_args
 
 from msgspec.inspect import StructType
 
@@ -59,7 +60,7 @@ def families() -> dict[str, list[str]]:
 
 def aggregate_of(kind: type[events.AnyEvent]) -> tuple[str, str]:
     """Return the aggregate of an event type and who writes it there."""
-    if kind is events.PayloadQuarantined:
+    if kind in get_args(events.AccountEvent):
         return AGGREGATES["account"]
     if kind is events.OrderChanged:
         return AGGREGATES["customer"]

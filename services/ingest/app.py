@@ -9,6 +9,7 @@ import structlog
 
 from services.ingest.handlers import (
     chat_socket,
+    exchange,
     logged,
     mailbox,
     normalise,
@@ -26,6 +27,7 @@ from services.ingest.handlers.fetcher import Fetcher
 from services.ingest.handlers.file_doors import AttachmentHandler, FileDoors, keys_of
 from services.ingest.handlers.file_store import FileStore
 from services.ingest.handlers.left import LeftAccounts
+from services.ingest.handlers.remote_reader import RemoteReader
 from services.ingest.handlers.tallies import Tallies
 from services.ingest.handlers.web import application
 from shared import codec, contact_log, policy, queries, serving, streams
@@ -67,7 +69,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         files, fetcher = FileStore(bus, clock), Fetcher(bus, bodies, accounts, settings)
         attachments = Attachments(bus, chosen.tenant, files, fetcher, contacts, clock)
         store = raw_store.RawStore(bus, bodies, settings.header_max_bytes)
-        mailboxes = _mailboxes(accounts, bus, store, clock, settings.mail_max_bytes)
+        readers = _readers(accounts, bus, store, bodies, clock, settings.mail_max_bytes)
         left = LeftAccounts(bus, chosen.tenant, {door.name for door in accounts.all()})
         readiness = Readiness(
             bus,
@@ -75,7 +77,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             parts=lambda: [
                 *(each.trouble for each in normalisers if each.trouble),
                 *([attachments.trouble] if attachments.trouble else []),
-                *(each.trouble for each in mailboxes if each.trouble),
+                *(each.trouble for each in readers if each.trouble),
                 *left.troubles,
             ],
         )
@@ -97,7 +99,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             async with asyncio.TaskGroup() as tasks:
                 runs = [watch.run, readiness.run, store.acknowledged.watch, left.run, answers.run]
                 runs += [attachments.run, *(each.run for each in normalisers)]
-                runs += [each.run for each in mailboxes]
+                runs += [each.run for each in readers]
                 running = [tasks.create_task(each()) for each in runs]
                 running += [tasks.create_task(tallies.keep(*each)) for each in news]
                 await serve(running, stop)
@@ -105,14 +107,23 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     log.info(logged.SERVICE_STOPPED)
 
 
-def _mailboxes(
-    accounts: Accounts, bus: Bus, store: raw_store.RawStore, clock: Clock, max_bytes: int
-) -> list[mailbox.Mailbox]:
-    return [
-        mailbox.Mailbox(door, bus, store, clock, max_bytes)
-        for door in accounts.all()
-        if door.rules.imap is not None and door.channel.NAME == mailbox.CHANNEL
-    ]
+def _readers(
+    accounts: Accounts,
+    bus: Bus,
+    store: raw_store.RawStore,
+    bodies: BodyStore,
+    clock: Clock,
+    mail_max_bytes: int,
+) -> list[RemoteReader]:
+    """Return who reads what ingest fetches itself, one for each account that has it."""
+    found: list[RemoteReader] = []
+    for door in accounts.all():
+        rules, channel = door.rules, door.channel.NAME
+        if rules.imap is not None and channel == mailbox.CHANNEL:
+            found.append(mailbox.Mailbox(door, bus, store, clock, mail_max_bytes))
+        if (rules.ami or rules.ari) is not None and door.channel.MEDIUM == "call":
+            found.append(exchange.Exchange(door, bus, store, bodies, clock))
+    return found
 
 
 @contextlib.asynccontextmanager

@@ -45,6 +45,8 @@ class Intake:
         """Decide a contact event. Raises: NotAnEvent for other events, LedgerUnavailable, ViewUnavailable."""
         if isinstance(event, events.PayloadQuarantined):
             await self._quarantine(event)
+        elif isinstance(event, events.ChannelInterrupted):
+            await self._on_account(event)
         elif isinstance(event, events.OrderChanged):
             if not await self._orders.take(event):
                 await self._on_account(event)

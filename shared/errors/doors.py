@@ -110,21 +110,6 @@ class DeliveryOvertaken(TellonceError):
     sentence = "another delivery of the account was stored meanwhile"
 
 
-class MailboxUnavailable(TellonceError):
-    code = "mailbox.unavailable"
-    sentence = "the mailbox cannot be read: its server is not reached, or ended the connection; it is tried again"
-
-
-class MailboxRefused(TellonceError):
-    code = "mailbox.refused"
-    sentence = "the server of the mailbox does not take the user and the password of the account"
-
-
-class MailboxWithoutSecrets(TellonceError):
-    code = "mailbox.without_secrets"
-    sentence = "an account with a mailbox needs the secrets `user` and `password`"
-
-
 class BodyMissing(TellonceError):
     code = "payload.body_missing"
     sentence = "a part of the body is no longer stored"
@@ -138,6 +123,29 @@ class BodyDamaged(TellonceError):
 class NotAnEvent(TellonceError):
     code = "payload.not_an_event"
     sentence = "it is no event: none of Tellonce on the bus, none of its provider at a door"
+
+
+# -- providers that ingest reads itself: mailboxes, exchanges --------------------------------------
+
+
+class ProviderUnavailable(TellonceError):
+    code = "provider.unavailable"
+    sentence = "what the account reads is not reached, or the connection ended or fell silent; it is tried again"
+
+
+class ProviderRefused(TellonceError):
+    code = "provider.refused"
+    sentence = "what the account reads does not let its user in with this password, or not to all that is needed"
+
+
+class ProviderWithoutSecrets(TellonceError):
+    code = "provider.without_secrets"
+    sentence = "an account that reads a mailbox or an exchange needs the secrets for it"
+
+
+class ProviderNotUnderstood(TellonceError):
+    code = "provider.not_understood"
+    sentence = "what answers where the account reads speaks another protocol, or beyond all measure"
 
 
 # -- attachments: files that came with messages ---------------------------------------------------

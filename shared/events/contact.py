@@ -199,6 +199,25 @@ class PayloadQuarantined(
     """A delivery was taken and could not be read. Nothing of it became a fact."""
 
 
+class ChannelInterruptedOpen(Part, frozen=True, kw_only=True):
+    """`since`: when the provider was heard last; `until`: from when on it is heard again."""
+
+    channel: str
+    account: str
+    since: Instant
+    until: Instant
+
+
+class ChannelInterrupted(
+    Event[ChannelInterruptedOpen, Nothing], frozen=True, kw_only=True, tag="channel.interrupted"
+):
+    """Nobody listened to a provider that tells nothing twice: what happened meanwhile is known only by its remains."""
+
+
+AccountEvent = PayloadQuarantined | ChannelInterrupted
+"""What concerns an account as a whole, and no customer of it."""
+
+
 QuietEvent = (
     MessageDeleted
     | MessageReacted
@@ -230,4 +249,4 @@ InboundEvent = (
 OutcomeEvent = MessageSent | MessageDelivered | MessageRead | MessageFailed | MessageUncertain
 """What became of a message to a customer."""
 
-ContactEvent = InboundEvent | OutcomeEvent | OrderChanged | PayloadQuarantined
+ContactEvent = InboundEvent | OutcomeEvent | OrderChanged | AccountEvent

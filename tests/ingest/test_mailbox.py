@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from deploy.embedded.ports import free_ports
 from services.ingest.channels import CHANNELS, email
-from services.ingest.handlers import mailbox as mailboxes
+from services.ingest.handlers import raw_marks, remote_reader
 from services.ingest.handlers.accounts import Door
 from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.mailbox import Mailbox
@@ -112,7 +112,7 @@ async def dovecot() -> AsyncIterator[Dovecot]:
 @pytest_asyncio.fixture
 async def bus(ingest_nats: EmbeddedNats, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bus]:
     """A bus with the streams; what is tried again is tried soon."""
-    monkeypatch.setattr(mailboxes, "RETRY", Backoff(first_seconds=0.1, longest_seconds=0.3))
+    monkeypatch.setattr(remote_reader, "RETRY", Backoff(first_seconds=0.1, longest_seconds=0.3))
     connected = await connect(ingest_nats.url, "tests")
     try:
         await ensuring.ensure(
@@ -196,8 +196,8 @@ async def test_deliveries_of_the_door_do_not_hide_how_far_it_was_read(
     bus: Bus, dovecot: Dovecot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They stand behind the mailbox's last mail, more than are looked at in one go."""
-    monkeypatch.setattr(mailboxes, "LOOKED_BACK", 2)
-    monkeypatch.setattr(mailboxes, "LOOK_BATCH", 2)
+    monkeypatch.setattr(raw_marks, "LOOKED_BACK", 2)
+    monkeypatch.setattr(raw_marks, "LOOK_BATCH", 2)
     first, second = mail("m1"), mail("m2")
     dovecot.append(first)
     async with reading(make(bus, dovecot, "doors")):
@@ -243,7 +243,7 @@ async def test_a_server_that_ends_is_a_trouble_until_it_is_back(bus: Bus, doveco
         await arrived(bus, "ends", mail("m1"))
         assert reader.trouble is None
         await dovecot.stop()
-        await until(lambda: _troubled(reader, "mailbox.unavailable"))
+        await until(lambda: _troubled(reader, "provider.unavailable"))
         await dovecot.start()
         dovecot.append(mail("m2"))
         await arrived(bus, "ends", mail("m1"), mail("m2"))
@@ -267,7 +267,7 @@ async def test_who_is_not_let_in_is_a_trouble_of_his_account_alone(
     dovecot.append(mail("m1"))
     async with reading(refused, good):
         await arrived(bus, "good", mail("m1"))
-        await until(lambda: _troubled(refused, "mailbox.refused"))
+        await until(lambda: _troubled(refused, "provider.refused"))
         assert refused.trouble is not None
         assert refused.trouble.about == "email/refused"
         assert good.trouble is None
@@ -280,7 +280,7 @@ async def test_a_mailbox_without_its_secrets_is_a_trouble(bus: Bus) -> None:
     door = Door(TENANT, CHANNELS["email"], "bare", rules, {"user": "u"})
     reader = Mailbox(door, bus, RawStore(bus, BodyStore(bus), 8_192), SystemClock(), MAIL_MAX_BYTES)
     async with reading(reader):
-        await until(lambda: _troubled(reader, "mailbox.without_secrets"))
+        await until(lambda: _troubled(reader, "provider.without_secrets"))
 
 
 @needs_dovecot

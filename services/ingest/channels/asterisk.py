@@ -1,9 +1,9 @@
 """Calls of an Asterisk exchange: its manager's events (AMI) or its REST interface's (ARI), handed over as they come.
 
-Whoever reads the exchange's stream hands over any number of events at once, AMI blocks or JSON objects, one a line,
-signed by the Standard Webhooks scheme. All legs of a call have one `Linkedid`; ARI does not say it: there legs are
-joined by who dials whom and by bridges. An extension of the exchange is no customer: internal calls are ignored.
-What is told twice, or of several legs, is one fact: its id is the call's, and the kind.
+Any number of events come at once, AMI blocks or JSON objects, one a line: read from the exchange by us, or handed over
+by a program beside it, signed by the Standard Webhooks scheme. All legs of a call have one `Linkedid`; ARI does not say
+it: there legs are joined by who dials whom and by bridges. An extension of the exchange is no customer: internal calls
+are ignored. What is told twice, or of several legs, is one fact: its id is the call's, and the kind.
 
 Sources, read 2026-11 (docs.asterisk.org): AMI Events (Newchannel, Newstate, DialEnd, DTMFEnd, Hold, Unhold,
 BlindTransfer, AttendedTransfer, QueueCallerAbandon, AgentConnect, VarSet, Hangup), ARI Events REST API, Hangup Cause
@@ -11,8 +11,8 @@ Mappings; VMSTATUS, MIXMONITOR_FILENAME: VoiceMail, MixMonitor. Before version 1
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -20,6 +20,7 @@ from services.ingest.domain import (
     delivery,
     outcome,
     pbx_calls,
+    pbx_memory,
     pbx_stream,
     texts,
     webhook_signature,
@@ -38,6 +39,8 @@ MEDIUM: events.Medium = "call"
 SECRETS = ("signing",)
 KINDS: Mapping[str, str] = {
     "Newchannel": "call.started",
+    "CoreShowChannel": "call.started",
+    pbx_memory.CHANNEL: "call.started",
     "ChannelCreated": "call.started",
     "StasisStart": "call.started",
     "Newstate": "call.answered",
@@ -60,14 +63,10 @@ KINDS: Mapping[str, str] = {
     "QueueCallerAbandon": "call.abandoned",
     "Hangup": "call.ended",
     "ChannelDestroyed": "call.ended",
+    pbx_memory.GONE: "call.ended",
+    pbx_memory.GAP: "channel.interrupted",
 }
 """What is not here says nothing about a call, and is ignored by name. Some say what they do only in some states."""
-
-VARIABLES: Mapping[str, str] = {
-    "MIXMONITOR_FILENAME": "call.recorded",
-    "VMSTATUS": "call.voicemail_left",
-}
-"""Variables of a leg that say what became of the call, where `VarSet` or `ChannelVarset` tells them."""
 
 OUTCOMES: Mapping[str, str] = {
     "BUSY": "busy",
@@ -85,6 +84,8 @@ OUTCOMES: Mapping[str, str] = {
 """How a call ended that nobody answered: by the state of the last dialling, else by the cause (Q.850)."""
 COMPLETED = "completed"
 UNANSWERED = "no-answer"
+LOST_SIGHT = "lost-sight"
+"""Nobody listened when it ended: nobody knows how."""
 
 MEDIA_TYPES: Mapping[str, str] = {".wav": "audio/wav", ".mp3": "audio/mpeg", ".ogg": "audio/ogg"}
 OTHER_MEDIA_TYPE = "application/octet-stream"
@@ -113,10 +114,14 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
     stream = _Stream(raw, pbx_calls.calls_of(records))
     found: dict[str, tuple[str, events.ContactEvent]] = {}
     for index, record in enumerate(records):
-        told = stream.told(record, index)
-        event = None if told is None else _MAKERS[told.kind](stream, told)
-        if told is not None and event is not None:
-            found.setdefault(event.id, (told.call, event))
+        for told in stream.told(record, index):
+            event = _MAKERS[told.kind](stream, told)
+            if event is not None:
+                found.setdefault(event.id, (told.call, event))
+        if record.name == pbx_memory.BEFORE:
+            found.clear()
+        elif record.name == pbx_memory.GAP and (gap := _gap(raw, record)) is not None:
+            found.setdefault(gap.id, (raw.account, gap))
     return Reported(list(found.values())) if found else Ignored(texts.fit(_kind(records), 64))
 
 
@@ -146,24 +151,32 @@ class _Stream:
 
     def __init__(self, raw: delivery.RawDelivery, calls: Calls) -> None:
         self._raw = raw
+        self._listened = pbx_memory.is_read(raw.path)
+        self._recorded: dict[str, list[_Told]] = {}
         self._calls = calls
         self._said = calls.said_of_call()
         self._numbers: dict[str, str | None] = {}
         self._internal: dict[str, bool] = {}
         self._dialled: dict[str, str] = {}
 
-    def told(self, record: Record, index: int) -> _Told | None:
-        """Return a record with what it is about; `None` where it says nothing of a customer's call."""
-        leg = pbx_calls.leg_of(record)
-        about = leg.id or record.first("peer.id", "destuniqueid") or _target(record)
-        call = self._calls.call_of(about, leg.linked)
+    def told(self, record: Record, index: int) -> Iterator[_Told]:
+        """Give a record with what it is about; nothing where it says nothing of a customer's call."""
+        leg, call = pbx_calls.leg_of(record), self._calls.about(record)
         if record.first("dialstatus"):
             self._dialled[call] = record.first("dialstatus")
-        kind = KINDS.get(record.name) or VARIABLES.get(record.first("variable"))
-        if kind is None or not _ID.match(call) or self._is_internal(call):
-            return None
+        kind = KINDS.get(record.name) or pbx_memory.VARIABLES.get(record.first("variable"), "")
+        if kind not in _MAKERS or not _ID.match(call) or self._is_internal(call):
+            return
         moment = record.first("timestamp") or f"{self._raw.sha256[:16]}-{index}"
-        return _Told(kind, record, leg, call, moment)
+        told = _Told(kind, record, leg, call, moment)
+        if record.first("variable") == pbx_memory.RECORDING and self._listened:
+            self._recorded.setdefault(leg.id, []).append(replace(told, leg=leg))
+            return
+        yield told
+        if record.name in pbx_memory.LISTED:
+            yield replace(told, kind="call.answered")
+        if kind == "call.ended":
+            yield from self._recorded.pop(leg.id, [])
 
     def comes_in(self, told: _Told) -> bool:
         """Tell whether somebody called the exchange: AMI says which leg was the first, ARI does not."""
@@ -222,11 +235,6 @@ class _Stream:
             inside = any(_INTERNAL.match(leg.number) for leg in said)
             self._internal[call] = inside and not any(map(self._number, said))
         return self._internal[call]
-
-
-def _target(record: Record) -> str:
-    """Return the leg or bridge that a recording is of, `channel:<id>` or `bridge:<id>`."""
-    return record.first("recording.target_uri").partition(":")[2]
 
 
 # -- the events, one maker each ------------------------------------------------------------------------
@@ -317,9 +325,20 @@ def _voicemail(stream: _Stream, told: _Told) -> events.ContactEvent | None:
     return stream.event(events.CallVoicemailLeft, opened, told, events.CallVoicemailLeftPersonal)
 
 
+def _gap(raw: delivery.RawDelivery, record: Record) -> events.ContactEvent | None:
+    """Return what tells of a time when nobody listened; `None` where the record does not say which."""
+    since, until = (pbx_calls.time_of(record.first(name)) for name in ("since", "until"))
+    if since is None or until is None or not since < until:
+        return None
+    return outcome.gap_event(raw, since, until)
+
+
 def _over(stream: _Stream, told: _Told) -> events.ContactEvent | None:
     if not told.is_callers or not stream.comes_in(told):
         return None
+    if told.record.name == pbx_memory.GONE:
+        opened = events.CallEndedOpen(**stream.about(told), outcome=LOST_SIGHT)
+        return stream.event(events.CallEnded, opened, told)
     up = stream.was_up(told)
     how = COMPLETED if up else stream.how(told)
     opened = events.CallEndedOpen(**stream.about(told), outcome=how)

@@ -107,9 +107,9 @@ def is_named(host: str, patterns: Sequence[str]) -> bool:
 
 
 def own_hosts(rules: Account) -> list[str]:
-    """Return the host of the account's own `api`, which its operator has named."""
-    host = urlsplit(rules.api or "").hostname
-    return [host] if host else []
+    """Return the hosts of the account's own addresses, which its operator has named."""
+    named = (urlsplit(each or "").hostname for each in (rules.api, rules.ari, rules.recordings))
+    return [host for host in named if host]
 
 
 def may_be_called(

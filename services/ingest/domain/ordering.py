@@ -27,7 +27,7 @@ def in_order(
 
 
 def _numbered(event: events.ContactEvent) -> events.Numbered | None:
-    return None if isinstance(event, events.PayloadQuarantined) else event.open.numbered
+    return None if isinstance(event, events.AccountEvent) else event.open.numbered
 
 
 def _number(event: events.ContactEvent) -> int:

@@ -143,6 +143,16 @@ def quarantine_event(raw: RawDelivery, outcome: Quarantined) -> events.PayloadQu
     return events.make(kind, _origin(raw), _event_id(raw, kind, raw.sha256), aggregate, opened)
 
 
+def gap_event(raw: RawDelivery, since: datetime, until: datetime) -> events.ChannelInterrupted:
+    """Return the event that records that nobody listened to a provider: same account and times, same id."""
+    kind, aggregate = events.ChannelInterrupted, aggregates.account(raw.channel, raw.account)
+    opened = events.ChannelInterruptedOpen(
+        channel=raw.channel, account=raw.account, since=since, until=until
+    )
+    named = f"{since.isoformat()}/{until.isoformat()}"
+    return events.make(kind, _origin(raw, until), _event_id(raw, kind, named), aggregate, opened)
+
+
 def reports_of(raw: RawDelivery, outcome: Parsed) -> Reports:
     """Return the routing keys and the events to publish for an outcome; none when it is ignored."""
     match outcome:

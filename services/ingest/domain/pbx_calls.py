@@ -17,6 +17,10 @@ DIALLING_OUT = ("AppDial", "AppQueue")
 """How the program begins that a leg runs which the exchange itself has called."""
 
 
+WAITING_ROOM = "holding"
+"""The kind of bridge in which callers wait who do not hear each other: they are several calls."""
+
+
 @dataclass(frozen=True, slots=True)
 class Leg:
     """What a record says of the leg that it is about. `time`: when it happened; `None` where the record is silent."""
@@ -44,7 +48,7 @@ def leg_of(record: Record) -> Leg:
         state=first("channelstatedesc", "channel.state"),
         dialled=first("exten", "channel.dialplan.exten"),
         program=first("channel.dialplan.app_name"),
-        time=_time(first("timestamp")),
+        time=time_of(first("timestamp")),
     )
 
 
@@ -54,7 +58,8 @@ def began(call: str) -> datetime | None:
     return datetime.fromtimestamp(int(found[1]), UTC) if found else None
 
 
-def _time(text: str) -> datetime | None:
+def time_of(text: str) -> datetime | None:
+    """Return an instant, in seconds or by ISO 8601; `None` for what is none, or has no zone."""
     seconds = _SECONDS.match(text)
     if seconds is not None:
         parts = timedelta(microseconds=int((seconds[2] or "0").ljust(6, "0")[:6]))
@@ -83,6 +88,13 @@ class Calls:
         """Return the id of the call that a leg or a bridge belongs to: the exchange's word, else its oldest leg."""
         oldest = self._oldest(leg)
         return linked or self.links.get(leg) or self.links.get(oldest, oldest)
+
+    def about(self, record: Record) -> str:
+        """Return the id of the call that a record is about; empty for none."""
+        leg = leg_of(record)
+        target = record.first("recording.target_uri").partition(":")[2]
+        named = leg.id or record.first("peer.id", "destuniqueid") or target
+        return self.call_of(named or record.first("bridge.id"), leg.linked)
 
     def said_of_call(self) -> dict[str, list[Leg]]:
         """Return what was said of all legs of each call."""
@@ -135,6 +147,6 @@ def calls_of(records: Sequence[Record]) -> Calls:
         if called:
             calls.join(record.first("caller.id") or leg.id, called)
         bridged = record.first("bridge.channels")
-        if bridged:
+        if bridged and record.first("bridge.bridge_type") != WAITING_ROOM:
             calls.join(record.first("bridge.id"), *bridged.split())
     return calls

@@ -38,11 +38,26 @@ class Record:
 
 def read(body: bytes) -> Sequence[Record] | None:
     """Return the records of a delivery, in order; `None` when it is in neither format."""
-    text = texts.clean(charsets.decode(body)).removeprefix("\ufeff").replace("\r\n", "\n")
+    text = _text(body)
     if text.lstrip().startswith(("{", "[")):
         return _objects(text)
     blocks = [record for block in _BLANK.split(text) if (record := _block(block)) is not None]
     return blocks[:RECORDS_MAX] or None
+
+
+def block(body: bytes) -> Record | None:
+    """Return one block as a record; `None` for one that is neither an event nor something asked or answered."""
+    return _block(_text(body))
+
+
+def object_of(body: bytes) -> Record | None:
+    """Return one JSON object as a record; `None` for what is no event."""
+    found = _objects(_text(body))
+    return found[0] if found else None
+
+
+def _text(body: bytes) -> str:
+    return texts.clean(charsets.decode(body)).removeprefix("\ufeff").replace("\r\n", "\n")
 
 
 def _block(block: str) -> Record | None:

@@ -37,7 +37,7 @@ class ImapSession:
     """A folder that is open. `validity`: under which its UIDs mean something."""
 
     def __init__(self, address: MailboxAddress, user: str, password: str, max_bytes: int) -> None:
-        """Connect, log in and open. Raises: MailboxUnavailable, MailboxRefused."""
+        """Connect, log in and open. Raises: ProviderUnavailable, ProviderRefused."""
         self._max_bytes = max_bytes
         self._ended = False
         with _translated():
@@ -52,7 +52,7 @@ class ImapSession:
                 raise
 
     def uids(self, after: int, address: MailboxAddress) -> list[int]:
-        """Return the UIDs of the mails behind one, in order. Raises: MailboxUnavailable."""
+        """Return the UIDs of the mails behind one, in order. Raises: ProviderUnavailable."""
         criteria: list[Any] = ["UID", f"{after + 1}:*"]
         if address.since is not None and not after:
             criteria += ["SINCE", address.since]
@@ -61,7 +61,7 @@ class ImapSession:
             return sorted(uid for uid in self._client.search(criteria) if uid > after)
 
     def fetch(self, uid: int) -> FetchedMail | None:
-        """Return a mail, of a larger one its beginning; `None` where it is gone. Raises: MailboxUnavailable."""
+        """Return a mail, of a larger one its beginning; `None` where it is gone. Raises: ProviderUnavailable."""
         with _translated():
             found = self._client.fetch([uid], [f"BODY.PEEK[]<0.{self._max_bytes}>", "INTERNALDATE"])
         answer = found.get(uid)
@@ -76,7 +76,7 @@ class ImapSession:
         )
 
     def wait(self, seconds: float) -> None:
-        """Wait until the server has news, the session is to end, or the time is over. Raises: MailboxUnavailable."""
+        """Wait until the server has news, the session is to end, or the time is over. Raises: ProviderUnavailable."""
         with _translated():
             if self._idles:
                 self._client.idle()
@@ -126,10 +126,10 @@ def _connected(address: MailboxAddress) -> IMAPClient:
 
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
-    """Raises: MailboxUnavailable, MailboxRefused for what the client raises: a server may answer anything."""
+    """Raises: ProviderUnavailable, ProviderRefused for what the client raises: a server may answer anything."""
     try:
         yield
     except LoginError as error:
-        raise errors.MailboxRefused from error
+        raise errors.ProviderRefused from error
     except (IMAPClientError, OSError, ssl.SSLError, ValueError, KeyError, AttributeError) as error:
-        raise errors.MailboxUnavailable(cause=type(error).__name__) from error
+        raise errors.ProviderUnavailable(cause=type(error).__name__) from error

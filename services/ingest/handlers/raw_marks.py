@@ -1,0 +1,64 @@
+"""Finds in RAW how far an account's provider was read: the last delivery whose path says so."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Generic, NamedTuple, TypeVar
+
+from services.ingest.handlers.raw_store import PATH_FIELD
+from shared import streams
+from shared.bus import Bus
+from shared.bus.deliveries import StoredMessage
+
+LOOKED_BACK = 256
+"""Positions that are looked at first for the last one with a mark; then ever more."""
+LOOK_BATCH = 256
+
+M = TypeVar("M")
+
+
+class MarkedDelivery(NamedTuple, Generic[M]):
+    """A delivery with a mark, and where it stands."""
+
+    sequence: int
+    mark: M
+
+
+async def last(
+    bus: Bus, subject: str, mark: Callable[[str], M | None]
+) -> tuple[int, MarkedDelivery[M] | None]:
+    """Return where a subject's last delivery stands (0: nowhere), and its last one with a mark.
+
+    `mark`: what a path says; `None` for one that says nothing. Raises: BusUnavailable, JetStreamRefused.
+    """
+    newest = await bus.leader_get(streams.RAW, last_by_subject=subject)
+    if newest is None:
+        return 0, None
+    found = _marked(newest, mark)
+    end, span = newest.sequence, LOOKED_BACK
+    while found is None and end > 1:
+        first = max(1, end - span)
+        async for each in between(bus, subject, first, end):
+            found = _marked(each, mark) or found
+        end, span = first, span * 2
+    return newest.sequence, found
+
+
+async def between(bus: Bus, subject: str, first: int, end: int) -> AsyncIterator[StoredMessage]:
+    """Give the deliveries of a stretch of RAW, its end left out; other accounts' deliveries lie between.
+
+    Raises: BusUnavailable, JetStreamRefused.
+    """
+    while first < end:
+        answer = await bus.direct_get(
+            streams.RAW, sequence=first, subject=subject, batch=LOOK_BATCH
+        )
+        within = [each for each in answer.messages if each.sequence < end]
+        for each in within:
+            yield each
+        if not within or len(within) < len(answer.messages):
+            return
+        first = within[-1].sequence + 1
+
+
+def _marked(message: StoredMessage, mark: Callable[[str], M | None]) -> MarkedDelivery[M] | None:
+    found = mark(message.headers.get(PATH_FIELD, ""))
+    return None if found is None else MarkedDelivery(message.sequence, found)
