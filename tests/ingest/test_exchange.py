@@ -18,7 +18,7 @@ from services.ingest.handlers.accounts import Door
 from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.exchange import Exchange
 from services.ingest.handlers.raw_store import RawStore
-from shared import exchange_address, streams, subjects
+from shared import ensuring, exchange_address, streams, subjects
 from shared.backoff import Backoff
 from shared.bus import Bus, connect
 from shared.clock import SystemClock
@@ -62,7 +62,7 @@ async def bus(ingest_nats: EmbeddedNats) -> AsyncIterator[Bus]:
     """A bus with the streams."""
     connected = await connect(ingest_nats.url, "tests")
     try:
-        await streams.ensure(
+        await ensuring.ensure(
             connected, streams.WantedStreams(streams=streams.stream_configs(), consumers=[])
         )
         yield connected
