@@ -54,7 +54,7 @@ class FakeExchange:
         for each in self._writers:
             each.write(data)
 
-    async def rested(self) -> None:
+    async def until_heard(self) -> None:
         """Let what was said reach whoever listens before more is."""
         for each in self._writers:
             await each.drain()

@@ -169,7 +169,7 @@ async def test_a_trace_that_is_played_over_tcp_is_told_as_if_it_came_at_once(bus
         await asked(bus, account)
         for start in range(0, len(TRACE), 997):
             pbx.say(TRACE[start : start + 997])
-            await pbx.rested()
+            await pbx.until_heard()
         whole = parsed(raw("asterisk", TRACE, path=pbx_memory.MORE_MARK))
         events = await types(bus, account, *(each.type for each in whole))
     assert {each.open.provider_id for each in events} == {each.open.provider_id for each in whole}
