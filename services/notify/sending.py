@@ -2,24 +2,29 @@
 
 all of it but the last step | intent appended | the last step | `notification.sent` appended | outcome reported | acked
 
-Before the intent a failure costs nothing and is tried again. An intent without a known end is `message.uncertain`:
-the message is never handed over a second time.
+Before the intent a failure costs nothing and is tried again. A message with an intent and without a known end is never
+handed over a second time: its provider is asked for it where it can be, and else it is `message.uncertain`.
 """
 
+import asyncio
+import contextlib
 import secrets
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
 import structlog
+from msgspec.structs import replace
 
+from services.notify.asking import Asking
 from services.notify.carriers import Carrier, NotTaken, Transaction, Unanswered
 from services.notify.channels import Outbound
 from services.notify.domain import commands, decisions, messages, outcomes
-from services.notify.domain.state import Notification
+from services.notify.domain.asking import HAND_OVER, Doubt
+from services.notify.domain.state import Notification, Notifications
 from services.notify.store import Decided, NotificationStore
-from shared import arrivals, backoff, contact_log, events
+from shared import arrivals, backoff, contact_log, errors, events
 from shared.clock import Clock
 from shared.policy import Policies
 
@@ -69,6 +74,7 @@ class Sending:
         self.store = store
         self._channels = channels
         self._carriers = carriers
+        self._asking = Asking(carriers)
         self._reports = reports
         self._policies = policies
         self._clock = clock
@@ -90,47 +96,43 @@ class Sending:
         state = await self.store.load(intent.tenant, intent.conversation)
         known = state.by_id.get(decisions.notification_id(intent))
         if known is not None:
-            await self._settle(event, known)
+            await self._settle(event, known, state)
             return
-        if self._adopted is not None and event.recorded <= self._adopted:
+        if self._is_adopted(event):
             await self._give_up(event, intent, outcomes.ADOPTED)
             return
         try:
-            channel, request = self._rendered(event)
+            with _foreseen(event):
+                channel, message = self._message(event)
+                request = channel.render(message, self._clock.now())
         except messages.Unsendable as error:
             await self._give_up(event, intent, _failed(error.reason))
             return
         try:
             async with self._carriers[channel.CARRIER].transaction(request) as transaction:
-                known = await self._hand_over_once(event, intent, channel, transaction)
-                await self._settle(event, known)
+                decided = await self._hand_over_once(event, intent, channel, transaction)
+                await self._settle(event, _intended(decided, intent), decided.state)
         except NotTaken as error:
             refused = _refusal(channel, error)
             if refused.temporary and attempt < ATTEMPTS_MAX:
                 raise arrivals.Later(RETRY.delay_seconds(attempt), str(refused.reason)) from error
             await self._give_up(event, intent, _failed(refused.reason))
 
-    def _rendered(self, event: events.MessageRequested) -> tuple[Outbound, Any]:
-        """Return the message's channel and what its carrier takes.
+    def _is_adopted(self, event: events.MessageRequested) -> bool:
+        return self._adopted is not None and event.recorded <= self._adopted
 
-        Raises: Unsendable, also for what nobody foresaw: the next try would fail the same way, for ever.
-        """
+    def _message(self, event: events.MessageRequested) -> tuple[Outbound, messages.CustomerMessage]:
+        """Return a message as its channel gets it. Raises: Unsendable, and what the policy raises."""
         channel = self._channels.get(event.open.channel)
         if channel is None:
             raise messages.Unsendable("channel_unknown")
         policy = self._policies.of(event.tenant)
         account = policy.account(channel.NAME, event.open.account)
         agent = policy.agents.get(event.open.agent)
-        try:
-            message = messages.customer_message(
-                event, account, channel.address, self._around, agent.name if agent else None
-            )
-            return channel, channel.render(message, self._clock.now())
-        except messages.Unsendable:
-            raise
-        except Exception as error:
-            log.exception("message_unrenderable", message_id=event.open.message_id)
-            raise messages.Unsendable("unrenderable") from error
+        name = agent.name if agent else None
+        return channel, messages.customer_message(
+            event, account, channel.address, self._around, name
+        )
 
     async def _hand_over_once(
         self,
@@ -138,12 +140,15 @@ class Sending:
         intent: commands.IntendMessage,
         channel: Outbound,
         transaction: Transaction,
-    ) -> Notification:
-        """Append the intent; hand the message over only if it was not there before us."""
+    ) -> Decided:
+        """Append the intent; hand the message over only if it was not there before us, and not long after."""
+        intent = replace(intent, now=self._clock.now())
         decided = await self.store.decide(intent)
         if decided.events:
-            self._remember(event.open.message_id, await _hand_over(channel, transaction))
-        return _intended(decided, intent)
+            left = HAND_OVER - (self._clock.now() - intent.now)
+            outcome = await _hand_over(channel, transaction, left.total_seconds())
+            self._remember(event.open.message_id, outcome)
+        return decided
 
     async def _give_up(
         self,
@@ -155,11 +160,18 @@ class Sending:
         decided = await self.store.decide(intent)
         if decided.events:
             self._remember(event.open.message_id, outcome)
-        await self._settle(event, _intended(decided, intent))
+        await self._settle(event, _intended(decided, intent), decided.state)
 
-    async def _settle(self, event: events.MessageRequested, intent: Notification) -> None:
-        """Record and report how it ended, as far as anybody knows. Repeating it changes nothing."""
+    async def _settle(
+        self, event: events.MessageRequested, intent: Notification, state: Notifications
+    ) -> None:
+        """Record and report how it ended, as far as anybody knows. Repeating it changes nothing.
+
+        Raises: Later, while a provider that can be asked is still to answer.
+        """
         outcome = outcomes.outcome_of(intent, self._ended.get(event.open.message_id))
+        if outcome.kind == "uncertain" and not self._is_adopted(event):
+            outcome = await self._asked(event, intent, state, outcome)
         at = intent.requested
         if outcome.kind == "sent":
             at = await self._record_sent(event, intent, outcome)
@@ -171,6 +183,26 @@ class Sending:
             outcome=outcome.kind,
             reason=outcome.reason,
         )
+
+    async def _asked(
+        self,
+        event: events.MessageRequested,
+        intent: Notification,
+        state: Notifications,
+        known: outcomes.Outcome,
+    ) -> outcomes.Outcome:
+        """Return what the provider says of a message in doubt; what is known, if nothing. Raises: Later."""
+        others = (each.provider_id for each in state.by_id.values() if each.id != intent.id)
+        doubt = Doubt(
+            intended=intent.requested,
+            now=self._clock.now(),
+            others=frozenset(each for each in others if each is not None),
+        )
+        try:
+            with _foreseen(event):
+                return await self._asking.resolve(*self._message(event), doubt, known)
+        except messages.Unsendable:
+            return known
 
     def _medium(self, event: events.MessageRequested) -> events.Medium:
         """Return how the customer was to be reached; of a channel that is not known, as by most."""
@@ -211,13 +243,30 @@ class Sending:
             self._ended.popitem(last=False)
 
 
-async def _hand_over(channel: Outbound, transaction: Transaction) -> outcomes.Outcome:
-    """Return how the last step ended. A refusal is final here, also a temporary one: the intent allows one commit."""
+@contextlib.contextmanager
+def _foreseen(event: events.MessageRequested) -> Iterator[None]:
+    """Raises: Unsendable for a fault of ours that nobody foresaw: the next try would fail the same way, for ever."""
     try:
-        return channel.outcome(await transaction.commit())
+        yield
+    except (messages.Unsendable, arrivals.Later, errors.TellonceError):
+        raise
+    except Exception as error:
+        log.exception("message_spoilt", message_id=event.open.message_id)
+        raise messages.Unsendable("unrenderable") from error
+
+
+async def _hand_over(
+    channel: Outbound, transaction: Transaction, left_seconds: float
+) -> outcomes.Outcome:
+    """Return how the last step ended. A refusal is final here, also a temporary one: the intent allows one commit."""
+    if left_seconds <= 0:
+        return _failed("too_late")
+    try:
+        async with asyncio.timeout(left_seconds):
+            return channel.outcome(await transaction.commit())
     except NotTaken as error:
         return _refusal(channel, error)
-    except Unanswered:
+    except (Unanswered, TimeoutError):
         return outcomes.CONNECTION_LOST
 
 

@@ -13,6 +13,7 @@ from deploy.story.providers import Provider
 from deploy.story.providers.api import ApiAnswer, ApiRequest, Arrived
 from deploy.story.providers.api_server import listening
 from services.notify.carriers import http
+from services.notify.domain.asking import Doubt, no_finding, no_question
 from services.notify.domain.messages import CustomerMessage, SendingSettings
 from services.notify.domain.outcomes import Outcome
 from services.notify.domain.web import HttpAnswer, HttpRequest, json_request
@@ -49,6 +50,12 @@ class DovePost:
     def render(self, message: CustomerMessage, now: datetime) -> HttpRequest:
         said = {"to": message.to, "text": message.text, "ours": message.own_reference}
         return json_request(f"https://{HOST}/send", said)
+
+    def ask(self, message: CustomerMessage, doubt: Doubt) -> Any:
+        return no_question(message, doubt)
+
+    def found(self, answer: HttpAnswer, message: CustomerMessage, doubt: Doubt) -> Outcome:
+        return no_finding(answer, message, doubt)
 
     def outcome(self, answer: HttpAnswer) -> Outcome:
         if answer.status == 200 and "id" in answer.json:

@@ -91,6 +91,7 @@ def test_a_message_by_smsapi() -> None:
         "format": "json",
         "max_parts": "10",
         "idx": "m1__c1",
+        "check_idx": "1",
         "notify_url": f"{DOOR}?token=a%20b%26c",
     }
 

@@ -7,6 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from services.notify.carriers import NotTaken, Transaction, Unanswered
+from services.notify.domain.asking import (
+    NO_WORD,
+    NOT_TAKEN,
+    UNCLEAR,
+    Doubt,
+    no_finding,
+    no_question,
+)
 from services.notify.domain.messages import CustomerMessage
 from services.notify.domain.notices import Notice
 from services.notify.domain.outcomes import Outcome
@@ -38,6 +46,16 @@ class Fuse:
 class FixedClock:
     def now(self) -> datetime:
         return NOW
+
+
+class SetClock:
+    """Stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.time = NOW
+
+    def now(self) -> datetime:
+        return self.time
 
 
 class FusedLedger:
@@ -106,8 +124,73 @@ class PigeonPost:
     def render(self, message: CustomerMessage, now: datetime) -> str:
         return f"{message.sender} to {message.to}: {message.text}"
 
+    def ask(self, message: CustomerMessage, doubt: Doubt) -> Any:
+        return no_question(message, doubt)
+
+    def found(self, answer: str, message: CustomerMessage, doubt: Doubt) -> Outcome:
+        return no_finding(answer, message, doubt)
+
     def outcome(self, answer: str) -> Outcome:
         return self.OUTCOMES.get(answer, Outcome(kind="uncertain", reason="unheard_of"))
+
+
+class HomingPost(PigeonPost):
+    """Another one, which can be asked what came home."""
+
+    NAME = "homing"
+    QUESTION = "what came home?"
+
+    def ask(self, message: CustomerMessage, doubt: Doubt) -> str | None:
+        return self.QUESTION
+
+    def found(self, answer: str, message: CustomerMessage, doubt: Doubt) -> Outcome:
+        return FOUND[answer]
+
+
+FOUND = {
+    "it": Outcome(kind="sent", provider_id="ring-7"),
+    "nothing": NOT_TAKEN,
+    "two": UNCLEAR,
+    "asleep": NO_WORD,
+}
+
+
+class HomingLoft:
+    """Takes pigeons, and says what it has. `loses`: the last step is never answered; `word`: what it says instead."""
+
+    def __init__(self) -> None:
+        self.taken: list[Any] = []
+        self.asked = 0
+        self.loses = False
+        self.word: str | None = None
+        self.fuse = Fuse()
+
+    @contextlib.asynccontextmanager
+    async def transaction(self, request: Any) -> AsyncIterator[Transaction]:
+        self.fuse.step("ask" if request == HomingPost.QUESTION else "begin")
+        yield _LoftTransaction(self, request)
+
+    def answer(self, request: Any) -> str:
+        if request == HomingPost.QUESTION:
+            self.asked += 1
+            return self.word or ("it" if self.taken else "nothing")
+        self.taken.append(request)
+        return "landed"
+
+
+class _LoftTransaction:
+    def __init__(self, loft: HomingLoft, request: Any) -> None:
+        self._loft = loft
+        self._request = request
+
+    async def commit(self) -> Any:
+        loft, asks = self._loft, self._request == HomingPost.QUESTION
+        loft.fuse.step("before answer" if asks else "before commit")
+        answer = loft.answer(self._request)
+        loft.fuse.step("after answer" if asks else "after commit")
+        if loft.loses and not asks:
+            raise Unanswered
+        return answer
 
 
 class MemoryCarrier:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from services.notify.domain.asking import Doubt
 from services.notify.domain.messages import CustomerMessage
 from services.notify.domain.outcomes import Outcome
 from shared import events, modules
@@ -42,6 +43,17 @@ class Outbound(Protocol):
 
     def outcome(self, answer: Any) -> Outcome:
         """Return what the provider's answer means; an answer that is not in its table is a doubt."""
+        ...
+
+    def ask(self, message: CustomerMessage, doubt: Doubt) -> Any:
+        """Return what the carrier takes to find out whether the provider has a message; `None` if nothing can.
+
+        That may be the message again, where the provider has a key under which it takes it once. Raises: Unsendable.
+        """
+        ...
+
+    def found(self, answer: Any, message: CustomerMessage, doubt: Doubt) -> Outcome:
+        """Return what the answer to `ask` means; `temporary`: it says nothing, ask again."""
         ...
 
 

@@ -11,8 +11,23 @@ from datetime import datetime
 import msgspec
 
 from services.notify.domain import messages, outcomes
+from services.notify.domain.asking import no_finding as found
+from services.notify.domain.asking import no_question as ask
 from shared import events, subjects
 from shared.chat_answers import Answer
+
+__all__ = [
+    "CARRIER",
+    "KINDS",
+    "MEDIUM",
+    "NAME",
+    "SECRETS",
+    "address",
+    "ask",
+    "found",
+    "outcome",
+    "render",
+]
 
 NAME = "chat"
 MEDIUM: events.Medium = "chat"

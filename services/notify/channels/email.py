@@ -21,8 +21,23 @@ from typing import Any
 from typing_extensions import override
 
 from services.notify.domain import messages, outcomes
+from services.notify.domain.asking import no_finding as found
+from services.notify.domain.asking import no_question as ask
 from shared import events, handles, mail_reference
 from shared.message_reference import MessageReference
+
+__all__ = [
+    "CARRIER",
+    "KINDS",
+    "MEDIUM",
+    "NAME",
+    "SECRETS",
+    "address",
+    "ask",
+    "found",
+    "outcome",
+    "render",
+]
 
 NAME = "email"
 MEDIUM: events.Medium = "mail"

@@ -14,12 +14,25 @@ from urllib.parse import urlsplit
 
 from services.notify.channels import graph_api as graph
 from services.notify.channels.graph_api import DOUBT, LATER, REFUSED, SECRETS
+from services.notify.domain.asking import no_finding as found
+from services.notify.domain.asking import no_question as ask
 from services.notify.domain.messages import CustomerMessage
 from services.notify.domain.outcomes import Outcome
 from services.notify.domain.web import HttpAnswer, HttpRequest
 from shared import events
 
-__all__ = ["CARRIER", "KINDS", "MEDIUM", "NAME", "SECRETS", "address", "outcome", "render"]
+__all__ = [
+    "CARRIER",
+    "KINDS",
+    "MEDIUM",
+    "NAME",
+    "SECRETS",
+    "address",
+    "ask",
+    "found",
+    "outcome",
+    "render",
+]
 
 NAME = "messenger"
 MEDIUM: events.Medium = "message"

@@ -1,17 +1,24 @@
 """Text messages to the customer, by whichever provider the account has the secrets of: Twilio, or SMSAPI.
 
 Sources, read 2026-11: www.twilio.com/docs/messaging/api/message-resource (From, or MessagingServiceSid; 1,600
-characters) and docs/api/errors; www.smsapi.pl/docs, "Pojedynczy SMS" (`sms.do`, at most 10 pieces) and "Kody błędów".
-Neither has a key that keeps a message from leaving twice: an answer that is neither yes nor no leaves a doubt.
+characters; reading a list of messages) and docs/api/errors; www.smsapi.pl/docs, "Pojedynczy SMS" (`sms.do`, at most 10
+pieces) and "Kody błędów".
+
+An answer that is neither yes nor no leaves a doubt. Twilio documents no key that keeps a message from leaving twice; it
+lists what it took for a number, newest first, with nothing of ours but the words. SMSAPI takes an `idx` once where
+`check_idx` is set (both named by github.com/smsapi/smsapi-python-client, `sms/api.py`, read 2026-11): that it remembers
+one for a day, and refuses it again with 53, is from memory.
 """
 
 import base64
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from urllib.parse import quote
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import quote, urlencode
 
-from services.notify.domain import messages, outcomes, web
+from services.notify.domain import asking, messages, outcomes, web
 from services.notify.domain.text_segments import segments
 from shared import events, handles
 
@@ -46,6 +53,12 @@ REFUSALS: Mapping[str, str] = {
 
 DOUBTS = frozenset({"smsapi_201", "smsapi_999"})
 """Errors inside the provider: nobody knows how far it came."""
+TAKEN_BEFORE = "smsapi_53"
+KEY_HOLDS = timedelta(hours=20)
+"""For less than the day for which SMSAPI remembers an `idx`."""
+LISTED_MAX = 100
+UNDELIVERED = frozenset({"failed", "undelivered", "canceled"})
+"""What a listed message is that was taken and did not arrive."""
 
 _SERVICE = re.compile(r"MG[0-9a-f]{32}\Z")
 _SENDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._&-]{0,10}\Z")
@@ -68,45 +81,64 @@ def address(to: str) -> str | None:
 
 def render(message: messages.CustomerMessage, now: datetime) -> web.HttpRequest:  # noqa: ARG001  the shared shape
     """Return the request. Raises: Unsendable with `address_invalid`, `text_too_long` or `secret_missing`."""
+    return _by_smsapi(message) if _is_smsapi(message) else _by_twilio(message)
+
+
+def _is_smsapi(message: messages.CustomerMessage) -> bool:
+    return bool(message.secrets.get("api_token"))
+
+
+def _number(message: messages.CustomerMessage) -> str:
     number = message.to.rpartition(":")[2]
     if not number.startswith("+"):
         raise messages.Unsendable("address_invalid")
-    if message.secrets.get("api_token"):
-        return _by_smsapi(message, number)
-    return _by_twilio(message, number)
+    return number
 
 
-def _by_twilio(message: messages.CustomerMessage, number: str) -> web.HttpRequest:
+def _by_twilio(message: messages.CustomerMessage) -> web.HttpRequest:
     if len(message.text) > TEXT_MAX_CHARACTERS:
         raise messages.Unsendable("text_too_long")
-    network = _NETWORK.match(message.sender)
     fields = {
-        "To": f"{network[1]}:{number}" if network else number,
+        "To": _to(message),
         "MessagingServiceSid" if _SERVICE.match(message.sender) else "From": message.sender,
         "Body": message.text,
     }
     if message.door:
         fields["StatusCallback"] = f"{message.door}?m={message.own_reference}"
-    if network is None and segments(message.text).alphabet == "ucs2":
+    plain = _NETWORK.match(message.sender) is None
+    if plain and segments(message.text).alphabet == "ucs2":
         fields["SmartEncoded"] = "true"
-    sid = message.secret("account_sid")
-    credentials = base64.b64encode(f"{sid}:{message.secret('signing')}".encode()).decode()
-    base = (message.api or API).rstrip("/")
-    url = f"{base}/2010-04-01/Accounts/{quote(sid, safe='')}/Messages.json"
-    return web.form_request(url, fields, {"authorization": f"Basic {credentials}"})
+    return web.form_request(_messages_of(message), fields, _basic(message))
 
 
-def _by_smsapi(message: messages.CustomerMessage, number: str) -> web.HttpRequest:
+def _to(message: messages.CustomerMessage) -> str:
+    """Return her number on the network from which is written."""
+    network = _NETWORK.match(message.sender)
+    return f"{network[1]}:{_number(message)}" if network else _number(message)
+
+
+def _messages_of(message: messages.CustomerMessage) -> str:
+    base, sid = (message.api or API).rstrip("/"), quote(message.secret("account_sid"), safe="")
+    return f"{base}/2010-04-01/Accounts/{sid}/Messages.json"
+
+
+def _basic(message: messages.CustomerMessage) -> dict[str, str]:
+    pair = f"{message.secret('account_sid')}:{message.secret('signing')}"
+    return {"authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+
+
+def _by_smsapi(message: messages.CustomerMessage) -> web.HttpRequest:
     if segments(message.text).count > SEGMENTS_MAX:
         raise messages.Unsendable("text_too_long")
     fields = {
-        "to": number.removeprefix("+"),
+        "to": _number(message).removeprefix("+"),
         "from": message.sender.removeprefix("+"),
         "message": message.text,
         "encoding": "utf-8",
         "format": "json",
         "max_parts": str(SEGMENTS_MAX),
         "idx": message.own_reference.replace(".", "__", 1),
+        "check_idx": "1",
     }
     if message.door:
         fields["notify_url"] = f"{message.door}?token={quote(message.secret('signing'), safe='')}"
@@ -127,6 +159,66 @@ def outcome(answer: web.HttpAnswer) -> outcomes.Outcome:
         return outcomes.Outcome(kind="uncertain", reason=reason)
     later = answer.status == TOO_MANY_REQUESTS
     return outcomes.Outcome(kind="failed", reason=REFUSALS.get(reason, reason), temporary=later)
+
+
+def ask(message: messages.CustomerMessage, doubt: asking.Doubt) -> web.HttpRequest | None:
+    """Return what lists her messages at Twilio; for SMSAPI the message again, as long as its `idx` is remembered.
+
+    Raises: what `render` does.
+    """
+    if _is_smsapi(message):
+        return _by_smsapi(message) if doubt.age < KEY_HOLDS else None
+    query = urlencode({"To": _to(message), "PageSize": LISTED_MAX})
+    url = f"{_messages_of(message)}?{query}"
+    return web.HttpRequest(url=url, body=b"", headers=_basic(message), method="GET")
+
+
+def found(
+    answer: web.HttpAnswer, message: messages.CustomerMessage, doubt: asking.Doubt
+) -> outcomes.Outcome:
+    """Return what the provider has: one message with these words from this account, at that time, is the message."""
+    if _is_smsapi(message):
+        known = _reason(answer.json) == TAKEN_BEFORE
+        return outcomes.Outcome(kind="sent") if known else _again_unless_known(outcome(answer))
+    listed = answer.json.get("messages")
+    if answer.status != 200 or not isinstance(listed, list):
+        return asking.NO_WORD
+    times = [(each, _created(each)) for each in listed if isinstance(each, dict)]
+    near = [each for each, at in times if _is_ours(each, message, doubt) and doubt.covers(at)]
+    same = [each for each in near if each.get("body") == message.text]
+    if len(same) == 1:
+        return _as_listed(same[0])
+    complete = len(listed) < LISTED_MAX or any(doubt.precedes(at) for _, at in times)
+    return asking.NOT_TAKEN if complete and not near else asking.UNCLEAR
+
+
+def _again_unless_known(outcome: outcomes.Outcome) -> outcomes.Outcome:
+    return asking.NO_WORD if outcome.kind == "uncertain" else outcome
+
+
+def _created(listed: Mapping[str, Any]) -> datetime | None:
+    try:
+        return parsedate_to_datetime(str(listed.get("date_created"))).astimezone(UTC)
+    except ValueError:
+        return None
+
+
+def _is_ours(
+    listed: Mapping[str, Any], message: messages.CustomerMessage, doubt: asking.Doubt
+) -> bool:
+    """Tell whether a listed message left from the same sender, and is none of which we know."""
+    sender = "messaging_service_sid" if _SERVICE.match(message.sender) else "from"
+    ours = listed.get(sender) in {message.sender, None}
+    outbound = str(listed.get("direction")).startswith("outbound")
+    return ours and outbound and listed.get("sid") not in doubt.others
+
+
+def _as_listed(listed: Mapping[str, Any]) -> outcomes.Outcome:
+    sid, code = str(listed.get("sid")), listed.get("error_code")
+    if listed.get("status") in UNDELIVERED:
+        reason = f"twilio_{code}" if code else str(listed.get("status"))
+        return outcomes.Outcome(kind="failed", reason=REFUSALS.get(reason, reason), provider_id=sid)
+    return outcomes.Outcome(kind="sent", provider_id=sid)
 
 
 def _taken(content: Mapping[str, object]) -> str | None:

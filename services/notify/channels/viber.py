@@ -13,8 +13,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from services.notify.domain import messages, outcomes
+from services.notify.domain.asking import no_finding as found
+from services.notify.domain.asking import no_question as ask
 from services.notify.domain.web import HttpAnswer, HttpRequest, json_request
 from shared import events
+
+__all__ = ["CARRIER", "MEDIUM", "NAME", "SECRETS", "address", "ask", "found", "outcome", "render"]
 
 NAME = "viber"
 MEDIUM: events.Medium = "message"
