@@ -28,6 +28,8 @@ REFUSED_FILES = " ".join(
     )
 )
 """Programs: whoever opens such a file runs it."""
+FILES_ACCESS_KEY, FILES_SECRET_KEY = "FILES_ACCESS_KEY", "FILES_SECRET_KEY"
+"""The names of the secrets of the store that `files_url` names."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,6 +189,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     attachment_address_seconds: Annotated[
         int, Meta(description="how long the address of a file is good", ge=10, le=86_400)
     ] = 300
+    files_url: Annotated[
+        str,
+        Meta(
+            description="S3-compatible store for customers' files, `s3+https://host/bucket`, a prefix may follow;"
+            " empty: the stream FILES. Its secrets: `FILES_ACCESS_KEY`, `FILES_SECRET_KEY`",
+            pattern=r"^(s3\+https?://[^/?#@\s]+/[^/?#\s]+(/[\w.\-]+)*/?)?\Z",
+            max_length=2048,
+        ),
+    ] = ""
+    files_region: Annotated[
+        str,
+        Meta(
+            description="region that requests to that store are signed for",
+            pattern=r"^[a-z0-9-]+\Z",
+            max_length=64,
+        ),
+    ] = "us-east-1"
     normalise_batch: Annotated[
         int, Meta(description="deliveries parsed per batch and account", ge=1, le=512)
     ] = 64
@@ -280,6 +299,8 @@ def load_secrets(settings: Settings, environment: Mapping[str, str] = os.environ
     """
     found = _secrets_in(Path(settings.secrets_file))
     needed = needed_secrets(policy.load(settings.policy))
+    if settings.files_url:
+        needed += [FILES_ACCESS_KEY, FILES_SECRET_KEY]
     for name in {*found, *needed}:
         if environment.get(name):
             found[name] = environment[name]

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator
+from typing import Protocol
 
 import structlog
 
@@ -14,6 +15,7 @@ from services.ingest.handlers import (
     mailbox,
     normalise,
     raw_store,
+    s3,
     server,
     strangers,
 )
@@ -35,7 +37,7 @@ from shared.bus import Bus
 from shared.clock import Clock, SystemClock
 from shared.ledger import identity
 from shared.policy import Policies
-from shared.readiness import Readiness
+from shared.readiness import Readiness, Trouble
 from shared.settings import Settings, load_secrets
 from shared.tasks import end, serve
 from shared.watching import Watch
@@ -55,7 +57,10 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     chosen = policy.load(settings.policy)
     policies, secrets, clock = Policies(chosen), load_secrets(settings), SystemClock()
     accounts, keys = Accounts(policies, secrets), keys_of(policies, secrets)
-    async with serving.connected(settings, NAME, stop) as here:
+    async with (
+        s3.opened(settings, secrets) as contents,
+        serving.connected(settings, NAME, stop) as here,
+    ):
         bus = here.bus
         watch = Watch(bus, streams.wanted_by(NAME, settings))
         await watch.begin()
@@ -66,7 +71,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             normalise.Normaliser(bus, bodies, contacts, door, settings.normalise_batch, came.set)
             for door, came in news
         ]
-        files, fetcher = FileStore(bus, clock), Fetcher(bus, bodies, accounts, settings)
+        files, fetcher = FileStore(bus, clock, contents), Fetcher(bus, bodies, accounts, settings)
         attachments = Attachments(bus, chosen.tenant, files, fetcher, contacts, clock)
         store = raw_store.RawStore(bus, bodies, settings.header_max_bytes)
         readers = _readers(accounts, bus, store, bodies, clock, settings.mail_max_bytes)
@@ -74,12 +79,9 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         readiness = Readiness(
             bus,
             NAME,
-            parts=lambda: [
-                *(each.trouble for each in normalisers if each.trouble),
-                *([attachments.trouble] if attachments.trouble else []),
-                *(each.trouble for each in readers if each.trouble),
-                *left.troubles,
-            ],
+            parts=lambda: (
+                _troubles(*normalisers, attachments, files, *readers) + list(left.troubles)
+            ),
         )
         serving.on_health(here, NAME, readiness)
         tallies = Tallies(bus, bodies)
@@ -105,6 +107,14 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 await serve(running, stop)
                 await end(running)
     log.info(logged.SERVICE_STOPPED)
+
+
+class _Part(Protocol):
+    trouble: Trouble | None
+
+
+def _troubles(*parts: _Part) -> list[Trouble]:
+    return [each.trouble for each in parts if each.trouble]
 
 
 def _readers(

@@ -161,3 +161,13 @@ class AttachmentLost(TellonceError):
     code = "attachment.lost"
     sentence = "the file is no longer as it was stored"
     http_status = 410
+
+
+class FilesUnavailable(TellonceError):
+    """Details: `reason`: `unreachable`, `busy`, `refused`, or `not_set`: the file stands in a store that the settings
+    no longer name; `says`: the store's own word, such as `NoSuchBucket` or `SignatureDoesNotMatch`."""
+
+    code = "files.unavailable"
+    sentence = "the store of files does not give or take it"
+    retryable = True
+    http_status = 503

@@ -6,7 +6,7 @@ Each follows from the message's event alone, and from what is stored: a file tha
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -23,6 +23,9 @@ FilesMessage = (
     | events.CallVoicemailLeft
 )
 """What files come with."""
+
+FilePlace = Literal["stream", "s3"]
+"""Where a content stands: in the stream FILES, or in the S3-compatible store of the settings."""
 
 E = TypeVar("E", events.AttachmentStored, events.AttachmentFailed)
 
@@ -45,12 +48,13 @@ class Attachment:
 
 
 class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A file as it is kept for an attachment. `name`: as it was sent; `stored`: when."""
+    """A file as it is kept for an attachment. `name`: as it was sent; `stored`: when; `content` has one chunk in S3."""
 
     content: BodyReference
     media_type: str
     name: str | None
     stored: events.Instant
+    place: FilePlace = "stream"
 
 
 def attachments_of(event: events.AnyEvent) -> Sequence[Attachment]:
