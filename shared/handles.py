@@ -116,6 +116,15 @@ def account(channel: str, value: str) -> events.Handle:
     return of("account", f"{channel}:{value}", "proved")
 
 
-def reference(value: str) -> events.Handle:
-    """Return the handle that leads to one contact and to no person."""
-    return events.Handle(kind="reference", value=value)
+def reference(channel: str, account: str, name: str) -> events.Handle:
+    """Return the handle that leads to one contact and to no person: `<channel>/<account>/<name>`.
+
+    `name`: the provider's or the page's own of a call, session or thread. Whoever chooses it chooses nothing before it:
+    no name of one account leads to a contact of another (docs/adr/0046).
+    """
+    return events.Handle(kind="reference", value=f"{channel}/{account}/{name}")
+
+
+def own_reference(word: str, value: str) -> events.Handle:
+    """Return what the router itself is led by: `<word>=<value>`. No channel has `=` in its name."""
+    return events.Handle(kind="reference", value=f"{word}={value}")

@@ -10,6 +10,9 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 
+FORM = r"[a-z2-7]{32}"
+"""What an id of ours looks like, as a pattern."""
+
 DIGEST_BYTES = 20
 """160 bits: collisions stay improbable far beyond the events of one cell."""
 

@@ -1,16 +1,18 @@
 """Names a message of ours in what a provider gives back to us: in a report's address, or in a field kept for us.
 
-It has the form `<message id>.<conversation id>`. Notify writes it, ingest reads it; nobody else knows its form.
-A report that carries it leads to its conversation without a look-up; the provider's signature over it proves it.
+It has the form `<message id>.<conversation id>`, both of the form of `shared.ids`. Notify writes it, ingest reads it;
+nobody else knows its form. A report that carries it leads to its conversation without a look-up; the provider's
+signature over it proves it. What others keep in such fields, a version or a file's name, is of another form.
 """
 
 import re
 from dataclasses import dataclass
 
+from shared import ids
 from shared.events import ConversationId, MessageId
 
-ID = r"[a-z0-9_-]{1,64}"
-_REFERENCE = re.compile(rf"(?P<message>{ID})\.(?P<conversation>{ID})\Z")
+FORM = rf"(?P<message>{ids.FORM})\.(?P<conversation>{ids.FORM})"
+_REFERENCE = re.compile(rf"{FORM}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class MessageReference:
 
 
 def write(message: MessageId, conversation: ConversationId) -> str:
-    """Return the reference of a message."""
+    """Return the reference of a message. What is no id of ours is not read again."""
     return f"{message}.{conversation}"
 
 

@@ -8,11 +8,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from services.router.cases import Cases
-from services.router.domain import folds
+from services.router.domain import folds, references
 from services.router.domain.decision import Decision, Loaded
 from services.router.domain.identify import claim
 from services.router.domain.outcomes import name_of, news_of, waiting_of
-from services.router.resolving import references_to
 from shared import aggregates, deciding, errors, events
 from shared.conversation import NEW_CONVERSATION, Conversation
 
@@ -107,8 +106,8 @@ class Outcomes:
             if event.raw is None:
                 raise errors.NotAnEvent(type=event.type)
             return None
-        asked = references_to(event)[:1] if name is None else [name]
-        (resolved,) = await self._cases.handles(reading, asked)
+        asked = name or references.told_in(opened.contact_id)
+        (resolved,) = await self._cases.handles(reading, [asked])
         return resolved.identity.conversation
 
     async def _early(self, event: events.OutcomeEvent) -> list[events.OutcomeEvent]:

@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
+import msgspec
+
 from services.router.cases import CONVERSATIONS_CONSIDERED, Cases
-from services.router.domain import folds
+from services.router.domain import folds, references
 from services.router.domain.contacts import (
     find_place,
     holds,
@@ -32,7 +34,7 @@ from services.router.domain.identify import (
     speaking,
     speaks,
 )
-from shared import deciding, events, handles, subjects
+from shared import deciding, events, subjects
 from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.customer import UNKNOWN_CUSTOMER, Customer
 from shared.policy import Policy
@@ -59,7 +61,7 @@ class Resolving:
 
     async def load(self, reading: deciding.Reading) -> Loaded:
         """Return what belongs to the place of the event, as things stand."""
-        resolved = await self._cases.handles(reading, handles_of(self._policy, self._event))
+        resolved = await self._handles(reading)
         numbers = await self._cases.handles(
             reading, [number_handle(*each) for each in self._numbers]
         )
@@ -104,6 +106,32 @@ class Resolving:
         after = referenced if referenced is not None and hers else NEW_CONVERSATION
         return replace(loaded, contact=self._contact, after=after)
 
+    async def _handles(self, reading: deciding.Reading) -> list[ResolvedHandle]:
+        """Return the handles of the contact. References that lead nowhere are looked for as older ledgers have them."""
+        found = await self._cases.handles(reading, handles_of(self._policy, self._event))
+        return [
+            await self._found_before(reading, each)
+            if each.handle.kind == "reference" and not each.identity.conversations
+            else each
+            for each in found
+        ]
+
+    async def _found_before(
+        self, reading: deciding.Reading, resolved: ResolvedHandle
+    ) -> ResolvedHandle:
+        """Follow a reference as older ledgers have it, to conversations of this very contact: its id has an account."""
+        older = references.as_before(self._event, resolved.handle)
+        (led,) = await self._cases.handles(reading, [older])
+        hers = [
+            name
+            for name in led.identity.conversations
+            if self._event.open.contact_id
+            in (await reading.load_named(folds.CONVERSATION, name)).contacts.by_id
+        ]
+        return replace(
+            resolved, identity=msgspec.structs.replace(resolved.identity, conversations=tuple(hers))
+        )
+
     async def _told_in(
         self, reading: deciding.Reading, resolved: list[ResolvedHandle]
     ) -> list[Conversation]:
@@ -111,7 +139,10 @@ class Resolving:
 
         Whoever tells it again tells what a router that died, or an adopted ledger, left unacknowledged (docs/adr/0038).
         """
-        leading = await self._cases.handles(reading, references_to(self._event))
+        contact = references.told_in(self._event.open.contact_id)
+        itself = references.itself(self._event)
+        named = [contact, itself, references.as_before(self._event, itself)]
+        leading = await self._cases.handles(reading, named)
         self._contact = leading[0]
         led = (each.identity.conversations for each in (*leading, *resolved))
         names = dict.fromkeys(name for conversations in led for name in conversations)
@@ -193,7 +224,7 @@ class Resolving:
         holding = None if having is None else await self._followed(reading, having.id)
         if holding is not None and takes(holding, self._event):
             return holding
-        named = _answered(self._event) or conversation_behind(self._policy, resolved)
+        named = _answered(self._event) or await self._led_to(reading, resolved)
         found = await self._followed(reading, named)
         if found is None or found.customer == customer.id:
             return found
@@ -205,6 +236,28 @@ class Resolving:
         whose = await _customer(reading, found.customer)
         new = begun is None or is_on(begun, resolved)
         return found if new or not is_somebody_else(self._policy, whose, resolved) else None
+
+    async def _led_to(
+        self, reading: deciding.Reading, resolved: list[ResolvedHandle]
+    ) -> events.ConversationId | None:
+        """Return the conversation that a reference leads to; a contact's own only whoever was on it.
+
+        A mail's id is chosen by whoever writes it: who writes another mail under it goes on with nobody's.
+        """
+        own = references.itself(self._event)
+        itself = next((each for each in resolved if each.handle == own), None)
+        if itself is None:
+            return conversation_behind(self._policy, resolved)
+        others = [each for each in resolved if each is not itself]
+        for name in reversed(itself.identity.conversations):
+            told = await reading.load_named(folds.CONVERSATION, name)
+            begun = told.contacts.by_id.get(self._event.open.contact_id)
+            if begun is None:
+                continue
+            nameless = not others and not begun.handles
+            if nameless or is_on(begun, others) or not opens(self._event, begun):
+                return name
+        return None
 
     async def _followed(
         self, reading: deciding.Reading, named: events.ConversationId | None
@@ -278,17 +331,10 @@ def _answered(event: events.InboundEvent) -> events.ConversationId | None:
     return event.open.in_reply_to if isinstance(event, events.MessageReceived) else None
 
 
-def references_to(
-    event: events.InboundEvent | events.OutcomeEvent,
-) -> tuple[events.Handle, events.Handle]:
-    """Return what leads to where a contact was told, and what leads there where nothing says who it is."""
-    contact_id = event.open.contact_id
-    return handles.reference(f"contact={contact_id}"), handles.reference(contact_id)
-
-
 def handles_of(policy: Policy, event: events.InboundEvent) -> list[events.Handle]:
     """Return the handles of a contact; where nothing says who it is, the contact itself is its reference."""
-    known = list(event.personal.handles) if event.personal else []
+    given = event.personal.handles if event.personal else []
+    known = [references.within_account(event, each) for each in given]
     if any(each.kind == "reference" or speaks(policy, each) for each in known):
         return known
-    return [handles.reference(event.open.contact_id), *known]
+    return [references.itself(event), *known]

@@ -7,7 +7,8 @@ from shared.events.envelope import ContactId, Instant, Part
 HandleKind = Literal["phone", "email", "account", "visitor", "reference"]
 """`account` is what a provider calls somebody, behind the name of its channel and a colon.
 
-`reference` is a call, thread or session id of the provider: it leads to a contact, never to a person.
+`reference` is `<channel>/<account>/<id>`, the provider's id of a call, thread or session behind where it is from: it
+leads to a contact, never to a person (docs/adr/0046).
 """
 
 

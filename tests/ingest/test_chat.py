@@ -55,7 +55,12 @@ def test_a_message_has_every_field() -> None:
             },
             "personal": {
                 "handles": [
-                    {"kind": "reference", "value": "s-1", "verified": False, "proof": None},
+                    {
+                        "kind": "reference",
+                        "value": "chat/main/s-1",
+                        "verified": False,
+                        "proof": None,
+                    },
                     {
                         "kind": "email",
                         "value": "anna@shop.example",

@@ -15,8 +15,10 @@ from services.ingest.handlers.answers import Answers
 from shared import chat_answers, subjects
 from shared.bus.deliveries import Message, StoredMessage
 from shared.chat_answers import Answer
+from shared.ids import scoped_id
 from tests.ingest.chat_visitor import address, heard, say
 from tests.ingest.running_ingest import RECEIVED, RunningIngest, parsed, raw, running, wire
+from tests.support.own_ids import CONVERSATION, WRITTEN
 from tests.support.servers import EmbeddedNats
 
 SESSION = "a-session-of-many-letters"
@@ -29,17 +31,24 @@ def subject_of(ingest: RunningIngest, session: str = SESSION) -> str:
     return subjects.answer(ingest.tenant, page)
 
 
+def named(text: str) -> str:
+    """Return the id of the message of this text."""
+    return scoped_id(text)
+
+
 async def answers(ingest: RunningIngest, *texts: str, session: str = SESSION) -> list[str]:
     """Notify stores answers; returns the ids that the page is told."""
     ids = []
     for text in texts:
-        answer = Answer(reference=f"{text}.c-1", text=text, at=RECEIVED, by="Piotr")
+        answer = Answer(
+            reference=f"{named(text)}.{CONVERSATION}", text=text, at=RECEIVED, by="Piotr"
+        )
         stored = await ingest.bus.store(
             subject_of(ingest, session),
             msgspec.json.encode(answer),
             msg_id=f"{ingest.tenant}-{text}",
         )
-        ids.append(f"{stored.sequence}.{text}.c-1")
+        ids.append(f"{stored.sequence}.{named(text)}.{CONVERSATION}")
     return ids
 
 
@@ -84,7 +93,7 @@ async def test_after_a_reconnect_the_page_gets_what_it_lacks(ingest: RunningInge
         assert await silent(socket)
 
 
-@pytest.mark.parametrize("after", ["999999.m-1.c-1", "1.m-9.c-1", "m-1", "", "0.m.c"])
+@pytest.mark.parametrize("after", [f"999999.{WRITTEN}", f"1.{WRITTEN}", "m-1", "", "0.m.c"])
 async def test_what_a_page_does_not_have_from_here_is_brought_from_the_start(
     ingest: RunningIngest, after: str
 ) -> None:
@@ -121,10 +130,10 @@ async def test_what_the_page_has_of_an_answer_is_stored_and_told(ingest: Running
     await ingest.normalised("chat")
     told = await ingest.contacts("chat", 2)
     assert [(each["type"], each["conversation"]) for each in told] == [
-        ("message.delivered", "c-1"),
-        ("message.read", "c-1"),
+        ("message.delivered", CONVERSATION),
+        ("message.read", CONVERSATION),
     ]
-    assert {each["data"]["open"]["message_id"] for each in told} == {"m-1"}
+    assert {each["data"]["open"]["message_id"] for each in told} == {named("m-1")}
 
 
 async def test_typing_is_told_both_ways_and_kept_nowhere(ingest: RunningIngest) -> None:
@@ -191,7 +200,9 @@ async def test_a_page_that_does_not_read_is_not_written_to(
 
     monkeypatch.setattr(Answers, "following", noted)
     for n in range(60):
-        answer = Answer(reference=f"big-{n}.c-1", text="x" * 200_000, at=RECEIVED)
+        answer = Answer(
+            reference=f"{named(str(n))}.{CONVERSATION}", text="x" * 200_000, at=RECEIVED
+        )
         await ingest.bus.store(
             subject_of(ingest), msgspec.json.encode(answer), msg_id=f"{ingest.tenant}-{n}"
         )
@@ -199,7 +210,9 @@ async def test_a_page_that_does_not_read_is_not_written_to(
         await say(socket, type="hello", session=SESSION)
         assert await _until_still(read) < 60
         for n in range(60):
-            assert (await heard(socket))["id"].partition(".")[2] == f"big-{n}.c-1"
+            assert (await heard(socket))["id"].partition(".")[
+                2
+            ] == f"{named(str(n))}.{CONVERSATION}"
 
 
 def test_a_receipt_that_names_nothing_is_unreadable() -> None:

@@ -1,13 +1,15 @@
 """What mail servers report of mails, ours and others: only what came back for good is a failure."""
 
+import base64
 from typing import Any
 
 import pytest
 
 from shared.events import Handle, MessageDelivered, MessageFailed, MessageRead, MessageReceived
 from tests.ingest.running_ingest import parsed, raw
+from tests.support.own_ids import CONVERSATION, MESSAGE, WRITTEN
 
-OURS = "<msg-m1.conv9@shop.example>"
+OURS = f"<msg-{WRITTEN}@shop.example>"
 RETURNED = f"Content-Type: message/rfc822\n\nFrom: help@shop.example\nMessage-ID: {OURS}\n\nHello\n"
 STATUS = "Content-Type: message/delivery-status\n\n{}"
 FAILED = """\
@@ -54,7 +56,8 @@ CAME_BACK = {
     "an encoded head": report(
         STATUS.format(FAILED),
         "Content-Type: text/rfc822-headers\nContent-Transfer-Encoding: base64\n\n"
-        "TWVzc2FnZS1JRDogPG1zZy1tMS5jb252OUBzaG9wLmV4YW1wbGU+Cg==\n",
+        + base64.b64encode(f"Message-ID: {OURS}\n".encode()).decode()
+        + "\n",
     ),
     "an answer": report(STATUS.format(FAILED), head=f"In-Reply-To: {OURS}\n"),
     "a thread": report(STATUS.format(FAILED), head=f"References: <a@b.example> {OURS}\n"),
@@ -77,8 +80,8 @@ def test_a_mail_of_ours_that_came_back_has_failed(mail: str) -> None:
     """The report names it, and says so for good; whatever form the server gives to that."""
     event = only(mail)
     assert isinstance(event, MessageFailed)
-    assert (event.conversation, event.open.message_id) == ("conv9", "m1")
-    assert (event.open.contact_id, event.open.reason) == ("out-m1", "dsn_5.1.1")
+    assert (event.conversation, event.open.message_id) == (CONVERSATION, MESSAGE)
+    assert (event.open.contact_id, event.open.reason) == (f"out-{MESSAGE}", "dsn_5.1.1")
     assert (event.open.medium, event.open.automatic) == ("mail", True)
 
 
@@ -89,7 +92,7 @@ def test_two_reports_of_one_mail_are_one_fact() -> None:
         for mail in (
             CAME_BACK["the whole mail"],
             CAME_BACK["its head"].replace("<b1@", "<b2@"),
-            CAME_BACK["the whole mail"].replace("msg-m1.", "msg-m2."),
+            CAME_BACK["the whole mail"].replace(f"msg-{MESSAGE}.", f"msg-{'n' * 32}."),
         )
     )
     assert first == again != other
@@ -109,8 +112,8 @@ def test_a_mail_of_ours_that_arrived_or_was_read_is_told_so() -> None:
     )
     assert isinstance(arrived, MessageDelivered)
     assert (arrived.conversation, arrived.open.message_id, arrived.open.reason) == (
-        "conv9",
-        "m1",
+        CONVERSATION,
+        MESSAGE,
         "dsn_2.1.1",
     )
     receipt = "Content-Type: message/disposition-notification\n\nFinal-Recipient: rfc822;lena@mail.example\n{}"
@@ -123,7 +126,11 @@ def test_a_mail_of_ours_that_arrived_or_was_read_is_told_so() -> None:
         )
     )
     assert isinstance(seen, MessageRead)
-    assert (seen.conversation, seen.open.message_id, seen.open.reason) == ("conv9", "m1", None)
+    assert (seen.conversation, seen.open.message_id, seen.open.reason) == (
+        CONVERSATION,
+        MESSAGE,
+        None,
+    )
     assert [(each.value, each.proof) for each in handles_of(seen)] == [
         ("lena@mail.example", "claimed")
     ]
@@ -153,7 +160,7 @@ def test_a_report_of_anything_else_is_a_machines_mail(mail: str) -> None:
     event = only(mail)
     assert isinstance(event, MessageReceived)
     assert event.open.automatic
-    assert event.open.in_reply_to == "conv9"
+    assert event.open.in_reply_to == CONVERSATION
 
 
 def test_the_report_of_another_ones_mail_fails_none_of_ours() -> None:

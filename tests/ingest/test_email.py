@@ -12,6 +12,7 @@ from services.ingest.domain import texts
 from services.ingest.domain.outcome import Quarantined, Reported, reports_of
 from shared import ids
 from tests.ingest.running_ingest import GOLDEN, Sample, by_webhook, parsed, raw, wire
+from tests.support.own_ids import CONVERSATION, WRITTEN
 
 PLAIN = (
     b"From: Anna <anna@customer.example>\r\nTo: help@shop.example\r\nSubject: Hello\r\n"
@@ -72,7 +73,7 @@ def test_an_answer_has_every_field() -> None:
                 "provider_time": None,
                 "automatic": False,
                 "numbered": None,
-                "in_reply_to": "conv9",
+                "in_reply_to": CONVERSATION,
                 "attachments": 1,
                 "refers_to": None,
             },
@@ -90,7 +91,7 @@ def test_an_answer_has_every_field() -> None:
                 "> Dear Mrs Kowalska,\n> please try again.",
                 "reply_text": new_part,
                 "title": "Re: Zamówienie ORD-1234",
-                "references": ["msg-m7.conv9@shop.example", "first@mail.shop-customer.example"],
+                "references": [f"msg-{WRITTEN}@shop.example", "first@mail.shop-customer.example"],
                 "files": [LOCKER],
             },
         },
@@ -109,21 +110,24 @@ def test_a_mail_without_an_id_is_named_by_its_body() -> None:
     assert first.id == again.id != other.id
 
 
+def ours(conversation: str) -> bytes:
+    """Return the Message-ID of a mail of ours."""
+    return b"msg-%s.%s@shop.example" % (b"m" * 32, conversation.encode() * 32)
+
+
 def test_the_nearest_reference_of_ours_names_the_conversation() -> None:
     """In-Reply-To goes before References, the last of these before the first."""
-    event = mail(b"References: <msg-a.old@shop.example> <msg-b.new@shop.example> <x@y>")
-    assert event.open.in_reply_to == "new"
-    event = mail(
-        b"In-Reply-To: <msg-c.nearest@shop.example>", b"References: <msg-b.new@shop.example>"
-    )
-    assert event.open.in_reply_to == "nearest"
+    event = mail(b"References: <%s> <%s> <x@y>" % (ours("o"), ours("n")))
+    assert event.open.in_reply_to == "n" * 32
+    event = mail(b"In-Reply-To: <%s>" % ours("e"), b"References: <%s>" % ours("n"))
+    assert event.open.in_reply_to == "e" * 32
 
 
 @pytest.mark.parametrize(
     "reference",
     [
         b"<msg-a@shop.example>",
-        b"<msg-.b@shop.example>",
+        b"<msg-.%s@shop.example>" % (b"c" * 32),
         b"<MSG-a.B@x>",
         b"msg-a.b@shop.example",
         b"<>",

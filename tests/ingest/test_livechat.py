@@ -24,6 +24,7 @@ from tests.ingest.running_ingest import (
     wire,
 )
 from tests.ingest.test_doors import refused
+from tests.support.own_ids import OURS, WRITTEN
 
 CHAT, THREAD = "QX1A2B3C4D", "QY5T6R7E8D"
 ANNA = "6f1d4b0a-5a0e-4d53-8a5c-3f2f1f0b9a11"
@@ -223,14 +224,14 @@ def test_the_users_of_a_payload_say_who_wrote() -> None:
 
 def test_our_own_message_comes_back_as_sent() -> None:
     """What an agent wrote here carries our reference: it is no echo, and its id leads to it."""
-    sent = {"type": "message", "text": "Today", "author_id": PIOTR, "custom_id": "m-1.c-2"}
+    sent = {"type": "message", "text": "Today", "author_id": PIOTR, "custom_id": WRITTEN}
     event = one(incoming(sent))
     assert (event.type, event.open.message_id, event.open.refers_to) == (
         "message.sent",
-        "m-1",
+        OURS.message,
         f"{THREAD}_7",
     )
-    assert event.conversation == "c-2"
+    assert event.conversation == OURS.conversation
 
 
 def test_a_message_written_anew_is_a_new_version() -> None:

@@ -16,6 +16,7 @@ from shared.errors import SignatureInvalid
 from shared.events import ContactOpen
 from tests.ingest.graph_deliveries import batched, by_graph, golden, one_by_one, shaken, told
 from tests.ingest.running_ingest import RECEIVED, Sample, parsed, raw, wire
+from tests.support.own_ids import OURS
 
 BODY = golden("messenger")
 DELIVERY = msgspec.json.decode(BODY)
@@ -165,7 +166,7 @@ def test_a_reaction_is_shown_and_taken_back() -> None:
 def test_an_echo_of_ours_tells_which_message_was_sent() -> None:
     """What we gave with the message comes back: its id and its conversation."""
     (sent,) = [each for each in parsed(raw("messenger", BODY)) if each.type == "message.sent"]
-    assert (sent.open.message_id, sent.conversation) == ("message-1", "conversation-1")
+    assert (sent.open.message_id, sent.conversation) == (OURS.message, OURS.conversation)
 
 
 def test_a_watermark_is_about_all_before_it() -> None:

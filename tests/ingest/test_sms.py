@@ -12,6 +12,7 @@ from services.ingest.domain.outcome import Ignored, Quarantined, contact_id
 from services.ingest.domain.text_message import CONSENT_WORDS, consent_word
 from shared import codec, handles, ids
 from tests.ingest.running_ingest import GOLDEN, PUBLIC, Sample, called, form_body, parsed, raw, wire
+from tests.support.own_ids import OURS, WRITTEN
 
 SID = "SM00000000000000000000000000000002"
 WRITER = "+48601234567"
@@ -85,10 +86,10 @@ def test_a_message_with_its_files_and_every_field() -> None:
 
 def test_a_report_leads_to_its_message_by_our_reference_and_by_the_providers_id() -> None:
     """Our reference stands in the address that the provider calls; the reason is the provider's code."""
-    delivery = raw("sms", golden("sms_undelivered.form"), path="/in/demo/sms/main?m=m1.c1")
+    delivery = raw("sms", golden("sms_undelivered.form"), path=f"/in/demo/sms/main?m={WRITTEN}")
     (event,) = parsed(delivery)
-    assert (event.type, event.conversation) == ("message.failed", "c1")
-    assert (event.open.message_id, event.open.refers_to) == ("m1", SID)
+    assert (event.type, event.conversation) == ("message.failed", OURS.conversation)
+    assert (event.open.message_id, event.open.refers_to) == (OURS.message, SID)
     assert event.open.reason == "twilio_30006"
     assert event.personal.handles == [handles.of("phone", WRITER, "delivered")]
     assert event.open.contact_id == contact_id(delivery, WRITER)

@@ -20,6 +20,7 @@ from tests.ingest.running_ingest import (
     raw,
     wire,
 )
+from tests.support.own_ids import CONVERSATION, MESSAGE
 
 WRITER = "+48601234567"
 
@@ -92,8 +93,8 @@ def test_a_sender_is_a_number_with_its_country_or_a_name(written: str, value: st
 def test_several_reports_come_side_by_side() -> None:
     """Each of one message, by the provider's id and by our reference, at its own time; one on its way is none."""
     delivered, failed = parsed(raw("sms", golden("smsapi_reports.query")))
-    assert (delivered.type, delivered.conversation) == ("message.delivered", "c1")
-    assert (delivered.open.message_id, delivered.open.refers_to) == ("m1", "6A01")
+    assert (delivered.type, delivered.conversation) == ("message.delivered", CONVERSATION)
+    assert (delivered.open.message_id, delivered.open.refers_to) == (MESSAGE, "6A01")
     assert wire(delivered)["time"] == "2026-11-22T09:30:00Z"
     assert [each.value for each in delivered.personal.handles] == [WRITER]
     assert (failed.type, failed.open.reason) == ("message.failed", "smsapi_405")
@@ -142,7 +143,7 @@ def test_another_shape_a_list_of_events() -> None:
     (file,) = received.personal.files
     assert (file.name, file.source) == ("photo.jpg", events[0]["message"]["media"][0])
     assert (failed.type, failed.open.reason) == ("message.failed", "bandwidth_4720")
-    assert (failed.open.message_id, failed.conversation) == ("m2", "c2")
+    assert (failed.open.message_id, failed.conversation) == (MESSAGE, CONVERSATION)
     (alone,) = parsed(raw("sms", json.dumps(events[0]["message"]).encode()))
     assert alone.id == received.id
 

@@ -86,7 +86,12 @@ def test_the_first_webhook_of_a_call_is_a_started_call_with_every_field() -> Non
             },
             "personal": {
                 "handles": [
-                    {"kind": "reference", "value": SID, "verified": False, "proof": None},
+                    {
+                        "kind": "reference",
+                        "value": f"twilio_voice/main/{SID}",
+                        "verified": False,
+                        "proof": None,
+                    },
                     {"kind": "phone", "value": "+48601234567", "verified": True, "proof": "proved"},
                 ],
                 "name": "Anna Kowalska",
@@ -124,7 +129,14 @@ def test_hold_and_resume_come_from_the_conference_and_name_the_call() -> None:
     assert held["data"]["open"]["provider_id"] == f"{SID}/CF00000000000000000000000000000009/5"
     assert held["data"]["open"]["contact_id"] == contact_id(raw("twilio_voice", b""), SID)
     assert held["data"]["personal"] == {
-        "handles": [{"kind": "reference", "value": SID, "verified": False, "proof": None}],
+        "handles": [
+            {
+                "kind": "reference",
+                "value": f"twilio_voice/main/{SID}",
+                "verified": False,
+                "proof": None,
+            }
+        ],
         "name": None,
     }
     again = body.replace(b"SequenceNumber=5", b"SequenceNumber=9")
@@ -233,7 +245,7 @@ def test_a_withheld_number_gives_no_phone_handle(withheld: str) -> None:
     """Such a call is known by its own id only."""
     event = one(form_body(**{**CALL, "CallStatus": "ringing", "From": withheld}))
     assert event["data"]["personal"]["handles"] == [
-        {"kind": "reference", "value": SID, "verified": False, "proof": None}
+        {"kind": "reference", "value": f"twilio_voice/main/{SID}", "verified": False, "proof": None}
     ]
 
 

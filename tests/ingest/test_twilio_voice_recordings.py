@@ -59,7 +59,12 @@ def test_a_voicemail_with_every_field() -> None:
         },
         "personal": {
             "handles": [
-                {"kind": "reference", "value": SID, "verified": False, "proof": None},
+                {
+                    "kind": "reference",
+                    "value": f"twilio_voice/main/{SID}",
+                    "verified": False,
+                    "proof": None,
+                },
                 {
                     "kind": "phone",
                     "value": "+48601234567",

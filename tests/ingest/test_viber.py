@@ -16,6 +16,7 @@ from shared import ids
 from shared.policy import Account
 from tests.ingest.facts import VALUES, disorder, facts, told_of
 from tests.ingest.running_ingest import GOLDEN, RECEIVED, Sample, parsed, raw, wire
+from tests.support.own_ids import CONVERSATION, MESSAGE, WRITTEN
 
 ANNA = {"id": "b3Zlci1hLXNob3A+Kw==", "name": "Anna Kowalska"}
 AT = 1_795_339_800_627
@@ -82,7 +83,7 @@ def test_a_file_has_every_field() -> None:
                 "provider_time": AT_TEXT,
                 "automatic": False,
                 "numbered": None,
-                "in_reply_to": "c-42",
+                "in_reply_to": CONVERSATION,
                 "attachments": 1,
                 "refers_to": None,
             },
@@ -176,8 +177,8 @@ def test_what_became_of_a_message_names_it(kind: str, type_: str, reason: str | 
     assert (event.open.reason, event.open.message_id, event.conversation) == (reason, None, None)
     assert wire(event)["time"] == AT_TEXT
     assert handles_of(event) == KNOWN
-    known = one(callback(kind, user_id=ANNA["id"], tracking_data="m-17.c-42"))
-    assert (known.open.message_id, known.conversation) == ("m-17", "c-42")
+    known = one(callback(kind, user_id=ANNA["id"], tracking_data=WRITTEN))
+    assert (known.open.message_id, known.conversation) == (MESSAGE, CONVERSATION)
 
 
 def test_a_message_to_many_is_reported_of_each() -> None:

@@ -13,6 +13,7 @@ from shared import ids
 from shared.events import ContactOpen
 from tests.ingest.graph_deliveries import batched, by_graph, golden, one_by_one, shaken, told
 from tests.ingest.running_ingest import Sample, parsed, raw, wire
+from tests.support.own_ids import OURS
 
 BODY = golden("whatsapp")
 DELIVERY = msgspec.json.decode(BODY)
@@ -221,7 +222,7 @@ def test_a_status_that_names_our_message_leads_to_its_conversation() -> None:
         each for each in parsed(raw("whatsapp", BODY)) if each.open.provider_id == "wamid.ours"
     ]
     for each in (sent, delivered):
-        assert (each.open.message_id, each.conversation) == ("message-1", "conversation-1")
+        assert (each.open.message_id, each.conversation) == (OURS.message, OURS.conversation)
     assert (read.open.message_id, read.conversation) == (None, None)
     assert handles(read) == ANNAS_HANDLES
 

@@ -8,7 +8,6 @@ from services.notify.channels import messenger
 from services.notify.domain.messages import Unsendable
 from services.notify.domain.outcomes import Outcome
 from services.notify.domain.web import HttpAnswer
-from shared import message_reference
 from tests.notify.graph_messages import answered, content, refused, rendered
 
 PAGE, ANNA = "700100", "messenger:9001"
@@ -28,9 +27,6 @@ def test_every_part_of_the_message_leaves() -> None:
         "messaging_type": "RESPONSE",
         "message": {"text": "It is on its way.", "metadata": "m1.c1"},
     }
-    reference = message_reference.read(content(request)["message"]["metadata"])
-    assert reference is not None
-    assert (reference.message, reference.conversation) == ("m1", "c1")
 
 
 def test_instagram_of_its_own_login_has_another_host_and_gives_nothing_back() -> None:

@@ -8,7 +8,6 @@ from services.notify.channels import whatsapp
 from services.notify.domain.messages import Unsendable
 from services.notify.domain.outcomes import Outcome
 from services.notify.domain.web import HttpAnswer
-from shared import message_reference
 from tests.notify.graph_messages import answered, content, refused, rendered
 
 NUMBER, ANNA = "600700", "whatsapp:48601234567"
@@ -36,9 +35,6 @@ def test_every_part_of_the_message_leaves() -> None:
         "biz_opaque_callback_data": "m1.c1",
         "context": {"message_id": "wamid.text"},
     }
-    reference = message_reference.read(content(request)["biz_opaque_callback_data"])
-    assert reference is not None
-    assert (reference.message, reference.conversation) == ("m1", "c1")
 
 
 def test_who_hides_her_number_is_reached_by_her_other_id() -> None:

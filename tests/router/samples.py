@@ -228,7 +228,10 @@ def call(
         told = CallRecordedOpen(**opened)
     else:
         told = ContactOpen(**opened)
-    known = [Handle(kind="reference", value=name), *([phone()] if handles is None else handles)]
+    known = [
+        normal.reference("twilio_voice", "hotline", name),
+        *([phone()] if handles is None else handles),
+    ]
     said = {"text": words} if words else {}
     personal = CALL_PERSONAL.get(kind, ContactPersonal)(handles=known, name=caller, **said)
     event: InboundEvent = made(**envelope, data=Data(open=told, personal=personal))
@@ -252,7 +255,7 @@ def message(
     envelope, opened = enveloped(channel, "shop", name, "message.received", at, k)
     opened |= {"provider_time": provider_time and at, "automatic": automatic}
     opened |= {"attachments": attachments}
-    own = [Handle(kind="reference", value=name)] if channel == "chat" else []
+    own = [normal.reference(channel, "shop", name)] if channel == "chat" else []
     given = [mail()] if handles is None else handles
     return MessageReceived(
         **envelope,

@@ -201,7 +201,7 @@ class _Stream:
     def personal(self, told: _Told) -> dict[str, Any]:
         """Return what the personal part of every event has: the caller by her own leg, wherever it stands."""
         said = self._calls.said.get(told.call, [])
-        known = [handles.reference(f"{NAME}/{self._raw.account}/{told.call}")]
+        known = [handles.reference(NAME, self._raw.account, told.call)]
         number = next((each for leg in said if (each := self._number(leg))), None)
         if number is not None:
             known.append(handles.of("phone", number, "delivered"))

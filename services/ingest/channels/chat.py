@@ -202,7 +202,7 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
     said = [message.text.encode()]
     is_a_page = message.session == session
     page = chat_answers.page_of(raw.tenant, raw.account, session) if is_a_page else None
-    personal = _personal(session, page, message)
+    personal = _personal(raw.account, session, page, message)
     event = outcome.contact_event(raw, events.MessageReceived, opened, personal, said)
     return Reported([(session, event)])
 
@@ -232,9 +232,11 @@ def _receipt(posted: _Posted, raw: delivery.RawDelivery) -> Parsed:
     return Reported([(ours.conversation, event)])
 
 
-def _personal(session: str, page: str | None, message: _Posted) -> events.MessageReceivedPersonal:
+def _personal(
+    account: str, session: str, page: str | None, message: _Posted
+) -> events.MessageReceivedPersonal:
     """Return who wrote what. `page`: where answers reach the visitor; nobody vouches for who sits there."""
-    known = [handles.reference(session)]
+    known = [handles.reference(NAME, account, session)]
     address = handles.email(message.email) if isinstance(message.email, str) else None
     if address is not None:
         proof: events.Proof = "proved" if message.email_verified is True else "claimed"

@@ -128,7 +128,7 @@ class _Chat:
         Every bot of a tenant has a chat of the same number with her: the reference names the account, too.
         """
         known = [] if person is None else [handles.account(NAME, person)]
-        return [handles.reference(f"{NAME}/{raw.account}/{self.key}"), *known]
+        return [handles.reference(NAME, raw.account, self.key), *known]
 
 
 def _chat(told: Told, connection: Any = None) -> _Chat | None:

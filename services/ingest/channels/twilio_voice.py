@@ -356,7 +356,7 @@ def _numbered(fields: Fields) -> events.Numbered | None:
 
 
 def _personal(raw: delivery.RawDelivery, fields: Fields) -> events.ContactPersonal:
-    known = [handles.reference(fields["CallSid"])]
+    known = [handles.reference(NAME, raw.account, fields["CallSid"])]
     number = _caller(fields, raw.rules.region)
     if number is not None:
         known.append(handles.of("phone", number, _proof(fields.get("StirVerstat", ""))))

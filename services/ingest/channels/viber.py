@@ -122,7 +122,7 @@ def _about(raw: delivery.RawDelivery, told: Told, person: str) -> dict[str, Any]
 
 def _who(raw: delivery.RawDelivery, told: Told, person: str) -> dict[str, Any]:
     """Return the personal part. An id counts for one bot: the reference to the contact names the account, too."""
-    reference = handles.reference(f"{NAME}/{raw.account}/{person}")
+    reference = handles.reference(NAME, raw.account, person)
     name = texts.line(loose.text(_person(told).get("name")))
     return {"handles": [reference, handles.account(NAME, person)], "name": name}
 

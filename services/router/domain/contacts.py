@@ -135,6 +135,8 @@ def decide_contact(decision: Decision, event: events.InboundEvent, place: Place)
         _open(decision, event, place.rule)
     elif new_contact:
         _join(decision, event, place.rule)
+    else:
+        _claim_within_account(decision)
     if place.conversation is not None and decision.customer.id is not None:
         later = was_on(decision.customer, begun)
         _learn(decision, event, decision.customer.id, later=later)
@@ -246,6 +248,14 @@ def _claim_references(
         references = [told_in]
     for each in references:
         claim(decision, each, customer, conversation)
+
+
+def _claim_within_account(decision: Decision) -> None:
+    """A reference that was found as an older ledger had it leads here within its account from now on."""
+    customer, here = decision.conversation.customer, decision.conversation.id
+    for each in decision.loaded.handles:
+        if customer is not None and each.identity.conversations and each.identity.sequence == 0:
+            claim(decision, each, customer, here)
 
 
 def _learn(

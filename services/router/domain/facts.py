@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from services.router.domain.decision import Decision
 from services.router.domain.identify import claim, is_known
 from services.router.domain.identity import REFERENCED_MAX
+from services.router.domain.references import OWN_WORDS
 from shared import commands, errors, events, handles
 from shared.conversation import Contact, Conversation, StatedFact
 from shared.packet import FACTS_PER_MESSAGE, check_text
@@ -61,7 +62,9 @@ def _claim_number(decision: Decision, name: str, value: str) -> None:
 
 def number_handle(name: str, value: str) -> events.Handle:
     """Return what stands for the number of an order or parcel among the references."""
-    return handles.reference(f"{name}={normal_value(value)}")
+    if name in OWN_WORDS:
+        return handles.own_reference("fact", f"{name}={normal_value(value)}")
+    return handles.own_reference(name, normal_value(value))
 
 
 def names_matter(policy: Policy, name: str) -> bool:

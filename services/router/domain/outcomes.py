@@ -101,4 +101,4 @@ def name_of(event: events.OutcomeEvent) -> events.Handle | None:
     opened = event.open
     if opened.refers_to is None:
         return None
-    return handles.reference(f"sent={opened.channel}/{opened.account}/{opened.refers_to}")
+    return handles.own_reference("sent", f"{opened.channel}/{opened.account}/{opened.refers_to}")

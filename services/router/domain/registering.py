@@ -74,7 +74,7 @@ def _settle(decision: Decision, customer: events.CustomerId) -> None:
 
 def external_handle(external_id: str) -> events.Handle:
     """Return what stands for a shop's own id of a customer among the references."""
-    return handles.reference(f"customer={external_id}")
+    return handles.own_reference("customer", external_id)
 
 
 def noted_on(origin: Origin) -> events.CustomerId:

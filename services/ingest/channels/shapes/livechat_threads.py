@@ -77,9 +77,9 @@ class Thread:
 
     def who(self, raw: delivery.RawDelivery) -> dict[str, Any]:
         """Return the customer's handles and name. LiveChat vouches for her browser, not for who sits there."""
-        scope = f"{NAME}/{raw.account}/{self.chat}"
-        named = [] if self.thread is None else [handles.reference(f"{scope}/{self.thread}")]
-        led = named if raw.imported else [handles.reference(scope), *named]
+        names = [] if raw.imported else [self.chat]
+        names += [] if self.thread is None else [f"{self.chat}/{self.thread}"]
+        led = [handles.reference(NAME, raw.account, each) for each in names]
         known = [*led, handles.of("account", f"{NAME}:{self.chat}", "delivered")]
         person = self.customer()
         address = handles.email(loose.text(person.get("email")))

@@ -1,0 +1,34 @@
+"""What leads to a contact: its references, each within its account, and how older ledgers have them (docs/adr/0046)."""
+
+from msgspec.structs import replace
+
+from shared import events, handles
+
+OWN_WORDS = frozenset({"contact", "customer", "fact", "sent"})
+"""What stands before `=` in references of the router's own; the number of a fact of such a name is one of `fact`."""
+
+
+def told_in(contact_id: events.ContactId) -> events.Handle:
+    """Return what leads to where a contact was told, whoever it is."""
+    return handles.own_reference("contact", contact_id)
+
+
+def itself(event: events.InboundEvent) -> events.Handle:
+    """Return the reference that a contact is to itself where nothing says who it is."""
+    return handles.reference(event.open.channel, event.open.account, event.open.contact_id)
+
+
+def within_account(event: events.InboundEvent, handle: events.Handle) -> events.Handle:
+    """Return a handle of a contact, a reference within the account by which it came: older events lack that."""
+    if handle.kind != "reference" or handle.value.startswith(_scope(event)):
+        return handle
+    return handles.reference(event.open.channel, event.open.account, handle.value)
+
+
+def as_before(event: events.InboundEvent, handle: events.Handle) -> events.Handle:
+    """Return a reference as ledgers had it before it named an account."""
+    return replace(handle, value=handle.value.removeprefix(_scope(event)))
+
+
+def _scope(event: events.InboundEvent) -> str:
+    return handles.reference(event.open.channel, event.open.account, "").value
