@@ -112,6 +112,8 @@ class Sending:
             async with self._carriers[channel.CARRIER].transaction(request) as transaction:
                 decided = await self._hand_over_once(event, intent, channel, transaction)
                 await self._settle(event, _intended(decided, intent), decided.state)
+        except messages.Unsendable as error:
+            await self._give_up(event, intent, _failed(error.reason))
         except NotTaken as error:
             refused = _refusal(channel, error)
             if refused.temporary and attempt < ATTEMPTS_MAX:

@@ -30,6 +30,6 @@ class Carrier(Protocol):
     def transaction(self, request: Any) -> contextlib.AbstractAsyncContextManager[Transaction]:
         """Bring a request to the provider; left without a commit, it is forgotten there.
 
-        Raises on entering: NotTaken.
+        Raises on entering: NotTaken; Unsendable for what the provider's protocol has no way to say.
         """
         ...

@@ -16,7 +16,8 @@ import httpcore
 import msgspec
 
 from services.notify.carriers import NotTaken, Transaction, Unanswered
-from services.notify.domain.web import HttpAnswer, HttpRequest
+from services.notify.domain.messages import Unsendable
+from services.notify.domain.web import HttpAnswer, HttpRequest, unwritable
 from shared import addresses
 
 NAME = "http"
@@ -42,6 +43,9 @@ class HttpCarrier:
     @contextlib.asynccontextmanager
     async def transaction(self, request: HttpRequest) -> AsyncIterator[Transaction]:
         """See `Carrier.transaction`: the open connection."""
+        reason = unwritable(request)
+        if reason is not None:
+            raise Unsendable(reason)
         url = addresses.through(self._gateway, request.url)
         transaction = _HttpTransaction(msgspec.structs.replace(request, url=url), self._tls)
         await transaction.begin()

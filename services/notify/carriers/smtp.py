@@ -7,6 +7,7 @@ Addresses: `smtp://host:port` (plain, for a relay of our own), `smtps://[user:pa
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from urllib.parse import unquote, urlsplit
 
@@ -20,6 +21,7 @@ from aiosmtplib.typing import SMTPStatus
 
 from services.notify.carriers import NotTaken, Transaction, Unanswered
 from services.notify.channels.email import Mail
+from services.notify.domain.messages import Unsendable
 from shared.errors import SettingInvalid
 
 NAME = "smtp"
@@ -30,6 +32,8 @@ PIECE_BYTES = 65_536
 WRITTEN_POLL_SECONDS = 0.005
 QUIT_TIMEOUT_SECONDS = 1.0
 PORTS = {"smtp": 25, "smtps": 465}
+_ADDRESS = re.compile(r"[!#-;=?-~]+@[!#-;=?-~]+\Z")
+"""An address as MAIL and RCPT take it here: visible ASCII, no angle brackets or quotation marks."""
 
 
 class SmtpServer:
@@ -48,6 +52,8 @@ class SmtpServer:
     @contextlib.asynccontextmanager
     async def transaction(self, request: Mail) -> AsyncIterator[Transaction]:
         """See `Carrier.transaction`: all of the mail but its final dot."""
+        if not all(map(_ADDRESS.match, (request.sender, request.recipient))):
+            raise Unsendable("address_invalid")
         transaction = _SmtpTransaction(self._client(request.sender.rpartition("@")[2]))
         try:
             await transaction.begin(request)

@@ -1,12 +1,19 @@
 """What a channel says to a provider's HTTP API, and what it hears."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 
+from shared import addresses
 from shared.codec import UNREADABLE
+
+_FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+_FIELD_VALUE = re.compile(r"(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?\Z")
+_URL = re.compile(r"[\x21-\x7e]+\Z")
+"""What a field of a header and an address may be written in (RFC 9110, sections 5.1 and 5.5; RFC 3986, section 2)."""
 
 
 class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,6 +23,18 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     headers: Mapping[str, str] = {}
     method: str = "POST"
+
+
+def unwritable(request: HttpRequest) -> str | None:
+    """Return why a request cannot be written down: `url_invalid`, `header_invalid`; `None` for one that can.
+
+    A token that was copied with a blank, a dash or a quotation mark too many is found here, before anything is said.
+    """
+    if _URL.match(request.url) is None or not addresses.is_web_url(request.url):
+        return "url_invalid"
+    fields = request.headers.items()
+    written = all(_FIELD_NAME.match(name) and _FIELD_VALUE.match(value) for name, value in fields)
+    return None if written else "header_invalid"
 
 
 class HttpAnswer(msgspec.Struct, frozen=True, kw_only=True):
