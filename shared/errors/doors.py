@@ -95,6 +95,11 @@ class PayloadUnreadable(TellonceError):
     sentence = "the body is not what this channel sends"
 
 
+class PartlyRead(TellonceError):
+    code = "payload.partly_read"
+    sentence = "a delivery holds more than is read of one: the rest stands in RAW alone"
+
+
 class PayloadKindUnknown(TellonceError):
     code = "payload.kind_unknown"
     sentence = "the channel does not know this kind of delivery"

@@ -106,9 +106,10 @@ def verify(request: delivery.WebRequest, secrets: delivery.Secrets, public_url: 
 
 def parse(raw: delivery.RawDelivery) -> Parsed:
     """Return what the events say of customers' calls, in their order, each fact once."""
-    records = pbx_stream.read(raw.body)
-    if records is None:
+    read = pbx_stream.read(raw.body)
+    if read is None:
         return outcome.unreadable()
+    records, whole = read
     if not records:
         return outcome.not_an_event()
     stream = _Stream(raw, pbx_calls.calls_of(records))
@@ -122,7 +123,8 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
             found.clear()
         elif record.name == pbx_memory.GAP and (gap := _gap(raw, record)) is not None:
             found.setdefault(gap.id, (raw.account, gap))
-    return Reported(list(found.values())) if found else Ignored(texts.fit(_kind(records), 64))
+    told_all = Reported(list(found.values())) if found else Ignored(texts.fit(_kind(records), 64))
+    return told_all if whole else outcome.together(raw, [told_all, outcome.partly_read("records")])
 
 
 def _kind(records: Sequence[Record]) -> str:
@@ -158,6 +160,9 @@ class _Stream:
         self._numbers: dict[str, str | None] = {}
         self._internal: dict[str, bool] = {}
         self._dialled: dict[str, str] = {}
+        self._callers: dict[str, tuple[str | None, str | None]] = {}
+        self._coming_in: dict[str, bool] = {}
+        self._up: dict[str, bool] = {}
 
     def told(self, record: Record, index: int) -> Iterator[_Told]:
         """Give a record with what it is about; nothing where it says nothing of a customer's call."""
@@ -180,12 +185,18 @@ class _Stream:
 
     def comes_in(self, told: _Told) -> bool:
         """Tell whether somebody called the exchange: AMI says which leg was the first, ARI does not."""
-        return "event" in told.record.fields or pbx_calls.comes_in(self._said.get(told.call, []))
+        if told.call not in self._coming_in:
+            self._coming_in[told.call] = pbx_calls.comes_in(self._said.get(told.call, []))
+        return "event" in told.record.fields or self._coming_in[told.call]
 
     def was_up(self, told: _Told) -> bool:
         """Tell whether the caller's leg was connected."""
-        said = [told.leg] if told.leg.state else self._calls.said.get(told.call, [])
-        return any(leg.state == "Up" for leg in said)
+        if told.leg.state:
+            return told.leg.state == "Up"
+        if told.call not in self._up:
+            said = self._calls.said.get(told.call, [])
+            self._up[told.call] = any(leg.state == "Up" for leg in said)
+        return self._up[told.call]
 
     def how(self, told: _Told) -> str:
         """Return how a call ended that nobody answered."""
@@ -200,13 +211,11 @@ class _Stream:
 
     def personal(self, told: _Told) -> dict[str, Any]:
         """Return what the personal part of every event has: the caller by her own leg, wherever it stands."""
-        said = self._calls.said.get(told.call, [])
+        number, name = self._caller(told.call)
         known = [handles.reference(NAME, self._raw.account, told.call)]
-        number = next((each for leg in said if (each := self._number(leg))), None)
         if number is not None:
             known.append(handles.of("phone", number, "delivered"))
-        names = (texts.line(leg.caller) for leg in said if not leg.caller.startswith("<"))
-        return {"handles": known, "name": next((name for name in names if name), None)}
+        return {"handles": known, "name": name}
 
     def event(
         self,
@@ -220,6 +229,15 @@ class _Stream:
         said = personal(**self.personal(told), **more)
         event: events.ContactEvent = outcome.contact_event(self._raw, kind, opened, said)
         return event
+
+    def _caller(self, call: str) -> tuple[str | None, str | None]:
+        """Return the caller's number and name; a call of many records has one caller, who is looked for once."""
+        if call not in self._callers:
+            said = self._calls.said.get(call, [])
+            number = next((each for leg in said if (each := self._number(leg))), None)
+            names = (texts.line(leg.caller) for leg in said if not leg.caller.startswith("<"))
+            self._callers[call] = number, next((name for name in names if name), None)
+        return self._callers[call]
 
     def _number(self, leg: Leg) -> str | None:
         """Return the number of a leg; a stream of many records has few numbers, and each is read once."""

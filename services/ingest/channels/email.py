@@ -144,7 +144,10 @@ def _reported(raw: delivery.RawDelivery, mail: Mail) -> Reported | None:
     own_ids = mail_headers.message_ids(mail.raw_field("message-id"))
     provider_id = texts.clean(own_ids[0]) if own_ids else raw.sha256
     refers_to = next((each for each in returned if len(each) <= REFERENCE_MAX_CHARACTERS), None)
-    return Reported([_of_another(raw, provider_id, refers_to, each) for each in fates[:FATES_MAX]])
+    reports = [_of_another(raw, provider_id, refers_to, each) for each in fates[:FATES_MAX]]
+    if len(fates) > FATES_MAX:
+        reports += outcome.reports_of(raw, outcome.partly_read("recipients"))
+    return Reported(reports)
 
 
 def _of_ours(

@@ -37,7 +37,6 @@ TOKEN = "token"  # noqa: S105  a parameter's name, no secret
 REFERENCE = "m"
 """The parameter of our address that names a message of ours; the provider's signature covers it."""
 FIELDS_MAX = twilio_signature.FIELDS_MAX
-EVENTS_MAX = 1_000
 EMPTY_TWIML = b"<Response/>"
 
 _items_of = msgspec.json.Decoder(list[dict[str, object]] | dict[str, object])
@@ -69,7 +68,7 @@ def answer(request: delivery.WebRequest, rules: Account) -> delivery.Answer:  # 
 
 def parse(raw: delivery.RawDelivery) -> Parsed:
     """Return what a delivery says, of one message or of several."""
-    return outcome.together(raw, (_read(raw, each) for each in _items(raw)[:EVENTS_MAX]))
+    return outcome.together(raw, (_read(raw, each) for each in _items(raw)))
 
 
 def _items(raw: delivery.RawDelivery) -> Sequence[Mapping[str, object]]:

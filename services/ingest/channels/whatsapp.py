@@ -16,7 +16,7 @@ from services.ingest.channels.shapes import graph_webhooks as graph
 from services.ingest.channels.shapes import whatsapp_people as people
 from services.ingest.channels.shapes import whatsapp_words as words
 from services.ingest.channels.shapes.graph_webhooks import SECRETS, Node, Words, handshake, verify
-from services.ingest.channels.shapes.whatsapp_people import Customer
+from services.ingest.channels.shapes.whatsapp_people import Contacts, Customer
 from services.ingest.domain import delivery, outcome, texts
 from services.ingest.domain.delivery import no_answer as answer
 from services.ingest.domain.outcome import Ignored, Parsed, Reported
@@ -146,6 +146,7 @@ def _change(raw: delivery.RawDelivery, change: Node) -> Iterator[Parsed]:
     if field != "messages" and KINDS.get(field) == IGNORED:
         yield Ignored(field)
         return
+    contacts = Contacts(value)
     told = [name for name in value if name in READERS or name in LISTS_IGNORED]
     for name in told:
         reader = READERS.get(name)
@@ -153,7 +154,7 @@ def _change(raw: delivery.RawDelivery, change: Node) -> Iterator[Parsed]:
             yield Ignored(name)
         else:
             for each in graph.nodes(value, name):
-                yield reader(raw, value, each)
+                yield reader(raw, contacts, each)
     if not told:
         yield _nothing(field, value)
 
@@ -168,15 +169,15 @@ def _nothing(field: str, value: Node) -> Parsed:
 # -- what she writes --------------------------------------------------------------------------------
 
 
-def _message(raw: delivery.RawDelivery, value: Node, message: Node) -> Parsed:
+def _message(raw: delivery.RawDelivery, contacts: Contacts, message: Node) -> Parsed:
     kind = graph.word(message, "type")
     ours = KINDS.get(kind)
     answered = graph.word(message, kind, "type")
     if IGNORED in {ours, KINDS.get(answered)}:
         return Ignored(kind if ours == IGNORED else answered)
     if kind == "system":
-        return _system(raw, value, message)
-    who = people.sender(value, message)
+        return _system(raw, contacts, message)
+    who = people.sender(contacts, message)
     if who is None:
         return outcome.unreadable(kind)
     match ours:
@@ -245,7 +246,7 @@ def _reaction(raw: delivery.RawDelivery, message: Node, who: Customer) -> Parsed
     return Reported([(who.id, event)])
 
 
-def _system(raw: delivery.RawDelivery, value: Node, message: Node) -> Parsed:
+def _system(raw: delivery.RawDelivery, contacts: Contacts, message: Node) -> Parsed:
     """Return that a person has other ids now, which nobody has to answer."""
     system = graph.node(message, "system")
     kind = graph.word(system, "type")
@@ -253,18 +254,18 @@ def _system(raw: delivery.RawDelivery, value: Node, message: Node) -> Parsed:
         return outcome.unknown(kind)
     previous = graph.identity(message, "from_user_id") or graph.identity(system, "previous_user_id")
     number = graph.identity(system, "new_wa_id") or graph.identity(system, "wa_id")
-    before = people.person(value, graph.identity(message, "from"), previous)
-    after = people.person(value, number, graph.identity(system, "user_id"))
+    before = people.person(contacts, graph.identity(message, "from"), previous)
+    after = people.person(contacts, number, graph.identity(system, "user_id"))
     who = people.renamed(before, after)
     if who is None:
         return outcome.unreadable(kind)
     return _said(raw, message, who, words.of_message("system", message), automatic=True)
 
 
-def _user_id_update(raw: delivery.RawDelivery, value: Node, update: Node) -> Parsed:
+def _user_id_update(raw: delivery.RawDelivery, contacts: Contacts, update: Node) -> Parsed:
     number = graph.identity(update, "wa_id")
-    before = people.person(value, number, graph.identity(update, "user_id", "previous"))
-    after = people.person(value, number, graph.identity(update, "user_id", "current"))
+    before = people.person(contacts, number, graph.identity(update, "user_id", "previous"))
+    after = people.person(contacts, number, graph.identity(update, "user_id", "current"))
     who = people.renamed(before, after)
     if who is None:
         return outcome.unreadable("user_id_update")
@@ -272,11 +273,11 @@ def _user_id_update(raw: delivery.RawDelivery, value: Node, update: Node) -> Par
     return _said(raw, update, who, said, automatic=True)
 
 
-def _preference(raw: delivery.RawDelivery, value: Node, preference: Node) -> Parsed:
+def _preference(raw: delivery.RawDelivery, contacts: Contacts, preference: Node) -> Parsed:
     """Return whether a person wants to be written to for advertising."""
     said = graph.word(preference, "value")
     number, user_id = graph.identity(preference, "wa_id"), graph.identity(preference, "user_id")
-    who = people.person(value, number, user_id)
+    who = people.person(contacts, number, user_id)
     if who is None:
         return outcome.unreadable("user_preferences")
     kind = CONSENTS.get(KINDS.get(said, ""))
@@ -291,10 +292,10 @@ def _preference(raw: delivery.RawDelivery, value: Node, preference: Node) -> Par
 # -- what became of ours ----------------------------------------------------------------------------
 
 
-def _echo(raw: delivery.RawDelivery, value: Node, message: Node) -> Parsed:
+def _echo(raw: delivery.RawDelivery, contacts: Contacts, message: Node) -> Parsed:
     """Return what was written on the business's own telephone, or written anew there."""
     kind = graph.word(message, "type")
-    who = people.addressee(value, message)
+    who = people.addressee(contacts, message)
     if who is None:
         return outcome.unreadable("message_echoes")
     if kind == "revoke":
@@ -310,7 +311,7 @@ def _echo(raw: delivery.RawDelivery, value: Node, message: Node) -> Parsed:
     return Reported([(who.id, outcome.contact_event(raw, events.MessageEchoed, opened, personal))])
 
 
-def _status(raw: delivery.RawDelivery, value: Node, status: Node) -> Parsed:
+def _status(raw: delivery.RawDelivery, contacts: Contacts, status: Node) -> Parsed:
     """Return what became of a message of ours; it names the conversation if it went from here."""
     word, wamid = graph.word(status, "status"), graph.identity(status, "id")
     kind = KINDS.get(word, "")
@@ -320,7 +321,7 @@ def _status(raw: delivery.RawDelivery, value: Node, status: Node) -> Parsed:
         return outcome.unknown(word)
     if not wamid:
         return outcome.unreadable(word)
-    who = people.recipient(value, status) or Customer(wamid, ())
+    who = people.recipient(contacts, status) or Customer(wamid, ())
     ours = message_reference.read(status.get("biz_opaque_callback_data"))
     opened = events.MessageOutcomeOpen(
         **_about(raw, status, who, _status_named(status, word, wamid, who)),
@@ -376,7 +377,7 @@ def _personal(who: Customer) -> events.ContactPersonal:
     return events.ContactPersonal(handles=list(who.handles), name=who.name)
 
 
-READERS: Mapping[str, Callable[[delivery.RawDelivery, Node, Node], Parsed]] = {
+READERS: Mapping[str, Callable[[delivery.RawDelivery, Contacts, Node], Parsed]] = {
     "messages": _message,
     "message_echoes": _echo,
     "statuses": _status,

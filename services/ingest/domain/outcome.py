@@ -60,6 +60,11 @@ def not_an_event(kind: str | None = None) -> Quarantined:
     return Quarantined(errors.NotAnEvent.code, _word(kind))
 
 
+def partly_read(kind: str | None = None) -> Quarantined:
+    """Return the outcome for what lies beyond a bound: it stands beside what was read, so that somebody sees it."""
+    return Quarantined(errors.PartlyRead.code, _word(kind))
+
+
 def together(raw: RawDelivery, found: Iterable[Parsed]) -> Parsed:
     """Return the outcome of a delivery that holds several things: all that is reported of them, in their order.
 

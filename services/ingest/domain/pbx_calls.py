@@ -120,9 +120,14 @@ class Calls:
         self.joined.update(dict.fromkeys(others, first))
 
     def _oldest(self, name: str) -> str:
-        while name in self.joined:
-            name = self.joined[name]
-        return name
+        """Return the oldest leg or bridge of a call, to which all on the way to it lead at once from now on."""
+        oldest = name
+        while oldest in self.joined:
+            oldest = self.joined[oldest]
+        while name != oldest:
+            before, self.joined[name] = self.joined[name], oldest
+            name = before
+        return oldest
 
 
 def comes_in(said: Sequence[Leg]) -> bool:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from services.ingest.domain import charsets, texts
 from shared import codec, strict
 
 RECORDS_MAX = 20_000
+"""So many are read of one delivery: each of them takes memory while all of them are joined to calls."""
 DEPTH_MAX = 6
 VALUE_MAX_CHARACTERS = 1_024
 OTHER_BLOCKS = ("response", "action")
@@ -36,13 +38,14 @@ class Record:
         return next((value for name in names if (value := self.fields.get(name))), "")
 
 
-def read(body: bytes) -> Sequence[Record] | None:
-    """Return the records of a delivery, in order; `None` when it is in neither format."""
+def read(body: bytes) -> tuple[Sequence[Record], bool] | None:
+    """Return the first RECORDS_MAX records of a delivery, and whether these are all; `None` for another format."""
     text = _text(body)
     if text.lstrip().startswith(("{", "[")):
         return _objects(text)
-    blocks = [record for block in _BLANK.split(text) if (record := _block(block)) is not None]
-    return blocks[:RECORDS_MAX] or None
+    found = (record for block in _BLANK.split(text) if (record := _block(block)) is not None)
+    blocks = list(islice(found, RECORDS_MAX))
+    return (blocks, next(found, None) is None) if blocks else None
 
 
 def block(body: bytes) -> Record | None:
@@ -53,7 +56,7 @@ def block(body: bytes) -> Record | None:
 def object_of(body: bytes) -> Record | None:
     """Return one JSON object as a record; `None` for what is no event."""
     found = _objects(_text(body))
-    return found[0] if found else None
+    return found[0][0] if found and found[0] else None
 
 
 def _text(body: bytes) -> str:
@@ -72,7 +75,7 @@ def _block(block: str) -> Record | None:
     return Record("", fields) if any(name in fields for name in OTHER_BLOCKS) else None
 
 
-def _objects(text: str) -> Sequence[Record] | None:
+def _objects(text: str) -> tuple[Sequence[Record], bool] | None:
     """Return the events among JSON objects: one, a list of them, or one a line."""
     found = _json(text)
     if found is None:
@@ -81,11 +84,12 @@ def _objects(text: str) -> Sequence[Record] | None:
     if found is None:
         return None
     objects = found if isinstance(found, list) else [found]
-    return [
+    records = [
         Record(each["type"], dict(_flat(each, "", 0)))
         for each in objects[:RECORDS_MAX]
         if isinstance(each, dict) and isinstance(each.get("type"), str)
     ]
+    return records, len(objects) <= RECORDS_MAX
 
 
 def _json(text: str) -> Any:

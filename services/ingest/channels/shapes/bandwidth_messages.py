@@ -23,8 +23,6 @@ KINDS: Mapping[str, str] = {
 }
 """`type` of an event."""
 
-MEDIA_MAX = 32
-
 _ERROR = re.compile(r"[1-9][0-9]{3,5}\Z")
 
 Item = Mapping[str, object]
@@ -78,7 +76,7 @@ def _received(
 
 def _files(media: object) -> Sequence[events.AttachedFile]:
     """What a file is, the provider does not say."""
-    given = media[:MEDIA_MAX] if isinstance(media, list) else []
+    given = media if isinstance(media, list) else []
     sources = (texts.line(each) for each in given if isinstance(each, str))
     return [
         events.AttachedFile(

@@ -31,7 +31,6 @@ KINDS: Mapping[str, str] = {
 }
 """`status` of a report. Ignored are not found, unknown, queued, accepted by the operator, and tried again."""
 
-REPORTS_MAX = 100
 SEPARATOR = "__"
 """What stands in `idx` for the point of our reference: the provider takes letters, digits, `-` and `_`."""
 
@@ -63,7 +62,7 @@ def received(raw: RawDelivery, fields: Fields) -> Parsed:
 def reported(raw: RawDelivery, fields: Fields) -> Parsed:
     """Return what became of the messages of one callback. Each field lists the same messages in the same order."""
     names = ("MsgId", "status", "idx", "donedate", "to")
-    columns = [fields.get(name, "").split(",")[:REPORTS_MAX] for name in names]
+    columns = [fields.get(name, "").split(",") for name in names]
     rows = [row for row in zip_longest(*columns, fillvalue="") if row[0].strip()]
     return outcome.together(raw, (_one(raw, dict(zip(names, row, strict=True))) for row in rows))
 

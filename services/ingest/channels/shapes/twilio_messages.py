@@ -36,7 +36,6 @@ KINDS: Mapping[str, str] = {
 
 RECEIVED = "received"
 SIDS = ("MessageSid", "SmsMessageSid", "SmsSid")
-MEDIA_MAX = 32
 MEDIA_TYPE_MAX_BYTES = 128
 PLACE = ("Label", "Address", "Latitude", "Longitude")
 
@@ -106,7 +105,7 @@ def _text(fields: Fields) -> str:
 def _files(fields: Fields) -> Sequence[events.AttachedFile]:
     told = (
         (fields.get(f"MediaUrl{number}"), fields.get(f"MediaContentType{number}"))
-        for number in range(MEDIA_MAX)
+        for number in range(len(fields))
     )
     return [
         events.AttachedFile(

@@ -22,10 +22,34 @@ class Customer:
     name: str | None = None
 
 
-def person(value: Node, number: str, user_id: str) -> Customer | None:
+class Contacts:
+    """The people whom a change lists in `contacts`, each found by either id, however many are listed."""
+
+    def __init__(self, value: Node) -> None:
+        self._listed = graph.nodes(value, "contacts")
+        self._by_number: dict[str, int] = {}
+        self._by_user: dict[str, int] = {}
+        for position, each in enumerate(self._listed):
+            self._by_number.setdefault(graph.identity(each, "wa_id"), position)
+            self._by_user.setdefault(graph.identity(each, "user_id"), position)
+
+    def of(self, number: str, user_id: str) -> Node:
+        """Return what stands there first of whoever has one of these ids."""
+        found = [self._by_number.get(number)] if number else []
+        found += [self._by_user.get(user_id)] if user_id else []
+        positions = [each for each in found if each is not None]
+        return self._listed[min(positions)] if positions else NOTHING
+
+    @property
+    def only(self) -> Node:
+        """The one contact, whose WhatsApp id is written otherwise than her number in some countries."""
+        return self._listed[0] if len(self._listed) == 1 else NOTHING
+
+
+def person(contacts: Contacts, number: str, user_id: str) -> Customer | None:
     """Return who has a WhatsApp id or an id with the business, by `contacts` too; `None` without both."""
     number = number.removeprefix("+")
-    contact = _contact(value, number, user_id)
+    contact = contacts.of(number, user_id)
     user_id = user_id or graph.identity(contact, "user_id")
     known = [each for each in (number, user_id) if each]
     if not known:
@@ -34,25 +58,27 @@ def person(value: Node, number: str, user_id: str) -> Customer | None:
     dialled = handles.phone(f"+{number}") if number.isdigit() else None
     if dialled is not None:
         found.append(handles.of("phone", dialled, "proved"))
-    return Customer(known[0], tuple(found), _name(contact or _only(value)))
+    return Customer(known[0], tuple(found), _name(contact or contacts.only))
 
 
-def sender(value: Node, message: Node) -> Customer | None:
+def sender(contacts: Contacts, message: Node) -> Customer | None:
     """Return who wrote a message."""
-    return person(value, graph.identity(message, "from"), graph.identity(message, "from_user_id"))
+    return person(
+        contacts, graph.identity(message, "from"), graph.identity(message, "from_user_id")
+    )
 
 
-def addressee(value: Node, message: Node) -> Customer | None:
+def addressee(contacts: Contacts, message: Node) -> Customer | None:
     """Return to whom the business wrote on its own telephone."""
-    return person(value, graph.identity(message, "to"), graph.identity(message, "to_user_id"))
+    return person(contacts, graph.identity(message, "to"), graph.identity(message, "to_user_id"))
 
 
-def recipient(value: Node, status: Node) -> Customer | None:
+def recipient(contacts: Contacts, status: Node) -> Customer | None:
     """Return whom a status is about: of a group, the one in it who has the message by now."""
     in_group = graph.word(status, "recipient_type") == "group"
     who = "recipient_participant" if in_group else "recipient"
     number, user_id = graph.identity(status, f"{who}_id"), graph.identity(status, f"{who}_user_id")
-    return person(value, number, user_id)
+    return person(contacts, number, user_id)
 
 
 def renamed(before: Customer | None, after: Customer | None) -> Customer | None:
@@ -61,22 +87,6 @@ def renamed(before: Customer | None, after: Customer | None) -> Customer | None:
         return before or after
     known = dict.fromkeys((*after.handles, *before.handles))
     return Customer(before.id, tuple(known), before.name or after.name)
-
-
-def _contact(value: Node, number: str, user_id: str) -> Node:
-    """Return what stands in `contacts` of whoever has one of these ids."""
-    for each in graph.nodes(value, "contacts"):
-        same_number = number and graph.identity(each, "wa_id") == number
-        same_user = user_id and graph.identity(each, "user_id") == user_id
-        if same_number or same_user:
-            return each
-    return NOTHING
-
-
-def _only(value: Node) -> Node:
-    """Return the one contact, whose WhatsApp id is written otherwise than her number in some countries."""
-    listed = graph.nodes(value, "contacts")
-    return listed[0] if len(listed) == 1 else NOTHING
 
 
 def _name(contact: Node) -> str | None:
