@@ -61,7 +61,7 @@ class RecordCodec:
         return RawRecord(Record(name, fields), self.written(name, fields))
 
 
-def pieces_of(body: bytes) -> list[RawRecord]:
+def records_of(body: bytes) -> list[RawRecord]:
     """Return the records of a delivery, each with its bytes."""
     if body.lstrip().startswith((b"{", b"[")):
         cut = [(pbx_stream.object_of(line), line + b"\n") for line in body.splitlines()]
@@ -85,21 +85,6 @@ def _object(name: str, fields: Mapping[str, str]) -> bytes:
 
 AMI = RecordCodec("text/plain", _block)
 ARI = RecordCodec("application/x-ndjson", _object)
-
-
-def gap(codec: RecordCodec, since: datetime, until: datetime) -> RawRecord:
-    """Return the record of a time when nobody listened."""
-    return codec.record(GAP, {"since": since.isoformat(), "until": until.isoformat()})
-
-
-def gone(codec: RecordCodec, call: str, seen: datetime) -> RawRecord:
-    """Return the record of a call that is not there any more. `seen`: when the exchange was asked."""
-    return codec.record(GONE, {"timestamp": seen.isoformat(), "uniqueid": call, "linkedid": call})
-
-
-def before(codec: RecordCodec) -> RawRecord:
-    """Return the record behind what was told before."""
-    return codec.record(BEFORE, {})
 
 
 WHOLE_MARK, MORE_MARK = "pbx:/calls", "pbx:/more"
@@ -134,8 +119,43 @@ class Memory:
         if ended or len(self._kept) > KEPT_MAX:
             self._forget()
 
-    def beside(self, pieces: Sequence[RawRecord]) -> list[RawRecord]:
-        """Return what has to be told again before these, so that they say whose calls they are about."""
+    def more(self, codec: RecordCodec, told: Sequence[RawRecord]) -> list[RawRecord]:
+        """Return new records, behind what has to be told again so that they say whose calls they are about."""
+        again = self._beside(told)
+        return [*again, codec.record(BEFORE, {}), *told] if again else list(told)
+
+    def whole(
+        self,
+        codec: RecordCodec,
+        known: Sequence[str],
+        present: Sequence[RawRecord] | None,
+        waiting: Sequence[RawRecord],
+        *,
+        seen: datetime,
+        since: datetime | None = None,
+    ) -> list[RawRecord]:
+        """Return what is told when the exchange was asked: what was known, the gap, what is gone, what is there.
+
+        `known`: the calls that were open before it was asked; `present`: its answer, `None` without one; `waiting`:
+        what it told besides; `seen`: when it was asked; `since`: from when on nobody had listened.
+        """
+        told: list[RawRecord] = []
+        if since is not None:
+            told.append(codec.record(GAP, {"since": since.isoformat(), "until": seen.isoformat()}))
+        if present is not None:
+            ended = [each for each in waiting if each.record.name in ENDS]
+            here = {pbx_calls.leg_of(each.record).id for each in (*present, *ended)}
+            gone = set(self.open_calls()).intersection(known) - here
+            told += [
+                codec.record(
+                    GONE, {"timestamp": seen.isoformat(), "uniqueid": call, "linkedid": call}
+                )
+                for call in known
+                if call in gone
+            ]
+        return [*self._kept.values(), codec.record(BEFORE, {}), *told, *(present or ())]
+
+    def _beside(self, pieces: Sequence[RawRecord]) -> list[RawRecord]:
         calls = self._calls(pieces)
         told = {calls.about(each.record) for each in pieces if self._tells(each.record)}
         return [each for each in self._kept.values() if told and calls.about(each.record) in told]
@@ -145,16 +165,6 @@ class Memory:
         calls = self._calls()
         found = dict.fromkeys(calls.about(each.record) for each in self._kept.values())
         return [call for call in found if call in calls.said and call not in self._over]
-
-    def everything(self) -> list[RawRecord]:
-        """Return all that is remembered, in order."""
-        return list(self._kept.values())
-
-    def left(self, present: Collection[str]) -> list[RawRecord]:
-        """Return what is remembered of calls of which a leg is among these."""
-        calls = self._calls()
-        here = {calls.call_of(leg) for leg in present}
-        return [each for each in self._kept.values() if calls.about(each.record) in here]
 
     def _calls(self, more: Sequence[RawRecord] = ()) -> Calls:
         return pbx_calls.calls_of([each.record for each in (*self._kept.values(), *more)])

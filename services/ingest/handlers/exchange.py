@@ -5,13 +5,15 @@ compared with the calls that are not over by what RAW holds: docs/adr/0049.
 """
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from typing_extensions import override
 
-from services.ingest.domain import pbx_calls, pbx_memory
+from services.ingest.domain import pbx_memory
 from services.ingest.domain.delivery import Headers
 from services.ingest.domain.pbx_memory import Memory, RawRecord
 from services.ingest.handlers import ami_session, ari_session, raw_marks, raw_store, remote_reader
@@ -30,10 +32,18 @@ SETTLE_SECONDS = 1.0
 RENEW_SECONDS = 900.0
 RENEW_DELIVERIES = 1_000
 """When the exchange is asked again which calls there are: whoever begins reads RAW from there on."""
+AGAIN_SECONDS = 5.0
+"""When it is asked again after no answer came."""
+SHORTEST_SECONDS = 0.01
 OVERTAKEN_MAX = 10
 LAGGING_MAX = 50
 LAGGING_SECONDS = 0.1
 """A replica of RAW may be behind its leader."""
+
+
+STORING = (errors.DoorUnavailable, errors.BusUnavailable, errors.JetStreamRefused)
+
+T = TypeVar("T")
 
 
 class Exchange(RemoteReader):
@@ -56,7 +66,6 @@ class Exchange(RemoteReader):
         session = await self._connected()
         try:
             self._opened()
-            await self._ask_for_calls(session)
             await self._listen(session)
         finally:
             self._heard = session.heard
@@ -73,90 +82,87 @@ class Exchange(RemoteReader):
         return await ari_session.opened(address, user, password, self._clock)
 
     async def _listen(self, session: ExchangeSession) -> None:
-        due = time.monotonic() + RENEW_SECONDS
+        """Ask which calls there are, and store what comes; what has come before it breaks is stored too."""
+        due = time.monotonic()
+        self._stored = RENEW_DELIVERIES
         while True:
-            pieces = await session.more(max(0.01, due - time.monotonic()))
-            if pieces:
-                await self._keep_more(session, pieces)
-            if time.monotonic() >= due or self._stored >= RENEW_DELIVERIES:
-                due = time.monotonic() + RENEW_SECONDS
-                if self._stored:
-                    await self._ask_for_calls(session)
+            if self._stored >= RENEW_DELIVERIES or (self._stored and time.monotonic() >= due):
+                asked = await self._ask_for_calls(session)
+                due = time.monotonic() + (RENEW_SECONDS if asked else AGAIN_SECONDS)
+            told = await session.more(max(SHORTEST_SECONDS, due - time.monotonic()))
+            if told:
+                body = _body(self._memory.more(session.codec, told))
+                await self._patiently(
+                    lambda body=body: self._keep(  # type: ignore[misc]
+                        "GET", pbx_memory.MORE_MARK, _headers(session), body
+                    )
+                )
+                self._stored += 1
+                self._memory.note(told)
 
-    async def _keep_more(self, session: ExchangeSession, pieces: Sequence[RawRecord]) -> None:
-        """Store events, behind what was told before of their calls, trying until they are."""
-        told = self._memory.beside(pieces)
-        before = [*told, pbx_memory.before(session.codec)] if told else []
-        body = b"".join(each.raw for each in (*before, *pieces))
-        tries = 0
+    async def _patiently(self, step: Callable[[], Awaitable[T]]) -> T:
+        """Return what a step gives, tried until RAW takes it. Raises: BusUnavailable when the bus was closed."""
+        tries, before = 0, self.trouble
         while True:
             try:
-                await self._keep("GET", pbx_memory.MORE_MARK, _headers(session), body)
-                break
-            except errors.DoorUnavailable as error:
+                result = await step()
+            except STORING as error:
                 if self._bus.closed:
                     raise
                 tries = min(tries + 1, remote_reader.REMEMBERED_TRIES)
                 self._tell(error)
                 await remote_reader.RETRY.pause(tries)
-        if tries:
-            self.trouble = None
-        self._stored += 1
-        self._memory.note(pieces)
+            else:
+                if tries:
+                    self.trouble = before
+                return result
 
-    async def _ask_for_calls(self, session: ExchangeSession) -> None:
-        """Store which calls there are, which are gone, and since when nobody listened.
+    async def _ask_for_calls(self, session: ExchangeSession) -> bool:
+        """Store which calls there are, which are gone, and since when nobody listened; whether it could be asked.
 
-        Raises: ProviderUnavailable, ProviderNotUnderstood, DoorUnavailable, BusUnavailable, JetStreamRefused.
+        Raises: BusUnavailable when the bus was closed, ProviderNotUnderstood.
         """
-        await self._catch_up()
+        await self._patiently(self._catch_up)
         known = self._memory.open_calls()
-        present = await session.present()
+        try:
+            present = await session.present()
+        except errors.ProviderUnavailable as error:
+            self._tell(error)
+            self._stored = 1
+            return False
         await asyncio.sleep(SETTLE_SECONDS)
-        body: list[RawRecord] = []
+        self._memory.note(await self._patiently(lambda: self._keep_whole(session, known, present)))
+        self._heard, self._stored = session.heard, 0
+        self.trouble = None
+        if present is None:
+            self._tell(errors.ProviderRefused(cause="calls"))
+        return True
+
+    async def _keep_whole(
+        self, session: ExchangeSession, known: Sequence[str], present: Sequence[RawRecord] | None
+    ) -> list[RawRecord]:
+        """Store the answer behind everything else; whoever is overtaken too often stores it all the same."""
         for left in reversed(range(OVERTAKEN_MAX)):
             behind = await self._catch_up()
-            body = self._whole(session, present, known)
-            try:
+            gap = self._heard is not None and self._heard < session.opened
+            told = self._memory.whole(
+                session.codec,
+                known,
+                present,
+                session.waiting,
+                seen=session.opened if gap else session.heard,
+                since=self._heard if gap else None,
+            )
+            with contextlib.suppress(errors.DeliveryOvertaken):
                 await self._keep(
                     "GET",
                     pbx_memory.WHOLE_MARK,
                     _headers(session),
-                    b"".join(each.raw for each in body),
+                    _body(told),
                     behind if left else None,
                 )
-                break
-            except errors.DeliveryOvertaken:
-                continue
-        self._heard, self._stored = session.heard, 0
-        self._memory.note(body)
-        self.trouble = None
-        if present is None:
-            self._tell(errors.ProviderRefused(cause="calls"))
-
-    def _whole(
-        self,
-        session: ExchangeSession,
-        present: Sequence[RawRecord] | None,
-        known: Sequence[str],
-    ) -> list[RawRecord]:
-        """Return what is told when the exchange was asked: what was known, the gap, what is gone, what is there."""
-        codec = session.codec
-        since = self._heard
-        gap = since is not None and since < session.opened
-        told = [pbx_memory.gap(codec, since, session.opened)] if since and gap else []
-        if present is not None:
-            ended = [each for each in session.waiting if each.record.name in pbx_memory.ENDS]
-            here = {pbx_calls.leg_of(each.record).id for each in (*present, *ended)}
-            still = set(self._memory.open_calls()) - here
-            seen = session.opened if gap else session.heard
-            told += [pbx_memory.gone(codec, call, seen) for call in known if call in still]
-        return [
-            *self._memory.everything(),
-            pbx_memory.before(codec),
-            *told,
-            *(present or ()),
-        ]
+                return told
+        raise errors.DoorUnavailable(cause="overtaken")
 
     async def _catch_up(self) -> int:
         """Learn what RAW holds and we have not read, also from other readers; return where its last delivery stands.
@@ -190,7 +196,7 @@ class Exchange(RemoteReader):
             stored=message.stored,
         )
         async with self._bodies.whole(raw) as whole:
-            self._memory.note(pbx_memory.pieces_of(whole.body))
+            self._memory.note(pbx_memory.records_of(whole.body))
         if pbx_memory.is_read(raw.path):
             self._heard = max(self._heard or raw.received, raw.received)
 
@@ -201,3 +207,7 @@ def _whole_mark(path: str) -> str | None:
 
 def _headers(session: ExchangeSession) -> Headers:
     return [("content-type", session.codec.media_type)]
+
+
+def _body(told: Sequence[RawRecord]) -> bytes:
+    return b"".join(each.raw for each in told)
