@@ -52,6 +52,12 @@ def leg_of(record: Record) -> Leg:
     )
 
 
+def named(record: Record, leg: Leg) -> str:
+    """Return the leg or bridge that a record names; empty for none."""
+    target = record.first("recording.target_uri").partition(":")[2]
+    return leg.id or record.first("peer.id", "destuniqueid") or target or record.first("bridge.id")
+
+
 def began(call: str) -> datetime | None:
     """Return the second in which a call began, by its id; `None` for an id that somebody else chose."""
     found = _STARTED.match(call)
@@ -83,6 +89,20 @@ class Calls:
     joined: dict[str, str] = field(default_factory=dict)
     ages: dict[str, int] = field(default_factory=dict)
     said: dict[str, list[Leg]] = field(default_factory=dict)
+    _halves: dict[str, str] = field(default_factory=dict)
+
+    def learn(self, record: Record, leg: Leg) -> None:
+        """Remember what a record says of its leg, and which legs are one call."""
+        self.note(leg)
+        half = _HALF.match(leg.name) if leg.id else None
+        if half is not None:
+            self.join(self._halves.setdefault(half[1], leg.id), leg.id)
+        called = record.first("peer.id", "destuniqueid")
+        if called:
+            self.join(record.first("caller.id") or leg.id, called)
+        bridged = record.first("bridge.channels")
+        if bridged and record.first("bridge.bridge_type") != WAITING_ROOM:
+            self.join(record.first("bridge.id"), *bridged.split())
 
     def call_of(self, leg: str, linked: str = "") -> str:
         """Return the id of the call that a leg or a bridge belongs to: the exchange's word, else its oldest leg."""
@@ -92,9 +112,7 @@ class Calls:
     def about(self, record: Record) -> str:
         """Return the id of the call that a record is about; empty for none."""
         leg = leg_of(record)
-        target = record.first("recording.target_uri").partition(":")[2]
-        named = leg.id or record.first("peer.id", "destuniqueid") or target
-        return self.call_of(named or record.first("bridge.id"), leg.linked)
+        return self.call_of(named(record, leg), leg.linked)
 
     def said_of_call(self) -> dict[str, list[Leg]]:
         """Return what was said of all legs of each call."""
@@ -141,17 +159,6 @@ def comes_in(said: Sequence[Leg]) -> bool:
 def calls_of(records: Sequence[Record]) -> Calls:
     """Return the calls that records are about."""
     calls = Calls()
-    halves: dict[str, str] = {}
     for record in records:
-        leg = leg_of(record)
-        calls.note(leg)
-        half = _HALF.match(leg.name) if leg.id else None
-        if half is not None:
-            calls.join(halves.setdefault(half[1], leg.id), leg.id)
-        called = record.first("peer.id", "destuniqueid")
-        if called:
-            calls.join(record.first("caller.id") or leg.id, called)
-        bridged = record.first("bridge.channels")
-        if bridged and record.first("bridge.bridge_type") != WAITING_ROOM:
-            calls.join(record.first("bridge.id"), *bridged.split())
+        calls.learn(record, leg_of(record))
     return calls

@@ -14,7 +14,7 @@ from datetime import datetime
 import msgspec
 
 from services.ingest.domain import pbx_calls, pbx_stream
-from services.ingest.domain.pbx_calls import Calls
+from services.ingest.domain.pbx_calls import Calls, Leg
 from services.ingest.domain.pbx_stream import Record
 
 BEFORE = "TellonceBefore"
@@ -38,6 +38,8 @@ KEPT_MAX = 4_096
 """Of all calls; the oldest call goes first."""
 PER_CALL_MAX = 48
 OVER_MAX = 4_096
+ENDED_MAX = 32
+"""Legs that end before their calls are looked at."""
 _AFTER_BLANK = re.compile(rb"(?<=\n\r\n)|(?<=\n\n)")
 
 
@@ -96,27 +98,37 @@ def is_read(path: str) -> bool:
     return path in {WHOLE_MARK, MORE_MARK}
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A record that is remembered, with what it says of its leg. `named`: the leg or bridge that it is about."""
+
+    told: RawRecord
+    leg: Leg
+    named: str
+
+
 class Memory:
     """What was told of calls that are not over, in order. `telling`: the names of records that make events."""
 
     def __init__(self, telling: Collection[str]) -> None:
         self._telling = telling
-        self._kept: dict[tuple[str, ...], RawRecord] = {}
+        self._kept: dict[tuple[str, ...], _Kept] = {}
         self._over: dict[str, None] = {}
+        self._ended = 0
+        self._calls = Calls()
 
-    def note(self, pieces: Iterable[RawRecord]) -> None:
+    def note(self, told: Iterable[RawRecord]) -> None:
         """Remember what was told."""
-        ended = False
-        for each in pieces:
+        for each in told:
             leg = pbx_calls.leg_of(each.record)
             if each.record.name in ENDS and leg.id:
                 self._over[leg.id] = None
-                ended = True
+                self._ended += 1
             elif _is_kept(each.record) and not self._is_over(each.record, leg.id):
-                self._kept[_key(each.record, leg.id)] = each
-        for surplus in list(self._over)[:-OVER_MAX]:
-            del self._over[surplus]
-        if ended or len(self._kept) > KEPT_MAX:
+                kept = _Kept(each, leg, pbx_calls.named(each.record, leg))
+                self._kept[_key(each.record, leg.id)] = kept
+                self._calls.learn(each.record, leg)
+        if self._ended > ENDED_MAX or len(self._kept) > KEPT_MAX:
             self._forget()
 
     def more(self, codec: RecordCodec, told: Sequence[RawRecord]) -> list[RawRecord]:
@@ -139,6 +151,7 @@ class Memory:
         `known`: the calls that were open before it was asked; `present`: its answer, `None` without one; `waiting`:
         what it told besides; `seen`: when it was asked; `since`: from when on nobody had listened.
         """
+        self._forget()
         told: list[RawRecord] = []
         if since is not None:
             told.append(codec.record(GAP, {"since": since.isoformat(), "until": seen.isoformat()}))
@@ -153,21 +166,27 @@ class Memory:
                 for call in known
                 if call in gone
             ]
-        return [*self._kept.values(), codec.record(BEFORE, {}), *told, *(present or ())]
-
-    def _beside(self, pieces: Sequence[RawRecord]) -> list[RawRecord]:
-        calls = self._calls(pieces)
-        told = {calls.about(each.record) for each in pieces if self._tells(each.record)}
-        return [each for each in self._kept.values() if told and calls.about(each.record) in told]
+        return [
+            *(each.told for each in self._kept.values()),
+            codec.record(BEFORE, {}),
+            *told,
+            *(present or ()),
+        ]
 
     def open_calls(self) -> list[str]:
         """Return the calls whose first leg is not over, the oldest first."""
-        calls = self._calls()
-        found = dict.fromkeys(calls.about(each.record) for each in self._kept.values())
+        calls = self._calls
+        found = dict.fromkeys(map(self._call, self._kept.values()))
         return [call for call in found if call in calls.said and call not in self._over]
 
-    def _calls(self, more: Sequence[RawRecord] = ()) -> Calls:
-        return pbx_calls.calls_of([each.record for each in (*self._kept.values(), *more)])
+    def _beside(self, told: Sequence[RawRecord]) -> list[RawRecord]:
+        for each in told:
+            self._calls.learn(each.record, pbx_calls.leg_of(each.record))
+        mine = {self._calls.about(each.record) for each in told if self._tells(each.record)}
+        return [each.told for each in self._kept.values() if mine and self._call(each) in mine]
+
+    def _call(self, kept: _Kept) -> str:
+        return self._calls.call_of(kept.named, kept.leg.linked)
 
     def _tells(self, record: Record) -> bool:
         return record.name in self._telling or record.first("variable") in VARIABLES
@@ -178,10 +197,10 @@ class Memory:
 
     def _forget(self) -> None:
         """Forget calls of which no leg is left, then the oldest beyond the measure."""
-        calls = self._calls()
         by_call: dict[str, list[tuple[str, ...]]] = {}
         for key, each in self._kept.items():
-            by_call.setdefault(calls.about(each.record), []).append(key)
+            by_call.setdefault(self._call(each), []).append(key)
+        calls = self._calls
         alive = {calls.call_of(leg) for leg in calls.said if leg not in self._over}
         surplus = len(self._kept) - KEPT_MAX
         for call, keys in by_call.items():
@@ -189,6 +208,11 @@ class Memory:
             surplus -= len(dropped)
             for key in dropped:
                 del self._kept[key]
+        for old in list(self._over)[:-OVER_MAX]:
+            del self._over[old]
+        self._ended, self._calls = 0, Calls()
+        for each in self._kept.values():
+            self._calls.learn(each.told.record, each.leg)
 
     def _beyond(self, keys: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
         """Return the oldest records of a long call about legs of it that ended."""
