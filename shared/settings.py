@@ -165,6 +165,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     chat_messages_per_minute: Annotated[
         int, Meta(description="frames of one chat socket that are taken per minute", ge=1, le=6_000)
     ] = 120
+    chat_file_max_bytes: Annotated[
+        int, Meta(description="largest file that a chat page may send", ge=1, le=14_680_064)
+    ] = 10_485_760
+    chat_file_kinds: Annotated[
+        str,
+        Meta(
+            description="media types of files that a chat page may send, separated by blanks; empty: none",
+            max_length=2_048,
+        ),
+    ] = "image/jpeg image/png image/webp image/gif image/heic image/heif application/pdf"
     attachment_max_bytes: Annotated[
         int,
         Meta(description="largest file of a message that is kept", ge=1_024, le=104_857_600),

@@ -23,6 +23,12 @@ class BodyTooLarge(TellonceError):
     http_status = 413
 
 
+class FileRefused(TellonceError):
+    code = "door.file_refused"
+    sentence = "files of this kind are not taken"
+    http_status = 415
+
+
 class DoorUnavailable(TellonceError):
     code = "door.unavailable"
     sentence = "the delivery could not be stored; send it again"

@@ -3,6 +3,7 @@
 The protocol is our own and described in docs/how-to/connect-chat.md; read 2026-11-29.
 Frames of a page: `hello` (who is here), then `message` with an id that the page makes, and `received` or `read` with
 the id of an answer that it got. Each is stored as one JSON body, `ChatMessage` or `ChatReceipt`, and acknowledged.
+A `file` is stored as its `ChatFile` in one line with the bytes behind it, see `domain.chat_file`.
 A POST of that body is signed by the Standard Webhooks scheme with the same key.
 """
 
@@ -15,9 +16,10 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from services.ingest.domain import charsets, delivery, outcome, texts, webhook_signature
+from services.ingest.domain import charsets, chat_file, delivery, outcome, texts, webhook_signature
 from services.ingest.domain.delivery import no_answer as answer
 from services.ingest.domain.delivery import no_handshake as handshake
+from services.ingest.domain.fetching import UNKNOWN_TYPE
 from services.ingest.domain.outcome import Parsed, Reported
 from shared import chat_answers, codec, errors, events, handles, ids, strict
 
@@ -36,6 +38,7 @@ RECEIPTS: Mapping[str, type[events.MessageDelivered | events.MessageRead]] = {
     "read": events.MessageRead,
 }
 
+NAME_MAX_BYTES = 512
 CLIENT_ID = r"^[A-Za-z0-9_.:-]{1,128}\Z"
 ClientId = Annotated[str, Meta(pattern=CLIENT_ID)]
 Text = Annotated[str, Meta(min_length=1)]
@@ -65,6 +68,18 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag="message"):
     page: Page | None = None
 
 
+class File(msgspec.Struct, frozen=True, kw_only=True, tag="file"):
+    """A file that the page will send once it hears `go`, in binary frames and with nothing between them.
+
+    `id`: as of a message, which it is; `size`: in bytes.
+    """
+
+    id: ClientId
+    name: Name | None = None
+    media_type: Annotated[str, Meta(min_length=1, max_length=127)]
+    size: Annotated[int, Meta(ge=1)]
+
+
 class Received(msgspec.Struct, frozen=True, kw_only=True, tag="received"):
     """An answer has reached the page; nobody need have seen it. `id`: as the answer came."""
 
@@ -82,7 +97,7 @@ class Typing(msgspec.Struct, frozen=True, kw_only=True, tag="typing"):
 
 
 Receipt = Received | Read
-Frame = Hello | Message | Received | Read | Typing
+Frame = Hello | Message | File | Received | Read | Typing
 
 
 class ChatMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -95,6 +110,14 @@ class ChatMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     email: Email | None = None
     email_verified: bool = False
     page: Page | None = None
+
+
+class ChatFile(ChatMessage, frozen=True, kw_only=True, omit_defaults=True):
+    """What RAW holds above a file: a message without words, and what the page said of the file."""
+
+    text: str = ""
+    file_name: Name | None = None
+    media_type: str
 
 
 class ChatReceipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +138,8 @@ class _Posted(msgspec.Struct, frozen=True):
     name: Any = None
     email: Any = None
     email_verified: Any = False
+    file_name: Any = None
+    media_type: Any = None
 
 
 _decoder = msgspec.json.Decoder(ChatMessage)
@@ -164,6 +189,20 @@ def stored_body(hello: Hello, message: Message, *, verified: bool) -> bytes:
     )
 
 
+def stored_file(hello: Hello, file: File, content: bytes, *, verified: bool) -> bytes:
+    """Return one file of a socket as RAW holds it."""
+    head = ChatFile(
+        session=hello.session,
+        id=file.id,
+        name=hello.name,
+        email=hello.email,
+        email_verified=verified,
+        file_name=file.name,
+        media_type=file.media_type,
+    )
+    return chat_file.joined(msgspec.json.encode(head), content)
+
+
 def stored_receipt(session: str, receipt: Receipt) -> bytes:
     """Return what a page has of an answer as RAW holds it."""
     kind = "read" if isinstance(receipt, Read) else "received"
@@ -188,21 +227,25 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
 
     No other field discards what was written: what is no name or address is none, and nothing but `true` vouches.
     """
+    body, content = chat_file.parts(raw)
     try:
-        message = strict.read_json(texts.whole_json(charsets.decode(raw.body)), _posted)
+        message = strict.read_json(texts.whole_json(charsets.decode(body)), _posted)
     except codec.UNREADABLE:
         return outcome.unreadable()
     if message.text is None and message.type in RECEIPTS:
         return _receipt(message, raw)
-    if not isinstance(message.text, str) or not message.text:
+    text = message.text if isinstance(message.text, str) else ""
+    if not text and not content:
         return outcome.unreadable()
     session = _id(message.session, raw)
     provider_id = f"{session}/{_id(message.id, raw)}"
-    opened = events.MessageReceivedOpen(**outcome.about(raw, MEDIUM, session, provider_id))
-    said = [message.text.encode()]
+    files = [_file(message, content)] if content else []
+    about = outcome.about(raw, MEDIUM, session, provider_id)
+    opened = events.MessageReceivedOpen(**about, attachments=len(files))
+    said = [text.encode(), content] if content else [text.encode()]
     is_a_page = message.session == session
     page = chat_answers.page_of(raw.tenant, raw.account, session) if is_a_page else None
-    personal = _personal(raw.account, session, page, message)
+    personal = _personal(raw.account, session, page, message, text, files)
     event = outcome.contact_event(raw, events.MessageReceived, opened, personal, said)
     return Reported([(session, event)])
 
@@ -232,8 +275,24 @@ def _receipt(posted: _Posted, raw: delivery.RawDelivery) -> Parsed:
     return Reported([(ours.conversation, event)])
 
 
+def _file(posted: _Posted, content: bytes) -> events.AttachedFile:
+    name = posted.file_name if isinstance(posted.file_name, str) else None
+    kind = posted.media_type if isinstance(posted.media_type, str) else ""
+    return events.AttachedFile(
+        name=texts.line(name, NAME_MAX_BYTES),
+        media_type=texts.fit(kind, NAME_MAX_BYTES) or UNKNOWN_TYPE,
+        size_bytes=len(content),
+        sha256=ids.body_sha256(content),
+    )
+
+
 def _personal(
-    account: str, session: str, page: str | None, message: _Posted
+    account: str,
+    session: str,
+    page: str | None,
+    message: _Posted,
+    text: str,
+    files: list[events.AttachedFile],
 ) -> events.MessageReceivedPersonal:
     """Return who wrote what. `page`: where answers reach the visitor; nobody vouches for who sits there."""
     known = [handles.reference(NAME, account, session)]
@@ -245,5 +304,5 @@ def _personal(
         known.append(handles.of("account", f"{NAME}:{page}", "claimed"))
     name = message.name if isinstance(message.name, str) else None
     return events.MessageReceivedPersonal(
-        handles=known, name=texts.line(name), text=texts.fit(message.text)
+        handles=known, name=texts.line(name), text=texts.fit(text), files=files
     )

@@ -18,12 +18,22 @@ from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from services.ingest.channels import chat
-from services.ingest.channels.chat import Frame, Hello, Message, Read, Receipt, Received, Typing
-from services.ingest.domain import delivery, texts
-from services.ingest.handlers import doors, logged, problems, raw_store
+from services.ingest.channels.chat import (
+    File,
+    Frame,
+    Hello,
+    Message,
+    Read,
+    Receipt,
+    Received,
+    Typing,
+)
+from services.ingest.domain import chat_file, delivery, texts
+from services.ingest.handlers import doors, logged, problems, raw_store, uploads
 from services.ingest.handlers.accounts import Accounts, Door
 from services.ingest.handlers.answers import Answers
 from services.ingest.handlers.arrivals import Arrival, Arrivals
+from services.ingest.handlers.bodies import more_seconds
 from services.ingest.handlers.callers import Callers
 from services.ingest.handlers.pace import Pace
 from services.ingest.handlers.strangers import Strangers
@@ -36,7 +46,7 @@ CLOSE_REFUSED = 1008
 
 log = structlog.get_logger("ingest")
 
-KNOWN = frozenset({"hello", "message", "received", "read", "typing"})
+KNOWN = frozenset({"hello", "message", "file", "received", "read", "typing"})
 _frame: msgspec.json.Decoder[Frame] = msgspec.json.Decoder(Frame)
 
 
@@ -52,10 +62,10 @@ _typed = msgspec.json.Decoder(_Typed)
 class Visit:
     """The state of an open socket.
 
-    `arrival`: the visitor counts as on the way in until she is vouched for or has written; `pace`: of the socket;
-    `session_pace`: of all sockets of her session, once one of her messages was let in; `hello`: the page's first frame,
-    `None` until it has arrived; `page`: where its answers stand, `None` while nobody may read them; `following`: brings
-    them.
+    `arrival`: the visitor counts as on the way in until she is vouched for or has written; `pace`: of the socket,
+    `files_pace`: of its files, `session_pace`: of all sockets of her session, once one of her messages was let in;
+    `hello`: the page's first frame, `None` until it has arrived; `page`: where its answers stand, `None` while nobody
+    may read them; `following`: brings them.
     """
 
     door: Door
@@ -63,6 +73,7 @@ class Visit:
     peer: str
     arrival: Arrival
     pace: Pace
+    files_pace: Pace
     session_pace: Pace | None = None
     hello: Hello | None = None
     verified: bool = False
@@ -100,6 +111,7 @@ class ChatSocket:
         )
         self._origins = frozenset(settings.chat_origins.split())
         self._open = 0
+        self._uploads = uploads.Uploads(settings)
 
     async def serve(self, socket: WebSocket) -> None:
         """Serve one socket from its opening to its end."""
@@ -129,7 +141,7 @@ class ChatSocket:
         try:
             async with asyncio.timeout(None) as patience:
                 with self._arrivals.one(peer, patience) as arrival:
-                    visit = Visit(door, socket.scope, peer, arrival, pace)
+                    visit = Visit(door, socket.scope, peer, arrival, pace, uploads.pace())
                     code = await self._converse(socket, visit)
         except TimeoutError:
             code = await _show_out(socket, errors.StrangersTooMany())
@@ -176,8 +188,19 @@ class ChatSocket:
         text: str | None = received.get("text")
         return b"" if text is None else text.encode()
 
+    async def _piece(self, socket: WebSocket) -> bytes:
+        """Return the next piece of a file; b"" for a frame that is none. Raises: WebSocketDisconnect."""
+        received = await socket.receive()
+        if received["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(received.get("code", 1000))
+        return received.get("bytes") or b""
+
     async def _handle(self, socket: WebSocket, visit: Visit, frame: bytes) -> None:
-        """Handle a frame. Tell the page of an error in the frame; the socket stays open. Raises: SignatureInvalid."""
+        """Handle a frame. Tell the page of an error in the frame; the socket stays open.
+
+        Raises: SignatureInvalid; of a file that was let in, as `Uploads.take`.
+        """
+        taken: File | None = None
         try:
             match _read(frame):
                 case Hello() as hello:
@@ -186,6 +209,10 @@ class ChatSocket:
                 case Message() as message:
                     await self._take(visit, message)
                     await _say(socket, {"type": "ack", "id": message.id})
+                case File() as file:
+                    await self._let_in_file(visit, file)
+                    await _say(socket, {"type": "go", "id": file.id})
+                    taken = file
                 case Received() | Read() as receipt:
                     await self._note(visit, receipt)
                     await _say(socket, {"type": "ack", "id": receipt.id})
@@ -196,6 +223,37 @@ class ChatSocket:
             raise
         except errors.TellonceError as error:
             await _say_error(socket, error, frame)
+        if taken is not None:
+            await self._take_file(socket, visit, taken)
+
+    async def _let_in_file(self, visit: Visit, file: File) -> None:
+        """Wait until a file may come. Raises: PayloadUnreadable, FileRefused, BodyTooLarge, StrangersTooMany."""
+        hello = self._writer(visit)
+        self._uploads.check(file)
+        visit.session_pace = self._strangers.let_in(
+            visit.door, visit.peer, hello.session, vouched=visit.verified
+        )
+        await asyncio.sleep(visit.files_pace.take(uploads.frames_of(file)))
+
+    async def _take_file(self, socket: WebSocket, visit: Visit, file: File) -> None:
+        """Take a file and store it. Raises: as `Uploads.take`: what comes then may be the rest of it."""
+        content = await self._uploads.take(file, visit.peer, lambda: self._piece(socket))
+        body = chat.stored_file(self._writer(visit), file, content, verified=visit.verified)
+        try:
+            await self._append(visit, body, chat_file.FILE_TYPE)
+        except errors.DoorUnavailable as error:
+            await _say_error(socket, error, msgspec.json.encode({"type": "file", "id": file.id}))
+            return
+        self._arrivals.leave(visit.arrival)
+        visit.messages += 1
+        await _say(socket, {"type": "ack", "id": file.id})
+
+    @staticmethod
+    def _writer(visit: Visit) -> Hello:
+        """Return who writes. Raises: PayloadUnreadable."""
+        if visit.hello is None:
+            raise errors.PayloadUnreadable("say hello first")
+        return visit.hello
 
     def _let_in(self, socket: WebSocket, visit: Visit, hello: Hello) -> None:
         """Begin to bring her the answers; who wrote before, or is vouched for, is on the way in no more."""
@@ -216,13 +274,12 @@ class ChatSocket:
 
     async def _take(self, visit: Visit, message: Message) -> None:
         """Store one message. Raises: PayloadUnreadable, BodyTooLarge, StrangersTooMany, DoorUnavailable."""
-        if visit.hello is None:
-            raise errors.PayloadUnreadable("say hello first")
-        body = chat.stored_body(visit.hello, message, verified=visit.verified)
+        hello = self._writer(visit)
+        body = chat.stored_body(hello, message, verified=visit.verified)
         if len(body) > self._settings.body_max_bytes:
             raise errors.BodyTooLarge(limit_bytes=self._settings.body_max_bytes)
         visit.session_pace = self._strangers.let_in(
-            visit.door, visit.peer, visit.hello.session, vouched=visit.verified
+            visit.door, visit.peer, hello.session, vouched=visit.verified
         )
         await self._append(visit, body)
         self._arrivals.leave(visit.arrival)
@@ -241,16 +298,19 @@ class ChatSocket:
             raise errors.PayloadUnreadable("no answer to this page has this id")
         await self._append(visit, chat.stored_receipt(visit.hello.session, receipt))
 
-    async def _append(self, visit: Visit, body: bytes) -> None:
+    async def _append(
+        self, visit: Visit, body: bytes, media_type: str = "application/json"
+    ) -> None:
         """Put a body into RAW. Raises: DoorUnavailable."""
         scope = visit.scope
-        fields = [*doors.header_fields(scope), ("content-type", "application/json")]
+        fields = [*doors.header_fields(scope), ("content-type", media_type)]
         request = delivery.WebRequest(
             "POST", doors.url_as_called(scope), fields, body, self._clock.now()
         )
         door = visit.door
         try:
-            async with asyncio.timeout(self._settings.door_timeout_seconds):
+            seconds = self._settings.door_timeout_seconds + more_seconds(len(body))
+            async with asyncio.timeout(seconds):
                 stored = await self._store.append(door.tenant, chat.NAME, door.account, request)
         except TimeoutError:
             raise errors.DoorUnavailable from None
