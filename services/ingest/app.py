@@ -24,6 +24,7 @@ from services.ingest.handlers.answers import Answers
 from services.ingest.handlers.attachments import Attachments
 from services.ingest.handlers.balance import BalanceHandler
 from services.ingest.handlers.body_store import BodyStore
+from services.ingest.handlers.desks import Desks
 from services.ingest.handlers.doors import Doors
 from services.ingest.handlers.fetcher import Fetcher
 from services.ingest.handlers.file_doors import AttachmentHandler, FileDoors, keys_of
@@ -157,7 +158,7 @@ async def _doors(
         own_address = server.address(bound)
         web = application(
             Doors(accounts, store, settings, clock, settings.public_url or own_address),
-            chat_socket.ChatSocket(accounts, store, visitors, answers, settings, clock),
+            chat_socket.ChatSocket(accounts, store, visitors, answers, Desks(bus), settings, clock),
             files,
             ready=lambda: bus.connected and readiness.ready,
         )

@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from shared.queries.base import Answer, ListAnswer, ListQuestion, Name
+from shared.queries.base import Answer, ListAnswer, ListQuestion, Name, Question
 
 
 class InboxLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,4 +186,17 @@ class AskParked(ListQuestion[ParkedAnswer], frozen=True, kw_only=True):
     name = "parked"
 
 
-WORK_QUERIES = (AskInbox, AskCallbacks, AskPromises, AskOverlooked, AskParked)
+class OnDuty(Answer, frozen=True, kw_only=True):
+    """`agents`: who is available now, by id; `queues`: those that have one of them."""
+
+    agents: list[str]
+    queues: list[str]
+
+
+class AskOnDuty(Question[OnDuty], frozen=True, kw_only=True):
+    """Who is there to take what comes in."""
+
+    name = "on_duty"
+
+
+WORK_QUERIES = (AskInbox, AskCallbacks, AskPromises, AskOverlooked, AskParked, AskOnDuty)

@@ -117,6 +117,16 @@ async def test_a_page_ends_before_the_bus_refuses_it(
     assert found == 8
 
 
+async def test_who_is_there_to_take_what_comes_in(ask: Caller, parcel: ParcelStory) -> None:
+    """Who signed in and makes no pause, and the queues that have one of them."""
+    answer = await ask("on_duty")
+    assert answer == {
+        "position": parcel.at["missed"],
+        "agents": ["marek"],
+        "queues": ["warehouse"],
+    }
+
+
 async def test_a_conversation_as_it_stands(ask: Caller, parcel: ParcelStory) -> None:
     """Owner, contacts, facts, promises and hops, with the words as they were said."""
     found = (await ask("conversation", conversation=CONVERSATION))["conversation"]

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from services.ingest.channels import chat
 from services.ingest.domain.chat_file import FILE_TYPE
 from services.ingest.domain.outcome import Quarantined, Reported
-from services.ingest.handlers.uploads import Uploads
+from services.ingest.handlers.uploads import PageFiles
 from services.ingest.sources import SOURCES
 from shared import errors, ids, streams
 from shared.settings import Settings
@@ -159,7 +159,7 @@ def a_file(size: int = 10) -> chat.File:
 async def test_who_sends_longest_makes_room_for_who_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     """A crowd that never ends its files holds no more than so many of them, and keeps nobody out."""
     monkeypatch.setattr("services.ingest.handlers.uploads.AT_ONCE", 2)
-    taking = Uploads(Settings())
+    taking = PageFiles(Settings())
     forever = asyncio.Event()
 
     async def never() -> bytes:
@@ -181,8 +181,8 @@ async def test_who_sends_longest_makes_room_for_who_comes(monkeypatch: pytest.Mo
 async def test_a_house_may_take_no_files_at_all() -> None:
     """Or others: what is taken is a setting."""
     with pytest.raises(errors.FileRefused):
-        Uploads(Settings(chat_file_kinds="")).check(a_file())
-    Uploads(Settings(chat_file_kinds="image/PNG")).check(a_file())
+        PageFiles(Settings(chat_file_kinds="")).check(a_file())
+    PageFiles(Settings(chat_file_kinds="image/PNG")).check(a_file())
 
 
 def test_what_lies_in_raw_is_read_as_it_was_sent() -> None:

@@ -3,9 +3,10 @@
 import contextlib
 import functools
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 import pytest_asyncio
@@ -16,8 +17,12 @@ from tests.support.servers import EmbeddedNats
 from tests.widget.browser import CHROMIUM, Browser, browser
 
 WIDGET = Path(__file__).parents[2] / "deploy" / "widget" / "chat.js"
-Served = Callable[[str], str]
-"""Takes the attributes of the script's line, returns the address of a page that has it."""
+
+
+class Served(Protocol):
+    """Takes the attributes of the script's line, and the page's styles; returns the address of a page with both."""
+
+    def __call__(self, attributes: str, styles: str = "") -> str: ...
 
 
 @pytest_asyncio.fixture
@@ -52,13 +57,15 @@ class _Page(BaseHTTPRequestHandler):
         script = self.path == "/chat.js"
         line = self._lines.get(self.path, "")
         page = f"<!doctype html><html lang=en><title>Shop</title><body><h1>Shop</h1>{line}"
+        styles = "style-src 'unsafe-inline';" if "<style>" in line else ""
         body = WIDGET.read_bytes() if script else page.encode()
         self.send_response(200)
         kind = "text/javascript" if script else "text/html"
         self.send_header("content-type", f"{kind}; charset=utf-8")
         self.send_header(
             "content-security-policy",
-            "default-src 'none'; script-src 'self'; connect-src ws://127.0.0.1:*; require-trusted-types-for 'script'",
+            f"default-src 'none'; script-src 'self'; {styles}"
+            " connect-src ws://127.0.0.1:*; require-trusted-types-for 'script'",
         )
         self.end_headers()
         self.wfile.write(body)
@@ -86,9 +93,9 @@ def shop() -> Iterator[Served]:
     lines: dict[str, str] = {}
     with _serving(lines) as address:
 
-        def page(attributes: str) -> str:
+        def page(attributes: str, styles: str = "") -> str:
             path = f"/page-{len(lines)}"
-            lines[path] = f'<script src="/chat.js" {attributes} defer></script>'
+            lines[path] = f'{styles}<script src="/chat.js" {attributes} defer></script>'
             return address + path
 
         yield page

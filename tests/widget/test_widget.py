@@ -11,6 +11,7 @@ from deploy.embedded.ports import free_ports
 from services.ingest.channels.chat import sign_email
 from shared import chat_answers, subjects
 from shared.bus import Bus
+from shared.bus.deliveries import Message
 from shared.chat_answers import Answer
 from tests.ingest.running_ingest import RECEIVED, SECRET, RunningIngest, running
 from tests.support.servers import EmbeddedNats
@@ -38,7 +39,19 @@ async def answer(bus: Bus, ingest: RunningIngest, tab: Tab, name: str, text: str
 
 
 async def stored(ingest: RunningIngest) -> list[dict[str, Any]]:
-    return [msgspec.json.decode(each.body) for each in await ingest.raw("chat")]
+    """What the page sent; of a file what was said of it."""
+    heads = [each.body.partition(b"\n")[0] for each in await ingest.raw("chat")]
+    return [msgspec.json.decode(each) for each in heads]
+
+
+async def pick(tab: Tab, name: str, kind: str, size: int) -> None:
+    """Choose a file, as a dialog of the browser does."""
+    picker = f"{CHAT}.querySelector('input[type=file]')"
+    await tab.value(
+        f"""(() => {{ const given = new DataTransfer();
+        given.items.add(new File([new Uint8Array({size})], '{name}', {{ type: '{kind}' }}));
+        {picker}.files = given.files; {picker}.onchange(); }})()"""
+    )
 
 
 async def until_stored(ingest: RunningIngest, kind: str, count: int) -> None:
@@ -60,12 +73,12 @@ def test_it_is_small_and_needs_nothing() -> None:
 def test_every_language_has_every_word() -> None:
     """Polish, Slovak, Czech, English."""
     script = WIDGET.read_text("utf-8")
-    (names,) = re.findall(r"NAMES = '(.*?)'", script)
+    (names,) = re.findall(r"const \[(.*?)\] = WORDS", script)
     spoken = {
-        name: len(re.findall(r"'[^']+'", block))
-        for name, block in re.findall(r"^    (\w\w): \[(.*?)\],$", script, re.DOTALL | re.MULTILINE)
+        name: [bool(word.strip()) for word in words.split("|")]
+        for name, words in re.findall(r"^  (\w\w): '(.*?)',$", script, re.MULTILINE)
     }
-    assert spoken == dict.fromkeys(("en", "pl", "sk", "cs"), len(names.split()))
+    assert spoken == dict.fromkeys(("en", "pl", "sk", "cs"), [True] * len(names.split(", ")))
 
 
 async def test_a_customer_writes_by_keyboard_and_reads_the_answer(
@@ -91,7 +104,7 @@ async def test_a_customer_writes_by_keyboard_and_reads_the_answer(
         "Anna",
         True,
     )
-    assert len(body["session"]) == chat_answers.SECRET_MIN_CHARACTERS
+    assert len(body["session"]) >= chat_answers.SECRET_MIN_CHARACTERS
 
     text = "<img src=x onerror=alert(1)> see https://shop.example/p?a=1&b=2 now"
     await answer(ingest.bus, ingest, tab, "m-1", text)
@@ -106,7 +119,7 @@ async def test_a_customer_writes_by_keyboard_and_reads_the_answer(
     await answer(ingest.bus, ingest, tab, "m-2", "Anything else?")
     await until_stored(ingest, "received", 1)
     toggle = f"{CHAT}.querySelector('#toggle')"
-    await tab.until(f"{toggle}.getAttribute('aria-label')", "Chat with us, unread: 1")
+    await tab.until(f"{toggle}.getAttribute('aria-label')", "Chat with us, New message: 1")
     await tab.value(f"{toggle}.click()")
     await until_stored(ingest, "read", 2)
     assert (tab.violations, tab.failures) == ([], [])
@@ -222,3 +235,82 @@ async def test_a_screen_reader_finds_its_way(
     assert (
         await tab.value(f"{CHAT}.querySelector('#toggle').getAttribute('aria-expanded')") == "true"
     )
+
+
+async def test_a_photograph_is_sent_and_another_kind_is_not(
+    chromium: Browser, shop: Served, ingest: RunningIngest
+) -> None:
+    """In pieces, between what she writes; what the door does not take is shown as not sent, and stops nothing."""
+    tab = await chromium.tab(shop(door(ingest)))
+    await tab.value(f"{CHAT}.querySelector('#toggle').click()")
+    await tab.write("it looks like this:")
+    await tab.enter()
+    await pick(tab, "parcel.jpg", "image/jpeg", 150_000)
+    await pick(tab, "page.html", "text/html", 10)
+    await tab.write("do you see?")
+    await tab.enter()
+    await tab.until_texts("it looks like this:", "parcel.jpg", "page.html", "do you see?")
+    notes = f"[...{CHAT}.querySelectorAll('.mine small:last-child')].map(e => e.innerText.split(' · ')[1])"
+    await tab.until(notes, ["sent", "sent", "not sent", "sent"])
+    first, file, last = await stored(ingest)
+    assert (first["text"], last["text"]) == ("it looks like this:", "do you see?")
+    assert (file["file_name"], file["media_type"]) == ("parcel.jpg", "image/jpeg")
+    (event,) = [
+        each for each in await ingest.contacts("chat", 3) if each["data"]["personal"]["files"]
+    ]
+    assert event["data"]["personal"]["files"][0]["size_bytes"] == 150_000
+    other = await chromium.tab(shop(door(ingest)))
+    await other.until_texts("it looks like this:", "parcel.jpg", "page.html", "do you see?")
+    assert (tab.violations, tab.failures) == ([], [])
+
+
+async def test_while_nobody_is_there_it_says_so_and_asks_for_an_address(
+    chromium: Browser, shop: Served, ingest: RunningIngest
+) -> None:
+    """Also where the page asks nobody; who gave one is asked no more."""
+
+    async def on_duty(message: Message) -> None:
+        await message.respond(b'{"position":1,"agents":[],"queues":["another"]}')
+
+    answering = await ingest.bus.subscribe(f"query.{ingest.tenant}.on_duty", on_duty)
+    tab = await chromium.tab(shop(door(ingest)))
+    await tab.value(f"{CHAT}.querySelector('#toggle').click()")
+    said = f"{CHAT}.querySelector('#state').innerText"
+    await tab.until(f"{said}.startsWith('Nobody is here now')")
+    asked = f"!{CHAT}.querySelector('#ask').hidden"
+    assert await tab.value(asked)
+    await tab.value(f"{CHAT}.querySelector('#email').value = 'anna@shop.example'")
+    await tab.value(f"{CHAT}.querySelector('#text').focus()")
+    await tab.write("hello")
+    await tab.enter()
+    await tab.until(ALL_SENT)
+    (body,) = await stored(ingest)
+    assert body["email"] == "anna@shop.example"
+    assert not await tab.value(asked)
+    await answering.stop()
+
+
+async def test_the_styles_of_the_shop_do_not_reach_it(
+    chromium: Browser, shop: Served, ingest: RunningIngest
+) -> None:
+    """Whatever they say, however important: it stands where it stands, and can be seen."""
+    hostile = "<style>body * { display: none !important; position: static !important; font-size: 90px !important; }</style>"
+    tab = await chromium.tab(shop(door(ingest), hostile))
+    box = f"{CHAT}.querySelector('#toggle').getBoundingClientRect()"
+    assert await tab.value(f"{box}.width > 50 && {box}.height < 60 && {box}.bottom <= innerHeight")
+    await tab.value(f"{CHAT}.querySelector('#toggle').click()")
+    panel = f"{CHAT}.querySelector('#panel').getBoundingClientRect()"
+    assert await tab.value(f"{panel}.width > 250 && {panel}.top >= 0 && {panel}.left >= 0")
+
+
+async def test_it_fits_a_narrow_screen(
+    chromium: Browser, shop: Served, ingest: RunningIngest
+) -> None:
+    """Of 320 by 480 points nothing of it is outside, and nothing is wider than the panel."""
+    tab = await chromium.tab(shop(f"{door(ingest)} data-ask"))
+    screen = {"width": 320, "height": 480, "deviceScaleFactor": 1, "mobile": False}
+    await tab.call("Emulation.setDeviceMetricsOverride", **screen)
+    await tab.value(f"{CHAT}.querySelector('#toggle').click()")
+    parts = f"[...{CHAT}.querySelectorAll('#panel, #panel button, input:not([type=file]), textarea, #log')]"
+    inside = "r => r.left >= 0 && r.top >= 0 && r.right <= 320 && r.bottom <= 480 && r.height > 20"
+    assert await tab.value(f"{parts}.map(e => e.getBoundingClientRect()).every({inside})")

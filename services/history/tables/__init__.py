@@ -59,6 +59,7 @@ ANSWERED_BY: Mapping[
     queries.AskPromises: promise.promises,
     queries.AskOverlooked: request.overlooked,
     queries.AskParked: parking.parked,
+    queries.AskOnDuty: presence.on_duty,
     queries.AskPosition: table.position,
     queries.AskKnown: event.known,
 }

@@ -5,7 +5,7 @@ from typing import Any
 
 from services.history.tables.row import ReplacedRow
 from services.history.tables.table import Reading, Step, Table
-from shared import events
+from shared import events, queries
 
 
 class PresenceRow(ReplacedRow, frozen=True, kw_only=True):
@@ -43,7 +43,19 @@ TABLE = Table(PresenceRow, rows)
 
 async def who_sees(reading: Reading) -> list[str]:
     """Return whoever is there to see what was told: available agents, and queues that have one."""
+    there, queues = await _there(reading)
+    return [f"agent-{name}" for name in there] + [f"queue-{name}" for name in queues]
+
+
+async def on_duty(reading: Reading, _: queries.AskOnDuty) -> queries.OnDuty:
+    """Answer who is there to take what comes in."""
+    there, queues = await _there(reading)
+    return queries.OnDuty(position=await reading.position(), agents=there, queues=queues)
+
+
+async def _there(reading: Reading) -> tuple[list[str], list[str]]:
+    """Return the available agents, and the queues that have one."""
     available = {str(row["agent"]) for row in await reading.rows("available_agents")}
     there = sorted(available & reading.policy.agents.keys())
     queues = {queue for name in there for queue in reading.policy.agents[name].queues}
-    return [f"agent-{name}" for name in there] + [f"queue-{name}" for name in sorted(queues)]
+    return there, sorted(queues)

@@ -35,6 +35,7 @@ from services.ingest.handlers.answers import Answers
 from services.ingest.handlers.arrivals import Arrival, Arrivals
 from services.ingest.handlers.bodies import more_seconds
 from services.ingest.handlers.callers import Callers
+from services.ingest.handlers.desks import Desks
 from services.ingest.handlers.pace import Pace
 from services.ingest.handlers.strangers import Strangers
 from shared import chat_answers, codec, errors, handles, strict, subjects, tasks
@@ -96,12 +97,14 @@ class ChatSocket:
         store: raw_store.RawStore,
         strangers: Strangers,
         answers: Answers,
+        desks: Desks,
         settings: Settings,
         clock: Clock,
     ) -> None:
         self._accounts = accounts
         self._store = store
         self._answers = answers
+        self._desks = desks
         self._strangers = strangers
         self._settings = settings
         self._clock = clock
@@ -111,7 +114,7 @@ class ChatSocket:
         )
         self._origins = frozenset(settings.chat_origins.split())
         self._open = 0
-        self._uploads = uploads.Uploads(settings)
+        self._uploads = uploads.PageFiles(settings)
 
     async def serve(self, socket: WebSocket) -> None:
         """Serve one socket from its opening to its end."""
@@ -198,7 +201,7 @@ class ChatSocket:
     async def _handle(self, socket: WebSocket, visit: Visit, frame: bytes) -> None:
         """Handle a frame. Tell the page of an error in the frame; the socket stays open.
 
-        Raises: SignatureInvalid; of a file that was let in, as `Uploads.take`.
+        Raises: SignatureInvalid; of a file that was let in, as `PageFiles.take`.
         """
         taken: File | None = None
         try:
@@ -236,7 +239,7 @@ class ChatSocket:
         await asyncio.sleep(visit.files_pace.take(uploads.frames_of(file)))
 
     async def _take_file(self, socket: WebSocket, visit: Visit, file: File) -> None:
-        """Take a file and store it. Raises: as `Uploads.take`: what comes then may be the rest of it."""
+        """Take a file and store it. Raises: as `PageFiles.take`: what comes then may be the rest of it."""
         content = await self._uploads.take(file, visit.peer, lambda: self._piece(socket))
         body = chat.stored_file(self._writer(visit), file, content, verified=visit.verified)
         try:
@@ -265,10 +268,15 @@ class ChatSocket:
             return
 
         async def follow(page: str) -> None:
-            with contextlib.suppress(WebSocketDisconnect, RuntimeError):
-                await self._answers.bring(
-                    door.tenant, page, hello.after, lambda told: _say(socket, told)
-                )
+            async def tell(told: dict[str, object]) -> None:
+                await _say(socket, told)
+
+            telling = asyncio.create_task(self._desks.tell(door, tell))
+            try:
+                with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+                    await self._answers.bring(door.tenant, page, hello.after, tell)
+            finally:
+                await tasks.end([telling])
 
         visit.following = asyncio.create_task(follow(visit.page))
 

@@ -34,7 +34,7 @@ def pace() -> Pace:
     return Pace(FRAMES_BESIDE_PER_MINUTE)
 
 
-class Uploads:
+class PageFiles:
     """Takes files within the settings' limits. What it holds in sum is bounded by AT_ONCE files."""
 
     def __init__(self, settings: Settings) -> None:
