@@ -6,10 +6,10 @@ const set = (document.currentScript || {}).dataset;
 if (!set || !set.door) return;
 
 const WORDS = {
-  en: 'Your name|E-mail, to answer you when you are away|Chat with us|Close the chat|Messages|Your message|Send|You|Shop|Connecting …|No connection. Messages are sent once it is back.|is typing …|sent|not sent|New message|Add a photo or PDF|Nobody is here now. Leave your e-mail, we answer there.',
-  pl: 'Imię|E-mail, by odpisać, gdy Cię tu nie będzie|Napisz do nas|Zamknij czat|Wiadomości|Twoja wiadomość|Wyślij|Ty|Sklep|Łączenie …|Brak połączenia. Wiadomości zostaną wysłane, gdy wróci.|pisze …|wysłano|nie wysłano|Nowa wiadomość|Dołącz zdjęcie lub PDF|Nikogo teraz nie ma. Podaj e-mail, odpiszemy na niego.',
-  sk: 'Vaše meno|E-mail, aby sme odpísali, keď tu nebudete|Napíšte nám|Zavrieť chat|Správy|Vaša správa|Odoslať|Vy|Obchod|Pripája sa …|Bez pripojenia. Správy sa odošlú, keď sa obnoví.|píše …|odoslané|neodoslané|Nová správa|Priložiť fotku alebo PDF|Teraz tu nikto nie je. Nechajte e-mail, odpíšeme naň.',
-  cs: 'Vaše jméno|E-mail, abychom odepsali, až tu nebudete|Napište nám|Zavřít chat|Zprávy|Vaše zpráva|Odeslat|Vy|Obchod|Připojování …|Bez připojení. Zprávy se odešlou, až se obnoví.|píše …|odesláno|neodesláno|Nová zpráva|Přiložit fotku nebo PDF|Teď tu nikdo není. Nechte e-mail, odpovíme na něj.',
+  en: 'Your name|E-mail, for answers when you are away|Chat with us|Close the chat|Messages|Your message|Send|You|Shop|Connecting …|No connection. Messages are sent once it is back.|is typing …|sent|not sent|New message|Add a photo or PDF|Nobody is here now. Leave your e-mail, we answer there.',
+  pl: 'Imię|E-mail, by odpisać, gdy Cię nie będzie|Napisz do nas|Zamknij czat|Wiadomości|Twoja wiadomość|Wyślij|Ty|Sklep|Łączenie …|Brak połączenia. Wiadomości zostaną wysłane, gdy wróci.|pisze …|wysłano|nie wysłano|Nowa wiadomość|Dołącz zdjęcie lub PDF|Nikogo teraz nie ma. Podaj e-mail, odpiszemy na niego.',
+  sk: 'Vaše meno|E-mail na odpoveď, keď tu nebudete|Napíšte nám|Zavrieť chat|Správy|Vaša správa|Odoslať|Vy|Obchod|Pripája sa …|Bez pripojenia. Správy sa odošlú, keď sa obnoví.|píše …|odoslané|neodoslané|Nová správa|Priložiť fotku alebo PDF|Teraz tu nikto nie je. Nechajte e-mail, odpíšeme naň.',
+  cs: 'Vaše jméno|E-mail na odpověď, až tu nebudete|Napište nám|Zavřít chat|Zprávy|Vaše zpráva|Odeslat|Vy|Obchod|Připojování …|Bez připojení. Zprávy se odešlou, až se obnoví.|píše …|odesláno|neodesláno|Nová zpráva|Přiložit fotku nebo PDF|Teď tu nikdo není. Nechte e-mail, odpovíme na něj.',
 };
 const asked = (set.lang || document.documentElement.lang || navigator.language || '').slice(0, 2).toLowerCase();
 const lang = WORDS[asked] ? asked : 'en';

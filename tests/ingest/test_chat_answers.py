@@ -150,6 +150,10 @@ async def test_typing_is_told_both_ways_and_kept_nowhere(ingest: RunningIngest) 
             )
         await ingest.bus.publish(subjects.typing(ingest.tenant, page_name, "agent"))
         assert await heard(socket) == {"type": "typing"}
+        for _ in range(50):
+            await ingest.bus.publish(subjects.typing(ingest.tenant, page_name, "agent"))
+        (name,) = await answers(ingest, "m-1")
+        assert (await heard(socket))["id"] == name  # and not fifty times that she is typing
     await listening.stop()
     assert await ingest.raw("chat") == []
 

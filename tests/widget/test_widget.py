@@ -294,8 +294,8 @@ async def test_the_styles_of_the_shop_do_not_reach_it(
     chromium: Browser, shop: Served, ingest: RunningIngest
 ) -> None:
     """Whatever they say, however important: it stands where it stands, and can be seen."""
-    hostile = "<style>body * { display: none !important; position: static !important; font-size: 90px !important; }</style>"
-    tab = await chromium.tab(shop(door(ingest), hostile))
+    hostile = "body * { display: none !important; position: static !important; font-size: 90px !important; }"
+    tab = await chromium.tab(shop(door(ingest), f"<style>{hostile}</style>"))
     box = f"{CHAT}.querySelector('#toggle').getBoundingClientRect()"
     assert await tab.value(f"{box}.width > 50 && {box}.height < 60 && {box}.bottom <= innerHeight")
     await tab.value(f"{CHAT}.querySelector('#toggle').click()")

@@ -26,6 +26,7 @@ READS_AT_ONCE = 64
 """So many sockets ask the server at the same time; after a reconnect all of them do."""
 
 RETRY_SECONDS = 1.0
+TYPING_SECONDS = 1.0
 
 Tell = Callable[[dict[str, object]], Awaitable[None]]
 """Sends a frame to the page; waits while the page does not read."""
@@ -36,10 +37,11 @@ _decoder = msgspec.json.Decoder(Answer)
 
 @dataclass(eq=False, slots=True)
 class _Waiting:
-    """One socket of a page. `news`: there may be something for it; `typing`: an agent is."""
+    """One socket of a page. `news`: there may be something for it; `typing`: an agent is, `typed`: when it was told."""
 
     news: asyncio.Event = field(default_factory=asyncio.Event)
     typing: bool = False
+    typed: float = float("-inf")
 
 
 class Answers:
@@ -76,9 +78,12 @@ class Answers:
             each.news.set()
 
     async def _on_typing(self, message: Message) -> None:
+        """Pass it on, however often it is said, at most once in TYPING_SECONDS to each socket."""
+        now = asyncio.get_running_loop().time()
         for each in self._sockets.get(subjects.page_in(message.subject), ()):
-            each.typing = True
-            each.news.set()
+            if now - each.typed >= TYPING_SECONDS:
+                each.typing, each.typed = True, now
+                each.news.set()
 
     async def visitor_types(self, tenant: str, page: str) -> None:
         """Tell whoever listens that the visitor of a page is typing."""
