@@ -152,7 +152,7 @@ const say = (content = away ? AWAY : '') => { state.textContent = content; };
 
 const greet = () => {
   const hello = { type: 'hello', session, ...who };
-  for (const each of ['name', 'email', 'signature']) if (set[each]) hello[each] = set[each];
+  for (const each of ['name', 'email', 'signature', 'expires']) if (set[each]) hello[each] = set[each];
   if (last()) hello.after = last().id;
   send(hello);
 };

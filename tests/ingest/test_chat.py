@@ -11,7 +11,7 @@ from services.ingest.channels.chat import Hello, Message
 from services.ingest.domain.outcome import Quarantined
 from shared import ids
 from shared.errors import SignatureInvalid
-from tests.ingest.running_ingest import Sample, by_webhook, parsed, raw, wire
+from tests.ingest.running_ingest import RECEIVED, Sample, by_webhook, parsed, raw, wire
 
 BODY = (
     b'{"session":"s-1","id":"m-1","text":"Where is my parcel?\\nThank you",'
@@ -184,9 +184,9 @@ def test_the_shop_vouches_by_an_hmac_over_the_address() -> None:
     """The signature is hex of HMAC-SHA256 under the account's key over the address as written."""
     signature = hmac.new(b"key", b"Anna@Shop.Example", hashlib.sha256).hexdigest()
     hello = Hello(session="s", email="Anna@Shop.Example", signature=signature)
-    assert chat.identity_verified(hello, {"signing": "key"}) is True
+    assert chat.vouched(hello, {"signing": "key"}, RECEIVED) is True
     assert (
-        chat.identity_verified(msgspec.structs.replace(hello, signature=None), {"signing": "key"})
+        chat.vouched(msgspec.structs.replace(hello, signature=None), {"signing": "key"}, RECEIVED)
         is False
     )
 
@@ -200,14 +200,14 @@ def test_a_signature_that_does_not_fit_is_refused(email: str | None, secret: str
     signature = chat.sign_email("anna@shop.example", "key")
     hello = Hello(session="s", email=email, signature=signature)
     with pytest.raises(SignatureInvalid):
-        chat.identity_verified(hello, {"signing": secret})
+        chat.vouched(hello, {"signing": secret}, RECEIVED)
 
 
 def test_without_a_key_no_signature_is_believed() -> None:
     """An account without a secret vouches for nobody."""
     hello = Hello(session="s", email="a@b.example", signature=chat.sign_email("a@b.example", ""))
     with pytest.raises(SignatureInvalid):
-        chat.identity_verified(hello, {})
+        chat.vouched(hello, {}, RECEIVED)
 
 
 def test_other_words_under_an_id_that_was_used_are_another_message() -> None:

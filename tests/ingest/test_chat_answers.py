@@ -152,8 +152,11 @@ async def test_typing_is_told_both_ways_and_kept_nowhere(ingest: RunningIngest) 
         assert await heard(socket) == {"type": "typing"}
         for _ in range(50):
             await ingest.bus.publish(subjects.typing(ingest.tenant, page_name, "agent"))
-        (name,) = await answers(ingest, "m-1")
-        assert (await heard(socket))["id"] == name  # and not fifty times that she is typing
+        await answers(ingest, "m-1")
+        told = [await heard(socket)]
+        while told[-1]["type"] == "typing":
+            told.append(await heard(socket))
+        assert len(told) < 25  # once a second, however often it is said
     await listening.stop()
     assert await ingest.raw("chat") == []
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -45,6 +46,36 @@ async def test_a_message_is_in_raw_before_it_is_acknowledged(ingest: RunningInge
         "verified": True,
         "proof": "proved",
     }
+
+
+@pytest.mark.parametrize(("seconds", "proved"), [(3_600, True), (-1, False)])
+async def test_a_signature_may_expire(ingest: RunningIngest, seconds: int, proved: bool) -> None:
+    """Then the address is what she says, and she goes on; the time is signed too."""
+    expires = str(int(time.time()) + seconds)
+    signature = chat.sign_email(ANNA, SECRET, expires)
+    async with connect(address(ingest)) as socket:
+        await hello(socket, email=ANNA, signature=signature, expires=expires)
+        await say(socket, type="message", id="m-1", text="hello")
+        assert await heard(socket) == {"type": "ack", "id": "m-1"}
+    (stored,) = await ingest.raw("chat")
+    assert msgspec.json.decode(stored.body).get("email_verified", False) is proved
+    for other in ("99999999999", None):
+        async with connect(address(ingest)) as socket:
+            await hello(socket, email=ANNA, signature=signature, expires=other)
+            assert (await heard(socket))["code"] == "door.signature_invalid"
+
+
+def test_a_socket_outlives_what_vouches_for_its_visitor() -> None:
+    """Asked again for each message."""
+    at = datetime(2026, 11, 30, tzinfo=UTC)
+    expires = str(int(at.timestamp()) + 60)
+    signature = chat.sign_email(ANNA, SECRET, expires)
+    said = chat.Hello(session="s-1", email=ANNA, signature=signature, expires=expires)
+    vouched = [
+        chat.vouched(said, {"signing": SECRET}, at + timedelta(seconds=later))
+        for later in (0, 59, 60)
+    ]
+    assert vouched == [True, True, False]
 
 
 async def test_without_the_secret_visitors_are_taken_and_nobody_is_vouched_for(

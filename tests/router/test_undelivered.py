@@ -10,7 +10,8 @@ from shared.errors import PolicyInvalid
 from shared.events import MessageDelivered, MessageFailed, MessageRead, MessageRequested, Proof
 from tests.router.in_memory_router import InMemoryRouter
 from tests.router.messaging import ACCOUNTS, answers, made, of, reports
-from tests.router.samples import NOON, POLICY_TEXT, enveloped, mail, message
+from tests.router.proved import registered
+from tests.router.samples import ANNA_MAIL, NOON, POLICY_TEXT, enveloped, mail, message
 
 AWAY = ACCOUNTS.replace(
     b"address: tower, reaches: account",
@@ -178,6 +179,45 @@ async def test_her_mail_comes_back_into_the_same_matter(router: InMemoryRouter) 
     hers = [mail("anna@home.example")]
     await router.happens(message("one thing more", "mail-1", channel=MAIL, handles=hers))
     assert [each.id for each in await router.conversations()] == [it]
+
+
+async def goes_on_in_hers(router: InMemoryRouter) -> tuple[str, str]:
+    """She chats with Piotr, who answers; she is known to be Anna, whose other matter Ewa has: it goes on there."""
+    anna = await registered(router, "Anna", email=ANNA_MAIL)
+    await router.happens(visitor())
+    await router.on_duty("piotr")
+    asking = await router.taken("piotr")
+    body = {"channel": CHAT, "text": "Two pairs are left"}
+    await router.does("piotr", "send_message", conversation=asking, **body)
+    await router.does("piotr", "set_status", status="away")
+    await router.happens(message("my parcel", "m1", channel=MAIL, handles=[mail()]))
+    await router.on_duty("ewa")
+    hers = await router.taken("ewa")
+    await router.does("piotr", "confirm_customer", conversation=asking, customer=anna)
+    assert (await router.conversations())[0].into == hers
+    return asking, hers
+
+
+async def test_an_answer_is_mailed_from_where_its_matter_goes_on(router: InMemoryRouter) -> None:
+    """So that her reply comes there; once, although two conversations know of it."""
+    asking, hers = await goes_on_in_hers(router)
+    (first,) = await asked_for(router)
+    assert first.conversation == asking
+    await router.passes(120)
+    _, again = await asked_for(router)
+    assert (again.conversation, again.open.instead_of) == (hers, [first.open.message_id])
+    await router.passes(600)
+    assert len(await asked_for(router)) == 2
+
+
+async def test_that_it_arrived_is_known_where_its_matter_goes_on(router: InMemoryRouter) -> None:
+    """Her page says so after the two became one."""
+    asking, _ = await goes_on_in_hers(router)
+    (first,) = await asked_for(router)
+    told = {"message_id": first.open.message_id, "conversation": asking}
+    await router.happens(reports(MessageDelivered, "r-1", **told))
+    await router.passes(600)
+    assert len(await asked_for(router)) == 1
 
 
 def test_the_other_way_is_an_account_of_mail_with_an_address() -> None:

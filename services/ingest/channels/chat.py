@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -48,7 +49,7 @@ Page = Annotated[str, Meta(max_length=2_048)]
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
-    """Who is here. `signature`: see `sign_email`; without it an address is only claimed.
+    """Who is here. `signature`, `expires`: see `sign_email`; without a signature an address is only claimed.
 
     `after`: the id of the last answer that the page has; without it, it gets all that are kept.
     """
@@ -58,6 +59,7 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
     name: Name | None = None
     email: Email | None = None
     signature: Annotated[str, Meta(max_length=256)] | None = None
+    expires: Annotated[str, Meta(pattern=r"^[0-9]{1,12}\Z")] | None = None
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag="message"):
@@ -154,13 +156,18 @@ def verify(request: delivery.WebRequest, secrets: delivery.Secrets, public_url: 
     webhook_signature.verify(request, secrets["signing"])
 
 
-def sign_email(email: str, secret: str) -> str:
-    """Return what the shop's page puts into `signature`: hex of HMAC-SHA256 over the address as written."""
-    return hmac.new(secret.encode(), email.encode(), hashlib.sha256).hexdigest()
+def sign_email(email: str, secret: str, expires: str | None = None) -> str:
+    """Return what the shop's page puts into `signature`: hex of HMAC-SHA256 over the address as written.
+
+    `expires`: until when the shop vouches for it, in seconds since 1970; then the address and, behind a line's end,
+    this are signed. An address holds no line's end, so neither can be taken for the other.
+    """
+    signed = email if expires is None else f"{email}\n{expires}"
+    return hmac.new(secret.encode(), signed.encode(), hashlib.sha256).hexdigest()
 
 
-def identity_verified(hello: Hello, secrets: delivery.Secrets) -> bool:
-    """Tell whether the shop vouches for the visitor's address.
+def vouched(hello: Hello, secrets: delivery.Secrets, now: datetime) -> bool:
+    """Tell whether the shop vouches for the visitor's address at a time. What has expired vouches for nothing.
 
     Raises: SignatureInvalid when there is a signature and it does not fit: somebody pretends.
     """
@@ -168,10 +175,10 @@ def identity_verified(hello: Hello, secrets: delivery.Secrets) -> bool:
         return False
     if "signing" not in secrets or hello.email is None:
         raise errors.SignatureInvalid
-    expected = sign_email(hello.email, secrets["signing"]).encode()
+    expected = sign_email(hello.email, secrets["signing"], hello.expires).encode()
     if not hmac.compare_digest(hello.signature.lower().encode(errors="replace"), expected):
         raise errors.SignatureInvalid
-    return True
+    return hello.expires is None or now.timestamp() < int(hello.expires)
 
 
 def stored_body(hello: Hello, message: Message, *, verified: bool) -> bytes:

@@ -11,6 +11,7 @@ The other way `answers` brings what agents write, one answer at a time: a page t
 import asyncio
 import contextlib
 from dataclasses import dataclass
+from datetime import datetime
 
 import msgspec
 import structlog
@@ -207,7 +208,7 @@ class ChatSocket:
         try:
             match _read(frame):
                 case Hello() as hello:
-                    _greet(visit, hello)
+                    _greet(visit, hello, self._clock.now())
                     self._let_in(socket, visit, hello)
                 case Message() as message:
                     await self._take(visit, message)
@@ -251,11 +252,11 @@ class ChatSocket:
         visit.messages += 1
         await _say(socket, {"type": "ack", "id": file.id})
 
-    @staticmethod
-    def _writer(visit: Visit) -> Hello:
-        """Return who writes. Raises: PayloadUnreadable."""
+    def _writer(self, visit: Visit) -> Hello:
+        """Return who writes; a socket outlives what vouches for her. Raises: PayloadUnreadable."""
         if visit.hello is None:
             raise errors.PayloadUnreadable("say hello first")
+        visit.verified = chat.vouched(visit.hello, visit.door.secrets, self._clock.now())
         return visit.hello
 
     def _let_in(self, socket: WebSocket, visit: Visit, hello: Hello) -> None:
@@ -332,7 +333,7 @@ class ChatSocket:
         )
 
 
-def _greet(visit: Visit, hello: Hello) -> None:
+def _greet(visit: Visit, hello: Hello, now: datetime) -> None:
     """Note who is here; a page may say it again when its visitor signs in.
 
     Raises: SignatureInvalid, PayloadUnreadable, HandleInvalid.
@@ -341,7 +342,7 @@ def _greet(visit: Visit, hello: Hello) -> None:
         raise errors.PayloadUnreadable("one socket holds one session")
     if hello.email is not None and handles.email(hello.email) is None:
         raise errors.HandleInvalid(kind="email")
-    visit.verified = chat.identity_verified(hello, visit.door.secrets)
+    visit.verified = chat.vouched(hello, visit.door.secrets, now)
     visit.hello = hello
 
 
