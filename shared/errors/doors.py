@@ -174,6 +174,13 @@ class AttachmentLost(TellonceError):
     http_status = 410
 
 
+class AttachmentsBusy(TellonceError):
+    code = "attachment.busy"
+    sentence = "as many files are being read as ingest gives at once; ask again"
+    retryable = True
+    http_status = 503
+
+
 class FilesUnavailable(TellonceError):
     """Details: `reason`: `unreachable`, `busy`, `refused`, or `not_set`: the file stands in a store that the settings
     no longer name; `says`: the store's own word, such as `NoSuchBucket` or `SignatureDoesNotMatch`."""

@@ -27,6 +27,7 @@ from tests.ingest import fake_files
 from tests.ingest.fake_files import FakeFiles
 from tests.ingest.large_mails import PHOTO, mail_of
 from tests.ingest.running_ingest import RunningIngest, raw, running, stored, until
+from tests.support.pieces import joined
 from tests.support.servers import EmbeddedNats
 
 LIMIT = 400_000
@@ -120,7 +121,7 @@ async def kept(ingest: RunningIngest, event: dict[str, Any]) -> bytes:
     files = FileStore(ingest.bus, SimpleNamespace(now=lambda: None))
     found = await files.find(ingest.tenant, event["data"]["open"]["attachment_id"])
     assert found is not None
-    return await files.content(ingest.tenant, found)
+    return await joined(files.pieces(ingest.tenant, found))
 
 
 async def test_a_providers_file_is_fetched_stored_and_told(

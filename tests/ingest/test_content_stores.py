@@ -16,6 +16,7 @@ from services.ingest.handlers.s3 import S3Store
 from shared import ensuring, errors, ids, streams, subjects
 from shared.bus import connect
 from tests.support.moto import Moto, moto
+from tests.support.pieces import joined
 from tests.support.servers import EmbeddedNats
 
 LARGE = bytes(range(256)) * 3_000
@@ -35,14 +36,14 @@ class InMemory:
         self.held[tenant, sha256] = content
         return BodyReference(sha256=sha256, size_bytes=len(content), chunks=1)
 
-    async def whole(self, tenant: str, ref: BodyReference) -> bytes:
+    async def pieces(self, tenant: str, ref: BodyReference) -> AsyncIterator[bytes]:
         """As the protocol says."""
         content = self.held.get((tenant, ref.sha256))
         if content is None:
             raise errors.BodyMissing
         if ids.body_sha256(content) != ref.sha256:
             raise errors.BodyDamaged
-        return content
+        yield content
 
 
 @dataclass
@@ -102,14 +103,14 @@ async def test_what_is_stored_is_given_back(tried: Tried, content: bytes) -> Non
     ref = await tried.store.put(tried.tenant, content)
     assert (ref.sha256, ref.size_bytes) == (ids.body_sha256(content), len(content))
     assert await tried.store.put(tried.tenant, content) == ref
-    assert await tried.store.whole(tried.tenant, ref) == content
+    assert await joined(tried.store.pieces(tried.tenant, ref)) == content
 
 
 async def test_stored_by_many_at_once_it_stands_once(tried: Tried) -> None:
     """The same content from several messages, and others between them."""
     wanted = [LARGE, b"a", LARGE, b"b", LARGE]
     refs = await asyncio.gather(*(tried.store.put(tried.tenant, each) for each in wanted))
-    found = await asyncio.gather(*(tried.store.whole(tried.tenant, each) for each in refs))
+    found = await asyncio.gather(*(joined(tried.store.pieces(tried.tenant, each)) for each in refs))
     assert found == wanted
 
 
@@ -121,7 +122,7 @@ async def test_nobody_reads_another_tenants_content(tried: Tried) -> None:
         (tried.tenant, replace(ref, sha256=OTHER_HASH)),
     ):
         with pytest.raises(errors.BodyMissing):
-            await tried.store.whole(tenant, wanted)
+            await joined(tried.store.pieces(tenant, wanted))
 
 
 async def test_what_is_not_as_it_was_is_never_given(tried: Tried) -> None:
@@ -129,9 +130,9 @@ async def test_what_is_not_as_it_was_is_never_given(tried: Tried) -> None:
     ref = await tried.store.put(tried.tenant, b"a parcel and its label")
     await tried.damage(ref)
     with pytest.raises(errors.BodyDamaged):
-        await tried.store.whole(tried.tenant, ref)
+        await joined(tried.store.pieces(tried.tenant, ref))
     await tried.store.put(tried.tenant, b"a parcel and its label")
-    assert await tried.store.whole(tried.tenant, ref) == b"a parcel and its label"
+    assert await joined(tried.store.pieces(tried.tenant, ref)) == b"a parcel and its label"
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,7 @@ async def test_a_store_that_refuses_says_why(
         other = {"url": server.url + other["url"]}
     store = S3Store(server.of(**other), 30.0)
     ref = BodyReference(sha256=OTHER_HASH, size_bytes=1, chunks=1)
-    for call in (store.put("demo", b"x"), store.whole("demo", ref)):
+    for call in (store.put("demo", b"x"), joined(store.pieces("demo", ref))):
         with pytest.raises(errors.FilesUnavailable) as refusal:
             await call
         assert refusal.value.details == {"reason": "refused", "says": says}

@@ -25,6 +25,7 @@ from tests.ingest.test_attachments import message
 from tests.ingest.test_doors import refused
 from tests.ingest.test_file_doors import address_of, attachment_of_a_mail
 from tests.support.moto import moto
+from tests.support.pieces import joined
 from tests.support.servers import EmbeddedNats
 
 
@@ -75,7 +76,7 @@ async def test_a_file_that_breaks_off_goes_on_where_it_broke(fake: FakeS3, store
     """No byte is read twice, and the whole has its hash."""
     ref = await store.put("demo", PHOTO)
     fake.days = [fake_s3.half, fake_s3.slow_down, fake_s3.half]
-    assert await store.whole("demo", ref) == PHOTO
+    assert await joined(store.pieces("demo", ref)) == PHOTO
     first = len(PHOTO) // 2
     second = first + (len(PHOTO) - first) // 2
     assert fake.asked[1:] == ["GET 0", f"GET {first}", f"GET {first}", f"GET {second}"]
@@ -106,7 +107,7 @@ async def test_more_than_was_stored_is_not_read_to_its_end(fake: FakeS3, store: 
     ref = await store.put("demo", PHOTO)
     fake.days = [fake_s3.too_much]
     with pytest.raises(errors.BodyDamaged):
-        await store.whole("demo", ref)
+        await joined(store.pieces("demo", ref))
 
 
 # -- files ---------------------------------------------------------------------------------------------
@@ -128,8 +129,8 @@ async def test_while_the_store_is_away_files_are_kept_in_the_stream(
     assert (kept.place, files.trouble and files.trouble.code) == ("stream", "files.unavailable")
     taken = await files.put(attachment(ingest, 2), PHOTO[::-1], "image/jpeg")
     assert (taken.place, files.trouble) == ("s3", None)
-    assert await files.content(ingest.tenant, kept) == PHOTO
-    assert await files.content(ingest.tenant, taken) == PHOTO[::-1]
+    assert await joined(files.pieces(ingest.tenant, kept)) == PHOTO
+    assert await joined(files.pieces(ingest.tenant, taken)) == PHOTO[::-1]
 
 
 async def test_a_file_is_found_where_it_was_stored(
@@ -141,14 +142,14 @@ async def test_a_file_is_found_where_it_was_stored(
     since = FileStore(ingest.bus, SystemClock(), store)
     new = await since.put(attachment(ingest, 2), PHOTO, "image/jpeg")
     assert len(fake.objects) == 1
-    assert await since.content(ingest.tenant, old) == PHOTO
+    assert await joined(since.pieces(ingest.tenant, old)) == PHOTO
     with pytest.raises(errors.FilesUnavailable) as refusal:
-        await before.content(ingest.tenant, new)
+        await joined(before.pieces(ingest.tenant, new))
     assert refusal.value.details["reason"] == "not_set"
     fake.objects.clear()
     fake.days = [fake_s3.slow_down] * s3.TRIES
     with pytest.raises(errors.FilesUnavailable):
-        await since.content(ingest.tenant, new)
+        await joined(since.pieces(ingest.tenant, new))
 
 
 def test_what_was_stored_before_there_was_s3_is_read() -> None:

@@ -4,8 +4,9 @@ The same content again takes the place of its own chunks, so it stands there onc
 """
 
 import asyncio
+import hashlib
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
 from services.ingest.domain.delivery import BodyReference
@@ -81,6 +82,24 @@ class Chunks:
         if await self._apart(ids.body_sha256, content) != ref.sha256:
             raise errors.BodyDamaged
         return content
+
+    async def pieces(self, tenant: str, ref: BodyReference) -> AsyncIterator[bytes]:
+        """Give a content chunk by chunk; the last one when all have the hash, so that what is damaged never ends.
+
+        Raises: BodyMissing, BodyDamaged, BusUnavailable, JetStreamRefused.
+        """
+        digest, held = hashlib.sha256(), b""
+        for number in range(ref.chunks):
+            found = await self._found(self._subject(tenant, ref.sha256, number))
+            if found is None:
+                raise errors.BodyMissing
+            digest.update(found.body)
+            if held:
+                yield held
+            held = found.body
+        if digest.hexdigest() != ref.sha256:
+            raise errors.BodyDamaged
+        yield held
 
     async def _found(self, subject: str) -> StoredMessage | None:
         """Return a chunk; one answer of many that is late does not make all of them be asked for anew."""

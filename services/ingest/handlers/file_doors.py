@@ -1,12 +1,15 @@
 """Serves the files of messages: the query gives an address, and whoever has the address is given the file."""
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import timedelta
 
 import structlog
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+from typing_extensions import override
 
 from services.ingest.domain import file_address
 from services.ingest.domain.attachments import StoredFile
@@ -18,8 +21,10 @@ from shared.bus import Bus
 from shared.clock import Clock
 from shared.policy import Policies
 
-AT_ONCE = 4
-"""Files read at once; each is held whole until it is compared with its hash."""
+READERS_MAX = 32
+"""So many are given files at once; of each file two pieces are held, however slowly it is read."""
+PIECE_SECONDS = 30.0
+"""Within this time a reader takes a piece, or her connection ends."""
 
 HARMLESS = {
     "x-content-type-options": "nosniff",
@@ -49,29 +54,87 @@ class FileDoors:
         self._files = files
         self._keys = keys
         self._clock = clock
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._readers = 0
 
     async def serve(self, request: Request) -> Response:
         """Answer a request."""
         tenant, ticket = (str(request.path_params[each]) for each in ("tenant", "ticket"))
         try:
-            async with self._slots:
-                stored, content = await self._content(tenant, ticket)
+            stored = await self._stored(tenant, ticket)
+            with self._reading():
+                # Compared before any of it is given: what is sent cannot be taken back.
+                await self._files.compare(tenant, stored)
         except errors.TellonceError as error:
             log.info(logged.ATTACHMENT_SERVED, code=error.code)
             return problems.problem(error)
-        log.info(logged.ATTACHMENT_SERVED, tenant=tenant, size_bytes=len(content))
-        headers = {**HARMLESS, "content-disposition": file_address.disposition(stored.name)}
-        return Response(content, headers=headers, media_type=stored.media_type)
+        log.info(logged.ATTACHMENT_SERVED, tenant=tenant, size_bytes=stored.content.size_bytes)
+        headers = {
+            **HARMLESS,
+            "content-disposition": file_address.disposition(stored.name),
+            "content-length": str(stored.content.size_bytes),
+        }
+        given = self._files.pieces(tenant, stored)
+        return _Given(self._reading, given, headers=headers, media_type=stored.media_type)
 
-    async def _content(self, tenant: str, ticket: str) -> tuple[StoredFile, bytes]:
-        """Raises: AttachmentUnknown, AttachmentLost, BusUnavailable, JetStreamRefused."""
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Count a reader. Raises: AttachmentsBusy."""
+        if self._readers >= READERS_MAX:
+            raise errors.AttachmentsBusy
+        self._readers += 1
+        try:
+            yield
+        finally:
+            self._readers -= 1
+
+    async def _stored(self, tenant: str, ticket: str) -> StoredFile:
+        """Raises: AttachmentUnknown, BusUnavailable, JetStreamRefused."""
         key = self._keys.get(tenant)
         name = key and file_address.attachment_in(key, tenant, ticket, self._clock.now())
         stored = await self._files.find(tenant, name) if name else None
         if stored is None:
             raise errors.AttachmentUnknown
-        return stored, await self._files.content(tenant, stored)
+        return stored
+
+
+class _Given(Response):
+    """A file on its way to its reader, piece by piece, each within its time; what ends before its length is no file."""
+
+    def __init__(
+        self,
+        reading: Callable[[], contextlib.AbstractContextManager[None]],
+        pieces: AsyncIterator[bytes],
+        headers: Mapping[str, str],
+        media_type: str,
+    ) -> None:
+        super().__init__(headers=headers, media_type=media_type)
+        self._reading = reading
+        self._pieces = pieces
+
+    @override
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            with self._reading():
+                await self._give(send)
+        except errors.AttachmentsBusy as error:
+            await problems.problem(error)(scope, receive, send)
+        except (errors.TellonceError, TimeoutError) as error:
+            # The server ends the connection, for the length that was named is not reached.
+            log.info(logged.ATTACHMENT_SERVED, code=getattr(error, "code", "slow_reader"))
+
+    async def _give(self, send: Send) -> None:
+        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        await _within_time(send, start)
+        async for piece in self._pieces:
+            body = {"type": "http.response.body", "body": piece, "more_body": True}
+            await _within_time(send, body)
+        await _within_time(send, {"type": "http.response.body", "body": b""})
+
+
+async def _within_time(send: Send, message: Message) -> None:
+    """Raises: TimeoutError when what was sent before is not taken."""
+    async with asyncio.timeout(PIECE_SECONDS):
+        await send(message)
 
 
 class AttachmentHandler:

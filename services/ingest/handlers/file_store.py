@@ -6,6 +6,7 @@ content stands whole, and it says where (docs/adr/0043).
 """
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Protocol
 
 import msgspec
@@ -31,8 +32,11 @@ class ContentStore(Protocol):
     async def put(self, tenant: str, content: bytes) -> BodyReference:
         """Store a content. Raises: a TellonceError; it may be stored then."""
 
-    async def whole(self, tenant: str, ref: BodyReference) -> bytes:
-        """Return a content, as its hash says. Raises: BodyMissing, BodyDamaged, another TellonceError when away."""
+    def pieces(self, tenant: str, ref: BodyReference) -> AsyncIterator[bytes]:
+        """Give a content piece by piece, the last one when all have its hash.
+
+        Raises: BodyMissing, BodyDamaged, another TellonceError when away.
+        """
 
 
 class FileStore:
@@ -87,8 +91,8 @@ class FileStore:
         except codec.UNREADABLE:
             return None
 
-    async def content(self, tenant: str, stored: StoredFile) -> bytes:
-        """Return what a file holds.
+    async def pieces(self, tenant: str, stored: StoredFile) -> AsyncIterator[bytes]:
+        """Give what a file holds, piece by piece; the last one when all of it has the file's hash.
 
         Raises: AttachmentLost, FilesUnavailable, BusUnavailable, JetStreamRefused.
         """
@@ -96,6 +100,12 @@ class FileStore:
         if store is None:
             raise errors.FilesUnavailable(reason="not_set", says="TELLONCE_FILES_URL")
         try:
-            return await store.whole(tenant, stored.content)
+            async for piece in store.pieces(tenant, stored.content):
+                yield piece
         except (errors.BodyMissing, errors.BodyDamaged) as error:
             raise errors.AttachmentLost(cause=error.code) from error
+
+    async def compare(self, tenant: str, stored: StoredFile) -> None:
+        """Read a file and keep none of it: it is as its hash says. Raises: as `pieces`."""
+        async for _ in self.pieces(tenant, stored):
+            pass

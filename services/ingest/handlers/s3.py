@@ -86,10 +86,6 @@ class S3Store:
                 await _refuse(response)
             await response.aread()
 
-    async def whole(self, tenant: str, ref: BodyReference) -> bytes:
-        """Return a content. Raises: BodyMissing, BodyDamaged, FilesUnavailable."""
-        return b"".join([each async for each in self.pieces(tenant, ref)])
-
     async def pieces(self, tenant: str, ref: BodyReference) -> AsyncIterator[bytes]:
         """Give a content piece by piece; the last one when all have the hash, so that what is damaged never ends.
 
