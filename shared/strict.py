@@ -1,27 +1,49 @@
-"""JSON and YAML from outside, in which a name stands once.
+"""JSON and YAML from outside, in which a name stands once, and nothing stands deeper than anybody writes.
 
 Of `{"a": 1, "a": 2}` one reader takes the first and another the last (RFC 8259, section 4): who checked it before us
 may have seen something else than we do. And in a policy the second is a slip.
 """
 
 import json
+import re
 from typing import Any, TypeVar
 
 import msgspec
 import yaml
+
+DEPTH_MAX = 128
+"""Levels of a document. Who reads or writes one deeper by recursion may end amid it, or not, by how he was called."""
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 T = TypeVar("T")
 _MERGE = "tag:yaml.org,2002:merge"
 
 
 def read_json(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
-    """Return what `decoder` reads. Raises: as `codec.UNREADABLE`, also for an object that has a name twice."""
+    """Return what `decoder` reads.
+
+    Raises: as `codec.UNREADABLE`, also for an object that has a name twice, and for what is nested too deeply.
+    """
     found = decoder.decode(body)
+    check_depth(body)
     try:
         json.loads(body.decode(), object_pairs_hook=_named_once)
     except ValueError as error:
         raise msgspec.DecodeError(str(error)) from None
     return found
+
+
+def check_depth(body: bytes) -> None:
+    """Raises: msgspec.DecodeError for JSON that is nested deeper than DEPTH_MAX; `body` can be read otherwise."""
+    if body.count(b"[") + body.count(b"{") <= DEPTH_MAX:
+        return
+    depth = 0
+    for each in _STRING.sub(b"", body).translate(None, _NOT_BRACKETS):
+        depth += 1 if each in b"[{" else -1
+        if depth > DEPTH_MAX:
+            raise msgspec.DecodeError("it is nested too deeply")
 
 
 def _named_once(pairs: list[tuple[str, Any]]) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from services.ingest.channels import CHANNELS
 from services.ingest.channels.email import FATES_MAX
+from services.ingest.channels.telegram import DELETED_MAX
 from services.ingest.domain import outcome, pbx_stream
 from services.ingest.domain.outcome import Quarantined
 from shared import events
@@ -118,6 +119,13 @@ def test_recipients_beyond_the_bound_are_told_of() -> None:
     assert codes(parsed(raw("email", bounced(FATES_MAX)))) == []
     many = parsed(raw("email", bounced(FATES_MAX + 1)))
     assert (len(many), codes(many)) == (FATES_MAX + 1, [BEYOND])
+
+
+def test_messages_taken_back_beyond_the_bound_are_told_of() -> None:
+    """One update may name as many as fit a body; nobody deletes so many at once."""
+    assert codes(parsed(raw("telegram", telegram(DELETED_MAX)))) == []
+    many = parsed(raw("telegram", telegram(40_000)))
+    assert (len(many), codes(many)) == (DELETED_MAX + 1, [BEYOND])
 
 
 # -- how many steps it takes ------------------------------------------------------------------------

@@ -69,6 +69,9 @@ MEMBER_KINDS: Mapping[str, str] = {
 """What has become of the bot in a private chat: she blocked it, or lets it write (again)."""
 KINDS: Mapping[str, str] = {**UPDATE_KINDS, **OWN_KINDS, **MEMBER_KINDS}
 
+DELETED_MAX = 1_000
+"""So many messages are taken back by one update: each is an event, and somebody's ledger holds them all."""
+
 CONSENT_WORDS: Mapping[str, str] = {"kicked": "blocked", "member": "started"}
 
 # -- the door -----------------------------------------------------------------------------------------
@@ -236,12 +239,18 @@ def _deleted(raw: delivery.RawDelivery, kind: str, told: Told) -> Parsed:
         return outcome.unreadable(kind)
     personal = events.ContactPersonal(handles=chat.handles(raw, chat.number), name=chat.name)
     taken_back = [named for each in listed if (named := chat.message(each)) is not None]
+    named_once = list(dict.fromkeys(taken_back))
     found = (
         events.MessageChangedOpen(**chat.about(raw, named), refers_to=named)
-        for named in dict.fromkeys(taken_back)
+        for named in named_once[:DELETED_MAX]
     )
     made = [outcome.contact_event(raw, events.MessageDeleted, each, personal) for each in found]
-    return Reported([(chat.key, each) for each in made]) if made else Ignored(kind)
+    if not made:
+        return Ignored(kind)
+    reports: list[tuple[str, events.ContactEvent]] = [(chat.key, each) for each in made]
+    if len(named_once) > DELETED_MAX:
+        reports += outcome.reports_of(raw, outcome.partly_read(kind))
+    return Reported(reports)
 
 
 def _reacted(raw: delivery.RawDelivery, kind: str, told: Told) -> Parsed:

@@ -21,7 +21,7 @@ import msgspec
 from services.ingest.domain import outcome, texts
 from services.ingest.domain.delivery import Answer, Secrets, WebRequest
 from services.ingest.domain.outcome import Quarantined
-from shared import codec, events, ids, instants
+from shared import codec, events, ids, instants, strict
 from shared.errors import SignatureInvalid
 
 SECRETS = ("signing", "verify")
@@ -86,13 +86,19 @@ def verify(request: WebRequest, secrets: Secrets, public_url: str) -> None:  # n
 def read(body: bytes) -> Any:
     """Return the JSON of a body; `None` when it is none. Half a character in a text costs nothing else."""
     try:
-        return msgspec.json.decode(body)
+        return _shallow(body)
     except codec.UNREADABLE:
         pass
     try:
-        return msgspec.json.decode(texts.whole_json(body.decode(errors="replace")))
+        return _shallow(texts.whole_json(body.decode(errors="replace")))
     except codec.UNREADABLE:
         return None
+
+
+def _shallow(body: bytes) -> Any:
+    found = msgspec.json.decode(body)
+    strict.check_depth(body)
+    return found
 
 
 def node(found: Any, *path: str) -> Node:

@@ -10,7 +10,7 @@ import msgspec
 from services.ingest.channels.shapes import graph_webhooks as graph
 from services.ingest.channels.shapes.graph_webhooks import Node, Words
 from services.ingest.domain import texts
-from shared import codec, events
+from shared import codec, events, strict
 
 FILES: Mapping[str, str] = {
     "audio": "audio/ogg",
@@ -87,6 +87,7 @@ def _flow(reply: Node) -> list[str]:
     written = graph.word(reply, "response_json")
     try:
         fields = msgspec.json.decode(written)
+        strict.check_depth(written.encode())
     except codec.UNREADABLE:
         return [written or graph.word(reply, "body")]
     filled = [
