@@ -7,6 +7,8 @@ import pytest
 import pytest_asyncio
 
 from deploy.embedded.ports import free_ports
+from shared import subjects
+from tests.ingest.history_twin import HistoryTwin
 from tests.ingest.running_ingest import RunningIngest, running
 from tests.support.servers import EmbeddedNats
 
@@ -23,3 +25,13 @@ async def ingest(ingest_nats: EmbeddedNats, tmp_path: Path) -> AsyncIterator[Run
     """A running ingest."""
     async with running(ingest_nats.url, tmp_path, port=free_ports(1)[0]) as started:
         yield started
+
+
+@pytest_asyncio.fixture
+async def history(ingest: RunningIngest) -> AsyncIterator[HistoryTwin]:
+    """History, as far as the balance asks it."""
+    twin = HistoryTwin(ingest)
+    subscription = await ingest.bus.subscribe(subjects.query(ingest.tenant, "known"), twin.answer)
+    await ingest.bus.flush()
+    yield twin
+    await subscription.stop()

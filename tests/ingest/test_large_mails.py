@@ -3,7 +3,6 @@
 import asyncio
 import weakref
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from typing_extensions import override
 
 from deploy.embedded.ports import free_ports
-from services.ingest.domain.delivery import BodyReference, RawDelivery, WebRequest, portions
+from services.ingest.domain.delivery import BodyReference, WebRequest
 from services.ingest.handlers import doors, fate_reader
 from services.ingest.handlers.accounts import Accounts, Door
 from services.ingest.handlers.body_store import BodyStore
@@ -33,7 +32,6 @@ from tests.ingest.running_ingest import (
     RunningIngest,
     make_consumers,
     make_settings,
-    raw,
     running,
     signed,
     stored,
@@ -353,35 +351,6 @@ async def test_a_store_without_room_for_bodies_is_a_503(place: Place) -> None:
         assert await stored(place.bus, streams.RAW, raw_subject(place)) == []
     finally:
         await place.bus.api(f"STREAM.UPDATE.{streams.BODIES}", config)
-
-
-# -- portions ---------------------------------------------------------------------------------------------
-
-
-def elsewhere(sequence: int, size_bytes: int) -> RawDelivery:
-    ref = BodyReference(sha256="0" * 64, size_bytes=size_bytes, chunks=1)
-    return replace(raw("email", b"", sequence=sequence), elsewhere=ref)
-
-
-@pytest.mark.parametrize(
-    ("sizes_bytes", "portioned"),
-    [
-        ([], []),
-        ([None] * 5, [[1, 2, 3, 4, 5]]),
-        ([4, None, 5, None, 3], [[1, 2, 3, 4], [5]]),
-        ([20, 20, None, 1], [[1], [2], [3, 4]]),
-    ],
-)
-def test_portions_are_bounded_by_the_bodies_that_must_be_fetched(
-    sizes_bytes: list[int | None], portioned: list[list[int]]
-) -> None:
-    """In order, none left out; one that is larger than a portion is one."""
-    deliveries = [
-        raw("email", b"x" * 100, sequence=number) if size is None else elsewhere(number, size)
-        for number, size in enumerate(sizes_bytes, 1)
-    ]
-    found = [[each.sequence for each in portion] for portion in portions(deliveries, 10)]
-    assert found == portioned
 
 
 async def test_a_batch_of_large_mails_is_published_portion_by_portion(

@@ -3,14 +3,13 @@
 What happens is given to it, and whatever is decided is played once more: a repetition must add nothing.
 """
 
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import msgspec
 import pytest
 from msgspec.structs import replace
-from typing_extensions import override
 
 from services.router.cases import Cases
 from services.router.commands import Commands
@@ -20,13 +19,11 @@ from services.router.domain.agent import Agent
 from services.router.intake import Intake
 from services.router.parking import Parking
 from services.router.timers import FiredTimers
-from services.router.tolerant_codec import TolerantCodec, is_unreadable
+from services.router.tolerant_codec import is_unreadable
 from shared import aggregates
 from shared.aggregates import Folded, S
 from shared.arrivals import ArrivedMessage, Later
-from shared.bus.deliveries import StoredMessage
-from shared.clock import Clock
-from shared.codec import Codec, PlainCodec, encode
+from shared.codec import PlainCodec, encode
 from shared.commands import Done
 from shared.conversation import Conversation, Offer, OpenTransfer
 from shared.customer import Customer
@@ -44,102 +41,21 @@ from shared.ledger import Recorded, Write
 from shared.policy import Policies, Policy
 from shared.serving import opening
 from shared.timers import Timer
-from tests.router.samples import NOON, TENANT, a_policy
-from tests.support.memory_ledger import MemoryLedger
+from tests.router.router_twins import (
+    HandClock,
+    KnownTo,
+    LaggingLedger,
+    OpenCodec,
+    StoredMessages,
+    TolerantReader,
+)
+from tests.router.samples import TENANT, a_policy
 from tests.support.memory_refusals import MemoryRefusals
 from tests.support.memory_snapshots import MemorySnapshots
 from tests.support.memory_timers import MemoryTimers
 
 SECRETS = {"LOOKUP_KEY": "a key of these tests"}
 E = TypeVar("E", bound=AnyEvent)
-
-
-class HandClock:
-    """Stands still until somebody moves it."""
-
-    def __init__(self) -> None:
-        self.time = NOON
-
-    def now(self) -> datetime:
-        return self.time
-
-
-class OpenCodec(PlainCodec):
-    """As PlainCodec; while `lenient`, what is of a newer version reads as unreadable. `bodies` are sealed as given."""
-
-    def __init__(self) -> None:
-        self.lenient = False
-        self.bodies: list[bytes] = []
-
-    @override
-    async def seal(self, events: Sequence[AnyEvent]) -> list[bytes]:
-        given, self.bodies = self.bodies, []
-        return given or await super().seal(events)
-
-    @override
-    async def unseal(self, bodies: Sequence[bytes]) -> list[AnyEvent]:
-        reader = TolerantCodec() if self.lenient else PlainCodec()
-        return await reader.unseal(bodies)
-
-
-class LaggingLedger(MemoryLedger):
-    """Reads come from a replica that lacks the newest `lack(aggregate)` events; the leader has all.
-
-    `reads`: how many aggregates were read so far.
-    """
-
-    def __init__(self, codec: Codec, clock: Clock, lack: Callable[[str], int]) -> None:
-        super().__init__(codec, clock)
-        self._lack = lack
-        self.reads = 0
-
-    @override
-    async def read(self, tenant: str, aggregate: str, *, after: int = 0) -> list[Recorded]:
-        self.reads += 1
-        there = await self.position() - self._lack(aggregate)
-        found = await super().read(tenant, aggregate, after=after)
-        return [each for each in found if each.sequence <= there]
-
-    @override
-    async def read_leader(self, tenant: str, aggregate: str, *, after: int = 0) -> list[Recorded]:
-        self.reads += 1
-        return await super().read(tenant, aggregate, after=after)
-
-
-class TolerantReader:
-    """The ledger as the dispatcher reads it."""
-
-    def __init__(self, ledger: MemoryLedger, codec: OpenCodec) -> None:
-        self._ledger, self._codec = ledger, codec
-
-    async def get(self, sequence: int) -> Recorded | None:
-        self._codec.lenient = True
-        try:
-            return await self._ledger.get(sequence)
-        finally:
-            self._codec.lenient = False
-
-
-class KnownTo:
-    """History's twin: says where it saw the ids in `sequences`; counts how often it was asked."""
-
-    def __init__(self) -> None:
-        self.sequences: dict[str, int] = {}
-        self.asked = 0
-
-    async def known(self, tenant: str, event_id: str, position: int) -> int | None:
-        self.asked += 1
-        return self.sequences.get(event_id)
-
-
-class StoredMessages:
-    """The messages of the streams that the router reads."""
-
-    def __init__(self) -> None:
-        self.held: dict[tuple[str, int], StoredMessage] = {}
-
-    async def leader_get(self, stream: str, *, sequence: int | None = None) -> StoredMessage | None:
-        return self.held.get((stream, sequence or 0))
 
 
 class InMemoryRouter:
