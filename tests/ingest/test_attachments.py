@@ -300,7 +300,7 @@ async def test_killed_between_the_file_and_its_event_nothing_is_doubled(
     clock = SimpleNamespace(now=lambda: msgspec.convert("2026-11-29T12:00:00Z", events.Instant))
     wrote = message(ingest, 1, photo(f"{provider.url}/a"))
     log = ContactLog(ingest.bus, PlainCodec())
-    door = SimpleNamespace(rules=SimpleNamespace(api=None), secrets={})
+    door = SimpleNamespace(rules=SimpleNamespace(api=None, ari=None, recordings=None), secrets={})
     accounts: Any = SimpleNamespace(find=lambda *_: door)
     fetcher = Fetcher(ingest.bus, BodyStore(ingest.bus), accounts, ingest.settings)
     delivery = Delivery(
