@@ -221,14 +221,28 @@ class CancelTransfer(ConversationCommand, frozen=True, kw_only=True, forbid_unkn
     transfer_id: Annotated[events.TransferId, ID]
 
 
+class Template(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Words that the provider has approved, by its own name of them. `parameters`: what is put into their places."""
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_]{1,512}\Z")]
+    language: Annotated[str, Meta(pattern=r"^[a-z]{2,3}(_[A-Z]{2})?\Z")]
+    parameters: Annotated[list[ShortText], Meta(max_length=32)] = []
+
+
 class SendMessage(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The owner writes to the customer. `channel`: one of the policy's that has an account with an address of its own;
-    the customer is reached at a handle of the same kind."""
+    the customer is reached at a handle of the same kind.
+
+    `quotes`: the event of a message of hers, as `said` of a packet names it, with which this one is shown where the
+    channel can; `template`: is sent in the place of `text`, which then says for the record what she reads.
+    """
 
     verb = "send_message"
     channel: ChannelName
     text: LongText
     title: ShortText | None = None
+    quotes: Annotated[events.EventId, ID] | None = None
+    template: Template | None = None
 
 
 class AttemptCallback(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -31,6 +31,8 @@ from shared.policy import Policies
 ATTEMPTS_MAX = 20
 RETRY = backoff.Backoff(first_seconds=0.5, longest_seconds=60.0)
 """0.5 s doubling to a minute, 20 times: a provider may be away for a quarter of an hour."""
+PAUSES_SECONDS = (1.0, 4.0, 16.0)
+"""Between the tries of a last step that a provider refuses for a while: as WhatsApp wants it of one customer, 4^n."""
 REMEMBERED_OUTCOMES = 1_024
 ATTEMPT_BYTES = 16
 
@@ -128,6 +130,8 @@ class Sending:
         channel = self._channels.get(event.open.channel)
         if channel is None:
             raise messages.Unsendable("channel_unknown")
+        if event.personal is not None and event.personal.template and not channel.TEMPLATES:
+            raise messages.Unsendable("template_unsupported")
         policy = self._policies.of(event.tenant)
         account = policy.account(channel.NAME, event.open.account)
         agent = policy.agents.get(event.open.agent)
@@ -260,16 +264,29 @@ def _foreseen(event: events.MessageRequested) -> Iterator[None]:
 async def _hand_over(
     channel: Outbound, transaction: Transaction, left_seconds: float
 ) -> outcomes.Outcome:
-    """Return how the last step ended. A refusal is final here, also a temporary one: the intent allows one commit."""
+    """Return how the last step ended. A provider that refused it for a while has not taken it, and is asked again."""
     if left_seconds <= 0:
         return _failed("too_late")
+    known = outcomes.CONNECTION_LOST
     try:
         async with asyncio.timeout(left_seconds):
+            for pause in PAUSES_SECONDS:
+                known = outcomes.CONNECTION_LOST
+                known = channel.outcome(await transaction.commit())
+                if not _is_for_a_while(known) or not await transaction.again(pause):
+                    return known
+            known = outcomes.CONNECTION_LOST
             return channel.outcome(await transaction.commit())
     except NotTaken as error:
         return _refusal(channel, error)
-    except (Unanswered, TimeoutError):
+    except Unanswered:
         return outcomes.CONNECTION_LOST
+    except TimeoutError:
+        return known
+
+
+def _is_for_a_while(outcome: outcomes.Outcome) -> bool:
+    return outcome.kind == "failed" and outcome.temporary
 
 
 def _refusal(channel: Outbound, error: NotTaken) -> outcomes.Outcome:

@@ -231,7 +231,7 @@ def _looked_at(conversation: Conversation) -> Conversation:
     """Return the parts of a conversation by which it waits: no words, no handles, no facts, no memory of commands."""
     ownership, transfer = conversation.ownership, conversation.ownership.transfer
     by_id = {
-        name: replace(contact, name=None, handles=(), heard=None, reference=None)
+        name: replace(contact, name=None, handles=(), heard=None, reference=None, reacted=None)
         for name, contact in conversation.contacts.by_id.items()
     }
     return Conversation(

@@ -21,7 +21,8 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     `status`: `lost` is a call that ended before an agent took it; `over`: the channel reported its end;
     `wrapped_up`: the agent wrote down how it went, and nothing was written in it since; `name`, `handles`: of whoever
     wrote or called last in it, the best proved handle first; `held`: the provider's number of the last hold report;
-    `heard`: when somebody called, or wrote last in it; `reference`: what an answer to the last mail in it names.
+    `heard`: when somebody called, or wrote last in it; `reference`: what an answer to the last mail in it names;
+    `reacted`: when somebody last put a sign to a message in it.
     """
 
     contact_id: events.ContactId
@@ -41,6 +42,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     held: events.Numbered | None = None
     heard: datetime | None = None
     reference: str | None = None
+    reacted: datetime | None = None
 
     @property
     def live(self) -> bool:
@@ -109,6 +111,8 @@ def evolve(  # noqa: C901  the table of what concerns contacts
         ):
             begun = _begun(contacts, event, before)
             return _with(begun, event.open.contact_id, over=True, on_hold=False)
+        case events.MessageReacted():
+            return _reacted(contacts, event)
         case events.ContactQueued():
             contact_id, queue = event.open.contact_id, event.open.queue
             return _with(contacts, contact_id, queue=queue, status="waiting")
@@ -185,6 +189,13 @@ def _heard(contacts: Contacts, event: events.InboundEvent) -> Contacts:
     heard = _with(contacts, contact.contact_id, heard=at, reference=reference)
     is_last = last is None or last is contact or at >= _when_heard(last)
     return replace(heard, heard_last=contact.contact_id) if is_last else heard
+
+
+def _reacted(contacts: Contacts, event: events.MessageReacted) -> Contacts:
+    contact = contacts.by_id.get(event.open.contact_id)
+    if contact is None or (contact.reacted is not None and event.happened < contact.reacted):
+        return contacts
+    return _with(contacts, contact.contact_id, reacted=event.happened)
 
 
 def _who(event: events.InboundEvent) -> dict[str, Any]:

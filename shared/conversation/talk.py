@@ -44,13 +44,21 @@ class Outbound(msgspec.Struct, frozen=True, kw_only=True):
     instead_of: tuple[events.MessageId, ...] = ()
 
 
+class Quotable(msgspec.Struct, frozen=True, kw_only=True):
+    """A message of hers as its provider knows it: an answer may be shown with it."""
+
+    channel: str
+    provider_id: str
+
+
 class Talk(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
 ):
     """What was said.
 
     `said_before`: how many older ones were dropped from `said`; `unanswered`: the customer's messages since the last
-    one to her; `mails`: digests of the latest SAID_KEPT mails and their references, which show their copies.
+    one to her; `mails`: digests of the latest SAID_KEPT mails and their references, which show their copies;
+    `quotable`: by event, those of `said` that came as messages here.
     """
 
     said: tuple[Said, ...] = ()
@@ -58,6 +66,7 @@ class Talk(
     unanswered: int = 0
     outbound: dict[events.MessageId, Outbound] = {}
     mails: tuple[str, ...] = ()
+    quotable: dict[events.EventId, Quotable] = {}
 
 
 def evolve(talk: Talk, event: events.AnyEvent) -> Talk:
@@ -130,12 +139,24 @@ def _heard(talk: Talk, event: Written) -> Talk:
         mails = (*mails, mail)[-SAID_KEPT:]
     name = event.personal.name if event.personal else None
     writer = people.writer(name, people.handles_of(event))
-    talk = say(talk, event, "customer", text, writer)
+    talk = _with_quotable(say(talk, event, "customer", text, writer), event)
     if event.open.automatic:
         return talk
     if isinstance(event, events.MessageEdited):
         return replace(talk, unanswered=max(1, talk.unanswered), mails=mails)
     return replace(talk, unanswered=talk.unanswered + 1, mails=mails)
+
+
+def _with_quotable(talk: Talk, event: Written) -> Talk:
+    """Return the talk with the provider's name of a message: of one that was written anew, that of the first."""
+    if isinstance(event, events.FormSubmitted):
+        return talk
+    edited = isinstance(event, events.MessageEdited)
+    named = (event.open.refers_to if edited else None) or event.open.provider_id
+    its = {event.id: Quotable(channel=event.open.channel, provider_id=named)}
+    kept = {each.event for each in talk.said}
+    quotable = {name: each for name, each in {**talk.quotable, **its}.items() if name in kept}
+    return replace(talk, quotable=quotable)
 
 
 def _spoken(talk: Talk, event: events.CallVoicemailLeft) -> Talk:

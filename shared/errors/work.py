@@ -257,6 +257,11 @@ class MessageNoAddress(TellonceError):
     sentence = "the customer has no address on this channel"
 
 
+class MessageQuoteUnknown(TellonceError):
+    code = "message.quote_unknown"
+    sentence = "no message of the customer on this channel is known under this id, or it is too old to be quoted"
+
+
 class ContactTimeInvalid(TellonceError):
     code = "contact.time_invalid"
     sentence = "a contact that is recorded was at most 366 days ago, and not later than now"

@@ -247,7 +247,9 @@ class MessageRequestedOpen(Part, frozen=True, kw_only=True, omit_defaults=True):
     """The intent to send; `message.sent|failed|uncertain` is the outcome.
 
     `deliver_by`: if nobody says by then that it reached her, it goes another way as well;
-    `instead_of`: the messages that this one brings again, by such another way: nothing new was said.
+    `instead_of`: the messages that this one brings again, by such another way: nothing new was said;
+    `heard`: when she last wrote to this account from where she is written to, in this conversation; some providers
+    count from there how long she may be answered.
     """
 
     message_id: MessageId
@@ -256,14 +258,26 @@ class MessageRequestedOpen(Part, frozen=True, kw_only=True, omit_defaults=True):
     agent: AgentId
     deliver_by: Instant | None = None
     instead_of: list[MessageId] = []
+    heard: Instant | None = None
+
+
+class MessageTemplate(Part, frozen=True, kw_only=True):
+    """Words that the provider has approved, by its own name of them, and what stands in their places, in order."""
+
+    name: str
+    language: str
+    parameters: list[str] = []
 
 
 class MessageRequestedPersonal(Part, frozen=True, kw_only=True):
+    """`in_reply_to`: the provider's id of the message that it answers or quotes; `template`: in the place of `text`."""
+
     to: str
     title: str | None
     text: str
     in_reply_to: str | None = None
     references: list[str] = []
+    template: MessageTemplate | None = None
 
 
 class MessageRequested(

@@ -17,13 +17,13 @@ from services.notify.domain.asking import Doubt, no_finding, no_question
 from services.notify.domain.messages import CustomerMessage, SendingSettings
 from services.notify.domain.outcomes import Outcome
 from services.notify.domain.web import HttpAnswer, HttpRequest, json_request
-from services.notify.sending import Sending
+from services.notify.sending import PAUSES_SECONDS, Sending
 from services.notify.store import NotificationStore
 from shared import events, policy
 from shared.arrivals import Later
 from shared.deciding import Deciding
 from shared.settings import Settings
-from tests.fakes.faulty_api import Fault, FaultyApi
+from tests.fakes.faulty_api import SLOWER, Fault, FaultyApi
 from tests.notify.samples import message
 from tests.notify.twins import FixedClock, MemoryReports
 from tests.support.memory_ledger import MemoryLedger
@@ -43,6 +43,7 @@ class DovePost:
     MEDIUM: events.Medium = "message"
     CARRIER = http.NAME
     SECRETS: Sequence[str] = ()
+    TEMPLATES = False
 
     def address(self, to: str) -> str | None:
         return to
@@ -60,8 +61,8 @@ class DovePost:
     def outcome(self, answer: HttpAnswer) -> Outcome:
         if answer.status == 200 and "id" in answer.json:
             return Outcome(kind="sent", provider_id=str(answer.json["id"]))
-        if answer.status == http.TOO_MANY_REQUESTS:
-            return Outcome(kind="failed", reason="throttled")
+        if answer.status == SLOWER.status:
+            return Outcome(kind="failed", reason="throttled", temporary=True)
         return Outcome(kind="uncertain", reason="unreadable")
 
 
@@ -135,7 +136,7 @@ async def test_a_provider_that_only_throttles_has_no_message() -> None:
     async with listening(FaultyApi(DOVES, 1, {"throttles": 1.0})) as api:
         reports = await send_all(api.url)
     assert api.arrived == []
-    assert len(api.requests) == MESSAGES * http.TRIES_MAX
+    assert len(api.requests) == MESSAGES * (1 + len(PAUSES_SECONDS))
     assert {(each.type, each.open.reason) for each in reports.stored.values()} == {
         ("message.failed", "throttled")
     }

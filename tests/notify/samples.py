@@ -52,6 +52,7 @@ from shared.events import (
     MessageRequestedOpen,
     MessageRequestedPersonal,
     MessageSent,
+    MessageTemplate,
     MessageUnattended,
     MessageUnattendedOpen,
     MessageUncertain,
@@ -243,12 +244,23 @@ def message(
     account: str = "shop",
     channel: str = "email",
     agent: str = "marek",
+    heard: datetime | None = None,
+    template: MessageTemplate | None = None,
 ) -> MessageRequested:
     told = MessageRequestedOpen(
-        message_id=MessageId(message_id), channel=channel, account=account, agent=AgentId(agent)
+        message_id=MessageId(message_id),
+        channel=channel,
+        account=account,
+        agent=AgentId(agent),
+        heard=heard,
     )
     written = MessageRequestedPersonal(
-        to=to, title=title, text=text, in_reply_to=in_reply_to, references=references or []
+        to=to,
+        title=title,
+        text=text,
+        in_reply_to=in_reply_to,
+        references=references or [],
+        template=template,
     )
     return MessageRequested(**envelope(event_id), data=Data(open=told, personal=written))
 

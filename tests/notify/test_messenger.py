@@ -1,5 +1,7 @@
 """What an agent's answer becomes at the Send API, and what each answer of it means."""
 
+from datetime import timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from services.notify.domain.messages import Unsendable
 from services.notify.domain.outcomes import Outcome
 from services.notify.domain.web import HttpAnswer
 from tests.notify.graph_messages import answered, content, refused, rendered
+from tests.notify.samples import NOW
 
 PAGE, ANNA = "700100", "messenger:9001"
 INSTAGRAM = "https://graph.instagram.com"
@@ -27,6 +30,42 @@ def test_every_part_of_the_message_leaves() -> None:
         "messaging_type": "RESPONSE",
         "message": {"text": "It is on its way.", "metadata": "m1.c1"},
     }
+
+
+@pytest.mark.parametrize(
+    ("ago", "sent_as"),
+    [
+        (None, {"messaging_type": "RESPONSE"}),
+        (timedelta(hours=24), {"messaging_type": "RESPONSE"}),
+        (timedelta(hours=25), {"messaging_type": "MESSAGE_TAG", "tag": "HUMAN_AGENT"}),
+        (timedelta(days=7), {"messaging_type": "MESSAGE_TAG", "tag": "HUMAN_AGENT"}),
+    ],
+)
+def test_within_its_windows_a_person_answers(
+    ago: timedelta | None, sent_as: dict[str, str]
+) -> None:
+    """For a day as an answer, for a week as a person's."""
+    said = content(rendered("messenger", ANNA, PAGE, heard=None if ago is None else NOW - ago))
+    assert {name: said.get(name) for name in sent_as} == sent_as
+    assert ("tag" in said) is ("tag" in sent_as)
+
+
+def test_after_a_week_nothing_is_sent() -> None:
+    """The agent is told at once."""
+    with pytest.raises(Unsendable) as unsendable:
+        rendered("messenger", ANNA, PAGE, heard=NOW - timedelta(days=7, seconds=1))
+    assert unsendable.value.reason == "window_closed"
+
+
+@pytest.mark.parametrize(
+    ("quoted", "shown"),
+    [("m_7-xYZ_", {"mid": "m_7-xYZ_"}), ("<a@b.example>", None), ("a b", None), (None, None)],
+)
+def test_what_the_agent_quotes_is_shown_with_it(
+    quoted: str | None, shown: dict[str, str] | None
+) -> None:
+    """What is no message of this provider is not."""
+    assert content(rendered("messenger", ANNA, PAGE, in_reply_to=quoted)).get("reply_to") == shown
 
 
 def test_instagram_of_its_own_login_has_another_host_and_gives_nothing_back() -> None:

@@ -34,6 +34,7 @@ POLICY = policy.load(Settings().policy)
 LOFT = policy.Account(queue="hotline", address="tower")
 POLICIES = policy.Policies(replace(POLICY, accounts={**POLICY.accounts, "pigeon/loft": LOFT}))
 TAKEN = 250
+TEMPLATE = events.MessageTemplate(name="parcel_waits", language="pl")
 REFUSED, BUSY = NotTaken(550), NotTaken(451)
 DOUBTFUL = {
     "after notification.requested",
@@ -202,6 +203,7 @@ async def test_a_temporary_refusal_is_tried_again_with_growing_delays_and_then_f
         (by_pigeon(to="anna@customer.example"), "address_invalid"),
         (by_pigeon(account="tower"), "sender_unknown"),
         (message("e1", channel="smoke"), "channel_unknown"),
+        (message("e1", template=TEMPLATE), "template_unsupported"),
     ],
 )
 async def test_a_message_that_cannot_be_sent_fails(
@@ -251,6 +253,29 @@ async def test_what_the_last_step_is_answered_is_final(answer: Any, kind: str, w
     world.lofts.answer = answer
     await world.sending().on_event(by_pigeon(), 1)
     assert (world.outcome().type, reason(world.outcome())) == (kind, why)
+
+
+@pytest.mark.parametrize(
+    ("later", "kind", "why", "pauses"),
+    [
+        (["landed"], "message.sent", None, [1.0]),
+        (["fog", "fog", "landed"], "message.sent", None, [1.0, 4.0, 16.0]),
+        (["fog", "fog", "fog", "landed"], "message.failed", "fog", [1.0, 4.0, 16.0]),
+        (["hawk"], "message.failed", "hawk", [1.0]),
+        ([Unanswered()], "message.uncertain", "connection_lost", [1.0]),
+        ([], "message.failed", "fog", [1.0]),
+    ],
+)
+async def test_a_last_step_that_is_refused_for_a_while_is_taken_again(
+    later: list[Any], kind: str, why: str | None, pauses: list[float]
+) -> None:
+    """A few times, with growing pauses, where the carrier can: what was refused was not taken, so nothing doubles."""
+    world = World()
+    world.lofts.answer, world.lofts.later = "fog", later
+    await world.sending().on_event(by_pigeon(), 1)
+    assert (world.outcome().type, reason(world.outcome())) == (kind, why)
+    assert world.lofts.pauses == pauses
+    assert world.lofts.taken.count("TOWER to KRAKOW: On its way") <= 1
 
 
 @pytest.mark.parametrize("answer", ["hawk", "a word of next year"])

@@ -1,6 +1,7 @@
 """The text message that an agent's message becomes, and what each answer of a provider means."""
 
 import base64
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -116,6 +117,17 @@ def test_what_no_provider_takes_never_leaves(
     with pytest.raises(Unsendable) as raised:
         render(secrets, "SHOP", **said)
     assert raised.value.reason == reason
+
+
+def test_after_the_window_no_text_leaves_by_whatsapp() -> None:
+    """The network counts from her last message; plain text messages know no such thing."""
+    late = NOW - timedelta(hours=24, seconds=1)
+    by, to = "whatsapp:+48732000111", "whatsapp:+48601234567"
+    assert fields(render(TWILIO, by, to=to, heard=NOW))["Body"] == "Dzień dobry"
+    assert fields(render(TWILIO, "SHOP", heard=late))["Body"] == "Dzień dobry"
+    with pytest.raises(Unsendable) as raised:
+        render(TWILIO, by, to=to, heard=late)
+    assert raised.value.reason == "window_closed"
 
 
 def test_the_longest_text_leaves() -> None:

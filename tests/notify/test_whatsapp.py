@@ -1,5 +1,7 @@
 """What an agent's answer becomes at the Cloud API, and what each answer of it means."""
 
+from datetime import timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +10,9 @@ from services.notify.channels import whatsapp
 from services.notify.domain.messages import Unsendable
 from services.notify.domain.outcomes import Outcome
 from services.notify.domain.web import HttpAnswer
+from shared import events
 from tests.notify.graph_messages import answered, content, refused, rendered
+from tests.notify.samples import NOW
 
 NUMBER, ANNA = "600700", "whatsapp:48601234567"
 TAKEN = {
@@ -41,6 +45,47 @@ def test_who_hides_her_number_is_reached_by_her_other_id() -> None:
     """The field is another one."""
     said = content(rendered("whatsapp", "whatsapp:PL.111222333", NUMBER))
     assert (said["recipient"], "to" in said) == ("PL.111222333", False)
+
+
+def test_after_the_window_a_text_is_not_sent() -> None:
+    """A day after she last wrote; until then it is, and where nobody knows when she wrote."""
+    day = timedelta(hours=24)
+    for heard in (NOW, NOW - day, None):
+        assert content(rendered("whatsapp", ANNA, NUMBER, heard=heard))["type"] == "text"
+    with pytest.raises(Unsendable) as unsendable:
+        rendered("whatsapp", ANNA, NUMBER, heard=NOW - day - timedelta(seconds=1))
+    assert unsendable.value.reason == "window_closed"
+
+
+def test_a_template_is_sent_in_the_place_of_the_text_also_after_the_window() -> None:
+    """Its name, its language, and what stands in its places; ours comes back as with a text."""
+    template = events.MessageTemplate(name="waits", language="pl", parameters=["Anna", "KRA01M"])
+    said = content(
+        rendered("whatsapp", ANNA, NUMBER, heard=NOW - timedelta(days=9), template=template)
+    )
+    assert said == {
+        "messaging_product": "whatsapp",
+        "recipient_type": "individual",
+        "to": "48601234567",
+        "type": "template",
+        "template": {
+            "name": "waits",
+            "language": {"code": "pl"},
+            "components": [
+                {
+                    "type": "body",
+                    "parameters": [
+                        {"type": "text", "text": "Anna"},
+                        {"type": "text", "text": "KRA01M"},
+                    ],
+                }
+            ],
+        },
+        "biz_opaque_callback_data": "m1.c1",
+    }
+    plain = events.MessageTemplate(name="hello", language="en_US")
+    told = content(rendered("whatsapp", ANNA, NUMBER, template=plain))["template"]
+    assert told == {"name": "hello", "language": {"code": "en_US"}}
 
 
 @pytest.mark.parametrize("quoted", ["<a@b.example>", "wamid.", "wamid.a b", ""])

@@ -111,6 +111,7 @@ class PigeonPost:
     MEDIUM: events.Medium = "letter"
     CARRIER = "memory"
     SECRETS: Sequence[str] = ()
+    TEMPLATES = False
     OUTCOMES: Mapping[str, Outcome] = {
         "landed": Outcome(kind="sent"),
         "fog": Outcome(kind="failed", reason="fog", temporary=True),
@@ -192,6 +193,9 @@ class _LoftTransaction:
             raise Unanswered
         return answer
 
+    async def again(self, pause_seconds: float) -> bool:
+        return False
+
 
 class MemoryCarrier:
     """Takes whatever is rendered into a list.
@@ -199,10 +203,13 @@ class MemoryCarrier:
     Attributes:
         answer: what a commit is answered with; an exception is raised instead.
         refusal: raised on entering while it is set.
+        later: what the next commits are answered with; without any, the first one is the last.
     """
 
     def __init__(self, answer: Any, refusal: NotTaken | None = None) -> None:
         self.answer = answer
+        self.later: list[Any] = []
+        self.pauses: list[float] = []
         self.taken: list[Any] = []
         self.refusal = refusal
         self.fuse = Fuse()
@@ -223,12 +230,19 @@ class _MemoryTransaction:
     async def commit(self) -> Any:
         self._carrier.fuse.step("before commit")
         answer = self._carrier.answer
-        if not isinstance(answer, NotTaken):
+        if not isinstance(answer, NotTaken) and answer != "fog":
             self._carrier.taken.append(self._request)
         self._carrier.fuse.step("after commit")
         if isinstance(answer, NotTaken | Unanswered):
             raise answer
         return answer
+
+    async def again(self, pause_seconds: float) -> bool:
+        self._carrier.pauses.append(pause_seconds)
+        if self._carrier.later:
+            self._carrier.answer = self._carrier.later.pop(0)
+            return True
+        return False
 
 
 class MemoryReports:

@@ -25,13 +25,14 @@ def body(content: Any) -> bytes:
 
 
 def answer(request: ApiRequest) -> ApiAnswer | None:
-    """Take a text message of a number whose token is shown."""
+    """Take a text message, or a template's, of a number whose token is shown."""
     said = request.content
     if said.get("messaging_product") != NAME or not is_message_to(request, None):
         return None
     if "authorization" not in request.headers:
         return refusal(0, "An access token is required", 401)
-    to, text = said.get("to") or said.get("recipient"), said.get("text", {}).get("body")
+    to = said.get("to") or said.get("recipient")
+    text = said.get("text", {}).get("body") or said.get("template", {}).get("name")
     if not to or not text:
         return refusal(131008, "A recipient and a text are required")
     arrived = Arrived(NAME, to, text, f"wamid.{request.number}", request)

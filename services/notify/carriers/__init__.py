@@ -23,6 +23,13 @@ class Transaction(Protocol):
         """Take that step and return the answer, which the channel's `outcome` reads. Raises: NotTaken, Unanswered."""
         ...
 
+    async def again(self, pause_seconds: float) -> bool:
+        """Wait, for so long or as the provider asked, and get ready to take a step again that was refused for a while.
+
+        `False` at once where a refusal was the end. Raises: NotTaken.
+        """
+        ...
+
 
 class Carrier(Protocol):
     """Brings rendered messages to a provider, for the channels that name this carrier."""

@@ -3,7 +3,8 @@
 The two steps of a message (ADR 0014): the connection is opened first, for a provider that cannot be reached has no
 copy; the request is the last step. An answer decides; a connection that ends without one leaves a doubt. A connection
 serves one request: a server that closes an idle one would look as if it had lost what was asked.
-A provider that asks to slow down (RFC 6585, section 4) has not taken the message: it is asked again, a few times.
+A provider that asks to slow down (RFC 6585, section 4) has not taken the message, and may be asked again after the
+seconds that it names.
 """
 
 import asyncio
@@ -25,10 +26,8 @@ CONNECT_TIMEOUT_SECONDS = 10.0
 ANSWER_TIMEOUT_SECONDS = 30.0
 ANSWER_MAX_BYTES = 262_144
 PORTS = {"http": 80, "https": 443}
-TOO_MANY_REQUESTS = 429
-TRIES_MAX = 4
-PAUSE_SECONDS = 1.0
-PAUSE_MAX_SECONDS = 10.0
+PAUSE_MAX_SECONDS = 30.0
+"""Of the pause that a provider asks for: who names a day is not waited for."""
 
 _FAILURES = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError)
 
@@ -60,6 +59,7 @@ class _HttpTransaction:
         self._request = request
         self._tls = tls
         self._connection: httpcore.AsyncHTTP11Connection | None = None
+        self._retry_after: float | None = None
 
     async def begin(self) -> None:
         """Connect. Raises: NotTaken."""
@@ -77,17 +77,6 @@ class _HttpTransaction:
 
     async def commit(self) -> HttpAnswer:
         """See `Transaction.commit`: the request, and its answer."""
-        for attempt in range(1, TRIES_MAX + 1):
-            answer, pause_seconds = await self._ask()
-            if answer.status != TOO_MANY_REQUESTS or attempt == TRIES_MAX:
-                return answer
-            await self.leave()
-            await asyncio.sleep(min(pause_seconds, PAUSE_MAX_SECONDS))
-            await self.begin()
-        raise AssertionError("the last attempt returns or raises")
-
-    async def _ask(self) -> tuple[HttpAnswer, float]:
-        """Return the answer and after how long the provider wants to be asked again. Raises: Unanswered."""
         assert self._connection is not None
         request, body = self._request, bytearray()
         host = urlsplit(request.url).netloc.rpartition("@")[2]
@@ -106,8 +95,16 @@ class _HttpTransaction:
                         break
         except (*_FAILURES, httpcore.ConnectionNotAvailable) as error:
             raise Unanswered() from error
-        answer = HttpAnswer(status=response.status, body=bytes(body[:ANSWER_MAX_BYTES]))
-        return answer, _pause_seconds(response.headers)
+        self._retry_after = _retry_after_seconds(response.headers)
+        return HttpAnswer(status=response.status, body=bytes(body[:ANSWER_MAX_BYTES]))
+
+    async def again(self, pause_seconds: float) -> bool:
+        """See `Transaction.again`: on a new connection."""
+        await self.leave()
+        asked = self._retry_after
+        await asyncio.sleep(pause_seconds if asked is None else min(asked, PAUSE_MAX_SECONDS))
+        await self.begin()
+        return True
 
     async def leave(self) -> None:
         """Close the connection: it serves one request."""
@@ -117,6 +114,6 @@ class _HttpTransaction:
             self._connection = None
 
 
-def _pause_seconds(headers: list[tuple[bytes, bytes]]) -> float:
+def _retry_after_seconds(headers: list[tuple[bytes, bytes]]) -> float | None:
     asked = next((value for name, value in headers if name.lower() == b"retry-after"), b"")
-    return float(asked) if asked.isdigit() else PAUSE_SECONDS
+    return float(asked) if asked.isdigit() else None

@@ -47,3 +47,7 @@ class _PageTransaction:
         except errors.BusUnavailable as error:
             raise Unanswered() from error
         return Stored()
+
+    async def again(self, pause_seconds: float) -> bool:  # noqa: ARG002  the shape all carriers share
+        """See `Transaction.again`: the stream refuses nothing for a while."""
+        return False

@@ -122,6 +122,10 @@ class _SmtpTransaction:
         self._amid_content = False
         return answer.code
 
+    async def again(self, pause_seconds: float) -> bool:  # noqa: ARG002  the shape all carriers share
+        """See `Transaction.again`: the server has dropped the mail."""
+        return False
+
     async def leave(self) -> None:
         """Say good-bye, shortly: no outcome depends on it. Amid the content only the closed connection says it."""
         with contextlib.suppress(SMTPException, OSError, TimeoutError):

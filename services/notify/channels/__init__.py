@@ -33,6 +33,11 @@ class Outbound(Protocol):
         """The channel's names for the secrets that it needs to write."""
         ...
 
+    @property
+    def TEMPLATES(self) -> bool:  # noqa: N802  likewise
+        """Whether the provider takes words that it has approved, by their name."""
+        ...
+
     def address(self, to: str) -> str | None:
         """Return an address in the provider's form; `None` when the provider takes no such address."""
         ...

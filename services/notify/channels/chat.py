@@ -22,6 +22,7 @@ __all__ = [
     "MEDIUM",
     "NAME",
     "SECRETS",
+    "TEMPLATES",
     "address",
     "ask",
     "found",
@@ -32,6 +33,7 @@ __all__ = [
 NAME = "chat"
 MEDIUM: events.Medium = "chat"
 CARRIER = "page"
+TEMPLATES = False
 SECRETS: Sequence[str] = ()
 PREFIX = f"{NAME}:"
 

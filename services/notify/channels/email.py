@@ -32,6 +32,7 @@ __all__ = [
     "MEDIUM",
     "NAME",
     "SECRETS",
+    "TEMPLATES",
     "address",
     "ask",
     "found",
@@ -42,6 +43,7 @@ __all__ = [
 NAME = "email"
 MEDIUM: events.Medium = "mail"
 CARRIER = "smtp"
+TEMPLATES = False
 SECRETS: Sequence[str] = ()
 KINDS: Mapping[int, outcomes.Kind] = {2: "sent", 4: "failed", 5: "failed"}
 """What the first digit of a reply says of the mail; TRY_AGAIN may be taken later."""

@@ -25,6 +25,7 @@ from shared import events, handles
 NAME = "sms"
 MEDIUM: events.Medium = "message"
 CARRIER = "http"
+TEMPLATES = False
 SECRETS: Sequence[str] = ("signing",)
 """And `account_sid` for Twilio, whose auth token `signing` is; `api_token` for SMSAPI, whose door's token it is."""
 
@@ -33,6 +34,8 @@ SMSAPI = "https://api.smsapi.pl"
 TEXT_MAX_CHARACTERS = 1_600
 SEGMENTS_MAX = 10
 TOO_MANY_REQUESTS = 429
+WINDOWS: Mapping[str, timedelta] = {"whatsapp": timedelta(hours=24)}
+"""How long after she last wrote she may be written to, on networks that count."""
 
 REFUSALS: Mapping[str, str] = {
     "twilio_21211": "address_invalid",
@@ -79,8 +82,15 @@ def address(to: str) -> str | None:
     return written if known else None
 
 
-def render(message: messages.CustomerMessage, now: datetime) -> web.HttpRequest:  # noqa: ARG001  the shared shape
-    """Return the request. Raises: Unsendable with `address_invalid`, `text_too_long` or `secret_missing`."""
+def render(message: messages.CustomerMessage, now: datetime) -> web.HttpRequest:
+    """Return the request.
+
+    Raises: Unsendable with `address_invalid`, `text_too_long`, `window_closed` or `secret_missing`.
+    """
+    network = _NETWORK.match(message.sender)
+    window = WINDOWS.get(network[1]) if network else None
+    if window is not None and not message.is_within(window, now):
+        raise messages.Unsendable("window_closed")
     return _by_smsapi(message) if _is_smsapi(message) else _by_twilio(message)
 
 

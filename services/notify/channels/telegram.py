@@ -8,8 +8,8 @@ There are no receipts: nobody tells whether a message has reached the customer o
 last that is known of it, but for a block of the bot. A bot writes only to who has written to it, or started it.
 
 One chat takes one message a second, and a little more at once (MESSAGES_PER_CHAT_AND_SECOND). An agent's messages of
-one conversation leave one after the other; what comes too fast is answered with 429 and the seconds to wait, and the
-carrier asks again after them. Nothing of ours counts: the provider's own count is the one that decides.
+one conversation leave one after the other; what comes too fast is answered with 429 and the seconds to wait, after
+which it is asked again. Nothing of ours counts: the provider's own count is the one that decides.
 
 A longer text than Telegram takes is refused with `text_too_long` and not split: a message leaves at most once and has
 one outcome and one id; of several parts some could be under way and others not, and nobody could say which.
@@ -32,6 +32,7 @@ __all__ = ["CARRIER", "MEDIUM", "NAME", "SECRETS", "address", "ask", "found", "o
 NAME = "telegram"
 MEDIUM: events.Medium = "message"
 CARRIER = "http"
+TEMPLATES = False
 SECRETS: Sequence[str] = ("token",)
 """`token`: the bot's, as @BotFather gave it."""
 

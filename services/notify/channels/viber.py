@@ -23,6 +23,7 @@ __all__ = ["CARRIER", "MEDIUM", "NAME", "SECRETS", "address", "ask", "found", "o
 NAME = "viber"
 MEDIUM: events.Medium = "message"
 CARRIER = "http"
+TEMPLATES = False
 SECRETS: Sequence[str] = ("signing",)
 """`signing`: the account's authentication token, with which Viber also signs what it delivers."""
 
@@ -61,6 +62,7 @@ STATUSES: Mapping[int, str] = {
 }
 """Viber's number of an error -> why. One that is not here is a general error: a doubt."""
 TRY_AGAIN = 12
+TOO_MANY_REQUESTS = 429
 
 _ADDRESS = re.compile(r"(?:pa:)?[\w+/=.-]{1,128}\Z", re.ASCII)
 
@@ -96,6 +98,8 @@ def render(message: messages.CustomerMessage, now: datetime) -> HttpRequest:  # 
 def outcome(answer: HttpAnswer) -> outcomes.Outcome:
     """Return what an answer means; the provider's id is the message's token."""
     status, token = answer.json.get("status"), answer.json.get("message_token")
+    if answer.status == TOO_MANY_REQUESTS:
+        return outcomes.Outcome(kind="failed", reason=STATUSES[TRY_AGAIN], temporary=True)
     if type(status) is not int or not 200 <= answer.status < 300:
         return outcomes.Outcome(kind="uncertain", reason=f"http_{answer.status}")
     if status == SENT:

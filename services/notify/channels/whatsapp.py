@@ -2,20 +2,22 @@
 
 Sources, read 2026-11 (developers.facebook.com/documentation/business-messaging/whatsapp): reference/messages (texts of
 4,096 characters, `context`, `biz_opaque_callback_data` that comes back with each status), support/error-codes,
-business-scoped-user-ids (`to` takes a number, `recipient` an id with the business).
-A number writes freely to whoever wrote to it within 24 hours; after them most refusals come as a status.
+business-scoped-user-ids (`to` takes a number, `recipient` an id with the business). The `components` of templates as
+resellers of this API document them (wa.expert, docs.telepie.com).
+A number writes freely to whoever wrote to it within 24 hours (WINDOW), and after them by a template only; what the
+provider itself refuses for this comes most often as a status.
 """
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from services.notify.channels import graph_api as graph
 from services.notify.channels.graph_api import DOUBT, LATER, REFUSED, SECRETS
 from services.notify.domain.asking import no_finding as found
 from services.notify.domain.asking import no_question as ask
-from services.notify.domain.messages import CustomerMessage
+from services.notify.domain.messages import CustomerMessage, Unsendable
 from services.notify.domain.outcomes import Outcome
 from services.notify.domain.web import HttpAnswer, HttpRequest
 from shared import events
@@ -26,6 +28,7 @@ __all__ = [
     "MEDIUM",
     "NAME",
     "SECRETS",
+    "TEMPLATES",
     "address",
     "ask",
     "found",
@@ -36,6 +39,7 @@ __all__ = [
 NAME = "whatsapp"
 MEDIUM: events.Medium = "message"
 CARRIER = "http"
+TEMPLATES = True
 
 KINDS: Mapping[int, graph.Meaning] = {
     0: REFUSED,
@@ -81,6 +85,7 @@ KINDS: Mapping[int, graph.Meaning] = {
 REASONS: Mapping[int, str] = {131047: "window_closed"}
 """Where we have a word for it. The window: 24 hours since she last wrote."""
 
+WINDOW = timedelta(hours=24)
 TEXT_MAX_CHARACTERS = 4_096
 
 _NUMBER = re.compile(r"\+?([0-9]{1,20})\Z")
@@ -97,20 +102,36 @@ def address(to: str) -> str | None:
     return found if _USER_ID.match(found) else None
 
 
-def render(message: CustomerMessage, now: datetime) -> HttpRequest:  # noqa: ARG001  the shared shape
-    """Return a text message. Raises: Unsendable with `text_too_long` or `secret_missing`."""
-    graph.check_length(len(message.text), TEXT_MAX_CHARACTERS)
+def render(message: CustomerMessage, now: datetime) -> HttpRequest:
+    """Return a text message, or one by a template.
+
+    Raises: Unsendable with `text_too_long`, `secret_missing`, or `window_closed`: only a template reaches her now.
+    """
     content: dict[str, Any] = {
         "messaging_product": "whatsapp",
         "recipient_type": "individual",
         "to" if message.to.isdigit() else "recipient": message.to,
-        "type": "text",
-        "text": {"body": message.text},
         "biz_opaque_callback_data": message.own_reference,
+        **(_text(message, now) if message.template is None else _template(message.template)),
     }
     if message.in_reply_to is not None and _MESSAGE_ID.match(message.in_reply_to):
         content["context"] = {"message_id": message.in_reply_to}
     return graph.request(message, message.sender, content)
+
+
+def _text(message: CustomerMessage, now: datetime) -> dict[str, Any]:
+    graph.check_length(len(message.text), TEXT_MAX_CHARACTERS)
+    if not message.is_within(WINDOW, now):
+        raise Unsendable("window_closed")
+    return {"type": "text", "text": {"body": message.text}}
+
+
+def _template(template: events.MessageTemplate) -> dict[str, Any]:
+    places = [{"type": "text", "text": each} for each in template.parameters]
+    told: dict[str, Any] = {"name": template.name, "language": {"code": template.language}}
+    if places:
+        told["components"] = [{"type": "body", "parameters": places}]
+    return {"type": "template", "template": told}
 
 
 def outcome(answer: HttpAnswer) -> Outcome:

@@ -1,6 +1,7 @@
 """A message to the customer as its channel gets it: complete, both addresses in the provider's form."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -22,7 +23,9 @@ class CustomerMessage(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         sender, to: the account's own address and the customer's, as `Outbound.address` returns them.
         title: the agent's, else the account's.
-        in_reply_to: the provider's id of the message that this one answers.
+        in_reply_to: the provider's id of the message that this one answers or quotes.
+        heard: when she last wrote to this account; `None`: not known here.
+        template: what is sent in the place of `text`.
         references: the ids of the thread, oldest first.
         own_reference: names the message in whatever the provider gives back to us; see `shared.message_reference`.
         agent: the name of who wrote it.
@@ -41,6 +44,8 @@ class CustomerMessage(msgspec.Struct, frozen=True, kw_only=True):
     in_reply_to: str | None
     references: list[str]
     own_reference: str
+    heard: datetime | None = None
+    template: events.MessageTemplate | None = None
     agent: str | None = None
     account: str
     door: str = ""
@@ -52,6 +57,10 @@ class CustomerMessage(msgspec.Struct, frozen=True, kw_only=True):
         if not self.secrets.get(name):
             raise Unsendable("secret_missing")
         return self.secrets[name]
+
+    def is_within(self, window: timedelta, now: datetime) -> bool:
+        """Tell whether she wrote so lately; of whom that is not known, the provider will say."""
+        return self.heard is None or now - self.heard <= window
 
 
 class SendingSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +98,8 @@ def customer_message(
         text=event.personal.text,
         in_reply_to=event.personal.in_reply_to,
         references=event.personal.references,
+        heard=event.open.heard,
+        template=event.personal.template,
         own_reference=message_reference.write(event.open.message_id, event.conversation),
         agent=agent,
         account=event.open.account,

@@ -113,9 +113,10 @@ def send_message(decision: Decision, command: commands.SendMessage) -> None:
 
     An address that nobody holds is remembered: an answer from there is this customer's. If she wrote after a call that
     is owed to her, she has her answer, and it is owed no longer.
-    Raises: MessageChannelUnknown, MessageNoAddress, MessageConsentWithdrawn, TextHasNul.
+    Raises: MessageChannelUnknown, MessageNoAddress, MessageConsentWithdrawn, MessageQuoteUnknown, TextHasNul.
     """
-    if "\0" in command.text or "\0" in (command.title or ""):
+    places = command.template.parameters if command.template else []
+    if any("\0" in each for each in (command.text, command.title or "", *places)):
         raise errors.TextHasNul()
     name, account = _account_to_write_from(decision.policy, decision.conversation, command.channel)
     to = recipient(decision.policy, decision.loaded, command.channel)
@@ -123,7 +124,7 @@ def send_message(decision: Decision, command: commands.SendMessage) -> None:
         raise errors.MessageNoAddress(channel=command.channel)
     if decision.customer.withdrew(command.channel):
         raise errors.MessageConsentWithdrawn(channel=command.channel)
-    reference = answers(decision.conversation, to)
+    reference = _quoted(decision.conversation, command) or answers(decision.conversation, to)
     decision.on_conversation(
         events.MessageRequested,
         events.MessageRequestedOpen(
@@ -132,6 +133,7 @@ def send_message(decision: Decision, command: commands.SendMessage) -> None:
             account=name,
             agent=decision.by,
             deliver_by=_deliver_by(decision, account, to),
+            heard=_heard(decision.conversation, command.channel, name, to),
         ),
         events.MessageRequestedPersonal(
             to=to.value,
@@ -139,6 +141,7 @@ def send_message(decision: Decision, command: commands.SendMessage) -> None:
             text=command.text,
             in_reply_to=reference,
             references=[reference] if reference else [],
+            template=_template(command),
         ),
     )
     if is_hers(decision, to):
@@ -155,6 +158,38 @@ def _deliver_by(decision: Decision, account: Account, to: events.Handle) -> date
     ):
         return None
     return decision.origin.recorded + timedelta(seconds=account.when_away.after_seconds)
+
+
+def _quoted(conversation: Conversation, command: commands.SendMessage) -> str | None:
+    """Return the provider's id of the message that is quoted; `None` if none is. Raises: MessageQuoteUnknown."""
+    if command.quotes is None:
+        return None
+    quotable = conversation.talk.quotable.get(command.quotes)
+    if quotable is None or quotable.channel != command.channel:
+        raise errors.MessageQuoteUnknown(quotes=command.quotes)
+    return quotable.provider_id
+
+
+def _heard(
+    conversation: Conversation, channel: str, account: str, to: events.Handle
+) -> datetime | None:
+    """Return when she last did anything on an account, from where she is written to; `None`: not known here."""
+    here = (
+        each
+        for each in conversation.contacts.by_id.values()
+        if (each.channel, each.account) == (channel, account) and _names(each, to)
+    )
+    times = [at for each in here for at in (each.heard, each.reacted) if at is not None]
+    return max(times, default=None)
+
+
+def _template(command: commands.SendMessage) -> events.MessageTemplate | None:
+    wanted = command.template
+    if wanted is None:
+        return None
+    return events.MessageTemplate(
+        name=wanted.name, language=wanted.language, parameters=wanted.parameters
+    )
 
 
 def _wrote_last(decision: Decision) -> bool:

@@ -1,0 +1,104 @@
+"""What an answer says of the message that it answers: which one it quotes, and how long ago she wrote."""
+
+from typing import Any
+
+import pytest
+
+from shared import events
+from shared.conversation.talk import SAID_KEPT
+from tests.router.in_memory_router import InMemoryRouter
+from tests.router.messaging import a_router, answers, edits, later, reacts, writes
+
+
+async def owned() -> InMemoryRouter:
+    """Piotr has the matter in which she has written twice."""
+    router = a_router()
+    router.clock.time = later(300)
+    await router.owned_by("piotr", writes("Where is it?", "in-1"))
+    await router.happens(writes("And the other one?", "in-2", at=later(5)))
+    return router
+
+
+async def sends(router: InMemoryRouter, **told: Any) -> events.MessageRequested:
+    it = await router.conversation()
+    given = {"conversation": it.id, "channel": "dove", "text": "Here", **told}
+    await router.does("piotr", "send_message", **given)
+    return await router.last(events.MessageRequested)
+
+
+async def said(router: InMemoryRouter, number: int) -> str:
+    """The event of her message, as a packet names it."""
+    it = await router.conversation()
+    return str(it.talk.said[number].event)
+
+
+def quoted(request: events.MessageRequested) -> str | None:
+    assert request.personal is not None
+    return request.personal.in_reply_to
+
+
+async def test_an_answer_quotes_what_the_agent_names() -> None:
+    """By the provider's id of it; nothing when she names nothing."""
+    router = await owned()
+    assert quoted(await answers(router)) is None
+    assert quoted(await sends(router, quotes=await said(router, 0))) == "in-1"
+    assert quoted(await sends(router, quotes=await said(router, 1))) == "in-2"
+
+
+async def test_what_was_written_anew_is_quoted_as_the_first() -> None:
+    """Under that id the provider shows the new words."""
+    router = await owned()
+    await router.happens(edits("Where is he?", "in-1-edit", "in-1", at=later(9)))
+    assert quoted(await sends(router, quotes=await said(router, 2))) == "in-1"
+
+
+@pytest.mark.parametrize("which", ["nothing", "ours", "another channel's"])
+async def test_what_cannot_be_quoted_is_refused(which: str) -> None:
+    """With a code, and no message leaves without what it was to be shown with."""
+    router = await owned()
+    given = {"conversation": (await router.conversation()).id, "channel": "dove", "text": "Here"}
+    named = "no-event"
+    if which == "ours":
+        await answers(router)
+        named = await said(router, 2)
+    if which == "another channel's":
+        await router.happens(writes("By raven", "r-1", channel="raven", at=later(9)))
+        named = (await router.last(events.MessageReceived)).id
+    before = len(await router.all(events.MessageRequested))
+    code = await router.refused("piotr", "send_message", quotes=named, **given)
+    assert code == "message.quote_unknown"
+    assert len(await router.all(events.MessageRequested)) == before
+
+
+async def test_what_is_kept_for_quoting_is_what_is_kept_of_what_was_said() -> None:
+    """No conversation grows without end."""
+    router = await owned()
+    first = await said(router, 0)
+    for number in range(SAID_KEPT):
+        await router.happens(writes("more", f"more-{number}", at=later(10 + number)))
+    talk = (await router.conversation()).talk
+    assert set(talk.quotable) == {each.event for each in talk.said}
+    it = await router.conversation()
+    given = {"conversation": it.id, "channel": "dove", "text": "Here", "quotes": first}
+    assert await router.refused("piotr", "send_message", **given) == "message.quote_unknown"
+
+
+async def test_a_request_says_when_she_last_wrote() -> None:
+    """Also by a sign to a message; what is told late says nothing new."""
+    router = await owned()
+    assert (await answers(router)).open.heard == later(5)
+    await router.happens(reacts("in-2", at=later(60)))
+    assert (await answers(router)).open.heard == later(60)
+    await router.happens(reacts("in-1", "rea-0", at=later(30)))
+    assert (await answers(router)).open.heard == later(60)
+
+
+async def test_a_request_holds_the_template() -> None:
+    """As it was named; its parameters are personal."""
+    router = await owned()
+    template = {"name": "parcel_waits", "language": "pl", "parameters": ["Anna", "KRA01M"]}
+    request = await sends(router, template=template)
+    assert request.personal is not None
+    assert request.personal.template == events.MessageTemplate(
+        name="parcel_waits", language="pl", parameters=["Anna", "KRA01M"]
+    )
