@@ -85,22 +85,28 @@ def test_what_was_sent_is_known_by_its_token() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "reason", "temporary"),
+    ("status", "reason"),
     [
-        (2, "token_invalid", False),
-        (5, "not_registered", False),
-        (6, "not_subscribed", False),
-        (7, "account_blocked", False),
-        (10, "webhook_missing", False),
-        (11, "no_suitable_device", False),
-        (12, "too_many_requests", True),
-        (23, "free_messages_exceeded", False),
+        (2, "token_invalid"),
+        (5, "not_registered"),
+        (6, "not_subscribed"),
+        (7, "account_blocked"),
+        (10, "webhook_missing"),
+        (11, "no_suitable_device"),
+        (12, "too_many_requests"),
+        (23, "free_messages_exceeded"),
     ],
 )
-def test_a_refusal_says_why(status: int, reason: str, *, temporary: bool) -> None:
-    """By the number in a good answer of HTTP."""
-    refused = Outcome(kind="failed", reason=reason, temporary=temporary)
+def test_a_refusal_says_why(status: int, reason: str) -> None:
+    """By the number in a good answer of HTTP; none of them ends soon."""
+    refused = Outcome(kind="failed", reason=reason)
     assert answer(msgspec.json.encode({"status": status, "status_message": "no"})) == refused
+
+
+def test_what_is_too_fast_by_the_status_of_http_is_refused_for_a_while() -> None:
+    """It was not taken, and may be asked again."""
+    later = Outcome(kind="failed", reason="too_many_requests", temporary=True)
+    assert answer(b"slow down", 429) == later
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """Text messages to the customer, by whichever provider the account has the secrets of: Twilio, or SMSAPI.
 
 Sources, read 2026-11: www.twilio.com/docs/messaging/api/message-resource (From, or MessagingServiceSid; 1,600
-characters; reading a list of messages) and docs/api/errors; www.smsapi.pl/docs, "Pojedynczy SMS" (`sms.do`, at most 10
+characters; reading a list of messages) and docs/api/errors (20429: what is answered with 429 was not processed; 20500:
+what is answered with 500 may have been); www.smsapi.pl/docs, "Pojedynczy SMS" (`sms.do`, at most 10
 pieces) and "Kody błędów".
 
 An answer that is neither yes nor no leaves a doubt. Twilio documents no key that keeps a message from leaving twice; it
-lists what it took for a number, newest first, with nothing of ours but the words. SMSAPI takes an `idx` once where
+lists what it took for a number, with nothing of ours but the words, and newest first (by the documents of SignalWire,
+which has the same API). SMSAPI takes an `idx` once where
 `check_idx` is set (both named by github.com/smsapi/smsapi-python-client, `sms/api.py`, read 2026-11): that it remembers
 one for a day, and refuses it again with 53, is from memory.
 """

@@ -2,7 +2,8 @@
 
 Sources, read 2026-11 (core.telegram.org/bots/api): "Making requests", `sendMessage`, `ReplyParameters`,
 `ResponseParameters`; core.telegram.org/bots/faq, "My bot is hitting limits"; the descriptions of refusals are not
-documented, they stand here as the servers write them (github.com/TelegramBotAPI/errors).
+documented, they stand here as the servers write them (github.com/TelegramBotAPI/errors). The seconds to wait stand in
+`Retry-After` too (github.com/tdlib/telegram-bot-api, `HttpConnection.cpp`).
 
 There are no receipts: nobody tells whether a message has reached the customer or was read, so `message.sent` is the
 last that is known of it, but for a block of the bot. A bot writes only to who has written to it, or started it.

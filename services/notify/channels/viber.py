@@ -1,7 +1,9 @@
 """Viber: an agent's message as `send_message` of the bot API, and what its answer means.
 
 Sources, read 2026-11 (developers.viber.com/docs/api/rest-bot-api): "Send Message" (general parameters, text message),
-"Error Codes". Viber answers 200 whatever it thinks of a request: its own status says it.
+"Error Codes"; creators.viber.com/docs/bots-api/resources/messaging/send-message (100 messages to one customer within an
+hour without an answer of hers, then 12 until she writes). Viber answers 200 whatever it thinks of a request: its own
+status says it.
 
 A bot writes to who has subscribed, or has written to it. What becomes of a message is reported to the account's webhook
 under its token, a number of 64 bits, which is a text here. `tracking_data` names our message and comes back with what
@@ -61,7 +63,8 @@ STATUSES: Mapping[int, str] = {
     24: "no_balance",
 }
 """Viber's number of an error -> why. One that is not here is a general error: a doubt."""
-TRY_AGAIN = 12
+TOO_MANY = 12
+"""Of one customer, for up to an hour: asking again soon is of no use. By the HTTP status it is of this moment."""
 TOO_MANY_REQUESTS = 429
 
 _ADDRESS = re.compile(r"(?:pa:)?[\w+/=.-]{1,128}\Z", re.ASCII)
@@ -99,7 +102,7 @@ def outcome(answer: HttpAnswer) -> outcomes.Outcome:
     """Return what an answer means; the provider's id is the message's token."""
     status, token = answer.json.get("status"), answer.json.get("message_token")
     if answer.status == TOO_MANY_REQUESTS:
-        return outcomes.Outcome(kind="failed", reason=STATUSES[TRY_AGAIN], temporary=True)
+        return outcomes.Outcome(kind="failed", reason=STATUSES[TOO_MANY], temporary=True)
     if type(status) is not int or not 200 <= answer.status < 300:
         return outcomes.Outcome(kind="uncertain", reason=f"http_{answer.status}")
     if status == SENT:
@@ -107,4 +110,4 @@ def outcome(answer: HttpAnswer) -> outcomes.Outcome:
         return outcomes.Outcome(kind="sent", provider_id=named)
     if status not in STATUSES:
         return outcomes.Outcome(kind="uncertain", reason=f"status_{status}")
-    return outcomes.Outcome(kind="failed", reason=STATUSES[status], temporary=status == TRY_AGAIN)
+    return outcomes.Outcome(kind="failed", reason=STATUSES[status])

@@ -4,6 +4,8 @@ Sources, read 2026-11 (developers.facebook.com/documentation/business-messaging/
 4,096 characters, `context`, `biz_opaque_callback_data` that comes back with each status), support/error-codes,
 business-scoped-user-ids (`to` takes a number, `recipient` an id with the business). The `components` of templates as
 resellers of this API document them (wa.expert, docs.telepie.com).
+131056 is of one customer: one message in six seconds, and 45 at once, to be tried again after 4^n s (as
+dualhook.com/docs/capacity-quality-limits has it of this API).
 A number writes freely to whoever wrote to it within 24 hours (WINDOW), and after them by a template only; what the
 provider itself refuses for this comes most often as a status.
 """
