@@ -32,7 +32,7 @@ ATTEMPTS_MAX = 20
 RETRY = backoff.Backoff(first_seconds=0.5, longest_seconds=60.0)
 """0.5 s doubling to a minute, 20 times: a provider may be away for a quarter of an hour."""
 PAUSES_SECONDS = (1.0, 4.0, 16.0)
-"""Between the tries of a last step that a provider refuses for a while: as WhatsApp wants it of one customer, 4^n."""
+"""Between the tries of a last step that a provider refuses for a while: 4^n, as one of them asks for."""
 REMEMBERED_OUTCOMES = 1_024
 ATTEMPT_BYTES = 16
 
@@ -181,7 +181,9 @@ class Sending:
         at = intent.requested
         if outcome.kind == "sent":
             at = await self._record_sent(event, intent, outcome)
-        await self._reports.report(outcomes.outcome_event(event, self._medium(event), outcome, at))
+        parts = self._parts(event) if outcome.kind == "sent" else None
+        report = outcomes.outcome_event(event, self._medium(event), outcome, at, parts)
+        await self._reports.report(report)
         log.info(
             "message_settled",
             message_id=event.open.message_id,
@@ -209,6 +211,13 @@ class Sending:
                 return await self._asking.resolve(*self._message(event), doubt, known)
         except messages.Unsendable:
             return known
+
+    def _parts(self, event: events.MessageRequested) -> int | None:
+        """Return in how many pieces a message travels; of one that was not rendered here, nothing is known."""
+        with contextlib.suppress(messages.Unsendable), _foreseen(event):
+            channel, message = self._message(event)
+            return channel.parts(message)
+        return None
 
     def _medium(self, event: events.MessageRequested) -> events.Medium:
         """Return how the customer was to be reached; of a channel that is not known, as by most."""

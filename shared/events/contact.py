@@ -146,12 +146,14 @@ class MessageOutcomeOpen(ContactOpen, frozen=True, kw_only=True):
 
     `message_id`: ours; a report from outside that knows only the provider's has `refers_to` instead, and one about all
     that was sent to somebody before a time has `until`. In the ledger of a conversation it always stands.
+    `parts`: of a message that we sent, in how many pieces it travels where each is paid for.
     """
 
     message_id: MessageId | None = None
     reason: str | None = None
     refers_to: str | None = None
     until: Instant | None = None
+    parts: int | None = None
 
 
 class MessageSent(

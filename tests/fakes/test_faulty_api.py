@@ -14,7 +14,7 @@ from deploy.story.providers.api import ApiAnswer, ApiRequest, Arrived
 from deploy.story.providers.api_server import listening
 from services.notify.carriers import http
 from services.notify.domain.asking import Doubt, no_finding, no_question
-from services.notify.domain.messages import CustomerMessage, SendingSettings
+from services.notify.domain.messages import CustomerMessage, SendingSettings, uncounted
 from services.notify.domain.outcomes import Outcome
 from services.notify.domain.web import HttpAnswer, HttpRequest, json_request
 from services.notify.sending import PAUSES_SECONDS, Sending
@@ -51,6 +51,9 @@ class DovePost:
     def render(self, message: CustomerMessage, now: datetime) -> HttpRequest:
         said = {"to": message.to, "text": message.text, "ours": message.own_reference}
         return json_request(f"https://{HOST}/send", said)
+
+    def parts(self, message: CustomerMessage) -> int | None:
+        return uncounted(message)
 
     def ask(self, message: CustomerMessage, doubt: Doubt) -> Any:
         return no_question(message, doubt)

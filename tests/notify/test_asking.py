@@ -293,6 +293,7 @@ async def test_what_arrived_by_smsapi_is_what_the_agent_wrote() -> None:
     assert arrived.request.content["from"] == "Sklep"
     outcome = world.outcome()
     assert (outcome.type, outcome.open.refers_to) == ("message.sent", arrived.provider_id)
+    assert outcome.open.parts == 1
     told = {"MsgId": arrived.provider_id, "idx": arrived.request.content["idx"]}
     query = urlencode({**told, "status": "404", "donedate": "1795340000", "to": arrived.to})
     (report,) = parsed(raw("sms", query.encode(), headers=[]))

@@ -106,6 +106,7 @@ async def test_a_message_is_sent_and_reported() -> None:
     assert outcome.conversation == CONVERSATION
     assert outcome.aggregate == "contact-out-m1"
     assert (outcome.open.medium, outcome.open.provider_id) == ("mail", "m1")
+    assert outcome.open.parts is None
     assert await steps() == [
         "begin",
         "before notification.requested",
@@ -228,6 +229,7 @@ async def test_a_message_goes_by_its_own_channel() -> None:
     outcome = world.outcome()
     opened = outcome.open
     assert (opened.medium, opened.channel, opened.account) == ("letter", "pigeon", "loft")
+    assert opened.parts == 3
     assert outcome.type == "message.sent"
     notes = await world.ledger.read(TENANT, aggregates.NOTIFICATION.of(CONVERSATION))
     requested, sent = (each.event for each in notes)

@@ -130,6 +130,23 @@ def test_after_the_window_no_text_leaves_by_whatsapp() -> None:
     assert raised.value.reason == "window_closed"
 
 
+@pytest.mark.parametrize(
+    ("sender", "text", "parts"),
+    [
+        ("SHOP", "x" * 160, 1),
+        ("SHOP", "x" * 161, 2),
+        ("SHOP", "ż" * 70, 1),
+        ("SHOP", "ż" + "x" * 70, 2),
+        ("whatsapp:+48732000111", "ż" * 200, None),
+    ],
+)
+def test_a_text_is_paid_for_by_its_pieces(sender: str, text: str, parts: int | None) -> None:
+    """One letter beyond the default alphabet makes of 160 places 70; other networks do not count."""
+    account = Account(queue="hotline", address=sender, secrets=TWILIO)
+    event = message("e1", channel="sms", to="+48601234567", text=text)
+    assert sms.parts(customer_message(event, account, sms.address, PUBLIC)) == parts
+
+
 def test_the_longest_text_leaves() -> None:
     """What just fits."""
     assert fields(render(TWILIO, "SHOP", text="x" * 1_600))["Body"] == "x" * 1_600

@@ -125,6 +125,9 @@ class PigeonPost:
     def render(self, message: CustomerMessage, now: datetime) -> str:
         return f"{message.sender} to {message.to}: {message.text}"
 
+    def parts(self, message: CustomerMessage) -> int | None:
+        return len(message.text.split())
+
     def ask(self, message: CustomerMessage, doubt: Doubt) -> Any:
         return no_question(message, doubt)
 

@@ -46,6 +46,10 @@ class Outbound(Protocol):
         """Return what the carrier takes. Raises: Unsendable."""
         ...
 
+    def parts(self, message: CustomerMessage) -> int | None:
+        """Return in how many pieces a message travels, where each is paid for; `None` where nobody counts them."""
+        ...
+
     def outcome(self, answer: Any) -> Outcome:
         """Return what the provider's answer means; an answer that is not in its table is a doubt."""
         ...

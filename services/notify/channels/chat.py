@@ -13,6 +13,7 @@ import msgspec
 from services.notify.domain import messages, outcomes
 from services.notify.domain.asking import no_finding as found
 from services.notify.domain.asking import no_question as ask
+from services.notify.domain.messages import uncounted as parts
 from shared import events, subjects
 from shared.chat_answers import Answer
 
@@ -27,6 +28,7 @@ __all__ = [
     "ask",
     "found",
     "outcome",
+    "parts",
     "render",
 ]
 

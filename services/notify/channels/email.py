@@ -23,6 +23,7 @@ from typing_extensions import override
 from services.notify.domain import messages, outcomes
 from services.notify.domain.asking import no_finding as found
 from services.notify.domain.asking import no_question as ask
+from services.notify.domain.messages import uncounted as parts
 from shared import events, handles, mail_reference
 from shared.message_reference import MessageReference
 
@@ -37,6 +38,7 @@ __all__ = [
     "ask",
     "found",
     "outcome",
+    "parts",
     "render",
 ]
 

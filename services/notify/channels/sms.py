@@ -159,6 +159,14 @@ def _by_smsapi(message: messages.CustomerMessage) -> web.HttpRequest:
     return web.form_request(f"{base}/sms.do", fields, {"authorization": f"Bearer {token}"})
 
 
+def parts(message: messages.CustomerMessage) -> int | None:
+    """Return in how many text messages it travels: one letter beyond the default alphabet more than doubles them.
+
+    Networks of their own do not count. Twilio may write some signs anew (`SmartEncoded`), and then it can be fewer.
+    """
+    return None if _NETWORK.match(message.sender) else segments(message.text).count
+
+
 def outcome(answer: web.HttpAnswer) -> outcomes.Outcome:
     """Return what an answer means: taken with an id, refused with a number, or a doubt."""
     content = answer.json

@@ -20,6 +20,7 @@ from services.notify.channels.graph_api import DOUBT, LATER, REFUSED, SECRETS
 from services.notify.domain.asking import no_finding as found
 from services.notify.domain.asking import no_question as ask
 from services.notify.domain.messages import CustomerMessage, Unsendable
+from services.notify.domain.messages import uncounted as parts
 from services.notify.domain.outcomes import Outcome
 from services.notify.domain.web import HttpAnswer, HttpRequest
 from shared import events
@@ -35,6 +36,7 @@ __all__ = [
     "ask",
     "found",
     "outcome",
+    "parts",
     "render",
 ]
 

@@ -63,6 +63,11 @@ class CustomerMessage(msgspec.Struct, frozen=True, kw_only=True):
         return self.heard is None or now - self.heard <= window
 
 
+def uncounted(message: CustomerMessage) -> int | None:  # noqa: ARG001  the shape all channels share
+    """Return `None`: nobody pays for pieces on this channel."""
+    return None
+
+
 class SendingSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What notify knows besides the policy. `secrets`: by name; `public_url`: under which providers reach the doors."""
 

@@ -47,12 +47,16 @@ def outcome_of(intent: state.Notification, remembered: Outcome | None) -> Outcom
 
 
 def outcome_event(
-    request: events.MessageRequested, medium: events.Medium, outcome: Outcome, at: datetime
+    request: events.MessageRequested,
+    medium: events.Medium,
+    outcome: Outcome,
+    at: datetime,
+    parts: int | None = None,
 ) -> events.OutcomeEvent:
     """Return the report: the same for the same message, so that whichever is stored first stays alone.
 
     `medium`: of the channel that it went by; `at`: a time that stands in the ledger, so that a repeated report has the
-    same bytes.
+    same bytes; `parts`: see `MessageOutcomeOpen`.
     """
     wanted = request.open
     contact_id = events.ContactId(f"out-{wanted.message_id}")
@@ -66,6 +70,7 @@ def outcome_event(
         message_id=wanted.message_id,
         reason=outcome.reason,
         refers_to=outcome.provider_id,
+        parts=parts,
     )
     origin = events.Origin(
         tenant=request.tenant,
