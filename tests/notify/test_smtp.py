@@ -91,11 +91,13 @@ async def test_a_server_that_is_not_there_answers_nothing() -> None:
     assert refused.value.answer is None
 
 
-async def test_a_refusal_after_data_is_certain(sink: Sink) -> None:
-    """The server said no to the whole mail: it does not have it."""
-    sink.data = "554 no thanks"
+@pytest.mark.parametrize("answer", ["554 no thanks", "451 later"])
+async def test_a_refusal_after_data_is_certain(sink: Sink, answer: str) -> None:
+    """The server said no to the whole mail: it does not have it, and nothing is left to say again."""
+    sink.data = answer
     async with SmtpServer(sink.url).transaction(MAIL) as transaction:
-        assert await transaction.commit() == 554
+        assert await transaction.commit() == int(answer[:3])
+        assert not await transaction.again(60.0)
 
 
 async def test_a_mail_without_its_dot_is_dropped(sink: Sink) -> None:

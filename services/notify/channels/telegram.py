@@ -25,10 +25,22 @@ from urllib.parse import quote
 from services.notify.domain import messages, outcomes
 from services.notify.domain.asking import no_finding as found
 from services.notify.domain.asking import no_question as ask
+from services.notify.domain.messages import uncounted as parts
 from services.notify.domain.web import HttpAnswer, HttpRequest, json_request
 from shared import events
 
-__all__ = ["CARRIER", "MEDIUM", "NAME", "SECRETS", "address", "ask", "found", "outcome", "render"]
+__all__ = [
+    "CARRIER",
+    "MEDIUM",
+    "NAME",
+    "SECRETS",
+    "address",
+    "ask",
+    "found",
+    "outcome",
+    "parts",
+    "render",
+]
 
 NAME = "telegram"
 MEDIUM: events.Medium = "message"

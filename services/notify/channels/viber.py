@@ -17,10 +17,22 @@ from datetime import datetime
 from services.notify.domain import messages, outcomes
 from services.notify.domain.asking import no_finding as found
 from services.notify.domain.asking import no_question as ask
+from services.notify.domain.messages import uncounted as parts
 from services.notify.domain.web import HttpAnswer, HttpRequest, json_request
 from shared import events
 
-__all__ = ["CARRIER", "MEDIUM", "NAME", "SECRETS", "address", "ask", "found", "outcome", "render"]
+__all__ = [
+    "CARRIER",
+    "MEDIUM",
+    "NAME",
+    "SECRETS",
+    "address",
+    "ask",
+    "found",
+    "outcome",
+    "parts",
+    "render",
+]
 
 NAME = "viber"
 MEDIUM: events.Medium = "message"
