@@ -177,6 +177,8 @@ class Sending:
         """
         outcome = outcomes.outcome_of(intent, self._ended.get(event.open.message_id))
         if outcome.kind == "uncertain" and not self._is_adopted(event):
+            if await self.store.has_ended(event):
+                return
             outcome = await self._asked(event, intent, state, outcome)
         at = intent.requested
         if outcome.kind == "sent":

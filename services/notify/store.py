@@ -11,7 +11,7 @@ from shared import aggregates
 from shared import conversation as conversations
 from shared.deciding import Deciding, Reading
 from shared.errors import EventTypeUnknown, NotAnEvent
-from shared.events import AgentId, AnyEvent
+from shared.events import AgentId, AnyEvent, MessageRequested
 
 NOTIFICATIONS = aggregates.Folded(aggregates.NOTIFICATION, NONE_YET, evolve)
 
@@ -49,6 +49,13 @@ class NotificationStore:
         ids = frozenset(each.event.id for each in earlier)
         there = await self.there(event.tenant, occasions.expected_back(event, conversation))
         return occasions.EarlierState(conversation, ids, there)
+
+    async def has_ended(self, event: MessageRequested) -> bool:
+        """Tell whether its conversation knows how a message ended. Raises: what `before` does."""
+        found = await self._deciding.ledger.read_leader(event.tenant, event.aggregate)
+        conversation = conversations.fold((each.sequence, each.event) for each in found)
+        known = conversation.talk.outbound.get(event.open.message_id)
+        return known is not None and known.status != "requested"
 
     async def there(self, tenant: str, agents: Iterable[str]) -> frozenset[AgentId]:
         """Return the first of these agents who is available, alone; nobody when none is.

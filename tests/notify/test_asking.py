@@ -19,12 +19,13 @@ from services.notify.store import NotificationStore
 from shared import aggregates, events, policy
 from shared.arrivals import Later
 from shared.deciding import Deciding
+from shared.ledger import Write
 from shared.settings import Settings
 from tests.fakes.faulty_api import FaultyApi
 from tests.fakes.smsapi_api import smsapi
 from tests.fakes.twilio_api import TwilioApi
 from tests.ingest.running_ingest import parsed, raw
-from tests.notify.samples import CONVERSATION, NOW, TENANT, message
+from tests.notify.samples import CONVERSATION, NOW, TENANT, failed, message
 from tests.notify.twins import (
     Fuse,
     FusedLedger,
@@ -216,6 +217,17 @@ async def test_a_fault_in_asking_leaves_the_doubt(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(HomingPost, "ask", spoilt)
     await world.sending().on_event(EVENT, 2)
     assert world.outcome().type == "message.uncertain"
+
+
+async def test_what_has_ended_is_not_asked_for_again() -> None:
+    """Its failure was reported, and whoever reported it died before it was acknowledged: an agent has been told."""
+    world = World()
+    await world.in_doubt(taken=False)
+    told = failed("e2")
+    await world.ledger.append(TENANT, [Write(EVENT.aggregate, 0, [EVENT, told])])
+    world.clock.time += ASK_AFTER
+    await world.sending().on_event(EVENT, 2)
+    assert (world.loft.asked, world.loft.taken, world.reports.stored) == (0, [], {})
 
 
 TEXTS = 20
