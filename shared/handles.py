@@ -12,7 +12,7 @@ import unicodedata
 import idna
 import phonenumbers
 
-from shared import errors, events
+from shared import errors, events, ids
 
 PHONE_MAX_CHARACTERS = 64
 EMAIL_MAX_CHARACTERS = 254
@@ -128,3 +128,11 @@ def reference(channel: str, account: str, name: str) -> events.Handle:
 def own_reference(word: str, value: str) -> events.Handle:
     """Return what the router itself is led by: `<word>=<value>`. No channel has `=` in its name."""
     return events.Handle(kind="reference", value=f"{word}={value}")
+
+
+def lookup_token(key: bytes, handle: events.Handle) -> str:
+    """Return the keyed hash of a handle, the only form in which it stands in a subject.
+
+    Without the tenant's lookup key nobody can ask the ledger whether it knows a phone number.
+    """
+    return ids.keyed_hash(key, handle.kind, handle.value)

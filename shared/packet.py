@@ -1,12 +1,11 @@
 """The context packet: all that the next person must know, folded from the conversation and the customer.
 
 At most 64 KiB in canonical form, and that is provable: everything that stands in full is limited where it is
-recorded (`TEXT_MAX_BYTES`) or cut here; what was done and said fills the rest, newest first.
+recorded (`TEXT_MAX_BYTES`) or cut here; what was done, the visit to the pages and what was
+said fill the rest, in this order, the newest first.
 """
 
 import hashlib
-from collections.abc import Sequence
-from typing import TypeVar
 
 import msgspec
 
@@ -15,6 +14,7 @@ from shared.conversation import FOLD_VERSION, Contact, Conversation, StatedFact,
 from shared.customer import Customer
 from shared.events.packet import (
     PACKET_SCHEMA_VERSION,
+    Around,
     BuiltFrom,
     Earlier,
     Fact,
@@ -34,6 +34,8 @@ from shared.events.packet import (
     Why,
     Writer,
 )
+from shared.fitting import cut, encoder, json_bytes, newest_that_fit
+from shared.last_visit import visit_that_fits
 
 PACKET_MAX_BYTES = 65_536
 TEXT_MAX_BYTES = 512
@@ -54,22 +56,19 @@ ORDER_TEXT_MAX_BYTES = 64
 HANDLE_MAX_BYTES = 254
 """The longest e-mail address (RFC 5321, 4.5.3.1.3, less the angle brackets)."""
 
-_encoder = msgspec.json.Encoder(order="deterministic")
-Item = TypeVar("Item")
-
 
 def check_text(text: str) -> str:
     """Return `text` if a packet can hold it in full. Raises: TextTooLong, TextHasNul."""
     if "\0" in text:
         raise errors.TextHasNul()
-    if _json_bytes(text) > TEXT_MAX_BYTES:
+    if json_bytes(text) > TEXT_MAX_BYTES:
         raise errors.TextTooLong(limit_bytes=TEXT_MAX_BYTES)
     return text
 
 
 def fit_text(text: str) -> str:
     """Return the beginning of `text` that a packet can hold in full, without NUL bytes."""
-    return _cut(text.replace("\0", ""), TEXT_MAX_BYTES) or ""
+    return cut(text.replace("\0", ""), TEXT_MAX_BYTES) or ""
 
 
 def canonical(packet: Packet) -> bytes:
@@ -77,7 +76,7 @@ def canonical(packet: Packet) -> bytes:
 
     Same packet, same bytes. Exactly these stand inside the stored `context.packaged`: cut out, they can be hashed.
     """
-    return _encoder.encode(packet)
+    return encoder.encode(packet)
 
 
 def sha256_of(packet: Packet) -> str:
@@ -101,8 +100,9 @@ def package(
     source = built_from or folded_from(conversation, customer, policy_version)
     bare = _bare(conversation, customer, packet_id, source)
     room = PACKET_MAX_BYTES - len(canonical(bare))
-    done, room = _newest_that_fit(conversation.matter.done, room)
-    said, _ = _newest_that_fit(_said(conversation, customer), room)
+    done, room = newest_that_fit(conversation.matter.done, room)
+    visit, room = visit_that_fits(conversation.visit, room)
+    said, _ = newest_that_fit(_said(conversation, customer), room)
     dropped = len(conversation.talk.said) - len(said) + conversation.talk.said_before
     more = msgspec.structs.replace(
         bare.more,
@@ -110,7 +110,8 @@ def package(
         said=dropped,
         said_before=said[0].at if dropped and said else None,
     )
-    return msgspec.structs.replace(bare, done=done, said=said, more=more)
+    around = Around(visit=visit)
+    return msgspec.structs.replace(bare, done=done, said=said, more=more, around=around)
 
 
 def folded_from(
@@ -187,8 +188,8 @@ def _short(writer: Writer, customer: Customer) -> Writer:
     )
     return msgspec.structs.replace(
         writer,
-        name=_cut(writer.name, NAME_MAX_BYTES),
-        value=_cut(writer.value, HANDLE_MAX_BYTES),
+        name=cut(writer.name, NAME_MAX_BYTES),
+        value=cut(writer.value, HANDLE_MAX_BYTES),
         hers=hers and writer.proof != "claimed",
     )
 
@@ -206,13 +207,13 @@ def _who(conversation: Conversation, customer: Customer) -> Who:
     return Who(
         customer=conversation.customer or events.CustomerId(""),
         provisional=customer.provisional,
-        name=_cut(customer.name, NAME_MAX_BYTES),
-        salutation=_cut(customer.salutation, NAME_MAX_BYTES),
-        language=_cut(customer.language, NAME_MAX_BYTES),
+        name=cut(customer.name, NAME_MAX_BYTES),
+        salutation=cut(customer.salutation, NAME_MAX_BYTES),
+        language=cut(customer.language, NAME_MAX_BYTES),
         identities=[
             Known(
                 kind=each.kind,
-                value=_cut(each.value, HANDLE_MAX_BYTES) or "",
+                value=cut(each.value, HANDLE_MAX_BYTES) or "",
                 verified=each.verified,
                 proof=proof.of(each),
             )
@@ -221,10 +222,10 @@ def _who(conversation: Conversation, customer: Customer) -> Who:
         possibly=[
             Possible(
                 customer=each.customer,
-                name=_cut(each.name, NAME_MAX_BYTES),
+                name=cut(each.name, NAME_MAX_BYTES),
                 reason=each.reason,
                 kind=each.kind,
-                value=_cut(each.value, HANDLE_MAX_BYTES),
+                value=cut(each.value, HANDLE_MAX_BYTES),
             )
             for each in list(conversation.people.possible.values())[:POSSIBLE_IN_FULL]
         ],
@@ -234,13 +235,13 @@ def _who(conversation: Conversation, customer: Customer) -> Who:
 def _why(conversation: Conversation, customer: Customer) -> Why:
     orders = list(customer.orders.values())[-ORDERS_IN_FULL:]
     return Why(
-        matter=_cut(conversation.matter.summary, MATTER_MAX_BYTES),
+        matter=cut(conversation.matter.summary, MATTER_MAX_BYTES),
         queue=conversation.ownership.first_queue,
         orders=[
             Order(
-                number=_cut(each.number, ORDER_TEXT_MAX_BYTES) or "",
+                number=cut(each.number, ORDER_TEXT_MAX_BYTES) or "",
                 status=each.status,
-                description=_cut(each.description, ORDER_TEXT_MAX_BYTES),
+                description=cut(each.description, ORDER_TEXT_MAX_BYTES),
             )
             for each in orders
         ],
@@ -251,7 +252,7 @@ def _why(conversation: Conversation, customer: Customer) -> Why:
 def _after(earlier: Earlier | None) -> Earlier | None:
     if earlier is None:
         return None
-    matter, summary = _cut(earlier.matter, MATTER_MAX_BYTES), _cut(earlier.summary, TEXT_MAX_BYTES)
+    matter, summary = cut(earlier.matter, MATTER_MAX_BYTES), cut(earlier.summary, TEXT_MAX_BYTES)
     return msgspec.structs.replace(earlier, matter=matter, summary=summary)
 
 
@@ -331,35 +332,3 @@ def _more(conversation: Conversation, customer: Customer) -> More:
         possibly=max(0, len(conversation.people.possible) - POSSIBLE_IN_FULL),
         next_facts=cursors.written({"facts": shown[0].fact_id}) if beyond else None,
     )
-
-
-# -- room ---------------------------------------------------------------------------------------------
-
-_MORE_GROWS_BYTES = 64
-"""The counters and the cursor of `more` grow by less than this after the room was measured."""
-
-
-def _newest_that_fit(items: Sequence[Item], room: int) -> tuple[list[Item], int]:
-    """Return the newest items whose encoded size fits into `room` bytes, oldest first, and the room left."""
-    kept: list[Item] = []
-    for item in reversed(items):
-        size = len(_encoder.encode(item)) + 1
-        if size > room - _MORE_GROWS_BYTES:
-            break
-        kept.append(item)
-        room -= size
-    return kept[::-1], room
-
-
-def _json_bytes(text: str) -> int:
-    return len(_encoder.encode(text)) - 2
-
-
-def _cut(text: str | None, limit: int) -> str | None:
-    """Return the longest beginning of `text` that takes at most `limit` bytes in JSON; `None` for `None`."""
-    if text is None:
-        return None
-    text = text[:limit]
-    while _json_bytes(text) > limit:
-        text = text[:-1]
-    return text

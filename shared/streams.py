@@ -14,7 +14,7 @@ from shared.settings import Settings
 
 RAW, BALANCE, CONTACTS, LEDGER, TIMERS = "RAW", "BALANCE", "CONTACTS", "LEDGER", "TIMERS"
 CANARY, REFUSALS, SNAPSHOTS = "CANARY", "REFUSALS", "SNAPSHOTS"
-BODIES, ANSWERS, FILES = "BODIES", "ANSWERS", "FILES"
+BODIES, ANSWERS, FILES, VISITS = "BODIES", "ANSWERS", "FILES", "VISITS"
 
 USED_BY: dict[str, frozenset[str]] = {
     RAW: frozenset({"ingest"}),
@@ -28,6 +28,7 @@ USED_BY: dict[str, frozenset[str]] = {
     REFUSALS: frozenset({"router", "notify"}),
     SNAPSHOTS: frozenset({"router"}),
     ANSWERS: frozenset({"ingest", "notify"}),
+    VISITS: frozenset({"ingest", "router"}),
 }
 """Who cannot work without a stream, and so watches it: what becomes of the others is no matter of a service."""
 
@@ -42,6 +43,9 @@ CANARIES_KEPT_SECONDS = 3_600
 ANSWERS_KEPT_DAYS = 14
 ANSWERS_OF_A_PAGE = 256
 """Of a page that is not opened for so long, or is sent more meanwhile, the oldest go first."""
+VISITS_KEPT_DAYS = 30
+VISITS_OF_A_VISITOR = 50
+"""So many events of a visitor are kept, and as many visitors of one who was said to be several."""
 REFUSALS_KEPT_SECONDS = int((REMEMBERED + SKEW).total_seconds())
 REFUSALS_MAX_BYTES = 64 * 1024 * 1024
 """More than a hundred thousand refusals; beyond, the oldest go first."""
@@ -119,6 +123,13 @@ def stream_configs(*, replicas: int = 1, duplicate_window_seconds: float = 120.0
             "max_age": ANSWERS_KEPT_DAYS * DAY_NS,
             "max_msgs_per_subject": ANSWERS_OF_A_PAGE,
             "republish": {"src": "answer.>", "dest": "live.answer.>", "headers_only": True},
+            **common,
+        },
+        {
+            "name": VISITS,
+            "subjects": ["visit.*.*.*", "visitor.*.*"],
+            "max_age": VISITS_KEPT_DAYS * DAY_NS,
+            "max_msgs_per_subject": VISITS_OF_A_VISITOR,
             **common,
         },
         *_newest_only(common),

@@ -17,6 +17,7 @@
 | `answer.<tenant>.<page>` | ANSWERS | notify |
 | `live.ledger.<p>.<tenant>.<kind>.<id>` | – (republished) | the server |
 | `live.answer.<tenant>.<page>` | – (republished, without the text) | the server |
+| `visit.<p>.<tenant>.<visitor>`, `visitor.<tenant>.<handle>` | VISITS | ingest |
 | `typing.<tenant>.<page>.visitor`, `typing.<tenant>.<page>.agent` | – | ingest; an agent's desk |
 | `cmd.<tenant>.<name>`, `query.<tenant>.<name>` | – (request/reply) | anyone |
 | `screen.<tenant>.<recipient>` | – | notify |
@@ -196,6 +197,16 @@ def snapshot(service: str, name: str, part: str) -> str:
 def answer(tenant: str, page: str) -> str:
     """Return where the answers to one chat page stand; `page`: see `shared.chat_answers.page_of`."""
     return f"answer.{token(tenant)}.{token(page)}"
+
+
+def visit(tenant: str, visitor: str) -> str:
+    """Return where it stands what a visitor did; `visitor`: see `shared.visits.visitor_token`."""
+    return f"visit.{partition(visitor)}.{token(tenant)}.{token(visitor)}"
+
+
+def visitor_of(tenant: str, handle: str) -> str:
+    """Return where it stands which visitors were said to have a handle; `handle`: its keyed hash."""
+    return f"visitor.{token(tenant)}.{token(handle)}"
 
 
 LIVE_ANSWERS = "live.answer.*.*"

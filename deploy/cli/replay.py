@@ -2,7 +2,7 @@
 
 One JSON object per delivery that makes something new, then one with the sums. What is applied is published as ingest
 publishes it, under the ids that the deliveries give: it is decided once, however often it is applied. What the ledger
-holds already stays as it is.
+holds already stays as it is. What visitors looked at never comes there, and is not replayed.
 Exit codes: 0 nothing is lacking, or it was applied; 1 something is lacking; 2 not reached.
 """
 
@@ -22,12 +22,13 @@ from services.ingest.handlers import parsing
 from services.ingest.handlers.accounts import Accounts, Door
 from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.fate_reader import FateReader
-from shared import contact_log, errors, streams
+from shared import contact_log, errors, streams, visits
 from shared.bus import Bus, connect
 from shared.codec import PlainCodec
 from shared.events import ContactEvent
 from shared.ledger import identity
 from shared.policy import Policies
+from shared.visit_reader import VisitReader
 
 EXIT_LACKING = 1
 EXIT_NOT_REACHED = 2
@@ -69,8 +70,8 @@ class _Replay:
         first = await _position_at(self.bus, self.since, last)
         async for page in self.reader.pages(door, first, last):
             readings = await parsing.read_all(page, self.bodies)
-            held = await self.reader.held(door.tenant, [e.id for r in readings for e in r.events])
-            new = {e.id for r in readings for e in r.events} - held.keys()
+            made = [e.id for r in readings for e in r.events if not visits.passes(e)]
+            new = set(made) - (await self.reader.held(door.tenant, made)).keys()
             if self.apply:
                 reports = [each for r in readings for each in r.reports if each[1].id in new]
                 await contacts.publish([(door.channel.NAME, key, event) for key, event in reports])
@@ -106,15 +107,17 @@ def replay(chosen: argparse.Namespace) -> int:
 
 async def _run(chosen: argparse.Namespace) -> Sums:
     path, policy = read_policy(chosen.tenant_policy)
+    policies, secrets = Policies(policy), read_secrets(path)
     doors = [
         each
-        for each in Accounts(Policies(policy), read_secrets(path)).of_tenant(policy.tenant)
+        for each in Accounts(policies, secrets).of_tenant(policy.tenant)
         if chosen.account in {None, each.name}
     ]
     bus = await connect(nats_url(chosen), "replay")
     try:
         bodies = BodyStore(bus)
-        reader = FateReader(bus, bodies, await identity.end(bus, streams.LEDGER))
+        seen = VisitReader(bus, PlainCodec(), visits.keys_of(policies, secrets))
+        reader = FateReader(bus, bodies, seen, await identity.end(bus, streams.LEDGER))
         since = chosen.since if chosen.since.tzinfo else chosen.since.replace(tzinfo=UTC)
         run = _Replay(bus, bodies, reader, since, chosen.apply)
         for door in doors:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 import structlog
@@ -19,7 +19,7 @@ from services.ingest.handlers import (
     server,
     strangers,
 )
-from services.ingest.handlers.accounts import Accounts
+from services.ingest.handlers.accounts import Accounts, Door
 from services.ingest.handlers.answers import Answers
 from services.ingest.handlers.attachments import Attachments
 from services.ingest.handlers.balance import BalanceHandler
@@ -32,8 +32,9 @@ from services.ingest.handlers.file_store import FileStore
 from services.ingest.handlers.left import LeftAccounts
 from services.ingest.handlers.remote_reader import RemoteReader
 from services.ingest.handlers.tallies import Tallies
+from services.ingest.handlers.visit_store import VisitStore
 from services.ingest.handlers.web import application
-from shared import codec, contact_log, policy, queries, serving, streams
+from shared import codec, contact_log, policy, queries, serving, streams, visits
 from shared.bus import Bus
 from shared.clock import Clock, SystemClock
 from shared.ledger import identity
@@ -41,6 +42,7 @@ from shared.policy import Policies
 from shared.readiness import Readiness, Trouble
 from shared.settings import Settings, load_secrets
 from shared.tasks import end, serve
+from shared.visit_reader import VisitReader
 from shared.watching import Watch
 
 NAME = "ingest"
@@ -68,10 +70,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         await identity.check(bus, chosen.tenant, settings.ledger_mark)
         news = [(door, asyncio.Event()) for door in accounts.all()]
         contacts, bodies = contact_log.ContactLog(bus, codec.PlainCodec()), BodyStore(bus)
-        normalisers = [
-            normalise.Normaliser(bus, bodies, contacts, door, settings.normalise_batch, came.set)
-            for door, came in news
-        ]
+        visit_keys = visits.keys_of(policies, secrets)
+        normalisers = _normalisers(bus, bodies, contacts, visit_keys, settings, news)
         files, fetcher = FileStore(bus, clock, contents), Fetcher(bus, bodies, accounts, settings)
         attachments = Attachments(bus, chosen.tenant, files, fetcher, contacts, clock)
         store = raw_store.RawStore(bus, bodies, settings.header_max_bytes)
@@ -85,8 +85,9 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             ),
         )
         serving.on_health(here, NAME, readiness)
-        tallies = Tallies(bus, bodies)
-        balance = BalanceHandler(bus, bodies, accounts, tallies)
+        seen = VisitReader(bus, codec.PlainCodec(), visit_keys)
+        tallies = Tallies(bus, bodies, seen)
+        balance = BalanceHandler(bus, accounts, tallies)
         serving.on_request(here.broker, f"query.*.{queries.AskBalance.name}", NAME, balance.answer)
         answers = Answers(bus)
         file_doors = FileDoors(files, keys, clock)
@@ -116,6 +117,22 @@ class _Part(Protocol):
 
 def _troubles(*parts: _Part) -> list[Trouble]:
     return [each.trouble for each in parts if each.trouble]
+
+
+def _normalisers(
+    bus: Bus,
+    bodies: BodyStore,
+    contacts: contact_log.ContactLog,
+    visit_keys: Mapping[str, bytes],
+    settings: Settings,
+    news: Sequence[tuple[Door, asyncio.Event]],
+) -> list[normalise.Normaliser]:
+    """Return a normaliser for each account, which tells when there is news of its deliveries."""
+    visited, batch = VisitStore(bus, codec.PlainCodec(), visit_keys), settings.normalise_batch
+    return [
+        normalise.Normaliser(bus, bodies, contacts, visited, door, batch, came.set)
+        for door, came in news
+    ]
 
 
 def _readers(

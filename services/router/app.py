@@ -15,7 +15,8 @@ from services.router.policies import apply_policy
 from services.router.snapshot import NatsSnapshots
 from services.router.timers import FiredTimers
 from services.router.tolerant_codec import TolerantCodec
-from shared import arming, clock, codec, policy, serving, streams
+from services.router.visits import LastVisits
+from shared import arming, clock, codec, policy, serving, streams, visits
 from shared.commands import COMMANDS
 from shared.deciding import Deciding
 from shared.ledger import identity
@@ -26,6 +27,7 @@ from shared.rearming import keep_armed
 from shared.refusals import NatsRefusals
 from shared.settings import Settings, load_secrets
 from shared.tasks import end, serve
+from shared.visit_reader import VisitReader
 from shared.watching import Watch
 
 NAME = "router"
@@ -82,7 +84,9 @@ async def backlog(watch: Watch) -> Backlog:
 def subscribe(here: serving.Connection, settings: Settings, cases: Cases) -> None:
     """Wire every subject to its handler."""
     history = History(here.bus, settings.request_timeout_seconds)
-    intake, timers = Intake(cases, history), FiredTimers(cases)
+    keys = visits.keys_of(cases.policies, load_secrets(settings))
+    seen = LastVisits(VisitReader(here.bus, codec.PlainCodec(), keys))
+    intake, timers = Intake(cases, history, seen), FiredTimers(cases)
     contacts = serving.opening(codec.PlainCodec(), lambda event, _: intake.take(event))
     parking = Parking(cases, here.bus, contacts, timers.ask)
     for consumer in streams.router_consumers():

@@ -10,8 +10,9 @@ import structlog
 from services.router.domain import folds
 from services.router.domain.agent import Agent
 from services.router.domain.decision import SERVICE, KnownCustomer, Loaded, Origin, ResolvedHandle
-from services.router.domain.identify import as_handle, lookup_token
+from services.router.domain.identify import as_handle
 from shared import errors, events
+from shared import handles as normal_handles
 from shared.clock import Clock
 from shared.conversation import Conversation
 from shared.customer import Customer
@@ -149,7 +150,7 @@ class Cases:
     ) -> list[ResolvedHandle]:
         """Load who holds each handle."""
         key = self._keys[reading.tenant]
-        hashed = [(handle, lookup_token(key, handle)) for handle in handles]
+        hashed = [(handle, normal_handles.lookup_token(key, handle)) for handle in handles]
         return [
             ResolvedHandle(handle, token, await reading.load(folds.IDENTITY, token))
             for handle, token in hashed

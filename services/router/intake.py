@@ -3,6 +3,7 @@
 Each is decided once, however often it comes.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace as replace_loaded
 from typing import Any, Protocol
 
@@ -15,11 +16,14 @@ from services.router.domain.consent import ConsentEvent, note_consent
 from services.router.domain.contacts import decide_contact
 from services.router.domain.decision import Decision, Loaded, Origin
 from services.router.domain.handover import ensure_packets
+from services.router.domain.identify import as_handle
 from services.router.outcomes import Outcomes, journal_of
 from services.router.registrations import Orders
 from services.router.resolving import Resolving
 from shared import aggregates, deciding, errors, events, proof
 from shared.commands import REMEMBERED
+from shared.events.packet import Visit
+from shared.policy import Policy
 
 log = structlog.get_logger("router.intake")
 
@@ -32,12 +36,21 @@ class KnownIds(Protocol):
         ...
 
 
+class Visits(Protocol):
+    """Looks for what somebody did last on the shop's pages; it never fails, and never waits for long."""
+
+    async def of(self, policy: Policy, handles: Sequence[events.Handle]) -> Visit | None:
+        """Return the last visit of who has these handles, the surest first; `None` when none is found in time."""
+        ...
+
+
 class Intake:
     """Takes contact events in. CONTACTS holds each once for seven days, and the folds know it again for one."""
 
-    def __init__(self, cases: Cases, history: KnownIds) -> None:
+    def __init__(self, cases: Cases, history: KnownIds, visits: Visits) -> None:
         self._cases = cases
         self._history = history
+        self._visits = visits
         self._orders = Orders(cases)
         self._outcomes = Outcomes(cases, self._on_account)
 
@@ -63,15 +76,16 @@ class Intake:
         origin = self._origin(event)
         resolving = Resolving(self._cases, origin, event)
         first = deciding.Reading(self._cases.deciding, event.tenant, leader=False)
-        await resolving.load(first)
+        found = await resolving.load(first)
         if resolving.seen or await self._replayed(event):
             log.info("contact_event_repeated", event_id=event.id)
             return
+        visit = await self._visit(found, event)
 
         def decide(loaded: Loaded) -> list[events.AnyEvent]:
             if resolving.seen:
                 return []
-            decision = Decision(loaded, origin)
+            decision = Decision(replace_loaded(loaded, visit=visit), origin)
             decide_contact(decision, event, resolving.place)
             ensure_packets(loaded.conversation.packet.id, decision.events)
             return decision.events
@@ -88,6 +102,19 @@ class Intake:
                 await self._on_account(event)
             return
         await self._cases.change(event.tenant, resolving.load, decide)
+
+    async def _visit(self, loaded: Loaded, event: events.InboundEvent) -> Visit | None:
+        """Return what she did on the pages before she wrote or called, where a contact of hers begins.
+
+        What is told of the past, from an export or by RAW read again, has nothing to do with today's visit.
+        """
+        begun = event.open.contact_id in loaded.conversation.contacts.by_id
+        past = self._cases.clock.now() - event.happened >= REMEMBERED
+        if begun or past or event.open.automatic or isinstance(event, events.QuietEvent):
+            return None
+        given = list(event.personal.handles) if event.personal else []
+        known = [as_handle(each) for each in loaded.customer.handles]
+        return await self._visits.of(self._cases.policies.of(event.tenant), [*given, *known])
 
     async def _consent(self, event: ConsentEvent, origin: Origin, resolving: Resolving) -> None:
         """Note what she agrees to on herself; on the account what nobody is known by."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from shared.bus import Bus
 
 MESSAGE_NOT_FOUND = 10037
+LAST_TIMEOUT_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,25 @@ async def direct_get(
     query: dict[str, object] = {"seq": sequence, "batch": batch}
     if subject is not None:
         query["next_by_subj"] = subject
+    return await _asked(bus, stream, query, timeout_seconds)
+
+
+async def last_of_each(
+    bus: "Bus", stream: str, subjects: Sequence[str], timeout_seconds: float = LAST_TIMEOUT_SECONDS
+) -> Sequence[StoredMessage]:
+    """Return the last message on each of these subjects, from any replica (it may lag); those with none are left out.
+
+    One request for all of them (ADR-31, `multi_last`). Raises: TimedOut, NoResponders, BusUnavailable.
+    """
+    if not subjects:
+        return []
+    query = {"multi_last": list(subjects), "batch": len(subjects)}
+    return (await _asked(bus, stream, query, timeout_seconds)).messages
+
+
+async def _asked(
+    bus: "Bus", stream: str, query: Mapping[str, object], timeout_seconds: float
+) -> DirectAnswer:
     replies: asyncio.Queue[Message] = asyncio.Queue()
     async with bus.collecting(replies.put_nowait) as inbox:
         await bus.publish(f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode(query), reply=inbox)

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 from shared import events, memory
 from shared.conversation import contacts, last_packet, matter, ownership, people, talk
 from shared.conversation.state import NEW_CONVERSATION, Conversation
+from shared.events.packet import Visit
 
-FOLD_VERSION = 11
+FOLD_VERSION = 12
 
 
 def evolve(conversation: Conversation, sequence: int, event: events.AnyEvent) -> Conversation:
@@ -31,6 +32,7 @@ def evolve_parts(conversation: Conversation, sequence: int, event: events.AnyEve
         talk=talk.evolve(conversation.talk, event),
         people=people.evolve(conversation.people, event),
         packet=last_packet.evolve(conversation.packet, event),
+        visit=_visit(conversation.visit, event),
         sequence=sequence,
     )
     match event:
@@ -61,6 +63,13 @@ def evolve_parts(conversation: Conversation, sequence: int, event: events.AnyEve
             return replace(changed, resolved=True)
         case _:
             return changed
+
+
+def _visit(visit: Visit | None, event: events.AnyEvent) -> Visit | None:
+    """Return the last visit to the shop's pages that is known after an event."""
+    if not isinstance(event, events.VisitNoted):
+        return visit
+    return event.personal.visit if event.personal else None
 
 
 def fold(

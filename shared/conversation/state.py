@@ -11,7 +11,7 @@ from shared.conversation.matter import Matter
 from shared.conversation.ownership import Ownership
 from shared.conversation.people import People
 from shared.conversation.talk import Talk
-from shared.events.packet import Earlier
+from shared.events.packet import Earlier, Visit
 
 
 class Conversation(
@@ -25,7 +25,7 @@ class Conversation(
     `id` is `None` while nothing was recorded; `correlation`: id of the contact event that opened it; `into`: the
     conversation in which it goes on; `after`: the resolved one with which she goes on in this one; `heard`: sequence of
     the last event by which the customer, not a machine, wrote or called, or by which what she had said elsewhere came
-    here.
+    here; `visit`: her last one to the shop's pages, as it was found with her last new contact.
     """
 
     id: events.ConversationId | None = None
@@ -41,6 +41,7 @@ class Conversation(
     talk: Talk = Talk()
     people: People = People()
     packet: LastPacket = LastPacket()
+    visit: Visit | None = None
     seen: memory.Memory = {}
     heard: int = 0
     sequence: int = 0

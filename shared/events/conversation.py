@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from shared.events.contact_parts import Handle, HandleKind, Medium, Numbered
+from shared.events.contact_parts import Handle, HandleKind, Medium, Numbered, Proof
 from shared.events.envelope import (
     AgentId,
     ContactId,
@@ -15,7 +15,7 @@ from shared.events.envelope import (
     PacketId,
     Part,
 )
-from shared.events.packet import Earlier, Fact, Packet
+from shared.events.packet import Earlier, Fact, Packet, Visit
 
 
 class ConversationOpenedOpen(Part, frozen=True, kw_only=True):
@@ -221,6 +221,29 @@ class ConversationResolved(
     """The matter is closed."""
 
 
+class VisitNotedOpen(Part, frozen=True, kw_only=True):
+    """`contact_id`: with which it was found; `known_by`, `proof`, `ended`: as in the visit; `pages`, `in_cart`: how
+    many.
+    """
+
+    contact_id: ContactId
+    known_by: HandleKind
+    proof: Proof
+    ended: Instant
+    pages: int
+    in_cart: int
+
+
+class VisitNotedPersonal(Part, frozen=True, kw_only=True):
+    visit: Visit
+
+
+class VisitNoted(
+    Event[VisitNotedOpen, VisitNotedPersonal], frozen=True, kw_only=True, tag="visit.noted"
+):
+    """What the customer did last on the shop's pages, as VISITS had it when she wrote or called."""
+
+
 class ContextPackagedOpen(Part, frozen=True, kw_only=True):
     """`sha256`: of the packet's canonical bytes; `facts`: live facts in full; `more`: live facts by reference."""
 
@@ -299,6 +322,7 @@ ConversationEvent = (
     | ConversationMerged
     | ConversationAbsorbed
     | ConversationResolved
+    | VisitNoted
     | ContextPackaged
     | MessageRequested
 )

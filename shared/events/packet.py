@@ -15,6 +15,7 @@ from shared.events.envelope import (
     Part,
     PromiseId,
 )
+from shared.events.shop import SeenPage
 
 PACKET_SCHEMA_VERSION = 1
 
@@ -194,6 +195,30 @@ class Said(Part, frozen=True, kw_only=True):
     files: list[SaidFile] = []
 
 
+class Visit(Part, frozen=True, kw_only=True):
+    """What the customer did last on the shop's pages, from `began` to `ended`.
+
+    `pages`, `did`: in their order; `cart`: what lay in the cart at the end; `campaign`: what brought her, as
+    (name, value). `known_by`: the kind of handle that says it was she, `proof`: how well; by a claim it was possibly
+    she.
+    """
+
+    began: Instant
+    ended: Instant
+    pages: list[SeenPage]
+    cart: list[str]
+    campaign: list[tuple[str, str]]
+    did: list[str]
+    known_by: HandleKind
+    proof: Proof
+
+
+class Around(Part, frozen=True, kw_only=True):
+    """What stands around the matter. `visit`: her last one to the pages, as it was found with her contact."""
+
+    visit: Visit | None = None
+
+
 class More(Part, frozen=True, kw_only=True):
     """What did not fit, by count; `facts` also by reference, the newest 12 of those that are older.
 
@@ -253,3 +278,4 @@ class Packet(Part, frozen=True, kw_only=True):
     more: More
     built_from: BuiltFrom
     writer: Writer | None = None
+    around: Around = Around()

@@ -1,5 +1,7 @@
 """What a shop's systems and pages report. Ingest writes these to CONTACTS, as `shared/events/contact.py`."""
 
+from typing import Literal
+
 from shared.events.contact_parts import ContactOpen, ContactPersonal, Medium
 from shared.events.envelope import ContactId, Event, Part
 
@@ -39,13 +41,18 @@ class SeenPage(Part, frozen=True, kw_only=True):
     title: str | None = None
 
 
+CartChange = Literal["added", "removed", "whole", "ordered"]
+"""What an event does with the cart: adds to it, takes from it, tells all that lies in it, or orders that."""
+
+
 class VisitSummarisedPersonal(ContactPersonal, frozen=True, kw_only=True):
     """`did`: what was done there, in the site's words; `pages`, `cart`: in their order; `text`: what she wrote, such as
-    a review; `campaign`: what brought her, as (name, value)."""
+    a review; `campaign`: what brought her, as (name, value); `cart_is`: what becomes of the cart by `cart`."""
 
     did: list[str] = []
     pages: list[SeenPage] = []
     cart: list[str] = []
+    cart_is: CartChange | None = None
     campaign: list[tuple[str, str]] = []
     text: str = ""
 

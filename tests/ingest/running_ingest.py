@@ -21,12 +21,15 @@ from services.ingest.channels import CHANNELS
 from services.ingest.domain import webhook_signature
 from services.ingest.domain.delivery import RawDelivery
 from services.ingest.domain.outcome import Reported
+from services.ingest.handlers.visit_store import VisitStore
 from shared import ensuring, streams, subjects
 from shared.bus import Bus, connect
 from shared.bus.deliveries import StoredMessage
+from shared.codec import PlainCodec
 from shared.events import AnyEvent
 from shared.policy import Account
 from shared.settings import Settings
+from shared.visit_reader import VisitReader
 
 GOLDEN = Path(__file__).parent / "golden"
 RECEIVED = datetime(2026, 11, 22, 9, 30, 0, 250_000, tzinfo=UTC)
@@ -265,6 +268,16 @@ def make_settings(
         **changed,
     }
     return Settings(**fields), tenant, account
+
+
+def visit_store(bus: Bus, tenant: str = "") -> VisitStore:
+    """What writes VISITS for a tenant, under a key of these tests."""
+    return VisitStore(bus, PlainCodec(), {tenant: SECRET.encode()})
+
+
+def visit_reader(bus: Bus, tenant: str = "") -> VisitReader:
+    """What reads VISITS for a tenant, under the same key."""
+    return VisitReader(bus, PlainCodec(), {tenant: SECRET.encode()})
 
 
 async def make_consumers(bus: Bus, settings: Settings, tenant: str, account: str) -> None:

@@ -13,7 +13,7 @@ from services.ingest.handlers.tallies import Tallies
 from shared import policy, subjects
 from shared.queries import AskBalance
 from tests.ingest.history_twin import HistoryTwin
-from tests.ingest.running_ingest import RunningIngest
+from tests.ingest.running_ingest import RunningIngest, visit_reader
 
 JSON = {"content-type": "application/json"}
 CALL = {"CallSid": "CA1", "From": "+48601234567", "Direction": "inbound"}
@@ -256,5 +256,5 @@ def another(ingest: RunningIngest, chosen: policy.Policy | None = None) -> balan
     policies = policy.Policies(chosen or policy.load(ingest.settings.policy))
     bodies = BodyStore(ingest.bus)
     return balance.BalanceHandler(
-        ingest.bus, bodies, Accounts(policies, {}), Tallies(ingest.bus, bodies)
+        ingest.bus, Accounts(policies, {}), Tallies(ingest.bus, bodies, visit_reader(ingest.bus))
     )

@@ -36,6 +36,8 @@ from tests.ingest.running_ingest import (
     signed,
     stored,
     until,
+    visit_reader,
+    visit_store,
 )
 from tests.ingest.test_crowds import Connection, connected, read_all, statuses_of_good
 from tests.ingest.test_doors import refused
@@ -217,9 +219,9 @@ class Place:
 
     async def normalised(self, count: int) -> list[dict[str, Any]]:
         """The first events, in order, once there are so many."""
-        contacts = ContactLog(self.bus, PlainCodec())
+        contacts, visited = ContactLog(self.bus, PlainCodec()), visit_store(self.bus)
         worker = asyncio.create_task(
-            Normaliser(self.bus, self.bodies, contacts, self.door, 64).run()
+            Normaliser(self.bus, self.bodies, contacts, visited, self.door, 64).run()
         )
         try:
             return await until(lambda: events_of(self.bus, self.door.tenant, count))
@@ -379,12 +381,12 @@ async def test_what_a_large_mail_makes_is_remembered_while_it_is_undecided(place
 
     remembered: dict[int, fate_reader.Made] = {}
     for _ in range(2):
-        counting = FateReader(place.bus, place.bodies, 0, remembered)
+        counting = FateReader(place.bus, place.bodies, visit_reader(place.bus), 0, remembered)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(counting, "_known", nothing)
             assert await counting.fates(place.door, [delivery]) == [(message.sequence, "missing")]
         await remove(place, f"body.{place.door.tenant}.{ids.body_sha256(MAIL)}.0")
-    proving = FateReader(place.bus, place.bodies, 0)
+    proving = FateReader(place.bus, place.bodies, visit_reader(place.bus), 0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(proving, "_known", nothing)
         await proving.fates(place.door, [delivery])

@@ -31,6 +31,7 @@ from tests.ingest.running_ingest import (
     make_settings,
     stored,
     until,
+    visit_store,
 )
 from tests.support.servers import EmbeddedNats
 
@@ -200,7 +201,9 @@ async def test_a_death_between_publishing_and_acknowledging_doubles_nothing(
     for number in range(20):
         await put(place, number)
     durable = streams.ingest_normalise(door.tenant, "form", door.account)
-    dying = Normaliser(bus, BodyStore(bus), ContactLog(bus, PlainCodec()), door, 64)
+    dying = Normaliser(
+        bus, BodyStore(bus), ContactLog(bus, PlainCodec()), visit_store(bus), door, 64
+    )
     async for batch in bus.pull(streams.RAW, durable, batch=64):
         with pytest.raises(Death):
             await dying.take([DiesBeforeAck(each) for each in batch])  # type: ignore[misc]
@@ -209,7 +212,9 @@ async def test_a_death_between_publishing_and_acknowledging_doubles_nothing(
     assert await stored(bus, streams.CONTACTS, wildcard) != []
 
     heir = asyncio.create_task(
-        Normaliser(bus, BodyStore(bus), ContactLog(bus, PlainCodec()), door, 64).run()
+        Normaliser(
+            bus, BodyStore(bus), ContactLog(bus, PlainCodec()), visit_store(bus), door, 64
+        ).run()
     )
 
     async def look() -> bool | None:
@@ -232,7 +237,9 @@ async def test_a_server_lost_before_the_acknowledgement_does_not_end_the_normali
     bus, door, _ = place
     await put(place, 1)
     durable = streams.ingest_normalise(door.tenant, "form", door.account)
-    normaliser = Normaliser(bus, BodyStore(bus), ContactLog(bus, PlainCodec()), door, 64)
+    normaliser = Normaliser(
+        bus, BodyStore(bus), ContactLog(bus, PlainCodec()), visit_store(bus), door, 64
+    )
     attempts = []
     async for batch in bus.pull(streams.RAW, durable, batch=64):
         attempts += [each.attempt for each in batch]
@@ -277,7 +284,9 @@ async def test_a_batch_that_takes_long_to_read_is_held_until_it_is_done(
         Delivery("raw", b"{}", {}, number + 1, RECEIVED, 1, 0, f"$JS.ACK.{number}", said)
         for number in range(3)
     ]
-    await Normaliser(bus, BodyStore(bus), ContactLog(bus, PlainCodec()), door, 64).take(batch)
+    await Normaliser(
+        bus, BodyStore(bus), ContactLog(bus, PlainCodec()), visit_store(bus), door, 64
+    ).take(batch)
     assert [body for _, body in said.said[-3:]] == [b"+ACK"] * 3
 
 
@@ -292,7 +301,9 @@ async def test_a_store_that_refuses_is_waited_for_and_order_is_kept(
     await bus.api("STREAM.UPDATE.CONTACTS", {**config, "max_msg_size": 10})
     wildcard = f"contact.*.{door.tenant}.form.*"
     worker = asyncio.create_task(
-        Normaliser(bus, BodyStore(bus), ContactLog(bus, PlainCodec()), door, 8).run()
+        Normaliser(
+            bus, BodyStore(bus), ContactLog(bus, PlainCodec()), visit_store(bus), door, 8
+        ).run()
     )
     try:
         for number in range(20):

@@ -37,6 +37,7 @@ def test_each_item_of_a_batch_is_a_fact() -> None:
         "did": [],
         "pages": [{"url": "https://shop.example/lamps", "title": "Lamps"}],
         "cart": [],
+        "cart_is": None,
         "campaign": [["name", "autumn"], ["source", "newsletter"]],
         "text": "",
     }

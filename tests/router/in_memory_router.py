@@ -3,7 +3,7 @@
 What happens is given to it, and whatever is decided is played once more: a repetition must add nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -35,8 +35,10 @@ from shared.events import (
     ContactEvent,
     ConversationId,
     EventId,
+    Handle,
     InboundEvent,
 )
+from shared.events.packet import Visit
 from shared.ledger import Recorded, Write
 from shared.policy import Policies, Policy
 from shared.serving import opening
@@ -58,6 +60,18 @@ SECRETS = {"LOOKUP_KEY": "a key of these tests"}
 E = TypeVar("E", bound=AnyEvent)
 
 
+class VisitsOf:
+    """VISITS' twin: `found` by the value of a handle; `asked`: the handles of each question."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, Visit] = {}
+        self.asked: list[list[str]] = []
+
+    async def of(self, policy: Policy, handles: Sequence[Handle]) -> Visit | None:  # noqa: ARG002  the shared shape
+        self.asked.append([each.value for each in handles])
+        return next((self.found[each.value] for each in handles if each.value in self.found), None)
+
+
 class InMemoryRouter:
     """One tenant, its customers and agents. What happens returns the types of the new events, but those that only
     say who somebody is, or that a command changed nothing."""
@@ -71,6 +85,7 @@ class InMemoryRouter:
         self.ledger = LaggingLedger(self.codec, self.clock, lack or (lambda _: 0))
         self.timers = MemoryTimers()
         self.history = KnownTo()
+        self.visits = VisitsOf()
         self.streams = StoredMessages()
         self.refusals = MemoryRefusals()
         self.snapshots = MemorySnapshots()
@@ -82,7 +97,7 @@ class InMemoryRouter:
     def restart(self) -> None:
         """Forget everything that is not in the ledger, as a new process does."""
         self.cases = self._new_cases()
-        self.intake = Intake(self.cases, self.history)
+        self.intake = Intake(self.cases, self.history, self.visits)
         self.fired_timers = FiredTimers(self.cases)
         self.parking = self._new_parking(self.cases)
         self.commands = Commands(self.cases, self.parking, self.refusals)

@@ -12,7 +12,6 @@ from services.router.domain.identify import (
     conversation_behind,
     customer_behind,
     identifies,
-    lookup_token,
 )
 from services.router.domain.identity import UNCLAIMED, Identity
 from shared.events import (
@@ -23,6 +22,7 @@ from shared.events import (
     Handle,
     IdentityClaimed,
 )
+from shared.handles import lookup_token
 from tests.router import samples
 from tests.router.in_memory_router import InMemoryRouter
 from tests.router.samples import HOTLINE, OTHER_PARCEL, PARCEL, call, form, mail, message, phone

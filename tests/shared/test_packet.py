@@ -38,9 +38,11 @@ from shared.events import (
     Handle,
     PacketId,
     PromiseId,
+    SeenPage,
     TransferId,
 )
-from shared.events.packet import Done, Earlier, Known, Order, Packet, Possible, Said, Writer
+from shared.events.packet import Done, Earlier, Known, Order, Packet, Possible, Said, Visit, Writer
+from shared.last_visit import fit_visit
 from shared.packet import PACKET_MAX_BYTES, TEXT_MAX_BYTES, canonical, check_text, fit_text
 from tests.router.samples import message
 
@@ -137,6 +139,20 @@ def worst(fill: str, *, facts: int = 80, said: int = SAID_KEPT) -> Conversation:
         matter=worst_matter(fill, facts),
         talk=worst_talk(fill, said),
         people=worst_people(fill),
+        visit=fit_visit(worst_visit(fill)),
+    )
+
+
+def worst_visit(fill: str) -> Visit:
+    return Visit(
+        began=AT,
+        ended=AT,
+        pages=[SeenPage(url=fill * 2_048, title=fill * 512) for _ in range(50)],
+        cart=[fill * 512] * 16,
+        campaign=[(fill * 512, fill * 512)] * 16,
+        did=[fill * 512] * 50,
+        known_by="reference",
+        proof="delivered",
     )
 
 

@@ -29,6 +29,7 @@ def packet_differences(wanted: model.ExpectPacket, packet: dict[str, Any]) -> li
         *_list_differences(wanted, packet),
         *_hop_differences(wanted.hops, packet["path"]["hops"]),
         *_said_differences(wanted.said, packet),
+        *_visit_differences(wanted.visit, packet["around"]["visit"]),
         *_plain("expect.packet_on_hold", wanted.on_hold, packet["path"]["on_hold"]),
         *_plain("expect.packet_unanswered", wanted.unanswered, packet["open"]["unanswered"]),
     ]
@@ -96,6 +97,21 @@ def _said_differences(wanted: Sequence[str], packet: dict[str, Any]) -> list[Dif
     texts = [each["text"] for each in packet["said"]]
     lacking = [text for text in wanted if not any(text in each for each in texts)]
     return [("expect.packet_said", lacking, texts)] if lacking else []
+
+
+def _visit_differences(
+    wanted: model.WantedVisit | None, got: dict[str, Any] | None
+) -> list[Difference]:
+    if wanted is None:
+        return []
+    if got is None:
+        return [("expect.packet_visit_absent", msgspec.to_builtins(wanted), None)]
+    return [
+        *_plain("expect.packet_visit", wanted.pages, [each["title"] for each in got["pages"]]),
+        *_plain("expect.packet_visit", wanted.cart, got["cart"]),
+        *_plain("expect.packet_visit", wanted.campaign, dict(got["campaign"])),
+        *_plain("expect.packet_visit", wanted.proof, got["proof"]),
+    ]
 
 
 def _plain(code: str, wanted: Any, got: Any) -> list[Difference]:

@@ -38,6 +38,7 @@ def told_in(packet: dict[str, Any]) -> dict[str, Shown]:
         "promises": Shown(list(promises), more["promises"]),
         "hops": Shown(list(hops), more["hops"]),
         "said": Shown(said, more["said"]),
+        "visit": Shown(_visit(packet["around"]["visit"]), 0),
     }
 
 
@@ -49,6 +50,7 @@ def told_by(ledger: LedgerCopy, conversation: str, position: int) -> dict[str, l
         "promises": _open_promises(events, conversation),
         "hops": _hops(events),
         "said": [_said(entry) for entry in _of(events, *SAYING)],
+        "visit": _last_visit(events, conversation),
     }
 
 
@@ -86,6 +88,22 @@ def _hops(events: list[Entry]) -> list[Item]:
             entry.open["transfer_id"] in accepted,
         )
         for entry in _of(events, "transfer.requested")
+    ]
+
+
+def _last_visit(events: list[Entry], conversation: str) -> list[Item]:
+    """The visit to the pages that was noted last in the conversation itself."""
+    noted = [each for each in _of(events, "visit.noted") if each.conversation == conversation]
+    return _visit(noted[-1].personal.get("visit")) if noted else []
+
+
+def _visit(visit: dict[str, Any] | None) -> list[Item]:
+    """Return when a visit ended, the last page, and what lay in the cart: each cut as other texts are."""
+    if visit is None:
+        return []
+    pages = [each["title"] or each["url"] for each in visit["pages"]]
+    return [
+        (visit["ended"], *(each[:TEXT_CHARACTERS] for each in [*pages[-1:], *visit["cart"][:1]]))
     ]
 
 

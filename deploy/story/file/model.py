@@ -186,6 +186,16 @@ class WantedHop(_Strict, frozen=True, kw_only=True):
     accepted: bool | None = None
 
 
+class WantedVisit(_Strict, frozen=True, kw_only=True):
+    """The last visit to the shop's pages; what is left out is not compared. `pages`: their titles; `proof`: how well
+    it is proved that it was she."""
+
+    pages: list[str] | None = None
+    cart: list[str] | None = None
+    campaign: dict[str, str] | None = None
+    proof: Literal["proved", "delivered", "claimed"] | None = None
+
+
 class ExpectPacket(Expect, frozen=True, kw_only=True):
     """The last packet that an agent was given (or the last one named by events of `when`), read from LEDGER."""
 
@@ -203,6 +213,7 @@ class ExpectPacket(Expect, frozen=True, kw_only=True):
     channels: list[str] | None = None
     on_hold: bool | None = None
     unanswered: int | None = None
+    visit: WantedVisit | None = None
 
 
 class ExpectOwner(ExpectOfConversation, frozen=True, kw_only=True):

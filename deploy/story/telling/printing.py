@@ -122,7 +122,20 @@ def _card(packet: dict[str, Any]) -> list[str]:
     lines += ["facts:", *facts] if facts else ["facts: none yet"]
     lines += ["promised:", *promises] if promises else []
     lines += ["handed over:", *hops] if hops else []
+    lines += _visited(packet["around"]["visit"])
     return lines + (["she is on hold"] if path["on_hold"] else [])
+
+
+def _visited(visit: dict[str, Any] | None) -> list[str]:
+    """Return what was done on the shop's pages, and whether it is only claimed that it was she."""
+    if visit is None:
+        return []
+    possibly = "possibly she " if visit["proof"] == "claimed" else ""
+    pages = ", ".join(each["title"] or each["url"] for each in visit["pages"])
+    campaign = ", ".join(f"{name} {value}" for name, value in visit["campaign"])
+    found = (("looked at", pages), ("in the cart", ", ".join(visit["cart"])), ("came by", campaign))
+    shown = [f"  {label}: {words}" for label, words in found if words]
+    return [f"on the pages, {possibly}until {visit['ended'][:16]}:", *shown]
 
 
 def _possible(possible: dict[str, Any]) -> str:

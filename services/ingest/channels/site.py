@@ -37,17 +37,17 @@ KINDS: Mapping[str, str] = {
     "group": "ignored",
 }
 
-CART_EVENTS = frozenset(
-    {
-        *("product added", "cart viewed", "checkout started", "checkout step viewed"),
-        *("checkout step completed", "order updated", "order completed"),
-    }
-)
-"""What is done with what lies in the cart; other events name products that were looked at."""
+CART_EVENTS: Mapping[str, events.CartChange] = {
+    "product added": "added",
+    "product removed": "removed",
+    "cart viewed": "whole",
+    "checkout started": "whole",
+    "order completed": "ordered",
+}
+"""What becomes of the cart; other events name products that were looked at, or are about an order."""
 WRITTEN = ("review_body", "message", "comment")
 """Properties in which a visitor writes to the shop."""
 
-ITEMS_MAX = 500
 CART_MAX = 16
 ID_MAX_BYTES = 256
 WORD_MAX_BYTES = 512
@@ -74,7 +74,7 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
     if body is None:
         return outcome.unreadable()
     batch = body.get("batch")
-    items = batch[:ITEMS_MAX] if isinstance(batch, list) else [body]
+    items = batch if isinstance(batch, list) else [body]
     kinds = [_text(each.get("type")) if isinstance(each, dict) else None for each in items]
     reports = [
         _visit(raw, item, body)
@@ -109,13 +109,16 @@ def _visit(raw: delivery.RawDelivery, item: Item, body: Item) -> tuple[str, even
     )
     traits = {**_map(context.get("traits")), **_map(item.get("traits"))}
     products = _products(properties)
-    in_cart = (_text(item.get("event")) or "").lower() in CART_EVENTS
+    change = CART_EVENTS.get((_text(item.get("event")) or "").strip().lower())
+    emptied = change == "ordered" or properties.get("products") == []
+    in_cart = change is not None and (emptied or products != [])
     personal = events.VisitSummarisedPersonal(
         handles=_handles(item, traits, raw.rules.region),
         name=_name(traits),
         did=_did(item, [] if in_cart else products),
         pages=_pages(item, properties, context),
         cart=products if in_cart else [],
+        cart_is=change if in_cart else None,
         campaign=_campaign(context),
         text=texts.fit(
             next((said for name in WRITTEN if (said := _text(properties.get(name)))), "")

@@ -1,5 +1,6 @@
 """A delivery: first as a provider sends it, then as RAW holds it."""
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -76,7 +77,7 @@ class BodyReference(msgspec.Struct, frozen=True, kw_only=True):
     chunks: Annotated[int, Meta(ge=1, le=1_024)]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RawDelivery:
     """A delivery as RAW holds it, with every input of its events: a second parse gives the same events.
 
@@ -105,11 +106,12 @@ class RawDelivery:
         """Whether it is of an exported history: it was over before it came here."""
         return self.path.startswith(IMPORT_PATH)
 
-    @property
+    @functools.cached_property
     def sha256(self) -> str:
+        """Of the body. Each of its events names it, and there may be thousands."""
         return ids.body_sha256(self.body) if self.elsewhere is None else self.elsewhere.sha256
 
-    @property
+    @functools.cached_property
     def ref(self) -> str:
         return events.RawRef(sequence=self.sequence, sha256=self.sha256).text()
 

@@ -10,7 +10,6 @@ import structlog
 from services.ingest.domain.fates import Fate, counted
 from services.ingest.handlers import logged
 from services.ingest.handlers.accounts import Accounts, Door
-from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.fate_reader import FateReader
 from services.ingest.handlers.tallies import StreamState, Tallies, stream_state
 from shared import errors, queries, requests, streams, subjects
@@ -29,9 +28,8 @@ log = structlog.get_logger("ingest")
 class BalanceHandler:
     """Answers `query.<tenant>.balance`."""
 
-    def __init__(self, bus: Bus, bodies: BodyStore, accounts: Accounts, tallies: Tallies) -> None:
+    def __init__(self, bus: Bus, accounts: Accounts, tallies: Tallies) -> None:
         self._bus = bus
-        self._bodies = bodies
         self._accounts = accounts
         self._tallies = tallies
 
@@ -71,7 +69,7 @@ class BalanceHandler:
             first = max(asked.first or 0, raw.first)
             wanted = raw.last if asked.last is None else asked.last
             last = min(wanted, raw.last, first + POSITIONS_MAX - 1)
-            reader = FateReader(self._bus, self._bodies, min_seq)
+            reader = self._tallies.reader(min_seq, anew=True)
             accounts = await self._parsed_again(doors, reader, first, last)
         return queries.Balance(
             **_sum(accounts),

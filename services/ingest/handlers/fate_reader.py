@@ -9,9 +9,10 @@ from services.ingest.domain.fates import Fate, fate_of
 from services.ingest.handlers import parsing, raw_store
 from services.ingest.handlers.accounts import Door
 from services.ingest.handlers.body_store import BodyStore
-from shared import events, queries, query_client, streams, subjects
+from shared import ensuring, errors, events, queries, query_client, streams, subjects, visits
 from shared.bus import Bus
 from shared.bus.deliveries import StoredMessage
+from shared.visit_reader import VisitReader
 
 PAGE_DELIVERIES = 64
 """Deliveries held in memory at once, each at most 256 KiB; larger bodies stand elsewhere, and one is held."""
@@ -20,15 +21,21 @@ PAGE_BYTES = 67_108_864
 REMEMBERED_MAX = 1_024
 KNOWN_IDS_MAX = 200
 KNOWN_TIMEOUT_SECONDS = 10.0
+VISITORS_ASKED = 16
+"""Of so many visitors of a delivery VISITS is asked whether they came with an earlier one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What the delivery at a position makes: the ids of its events."""
+    """What the delivery at a position makes: the ids of its events.
+
+    `visits`: by what the pages call the visitor, of those in VISITS; of VISITORS_ASKED visitors at most.
+    """
 
     sequence: int
     ids: Sequence[str]
     quarantined: bool
+    visits: Mapping[str, Sequence[str]]
 
 
 class FateReader:
@@ -38,10 +45,16 @@ class FateReader:
     """
 
     def __init__(
-        self, bus: Bus, bodies: BodyStore, min_seq: int, remembered: dict[int, Made] | None = None
+        self,
+        bus: Bus,
+        bodies: BodyStore,
+        visited: VisitReader,
+        min_seq: int,
+        remembered: dict[int, Made] | None = None,
     ) -> None:
         self._bus = bus
         self._bodies = bodies
+        self._visited = visited
         self._remembered = remembered
         self._min_seq = min_seq
         self.position = min_seq
@@ -80,15 +93,49 @@ class FateReader:
         first_seen, set_aside = await self._known(
             door.tenant, [name for each in made for name in each.ids]
         )
-        return [
-            (
-                each.sequence,
-                fate_of(
-                    each.sequence, each.ids, first_seen, set_aside, quarantined=each.quarantined
-                ),
+        normalised = await self._normalised(door) if any(each.visits for each in made) else 0
+        found: list[tuple[int, Fate]] = []
+        for each in made:
+            came = await self._first_visits(door.tenant, each, normalised)
+            ids = [*each.ids, *(name for names in each.visits.values() for name in names)]
+            seen, bad = {**first_seen, **came}, each.quarantined
+            found.append(
+                (each.sequence, fate_of(each.sequence, ids, seen, set_aside, quarantined=bad))
             )
-            for each in made
-        ]
+        return found
+
+    async def _first_visits(self, tenant: str, made: Made, normalised: int) -> dict[str, int]:
+        """Return of which delivery the visits of this one first came; none of those that are not normalised yet.
+
+        VISITS keeps a visitor's newest only: who is not there any more came with this delivery, as far as anybody can
+        know. The first visitor who did shows that it is no repetition, and the others are not asked about.
+        """
+        first: dict[str, int] = {}
+        if made.sequence > normalised:
+            return first
+        for visitor, ids in made.visits.items():
+            stored = await self._visited.stored(tenant, visitor)
+            known = [stored[each] for each in ids if each in stored]
+            came = made.sequence if made.sequence in known else min(known, default=made.sequence)
+            first |= dict.fromkeys(ids, came)
+            if came == made.sequence:
+                break
+        others = (each for ids in made.visits.values() for each in ids)
+        return dict.fromkeys(others, made.sequence) | first
+
+    async def _normalised(self, door: Door) -> int:
+        """Return up to which position of RAW an account is normalised; 0 where nobody does that.
+
+        Raises: BusUnavailable, JetStreamRefused.
+        """
+        name = streams.ingest_normalise(door.tenant, door.channel.NAME, door.account)
+        try:
+            info = await self._bus.api(f"CONSUMER.INFO.{streams.RAW}.{name}")
+        except errors.JetStreamRefused as error:
+            if error.details.get("err_code") == ensuring.CONSUMER_NOT_FOUND:
+                return 0
+            raise
+        return int(info["ack_floor"]["stream_seq"])
 
     async def _made(self, page: Sequence[RawDelivery]) -> list[Made]:
         remembered = {} if self._remembered is None else self._remembered
@@ -138,7 +185,12 @@ class FateReader:
 
 def _made_of(reading: parsing.Reading) -> Made:
     quarantined = isinstance(reading.outcome, outcome.Quarantined)
-    return Made(reading.raw.sequence, [event.id for event in reading.events], quarantined)
+    lasting = [event.id for event in reading.events if not visits.passes(event)]
+    seen: dict[str, list[str]] = {}
+    for visitor, event in reading.reports:
+        if visits.passes(event) and (visitor in seen or len(seen) < VISITORS_ASKED):
+            seen.setdefault(visitor, []).append(event.id)
+    return Made(reading.raw.sequence, lasting, quarantined, seen)
 
 
 def raw_of(door: Door, message: StoredMessage) -> RawDelivery:

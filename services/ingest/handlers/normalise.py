@@ -1,11 +1,12 @@
-"""RAW to CONTACTS, per account and in order: parse a batch, publish its events, then acknowledge the deliveries.
+"""RAW to CONTACTS and VISITS, per account and in order: parse a batch, publish its events, then acknowledge the
+deliveries.
 
 A process killed anywhere in between is given the batch again; the events have the same ids, so none is doubled.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
@@ -15,7 +16,8 @@ from services.ingest.domain.outcome import Ignored, Quarantined
 from services.ingest.handlers import accounts, logged, parsing, raw_store
 from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.holding import held
-from shared import backoff, contact_log, ensuring, errors, events, streams
+from services.ingest.handlers.visit_store import VisitStore
+from shared import backoff, contact_log, ensuring, errors, events, streams, visits
 from shared.bus import Bus
 from shared.bus.deliveries import Delivery
 from shared.readiness import Trouble
@@ -40,6 +42,7 @@ class Normaliser:
         bus: Bus,
         bodies: BodyStore,
         contacts: contact_log.ContactLog,
+        visited: VisitStore,
         door: accounts.Door,
         batch: int,
         taken: Callable[[], None] = lambda: None,
@@ -47,6 +50,7 @@ class Normaliser:
         self._bus = bus
         self._bodies = bodies
         self._contacts = contacts
+        self._visited = visited
         self._door = door
         self._batch = batch
         self._taken = taken
@@ -104,18 +108,28 @@ class Normaliser:
         )
 
     async def _publish(self, made: Sequence[Publication]) -> None:
-        """Store all of `made`, in order, trying until it is done: the account's order is kept by waiting."""
-        tries = 0
-        while made:
-            try:
-                await self._contacts.publish(made)
-            except (errors.BusUnavailable, errors.JetStreamRefused) as error:
-                if tries % LOGGED_EVERY_TRIES == 0:
-                    log.warning(logged.PUBLISH_DELAYED, code=error.code, events=len(made))
-                tries += 1
-                await RETRY.pause(tries)
-            else:
-                return
+        """Store all of `made`: what lasts in CONTACTS, what passes in VISITS."""
+        lasting = [each for each in made if not visits.passes(each[2])]
+        seen = [(key, event) for _, key, event in made if visits.passes(event)]
+        if lasting:
+            await _until_stored(lambda: self._contacts.publish(lasting), len(lasting))
+        if seen:
+            await _until_stored(lambda: self._visited.put(self._door.tenant, seen), len(seen))
+
+
+async def _until_stored(store: Callable[[], Awaitable[None]], number: int) -> None:
+    """Store events in order, trying until it is done: the account's order is kept by waiting."""
+    tries = 0
+    while True:
+        try:
+            await store()
+        except (errors.BusUnavailable, errors.JetStreamRefused) as error:
+            if tries % LOGGED_EVERY_TRIES == 0:
+                log.warning(logged.PUBLISH_DELAYED, code=error.code, events=number)
+            tries += 1
+            await RETRY.pause(tries)
+        else:
+            return
 
 
 def _made(readings: Sequence[parsing.Reading]) -> list[Publication]:

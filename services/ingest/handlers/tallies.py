@@ -18,6 +18,7 @@ from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.fate_reader import FateReader, Made, raw_of
 from shared import backoff, codec, errors, streams, subjects
 from shared.bus import Bus
+from shared.visit_reader import VisitReader
 
 UNSETTLED_MAX = 256
 """Deliveries that the ledger lacks, or that are parked, and that are looked at again; beyond these counting waits."""
@@ -33,9 +34,10 @@ _decoder = msgspec.json.Decoder(Tally)
 class Tallies:
     """Counts, from where the tally of an account stands."""
 
-    def __init__(self, bus: Bus, bodies: BodyStore) -> None:
+    def __init__(self, bus: Bus, bodies: BodyStore, visited: VisitReader) -> None:
         self._bus = bus
         self._bodies = bodies
+        self._visited = visited
         self._remembered: dict[int, Made] = {}
         self._counting: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -65,9 +67,13 @@ class Tallies:
                 log.info(logged.TALLY_DELAYED, account=door.name, code=error.code)
                 await RETRY.pause(tries)
 
-    def reader(self, min_seq: int) -> FateReader:
-        """Return a reader that parses no large body twice. `min_seq`: what history must have reached."""
-        return FateReader(self._bus, self._bodies, min_seq, self._remembered)
+    def reader(self, min_seq: int, *, anew: bool = False) -> FateReader:
+        """Return a reader that parses no large body twice, unless all is to be read `anew`.
+
+        `min_seq`: what history must have reached.
+        """
+        remembered = None if anew else self._remembered
+        return FateReader(self._bus, self._bodies, self._visited, min_seq, remembered)
 
     async def count(
         self, door: Door, reader: FateReader, raw: "StreamState", deadline: float | None = None

@@ -13,6 +13,7 @@ from services.router.domain.lost_calls import note_lost_call
 from services.router.domain.offers import release
 from services.router.domain.presence import note_unattended, owner_on_duty
 from services.router.domain.suggest import suggest
+from services.router.domain.visits import note_visit
 from shared import aggregates, events, proof
 from shared.conversation import NEW_CONVERSATION, Contact, Conversation
 from shared.conversation.talk import words
@@ -141,6 +142,7 @@ def decide_contact(decision: Decision, event: events.InboundEvent, place: Place)
         later = was_on(decision.customer, begun)
         _learn(decision, event, decision.customer.id, later=later)
     decision.repeat(event)
+    note_visit(decision, event.open.contact_id)
     if new_contact and before.id is not None and asks:
         _switch(decision, event, before)
     _note_facts(decision, event)

@@ -15,6 +15,7 @@ from services.router.domain.identity import Identity
 from shared import aggregates, events, ids
 from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.customer import UNKNOWN_CUSTOMER, Customer
+from shared.events.packet import Visit
 from shared.policy import Policy
 
 SERVICE = "router"
@@ -87,7 +88,8 @@ class Loaded:
     it goes on; `journal`: on which something is parked; `united`: several who turn out to be one, herself first;
     `noted`: where a registration is noted; `contact`: what leads to where a contact was told, never who it is;
     `after`: a resolved conversation with which the customer goes on; `reported`: the contact that an agent records, and
-    `place`: where it belongs; `undelivered`: messages to her of which nobody says yet that they have reached her.
+    `place`: where it belongs; `undelivered`: messages to her of which nobody says yet that they have reached her;
+    `visit`: what she did last on the shop's pages.
     """
 
     conversation: Conversation = NEW_CONVERSATION
@@ -108,6 +110,7 @@ class Loaded:
     noted: Customer = UNKNOWN_CUSTOMER
     contact: ResolvedHandle | None = None
     undelivered: Sequence[events.MessageRequested] = ()
+    visit: Visit | None = None
 
     def agent(self, agent_id: events.AgentId) -> Agent:
         return self.agents.get(agent_id, ABSENT)

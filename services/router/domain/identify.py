@@ -1,25 +1,16 @@
-"""Who is it? Handles lead to customers, references to contacts.
-
-Only the keyed hash of a handle stands in a subject: without the tenant's lookup key nobody can ask the ledger
-whether it knows a phone number.
-"""
+"""Who is it? Handles lead to customers, references to contacts."""
 
 import re
 from collections.abc import Iterable, Sequence
 from typing import cast
 
 from services.router.domain.decision import Decision, ResolvedHandle
-from shared import aggregates, events, ids, proof
+from shared import aggregates, events, proof
 from shared.conversation import Contact
 from shared.customer import Customer
 from shared.events.packet import Known
 from shared.own_domains import is_own
 from shared.policy import Policy
-
-
-def lookup_token(key: bytes, handle: events.Handle) -> str:
-    """Return the keyed hash under which a handle is claimed."""
-    return ids.keyed_hash(key, handle.kind, handle.value)
 
 
 def as_handle(known: Known) -> events.Handle:
