@@ -6,7 +6,7 @@ Policy is data. It is checked whole when it is loaded; every decision names its 
 import hashlib
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import yaml
@@ -27,6 +27,19 @@ from shared import (
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}\Z")]
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 Transports = Annotated[tuple[Name, ...], Meta(min_length=1, max_length=8)]
+CallField = Literal[
+    "call",
+    "caller",
+    "dialled",
+    "direction",
+    "outcome",
+    "duration",
+    "began",
+    "recording",
+    "has_recording",
+]
+"""What is told of a call: its id, who calls, what was dialled, which way, how it ended, how long they spoke in seconds,
+when it began, where its recording is, whether it has one."""
 POLICY_MAX_BYTES = 1_048_576
 SIGNING = "signing"
 """What a channel calls the secret that its deliveries are signed with."""
@@ -98,7 +111,8 @@ class Account(_Strict, frozen=True, kw_only=True):
     of `address`; `api`: the base of the provider's addresses, where it is not the public one;
     `imap`: the mailbox that is read, `imaps://host/folder`; `ami`, `ari`: the exchange that is listened to,
     `tls://host:port` or `https://host:port/ari`; `recordings`: the base under which it gives out its own files;
-    `when_away`: where the provider reports what has reached the customer, another way for what has not.
+    `when_away`: where the provider reports what has reached the customer, another way for what has not;
+    `mapping`: what is told of a call -> what its provider calls that in this account.
     """
 
     queue: Name
@@ -119,6 +133,7 @@ class Account(_Strict, frozen=True, kw_only=True):
     recordings: str | None = None
     strangers: StrangerLimits = StrangerLimits()
     when_away: AwayRule | None = None
+    mapping: dict[CallField, Annotated[str, Meta(min_length=1, max_length=128)]] = {}
 
 
 class Pattern(_Strict, frozen=True, kw_only=True):

@@ -65,6 +65,8 @@ def test_a_contradiction_is_named(path: str, value: object, complaint: str) -> N
         ("agents|piotr|slot", 3),
         ("times|offer_seconds", 0),
         ("times|offer_seconds", "soon"),
+        ("accounts|chat/shop|mapping", {"callr": "who"}),
+        ("accounts|chat/shop|mapping", {"caller": ""}),
         ("queues", None),
         ("unheard", 1),
     ],
