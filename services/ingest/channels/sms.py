@@ -4,20 +4,20 @@ Whose a delivery is, its own parameters tell; what they mean stands in the file 
 Twilio signs. The others do not: their secret is the parameter `token` of the address that they were given.
 """
 
-import hmac
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from services.ingest.channels.shapes import (
     bandwidth_messages,
+    door_token,
     smsapi_messages,
     twilio_messages,
     twilio_signature,
 )
 from services.ingest.domain import charsets, delivery, form_body, outcome, text_message, texts
 from services.ingest.domain.outcome import Parsed
-from shared import codec, errors, events, message_reference, strict
+from shared import codec, events, message_reference, strict
 from shared.policy import Account
 
 __all__ = ["KINDS", "MEDIUM", "NAME", "SECRETS", "answer", "handshake", "parse", "verify"]
@@ -33,7 +33,6 @@ KINDS: Mapping[str, str] = {
     **CONSENT,
 }
 
-TOKEN = "token"  # noqa: S105  a parameter's name, no secret
 REFERENCE = "m"
 """The parameter of our address that names a message of ours; the provider's signature covers it."""
 FIELDS_MAX = twilio_signature.FIELDS_MAX
@@ -50,13 +49,11 @@ def handshake(request: delivery.WebRequest, secrets: delivery.Secrets) -> delive
 
 
 def verify(request: delivery.WebRequest, secrets: delivery.Secrets, public_url: str) -> None:
-    """Check X-Twilio-Signature; without one, the parameter `token` of the address. Raises: SignatureInvalid."""
+    """Check X-Twilio-Signature; without one, the secret in the address. Raises: SignatureInvalid."""
     if request.header(twilio_signature.HEADER) is not None:
         twilio_signature.verify(request, secrets["signing"], public_url)
         return
-    given = _query(request.url).get(TOKEN, "")
-    if not hmac.compare_digest(given.encode(errors="replace"), secrets["signing"].encode()):
-        raise errors.SignatureInvalid
+    door_token.verify(request, secrets["signing"])
 
 
 def answer(request: delivery.WebRequest, rules: Account) -> delivery.Answer:  # noqa: ARG001  the shared shape
@@ -93,7 +90,7 @@ def _read(raw: delivery.RawDelivery, item: Mapping[str, object]) -> Parsed:
     if smsapi_messages.is_report(fields):
         return smsapi_messages.reported(raw, fields)
     if twilio_messages.is_one(fields):
-        reference = message_reference.read(_query(raw.path).get(REFERENCE))
+        reference = message_reference.read(door_token.parameters(raw.path).get(REFERENCE))
         return twilio_messages.parse(raw, fields, reference)
     return outcome.not_an_event()
 
@@ -102,7 +99,3 @@ def _texts(item: Mapping[str, object]) -> Fields:
     return {name: value for name, value in item.items() if isinstance(value, str)} | {
         name: str(value) for name, value in item.items() if isinstance(value, int)
     }
-
-
-def _query(url: str) -> Fields:
-    return dict(reversed(twilio_signature.pairs(url.partition("?")[2].encode())))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import zip_longest
 
-from services.ingest.domain import outcome, text_message
+from services.ingest.domain import numbers, outcome, text_message
 from services.ingest.domain.delivery import RawDelivery
 from services.ingest.domain.outcome import Ignored, Parsed, Reported
 from shared import message_reference
@@ -87,11 +87,7 @@ def _one(raw: RawDelivery, row: Fields) -> Parsed:
 
 def _party(raw: RawDelivery, written: str) -> text_message.Party:
     """The provider writes a number with its country's code and no plus before it."""
-    number = written.strip()
-    international = number.isascii() and number.isdigit() and not number.startswith("0")
-    plain = text_message.party(raw, f"+{number}") if international else None
-    dialled = plain is not None and any(each.kind == "phone" for each in plain.handles)
-    return plain if plain is not None and dialled else text_message.party(raw, written)
+    return text_message.party(raw, numbers.international(written, raw.rules.region) or written)
 
 
 def _time(seconds: str) -> datetime | None:
