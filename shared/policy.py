@@ -112,6 +112,7 @@ class Account(_Strict, frozen=True, kw_only=True):
     `imap`: the mailbox that is read, `imaps://host/folder`; `ami`, `ari`: the exchange that is listened to,
     `tls://host:port` or `https://host:port/ari`; `recordings`: the base under which it gives out its own files;
     `when_away`: where the provider reports what has reached the customer, another way for what has not;
+    `poll`: how often the provider's list of calls is asked for, in seconds;
     `mapping`: what is told of a call -> what its provider calls that in this account.
     """
 
@@ -133,6 +134,7 @@ class Account(_Strict, frozen=True, kw_only=True):
     recordings: str | None = None
     strangers: StrangerLimits = StrangerLimits()
     when_away: AwayRule | None = None
+    poll: Annotated[float, Meta(ge=1, le=86_400)] | None = None
     mapping: dict[CallField, Annotated[str, Meta(min_length=1, max_length=128)]] = {}
 
 

@@ -9,8 +9,10 @@ from typing import Protocol
 import structlog
 
 from services.ingest.handlers import (
+    call_list,
     chat_socket,
     exchange,
+    http_files,
     logged,
     mailbox,
     normalise,
@@ -75,7 +77,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         files, fetcher = FileStore(bus, clock, contents), Fetcher(bus, bodies, accounts, settings)
         attachments = Attachments(bus, chosen.tenant, files, fetcher, contacts, clock)
         store = raw_store.RawStore(bus, bodies, settings.header_max_bytes)
-        readers = _readers(accounts, bus, store, bodies, clock, settings.mail_max_bytes)
+        readers = _readers(accounts, bus, store, bodies, clock, settings)
         left = LeftAccounts(bus, chosen.tenant, {door.name for door in accounts.all()})
         readiness = Readiness(
             bus,
@@ -141,16 +143,19 @@ def _readers(
     store: raw_store.RawStore,
     bodies: BodyStore,
     clock: Clock,
-    mail_max_bytes: int,
+    settings: Settings,
 ) -> list[RemoteReader]:
     """Return who reads what ingest fetches itself, one for each account that has it."""
     found: list[RemoteReader] = []
+    web = http_files.of(settings, call_list.ANSWER_MAX_BYTES)
     for door in accounts.all():
         rules, channel = door.rules, door.channel.NAME
         if rules.imap is not None and channel == mailbox.CHANNEL:
-            found.append(mailbox.Mailbox(door, bus, store, clock, mail_max_bytes))
+            found.append(mailbox.Mailbox(door, bus, store, clock, settings.mail_max_bytes))
         if (rules.ami or rules.ari) is not None and door.channel.MEDIUM == "call":
             found.append(exchange.Exchange(door, bus, store, bodies, clock))
+        if rules.poll is not None:
+            found.append(call_list.CallListReader(door, bus, store, clock, web))
     return found
 
 

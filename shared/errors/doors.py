@@ -136,7 +136,7 @@ class NotAnEvent(TellonceError):
     sentence = "it is no event: none of Tellonce on the bus, none of its provider at a door"
 
 
-# -- providers that ingest reads itself: mailboxes, exchanges --------------------------------------
+# -- providers that ingest reads itself: mailboxes, exchanges, lists --------------------------------------
 
 
 class ProviderUnavailable(TellonceError):
@@ -151,12 +151,17 @@ class ProviderRefused(TellonceError):
 
 class ProviderWithoutSecrets(TellonceError):
     code = "provider.without_secrets"
-    sentence = "an account that reads a mailbox or an exchange needs the secrets for it"
+    sentence = "an account that reads a mailbox, an exchange or a list needs the secrets for it"
 
 
 class ProviderNotUnderstood(TellonceError):
     code = "provider.not_understood"
     sentence = "what answers where the account reads speaks another protocol, or beyond all measure"
+
+
+class ProviderWithoutList(TellonceError):
+    code = "provider.without_list"
+    sentence = "an account has `poll`, and its channel has no list that could be asked for"
 
 
 # -- attachments: files that came with messages ---------------------------------------------------

@@ -11,6 +11,7 @@ import pytest
 from deploy.story.providers import PROVIDERS, Provider
 from services.ingest.channels import CHANNELS as INBOUND
 from services.ingest.channels import Channel
+from services.ingest.lists import LISTS, CallList
 from services.ingest.sources import SOURCES, Source
 from services.notify.channels import CHANNELS as OUTBOUND
 from services.notify.channels import Outbound
@@ -18,6 +19,7 @@ from services.notify.channels import email as mail_channel
 
 FILES: list[tuple[type, Any]] = [
     *((Channel, file) for file in INBOUND.values()),
+    *((CallList, file) for file in LISTS.values()),
     *((Source, file) for file in SOURCES.values()),
     *((Outbound, file) for file in OUTBOUND.values()),
     *((Provider, file) for file in PROVIDERS.values()),

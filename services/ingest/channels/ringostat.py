@@ -208,8 +208,9 @@ def _flat(found: Mapping[str, object]) -> Fields:
 
 
 def _told(raw: delivery.RawDelivery, fields: Fields, name: CallField) -> str:
-    """Return a parameter by our name; empty where it was not told."""
-    mapped = raw.rules.mapping.get(name)
+    """Return a parameter by our name; empty where it was not told. The list has the provider's own names."""
+    listed = list_marks.mark(raw.path) is not None
+    mapped = None if listed else raw.rules.mapping.get(name)
     names = FIELDS[name] if mapped is None else (mapped,)
     return next((said for each in names if (said := fields.get(each, "").strip())), "")
 

@@ -32,10 +32,11 @@ TRANSLATED = (IPv6Network("2002::/16"), IPv6Network("3fff::/20"))
 
 
 class Unfetchable(Exception):
-    """A file cannot be had. `reason`: a stable word; `passing`: it may be had later."""
+    """A file cannot be had. `reason`: a stable word; `passing`: it may be had later; `status`: HTTP's, if any."""
 
-    def __init__(self, reason: str, *, passing: bool = False) -> None:
+    def __init__(self, reason: str, *, passing: bool = False, status: int | None = None) -> None:
         super().__init__(reason)
+        self.status = status
         self.reason = reason
         self.passing = passing
 

@@ -5,6 +5,7 @@ The moment is the provider's own text, by its clock: it is shown to nobody but t
 
 import re
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from urllib.parse import quote, unquote
 
 _MARK = re.compile(r"list:/(?P<key>[^;]*);at=(?P<moment>[^;]*)\Z")
@@ -27,3 +28,49 @@ def mark(url: str) -> ListMark | None:
     """Return the mark of a delivery; `None` for one that came through the door."""
     found = _MARK.match(url)
     return None if found is None else ListMark(unquote(found["key"]), unquote(found["moment"]))
+
+
+def by_its_clock(moment: str) -> datetime | None:
+    """Return a moment as the provider's clock shows it, without its zone; `None` for what is none (ISO 8601)."""
+    try:
+        return datetime.fromisoformat(moment).replace(tzinfo=None)
+    except ValueError:
+        return None
+
+
+class SeenEntries:
+    """Which entries of a list RAW holds: of each the hashes of its bytes, for one that has changed is stored anew."""
+
+    def __init__(self) -> None:
+        self._hashes: dict[ListMark, set[str]] = {}
+
+    def __contains__(self, entry: tuple[ListMark, str]) -> bool:
+        mark, sha256 = entry
+        return sha256 in self._hashes.get(mark, ())
+
+    def note(self, mark: ListMark, sha256: str) -> None:
+        self._hashes.setdefault(mark, set()).add(sha256)
+
+    def since(self, overlap: timedelta) -> datetime | None:
+        """Return from where on the list is asked for again; `None` when nothing of it was seen."""
+        moments = [moment for each in self._hashes if (moment := by_its_clock(each.moment))]
+        try:
+            return max(moments) - overlap if moments else None
+        except OverflowError:
+            return None
+
+    def reaches(self, overlap: timedelta) -> bool:
+        """Tell whether an entry from before that was seen: those from then on came later into RAW, but for a few that
+        had changed, and are stored once more."""
+        return bool(self._before(self.since(overlap)))
+
+    def forget(self, overlap: timedelta) -> None:
+        """Forget what is not asked for again."""
+        for each in self._before(self.since(overlap)):
+            del self._hashes[each]
+
+    def _before(self, since: datetime | None) -> list[ListMark]:
+        if since is None:
+            return []
+        told = ((each, by_its_clock(each.moment)) for each in self._hashes)
+        return [each for each, moment in told if moment is not None and moment < since]

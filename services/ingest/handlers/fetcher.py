@@ -13,14 +13,14 @@ from services.ingest.domain.fetching import (
     media_type_of,
     own_hosts,
 )
+from services.ingest.handlers import http_files
 from services.ingest.handlers.accounts import Accounts, Door
 from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.fate_reader import raw_of
-from services.ingest.handlers.http_files import HttpFiles
 from services.ingest.sources import SOURCES, Source
 from shared import errors, events, ids, streams, subjects
 from shared.bus import Bus
-from shared.settings import Settings, attachment_networks
+from shared.settings import Settings
 
 
 class Fetcher:
@@ -32,12 +32,7 @@ class Fetcher:
         self._accounts = accounts
         self._max_bytes = settings.attachment_max_bytes
         self._refused = settings.attachment_refused.split()
-        self._web = HttpFiles(
-            attachment_networks(settings),
-            self._max_bytes,
-            settings.attachment_timeout_seconds,
-            settings.providers_url,
-        )
+        self._web = http_files.of(settings, self._max_bytes)
 
     def of(self, message: FilesMessage) -> "MessageFiles":
         """Return the files of one message."""

@@ -1,4 +1,4 @@
-"""Fetches files from providers: no other file of ingest opens a web connection.
+"""Fetches from providers, files and lists: no other file of ingest opens a web connection.
 
 A name is resolved here, each of its numbers is judged, and the connection goes to a number that was judged: a name that
 resolves otherwise a moment later changes nothing. A connection serves one request.
@@ -23,6 +23,7 @@ from services.ingest.domain.fetching import (
     may_be_called,
 )
 from shared import VERSION, addresses
+from shared.settings import Settings, attachment_networks
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 REDIRECTS_MAX = 3
@@ -114,6 +115,12 @@ class HttpFiles:
         return numbers
 
 
+def of(settings: Settings, max_bytes: int) -> HttpFiles:
+    """Return whoever asks providers as the settings have it. `max_bytes`: of an answer."""
+    networks, seconds = attachment_networks(settings), settings.attachment_timeout_seconds
+    return HttpFiles(networks, max_bytes, seconds, settings.providers_url)
+
+
 async def _reached(numbers: Sequence[str], port: int) -> httpcore.AsyncNetworkStream:
     """Return a connection to the first of the numbers that answers. Raises: what the last one raised."""
     backend = httpcore.AnyIOBackend()
@@ -154,6 +161,6 @@ def _check_status(status: int) -> None:
     if status in GONE:
         raise Unfetchable("gone")
     if status in PASSING or status >= 500:
-        raise Unfetchable("unavailable", passing=True)
+        raise Unfetchable("unavailable", passing=True, status=status)
     if status != 200 and status not in REDIRECTS:
         raise Unfetchable("refused")

@@ -1,6 +1,6 @@
 """Finds in RAW how far an account's provider was read: the last delivery whose path says so."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Generic, NamedTuple, TypeVar
 
 from services.ingest.handlers.raw_store import PATH_FIELD
@@ -33,13 +33,21 @@ async def last(
     if newest is None:
         return 0, None
     found = _marked(newest, mark)
-    end, span = newest.sequence, LOOKED_BACK
-    while found is None and end > 1:
-        first = max(1, end - span)
+    for first, end in stretches(newest.sequence):
+        if found is not None:
+            break
         async for each in between(bus, subject, first, end):
             found = _marked(each, mark) or found
-        end, span = first, span * 2
     return newest.sequence, found
+
+
+def stretches(end: int) -> Iterator[tuple[int, int]]:
+    """Give the stretches of RAW before a position, each with its end left out: the last one first, ever longer ones."""
+    span = LOOKED_BACK
+    while end > 1:
+        first = max(1, end - span)
+        yield first, end
+        end, span = first, span * 2
 
 
 async def between(bus: Bus, subject: str, first: int, end: int) -> AsyncIterator[StoredMessage]:

@@ -1,4 +1,4 @@
-"""What ingest fetches itself, a mailbox or an exchange's events, goes to RAW as the doors' deliveries do.
+"""What ingest fetches itself, a mailbox, an exchange's events, a list of calls, goes to RAW as what the doors take.
 
 One reader per account, for ever: what keeps it from reading is a trouble of its account and of no other.
 """
