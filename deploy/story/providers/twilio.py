@@ -7,21 +7,11 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
-from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
-from shared.errors import PayloadUnreadable
+from deploy.story.providers.urlencoded import MEDIA_TYPE, body
 
-MEDIA_TYPE = "application/x-www-form-urlencoded"
-
-
-def body(content: Any) -> bytes:
-    """Return the parameters as a form; a list repeats a parameter. Raises: PayloadUnreadable."""
-    if isinstance(content, str):
-        return content.encode()
-    if not isinstance(content, dict):
-        raise PayloadUnreadable("a Twilio webhook is a map of its parameters")
-    return urlencode(content, doseq=True).encode()
+__all__ = ["MEDIA_TYPE", "body", "sign"]
 
 
 def sign(key: str, url: str, body: bytes, given: Mapping[str, str]) -> dict[str, str]:  # noqa: ARG001  the shared shape
