@@ -5,12 +5,15 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
+from ipaddress import ip_network
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from services.ingest.channels import CHANNELS
 from services.ingest.domain import list_marks
@@ -20,6 +23,7 @@ from services.ingest.handlers import raw_marks, remote_reader
 from services.ingest.handlers.accounts import Door
 from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.call_list import CallListReader
+from services.ingest.handlers.http_files import HttpFiles
 from services.ingest.handlers.raw_store import PATH_FIELD, RawStore
 from services.ingest.lists import ringostat
 from shared import ensuring, streams, subjects
@@ -29,6 +33,7 @@ from shared.bus.deliveries import StoredMessage
 from shared.clock import SystemClock
 from shared.policy import Account
 from tests.fakes.listed_calls import ListedCalls
+from tests.ingest import fake_files
 from tests.ingest.running_ingest import parsed, raw, stored, until
 from tests.support.servers import EmbeddedNats
 
@@ -307,6 +312,25 @@ async def test_a_provider_that_is_away_is_a_trouble_of_its_account_and_passes(
             return True if reader.trouble is None else None
 
         await until(over)
+
+
+async def test_it_is_asked_for_over_http(bus: Bus) -> None:
+    """With the key in its header; a refusal is told from a failure."""
+    async with fake_files.fake_files() as server:
+        rules = Account(queue="hotline", poll=POLL_SECONDS, api=server.url)
+        asked = urlsplit(ringostat.ask(rules, SECRETS, None).url)
+        path = f"{asked.path}?{asked.query}"
+        body = json.dumps([{"uniqueid": "a"}]).encode()
+        refusal = fake_files.answer(b"", status=403)
+        server.paths[path] = fake_files.in_turn(refusal, fake_files.answer(body))
+        door = Door(TENANT, CHANNELS["ringostat"], "http", rules, SECRETS)
+        web = HttpFiles([ip_network("127.0.0.0/8")], 1_000, 30.0)
+        store = RawStore(bus, BodyStore(bus), 8_192)
+        with capture_logs() as lines:
+            async with reading(CallListReader(door, bus, store, SystemClock(), web)):
+                await came(bus, "http", "a")
+    assert [each["code"] for each in lines if "code" in each] == ["provider.refused"]
+    assert f"auth-key: {KEY}".encode() in server.heads[0]
 
 
 async def test_what_cannot_be_asked_at_all_is_said(bus: Bus) -> None:

@@ -57,7 +57,7 @@ def moment(said: str, **told: str) -> RawDelivery:
 
 def test_a_call_that_is_over_is_told_with_its_recording() -> None:
     """What is nested in the parameters is read like the others; two facts of one call."""
-    ended, recorded = parsed(raw("ringostat", AFTER))
+    ended, recorded, brought = parsed(raw("ringostat", AFTER))
     assert wire(ended)["data"] == {
         "open": {
             "contact_id": ids.scoped_id("contact", "demo", "ringostat/main", CALL),
@@ -85,6 +85,7 @@ def test_a_call_that_is_over_is_told_with_its_recording() -> None:
         },
     }
     assert (ended.type, recorded.type) == ("call.ended", "call.recorded")
+    assert (brought.type, brought.open.provider_id) == ("visit.summarised", f"{CALL}/visit")
     assert recorded.open.provider_id == f"{CALL}/recording"
     assert recorded.open.duration_seconds == 51
     (file,) = recorded.personal.files
@@ -96,11 +97,22 @@ def test_a_call_that_is_over_is_told_with_its_recording() -> None:
 
 def test_a_call_that_rings_is_told_by_the_other_names_of_its_parameters() -> None:
     """Older webhooks call them otherwise; a name may stand with the number."""
-    (event,) = parsed(raw("ringostat", BEFORE, headers=FORM))
+    event, _ = parsed(raw("ringostat", BEFORE, headers=FORM))
     assert (event.type, event.open.provider_id) == ("call.started", CALL)
     assert event.open.dialled == "+48221234567"
     assert [each.value for each in event.personal.handles] == [f"ringostat/main/{CALL}", CALLER]
     assert event.personal.name == "Anna Nowak"
+
+
+def test_what_brought_the_caller_is_told_with_her_call() -> None:
+    """Campaign and first page; what says that there was none is none."""
+    landing = {"utm_source": "google", "utm_medium": "cpc", "utm_term": "(not set)"}
+    _, brought = parsed(moment("before", **landing, landing="shop.example/lockers"))
+    assert brought.personal.campaign == [("source", "google"), ("medium", "cpc")]
+    assert [each.url for each in brought.personal.pages] == ["shop.example/lockers"]
+    assert brought.personal.handles[1].value == CALLER
+    direct = {"utm_source": "(direct)", "utm_medium": "(none)", "landing": "shop.example/"}
+    assert [each.type for each in parsed(moment("before", **direct))] == ["call.started"]
 
 
 @pytest.mark.parametrize(
@@ -265,9 +277,9 @@ DELIVERIES = [
     json.dumps({"uniqueid": call, "caller": "48600100200", "moment": said, **told}).encode()
     for call in ("a", "b")
     for said, told in (
-        ("before", {"dst": "48221234567"}),
+        ("before", {"dst": "48221234567", "utm_source": "google"}),
         ("answer", {}),
-        ("after", {"disposition": "ANSWERED", "billsec": 5, "recording": "https://app.ringostat.com/recordings/a.wav"}),
+        ("after", {"disposition": "ANSWERED", "billsec": 5, "utm_source": "google", "recording": "https://app.ringostat.com/recordings/a.wav"}),
     )
 ]  # fmt: skip
 

@@ -80,6 +80,7 @@ KINDS: Mapping[str, str] = {
     **MOMENTS,
     **{word: kind for word, (kind, _) in OUTCOMES.items()},
     "recording": "call.recorded",
+    "utm_source": "visit.summarised",
     "out": IGNORED,
     "transitout": IGNORED,
 }
@@ -88,12 +89,16 @@ INCOMING = frozenset({"", "in", "incoming", "callback", "transitin"})
 
 NESTED = "additional_call_data"
 RECORDING = "recording"
+CAMPAIGN = ("utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term")
+LANDING = "landing"
 FIELDS_MAX = 200
 NOT_RECORDED = frozenset({"0", "false", "no"})
 MEDIA_TYPES: Mapping[str, str] = {".mp3": "audio/mpeg", ".ogg": "audio/ogg"}
 OTHER_MEDIA_TYPE = "audio/wav"
 
 _NAMED = re.compile(r"\"?(?P<name>[^\"<]*)\"?\s*<(?P<number>[^<>]*)>\s*\Z")
+_NOTHING = re.compile(r"\(.*\)\Z")
+"""`(direct)`, `(none)`, `(not set)`: a campaign that is none."""
 _SPACES = re.compile(r"[\s+_-]+")
 
 Fields = Mapping[str, str]
@@ -125,11 +130,11 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
     call = _call(raw, told["caller"], told["call"])
     match _moment(raw, fields, told["outcome"]):
         case "before":
-            return Reported([call.started(told["dialled"])])
+            return Reported([call.started(told["dialled"]), *_campaign(call, fields)])
         case "answer":
             return Reported([call.answered()])
         case "after":
-            return _over(raw, call, told)
+            return _over(raw, call, told, fields)
         case moment:
             return Ignored(moment) if moment in MOMENTS else outcome.unknown(moment)
 
@@ -143,7 +148,9 @@ def _moment(raw: delivery.RawDelivery, fields: Fields, status: str) -> str:
 # -- what a call that is over tells ---------------------------------------------------------------------
 
 
-def _over(raw: delivery.RawDelivery, call: Call, told: Mapping[CallField, str]) -> Parsed:
+def _over(
+    raw: delivery.RawDelivery, call: Call, told: Mapping[CallField, str], fields: Fields
+) -> Parsed:
     status = _SPACES.sub(" ", told["outcome"]).strip().upper()
     kind, how = OUTCOMES.get(status, ("", ""))
     if not kind:
@@ -153,12 +160,21 @@ def _over(raw: delivery.RawDelivery, call: Call, told: Mapping[CallField, str]) 
     length, time = told_calls.seconds(told["duration"]), _ended(raw, told)
     files = _recording(told)
     if kind == "call.voicemail_left":
-        return Reported([call.voicemail(files, length, time)])
+        return Reported([call.voicemail(files, length, time), *_campaign(call, fields)])
     reports: list[Report] = [
         call.ended(length, time) if kind == "call.ended" else call.missed(how, time)
     ]
     reports += [call.recorded(file, RECORDING, length) for file in files]
-    return Reported(reports)
+    return Reported([*reports, *_campaign(call, fields)])
+
+
+def _campaign(call: Call, fields: Fields) -> list[Report]:
+    """Return what brought the caller to the shop's pages, where the provider's script there has seen her."""
+    told = [(name, texts.line(fields.get(name))) for name in (*CAMPAIGN, LANDING)]
+    known = [(name, said) for name, said in told if said and not _NOTHING.match(said)]
+    campaign = [(name.removeprefix("utm_"), said) for name, said in known if name != LANDING]
+    pages = [said for name, said in known if name == LANDING]
+    return [call.brought_by(campaign, pages)] if campaign else []
 
 
 def _ended(raw: delivery.RawDelivery, told: Mapping[CallField, str]) -> datetime | None:
