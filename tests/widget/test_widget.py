@@ -13,7 +13,9 @@ from shared import chat_answers, subjects
 from shared.bus import Bus
 from shared.bus.deliveries import Message
 from shared.chat_answers import Answer
+from shared.ids import scoped_id
 from tests.ingest.running_ingest import RECEIVED, SECRET, RunningIngest, running
+from tests.support.own_ids import CONVERSATION
 from tests.support.servers import EmbeddedNats
 from tests.support.waiting import eventually
 from tests.widget.browser import CHAT, Browser, Tab
@@ -34,7 +36,8 @@ async def answer(bus: Bus, ingest: RunningIngest, tab: Tab, name: str, text: str
     """Notify stores an answer to the page that a tab shows."""
     page = chat_answers.page_of(ingest.tenant, ingest.account, await tab.value(SESSION))
     assert page is not None
-    body = msgspec.json.encode(Answer(reference=f"{name}.c-1", text=text, at=RECEIVED, by="Piotr"))
+    reference = f"{scoped_id(name)}.{CONVERSATION}"
+    body = msgspec.json.encode(Answer(reference=reference, text=text, at=RECEIVED, by="Piotr"))
     await bus.store(subjects.answer(ingest.tenant, page), body, msg_id=name)
 
 
