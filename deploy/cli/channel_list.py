@@ -16,8 +16,10 @@ import msgspec
 from deploy.cli import ask
 from deploy.cli.configured import read_policy, read_secrets
 from services.ingest.handlers.accounts import Accounts, Door
-from shared import errors, streams, subjects
+from shared import aggregates, codec, errors, events, streams, subjects
 from shared.bus import Bus, connect
+from shared.ledger import LedgerReader
+from shared.ledger.jetstream import NatsLedger
 from shared.policy import Policies
 
 SILENT_TIMES = 10.0
@@ -30,7 +32,8 @@ class AccountLine(msgspec.Struct, frozen=True, kw_only=True):
     """One account. `lacking`: secrets without which its door is shut; `last`: when its last delivery was stored.
 
     `usual_seconds`: between two deliveries, on average since the first that RAW holds; `silent`: it has been quiet for
-    SILENT_TIMES as long, and for an hour at least.
+    SILENT_TIMES as long, and for an hour at least; `fetched`: ingest reads there itself, whatever its door;
+    `interrupted`: since when and until when nobody listened, the last time; `None`: never.
     """
 
     account: str
@@ -40,6 +43,8 @@ class AccountLine(msgspec.Struct, frozen=True, kw_only=True):
     last: datetime | None
     usual_seconds: float | None
     silent: bool
+    fetched: bool = False
+    interrupted: tuple[datetime, datetime] | None = None
 
 
 def listed(chosen: argparse.Namespace) -> int:
@@ -55,7 +60,7 @@ def listed(chosen: argparse.Namespace) -> int:
         print("not reached", file=sys.stderr)
         return ask.EXIT_NOT_REACHED
     for each in lines:
-        print(msgspec.json.encode(each).decode() if chosen.json else _shown(each))
+        print(msgspec.json.encode(each).decode() if chosen.json else shown(each))
     return 0
 
 
@@ -90,12 +95,27 @@ async def line_of(bus: Bus, door: Door, counted: Mapping[str, Any], now: datetim
         last=last.stored if last else None,
         usual_seconds=usual_seconds,
         silent=silent,
+        fetched=bool(door.rules.imap or door.rules.ami or door.rules.ari),
+        interrupted=await _interrupted(bus, door),
     )
 
 
-def _shown(line: AccountLine) -> str:
-    state = "SHUT" if line.lacking else "SILENT" if line.silent else "open"
+async def _interrupted(bus: Bus, door: Door) -> tuple[datetime, datetime] | None:
+    ledger: LedgerReader = NatsLedger(bus, codec.PlainCodec())
+    journal = await ledger.read(door.tenant, aggregates.account(door.channel.NAME, door.account))
+    for each in reversed(journal):
+        if isinstance(each.event, events.ChannelInterrupted):
+            return each.event.open.since, each.event.open.until
+    return None
+
+
+def shown(line: AccountLine) -> str:
+    """Return the line of an account."""
+    shut = line.lacking and not line.fetched
+    state = "SHUT" if shut else "SILENT" if line.silent else "open"
     counts = "  ".join(f"{name} {count}" for name, count in line.counts.items())
     last = line.last.isoformat(timespec="seconds") if line.last else "nothing yet"
     why = f"  lacks {', '.join(line.lacking)}" if line.lacking else ""
-    return f"{state:<7} {line.account:<28} {counts}  last {last}{why}"
+    since, until = line.interrupted or (None, None)
+    gap = f"  nobody listened {since:%Y-%m-%dT%H:%M:%S} to {until:%H:%M:%S}" if until else ""
+    return f"{state:<7} {line.account:<28} {counts}  last {last}{why}{gap}"

@@ -152,7 +152,7 @@ def _readers(
         rules, channel = door.rules, door.channel.NAME
         if rules.imap is not None and channel == mailbox.CHANNEL:
             found.append(mailbox.Mailbox(door, bus, store, clock, settings.mail_max_bytes))
-        if (rules.ami or rules.ari) is not None and door.channel.MEDIUM == "call":
+        if (rules.ami or rules.ari) is not None and exchange.reads(door):
             found.append(exchange.Exchange(door, bus, store, bodies, clock))
         if rules.poll is not None:
             found.append(call_list.CallListReader(door, bus, store, clock, web))

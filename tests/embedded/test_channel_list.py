@@ -7,10 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from deploy.cli import channel_list
-from services.ingest.handlers.accounts import Accounts
-from shared import ensuring, policy, settings, streams, subjects
+from services.ingest.channels import CHANNELS
+from services.ingest.domain import outcome
+from services.ingest.domain.delivery import RawDelivery
+from services.ingest.handlers.accounts import Accounts, Door
+from shared import codec, ensuring, policy, settings, streams, subjects
 from shared.bus import connect
-from shared.policy import Policies
+from shared.policy import Account, Policies
 from tests.embedded.responder import Responder
 
 POLICY = policy.load(settings.load({}).policy)
@@ -20,7 +23,9 @@ COUNTED = {"received": 3, "accepted": 2, "quarantined": 1}
 async def test_what_came_when_and_how_often_tells_silence(nats_url: str) -> None:
     """Three forms within a moment, then nothing for two hours; the chat has never had anything."""
     bus = await connect(nats_url, "test")
-    raw = [each for each in streams.stream_configs() if each["name"] == streams.RAW]
+    raw = [
+        each for each in streams.stream_configs() if each["name"] in {streams.RAW, streams.LEDGER}
+    ]
     await ensuring.ensure(bus, streams.WantedStreams(raw))
     for _ in range(3):
         await bus.store(subjects.raw("demo", "form", "contact"), b"{}")
@@ -36,7 +41,30 @@ async def test_what_came_when_and_how_often_tells_silence(nats_url: str) -> None
     assert (await channel_list.line_of(bus, doors["form/contact"], COUNTED, later)).silent
     chat = await channel_list.line_of(bus, doors["chat/shop"], {}, later)
     assert (chat.last, chat.usual_seconds, chat.silent) == (None, None, False)
-    await bus.api(f"STREAM.DELETE.{streams.RAW}")
+    for each in (streams.RAW, streams.LEDGER):
+        await bus.api(f"STREAM.DELETE.{each}")
+    await bus.close()
+
+
+async def test_an_exchange_to_which_nobody_listened_says_so(nats_url: str) -> None:
+    """Its last gap; it is read, though its door lacks a secret."""
+    bus = await connect(nats_url, "test")
+    wanted = {streams.RAW, streams.LEDGER}
+    held = [each for each in streams.stream_configs() if each["name"] in wanted]
+    await ensuring.ensure(bus, streams.WantedStreams(held))
+    rules = Account(queue="hotline", ami="tcp://127.0.0.1")
+    door = Door("demo", CHANNELS["asterisk"], "pbx", rules, {"user": "u", "password": "p"})
+    since, until = datetime(2026, 11, 22, 9, tzinfo=UTC), datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+    raw = RawDelivery("demo", "asterisk", "pbx", rules, 7, b"", [], "", until)
+    gap = outcome.gap_event(raw, since, until)
+    before = await channel_list.line_of(bus, door, {}, until)
+    await bus.store(subjects.ledger("demo", gap.aggregate), codec.encode(gap))
+    line = await channel_list.line_of(bus, door, {}, until)
+    assert (before.interrupted, line.interrupted) == (None, (since, until))
+    assert channel_list.shown(line).startswith("open ")
+    assert "nobody listened 2026-11-22T09:00:00 to 09:30:00" in channel_list.shown(line)
+    for each in wanted:
+        await bus.api(f"STREAM.DELETE.{each}")
     await bus.close()
 
 

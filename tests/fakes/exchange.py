@@ -6,6 +6,7 @@ Played by docs.asterisk.org (AMI Actions Login, Challenge, CoreShowChannels, Pin
 import asyncio
 import contextlib
 import hashlib
+import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
@@ -19,7 +20,7 @@ class FakeExchange:
     """`banner`: how it greets; `channels`: the blocks of `CoreShowChannel` that it names when asked.
 
     `may_ask`: whether its user may ask for them; `frozen`: it takes everything and says nothing; `told`: all that was
-    said to it; `before_answer`: called before it names its channels.
+    said to it; `before_answer`: called before it names its channels; `tls`: how it encrypts, `None`: not at all.
     """
 
     banner: bytes = BANNER
@@ -30,17 +31,18 @@ class FakeExchange:
     logins: int = 0
     before_answer: Callable[[], None] = lambda: None
     port: int = 0
+    tls: ssl.SSLContext | None = None
     _writers: list[asyncio.StreamWriter] = field(default_factory=list)
     _server: asyncio.Server | None = None
 
     @property
     def address(self) -> str:
         """As a policy has it."""
-        return f"tcp://127.0.0.1:{self.port}"
+        return f"{'tls' if self.tls else 'tcp'}://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
         """Listen, at the same port as before."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self.tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -89,7 +91,8 @@ class FakeExchange:
                 answer("Success", f"Challenge: {CHALLENGE}")
             case "Login":
                 key = hashlib.md5((CHALLENGE + PASSWORD).encode(), usedforsecurity=False)
-                if (asked["Username"], asked["Key"]) != (USER, key.hexdigest()):
+                proved = asked.get("Key") == key.hexdigest() or asked.get("Secret") == PASSWORD
+                if asked["Username"] != USER or not proved:
                     answer("Error", "Message: Authentication failed")
                     return
                 answer("Success", "Message: Authentication accepted")

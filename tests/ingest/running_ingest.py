@@ -237,7 +237,7 @@ def policy_text(tenant: str, account: str, rules: str = "") -> str:
 def secrets_of(channel: str) -> str:
     """Every secret that the channel needs, as YAML; the first is the one that deliveries are signed with."""
     first, *others = CHANNELS[channel].SECRETS
-    others += ["user", "password"] if channel == "email" else []
+    others += ["user", "password"] if channel in {"asterisk", "email"} else []
     named = {first: "DOOR_SECRET", **{other: f"DOOR_{other.upper()}" for other in others}}
     return "{" + ", ".join(f"{ours}: {name}" for ours, name in named.items()) + "}"
 

@@ -221,6 +221,51 @@ def test_what_says_nothing_of_a_customers_call_is_ignored(body: bytes) -> None:
     assert isinstance(asterisk.parse(raw("asterisk", body)), Ignored)
 
 
+def test_who_hands_over_may_say_what_is_gone_and_when_nobody_listened() -> None:
+    """In the exchange's own grammar; a time that is none, or runs backwards, is no gap."""
+    call = block("Newchannel", **CALLER)
+    gap = b"Event: TellonceGap\r\nSince: %s\r\nUntil: 2026-11-22T09:30:00+00:00\r\n\r\n"
+    gone = block("TellonceGone", Timestamp="2026-11-22T09:30:00+00:00")
+    body = call + gap % b"2026-11-22T09:00:00+00:00" + gone
+    started, interrupted, ended = parsed(raw("asterisk", body))
+    assert [started.type, interrupted.type, ended.type] == [
+        "call.started",
+        "channel.interrupted",
+        "call.ended",
+    ]
+    assert (ended.open.outcome, str(ended.open.provider_time)) == (
+        "lost-sight",
+        "2026-11-22 09:30:00+00:00",
+    )
+    assert interrupted.aggregate == "chan-asterisk-main"
+    for since in (b"yesterday", b"2026-11-22T09:30:00", b"2026-11-22T10:00:00+00:00"):
+        assert isinstance(asterisk.parse(raw("asterisk", gap % since)), Ignored)
+
+
+def test_what_was_told_before_is_only_read() -> None:
+    """It says whose call it is; its events have been told."""
+    inside = block("Newchannel", CallerIDNum="201", Exten="202") + before()
+    assert isinstance(asterisk.parse(raw("asterisk", inside + block("Hold", leg="41"))), Ignored)
+    customers = block("Newchannel", **CALLER) + block("DialEnd", DialStatus="BUSY") + before()
+    ((kind, _),) = told(customers + block("Hangup", ChannelStateDesc="Ring", Cause="16"))
+    assert kind == "call.missed"
+
+
+def before() -> bytes:
+    """The record behind what was told before."""
+    return b"Event: TellonceBefore\r\n\r\n"
+
+
+def test_a_recording_is_told_when_its_leg_ends_where_we_listened() -> None:
+    """Its file is whole then; who hands over in pieces tells it when it begins, for nobody knows the rest."""
+    begun = block("VarSet", leg="41", Variable="MIXMONITOR_FILENAME", Value=RECORDING)
+    path = "pbx:/more"
+    assert isinstance(asterisk.parse(raw("asterisk", begun, path=path)), Ignored)
+    (recorded,) = parsed(raw("asterisk", begun + before() + block("Hangup", leg="41"), path=path))
+    assert recorded.personal.files[0].source == RECORDING
+    assert [kind for kind, _ in told(begun)] == ["call.recorded"]
+
+
 def test_older_exchanges_are_read_too() -> None:
     """Before version 12: no `Linkedid`, the legs are joined by `Dial`, a hold has a status."""
     body = (

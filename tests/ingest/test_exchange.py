@@ -1,13 +1,16 @@
 """An exchange that is listened to over TCP: every event once, whatever breaks, and what happened in a gap."""
 
+from pathlib import Path
+
 import pytest
 
+from deploy.embedded.ports import free_ports
 from services.ingest.domain import ami as manager
 from services.ingest.domain import pbx_memory
 from services.ingest.handlers import exchange_session
 from shared import exchange_address
 from shared.bus import Bus
-from tests.fakes.exchange import PASSWORD, FakeExchange, exchange
+from tests.fakes.exchange import PASSWORD, USER, FakeExchange, exchange
 from tests.ingest.exchange_listening import (
     asked,
     bus,
@@ -19,7 +22,8 @@ from tests.ingest.exchange_listening import (
     troubled,
     types,
 )
-from tests.ingest.running_ingest import GOLDEN, parsed, raw, until
+from tests.ingest.running_ingest import GOLDEN, parsed, raw, running, until
+from tests.support.servers import EmbeddedNats
 
 __all__ = ["bus", "quick"]
 
@@ -95,6 +99,27 @@ async def test_an_internal_call_stays_ignored_when_another_leg_is_told_of_later(
 
 async def _count(bus: Bus, account: str, least: int) -> bool | None:
     return True if len(await deliveries(bus, account)) >= least else None
+
+
+async def test_a_running_ingest_tells_the_calls_of_an_exchange(
+    ingest_nats: EmbeddedNats, tmp_path: Path
+) -> None:
+    """One account listens; the others, though they have the same rules, do not."""
+    async with exchange() as pbx:
+        rules, port = f"ami: '{pbx.address}'", free_ports(1)[0]
+        secrets = f"DOOR_USER={USER}\nDOOR_PASSWORD={PASSWORD}\n"
+        async with running(
+            ingest_nats.url, tmp_path, port=port, rules=rules, secrets=secrets
+        ) as ingest:
+            await until(lambda: _logged_in(pbx))
+            pbx.say(rings("1795340000.10", "+48600100210"))
+            (event,) = await ingest.contacts("asterisk", 1)
+            assert pbx.logins == 1
+    assert event["type"] == "call.started"
+
+
+async def _logged_in(pbx: FakeExchange) -> bool | None:
+    return True if pbx.logins else None
 
 
 # -- gaps ---------------------------------------------------------------------------------------------------

@@ -210,3 +210,23 @@ def test_programs_are_not_kept(name: str | None, media_type: str, kept: bool) ->
     else:
         with pytest.raises(Unfetchable, match="kind_refused"):
             fetching.check_kind(file, media_type, refused)
+
+
+def test_an_exchanges_own_files_are_asked_for_beside_it() -> None:
+    """MixMonitor's by the account's web server, with its secrets where it has some; ARI's by the account's `ari`."""
+    path = "/var/spool/asterisk/monitor/2026/a b.wav"
+    rules = Account(queue="hotline", ari="https://pbx.example", recordings="https://pbx.example/m/")
+    secrets = {"recordings_user": "r", "recordings_password": "s"}
+    (open_to_all,) = requests(asterisk.fetch(WantedFile(path, rules, SECRETS)))
+    (allowed,) = requests(asterisk.fetch(WantedFile(path, rules, secrets)))
+    (elsewhere,) = requests(asterisk.fetch(WantedFile("/calls/x.wav", rules, SECRETS)))
+    (stored,) = requests(asterisk.fetch(WantedFile("call-7", rules, SECRETS)))
+    assert (open_to_all.url, open_to_all.secret) == ("https://pbx.example/m/2026/a%20b.wav", {})
+    assert allowed.secret == basic("r", "s")
+    assert elsewhere.url == "https://pbx.example/m/calls/x.wav"
+    assert stored.url == "https://pbx.example:8089/ari/recordings/stored/call-7/file"
+    assert stored.secret == basic("tellonce", "p")
+    assert fetching.own_hosts(rules) == ["pbx.example", "pbx.example"]
+    for source in ("/var/spool/asterisk/monitor/../../etc/passwd", "/a//b.wav"):
+        with pytest.raises(Unfetchable, match="not_given_out"):
+            next(asterisk.fetch(WantedFile(source, rules, SECRETS)))

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from services.router.domain import folds
-from shared import aggregates
+from shared import aggregates, events
 from shared.events import CustomerCreated, FactStated
 from tests.router.in_memory_router import InMemoryRouter
 from tests.router.messaging import (
@@ -22,6 +22,7 @@ from tests.router.messaging import (
     writes,
 )
 from tests.router.proved import registered
+from tests.router.samples import NOON, TENANT
 
 QUIET = [
     pytest.param(lambda **told: deletes("in-1", **told), id="deleted"),
@@ -79,6 +80,24 @@ async def test_somebody_elses_stands_not_in_her_matter(quiet: Any) -> None:
     event = quiet(who=OLEK_ID)
     await router.happens(event)
     assert (await router.last(type(event))).aggregate == aggregates.account("dove", "cote")
+
+
+async def test_a_gap_of_a_channel_stands_on_its_account_once() -> None:
+    """Two who listened anew, or one delivery parsed twice: nobody's matter changes."""
+    router = a_router()
+    await router.happens(writes("Where is it?"))
+    opened = events.ChannelInterruptedOpen(
+        channel="dove", account="cote", since=NOON, until=later(60)
+    )
+    origin = events.Origin(
+        tenant=TENANT, service="ingest", actor="channel:dove/cote", occurred=NOON, recorded=NOON
+    )
+    account = aggregates.account("dove", "cote")
+    event = events.make(events.ChannelInterrupted, origin, "gap-1", account, opened)
+    for _ in range(2):
+        await router.intake.take(event)
+    (noted,) = await router.all(events.ChannelInterrupted)
+    assert (noted.aggregate, noted.open) == (account, opened)
 
 
 async def test_what_was_answered_by_the_providers_own_program_awaits_no_answer() -> None:

@@ -46,6 +46,11 @@ STORING = (errors.DoorUnavailable, errors.BusUnavailable, errors.JetStreamRefuse
 T = TypeVar("T")
 
 
+def reads(door: Door) -> bool:
+    """Tell whether an account's channel reads what an exchange tells."""
+    return pbx_memory.GAP in door.channel.KINDS
+
+
 class Exchange(RemoteReader):
     """Listens to one account's exchange for ever."""
 
