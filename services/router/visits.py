@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import structlog
 
 from services.router.domain.identify import identifies
-from services.router.domain.visits import HANDLES_ASKED, degree_of, last_visit, surest
+from services.router.domain.visits import HANDLES_ASKED, as_trusted, degree_of, last_visit, surest
 from shared import errors, events
 from shared.events.packet import Visit
 from shared.policy import Policy
@@ -31,7 +31,8 @@ class LastVisits:
             return None
         try:
             async with asyncio.timeout(LOOK_SECONDS):
-                found = surest(await self._reader.visitors(policy.tenant, asked))
+                links = await self._reader.visitors(policy.tenant, asked)
+                found = surest([(handle, as_trusted(policy, link)) for handle, link in links])
                 if found is None:
                     return None
                 seen = await self._reader.of_visitor(policy.tenant, found[1].visitor)

@@ -30,7 +30,7 @@ def test_each_item_of_a_batch_is_a_fact() -> None:
     """Pages, cart, campaign and words; who she is by her own page's word alone."""
     page, known, cart, review = (wire(event)["data"] for event in parsed(raw("site", BATCH)))
     assert page["open"]["provider_id"] == "ajs-1"
-    assert page["open"]["provider_time"] == "2026-11-22T09:29:00.250000Z"
+    assert page["open"]["provider_time"] == "2026-11-22T09:29:29.500000Z"
     assert page["personal"] == {
         "handles": [{"kind": "visitor", "value": "v-1", "verified": False, "proof": "claimed"}],
         "name": None,
@@ -59,6 +59,29 @@ def test_each_item_of_a_batch_is_a_fact() -> None:
     )
     contacts = {each["open"]["contact_id"] for each in (page, known, cart, review)}
     assert len(contacts) == 1
+
+
+@pytest.mark.parametrize(
+    ("times", "minute"),
+    [
+        ({"timestamp": "2026-11-22T09:20:00Z"}, "2026-11-22T09:20"),
+        (
+            {"timestamp": "2031-01-01T00:00:00Z", "sentAt": "2031-01-01T00:01:00Z"},
+            "2026-11-22T09:29",
+        ),
+        (
+            {"timestamp": "2031-01-01T00:01:00Z", "sentAt": "2031-01-01T00:00:00Z"},
+            "2026-11-22T09:30",
+        ),
+        ({"timestamp": "0001-01-01T00:00:00Z", "sentAt": "9999-12-31T00:00:00Z"}, None),
+        ({"timestamp": "soon", "sentAt": "2026-11-22T09:29:00Z"}, None),
+    ],
+)
+def test_a_clock_that_is_wrong_is_set_right(times: dict[str, str], minute: str | None) -> None:
+    """By how long it was before the sending; what no store keeps is no time."""
+    body = {"type": "page", "messageId": "1", "anonymousId": "v", **times}
+    told = wire(parsed(raw("site", msgspec.json.encode(body)))[0])["data"]["open"]["provider_time"]
+    assert (told or "")[:16] == (minute or "")
 
 
 def test_two_visitors_may_use_one_id() -> None:

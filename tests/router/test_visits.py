@@ -186,6 +186,14 @@ async def test_it_is_looked_for_by_what_may_be_hers() -> None:
     )
 
 
+async def test_a_shop_may_trust_what_its_pages_say() -> None:
+    """Where they tell from a server alone, and nobody else has the key."""
+    policy = replace(a_policy(), proof={"site": "delivered"})
+    found = await looks(ReaderOf()).of(policy, [phone()])
+    assert found is not None
+    assert found.proof == "delivered"
+
+
 @pytest.mark.parametrize(
     "reader",
     [

@@ -10,7 +10,7 @@ HTTP Tracking API (Basic authentication with the write key as the name, `writeKe
 import base64
 import hmac
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urldefrag
 
@@ -105,7 +105,10 @@ def _visit(raw: delivery.RawDelivery, item: Item, body: Item) -> tuple[str, even
     given = _id(item.get("messageId")) or made
     visitor = _id(item.get("anonymousId")) or _id(item.get("userId")) or given
     opened = events.ContactOpen(
-        **{**outcome.about(raw, MEDIUM, visitor, given), "provider_time": _time(item)}
+        **{
+            **outcome.about(raw, MEDIUM, visitor, given),
+            "provider_time": _time(item, body, raw.received),
+        }
     )
     traits = {**_map(context.get("traits")), **_map(item.get("traits"))}
     products = _products(properties)
@@ -187,15 +190,27 @@ def _campaign(context: Item) -> list[tuple[str, str]]:
     ]
 
 
-def _time(item: Item) -> datetime | None:
-    """Return when it was done, by the browser's clock as it was set right, else as it was."""
-    for name in ("timestamp", "originalTimestamp"):
-        try:
-            time = datetime.fromisoformat(_text(item.get(name)) or "")
-            return time.astimezone(UTC) if time.tzinfo is not None else time.replace(tzinfo=UTC)
-        except (ValueError, OverflowError):
-            continue
-    return None
+def _time(item: Item, body: Item, received: datetime) -> datetime | None:
+    """Return when it was done, by our clock: as long before it came as the browser says that it was before the sending.
+
+    That is the specification's formula for a browser whose clock is wrong. Without `sentAt` it is the browser's time.
+    """
+    happened = _instant(item.get("originalTimestamp")) or _instant(item.get("timestamp"))
+    sent = _instant(item.get("sentAt")) or _instant(body.get("sentAt"))
+    if happened is None or sent is None:
+        return happened
+    try:
+        return received - max(sent - happened, timedelta(0))
+    except OverflowError:
+        return happened
+
+
+def _instant(value: Any) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(_text(value) or "")
+        return time.astimezone(UTC) if time.tzinfo is not None else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _id(value: Any) -> str | None:
