@@ -1,5 +1,6 @@
 """The fold of a customer: who she is, how she is known, which conversations she has."""
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -81,15 +82,22 @@ def evolve(customer: Customer, sequence: int, event: events.AnyEvent) -> Custome
         case events.ConsentGiven() | events.ConsentWithdrawn():
             return replace(changed, consents=_said(changed.consents, event))
         case events.ConversationAttached():
-            others = (
-                each
-                for each in changed.conversations
-                if each.conversation != event.open.conversation
-            )
-            latest = AttachedConversation(conversation=event.open.conversation, last=event.recorded)
-            return replace(changed, conversations=(*others, latest))
+            return replace(changed, conversations=_attached(changed.conversations, event))
         case _:
             return changed
+
+
+def _attached(
+    conversations: tuple[AttachedConversation, ...], event: events.ConversationAttached
+) -> tuple[AttachedConversation, ...]:
+    """Return the conversations with one as the latest; an imported one stands where it belongs by its time."""
+    named = event.open.conversation
+    others = tuple(each for each in conversations if each.conversation != named)
+    if not event.imported:
+        return (*others, AttachedConversation(conversation=named, last=event.recorded))
+    place = bisect_right(others, event.happened, key=lambda each: each.last)
+    imported = AttachedConversation(conversation=named, last=event.happened)
+    return (*others[:place], imported, *others[place:])
 
 
 def _said(

@@ -78,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_question_verbs(verbs)
     _add_parked(verbs)
     _add_deliver(verbs)
+    _add_import(verbs)
     stored = _verb(verbs, "raw", _raw, "show one delivery as it came")
     stored.add_argument("position", metavar="POSITION", type=int, help="in RAW, as lists name it")
     _add_ledger(verbs)
@@ -153,6 +154,14 @@ def _add_deliver(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     parser.add_argument("--tenant-policy", metavar="FILE", help="the tenant's policy (YAML)")
 
 
+def _add_import(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _verb(verbs, "import", _import, "put a vendor's exported history on the timelines")
+    parser.add_argument("channel", metavar="CHANNEL")
+    parser.add_argument("file", metavar="FILE", nargs="+", help="of one export, in any order")
+    parser.add_argument("--account", metavar="ACCOUNT", help="where the channel has several")
+    parser.add_argument("--tenant-policy", metavar="FILE", help="the tenant's policy (YAML)")
+
+
 def _add_ledger(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     ledger = verbs.add_parser("ledger", help="whether it is the one that its data was made from")
     acts = ledger.add_subparsers(metavar="ACT", required=True)
@@ -210,6 +219,12 @@ def _deliver(chosen: argparse.Namespace) -> int:
     from deploy.cli.deliver import deliver  # noqa: PLC0415
 
     return deliver(chosen)
+
+
+def _import(chosen: argparse.Namespace) -> int:
+    from deploy.cli.importing import import_history  # noqa: PLC0415
+
+    return import_history(chosen)
 
 
 def _raw(chosen: argparse.Namespace) -> int:

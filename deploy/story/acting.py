@@ -1,6 +1,7 @@
 """Carries out the steps in which somebody does something: doors, commands, queries, both together."""
 
 import asyncio
+import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,7 +108,7 @@ def _key(session: Session, step: model.DoorStep) -> str | None:
     return doors.secret_of(account, session.stack.secrets) if step.sign else None
 
 
-def content_of(step: model.DoorStep, folder: Path) -> Any:
+def content_of(step: model.DoorStep | model.ImportStep, folder: Path) -> Any:
     """Return what a step delivers: its body, or the text of a file in `folder`. Raises: StoryInvalid."""
     if step.file is None:
         return step.body
@@ -115,6 +116,24 @@ def content_of(step: model.DoorStep, folder: Path) -> Any:
         return (folder / step.file).read_text("utf-8")
     except (OSError, UnicodeDecodeError):
         raise errors.StoryInvalid(f"the file {step.file} cannot be read") from None
+
+
+async def bring_in(session: Session, step: model.ImportStep) -> None:
+    """Import an exported history by the tool that an operator uses. Raises: StoryInvalid, StepFailed."""
+    body = references.filled_in(step.body, session.known)
+    content = (
+        content_of(step, Path(session.story.folder)) if step.file else msgspec.json.encode(body)
+    )
+    channel, _, account = step.import_.partition("/")
+    with tempfile.NamedTemporaryFile(suffix=".json") as export:
+        export.write(content.encode() if isinstance(content, str) else content)
+        export.flush()
+        for _ in range(step.times):
+            code, out = await session.stack.tool(
+                "import", channel, export.name, f"--account={account}"
+            )
+            if code:
+                raise errors.StepFailed("step.refused", "it was not imported", wanted=0, got=out)
 
 
 # -- commands and queries ---------------------------------------------------------------------------

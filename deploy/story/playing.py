@@ -134,6 +134,8 @@ async def _play(session: Session, step: model.Step, n: int, following: model.Ste
             _refusal_is_wanted(session, following)
         case model.AskStep():
             await acting.ask(session, step)
+        case model.ImportStep():
+            await acting.bring_in(session, step)
         case model.AsOfStep():
             await as_of_checks.look_back(session, step)
         case model.KillStep():

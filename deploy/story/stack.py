@@ -101,6 +101,18 @@ class Stack:
         """Return the process ids as `tellonce status --json` gives them."""
         return (await status.examine(self.folder)).pids
 
+    async def tool(self, verb: str, *arguments: str) -> tuple[int | None, str]:
+        """Run a verb of `tellonce` on this stack, as an operator does; return its exit code and what it says."""
+        told = ("--data", str(self.folder), "--tenant-policy", self.policy_path)
+        running = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "deploy.cli.main", verb, *arguments, *told),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env={**os.environ, "PYTHONPATH": _python_path()},
+        )
+        out, _ = await running.communicate()
+        return running.returncode, out.decode(errors="replace")
+
     async def _spawn(self) -> None:
         """Start `up`, tied to us: however the player ends, its stack does not outlive it."""
         up = (sys.executable, "-m", "deploy.cli.main", "up", "--data", str(self.folder))

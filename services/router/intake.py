@@ -17,6 +17,7 @@ from services.router.domain.contacts import decide_contact
 from services.router.domain.decision import Decision, Loaded, Origin
 from services.router.domain.handover import ensure_packets
 from services.router.domain.identify import as_handle
+from services.router.domain.importing import begins_history
 from services.router.outcomes import Outcomes, journal_of
 from services.router.registrations import Orders
 from services.router.resolving import Resolving
@@ -96,7 +97,7 @@ class Intake:
         if isinstance(event, ConsentEvent):
             await self._consent(event, origin, resolving)
             return
-        if isinstance(event, events.QuietEvent):
+        if isinstance(event, events.QuietEvent) and not begins_history(event):
             await self._cases.change(event.tenant, resolving.load, decide_quiet)
             if resolving.place.conversation is None:
                 await self._on_account(event)
@@ -139,10 +140,10 @@ class Intake:
     async def _replayed(self, event: events.ContactEvent) -> bool:
         """Tell whether the ledger holds an event whose delivery came before the memory of the folds begins.
 
-        RAW is read again, or no router ran for a day: then, and only then, history is asked. It is a witness, not the
-        truth: it is believed where the ledger agrees.
+        RAW is read again, no router ran for a day, or it was imported, and may have been told long ago: then, and only
+        then, history is asked. It is a witness, not the truth: it is believed where the ledger agrees.
         """
-        if self._cases.clock.now() - event.recorded < REMEMBERED:
+        if not event.imported and self._cases.clock.now() - event.recorded < REMEMBERED:
             return False
         ledger = self._cases.deciding.ledger
         sequence = await self._history.known(event.tenant, event.id, await ledger.position())

@@ -34,6 +34,7 @@ from services.router.domain.identify import (
     speaking,
     speaks,
 )
+from services.router.domain.importing import remembered
 from shared import deciding, events, subjects
 from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.customer import UNKNOWN_CUSTOMER, Customer
@@ -103,7 +104,9 @@ class Resolving:
         hints = await self._hints(reading, customer, resolved, named)
         loaded = Loaded(chosen, customer, agents, resolved, numbers=numbers, hints=hints)
         hers = referenced is not None and referenced.customer == customer.id
+        new = referenced is None and not self._event.imported
         after = referenced if referenced is not None and hers else NEW_CONVERSATION
+        after = remembered(known) if new else after
         return replace(loaded, contact=self._contact, after=after)
 
     async def _handles(self, reading: deciding.Reading) -> list[ResolvedHandle]:

@@ -148,14 +148,17 @@ def _handed_over(contacts: Contacts, event: events.AnyEvent, before: Ownership) 
 def _begun(contacts: Contacts, event: events.InboundEvent, before: Ownership) -> Contacts:
     """Return the contacts with the event's in them: the first event seen of a contact begins it.
 
-    Whoever writes on in a contact that was wrapped up is not done with.
+    Whoever writes on in a contact that was wrapped up is not done with. What was imported was over before it came.
     """
     opened, came_by = event.open, contacts.channels
+    at = event.happened if event.imported else event.recorded
+    active = max(at, contacts.last_activity or at)
     if opened.contact_id in contacts.by_id:
         written = isinstance(event, events.MessageReceived | events.FormSubmitted)
-        again: dict[str, Any] = {"wrapped_up": False, "completed": False} if written else {}
+        goes_on = written and not event.imported
+        again: dict[str, Any] = {"wrapped_up": False, "completed": False} if goes_on else {}
         known = _with(contacts, opened.contact_id, **_who(event), **again)
-        return replace(_heard(known, event), last_activity=event.recorded)
+        return replace(_heard(known, event), last_activity=active)
     # A message to an owned conversation is with its owner at once; a call is when an agent accepts it.
     waits = before.owner is None or opened.medium == "call"
     contact = Contact(
@@ -163,15 +166,18 @@ def _begun(contacts: Contacts, event: events.InboundEvent, before: Ownership) ->
         medium=opened.medium,
         channel=opened.channel,
         account=opened.account,
-        started=event.recorded,
-        status="waiting" if waits else "accepted",
+        started=at,
+        status="waiting" if waits and not event.imported else "accepted",
+        over=event.imported,
+        wrapped_up=event.imported,
+        completed=event.imported,
         **_who(event),
     )
     begun = replace(
         contacts,
         by_id={**contacts.by_id, contact.contact_id: contact},
         channels=came_by if opened.channel in came_by else (*came_by, opened.channel),
-        last_activity=event.recorded,
+        last_activity=active,
     )
     return _heard(begun, event)
 

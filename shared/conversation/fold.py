@@ -41,17 +41,21 @@ def evolve_parts(conversation: Conversation, sequence: int, event: events.AnyEve
                 changed,
                 id=event.conversation,
                 customer=event.customer,
-                opened=event.recorded,
+                opened=event.happened if event.imported else event.recorded,
+                imported=event.imported,
                 correlation=event.causation,
                 after=event.personal.after if event.personal else None,
             )
-        case events.CallStarted() | events.CallMissed() if not event.open.automatic:
+        case (
+            events.CallStarted()
+            | events.CallMissed()
+            | events.MessageReceived()
+            | events.FormSubmitted()
+        ) if not (event.open.automatic or event.imported):
             return replace(changed, heard=sequence)
         case events.CallVoicemailLeft() if event.open.refers_to is not None:
             return changed
         case events.CallAbandoned() | events.CallVoicemailLeft() if not event.open.automatic:
-            return replace(changed, heard=sequence)
-        case events.MessageReceived() | events.FormSubmitted() if not event.open.automatic:
             return replace(changed, heard=sequence)
         case events.ConversationMerged():
             return replace(changed, heard=sequence)

@@ -78,7 +78,7 @@ def evolve(talk: Talk, event: events.AnyEvent) -> Talk:
             return _spoken(talk, event)
         case events.MessageEchoed(personal=personal) if personal is not None:
             said = say(talk, event, OURS, personal.text)
-            return replace(said, unanswered=0)
+            return said if event.imported else replace(said, unanswered=0)
         case events.MessageRequested():
             return _asked(talk, event)
         case events.AttachmentStored() | events.AttachmentFailed():
@@ -140,7 +140,7 @@ def _heard(talk: Talk, event: Written) -> Talk:
     name = event.personal.name if event.personal else None
     writer = people.writer(name, people.handles_of(event))
     talk = _with_quotable(say(talk, event, "customer", text, writer), event)
-    if event.open.automatic:
+    if event.open.automatic or event.imported:
         return talk
     if isinstance(event, events.MessageEdited):
         return replace(talk, unanswered=max(1, talk.unanswered), mails=mails)

@@ -211,7 +211,9 @@ class ConversationAbsorbed(
 
 
 class ConversationResolvedOpen(Part, frozen=True, kw_only=True):
-    agent: AgentId
+    """`agent`: who closed it; `None` of an imported one, which was over before it came here."""
+
+    agent: AgentId | None = None
     confirmed_by_customer: bool | None = None
 
 

@@ -31,6 +31,9 @@ Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 DATA_SCHEMA = "urn:tellonce:event:1"
 """Version of the envelope and the data layout, as CloudEvents `dataschema`."""
 
+IMPORTED = "import:"
+"""How the actor begins of what an operator imported."""
+
 ERASED = ""
 """What a fold puts where a personal part was erased."""
 
@@ -85,7 +88,8 @@ class Event(
         occurred: the provider's time, or ours where the provider gives none.
         recorded: our time at the decision. Neither orders events: the ledger sequence does.
         aggregate: the aggregate it belongs to; on CONTACTS the contact.
-        actor: `agent:<id>`, `service:<name>`, `rule:<name>@<policy version>` or `channel:<channel>/<account>`.
+        actor: `agent:<id>`, `service:<name>`, `rule:<name>@<policy version>`, `channel:<channel>/<account>`, or
+            `import:<channel>/<account>` of an exported history.
         causation: id of the command or event that caused it; a fold remembers it for 24 hours.
         causation_sha256: hash of that command's body, so that a reused id is noticed.
         correlation: id of the whole affair (the conversation's first contact event).
@@ -118,6 +122,11 @@ class Event(
     def happened(self) -> datetime:
         """When it happened: nothing happens after it was recorded, whatever a provider's clock says."""
         return min(self.occurred, self.recorded)
+
+    @property
+    def imported(self) -> bool:
+        """Whether it comes of an exported history: it was over before it came here."""
+        return self.actor.startswith(IMPORTED)
 
     @property
     def open(self) -> OpenPart:

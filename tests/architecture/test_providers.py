@@ -15,7 +15,7 @@ KNOWN = (
 )
 PROVIDERS = re.compile("|".join([KNOWN, *sorted(set(CHANNELS) - WORDS)]), re.IGNORECASE)
 OF_A_PROVIDER = re.compile(
-    r"(services/(ingest|notify)/(channels|lists|sources|transports)|deploy/story/providers)/"
+    r"(services/(ingest|notify)/(archives|channels|lists|sources|transports)|deploy/story/providers)/"
 )
 """The files of one provider each, their registries, and what they share."""
 

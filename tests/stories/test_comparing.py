@@ -21,7 +21,7 @@ from deploy.story.providers.mail_sink import Mail
 
 PACKET: dict[str, Any] = {
     "who": {"name": "Anna Nowak", "salutation": "Mrs Anna", "language": "pl"},
-    "why": {"orders": [{"number": "ORD-1"}]},
+    "why": {"orders": [{"number": "ORD-1"}], "after": {"matter": "It is broken", "summary": None}},
     "facts": [
         {"fact_id": "f1", "name": "locker", "value": "KRA01M"},
         {"fact_id": "f2", "name": "locker", "value": "KRA02M"},
@@ -64,6 +64,7 @@ def test_a_packet_as_wanted_has_no_difference() -> None:
             hops=[WantedHop(from_="piotr", to="agent-ewa", kind="warm", accepted=False)],
             said=["any news"],
             channels=["chat"],
+            after="broken",
             on_hold=False,
             unanswered=1,
         )
@@ -74,6 +75,7 @@ def test_a_packet_as_wanted_has_no_difference() -> None:
 @pytest.mark.parametrize(
     ("wanted", "code"),
     [
+        ({"after": "It is whole"}, "expect.packet_after"),
         ({"facts": {"parcel": "1"}}, "expect.packet_fact_missing"),
         ({"facts": {"colour": "blue"}}, "expect.packet_fact_differs"),
         ({"facts": {"locker": ["KRA01M", "KRA03M"]}}, "expect.packet_fact_differs"),

@@ -30,6 +30,7 @@ def packet_differences(wanted: model.ExpectPacket, packet: dict[str, Any]) -> li
         *_hop_differences(wanted.hops, packet["path"]["hops"]),
         *_said_differences(wanted.said, packet),
         *_visit_differences(wanted.visit, packet["around"]["visit"]),
+        *_after_differences(wanted.after, packet["why"]["after"]),
         *_plain("expect.packet_on_hold", wanted.on_hold, packet["path"]["on_hold"]),
         *_plain("expect.packet_unanswered", wanted.unanswered, packet["open"]["unanswered"]),
     ]
@@ -57,6 +58,12 @@ def _who_differences(wanted: model.ExpectPacket, who: dict[str, Any]) -> list[Di
         *_plain("expect.packet_salutation", wanted.salutation, who["salutation"]),
         *_plain("expect.packet_language", wanted.language, who["language"]),
     ]
+
+
+def _after_differences(wanted: str | None, after: dict[str, Any] | None) -> list[Difference]:
+    """`wanted`: a part of what she had said first in the conversation that she comes back to."""
+    said = (after or {}).get("matter") or ""
+    return [] if wanted is None or wanted in said else [("expect.packet_after", wanted, said)]
 
 
 def _list_differences(wanted: model.ExpectPacket, packet: dict[str, Any]) -> list[Difference]:

@@ -93,6 +93,20 @@ class ReceiptStep(Step, frozen=True, kw_only=True):
     within: Duration = WITHIN_SECONDS
 
 
+class ImportStep(Step, frozen=True, kw_only=True):
+    """An operator imports what a vendor exported.
+
+    import: `<channel>/<account>`.
+    body, file: what the vendor's export holds; `file` is relative to the story.
+    times: how often the whole of it is imported.
+    """
+
+    import_: Account = msgspec.field(name="import")
+    body: Any = None
+    file: str | None = None
+    times: TimeLimits = 1
+
+
 class CommandStep(Step, frozen=True, kw_only=True):
     """An agent or an integration sends a command. Ids that `with` leaves out are found as her screen would."""
 
@@ -211,6 +225,7 @@ class ExpectPacket(Expect, frozen=True, kw_only=True):
     hops: list[WantedHop] | None = None
     said: list[str] = []
     channels: list[str] | None = None
+    after: str | None = None
     on_hold: bool | None = None
     unanswered: int | None = None
     visit: WantedVisit | None = None
@@ -338,6 +353,7 @@ EXPECTATIONS: dict[str, type[Expect]] = {
 STEPS: dict[str, type[Step]] = {
     "door": DoorStep,
     "receipt": ReceiptStep,
+    "import": ImportStep,
     "as": CommandStep,
     "ask": AskStep,
     "as_of": AsOfStep,

@@ -42,6 +42,9 @@ def describe(step: model.Step) -> str:
             return f"{step.as_}: {step.do}" + (f" ({step.times} times)" if step.times > 1 else "")
         case model.AskStep():
             return f"ask {step.ask}"
+        case model.ImportStep():
+            several = f" ({step.times} times)" if step.times > 1 else ""
+            return f"import the history of {step.import_}{several}"
         case model.AsOfStep():
             return f"what did {step.as_of} see when accepting?"
         case model.TogetherStep():
@@ -119,6 +122,8 @@ def _card(packet: dict[str, Any]) -> list[str]:
     lines += [_possible(each) for each in who["possibly"]]
     lines += [f"orders: {orders}"] if orders else []
     lines += [f"in her words: {packet['why']['matter']}"] if packet["why"]["matter"] else []
+    after = packet["why"]["after"]
+    lines += [f"comes back to: {after['matter']}"] if after and after["matter"] else []
     lines += ["facts:", *facts] if facts else ["facts: none yet"]
     lines += ["promised:", *promises] if promises else []
     lines += ["handed over:", *hops] if hops else []

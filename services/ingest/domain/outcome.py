@@ -173,7 +173,7 @@ def _origin(raw: RawDelivery, occurred: datetime | None = None) -> events.Origin
     return events.Origin(
         tenant=raw.tenant,
         service="ingest",
-        actor=f"channel:{raw.channel}/{raw.account}",
+        actor=f"{'import' if raw.imported else 'channel'}:{raw.channel}/{raw.account}",
         occurred=occurred or raw.received,
         recorded=raw.received,
         raw=raw.ref,

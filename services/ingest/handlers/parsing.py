@@ -1,4 +1,4 @@
-"""Parsing stored deliveries with their channel's file, off the event loop: the doors stay quick."""
+"""Parsing stored deliveries with their channel's file, or its archive's, off the event loop: the doors stay quick."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from itertools import groupby
 
 import structlog
 
+from services.ingest.archives import ARCHIVES
 from services.ingest.channels import CHANNELS
 from services.ingest.domain import delivery, outcome
 from services.ingest.domain.outcome import Parsed, Reports
@@ -67,7 +68,8 @@ def read(raw: delivery.RawDelivery) -> Reading:
     """Return the reading of a delivery. What makes the channel's code fail, or no stream takes, is quarantined."""
     try:
         lost = raw.lost
-        parsed = outcome.Quarantined(lost) if lost else CHANNELS[raw.channel].parse(raw)
+        reader = ARCHIVES[raw.channel] if raw.imported else CHANNELS[raw.channel]
+        parsed = outcome.Quarantined(lost) if lost else reader.parse(raw)
         reports = outcome.reports_of(raw, parsed)
         for routing_key, event in reports:
             contact_log.check(raw.channel, routing_key, event)

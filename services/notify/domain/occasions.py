@@ -78,7 +78,7 @@ def command_on(
             return Attend(**origin(event, now), agent=event.open.agent, requests=promise)
         case events.MessageRequested() if event.open.instead_of:
             return None
-        case events.MessageRequested() | events.ConversationResolved():
+        case events.MessageRequested() | events.ConversationResolved() if event.open.agent:
             return Answer(**origin(event, now), agent=event.open.agent, earlier=before.events)
         case events.TransferRequested():
             return Answer(**origin(event, now), agent=event.open.sender, earlier=before.events)

@@ -9,6 +9,7 @@ from services.router.domain.decision import Decision, Origin, Place
 from services.router.domain.facts import facts_in, names_matter, same_value, state_fact
 from services.router.domain.handover import as_earlier, attach_packet
 from services.router.domain.identify import claim, identifies, is_known, learn, speaks, was_on
+from services.router.domain.importing import close_imported, find_imported_place
 from services.router.domain.lost_calls import note_lost_call
 from services.router.domain.offers import release
 from services.router.domain.presence import note_unattended, owner_on_duty
@@ -28,7 +29,7 @@ def find_place(
     referenced: Conversation | None,
     known: Sequence[Conversation],
 ) -> Place:
-    """Say which conversation a contact joins. The first rule that holds decides:
+    """Say which conversation a contact joins; what was imported only its own. The first rule that holds decides:
 
     1. it is a contact of it, or a reply or reference leads to it; a resolved one takes only what asks for nothing, as a
        call's late reports;
@@ -36,6 +37,8 @@ def find_place(
     3. it is the customer's only conversation active within `join_within_seconds`;
     4. none: a new one opens.
     """
+    if event.imported:
+        return find_imported_place(referenced)
     if referenced is not None and takes(referenced, event):
         return Place(referenced.id, "join.reference")
     still_open = [each for each in known if each.id is not None and not each.resolved]
@@ -67,7 +70,7 @@ def opens(event: events.InboundEvent, begun: Contact | None) -> bool:
 
 def wants_answer(event: events.InboundEvent, begun: Contact | None) -> bool:
     """Tell whether somebody may wait for an answer: a machine's mail belongs to what it answers, resolved or not."""
-    return opens(event, begun) and not event.open.automatic
+    return opens(event, begun) and not (event.open.automatic or event.imported)
 
 
 def takes(conversation: Conversation, event: events.InboundEvent) -> bool:
@@ -120,10 +123,11 @@ def decide_contact(decision: Decision, event: events.InboundEvent, place: Place)
     The decision's conversation is the one of `place`, or the empty one; its customer may be unknown.
     Where a contact begun by nobody turns out to be a customer's, it is hers first, with all that was said before.
     What a machine sent into an open matter is kept there: the customer has not switched, and nobody new waits.
-    So is what asks for nothing; it has a place, or it is none of a conversation's.
+    So is what asks for nothing; it has a place, or it is none of a conversation's. What was imported asks for nothing
+    either, and the conversation that it opens is over.
     """
-    if isinstance(event, events.QuietEvent):
-        decision.repeat(event)
+    if event.imported or isinstance(event, events.QuietEvent):
+        _take_quietly(decision, event, place)
         return
     if decision.loaded.whose.id is not None:
         link(decision, decision.loaded.whose, event.open.contact_id, None)
@@ -154,6 +158,14 @@ def decide_contact(decision: Decision, event: events.InboundEvent, place: Place)
         _queue(decision, event, new_contact=new_contact)
         if not new_contact:
             note_unattended(decision, event.open.contact_id)
+
+
+def _take_quietly(decision: Decision, event: events.InboundEvent, place: Place) -> None:
+    if place.conversation is None:
+        _open(decision, event, place.rule)
+    decision.repeat(event)
+    if place.conversation is None:
+        close_imported(decision)
 
 
 def opened_by(origin: Origin) -> events.ConversationId:
