@@ -106,9 +106,13 @@ class Outcomes:
             if event.raw is None:
                 raise errors.NotAnEvent(type=event.type)
             return None
-        asked = name or references.told_in(opened.contact_id)
-        (resolved,) = await self._cases.handles(reading, [asked])
-        return resolved.identity.conversation
+        told = event.personal.handles if event.personal else []
+        session = [each for each in told if each.kind == "reference"]
+        asked = [name] if name else [references.told_in(opened.contact_id), *session]
+        found = await self._cases.handles(reading, asked)
+        return next(
+            (each.identity.conversation for each in found if each.identity.conversation), None
+        )
 
     async def _early(self, event: events.OutcomeEvent) -> list[events.OutcomeEvent]:
         """Return the reports that came before their message was known, as they came."""

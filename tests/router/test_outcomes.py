@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from services.router.domain import folds
 from services.router.domain.outcomes import RANK
 from services.router.intake import on_account
-from shared import aggregates, events
+from shared import aggregates, events, handles
 from shared.errors import NotAnEvent
 from shared.events import (
     MessageDelivered,
@@ -208,6 +208,24 @@ async def test_a_watermark_is_about_all_that_was_sent_to_her_before() -> None:
         "sent",
     ]
     assert len({each.id for each in await router.all(MessageRead)}) == 2
+
+
+async def test_a_watermark_of_a_session_finds_the_conversation_that_it_leads_to() -> None:
+    """A provider that names its sessions brings a reference; a contact of it leads to its conversation by that."""
+
+    def of_a_session(event: Any) -> Any:
+        personal = event.personal
+        named = [handles.reference("dove/cote/session-1"), *personal.handles]
+        told = msgspec.structs.replace(personal, handles=named)
+        data = msgspec.structs.replace(event.data, personal=told)
+        return msgspec.structs.replace(event, data=data)
+
+    router = a_router()
+    await router.owned_by("piotr", of_a_session(writes("Where is it?")))
+    request = await answers(router)
+    await router.happens(hands_over(request, PROVIDER_ID))
+    assert await router.happens(of_a_session(until(MessageRead))) == ["message.read"]
+    assert await status(router, request) == "read"
 
 
 async def test_a_watermark_that_comes_first_waits_too() -> None:
