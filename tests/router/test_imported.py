@@ -30,7 +30,7 @@ def imported(
 ) -> Any:
     """What stands in a talk of an export, so many days after its beginning."""
     known = [
-        handles.reference(f"dove/cote/{talk}"),
+        handles.reference("dove", "cote", talk),
         handles.account("dove", who),
         *([PHONE] if who == "7" else []),
     ]

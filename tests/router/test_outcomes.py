@@ -215,7 +215,7 @@ async def test_a_watermark_of_a_session_finds_the_conversation_that_it_leads_to(
 
     def of_a_session(event: Any) -> Any:
         personal = event.personal
-        named = [handles.reference("dove/cote/session-1"), *personal.handles]
+        named = [handles.reference("dove", "cote", "session-1"), *personal.handles]
         told = msgspec.structs.replace(personal, handles=named)
         data = msgspec.structs.replace(event.data, personal=told)
         return msgspec.structs.replace(event, data=data)
