@@ -8,10 +8,10 @@ import pytest
 from deploy.story.providers import livechat as fake
 from deploy.story.providers.api import ApiRequest
 from services.notify.channels import livechat
+from services.notify.domain.asking import NO_WORD, UNCLEAR, Doubt
 from services.notify.domain.messages import SendingSettings, Unsendable, customer_message
 from services.notify.domain.outcomes import Outcome
 from services.notify.domain.web import HttpAnswer, HttpRequest
-from shared import message_reference
 from shared.policy import Account
 from tests.notify.samples import NOW, message
 
@@ -44,9 +44,7 @@ def test_a_message_is_one_call_of_send_event() -> None:
     url = "https://api.livechatinc.com/v3.6/agent/action/send_event"
     assert (request.method, request.url) == ("POST", url)
     told = msgspec.json.decode(request.body)
-    reference = message_reference.read(told["event"].pop("custom_id"))
-    assert reference is not None
-    assert (reference.message, reference.conversation) == ("m1", "c1")
+    assert told["event"].pop("custom_id") == "m1.c1"
     event = {"type": "message", "text": "Zażółć", "visibility": "all"}
     assert told == {"chat_id": CHAT, "event": event}
 
@@ -123,6 +121,30 @@ def test_a_refusal_says_why(kind: str, status: int, reason: str, *, temporary: b
 def test_another_answer_is_a_doubt(outcome: Outcome, reason: str) -> None:
     """Nobody knows whether it was sent, and it is not sent again."""
     assert outcome == Outcome(kind="uncertain", reason=reason)
+
+
+def test_a_message_in_doubt_is_looked_for_in_its_chat() -> None:
+    """Our reference stands at it; a list without it proves nothing, and no list is asked for again."""
+    event = message("e1", channel="livechat", to=f"livechat:{CHAT}")
+    around = SendingSettings(secrets={"LIVECHAT_TOKEN": "dal:abc"})
+    ours = customer_message(event, SHOP, livechat.address, around)
+    doubt = Doubt(intended=NOW, now=NOW)
+    asked = livechat.ask(ours, doubt)
+    assert asked.url == "https://api.livechatinc.com/v3.6/agent/action/list_threads"
+    assert msgspec.json.decode(asked.body) == {"chat_id": CHAT, "sort_order": "desc"}
+
+    def finding(told: Any, status: int = 200) -> Outcome:
+        return livechat.found(
+            HttpAnswer(status=status, body=msgspec.json.encode(told)), ours, doubt
+        )
+
+    others = [{"id": "a", "custom_id": "m2.c1"}, {"id": "b"}, "no event"]
+    mine = {"id": "c", "custom_id": ours.own_reference}
+    there = {"threads": [{"id": "t1", "events": others}, {"events": [mine]}]}
+    assert finding(there) == Outcome(kind="sent", provider_id="c")
+    assert finding({"threads": [{"events": others}, {}, 7]}) == UNCLEAR
+    for told, status in (({"threads": None}, 200), (there, 503), ([], 200)):
+        assert finding(told, status) == NO_WORD
 
 
 def test_the_fake_takes_what_we_send() -> None:

@@ -5,7 +5,8 @@ Sources, read 2026-11: platform.text.com/docs/agent-chat-api/data-structures ("M
 errors come as `error.type`). The list of those types and the size of a text are from memory: another type is a doubt.
 
 An event is taken only in a chat that is active, and only of who is in it: the token's agent has to be. What becomes of
-it is told by the account's webhooks: `custom_id` names our message, so a doubt ends when LiveChat tells of it.
+it is told by the account's webhooks: `custom_id` names our message, so a doubt ends when LiveChat tells of it. It is
+asked for, too: `list_threads` (its answers are in the tests of github.com/livechat/lc-sdk-go) gives the chat's events.
 """
 
 import base64
@@ -13,7 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from services.notify.domain import messages, outcomes
+from services.notify.domain import asking, messages, outcomes
 from services.notify.domain.web import HttpAnswer, HttpRequest, json_request
 from shared import events
 
@@ -24,7 +25,7 @@ SECRETS: Sequence[str] = ("token",)
 """`token`: an access token, or `<account id>:<region>:<token>` for a personal one."""
 
 API = "https://api.livechatinc.com"
-SEND = "v3.6/agent/action/send_event"
+SEND, LIST = "v3.6/agent/action/send_event", "v3.6/agent/action/list_threads"
 TEXT_MAX_BYTES = 16_384
 PERSONAL_PARTS = 3
 REGION_ELSEWHERE = "fra"
@@ -66,8 +67,36 @@ def render(message: messages.CustomerMessage, now: datetime) -> HttpRequest:  # 
         "custom_id": message.own_reference,
         "visibility": "all",
     }
-    told = {"chat_id": message.to, "event": event}
-    url = f"{(message.api or API).rstrip('/')}/{SEND}"
+    return _call(SEND, message, {"chat_id": message.to, "event": event})
+
+
+def ask(message: messages.CustomerMessage, doubt: asking.Doubt) -> HttpRequest:  # noqa: ARG001  the shared shape
+    """Return what lists the newest threads of her chat. Raises: Unsendable with `secret_missing`."""
+    return _call(LIST, message, {"chat_id": message.to, "sort_order": "desc"})
+
+
+def found(
+    answer: HttpAnswer,
+    message: messages.CustomerMessage,
+    doubt: asking.Doubt,  # noqa: ARG001  the shared shape
+) -> outcomes.Outcome:
+    """Return that our reference stands in the chat; that it is nowhere else the list does not say."""
+    threads = answer.json.get("threads")
+    if answer.status != 200 or not isinstance(threads, list):
+        return asking.NO_WORD
+    listed = [each.get("events") for each in threads if isinstance(each, dict)]
+    said = [event for each in listed if isinstance(each, list) for event in each]
+    for each in said:
+        if isinstance(each, dict) and each.get("custom_id") == message.own_reference:
+            named = each.get("id")
+            return outcomes.Outcome(
+                kind="sent", provider_id=named if isinstance(named, str) else None
+            )
+    return asking.UNCLEAR
+
+
+def _call(path: str, message: messages.CustomerMessage, told: Mapping[str, object]) -> HttpRequest:
+    url = f"{(message.api or API).rstrip('/')}/{path}"
     return json_request(url, told, _authorization(message.secret("token")))
 
 
