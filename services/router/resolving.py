@@ -8,11 +8,9 @@ from services.router.cases import CONVERSATIONS_CONSIDERED, Cases
 from services.router.domain import folds, references
 from services.router.domain.contacts import (
     find_place,
-    holds,
     numbers_in,
     opened_by,
     opens,
-    right_to,
     takes,
     wants_answer,
 )
@@ -23,7 +21,7 @@ from services.router.domain.decision import (
     ResolvedHandle,
     SuggestedCustomer,
 )
-from services.router.domain.facts import number_handle, same_value
+from services.router.domain.facts import holds, number_handle, right_to, same_value
 from services.router.domain.identify import (
     conversation_behind,
     customer_behind,

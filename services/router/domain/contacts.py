@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from services.router.domain.confirm import link, merge
 from services.router.domain.decision import Decision, Origin, Place
-from services.router.domain.facts import facts_in, names_matter, same_value, state_fact
+from services.router.domain.facts import facts_in, holds, names_matter, state_fact
 from services.router.domain.handover import as_earlier, attach_packet
-from services.router.domain.identify import claim, identifies, is_known, learn, speaks, was_on
+from services.router.domain.identify import claim, identifies, learn, speaks, was_on
 from services.router.domain.importing import close_imported, find_imported_place
 from services.router.domain.lost_calls import note_lost_call
 from services.router.domain.offers import release
@@ -18,7 +18,6 @@ from services.router.domain.visits import note_visit
 from shared import aggregates, events, proof
 from shared.conversation import NEW_CONVERSATION, Contact, Conversation
 from shared.conversation.talk import words
-from shared.customer import Customer
 from shared.packet import FACTS_PER_MESSAGE, fit_text
 from shared.policy import Policy
 
@@ -95,23 +94,6 @@ def text_of(event: events.InboundEvent) -> str:
 def numbers_in(policy: Policy, event: events.InboundEvent) -> list[tuple[str, str]]:
     """Return the (fact, value) pairs by which a contact names a matter."""
     return [(name, value) for _, name, value in told(policy, event) if names_matter(policy, name)]
-
-
-def holds(conversation: Conversation, named: Sequence[tuple[str, str]]) -> bool:
-    """Tell whether one of these was told in the conversation."""
-    facts = conversation.matter.facts.values()
-    return any(
-        fact.name == name and same_value(fact.value, value)
-        for name, value in named
-        for fact in facts
-    )
-
-
-def right_to(customer: Customer, named: Sequence[tuple[str, str]]) -> int:
-    """Return how good a customer's right to a number is: 2 for an order that the shop says is hers, 1 for what somebody
-    told who is known, 0 for what nobody known told."""
-    ordered = any(same_value(order, value) for order in customer.orders for _, value in named)
-    return 2 if ordered else int(is_known(customer))
 
 
 # -- taking it in -----------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """What the customer told: stated once, noticed when she has to say it again."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from services.router.domain.decision import Decision
 from services.router.domain.identify import claim, is_known
@@ -9,6 +9,7 @@ from services.router.domain.identity import REFERENCED_MAX
 from services.router.domain.references import OWN_WORDS
 from shared import commands, errors, events, handles
 from shared.conversation import Contact, Conversation, StatedFact
+from shared.customer import Customer
 from shared.packet import FACTS_PER_MESSAGE, check_text
 from shared.policy import Policy
 
@@ -70,6 +71,23 @@ def number_handle(name: str, value: str) -> events.Handle:
 def names_matter(policy: Policy, name: str) -> bool:
     """Tell whether a fact of this name leads to the matter that it belongs to."""
     return any(pattern.joins and pattern.fact == name for pattern in policy.patterns)
+
+
+def holds(conversation: Conversation, named: Sequence[tuple[str, str]]) -> bool:
+    """Tell whether one of these was told in the conversation."""
+    facts = conversation.matter.facts.values()
+    return any(
+        fact.name == name and same_value(fact.value, value)
+        for name, value in named
+        for fact in facts
+    )
+
+
+def right_to(customer: Customer, named: Sequence[tuple[str, str]]) -> int:
+    """Return how good a customer's right to a number is: 2 for an order that the shop says is hers, 1 for what somebody
+    told who is known, 0 for what nobody known told."""
+    ordered = any(same_value(order, value) for order in customer.orders for _, value in named)
+    return 2 if ordered else int(is_known(customer))
 
 
 def record_fact(decision: Decision, command: commands.RecordFact) -> None:
