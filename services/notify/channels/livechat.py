@@ -15,12 +15,28 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from services.notify.domain import asking, messages, outcomes
+from services.notify.domain.messages import uncounted as parts
 from services.notify.domain.web import HttpAnswer, HttpRequest, json_request
 from shared import events
+
+__all__ = [
+    "CARRIER",
+    "MEDIUM",
+    "NAME",
+    "SECRETS",
+    "TEMPLATES",
+    "address",
+    "ask",
+    "found",
+    "outcome",
+    "parts",
+    "render",
+]
 
 NAME = "livechat"
 MEDIUM: events.Medium = "chat"
 CARRIER = "http"
+TEMPLATES = False
 SECRETS: Sequence[str] = ("token",)
 """`token`: an access token, or `<account id>:<region>:<token>` for a personal one."""
 
