@@ -25,8 +25,8 @@ class Conversation(
     `id` is `None` while nothing was recorded; `correlation`: id of the contact event that opened it; `into`: the
     conversation in which it goes on; `after`: the resolved one with which she goes on in this one; `heard`: sequence of
     the last event by which the customer, not a machine, wrote or called, or by which what she had said elsewhere came
-    here; `visit`: her last one to the shop's pages, as it was found with her last new contact; `imported`: it was over before it came
-    here.
+    here; `visit`: her last one to the shop's pages, as it was found with her last new contact; `imported`: it was over
+    before it came here.
     """
 
     id: events.ConversationId | None = None
