@@ -21,6 +21,7 @@ from deploy.story.providers.mail_sink import Mail
 
 PACKET: dict[str, Any] = {
     "who": {"name": "Anna Nowak", "salutation": "Mrs Anna", "language": "pl"},
+    "around": {"visit": None},
     "why": {"orders": [{"number": "ORD-1"}], "after": {"matter": "It is broken", "summary": None}},
     "facts": [
         {"fact_id": "f1", "name": "locker", "value": "KRA01M"},
