@@ -94,12 +94,7 @@ class ReceiptStep(Step, frozen=True, kw_only=True):
 
 
 class ImportStep(Step, frozen=True, kw_only=True):
-    """An operator imports what a vendor exported.
-
-    import: `<channel>/<account>`.
-    body, file: what the vendor's export holds; `file` is relative to the story.
-    times: how often the whole of it is imported.
-    """
+    """An operator imports what a vendor exported, into `<channel>/<account>`; `body`, `file`: as of a door."""
 
     import_: Account = msgspec.field(name="import")
     body: Any = None
