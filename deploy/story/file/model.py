@@ -57,7 +57,6 @@ class DoorStep(Step, frozen=True, kw_only=True):
     """A provider or a visitor delivers something at a door.
 
     Attributes:
-        door: `<channel>/<account>`.
         body, file: what is sent, in the provider's own format; `file` is relative to the story.
         sign: as the provider does, not at all, or with a wrong key.
         times: how often the same delivery is sent, byte for byte.
@@ -80,7 +79,6 @@ class ReceiptStep(Step, frozen=True, kw_only=True):
     """A provider reports on the newest message that it took for an account.
 
     Attributes:
-        receipt: `<channel>/<account>`.
         to: the customer as the provider names her; anybody without it.
         times: how often the same report is delivered, byte for byte.
         within: how long the message is waited for.
