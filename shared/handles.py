@@ -20,6 +20,16 @@ LOCAL_MAX_BYTES = 64
 EXTENSION_MAX_DIGITS = 6
 """What is longer is another number."""
 
+RENUMBERED = (
+    (52, re.compile(r"1([2-9]\d{9})\Z"), r"\1"),
+    (55, re.compile(r"(\d\d)([6-9]\d{7})\Z"), r"\g<1>9\2"),
+)
+"""Country, how its mobile numbers were written (a 1 before them in Mexico, no 9 in Brazil), and how they are now.
+
+WhatsApp's ids, and numbers that were saved long ago, are still written so (chatwoot/chatwoot#14048 and #5840, read
+2026-11). A number that is valid as it stands, as an old mobile number never is, stays.
+"""
+
 _AROUND_NUMBER = re.compile(
     r"\Atel:|;phone-context=[+\w.-]*|;ext=\d+|(?:e?xtn?|extensi[oó]n|доб|anexo|int|x)[.:]?\s*\d+#?\Z",
     re.IGNORECASE,
@@ -67,6 +77,7 @@ def _dialled(written: str, region: str | None) -> str | None:
         number = phonenumbers.parse(written, region)
         extension = phonenumbers.normalize_digits_only(number.extension or "")
         number.extension = None
+        _as_dialled_today(number)
         e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
         lasting = phonenumbers.parse(e164) == number
     except phonenumbers.NumberParseException:
@@ -77,6 +88,15 @@ def _dialled(written: str, region: str | None) -> str | None:
     if len(extension) > EXTENSION_MAX_DIGITS:
         return None
     return f"{e164};ext={extension}" if extension else str(e164)
+
+
+def _as_dialled_today(number: phonenumbers.PhoneNumber) -> None:
+    """Give a number that is still written as before its country changed its plan the digits that are dialled now."""
+    for country, before, now in RENUMBERED:
+        national = str(number.national_number)
+        renewed = before.sub(now, national) if number.country_code == country else national
+        if renewed != national and not phonenumbers.is_valid_number(number):
+            number.national_number = int(renewed)
 
 
 def is_region(code: str) -> bool:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -92,12 +93,33 @@ def test_every_field_of_an_order() -> None:
 
 
 def test_an_order_of_a_guest() -> None:
-    """WooCommerce: a time in GMT without a zone, and no customer; a national number needs the account's country."""
+    """WooCommerce: a time in GMT without a zone, and no customer; a national number is one of her country."""
     event = order(WOOCOMMERCE)
     assert str(event.open.provider_time) == "2026-11-22 09:30:35+00:00"
     assert (event.personal.number, event.open.status) == ("727", "completed")
     assert (event.personal.name, event.personal.external_id) == ("Eva Horváthová", None)
-    assert [each.value for each in event.personal.handles] == ["eva@mail.example"]
+    known = [each.value for each in event.personal.handles]
+    assert known == ["eva@mail.example", "+421905123456"]
+
+
+@pytest.mark.parametrize(
+    ("country", "number"),
+    [
+        ("SK", "+421905123456"),
+        ("sk", "+421905123456"),
+        ("HU", "+36905123456"),
+        ("", "+48905123456"),
+    ],
+)
+def test_a_national_number_is_one_of_the_country_that_it_was_given_with(
+    country: str, number: str
+) -> None:
+    """WooCommerce writes a code into `country`; read in the shop's own country her number is somebody else's."""
+    billing = {"first_name": "Eva", "phone": "905 123 456", "country": country}
+    delivered = raw("shop", changed(WOOCOMMERCE, billing=billing))
+    rules = msgspec.structs.replace(delivered.rules, region="PL")
+    (event,) = parsed(replace(delivered, rules=rules))
+    assert [each.value for each in event.personal.handles if each.kind == "phone"] == [number]
 
 
 def test_each_change_of_an_order_is_a_fact_and_its_repetition_is_not() -> None:

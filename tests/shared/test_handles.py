@@ -37,6 +37,27 @@ def test_a_phone_number_has_one_form(text: str, region: str | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "region", "number"),
+    [
+        ("+551187654321", None, "+5511987654321"), ("(11) 8765-4321", "BR", "+5511987654321"),
+        ("+5511987654321", None, "+5511987654321"), ("+5215512345678", None, "+525512345678"),
+        ("+52 1 55 1234 5678", None, "+525512345678"), ("+525512345678", None, "+525512345678"),
+    ],
+)  # fmt: skip
+def test_a_number_from_before_its_country_renumbered_is_the_number_of_today(
+    text: str, region: str | None, number: str
+) -> None:
+    """WhatsApp still writes it so; the shop and the exchange have the new one, and she is one person."""
+    assert handles.phone(text, region) == number
+
+
+@pytest.mark.parametrize("text", ["+551132654321", "+551177654321", "+528001234567"])
+def test_a_number_that_only_looks_old_stays(text: str) -> None:
+    """A house in Brazil has eight digits, as has a radio; a number of Mexico may begin as it likes."""
+    assert handles.phone(text) == text
+
+
+@pytest.mark.parametrize(
     "text",
     ["+48 22 123 45 67 ext. 12", "tel:+48-22-123-45-67;ext=12", "+48221234567x１２", "+48221234567 доб. 12",
      "+48 22 1234567 int 12", "+48 22 1234567 anexo 12", "+48 22 1234567 #12", "+48 22 1234567,12",

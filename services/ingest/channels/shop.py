@@ -245,13 +245,22 @@ def _handles(resource: Resource, region: str | None) -> list[events.Handle]:
     verified = handles.email(_text(known.get("email")))
     for part in _parts(resource):
         address = handles.email(_text(part.get("email")) or _text(part.get("contact_email")))
-        number = handles.phone(_text(part.get("phone")), _text(part.get("country_code")) or region)
+        number = handles.phone(_text(part.get("phone")), _region(part) or region)
         if address is not None:
             proof: events.Proof = "proved" if address == verified else "delivered"
             found.setdefault(("email", address), handles.of("email", address, proof))
         if number is not None:
             found.setdefault(("phone", number), handles.of("phone", number, "delivered"))
     return sorted(found.values(), key=lambda each: each.kind)
+
+
+def _region(part: Resource) -> str | None:
+    """Return the country of an address, in which its number is written; Shopify's `country` is the name of one."""
+    for name in ("country_code", "country"):
+        code = (_text(part.get(name)) or "").strip().upper()
+        if handles.is_region(code):
+            return code
+    return None
 
 
 def _name(resource: Resource) -> str | None:

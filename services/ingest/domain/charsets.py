@@ -1,41 +1,101 @@
-"""Bytes of unknown or wrongly declared charset, made text. It always succeeds."""
+"""Bytes of unknown or wrongly declared charset, made text. It always succeeds.
+
+What is almost a text of the charset it is declared in, or of UTF-8, is that text: one damaged byte costs one character
+and not all the others. Sources: WHATWG Encoding Standard, "Names and labels" (read 2026-11-22), RFC 1468 and Unicode's
+TR 26 from memory; what mails do to it, read 2026-11 in reports to Zammad and FreeScout.
+"""
+
+import re
 
 import charset_normalizer
+
+from services.ingest.domain import iso_2022_jp
 
 SAMPLE_MAX_BYTES = 16_384
 """The charset is guessed from the beginning only: guessing costs milliseconds per kilobyte."""
 
 SAMPLE_MIN_BYTES = 64
-"""A guess from less is worse than Latin-1: `caf\xe9` was taken for Chinese."""
+"""A guess from less is worse than Windows' Latin-1: `caf\xe9` was taken for Chinese."""
+
+WESTERN = "cp1252"
 
 WIDER: dict[str, str] = {
-    "iso-8859-1": "cp1252",
-    "latin-1": "cp1252",
-    "latin1": "cp1252",
-    "us-ascii": "utf-8",
-    "ascii": "utf-8",
-    "gb2312": "gb18030",
-    "ks_c_5601-1987": "cp949",
-    "x-unknown": "utf-8",
-    "unknown-8bit": "utf-8",
+    **dict.fromkeys(("iso-8859-1", "iso8859-1", "latin-1", "latin1"), WESTERN),
+    **dict.fromkeys(("us-ascii", "ascii", "x-unknown", "unknown-8bit", "utf8mb4"), "utf-8"),
+    **dict.fromkeys(("iso-8859-9", "latin5"), "cp1254"),
+    **dict.fromkeys(("iso-8859-11", "tis-620"), "cp874"),
+    **dict.fromkeys(("iso-8859-8-i", "iso-8859-8-e"), "iso-8859-8"),
+    **dict.fromkeys(("gb2312", "gb_2312-80", "gbk", "x-gbk"), "gb18030"),
+    **dict.fromkeys(("shift_jis", "shift-jis", "sjis", "x-sjis", "windows-31j"), "cp932"),
+    **dict.fromkeys(("euc-kr", "ks_c_5601-1987", "ks_c_5601-1989", "ksc5601"), "cp949"),
+    **dict.fromkeys(("big5", "big-5", "x-x-big5"), "big5hkscs"),
 }
-"""What senders declare -> what they mean (WHATWG Encoding Standard, "Names and labels", read 2026-11-22)."""
+"""What senders declare -> what they mean."""
+
+OF_MANY_BYTES = frozenset({"utf-8", "utf8", "gb18030", "cp932", "cp949", "big5hkscs", "euc-jp"})
+"""Charsets whose letters take several bytes each: a text of another one hardly ever looks like theirs."""
+
+UTF_8 = frozenset({"utf-8", "utf8"})
+OF_ONE_BYTE = frozenset({WESTERN, "windows-1252", "cp1250", "windows-1250", "iso-8859-2"})
+"""Charsets that programs declare without a look at what they send."""
+
+WHOLE_OF_UTF_8 = 1
+WHOLE_UNDECLARED = 4
+WHOLE_OF_OTHERS = 10
+"""So many whole letters outweigh a damaged one: in UTF-8 hardly anything else is whole, in the others nearly all is."""
 
 NO_CHARSETS = frozenset(
-    {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "utf_7", "utf-7"}
+    {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "utf_7"}
 )
 """Python codecs that no mail is written in."""
 
+_LATIN = re.compile(
+    "[\x00-\x7f\xa0-\u017f\u200b-\u200f\u2010-\u2044\u20ac\u2122\ufe0f\ufeff\U0001f000-\U0001faff]*"
+)
+"""Letters of Latin with their marks, and signs: as single bytes these are sequences that nobody writes."""
+_HIGH = {byte: bytes([byte]).decode(WESTERN, "replace") for byte in range(0x80, 0xA0)}
+_WESTERN_SIGNS = {byte: sign for byte, sign in _HIGH.items() if sign != "\ufffd"}
+
 
 def decode(body: bytes, declared: str | None = None) -> str:
-    """Return `body` as text: by the declared charset, else UTF-8, else a guess, else Latin-1."""
-    name = (declared or "").strip().strip("\"'").lower()
-    for charset in (WIDER.get(name, name), "utf-8"):
-        text = _strictly(body, charset)
-        if text is not None:
-            return text
-    guessed = _guessed(body)
-    return body.decode("latin-1") if guessed is None else guessed
+    """Return `body` as text: by the declared charset, else UTF-8, else a guess, else Windows' Latin-1."""
+    written = (declared or "").partition(";")[0].partition("*")[0].strip().strip("\"'").lower()
+    name = WIDER.get(written, written)
+    if iso_2022_jp.is_it(body):
+        return _strictly(body, name if "2022" in name else "") or iso_2022_jp.decode(body)
+    found = (_of_utf_8(body) if name in OF_ONE_BYTE else None) or _strictly(body, name)
+    if found is None:
+        found = _strictly(body, "utf-8") or _damaged(body, name)
+    if found is None and name not in OF_ONE_BYTE:
+        found = _guessed(body)
+    return body.decode("latin-1").translate(_WESTERN_SIGNS) if found is None else found
+
+
+def _of_utf_8(body: bytes) -> str | None:
+    """Return a text that is declared in single bytes and is one of UTF-8; `None` if it may be what it says."""
+    text = None if body.isascii() else _strictly(body, "utf-8")
+    return text if text is not None and _LATIN.fullmatch(text) else None
+
+
+def _damaged(body: bytes, declared: str) -> str | None:
+    """Return a text with signs in the place of what is damaged; `None` where too much of it would be."""
+    charset = declared if declared in OF_MANY_BYTES else "utf-8"
+    text = _halves_joined(body) if charset in UTF_8 else None
+    text = body.decode(charset, "replace") if text is None else text
+    lost = text.count("\ufffd")
+    whole = len(text) - len(text.encode("ascii", "ignore")) - lost
+    needed = WHOLE_OF_UTF_8 if declared in UTF_8 else WHOLE_UNDECLARED
+    needed = needed if charset in UTF_8 else WHOLE_OF_OTHERS
+    return text if whole >= max(1, lost * needed) else None
+
+
+def _halves_joined(body: bytes) -> str | None:
+    """Return a text of which Java, or an older database, wrote each sign beyond 16 bits as two halves (CESU-8)."""
+    try:
+        halves = body.decode("utf-8", "surrogatepass")
+    except ValueError:
+        return None
+    return halves.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _guessed(body: bytes) -> str | None:
@@ -46,7 +106,7 @@ def _guessed(body: bytes) -> str | None:
 
 
 def _strictly(body: bytes, charset: str) -> str | None:
-    if not charset or charset.replace("-", "_") in NO_CHARSETS or charset in NO_CHARSETS:
+    if not charset or charset.replace("-", "_") in NO_CHARSETS:
         return None
     try:
         return body.decode(charset)

@@ -44,6 +44,13 @@ QUOTED_TO_THE_END = re.compile(
 
 _NO_CHARACTER = re.compile(r"&#x?[0-9a-f]{8,};?", re.IGNORECASE)
 """A reference beyond Unicode, however long: Python refuses to read numbers of thousands of digits."""
+_HALVES = re.compile(r"(?:&#(?:5[5-7][0-9]{3}|x[dD][89a-fA-F][0-9a-fA-F]{2});){2}")
+"""A sign beyond 16 bits whose two halves somebody wrote as a reference each."""
+_CHARSET = re.compile(
+    rb"<meta\b[^>]{0,200}?\bcharset\s*=\s*[\"']?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE
+)
+HEAD_BYTES = 4_096
+"""How far down a page may say in which charset it is."""
 _SPACES = re.compile(r"[ \t\r\n\f\xa0]+")
 _BLANK_LINES = re.compile(r"\n{3,}")
 
@@ -100,10 +107,26 @@ def to_text(markup: str) -> str:
     return _BLANK_LINES.sub("\n\n", _without_empty_quotes(text)).strip()
 
 
+def charset(markup: bytes) -> str | None:
+    """Return the charset that a page says it is in; `None` when it says none."""
+    found = _CHARSET.search(markup, 0, HEAD_BYTES)
+    return None if found is None else found[1].decode()
+
+
+def _whole(halves: re.Match[str]) -> str:
+    """Return the sign that two references to its halves mean; U+FFFD for what are no two halves of one."""
+    numbers = [each.strip("&#;") for each in halves[0].split(";") if each]
+    units = [int(each[1:], 16) if each[0] == "x" else int(each) for each in numbers]
+    joined = b"".join(each.to_bytes(2, "big") for each in units)
+    return joined.decode("utf-16-be", "replace")
+
+
 def _add_text(lines: list[str], token: str) -> None:
     if token.startswith(("<!", "<?")):
         return
-    lines[-1] += _SPACES.sub(" ", html.unescape(_NO_CHARACTER.sub("\ufffd", token)))
+    lines[-1] += _SPACES.sub(
+        " ", html.unescape(_HALVES.sub(_whole, _NO_CHARACTER.sub("\ufffd", token)))
+    )
 
 
 def _end_of(markup: str, name: str, position: int) -> int:

@@ -34,7 +34,8 @@ def unfolded(value: str) -> str:
         raw = value[:FIELD_MAX_CHARACTERS].encode("ascii", "surrogateescape")
     except UnicodeEncodeError:
         raw = value[:FIELD_MAX_CHARACTERS].encode("utf-8", "replace")
-    text = raw.decode("ascii") if raw.isascii() else charsets.decode(raw)
+    plain = raw.isascii() and b"\x1b" not in raw
+    text = raw.decode("ascii") if plain else charsets.decode(raw)
     return re.sub(r"\r?\n[ \t]?|\r", " ", text).strip()
 
 

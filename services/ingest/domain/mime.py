@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from email.feedparser import BytesFeedParser
 from email.message import Message
-from email.policy import compat32
+from email.policy import Compat32
 from typing import Any
 
 from typing_extensions import override
@@ -195,10 +195,22 @@ def _parsed(body: bytes) -> Message:
 
     Whole, it would make a text of four bytes per character of it, and let nobody else do anything meanwhile.
     """
-    parser = BytesFeedParser(_Part, policy=compat32)
+    parser = BytesFeedParser(_Part, policy=_READING)
     for start in range(0, len(body), SLICE_BYTES):
         parser.feed(body[start : start + SLICE_BYTES])
     return parser.close()
+
+
+class _Reading8Bit(Compat32):
+    """The standard parser's old policy; a field whose letters are bytes is given as text and not with its bytes lost."""
+
+    @override
+    def header_fetch_parse(self, name: str, value: Any) -> Any:
+        plain = not isinstance(value, str) or value.isascii()
+        return value if plain else mail_headers.unfolded(value)
+
+
+_READING = _Reading8Bit()
 
 
 class _Part(Message):
@@ -312,13 +324,21 @@ _PICTURE = re.compile(r"data:[a-z]{1,60}/[a-z0-9.+-]{1,60};base64,[a-z0-9+/=%\s]
 
 def _words(part: Message, reading: _Reading) -> str:
     """Return a text part, or what may still be read of it, as plain text."""
-    found = charsets.decode(mime_parts.content(part), _charset(part)) if reading.free else ""
     marked_up = part.get_content_type() == "text/html"
+    found = _decoded(part, marked_up) if reading.free else ""
     if marked_up and len(found) > reading.free:
         found = _PICTURE.sub("", found)
     found = found[: reading.free]
     reading.free -= len(found)
     return html_text.to_text(found) if marked_up else found.replace("\r\n", "\n")
+
+
+def _decoded(part: Message, marked_up: bool) -> str:
+    """Return the letters of a text part; markup may itself say in which charset it is."""
+    body, declared = mime_parts.content(part), _charset(part)
+    if declared is None and marked_up:
+        declared = html_text.charset(body)
+    return charsets.decode(body, declared)
 
 
 def _is_file(part: Message) -> bool:
