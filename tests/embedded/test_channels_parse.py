@@ -198,3 +198,25 @@ def test_a_part_that_is_not_read_is_named_beside_what_is() -> None:
     line = channels.line_of("whatsapp", "two.json", json.dumps(value).encode())
     assert (line.outcome, [each.text for each in line.events]) == ("accepted", ["hello"])
     assert (line.code, line.reason) == ("payload.kind_unknown", "hologram")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"sentAt": "2026-11-22T09:31:00Z"},
+        {"sentAt": "2026-11-22T09:31:00Z", "receivedAt": "2026-11-22T09:31:01Z"},
+        {},
+    ],
+)
+@pytest.mark.parametrize("batched", [True, False])
+def test_what_a_browser_did_has_its_own_time(sent: dict[str, str], batched: bool) -> None:
+    """Nobody knows when a file was received: its clock is set right by the sending that it tells of itself."""
+    item = {
+        "type": "page",
+        "messageId": "1",
+        "anonymousId": "v",
+        "timestamp": "2026-11-22T09:30:00Z",
+    }
+    body = {"batch": [item], **sent} if batched else {**item, **sent}
+    (event,) = channels.line_of("site", "a.json", json.dumps(body).encode()).events
+    assert event.occurred_at == "2026-11-22T09:30:00Z"

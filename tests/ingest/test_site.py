@@ -73,12 +73,28 @@ def test_each_item_of_a_batch_is_a_fact() -> None:
             {"timestamp": "2031-01-01T00:01:00Z", "sentAt": "2031-01-01T00:00:00Z"},
             "2026-11-22T09:30",
         ),
+        (
+            {
+                "originalTimestamp": "2031-01-01T00:00:00Z",
+                "sentAt": "2031-01-01T00:01:00Z",
+                "timestamp": "2026-11-20T08:00:00Z",
+            },
+            "2026-11-20T08:00",
+        ),
+        (
+            {
+                "sentAt": "2026-11-20T08:01:00Z",
+                "timestamp": "2026-11-20T08:00:00Z",
+                "receivedAt": "2026-11-20T08:02:00Z",
+            },
+            "2026-11-20T08:00",
+        ),
         ({"timestamp": "0001-01-01T00:00:00Z", "sentAt": "9999-12-31T00:00:00Z"}, None),
         ({"timestamp": "soon", "sentAt": "2026-11-22T09:29:00Z"}, None),
     ],
 )
 def test_a_clock_that_is_wrong_is_set_right(times: dict[str, str], minute: str | None) -> None:
-    """By how long it was before the sending; what no store keeps is no time."""
+    """By how long it was before the sending, and once; what no store keeps is no time."""
     body = {"type": "page", "messageId": "1", "anonymousId": "v", **times}
     told = wire(parsed(raw("site", msgspec.json.encode(body)))[0])["data"]["open"]["provider_time"]
     assert (told or "")[:16] == (minute or "")

@@ -201,6 +201,13 @@ def test_whoever_writes_is_known_by_her_number_or_as_the_provider_calls_her(
     assert known == [(kind, value, "delivered")]
 
 
+@pytest.mark.parametrize("written", [" 48601234567", "whatsapp: 48601234567"])
+def test_a_plus_that_nobody_escaped_is_one(written: str) -> None:
+    """In a form it comes as a blank; with the wrong country, or none, her number would be nobody's or another's."""
+    (event,) = events_of({**MESSAGE, "From": written, "FromCountry": ""})
+    assert [each.value for each in event.personal.handles] == [WRITER]
+
+
 def test_one_person_on_two_networks_has_two_contacts() -> None:
     """The answer goes back on the network that she wrote by."""
     (by_sms,) = events_of(MESSAGE)

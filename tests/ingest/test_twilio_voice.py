@@ -255,6 +255,7 @@ def test_a_withheld_number_gives_no_phone_handle(withheld: str) -> None:
         ("+48 601 234 567", "PL"),
         ("601234567", "PL"),
         ("0048601234567", ""),
+        (" 48601234567", ""),
         ("sip:+48601234567@a", ""),
     ],
 )

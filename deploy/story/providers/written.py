@@ -6,8 +6,8 @@ list that the provider documents, without the envelope around it. What is none o
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -37,6 +37,36 @@ def deliveries(channel: str, content: bytes) -> list[Written]:
     if channel == "email":
         mails = written_mails.mails(content)
         return [Written(each, "message/rfc822", written_mails.date(each)) for each in mails]
+    found = _deliveries(channel, content)
+    return [replace(each, dated=_sent(each.body)) for each in found] if channel == "site" else found
+
+
+def _sent(body: bytes) -> datetime | None:
+    """Return when a browser says that it sent a body (`sentAt`), or the last item in it; `None` if it says nothing."""
+    whole = next(iter(_values(body) or ()), None)
+    batch = whole.get("batch") if isinstance(whole, dict) else None
+    objects = [whole, *(batch if isinstance(batch, list) else ())]
+    found = [
+        time for each in objects if isinstance(each, dict) and (time := _time(each.get("sentAt")))
+    ]
+    return max(found, default=None)
+
+
+def _time(written: Any) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(written) if isinstance(written, str) else None
+        return (
+            None
+            if time is None
+            else time.astimezone(UTC)
+            if time.tzinfo
+            else time.replace(tzinfo=UTC)
+        )
+    except (ValueError, OverflowError):
+        return None
+
+
+def _deliveries(channel: str, content: bytes) -> list[Written]:
     if channel in SESSIONS:
         return [Written(content, _content_type(content))]
     values = _values(content)

@@ -70,7 +70,7 @@ AUTOMATIC_VALUES: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(("precedence", "x-precedence", "preference"), AUTOMATIC_WORDS),
     "delivered-to": frozenset({"autoresponder"}),
 }
-"""Fields of which only these words tell it. Not X-Auto-Response-Suppress: Exchange puts it into a person's mails as well.
+"""Fields of which only these words tell it. X-Auto-Response-Suppress is none: Exchange puts it into people's mails.
 
 Read 2026-11: jpmckinney/multi_mail, wiki, "Detecting autoresponders"; osTicket/osTicket#5320.
 """

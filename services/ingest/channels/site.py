@@ -194,8 +194,12 @@ def _time(item: Item, body: Item, received: datetime) -> datetime | None:
     """Return when it was done, by our clock: as long before it came as the browser says that it was before the sending.
 
     That is the specification's formula for a browser whose clock is wrong. Without `sentAt` it is the browser's time.
+    Who received it before us, and says so, has set it right already.
     """
-    happened = _instant(item.get("originalTimestamp")) or _instant(item.get("timestamp"))
+    stamped, original = _instant(item.get("timestamp")), _instant(item.get("originalTimestamp"))
+    if stamped is not None and (original or _instant(item.get("receivedAt"))):
+        return stamped
+    happened = original or stamped
     sent = _instant(item.get("sentAt")) or _instant(body.get("sentAt"))
     if happened is None or sent is None:
         return happened

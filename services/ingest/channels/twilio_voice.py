@@ -18,7 +18,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from services.ingest.channels.shapes import twilio_signature
-from services.ingest.domain import delivery, outcome, texts
+from services.ingest.domain import delivery, numbers, outcome, texts
 from services.ingest.domain.delivery import no_handshake as handshake
 from services.ingest.domain.outcome import Ignored, Parsed, Reported
 from shared import errors, events, handles
@@ -229,7 +229,8 @@ def _status_event(raw: delivery.RawDelivery, fields: Fields, kind: str) -> event
     """Return one fact per call and kind: both name the fact, so a repeated webhook reports the same fact."""
     about, personal = _about(raw, fields, fields["CallSid"]), _personal(raw, fields)
     if kind == "call.started":
-        dialled = handles.phone(fields.get("To"), fields.get("ToCountry") or raw.rules.region)
+        written = numbers.with_plus(fields.get("To"))
+        dialled = handles.phone(written, fields.get("ToCountry") or raw.rules.region)
         started = events.CallStartedOpen(**about, dialled=dialled)
         return outcome.contact_event(raw, events.CallStarted, started, personal)
     if kind == "call.answered":
@@ -372,7 +373,7 @@ def _proof(attested: str) -> events.Proof:
 
 def _caller(fields: Fields, region: str | None) -> str | None:
     """The caller's number; `None` when it is withheld or no number (an app, a SIP name)."""
-    written = fields.get("From", "").strip()
+    written = numbers.with_plus(fields.get("From")).strip()
     if written.lower() in WITHHELD:
         return None
     if written.startswith("sip:"):

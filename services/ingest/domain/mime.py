@@ -202,7 +202,7 @@ def _parsed(body: bytes) -> Message:
 
 
 class _Reading8Bit(Compat32):
-    """The standard parser's old policy; a field whose letters are bytes is given as text and not with its bytes lost."""
+    """The standard parser's old policy; of a field whose letters are bytes none is lost: it is given as text."""
 
     @override
     def header_fetch_parse(self, name: str, value: Any) -> Any:

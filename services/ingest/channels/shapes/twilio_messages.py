@@ -10,7 +10,7 @@ Sources, read 2026-11 (www.twilio.com/docs):
 import re
 from collections.abc import Mapping, Sequence
 
-from services.ingest.domain import outcome, text_message, texts
+from services.ingest.domain import numbers, outcome, text_message, texts
 from services.ingest.domain.delivery import RawDelivery
 from services.ingest.domain.outcome import Ignored, Parsed, Reported
 from shared import events
@@ -59,7 +59,7 @@ def parse(raw: RawDelivery, fields: Fields, reference: MessageReference | None) 
         return Ignored(status)
     if status == RECEIVED:
         return _received(raw, fields, sid)
-    to = text_message.party(raw, fields.get("To"), fields.get("ToCountry"))
+    to = text_message.party(raw, numbers.with_plus(fields.get("To")), fields.get("ToCountry"))
     report = text_message.Report(
         kind=kind,
         provider_id=sid,
@@ -79,7 +79,9 @@ def of_event(data: Mapping[str, object]) -> Fields:
 
 
 def _received(raw: RawDelivery, fields: Fields, sid: str) -> Parsed:
-    sender = text_message.party(raw, fields.get("From"), fields.get("FromCountry"))
+    sender = text_message.party(
+        raw, numbers.with_plus(fields.get("From")), fields.get("FromCountry")
+    )
     files, text = _files(fields), _text(fields)
     if sender.key is None and not text and not files:
         return outcome.unreadable(RECEIVED)
