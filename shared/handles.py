@@ -26,8 +26,8 @@ RENUMBERED = (
 )
 """Country, how its mobile numbers were written (a 1 before them in Mexico, no 9 in Brazil), and how they are now.
 
-WhatsApp's ids, and numbers that were saved long ago, are still written so (chatwoot/chatwoot#14048 and #5840, read
-2026-11). A number that is valid as it stands, as an old mobile number never is, stays.
+Ids that a network made of them, and numbers that were saved long ago, are still written so (chatwoot/chatwoot#14048
+and #5840, read 2026-11). A number that is valid as it stands, as an old mobile number never is, stays.
 """
 
 _AROUND_NUMBER = re.compile(

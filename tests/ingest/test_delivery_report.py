@@ -61,6 +61,7 @@ CAME_BACK = {
     ),
     "an answer": report(STATUS.format(FAILED), head=f"In-Reply-To: {OURS}\n"),
     "a thread": report(STATUS.format(FAILED), head=f"References: <a@b.example> {OURS}\n"),
+    "only by name": report(STATUS.format(f"X-Original-Message-ID: {OURS}\n\n{FAILED}")),
     "another case": report(STATUS.format(FAILED.replace("failed", "Failed (gave up)")), RETURNED),
     "one group": report(STATUS.format(FAILED.replace("\n\n", "\n")), RETURNED),
     "one of two": report(

@@ -47,7 +47,7 @@ def test_a_phone_number_has_one_form(text: str, region: str | None) -> None:
 def test_a_number_from_before_its_country_renumbered_is_the_number_of_today(
     text: str, region: str | None, number: str
 ) -> None:
-    """WhatsApp still writes it so; the shop and the exchange have the new one, and she is one person."""
+    """A messenger still writes it so; the shop and the exchange have the new one, and she is one person."""
     assert handles.phone(text, region) == number
 
 

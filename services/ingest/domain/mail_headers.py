@@ -23,6 +23,7 @@ _QUOTED = str.maketrans({"<": "\ue000", ">": "\ue001", ",": "\ue002", "@": "\ue0
 """Stand-ins (Unicode's private use) for what means nothing inside quotes."""
 _SHOWN = str.maketrans({to: chr(of) for of, to in _QUOTED.items()})
 _MESSAGE_ID = re.compile(r"<([^<>\s]{1,998})>")
+_LOOSE_ID = re.compile(r"<\s*([^<>]{1,998}?)\s*>|([^<>\s,;]{1,998})")
 
 
 def unfolded(value: str) -> str:
@@ -138,5 +139,14 @@ def _name(written: str) -> str | None:
 
 
 def message_ids(value: str | None) -> list[str]:
-    """Return the identifiers of a raw Message-ID, In-Reply-To or References field, without brackets, in order."""
-    return [] if value is None else _MESSAGE_ID.findall(unfolded(value))
+    """Return the identifiers of a raw Message-ID, In-Reply-To or References field, without brackets, in order.
+
+    Where none is written as it ought to be, brackets may be missing and blanks be within them: what a program calls its
+    mail, others call it too. A word without `@` is one only where it stands alone: older programs write a sentence.
+    """
+    plain = unfolded(value or "")
+    found = _MESSAGE_ID.findall(plain)
+    if found:
+        return found
+    loose = [inside or bare for inside, bare in _LOOSE_ID.findall(plain)]
+    return loose if len(loose) == 1 else [each for each in loose if "@" in each]

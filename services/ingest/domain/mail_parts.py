@@ -16,6 +16,10 @@ TEXT_MAX_CHARACTERS = 65_536
 _ID_LINE = re.compile(
     r"^[> \t]*Message-ID:\s*(<[^<>\s]+>|[^<>\s]+@[^<>\s]+)", re.IGNORECASE | re.MULTILINE
 )
+_ORIGINAL_LINE = re.compile(
+    r"^(?:X-)?Original-Message-ID:\s*(<[^<>\s]+>|[^<>\s]+@[^<>\s]+)", re.IGNORECASE | re.MULTILINE
+)
+"""How a server names a mail of which it returns nothing (chatmail/core#1478, read 2026-11)."""
 _FIELD = re.compile(r"^([!-9;-~]+)[ \t]*:[ \t]*(.*(?:\r?\n[ \t].*)*)", re.MULTILINE)
 _BELOW = re.compile(r"\r?\n\r?\n")
 _BARE = re.compile(r"[^\s<>()\[\],;:\"'=]+@[^\s<>()\[\],;:\"'=]+")
@@ -57,8 +61,9 @@ def returned_id(mail: Message) -> str | None:
     """Return the raw Message-ID of the mail that a report returns, or names in its words; `None` where it does not."""
     parts = list(walked(mail))
     heads = [text for kind, text in parts if kind in RETURNED_KINDS]
-    for text in [*heads, *(text for _, text in parts)]:
-        if found := _ID_LINE.search(text):
+    texts = [*heads, *(text for _, text in parts)]
+    for found in (line.search(text) for line in (_ID_LINE, _ORIGINAL_LINE) for text in texts):
+        if found:
             written = found[1]
             return written if written.startswith("<") else f"<{written}>"
     return None

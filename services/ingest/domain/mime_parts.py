@@ -72,8 +72,42 @@ def whole(part: Message) -> bytes:
     return _poured(part, io.BytesIO).getvalue()
 
 
+_WORD = re.compile(r"\s*([!-:<-~]*)")
+_BLANKS = re.compile(rb"[ \t\r\n]+")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/=]*\Z")
+_PADDING = re.compile(rb"=+")
+
+
+def first_word(field: str) -> str:
+    """Return the word that a field begins with, without what stands behind it."""
+    found = _WORD.match(field)
+    return found[1] if found else ""
+
+
+def _joined(part: Message) -> bytes | None:
+    """Return all of several texts in base64 that stand one behind the other; `None` for anything else.
+
+    Lists add a footer so; the standard reader, up to some of its versions, ends where the first one ends
+    (python/cpython#137687 and staktrace/mailparse#95, read 2026-11).
+    """
+    written = part.get_payload()
+    if not isinstance(written, str) or "=" not in written or not _is_base64(part):
+        return None
+    plain = _BLANKS.sub(b"", written.encode("utf-8", "surrogateescape"))
+    texts = [each for each in _PADDING.split(plain) if each]
+    if len(texts) < 2 or not _BASE64.match(plain) or any(len(each) % 4 == 1 for each in texts):
+        return None
+    return b"".join(binascii.a2b_base64(each + b"=" * (-len(each) % 4)) for each in texts)
+
+
+def _is_base64(part: Message) -> bool:
+    return str(part.get("content-transfer-encoding", "")).strip().lower() == "base64"
+
+
 def content(part: Message) -> bytes:
     """Return what a part holds; what its transfer encoding does not allow is read as it stands."""
+    if (joined := _joined(part)) is not None:
+        return joined
     try:
         body = part.get_payload(decode=True)
     except (ValueError, LookupError, AssertionError):
@@ -106,8 +140,7 @@ def _pour_mail(part: Message, sink: _Measure | io.BytesIO) -> None:
 def _pour_base64(part: Message, sink: _Measure | io.BytesIO) -> None:
     """Give what stands in base64. Raises: ValueError for another encoding, or a mistake in it."""
     written = part.get_payload()
-    encoding = str(part.get("content-transfer-encoding", "")).strip().lower()
-    if encoding != "base64" or not isinstance(written, str):
+    if not _is_base64(part) or not isinstance(written, str):
         raise ValueError
     rest = b""
     for start in range(0, len(written), SLICE_BYTES):
