@@ -220,3 +220,45 @@ def test_what_a_browser_did_has_its_own_time(sent: dict[str, str], batched: bool
     body = {"batch": [item], **sent} if batched else {**item, **sent}
     (event,) = channels.line_of("site", "a.json", json.dumps(body).encode()).events
     assert event.occurred_at == "2026-11-22T09:30:00Z"
+
+
+def test_a_browser_that_sent_before_it_did_is_read_as_well() -> None:
+    """Its clock was set between the two (segmentio/analytics-react-native#977, read 2026-11)."""
+    times = {"sentAt": "2026-11-01T00:00:00Z", "timestamp": "2026-11-22T09:30:00Z"}
+    body = json.dumps({"type": "page", "messageId": "1", "anonymousId": "v", **times}).encode()
+    (event,) = channels.line_of("site", "a.json", body).events
+    assert event.occurred_at == "2026-11-22T09:30:00Z"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "Sun, 22 Nov 2026 10:30:00 +0100",
+        "Sun, 22 Nov 2026 10:30:00 +0100 (GMT+01:00)",
+        "Sun, 22 Nov 2026 10:30:00 +01:00",
+        "Sun, 22 Nov 2026 10:30:00 GMT+01:00",
+        "Sun, 22 Nov 2026 10:30:00 UTC+1",
+        "Sun, 22 Nov 2026 10:30:00 CET",
+        "22-Nov-2026 11:30:00 CEST",
+        "Sun, 22-Nov-2026 01:30:00 -0800 (PST)",
+        "Sun, 22 Nov 2026 04:30:00 EST",
+        'Sun, 22 Nov 2026 09:30:00 "GMT"',
+        "Sun, 22 Nov 2026 09:30:00",
+        "2026-11-22 09:30:00",
+        "2026-11-22T10:30:00+01:00",
+        "2026-11-22 10:30:00 +0100",
+    ],
+)
+def test_a_mails_date_is_read_in_its_zone(written: str) -> None:
+    """An offset with a colon, and a zone of Europe by its name, were once an hour or two away."""
+    mail = f"From: a@b.example\nDate: {written}\n\nHello\n".encode()
+    (event,) = channels.line_of("email", "a.eml", mail).events
+    assert event.occurred_at == "2026-11-22T09:30:00Z"
+
+
+@pytest.mark.parametrize("written", ["yesterday", "Ne, 22 lis 2026 10:30:00 +0100", "", "-02"])
+def test_a_date_that_cannot_be_read_is_none(written: str) -> None:
+    """A wrong time would be worse."""
+    mail = f"From: a@b.example\nDate: {written}\n\nHello\n".encode()
+    (event,) = channels.line_of("email", "a.eml", mail).events
+    assert event.occurred_at is None

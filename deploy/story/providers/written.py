@@ -42,28 +42,28 @@ def deliveries(channel: str, content: bytes) -> list[Written]:
 
 
 def _sent(body: bytes) -> datetime | None:
-    """Return when a browser says that it sent a body (`sentAt`), or the last item in it; `None` if it says nothing."""
+    """Return when a browser says that it sent a body (`sentAt`); `None` if it says nothing.
+
+    Of several times it is the last, what was done in it included: nothing was received before it was done.
+    """
     whole = next(iter(_values(body) or ()), None)
     batch = whole.get("batch") if isinstance(whole, dict) else None
     objects = [whole, *(batch if isinstance(batch, list) else ())]
-    found = [
-        time for each in objects if isinstance(each, dict) and (time := _time(each.get("sentAt")))
-    ]
-    return max(found, default=None)
-
-
-def _time(written: Any) -> datetime | None:
-    try:
-        time = datetime.fromisoformat(written) if isinstance(written, str) else None
-        return (
-            None
-            if time is None
-            else time.astimezone(UTC)
-            if time.tzinfo
-            else time.replace(tzinfo=UTC)
-        )
-    except (ValueError, OverflowError):
+    told = [each for each in objects if isinstance(each, dict)]
+    if not any(_times(told, "sentAt")):
         return None
+    return max(_times(told, "sentAt", "timestamp", "originalTimestamp"))
+
+
+def _times(objects: list[dict[str, Any]], *names: str) -> Iterator[datetime]:
+    """Yield the instants under some names; one without a zone is UTC's."""
+    for written in (each.get(name) for each in objects for name in names):
+        try:
+            time = datetime.fromisoformat(written) if isinstance(written, str) else None
+            if time is not None:
+                yield time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        except (ValueError, OverflowError):
+            continue
 
 
 def _deliveries(channel: str, content: bytes) -> list[Written]:

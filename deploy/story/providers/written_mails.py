@@ -1,11 +1,11 @@
 """Mails as they lie in files: a mail, several in the mbox format (RFC 4155), or a body without its header block."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from email.parser import BytesHeaderParser
 from email.policy import compat32
-from email.utils import parsedate_to_datetime
 
+from deploy.story.providers import mail_dates
 from shared import instants
 
 HEAD_OF_A_BODY = (
@@ -35,13 +35,9 @@ def mails(content: bytes) -> list[bytes]:
 def date(mail: bytes) -> datetime | None:
     """Return when a mail says that it was sent; `None` when it says nothing that can be read."""
     head = _HEAD_END.split(mail.removeprefix(b"\xef\xbb\xbf")[:HEAD_MAX_BYTES], maxsplit=1)[0]
-    try:
-        given = BytesHeaderParser(policy=compat32).parsebytes(head + b"\n\n")["date"]
-        time = parsedate_to_datetime(str(given))
-        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError, TypeError, LookupError):
-        return None
-    return time if instants.is_kept_by_all(time) else None
+    given = BytesHeaderParser(policy=compat32).parsebytes(head + b"\n\n")["date"]
+    time = mail_dates.read(str(given))
+    return time if time is not None and instants.is_kept_by_all(time) else None
 
 
 def _has_head(content: bytes) -> bool:
