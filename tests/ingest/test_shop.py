@@ -1,4 +1,4 @@
-"""Orders of a shop, by the webhooks of Shopify and WooCommerce."""
+"""Orders of a shop, by the webhooks of Shopify and WooCommerce, and of PrestaShop's modules."""
 
 import base64
 import hashlib
@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.channels import shop
+from services.ingest.channels.shapes import prestashop_orders
 from services.ingest.domain.delivery import WebRequest
 from services.ingest.domain.outcome import Ignored, Quarantined
 from shared import ids
@@ -22,6 +23,7 @@ from tests.ingest.running_ingest import (
     RECEIVED,
     SECRET,
     Sample,
+    by_webhook,
     parsed,
     raw,
     wire,
@@ -29,6 +31,7 @@ from tests.ingest.running_ingest import (
 
 SHOPIFY = (GOLDEN / "shop_order_updated.json").read_bytes()
 WOOCOMMERCE = (GOLDEN / "shop_order_completed.json").read_bytes()
+PRESTASHOP = (GOLDEN / "shop_order_prestashop.json").read_bytes()
 JSON = ("content-type", "application/json")
 
 
@@ -122,6 +125,49 @@ def test_a_national_number_is_one_of_the_country_that_it_was_given_with(
     assert [each.value for each in event.personal.handles if each.kind == "phone"] == [number]
 
 
+def test_an_order_of_prestashop() -> None:
+    """As its webservice writes it: the reference is the number that she knows; numbers stand in quotes."""
+    event = order(PRESTASHOP)
+    assert str(event.open.provider_time) == "2026-11-22 10:20:30+00:00"
+    assert (event.open.provider_id, event.open.status) == ("4711", "shipped")
+    personal = event.personal
+    assert (personal.number, personal.name, personal.external_id) == (
+        "XKBKNABJK",
+        "Anna Nowak",
+        "318",
+    )
+    assert [(each.kind, each.value, each.proof) for each in personal.handles] == [
+        ("email", "anna@mail.example", "delivered"),
+        ("phone", "+48600100200", "delivered"),
+    ]
+    assert personal.description == "1 × Lampa stojąca, 2 × Żarówka E27 149.900000 PLN"
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"current_state": 2}, "paid"),
+        ({"current_state": "6"}, "cancelled"),
+        ({"current_state": "15"}, "state_15"),
+        ({"current_state": "15", "order_state": {"name": "Czeka na odbiór"}}, "czeka_na_odbi_r"),
+        ({"current_state": "5", "order_state_name": "Delivered"}, "delivered"),
+    ],
+)
+def test_a_state_of_prestashop(fields: dict[str, Any], status: str) -> None:
+    """By its name where the module tells it; a number that the shop added is told as it is."""
+    bare = {**msgspec.json.decode(PRESTASHOP)["order"], **fields}
+    assert order(msgspec.json.encode(bare)).open.status == status
+
+
+def test_an_order_of_prestashop_without_a_customer_beside_it() -> None:
+    """Her id alone says whose it is; that of nobody does not."""
+    bare = msgspec.json.decode(PRESTASHOP)["order"]
+    event = order(msgspec.json.encode(bare))
+    assert (event.personal.handles, event.personal.external_id) == ([], "318")
+    guest = order(msgspec.json.encode({**bare, "id_customer": "0"}))
+    assert guest.personal.external_id is None
+
+
 def test_each_change_of_an_order_is_a_fact_and_its_repetition_is_not() -> None:
     """The same order at another time, or with another status, is another fact under the same id of the shop."""
     first, again = order(SHOPIFY), order(SHOPIFY)
@@ -204,10 +250,24 @@ def test_either_shops_signature_opens_the_door() -> None:
     assert not verified(WOOCOMMERCE, {"x-wc-webhook-signature": value.lower()})
     assert verified(b"webhook_id=12", {})
     assert not verified(b"webhook_id=12&id=3", {})
+    assert verified(PRESTASHOP, by_webhook(SECRET, PRESTASHOP))
+    assert not verified(PRESTASHOP, by_webhook("another", PRESTASHOP))
 
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 NAMES = st.sampled_from([*sorted(msgspec.json.decode(SHOPIFY)), *sorted(msgspec.json.decode(WOOCOMMERCE))])  # fmt: skip
+
+
+BARE = msgspec.json.decode(PRESTASHOP)["order"]
+INNER = st.sampled_from([*sorted(BARE), *prestashop_orders.PEOPLE, "order_rows"])
+
+
+@given(fields=st.dictionaries(INNER, LEAVES | st.lists(LEAVES) | st.dictionaries(INNER, LEAVES)))
+def test_no_field_of_prestashop_makes_it_fail(fields: dict[str, Any]) -> None:
+    """Bare or under `order`, whatever stands in a field."""
+    bare = {**BARE, **fields}
+    for body in (bare, {"order": bare, **fields}):
+        shop.parse(raw("shop", msgspec.json.encode(body)))
 
 
 @given(fields=st.dictionaries(NAMES, LEAVES | st.lists(LEAVES) | st.dictionaries(NAMES, LEAVES)))

@@ -1,7 +1,8 @@
-"""Orders of a shop, by the webhooks of Shopify and WooCommerce; the last word is the newest by the shop's time.
+"""Orders of a shop, by the webhooks of Shopify and WooCommerce, and of PrestaShop's modules.
 
-Both sign the raw body with HMAC-SHA256 in base64. A header names the kind; where it is lacking the fields tell it.
-Whatever else a shop may be told to send (products, customers, carts) is ignored by name.
+The last word is the newest by the shop's time. The two sign the raw body with HMAC-SHA256 in base64; PrestaShop has no
+webhooks of its own, and a module of it may sign by Standard Webhooks as well. A header names the kind; where it is
+lacking the fields tell it. Whatever else a shop may be told to send (products, customers, carts) is ignored by name.
 
 Sources, read 2026-11: shopify.dev, "Deliver webhooks through HTTPS", "Webhook topics", REST Order and Fulfillment;
 woocommerce.github.io/woocommerce-rest-api-docs, "Webhooks" (X-WC-Webhook-Signature), "Orders"; its plugin sends
@@ -18,11 +19,12 @@ from typing import Any
 
 import msgspec
 
-from services.ingest.domain import charsets, delivery, outcome, texts
+from services.ingest.channels.shapes import prestashop_orders
+from services.ingest.domain import charsets, delivery, outcome, texts, webhook_signature
 from services.ingest.domain.delivery import no_answer as answer
 from services.ingest.domain.delivery import no_handshake as handshake
 from services.ingest.domain.outcome import Ignored, Parsed, Reported
-from shared import codec, errors, events, handles, strict
+from shared import codec, events, handles, strict
 
 __all__ = ["KINDS", "MEDIUM", "NAME", "SECRETS", "answer", "handshake", "parse", "verify"]
 
@@ -111,7 +113,7 @@ _STATUS = re.compile(r"[^a-z0-9]+")
 
 
 def verify(request: delivery.WebRequest, secrets: delivery.Secrets, public_url: str) -> None:  # noqa: ARG001  the shared shape
-    """Check either shop's HMAC over the raw body; a trial of the address says nothing and has none.
+    """Check a shop's HMAC over the raw body, or a module's signature; a trial of the address says nothing, unsigned.
 
     Raises: SignatureInvalid.
     """
@@ -121,7 +123,7 @@ def verify(request: delivery.WebRequest, secrets: delivery.Secrets, public_url: 
     given = [(request.header(name) or "").encode(errors="replace") for name in SIGNATURES]
     fitting = [hmac.compare_digest(each, expected) for each in given]
     if True not in fitting:
-        raise errors.SignatureInvalid
+        webhook_signature.verify(request, secrets["signing"])
 
 
 def signature(secret: str, body: bytes) -> str:
@@ -134,9 +136,10 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
     if PING.match(raw.body):
         return Ignored(PING_KIND)
     try:
-        resource = strict.read_json(texts.whole_json(charsets.decode(raw.body)), _resource)
+        read = strict.read_json(texts.whole_json(charsets.decode(raw.body)), _resource)
     except codec.UNREADABLE:
         return outcome.unreadable()
+    resource: Resource = prestashop_orders.as_order(read) or read
     topic = next((value for name in TOPICS if (value := raw.header(name))), "")
     kind = _kind(topic, resource)
     if kind is None:
