@@ -20,6 +20,7 @@ from shared import (
     exchange_address,
     handles,
     mailbox_address,
+    oauth,
     strict,
     subjects,
 )
@@ -109,7 +110,9 @@ class Account(_Strict, frozen=True, kw_only=True):
     `reply`: what the door answers: a voice door as TwiML, a messaging door as a welcome; `title`: the sender's name or
     default subject; `strangers`: of a chat; `reaches`: the kind of handle that is written to, where it is not the kind
     of `address`; `api`: the base of the provider's addresses, where it is not the public one;
-    `imap`: the mailbox that is read, `imaps://host/folder`; `ami`, `ari`: the exchange that is listened to,
+    `imap`: the mailbox that is read, `imaps://host/folder`; `oauth`: who gives out its access tokens, `google`,
+    `microsoft` or the address of a token endpoint, where it takes no password; `ami`, `ari`: the exchange that is
+    listened to,
     `tls://host:port` or `https://host:port/ari`; `recordings`: the base under which it gives out its own files;
     `when_away`: where the provider reports what has reached the customer, another way for what has not;
     `poll`: how often the provider's list of calls is asked for, in seconds;
@@ -129,6 +132,7 @@ class Account(_Strict, frozen=True, kw_only=True):
     reaches: events.HandleKind | None = None
     api: str | None = None
     imap: str | None = None
+    oauth: str | None = None
     ami: str | None = None
     ari: str | None = None
     recordings: str | None = None
@@ -289,6 +293,11 @@ def _misread(policy: Policy) -> list[str]:
             f"account {name}: imap: {complaint}"
             for name, account in policy.accounts.items()
             if account.imap is not None and (complaint := mailbox_address.complaint(account.imap))
+        ]
+        + [
+            f"account {name}: oauth: {complaint}"
+            for name, account in policy.accounts.items()
+            if account.oauth is not None and (complaint := oauth.complaint(account.oauth))
         ]
         + [
             f"account {name}: when_away: {way.by} is no account of e-mail with an address"

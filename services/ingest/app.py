@@ -151,7 +151,8 @@ def _readers(
     for door in accounts.all():
         rules, channel = door.rules, door.channel.NAME
         if rules.imap is not None and channel == mailbox.CHANNEL:
-            found.append(mailbox.Mailbox(door, bus, store, clock, settings.mail_max_bytes))
+            size, gateway = settings.mail_max_bytes, settings.providers_url
+            found.append(mailbox.Mailbox(door, bus, store, clock, size, gateway))
         if (rules.ami or rules.ari) is not None and exchange.reads(door):
             found.append(exchange.Exchange(door, bus, store, bodies, clock))
         if rules.poll is not None:

@@ -149,6 +149,13 @@ class ProviderRefused(TellonceError):
     sentence = "what the account reads does not let its user in with this password, or not to all that is needed"
 
 
+class ProviderGrantEnded(TellonceError):
+    """Remedy: whoever owns the mailbox allows the access again, and the new refresh token takes the old one's place."""
+
+    code = "provider.grant_ended"
+    sentence = "the provider takes the refresh token no longer: the mailbox's owner has to allow the access again"
+
+
 class ProviderWithoutSecrets(TellonceError):
     code = "provider.without_secrets"
     sentence = "an account that reads a mailbox, an exchange or a list needs the secrets for it"

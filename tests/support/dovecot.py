@@ -35,7 +35,14 @@ mail_location = maildir:{folder}/mail
 first_valid_uid = 1
 passdb {{
   driver = passwd-file
+  mechanisms = plain
   args = scheme=PLAIN username_format=%u {folder}/users
+}}
+auth_mechanisms = plain xoauth2
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2
+  args = {folder}/oauth2
 }}
 userdb {{
   driver = static
@@ -56,6 +63,15 @@ service anvil {{
 service stats {{
   chroot =
 }}
+"""
+
+INTROSPECTION = """\
+introspection_mode = post
+introspection_url = {url}
+force_introspection = yes
+username_attribute = username
+active_attribute = active
+active_value = true
 """
 
 
@@ -122,8 +138,8 @@ class Dovecot:
 
 
 @contextlib.asynccontextmanager
-async def dovecot() -> AsyncIterator[Dovecot]:
-    """Run a server until the block ends."""
+async def dovecot(introspection_url: str = "http://127.0.0.1:1/") -> AsyncIterator[Dovecot]:
+    """Run a server until the block ends. `introspection_url`: who knows which access tokens are good."""
     folder = Path(tempfile.mkdtemp(prefix="dovecot-"))
     server = Dovecot(folder, free_ports(1)[0])
     own = pwd.getpwuid(os.geteuid()).pw_name
@@ -134,6 +150,7 @@ async def dovecot() -> AsyncIterator[Dovecot]:
     known = pwd.getpwnam(reader)
     (folder / "mail").mkdir()
     (folder / "users").write_text(f"{USER}:{PASSWORD}\n")
+    (folder / "oauth2").write_text(INTROSPECTION.format(url=introspection_url))
     values = {
         "folder": folder,
         "port": server.port,

@@ -9,7 +9,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,17 +33,29 @@ class FetchedMail:
     arrived: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who logs in, by a password or by an access token (XOAUTH2)."""
+
+    user: str
+    secret: str = field(repr=False)
+    by_token: bool = False
+
+
 class ImapSession:
     """A folder that is open. `validity`: under which its UIDs mean something."""
 
-    def __init__(self, address: MailboxAddress, user: str, password: str, max_bytes: int) -> None:
+    def __init__(self, address: MailboxAddress, login: Login, max_bytes: int) -> None:
         """Connect, log in and open. Raises: ProviderUnavailable, ProviderRefused."""
         self._max_bytes = max_bytes
         self._ended = False
         with _translated():
             self._client = _connected(address)
             try:
-                self._client.login(user, password)
+                if login.by_token:
+                    self._client.oauth2_login(login.user, login.secret)
+                else:
+                    self._client.login(login.user, login.secret)
                 opened = self._client.select_folder(address.folder, readonly=True)
                 self.validity = int(opened[b"UIDVALIDITY"])
                 self._idles = self._client.has_capability("IDLE")

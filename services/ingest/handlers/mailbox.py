@@ -14,11 +14,12 @@ from typing import TypeVar
 from typing_extensions import override
 
 from services.ingest.handlers import raw_marks
+from services.ingest.handlers.access_tokens import AccessTokens
 from services.ingest.handlers.accounts import Door
-from services.ingest.handlers.imap_session import FetchedMail, ImapSession
+from services.ingest.handlers.imap_session import FetchedMail, ImapSession, Login
 from services.ingest.handlers.raw_store import RawStore
 from services.ingest.handlers.remote_reader import RemoteReader
-from shared import mailbox_address, subjects
+from shared import errors, mailbox_address, subjects
 from shared.bus import Bus
 from shared.clock import Clock
 from shared.mailbox_address import Mark
@@ -33,10 +34,18 @@ class Mailbox(RemoteReader):
     """Reads one account's folder for ever."""
 
     def __init__(
-        self, door: Door, bus: Bus, store: RawStore, clock: Clock, mail_max_bytes: int
+        self,
+        door: Door,
+        bus: Bus,
+        store: RawStore,
+        clock: Clock,
+        mail_max_bytes: int,
+        gateway: str = "",
     ) -> None:
         super().__init__(door, bus, store, clock)
         self._max_bytes = mail_max_bytes
+        self._gateway = gateway
+        self._tokens: AccessTokens | None = None
         self._address = mailbox_address.parse(door.rules.imap or "")
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"mailbox-{door.account}")
         self._session: ImapSession | None = None
@@ -44,8 +53,13 @@ class Mailbox(RemoteReader):
     @override
     async def _follow(self) -> None:
         """Read what is new, then wait for more. Raises: TellonceError."""
-        user, password = self._secret("user"), self._secret("password")
-        opened = await self._in_thread(lambda: self._open(user, password))
+        login = await self._login()
+        try:
+            opened = await self._in_thread(lambda: self._open(login))
+        except errors.ProviderRefused:
+            if self._tokens is not None:
+                self._tokens.forget()
+            raise
         self._opened()
         while True:
             behind, known = await self._last()
@@ -57,8 +71,19 @@ class Mailbox(RemoteReader):
             self.trouble = None
             await self._in_thread(lambda: opened.wait(POLL_SECONDS))
 
-    def _open(self, user: str, password: str) -> ImapSession:
-        self._session = ImapSession(self._address, user, password, self._max_bytes)
+    async def _login(self) -> Login:
+        """Return what the mailbox is opened with. Raises: as `_secret` and `AccessTokens.token`."""
+        user, provider = self._secret("user"), self._door.rules.oauth
+        if provider is None:
+            return Login(user, self._secret("password"))
+        if self._tokens is None:
+            needed = {name: self._secret(name) for name in ("client_id", "refresh_token")}
+            secrets = {**self._door.secrets, **needed}
+            self._tokens = AccessTokens(provider, secrets, self._gateway)
+        return Login(user, await self._tokens.token(), by_token=True)
+
+    def _open(self, login: Login) -> ImapSession:
+        self._session = ImapSession(self._address, login, self._max_bytes)
         return self._session
 
     def _is_of(self, mark: Mark, session: ImapSession) -> bool:

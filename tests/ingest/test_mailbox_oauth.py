@@ -1,0 +1,230 @@
+"""A mailbox that takes access tokens and no password, against a real IMAP server and a fake token endpoint."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from typing_extensions import override
+
+from services.ingest.channels import CHANNELS
+from services.ingest.handlers.access_tokens import EARLY_SECONDS, REFUSED_SECONDS, AccessTokens
+from services.ingest.handlers.accounts import Door
+from services.ingest.handlers.body_store import BodyStore
+from services.ingest.handlers.mailbox import Mailbox
+from services.ingest.handlers.raw_store import RawStore
+from shared import errors, oauth
+from shared.bus import Bus
+from shared.clock import SystemClock
+from shared.policy import Account
+from tests.fakes.token_endpoint import TokenEndpoint, token_endpoint
+from tests.ingest.running_ingest import until
+from tests.ingest.test_mailbox import (
+    MAIL_MAX_BYTES,
+    TENANT,
+    arrived,
+    bus,
+    mail,
+    needs_dovecot,
+    reading,
+)
+from tests.support import dovecot as servers
+from tests.support.dovecot import Dovecot
+
+__all__ = ["bus"]
+
+
+@pytest_asyncio.fixture
+async def endpoint() -> AsyncIterator[TokenEndpoint]:
+    """Who gives out tokens."""
+    async with token_endpoint(servers.USER) as fake:
+        yield fake
+
+
+@pytest_asyncio.fixture
+async def dovecot(endpoint: TokenEndpoint) -> AsyncIterator[Dovecot]:
+    """A server that asks whether a token is good."""
+    async with servers.dovecot(f"{endpoint.url}/introspect") as server:
+        yield server
+
+
+class Telling(Mailbox):
+    """A reader that remembers what it told."""
+
+    told: tuple[str, ...] = ()
+
+    @override
+    def _tell(self, error: errors.TellonceError) -> None:
+        self.told += (error.code,)
+        super()._tell(error)
+
+
+def make(
+    bus: Bus,
+    server: Dovecot,
+    endpoint: TokenEndpoint,
+    account: str,
+    *,
+    without: str = "",
+    **secrets: str,
+) -> Telling:
+    """A reader of the server's mailbox; the public endpoint is played behind a gateway."""
+    rules = Account(queue="hotline", imap=server.address, oauth="google")
+    known = {name: each for name, each in endpoint.secrets(**secrets).items() if name != without}
+    door = Door(TENANT, CHANNELS["email"], account, rules, known)
+    store = RawStore(bus, BodyStore(bus), 8_192)
+    return Telling(door, bus, store, SystemClock(), MAIL_MAX_BYTES, endpoint.url)
+
+
+@needs_dovecot
+async def test_a_mailbox_is_read_by_an_access_token(
+    bus: Bus, dovecot: Dovecot, endpoint: TokenEndpoint
+) -> None:
+    """One is asked for, with what the secrets hold."""
+    first, second = mail("o1"), mail("o2")
+    dovecot.append(first)
+    async with reading(make(bus, dovecot, endpoint, "oauth")):
+        await arrived(bus, "oauth", first)
+        dovecot.append(second)
+        await arrived(bus, "oauth", first, second)
+    assert [each["grant_type"] for each in endpoint.asked] == ["refresh_token"]
+
+
+@needs_dovecot
+async def test_a_token_that_the_mailbox_does_not_take_is_replaced(
+    bus: Bus, dovecot: Dovecot, endpoint: TokenEndpoint
+) -> None:
+    """Whatever its time says: it was revoked."""
+    endpoint.refusals = [(200, b'{"access_token": "revoked", "expires_in": 3600}')]
+    dovecot.append(mail("r1"))
+    async with reading(make(bus, dovecot, endpoint, "revoked")):
+        await arrived(bus, "revoked", mail("r1"))
+    assert len(endpoint.asked) == 2
+
+
+async def told(reader: Telling, times: int) -> set[str]:
+    """What keeps it from reading, when it has tried so often."""
+
+    async def look() -> bool | None:
+        return True if len(reader.told) >= times else None
+
+    async with reading(reader):
+        await until(look)
+    return set(reader.told)
+
+
+@needs_dovecot
+async def test_a_grant_that_ended_is_told_and_not_asked_about_again(
+    bus: Bus, dovecot: Dovecot, endpoint: TokenEndpoint
+) -> None:
+    """The reader tries on; the provider hears of it once."""
+    reader = make(bus, dovecot, endpoint, "ended", refresh_token="an-old-one")
+    assert await told(reader, 3) == {"provider.grant_ended"}
+    assert reader.trouble is not None
+    assert (reader.trouble.code, len(endpoint.asked)) == ("provider.grant_ended", 1)
+
+
+@pytest.mark.parametrize("name", ["user", "client_id", "refresh_token"])
+@needs_dovecot
+async def test_an_account_without_its_secrets_says_so(
+    bus: Bus, dovecot: Dovecot, endpoint: TokenEndpoint, name: str
+) -> None:
+    """Nobody is asked for anything."""
+    reader = make(bus, dovecot, endpoint, "lacking", without=name)
+    assert await told(reader, 1) == {"provider.without_secrets"}
+    assert endpoint.asked == []
+
+
+# -- tokens --------------------------------------------------------------------------------------------
+
+
+class Times:
+    """A clock that is set."""
+
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def tokens(endpoint: TokenEndpoint, times: Times, **secrets: str) -> AccessTokens:
+    return AccessTokens(f"{endpoint.url}/token", endpoint.secrets(**secrets), now=times)
+
+
+async def test_a_token_is_used_until_shortly_before_it_ends(endpoint: TokenEndpoint) -> None:
+    """Then another one is asked for, once."""
+    times = Times()
+    ours = tokens(endpoint, times)
+    assert [await ours.token(), await ours.token()] == ["token-1", "token-1"]
+    times.now += endpoint.lasts_seconds - EARLY_SECONDS - 1
+    assert await ours.token() == "token-1"
+    times.now += 1
+    assert [await ours.token(), await ours.token()] == ["token-2", "token-2"]
+    assert "a-secret" not in repr(ours)
+
+
+async def test_a_refusal_is_remembered_for_a_while(endpoint: TokenEndpoint) -> None:
+    """And a person may have mended it since."""
+    times = Times()
+    ours = tokens(endpoint, times)
+    endpoint.refusals = [(400, b'{"error": "invalid_grant"}')]
+    for _ in range(3):
+        with pytest.raises(errors.ProviderGrantEnded):
+            await ours.token()
+    assert len(endpoint.asked) == 1
+    times.now += REFUSED_SECONDS
+    assert await ours.token() == "token-2"
+
+
+async def test_another_refresh_token_takes_the_place_of_ours(endpoint: TokenEndpoint) -> None:
+    """Microsoft gives one with each token."""
+    times = Times()
+    ours = tokens(endpoint, times)
+    given = b'{"access_token": "x", "expires_in": "60", "refresh_token": "the-next"}'
+    endpoint.refusals = [(200, given)]
+    assert await ours.token() == "x"
+    with pytest.raises(errors.ProviderGrantEnded):
+        await ours.token()  # the fake knows the first one alone
+    assert endpoint.asked[1]["refresh_token"] == "the-next"
+
+
+async def test_a_provider_that_is_away_is_asked_again(endpoint: TokenEndpoint) -> None:
+    """What it did not say is no refusal."""
+    ours = tokens(endpoint, Times())
+    endpoint.refusals = [
+        (503, b"busy"),
+        (500, b'{"error": "server_error"}'),
+        (200, b"[]"),
+        (200, b"{}"),
+    ]
+    for _ in range(4):
+        with pytest.raises(errors.ProviderUnavailable):
+            await ours.token()
+    assert await ours.token() == "token-5"
+    gone = AccessTokens("http://127.0.0.1:1/token", endpoint.secrets())
+    with pytest.raises(errors.ProviderUnavailable):
+        await gone.token()
+
+
+async def test_a_wrong_client_is_refused(endpoint: TokenEndpoint) -> None:
+    """Another word than that of a grant that ended: somebody else mends it."""
+    with pytest.raises(errors.ProviderRefused) as refusal:
+        await tokens(endpoint, Times(), client_secret="wrong").token()
+    assert refusal.value.details == {"cause": "invalid_client"}
+
+
+@pytest.mark.parametrize(
+    ("written", "good"),
+    [
+        ("google", True),
+        ("microsoft", True),
+        ("https://login.shop.example/token", True),
+        ("http://127.0.0.1:8080/token", True),
+        ("http://login.shop.example/token", False),
+        ("https://anna:secret@login.shop.example/token", False),
+        ("yahoo", False),
+        ("", False),
+    ],
+)
+def test_who_gives_out_tokens(written: str, good: bool) -> None:
+    """A name that we know, or an address that nobody listens in on."""
+    assert (oauth.complaint(written) is None) is good
