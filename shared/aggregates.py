@@ -35,6 +35,7 @@ ACCOUNT = Kind("chan", "router", journal=True)
 POLICY = Kind("policy", "router", journal=True)
 WORK = Kind("work", "router", journal=True)
 ENTRY = Kind("entry", "router", journal=True)
+ANNOUNCED = Kind("announced", "router", journal=True)
 NOTIFICATION = Kind("notif", "notify")
 LEDGER = Kind("ledger", "bootstrap", journal=True)
 
@@ -49,6 +50,7 @@ KINDS = {
         POLICY,
         WORK,
         ENTRY,
+        ANNOUNCED,
         NOTIFICATION,
         LEDGER,
     )
@@ -59,6 +61,10 @@ LEDGER_IDENTITY = LEDGER.of("identity")
 
 TENANT_POLICY = POLICY.of("tenant")
 """The one aggregate of its kind: which policy is in force."""
+
+
+DESK = ANNOUNCED.of("desk")
+"""The one aggregate of its kind: what everybody at the desk is to know."""
 
 
 def split(aggregate: str) -> tuple[str, str]:

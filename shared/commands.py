@@ -4,12 +4,13 @@
 """
 
 from datetime import timedelta
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
 
 from shared import events
+from shared.replies import *  # noqa: F403  a command and its reply are one contract
 
 REMEMBERED = timedelta(hours=24)
 """How long a command's id is remembered; one issued earlier is refused as `command.too_old`."""
@@ -24,6 +25,8 @@ ParkedId = Annotated[
     str, Meta(pattern=r"^[a-z]+-[a-z0-9_-]{1,64}:(unread-[0-9]{1,19}|[0-9]{1,19}(-[a-z2-7]{8})?)\Z")
 ]
 FactName = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,32}\Z")]
+DiscountCode = Annotated[str, Meta(pattern=r"^[!#-\[\]-~]{1,32}\Z")]
+AboutWord = Annotated[str, Meta(pattern=r"^\S(.{0,62}\S)?\Z")]
 ID = Meta(max_length=128)
 """Of every id that a command names: what is longer is no id, and would come back in every refusal."""
 ShortText = Annotated[str, Meta(min_length=1, max_length=512)]
@@ -155,6 +158,30 @@ class RecordContact(Command, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     name: ShortText | None = None
     handles: Annotated[list[KnownHandle], Meta(max_length=16)] = []
     at: events.Instant | None = None
+
+
+class Announce(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The desk is to know of a campaign, a discount or an outage: whoever takes a matter over is shown it.
+
+    `since`: when it begins, now unless it is given, at most 366 days ahead; `until`: when it ends, at most 366 days
+    after it began; without it, when it is withdrawn. `codes`: what a customer may give; `about`: it is shown only where
+    one of these words stands in what is known of the matter: her words, facts, orders.
+    """
+
+    verb = "announce"
+    kind: events.AnnouncementKind
+    text: ShortText
+    since: events.Instant | None = None
+    until: events.Instant | None = None
+    codes: Annotated[list[DiscountCode], Meta(max_length=8)] = []
+    about: Annotated[list[AboutWord], Meta(max_length=16)] = []
+
+
+class WithdrawAnnouncement(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """It holds no longer."""
+
+    verb = "withdraw_announcement"
+    announcement_id: Annotated[events.AnnouncementId, ID]
 
 
 class RecordFact(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -344,6 +371,8 @@ COMMANDS: dict[str, type[Command]] = {
         RejectOffer,
         ConfirmCustomer,
         RecordContact,
+        Announce,
+        WithdrawAnnouncement,
         RecordFact,
         CorrectFact,
         MakePromise,
@@ -364,37 +393,3 @@ COMMANDS: dict[str, type[Command]] = {
         RejectEntry,
     )
 }
-
-
-class EventSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What a reply tells of an event: no personal data. `open`: the event's open part."""
-
-    id: str
-    type: str
-    aggregate: str
-    sequence: int
-    open: Any
-
-
-class Done(msgspec.Struct, frozen=True, kw_only=True):
-    """The reply to a command that was carried out (or had been already).
-
-    `events`: those of the command's own aggregate; `position`: a ledger position that holds them.
-    """
-
-    ok: Literal[True] = True
-    events: list[EventSummary]
-    position: int
-
-
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    code: str
-    message: str
-    retryable: bool
-    details: dict[str, Any] = {}
-
-
-class Refused(msgspec.Struct, frozen=True, kw_only=True):
-    """The reply to a command or query that was refused."""
-
-    error: Problem

@@ -1,8 +1,8 @@
 """The context packet: all that the next person must know, folded from the conversation and the customer.
 
 At most 64 KiB in canonical form, and that is provable: everything that stands in full is limited where it is
-recorded (`TEXT_MAX_BYTES`) or cut here; what was done, the visit to the pages and what was
-said fill the rest, in this order, the newest first.
+recorded (`TEXT_MAX_BYTES`) or cut here; what the desk is to know, what was done, the visit to
+the pages and what was said fill the rest, in this order, the newest first.
 """
 
 import hashlib
@@ -50,6 +50,7 @@ ORDERS_IN_FULL = 4
 IDENTITIES_IN_FULL = 4
 POSSIBLE_IN_FULL = 3
 CHANNELS_IN_FULL = 8
+ANNOUNCEMENTS_IN_FULL = 4
 NAME_MAX_BYTES = 96
 MATTER_MAX_BYTES = 192
 ORDER_TEXT_MAX_BYTES = 64
@@ -100,6 +101,8 @@ def package(
     source = built_from or folded_from(conversation, customer, policy_version)
     bare = _bare(conversation, customer, packet_id, source)
     room = PACKET_MAX_BYTES - len(canonical(bare))
+    shown = conversation.announced.shown
+    announced, room = newest_that_fit(shown[::-1], room)
     done, room = newest_that_fit(conversation.matter.done, room)
     visit, room = visit_that_fits(conversation.visit, room)
     said, _ = newest_that_fit(_said(conversation, customer), room)
@@ -109,8 +112,9 @@ def package(
         done=len(conversation.matter.done) - len(done) + conversation.matter.done_before,
         said=dropped,
         said_before=said[0].at if dropped and said else None,
+        announcements=conversation.announced.more + len(shown) - len(announced),
     )
-    around = Around(visit=visit)
+    around = Around(visit=visit, announcements=announced[::-1])
     return msgspec.structs.replace(bare, done=done, said=said, more=more, around=around)
 
 

@@ -37,6 +37,7 @@ AGGREGATES = {
     "identity": ("ident-<keyed hash>", "router"),
     "agent": ("agent-<agent>", "router"),
     "policy": (aggregates.TENANT_POLICY, "router"),
+    "announcement": (aggregates.DESK, "router"),
     "account": ("chan-<channel>-<account>", "router, which repeats what ingest wrote to CONTACTS"),
     "notification": ("notif-<conversation>", "notify"),
     "ledger": (aggregates.LEDGER_IDENTITY, "the bootstrap job and `tellonce ledger`"),

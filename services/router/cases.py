@@ -9,9 +9,10 @@ import structlog
 
 from services.router.domain import folds
 from services.router.domain.agent import Agent
+from services.router.domain.announcements import Announcements
 from services.router.domain.decision import SERVICE, KnownCustomer, Loaded, Origin, ResolvedHandle
 from services.router.domain.identify import as_handle
-from shared import errors, events
+from shared import aggregates, errors, events
 from shared import handles as normal_handles
 from shared.clock import Clock
 from shared.conversation import Conversation
@@ -75,7 +76,12 @@ class Cases:
             return Loaded(conversation, agents=await self.agents(reading, asked))
         customer = await reading.load_named(folds.CUSTOMER, conversation.customer)
         agents = await self.agents_of(reading, conversation, asked)
-        return Loaded(conversation, customer, agents)
+        said = await self.announcements(reading)
+        return Loaded(conversation, customer, agents, announcements=said)
+
+    async def announcements(self, reading: Reading) -> Announcements:
+        """Load what the desk is to know."""
+        return await reading.load(folds.ANNOUNCED, aggregates.split(aggregates.DESK)[1])
 
     async def going_on(
         self, reading: Reading, conversation_id: events.ConversationId

@@ -5,6 +5,7 @@ from dataclasses import replace
 from services.router import registrations
 from services.router.cases import Cases
 from services.router.domain import confirm, facts, folds, work
+from services.router.domain.announcing import AnnouncementCommand
 from services.router.domain.counter import recorded_contact
 from services.router.domain.decide import decide
 from services.router.domain.decision import Loaded, Origin
@@ -95,6 +96,8 @@ class Commands:
         """Load what a command looks at: its conversation, the customer, and every agent it may touch."""
         if isinstance(command, commands.RegisterCustomer):
             return await registrations.load(self._cases, reading, command, origin)
+        if isinstance(command, AnnouncementCommand):
+            return Loaded(announcements=await self._cases.announcements(reading))
         if isinstance(command, OperatorCommand):
             return Loaded(journal=await _journal(reading, command))
         if isinstance(command, commands.RecordContact):
@@ -160,6 +163,8 @@ def _memory(loaded: Loaded, command: commands.Command) -> memory.Memory:
     """Return where a command's id is remembered: with what it is about, else with the agent who gave it."""
     if isinstance(command, OperatorCommand):
         return loaded.journal.seen
+    if isinstance(command, AnnouncementCommand):
+        return loaded.announcements.seen if loaded.announcements else {}
     if isinstance(command, commands.RegisterCustomer):
         return loaded.customer.seen
     if isinstance(command, commands.ConversationCommand):

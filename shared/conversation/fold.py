@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from shared import events, memory
 from shared.conversation import contacts, last_packet, matter, ownership, people, talk
-from shared.conversation.state import NEW_CONVERSATION, Conversation
+from shared.conversation.state import NEW_CONVERSATION, Announced, Conversation
 from shared.events.packet import Visit
 
-FOLD_VERSION = 12
+FOLD_VERSION = 13
 
 
 def evolve(conversation: Conversation, sequence: int, event: events.AnyEvent) -> Conversation:
@@ -33,6 +33,7 @@ def evolve_parts(conversation: Conversation, sequence: int, event: events.AnyEve
         people=people.evolve(conversation.people, event),
         packet=last_packet.evolve(conversation.packet, event),
         visit=_visit(conversation.visit, event),
+        announced=_announced(conversation.announced, event),
         sequence=sequence,
     )
     match event:
@@ -74,6 +75,13 @@ def _visit(visit: Visit | None, event: events.AnyEvent) -> Visit | None:
     if not isinstance(event, events.VisitNoted):
         return visit
     return event.personal.visit if event.personal else None
+
+
+def _announced(announced: Announced, event: events.AnyEvent) -> Announced:
+    if not isinstance(event, events.ContextAnnounced):
+        return announced
+    shown = event.personal.announcements if event.personal else []
+    return Announced(shown=tuple(shown), more=event.open.more)
 
 
 def fold(

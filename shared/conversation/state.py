@@ -11,7 +11,16 @@ from shared.conversation.matter import Matter
 from shared.conversation.ownership import Ownership
 from shared.conversation.people import People
 from shared.conversation.talk import Talk
-from shared.events.packet import Earlier, Visit
+from shared.events.packet import Announcement, Earlier, Visit
+
+
+class Announced(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """What the desk is to know of this matter, as its last packet shows it. `more`: how many hold beside those."""
+
+    shown: tuple[Announcement, ...] = ()
+    more: int = 0
 
 
 class Conversation(
@@ -43,6 +52,7 @@ class Conversation(
     people: People = People()
     packet: LastPacket = LastPacket()
     visit: Visit | None = None
+    announced: Announced = Announced()
     seen: memory.Memory = {}
     heard: int = 0
     imported: bool = False

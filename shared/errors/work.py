@@ -267,6 +267,26 @@ class ContactTimeInvalid(TellonceError):
     sentence = "a contact that is recorded was at most 366 days ago, and not later than now"
 
 
+class AnnouncementUnknown(TellonceError):
+    code = "announcement.unknown"
+    sentence = "no such announcement holds, or is going to"
+    http_status = 404
+
+
+class AnnouncementTimeInvalid(TellonceError):
+    code = "announcement.time_invalid"
+    sentence = (
+        "an announcement begins within 366 days, ends within 366 days more, and is not over yet"
+    )
+
+
+class AnnouncementsTooMany(TellonceError):
+    """Details: limit. Remedy: withdraw what is over."""
+
+    code = "announcement.too_many"
+    sentence = "so many announcements hold already that nobody would read one more"
+
+
 class MessageConsentWithdrawn(TellonceError):
     code = "message.consent_withdrawn"
     sentence = "the customer does not want to be written to on this channel"

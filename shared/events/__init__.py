@@ -7,7 +7,9 @@ Each type has a golden sample under `tests/golden/events/` that must decode for 
 import functools
 import typing
 
-from shared.events.attachment import *  # noqa: F403  this module is the union's table of contents
+from shared.events.announcement import *  # noqa: F403  this module is the union's table of contents
+from shared.events.announcement import AnnouncementEvent
+from shared.events.attachment import *  # noqa: F403
 from shared.events.calls import *  # noqa: F403
 from shared.events.contact import *  # noqa: F403
 from shared.events.contact import ContactEvent
@@ -40,6 +42,7 @@ AnyEvent = (
     | MatterEvent
     | PeopleEvent
     | SetAsideEvent
+    | AnnouncementEvent
     | NotificationEvent
     | LedgerEvent
 )

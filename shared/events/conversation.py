@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from shared.events.announcement import AnnouncementId
 from shared.events.contact_parts import Handle, HandleKind, Medium, Numbered, Proof
 from shared.events.envelope import (
     AgentId,
@@ -15,7 +16,7 @@ from shared.events.envelope import (
     PacketId,
     Part,
 )
-from shared.events.packet import Earlier, Fact, Packet, Visit
+from shared.events.packet import Announcement, Earlier, Fact, Packet, Visit
 
 
 class ConversationOpenedOpen(Part, frozen=True, kw_only=True):
@@ -246,6 +247,26 @@ class VisitNoted(
     """What the customer did last on the shop's pages, as VISITS had it when she wrote or called."""
 
 
+class ContextAnnouncedOpen(Part, frozen=True, kw_only=True):
+    """`announcements`: those shown, the newest first; `more`: how many hold beside them."""
+
+    announcements: list[AnnouncementId]
+    more: int = 0
+
+
+class ContextAnnouncedPersonal(Part, frozen=True, kw_only=True):
+    announcements: list[Announcement]
+
+
+class ContextAnnounced(
+    Event[ContextAnnouncedOpen, ContextAnnouncedPersonal],
+    frozen=True,
+    kw_only=True,
+    tag="context.announced",
+):
+    """What the desk is to know and touches this matter has changed since its last packet."""
+
+
 class ContextPackagedOpen(Part, frozen=True, kw_only=True):
     """`sha256`: of the packet's canonical bytes; `facts`: live facts in full; `more`: live facts by reference."""
 
@@ -325,6 +346,7 @@ ConversationEvent = (
     | ConversationAbsorbed
     | ConversationResolved
     | VisitNoted
+    | ContextAnnounced
     | ContextPackaged
     | MessageRequested
 )

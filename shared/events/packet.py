@@ -1,5 +1,6 @@
 """The shape of the context packet, as it stands inside `context.packaged`. The fold is in `shared/packet.py`."""
 
+from shared.events.announcement import AnnouncementId, AnnouncementKind
 from shared.events.contact_parts import HandleKind, Proof
 from shared.events.envelope import (
     AgentId,
@@ -213,10 +214,26 @@ class Visit(Part, frozen=True, kw_only=True):
     proof: Proof
 
 
+class Announcement(Part, frozen=True, kw_only=True):
+    """A campaign, a discount or an outage that held when the packet was made. `until`: `None` where nobody said so."""
+
+    announcement_id: AnnouncementId
+    kind: AnnouncementKind
+    text: str
+    since: Instant
+    until: Instant | None = None
+    codes: list[str] = []
+
+
 class Around(Part, frozen=True, kw_only=True):
-    """What stands around the matter. `visit`: her last one to the pages, as it was found with her contact."""
+    """What stands around the matter.
+
+    `visit`: her last one to the pages, as it was found with her contact; `announcements`: what the desk is to know, the
+    newest first.
+    """
 
     visit: Visit | None = None
+    announcements: list[Announcement] = []
 
 
 class More(Part, frozen=True, kw_only=True):
@@ -237,6 +254,7 @@ class More(Part, frozen=True, kw_only=True):
     said: int
     said_before: Instant | None
     possibly: int = 0
+    announcements: int = 0
     next_facts: str | None = None
 
 

@@ -155,6 +155,36 @@ class AskOverlooked(ListQuestion[Overlooked], frozen=True, kw_only=True):
     name = "overlooked"
 
 
+class AnnouncementLine(msgspec.Struct, frozen=True, kw_only=True):
+    """`about`: words of the matters that it concerns, none: of all; `by`: who said it."""
+
+    announcement_id: str
+    kind: str
+    text: str
+    codes: list[str]
+    about: list[str]
+    since: datetime
+    until: datetime | None
+    by: str
+
+
+class Announcements(ListAnswer, frozen=True, kw_only=True):
+    """The newest first."""
+
+    announcements: list[AnnouncementLine]
+
+
+class AskAnnouncements(ListQuestion[Announcements], frozen=True, kw_only=True):
+    """What the desk is to know, and what is going to begin.
+
+    Neither withdrawn nor over at `at`, now unless it is given.
+    """
+
+    name = "announcements"
+    kind: Literal["campaign", "discount", "outage"] | None = None
+    at: datetime | None = None
+
+
 class ParkedLine(msgspec.Struct, frozen=True, kw_only=True):
     """`parked_id`: by which `retry_parked` and `skip_parked` name it; `sequence`: of the ledger event that parked it.
 
@@ -199,4 +229,12 @@ class AskOnDuty(Question[OnDuty], frozen=True, kw_only=True):
     name = "on_duty"
 
 
-WORK_QUERIES = (AskInbox, AskCallbacks, AskPromises, AskOverlooked, AskParked, AskOnDuty)
+WORK_QUERIES = (
+    AskInbox,
+    AskCallbacks,
+    AskPromises,
+    AskOverlooked,
+    AskAnnouncements,
+    AskParked,
+    AskOnDuty,
+)

@@ -35,6 +35,7 @@ class ParcelStory:
         await self.tell_facts()
         await self.hand_to_ewa()
         await self.promise_and_write()
+        await self.tell_the_desk()
         await self.park_a_call()
         await self.miss_a_call()
 
@@ -194,6 +195,23 @@ class ParcelStory:
             ("promise.kept", {"promise_id": "promise1", "agent": "ewa", "late": False})
         )
 
+    async def tell_the_desk(self) -> None:
+        """An outage and a discount hold, a campaign was withdrawn; the next packet shows the outage."""
+        hour = timedelta(hours=1)
+        for name, kind, text, codes in (
+            ("said1", "campaign", "Three for two", []),
+            ("said2", "discount", "A tenth off", ["AUTUMN10", "LOCKER"]),
+            ("said3", "outage", "The lockers are down", []),
+        ):
+            opened = {"announcement_id": name, "kind": kind, "since": self.handwritten.now}
+            if kind != "outage":
+                opened["until"] = self.handwritten.now + 9_000 * hour
+            words = {"text": text, "codes": codes, "about": ["locker", "paczkomat"]}
+            await self.note_on("announced-desk", "announcement.made", opened, words)
+            self.handwritten.now += hour / 60
+        withdrawn = {"announcement_id": "said1"}
+        await self.note_on("announced-desk", "announcement.withdrawn", withdrawn)
+
     async def miss_a_call(self) -> None:
         aggregate = f"conv-{MISSED}"
         lost = {"contact_id": "call2", "callback_id": "callback1", "queue": "hotline"}
@@ -244,10 +262,16 @@ class ParcelStory:
         await self.note_on("agent-marek", "agent.signed_in", {"agent": "marek"})
 
     async def note_on(
-        self, aggregate: str, name: str, open_part: Mapping[str, Any], raw: str | None = None
+        self,
+        aggregate: str,
+        name: str,
+        open_part: Mapping[str, Any],
+        personal: Any = None,
+        *,
+        raw: str | None = None,
     ) -> int:
         """Append one event that is about nobody."""
-        event = self.handwritten.event(aggregate, name, open_part, raw=raw)
+        event = self.handwritten.event(aggregate, name, open_part, personal, raw=raw)
         return (await self.handwritten.write(aggregate, event)).position
 
     async def go_on(self) -> None:

@@ -278,6 +278,24 @@ async def test_promises_by_agent_and_status(ask: Caller) -> None:
     assert (await ask("promises", agent="marek"))["promises"] == []
 
 
+async def test_what_the_desk_is_to_know(ask: Caller) -> None:
+    """What holds, the newest first, page by page; neither what was withdrawn nor what is over at a time."""
+    answer = await ask("announcements")
+    outage, discount = answer["announcements"]
+    assert (answer["count"], outage["text"], outage["until"]) == (2, "The lockers are down", None)
+    assert (discount["announcement_id"], discount["kind"]) == ("said2", "discount")
+    assert discount["codes"] == ["AUTUMN10", "LOCKER"]
+    assert discount["about"] == ["locker", "paczkomat"]
+    assert outage["codes"] == []
+    first = await ask("announcements", limit=1)
+    second = await ask("announcements", limit=1, after=first["next"])
+    assert [first["announcements"], second["announcements"]] == [[outage], [discount]]
+    assert second["next"] is None
+    assert (await ask("announcements", kind="discount"))["announcements"] == [discount]
+    later = await ask("announcements", at="2030-01-01T00:00:00Z")
+    assert later["announcements"] == [outage]
+
+
 async def test_known_ids_name_the_first_delivery(ask: Caller) -> None:
     """Of the ids asked about, the known ones with sequence and raw; the others are left out."""
     answer = await ask("known", ids=["startedcall1", "nosuchid"])

@@ -25,11 +25,13 @@ from shared.conversation.contacts import Contacts
 from shared.conversation.matter import DONE_KEPT, Matter
 from shared.conversation.ownership import Ownership
 from shared.conversation.people import People
+from shared.conversation.state import Announced
 from shared.conversation.talk import SAID_KEPT, SAID_MAX_CHARACTERS, Talk, say
 from shared.customer import UNKNOWN_CUSTOMER, Customer
 from shared.errors import TextHasNul, TextTooLong
 from shared.events import (
     AgentId,
+    AnnouncementId,
     CallbackId,
     ContactId,
     ConversationId,
@@ -41,9 +43,27 @@ from shared.events import (
     SeenPage,
     TransferId,
 )
-from shared.events.packet import Done, Earlier, Known, Order, Packet, Possible, Said, Visit, Writer
+from shared.events.packet import (
+    Announcement,
+    Done,
+    Earlier,
+    Known,
+    Order,
+    Packet,
+    Possible,
+    Said,
+    Visit,
+    Writer,
+)
 from shared.last_visit import fit_visit
-from shared.packet import PACKET_MAX_BYTES, TEXT_MAX_BYTES, canonical, check_text, fit_text
+from shared.packet import (
+    ANNOUNCEMENTS_IN_FULL,
+    PACKET_MAX_BYTES,
+    TEXT_MAX_BYTES,
+    canonical,
+    check_text,
+    fit_text,
+)
 from tests.router.samples import message
 
 AT = datetime(2026, 11, 22, 12, 34, 56, 123456, tzinfo=UTC)
@@ -140,6 +160,7 @@ def worst(fill: str, *, facts: int = 80, said: int = SAID_KEPT) -> Conversation:
         talk=worst_talk(fill, said),
         people=worst_people(fill),
         visit=fit_visit(worst_visit(fill)),
+        announced=worst_announced(text),
     )
 
 
@@ -154,6 +175,18 @@ def worst_visit(fill: str) -> Visit:
         known_by="reference",
         proof="delivered",
     )
+
+
+def worst_announced(text: str) -> Announced:
+    announcement = Announcement(
+        announcement_id=AnnouncementId(LONGEST_ID),
+        kind="discount",
+        text=text,
+        since=AT,
+        until=AT,
+        codes=["C" * 32] * 8,
+    )
+    return Announced(shown=(announcement,) * ANNOUNCEMENTS_IN_FULL, more=64)
 
 
 def worst_people(fill: str) -> People:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from services.history.tables import (
+    announcement,
     callback,
     conversation,
     customer,
@@ -24,7 +25,7 @@ from services.history.tables.table import Fold, Reading, Table
 from shared import queries
 from shared.conversation import FOLD_VERSION
 
-TABLES_VERSION = 12
+TABLES_VERSION = 13
 """Raise it whenever the same events would make other rows, for example with a new column or a new table."""
 
 VERSION = FOLD_VERSION * 1_000 + TABLES_VERSION
@@ -44,6 +45,7 @@ TABLES: tuple[Table[Any] | Fold[Any], ...] = (
     notification.FOLD,
     parking.TABLE,
     presence.TABLE,
+    announcement.TABLE,
 )
 """Every table that is projected, in the order of writing."""
 
@@ -58,6 +60,7 @@ ANSWERED_BY: Mapping[
     queries.AskCallbacks: callback.callbacks,
     queries.AskPromises: promise.promises,
     queries.AskOverlooked: request.overlooked,
+    queries.AskAnnouncements: announcement.announcements,
     queries.AskParked: parking.parked,
     queries.AskOnDuty: presence.on_duty,
     queries.AskPosition: table.position,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from services.router.domain import (
+    announcing,
     confirm,
     counter,
     due,
@@ -49,6 +50,8 @@ RULES: Mapping[type[commands.Command], Rule] = {
     commands.RejectOffer: Rule(offers.reject_offer),
     commands.ConfirmCustomer: Rule(confirm.confirm_customer, who="owner"),
     commands.RecordContact: Rule(counter.record_contact),
+    commands.Announce: Rule(announcing.announce, who="anyone"),
+    commands.WithdrawAnnouncement: Rule(announcing.withdraw, who="anyone"),
     commands.RecordFact: Rule(facts.record_fact),
     commands.CorrectFact: Rule(facts.correct_fact),
     commands.MakePromise: Rule(work.make_promise),

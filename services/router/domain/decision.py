@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from services.router.domain import folds
 from services.router.domain.agent import ABSENT, Agent
+from services.router.domain.announcements import Announcements
 from services.router.domain.identity import Identity
 from shared import aggregates, events, ids
 from shared.conversation import NEW_CONVERSATION, Conversation
@@ -89,7 +90,8 @@ class Loaded:
     `noted`: where a registration is noted; `contact`: what leads to where a contact was told, never who it is;
     `after`: a resolved conversation with which the customer goes on; `reported`: the contact that an agent records, and
     `place`: where it belongs; `undelivered`: messages to her of which nobody says yet that they have reached her;
-    `visit`: what she did last on the shop's pages.
+    `visit`: what she did last on the shop's pages;
+    `announcements`: what the desk is to know, `None` where nobody looked.
     """
 
     conversation: Conversation = NEW_CONVERSATION
@@ -111,6 +113,7 @@ class Loaded:
     contact: ResolvedHandle | None = None
     undelivered: Sequence[events.MessageRequested] = ()
     visit: Visit | None = None
+    announcements: Announcements | None = None
 
     def agent(self, agent_id: events.AgentId) -> Agent:
         return self.agents.get(agent_id, ABSENT)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from services.router.domain import agent, identity
+from services.router.domain import agent, announcements, identity
 from shared import aggregates, conversation, customer, events, memory
 
 EARLY_MAX = 64
@@ -71,6 +71,9 @@ ACCOUNT = aggregates.Folded(aggregates.ACCOUNT, Journal(), _noted)
 POLICY = aggregates.Folded(aggregates.POLICY, Journal(), _noted)
 WORK = aggregates.Folded(aggregates.WORK, Journal(), _noted)
 ENTRY = aggregates.Folded(aggregates.ENTRY, Journal(), _noted)
+ANNOUNCED = aggregates.Folded(
+    aggregates.ANNOUNCED, announcements.NOTHING_SAID, announcements.evolve
+)
 
 PARKED_ON = {each.kind.prefix: each for each in (ACCOUNT, WORK)}
 """The journals on which something may be parked, by the prefix of their kind."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from services.router.domain.announcing import note_announcements
 from services.router.domain.decision import Decision
 from shared import aggregates, errors, events
 from shared import conversation as conversations
@@ -23,6 +24,7 @@ HANDOVERS = (
 
 def attach_packet(decision: Decision) -> events.PacketId:
     """Return the packet that shows the current state: the last packet if still current, else a new one."""
+    note_announcements(decision)
     last = decision.conversation.packet
     same_customer = last.customer_sequence == decision.loaded.customer.sequence
     if last.id and last.current and same_customer and not _customer_written(decision):
@@ -37,6 +39,7 @@ def attach_packet_with(decision: Decision, event: events.TransferRequested) -> e
 
 def fresh_packet(decision: Decision) -> Packet:
     """Return a packet that shows the current state, whatever was packaged before."""
+    note_announcements(decision)
     _package(decision, None)
     packaged = decision.events[-1]
     assert isinstance(packaged, events.ContextPackaged)

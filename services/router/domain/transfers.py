@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from services.router.domain.announcing import note_announcements
 from services.router.domain.decision import Decision
 from services.router.domain.handover import attach_packet, attach_packet_with, new_packet_id
 from services.router.domain.offers import (
@@ -31,6 +32,7 @@ def request_transfer(decision: Decision, command: commands.Transfer) -> None:
         raise errors.TransferAlreadyOpen(transfer_id=under_way.transfer_id)
     check_target(decision.policy, command.to, sender)
     check_text(command.brief)
+    note_announcements(decision)
     opened = events.TransferRequestedOpen(
         transfer_id=events.TransferId(decision.new_id("transfer")),
         kind=command.kind,
