@@ -134,3 +134,23 @@ def test_a_field_of_japanese_bytes_and_a_word_with_its_language() -> None:
     """RFC 2231, section 5, lets a word of a field name its language behind the charset."""
     assert mail_headers.text(JAPANESE.encode("iso-2022-jp").decode("ascii")) == JAPANESE
     assert mail_headers.text("=?iso-8859-2*cs?Q?P=F8=EDli=B9?=") == "Příliš"
+
+
+@pytest.mark.parametrize(
+    ("charset", "name", "title"),
+    [
+        ("iso-8859-2", "Žofie Šťastná", "Žádost o výměnu"),
+        ("windows-1251", "Анна", "Посылка"),
+        ("gbk", "王芳", "发信方已撤回邮件"),
+        ("utf-8", "Žofie", "😀"),
+    ],
+)
+def test_fields_of_bytes_are_written_as_the_text_is(charset: str, name: str, title: str) -> None:
+    """Too short to be guessed; UTF-8 goes before what the text is declared in."""
+    head = f"From: {name} <a@b.example>\r\nSubject: {title}\r\nMIME-Version: 1.0\r\n"
+    declared = "gb18030" if charset == "utf-8" else charset
+    kind = f"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain; charset={declared}"
+    found = mime.read((head + kind + "\r\n\r\nx\r\n--b--\r\n").encode(charset))
+    assert found is not None
+    assert found.mailbox("from") == (name, "a@b.example")
+    assert found.field("subject") == title

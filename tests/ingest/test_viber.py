@@ -227,6 +227,13 @@ def test_what_cannot_be_read_is_quarantined(body: bytes, code: str, kind: str | 
     assert viber.parse(raw("viber", body)) == Quarantined(code, kind)
 
 
+@pytest.mark.parametrize("counted", [1795339800627, 1795339800, "1795339800"])
+def test_a_time_in_seconds_is_no_day_of_1970(counted: int | str) -> None:
+    """Viber counts milliseconds; what stands between it and us may not."""
+    event = one(callback("seen", timestamp=counted, user_id="u=", message_token=5))
+    assert str(event.open.provider_time)[:19] == "2026-11-22 09:30:00"
+
+
 def test_a_message_without_a_token_is_named_by_its_body() -> None:
     """It is hers all the same."""
     body = message({"type": "text", "text": "Hello"}, message_token=None)

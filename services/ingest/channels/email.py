@@ -260,12 +260,12 @@ def _author(mail: Mail, rules: Account) -> tuple[str | None, list[events.Handle]
     answers go to another domain than the sender's, a service may have sent it for anybody: both are claimed, and the
     one that is to be answered comes first.
     """
-    name, address = mail_headers.sender(mail.raw_field("from"))
+    name, address = mail.mailbox("from")
     for field in AUTHOR_FIELDS if _is_own(address, rules) else RELAYED_FIELDS:
-        author = mail_headers.sender(mail.raw_field(field))
+        author = mail.mailbox(field)
         if author[1] is not None and author[1] != address and not _is_own(author[1], rules):
             return author[0], _handles("claimed", author[1])
-    _, answered = mail_headers.sender(mail.raw_field("reply-to"))
+    _, answered = mail.mailbox("reply-to")
     if _elsewhere(address, answered) and not _is_own(answered, rules):
         return name, _handles("claimed", answered, address)
     refuted = mail_authentication.failed(mail_authentication.own_results(mail.fields), address)

@@ -59,8 +59,12 @@ def identity(found: Any) -> str | None:
 
 
 def instant(found: Any, per_second: int = 1) -> datetime | None:
-    """Return a time since 1970, counted in seconds or parts of them; `None` for what is none."""
+    """Return a time since 1970, counted in seconds or parts of them; `None` for what is none.
+
+    Parts of seconds that would lie in the first weeks of 1970 are whole seconds: some programs send them instead.
+    """
     counted = whole(found)
+    per_second = 1 if counted and counted < SECONDS_MAX else per_second
     if not counted or counted >= SECONDS_MAX * per_second:
         return None
     return datetime.fromtimestamp(counted // per_second, UTC).replace(

@@ -26,24 +26,32 @@ _MESSAGE_ID = re.compile(r"<([^<>\s]{1,998})>")
 _LOOSE_ID = re.compile(r"<\s*([^<>]{1,998}?)\s*>|([^<>\s,;]{1,998})")
 
 
-def unfolded(value: str) -> str:
+def unfolded(value: str, charset: str | None = None) -> str:
     """Return a raw field on one line, its 8-bit bytes made text; encoded words stay.
 
-    `value` is as the parser gives it: bytes outside ASCII stand as surrogates.
+    `value` is as the parser gives it: bytes outside ASCII stand as surrogates; `charset`: of the mail's text, in which
+    they are written where they are none of UTF-8 (RFC 6532; nodemailer/mailparser#351, read 2026-11).
     """
     try:
         raw = value[:FIELD_MAX_CHARACTERS].encode("ascii", "surrogateescape")
     except UnicodeEncodeError:
         raw = value[:FIELD_MAX_CHARACTERS].encode("utf-8", "replace")
     plain = raw.isascii() and b"\x1b" not in raw
-    text = raw.decode("ascii") if plain else charsets.decode(raw)
+    text = raw.decode("ascii") if plain else charsets.decode(raw, _of_bytes(raw, charset))
     return re.sub(r"\r?\n[ \t]?|\r", " ", text).strip()
 
 
-def text(value: str) -> str:
+def _of_bytes(raw: bytes, charset: str | None) -> str | None:
+    try:
+        raw.decode()
+    except ValueError:
+        return charset
+    return None
+
+
+def text(value: str, charset: str | None = None) -> str:
     """Return a raw field with its encoded words decoded; a word that cannot be decoded stays as written."""
-    plain = unfolded(value)
-    return "".join(_decoded(plain))
+    return "".join(_decoded(unfolded(value, charset)))
 
 
 def _decoded(plain: str) -> Iterator[str]:
@@ -79,7 +87,7 @@ def _octets(encoding: str, encoded: str) -> bytes | None:
         return None
 
 
-def sender(value: str | None) -> tuple[str | None, str | None]:
+def sender(value: str | None, charset: str | None = None) -> tuple[str | None, str | None]:
     """Return (name, address) of the first mailbox in a raw From field; `None` for what the field does not hold.
 
     The address in angle brackets counts, whatever the words before it look like; only without one a bare address.
@@ -87,9 +95,9 @@ def sender(value: str | None) -> tuple[str | None, str | None]:
     """
     if value is None:
         return None, None
-    plain = unfolded(value)
+    plain = unfolded(value, charset)
     nobody = (_name(_unquoted(plain)[0].partition("<")[0]) if "<" in plain else None), None
-    return _mailbox(plain) or _mailbox(text(value)) or _anywhere(plain) or nobody
+    return _mailbox(plain) or _mailbox(text(value, charset)) or _anywhere(plain) or nobody
 
 
 def _mailbox(plain: str) -> tuple[str | None, str] | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from email.feedparser import BytesFeedParser
 from email.message import Message
 from email.policy import Compat32
+from itertools import islice
 from typing import Any
 
 from typing_extensions import override
@@ -81,7 +82,7 @@ class Mail:
     """What the channel needs of a mail. `fields`: raw header fields in order, names in lower case.
 
     `text`: all of the text as plain text; `attachments`: how many parts are not text; `files`: the first FILES_MAX of
-    them; `report`: what it reports of another mail, `None` for all but delivery reports.
+    them; `report`: what it reports of another mail, `None` for all but delivery reports; `charset`: of its text.
     """
 
     fields: list[tuple[str, str]]
@@ -90,6 +91,7 @@ class Mail:
     attachments: int
     files: Sequence[File] = ()
     report: DeliveryReport | None = None
+    charset: str | None = None
 
     def raw_field(self, name: str) -> str | None:
         """Return the first field of a name as it was written; `None` when there is none."""
@@ -98,7 +100,11 @@ class Mail:
     def field(self, name: str) -> str | None:
         """Return the first field of a name, decoded; `None` when there is none."""
         value = self.raw_field(name)
-        return None if value is None else mail_headers.text(value)
+        return None if value is None else mail_headers.text(value, self.charset)
+
+    def mailbox(self, name: str) -> tuple[str | None, str | None]:
+        """Return (name, address) of the first mailbox in the first field of a name."""
+        return mail_headers.sender(self.raw_field(name), self.charset)
 
 
 @dataclass(slots=True)
@@ -134,15 +140,15 @@ def read(body: bytes) -> Mail | None:
     except RecursionError:
         return None
     text = "\n".join(each.strip("\n") for each in reading.texts if each.strip())
-    kind, files = message.get_content_type(), reading.files
+    kind, files, charset = message.get_content_type(), reading.files, _first_charset(message)
     if not text:
         # Some programs give the text of the mail itself a file name.
         reading.free = TEXT_MAX_CHARACTERS
         for part, itself in reading.named:
             if text := _words(part, reading).strip():
                 others = [each for each in files if each is not itself]
-                return Mail(fields, kind, text, reading.attachments - 1, others, report)
-    return Mail(fields, kind, text, reading.attachments, files, report)
+                return Mail(fields, kind, text, reading.attachments - 1, others, report, charset)
+    return Mail(fields, kind, text, reading.attachments, files, report, charset)
 
 
 def contents(body: bytes) -> Iterator[bytes]:
@@ -351,6 +357,13 @@ def _is_file(part: Message) -> bool:
         return part.get_content_disposition() == "attachment" or part.get_filename() is not None
     except (ValueError, LookupError, TypeError):
         return True
+
+
+def _first_charset(message: Message) -> str | None:
+    """Return what the first part of a mail that says it is written in."""
+    return next(
+        (found for part in islice(message.walk(), PARTS_MAX) if (found := _charset(part))), None
+    )
 
 
 def _charset(part: Message) -> str | None:
