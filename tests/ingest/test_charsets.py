@@ -46,6 +46,11 @@ def test_japanese_is_read_as_it_was_written(text: str) -> None:
         ("ราคา € 5", "cp874", "tis-620"),
         ("שלום", "iso-8859-8", "iso-8859-8-i"),
         ("żółw", "utf-8", 'UTF-8; format="flowed"'),
+        ("Привет", "cp1251", "x-cp1251"),
+        ("Привет", "cp1251", "win-1251"),
+        ("één", "cp850", "cp-850"),
+        ("こんにちは", "cp932", "cp932"),
+        ("こんにちは", "euc-jp", "eucjp"),
         ("Příliš", "iso-8859-2", "iso-8859-2*cs"),
     ],
 )
@@ -154,3 +159,26 @@ def test_fields_of_bytes_are_written_as_the_text_is(charset: str, name: str, tit
     assert found is not None
     assert found.mailbox("from") == (name, "a@b.example")
     assert found.field("subject") == title
+
+
+@pytest.mark.parametrize(
+    ("parameters", "name"),
+    [
+        ("filename=\"EURO.pdf\"; filename*=UTF-8''%e2%82%ac.pdf", "€.pdf"),
+        ("filename*=UTF-8''%e2%82%ac.pdf; filename=\"EURO.pdf\"", "€.pdf"),
+        ("filename*=unknown''%C5%BE.pdf", "ž.pdf"),
+        ("filename*=''attached%2Epdf", "attached.pdf"),
+        ("filename*=x-cp1250''%9E.pdf", "ž.pdf"),
+        ("filename*0*=utf-8''%C5; filename*1*=%BE; filename*2=\".pdf\"", "ž.pdf"),
+        ('filename="=?cp-1250?Q?=9E?=.pdf"', "ž.pdf"),
+        ('filename="a;b \\"c\\".pdf"', 'a;b "c".pdf'),
+        ("filename=; x=y", ""),
+    ],
+)
+def test_a_file_name_is_read_in_each_form(parameters: str, name: str) -> None:
+    """RFC 2231's form goes before the plain one beside it (RFC 6266, section 4.3), whatever charset it names."""
+    part = f"Content-Type: application/pdf\r\nContent-Disposition: attachment; {parameters}\r\n\r\nx\r\n"
+    head = "From: a@b.example\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+    found = mime.read((head + part + "--b--\r\n").encode())
+    assert found is not None
+    assert [each.name for each in found.files] == [name]

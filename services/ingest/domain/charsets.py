@@ -26,7 +26,8 @@ WIDER: dict[str, str] = {
     **dict.fromkeys(("iso-8859-11", "tis-620"), "cp874"),
     **dict.fromkeys(("iso-8859-8-i", "iso-8859-8-e"), "iso-8859-8"),
     **dict.fromkeys(("gb2312", "gb_2312-80", "gbk", "x-gbk"), "gb18030"),
-    **dict.fromkeys(("shift_jis", "shift-jis", "sjis", "x-sjis", "windows-31j"), "cp932"),
+    **dict.fromkeys(("shift_jis", "shift-jis", "sjis", "x-sjis", "windows-31j", "cp943"), "cp932"),
+    **dict.fromkeys(("eucjp", "x-euc-jp"), "euc-jp"),
     **dict.fromkeys(("euc-kr", "ks_c_5601-1987", "ks_c_5601-1989", "ksc5601"), "cp949"),
     **dict.fromkeys(("big5", "big-5", "x-x-big5"), "big5hkscs"),
 }
@@ -36,7 +37,7 @@ OF_MANY_BYTES = frozenset({"utf-8", "utf8", "gb18030", "cp932", "cp949", "big5hk
 """Charsets whose letters take several bytes each: a text of another one hardly ever looks like theirs."""
 
 UTF_8 = frozenset({"utf-8", "utf8"})
-OF_ONE_BYTE = frozenset({WESTERN, "windows-1252", "cp1250", "windows-1250", "iso-8859-2"})
+OF_ONE_BYTE = frozenset({WESTERN, "cp1250", "iso-8859-2"})
 """Charsets that programs declare without a look at what they send."""
 
 WHOLE_OF_UTF_8 = 1
@@ -53,6 +54,8 @@ _LATIN = re.compile(
     "[\x00-\x7f\xa0-\u017f\u200b-\u200f\u2010-\u2044\u20ac\u2122\ufe0f\ufeff\U0001f000-\U0001faff]*"
 )
 """Letters of Latin with their marks, and signs: as single bytes these are sequences that nobody writes."""
+_CODE_PAGE = re.compile(r"(?:x-)?(?:cp|win|windows|ibm|ms)[-_ ]?(\d{3,5})\Z")
+"""A code page by its number, however its label is written."""
 _HIGH = {byte: bytes([byte]).decode(WESTERN, "replace") for byte in range(0x80, 0xA0)}
 _WESTERN_SIGNS = {byte: sign for byte, sign in _HIGH.items() if sign != "\ufffd"}
 
@@ -60,6 +63,7 @@ _WESTERN_SIGNS = {byte: sign for byte, sign in _HIGH.items() if sign != "\ufffd"
 def decode(body: bytes, declared: str | None = None) -> str:
     """Return `body` as text: by the declared charset, else UTF-8, else a guess, else Windows' Latin-1."""
     written = (declared or "").partition(";")[0].partition("*")[0].strip().strip("\"'").lower()
+    written = _CODE_PAGE.sub(r"cp\1", written)
     name = WIDER.get(written, written)
     if iso_2022_jp.is_it(body):
         return _strictly(body, name if "2022" in name else "") or iso_2022_jp.decode(body)

@@ -9,13 +9,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from email.feedparser import BytesFeedParser
 from email.message import Message
-from email.policy import Compat32
 from itertools import islice
-from typing import Any
 
-from typing_extensions import override
-
-from services.ingest.domain import charsets, delivery_report, html_text, mail_headers, mime_parts
+from services.ingest.domain import (
+    charsets,
+    delivery_report,
+    html_text,
+    mail_headers,
+    mime_fields,
+    mime_parts,
+)
 from services.ingest.domain.delivery_report import DeliveryReport
 
 PARTS_MAX = 200
@@ -47,9 +50,6 @@ OVERLAP_BYTES = 32
 
 FILES_MAX = 16
 """Attachments that are described; the others are counted."""
-
-PARAMETERS_MAX_CHARACTERS = 2_048
-"""A field with parameters that is longer is read in a plain way, and no further than this."""
 
 TELLING_FIELDS = frozenset(
     {
@@ -201,73 +201,10 @@ def _parsed(body: bytes) -> Message:
 
     Whole, it would make a text of four bytes per character of it, and let nobody else do anything meanwhile.
     """
-    parser = BytesFeedParser(_Part, policy=_READING)
+    parser = BytesFeedParser(mime_fields.Part, policy=mime_fields.READING)
     for start in range(0, len(body), SLICE_BYTES):
         parser.feed(body[start : start + SLICE_BYTES])
     return parser.close()
-
-
-class _Reading8Bit(Compat32):
-    """The standard parser's old policy; a field with letters of eight bits is given as text and loses none of them.
-
-    Of an encoding its word counts: blanks and a semicolon behind it have kept files from being decoded.
-    """
-
-    @override
-    def header_fetch_parse(self, name: str, value: Any) -> Any:
-        if name.lower() == "content-transfer-encoding":
-            return mime_parts.first_word(str(value))
-        plain = not isinstance(value, str) or value.isascii()
-        return value if plain else mail_headers.unfolded(value)
-
-
-_READING = _Reading8Bit()
-
-
-class _Part(Message):
-    """A part that can always be asked for its parameters, however RFC 2231 was broken in them.
-
-    Its kind is worked out once: whoever asks has its whole head, and nobody changes it.
-    """
-
-    _kind: str | None = None
-
-    @override
-    def get_content_type(self) -> str:
-        if self._kind is None:
-            self._kind = super().get_content_type()
-        return self._kind
-
-    @override
-    def get_param(
-        self, param: str, failobj: Any = None, header: str = "content-type", unquote: bool = True
-    ) -> Any:
-        written = str(self.get(header, ""))
-        if param not in written.lower():
-            return failobj
-        if len(written) > PARAMETERS_MAX_CHARACTERS:
-            # The standard parser's time grows with the square of the length.
-            return _plain_param(written[:PARAMETERS_MAX_CHARACTERS], param) or failobj
-        try:
-            return super().get_param(param, failobj, header, unquote)
-        except (TypeError, ValueError):
-            # Two forms of one name, or a number without end: the standard parser cannot put them in order.
-            return _plain_param(written, param) or failobj
-
-    @override
-    def get_boundary(self, failobj: Any = None) -> Any:
-        try:
-            return super().get_boundary(failobj)
-        except ValueError:
-            return failobj
-
-
-def _plain_param(value: str, name: str) -> str | None:
-    """Return a parameter that is written in the plain form, `name=value` or `name="value"`."""
-    found = re.search(
-        rf';\s*{re.escape(name)}\s*=\s*(?:"([^"]*)"|([^\s;"]+))', value, re.IGNORECASE
-    )
-    return None if found is None else found[1] or found[2]
 
 
 def _collect(part: Message, reading: _Reading, depth: int) -> None:
@@ -300,18 +237,10 @@ def _attach(part: Message, reading: _Reading) -> File | None:
     if len(reading.files) >= FILES_MAX:
         return None
     size_bytes, sha256 = mime_parts.measured(part)
-    file = File(_file_name(part), part.get_content_type(), size_bytes, sha256)
+    file = File(mime_fields.file_name(part), part.get_content_type(), size_bytes, sha256)
     reading.files.append(file)
     reading.described.append(part)
     return file
-
-
-def _file_name(part: Message) -> str | None:
-    try:
-        name = part.get_filename()
-    except (ValueError, LookupError, TypeError):
-        return None
-    return None if name is None else mail_headers.text(name)
 
 
 def _collect_best(children: list[Message], reading: _Reading, depth: int) -> None:
