@@ -140,7 +140,11 @@ def read(body: bytes) -> Mail | None:
     except RecursionError:
         return None
     text = "\n".join(each.strip("\n") for each in reading.texts if each.strip())
-    kind, files, charset = message.get_content_type(), reading.files, _first_charset(message)
+    kind, files, charset = (
+        message.get_content_type(),
+        reading.files,
+        _first_charset(message, fields),
+    )
     if not text:
         # Some programs give the text of the mail itself a file name.
         reading.free = TEXT_MAX_CHARACTERS
@@ -288,8 +292,10 @@ def _is_file(part: Message) -> bool:
         return True
 
 
-def _first_charset(message: Message) -> str | None:
-    """Return what the first part of a mail that says it is written in."""
+def _first_charset(message: Message, fields: list[tuple[str, str]]) -> str | None:
+    """Return what the first part of a mail that says it is written in; `None` if no field needs to know."""
+    if all(value.isascii() for _, value in fields):
+        return None
     return next(
         (found for part in islice(message.walk(), PARTS_MAX) if (found := _charset(part))), None
     )

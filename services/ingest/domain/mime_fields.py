@@ -83,8 +83,8 @@ def _plain(value: str, name: str) -> str | None:
 def file_name(part: Message) -> str | None:
     """Return a part's file name; of one that is given in both forms that of RFC 2231, which loses nothing."""
     for name, field in (("filename", "content-disposition"), ("name", "content-type")):
-        forms = []
-        if len(str(part.get(field, ""))) <= PARAMETERS_MAX_CHARACTERS:
+        forms, written = [], str(part.get(field, ""))
+        if "*" in written and len(written) <= PARAMETERS_MAX_CHARACTERS:
             with contextlib.suppress(ValueError, LookupError, TypeError):
                 given = part.get_params(failobj=[], header=field)
                 forms = [value for each, value in given if each.lower() == name]
