@@ -5,7 +5,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,7 +31,6 @@ from shared import ensuring, streams, subjects
 from shared.backoff import Backoff
 from shared.bus import Bus, connect
 from shared.bus.deliveries import StoredMessage
-from shared.clock import SystemClock
 from shared.policy import Account
 from tests.fakes.listed_calls import ListedCalls
 from tests.ingest import fake_files
@@ -42,6 +41,13 @@ TENANT = "lists"
 KEY = "a-key-of-the-tests"
 POLL_SECONDS = 0.05
 SECRETS = {"signing": "s", "api_key": KEY}
+
+
+class Then:
+    """Our clock, on the day after the calls."""
+
+    def now(self) -> datetime:
+        return datetime(2026, 11, 23, tzinfo=UTC)
 
 
 def call(name: str, at: str = "10:00:00", **told: Any) -> dict[str, Any]:
@@ -71,7 +77,7 @@ def test_a_mark_survives_raw(key: str, moment: str) -> None:
 
 def test_the_list_is_asked_for_from_the_last_call_on_with_an_overlap() -> None:
     """By the provider's clock, whatever ours shows; the first time it says itself how far back."""
-    seen = SeenEntries()
+    seen = SeenEntries(Then().now)
     rules = Account(queue="hotline")
     assert "from=" not in ringostat.ask(rules, SECRETS, seen.since(ringostat.OVERLAP)).url
     for at in ("2026-11-22T10:00:00+0100", "2026-11-22T18:30:00+0100", "yesterday"):
@@ -84,9 +90,20 @@ def test_the_list_is_asked_for_from_the_last_call_on_with_an_overlap() -> None:
     assert own.url.startswith("https://calls.shop.example/calls/list?")
 
 
+@pytest.mark.parametrize("at", ["2199-01-01 00:00:00", "9999-12-31T23:59:59-1200"])
+def test_a_call_of_another_century_is_nothing_to_go_on_from(at: str) -> None:
+    """Else the list would be asked for from there on, for ever; a clock of any zone may be ahead of ours."""
+    seen, overlap = SeenEntries(Then().now), ringostat.OVERLAP
+    seen.note(ListMark("odd", at), "0")
+    assert seen.since(overlap) is None
+    seen.note(ListMark("a", "2026-11-23T14:00:00+1400"), "0")
+    assert seen.since(overlap) == datetime(2026, 11, 23, 8)  # noqa: DTZ001  by the provider's clock
+    assert (ListMark("odd", at), "0") in seen
+
+
 def test_what_is_not_asked_for_again_is_forgotten() -> None:
     """A process that runs for a year remembers the overlap."""
-    seen, overlap = SeenEntries(), timedelta(hours=6)
+    seen, overlap = SeenEntries(Then().now), timedelta(hours=6)
     old, new = ListMark("a", "2026-11-22T03:59:59+0100"), ListMark("b", "2026-11-22T10:00:00+0100")
     seen.note(new, "1")
     assert not seen.reaches(overlap)
@@ -155,7 +172,7 @@ def make(
     rules = Account(queue="hotline", poll=POLL_SECONDS)
     door = Door(TENANT, CHANNELS[channel], account, rules, secrets or SECRETS)
     store = RawStore(bus, BodyStore(bus), 8_192)
-    return CallListReader(door, bus, store, SystemClock(), listed)  # type: ignore[arg-type]
+    return CallListReader(door, bus, store, Then(), listed)  # type: ignore[arg-type]
 
 
 @contextlib.asynccontextmanager
@@ -281,6 +298,20 @@ async def test_a_list_that_is_longer_than_an_answer_is_asked_for_on(
     assert await names(bus, "moment") == ["a0", "a1", "a2"]
 
 
+async def test_an_answer_that_sends_back_ends_the_round(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two full answers that each name a moment before the other would be asked for in turn, without a pause."""
+    monkeypatch.setattr(ringostat, "CALLS_MAX", 1)
+    early, late = call("early", "10:00:00"), call("late", "11:00:00")
+    answers = [json.dumps([each]).encode() for each in (late, early) * 20]
+    listed = ListedCalls(KEY, away=list(answers))
+    async with reading(make(bus, listed, "back")):
+        await rounds(listed, 3)
+    asked = [each.get("from", [""])[0] for each in listed.asked]
+    assert asked[:3] == ["", "2026-11-22 11:00:00", "2026-11-22 05:00:00"]
+
+
 AWAY: list[tuple[Callable[[], Unfetchable | bytes], str]] = [
     (lambda: Unfetchable("unreachable", passing=True), "provider.unavailable"),
     (lambda: Unfetchable("unavailable", passing=True, status=503), "provider.unavailable"),
@@ -327,7 +358,7 @@ async def test_it_is_asked_for_over_http(bus: Bus) -> None:
         web = HttpFiles([ip_network("127.0.0.0/8")], 1_000, 30.0)
         store = RawStore(bus, BodyStore(bus), 8_192)
         with capture_logs() as lines:
-            async with reading(CallListReader(door, bus, store, SystemClock(), web)):
+            async with reading(CallListReader(door, bus, store, Then(), web)):
                 await came(bus, "http", "a")
     assert [each["code"] for each in lines if "code" in each] == ["provider.refused"]
     assert f"auth-key: {KEY}".encode() in server.heads[0]

@@ -4,11 +4,15 @@ The moment is the provider's own text, by its clock: it is shown to nobody but t
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import quote, unquote
 
 _MARK = re.compile(r"list:/(?P<key>[^;]*);at=(?P<moment>[^;]*)\Z")
+
+CLOCKS_APART = timedelta(days=1)
+"""So far ahead of ours a provider's clock may be: it may show the time of any zone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +43,14 @@ def by_its_clock(moment: str) -> datetime | None:
 
 
 class SeenEntries:
-    """Which entries of a list RAW holds: of each the hashes of its bytes, for one that has changed is stored anew."""
+    """Which entries of a list RAW holds: of each the hashes of its bytes, for one that has changed is stored anew.
 
-    def __init__(self) -> None:
+    `now`: our clock. A moment that lies beyond it is an entry like any other, and nothing to go on from: what is asked
+    for from there on would be nothing for years.
+    """
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
         self._hashes: dict[ListMark, set[str]] = {}
 
     def __contains__(self, entry: tuple[ListMark, str]) -> bool:
@@ -53,7 +62,9 @@ class SeenEntries:
 
     def since(self, overlap: timedelta) -> datetime | None:
         """Return from where on the list is asked for again; `None` when nothing of it was seen."""
-        moments = [moment for each in self._hashes if (moment := by_its_clock(each.moment))]
+        latest = self._now().replace(tzinfo=None) + CLOCKS_APART
+        told = (by_its_clock(each.moment) for each in self._hashes)
+        moments = [moment for moment in told if moment is not None and moment <= latest]
         try:
             return max(moments) - overlap if moments else None
         except OverflowError:
