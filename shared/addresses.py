@@ -22,6 +22,15 @@ def is_web_url(url: str) -> bool:
         return False
 
 
+def is_host(host: str) -> bool:
+    """Tell whether a text can be the name or the address of a machine (RFC 1035, section 2.3.4)."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return host.isprintable() and " " not in host
+
+
 def through(gateway: str, url: str) -> str:
     """Return where a request for a provider's `url` goes: `<gateway>/<host and path>`, or itself without a gateway."""
     if not gateway:

@@ -5,9 +5,9 @@ Ports and paths are the usual ones, from memory, tried with a real exchange in 2
 
 import re
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
-from shared import mailbox_address
+from shared import addresses, mailbox_address
 
 AMI_PORTS = {"tls": 5039, "tcp": 5038}
 ARI_PORTS = {"https": 8089, "http": 8088}
@@ -42,7 +42,7 @@ def ami(written: str) -> ExchangeAddress:
         raise ValueError("not tls://host:port or tcp://host:port")
     if split.path.strip("/") or split.query or split.fragment:
         raise ValueError("nothing stands behind the port")
-    _refuse_user(split.username, split.password)
+    _refuse(split)
     port = split.port or AMI_PORTS[split.scheme]
     return ExchangeAddress(split.hostname, port, encrypted=split.scheme == "tls")
 
@@ -56,7 +56,7 @@ def ari(written: str) -> ExchangeAddress:
     split = urlsplit(written)
     if split.scheme not in ARI_PORTS or not split.hostname:
         raise ValueError("not https://host:port/ari")
-    _refuse_user(split.username, split.password)
+    _refuse(split)
     options = dict(parse_qsl(split.query, strict_parsing=True)) if split.query else {}
     application = options.pop("app", APPLICATION)
     if options or split.fragment or not _APPLICATION.match(application):
@@ -87,6 +87,8 @@ def complaint(ami_written: str | None, ari_written: str | None) -> str | None:
     return None
 
 
-def _refuse_user(user: str | None, password: str | None) -> None:
-    if user is not None or password is not None:
+def _refuse(split: SplitResult) -> None:
+    if not addresses.is_host(split.hostname or ""):
+        raise ValueError("the host is no name of a machine")
+    if split.username is not None or split.password is not None:
         raise ValueError("the user and the password are secrets, not part of the address")

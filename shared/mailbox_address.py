@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import date
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
+from shared import addresses
+
 PORTS = {"imaps": 993, "imap": 143}
 """`imaps` is encrypted from the first byte; `imap` by STARTTLS, and not at all on the machine itself."""
 
@@ -70,6 +72,8 @@ def parse(written: str) -> MailboxAddress:
         raise ValueError("not imaps://host/folder")
     if split.username is not None or split.password is not None:
         raise ValueError("the user and the password are secrets, not part of the address")
+    if not addresses.is_host(split.hostname):
+        raise ValueError("the host is no name of a machine")
     options = dict(parse_qsl(split.query, strict_parsing=True)) if split.query else {}
     if options.keys() - {"since"}:
         raise ValueError("after ? only since=YYYY-MM-DD")

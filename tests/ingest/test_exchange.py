@@ -329,6 +329,15 @@ def test_what_looks_like_a_line_of_its_own_in_a_name_is_none() -> None:
     assert [(e.record.name, e.record.fields["uniqueid"]) for e in pieces] == [("Newchannel", "1.1")]
 
 
+def test_an_empty_line_is_one_wherever_the_connection_cuts_it() -> None:
+    """Also one that holds blanks: two records that were taken for one would be one call."""
+    said = b"Asterisk Call Manager/5\r\nEvent: A\r\n      \r\nEvent: B\r\n\r\n"
+    for cut in range(1, len(said)):
+        reader = manager.BlockReader()
+        pieces = [*reader.feed(said[:cut]), *reader.feed(said[cut:])]
+        assert [each.record.name for each in pieces] == ["A", "B"], cut
+
+
 # -- the address --------------------------------------------------------------------------------------------
 
 
@@ -347,7 +356,8 @@ def test_an_exchange_has_an_address(written: str, port: int, encrypted: bool) ->
     [("http://pbx.example", None), ("tcp://", None), ("tcp://u:p@pbx.example", None), ("tcp://pbx.example/x", None),
      ("tcp://pbx.example:port", None), (None, "tcp://pbx.example"), (None, "http://pbx.example:8088/ari"),
      (None, "https://u:p@pbx.example"), (None, "https://pbx.example?app=a%20b"), (None, "https://pbx.example?x=1"),
-     ("tcp://pbx.example", "https://pbx.example")],
+     ("tcp://pbx.example", "https://pbx.example"), (f"tls://{'a' * 64}.example", None), ("tls://pbx..example", None),
+     (None, "https://pbx .example"), (None, f"https://{'a' * 64}")],
 )  # fmt: skip
 def test_what_is_no_address_is_complained_of(
     ami_written: str | None, ari_written: str | None

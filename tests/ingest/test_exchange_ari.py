@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.ingest.domain import pbx_memory
+from services.ingest.domain import pbx_memory, pbx_stream
+from services.ingest.handlers import ari_session
 from shared.bus import Bus
 from tests.fakes.exchange import PASSWORD
 from tests.fakes.exchange_ari import ari_exchange
@@ -107,6 +108,29 @@ async def test_callers_who_wait_in_one_room_are_several_calls(bus: Bus) -> None:
         async with listening(make(bus, account, ari=pbx.address)):
             events = await types(bus, account, *["call.started"] * 2, *["call.answered"] * 0)
     assert len({each.open.contact_id for each in events}) == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        (b'{"type":\n"Dial","a":"\x00"}', "Dial"),
+        (b'\xef\xbb\xbf{"type":\r\n"Dial"}', "Dial"),
+        (b'{"type":"Dial"}\n{"type":"Dial"}', None),
+        ('{"type":"Dial"}'.encode("utf-16"), None),
+        (b'{"type":"Dial","a":"\xff"}', None),
+        (b'{"type":\n"Dial","a":"\xff"}', None),
+    ],
+)
+def test_an_odd_event_ends_nothing_and_spoils_no_other(said: bytes, name: str | None) -> None:
+    """It stands on one line among the others of its delivery, and they are read as if it were not there."""
+    piece = ari_session.event_of(said)
+    assert (piece and piece.record.name) == name
+    plain = '{"type":"StasisEnd","who":"Łucja"}\n'.encode()
+    body = plain + (piece.raw if piece else b"") + plain
+    found = pbx_stream.read(body)
+    assert found is not None
+    assert [each.name for each in found[0]] == ["StasisEnd", *([name] if name else []), "StasisEnd"]
+    assert found[0][0].fields["who"] == "Łucja"
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,10 @@ BANNER = re.compile(rb"[ -~]{1,64} Call Manager/[0-9.]{1,16}\r?\n")
 BANNER_MAX_BYTES = 128
 CLASSES = "call,dialplan,agent,dtmf"
 """The classes of events that say something of a call."""
-_END = re.compile(rb"\r?\n[ \t]*\r?\n")
+BLANKS_MAX = 64
+"""In a line that is empty."""
+_END = re.compile(rb"\r?\n[ \t]{0,%d}\r?\n" % BLANKS_MAX)
+_END_MAX_BYTES = BLANKS_MAX + 4
 _BREAKING = re.compile(r"[\r\n\x00]")
 
 
@@ -48,7 +51,9 @@ class BlockReader:
         self._buffer += data
         if not self._greeted and not self._greet():
             return
-        while (found := _END.search(self._buffer, max(0, self._looked - 4))) is not None:
+        while (
+            found := _END.search(self._buffer, max(0, self._looked - _END_MAX_BYTES))
+        ) is not None:
             raw = bytes(self._buffer[: found.start()]) + b"\r\n\r\n"
             del self._buffer[: found.end()]
             self._looked = 0

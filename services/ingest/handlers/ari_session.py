@@ -6,6 +6,7 @@ those that never enter it.
 """
 
 import asyncio
+import codecs
 import ssl
 from collections.abc import Sequence
 from typing import Any
@@ -102,7 +103,7 @@ class AriSession(ExchangeSession):
             async for message in self._socket:
                 self.heard = self._clock.now()
                 raw = message.encode() if isinstance(message, str) else message
-                piece = _event(raw)
+                piece = event_of(raw)
                 if piece is not None:
                     self._came(piece)
                 await self._room()
@@ -144,13 +145,22 @@ def _context(address: ExchangeAddress) -> ssl.SSLContext | None:
     return ssl.create_default_context() if address.encrypted else None
 
 
-def _event(raw: bytes) -> RawRecord | None:
-    """Return an event with its bytes on one line; `None` for what is none."""
-    record = pbx_stream.object_of(raw)
-    if record is None:
-        return None
-    line = raw if b"\n" not in raw.strip() else msgspec.json.format(raw, indent=-1)
-    return RawRecord(record, line.strip() + b"\n")
+def event_of(raw: bytes) -> RawRecord | None:
+    """Return an event with its bytes on one line, of which a delivery holds many; `None` for what is none.
+
+    What is written otherwise than ARI writes would take the other lines of its delivery with it.
+    """
+    line = b" ".join(raw.removeprefix(codecs.BOM_UTF8).splitlines()).strip()
+    record = pbx_stream.object_of(line) if _is_utf8(line) else None
+    return None if record is None else RawRecord(record, line + b"\n")
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _piece(name: str, about: dict[str, Any]) -> RawRecord | None:
