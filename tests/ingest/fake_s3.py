@@ -78,6 +78,13 @@ async def half(store: FakeS3, path: str, head: bytes, writer: Writer) -> None:
     writer.write(rest[: len(rest) // 2])
 
 
+async def endless(store: FakeS3, path: str, _: bytes, writer: Writer) -> None:
+    """All of a file in one piece, without the end of the answer."""
+    body = store.objects[path]
+    writer.write(b"HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\n")
+    writer.write(b"%x\r\n%s\r\n" % (len(body), body))
+
+
 async def too_much(store: FakeS3, path: str, _: bytes, writer: Writer) -> None:
     """More than was stored."""
     body = store.objects[path] * 64

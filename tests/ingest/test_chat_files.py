@@ -83,6 +83,16 @@ async def test_a_file_is_a_message_and_is_kept(ingest: RunningIngest, content: b
     assert stored["personal"]["file_name"] == "parcel.png"
 
 
+async def test_what_a_file_is_stored_as_is_not_the_pages_word(ingest: RunningIngest) -> None:
+    """A field of the opening request takes no place: it was acknowledged, and is read."""
+    fields = {"content-type": "text/plain"}
+    async with connect(address(ingest), additional_headers=fields) as socket:
+        await hello(socket)
+        assert await send(socket, SMALL) == {"type": "ack", "id": "f-1"}
+    (told,) = await ingest.contacts("chat", 1)
+    assert told["type"] == "message.received"
+
+
 async def test_a_file_that_is_sent_again_is_one_message(ingest: RunningIngest) -> None:
     """The page heard no acknowledgement, and opened another socket."""
     for _ in range(2):

@@ -82,6 +82,16 @@ async def test_a_file_that_breaks_off_goes_on_where_it_broke(fake: FakeS3, store
     assert fake.asked[1:] == ["GET 0", f"GET {first}", f"GET {first}", f"GET {second}"]
 
 
+async def test_a_file_of_which_all_came_is_not_asked_for_again(
+    fake: FakeS3, store: S3Store
+) -> None:
+    """Of what lies behind its end a store says that there is nothing: the file would be lost."""
+    ref = await store.put("demo", PHOTO)
+    fake.days = [fake_s3.endless]
+    assert await joined(store.pieces("demo", ref)) == PHOTO
+    assert fake.asked[1:] == ["GET 0"]
+
+
 async def test_a_file_is_given_in_pieces_and_its_end_last(fake: FakeS3, store: S3Store) -> None:
     """Whoever passes pieces on has all but the end of a damaged one, and none is large."""
     large = PHOTO * 20

@@ -312,7 +312,8 @@ class ChatSocket:
     ) -> None:
         """Put a body into RAW. Raises: DoorUnavailable."""
         scope = visit.scope
-        fields = [*doors.header_fields(scope), ("content-type", media_type)]
+        hers = [each for each in doors.header_fields(scope) if each[0] != "content-type"]
+        fields = [*hers, ("content-type", media_type)]
         request = delivery.WebRequest(
             "POST", doors.url_as_called(scope), fields, body, self._clock.now()
         )

@@ -113,6 +113,8 @@ class S3Store:
                             raise errors.BodyDamaged
                         yield piece
             except (errors.FilesUnavailable, *_FAILURES) as error:
+                if got == size:  # all of it came, but for the end of the answer
+                    return
                 tries += 1
                 await _pause_or_raise(error, tries)
             else:
