@@ -180,6 +180,7 @@ class Sending:
             if await self.store.has_ended(event):
                 return
             outcome = await self._asked(event, intent, state, outcome)
+        outcome = outcomes.kept(outcome)
         at = intent.requested
         if outcome.kind == "sent":
             at = await self._record_sent(event, intent, outcome)

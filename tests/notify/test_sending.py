@@ -11,6 +11,7 @@ from services.notify import app
 from services.notify.carriers import NotTaken, Unanswered
 from services.notify.channels import CHANNELS, email
 from services.notify.domain.messages import SendingSettings
+from services.notify.domain.outcomes import Outcome
 from services.notify.sending import ATTEMPTS_MAX, Sending
 from services.notify.store import NotificationStore
 from shared import aggregates, events, policy
@@ -255,6 +256,22 @@ async def test_what_the_last_step_is_answered_is_final(answer: Any, kind: str, w
     world.lofts.answer = answer
     await world.sending().on_event(by_pigeon(), 1)
     assert (world.outcome().type, reason(world.outcome())) == (kind, why)
+
+
+@pytest.mark.parametrize("named", ["x" * 200_000, "wamid.\0", "two\nlines"])
+async def test_an_answer_without_measure_is_kept_by_nobody(
+    monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    """What was taken was taken, whatever stands where its id belongs; a reason is a word."""
+    monkeypatch.setattr(PigeonPost, "outcome", lambda *_: Outcome(kind="sent", provider_id=named))
+    world = World()
+    await world.sending().on_event(by_pigeon(), 1)
+    assert (world.outcome().type, world.outcome().open.refers_to) == ("message.sent", None)
+    failed = Outcome(kind="failed", reason="pigeon_" + "9" * 4_000)
+    monkeypatch.setattr(PigeonPost, "outcome", lambda *_: failed)
+    world = World()
+    await world.sending().on_event(by_pigeon(), 1)
+    assert reason(world.outcome()) == "pigeon_" + "9" * 57
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,14 @@ from datetime import datetime
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from services.notify.domain import commands, state
 from shared import events, ids
 
 Kind = Literal["sent", "failed", "uncertain"]
+ID_MAX_CHARACTERS = 512
+REASON_MAX_CHARACTERS = 64
 _EVENTS: dict[Kind, type[events.OutcomeEvent]] = {
     "sent": events.MessageSent,
     "failed": events.MessageFailed,
@@ -27,6 +30,17 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     temporary: bool = False
     provider_id: str | None = None
+
+
+def kept(outcome: Outcome) -> Outcome:
+    """Return an outcome as the ledger keeps it: a provider may answer anything where its id or its number belongs."""
+    named, reason = outcome.provider_id, outcome.reason
+    fits = named is not None and len(named) <= ID_MAX_CHARACTERS and named.isprintable()
+    return replace(
+        outcome,
+        provider_id=named if fits else None,
+        reason=None if reason is None else reason[:REASON_MAX_CHARACTERS],
+    )
 
 
 UNREACHABLE = Outcome(kind="failed", reason="unreachable", temporary=True)
