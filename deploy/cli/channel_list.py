@@ -115,7 +115,8 @@ def shown(line: AccountLine) -> str:
     state = "SHUT" if shut else "SILENT" if line.silent else "open"
     counts = "  ".join(f"{name} {count}" for name, count in line.counts.items())
     last = line.last.isoformat(timespec="seconds") if line.last else "nothing yet"
-    why = f"  lacks {', '.join(line.lacking)}" if line.lacking else ""
+    no_door = "no door, " if line.fetched else ""
+    why = f"  {no_door}lacks {', '.join(line.lacking)}" if line.lacking else ""
     since, until = line.interrupted or (None, None)
     gap = f"  nobody listened {since:%Y-%m-%dT%H:%M:%S} to {until:%H:%M:%S}" if until else ""
     return f"{state:<7} {line.account:<28} {counts}  last {last}{why}{gap}"

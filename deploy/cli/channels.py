@@ -107,7 +107,7 @@ def line_of(channel: str, name: str, content: bytes) -> FileLine:
     reasons: list[str] = []
     for each in written.deliveries(channel, content):
         raw = _raw(channel, each)
-        parsed, reports = _read(raw)
+        parsed, reports = read(raw)
         if not isinstance(parsed, outcome.Reported):
             left.append(parsed)
             continue
@@ -144,7 +144,7 @@ def _raw(channel: str, delivery: written.Written) -> RawDelivery:
     )
 
 
-def _read(raw: RawDelivery) -> tuple[Parsed, outcome.Reports]:
+def read(raw: RawDelivery) -> tuple[Parsed, outcome.Reports]:
     """Return what ingest would make of it: what makes the channel's code fail is quarantined, and said aloud here."""
     try:
         parsed = CHANNELS[raw.channel].parse(raw)

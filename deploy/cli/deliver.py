@@ -4,7 +4,8 @@ tellonce deliver form/contact email=a@mail.example message=Hello
 tellonce deliver form/contact '{"submission_id": "f-1", "email": "a@mail.example", "message": "Hello"}'
 tellonce deliver email/shop < mail.eml
 
-Prints the door's status and answer. Exit codes: 0 taken, 1 refused, 2 not reached.
+Prints the door's status and answer, and on standard error what its channel reads in what was taken: a door takes
+what nobody can read, too. Exit codes: 0 taken, 1 refused, 2 not reached.
 What the policy has no account for, and what its provider cannot send, is refused here with the code of a door.
 """
 
@@ -14,36 +15,58 @@ import json
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
+from deploy.cli import channels
 from deploy.cli.configured import read_policy, read_secrets, read_settings
 from deploy.embedded import errors, state
 from deploy.story.errors import StepFailed
 from deploy.story.providers import PROVIDERS, doors, provider_of
-from shared.errors import AccountUnknown, PayloadUnreadable
+from services.ingest.domain.delivery import RawDelivery
+from services.ingest.domain.outcome import Ignored, Quarantined
+from shared import events
+from shared.errors import AccountUnknown, PayloadUnreadable, SignatureInvalid
+from shared.policy import Account
 
 EXIT_REFUSED = 1
 EXIT_NOT_REACHED = 2
 FIELD = re.compile(r"([\w.-]+)=(.*)", re.DOTALL)
 
 
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A delivery, and whose it is. `key`: what it is signed with, empty where the account has no such secret."""
+
+    delivery: doors.Delivery
+    tenant: str
+    account: str
+    rules: Account
+    key: str
+
+
 def deliver(chosen: argparse.Namespace) -> int:
     """Make the delivery and send it until the door says something else than "later". Raises: SetupError."""
     try:
-        delivery = _delivery(chosen)
+        prepared = _prepared(chosen)
     except (AccountUnknown, PayloadUnreadable) as error:
         print(json.dumps({"error": error.problem()}, ensure_ascii=False))
         return EXIT_REFUSED
     try:
-        answer = asyncio.run(doors.deliver(delivery))
+        answer = asyncio.run(doors.deliver(prepared.delivery))
     except StepFailed as failed:
         print(f"not reached ({failed.got})", file=sys.stderr)
         return EXIT_NOT_REACHED
     print(f"{answer.status} {answer.text}")
+    if not answer.refused:
+        print(_what_is_read(prepared), file=sys.stderr)
+    elif answer.code == SignatureInvalid.code and not prepared.key:
+        print(f"{prepared.account} has no secret `signing`: its door is shut", file=sys.stderr)
     return EXIT_REFUSED if answer.refused else 0
 
 
-def _delivery(chosen: argparse.Namespace) -> doors.Delivery:
+def _prepared(chosen: argparse.Namespace) -> _Prepared:
     """Raises: AccountUnknown, PayloadUnreadable, SetupError."""
     path, policy = read_policy(chosen.tenant_policy)
     account = policy.accounts.get(chosen.account)
@@ -55,7 +78,34 @@ def _delivery(chosen: argparse.Namespace) -> doors.Delivery:
     key = doors.secret_of(account, read_secrets(path))
     public_url = read_settings().public_url
     door = doors.door_of(_address(chosen), public_url, policy.tenant, chosen.account)
-    return doors.make_delivery(provider, door, _content(chosen.content), key, {})
+    delivery = doors.make_delivery(provider, door, _content(chosen.content), key, {})
+    return _Prepared(delivery, policy.tenant, chosen.account, account, key)
+
+
+def _what_is_read(prepared: _Prepared) -> str:
+    """Return in a line what ingest makes of the delivery, by this policy."""
+    channel, _, name = prepared.account.partition("/")
+    raw = RawDelivery(
+        tenant=prepared.tenant,
+        channel=channel,
+        account=name,
+        rules=prepared.rules,
+        sequence=1,
+        body=prepared.delivery.body,
+        headers=list(prepared.delivery.headers.items()),
+        path=f"/in/{prepared.tenant}/{prepared.account}",
+        received=datetime.now(UTC),
+    )
+    parsed, reports = channels.read(raw)
+    match parsed:
+        case Ignored():
+            return f"ignored: {parsed.kind}"
+        case Quarantined():
+            return f"not read: {parsed.code}; `tellonce parked list` shows it"
+    read = [each.type for _, each in reports if not isinstance(each, events.PayloadQuarantined)]
+    left = [each.open.code for _, each in reports if isinstance(each, events.PayloadQuarantined)]
+    unread = f"; not read: {', '.join(left)}; `tellonce parked list` shows it" if left else ""
+    return f"read: {', '.join(read)}{unread}"
 
 
 def _address(chosen: argparse.Namespace) -> str:

@@ -53,6 +53,7 @@ def import_history(chosen: argparse.Namespace) -> int:
 def _account(policy: Policy, channel: str, named: str | None) -> str:
     """Return the account that is meant: the one that is named, or the only one. Raises: AccountUnknown."""
     if channel not in ARCHIVES:
+        print(f"there are: {', '.join(sorted(ARCHIVES))}", file=sys.stderr)
         raise errors.AccountUnknown("of this channel no history can be read", channel=channel)
     known = [each for each in policy.accounts if each.partition("/")[0] == channel]
     wanted = f"{channel}/{named.removeprefix(f'{channel}/')}" if named else "".join(known[:1])

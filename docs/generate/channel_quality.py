@@ -1,6 +1,7 @@
 """How each channel is tested and described, as the tests and pages themselves say."""
 
 import ast
+import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
@@ -40,9 +41,16 @@ def _row(name: str) -> Iterator[str]:
     yield _mark(_golden(arriving))
     yield _mark([each for each in tests if _is_property(each)])
     yield _mark(_tests(_files("notify", name))) if name in OUTBOUND else "not written on"
-    page = f"connect-{name.replace('_', '-')}.md"
-    there = (ROOT / "docs" / "how-to" / page).exists()
-    yield f"[{page}](../how-to/{page})" if there else NONE
+    yield ", ".join(f"[{page}](../how-to/{page})" for page in _pages(name)) or NONE
+
+
+def _pages(name: str) -> list[str]:
+    """Return the how-tos of a channel: its own, else those that show an account of it."""
+    folder = ROOT / "docs" / "how-to"
+    own = folder / f"connect-{name.replace('_', '-')}.md"
+    account = re.compile(rf"^ +{name}/[\w.-]+:", re.MULTILINE)
+    pages = [own] if own.exists() else sorted(folder.glob("connect-*.md"))
+    return [each.name for each in pages if each == own or account.search(each.read_text("utf-8"))]
 
 
 def _mark(found: Collection[object]) -> str:

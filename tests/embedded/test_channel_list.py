@@ -62,6 +62,7 @@ async def test_an_exchange_to_which_nobody_listened_says_so(nats_url: str) -> No
     line = await channel_list.line_of(bus, door, {}, until)
     assert (before.interrupted, line.interrupted) == (None, (since, until))
     assert channel_list.shown(line).startswith("open ")
+    assert "  no door, lacks signing" in channel_list.shown(line)
     assert "nobody listened 2026-11-22T09:00:00 to 09:30:00" in channel_list.shown(line)
     for each in wanted:
         await bus.api(f"STREAM.DELETE.{each}")

@@ -2,6 +2,8 @@
 
 import io
 import json
+import re
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -9,8 +11,20 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+import yaml
 
 from deploy.embedded import state
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted((ROOT / "docs" / "how-to").glob("connect-*.md"))
+BLOCK = re.compile(r"^ *```(sh|yaml)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
+SHOWN = r"""
+tellonce() {
+  [ "$1" = deliver ] || return 0
+  printf '%s\0' "${@:2}"; printf '\1'; cat; printf '\2'
+}
+"""
+"""Says in the place of `tellonce` what it was given: arguments, and standard input."""
 
 
 class Door(BaseHTTPRequestHandler):
@@ -21,9 +35,12 @@ class Door(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
         self.taken.append((self.path, self.headers["content-type"], body))
-        self.send_response(403 if b"bad" in body else 204)
-        self.send_header("content-length", "0")
+        refused = b"bad" in body
+        answer = b'{"code": "door.signature_invalid"}' if refused else b""
+        self.send_response(403 if refused else 204)
+        self.send_header("content-length", str(len(answer)))
         self.end_headers()
+        self.wfile.write(answer)
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -44,13 +61,29 @@ def door(tmp_path: Path) -> Iterator[list[tuple[str, str, bytes]]]:
 
 
 @pytest.mark.parametrize(
-    ("account", "given", "media_type", "body"),
+    ("account", "given", "media_type", "body", "read"),
     [
-        ("twilio_voice/hotline", ["CallSid=CA1", "From=+48"], "form", b"CallSid=CA1&From=%2B48"),
-        ("form/contact", ["email=a@b.example"], "json", b'{"email":"a@b.example"}'),
-        ("form/contact", ['{"message": "a=b"}'], "json", b'{"message": "a=b"}'),
-        ("chat/shop", ['{"id": "m-1"}'], "json", b'{"id": "m-1"}'),
-        ("email/shop", [], "rfc822", b"Subject: a\n\nb\n"),
+        (
+            *("twilio_voice/hotline", ["CallSid=CA1", "CallStatus=ringing", "Direction=inbound"]),
+            *("form", b"CallSid=CA1&CallStatus=ringing&Direction=inbound", "read: call.started\n"),
+        ),
+        (
+            *("twilio_voice/hotline", ["CallSid=CA1", "CallStatus=queued", "Direction=inbound"]),
+            *("form", b"CallSid=CA1&CallStatus=queued&Direction=inbound", "ignored: queued\n"),
+        ),
+        (
+            *("form/contact", ["message=a"], "json", b'{"message":"a"}'),
+            "read: form.submitted\n",
+        ),
+        (
+            *("form/contact", ['{"message": "a=b"}'], "json", b'{"message": "a=b"}'),
+            "read: form.submitted\n",
+        ),
+        (
+            *("chat/shop", ['{"id": "m-1"}'], "json", b'{"id": "m-1"}'),
+            "not read: payload.unreadable; `tellonce parked list` shows it\n",
+        ),
+        ("email/shop", [], "rfc822", b"Subject: a\n\nb\n", "read: message.received\n"),
     ],
 )
 def test_a_delivery_is_made_as_its_provider_makes_it(
@@ -62,23 +95,34 @@ def test_a_delivery_is_made_as_its_provider_makes_it(
     given: list[str],
     media_type: str,
     body: bytes,
+    read: str,
 ) -> None:
-    """Fields, one text or standard input go to the account's door in its own format."""
+    """Fields, one text or standard input go to the account's door in its own format; what is read in it is said."""
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"Subject: a\n\nb\n")))
-    assert run("deliver", account, *given, "--data", str(tmp_path)) == (0, "204 \n", "")
+    assert run("deliver", account, *given, "--data", str(tmp_path)) == (0, "204 \n", read)
     (taken,) = door
     assert (taken[0], taken[2]) == (f"/in/demo/{account}", body)
     assert media_type in taken[1]
 
 
+@pytest.mark.parametrize(
+    ("key", "said"), [("key", ""), ("", "form/contact has no secret `signing`: its door is shut\n")]
+)
 def test_a_refused_delivery_ends_with_1(
     tmp_path: Path,
     run: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
     door: list[tuple[str, str, bytes]],
+    key: str,
+    said: str,
 ) -> None:
-    """The door's own status and answer are shown."""
-    code, out, _ = run("deliver", "form/contact", "message=bad", "--data", str(tmp_path))
-    assert (code, out) == (1, "403 \n")
+    """The door's own status and answer are shown, and why nothing can be taken where the account lacks its key."""
+    secrets = tmp_path / "secrets.env"
+    secrets.write_text(f"FORM_SIGNING_KEY={key}\n")
+    monkeypatch.setenv("TELLONCE_SECRETS_FILE", str(secrets))
+    code, out, err = run("deliver", "form/contact", "message=bad", "--data", str(tmp_path))
+    assert (code, out) == (1, '403 {"code": "door.signature_invalid"}\n')
+    assert err == said
 
 
 @pytest.mark.parametrize(
@@ -128,3 +172,52 @@ def test_a_delivery_to_a_door_that_is_gone_ends_with_2(
         code, out, err = run("deliver", "form/contact", "a=b", "--data", str(tmp_path))
     assert (code, out) == (2, "")
     assert "not reached" in err
+
+
+def examples(page: Path) -> Iterator[tuple[list[str], bytes]]:
+    """Yield the arguments and the standard input of each delivery that a page shows, as a shell gives them."""
+    for language, block in BLOCK.findall(page.read_text("utf-8")):
+        if language == "sh" and "tellonce deliver" in block:
+            said = subprocess.run(
+                ("bash", "-c", SHOWN + block),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                check=True,
+            ).stdout
+            for each in said.split(b"\2")[:-1]:
+                arguments, _, stdin = each.partition(b"\1")
+                yield arguments.decode().split("\0")[:-1], stdin
+
+
+def policy_of(page: Path, folder: Path) -> tuple[Path, Path]:
+    """Write the embedded policy with the accounts that a page shows, and their secrets."""
+    policy = yaml.safe_load((ROOT / "deploy" / "embedded" / "policy.yaml").read_text("utf-8"))
+    for language, block in BLOCK.findall(page.read_text("utf-8")):
+        if language == "yaml" and "accounts:" in block:
+            policy["accounts"] |= yaml.safe_load(block)["accounts"]
+    names = {name for each in policy["accounts"].values() for name in each["secrets"].values()}
+    written = folder / "policy.yaml", folder / "secrets.env"
+    written[0].write_text(yaml.safe_dump(policy))
+    written[1].write_text("".join(f"{name}=made-for-a-test-{name}\n" for name in names))
+    return written
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.stem))
+def test_what_a_page_shows_is_read(
+    tmp_path: Path,
+    run: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    door: list[tuple[str, str, bytes]],
+    page: Path,
+) -> None:
+    """With the accounts that a page shows, each delivery that it shows becomes events."""
+    policy, secrets = policy_of(page, tmp_path)
+    monkeypatch.setenv("TELLONCE_SECRETS_FILE", str(secrets))
+    chosen = ("--data", str(tmp_path), "--tenant-policy", str(policy))
+    shown = list(examples(page))
+    assert shown, f"show in {page.name} a `tellonce deliver` to try"
+    for arguments, stdin in shown:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        code, _, said = run("deliver", *arguments, *chosen)
+        assert (code, said[:6], "not read" in said) == (0, "read: ", False), (arguments, said)
+    assert len(door) == len(shown)

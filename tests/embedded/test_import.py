@@ -64,8 +64,9 @@ async def test_what_cannot_be_imported_is_refused(
     if content is not None:
         file.write_text(content)
     chosen = [] if account is None else ["--account", account]
-    status, told, _ = await imported(data, policy, channel, str(file), *chosen)
+    status, told, said = await imported(data, policy, channel, str(file), *chosen)
     assert (status, told["error"]["code"]) == (1, code)
+    assert ("there are: livechat, " in said) == (channel == "email")
 
 
 async def test_an_import_says_how_far_it_is_and_stores_once(data: Path, policy: Path) -> None:
