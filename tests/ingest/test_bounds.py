@@ -192,7 +192,16 @@ def one_call(n: int) -> bytes:
     return "\n".join(map(json.dumps, told)).encode()
 
 
+def livechat(n: int) -> bytes:
+    """Return a chat in which many more were than wrote, and of nobody is said that she is the customer."""
+    users = [{"id": f"{each}", "type": "agent"} for each in range(20 * n)]
+    said = [{"id": f"e{each}", "type": "message", "author_id": "9" * 9} for each in range(n)]
+    chat = {"id": "c", "users": users, "thread": {"id": "t", "events": said}}
+    return json.dumps({"action": "incoming_chat", "payload": {"chat": chat}}).encode()
+
+
 LONG: dict[str, tuple[str, Callable[[int], bytes]]] = {
+    "livechat": ("livechat", livechat),
     "whatsapp": ("whatsapp", whatsapp),
     "messenger": ("messenger", messenger),
     "telegram": ("telegram", telegram),

@@ -54,7 +54,7 @@ Told = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """Where something was said. `users`: whom the payload tells of, by their id."""
+    """Where something was said. `users`: whom the payload tells of, see `users_of`."""
 
     chat: str
     thread: str | None = None
@@ -72,8 +72,8 @@ class Thread:
 
     def customer(self) -> Told:
         """Return the customer, as far as the payload tells of her."""
-        theirs = (each for each in self.users.values() if each.get("type") == "customer")
-        return next(theirs, {})
+        first = next(iter(self.users.values()), {})
+        return first if _is_customer(first) else {}
 
     def who(self, raw: delivery.RawDelivery) -> dict[str, Any]:
         """Return the customer's handles and name. LiveChat vouches for her browser, not for who sits there."""
@@ -90,9 +90,14 @@ class Thread:
 
 
 def users_of(found: Any) -> dict[str, Told]:
-    """Return users by their id."""
-    named = ((loose.identity(each.get("id")), each) for each in loose.tables(found))
+    """Return users by their id, customers first: each event of a long thread asks who she is."""
+    listed = sorted(loose.tables(found), key=lambda each: not _is_customer(each))
+    named = ((loose.identity(each.get("id")), each) for each in listed)
     return {known: each for known, each in named if known is not None}
+
+
+def _is_customer(user: Told) -> bool:
+    return user.get("type") == "customer"
 
 
 def instant(found: Any) -> datetime | None:
