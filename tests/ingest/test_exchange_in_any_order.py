@@ -240,3 +240,16 @@ def test_a_cut_between_the_dialling_and_the_end_changes_nothing() -> None:
         ("call.started", None),
         ("call.missed", "busy"),
     ]
+
+
+def test_what_is_beyond_the_measure_is_looked_through_now_and_then() -> None:
+    """Not with each record: an exchange with more calls than are remembered is the one that has no time to lose."""
+    memory = Memory(asterisk.KINDS)
+    rings = [
+        record("Newchannel", n, ChannelStateDesc="Ring") for n in range(pbx_memory.KEPT_MAX + 1)
+    ]
+    memory.note(rings)
+    calls = [each.record.fields["uniqueid"] for each in rings]
+    kept = memory.open_calls()
+    assert kept == calls[-len(kept) :]
+    assert len(kept) <= pbx_memory.KEPT_MAX * 7 // 8
