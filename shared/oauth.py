@@ -5,12 +5,12 @@ Sources, read 2026-11: Google's "OAuth 2.0 Mechanism" for IMAP (XOAUTH2); from m
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from shared import addresses, errors
+from shared import addresses, codec, errors
 
 PROVIDERS: Mapping[str, str] = {
     "google": "https://oauth2.googleapis.com/token",
@@ -21,15 +21,17 @@ PROVIDERS: Mapping[str, str] = {
 ENDED = "invalid_grant"
 LASTS_SECONDS = 3_600
 """How long a token is good where nobody says so."""
+LASTS_MAX_SECONDS = 86_400
+WORD_MAX_CHARACTERS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
     """What a provider gave. `refresh_token`: the one that takes the place of ours, where it gave another."""
 
-    access_token: str
+    access_token: str = field(repr=False)
     lasts_seconds: int
-    refresh_token: str | None
+    refresh_token: str | None = field(repr=False)
 
 
 class _Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,12 +78,13 @@ def read(status: int, answer: bytes) -> Grant:
     """
     try:
         said = msgspec.json.decode(answer, type=_Answer, strict=False)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (*codec.UNREADABLE, msgspec.ValidationError) as error:
         raise errors.ProviderUnavailable(cause=f"http_{status}") from error
     if status == 200 and said.access_token and said.access_token.isprintable():
         lasts = said.expires_in if said.expires_in is not None else LASTS_SECONDS
-        return Grant(said.access_token, lasts, said.refresh_token)
-    word = said.error if said.error and said.error.isidentifier() else f"http_{status}"
+        return Grant(said.access_token, min(max(lasts, 0), LASTS_MAX_SECONDS), said.refresh_token)
+    known = said.error and said.error.isidentifier() and len(said.error) <= WORD_MAX_CHARACTERS
+    word = said.error if said.error and known else f"http_{status}"
     if word == ENDED:
         raise errors.ProviderGrantEnded(cause=word)
     if status in {400, 401, 403}:

@@ -19,7 +19,7 @@ class ListedCalls:
     key: str
     calls: list[dict[str, Any]] = field(default_factory=list)
     answers_max: int = 6_500
-    away: list[Unfetchable | bytes] = field(default_factory=list)
+    away: list[Exception | bytes] = field(default_factory=list)
     asked: list[dict[str, list[str]]] = field(default_factory=list)
 
     async def get(self, asked: FileRequest, hosts: Sequence[str]) -> FileAnswer:

@@ -312,19 +312,20 @@ async def test_an_answer_that_sends_back_ends_the_round(
     assert asked[:3] == ["", "2026-11-22 11:00:00", "2026-11-22 05:00:00"]
 
 
-AWAY: list[tuple[Callable[[], Unfetchable | bytes], str]] = [
+AWAY: list[tuple[Callable[[], Exception | bytes], str]] = [
     (lambda: Unfetchable("unreachable", passing=True), "provider.unavailable"),
     (lambda: Unfetchable("unavailable", passing=True, status=503), "provider.unavailable"),
     (lambda: Unfetchable("unavailable", passing=True, status=403), "provider.refused"),
     (lambda: b"incorrect field", "provider.not_understood"),
+    (ZeroDivisionError, "internal.failure"),
 ]
 
 
 @pytest.mark.parametrize(("instead", "code"), AWAY)
 async def test_a_provider_that_is_away_is_a_trouble_of_its_account_and_passes(
-    bus: Bus, instead: Callable[[], Unfetchable | bytes], code: str
+    bus: Bus, instead: Callable[[], Exception | bytes], code: str
 ) -> None:
-    """Each has its code, and what came meanwhile is there afterwards."""
+    """Each has its code, a fault of ours too, and what came meanwhile is there afterwards."""
     account = f"away-{AWAY.index((instead, code))}"
     listed = ListedCalls(KEY, [call("a")], away=[instead() for _ in range(500)])
     reader = make(bus, listed, account)

@@ -205,6 +205,37 @@ async def test_a_provider_that_is_away_is_asked_again(endpoint: TokenEndpoint) -
         await gone.token()
 
 
+@pytest.mark.parametrize(
+    ("lasts", "kept"), [(b"9" * 400, 86_400), (b'"' + b"9" * 400 + b'"', 86_400), (b"-5", 0)]
+)
+def test_a_token_lasts_for_a_day_at_most(lasts: bytes, kept: int) -> None:
+    """No clock counts some numbers. What was given is a secret."""
+    given = oauth.read(
+        200, b'{"access_token":"hush","refresh_token":"hush","expires_in":%s}' % lasts
+    )
+    assert given.lasts_seconds == kept
+    assert "hush" not in repr(given)
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "cause"),
+    [
+        (200, b'{"access_token":"a\\r\\nb"}', "http_200"),
+        (200, b'{"access_token":"t","x":' + b"[" * 3_000, "http_200"),
+        (200, b'{"access_token":"t","expires_in":"soon"}', "http_200"),
+        (502, b"<html>", "http_502"),
+        (503, b'{"error":"' + b"a" * 60_000 + b'"}', "http_503"),
+    ],
+)
+def test_what_is_no_answer_of_a_token_endpoint_is_asked_again(
+    status: int, answer: bytes, cause: str
+) -> None:
+    """Whatever it is, and how long."""
+    with pytest.raises(errors.ProviderUnavailable) as refusal:
+        oauth.read(status, answer)
+    assert refusal.value.details["cause"] == cause
+
+
 async def test_a_wrong_client_is_refused(endpoint: TokenEndpoint) -> None:
     """Another word than that of a grant that ended: somebody else mends it."""
     with pytest.raises(errors.ProviderRefused) as refusal:

@@ -46,7 +46,7 @@ class FileRequest:
     """A request. `secret`: header fields that are sent to the host of `url` alone, not to where it leads."""
 
     url: str
-    secret: Mapping[str, str] = field(default_factory=dict)
+    secret: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,11 +43,11 @@ class RemoteReader(abc.ABC):
                 except errors.DeliveryOvertaken:
                     tries = 0
                     continue
-                except errors.TellonceError as error:
+                except Exception as error:
                     if self._bus.closed:
                         raise
                     tries = 1 if self.trouble is None else min(tries + 1, REMEMBERED_TRIES)
-                    self._tell(error)
+                    self._tell(_told(error))
                 finally:
                     self._let_go()
                 await RETRY.pause(tries)
@@ -94,5 +94,20 @@ class RemoteReader(abc.ABC):
     def _tell(self, error: errors.TellonceError) -> None:
         if self.trouble is None or self.trouble.code != error.code:
             cause = error.details.get("cause")
-            log.error(logged.REMOTE_UNREAD, account=self._door.name, code=error.code, cause=cause)
+            log.error(
+                logged.REMOTE_UNREAD,
+                account=self._door.name,
+                code=error.code,
+                cause=cause,
+                exc_info=error.__cause__ if isinstance(error, errors.InternalFailure) else None,
+            )
         self.trouble = Trouble(code=error.code, about=self._door.name)
+
+
+def _told(error: Exception) -> errors.TellonceError:
+    """Return what nobody foresaw as a fault of ours: it stops the reading of this account, and of no other."""
+    if isinstance(error, errors.TellonceError):
+        return error
+    fault = errors.InternalFailure(cause=type(error).__name__)
+    fault.__cause__ = error
+    return fault
