@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from typing_extensions import override
 
 from services.ingest.handlers.answers import Answers
-from shared import errors, subjects
+from shared import errors, events, ids, message_reference, subjects
 from shared.bus.deliveries import StoredMessage
 from shared.chat_answers import Answer, AnswerReference
 from tests.ingest.running_ingest import RECEIVED
 
+CONVERSATION = events.ConversationId(ids.scoped_id("conversation"))
 OURS, THEIRS = subjects.answer("t", "ours"), subjects.answer("t", "theirs")
 STEPS = st.lists(st.sampled_from(["answer", "foreign", "reconnect", "fail", "wake"]), max_size=40)
 TURNS_PER_ANSWER = 20
@@ -33,9 +34,12 @@ class MemoryAnswers(Answers):
     def store(self, subject: str) -> str:
         """Store one more; returns the id that its page is told."""
         number = len(self.stored) + 1
-        body = msgspec.json.encode(Answer(reference=f"m-{number}.c", text="Yes", at=RECEIVED))
+        reference = message_reference.write(
+            events.MessageId(ids.scoped_id("message", str(number))), CONVERSATION
+        )
+        body = msgspec.json.encode(Answer(reference=reference, text="Yes", at=RECEIVED))
         self.stored.append(StoredMessage(number, subject, body, {}, RECEIVED))
-        return f"{number}.m-{number}.c"
+        return f"{number}.{reference}"
 
     @override
     async def holds(self, subject: str, named: AnswerReference) -> bool:

@@ -246,6 +246,7 @@ def message(
     agent: str = "marek",
     heard: datetime | None = None,
     template: MessageTemplate | None = None,
+    conversation: str = CONVERSATION,
 ) -> MessageRequested:
     told = MessageRequestedOpen(
         message_id=MessageId(message_id),
@@ -262,7 +263,8 @@ def message(
         references=references or [],
         template=template,
     )
-    return MessageRequested(**envelope(event_id), data=Data(open=told, personal=written))
+    about = envelope(event_id, ConversationId(conversation))
+    return MessageRequested(**about, data=Data(open=told, personal=written))
 
 
 def sent(event_id: str, message_id: str = "m1") -> MessageSent:

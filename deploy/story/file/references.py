@@ -20,9 +20,15 @@ def run_token(story: str, seed: int) -> str:
     return hashlib.sha256(f"{story}/{seed}".encode()).hexdigest()[:RUN_CHARACTERS]
 
 
-def built_in(story: str, seed: int, now: datetime) -> dict[str, str]:
+def built_in(story: str, seed: int, now: datetime) -> dict[str, Any]:
     """Return the references that every story has."""
-    return {"run": run_token(story, seed), "date": format_datetime(now)}
+    seconds = int(now.timestamp())
+    return {
+        "run": run_token(story, seed),
+        "date": format_datetime(now),
+        "seconds": seconds,
+        "milliseconds": 1_000 * seconds,
+    }
 
 
 def filled_in(value: Any, known: Mapping[str, Any]) -> Any:
