@@ -1,7 +1,5 @@
 """What the tests of listening to an exchange share: a bus, readers, and what was told."""
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -64,18 +62,6 @@ def make(
     door = Door(TENANT, CHANNELS["asterisk"], account, rules, secrets)
     bodies = BodyStore(bus)
     return Exchange(door, bus, RawStore(bus, bodies, 8_192), bodies, SystemClock())
-
-
-@contextlib.asynccontextmanager
-async def listening(*readers: Exchange) -> AsyncIterator[None]:
-    """Let readers listen until the block ends."""
-    tasks = [asyncio.create_task(each.run()) for each in readers]
-    try:
-        yield
-    finally:
-        for each in tasks:
-            each.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def deliveries(bus: Bus, account: str) -> list[Any]:

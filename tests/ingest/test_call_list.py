@@ -1,7 +1,5 @@
 """A provider's list of calls that is asked for: each call once, whatever ends, and with the webhooks one call."""
 
-import asyncio
-import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -34,6 +32,7 @@ from shared.bus.deliveries import StoredMessage
 from shared.policy import Account
 from tests.fakes.listed_calls import ListedCalls
 from tests.ingest import fake_files
+from tests.ingest.remote_readers import reading
 from tests.ingest.running_ingest import parsed, raw, stored, until
 from tests.support.servers import EmbeddedNats
 
@@ -173,18 +172,6 @@ def make(
     door = Door(TENANT, CHANNELS[channel], account, rules, secrets or SECRETS)
     store = RawStore(bus, BodyStore(bus), 8_192)
     return CallListReader(door, bus, store, Then(), listed)  # type: ignore[arg-type]
-
-
-@contextlib.asynccontextmanager
-async def reading(*readers: CallListReader) -> AsyncIterator[None]:
-    """Let readers read until the block ends."""
-    tasks = [asyncio.create_task(each.run()) for each in readers]
-    try:
-        yield
-    finally:
-        for each in tasks:
-            each.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def held(bus: Bus, account: str) -> list[StoredMessage]:

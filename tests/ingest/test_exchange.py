@@ -15,13 +15,13 @@ from tests.ingest.exchange_listening import (
     asked,
     bus,
     deliveries,
-    listening,
     make,
     quick,
     told,
     troubled,
     types,
 )
+from tests.ingest.remote_readers import reading
 from tests.ingest.running_ingest import GOLDEN, parsed, raw, running, until
 from tests.support.servers import EmbeddedNats
 
@@ -54,7 +54,7 @@ def listed(call: str, number: str, state: str = "Ring") -> bytes:
 async def test_a_trace_that_is_played_over_tcp_is_told_as_if_it_came_at_once(bus: Bus) -> None:
     """In pieces that end anywhere; the password is proved and said nowhere."""
     account = "trace"
-    async with exchange() as pbx, listening(make(bus, account, ami=pbx.address)):
+    async with exchange() as pbx, reading(make(bus, account, ami=pbx.address)):
         await asked(bus, account)
         for start in range(0, len(TRACE), 997):
             pbx.say(TRACE[start : start + 997])
@@ -72,7 +72,7 @@ async def test_a_trace_that_is_played_over_tcp_is_told_as_if_it_came_at_once(bus
 async def test_events_in_one_burst_are_one_delivery(bus: Bus) -> None:
     """And their order is kept."""
     account = "burst"
-    async with exchange() as pbx, listening(make(bus, account, ami=pbx.address)):
+    async with exchange() as pbx, reading(make(bus, account, ami=pbx.address)):
         await asked(bus, account)
         pbx.say(b"".join(rings(f"1795340000.{k}", "+48600100200") for k in range(200)))
         events = await types(bus, account, *["call.started"] * 200)
@@ -83,7 +83,7 @@ async def test_events_in_one_burst_are_one_delivery(bus: Bus) -> None:
 async def test_an_internal_call_stays_ignored_when_another_leg_is_told_of_later(bus: Bus) -> None:
     """What was told before of the call goes before it, and is not told again."""
     account = "inside"
-    async with exchange() as pbx, listening(make(bus, account, ami=pbx.address)):
+    async with exchange() as pbx, reading(make(bus, account, ami=pbx.address)):
         await asked(bus, account)
         pbx.say(block("Newchannel", "1.1", CallerIDNum="201", Exten="202"))
         await until(lambda: _count(bus, account, 2))
@@ -129,7 +129,7 @@ async def test_what_happened_while_nobody_listened_is_reconciled(bus: Bus) -> No
     """One call is gone, one goes on, one is new; the connection broke in the middle of an event."""
     account = "gap"
     gone, on, new = "1795340000.1", "1795340000.2", "1795340000.3"
-    async with exchange() as pbx, listening(make(bus, account, ami=pbx.address)):
+    async with exchange() as pbx, reading(make(bus, account, ami=pbx.address)):
         await asked(bus, account)
         pbx.say(rings(gone, "+48600100201") + rings(on, "+48600100202"))
         pbx.say(block("Newstate", gone, ChannelStateDesc="Up", CallerIDNum="+48600100201"))
@@ -159,11 +159,11 @@ async def test_who_begins_anew_knows_from_raw_which_calls_there_were(bus: Bus) -
     """The process ended: nothing is known but what it stored."""
     account, call = "restart", "1795340000.4"
     async with exchange() as pbx:
-        async with listening(make(bus, account, ami=pbx.address)):
+        async with reading(make(bus, account, ami=pbx.address)):
             await asked(bus, account)
             pbx.say(rings(call, "+48600100204"))
             await types(bus, account, "call.started")
-        async with listening(make(bus, account, ami=pbx.address)):
+        async with reading(make(bus, account, ami=pbx.address)):
             events = await types(bus, account, "call.started", "channel.interrupted", "call.ended")
             assert events[-1].open.outcome == "lost-sight"
             pbx.channels = [listed(call, "+48600100204")]
@@ -184,7 +184,7 @@ async def test_who_begins_anew_knows_from_raw_which_calls_there_were(bus: Bus) -
 async def test_an_end_that_came_beside_the_answer_is_the_end(bus: Bus) -> None:
     """The exchange no longer names the call, and says how it ended."""
     account, call = "beside", "1795340000.5"
-    async with exchange() as pbx, listening(make(bus, account, ami=pbx.address)):
+    async with exchange() as pbx, reading(make(bus, account, ami=pbx.address)):
         await asked(bus, account)
         pbx.say(rings(call, "+48600100205"))
         await types(bus, account, "call.started")
@@ -199,7 +199,7 @@ async def test_an_end_that_came_beside_the_answer_is_the_end(bus: Bus) -> None:
 async def test_what_was_named_and_had_ended_is_not_begun_again(bus: Bus) -> None:
     """The list was made before the end was told."""
     account, call = "named", "1795340000.6"
-    async with exchange() as pbx, listening(make(bus, account, ami=pbx.address)):
+    async with exchange() as pbx, reading(make(bus, account, ami=pbx.address)):
         await asked(bus, account)
         pbx.say(rings(call, "+48600100206") + block("Hangup", call, ChannelStateDesc="Ring"))
         await types(bus, account, "call.started", "call.missed")
@@ -218,7 +218,7 @@ async def test_two_who_listen_tell_what_one_tells(bus: Bus) -> None:
     account = "both"
     async with exchange() as pbx:
         readers = [make(bus, account, ami=pbx.address) for _ in range(2)]
-        async with listening(*readers):
+        async with reading(*readers):
             await asked(bus, account, 2)
             half = TRACE.index(b"Event: Hold")
             pbx.say(TRACE[:half])
@@ -241,7 +241,7 @@ async def test_an_exchange_that_freezes_is_noticed(
     account = "frozen"
     async with exchange() as pbx:
         reader = make(bus, account, ami=pbx.address)
-        async with listening(reader):
+        async with reading(reader):
             await asked(bus, account)
             await until(lambda: _said(pbx, b"Ping"))
             assert pbx.logins == 1
@@ -271,7 +271,7 @@ async def test_what_is_no_exchange_is_a_trouble(
     monkeypatch.setattr(exchange_session, "TIMEOUT_SECONDS", 0.5)
     async with exchange(banner=greeting, frozen=True) as pbx:
         reader = make(bus, "other", ami=pbx.address)
-        async with listening(reader):
+        async with reading(reader):
             await troubled(reader, code)
     assert PASSWORD.encode() not in pbx.told
 
@@ -283,7 +283,7 @@ async def test_who_is_not_let_in_is_a_trouble(bus: Bus) -> None:
         broken = make(bus, "broken", ami=pbx.address, password="a\r\nAction: Originate")
         bare = make(bus, "bare", ami=pbx.address, password=None)
         away = make(bus, "away", ami="tcp://127.0.0.1:1")
-        async with listening(wrong, broken, bare, away):
+        async with reading(wrong, broken, bare, away):
             await troubled(wrong, "provider.refused")
             await troubled(broken, "provider.refused")
             await troubled(bare, "provider.without_secrets")
@@ -296,7 +296,7 @@ async def test_who_may_not_ask_for_calls_listens_all_the_same(bus: Bus) -> None:
     account = "mayask"
     async with exchange(may_ask=False) as pbx:
         reader = make(bus, account, ami=pbx.address)
-        async with listening(reader):
+        async with reading(reader):
             await troubled(reader, "provider.refused")
             pbx.say(rings("1795340000.7", "+48600100207"))
             await types(bus, account, "call.started")
@@ -313,7 +313,7 @@ async def test_a_record_without_end_is_given_up(bus: Bus, flood: bytes) -> None:
     account = f"flood-{len(flood)}"
     async with exchange() as pbx:
         reader = make(bus, account, ami=pbx.address)
-        async with listening(reader):
+        async with reading(reader):
             await asked(bus, account)
             pbx.say(flood)
             await troubled(reader, "provider.not_understood")

@@ -9,7 +9,8 @@ import pytest
 
 from shared.bus import Bus
 from tests.fakes.exchange import PASSWORD, exchange
-from tests.ingest.exchange_listening import asked, bus, listening, make, quick, troubled
+from tests.ingest.exchange_listening import asked, bus, make, quick, troubled
+from tests.ingest.remote_readers import reading
 
 __all__ = ["bus", "quick"]
 
@@ -37,7 +38,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_told_nothing(
     tls.load_cert_chain(certificate, key)
     async with exchange(tls=tls) as pbx:
         reader = make(bus, "tls", ami=pbx.address)
-        async with listening(reader):
+        async with reading(reader):
             await troubled(reader, "provider.unavailable")
             assert not pbx.told
             monkeypatch.setenv("SSL_CERT_FILE", str(certificate))

@@ -1,7 +1,5 @@
 """A mailbox that is read, against a real IMAP server: each mail once, whatever ends, and nothing is changed there."""
 
-import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator
 from datetime import date
@@ -24,6 +22,7 @@ from shared.bus.deliveries import StoredMessage
 from shared.clock import SystemClock
 from shared.mailbox_address import MailboxAddress, Mark
 from shared.policy import Account
+from tests.ingest.remote_readers import reading
 from tests.ingest.running_ingest import parsed, raw, running, stored, until
 from tests.support import dovecot as servers
 from tests.support.dovecot import Dovecot
@@ -130,18 +129,6 @@ def make(bus: Bus, server: Dovecot, account: str, *, password: str = servers.PAS
         TENANT, CHANNELS["email"], account, rules, {"user": servers.USER, "password": password}
     )
     return Mailbox(door, bus, RawStore(bus, BodyStore(bus), 8_192), SystemClock(), MAIL_MAX_BYTES)
-
-
-@contextlib.asynccontextmanager
-async def reading(*readers: Mailbox) -> AsyncIterator[None]:
-    """Let readers read until the block ends."""
-    tasks = [asyncio.create_task(each.run()) for each in readers]
-    try:
-        yield
-    finally:
-        for each in tasks:
-            each.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def held(bus: Bus, account: str) -> list[StoredMessage]:

@@ -17,6 +17,7 @@ from shared.bus import Bus
 from shared.clock import SystemClock
 from shared.policy import Account
 from tests.fakes.token_endpoint import TokenEndpoint, token_endpoint
+from tests.ingest.remote_readers import reading
 from tests.ingest.running_ingest import until
 from tests.ingest.test_mailbox import (
     MAIL_MAX_BYTES,
@@ -25,7 +26,6 @@ from tests.ingest.test_mailbox import (
     bus,
     mail,
     needs_dovecot,
-    reading,
 )
 from tests.support import dovecot as servers
 from tests.support.dovecot import Dovecot
