@@ -48,6 +48,7 @@ class Quotable(msgspec.Struct, frozen=True, kw_only=True):
     """A message of hers as its provider knows it: an answer may be shown with it."""
 
     channel: str
+    account: str
     provider_id: str
 
 
@@ -153,7 +154,8 @@ def _with_quotable(talk: Talk, event: Written) -> Talk:
         return talk
     edited = isinstance(event, events.MessageEdited)
     named = (event.open.refers_to if edited else None) or event.open.provider_id
-    its = {event.id: Quotable(channel=event.open.channel, provider_id=named)}
+    opened = event.open
+    its = {event.id: Quotable(channel=opened.channel, account=opened.account, provider_id=named)}
     kept = {each.event for each in talk.said}
     quotable = {name: each for name, each in {**talk.quotable, **its}.items() if name in kept}
     return replace(talk, quotable=quotable)

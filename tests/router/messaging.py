@@ -37,7 +37,7 @@ def made(
     about, known = enveloped(channel, SHORT[channel], name, kind.__name__, at, 0)
     about["aggregate"] = f"contact-{contact_id}"
     known |= {"contact_id": contact_id, "provider_id": name}
-    return kind(**about, data=events.Data(open=opened(**known, **told), personal=personal))
+    return kind(**about, data=events.Data(open=opened(**{**known, **told}), personal=personal))
 
 
 def of(who: str, channel: str = "dove") -> list[events.Handle]:

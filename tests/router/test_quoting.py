@@ -52,7 +52,7 @@ async def test_what_was_written_anew_is_quoted_as_the_first() -> None:
     assert quoted(await sends(router, quotes=await said(router, 2))) == "in-1"
 
 
-@pytest.mark.parametrize("which", ["nothing", "ours", "another channel's"])
+@pytest.mark.parametrize("which", ["nothing", "ours", "another channel's", "another account's"])
 async def test_what_cannot_be_quoted_is_refused(which: str) -> None:
     """With a code, and no message leaves without what it was to be shown with."""
     router = await owned()
@@ -64,6 +64,10 @@ async def test_what_cannot_be_quoted_is_refused(which: str) -> None:
     if which == "another channel's":
         await router.happens(writes("By raven", "r-1", channel="raven", at=later(9)))
         named = (await router.last(events.MessageReceived)).id
+    if which == "another account's":
+        await router.happens(writes("To the other number", "o-1", account="loft", at=later(9)))
+        named = (await router.last(events.MessageReceived)).id
+        await router.happens(writes("And here again", "o-2", at=later(12)))
     before = len(await router.all(events.MessageRequested))
     code = await router.refused("piotr", "send_message", quotes=named, **given)
     assert code == "message.quote_unknown"

@@ -124,7 +124,8 @@ def send_message(decision: Decision, command: commands.SendMessage) -> None:
         raise errors.MessageNoAddress(channel=command.channel)
     if decision.customer.withdrew(command.channel):
         raise errors.MessageConsentWithdrawn(channel=command.channel)
-    reference = _quoted(decision.conversation, command) or answers(decision.conversation, to)
+    quoted = _quoted(decision.conversation, command, name)
+    reference = quoted or answers(decision.conversation, to)
     decision.on_conversation(
         events.MessageRequested,
         events.MessageRequestedOpen(
@@ -160,12 +161,16 @@ def _deliver_by(decision: Decision, account: Account, to: events.Handle) -> date
     return decision.origin.recorded + timedelta(seconds=account.when_away.after_seconds)
 
 
-def _quoted(conversation: Conversation, command: commands.SendMessage) -> str | None:
-    """Return the provider's id of the message that is quoted; `None` if none is. Raises: MessageQuoteUnknown."""
+def _quoted(conversation: Conversation, command: commands.SendMessage, account: str) -> str | None:
+    """Return the provider's id of the message that is quoted; `None` if none is. Raises: MessageQuoteUnknown.
+
+    It came to the account that is written from: another one of the same provider does not know its id.
+    """
     if command.quotes is None:
         return None
     quotable = conversation.talk.quotable.get(command.quotes)
-    if quotable is None or quotable.channel != command.channel:
+    here = (command.channel, account)
+    if quotable is None or (quotable.channel, quotable.account) != here:
         raise errors.MessageQuoteUnknown(quotes=command.quotes)
     return quotable.provider_id
 
