@@ -254,6 +254,10 @@ async def test_an_event_of_a_newer_version_stops_its_conversation_only(
         await running.until(lambda: len(running.events("contact.offered")) == number + 1)  # noqa: B023
 
 
+ENDED_WITHIN_SECONDS = 60.0
+"""It looks every few seconds and lets go of what it has in hand; other tests run on the same two cores."""
+
+
 @pytest.mark.parametrize(
     ("lost", "again"),
     [
@@ -276,7 +280,7 @@ async def test_what_is_taken_away_while_it_runs_ends_the_router(
     async def ended() -> bool:
         return router.exit_code is not None
 
-    await eventually(ended)
+    await eventually(ended, within_seconds=ENDED_WITHIN_SECONDS)
     assert router.exit_code == 1
     assert '"code":"stream.drift"' in router.program.log_path.read_text("utf-8").replace(" ", "")
 
