@@ -1,16 +1,17 @@
 """Ending tasks for sure, and noticing one that ended by itself."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 CANCEL_TRIES = 50
 CANCEL_SECONDS = 0.1
 
 
-async def serve(running: Iterable[asyncio.Task[None]], stop: asyncio.Event) -> None:
-    """Wait until `stop` is set, while tasks run that must never end by themselves.
+async def serve(running: Collection[asyncio.Task[None]], stop: asyncio.Event) -> None:
+    """Wait until `stop` is set, while tasks of a TaskGroup run that must never end by themselves; then end them.
 
-    A task may also end by a cancellation that nobody asked for, which a TaskGroup passes over in silence.
+    A task may also end by a cancellation that nobody asked for, which a TaskGroup passes over in silence. Where one
+    fails, the group cancels the others once, which is not enough (see `end`): it would wait for them for ever.
     Raises: RuntimeError when one has ended: the process must end too, so that another takes its place.
     """
     stopping = asyncio.create_task(stop.wait())
@@ -18,6 +19,7 @@ async def serve(running: Iterable[asyncio.Task[None]], stop: asyncio.Event) -> N
         await asyncio.wait({stopping, *running}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stopping.cancel()
+        await end(running)
     if not stop.is_set():
         raise RuntimeError("a task that must run until the end has ended")
 

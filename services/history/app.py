@@ -63,7 +63,6 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 group.create_task(ready.run()),
             ]
             await tasks.serve(running, stop)
-            await tasks.end(running)
 
 
 def subscribe(here: serving.Connection, answers: answering.Answers) -> None:

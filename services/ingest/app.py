@@ -43,7 +43,7 @@ from shared.ledger import identity
 from shared.policy import Policies
 from shared.readiness import Readiness, Trouble
 from shared.settings import Settings, load_secrets
-from shared.tasks import end, serve
+from shared.tasks import serve
 from shared.visit_reader import VisitReader
 from shared.watching import Watch
 
@@ -109,7 +109,6 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 running = [tasks.create_task(each()) for each in runs]
                 running += [tasks.create_task(tallies.keep(*each)) for each in news]
                 await serve(running, stop)
-                await end(running)
     log.info(logged.SERVICE_STOPPED)
 
 

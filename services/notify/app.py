@@ -30,7 +30,7 @@ from shared.readiness import Backlog, Readiness
 from shared.rearming import keep_armed
 from shared.refusals import NatsRefusals
 from shared.settings import Settings, load_secrets
-from shared.tasks import end, serve
+from shared.tasks import serve
 from shared.watching import Watch
 
 NAME = "notify"
@@ -63,7 +63,6 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 tasks.create_task(readiness.run()),
             ]
             await serve(running, stop)
-            await end(running)
 
 
 async def backlog(watch: Watch) -> Backlog:

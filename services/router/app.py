@@ -26,7 +26,7 @@ from shared.readiness import Backlog, Readiness
 from shared.rearming import keep_armed
 from shared.refusals import NatsRefusals
 from shared.settings import Settings, load_secrets
-from shared.tasks import end, serve
+from shared.tasks import serve
 from shared.visit_reader import VisitReader
 from shared.watching import Watch
 
@@ -73,7 +73,6 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 tasks.create_task(readiness.run()),
             ]
             await serve(running, stop)
-            await end(running)
 
 
 async def backlog(watch: Watch) -> Backlog:
