@@ -20,6 +20,7 @@ VOICEMAIL = "[voicemail]"
 SAID_KEPT = 32
 """Messages kept in full in the fold; older ones are counted."""
 SAID_MAX_CHARACTERS = 4_096
+QUOTED_MAX_CHARACTERS = 512
 FILE_NAME_MAX_CHARACTERS = 64
 RECORDING = "[recording]"
 _REPLY = re.compile(r"(re|aw|sv|vs|odp|antw|fw|fwd|wg|pd)\s*(\[\d+\])?\s*:", re.IGNORECASE)
@@ -193,9 +194,19 @@ def say(
         cut=cut,
         writer=writer,
         event=event.id,
+        quoted=_quoted(event),
     )
     place = bisect_right(talk.said, latest.at, key=lambda each: each.at)
     return _keep(talk, (*talk.said[:place], latest, *talk.said[place:]))
+
+
+def _quoted(event: events.AnyEvent) -> str | None:
+    """Return the beginning of what a message answers."""
+    match event.personal:
+        case events.MessageReceivedPersonal(quoted=str(quoted)):
+            return quoted[:QUOTED_MAX_CHARACTERS]
+        case _:
+            return None
 
 
 def _attached(talk: Talk, event: events.AttachmentEvent) -> Talk:

@@ -30,13 +30,18 @@ class MessageReceivedOpen(ContactOpen, frozen=True, kw_only=True):
 
 class MessageReceivedPersonal(ContactPersonal, frozen=True, kw_only=True):
     """`text`: the text as plain text; `reply_text`: a recomputable view without the quoted part; `files`: the first
-    16 of the attachments."""
+    16 of the attachments.
+
+    `quoted`: what it answers or came from, where the provider tells it: words of another message, a story, an
+    advertisement, an article; a line each.
+    """
 
     text: str
     reply_text: str | None = None
     title: str | None = None
     references: list[str] = []
     files: list[AttachedFile] = []
+    quoted: str | None = None
 
 
 class MessageReceived(

@@ -183,7 +183,7 @@ class Said(Part, frozen=True, kw_only=True):
     """One message verbatim, or cut (`cut`: how many characters are missing). `writer`: of a message to us.
 
     `at`: when it was written, by which they stand in order; when we heard it stands in the timeline. `event`: the id of
-    its event; `files`: what came with it, as far as it was fetched.
+    its event; `files`: what came with it, as far as it was fetched; `quoted`: the beginning of what it answers.
     """
 
     at: Instant
@@ -194,6 +194,7 @@ class Said(Part, frozen=True, kw_only=True):
     writer: Writer | None = None
     event: EventId | None = None
     files: list[SaidFile] = []
+    quoted: str | None = None
 
 
 class Visit(Part, frozen=True, kw_only=True):

@@ -22,7 +22,7 @@ from shared.queries.base import Answer, Id, ListAnswer, ListQuestion, Position, 
 
 class TimelineLine(msgspec.Struct, frozen=True, kw_only=True):
     """`at`: when it happened, as its provider says; `recorded`: when we heard and decided it; `sequence` orders.
-    `text`: the words, in full.
+    `text`: the words, in full; `quoted`: what they answer, where the provider tells it.
 
     `open`: the event's open part as it is stored.
     """
@@ -38,6 +38,7 @@ class TimelineLine(msgspec.Struct, frozen=True, kw_only=True):
     actor: str
     text: str | None
     open: msgspec.Raw
+    quoted: str | None = None
 
 
 class Timeline(Answer, frozen=True, kw_only=True):

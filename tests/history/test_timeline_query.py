@@ -52,6 +52,7 @@ async def test_the_timeline_tells_the_story_in_ledger_order(
             "channel": "twilio_voice",
             "contact_id": "call1",
         },
+        "quoted": None,
     }
 
 
@@ -62,6 +63,43 @@ async def test_the_timeline_of_a_customer_holds_all_her_matters(ask: Caller) -> 
     assert {"customer.created", "call.started", "call.missed", "notification.sent"} <= {
         row["type"] for row in rows
     }
+
+
+async def test_what_was_written_stands_with_what_it_answers(
+    pool: Pool, parcel: ParcelStory, projection: Projection
+) -> None:
+    """A message, one written anew, one that somebody of ours wrote elsewhere, and a sign; what they quote beside it."""
+    about = {"contact_id": "ig1", "medium": "message", "channel": "messenger", "account": "page"}
+    hers: dict[str, Any] = {"handles": []}
+    await parcel.conv(
+        (
+            "message.received",
+            {**about, "provider_id": "1"},
+            {**hers, "text": "Is it still there?", "quoted": "https://cdn.example/story"},
+        ),
+        (
+            "message.edited",
+            {**about, "provider_id": "2", "refers_to": "1"},
+            {**hers, "text": "Are they still there?", "quoted": "Winter boots"},
+        ),
+        ("message.echoed", {**about, "provider_id": "3"}, {**hers, "text": "Yes."}),
+        (
+            "message.reacted",
+            {**about, "provider_id": "4", "refers_to": "3"},
+            {**hers, "reaction": "❤"},
+        ),
+    )
+    await projection.apply((await parcel.handwritten.all())[projection.position :])
+    answers = answers_over(pool, parcel.handwritten, Positions(agreed=True))
+    asked = msgspec.json.encode({"conversation": CONVERSATION})
+    answer = await answers.answer(AskTimeline, TENANT, asked)
+    rows = msgspec.json.decode(msgspec.json.encode(answer))["rows"]
+    assert [(row["text"], row["quoted"]) for row in rows[-4:]] == [
+        ("Is it still there?", "https://cdn.example/story"),
+        ("Are they still there?", "Winter boots"),
+        ("Yes.", None),
+        ("❤", None),
+    ]
 
 
 async def test_pages_of_a_timeline_join_without_a_gap(ask: Caller) -> None:

@@ -73,6 +73,7 @@ def test_a_message_has_every_field() -> None:
                 "reply_text": None,
                 "title": None,
                 "references": [],
+                "quoted": None,
                 "files": [],
             },
         },

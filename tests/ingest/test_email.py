@@ -92,6 +92,7 @@ def test_an_answer_has_every_field() -> None:
                 "reply_text": new_part,
                 "title": "Re: Zamówienie ORD-1234",
                 "references": [f"msg-{WRITTEN}@shop.example", "first@mail.shop-customer.example"],
+                "quoted": None,
                 "files": [LOCKER],
             },
         },

@@ -81,6 +81,7 @@ def test_a_message_has_every_field() -> None:
                 "reply_text": None,
                 "title": None,
                 "references": [],
+                "quoted": None,
                 "files": [],
             },
         },
@@ -302,3 +303,35 @@ def test_another_handshake_is_refused(query: dict[str, str]) -> None:
     """Whoever does not know the token hears nothing, and nothing but a challenge is said again."""
     with pytest.raises(SignatureInvalid):
         messenger.handshake(asked(**query), SECRETS)
+
+
+WAY = {
+    "source": "ADS",
+    "ref": "winter-sale",
+    "ads_context_data": {"ad_title": "Winter boots", "post_id": "77"},
+}
+
+
+@pytest.mark.parametrize(
+    ("told", "quoted"),
+    [
+        ({"message": {"text": "?"}}, None),
+        ({"message": {"text": "?", "reply_to": {"mid": "m_ours"}}}, None),
+        (
+            {
+                "message": {
+                    "text": "?",
+                    "reply_to": {"story": {"id": "5", "url": "https://a.example/5"}},
+                }
+            },
+            "https://a.example/5",
+        ),
+        ({"message": {"text": "?", "referral": {"product": {"id": "BOOTS-7"}}}}, "BOOTS-7"),
+        ({"postback": {"payload": "START", "referral": WAY}}, "Winter boots\nwinter-sale"),
+    ],
+)
+def test_what_a_message_answers_stands_beside_it(told: Any, quoted: str | None) -> None:
+    """A story by its address, an article, an advertisement with the word of its link."""
+    item = {name: each for name, each in SAMPLE_ITEM.items() if name != "message"}
+    (event,) = parsed(raw("messenger", of({**item, **told})))
+    assert event.personal.quoted == quoted

@@ -70,6 +70,7 @@ def test_a_message_with_its_files_and_every_field() -> None:
             "reply_text": None,
             "title": None,
             "references": [],
+            "quoted": None,
             "files": [
                 {
                     "name": None,

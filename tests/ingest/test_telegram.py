@@ -92,6 +92,7 @@ def test_a_photo_of_an_album_has_every_field() -> None:
                 "reply_text": None,
                 "title": None,
                 "references": [],
+                "quoted": None,
                 "files": [
                     {
                         "name": None,

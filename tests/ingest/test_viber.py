@@ -94,6 +94,7 @@ def test_a_file_has_every_field() -> None:
                 "reply_text": None,
                 "title": None,
                 "references": [],
+                "quoted": None,
                 "files": [
                     {
                         "name": "label.pdf",

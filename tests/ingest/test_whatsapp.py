@@ -95,6 +95,7 @@ def test_a_message_has_every_field() -> None:
                 "reply_text": None,
                 "title": None,
                 "references": [],
+                "quoted": None,
                 "files": [],
             },
         },
@@ -299,3 +300,32 @@ def test_whatever_way_it_comes_it_is_the_same(data: st.DataObject) -> None:
     shuffled = data.draw(shaken(one_by_one(DELIVERY)))
     size = data.draw(st.integers(1, 7))
     assert told("whatsapp", batched(shuffled, size)) == told("whatsapp", [DELIVERY])
+
+
+ADVERTISED = {"headline": "Winter boots", "body": "Ask us", "source_url": "https://fb.me/1"}
+
+
+@pytest.mark.parametrize(
+    ("told", "quoted"),
+    [
+        ({}, None),
+        ({"context": {"id": "wamid.ours", "from": "48221234567"}}, None),
+        ({"context": {"forwarded": True}}, None),
+        (
+            {"referral": {**ADVERTISED, "source_type": "ad", "image_url": "https://cdn.example/1"}},
+            "Winter boots\nAsk us\nhttps://fb.me/1",
+        ),
+        (
+            {
+                "context": {
+                    "referred_product": {"catalog_id": "1", "product_retailer_id": "BOOTS-7"}
+                }
+            },
+            "BOOTS-7",
+        ),
+    ],
+)
+def test_what_a_message_answers_stands_beside_it(told: Any, quoted: str | None) -> None:
+    """The advertisement from which a person wrote, the article that a question is about."""
+    (event,) = parsed(raw("whatsapp", of({"messages": [{**TEXT, **told}]})))
+    assert event.personal.quoted == quoted

@@ -47,7 +47,7 @@ def of(who: str, channel: str = "dove") -> list[events.Handle]:
 def writes(text: str, name: str = "in-1", who: str = ANNA_ID, **told: Any) -> Any:
     """She writes; by this channel's provider unless `channel` names the other one."""
     personal = events.MessageReceivedPersonal(
-        handles=of(who, told.get("channel", "dove")), text=text
+        handles=of(who, told.get("channel", "dove")), text=text, quoted=told.pop("quoted", None)
     )
     return made(events.MessageReceived, events.MessageReceivedOpen, personal, name, who=who, **told)
 

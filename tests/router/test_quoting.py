@@ -1,11 +1,11 @@
-"""What an answer says of the message that it answers: which one it quotes, and how long ago she wrote."""
+"""What a message says of what it answers: which one an answer of ours quotes, when she wrote, what hers is about."""
 
 from typing import Any
 
 import pytest
 
 from shared import events
-from shared.conversation.talk import SAID_KEPT
+from shared.conversation.talk import QUOTED_MAX_CHARACTERS, SAID_KEPT
 from tests.router.in_memory_router import InMemoryRouter
 from tests.router.messaging import a_router, answers, edits, later, reacts, writes
 
@@ -106,3 +106,14 @@ async def test_a_request_holds_the_template() -> None:
     assert request.personal.template == events.MessageTemplate(
         name="parcel_waits", language="pl", parameters=["Anna", "KRA01M"]
     )
+
+
+async def test_whoever_takes_over_sees_what_her_message_answers() -> None:
+    """A story, an advertisement or an article stands beside her words in the packet, cut where it is long."""
+    router = a_router()
+    await router.owned_by("piotr", writes("Is it still there?", "in-1", quoted="Winter boots"))
+    await router.happens(writes("And these?", "in-2", quoted="y" * 600, at=later(5)))
+    await router.happens(writes("Hello?", "in-3", at=later(9)))
+    it = await router.conversation()
+    found = [each.quoted for each in it.talk.said]
+    assert found == ["Winter boots", "y" * QUOTED_MAX_CHARACTERS, None]

@@ -26,7 +26,13 @@ from shared.conversation.matter import DONE_KEPT, Matter
 from shared.conversation.ownership import Ownership
 from shared.conversation.people import People
 from shared.conversation.state import Announced
-from shared.conversation.talk import SAID_KEPT, SAID_MAX_CHARACTERS, Talk, say
+from shared.conversation.talk import (
+    QUOTED_MAX_CHARACTERS,
+    SAID_KEPT,
+    SAID_MAX_CHARACTERS,
+    Talk,
+    say,
+)
 from shared.customer import UNKNOWN_CUSTOMER, Customer
 from shared.errors import TextHasNul, TextTooLong
 from shared.events import (
@@ -240,6 +246,7 @@ def worst_talk(fill: str, said: int) -> Talk:
                 writer=Writer(
                     name=fill * 512, kind="reference", value=fill * 512, proof="delivered"
                 ),
+                quoted=fill * QUOTED_MAX_CHARACTERS,
             )
             for number in range(said)
         ),

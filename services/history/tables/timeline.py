@@ -19,11 +19,14 @@ SHOWN_KINDS = frozenset(
 ANSWER_MAX_BYTES = 768 * 1024
 """Pages end here: the bus takes 1 MiB in one message."""
 LINE_OVERHEAD_BYTES = 1_024
-"""What a line takes beside its text and its open part, at most."""
+"""What a line takes beside its words and its open part, at most."""
 
 
 class TimelineRow(AddedRow, frozen=True, kw_only=True):
-    """`text`: what was said or written, in full; `open`: the event's open part as it is stored."""
+    """`text`: what was said or written, in full; `open`: the event's open part as it is stored.
+
+    `quoted`: what a message answers, where its provider tells it.
+    """
 
     table = "timeline"
     tenant: str
@@ -37,6 +40,7 @@ class TimelineRow(AddedRow, frozen=True, kw_only=True):
     actor: str
     text: Words | None
     open: str
+    quoted: Words | None
 
 
 class _OpenPart(msgspec.Struct):
@@ -71,6 +75,7 @@ def rows(step: Step[Any]) -> Iterable[TimelineRow]:
         actor=event.actor,
         text=words(event),
         open=bytes(_stored.decode(recorded.body).data.open).decode(),
+        quoted=getattr(event.personal, "quoted", None),
     )
     return (row,)
 
@@ -87,6 +92,9 @@ def _channel(event: events.AnyEvent) -> str | None:
 
 WORDS: Mapping[type, str] = {
     events.FormSubmitted: "text",
+    events.MessageEdited: "text",
+    events.MessageEchoed: "text",
+    events.MessageReacted: "reaction",
     events.CallVoicemailLeft: "text",
     events.AttachmentStored: "file_name",
     events.AttachmentFailed: "file_name",
@@ -141,7 +149,8 @@ def _page(found: Sequence[Mapping[str, Any]]) -> list[queries.TimelineLine]:
     room = ANSWER_MAX_BYTES
     for row in found:
         opened = str(row["open"]).encode()
-        room -= len(opened) + len(msgspec.json.encode(row["text"])) + LINE_OVERHEAD_BYTES
+        told = msgspec.json.encode((row["text"], row["quoted"]))
+        room -= len(opened) + len(told) + LINE_OVERHEAD_BYTES
         if page and room < 0:
             break
         page.append(queries.TimelineLine(**{**dict(row), "open": msgspec.Raw(opened)}))

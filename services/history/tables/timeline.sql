@@ -12,19 +12,20 @@ CREATE TABLE timeline (
     channel text,
     actor text NOT NULL,
     text text,
-    open text NOT NULL
+    open text NOT NULL,
+    quoted text
 );
 CREATE INDEX timeline_conversation ON timeline (tenant, conversation, sequence);
 CREATE INDEX timeline_customer ON timeline (tenant, customer, sequence);
 
 -- name: timeline_of_conversation
 -- Why: the story of one matter, in ledger order, a page at a time.
-SELECT sequence, occurred AS at, recorded, type, conversation, customer, contact_id, channel, actor, text, open
+SELECT sequence, occurred AS at, recorded, type, conversation, customer, contact_id, channel, actor, text, open, quoted
 FROM timeline WHERE tenant = $1 AND conversation = $2 AND sequence > $3 ORDER BY sequence LIMIT $4
 
 -- name: timeline_of_customer
 -- Why: the story of a person over all her matters, in ledger order, a page at a time.
-SELECT sequence, occurred AS at, recorded, type, conversation, customer, contact_id, channel, actor, text, open
+SELECT sequence, occurred AS at, recorded, type, conversation, customer, contact_id, channel, actor, text, open, quoted
 FROM timeline
 WHERE tenant = $1 AND sequence > $3 AND (customer = $2 OR conversation IN (
     SELECT id FROM conversation WHERE tenant = $1 AND customer = $2))

@@ -305,7 +305,7 @@ def _spoken(
         **_about(raw, item, person, named), attachments=said.attachments, refers_to=refers_to
     )
     personal = events.MessageReceivedPersonal(
-        handles=_handles(person), text=said.text, files=list(said.files)
+        handles=_handles(person), text=said.text, files=list(said.files), quoted=said.quoted
     )
     return opened, personal
 

@@ -368,7 +368,11 @@ def _spoken(
 ) -> tuple[events.MessageReceivedOpen, events.MessageReceivedPersonal]:
     opened = events.MessageReceivedOpen(**about, attachments=said.attachments, refers_to=refers_to)
     personal = events.MessageReceivedPersonal(
-        handles=list(who.handles), name=who.name, text=said.text, files=list(said.files)
+        handles=list(who.handles),
+        name=who.name,
+        text=said.text,
+        files=list(said.files),
+        quoted=said.quoted,
     )
     return opened, personal
 

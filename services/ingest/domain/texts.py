@@ -1,6 +1,7 @@
 """Texts from outside, made fit for a store: no NUL, no half characters, a known length."""
 
 import re
+from collections.abc import Iterable
 
 import msgspec
 
@@ -9,6 +10,9 @@ TEXT_MAX_BYTES = 131_072
 
 LINE_MAX_BYTES = 2_048
 """Longest single line (a title, a name), as JSON on the wire."""
+
+QUOTED_MAX_BYTES = 2_048
+"""Longest form of what a message answers, as JSON on the wire: enough to know it by."""
 
 REPLACEMENT = "\ufffd"
 
@@ -41,6 +45,12 @@ def line(text: str | None, max_bytes: int = LINE_MAX_BYTES) -> str | None:
     if text is None:
         return None
     return fit(" ".join(text[: 4 * max_bytes].split()), max_bytes) or None
+
+
+def quoted(lines: Iterable[str]) -> str | None:
+    """Return what a message answers, each line once; `None` when nothing tells it."""
+    told = "\n".join(dict.fromkeys(each for each in lines if each))
+    return fit(told, QUOTED_MAX_BYTES) or None
 
 
 def whole_json(text: str) -> bytes:

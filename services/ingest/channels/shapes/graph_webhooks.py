@@ -204,11 +204,14 @@ def file_name(address: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What somebody said. `attachments`: how many there are; `files`: the first of them, with where they lie."""
+    """What somebody said. `attachments`: how many there are; `files`: the first of them, with where they lie;
+    `quoted`: what it answers.
+    """
 
     text: str
     attachments: int = 0
     files: tuple[events.AttachedFile, ...] = ()
+    quoted: str | None = None
 
 
 def text(lines: list[str]) -> str:

@@ -32,7 +32,19 @@ def of_message(message: Node) -> Words:
     lines = [graph.word(message, "text")]
     for each in attached:
         lines += [line for line in _lines(each) if line not in lines[0]]
-    return Words(graph.text(lines), len(files), tuple(files[:FILES_MAX]))
+    story = graph.word(message, "reply_to", "story", "url")
+    quoted = texts.quoted([story, *_way(graph.node(message, "referral"))])
+    return Words(graph.text(lines), len(files), tuple(files[:FILES_MAX]), quoted)
+
+
+def _way(referral: Node) -> list[str]:
+    """Return how somebody came to write: by an advertisement, from an article, from a page, by a link with a word."""
+    return [
+        graph.word(referral, "ads_context_data", "ad_title"),
+        graph.word(referral, "product", "id"),
+        graph.word(referral, "referer_uri"),
+        graph.word(referral, "ref"),
+    ]
 
 
 def _file(attachment: Node) -> events.AttachedFile | None:
@@ -74,7 +86,7 @@ def _lines(attachment: Node) -> list[str]:
 def of_postback(postback: Node) -> Words:
     """Return what somebody chose: the button's title, else what stands behind it."""
     chosen = graph.word(postback, "title") or graph.word(postback, "payload")
-    return Words(texts.fit(chosen))
+    return Words(texts.fit(chosen), quoted=texts.quoted(_way(graph.node(postback, "referral"))))
 
 
 def of_feedback(feedback: Node) -> Words:

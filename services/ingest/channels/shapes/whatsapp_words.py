@@ -4,6 +4,7 @@ Source: whatsapp/cloud-api/webhooks/reference/messages, the page of each type, r
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import msgspec
 
@@ -27,11 +28,24 @@ FLOW_TOKEN = "flow_token"  # noqa: S105  the name of a field, no secret
 
 def of_message(kind: str, message: Node) -> Words:
     """Return what a message of a type says; empty words for a type that WhatsApp itself could not hand over."""
+    return replace(_content(kind, message), quoted=_quoted(message))
+
+
+def _content(kind: str, message: Node) -> Words:
     content = graph.node(message, kind)
     if kind in FILES:
         return _file(content, FILES[kind])
     reader = READERS.get(kind)
     return Words("") if reader is None else Words(graph.text(reader(content, message)))
+
+
+def _quoted(message: Node) -> str | None:
+    """Return what a message answers: an advertisement or a post, an article of the catalogue."""
+    shown = graph.node(message, "referral")
+    article = graph.word(message, "context", "referred_product", "product_retailer_id")
+    return texts.quoted(
+        [*(graph.word(shown, name) for name in ("headline", "body", "source_url")), article]
+    )
 
 
 def _file(content: Node, fallback: str) -> Words:
