@@ -105,7 +105,9 @@ class Resolving:
         new = referenced is None and not self._event.imported
         after = referenced if referenced is not None and hers else NEW_CONVERSATION
         after = remembered(known) if new else after
-        return replace(loaded, contact=self._contact, after=after)
+        joins = chosen.id is not None and self._event.open.contact_id not in chosen.contacts.by_id
+        said = await self._cases.announcements(reading) if joins else None
+        return replace(loaded, contact=self._contact, after=after, announcements=said)
 
     async def _handles(self, reading: deciding.Reading) -> list[ResolvedHandle]:
         """Return the handles of the contact. References that lead nowhere are looked for as older ledgers have them."""

@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from shared import events
 from shared.queries.base import Answer, ListAnswer, ListQuestion, Name, Question
 
 
@@ -182,7 +183,7 @@ class AskAnnouncements(ListQuestion[Announcements], frozen=True, kw_only=True):
 
     name = "announcements"
     kind: Literal["campaign", "discount", "outage"] | None = None
-    at: datetime | None = None
+    at: events.Instant | None = None
 
 
 class ParkedLine(msgspec.Struct, frozen=True, kw_only=True):

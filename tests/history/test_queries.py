@@ -212,6 +212,18 @@ async def test_what_the_desk_is_to_know(ask: Caller) -> None:
     assert later["announcements"] == [outage]
 
 
+@pytest.mark.parametrize("at", ["9999-12-31T23:59:59.5-23:59", "0001-01-01T00:00:00+23:59"])
+async def test_what_the_desk_is_to_know_at_the_ends_of_the_calendar(ask: Caller, at: str) -> None:
+    """An instant that no store counts is the nearest one that it does."""
+    assert (await ask("announcements", at=at))["announcements"][0]["text"] == "The lockers are down"
+
+
+async def test_a_time_without_a_zone_is_no_time(ask: Caller) -> None:
+    """It is the asker's mistake, and none of ours."""
+    with pytest.raises(CommandUnreadable):
+        await ask("announcements", at="2026-12-01T10:00:00")
+
+
 async def test_known_ids_name_the_first_delivery(ask: Caller) -> None:
     """Of the ids asked about, the known ones with sequence and raw; the others are left out."""
     answer = await ask("known", ids=["startedcall1", "nosuchid"])

@@ -15,7 +15,7 @@ from tests.stories.written import Ledger
 LONG = "a" * 5_000
 
 THEN: dict[str, Any] = {
-    "around": {"visit": None},
+    "around": {"visit": None, "announcements": []},
     "facts": [{"fact_id": "f1", "name": "locker", "value": "KRA01M"}],
     "open": {"promises": [{"promise_id": "p2", "text": "soon"}]},
     "path": {"hops": [{"sender": "piotr", "kind": "warm", "brief": "please", "accepted": "12:00"}]},

@@ -21,7 +21,7 @@ from deploy.story.providers.mail_sink import Mail
 
 PACKET: dict[str, Any] = {
     "who": {"name": "Anna Nowak", "salutation": "Mrs Anna", "language": "pl"},
-    "around": {"visit": None},
+    "around": {"visit": None, "announcements": []},
     "why": {"orders": [{"number": "ORD-1"}], "after": {"matter": "It is broken", "summary": None}},
     "facts": [
         {"fact_id": "f1", "name": "locker", "value": "KRA01M"},
@@ -94,6 +94,7 @@ def test_a_packet_as_wanted_has_no_difference() -> None:
         ({"said": ["goodbye"]}, "expect.packet_said"),
         ({"on_hold": True}, "expect.packet_on_hold"),
         ({"unanswered": 0}, "expect.packet_unanswered"),
+        ({"announcements": ["The lockers are down"]}, "expect.packet_announcements"),
     ],
 )
 def test_each_difference_of_a_packet_is_named(wanted: dict[str, Any], code: str) -> None:

@@ -30,6 +30,11 @@ def packet_differences(wanted: model.ExpectPacket, packet: dict[str, Any]) -> li
         *_hop_differences(wanted.hops, packet["path"]["hops"]),
         *_said_differences(wanted.said, packet),
         *_visit_differences(wanted.visit, packet["around"]["visit"]),
+        *_plain(
+            "expect.packet_announcements",
+            wanted.announcements,
+            [each["text"] for each in packet["around"]["announcements"]],
+        ),
         *_after_differences(wanted.after, packet["why"]["after"]),
         *_plain("expect.packet_on_hold", wanted.on_hold, packet["path"]["on_hold"]),
         *_plain("expect.packet_unanswered", wanted.unanswered, packet["open"]["unanswered"]),

@@ -194,8 +194,7 @@ class WantedHop(_Strict, frozen=True, kw_only=True):
 
 
 class WantedVisit(_Strict, frozen=True, kw_only=True):
-    """The last visit to the shop's pages; what is left out is not compared. `pages`: their titles; `proof`: how well
-    it is proved that it was she."""
+    """The last visit to the shop's pages; what is left out is not compared. `pages`: titles; `proof`: it was she."""
 
     pages: list[str] | None = None
     cart: list[str] | None = None
@@ -222,6 +221,7 @@ class ExpectPacket(Expect, frozen=True, kw_only=True):
     on_hold: bool | None = None
     unanswered: int | None = None
     visit: WantedVisit | None = None
+    announcements: list[str] | None = None
 
 
 class ExpectOwner(ExpectOfConversation, frozen=True, kw_only=True):

@@ -127,6 +127,10 @@ def _card(packet: dict[str, Any]) -> list[str]:
     lines += ["facts:", *facts] if facts else ["facts: none yet"]
     lines += ["promised:", *promises] if promises else []
     lines += ["handed over:", *hops] if hops else []
+    lines += [
+        f"{each['kind']}: {' '.join([each['text'], *each['codes']])}"
+        for each in packet["around"]["announcements"]
+    ]
     lines += _visited(packet["around"]["visit"])
     return lines + (["she is on hold"] if path["on_hold"] else [])
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from services.history.tables.row import AddedRow, Words
 from services.history.tables.table import Reading, Step, Table
-from shared import events, queries
+from shared import events, instants, queries
 
 
 class AnnouncementRow(AddedRow, frozen=True, kw_only=True):
@@ -58,8 +58,9 @@ TABLE = Table(AnnouncementRow, rows)
 
 async def announcements(reading: Reading, asked: queries.AskAnnouncements) -> queries.Announcements:
     """Answer what holds or is going to, the newest first."""
+    at = None if asked.at is None else instants.within(asked.at)
     page = await reading.page(
-        queries.AnnouncementLine, "announcements", asked.kind, asked.at, asked=asked
+        queries.AnnouncementLine, "announcements", asked.kind, at, asked=asked
     )
     return queries.Announcements(
         position=await reading.position(),

@@ -1,5 +1,6 @@
 """What everybody at the desk is to know: said, withdrawn, and shown to whoever takes a matter over."""
 
+import unicodedata
 from collections.abc import Iterable
 from datetime import timedelta
 
@@ -22,8 +23,9 @@ def announce(decision: Decision, command: commands.Announce) -> None:
     """Say it to the desk. Raises: AnnouncementTimeInvalid, AnnouncementsTooMany, TextTooLong, TextHasNul."""
     now = decision.origin.recorded
     since = command.since or now
-    end = command.until or since + LONGEST
-    if not (since <= now + LONGEST and max(since, now) < end <= since + LONGEST):
+    if since > now + LONGEST:  # the end of a later one may be beyond the calendar
+        raise errors.AnnouncementTimeInvalid()
+    if not max(since, now) < (command.until or since + LONGEST) <= since + LONGEST:
         raise errors.AnnouncementTimeInvalid()
     known = decision.loaded.announcements or NOTHING_SAID
     holding = [each for each in known.said.values() if not is_over(each, now)]
@@ -54,7 +56,10 @@ def withdraw(decision: Decision, command: commands.WithdrawAnnouncement) -> None
 
 
 def note_announcements(decision: Decision) -> None:
-    """Have the next packet show what holds now and touches the matter, where that is not what it shows already."""
+    """Have the next packet show what holds now and touches the matter, where that is not what it shows already.
+
+    Outages come first, however many campaigns were announced since.
+    """
     conversation, known = decision.conversation, decision.loaded.announcements
     if known is None:
         return
@@ -65,6 +70,7 @@ def note_announcements(decision: Decision) -> None:
         and not is_over(each, decision.origin.recorded)
         and _touches(each.about, conversation, decision.customer)
     ]
+    found.sort(key=lambda each: each.kind != "outage")
     shown = found[:ANNOUNCEMENTS_IN_FULL]
     more = len(found) - len(shown)
     if Announced(shown=tuple(shown), more=more) == conversation.announced:
@@ -79,8 +85,13 @@ def note_announcements(decision: Decision) -> None:
 def _touches(about: tuple[str, ...], conversation: Conversation, customer: Customer) -> bool:
     if not about:
         return True
-    known = "\n".join(_known(conversation, customer)).casefold()
-    return any(word.casefold() in known for word in about)
+    known = _spelled("\n".join(_known(conversation, customer)))
+    return any(_spelled(word) in known for word in about)
+
+
+def _spelled(text: str) -> str:
+    """Return a text as it is compared: some keyboards write `ż` as one character, others as two."""
+    return unicodedata.normalize("NFKC", text.casefold())
 
 
 def _known(conversation: Conversation, customer: Customer) -> Iterable[str]:
