@@ -163,6 +163,13 @@ def test_an_inner_item_is_read_as_if_wrapped(channel: str, content: Any, sent: l
     assert {each.content_type for each in found} == {"application/json"}
 
 
+def test_an_event_around_parameters_stays_around_them() -> None:
+    """What happened is said there only."""
+    event = {"specversion": "1.0", "type": "com.twilio.x", "data": {"AccountSid": "AC1"}}
+    (found,) = written.deliveries("sms", json.dumps({"first": [event]}).encode())
+    assert (json.loads(found.body), found.content_type) == (event, "application/json")
+
+
 def test_parameters_are_sent_as_a_form() -> None:
     """The parameters of a call that somebody wrote down as JSON are what its webhook carries."""
     content = b'{"CallSid": "CA1", "From": "+48600100200", "ToCity": null}'

@@ -228,6 +228,35 @@ def test_what_whatsapp_adds_is_read() -> None:
     assert place.personal.text == "50.06\n19.94"
 
 
+def test_who_hides_her_number_is_known_by_what_whatsapp_calls_her() -> None:
+    """With it, too, so that both lead to one person; no word of the address is somebody else's."""
+    named = {**MESSAGE, "ExternalUserId": "PL.2081978709342942"}
+    (both,) = events_of({**named, "From": f"whatsapp:{WRITER}"})
+    (hidden,) = events_of({**named, "From": "whatsapp:PL.2081978709342942"})
+    (nobody,) = events_of({**named, "From": ""})
+    known = [each.value for each in both.personal.handles]
+    assert known == [WRITER, "sms:whatsapp:PL.2081978709342942"]
+    assert [each.value for each in hidden.personal.handles] == known[1:]
+    assert nobody.personal.handles == []
+
+
+def test_the_advertisement_on_which_she_came_is_said() -> None:
+    """A line each, where Twilio tells it."""
+    shown = {
+        "ReferralHeadline": "Winter boots",
+        "ReferralBody": "Now 20 % less",
+        "ReferralMediaId": "",
+    }
+    (event,) = events_of({**MESSAGE, **shown, "ReferralSourceUrl": "https://fb.example/1"})
+    assert event.personal.quoted == "Winter boots\nNow 20 % less\nhttps://fb.example/1"
+
+
+def test_what_pads_a_text_is_not_said() -> None:
+    """Some gateways end a text with what no store takes."""
+    (event,) = events_of({**MESSAGE, "Body": "Where\x00 is it?\x00"})
+    assert event.personal.text == "Where is it?"
+
+
 def test_one_id_with_other_words_is_another_fact() -> None:
     """The same again is the same; RAW has both."""
     (first,) = events_of(MESSAGE)

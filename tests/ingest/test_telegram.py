@@ -92,7 +92,7 @@ def test_a_photo_of_an_album_has_every_field() -> None:
                 "reply_text": None,
                 "title": None,
                 "references": [],
-                "quoted": None,
+                "quoted": "Please send a picture of the parcel.",
                 "files": [
                     {
                         "name": None,

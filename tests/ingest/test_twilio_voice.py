@@ -228,6 +228,15 @@ def test_what_is_no_webhook_of_a_call_is_unreadable(body: bytes) -> None:
     assert found.code == "payload.unreadable"
 
 
+@pytest.mark.parametrize("written", ["CA_1", "<call-sid>"])
+def test_what_is_asked_of_a_call_before_its_status_is_known_begins_it(written: str) -> None:
+    """Whoever stands between may leave the status out; an id of another make stays as it is. By WhatsApp as well."""
+    asked = {**CALL, "CallSid": written, "From": "whatsapp:+48601234567"}
+    (event,) = parsed(raw("twilio_voice", form_body(**asked)))
+    assert (event.type, event.open.provider_id) == ("call.started", written)
+    assert event.personal.handles[1].value == "+48601234567"
+
+
 @pytest.mark.parametrize(
     "withheld",
     [

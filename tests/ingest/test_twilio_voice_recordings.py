@@ -141,6 +141,9 @@ def test_a_voicemail_needs_no_id_of_its_recording(told: dict[str, str]) -> None:
             "transcription",
         ),
         ({"AnsweredBy": "machine_start", "MachineDetectionDuration": "3200"}, "machine_detection"),
+        ({"RecordingStatus": "in-progress"}, "recording/in-progress"),
+        ({"PaymentSid": "PK1", "PaymentMethod": "credit-card"}, "payment"),
+        ({"SiprecSid": "SR1", "SiprecEvent": "siprec-started"}, "siprec-started"),
         ({"StreamSid": "MZ1", "StreamEvent": "stream-started"}, "stream-started"),
         ({"TranscriptionEvent": "transcription-content"}, "transcription-content"),
     ],
@@ -148,6 +151,19 @@ def test_a_voicemail_needs_no_id_of_its_recording(told: dict[str, str]) -> None:
 def test_what_runs_beside_a_call_is_known_and_ignored(fields: dict[str, str], kind: str) -> None:
     """By its name, so that the balance counts it."""
     assert outcome(CallSid=SID, **fields) == Ignored(kind)
+
+
+def test_the_recording_of_a_conference_is_no_calls() -> None:
+    """It names none: a conference may hold several."""
+    told = {"ConferenceSid": "CF1", "RecordingSid": RECORDING, "RecordingUrl": URL}
+    ignored = Ignored("recording/conference")
+    assert outcome(**told, RecordingStatus="completed") == outcome(**told, Duration="9") == ignored
+
+
+def test_a_recording_is_named_by_its_address() -> None:
+    """Where it has no other name."""
+    (event,) = events_of({"CallSid": SID, "RecordingStatus": "completed", "RecordingUrl": URL})
+    assert (event.type, event.open.provider_id) == ("call.recorded", RECORDING)
 
 
 @pytest.mark.parametrize(

@@ -147,6 +147,26 @@ def test_a_file_has_every_field() -> None:
             "",
             [("https://x.example/1", "video/mp4")],
         ),
+        (
+            {
+                "type": "contact",
+                "text": "Call him",
+                "contact": {"name": "Jan", "phone_number": "+48601"},
+            },
+            "Call him\nJan\n+48601",
+            [],
+        ),
+        (
+            {"type": "url", "text": "This one", "media": "https://x.example/"},
+            "This one\nhttps://x.example/",
+            [],
+        ),
+        (
+            {"type": "url", "text": "see https://x.example/", "media": "https://x.example/"},
+            "see https://x.example/",
+            [],
+        ),
+        ({"type": "sticker", "text": "Hi", "sticker_id": 40133}, "Hi", []),
         ({"type": "file", "media": ""}, "", []),
         ({"type": "file", "media": "http://["}, "", [("http://[", "application/octet-stream")]),
         ({"type": "thought", "text": "hm"}, "hm", []),

@@ -127,7 +127,10 @@ GRAPH_LISTS = ("messaging", "standby", "changes")
 VALUE_LISTS = ("messages", "statuses", "calls", "message_echoes", "errors")
 UPDATE_PARTS = ("message", "business_message", "channel_post", "callback_query", "my_chat_member")
 EDITED_PARTS = ("edited_message", "edited_business_message", "edited_channel_post")
-TWILIO_SIDS = frozenset({"AccountSid", "MessageSid", "SmsSid", "SmsMessageSid", "CallSid"})
+TWILIO_SIDS = frozenset(
+    f"{each}Sid"
+    for each in ("Account", "Message", "Sms", "SmsMessage", "Call", "Conference", "Conversation")
+)
 
 
 def _page(value: Mapping[str, Any]) -> Any:
@@ -179,7 +182,9 @@ def _callback(value: Mapping[str, Any]) -> Any:
 
 
 def _parameters(value: Mapping[str, Any]) -> Any:
-    """The parameters of a webhook (Twilio), which is sent as a form."""
+    """The parameters of a webhook (Twilio), which is sent as a form; an event around them (CloudEvents) as it is."""
+    if "specversion" in value:
+        return value
     if TWILIO_SIDS.isdisjoint(value):
         return None
     return urlencode({name: _parameter(each) for name, each in value.items()}, doseq=True).encode()

@@ -12,6 +12,7 @@ from services.ingest.channels.shapes import (
     bandwidth_messages,
     door_token,
     smsapi_messages,
+    twilio_conversations,
     twilio_messages,
     twilio_signature,
 )
@@ -28,6 +29,7 @@ SECRETS = ("signing",)
 CONSENT = {"STOP": "consent.withdrawn", "START": "consent.given"}
 KINDS: Mapping[str, str] = {
     **twilio_messages.KINDS,
+    **twilio_conversations.KINDS,
     **smsapi_messages.KINDS,
     **bandwidth_messages.KINDS,
     **CONSENT,
@@ -89,6 +91,8 @@ def _read(raw: delivery.RawDelivery, item: Mapping[str, object]) -> Parsed:
         return smsapi_messages.received(raw, fields)
     if smsapi_messages.is_report(fields):
         return smsapi_messages.reported(raw, fields)
+    if twilio_conversations.is_one(fields):
+        return twilio_conversations.parse(raw, fields, str(item.get("type", "")))
     if twilio_messages.is_one(fields):
         reference = message_reference.read(door_token.parameters(raw.path).get(REFERENCE))
         return twilio_messages.parse(raw, fields, reference)

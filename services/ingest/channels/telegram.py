@@ -54,6 +54,7 @@ UPDATE_KINDS: Mapping[str, str] = {
     "purchased_paid_media": IGNORED,
     "removed_chat_boost": IGNORED,
     "shipping_query": IGNORED,
+    "stopped_message_generation": IGNORED,
     "subscription": IGNORED,
 }
 """The field of an update that is set. A post of a channel is its owner's, not a customer's."""
@@ -170,6 +171,7 @@ def _message(raw: delivery.RawDelivery, kind: str, told: Told) -> Parsed:
         name=chat.name if own else content.name_of(author),
         text=text,
         files=files,
+        quoted=content.quoted(told),
     )
     version = [str(told.get("edit_date")), text, *(str(each.source) for each in files)]
     said = [each.encode() for each in version] if edited else []

@@ -18,6 +18,16 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from services.ingest.channels.shapes import twilio_signature
+from services.ingest.channels.shapes.twilio_call_words import (
+    ALONE,
+    ASIDE_KINDS,
+    CONFERENCE_KINDS,
+    IGNORED,
+    KINDS,
+    OF_CONFERENCE,
+    RECORDING_KINDS,
+    STATUS_KINDS,
+)
 from services.ingest.domain import delivery, numbers, outcome, texts
 from services.ingest.domain.delivery import no_handshake as handshake
 from services.ingest.domain.outcome import Ignored, Parsed, Reported
@@ -30,73 +40,6 @@ NAME = "twilio_voice"
 MEDIUM: events.Medium = "call"
 SECRETS = ("signing",)
 SID_MAX_CHARACTERS = 64
-
-IGNORED = "ignored"
-STATUS_KINDS: Mapping[str, str] = {
-    "queued": IGNORED,
-    "initiated": IGNORED,
-    "ringing": "call.started",
-    "in-progress": "call.answered",
-    "completed": "call.ended",
-    "busy": "call.missed",
-    "no-answer": "call.missed",
-    "failed": "call.missed",
-    "canceled": "call.missed",
-}
-"""`CallStatus` of a customer's call; other legs (an agent's phone) are not contacts."""
-
-CONFERENCE_KINDS: Mapping[str, str] = {
-    "participant-hold": "call.held",
-    "participant-unhold": "call.resumed",
-    "participant-join": IGNORED,
-    "participant-leave": IGNORED,
-    "participant-mute": IGNORED,
-    "participant-unmute": IGNORED,
-    "participant-modify": IGNORED,
-    "participant-speech-start": IGNORED,
-    "participant-speech-stop": IGNORED,
-    "conference-start": IGNORED,
-    "conference-end": IGNORED,
-    "announcement-end": IGNORED,
-    "announcement-fail": IGNORED,
-}
-"""`StatusCallbackEvent` of a conference that holds the call."""
-
-RECORDING_KINDS: Mapping[str, str] = {
-    "completed": "call.recorded",
-    "in-progress": IGNORED,
-    "paused": IGNORED,
-    "stopped": IGNORED,
-    "processing": IGNORED,
-    "absent": IGNORED,
-    "failed": IGNORED,
-    "deleted": IGNORED,
-}
-"""`RecordingStatus`; what the verb Record has made is a voicemail."""
-
-ASIDE_KINDS: Mapping[str, Mapping[str, str]] = {
-    "StreamEvent": dict.fromkeys(("stream-started", "stream-stopped", "stream-error"), IGNORED),
-    "TranscriptionEvent": dict.fromkeys(
-        (
-            "transcription-started",
-            "transcription-content",
-            "transcription-stopped",
-            "transcription-error",
-        ),
-        IGNORED,
-    ),
-}
-"""What runs beside a call, by the parameter whose word says what happened to it."""
-
-KINDS: Mapping[str, str] = {
-    **STATUS_KINDS,
-    **CONFERENCE_KINDS,
-    **{f"recording/{word}": kind for word, kind in RECORDING_KINDS.items()},
-    **{word: kind for words in ASIDE_KINDS.values() for word, kind in words.items()},
-    "machine_detection": IGNORED,
-    "voicemail": "call.voicemail_left",
-    "Digits": "call.menu_selected",
-}
 
 WITHHELD = frozenset(
     {
@@ -119,6 +62,9 @@ STIR_PASSED = "TN-Validation-Passed-A"
 STIR_FAILED = "TN-Validation-Failed"
 """How `StirVerstat` begins when the number was checked and is not the caller's."""
 
+WHATSAPP = "whatsapp:"
+"""What stands before the number of who calls by WhatsApp."""
+
 HANGUP = "hangup"
 """`Digits` when the caller hung up while she spoke on the machine (voice/twiml/record)."""
 
@@ -127,7 +73,7 @@ VOICEMAIL_SOURCE = "recordverb"
 
 DIGITS_MAX = 32
 _DIGITS = re.compile(rf"[0-9*#]{{1,{DIGITS_MAX}}}\Z")
-_SID = re.compile(rf"[A-Za-z0-9]{{2,{SID_MAX_CHARACTERS}}}\Z")
+_SID = re.compile(rf"[!-.0-~]{{2,{SID_MAX_CHARACTERS}}}\Z")
 _GATHER = re.compile(rb"<Gather\b[^>]*/>|<Gather\b.*?</Gather\s*>", re.DOTALL)
 
 Fields = Mapping[str, str]
@@ -169,11 +115,11 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
         return _conference(raw, fields)
     if "StatusCallbackEvent" in fields and "CallStatus" not in fields:
         return outcome.unknown(fields["StatusCallbackEvent"])
-    if not _SID.match(fields.get("CallSid", "")):
-        return outcome.unreadable()
     aside = _aside(fields)
     if aside is not None:
         return aside
+    if not _SID.match(fields.get("CallSid", "")):
+        return outcome.unreadable()
     if "RecordingStatus" in fields or "TranscriptionStatus" in fields:
         return _recording(
             raw, {**fields, "CallSid": fields.get("ParentCallSid") or fields["CallSid"]}
@@ -189,11 +135,10 @@ def _aside(fields: Fields) -> Parsed | None:
         if name in fields:
             word = _word(fields, name)
             return Ignored(word) if word in kinds else outcome.unknown(word)
-    return (
-        Ignored("machine_detection")
-        if "AnsweredBy" in fields and "CallStatus" not in fields
-        else None
-    )
+    if "RecordingSid" in fields and "ConferenceSid" in fields and "CallSid" not in fields:
+        return Ignored(OF_CONFERENCE)
+    alone = next((word for name, word in ALONE.items() if name in fields), None)
+    return Ignored(alone) if alone is not None and "CallStatus" not in fields else None
 
 
 def _word(fields: Fields, name: str) -> str:
@@ -202,7 +147,8 @@ def _word(fields: Fields, name: str) -> str:
 
 
 def _call(raw: delivery.RawDelivery, fields: Fields) -> Parsed:
-    status = _word(fields, "CallStatus")
+    asked = "ringing" if _word(fields, "Direction") == "inbound" else ""
+    status = _word(fields, "CallStatus") or asked
     kind = STATUS_KINDS.get(status)
     if kind is None:
         return outcome.unknown(status)
@@ -262,8 +208,6 @@ def _is_voicemail(fields: Fields) -> bool:
 
 
 def _recording(raw: delivery.RawDelivery, fields: Fields) -> Parsed:
-    if not _SID.match(fields.get("RecordingSid", "")):
-        return outcome.unreadable("recording")
     if "TranscriptionStatus" in fields:
         words = fields.get("TranscriptionText", "").strip()
         event = _voicemail_event(raw, fields, words) if words else None
@@ -274,13 +218,15 @@ def _recording(raw: delivery.RawDelivery, fields: Fields) -> Parsed:
         return outcome.unknown(f"recording/{status}")
     if kind == IGNORED:
         return Ignored(f"recording/{status}")
+    if _recording_sid(fields) == fields["CallSid"]:
+        return outcome.unreadable("recording")
     voicemail = _word(fields, "RecordingSource") == VOICEMAIL_SOURCE
     made = _voicemail_event(raw, fields) if voicemail else _recorded_event(raw, fields)
     return Reported([(fields["CallSid"], made)])
 
 
 def _recorded_event(raw: delivery.RawDelivery, fields: Fields) -> events.CallRecorded:
-    about = _about(raw, fields, fields["RecordingSid"])
+    about = _about(raw, fields, _recording_sid(fields))
     opened = events.CallRecordedOpen(**about, duration_seconds=_length(fields))
     personal = events.CallRecordedPersonal(
         handles=_personal(raw, fields).handles, files=_sound(fields)
@@ -373,7 +319,7 @@ def _proof(attested: str) -> events.Proof:
 
 def _caller(fields: Fields, region: str | None) -> str | None:
     """The caller's number; `None` when it is withheld or no number (an app, a SIP name)."""
-    written = numbers.with_plus(fields.get("From")).strip()
+    written = numbers.with_plus(fields.get("From")).strip().removeprefix(WHATSAPP)
     if written.lower() in WITHHELD:
         return None
     if written.startswith("sip:"):

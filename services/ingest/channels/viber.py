@@ -58,6 +58,9 @@ FILE_KINDS: Mapping[str, str] = {
 }
 """The types of message that bring a file, and of which media type it is where its name does not say so."""
 
+PICTURED = frozenset({"rich_media", "sticker"})
+"""The types whose words are those of what is shown: a text beside them says it already."""
+
 Told = Mapping[str, Any]
 """An object of the API."""
 
@@ -191,10 +194,12 @@ _READERS: Mapping[str, Callable[[delivery.RawDelivery, str, Told, str], Parsed]]
 
 
 def _text(said: Told) -> str:
-    """Return the message's text, else what it shows in words, else the address of the page it names."""
+    """Return the message's text, and below it what it brings in words; what is a picture is told only without one."""
     kind, text = loose.text(said.get("type")), loose.text(said.get("text"))
-    shown = [text] if text or kind not in _WORDS else _WORDS[kind](said)
-    return texts.fit("\n".join(each for each in shown if each))
+    told = kind in _WORDS and not (text and kind in PICTURED)
+    shown = _WORDS[kind](said) if told else []
+    below = (each for each in shown if each and each not in text)
+    return texts.fit("\n".join((*filter(None, [text]), *below)))
 
 
 def _card(said: Told) -> list[str]:

@@ -6,7 +6,7 @@ Practices", section 5.1.3), and the same in Polish, Slovak and Czech. Read 2026-
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +21,8 @@ ID_MAX_BYTES = 256
 ADDRESS_MAX_BYTES = 256
 FILES_MAX = 16
 WORD_MAX_CHARACTERS = 24
+PADDING = "\x00"
+"""What some gateways leave between and behind the letters."""
 AROUND_WORD = " \t\r\n.!\"'„”“"
 
 CONSENT_WORDS: Mapping[str, type[events.ConsentGiven] | type[events.ConsentWithdrawn]] = {
@@ -58,7 +60,8 @@ class Party:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextMessage:
-    """What a customer sent. `provider_id`: the provider's; `said`: the provider's word on her consent, or `None`."""
+    """What a customer sent. `provider_id`: the provider's; `said`: the provider's word on her consent, or `None`;
+    `quoted`: what it answers."""
 
     provider_id: str
     sender: Party
@@ -68,6 +71,7 @@ class TextMessage:
     refers_to: str | None = None
     at: datetime | None = None
     said: str | None = None
+    quoted: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +103,11 @@ def party(raw: RawDelivery, written: str | None, region: str | None = None) -> P
     return Party(key, (handles.of("phone", number, "delivered"),))
 
 
+def also(known: Party, other: Party) -> Party:
+    """Return a party with what else it is known by."""
+    return replace(known, handles=tuple(dict.fromkeys((*known.handles, *other.handles))))
+
+
 def received(raw: RawDelivery, message: TextMessage) -> Reports:
     """Return the message, and behind it what it says of her consent."""
     provider_id = texts.line(message.provider_id, ID_MAX_BYTES) or raw.sha256
@@ -110,8 +119,9 @@ def received(raw: RawDelivery, message: TextMessage) -> Reports:
     personal = events.MessageReceivedPersonal(
         handles=list(message.sender.handles),
         name=texts.line(message.name),
-        text=texts.fit(message.text),
+        text=texts.fit(message.text.replace(PADDING, "")),
         files=list(message.files[:FILES_MAX]),
+        quoted=message.quoted,
     )
     opened = events.MessageReceivedOpen(
         **about,

@@ -7,10 +7,12 @@ of no kind below is a message all the same: who wrote something new is not lost.
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from services.ingest.channels.shapes import telegram_rich
 from services.ingest.domain import loose, texts
 from shared import events
 
 FILES_MAX = 16
+LINKS_MAX = 16
 FILE_NAME_MAX_BYTES = 512
 MEDIA_TYPE_MAX_BYTES = 256
 
@@ -39,6 +41,9 @@ NOBODYS_KINDS = frozenset(
         "chat_shared",
         "checklist_tasks_added",
         "checklist_tasks_done",
+        "community_chat_added",
+        "community_chat_joined",
+        "community_chat_removed",
         "connected_website",
         "delete_chat_photo",
         "direct_message_price_changed",
@@ -98,10 +103,14 @@ def nobodys_kind(message: Mapping[str, Any]) -> str | None:
 
 
 def text(message: Mapping[str, Any]) -> str:
-    """Return the message's text, else its caption, else what it shows in words: one line each."""
-    written = loose.text(message.get("text")) or loose.text(message.get("caption"))
-    if written:
-        return texts.fit(written)
+    """Return the message's text, else its caption, else what it shows in words: one line each.
+
+    Below a text stand the addresses that lie behind its words.
+    """
+    for name, entities in WRITTEN.items():
+        written = loose.text(message.get(name))
+        if written:
+            return texts.fit("\n".join([written, *_links(written, message.get(entities))]))
     lines = (
         line
         for name, words in _WORDS.items()
@@ -109,6 +118,22 @@ def text(message: Mapping[str, Any]) -> str:
         for line in words(loose.table(message[name]))
     )
     return texts.fit("\n".join(line for line in lines if line))
+
+
+def _links(written: str, entities: Any) -> list[str]:
+    """Return the addresses that a text does not show, each once."""
+    linked = (each for each in loose.tables(entities) if each.get("type") == "text_link")
+    addresses = (loose.text(each.get("url")) for each in linked)
+    hidden = (each for each in addresses if each and each.rstrip("/") not in written)
+    return list(dict.fromkeys(hidden))[:LINKS_MAX]
+
+
+def quoted(message: Mapping[str, Any]) -> str | None:
+    """Return the words that a message answers: the part that was chosen of them, else all, in this chat or another."""
+    chosen = loose.text(loose.table(message.get("quote")).get("text"))
+    elsewhere = loose.table(message.get("external_reply"))
+    answered = text(loose.table(message.get("reply_to_message"))) or text(elsewhere)
+    return texts.quoted([chosen or answered])
 
 
 def _place(found: Mapping[str, Any]) -> list[str]:
@@ -137,6 +162,8 @@ def _dice(found: Mapping[str, Any]) -> list[str]:
     return [f"{loose.text(found.get('emoji'))} {'' if thrown is None else thrown}".strip()]
 
 
+WRITTEN: Mapping[str, str] = {"text": "entities", "caption": "caption_entities"}
+"""What somebody wrote -> what lies in it."""
 _WORDS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "checklist": lambda found: _listed(found, "title", "tasks"),
     "contact": _card,
@@ -144,6 +171,7 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "game": lambda found: [loose.text(found.get("title"))],
     "invoice": lambda found: [loose.text(found.get("title"))],
     "poll": lambda found: _listed(found, "question", "options"),
+    "rich_message": telegram_rich.lines,
     "sticker": lambda found: [loose.text(found.get("emoji"))],
     "venue": _venue,
     "location": _place,
@@ -185,7 +213,9 @@ def files(message: Mapping[str, Any]) -> list[events.AttachedFile]:
     """Return the files of a message. Of a photo the largest size; `source` is its `file_id`, which `getFile` takes."""
     found = [file for name in FILE_KINDS if name in message for file in _files(name, message)]
     bought = loose.tables(loose.table(message.get("paid_media")).get("paid_media"))
-    found += [file for each in bought for name in FILE_KINDS for file in _files(name, each)]
+    rich = telegram_rich.media(loose.table(message.get("rich_message")))
+    among = (*bought, *rich)
+    found += [file for each in among for name in FILE_KINDS for file in _files(name, each)]
     return found[:FILES_MAX]
 
 

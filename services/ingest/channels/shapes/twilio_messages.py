@@ -2,6 +2,7 @@
 
 Sources, read 2026-11 (www.twilio.com/docs):
 - messaging/guides/webhook-request: what a message carries; From is `whatsapp:+…` or `rcs:+…` on these networks
+- ExternalUserId as nyaruka/courier and chatwoot/chatwoot expect it: it stands in From, too, without a number
 - messaging/guides/track-outbound-message-status and messaging/api/message-resource, "Message status values"
 - messaging/tutorials/advanced-opt-out: OptOutType
 - events/event-types/messaging: the same as events (CloudEvents), whose names begin with a small letter
@@ -9,6 +10,8 @@ Sources, read 2026-11 (www.twilio.com/docs):
 
 import re
 from collections.abc import Mapping, Sequence
+
+import msgspec
 
 from services.ingest.domain import numbers, outcome, text_message, texts
 from services.ingest.domain.delivery import RawDelivery
@@ -37,6 +40,9 @@ KINDS: Mapping[str, str] = {
 RECEIVED = "received"
 SIDS = ("MessageSid", "SmsMessageSid", "SmsSid")
 MEDIA_TYPE_MAX_BYTES = 128
+ADVERTISED = ("ReferralHeadline", "ReferralBody", "ReferralSourceUrl")
+"""The advertisement on which she came."""
+WHATSAPP = "whatsapp:"
 PLACE = ("Label", "Address", "Latitude", "Longitude")
 
 _ERROR = re.compile(r"[1-9][0-9]{3,5}\Z")
@@ -74,14 +80,18 @@ def parse(raw: RawDelivery, fields: Fields, reference: MessageReference | None) 
 def of_event(data: Mapping[str, object]) -> Fields:
     """Return the data of an event as the parameters that a webhook would have carried."""
     return {
-        name[:1].upper() + name[1:]: str(value) for name, value in data.items() if value is not None
+        name[:1].upper() + name[1:]: value if isinstance(value, str) else _json(value)
+        for name, value in data.items()
+        if value is not None
     }
 
 
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
 def _received(raw: RawDelivery, fields: Fields, sid: str) -> Parsed:
-    sender = text_message.party(
-        raw, numbers.with_plus(fields.get("From")), fields.get("FromCountry")
-    )
+    sender = _sender(raw, fields)
     files, text = _files(fields), _text(fields)
     if sender.key is None and not text and not files:
         return outcome.unreadable(RECEIVED)
@@ -94,8 +104,20 @@ def _received(raw: RawDelivery, fields: Fields, sid: str) -> Parsed:
         refers_to=fields.get("OriginalRepliedMessageSid"),
         at=text_message.instant(fields.get("Timestamp", "")),
         said=fields.get("OptOutType"),
+        quoted=texts.quoted(fields.get(name, "") for name in ADVERTISED),
     )
     return Reported(text_message.received(raw, message))
+
+
+def _sender(raw: RawDelivery, fields: Fields) -> text_message.Party:
+    """Return who wrote: by her address, and by the id that WhatsApp gives her with this business."""
+    sender = text_message.party(
+        raw, numbers.with_plus(fields.get("From")), fields.get("FromCountry")
+    )
+    named = fields.get("ExternalUserId", "").removeprefix(WHATSAPP)
+    if sender.key is None or not named:
+        return sender
+    return text_message.also(sender, text_message.party(raw, WHATSAPP + named))
 
 
 def _text(fields: Fields) -> str:
