@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from deploy.story import asking, errors, ledger_copy
+from shared import aggregates
 from shared.commands import COMMANDS, ConversationCommand
 
 POLL_SECONDS = 0.05
@@ -138,7 +139,8 @@ class Screen:
             for entry in reversed(list(self._ledger.of_type("notification.requested"))):
                 key = entry.open["notification_id"]
                 if entry.open["recipient"] in mine and key not in seen:
-                    return {"notification_id": key, "conversation": entry.conversation}
+                    kept_under = aggregates.split(entry.aggregate)[1]
+                    return {"notification_id": key, "conversation": kept_under}
             return None
 
         return await self._until(look, "no notification", deadline)

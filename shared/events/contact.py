@@ -192,12 +192,16 @@ class MessageRead(
 
 
 class PayloadQuarantinedOpen(Part, frozen=True, kw_only=True):
-    """`code`: why, for example `payload.unreadable`; the evidence stays in RAW at the event's `raw`."""
+    """`code`: why, for example `payload.unreadable`; the evidence stays in RAW at the event's `raw`.
+
+    `words`: a person's words may stand in it; somebody of the account's queue is told.
+    """
 
     channel: str
     account: str
     code: str
     kind: str | None = None
+    words: bool = False
 
 
 class PayloadQuarantined(

@@ -20,9 +20,11 @@ NotificationReason = Literal[
     "message_uncertain",
     "owner_changed",
     "customer_message",
+    "unreadable",
 ]
 """`overdue`: a promise or an owed call whose time is over; `message_failed`: a message did not reach the customer;
 `message_uncertain`: nobody knows whether it did, and it is never sent again by itself: a person is to find out.
+`unreadable`: a delivery in which a person's words may stand could not be read; it is of an account alone.
 """
 
 

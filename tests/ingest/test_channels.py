@@ -152,5 +152,6 @@ def test_a_quarantined_delivery_is_recorded_once_per_body(name: str, sample: Sam
         "account": "main",
         "code": "payload.unreadable",
         "kind": None,
+        "words": False,
     }
     assert first.aggregate == f"chan-{name}-main"

@@ -102,6 +102,7 @@ async def test_what_cannot_be_read_is_quarantined_once(
         "account": ingest.account,
         "code": code,
         "kind": None,
+        "words": False,
     }
     assert event["rawref"].endswith(ids.body_sha256(body))
     good = (

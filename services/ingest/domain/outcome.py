@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
+from services.ingest.domain import persons_words
 from services.ingest.domain.delivery import RawDelivery
 from shared import aggregates, errors, events, ids, instants
 
@@ -140,10 +141,17 @@ def contact_event(
 
 
 def quarantine_event(raw: RawDelivery, outcome: Quarantined) -> events.PayloadQuarantined:
-    """Return the event that records an unreadable delivery: same account and body, same id."""
+    """Return the event that records an unreadable delivery: same account and body, same id.
+
+    Of a body that is lost nobody knows what stood in it: it may have been a person's words.
+    """
     kind, aggregate = events.PayloadQuarantined, aggregates.account(raw.channel, raw.account)
     opened = events.PayloadQuarantinedOpen(
-        channel=raw.channel, account=raw.account, code=outcome.code, kind=outcome.kind
+        channel=raw.channel,
+        account=raw.account,
+        code=outcome.code,
+        kind=outcome.kind,
+        words=raw.lost is not None or persons_words.seem_to_stand_in(raw.body),
     )
     return events.make(kind, _origin(raw), _event_id(raw, kind, raw.sha256), aggregate, opened)
 

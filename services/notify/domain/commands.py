@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from shared import events, memory
+from shared import aggregates, events, memory
 from shared.policy import Policy
 
 SERVICE = "service:notify"
@@ -16,6 +16,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     """What every decision needs.
 
     Attributes:
+        conversation: in whose notifications it is decided; for what concerns an account, the account's aggregate.
         cause: id of the ledger event, command or timer behind it; with the aggregate it gives the ids of the events.
         cause_sha256: of a command's canonical body; `None` for events and timers.
         now: when it is decided, with a zone.
@@ -41,7 +42,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
             recorded=self.now,
             cause=self.cause,
             cause_sha256=self.cause_sha256,
-            conversation=self.conversation,
+            conversation=None if _is_account(self.conversation) else self.conversation,
             customer=self.customer,
             correlation=self.correlation,
         )
@@ -156,11 +157,15 @@ AnyCommand = (
 )
 
 
+def _is_account(name: str) -> bool:
+    return aggregates.split(name)[0] == aggregates.ACCOUNT.prefix
+
+
 def origin(event: events.AnyEvent, now: datetime) -> dict[str, Any]:
-    """Return the fields of a command that a ledger event of a conversation causes."""
+    """Return the fields of a command that a ledger event of a conversation, or of an account, causes."""
     return {
         "tenant": event.tenant,
-        "conversation": event.conversation,
+        "conversation": event.conversation or events.ConversationId(event.aggregate),
         "customer": event.customer,
         "correlation": event.correlation,
         "cause": event.id,

@@ -63,8 +63,10 @@ def _id(
 def _tell_request(
     state: Notifications, command: commands.TellRequest
 ) -> list[events.NotificationEvent]:
+    """Of what an account could not read one is open at a time: the query `parked` lists them all."""
     asked = notification_id(command)
-    if asked in state.by_id:
+    waits = command.reason == "unreadable" and bool(state.open_requests())
+    if asked in state.by_id or waits:
         return []
     wait = timedelta(0) if command.at_once else _patience(command)
     return [_notify(command, asked, command.reason, command.recipient, wait)]

@@ -53,7 +53,7 @@ NOTHING_BEFORE = EarlierState()
 def command_on(
     event: events.AnyEvent, before: EarlierState, now: datetime, policy: Callable[[], Policy]
 ) -> OnOccasion | None:
-    """Return what an event of a conversation makes notify decide; `None` for most.
+    """Return what an event of a conversation, or of an account, makes notify decide; `None` for most.
 
     `before`: how things stood; NOTHING_BEFORE will do for what is not of DEPEND_ON_BEFORE.
     `policy`: the tenant's; asked only when somebody is to be told.
@@ -98,6 +98,22 @@ def _tell_owner(
         agent=owner,
         owned_before=before.conversation.ownership.owner,
         earlier=before.events,
+        policy=policy,
+    )
+
+
+def _unreadable(
+    event: events.PayloadQuarantined, now: datetime, policy: Policy
+) -> TellRequest | None:
+    """Whoever takes what the account brings is told, once an hour at most, where a person's words may stand in it."""
+    account = policy.accounts.get(f"{event.open.channel}/{event.open.account}")
+    if account is None or not event.open.words:
+        return None
+    return TellRequest(
+        **origin(event, now),
+        request=f"unreadable/{event.recorded:%Y-%m-%dT%H}",
+        reason="unreadable",
+        recipient=f"queue-{account.queue}",
         policy=policy,
     )
 
@@ -159,6 +175,8 @@ def _request_on(
     event: events.AnyEvent, before: EarlierState, now: datetime, policy: Callable[[], Policy]
 ) -> TellRequest | None:
     match event:
+        case events.PayloadQuarantined():
+            return _unreadable(event, now, policy())
         case events.ContactQueued():
             known = before.conversation.contacts.by_id.get(event.open.contact_id)
             taken = known is not None and known.status != "waiting"

@@ -51,11 +51,11 @@ CUSTOMER = "customer"
 ABOUT_A_MESSAGE: frozenset[events.NotificationReason] = frozenset(
     {"message_failed", "message_uncertain"}
 )
-ASK_FOR_WORK = ABOUT_A_MESSAGE | {"new_request", "overdue"}
+ASK_FOR_WORK = ABOUT_A_MESSAGE | {"new_request", "overdue", "unreadable"}
 
 
 class Notifications(msgspec.Struct, frozen=True, kw_only=True):
-    """All notifications of one conversation, oldest first. `sequence`: of the last folded event."""
+    """All notifications of one conversation, or of one account, oldest first. `sequence`: of the last folded event."""
 
     by_id: dict[events.NotificationId, Notification] = {}
     seen: memory.Memory = {}
