@@ -17,7 +17,8 @@ from shared.bus.storing import MESSAGE_TOO_LARGE, submit_batch
 from shared.codec import Codec
 from shared.ledger import Appended, Guard, Recorded, Write, rejected
 from shared.ledger.follow import LOOKS, RETRY_DELAY_SECONDS, follow
-from shared.ledger.plan import Plan, events_of, plan
+from shared.ledger.grouping import Groups
+from shared.ledger.plan import Outgoing, Plan, events_of, plan
 from shared.ledger.resolve import resolve
 
 STREAM = "LEDGER"
@@ -35,11 +36,11 @@ RETRY = backoff.Backoff(first_seconds=0.01, longest_seconds=0.5)
 class Limits:
     """How much and how long.
 
-    The server allows 50 open batches per stream, of all processes together.
+    The server allows 50 open batches per stream, of all processes together; more than two gain nothing (docs/adr/0063).
     `append_seconds` outlives an election of the stream's leader: 4 to 9 s on nats-server 2.15.
     """
 
-    open_batches: int = 8
+    open_batches: int = 2
     append_attempts: int = 40
     append_seconds: float = 15.0
     submit_timeout_seconds: float = 2.0
@@ -60,7 +61,7 @@ class NatsLedger:
         self._codec = codec
         self._limits = limits or Limits()
         self._stream = stream
-        self._batches = asyncio.Semaphore(self._limits.open_batches)
+        self._groups = Groups(self._send_batch, self._limits.open_batches)
         self._batch_scope = bus.new_inbox()
         self._batch_number = 0
         self._followed: StoredMessage | None = None
@@ -102,14 +103,13 @@ class NatsLedger:
             if len(wanted.messages) == 1:
                 (only,) = wanted.messages
                 return await self._submit(only.subject, only.body, dict(only.headers))
-            async with self._batches:
-                return await self._send_batch(wanted)
+            return await self._groups.send(wanted)
         return None
 
-    async def _send_batch(self, wanted: Plan) -> PubAck:
+    async def _send_batch(self, outgoing: Sequence[Outgoing]) -> PubAck:
         self._batch_number += 1
         batch = ids.scoped_id("batch", self._batch_scope, str(self._batch_number))
-        messages = [(each.subject, each.body, each.headers) for each in wanted.messages]
+        messages = [(each.subject, each.body, each.headers) for each in outgoing]
         return await submit_batch(self._bus, batch, messages, self._limits.submit_timeout_seconds)
 
     async def _submit(self, subject: str, body: bytes, headers: dict[str, str]) -> PubAck:

@@ -29,7 +29,9 @@ WRITERS = 32
 CHAOS_WRITERS = 8
 CHAOS_APPENDS = 14
 """Per writer and acknowledged."""
-AGGREGATES = 4
+CHAOS_CLIENTS = 2
+"""So that what waits at the same time goes together."""
+AGGREGATES = 9
 
 
 async def test_writers_on_one_aggregate_take_turns(place: Place) -> None:
@@ -105,10 +107,14 @@ async def _chaos(
     aggregates = [new_aggregate() for _ in range(AGGREGATES)]
     reader = await place.ledger()
     before = await reader.position()
+    ledgers = [await place.ledger() for _ in range(CHAOS_CLIENTS)]
     writers = [
         asyncio.create_task(
             _write_at_random(
-                history, await place.ledger(), aggregates, random.Random(seed + number)
+                history,
+                ledgers[number % CHAOS_CLIENTS],
+                aggregates,
+                random.Random(seed + number),
             )
         )
         for number in range(CHAOS_WRITERS)
