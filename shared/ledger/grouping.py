@@ -1,8 +1,8 @@
 """Appends that wait at the same time go to the server as one atomic batch.
 
 A batch costs the server some milliseconds whatever its size, a message in it some hundredths of one (docs/adr/0063).
-So what comes while a batch is under way waits for the next, together, as far as it touches different aggregates. A group
-is all or nothing: when the server refuses it, its halves are tried, down to the appends that are refused themselves.
+So what comes while batches are under way waits for the next, together, as far as it touches different aggregates. A
+group is all or nothing: when the server refuses it, its halves are tried, down to what is refused by itself.
 """
 
 import asyncio
