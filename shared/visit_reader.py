@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import structlog
 
-from shared import codec, events, handles, streams, subjects, visits
+from shared import codec, events, streams, subjects, visits
 from shared.bus import Bus, gets
 from shared.codec import Codec
 
@@ -24,7 +24,8 @@ class VisitReader:
     async def visitors(
         self, tenant: str, wanted: Sequence[events.Handle]
     ) -> list[tuple[events.Handle, visits.VisitorLink]]:
-        """Return who was last said to be the owner of each handle; by one request, of any replica.
+        """Return who was last said to be the owner of each handle, by the pages and by a call; by one request, of any
+        replica.
 
         Raises: BusUnavailable.
         """
@@ -38,9 +39,10 @@ class VisitReader:
             if each.kind == "visitor"
         ]
         by_subject = {
-            subjects.visitor_of(tenant, handles.lookup_token(key, each)): each
+            subjects.visitor_of(tenant, visits.link_token(key, each, by_call=by_call)): each
             for each in wanted
             if each.kind != "visitor"
+            for by_call in (False, True)
         }
         messages = await gets.last_of_each(self._bus, streams.VISITS, list(by_subject))
         for message in messages:

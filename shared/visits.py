@@ -14,10 +14,13 @@ from shared.policy import Policies
 
 
 class VisitorLink(msgspec.Struct, frozen=True, kw_only=True):
-    """A visitor was said to be the owner of a handle. `visitor`: as in her subject; `proof`: how well it is proved."""
+    """A visitor was said to be the owner of a handle. `visitor`: as in her subject; `proof`: how well it is proved;
+    `by_call`: what a call's provider knows of who calls, as if she were a visitor of that call alone.
+    """
 
     visitor: str
     proof: events.Proof
+    by_call: bool = False
 
 
 def passes(event: events.ContactEvent) -> TypeGuard[events.VisitSummarised]:
@@ -25,6 +28,12 @@ def passes(event: events.ContactEvent) -> TypeGuard[events.VisitSummarised]:
     if not isinstance(event, events.VisitSummarised):
         return False
     return event.personal is None or not event.personal.text
+
+
+def link_token(key: bytes, handle: events.Handle, *, by_call: bool) -> str:
+    """Return how a handle's owner stands in subjects: who calls apart, so that she hides no visitor of the pages."""
+    told = handles.own_reference("called", f"{handle.kind}:{handle.value}") if by_call else handle
+    return handles.lookup_token(key, told)
 
 
 def visitor_token(key: bytes, visitor: str) -> str:

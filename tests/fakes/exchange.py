@@ -57,10 +57,10 @@ class FakeExchange:
             each.write(data)
 
     async def until_heard(self) -> None:
-        """Let what was said reach whoever listens before more is."""
+        """Let what was said reach whoever listens before more is: the loop hands it over when it goes round."""
         for each in self._writers:
             await each.drain()
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
 
     def drop(self) -> None:
         """Cut all connections off, whatever is under way."""

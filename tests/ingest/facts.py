@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.ingest.channels import CHANNELS
 from services.ingest.domain.outcome import reports_of
-from shared import codec
+from shared import codec, ids
 from tests.ingest.running_ingest import RECEIVED, raw
 
 VALUES: st.SearchStrategy[Any] = st.recursive(
@@ -28,6 +28,35 @@ def told_of(reference: str, account: str) -> list[dict[str, object]]:
         {"kind": "reference", "value": reference, "verified": False, "proof": None},
         {"kind": "account", "value": account, "verified": True, "proof": "proved"},
     ]
+
+
+def told_call(channel: str, call: str, caller: str, **opened: object) -> dict[str, object]:
+    """Return what an event tells of a call as it stands on the wire. `opened`: what it has of its own kind."""
+    return {
+        "open": {
+            "contact_id": ids.scoped_id("contact", "demo", f"{channel}/main", call),
+            "medium": "call",
+            "channel": channel,
+            "account": "main",
+            "provider_id": call,
+            "provider_time": None,
+            "automatic": False,
+            "numbered": None,
+            **opened,
+        },
+        "personal": {
+            "handles": [
+                {
+                    "kind": "reference",
+                    "value": f"{channel}/main/{call}",
+                    "verified": False,
+                    "proof": None,
+                },
+                {"kind": "phone", "value": caller, "verified": False, "proof": "delivered"},
+            ],
+            "name": None,
+        },
+    }
 
 
 def facts(channel: str, bodies: Sequence[bytes]) -> dict[str, tuple[Any, ...]]:

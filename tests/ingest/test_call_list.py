@@ -114,6 +114,23 @@ def test_what_is_not_asked_for_again_is_forgotten() -> None:
     assert (new, "2") not in seen
 
 
+def test_what_has_no_moment_is_forgotten_when_the_list_has_it_no_more() -> None:
+    """Nothing says when it was; what somebody else has stored meanwhile was there a moment ago."""
+    seen, overlap = SeenEntries(Then().now), timedelta(hours=6)
+    shown, gone, others = (ListMark(each, "") for each in ("shown", "gone", "others"))
+    for each in (shown, gone):
+        seen.note(each, "1")
+    seen.forget(overlap)
+    assert (gone, "1") in seen
+    seen.show(shown)
+    seen.note(others, "1")
+    seen.forget(overlap)
+    assert [(each, "1") in seen for each in (shown, gone, others)] == [True, False, True]
+    seen.show(shown)
+    seen.forget(overlap)
+    assert [(each, "1") in seen for each in (shown, others)] == [True, False]
+
+
 def test_a_full_answer_has_a_rest() -> None:
     """It is asked for from its last call on."""
     calls = [call(str(k)) for k in range(ringostat.CALLS_MAX - 1)]

@@ -10,10 +10,9 @@ from deploy.story.providers import placetel as provider
 from services.ingest.channels import placetel
 from services.ingest.domain.delivery import RawDelivery, WebRequest
 from services.ingest.domain.outcome import Ignored, Quarantined
-from shared import ids
 from shared.errors import SignatureInvalid
 from shared.policy import Account
-from tests.ingest.facts import disorder, facts
+from tests.ingest.facts import disorder, facts, told_call
 from tests.ingest.running_ingest import (
     GOLDEN,
     PUBLIC,
@@ -62,31 +61,7 @@ def test_every_field_of_a_call_that_rings() -> None:
     """National numbers are read in the account's region."""
     (event,) = parsed(german(CALL_FORMS[0]))
     assert event.type == "call.started"
-    assert wire(event)["data"] == {
-        "open": {
-            "contact_id": ids.scoped_id("contact", "demo", "placetel/main", CALL),
-            "medium": "call",
-            "channel": "placetel",
-            "account": "main",
-            "provider_id": CALL,
-            "provider_time": None,
-            "automatic": False,
-            "numbered": None,
-            "dialled": "+4922199998560",
-        },
-        "personal": {
-            "handles": [
-                {
-                    "kind": "reference",
-                    "value": f"placetel/main/{CALL}",
-                    "verified": False,
-                    "proof": None,
-                },
-                {"kind": "phone", "value": CALLER, "verified": False, "proof": "delivered"},
-            ],
-            "name": None,
-        },
-    }
+    assert wire(event)["data"] == told_call("placetel", CALL, CALLER, dialled="+4922199998560")
 
 
 def test_a_call_is_told_from_its_beginning_to_its_end() -> None:

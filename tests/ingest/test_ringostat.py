@@ -15,10 +15,9 @@ from services.ingest.domain.delivery import BY_GET, RawDelivery, WebRequest
 from services.ingest.domain.list_marks import ListMark
 from services.ingest.domain.outcome import Ignored, Quarantined
 from services.ingest.sources import SOURCES
-from shared import ids
 from shared.errors import SignatureInvalid
 from shared.policy import Account, CallField
-from tests.ingest.facts import VALUES, disorder, facts
+from tests.ingest.facts import VALUES, disorder, facts, told_call
 from tests.ingest.running_ingest import (
     GOLDEN,
     PUBLIC,
@@ -58,32 +57,9 @@ def moment(said: str, **told: str) -> RawDelivery:
 def test_a_call_that_is_over_is_told_with_its_recording() -> None:
     """What is nested in the parameters is read like the others; two facts of one call."""
     ended, recorded, brought = parsed(raw("ringostat", AFTER))
-    assert wire(ended)["data"] == {
-        "open": {
-            "contact_id": ids.scoped_id("contact", "demo", "ringostat/main", CALL),
-            "medium": "call",
-            "channel": "ringostat",
-            "account": "main",
-            "provider_id": CALL,
-            "provider_time": None,
-            "automatic": False,
-            "numbered": None,
-            "outcome": "completed",
-            "duration_seconds": 51,
-        },
-        "personal": {
-            "handles": [
-                {
-                    "kind": "reference",
-                    "value": f"ringostat/main/{CALL}",
-                    "verified": False,
-                    "proof": None,
-                },
-                {"kind": "phone", "value": CALLER, "verified": False, "proof": "delivered"},
-            ],
-            "name": None,
-        },
-    }
+    assert wire(ended)["data"] == told_call(
+        "ringostat", CALL, CALLER, outcome="completed", duration_seconds=51
+    )
     assert (ended.type, recorded.type) == ("call.ended", "call.recorded")
     assert (brought.type, brought.open.provider_id) == ("visit.summarised", f"{CALL}/visit")
     assert recorded.open.provider_id == f"{CALL}/recording"

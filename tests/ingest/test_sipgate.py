@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from services.ingest.channels import sipgate
 from services.ingest.domain.delivery import RawDelivery, WebRequest
 from services.ingest.domain.outcome import Ignored, Quarantined
-from shared import ids
 from shared.errors import SignatureInvalid
 from shared.policy import Account
-from tests.ingest.facts import disorder, facts
+from tests.ingest.facts import disorder, facts, told_call
 from tests.ingest.running_ingest import (
     GOLDEN,
     PUBLIC,
@@ -50,31 +49,7 @@ def test_every_field_of_a_call_that_rings() -> None:
     """Numbers come without a plus; its several users are no customers."""
     (event,) = parsed(raw("sipgate", NEW_CALL))
     assert event.type == "call.started"
-    assert wire(event)["data"] == {
-        "open": {
-            "contact_id": ids.scoped_id("contact", "demo", "sipgate/main", CALL),
-            "medium": "call",
-            "channel": "sipgate",
-            "account": "main",
-            "provider_id": CALL,
-            "provider_time": None,
-            "automatic": False,
-            "numbered": None,
-            "dialled": "+4921199999999",
-        },
-        "personal": {
-            "handles": [
-                {
-                    "kind": "reference",
-                    "value": f"sipgate/main/{CALL}",
-                    "verified": False,
-                    "proof": None,
-                },
-                {"kind": "phone", "value": CALLER, "verified": False, "proof": "delivered"},
-            ],
-            "name": None,
-        },
-    }
+    assert wire(event)["data"] == told_call("sipgate", CALL, CALLER, dialled="+4921199999999")
 
 
 def test_a_call_that_is_passed_on_is_one_contact() -> None:

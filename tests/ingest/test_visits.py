@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from services.ingest.channels import site
+from services.ingest.channels import ringostat, site
 from services.ingest.domain.outcome import Reported
 from services.ingest.handlers import visit_store as storing
 from services.ingest.handlers.visit_store import Seen, VisitStore, newest
@@ -19,7 +19,14 @@ from shared.codec import PlainCodec
 from shared.events import VisitSummarised
 from shared.visits import visitor_token
 from tests.ingest.history_twin import HistoryTwin
-from tests.ingest.running_ingest import SECRET, RunningIngest, raw, stored, visit_reader
+from tests.ingest.running_ingest import (
+    SECRET,
+    RunningIngest,
+    form_body,
+    raw,
+    stored,
+    visit_reader,
+)
 from tests.ingest.test_balance import NOTHING, ask
 
 KEY = SECRET.encode()
@@ -133,6 +140,24 @@ async def test_a_handle_leads_to_the_visitor_who_said_it_last(ingest: RunningIng
     assert (handle.value, link.visitor, link.proof) == (PHONE, visitor_token(KEY, "v-2"), "claimed")
     ((_, own),) = await reader.visitors(ingest.tenant, [handles.of("visitor", "v-1", "claimed")])
     assert own.visitor == visitor_token(KEY, "v-1")
+
+
+async def test_what_a_call_tells_of_her_hides_no_visitor_of_the_pages(
+    ingest: RunningIngest,
+) -> None:
+    """Her campaign has a link of its own, which says so; whoever has one alone is found by it."""
+    await send(ingest, identify("i1"))
+    told = raw("ringostat", form_body(uniqueid="c-1", caller=PHONE, utm_source="newsletter"))
+    parsed = ringostat.parse(told)
+    assert isinstance(parsed, Reported)
+    seen = [(who, each) for who, each in parsed.reports if isinstance(each, VisitSummarised)]
+    await VisitStore(ingest.bus, PlainCodec(), {ingest.tenant: KEY}).put(ingest.tenant, seen)
+    asked = [handles.of("phone", PHONE, "delivered")]
+    found = await visit_reader(ingest.bus, ingest.tenant).visitors(ingest.tenant, asked)
+    assert {link.visitor: link.by_call for _, link in found} == {
+        visitor_token(KEY, "v-1"): False,
+        visitor_token(KEY, "c-1"): True,
+    }
 
 
 async def test_what_another_hand_wrote_is_no_link(ingest: RunningIngest) -> None:

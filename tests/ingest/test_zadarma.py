@@ -14,9 +14,8 @@ from services.ingest.channels import zadarma
 from services.ingest.domain.delivery import RawDelivery, WebRequest
 from services.ingest.domain.outcome import Ignored, Quarantined
 from services.ingest.sources import SOURCES
-from shared import ids
 from shared.errors import SignatureInvalid
-from tests.ingest.facts import disorder, facts
+from tests.ingest.facts import disorder, facts, told_call
 from tests.ingest.running_ingest import (
     GOLDEN,
     PUBLIC,
@@ -55,31 +54,7 @@ def test_every_field_of_a_call_that_rings() -> None:
     """`call_start` is by the clock of the exchange, whose zone nobody says: it is no time of ours."""
     (event,) = parsed(raw("zadarma", START))
     assert event.type == "call.started"
-    assert wire(event)["data"] == {
-        "open": {
-            "contact_id": ids.scoped_id("contact", "demo", "zadarma/main", CALL),
-            "medium": "call",
-            "channel": "zadarma",
-            "account": "main",
-            "provider_id": CALL,
-            "provider_time": None,
-            "automatic": False,
-            "numbered": None,
-            "dialled": "+48221234567",
-        },
-        "personal": {
-            "handles": [
-                {
-                    "kind": "reference",
-                    "value": f"zadarma/main/{CALL}",
-                    "verified": False,
-                    "proof": None,
-                },
-                {"kind": "phone", "value": CALLER, "verified": False, "proof": "delivered"},
-            ],
-            "name": None,
-        },
-    }
+    assert wire(event)["data"] == told_call("zadarma", CALL, CALLER, dialled="+48221234567")
 
 
 def test_a_call_is_told_from_its_beginning_to_its_recording() -> None:

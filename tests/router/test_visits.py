@@ -136,6 +136,9 @@ def test_it_is_hers_no_surer_than_the_handle_and_the_link_are() -> None:
     found = [(phone(proof="delivered"), claimed), (mail(), proved)]
     assert surest(found) == found[1]
     assert surest([]) is None
+    told = (phone(proof="delivered"), VisitorLink(visitor="c", proof="delivered", by_call=True))
+    assert surest([told, found[0]]) == found[0]
+    assert surest([told]) == told
 
 
 # -- looking for it -----------------------------------------------------------------------------------------

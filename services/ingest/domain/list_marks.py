@@ -52,6 +52,7 @@ class SeenEntries:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
         self._hashes: dict[ListMark, set[str]] = {}
+        self._shown: set[ListMark] | None = None
 
     def __contains__(self, entry: tuple[ListMark, str]) -> bool:
         mark, sha256 = entry
@@ -59,6 +60,7 @@ class SeenEntries:
 
     def note(self, mark: ListMark, sha256: str) -> None:
         self._hashes.setdefault(mark, set()).add(sha256)
+        self.show(mark)
 
     def since(self, overlap: timedelta) -> datetime | None:
         """Return from where on the list is asked for again; `None` when nothing of it was seen."""
@@ -75,10 +77,27 @@ class SeenEntries:
         had changed, and are stored once more."""
         return bool(self._before(self.since(overlap)))
 
+    def show(self, mark: ListMark) -> None:
+        """Note that the list has an entry, now that it is asked for."""
+        if self._shown is not None:
+            self._shown.add(mark)
+
     def forget(self, overlap: timedelta) -> None:
-        """Forget what is not asked for again."""
+        """Forget what is not asked for again, before the list is: what went before its overlap, and of what has no
+        moment to go by, which the list itself did not have any more when it was asked for last."""
         for each in self._before(self.since(overlap)):
             del self._hashes[each]
+        if self._shown is not None:
+            shown = self._shown
+            gone = [
+                each for each in self._hashes if each not in shown and not self._has_moment(each)
+            ]
+            for each in gone:
+                del self._hashes[each]
+        self._shown = set()
+
+    def _has_moment(self, mark: ListMark) -> bool:
+        return by_its_clock(mark.moment) is not None
 
     def _before(self, since: datetime | None) -> list[ListMark]:
         if since is None:

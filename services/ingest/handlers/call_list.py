@@ -85,6 +85,7 @@ class CallListReader(RemoteReader):
     async def _take(self, entry: Entry) -> None:
         """Store an entry, unless RAW has it. Raises: DoorUnavailable."""
         known = (entry.mark, ids.body_sha256(entry.body))
+        self._seen.show(entry.mark)
         while known not in self._seen:
             try:
                 url = entry.mark.url

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from shared import events, handles, ids, proof, streams, subjects, visits
+from shared import events, ids, proof, streams, subjects, visits
 from shared.bus import Bus
 from shared.codec import Codec
 
@@ -66,7 +66,8 @@ class VisitStore:
         links: dict[Link, tuple[events.Proof, events.VisitSummarised]] = {}
         for token, (_, event) in zip(tokens, seen, strict=True):
             for handle in _of_persons(event):
-                subject = subjects.visitor_of(tenant, handles.lookup_token(key, handle))
+                owner = visits.link_token(key, handle, by_call=_is_of_call(event))
+                subject = subjects.visitor_of(tenant, owner)
                 links[subject, token] = proof.of(handle), event
         new = {link: said for link, said in links.items() if self._is_news(link, said[1].recorded)}
         messages += [_linking(link, *said) for link, said in new.items()]
@@ -91,9 +92,14 @@ def _of_persons(event: events.VisitSummarised) -> list[events.Handle]:
     return [each for each in given if each.kind not in ("visitor", "reference")]
 
 
+def _is_of_call(event: events.VisitSummarised) -> bool:
+    return event.open.medium == "call"
+
+
 def _linking(
     link: Link, degree: events.Proof, event: events.VisitSummarised
 ) -> tuple[str, bytes, str]:
     subject, token = link
-    body = msgspec.json.encode(visits.VisitorLink(visitor=token, proof=degree))
+    made = visits.VisitorLink(visitor=token, proof=degree, by_call=_is_of_call(event))
+    body = msgspec.json.encode(made)
     return subject, body, ids.scoped_id("visitor", subject, token, event.id)

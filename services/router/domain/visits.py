@@ -20,8 +20,15 @@ HANDLES_ASKED = 8
 def surest(
     found: Sequence[tuple[events.Handle, VisitorLink]],
 ) -> tuple[events.Handle, VisitorLink] | None:
-    """Return the visitor who is most surely the customer, the first of several; `None` without one."""
-    return max(found, key=lambda each: proof.RANK[degree_of(*each)], default=None)
+    """Return the visitor who is most surely the customer, the first of several; `None` without one.
+
+    What only a call tells of her goes behind what the pages have seen.
+    """
+    return max(
+        found,
+        key=lambda each: (not each[1].by_call, proof.RANK[degree_of(*each)]),
+        default=None,
+    )
 
 
 def as_trusted(policy: Policy, link: VisitorLink) -> VisitorLink:
