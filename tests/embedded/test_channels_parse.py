@@ -128,10 +128,13 @@ def test_mails_in_files(content: bytes, texts: list[str]) -> None:
 
 
 BARE = {"sender": {"id": "1"}, "recipient": {"id": "2"}, "message": {"mid": "m", "text": "hi"}}
+OPTIN = {"recipient": {"id": "2"}, "timestamp": 1795339990123, "optin": {"user_ref": "3"}}
 ENTRY = {"id": "2", "messaging": [BARE]}
 PAGE = {"object": "page", "entry": [ENTRY]}
 UPDATE = {"update_id": 7, "message": {"message_id": 1, "chat": {"id": 2}}}
 STATUSES = {"statuses": [{"id": "w", "status": "read", "recipient_id": "1"}]}
+
+UNTYPED = {"from": "1", "id": "w", "timestamp": "1795339990", "location": {"name": "Locker"}}
 
 
 def business(value: dict[str, Any]) -> dict[str, Any]:
@@ -146,10 +149,12 @@ def business(value: dict[str, Any]) -> dict[str, Any]:
         ("messenger", PAGE, [PAGE]),
         ("messenger", [ENTRY], [PAGE]),
         ("messenger", BARE, [{"object": "page", "entry": [{"messaging": [BARE]}]}]),
+        ("messenger", OPTIN, [{"object": "page", "entry": [{"messaging": [OPTIN]}]}]),
         ("messenger", {"first": PAGE, "second": {"all": PAGE}}, [PAGE, PAGE]),
         ("messenger", {"first_name": "Anna"}, [{"first_name": "Anna"}]),
         ("whatsapp", STATUSES, [business(STATUSES)]),
         ("whatsapp", STATUSES["statuses"], [business(STATUSES)]),
+        ("whatsapp", UNTYPED, [business({"messages": [UNTYPED]})]),
         ("telegram", {"ok": True, "result": [UPDATE, UPDATE]}, [UPDATE, UPDATE]),
         ("telegram", UPDATE["message"], [{**UPDATE, "update_id": 0}]),
         ("viber", [{"event": "seen"}], [{"event": "seen"}]),

@@ -139,7 +139,7 @@ def _page(value: Mapping[str, Any]) -> Any:
         return value
     if any(name in value for name in GRAPH_LISTS):
         return {"object": "page", "entry": [value]}
-    if "sender" in value and "recipient" in value:
+    if "recipient" in value and ("sender" in value or "timestamp" in value):
         return {"object": "page", "entry": [{"messaging": [value]}]}
     return None
 
@@ -157,7 +157,7 @@ def _business_account(value: Mapping[str, Any]) -> Any:
         return _business_account({"field": field, "value": value})
     if "status" in value and "recipient_id" in value:
         return _business_account({"statuses": [value]})
-    if "from" in value and "type" in value:
+    if "from" in value and ("type" in value or "timestamp" in value):
         return _business_account({"messages": [value]})
     return None
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from services.ingest.channels.shapes import graph_fields as fields
 from services.ingest.channels.shapes import graph_webhooks as graph
 from services.ingest.channels.shapes import messenger_words as words
 from services.ingest.channels.shapes.graph_webhooks import SECRETS, Node, Words, handshake, verify
@@ -45,9 +46,11 @@ KINDS: Mapping[str, str] = {
     # What only says how the conversation is led, or how the person came to it.
     "account_linking": IGNORED,
     "app_roles": IGNORED,
+    "branded_camera": IGNORED,
     "calls": IGNORED,
     "checkout_update": IGNORED,
     "game_play": IGNORED,
+    "message_request": IGNORED,
     "pass_thread_control": IGNORED,
     "payment": IGNORED,
     "policy_enforcement": IGNORED,
@@ -60,27 +63,13 @@ KINDS: Mapping[str, str] = {
     # Lists beside `messaging`, and fields of `changes` that are no conversation.
     "changed_fields": IGNORED,
     "hop_context": IGNORED,
-    "comments": IGNORED,
-    "conversations": IGNORED,
-    "feed": IGNORED,
-    "follow": IGNORED,
-    "inbox_labels": IGNORED,
-    "leadgen": IGNORED,
-    "live_comments": IGNORED,
-    "live_videos": IGNORED,
-    "mention": IGNORED,
-    "mentions": IGNORED,
-    "message_context": IGNORED,
-    "messaging_integrity": IGNORED,
-    "name": IGNORED,
-    "picture": IGNORED,
-    "ratings": IGNORED,
-    "story_insights": IGNORED,
-    "videos": IGNORED,
+    **dict.fromkeys(sorted(fields.PAGE | fields.INSTAGRAM), IGNORED),
 }
 
 ENVELOPE = frozenset({"sender", "recipient", "timestamp"})
 MESSAGING = frozenset({"messaging", "standby"})
+GUEST = "guest/"
+"""Stands before the name that a page gives somebody who writes without an account: no id has it."""
 STOPPED = "STOP"
 """How a person's choice begins that no more notifications are sent to her."""
 TAKEN_BACK = "unreact"
@@ -148,13 +137,19 @@ def _information(raw: delivery.RawDelivery, item: Node) -> Parsed:
 
 def _said(raw: delivery.RawDelivery, item: Node, kind: str, said: Words, mid: str) -> Parsed:
     """Return what a person wrote or chose. `mid`: the provider's id of it; empty where it has none."""
-    person = graph.identity(item, "sender", "id")
+    person = graph.identity(item, "sender", "id") or _guest(item)
     if not person:
         return outcome.unreadable(kind)
     quoted = graph.identity(item, kind, "reply_to", "mid") or None
     opened, personal = _spoken(raw, item, person, graph.fact(item, mid), said, quoted)
     told = [said.text.encode()]
     return _one(person, outcome.contact_event(raw, events.MessageReceived, opened, personal, told))
+
+
+def _guest(item: Node) -> str:
+    """Return by what the contact of somebody is known who wrote on a page without an account; empty for nobody."""
+    named = graph.identity(item, "sender", "user_ref")
+    return f"{GUEST}{named}" if named else ""
 
 
 def _edit(raw: delivery.RawDelivery, item: Node) -> Parsed:
@@ -315,6 +310,8 @@ def _personal(person: str) -> events.ContactPersonal:
 
 
 def _handles(person: str) -> list[events.Handle]:
+    if person.startswith(GUEST):
+        return [handles.of("visitor", person.removeprefix(GUEST), "claimed")]
     return [handles.account(NAME, person)]
 
 

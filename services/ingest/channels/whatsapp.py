@@ -12,6 +12,7 @@ a message is told again and out of order; each is a fact of its own, and the led
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from services.ingest.channels.shapes import graph_fields as fields
 from services.ingest.channels.shapes import graph_webhooks as graph
 from services.ingest.channels.shapes import whatsapp_people as people
 from services.ingest.channels.shapes import whatsapp_words as words
@@ -42,6 +43,7 @@ KINDS: Mapping[str, str] = {
     "request_welcome": IGNORED,
     # What was written on the business's own telephone.
     "message_echoes": "message.echoed",
+    "echo_reacted": IGNORED,
     "echo_revoked": IGNORED,
     # Statuses of our messages.
     "sent": "message.sent",
@@ -65,52 +67,9 @@ KINDS: Mapping[str, str] = {
     "customer_changed_number": "message.received",
     "customer_identity_changed": IGNORED,
     "user_identity_changed": IGNORED,
-    # Fields and lists that are no conversation.
-    **dict.fromkeys(
-        (
-            *(
-                "account_alerts",
-                "account_offboarded",
-                "account_reconnected",
-                "account_review_update",
-            ),
-            *(
-                "account_settings_update",
-                "account_update",
-                "automatic_events",
-                "business_capability_update",
-            ),
-            *(
-                "business_status_update",
-                "business_username_update",
-                "business_username_updates",
-                "calls",
-                "errors",
-            ),
-            *(
-                "flows",
-                "group_lifecycle_update",
-                "group_participants_update",
-                "group_settings_update",
-            ),
-            *("group_status_update", "groups", "history", "message_template_components_update"),
-            *("message_template_quality_update", "message_template_status_update", "metadata"),
-            *("messaging_handovers", "partner_solutions", "payment_configuration_update"),
-            *(
-                "phone_number_name_update",
-                "phone_number_quality_update",
-                "security",
-                "smb_app_state_sync",
-            ),
-            *(
-                "state_sync",
-                "template_category_update",
-                "template_correct_category_detection",
-                "tracking_events",
-            ),
-        ),
-        IGNORED,
-    ),
+    # Lists and fields that are no conversation.
+    "metadata": IGNORED,
+    **dict.fromkeys(sorted(fields.WHATSAPP), IGNORED),
 }
 
 OUTCOMES: Mapping[str, type[events.OutcomeEvent]] = {
@@ -125,6 +84,8 @@ CONSENTS: Mapping[str, type[events.ConsentGiven] | type[events.ConsentWithdrawn]
     "consent.given": events.ConsentGiven,
     "consent.withdrawn": events.ConsentWithdrawn,
 }
+ECHOES_IGNORED: Mapping[str, str] = {"revoke": "echo_revoked", "reaction": "echo_reacted"}
+"""What the business does on its telephone that says nothing to her: a sign is no answer."""
 CODE_MAX_DIGITS = 12
 LISTS_IGNORED = frozenset({"calls", "errors", "groups", "history", "state_sync"})
 CHANGES = frozenset({"user_changed_number", "customer_changed_number", "user_changed_user_id"})
@@ -152,9 +113,11 @@ def _change(raw: delivery.RawDelivery, change: Node) -> Iterator[Parsed]:
         reader = READERS.get(name)
         if reader is None:
             yield Ignored(name)
-        else:
-            for each in graph.nodes(value, name):
-                yield reader(raw, contacts, each)
+            continue
+        listed = graph.nodes(value, name)
+        yield from (reader(raw, contacts, each) for each in listed)
+        if not listed:
+            yield Ignored("metadata")
     if not told:
         yield _nothing(field, value)
 
@@ -170,7 +133,7 @@ def _nothing(field: str, value: Node) -> Parsed:
 
 
 def _message(raw: delivery.RawDelivery, contacts: Contacts, message: Node) -> Parsed:
-    kind = graph.word(message, "type")
+    kind = words.kind_of(message)
     ours = KINDS.get(kind)
     answered = graph.word(message, kind, "type")
     if IGNORED in {ours, KINDS.get(answered)}:
@@ -214,7 +177,7 @@ def _edit(raw: delivery.RawDelivery, message: Node, who: Customer) -> Parsed:
     edited, written = _edited(message)
     if not edited:
         return outcome.unreadable("edit")
-    said = words.of_message(graph.word(written, "type"), written)
+    said = words.of_message(words.kind_of(written), written)
     opened, personal = _spoken(_about(raw, message, who), who, said, edited)
     event = outcome.contact_event(raw, events.MessageEdited, opened, personal)
     return Reported([(who.id, event)])
@@ -236,11 +199,12 @@ def _revoke(raw: delivery.RawDelivery, message: Node, who: Customer) -> Parsed:
 
 
 def _reaction(raw: delivery.RawDelivery, message: Node, who: Customer) -> Parsed:
-    original = graph.identity(message, "reaction", "message_id")
+    reaction = graph.node(message, "reaction")
+    original = graph.identity(reaction, "message_id") or graph.identity(reaction, "messsage_id")
     if not original:
         return outcome.unreadable("reaction")
     opened = events.MessageChangedOpen(**_about(raw, message, who), refers_to=original)
-    sign = texts.line(graph.word(message, "reaction", "emoji"))
+    sign = texts.line(graph.word(reaction, "emoji"))
     shown = events.MessageReactedPersonal(handles=list(who.handles), name=who.name, reaction=sign)
     event = outcome.contact_event(raw, events.MessageReacted, opened, shown)
     return Reported([(who.id, event)])
@@ -294,19 +258,16 @@ def _preference(raw: delivery.RawDelivery, contacts: Contacts, preference: Node)
 
 def _echo(raw: delivery.RawDelivery, contacts: Contacts, message: Node) -> Parsed:
     """Return what was written on the business's own telephone, or written anew there."""
-    kind = graph.word(message, "type")
+    kind = words.kind_of(message)
     who = people.addressee(contacts, message)
     if who is None:
         return outcome.unreadable("message_echoes")
-    if kind == "revoke":
-        return Ignored("echo_revoked")
+    if kind in ECHOES_IGNORED:
+        return Ignored(ECHOES_IGNORED[kind])
     edited, written = _edited(message)
     quoted = edited or graph.identity(message, "context", "id") or None
-    said = (
-        words.of_message(graph.word(written, "type"), written)
-        if edited
-        else words.of_message(kind, message)
-    )
+    told = written if edited else message
+    said = words.of_message(words.kind_of(told), told)
     opened, personal = _spoken(_about(raw, message, who), who, said, quoted)
     return Reported([(who.id, outcome.contact_event(raw, events.MessageEchoed, opened, personal))])
 

@@ -21,20 +21,29 @@ ATTACHMENT_TYPES: Mapping[str, str] = {
     "ig_reel": "video/*",
 }
 """What an attachment is where its address does not say so; of any other type nothing is known."""
-WORDS_ONLY = frozenset({"fallback", "location", "template", "product"})
-"""What is no file: a page that was linked, a place, something of a catalogue."""
+SIGNS: Mapping[str, str] = {"like_heart": "❤️"}
+"""What is shown as a sign of its own, with no words and no file."""
+WORDS_ONLY = frozenset(
+    {"appointment_booking", "fallback", "location", "template", "product", *SIGNS}
+)
+"""What is no file: an appointment, a page that was linked, a place, something of a catalogue."""
 
 
 def of_message(message: Node) -> Words:
     """Return what a message says."""
     attached = graph.nodes(message, "attachments")
-    files = [file for each in attached if (file := _file(each)) is not None]
+    files = {_named(each): file for each in attached if (file := _file(each)) is not None}
     lines = [graph.word(message, "text")]
     for each in attached:
         lines += [line for line in _lines(each) if line not in lines[0]]
     story = graph.word(message, "reply_to", "story", "url")
     quoted = texts.quoted([story, *_way(graph.node(message, "referral"))])
-    return Words(graph.text(lines), len(files), tuple(files[:FILES_MAX]), quoted)
+    return Words(graph.text(lines), len(files), tuple(files.values())[:FILES_MAX], quoted)
+
+
+def _named(attachment: Node) -> str:
+    """Return what an attachment is known by: a sticker and a post may come under two types at once."""
+    return graph.word(attachment, "payload", "sticker_id") or _address(attachment)
 
 
 def _way(referral: Node) -> list[str]:
@@ -63,24 +72,35 @@ def _address(attachment: Node) -> str:
     """Return where a file lies: stories have a name of their own for it."""
     names = ("url", "story_media_url", "reel_video_url")
     found = (graph.word(attachment, "payload", name) for name in names)
-    return next((each for each in found if each), graph.word(attachment, "url"))
+    beside = graph.word(attachment, "url") or graph.word(attachment, "URL")
+    return next((each for each in found if each), beside)
 
 
 def _lines(attachment: Node) -> list[str]:
-    """Return what an attachment says in words: title and address of a page, a place as RFC 5870 writes it, products."""
-    if graph.word(attachment, "type") not in WORDS_ONLY:
+    """Return what an attachment says in words: a sign, a page, a place, an appointment, products, buttons."""
+    kind, content = graph.word(attachment, "type"), graph.node(attachment, "payload")
+    if kind not in WORDS_ONLY:
         return []
-    titles = [graph.word(attachment, "title"), graph.word(attachment, "payload", "title")]
-    lines = [*dict.fromkeys(titles), _address(attachment)]
-    place = graph.node(attachment, "payload", "coordinates")
-    if place:
-        lines.append(f"geo:{graph.word(place, 'lat')},{graph.word(place, 'long')}")
-    for name in ("product", "generic"):
-        for each in graph.nodes(attachment, "payload", name, "elements"):
-            lines += [graph.word(each, "title"), graph.word(each, "subtitle")]
-    for each in graph.nodes(attachment, "payload", "elements"):
+    titles = [graph.word(attachment, "title"), graph.word(content, "title")]
+    lines = [SIGNS.get(kind, ""), *dict.fromkeys(titles), _address(attachment)]
+    lines += [*_place(content), *_appointment(content), graph.word(content, "text")]
+    listed = [graph.nodes(content, name, "elements") for name in ("product", "generic")]
+    for each in [*listed[0], *listed[1], *graph.nodes(content, "elements")]:
         lines += [graph.word(each, "title"), graph.word(each, "subtitle")]
-    return lines
+    return [*lines, *(graph.word(each, "title") for each in graph.nodes(content, "buttons"))]
+
+
+def _place(content: Node) -> list[str]:
+    """Return a place as RFC 5870 writes it."""
+    place = graph.node(content, "coordinates")
+    return [f"geo:{graph.word(place, 'lat')},{graph.word(place, 'long')}"] if place else []
+
+
+def _appointment(content: Node) -> list[str]:
+    """Return from when until when somebody wants to come, and whether that is settled, with the times of ISO 8601."""
+    times = [graph.time(content, name) for name in ("start_time", "end_time")]
+    told = "/".join(each.isoformat() for each in times if each is not None)
+    return [f"{graph.word(content, 'status')} {told}".strip()] if told else []
 
 
 def of_postback(postback: Node) -> Words:

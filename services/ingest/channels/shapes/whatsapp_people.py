@@ -62,10 +62,12 @@ def person(contacts: Contacts, number: str, user_id: str) -> Customer | None:
 
 
 def sender(contacts: Contacts, message: Node) -> Customer | None:
-    """Return who wrote a message."""
-    return person(
-        contacts, graph.identity(message, "from"), graph.identity(message, "from_user_id")
-    )
+    """Return who wrote a message; where it does not say so, the one contact that stands beside it."""
+    number, user_id = graph.identity(message, "from"), graph.identity(message, "from_user_id")
+    if not number and not user_id:
+        number = graph.identity(contacts.only, "wa_id")
+        user_id = graph.identity(contacts.only, "user_id")
+    return person(contacts, number, user_id)
 
 
 def addressee(contacts: Contacts, message: Node) -> Customer | None:

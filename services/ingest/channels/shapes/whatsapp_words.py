@@ -22,8 +22,15 @@ FILES: Mapping[str, str] = {
     "voice": "audio/ogg",
 }
 """What a file is of which the provider does not say it."""
+NAME_PARTS = ("first_name", "last_name")
 FLOW_TOKEN = "flow_token"  # noqa: S105  the name of a field, no secret
 """What a flow is told apart by: not the customer's words."""
+
+
+def kind_of(message: Node) -> str:
+    """Return the type of a message; where it is not told, as in the documents' own examples, what it holds."""
+    told = graph.word(message, "type")
+    return told or next((name for name in (*READERS, *FILES) if name in message), "")
 
 
 def of_message(kind: str, message: Node) -> Words:
@@ -78,7 +85,8 @@ def _contacts(content: Node, message: Node) -> list[str]:  # noqa: ARG001  likew
             *(graph.word(phone, "phone") for phone in graph.nodes(each, "phones")),
             *(graph.word(mail, "email") for mail in graph.nodes(each, "emails")),
         ]
-        name = graph.word(each, "name", "formatted_name")
+        called = (graph.word(each, "name", part) for part in ("formatted_name", *NAME_PARTS))
+        name = next((part for part in called if part), "")
         lines.append(", ".join(part for part in (name, *reached) if part))
     return lines
 
@@ -104,12 +112,18 @@ def _flow(reply: Node) -> list[str]:
         strict.check_depth(written.encode())
     except codec.UNREADABLE:
         return [written or graph.word(reply, "body")]
-    filled = [
-        f"{texts.clean(name)}: {graph.word(fields, name) or _as_json(value)}"
-        for name, value in graph.node({"fields": fields}, "fields").items()
-        if name != FLOW_TOKEN
-    ]
-    return filled or [graph.word(reply, "body")]
+    return _filled(graph.node({"fields": fields}, "fields")) or [graph.word(reply, "body")]
+
+
+def _filled(fields: Node) -> list[str]:
+    """Return fields as `name: value` per line, those of an address for themselves."""
+    lines: list[str] = []
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            lines += _filled(value)
+        elif name != FLOW_TOKEN:
+            lines.append(f"{texts.clean(name)}: {graph.word(fields, name) or _as_json(value)}")
+    return lines
 
 
 def _as_json(value: object) -> str:
