@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from shared import events
+from shared.message_template import Template
 from shared.replies import *  # noqa: F403  a command and its reply are one contract
 
 REMEMBERED = timedelta(hours=24)
@@ -246,14 +247,6 @@ class CancelTransfer(ConversationCommand, frozen=True, kw_only=True, forbid_unkn
 
     verb = "cancel_transfer"
     transfer_id: Annotated[events.TransferId, ID]
-
-
-class Template(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Words that the provider has approved, by its own name of them. `parameters`: what is put into their places."""
-
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_]{1,512}\Z")]
-    language: Annotated[str, Meta(pattern=r"^[a-z]{2,3}(_[A-Z]{2})?\Z")]
-    parameters: Annotated[list[ShortText], Meta(max_length=32)] = []
 
 
 class SendMessage(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -307,12 +307,36 @@ class MessageRequestedOpen(Part, frozen=True, kw_only=True, omit_defaults=True):
     heard: Instant | None = None
 
 
+class TemplateFile(Part, frozen=True, kw_only=True):
+    """What stands above the words. `address`: from where the provider fetches it; `name`: of a document."""
+
+    kind: str
+    address: str
+    name: str | None = None
+
+
+class TemplateButton(Part, frozen=True, kw_only=True):
+    """What a button needs. `position`: which one, from 0; `value`: the end of its address, what comes back when it is
+    chosen, or the code that it copies.
+    """
+
+    position: int
+    kind: str
+    value: str
+
+
 class MessageTemplate(Part, frozen=True, kw_only=True):
-    """Words that the provider has approved, by its own name of them, and what stands in their places, in order."""
+    """Words that the provider has approved, by its own name of them, and what stands in their places, in order.
+
+    `header`: what stands in the place of the line above them; `header_file`: the file that stands there instead.
+    """
 
     name: str
     language: str
     parameters: list[str] = []
+    header: str | None = None
+    header_file: TemplateFile | None = None
+    buttons: list[TemplateButton] = []
 
 
 class MessageRequestedPersonal(Part, frozen=True, kw_only=True):

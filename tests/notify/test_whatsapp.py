@@ -1,6 +1,7 @@
 """What an agent's answer becomes at the Cloud API, and what each answer of it means."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -88,6 +89,74 @@ def test_a_template_is_sent_in_the_place_of_the_text_also_after_the_window() -> 
     assert told == {"name": "hello", "language": {"code": "en_US"}}
 
 
+FILE = events.TemplateFile(kind="document", address="https://shop.example/l.pdf", name="l.pdf")
+PICTURE = events.TemplateFile(kind="image", address="https://shop.example/l.png", name="l.png")
+
+
+@pytest.mark.parametrize(
+    ("told", "component"),
+    [
+        (
+            {"header": "KRA01M"},
+            {"type": "header", "parameters": [{"type": "text", "text": "KRA01M"}]},
+        ),
+        (
+            {"header_file": FILE, "header": "KRA01M"},
+            {
+                "type": "header",
+                "parameters": [
+                    {
+                        "type": "document",
+                        "document": {"link": "https://shop.example/l.pdf", "filename": "l.pdf"},
+                    }
+                ],
+            },
+        ),
+        (
+            {"header_file": PICTURE},
+            {
+                "type": "header",
+                "parameters": [{"type": "image", "image": {"link": "https://shop.example/l.png"}}],
+            },
+        ),
+        (
+            {"buttons": [events.TemplateButton(position=1, kind="url", value="K/1")]},
+            {
+                "type": "button",
+                "sub_type": "url",
+                "index": "1",
+                "parameters": [{"type": "text", "text": "K/1"}],
+            },
+        ),
+        (
+            {"buttons": [events.TemplateButton(position=0, kind="quick_reply", value="YES")]},
+            {
+                "type": "button",
+                "sub_type": "quick_reply",
+                "index": "0",
+                "parameters": [{"type": "payload", "payload": "YES"}],
+            },
+        ),
+        (
+            {"buttons": [events.TemplateButton(position=2, kind="copy_code", value="WINTER")]},
+            {
+                "type": "button",
+                "sub_type": "copy_code",
+                "index": "2",
+                "parameters": [{"type": "coupon_code", "coupon_code": "WINTER"}],
+            },
+        ),
+    ],
+)
+def test_each_part_of_a_template_gets_what_it_needs(
+    told: dict[str, Any], component: dict[str, Any]
+) -> None:
+    """The line or the file above the words, and each button by its number."""
+    template = events.MessageTemplate(name="label", language="pl", **told)
+    said = content(rendered("whatsapp", ANNA, NUMBER, template=template))["template"]
+    assert said["components"] == [component]
+
+
 @pytest.mark.parametrize("quoted", ["<a@b.example>", "wamid.", "wamid.a b", ""])
 def test_what_is_no_message_of_whatsapp_is_not_quoted(quoted: str) -> None:
     """An answer to a mail does not quote it here."""
@@ -132,6 +201,9 @@ def test_an_address_is_a_number_or_an_id_with_the_business(to: str, expected: st
         (refused(131047), Outcome(kind="failed", reason="window_closed")),
         (refused(131026), Outcome(kind="failed", reason="whatsapp_131026")),
         (refused(190, 463, 401), Outcome(kind="failed", reason="whatsapp_190")),
+        (refused(132001), Outcome(kind="failed", reason="whatsapp_132001")),
+        (refused(132015), Outcome(kind="failed", reason="whatsapp_132015")),
+        (refused(131050), Outcome(kind="failed", reason="whatsapp_131050")),
         (refused(131056), Outcome(kind="failed", reason="whatsapp_131056", temporary=True)),
         (refused(130429), Outcome(kind="failed", reason="whatsapp_130429", temporary=True)),
         (refused(131000, None, 500), Outcome(kind="uncertain", reason="whatsapp_131000")),

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shared import events
+from shared import errors, events
 from shared.conversation.talk import QUOTED_MAX_CHARACTERS, SAID_KEPT
 from tests.router.in_memory_router import InMemoryRouter
 from tests.router.messaging import a_router, answers, edits, later, reacts, writes
@@ -106,6 +106,42 @@ async def test_a_request_holds_the_template() -> None:
     assert request.personal.template == events.MessageTemplate(
         name="parcel_waits", language="pl", parameters=["Anna", "KRA01M"]
     )
+
+
+async def test_a_template_brings_its_file_and_its_buttons() -> None:
+    """All that the provider asks for besides the words."""
+    router = await owned()
+    file = {"kind": "document", "address": "https://shop.example/label.pdf", "name": "label.pdf"}
+    buttons = [{"position": 0, "kind": "url", "value": "KRA01M"}]
+    template = {"name": "label", "language": "pl", "header_file": file, "buttons": buttons}
+    request = await sends(router, template=template)
+    assert request.personal is not None
+    assert request.personal.template == events.MessageTemplate(
+        name="label",
+        language="pl",
+        header_file=events.TemplateFile(
+            kind="document", address="https://shop.example/label.pdf", name="label.pdf"
+        ),
+        buttons=[events.TemplateButton(position=0, kind="url", value="KRA01M")],
+    )
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"parameters": ["a\0"]},
+        {"header": "\0"},
+        {"buttons": [{"position": 0, "kind": "url", "value": "\0"}]},
+        {"header_file": {"kind": "document", "address": "https://a.example", "name": "\0"}},
+    ],
+)
+async def test_no_place_of_a_template_holds_a_nul(place: dict[str, Any]) -> None:
+    """Postgres refuses it in the words of a message, wherever they stand."""
+    router = await owned()
+    given = {"conversation": (await router.conversation()).id, "channel": "dove", "text": "Here"}
+    template = {"name": "label", "language": "pl", **place}
+    code = await router.refused("piotr", "send_message", **given, template=template)
+    assert code == errors.TextHasNul.code
 
 
 async def test_whoever_takes_over_sees_what_her_message_answers() -> None:

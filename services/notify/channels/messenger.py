@@ -3,7 +3,9 @@
 Sources, read 2026-11 (developers.facebook.com/docs/messenger-platform): reference/send-api (`messaging_type`, texts of
 2,000 characters, `metadata` that comes back with the echo), error-codes, policy (answers within 24 hours),
 send-messages/message-tags (`HUMAN_AGENT`: a person answers within seven days; without the app's feature Human Agent
-the provider refuses it), graph-api/reference/page/messages (`reply_to`; its `mid` as several clients send it).
+the provider refuses it; `ACCOUNT_UPDATE` and its like are no longer taken since 2026-02-10, as a user of them found:
+github.com/emes30/facebook_messenger, issue 9), graph-api/reference/page/messages (`reply_to`; its `mid` as several
+clients send it).
 A page may send 300 texts a second (messenger-platform/overview/rate-limiting, read by a mirror of it).
 A page writes to whoever wrote to it, by the id that she has with this page. Instagram of its own login has another
 host, which is the account's `api`, takes shorter texts, and gives no metadata back.

@@ -2,8 +2,9 @@
 
 Sources, read 2026-11 (developers.facebook.com/documentation/business-messaging/whatsapp): reference/messages (texts of
 4,096 characters, `context`, `biz_opaque_callback_data` that comes back with each status), support/error-codes,
-business-scoped-user-ids (`to` takes a number, `recipient` an id with the business). The `components` of templates as
-resellers of this API document them (wa.expert, docs.telepie.com).
+business-scoped-user-ids (`to` takes a number, `recipient` an id with the business), templates/components. What is sent
+for the parts of a template, as resellers of this API document it (wa.expert, docs.chatsyncs.com,
+developers.pingtochat.com): places by their number, not by a name.
 131056 is of one customer: one message in six seconds, and 45 at once, to be tried again after 4^n s (as
 dualhook.com/docs/capacity-quality-limits has it of this API).
 A number writes freely to whoever wrote to it within 24 hours (WINDOW), and after them by a template only; what the
@@ -11,7 +12,7 @@ provider itself refuses for this comes most often as a status.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -77,17 +78,38 @@ KINDS: Mapping[int, graph.Meaning] = {
     131047: REFUSED,
     131048: LATER,
     131049: REFUSED,
+    131050: REFUSED,
     131051: REFUSED,
+    131052: REFUSED,
+    131053: REFUSED,
     131056: LATER,
     131057: LATER,
     131062: REFUSED,
+    132000: REFUSED,  # this and the next: of templates
+    132001: REFUSED,
+    132005: REFUSED,
+    132007: REFUSED,
+    132012: REFUSED,
+    132015: REFUSED,
+    132016: REFUSED,
+    132068: REFUSED,
+    132069: REFUSED,
     133004: LATER,
     133010: REFUSED,
+    134011: REFUSED,
     135000: DOUBT,
 }
 """By `code`; what is not here is a doubt, which the message's statuses resolve."""
 REASONS: Mapping[int, str] = {131047: "window_closed"}
 """Where we have a word for it. The window: 24 hours since she last wrote."""
+
+BUTTON_URL = ("text", "text")
+BUTTONS: Mapping[str, tuple[str, str]] = {
+    "url": BUTTON_URL,
+    "quick_reply": ("payload", "payload"),
+    "copy_code": ("coupon_code", "coupon_code"),
+}
+"""By the kind of a button: the type of what it needs, and under which name it stands there."""
 
 WINDOW = timedelta(hours=24)
 TEXT_MAX_CHARACTERS = 4_096
@@ -131,11 +153,32 @@ def _text(message: CustomerMessage, now: datetime) -> dict[str, Any]:
 
 
 def _template(template: events.MessageTemplate) -> dict[str, Any]:
-    places = [{"type": "text", "text": each} for each in template.parameters]
     told: dict[str, Any] = {"name": template.name, "language": {"code": template.language}}
-    if places:
-        told["components"] = [{"type": "body", "parameters": places}]
+    components = list(_components(template))
+    if components:
+        told["components"] = components
     return {"type": "template", "template": told}
+
+
+def _components(template: events.MessageTemplate) -> Iterator[dict[str, Any]]:
+    """Yield what each part of a template needs: the line or the file above it, its places, its buttons."""
+    if template.header_file is not None:
+        yield {"type": "header", "parameters": [_media(template.header_file)]}
+    elif template.header is not None:
+        yield {"type": "header", "parameters": [{"type": "text", "text": template.header}]}
+    if template.parameters:
+        places = [{"type": "text", "text": each} for each in template.parameters]
+        yield {"type": "body", "parameters": places}
+    for each in template.buttons:
+        name, field = BUTTONS.get(each.kind, BUTTON_URL)
+        value = {"type": name, field: each.value}
+        about = {"type": "button", "sub_type": each.kind, "index": str(each.position)}
+        yield {**about, "parameters": [value]}
+
+
+def _media(file: events.TemplateFile) -> dict[str, Any]:
+    named = {"filename": file.name} if file.name is not None and file.kind == "document" else {}
+    return {"type": file.kind, file.kind: {"link": file.address, **named}}
 
 
 def outcome(answer: HttpAnswer) -> Outcome:

@@ -1,6 +1,9 @@
 """The agent's work on a conversation: promises, callbacks, messages, wrap-up, the end."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+
+import msgspec
 
 from services.router.domain import another_way
 from services.router.domain.decision import Decision, Loaded, goes_on
@@ -115,8 +118,7 @@ def send_message(decision: Decision, command: commands.SendMessage) -> None:
     is owed to her, she has her answer, and it is owed no longer.
     Raises: MessageChannelUnknown, MessageNoAddress, MessageConsentWithdrawn, MessageQuoteUnknown, TextHasNul.
     """
-    places = command.template.parameters if command.template else []
-    if any("\0" in each for each in (command.text, command.title or "", *places)):
+    if any("\0" in each for each in _texts(command)):
         raise errors.TextHasNul()
     name, account = _account_to_write_from(decision.policy, decision.conversation, command.channel)
     to = recipient(decision.policy, decision.loaded, command.channel)
@@ -192,9 +194,17 @@ def _template(command: commands.SendMessage) -> events.MessageTemplate | None:
     wanted = command.template
     if wanted is None:
         return None
-    return events.MessageTemplate(
-        name=wanted.name, language=wanted.language, parameters=wanted.parameters
-    )
+    return msgspec.convert(wanted, events.MessageTemplate, from_attributes=True)
+
+
+def _texts(command: commands.SendMessage) -> Iterator[str]:
+    """Yield what a message says, in its own words and in the places of a template."""
+    yield from (command.text, command.title or "")
+    template = command.template
+    if template is not None:
+        yield from (*template.parameters, template.header or "")
+        yield from (each.value for each in template.buttons)
+        yield (template.header_file and template.header_file.name) or ""
 
 
 def _wrote_last(decision: Decision) -> bool:
