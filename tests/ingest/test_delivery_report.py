@@ -274,9 +274,92 @@ def test_what_arrived_is_told_in_a_notification_as_well() -> None:
     assert (event.open.refers_to, *whom(event)) == ("0101", LENA)
 
 
+OLA = "ola@mail.example"
+POSTFIX = (
+    "I'm sorry to have to inform you that the message could not be delivered to one or more destinations.\n"
+    "For further assistance, please contact <postmaster@mx.example>\n\n"
+    f"<{LENA}>: host mx.mial.example said: 550 5.1.1\n    <{LENA}>... User unknown\n"
+)
+YAHOO = (
+    f"Unable to deliver message to the following address(es).\n\n<{LENA}>:\nThis account is over quota.\n\n"
+    f"<{OLA}>:\nThis account is over quota.\n\n--- Original message follows.\n\nnone\n"
+)
+OF_A_LIST = EXCHANGE.replace(f"To: {LENA}", "To: list@shop.example")
+X400 = OF_A_LIST.replace(f"\n{LENA} on", f"\nc=PL;a= ;p=Example;o=N;dda:SMTP={LENA}; on")
+OF_HTML = (
+    "<p>Your message<br>&nbsp; To: list@shop.example<br>did not reach the following recipient(s):<br>"
+    f"{LENA} on Sunday</p>"
+)
+BROKEN = f"--r\nContent-Type: text/plain\n\nA message could not be delivered to:\n{LENA}\n--r--\n"
+REPORT = "Content-Type: multipart/report; report-type=delivery-status; boundary=r\n"
+ADMIN = '"System Administrator" <admin@mx.example>'
+
+
+@pytest.mark.parametrize(
+    ("mail", "who"),
+    [
+        (plain(POSTFIX), [LENA]),
+        (plain(YAHOO, title="Delivery failure"), [LENA, OLA]),
+        (plain(f"Unknown user: {LENA}\n\nUnknown user: {OLA}\n", title="Undeliverable mail"), [LENA, OLA]),
+        (plain(OF_A_LIST, sender="postmaster@mx.example"), [LENA]),
+        (plain(X400, sender=ADMIN, title="Undeliverable: x"), [LENA]),
+        (plain(OF_HTML, title="Undeliverable: x", head="Content-Type: text/html\n"), [LENA]),
+        (plain(BROKEN, sender="gateway@mx.example", head=REPORT), [LENA]),
+        (plain(f"{LENA} - no such user here.\n", sender="MDaemon@mx.example", title="User unknown!"), [LENA]),
+        (plain(f"Intended recipient: {LENA}\n\nThe following mail has been returned.\n", title="Error"), [LENA]),
+        (plain("There was an error delivering your mail to <postmaster@mial.example>.\n"), ["postmaster@mial.example"]),
+        (plain(f"The email below could not be delivered to the following user:\n{LENA}\n", sender="admin@mx.example",
+               title="Non-Delivery: x"), [LENA]),
+        (plain(f"<{LENA}>:\n邮件无法发送到您指定的地址中。\n", title="x").replace("\n\n", "\nContent-Type: text/plain;"
+               " charset=gb2312\n\n", 1), [LENA]),
+    ],
+    ids=["postfix", "yahoo", "labelled", "of a list", "x400", "html", "no status", "mdaemon", "intended", "postmaster",
+         "of a mail", "chinese"],
+)  # fmt: skip
+def test_who_did_not_get_it_is_told_in_many_ways(mail: str, who: list[str]) -> None:
+    """Each of them has failed; nobody else: not whom to ask, and not the list that it was written to."""
+    charset = "gb18030" if "gb2312" in mail else "utf-8"
+    found = parsed(raw("email", mail.encode(charset)))
+    assert all(isinstance(event, MessageFailed) for event in found)
+    assert [whom(event) for event in found] == [[each] for each in who]
+
+
+@pytest.mark.parametrize(
+    "sender", ["Mail System <MAILER-DAEMON@mx.example>", "Anna <anna@mial.example>"]
+)
+def test_a_filter_that_refuses_a_mail_says_so_by_a_disposition(sender: str) -> None:
+    """A server's is a failure (RFC 5429, reject); a person who deletes a mail unread has got it."""
+    words = (
+        f"Content-Type: text/plain\n\nYour message to <{LENA}> was automatically rejected: full\n"
+    )
+    note = (
+        "Content-Type: message/disposition-notification\n\n"
+        f"Final-Recipient: rfc822; {LENA}\nOriginal-Message-ID: {OURS}\n"
+        "Disposition: automatic-action/MDN-sent-automatically; deleted\n"
+    )
+    head = f"From: {sender}\nTo: help@shop.example\nSubject: Automatically rejected\nMessage-ID: <b@mx.example>\n"
+    kind = "Content-Type: multipart/report; report-type=disposition-notification; boundary=b\n\n"
+    event = only(f"{head}{kind}--b\n{words}\n--b\n{note}\n--b--\n")
+    if sender.startswith("Anna"):
+        assert isinstance(event, MessageReceived)
+    else:
+        assert isinstance(event, MessageFailed)
+        assert event.open.message_id == MESSAGE
+
+
+def test_a_recipient_is_named_as_the_world_knows_him() -> None:
+    """Not by the name of a queue that only the last server knows."""
+    status = FAILED.replace(
+        "rfc822; lena@mial.example", f"rfc822; lena@queue\nOriginal-Recipient: rfc822;{LENA}"
+    )
+    assert whom(only(report(STATUS.format(status), RETURNED))) == [LENA]
+
+
 @pytest.mark.parametrize(
     "mail",
     [
+        plain(EXIM, sender="Shop <info@customer.example>", title="Fwd: Undelivered mail"),
+        plain("We could not deliver it, the address does not exist.\n", sender=ADMIN, title="Question"),
         plain("Your parcel could not be delivered. Write to us@carrier.example.\n", sender="no-reply@carrier.example"),
         plain("Ihr Paket wurde nicht zugestellt.\n", sender="info@carrier.example", head="Return-Path: <>\n"),
         plain(EXIM, sender="Anna <anna@customer.example>", title="Fwd: undeliverable"),

@@ -36,6 +36,7 @@ ACTIONS: dict[str, Outcome] = {
 
 _WORD = re.compile(r"\s*([A-Za-z-]{1,32})")
 _STATUS = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})(?!\S)")
+_DELETED = re.compile(r"\s*automatic-action\b[^;]*;\s*deleted\b", re.IGNORECASE)
 _DISPLAYED = re.compile(r"[^;]*;\s*displayed\b", re.IGNORECASE)
 
 
@@ -47,11 +48,21 @@ def read(mail: Message) -> DeliveryReport | None:
         if fates:
             return DeliveryReport(tuple(fates), _original_id(parts) or mail_parts.returned_id(mail))
         if any(part.get_content_type() in READ_KINDS for part in parts):
-            return DeliveryReport((), _original_id(parts))
+            return _refused(mail, _original_id(parts))
     told = delivery_words.read(mail)
     if told is None and mail.get_content_type() == KIND:
         return DeliveryReport((), mail_parts.returned_id(mail))
     return told
+
+
+def _refused(mail: Message, original_id: str | None) -> DeliveryReport:
+    """Return what a disposition notification reports that shows nothing: a filter refuses a mail by one (RFC 5429)."""
+    groups = (group for part in mail_parts.children(mail)[:PARTS_MAX] for group in _groups(part))
+    deleted = any(_DELETED.match(group.get("disposition", "")) for group in groups)
+    told = delivery_words.read(mail) if deleted else None
+    if told is None:
+        return DeliveryReport((), original_id)
+    return DeliveryReport(told.fates, original_id or told.returned_id)
 
 
 def _fates(mail: Message, parts: list[Message]) -> list[Fate]:
@@ -119,9 +130,11 @@ def _status(group: Group) -> str | None:
 
 
 def _recipient(group: Group) -> str | None:
-    """Return the recipient whom a group is about, as the last server knew him."""
+    """Return the recipient whom a group is about, as the last server knew him; not by a name that only it knows."""
     fields = (group.get(name, "") for name in ("final-recipient", "original-recipient"))
-    return next((found for field in fields if (found := mail_parts.address(field))), None)
+    known = [found for field in fields if (found := mail_parts.address(field))]
+    public = (each for each in known if "." in each.rpartition("@")[2])
+    return next(public, None) or next(iter(known), None)
 
 
 def _original_id(parts: list[Message]) -> str | None:

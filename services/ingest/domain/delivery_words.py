@@ -2,8 +2,8 @@
 
 A mail server sent it, and it says that a mail came back. What other machines send has to show of which mail, by an id,
 a status or a reply code: a carrier's mail about a parcel that could not be delivered shows none of these.
-Sources, read 2026-11-29: bounces of some sixty servers (the public set sisimai/set-of-emails), RFC 3463 (status codes),
-Amazon SES ("notification contents").
+Sources, read 2026-11: bounces of some eighty servers (the public sets sisimai/set-of-emails and of flufl.bounce), RFC
+3463 (status codes), Amazon SES ("notification contents").
 """
 
 import json
@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import Message
+from enum import Enum
 from typing import Any, Literal
 
 from services.ingest.domain import mail_parts
@@ -45,19 +46,24 @@ class DeliveryReport:
 
 
 _SERVER = re.compile(
-    r"(?:mailer[- ]daemon|post[_-]?master|mail-?daemon|mailsystem)\b|<>|mail deliver(?:y|er)? (?:sub)?system|\A\s*\Z"
-    r"|mail administrator|mail delivery system",
+    r"(?:mailer[- ]daemon|post[_-]?master|mail-?daemon|\bmdaemon|mailsystem)\b|<>|\A\s*\Z"
+    r"|mail deliver(?:y|er)? (?:sub)?system|mail administrator|smtp[ _-]?mail[ _-]?service",
     re.IGNORECASE,
 )
 """Who sends what came back, by the From field."""
 _MACHINE = re.compile(
-    r"(?:no-?reply|do-?not-?reply|daemon|majordomo|fml|root|info|sysadmin)\b", re.IGNORECASE
+    r"(?:no-?reply|do-?not-?reply|daemon|majordomo|fml|root|info|(?:sys)?admin)\b", re.IGNORECASE
 )
 """Who sends it as well, and much else."""
+_LIKELY = re.compile(r"\s*[<\"]*system administrator\b", re.IGNORECASE)
+_PASSED_ON = re.compile(r"\s*(?:re|fwd?|aw|wg|odp|pd)\s*:", re.IGNORECASE)
+"""A title of a person who answers a report or passes it on."""
 _NOBODY = re.compile(r"\s*<\s*>|.*mailer-daemon", re.IGNORECASE)
 
 _CAME_BACK = re.compile(
-    r"undeliver|returned mail|mail failed|returning to sender|was aborted|return(?:ed|ing) (?:your )?(?:mail|message)"
+    r"undeliver|returned mail|mail failed|failed mail|returning to sender|was aborted"
+    r"|return(?:ed|ing) (?:your )?(?:mail|message)|mail has been returned|failed recipient|automatically rejected"
+    r"|did not reach the following|not a valid user"
     r"|mail failure|nondeliver|non[- ]delivery|fail(?:ure|ed) (?:notice|to deliver)|delivery status notification"
     r"|(?:delivery|delivering)\s(?:\w+\s){0,3}(?:failed|failure|error|problem)"
     r"|(?:not|n't|unable to|cannot|could not|failed to) (?:be )?(?:able to )?(?:be )?(?:deliver|sent|send\b|relay)"
@@ -67,10 +73,10 @@ _CAME_BACK = re.compile(
     r"|(?:unknown|no such|invalid|unrouteable) (?:user|recipient|address|mailbox|domain)|mailbox (?:is )?full"
     r"|message (?:was |has been )?(?:rejected|blocked|refused)|did not like our"
     r"|unzustellbar|nicht (?:zugestellt|übermittelt)|não (?:foi|pôde ser) entregue"
-    r"|no se (?:pudo|ha podido) entregar|n['’]a (?:pas )?pu être|non recapitabil|mancata consegna"
+    r"|no se (?:pudo|ha podido) entregar|n['’]a (?:pas )?pu [eê]tre|non recapitabil|mancata consegna"
     r"|niet (?:worden )?bezorgd|не (?:было )?доставлен|не может быть доставлен|niedostarczon"
     r"|nie (?:mogła|została) .{0,20}dostarczon|nedoručen|nedoručiteľn|nelze doručit"
-    r"|送信できません|配信できません|エラー通知|退信|无法投递|반송",
+    r"|送信できません|配信できません|エラー通知|退信|无法投递|无法发送|반송",
     re.IGNORECASE,
 )
 _LATE = re.compile(
@@ -84,7 +90,25 @@ _STATUS_FIELD = re.compile(
 )
 _STATUS_IN_WORDS = re.compile(r"(?<![\d.])([45]\.[0-7]\.\d{1,3})(?![\d.])")
 _REPLY_CODE = re.compile(r"(?<![\d.-])5[0-5]\d[ -]")
-_RECIPIENT = re.compile(r"^[> \t]*(?:Final|Original)-Recipient:(.*)$", re.IGNORECASE | re.MULTILINE)
+_FINAL = re.compile(r"^[> \t]*Final-Recipient:(.*)$", re.IGNORECASE | re.MULTILINE)
+_ORIGINAL = re.compile(r"^[> \t]*Original-Recipient:(.*)$", re.IGNORECASE | re.MULTILINE)
+_LISTED = re.compile(
+    r"^[>\s*|-]{0,8}(?:[a-z ]{0,20}(?:user|recipient|address|mailbox)(?: address)?[ \t]*[:=][ \t]*"
+    r"|c=[^@\n]{0,120}?smtp=)?(?:\"[^\"\n]{1,80}\"[ \t]*)?"
+    r"[<\[(\"']{0,2}([^\s<>()\[\],;:\"'=]{1,64}@[^\s<>()\[\],;:\"'=]{1,255})(?=[>\])\"':;,\s]|$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""A line that begins with an address, or with a word for whose it is."""
+_ASKED = re.compile(r"(?:postmaster|mailer-daemon|abuse|support|helpdesk)@", re.IGNORECASE)
+"""Who is named to be asked about a failure."""
+_A_MAIL = re.compile(
+    r"(?:e-?mail|message)\b.{0,60}(?:could|can)(?: ?not|n't) be delivered",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Says that it was a mail, and nothing else, that could not be delivered."""
+_REPORT_TYPE = re.compile(
+    r"\s*multipart/report\b.*\breport-type\s*=\s*\"?delivery-status", re.IGNORECASE | re.DOTALL
+)
 _FOR_GOOD = re.compile(r"^[> \t]*Action:\s*failed|permanent", re.IGNORECASE | re.MULTILINE)
 _RETURNED_BELOW = re.compile(
     r"^[> \t]*(?:Received:|Return-Path:|Message-ID:|X-[\w-]+:"
@@ -96,13 +120,9 @@ _RETURNED_BELOW = re.compile(
 
 def read(mail: Message) -> DeliveryReport | None:
     """Return the report that a mail's words are; `None` for any other mail, and for one that is only late."""
-    failed_field, sender = (
-        str(mail.get("x-failed-recipients", "")),
-        str(mail.get("from", "nobody says")),
-    )
-    nobody = _NOBODY.match(str(mail.get("return-path", ""))) is not None
-    server = bool(failed_field) or _SERVER.search(sender) is not None
-    if not (server or nobody or _MACHINE.search(sender)):
+    failed_field = str(mail.get("x-failed-recipients", ""))
+    sender = _sender(mail)
+    if sender is _Sender.ANYBODY and not failed_field:
         return None
     words = _words(mail)
     if words.lstrip().startswith('{"'):
@@ -114,12 +134,36 @@ def read(mail: Message) -> DeliveryReport | None:
         return None
     status = _STATUS_FIELD.search(words) or _STATUS_IN_WORDS.search(told)
     returned_id = mail_parts.returned_id(mail)
-    if not (server or (nobody and titled) or status or returned_id or _REPLY_CODE.search(told)):
+    server = sender is _Sender.SERVER or (sender is _Sender.LIKELY and titled)
+    shown = status or returned_id or _REPLY_CODE.search(told) or (titled and _A_MAIL.search(told))
+    if not (failed_field or server or shown):
         return None
-    recipient = _recipient(mail, failed_field, words, told)
-    if recipient is None and returned_id is None:
+    recipients = _recipients(mail, failed_field, words, told)
+    if not recipients and returned_id is None:
         return None
-    return DeliveryReport((Fate("failed", recipient, status[1] if status else None),), returned_id)
+    why = status[1] if status else None
+    fates = [Fate("failed", each, why) for each in recipients[:FATES_MAX]]
+    return DeliveryReport(tuple(fates or [Fate("failed", None, why)]), returned_id)
+
+
+class _Sender(Enum):
+    """Who a mail is from: a mail server; what is one where the title says so too; some other program; anybody."""
+
+    SERVER = "server"
+    LIKELY = "likely"
+    MACHINE = "machine"
+    ANYBODY = "anybody"
+
+
+def _sender(mail: Message) -> _Sender:
+    written = str(mail.get("from", "nobody says"))
+    if _SERVER.search(written) or _REPORT_TYPE.search(str(mail.get("content-type", ""))):
+        return _Sender.SERVER
+    if _PASSED_ON.match(str(mail.get("subject", ""))):
+        return _Sender.ANYBODY
+    if _NOBODY.match(str(mail.get("return-path", ""))) or _LIKELY.match(written):
+        return _Sender.LIKELY
+    return _Sender.MACHINE if _MACHINE.search(written) else _Sender.ANYBODY
 
 
 def _words(mail: Message) -> str:
@@ -135,19 +179,28 @@ def _is_late(title: str, told: str, words: str) -> bool:
     return _LATE.search(told) is not None and not _FOR_GOOD.search(words)
 
 
-def _recipient(mail: Message, failed_field: str, words: str, told: str) -> str | None:
-    """Return who did not get it: named as such, else the first address that is neither the server's nor ours."""
-    named = [*(found[1] for found in _RECIPIENT.finditer(words)), failed_field]
-    for written in named:
-        if (found := mail_parts.address(written)) is not None:
-            return found
+def _recipients(mail: Message, failed_field: str, words: str, told: str) -> list[str]:
+    """Return who did not get it: who is named as such, or stands at the beginning of a line; else the first other one.
+
+    Nobody who is the server's or ours: a report also says whom to ask, and who wrote.
+    """
+    for written in (_FINAL.findall(words), _ORIGINAL.findall(words), [failed_field]):
+        named = dict.fromkeys(each for text in written for each in mail_parts.addresses(text))
+        if named:
+            return list(named)
     own = {
         each for name in ("to", "from") for each in mail_parts.addresses(str(mail.get(name, "")))
     }
-    others = (
-        each for text in (told, words) for each in mail_parts.addresses(text) if each not in own
-    )
-    return next(others, None) or mail_parts.returned_recipient(mail) or mail_parts.address(told)
+    lines = (mail_parts.address(found[1]) for found in _LISTED.finditer(told))
+    listed = dict.fromkeys(each for each in lines if each is not None and each not in own)
+    if listed:
+        return list(listed)
+    others = [each for each in mail_parts.addresses(told) if each not in own]
+    first = next((each for each in others if not _ASKED.match(each)), None)
+    found = first or mail_parts.returned_recipient(mail) or next(iter(others), None)
+    found = found or next((each for each in mail_parts.addresses(words) if each not in own), None)
+    found = found or mail_parts.address(told)
+    return [] if found is None else [found]
 
 
 def _notification(words: str) -> DeliveryReport | None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from email.message import Message
 
+from services.ingest.domain import charsets, html_text
 from shared import handles
 
 RETURNED_KINDS = frozenset(
@@ -39,7 +40,16 @@ def content(part: Message) -> str:
         body = None
     if not isinstance(body, bytes):
         return str(part.get_payload())[:TEXT_MAX_CHARACTERS]
-    return body[:TEXT_MAX_CHARACTERS].decode("utf-8", "replace")
+    read = charsets.decode(body[:TEXT_MAX_CHARACTERS], declared(part))
+    return html_text.to_text(read) if part.get_content_type() == "text/html" else read
+
+
+def declared(part: Message) -> str | None:
+    """Return the charset that a part says it is in."""
+    try:
+        return part.get_content_charset()
+    except (ValueError, LookupError, TypeError):
+        return None
 
 
 def walked(mail: Message, depth: int = 0) -> Iterator[tuple[str, str]]:
