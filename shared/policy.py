@@ -23,6 +23,7 @@ from shared import (
     oauth,
     strict,
     subjects,
+    submission_address,
 )
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}\Z")]
@@ -111,7 +112,8 @@ class Account(_Strict, frozen=True, kw_only=True):
     default subject; `strangers`: of a chat; `reaches`: the kind of handle that is written to, where it is not the kind
     of `address`; `api`: the base of the provider's addresses, where it is not the public one;
     `imap`: the mailbox that is read, `imaps://host/folder`; `oauth`: who gives out its access tokens, `google`,
-    `microsoft` or the address of a token endpoint, where it takes no password; `ami`, `ari`: the exchange that is
+    `microsoft` or the address of a token endpoint, where it takes no password; `smtp`: the server by which its answers
+    leave, `smtps://host`, where it is not the house's own; `ami`, `ari`: the exchange that is
     listened to,
     `tls://host:port` or `https://host:port/ari`; `recordings`: the base under which it gives out its own files;
     `when_away`: where the provider reports what has reached the customer, another way for what has not;
@@ -133,6 +135,7 @@ class Account(_Strict, frozen=True, kw_only=True):
     api: str | None = None
     imap: str | None = None
     oauth: str | None = None
+    smtp: str | None = None
     ami: str | None = None
     ari: str | None = None
     recordings: str | None = None
@@ -298,6 +301,12 @@ def _misread(policy: Policy) -> list[str]:
             f"account {name}: oauth: {complaint}"
             for name, account in policy.accounts.items()
             if account.oauth is not None and (complaint := oauth.complaint(account.oauth))
+        ]
+        + [
+            f"account {name}: smtp: {complaint}"
+            for name, account in policy.accounts.items()
+            if account.smtp is not None
+            and (complaint := submission_address.complaint(account.smtp))
         ]
         + [
             f"account {name}: when_away: {way.by} is no account of e-mail with an address"

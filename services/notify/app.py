@@ -73,7 +73,7 @@ async def backlog(watch: Watch) -> Backlog:
 def carriers(settings: Settings, bus: Bus) -> Mapping[str, Carrier]:
     """Return what takes messages to providers, by name. Raises: SettingInvalid."""
     return {
-        smtp.NAME: smtp.SmtpServer(settings.smtp_url),
+        smtp.NAME: smtp.SmtpServer(settings.smtp_url, settings.providers_url),
         http.NAME: http.HttpCarrier(settings.providers_url),
         page.NAME: page.PageCarrier(bus),
     }

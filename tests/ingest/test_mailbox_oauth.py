@@ -7,12 +7,12 @@ import pytest_asyncio
 from typing_extensions import override
 
 from services.ingest.channels import CHANNELS
-from services.ingest.handlers.access_tokens import EARLY_SECONDS, REFUSED_SECONDS, AccessTokens
 from services.ingest.handlers.accounts import Door
 from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.mailbox import Mailbox
 from services.ingest.handlers.raw_store import RawStore
 from shared import errors, oauth
+from shared.access_tokens import EARLY_SECONDS, REFUSED_SECONDS, AccessTokens
 from shared.bus import Bus
 from shared.clock import SystemClock
 from shared.policy import Account
@@ -87,6 +87,18 @@ async def test_a_mailbox_is_read_by_an_access_token(
         dovecot.append(second)
         await arrived(bus, "oauth", first, second)
     assert [each["grant_type"] for each in endpoint.asked] == ["refresh_token"]
+
+
+@needs_dovecot
+async def test_a_mailbox_of_the_standard_alone_is_read_as_well(
+    bus: Bus, endpoint: TokenEndpoint
+) -> None:
+    """It offers OAUTHBEARER and no XOAUTH2."""
+    async with servers.dovecot(f"{endpoint.url}/introspect", "oauthbearer") as server:
+        server.append(mail("s1"))
+        async with reading(make(bus, server, endpoint, "standard")):
+            await arrived(bus, "standard", mail("s1"))
+    assert len(endpoint.asked) == 1
 
 
 @needs_dovecot

@@ -38,10 +38,10 @@ passdb {{
   mechanisms = plain
   args = scheme=PLAIN username_format=%u {folder}/users
 }}
-auth_mechanisms = plain xoauth2
+auth_mechanisms = plain {by_token}
 passdb {{
   driver = oauth2
-  mechanisms = xoauth2
+  mechanisms = {by_token}
   args = {folder}/oauth2
 }}
 userdb {{
@@ -138,8 +138,13 @@ class Dovecot:
 
 
 @contextlib.asynccontextmanager
-async def dovecot(introspection_url: str = "http://127.0.0.1:1/") -> AsyncIterator[Dovecot]:
-    """Run a server until the block ends. `introspection_url`: who knows which access tokens are good."""
+async def dovecot(
+    introspection_url: str = "http://127.0.0.1:1/", by_token: str = "xoauth2"
+) -> AsyncIterator[Dovecot]:
+    """Run a server until the block ends.
+
+    `introspection_url`: who knows which access tokens are good; `by_token`: the mechanism that takes them.
+    """
     folder = Path(tempfile.mkdtemp(prefix="dovecot-"))
     server = Dovecot(folder, free_ports(1)[0])
     own = pwd.getpwuid(os.geteuid()).pw_name
@@ -159,6 +164,7 @@ async def dovecot(introspection_url: str = "http://127.0.0.1:1/") -> AsyncIterat
         "group": grp.getgrgid(pwd.getpwnam(owner).pw_gid).gr_name,
         "uid": known.pw_uid,
         "gid": known.pw_gid,
+        "by_token": by_token,
     }
     (folder / "dovecot.conf").write_text(CONFIGURATION.format_map(values))
     folder.chmod(0o755)

@@ -35,7 +35,7 @@ class FetchedMail:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Who logs in, by a password or by an access token (XOAUTH2)."""
+    """Who logs in, by a password or by an access token."""
 
     user: str
     secret: str = field(repr=False)
@@ -52,16 +52,24 @@ class ImapSession:
         with _translated():
             self._client = _connected(address)
             try:
-                if login.by_token:
-                    self._client.oauth2_login(login.user, login.secret)
-                else:
-                    self._client.login(login.user, login.secret)
+                self._log_in(login)
                 opened = self._client.select_folder(address.folder, readonly=True)
                 self.validity = int(opened[b"UIDVALIDITY"])
                 self._idles = self._client.has_capability("IDLE")
             except BaseException:
                 self.close()
                 raise
+
+    def _log_in(self, login: Login) -> None:
+        """Log in; by a token as the large providers have it (XOAUTH2), else by the standard (OAUTHBEARER, RFC 7628)."""
+        if not login.by_token:
+            self._client.login(login.user, login.secret)
+        elif self._client.has_capability("AUTH=OAUTHBEARER") and not self._client.has_capability(
+            "AUTH=XOAUTH2"
+        ):
+            self._client.oauthbearer_login(login.user, login.secret)
+        else:
+            self._client.oauth2_login(login.user, login.secret)
 
     def uids(self, after: int, address: MailboxAddress) -> list[int]:
         """Return the UIDs of the mails behind one, in order. Raises: ProviderUnavailable."""

@@ -14,12 +14,12 @@ from typing import TypeVar
 from typing_extensions import override
 
 from services.ingest.handlers import raw_marks
-from services.ingest.handlers.access_tokens import AccessTokens
 from services.ingest.handlers.accounts import Door
 from services.ingest.handlers.imap_session import FetchedMail, ImapSession, Login
 from services.ingest.handlers.raw_store import RawStore
 from services.ingest.handlers.remote_reader import RemoteReader
 from shared import errors, mailbox_address, subjects
+from shared.access_tokens import AccessTokens
 from shared.bus import Bus
 from shared.clock import Clock
 from shared.mailbox_address import Mark

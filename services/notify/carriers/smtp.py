@@ -2,7 +2,8 @@
 
 A mail transaction (RFC 5321, section 3.3) is cut in two, because only its last step can leave us in doubt: a server
 that loses us before the final dot drops the mail, after it the mail is the server's (sections 4.1.1.4 and 6.1).
-Addresses: `smtp://host:port` (plain, for a relay of our own), `smtps://[user:password@]host:port` (TLS).
+Addresses: `smtp://host:port` (plain, for a relay of our own), `smtps://[user:password@]host:port` (TLS). An account may
+have a server of its own, which is opened by a password or by access tokens (`smtp_login`).
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 from aiosmtplib.errors import (
+    SMTPAuthenticationError,
     SMTPDataError,
     SMTPException,
     SMTPResponseException,
@@ -20,7 +22,15 @@ from aiosmtplib.errors import (
 from aiosmtplib.typing import SMTPStatus
 
 from services.notify.carriers import NotTaken, Transaction, Unanswered
-from services.notify.channels.email import Mail
+from services.notify.carriers.smtp_login import (
+    CHALLENGE,
+    HEARD,
+    TAKEN,
+    TRIES,
+    TokenLogin,
+    TokenLogins,
+)
+from services.notify.channels.email import Mail, OwnServer
 from services.notify.domain.messages import Unsendable
 from shared.errors import SettingInvalid
 
@@ -37,9 +47,13 @@ _ADDRESS = re.compile(r"[!#-;=?-~]+@[!#-;=?-~]+\Z")
 
 
 class SmtpServer:
-    """The carrier of mails: a server at a URL, which answers with reply codes. Raises: SettingInvalid."""
+    """The carrier of mails: a server at a URL, which answers with reply codes. Raises: SettingInvalid.
 
-    def __init__(self, url: str) -> None:
+    `gateway`: before the providers of access tokens, see `addresses.through`.
+    """
+
+    def __init__(self, url: str, gateway: str = "") -> None:
+        self._logins = TokenLogins(gateway)
         parts = urlsplit(url)
         if parts.scheme not in PORTS or not parts.hostname:
             raise SettingInvalid("TELLONCE_SMTP_URL is not smtp://host:port or smtps://host:port")
@@ -54,7 +68,12 @@ class SmtpServer:
         """See `Carrier.transaction`: all of the mail but its final dot."""
         if not all(map(_ADDRESS.match, (request.sender, request.recipient))):
             raise Unsendable("address_invalid")
-        transaction = _SmtpTransaction(self._client(request.sender.rpartition("@")[2]))
+        own_name = request.sender.rpartition("@")[2]
+        if request.own_server is None:
+            transaction = _SmtpTransaction(self._client(own_name))
+        else:
+            login = self._logins.of(request.own_server)
+            transaction = _SmtpTransaction(_submitting(request.own_server, own_name), login)
         try:
             await transaction.begin(request)
             yield transaction
@@ -74,15 +93,34 @@ class SmtpServer:
         )
 
 
+def _submitting(by: OwnServer, own_name: str) -> aiosmtplib.SMTP:
+    """Return a client of an account's own server, which hears no secret before the connection is encrypted."""
+    return aiosmtplib.SMTP(
+        hostname=by.address.host,
+        port=by.address.port,
+        use_tls=by.address.encrypted,
+        start_tls=not (by.address.encrypted or by.address.here),
+        username=None if by.oauth else by.user,
+        password=None if by.oauth else by.secrets["password"],
+        local_hostname=own_name,
+        timeout=COMMAND_TIMEOUT_SECONDS,
+    )
+
+
 class _SmtpTransaction:
-    def __init__(self, client: aiosmtplib.SMTP) -> None:
+    def __init__(self, client: aiosmtplib.SMTP, login: TokenLogin | None = None) -> None:
         self._client = client
+        self._login = login
         self._amid_content = False
 
     async def begin(self, mail: Mail) -> None:
-        """Connect and send all but the dot. Raises: NotTaken."""
+        """Connect and send all but the dot. Raises: NotTaken, Unsendable."""
         try:
             await self._client.connect()
+            if self._login is not None:
+                await self._log_in(self._login)
+        except SMTPAuthenticationError as error:
+            raise NotTaken(error.code) from error
         except (SMTPException, OSError, TimeoutError) as error:
             raise NotTaken() from error
         try:
@@ -95,6 +133,20 @@ class _SmtpTransaction:
             raise NotTaken(error.code if 400 <= error.code < 600 else None) from error
         except (SMTPException, OSError, TimeoutError) as error:
             raise NotTaken() from error
+
+    async def _log_in(self, login: TokenLogin) -> None:
+        """Log in by an access token. Raises: NotTaken, Unsendable, SMTPException."""
+        await self._client.ehlo()
+        for last in (False,) * (TRIES - 1) + (True,):
+            mechanism, said = await login.words(self._client.server_auth_methods)
+            answer = await self._client.execute_command(b"AUTH", mechanism, said)
+            if answer.code == CHALLENGE:
+                answer = await self._client.execute_command(HEARD[mechanism])
+            if answer.code == TAKEN:
+                return
+            login.forget()
+            if last:
+                raise SMTPAuthenticationError(answer.code, answer.message)
 
     async def _begin_content(self, content: bytes) -> None:
         """Send the lines now and the dot later, which `aiosmtplib.SMTP.data` cannot.

@@ -9,7 +9,7 @@ Nothing of the event reaches a header without losing its control characters firs
 import email.policy
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from email.header import Header
 from email.headerregistry import Address
@@ -24,8 +24,9 @@ from services.notify.domain import messages, outcomes
 from services.notify.domain.asking import no_finding as found
 from services.notify.domain.asking import no_question as ask
 from services.notify.domain.messages import uncounted as parts
-from shared import events, handles, mail_reference
+from shared import events, handles, mail_reference, submission_address
 from shared.message_reference import MessageReference
+from shared.submission_address import SubmissionAddress
 
 __all__ = [
     "CARRIER",
@@ -87,12 +88,26 @@ def _subject(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnServer:
+    """A server that an account's mails leave by. `oauth`: who gives out its access tokens, `None` for a password."""
+
+    address: SubmissionAddress
+    user: str
+    oauth: str | None
+    secrets: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Mail:
-    """One mail for one recipient. `sender` and `recipient` are envelope addresses in ASCII."""
+    """One mail for one recipient. `sender` and `recipient` are envelope addresses in ASCII.
+
+    `own_server`: the account's own server; `None` for the house's.
+    """
 
     sender: str
     recipient: str
     content: bytes
+    own_server: OwnServer | None = None
 
 
 def address(to: str) -> str | None:
@@ -102,7 +117,7 @@ def address(to: str) -> str | None:
 
 
 def render(message: messages.CustomerMessage, now: datetime) -> Mail:
-    """Return the mail that an agent's message becomes. Raises: Unsendable with `sender_unknown`."""
+    """Return the mail that an agent's message becomes. Raises: Unsendable with `sender_unknown` or `secret_missing`."""
     mail = EmailMessage(policy=_POLICY)
     mail["From"] = Address(addr_spec=message.sender)
     mail["To"] = Address(addr_spec=message.to)
@@ -112,7 +127,17 @@ def render(message: messages.CustomerMessage, now: datetime) -> Mail:
     _thread(mail, message)
     mail["Auto-Submitted"] = "no"
     mail.set_content(message.text, charset="utf-8", cte="quoted-printable")
-    return Mail(message.sender, message.to, mail.as_bytes())
+    return Mail(message.sender, message.to, mail.as_bytes(), _own_server(message))
+
+
+def _own_server(message: messages.CustomerMessage) -> OwnServer | None:
+    """Return the account's own server, with what opens it. Raises: Unsendable with `secret_missing`."""
+    if message.smtp is None:
+        return None
+    needed = ("password",) if message.oauth is None else ("client_id", "refresh_token")
+    secrets = {**message.secrets, **{name: message.secret(name) for name in needed}}
+    address = submission_address.parse(message.smtp)
+    return OwnServer(address, message.secret("user"), message.oauth, secrets)
 
 
 def outcome(code: int) -> outcomes.Outcome:

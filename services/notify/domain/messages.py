@@ -32,6 +32,7 @@ class CustomerMessage(msgspec.Struct, frozen=True, kw_only=True):
         account: the account's short name, `door`: the address at which ingest takes the provider's reports on it.
         secrets: those of the account that have a value, by what the channel calls each.
         api: the base of the provider's addresses, where it is not the public one.
+        smtp, oauth: as the account has them.
     """
 
     id: events.MessageId
@@ -51,6 +52,8 @@ class CustomerMessage(msgspec.Struct, frozen=True, kw_only=True):
     door: str = ""
     secrets: Mapping[str, str] = {}
     api: str | None = None
+    smtp: str | None = None
+    oauth: str | None = None
 
     def secret(self, name: str) -> str:
         """Return a secret of the account. Raises: Unsendable with `secret_missing`."""
@@ -115,6 +118,8 @@ def customer_message(
             if around.secrets.get(key)
         },
         api=account.api,
+        smtp=account.smtp,
+        oauth=account.oauth,
     )
 
 

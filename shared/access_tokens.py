@@ -1,4 +1,7 @@
-"""Access tokens of one mailbox: asked for with its refresh token, and used until shortly before they end."""
+"""Access tokens of one mailbox: asked for with its refresh token, and used until shortly before they end.
+
+Ingest reads the mailbox with them, notify sends from it.
+"""
 
 import asyncio
 import ssl
