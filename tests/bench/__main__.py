@@ -12,7 +12,7 @@ from pathlib import Path
 
 from shared.codec import decode
 from shared.ledger import Recorded
-from tests.bench import appends, arriving, end_to_end, projecting, starting
+from tests.bench import appends, arriving, decisions, end_to_end, projecting, starting
 from tests.bench.figures import HEAD
 from tests.bench.place import copied, told
 
@@ -39,6 +39,8 @@ async def run(seed: int, ledger_events: int, folder: Path) -> None:
     print(told(seed))
     print(f"\n{HEAD}", flush=True)
     figures, ran_on = await appends.compare(folder, seed)
+    show(*(figure.line() for figure in figures), f"    on {ran_on}")
+    figures, ran_on = await decisions.compare(folder / "decisions", seed)
     show(*(figure.line() for figure in figures), f"    on {ran_on}")
     delays, events = await end_to_end.measure(folder, seed)
     figure, ran_on = await projecting.compare(folder, multiplied(events, PROJECTED_EVENTS))
