@@ -170,7 +170,7 @@ def test_who_she_is_by_the_pages_word(said: dict[str, str], kinds: list[tuple[st
         ("https://a.example/?utm_source=x&utm_term=y", [["source", "x"], ["term", "y"]]),
         ("https://a.example/?pk_campaign=b&PIWIK_KWD=c", [["campaign", "b"], ["kwd", "c"]]),
         ("https://a.example/?atm_campaign=a&mtm_campaign=", []),
-        ("https://[a.example/?mtm_campaign=a", []),
+        ("https://[a.example/?mtm_campaign=a#b", [["campaign", "a"]]),
     ],
 )
 def test_a_campaign_stands_in_the_address_of_the_page(url: str, campaign: list[list[str]]) -> None:

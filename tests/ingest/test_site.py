@@ -15,6 +15,7 @@ from shared.errors import SignatureInvalid
 from tests.ingest.running_ingest import GOLDEN, PUBLIC, RECEIVED, SECRET, Sample, parsed, raw, wire
 
 BATCH = (GOLDEN / "site_batch.json").read_bytes()
+EXAMPLES = (GOLDEN / "site_examples.json").read_bytes()
 PAGE = b'{"type":"page","messageId":"m-1","anonymousId":"v-1","properties":{"url":"https://shop.example"}}'
 
 
@@ -28,7 +29,7 @@ SAMPLE = Sample(PAGE, by_key, [("content-type", "application/json")], signs_body
 
 def test_each_item_of_a_batch_is_a_fact() -> None:
     """Pages, cart, campaign and words; who she is by her own page's word alone."""
-    page, known, cart, review = (wire(event)["data"] for event in parsed(raw("site", BATCH)))
+    page, known, cart, review, alias = (wire(event)["data"] for event in parsed(raw("site", BATCH)))
     assert page["open"]["provider_id"] == "ajs-1"
     assert page["open"]["provider_time"] == "2026-11-22T09:29:29.500000Z"
     assert page["personal"] == {
@@ -57,7 +58,11 @@ def test_each_item_of_a_batch_is_a_fact() -> None:
         ["Product Reviewed: Floor lamp"],
         "It hums.",
     )
-    contacts = {each["open"]["contact_id"] for each in (page, known, cart, review)}
+    assert [(each["kind"], each["value"]) for each in alias["personal"]["handles"]] == [
+        ("account", "site:77"),
+        ("visitor", "v-1"),
+    ]
+    contacts = {each["open"]["contact_id"] for each in (page, known, cart, review, alias)}
     assert len(contacts) == 1
 
 
@@ -118,6 +123,51 @@ def test_two_visitors_may_use_one_id() -> None:
     assert [each.personal.text for each in (one, other)] == ["one", "two"]
 
 
+def test_calls_as_the_documents_examples_write_them() -> None:
+    """`action` for `type`, fields in snake case; what a customer writes in a chat, and not what an agent does."""
+    made = [wire(event)["data"] for event in parsed(raw("site", EXAMPLES))]
+    assert [each["personal"]["did"] for each in made] == [
+        ["Live Chat Message Sent"],
+        ["Live Chat Message Received"],
+        ["Live Chat Conversation Started"],
+        ["Email Opened"],
+        ["Signed Up"],
+        [],
+    ]
+    assert [each["personal"]["text"] for each in made] == [
+        "Where is my lamp?",
+        "",
+        "Hello?",
+        *("", "", ""),
+    ]
+    assert [[each["value"] for each in one["personal"]["handles"]] for one in made] == [
+        ["site:77", "v-1"],
+        ["site:77"],
+        ["site:77"],
+        ["anna@mail.example", "site:77"],
+        ["anna@mail.example", "+48600100200", "site:77"],
+        ["eva@mail.example", "site:78", "v-2"],
+    ]
+    assert [each["personal"]["name"] for each in made[3:]] == [None, "Anna Nowak", "Eva Kovac"]
+    assert made[5]["open"]["provider_id"] == "ajs-9"
+    assert made[5]["open"]["provider_time"] == "2026-11-22T09:29:30.250000Z"
+
+
+def test_an_address_that_is_none_is_shown_as_it_is() -> None:
+    """Whoever writes it: the key is public, and nobody's address holds up what lies behind it."""
+    item = {"type": "page", "properties": {"url": "https://[shop.example/#top"}}
+    (event,) = parsed(raw("site", msgspec.json.encode(item)))
+    assert [each.url for each in event.personal.pages] == ["https://[shop.example/"]
+
+
+def test_an_alias_links_whom_the_page_called_otherwise() -> None:
+    """Who is signed in now was that visitor; a visitor whom the page names besides is the one who is meant."""
+    for known, visitor in (({}, "v-0"), ({"anonymousId": "v-1"}, "v-1")):
+        item = {"type": "alias", "previousId": "v-0", "userId": "77", **known}
+        (event,) = parsed(raw("site", msgspec.json.encode(item)))
+        assert [each.value for each in event.personal.handles] == ["site:77", visitor]
+
+
 def test_an_item_without_an_id_is_named_by_what_it_says() -> None:
     """Sent again it is the same; another one is another."""
     said = b'{"type":"track","event":"%s"}'
@@ -128,7 +178,9 @@ def test_an_item_without_an_id_is_named_by_what_it_says() -> None:
 @pytest.mark.parametrize(
     ("body", "outcome"),
     [
-        (b'{"type":"alias"}', Ignored("alias")),
+        (b'{"type":"group"}', Ignored("group")),
+        (b'{"action":"group"}', Ignored("group")),
+        (b'{"action":"dance"}', Quarantined("payload.kind_unknown", "dance")),
         (b'{"type":"dance"}', Quarantined("payload.kind_unknown", "dance")),
         (b'{"hello":1}', Quarantined("payload.not_an_event")),
         (b'{"batch":[]}', Quarantined("payload.not_an_event")),
@@ -153,7 +205,7 @@ def test_a_browser_names_its_key_in_the_body() -> None:
 
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.text(max_size=8)
-FIELDS = "type event properties context traits products page url userId timestamp campaign batch"
+FIELDS = "type action event properties context traits products page url userId user_id timestamp campaign batch"
 NAMES = st.sampled_from(FIELDS.split())
 VALUES = st.recursive(
     LEAVES,

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urldefrag, urlsplit
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -235,7 +235,7 @@ def _did(hit: Hit, kind: str) -> list[str]:
 
 
 def _pages(hit: Hit) -> list[events.SeenPage]:
-    url = texts.line(urldefrag(hit.get("url", "")[:URL_MAX_BYTES])[0], URL_MAX_BYTES)
+    url = texts.line(hit.get("url", "")[:URL_MAX_BYTES].partition("#")[0], URL_MAX_BYTES)
     title = texts.line(hit.get("action_name"), WORD_MAX_BYTES)
     return [events.SeenPage(url=url, title=title)] if url or title else []
 
@@ -257,11 +257,9 @@ def _named(item: list[Any]) -> str | None:
 
 def _campaign(hit: Hit) -> list[tuple[str, str]]:
     """Return what brought her: the parameters of a campaign, in the query or the fragment of the page's address."""
-    try:
-        url = urlsplit(hit.get("url", "")[:URL_MAX_BYTES])
-    except ValueError:
-        return []
-    pairs = (pair for part in (url.fragment, url.query) for pair in parse_qsl(part))
+    page, _, fragment = hit.get("url", "")[:URL_MAX_BYTES].partition("#")
+    parts = (fragment, page.partition("?")[2])
+    pairs = (pair for part in parts for pair in parse_qsl(part))
     named = (
         (CAMPAIGN.match(name.lower()), texts.line(said, WORD_MAX_BYTES)) for name, said in pairs
     )

@@ -1,7 +1,7 @@
-"""What visitors do on a shop's pages, by the Segment specification: `page`, `screen`, `track`, `identify`, `batch`.
+"""What visitors do on a shop's pages, by the Segment specification: `page`, `screen`, `track`, `identify`, `alias`.
 
 A page's program sends it from the browser, where everybody can read the key: what it says of a visitor, it claims.
-Each item of a batch is a fact of its own, named by its `messageId`.
+Several may come as a `batch`. Each item of it is a fact of its own, named by its `messageId`.
 
 Sources, read 2026-11 (segment.com/docs): Spec (Common, Identify, Track, Page, Semantic events: ecommerce v2),
 HTTP Tracking API (Basic authentication with the write key as the name, `writeKey` in the body from browsers).
@@ -9,10 +9,10 @@ HTTP Tracking API (Basic authentication with the write key as the name, `writeKe
 
 import base64
 import hmac
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urldefrag
 
 import msgspec
 
@@ -33,9 +33,10 @@ KINDS: Mapping[str, str] = {
     "screen": VISIT,
     "track": VISIT,
     "identify": VISIT,
-    "alias": "ignored",
+    "alias": VISIT,
     "group": "ignored",
 }
+"""Its `type`, or `action` in many of the documents' own examples. A group is a company, not a customer."""
 
 CART_EVENTS: Mapping[str, events.CartChange] = {
     "product added": "added",
@@ -47,6 +48,10 @@ CART_EVENTS: Mapping[str, events.CartChange] = {
 """What becomes of the cart; other events name products that were looked at, or are about an order."""
 WRITTEN = ("review_body", "message", "comment")
 """Properties in which a visitor writes to the shop."""
+CHATTED = frozenset({"live chat conversation started", "live chat message sent"})
+"""Events in whose `message_body` she does; in those of other names an agent may."""
+SIGNED_UP = "signed up"
+"""An event whose properties are about the visitor herself."""
 
 CART_MAX = 16
 ID_MAX_BYTES = 256
@@ -55,6 +60,7 @@ URL_MAX_BYTES = 2_048
 
 Item = Mapping[str, Any]
 _body = msgspec.json.Decoder(dict[str, Any])
+_HUMP = re.compile("([A-Z])")
 
 
 def verify(request: delivery.WebRequest, secrets: delivery.Secrets, public_url: str) -> None:  # noqa: ARG001  the shared shape
@@ -75,7 +81,7 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
         return outcome.unreadable()
     batch = body.get("batch")
     items = batch if isinstance(batch, list) else [body]
-    kinds = [_text(each.get("type")) if isinstance(each, dict) else None for each in items]
+    kinds = [_kind(each) if isinstance(each, dict) else None for each in items]
     reports = [
         _visit(raw, item, body)
         for kind, item in zip(kinds, items, strict=True)
@@ -90,6 +96,16 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
     return outcome.not_an_event() if known is None else Ignored(known)
 
 
+def _kind(item: Item) -> str | None:
+    return _text(item.get("type")) or _text(item.get("action"))
+
+
+def _given(found: Item, name: str) -> Any:
+    """Return a field of the specification, which may also be written in snake case."""
+    value = found.get(name)
+    return found.get(_HUMP.sub(r"_\1", name).lower()) if value is None else value
+
+
 def _read(body: bytes) -> dict[str, Any] | None:
     try:
         return strict.read_json(texts.whole_json(charsets.decode(body)), _body)
@@ -102,17 +118,19 @@ def _visit(raw: delivery.RawDelivery, item: Item, body: Item) -> tuple[str, even
     context = {**_map(body.get("context")), **_map(item.get("context"))}
     properties = _map(item.get("properties"))
     made = ids.body_sha256(msgspec.json.encode(item, order="deterministic"))
-    given = _id(item.get("messageId")) or made
-    visitor = _id(item.get("anonymousId")) or _id(item.get("userId")) or given
+    given = _id(_given(item, "messageId")) or made
+    visitor = _visitor(item) or _id(_given(item, "userId")) or given
     opened = events.ContactOpen(
         **{
             **outcome.about(raw, MEDIUM, visitor, given),
             "provider_time": _time(item, body, raw.received),
         }
     )
-    traits = {**_map(context.get("traits")), **_map(item.get("traits"))}
+    event = (_text(item.get("event")) or "").strip().lower()
+    own = properties if event == SIGNED_UP else {}
+    traits = {**own, **_map(context.get("traits")), **_map(item.get("traits"))}
     products = _products(properties)
-    change = CART_EVENTS.get((_text(item.get("event")) or "").strip().lower())
+    change = CART_EVENTS.get(event)
     emptied = change == "ordered" or properties.get("products") == []
     in_cart = change is not None and (emptied or products != [])
     personal = events.VisitSummarisedPersonal(
@@ -123,17 +141,27 @@ def _visit(raw: delivery.RawDelivery, item: Item, body: Item) -> tuple[str, even
         cart=products if in_cart else [],
         cart_is=change if in_cart else None,
         campaign=_campaign(context),
-        text=texts.fit(
-            next((said for name in WRITTEN if (said := _text(properties.get(name)))), "")
-        ),
+        text=_written(event, properties),
     )
     named = [msgspec.json.encode([visitor, personal.text])]
     return visitor, outcome.contact_event(raw, events.VisitSummarised, opened, personal, named)
 
 
+def _written(event: str, properties: Item) -> str:
+    """Return what she wrote to the shop."""
+    names = (*WRITTEN, "message_body") if event in CHATTED else WRITTEN
+    return texts.fit(next((said for name in names if (said := _text(properties.get(name)))), ""))
+
+
+def _visitor(item: Item) -> str | None:
+    """Return what the page calls its visitor; an alias says who was called so before."""
+    known = _id(_given(item, "anonymousId"))
+    return _id(_given(item, "previousId")) if known is None and _kind(item) == "alias" else known
+
+
 def _handles(item: Item, traits: Item, region: str | None) -> list[events.Handle]:
     """Return who the page says that she is, the surest first; a browser proves nothing."""
-    user, visitor = _id(item.get("userId")), _id(item.get("anonymousId"))
+    user, visitor = _id(_given(item, "userId")), _visitor(item)
     address = handles.email(_text(traits.get("email")))
     number = handles.phone(_text(traits.get("phone")), region)
     found: list[events.Handle] = []
@@ -149,7 +177,7 @@ def _handles(item: Item, traits: Item, region: str | None) -> list[events.Handle
 
 
 def _name(traits: Item) -> str | None:
-    parts = [traits.get("firstName"), traits.get("lastName")]
+    parts = [_given(traits, "firstName"), _given(traits, "lastName")]
     joined = " ".join(each for each in parts if isinstance(each, str))
     return texts.line(_text(traits.get("name")) or joined, WORD_MAX_BYTES)
 
@@ -163,9 +191,11 @@ def _did(item: Item, products: list[str]) -> list[str]:
 
 def _pages(item: Item, properties: Item, context: Item) -> list[events.SeenPage]:
     """Return the page that was looked at, or on which it was done."""
-    viewed = properties if item.get("type") in ("page", "screen") else {}
+    viewed = properties if _kind(item) in ("page", "screen") else {}
     about = {**_map(context.get("page")), **viewed}
-    url = texts.line(urldefrag((_text(about.get("url")) or "")[:URL_MAX_BYTES])[0], URL_MAX_BYTES)
+    url = texts.line(
+        (_text(about.get("url")) or "")[:URL_MAX_BYTES].partition("#")[0], URL_MAX_BYTES
+    )
     title = texts.line(_text(about.get("title")) or _text(item.get("name")), WORD_MAX_BYTES)
     return [events.SeenPage(url=url, title=title)] if url or title else []
 
@@ -196,11 +226,11 @@ def _time(item: Item, body: Item, received: datetime) -> datetime | None:
     That is the specification's formula for a browser whose clock is wrong. Without `sentAt` it is the browser's time.
     Who received it before us, and says so, has set it right already.
     """
-    stamped, original = _instant(item.get("timestamp")), _instant(item.get("originalTimestamp"))
-    if stamped is not None and (original or _instant(item.get("receivedAt"))):
+    stamped, original = _instant(item.get("timestamp")), _instant(_given(item, "originalTimestamp"))
+    if stamped is not None and (original or _instant(_given(item, "receivedAt"))):
         return stamped
     happened = original or stamped
-    sent = _instant(item.get("sentAt")) or _instant(body.get("sentAt"))
+    sent = _instant(_given(item, "sentAt")) or _instant(_given(body, "sentAt"))
     if happened is None or sent is None:
         return happened
     try:
