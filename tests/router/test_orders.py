@@ -42,6 +42,16 @@ async def test_the_newest_word_counts_by_the_shops_time(router: InMemoryRouter) 
     assert [each.status for each in (await router.customer()).orders.values()] == ["shipped"]
 
 
+async def test_of_two_words_of_one_second_the_later_to_come_counts(router: InMemoryRouter) -> None:
+    """Placed and paid within one second of the shop's clock: it is paid. What is repeated changes nothing."""
+    words = [order("awaiting_payment", handles=[mail(), phone()]), order("paid")]
+    for word in words:
+        assert ("order.changed", "cust") in await told(router, word)
+    assert await told(router, words[0]) == []
+    await router.happens(call("started"))
+    assert [each.status for each in (await router.customer()).orders.values()] == ["paid"]
+
+
 async def test_an_order_without_a_name_is_of_whom_its_address_leads_to(
     router: InMemoryRouter,
 ) -> None:

@@ -55,10 +55,13 @@ def note_order(
 
 
 def is_news(customer: Customer, event: events.OrderChanged) -> bool:
-    """Tell whether an order is newer than what is known of it, by the shop's time; without one it is."""
+    """Tell whether an order is newer than what is known of it, by the shop's time; without one it is.
+
+    Many shops count seconds, and an order is placed and paid within one: of its words the last to come is the newest.
+    """
     at = event.open.provider_time
     known = None if event.personal is None else customer.ordered.get(event.personal.number)
-    return known is None or at is None or known < at
+    return known is None or at is None or known <= at
 
 
 def _settle(decision: Decision, customer: events.CustomerId) -> None:
