@@ -13,14 +13,15 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from services.ingest.channels.shapes import prestashop_orders
-from services.ingest.domain import charsets, delivery, outcome, texts, webhook_signature
+from services.ingest.channels.shapes import prestashop_orders, shop_resources
+from services.ingest.domain import charsets, delivery, loose, outcome, texts, webhook_signature
 from services.ingest.domain.delivery import no_answer as answer
 from services.ingest.domain.delivery import no_handshake as handshake
 from services.ingest.domain.outcome import Ignored, Parsed, Reported
@@ -34,71 +35,7 @@ SECRETS = ("signing",)
 SIGNATURES = ("x-shopify-hmac-sha256", "x-wc-webhook-signature")
 TOPICS = ("x-shopify-topic", "x-wc-webhook-topic")
 
-IGNORED = "ignored"
-ORDER = "order.changed"
-KINDS: Mapping[str, str] = {
-    "order": ORDER,
-    "fulfillment": ORDER,
-    **dict.fromkeys(
-        (
-            *(
-                "draft_order",
-                "fulfillment_order",
-                "fulfillment_event",
-                "checkout",
-                "cart",
-                "refund",
-            ),
-            *("customer", "product", "product_listing", "coupon", "transaction", "risk", "webhook"),
-            *("line_item", "shipping_line", "inventory", "collection", "shop", "app", "action"),
-        ),
-        IGNORED,
-    ),
-}
-"""What a resource is -> what becomes of it. The topic of a webhook begins with its name, in the plural at Shopify."""
-
-TOPIC_RESOURCES: Mapping[str, str] = {
-    "orders": "order",
-    "fulfillments": "fulfillment",
-    "draft_orders": "draft_order",
-    "fulfillment_orders": "fulfillment_order",
-    "fulfillment_events": "fulfillment_event",
-    "checkouts": "checkout",
-    "carts": "cart",
-    "refunds": "refund",
-    "customers": "customer",
-    "products": "product",
-    "order_transactions": "transaction",
-}
-MARKS: Sequence[tuple[str, frozenset[str]]] = (
-    ("fulfillment_order", frozenset({"request_status"})),
-    ("fulfillment_order", frozenset({"assigned_location_id"})),
-    ("fulfillment_event", frozenset({"fulfillment_id", "happened_at"})),
-    ("fulfillment", frozenset({"order_id", "tracking_number"})),
-    ("draft_order", frozenset({"invoice_sent_at"})),
-    ("checkout", frozenset({"abandoned_checkout_url"})),
-    ("refund", frozenset({"refund_line_items"})),
-    ("order", frozenset({"id", "financial_status"})),
-    ("order", frozenset({"id", "order_number", "line_items"})),
-    ("order", frozenset({"id", "order_key", "status"})),
-    ("risk", frozenset({"recommendation", "score"})),
-    ("risk", frozenset({"risks"})),
-    ("product_listing", frozenset({"product_id", "variants"})),
-    ("product", frozenset({"product_type", "variants"})),
-    ("product", frozenset({"regular_price", "permalink"})),
-    ("product", frozenset({"inventory_quantity", "product_id"})),
-    ("webhook", frozenset({"topic", "delivery_url"})),
-    ("webhook", frozenset({"topic", "address"})),
-    ("customer", frozenset({"email", "role", "username"})),
-    ("customer", frozenset({"email", "orders_count"})),
-    ("customer", frozenset({"email", "addresses"})),
-    ("transaction", frozenset({"amount", "kind"})),
-    ("transaction", frozenset({"amount", "source_type"})),
-    ("shipping_line", frozenset({"carrier_identifier", "price"})),
-    ("line_item", frozenset({"variant_id", "quantity"})),
-    ("action", frozenset({"action", "arg"})),
-)
-"""Fields by which a resource is known; the first that fits."""
+KINDS: Mapping[str, str] = shop_resources.KINDS
 
 PING = re.compile(rb"webhook_id=[0-9]{1,12}\Z")
 PING_KIND = "ping"
@@ -106,10 +43,13 @@ NUMBER_MAX_BYTES = 128
 DESCRIPTION_MAX_BYTES = 512
 ITEMS_SHOWN = 3
 OPEN = "open"
+STATUS_MAX_CHARACTERS = 32
+AHEAD_MAX = timedelta(days=1)
+"""A time further ahead is a clock's mistake, and no change after it would be the newest; zones are within it."""
 
 Resource = Mapping[str, Any]
 _resource = msgspec.json.Decoder(dict[str, Any])
-_STATUS = re.compile(r"[^a-z0-9]+")
+_NO_WORD = re.compile(r"[\W_]+")
 
 
 def verify(request: delivery.WebRequest, secrets: delivery.Secrets, public_url: str) -> None:  # noqa: ARG001  the shared shape
@@ -141,10 +81,10 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
         return outcome.unreadable()
     resource: Resource = prestashop_orders.as_order(read) or read
     topic = next((value for name in TOPICS if (value := raw.header(name))), "")
-    kind = _kind(topic, resource)
+    kind = shop_resources.kind_of(topic, resource)
     if kind is None:
         return outcome.unknown(topic) if topic else outcome.not_an_event()
-    if KINDS[kind] == IGNORED:
+    if KINDS[kind] == shop_resources.IGNORED:
         return Ignored(kind)
     number = _number(resource, kind)
     if number is None:
@@ -152,19 +92,10 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
     return Reported([_reported(raw, resource, kind, number)])
 
 
-def _kind(topic: str, resource: Resource) -> str | None:
-    """Return what a resource is: by the topic, else by its fields; `None` for what is none of a shop's."""
-    word = re.split(r"[/.]", topic.lower())[0]
-    named = TOPIC_RESOURCES.get(word, word)
-    if named in KINDS:
-        return named
-    return next((name for name, marks in MARKS if marks <= resource.keys()), None)
-
-
 def _reported(
     raw: delivery.RawDelivery, resource: Resource, kind: str, number: str
 ) -> tuple[str, events.ContactEvent]:
-    given, time = texts.fit(str(resource["id"]), NUMBER_MAX_BYTES), _time(resource)
+    given, time = loose.identity(resource["id"]) or "", _time(resource, raw.received)
     status = _status(resource, kind)
     opened = events.OrderChangedOpen(
         **{**outcome.about(raw, MEDIUM, f"{kind}/{given}", given), "provider_time": time},
@@ -183,9 +114,14 @@ def _reported(
 
 
 def _number(resource: Resource, kind: str) -> str | None:
-    """Return the number that the customer knows; of a parcel that of its order. `None` for what names no order."""
+    """Return the number that the customer knows; of a parcel that of its order. `None` for what names no order.
+
+    An order that has none is known by its id: some programs send the rest of it only.
+    """
     name = resource.get("name") or resource.get("number") or resource.get("order_number")
-    if not isinstance(resource.get("id"), int | str) or not isinstance(name, int | str):
+    if not name and kind == "order":
+        name = resource.get("id")
+    if loose.identity(resource.get("id")) is None or loose.identity(name) is None:
         return None
     written = str(name).removeprefix("#")
     if kind == "fulfillment":
@@ -203,8 +139,11 @@ def _status(resource: Resource, kind: str) -> str:
         returned = resource["financial_status"] if _is_returned(resource) else None
         shipped = resource.get("fulfillment_status")
         words = [cancelled, returned, shipped, resource["financial_status"], OPEN]
-    word = next(each for each in words if isinstance(each, str) and each)
-    return _STATUS.sub("_", word.lower()).strip("_")[:32] or OPEN
+    written = [
+        unicodedata.normalize("NFC", each.lower()) for each in words if isinstance(each, str)
+    ]
+    found = (_NO_WORD.sub("_", each).strip("_")[:STATUS_MAX_CHARACTERS] for each in written)
+    return next((each for each in found if each), OPEN)
 
 
 def _word_of_parcel(resource: Resource) -> str:
@@ -215,16 +154,17 @@ def _is_returned(resource: Resource) -> bool:
     return _text(resource.get("financial_status")) in {"refunded", "partially_refunded", "voided"}
 
 
-def _time(resource: Resource) -> datetime | None:
+def _time(resource: Resource, received: datetime) -> datetime | None:
     """Return when a resource changed last, as the shop counts; a time in GMT is written without its zone."""
     for name in ("updated_at", "date_modified_gmt", "created_at", "date_created_gmt"):
         written = resource.get(name)
         if isinstance(written, str) and written:
             try:
                 time = datetime.fromisoformat(written)
-                return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+                time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
             except (ValueError, OverflowError):
                 continue
+            return time if time - received <= AHEAD_MAX else None
     return None
 
 
@@ -278,9 +218,7 @@ def _customer(resource: Resource) -> str | None:
     """Return the shop's own id of the customer; `None` of a guest, which WooCommerce writes as 0."""
     customer = resource.get("customer")
     given = customer.get("id") if isinstance(customer, dict) else resource.get("customer_id")
-    return (
-        texts.line(str(given), NUMBER_MAX_BYTES) if given and isinstance(given, int | str) else None
-    )
+    return loose.identity(given) if given else None
 
 
 def _description(resource: Resource, kind: str) -> str | None:
@@ -290,10 +228,14 @@ def _description(resource: Resource, kind: str) -> str | None:
         return texts.line(
             " ".join(each for each in written if isinstance(each, str)), DESCRIPTION_MAX_BYTES
         )
-    lines = resource.get("line_items")
-    items = [each for each in lines if isinstance(each, dict)] if isinstance(lines, list) else []
+    items = [
+        (each, each.get("name") or each.get("title"))
+        for each in loose.tables(resource.get("line_items"))
+    ]
     shown = [
-        f"{each.get('quantity', 1)} × {each.get('name') or each.get('title')}" for each in items
+        f"{loose.identity(each.get('quantity')) or 1} × {name}"
+        for each, name in items
+        if _text(name)
     ]
     more = f" +{len(shown) - ITEMS_SHOWN}" if len(shown) > ITEMS_SHOWN else ""
     total = resource.get("total_price") or resource.get("total")
