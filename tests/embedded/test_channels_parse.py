@@ -143,9 +143,49 @@ def business(value: dict[str, Any]) -> dict[str, Any]:
     return {"object": "whatsapp_business_account", "entry": [{"changes": changes}]}
 
 
+SAID = {
+    "id": "e1",
+    "type": "message",
+    "text": "hi",
+    "author_id": "c1",
+    "created_at": "2026-11-22T09:30:00Z",
+}
+TALK = {"id": "t1", "events": [SAID]}
+CHAT = {"id": "p1", "users": [{"id": "c1", "type": "customer"}], "thread": TALK}
+UNNAMED = {"id": "t1", "users": [], "thread": TALK}
+PRESSED = {"chat_id": "p1", "event_id": "e1", "postback": {"id": "yes"}}
+SOMEBODY = {"id": "c1", "type": "customer", "created_at": "2026-11-22T09:30:00Z"}
+REPLY = {"id": "m1", "conversation_id": "co1", "sub_type": "contact", "content": {"text": "hi"}}
+CALL = {"type": "page", "anonymousId": "v"}
+
+
+def chat_webhook(action: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """A webhook of a chat vendor around its payload."""
+    return {"action": action, "payload": payload}
+
+
+def in_chat(chat: str) -> dict[str, Any]:
+    """What is said, told of in a chat."""
+    return chat_webhook("incoming_event", {"chat_id": chat, "event": SAID})
+
+
 @pytest.mark.parametrize(
     ("channel", "content", "sent"),
     [
+        ("livechat", in_chat("p1"), [in_chat("p1")]),
+        ("livechat", in_chat("p1")["payload"], [in_chat("p1")]),
+        ("livechat", SAID, [in_chat("c1")]),
+        ("livechat", {"list": [SAID]}, [in_chat("c1")]),
+        ("livechat", {"chats": [CHAT, CHAT]}, [chat_webhook("incoming_chat", {"chat": CHAT})] * 2),
+        ("livechat", {"threads": [TALK]}, [chat_webhook("incoming_chat", {"chat": UNNAMED})]),
+        ("livechat", PRESSED, [chat_webhook("incoming_rich_message_postback", PRESSED)]),
+        ("livechat", SOMEBODY, [SOMEBODY]),
+        ("smartsupp", {"items": [REPLY]}, [{"event": "conversation.contact_replied", "data": {"message": REPLY}}]),
+        ("smartsupp", {"event": "conversation.rated"}, [{"event": "conversation.rated"}]),
+        ("site", [{"message": CALL, "destination": {"Config": {}}}], [CALL]),
+        ("site", {"batch": [CALL]}, [{"batch": [CALL]}]),
+        ("shop", {"orders": [{"id": 1}]}, [{"id": 1}]),
+        ("shop", {"inventory_level": {"inventory_item_id": 1}}, [{"inventory_item_id": 1}]),
         ("messenger", PAGE, [PAGE]),
         ("messenger", [ENTRY], [PAGE]),
         ("messenger", BARE, [{"object": "page", "entry": [{"messaging": [BARE]}]}]),
@@ -160,7 +200,7 @@ def business(value: dict[str, Any]) -> dict[str, Any]:
         ("viber", [{"event": "seen"}], [{"event": "seen"}]),
         ("form", [{"message": "a"}, {"message": "b"}], [{"message": "a"}, {"message": "b"}]),
     ],
-)
+)  # fmt: skip
 def test_an_inner_item_is_read_as_if_wrapped(channel: str, content: Any, sent: list[Any]) -> None:
     """What a provider lists in its envelope is found without it, in lists, and under names."""
     found = written.deliveries(channel, json.dumps(content).encode())

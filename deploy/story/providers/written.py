@@ -131,6 +131,25 @@ TWILIO_SIDS = frozenset(
     f"{each}Sid"
     for each in ("Account", "Message", "Sms", "SmsMessage", "Call", "Conference", "Conversation")
 )
+RESOURCE_FIELDS = frozenset(
+    {
+        *("id", "topic", "product_id", "inventory_item_id", "order_edit", "fulfillment_order"),
+        *("shop_domain", "admin_graphql_api_id"),
+    }
+)
+CALL_FIELDS = frozenset({"type", "action", "batch"})
+PAYLOAD_FIELDS = (
+    ("incoming_chat", "chat"),
+    ("incoming_event", "event"),
+    ("incoming_rich_message_postback", "postback"),
+    ("events_marked_as_seen", "seen_up_to"),
+)
+THREAD_EVENTS = frozenset(
+    {
+        *("message", "file", "filled_form", "form", "rich_message", "system_message"),
+        *("annotation", "custom"),
+    }
+)
 
 
 def _page(value: Mapping[str, Any]) -> Any:
@@ -196,11 +215,51 @@ def _parameter(value: Any) -> Any:
 
 def _resource(value: Mapping[str, Any]) -> Any:
     """A resource of a shop, which its REST API puts under its name, alone or in lists, and a webhook does not."""
-    return value if {"id", "topic", "product_id"} & value.keys() else None
+    return None if RESOURCE_FIELDS.isdisjoint(value) else value
+
+
+def _call(value: Mapping[str, Any]) -> Any:
+    """A call of a page's library, or a batch of them; other programs keep it beside what they do with it."""
+    return None if CALL_FIELDS.isdisjoint(value) else value
+
+
+def _chat_webhook(value: Mapping[str, Any]) -> Any:
+    """A webhook or a push, its payload, a chat, a thread, or an event of one (LiveChat, data structures).
+
+    An event says no chat: its author stands for it.
+    """
+    if "action" in value:
+        return value
+    action = next((name for name, field in PAYLOAD_FIELDS if field in value), None)
+    if action is not None and ("chat" in value or "chat_id" in value):
+        return {"action": action, "payload": value}
+    if isinstance(value.get("thread"), dict) and "id" in value:
+        return {"action": "incoming_chat", "payload": {"chat": value}}
+    if isinstance(value.get("events"), list) and "id" in value:
+        chat = {"id": value.get("chat_id", value["id"]), "users": value.get("users", [])}
+        return {"action": "incoming_chat", "payload": {"chat": {**chat, "thread": value}}}
+    if value.get("type") in THREAD_EVENTS and "id" in value:
+        chat = {"chat_id": value.get("chat_id") or value.get("author_id") or value["id"]}
+        return {"action": "incoming_event", "payload": {**chat, "event": value}}
+    return None
+
+
+def _conversation_event(value: Mapping[str, Any]) -> Any:
+    """An event of a webhook, its data, or a message of a conversation (Smartsupp)."""
+    if "event" in value:
+        return value
+    if isinstance(value.get("message"), dict) and "conversation" in value:
+        return {"event": "conversation.contact_replied", "data": value}
+    if "sub_type" in value and "content" in value:
+        return {"event": "conversation.contact_replied", "data": {"message": value}}
+    return None
 
 
 ENVELOPES: Mapping[str, Wrap] = {
     "shop": _resource,
+    "site": _call,
+    "livechat": _chat_webhook,
+    "smartsupp": _conversation_event,
     "messenger": _page,
     "whatsapp": _business_account,
     "telegram": _update,

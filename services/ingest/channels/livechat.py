@@ -6,6 +6,9 @@ payloads in the tests of github.com/livechat/lc-sdk-go (webhooks/testdata, also 
 The secret stands in the body, which the door stores without it. A chat is one customer's for good: it is the contact,
 and where an agent's answer goes. What a chat begins with is not told again by itself, so all of it is read; what is
 told twice has the same event id. Only agents take messages back there: nothing of a customer's is retracted by it.
+
+A chat that ends, goes to another agent, or is rated is none of our events: here a contact is over when its agent here
+wraps it up, who hands it on by a command, and nothing is asked of anybody by a rating.
 """
 
 import hmac
