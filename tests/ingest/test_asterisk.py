@@ -195,6 +195,32 @@ def test_how_a_call_ended(last: bytes, kind: str, how: str) -> None:
     assert (event.type, event.open.outcome) == (kind, how)
 
 
+AGENT = {"id": "1795340000.41", "state": "Up", "caller": {"name": "Ewa", "number": "201"}}
+ANNA = {"id": CALL, "state": "Up", "caller": {"name": "Anna Nowak", "number": "+48600100200"}}
+PASSED_ON = {f"Transferee{name}": value for name, value in CALLER.items()}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        block("BlindTransfer", Uniqueid="", TransfereeUniqueid=CALL, Extension="205", **PASSED_ON),
+        block("AttendedTransfer", Uniqueid="", TransfereeUniqueid=CALL, Exten="205", **PASSED_ON),
+        msgspec.json.encode(
+            {"type": "BridgeBlindTransfer", "channel": AGENT, "transferee": ANNA, "exten": "205"}
+        ),
+    ],
+)
+def test_who_is_passed_on_is_known_by_her_own_leg(body: bytes) -> None:
+    """Though nothing else is told of the call, and beside her leg stands that of the agent who passes her on."""
+    (event,) = parsed(raw("asterisk", body))
+    assert (event.type, event.personal.to, event.personal.name) == (
+        "call.transferred",
+        "205",
+        "Anna Nowak",
+    )
+    assert event.personal.handles[-1].value == "+48600100200"
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -37,16 +37,17 @@ class Leg:
 
 
 def leg_of(record: Record) -> Leg:
-    """Return the leg that a record is about; its id is empty when it is about none."""
+    """Return the leg that a record is about, of a transfer who is passed on; its id is empty when it is about none."""
     first = record.first
+    told = "transferee" if "transferee.id" in record.fields else "channel"
     return Leg(
-        id=first("uniqueid", "channel.id", "transferee.id", "srcuniqueid", "transfereeuniqueid"),
+        id=first("uniqueid", f"{told}.id", "srcuniqueid", "transfereeuniqueid"),
         linked=first("linkedid", "transfereelinkedid", "transfererlinkedid"),
-        name=first("channel.name", "channel"),
-        number=first("calleridnum", "channel.caller.number"),
-        caller=first("calleridname", "channel.caller.name"),
-        state=first("channelstatedesc", "channel.state"),
-        dialled=first("exten", "channel.dialplan.exten"),
+        name=first(f"{told}.name", "channel"),
+        number=first("calleridnum", "transfereecalleridnum", f"{told}.caller.number"),
+        caller=first("calleridname", "transfereecalleridname", f"{told}.caller.name"),
+        state=first("channelstatedesc", "transfereechannelstatedesc", f"{told}.state"),
+        dialled=first("exten", f"{told}.dialplan.exten"),
         program=first("channel.dialplan.app_name"),
         time=time_of(first("timestamp")),
     )
