@@ -92,6 +92,13 @@ def test_nobody_there_takes_the_call_back_to_where_it_was() -> None:
     assert sipgate.parse(ended) == Ignored("noAnswer")
 
 
+def test_a_call_that_the_machine_answers_is_owed() -> None:
+    """Though its hangup says that it was answered; who answers by another name is somebody."""
+    (event,) = parsed(told("answer", user="voicemail", userId="w0"))
+    assert (event.type, event.open.outcome) == ("call.voicemail_left", "voicemail")
+    assert parsed(told("answer", user="Maria Kowalska"))[0].type == "call.answered"
+
+
 def test_digits_of_a_menu() -> None:
     """They come without a number; of one who pressed nothing they are empty."""
     (event,) = parsed(raw("sipgate", form_body(event="dtmf", dtmf="12#", callId=CALL)))

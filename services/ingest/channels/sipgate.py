@@ -4,8 +4,8 @@ It tells that a call is answered and over only where the answer to its first eve
 answer names the door itself, as it was called. It signs nothing: the address of the door has a secret.
 A call that somebody passes on is another call there, with `origCallId`: here it is the same contact.
 
-Source: github.com/sipgate/sipgate.io, README (The POST request, Hangup causes, The XML response, What happens when a
-call is transferred), read 2026-11.
+Sources, read 2026-11: github.com/sipgate/sipgate.io, README (The POST request, Hangup causes, The XML response, What
+happens when a call is transferred); that the machine answers as a user, receivers that others have published (zammad).
 """
 
 import hashlib
@@ -45,9 +45,12 @@ KINDS: Mapping[str, str] = {
     "hangup": "call.ended",
     "dtmf": "call.menu_selected",
     "transfer": "call.transferred",
+    "voicemail": "call.voicemail_left",
     **{cause: kind for cause, (kind, _) in CAUSES.items()},
     "out": IGNORED,
 }
+MACHINE = "voicemail"
+"""The `user` who answers where nobody does."""
 INCOMING = frozenset({"", "in"})
 XML = "application/xml"
 DOOR = "{door}"
@@ -105,7 +108,8 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
         case "newCall":
             return Reported([call.started(fields.get("to", ""))])
         case "answer":
-            return Reported([call.answered()])
+            by_machine = fields.get("user") == MACHINE
+            return Reported([call.voicemail([], None) if by_machine else call.answered()])
         case "hangup":
             return _over(call, fields, passed_on=first != leg)
         case "dtmf":
