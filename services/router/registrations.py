@@ -8,6 +8,7 @@ from services.router.domain.decision import Decision, Loaded, Origin
 from services.router.domain.registering import (
     customer_of,
     external_handle,
+    external_id_of,
     is_news,
     note_order,
     noted_on,
@@ -77,12 +78,14 @@ class Orders:
             event.tenant, event.id, event.actor, event.occurred, raw=event.raw
         )
         told = False
-        command = _registration(event, personal.name)
+        external_id = external_id_of(self._cases.policies.of(event.tenant), event)
+        command = _registration(event, personal.name, external_id)
 
         async def load_order(reading: deciding.Reading) -> Loaded:
             nonlocal command
             if personal.name is None:
-                command = _registration(event, await self._name(reading, event))
+                name = await self._name(reading, event, external_id)
+                command = _registration(event, name, external_id)
             return await load(self._cases, reading, command, origin)
 
         def decide(loaded: Loaded) -> list[events.AnyEvent]:
@@ -98,13 +101,11 @@ class Orders:
         await self._cases.change(event.tenant, load_order, decide)
         return told
 
-    async def _name(self, reading: deciding.Reading, event: events.OrderChanged) -> str | None:
+    async def _name(
+        self, reading: deciding.Reading, event: events.OrderChanged, external_id: str | None
+    ) -> str | None:
         """Return the name of whom the order's handles lead to, where it says none itself."""
-        given = (
-            [external_handle(event.personal.external_id)]
-            if event.personal and event.personal.external_id
-            else []
-        )
+        given = [external_handle(external_id)] if external_id else []
         for each in await self._cases.handles(reading, [*given, *_known(event)]):
             if each.identity.customer is not None:
                 return (await reading.load_named(folds.CUSTOMER, each.identity.customer)).name
@@ -116,16 +117,17 @@ def _known(event: events.OrderChanged) -> list[events.Handle]:
     return [each for each in given if each.kind in PEOPLES]
 
 
-def _registration(event: events.OrderChanged, name: str | None) -> commands.RegisterCustomer:
+def _registration(
+    event: events.OrderChanged, name: str | None, external_id: str | None
+) -> commands.RegisterCustomer:
     """Return the registration that an order stands for."""
     known = _known(event)
-    assert event.personal is not None
     return commands.RegisterCustomer(
         command_id=event.id,
         issued_at=event.recorded,
         actor=event.actor,
-        name=name or (known[0].value if known else f"{event.personal.external_id}"),
-        external_id=event.personal.external_id,
+        name=name or (known[0].value if known else f"{external_id}"),
+        external_id=external_id,
         handles=[
             commands.KnownHandle(kind=each.kind, value=each.value, verified=each.verified)
             for each in known

@@ -2,10 +2,13 @@
 
 from datetime import timedelta
 
-from shared import aggregates
-from shared.events import OrderChanged
+from msgspec.structs import replace
+
+from shared import aggregates, ids
+from shared.events import EventId, OrderChanged
+from shared.policy import Account
 from tests.router.in_memory_router import InMemoryRouter
-from tests.router.samples import NOON, call, mail, order, phone, visit
+from tests.router.samples import NOON, a_policy, call, mail, order, phone, visit
 
 LATER = NOON + timedelta(hours=2)
 
@@ -16,6 +19,13 @@ async def told(router: InMemoryRouter, event: OrderChanged) -> list[tuple[str, s
     await router.happens(event)
     added = [each.event for each in await router.recorded(after=before)]
     return [(each.type, aggregates.split(each.aggregate)[0]) for each in added]
+
+
+def of_account(account: str, event: OrderChanged) -> OrderChanged:
+    """The same from another shop."""
+    opened = replace(event.open, account=account)
+    named = EventId(ids.scoped_id("order", account, event.id))
+    return replace(event, id=named, data=replace(event.data, open=opened))
 
 
 async def test_an_order_registers_whose_it_is(router: InMemoryRouter) -> None:
@@ -50,6 +60,24 @@ async def test_of_two_words_of_one_second_the_later_to_come_counts(router: InMem
     assert await told(router, words[0]) == []
     await router.happens(call("started"))
     assert [each.status for each in (await router.customer()).orders.values()] == ["paid"]
+
+
+async def test_two_shops_count_their_customers_alike_and_they_are_two() -> None:
+    """Each numbers from 1. Who is 77 in the second shop is not whom the first calls so, and who 77 is in the first shop
+    is whom `register_customer` calls so. Ordering again, each is the same as before."""
+    known = a_policy()
+    shops = {name: Account(queue="hotline") for name in ("shop/orders", "shop/second")}
+    router = InMemoryRouter(replace(known, accounts={**known.accounts, **shops}))
+    hers = order("open", handles=[mail()])
+    theirs = of_account("second", order("open", handles=[phone()], name="Ewa Kowal"))
+    again = of_account("second", order("shipped", at=LATER, handles=[], name=None))
+    for each in (hers, theirs, again):
+        assert ("order.changed", "cust") in await told(router, each)
+    await router.happens(call("started"))
+    eva = await router.customer()
+    assert (eva.name, eva.external_id) == ("Ewa Kowal", "second/77")
+    assert [each.status for each in eva.orders.values()] == ["shipped"]
+    assert [each.value for each in eva.handles] == [phone().value]
 
 
 async def test_an_order_without_a_name_is_of_whom_its_address_leads_to(

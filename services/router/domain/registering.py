@@ -9,6 +9,7 @@ from services.router.domain.identify import claim, know
 from services.router.domain.uniting import unite
 from shared import aggregates, commands, errors, events, handles, ids, proof
 from shared.customer import Customer
+from shared.policy import Policy
 
 _WORD = re.compile(r"\w+")
 
@@ -52,6 +53,18 @@ def note_order(
     for each in loaded.handles:
         know(decision, each, customer, None)
     _settle(decision, customer)
+
+
+def external_id_of(policy: Policy, event: events.OrderChanged) -> str | None:
+    """Return by which id a shop's customer is registered: two shops may count theirs alike (docs/adr/0060).
+
+    The first of them in the policy counts as the command `register_customer` does, each further one on its own.
+    """
+    told = event.personal.external_id if event.personal else None
+    channel, account = event.open.channel, event.open.account
+    shops = [name for name in policy.accounts if name.partition("/")[0] == channel]
+    is_first = f"{channel}/{account}" in shops[:1] or not shops
+    return told if told is None or is_first else f"{account}/{told}"
 
 
 def is_news(customer: Customer, event: events.OrderChanged) -> bool:
