@@ -128,6 +128,7 @@ def test_mails_in_files(content: bytes, texts: list[str]) -> None:
 
 
 BARE = {"sender": {"id": "1"}, "recipient": {"id": "2"}, "message": {"mid": "m", "text": "hi"}}
+ALONE = {"sender": {"id": "1"}, "postback": {"title": "Prices", "payload": "PRICES"}}
 OPTIN = {"recipient": {"id": "2"}, "timestamp": 1795339990123, "optin": {"user_ref": "3"}}
 ENTRY = {"id": "2", "messaging": [BARE]}
 PAGE = {"object": "page", "entry": [ENTRY]}
@@ -189,6 +190,7 @@ def in_chat(chat: str) -> dict[str, Any]:
         ("messenger", PAGE, [PAGE]),
         ("messenger", [ENTRY], [PAGE]),
         ("messenger", BARE, [{"object": "page", "entry": [{"messaging": [BARE]}]}]),
+        ("messenger", ALONE, [{"object": "page", "entry": [{"messaging": [ALONE]}]}]),
         ("messenger", OPTIN, [{"object": "page", "entry": [{"messaging": [OPTIN]}]}]),
         ("messenger", {"first": PAGE, "second": {"all": PAGE}}, [PAGE, PAGE]),
         ("messenger", {"first_name": "Anna"}, [{"first_name": "Anna"}]),

@@ -67,6 +67,29 @@ def test_a_guest_is_not_whoever_has_an_id_of_the_same_name() -> None:
     assert guest.personal.handles != known.personal.handles
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        [{"message_edit": {"mid": "m_1", "num_edit": each, "text": "one"}} for each in (1, 2)],
+        [{"message_edit": {"mid": "m_1", "text": each}} for each in ("one", "two")],
+        [
+            {"reaction": {"mid": "m_1", "action": each, "emoji": "❤"}}
+            for each in ("react", "unreact")
+        ],
+        [{"reaction": {"mid": "m_1", "action": "react", "emoji": each}} for each in "❤👍"],
+    ],
+)
+def test_what_was_done_to_one_message_are_facts_of_their_own(told: list[dict[str, Any]]) -> None:
+    """Each has the message's id, which is all that the provider says, and is told once when it comes twice."""
+    item = {name: each for name, each in SAMPLE_ITEM.items() if name != "message"}
+    first, then, again = (
+        parsed(raw("messenger", of({**item, **each})))[0] for each in (*told, told[0])
+    )
+    assert {each.open.provider_id for each in (first, then)} == {"m_1"}
+    assert first.id != then.id
+    assert first.id == again.id
+
+
 @pytest.mark.parametrize("kind", ["message_request", "branded_camera"])
 def test_what_only_says_how_a_talk_is_led_is_ignored(kind: str) -> None:
     """By its name, so that it is counted."""

@@ -50,6 +50,23 @@ def test_who_wrote_is_not_guessed_among_several() -> None:
     assert whatsapp.parse(raw("whatsapp", body)) == Quarantined("payload.unreadable", "text")
 
 
+def test_statuses_of_one_message_are_facts_of_their_own() -> None:
+    """Who of a group has it, and that a voice message was heard; each has the message's id."""
+    status = {"id": "wamid.ours", "status": "read", "timestamp": "1795339990", "recipient_id": ANNA}
+    group = {**status, "recipient_id": "g", "recipient_type": "group"}
+    told = [
+        status,
+        {**status, "status": "played"},
+        {**group, "recipient_participant_id": ANNA},
+        {**group, "recipient_participant_id": "48600000001"},
+    ]
+    found = [parsed(raw("whatsapp", of({"statuses": [each]})))[0] for each in told]
+    assert {(each.type, each.open.provider_id) for each in found} == {
+        ("message.read", "wamid.ours")
+    }
+    assert len({each.id for each in found}) == len(told)
+
+
 @pytest.mark.parametrize(("kind", "word"), sorted(whatsapp.ECHOES_IGNORED.items()))
 def test_a_sign_of_ours_is_no_answer(kind: str, word: str) -> None:
     """What somebody of ours does to a message says nothing to the customer."""
@@ -68,3 +85,12 @@ def test_a_field_of_the_account_is_ignored_by_name(field: str) -> None:
 def test_a_list_without_elements_is_ignored() -> None:
     """It says at most for which number it is."""
     assert whatsapp.parse(raw("whatsapp", of({"messages": []}))) == Ignored("metadata")
+
+
+def test_a_field_that_was_left_empty_is_no_line() -> None:
+    """Of a form within the chat only what was filled in is said."""
+    reply = {"name": "flow", "body": "Sent", "response_json": '{"floor": "", "city": "Brno"}'}
+    form = {"type": "nfm_reply", "nfm_reply": reply}
+    message = {**TEXT, "type": "interactive", "interactive": form}
+    (event,) = parsed(raw("whatsapp", of({"messages": [message]})))
+    assert event.personal.text == "city: Brno"

@@ -124,6 +124,7 @@ def _content_type(content: bytes) -> str:
 # -- the envelopes ---------------------------------------------------------------------------------
 
 GRAPH_LISTS = ("messaging", "standby", "changes")
+MESSAGING_PARTS = ("message", "message_edit", "postback", "reaction", "read", "delivery", "optin")
 VALUE_LISTS = ("messages", "statuses", "calls", "message_echoes", "errors")
 UPDATE_PARTS = ("message", "business_message", "channel_post", "callback_query", "my_chat_member")
 EDITED_PARTS = ("edited_message", "edited_business_message", "edited_channel_post")
@@ -158,7 +159,8 @@ def _page(value: Mapping[str, Any]) -> Any:
         return value
     if any(name in value for name in GRAPH_LISTS):
         return {"object": "page", "entry": [value]}
-    if "recipient" in value and ("sender" in value or "timestamp" in value):
+    addressed = "recipient" in value and ("sender" in value or "timestamp" in value)
+    if addressed or ("sender" in value and any(name in value for name in MESSAGING_PARTS)):
         return {"object": "page", "entry": [{"messaging": [value]}]}
     return None
 

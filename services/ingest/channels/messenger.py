@@ -9,7 +9,7 @@ Everything under `entry` is read, whichever app has the conversation (`standby`)
 A person is known by her id with the page, and all that she does with it is one contact.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -114,7 +114,7 @@ def _message(raw: delivery.RawDelivery, item: Node) -> Parsed:
     if message.get("is_echo") is True:
         return _echo(raw, item, message, mid)
     if message.get("is_deleted") is True:
-        return _changed(raw, item, events.MessageDeleted, mid, mid)
+        return _changed(raw, item, events.MessageDeleted, mid)
     return _said(raw, item, "message", words.of_message(message), mid)
 
 
@@ -157,19 +157,20 @@ def _edit(raw: delivery.RawDelivery, item: Node) -> Parsed:
     mid = graph.identity(edit, "mid")
     if not person or not mid:
         return outcome.unreadable("message_edit")
-    named = graph.fact(item, mid, "edit", graph.word(edit, "num_edit"))
     said = Words(texts.fit(graph.word(edit, "text")))
-    opened, personal = _spoken(raw, item, person, named, said, mid)
-    return _one(person, outcome.contact_event(raw, events.MessageEdited, opened, personal))
+    opened, personal = _spoken(raw, item, person, mid, said, mid)
+    told = [graph.word(edit, "num_edit").encode(), said.text.encode()]
+    event = outcome.contact_event(raw, events.MessageEdited, opened, personal, told)
+    return _one(person, event)
 
 
 def _reaction(raw: delivery.RawDelivery, item: Node) -> Parsed:
     reaction = graph.node(item, "reaction")
     mid, done = graph.identity(reaction, "mid"), graph.word(reaction, "action")
     sign = graph.word(reaction, "emoji") or graph.word(reaction, "reaction")
-    named = graph.fact(item, mid, done, graph.word(item, "timestamp"))
+    told = [each.encode() for each in (done, graph.word(item, "timestamp"), sign)]
     shown = None if done == TAKEN_BACK else texts.line(sign)
-    return _changed(raw, item, events.MessageReacted, mid, named, shown)
+    return _changed(raw, item, events.MessageReacted, mid, told, shown)
 
 
 def _changed(
@@ -177,19 +178,19 @@ def _changed(
     item: Node,
     kind: type[events.MessageDeleted] | type[events.MessageReacted],
     mid: str,
-    named: str,
+    told: Iterable[bytes] = (),
     sign: str | None = None,
 ) -> Parsed:
-    """Return what a person did to a message."""
+    """Return what a person did to a message. `told`: what tells it from what else was done to the same one."""
     person = graph.identity(item, "sender", "id")
     if not person or not mid:
         return outcome.unreadable("message" if kind is events.MessageDeleted else "reaction")
-    opened = events.MessageChangedOpen(**_about(raw, item, person, named), refers_to=mid)
+    opened = events.MessageChangedOpen(**_about(raw, item, person, mid), refers_to=mid)
     if kind is events.MessageDeleted:
         gone = outcome.contact_event(raw, events.MessageDeleted, opened, _personal(person))
         return _one(person, gone)
     shown = events.MessageReactedPersonal(handles=_handles(person), reaction=sign)
-    return _one(person, outcome.contact_event(raw, events.MessageReacted, opened, shown))
+    return _one(person, outcome.contact_event(raw, events.MessageReacted, opened, shown, told))
 
 
 def _optin(raw: delivery.RawDelivery, item: Node) -> Parsed:

@@ -285,7 +285,7 @@ def _status(raw: delivery.RawDelivery, contacts: Contacts, status: Node) -> Pars
     who = people.recipient(contacts, status) or Customer(wamid, ())
     ours = message_reference.read(status.get("biz_opaque_callback_data"))
     opened = events.MessageOutcomeOpen(
-        **_about(raw, status, who, _status_named(status, word, wamid, who)),
+        **_about(raw, status, who, wamid),
         message_id=None if ours is None else ours.message,
         refers_to=wamid,
         reason=_reason(status) if word == "failed" else None,
@@ -295,16 +295,17 @@ def _status(raw: delivery.RawDelivery, contacts: Contacts, status: Node) -> Pars
         OUTCOMES[kind],
         opened,
         _personal(who),
+        _status_told(status, word, who),
         conversation=None if ours is None else ours.conversation,
     )
     return Reported([(who.id, event)])
 
 
-def _status_named(status: Node, word: str, wamid: str, who: Customer) -> str:
-    """Return what names a status: the message; in a group, and for a voice message that was heard, more than that."""
+def _status_told(status: Node, word: str, who: Customer) -> list[bytes]:
+    """Return what tells a status from others of its message: who of a group has it, that a voice message was heard."""
     in_group = graph.word(status, "recipient_type") == "group"
-    more = [who.id] if in_group else []
-    return "/".join([wamid, *more, *([word] if word == "played" else [])])
+    heard = [word] if word == "played" else []
+    return [each.encode() for each in [*([who.id] if in_group else []), *heard]]
 
 
 def _reason(status: Node) -> str:

@@ -121,7 +121,7 @@ def _filled(fields: Node) -> list[str]:
     for name, value in fields.items():
         if isinstance(value, dict):
             lines += _filled(value)
-        elif name != FLOW_TOKEN:
+        elif name != FLOW_TOKEN and value != "":
             lines.append(f"{texts.clean(name)}: {graph.word(fields, name) or _as_json(value)}")
     return lines
 
