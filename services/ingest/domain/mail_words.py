@@ -9,15 +9,18 @@ def _listed(words: str) -> tuple[str, ...]:
 
 
 WROTE = _listed(
-    """wrote; schrieb; schreef; het volgende geschreven; geschreven; skrev; skrifaði; a écrit;
+    """wrote; schrieb; folgendes geschrieben; schreef; het volgende geschreven; geschreven; skrev; skrifaði; a écrit;
     escribió; ha escrito; escreveu; ha scritto; a scris; va escriure; napisał(a); napisała;
-    napisał; pisze; napsal(a); napsala; napsal; píše; napísal(a); napísala; napísal;
+    napisał; napisałeś; napisałaś; pisze; napsal(a); napsala; napsal; píše; napísal(a); napísal(-a); napísala; napísal;
     написал(а); написала; написал; пишет; написав(ла); написав; пише; написа; je napisao/la;
     je napisao; je napisala; piše; je napisal; kirjoitti; kirjutas; rakstīja; parašė; rašė;
     ezt írta; írta; έγραψε; yazdı; đã viết; menulis; כתב/ה; כתב; كتب; 写道; 寫道; 님이 작성; のメール;
     さんは書きました"""
 )
 """`wrote`, between or behind who and when."""
+
+WRITTEN_BY = _listed("wiadomość napisana przez")
+"""What stands before who and when."""
 
 BEFORE_DATE = _listed(
     """on; at; am; le; el; em; no dia; il; il giorno; op; den; dne; dňa; dnia; w dniu; la; pe;
@@ -96,7 +99,8 @@ SENT_FROM = _listed(
     (?:z|zo|pomocou); poslano (?:z|s|sa); отправлено (?:с|из); надіслано (?:з|із); trimis
     (?:de pe|din); elküldve; (?:az )?iphone-omról küldve; στάλθηκε από; 從我的.{1,30}傳送;
     从我的.{1,30}发送; 发自我的; 發自我的; .{1,30}から送信; 나의 .{1,30}에서 보냄; iphone['’]?umdan gönderildi;
-    pobierz (?:aplikację )?outlook; stáhnout outlook; získajte outlook; holen sie sich
+    pobierz (?:aplikację )?outlook; stáhnout outlook; získat outlook; získa(?:ť|jte) outlook;
+    outlook f(?:ür|or) \w{3,7} (?:herunterladen|beziehen); holen sie sich
     outlook; obtener outlook; télécharger outlook; scarica outlook; hanki outlook"""
 )
 """How the line of a phone's or a program's own advertisement begins; regular expressions."""

@@ -55,6 +55,7 @@ _ADDRESS = r"[^\s<>@]+@[^\s<>@]+"
 _ANNOUNCES = re.compile(
     rf"[*_]?(?:{_DAY}.{{0,300}}?{_WROTE}[^:：]{{0,80}}"
     rf"|{_DAY}.{{0,300}}?<?{_ADDRESS}>"
+    rf"|(?:{_either(mail_words.WRITTEN_BY)})\s.{{1,200}}<{_ADDRESS}>.{{0,80}}"
     rf"|(?=.{{0,40}}\d).{{1,200}}?{_WROTE}.{{0,80}}<{_ADDRESS}>"
     rf"|[^<>!?]{{1,80}}[<(\[]{_ADDRESS}.{{0,120}}?{_WROTE}.{{0,80}})\s*[:：][*_\s]*\Z",
     re.IGNORECASE,
@@ -65,6 +66,9 @@ _ANNOUNCES_WITHOUT_COLON = re.compile(
     re.IGNORECASE,
 )
 _DATED = re.compile(rf"(?:19|20)\d\d|\d{{1,2}}[:.h]\d\d|{_ADDRESS}")
+_BEHIND_COLON = re.compile(r":\s{3,}\S.*\Z")
+"""A program that writes all in one line leaves three blanks before what it quotes."""
+_WITH_COLON = re.compile(r"[:：](?:[*_ ]*\Z|\s{3,}\S)")
 _ENDS = (":", "：", "-", "*", "_")
 _BY_HERSELF = re.compile(r"\b(?:I wrote|schrieb ich)\b", re.IGNORECASE)
 _NAME_WROTE = re.compile(rf"(?!(?:You|I)\b)(?:[^\W\d_a-z][\w.'’-]*\s+){{1,4}}{_WROTE}\s*:\s*\Z")
@@ -271,9 +275,9 @@ def _announcing(lines: Sequence[str], at: int) -> int:
 def _announces(line: str) -> bool:
     if _ANNOUNCES_WITHOUT_COLON.match(line):
         return True
-    if not line.rstrip("*_ ").endswith((":", "：")) or _BY_HERSELF.search(line):
+    if not _WITH_COLON.search(line) or _BY_HERSELF.search(line):
         return False
-    line = line.replace("mailto:", "")
+    line = _BEHIND_COLON.sub(":", line.replace("mailto:", ""))
     return _ANNOUNCES.match(line) is not None and _DATED.search(line) is not None
 
 
