@@ -118,6 +118,9 @@ def test_a_channel_that_fails_is_not_hidden(
         (b"From: me\nSent: today\nTo: you\n\nold\n", ["From: me\nSent: today\nTo: you\n\nold"]),
         (b"Subject: it\n\nnew\n", ["new"]),
         (b"From a@b 2026\nFrom: a@b.example\n\none\n\nFrom c@d 2026\nFrom: c@d.example\n\ntwo\n", ["one", "two"]),
+        (b"From -\nFrom: a@b.example\n\none\nFrom -\nFrom: c@d.example\n\ntwo\n", ["one", "two"]),
+        (b"From a@b Mon Nov 23 2026\nFrom: a@b.example\n\nit came\nFrom Monday to 3\nNote: no\n",
+         ["it came\nFrom Monday to 3\nNote: no"]),
         (b"From a@b 2026\nFrom: a@b.example\n\nFrom here on it is broken.\n", ["From here on it is broken."]),
     ],
 )  # fmt: skip

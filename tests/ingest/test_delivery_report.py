@@ -347,6 +347,23 @@ def test_a_filter_that_refuses_a_mail_says_so_by_a_disposition(sender: str) -> N
         assert event.open.message_id == MESSAGE
 
 
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [("5.5.0", MessageFailed), ("2.1.5", MessageDelivered), ("4.4.1", MessageReceived)],
+)
+def test_a_status_without_an_action_tells_as_well(status: str, kind: type[Any]) -> None:
+    """Some servers leave out the word for it."""
+    told = FAILED.replace("Action: failed\n", "").replace("5.1.1", status)
+    assert isinstance(only(report(STATUS.format(told), RETURNED)), kind)
+
+
+def test_a_status_of_nobody_is_no_outcome() -> None:
+    """A group that names no action and no recipient speaks of the report itself."""
+    told = "Reporting-MTA: dns; mx.shop.example\n\nStatus: 5.0.0\n"
+    mail = report(STATUS.format(told), RETURNED).replace("could not be delivered", "is on its way")
+    assert isinstance(only(mail.replace("Undelivered", "Your mail")), MessageReceived)
+
+
 def test_a_recipient_is_named_as_the_world_knows_him() -> None:
     """Not by the name of a queue that only the last server knows."""
     status = FAILED.replace(

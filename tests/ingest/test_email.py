@@ -11,6 +11,7 @@ from services.ingest.channels import email
 from services.ingest.domain import texts
 from services.ingest.domain.outcome import Quarantined, Reported, reports_of
 from shared import ids
+from shared.events import MessageReceived
 from tests.ingest.running_ingest import GOLDEN, Sample, by_webhook, parsed, raw, wire
 from tests.support.own_ids import CONVERSATION, WRITTEN
 
@@ -269,12 +270,40 @@ def test_another_mail_under_a_message_id_that_was_seen_is_another() -> None:
 
 
 @pytest.mark.parametrize(
-    "body",
-    [b"", b"{}", b"\x00" * 100, b"no header at all\r\nnone\r\n", b"X-Only: this\r\n\r\nbody"],
+    ("body", "code"),
+    [
+        (b"", "payload.not_an_event"),
+        (b" \r\n", "payload.not_an_event"),
+        (b"{}", "payload.not_an_event"),
+        (b'[{"event": "x"}]', "payload.not_an_event"),
+        (b"\x00" * 100, "payload.unreadable"),
+        (b"\x89PNG\r\n\x1a\n\x01\x02\x03\x04", "payload.unreadable"),
+    ],
 )
-def test_what_is_no_mail_is_unreadable(body: bytes) -> None:
-    """A body without any telling header field is quarantined."""
-    assert email.parse(raw("email", body)) == Quarantined("payload.unreadable")
+def test_what_is_no_mail_is_put_aside(body: bytes, code: str) -> None:
+    """Nothing, what programs send each other, and a file."""
+    assert email.parse(raw("email", body)) == Quarantined(code)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "no header at all\r\nnone\r\n",
+        "hello",
+        "X-Only: this\r\n\r\nbody",
+        "[Photo] of it\n",
+        "{sigh} it is late\n",
+        "From: me\nSent: today\nTo: you\n\nold\n",
+        "Za\u017c\u00f3\u0142\u0107\n",
+    ],
+)
+def test_a_text_without_a_head_is_the_body_of_a_mail(body: str) -> None:
+    """Somebody wrote it: whoever handed it over has lost its head. All of it is hers."""
+    (event,) = parsed(raw("email", body.encode()))
+    assert isinstance(event, MessageReceived)
+    assert event.personal is not None
+    assert (event.personal.text or "").split() == body.split()
+    assert event.personal.handles == []
 
 
 def test_parts_nested_beyond_the_parser_are_unreadable() -> None:

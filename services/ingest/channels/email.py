@@ -12,6 +12,7 @@ from datetime import datetime
 from services.ingest.domain import (
     delivery,
     mail_authentication,
+    mail_body,
     mail_headers,
     mime,
     outcome,
@@ -49,7 +50,7 @@ OUTCOMES: Mapping[str, tuple[type[events.OutcomeEvent], str]] = {
 """What a report says -> the event, and its name in the id of a fact about a mail of ours. Late is no outcome."""
 
 REPLY_TEXT_MAX_BYTES = 32_768
-FATES_MAX = 16
+FATES_MAX = 64
 """Recipients of one mail whose fate is told; a mail of ours has one."""
 
 FILE_NAME_MAX_BYTES = 512
@@ -102,10 +103,25 @@ def verify(request: delivery.WebRequest, secrets: delivery.Secrets, public_url: 
 
 
 def parse(raw: delivery.RawDelivery) -> Parsed:
-    """Return the mail as a message. Message-ID and contents name it; without the former the hash of its body does."""
-    mail = mime.read(raw.body)
+    """Return the mail as a message. Message-ID and contents name it; without the former the hash of its body does.
+
+    A text without a head is the body of a mail.
+    """
+    body = raw.body
+    if not mail_body.has_head(body):
+        if mail_body.is_data(body):
+            return outcome.not_an_event()
+        if not mail_body.is_text(body):
+            return outcome.unreadable()
+        body = mail_body.HEAD + body
+    mail = mime.read(body)
     if mail is None:
         return outcome.unreadable()
+    return _read(raw, mail, body)
+
+
+def _read(raw: delivery.RawDelivery, mail: Mail, body: bytes) -> Parsed:
+    """Return what a mail says: of another one, or to us."""
     if (reported := _reported(raw, mail)) is not None:
         return reported
     own_ids = mail_headers.message_ids(mail.raw_field("message-id"))
@@ -121,9 +137,7 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
         attachments=mail.attachments,
     )
     personal = _personal(mail, name, known, references)
-    event = outcome.contact_event(
-        raw, events.MessageReceived, opened, personal, _said(mail, raw.body)
-    )
+    event = outcome.contact_event(raw, events.MessageReceived, opened, personal, _said(mail, body))
     return Reported([(address or opened.contact_id, event)])
 
 

@@ -21,7 +21,7 @@ READ_KINDS = frozenset(
 )
 PARTS_MAX = 8
 """A report has three parts."""
-GROUPS_MAX = 64
+GROUPS_MAX = 128
 """Recipients whose status is looked at; a mail of ours has one."""
 HEADERS_MAX_CHARACTERS = 65_536
 
@@ -33,6 +33,8 @@ ACTIONS: dict[str, Outcome] = {
     "delayed": "delayed",
 }
 """Relayed: handed to a server that reports nothing; expanded: handed to the members of a list."""
+BY_STATUS: dict[str, Outcome] = {"2": "delivered", "4": "delayed", "5": "failed"}
+"""By the class of a status: RFC 3463, section 2."""
 
 _WORD = re.compile(r"\s*([A-Za-z-]{1,32})")
 _STATUS = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})(?!\S)")
@@ -73,7 +75,7 @@ def _fates(mail: Message, parts: list[Message]) -> list[Fate]:
             told = [
                 Fate(outcome, _recipient(group), _status(group))
                 for group in groups
-                if (outcome := ACTIONS.get(_action(group) or "")) is not None
+                if (outcome := _outcome(group)) is not None
             ]
             known = mail_parts.returned_recipient(mail) if len(told) == 1 else None
             return [
@@ -119,9 +121,12 @@ def _first_of_each(fields: Iterable[tuple[str, str]]) -> Group:
     return found
 
 
-def _action(group: Group) -> str | None:
+def _outcome(group: Group) -> Outcome | None:
+    """Return what became of the mail for a recipient; where no action is named, its status tells."""
     found = _WORD.match(group.get("action", ""))
-    return found[1].lower() if found else None
+    if found is not None:
+        return ACTIONS.get(found[1].lower())
+    return BY_STATUS.get((_status(group) or "")[:1]) if _recipient(group) else None
 
 
 def _status(group: Group) -> str | None:

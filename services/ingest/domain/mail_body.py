@@ -1,0 +1,53 @@
+"""Whether a body is a mail, or the text of one that has lost its head on the way.
+
+Whoever handed it over means it as a mail: what is a text of somebody's is read, without a sender, and not put aside.
+"""
+
+import re
+
+HEAD = (
+    b"Subject:\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Content-Transfer-Encoding: 8bit\r\n\r\n"
+)
+"""What stands above a text that has no head of its own."""
+HEAD_MAX_BYTES = 262_144
+TEXT_LOOKED_AT_BYTES = 65_536
+CONTROLS_MAX_SHARE = 1 / 32
+"""A text may hold a stray control character; a file of a program is full of them."""
+
+_FIELD = re.compile(rb"\A([!-9;-~]+)[ \t]*:")
+_FIELDS = re.compile(rb"^([!-9;-~]+)[ \t]*:", re.MULTILINE)
+_HEAD_END = re.compile(rb"\r?\n\r?\n|\r\r")
+_CONTROLS = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_DATA = re.compile(rb"\s*(?:\{\s*(?:\"|\})|\[\s*[\"\[{\]])")
+"""JSON: no person begins a mail so."""
+_MAILS_OWN = frozenset(
+    {b"received", b"return-path", b"message-id", b"date", b"mime-version", b"delivered-to"}
+)
+_QUOTED_TOO = frozenset({b"from", b"sender", b"to", b"subject"})
+"""Fields that programs also write above the mail that they quote; with `Sent:` they do."""
+
+
+def has_head(body: bytes) -> bool:
+    """Tell whether a body begins with the header block of a mail."""
+    start = body[:HEAD_MAX_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
+    if start.startswith((b"From ", b">From ")):
+        return True
+    head = _HEAD_END.split(start, maxsplit=1)[0]
+    if _FIELD.match(head) is None:
+        return False
+    names = {name.lower() for name in _FIELDS.findall(head)}
+    return bool(names & _MAILS_OWN) or bool(names & _QUOTED_TOO and b"sent" not in names)
+
+
+def is_text(body: bytes) -> bool:
+    """Tell whether a body is what somebody may have written: no file, and no data."""
+    start = body[:TEXT_LOOKED_AT_BYTES]
+    if not start.strip() or b"\0" in start:
+        return False
+    return len(_CONTROLS.findall(start)) <= len(start) * CONTROLS_MAX_SHARE
+
+
+def is_data(body: bytes) -> bool:
+    """Tell whether a body is nothing, or what programs send each other."""
+    return not body.strip() or _DATA.match(body[:TEXT_LOOKED_AT_BYTES]) is not None
