@@ -146,6 +146,10 @@ def test_another_shape_a_list_of_events() -> None:
     assert (failed.open.message_id, failed.conversation) == (MESSAGE, CONVERSATION)
     (alone,) = parsed(raw("sms", json.dumps(events[0]["message"]).encode()))
     assert alone.id == received.id
+    (short,) = parsed(raw("sms", json.dumps([{**events[1], "errorCode": 995}]).encode()))
+    assert short.open.reason == "bandwidth_995"
+    queued = {**events[1], "type": "queued"}
+    assert sms.parse(raw("sms", json.dumps([queued]).encode())) == Ignored("queued")
 
 
 async def test_a_report_by_get_is_stored_without_its_secret(ingest: RunningIngest) -> None:

@@ -20,10 +20,11 @@ KINDS: Mapping[str, str] = {
     "message-delivered": "message.delivered",
     "message-failed": "message.failed",
     "message-read": "message.read",
+    "queued": IGNORED,
 }
-"""`type` of an event."""
+"""`type` of an event; `queued` as chatwoot/chatwoot knows it."""
 
-_ERROR = re.compile(r"[1-9][0-9]{3,5}\Z")
+_ERROR = re.compile(r"[1-9][0-9]{2,5}\Z")
 
 Item = Mapping[str, object]
 
@@ -43,7 +44,7 @@ def parse(raw: RawDelivery, item: Item) -> Parsed:
         return outcome.unknown(word)
     if not message_id:
         return outcome.unreadable(word)
-    if word == RECEIVED and _text(message, "direction") == "out":
+    if kind == IGNORED or (word == RECEIVED and _text(message, "direction") == "out"):
         return Ignored(word)
     at = text_message.instant(_text(item, "time") or _text(message, "time"))
     if word == RECEIVED:
