@@ -17,10 +17,11 @@ _REFERENCE = re.compile(rf"{FORM}\Z")
 
 @dataclass(frozen=True, slots=True)
 class MessageReference:
-    """Which message of which conversation a report is about."""
+    """Which message of which conversation a report is about. `mark`: of a mail, shows that we wrote it."""
 
     message: MessageId
     conversation: ConversationId
+    mark: str | None = None
 
 
 def write(message: MessageId, conversation: ConversationId) -> str:

@@ -171,7 +171,9 @@ class Policy(_Strict, frozen=True, kw_only=True):
     `named_matters`: media in which an order or parcel number leads into the one open conversation that holds it,
     whoever names it, unless the writer is known to be somebody else; `never_identifies`: patterns of handles, in their
     normal form, that belong to no single person; `transports`: how agents are told, where neither the agent nor the
-    queue has its own. notify refuses to start with one that it does not have.
+    queue has its own. notify refuses to start with one that it does not have; `reply_secrets`: the keys that mark our
+    mails, so that an answer proves that it is one, the newest first; `unmarked_replies`: whether an answer without a
+    mark still leads whoever is in the matter there.
     """
 
     tenant: Name
@@ -186,6 +188,8 @@ class Policy(_Strict, frozen=True, kw_only=True):
     transports: Transports = ("screen",)
     times: TimeLimits = TimeLimits()
     lookup_secret: str = "LOOKUP_KEY"
+    reply_secrets: Annotated[tuple[str, ...], Meta(max_length=2)] = ()
+    unmarked_replies: bool = True
 
     @property
     def version(self) -> str:

@@ -293,11 +293,12 @@ def needed_secrets(tenant: Policy) -> list[str]:
     Each account names in `secrets` the keys that its channel needs; an account that lacks one, or whose secret has no
     value, takes no request (`door.signature_invalid`), and its chat socket vouches for nobody. `lookup_secret`
     (`LOOKUP_KEY` unless the policy says otherwise) names the key under which the handles of customers are hashed:
-    without it the router does not start, and under another one nobody is known any more.
+    without it the router does not start, and under another one nobody is known any more. Those of `reply_secrets` mark
+    our mails: router and notify do not start without one that is named.
     """
     accounts = tenant.accounts.values()
     of_accounts = {name for account in accounts for name in account.secrets.values()}
-    return sorted(of_accounts | {tenant.lookup_secret})
+    return sorted(of_accounts | {tenant.lookup_secret, *tenant.reply_secrets})
 
 
 def load_secrets(settings: Settings, environment: Mapping[str, str] = os.environ) -> dict[str, str]:

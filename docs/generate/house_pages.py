@@ -196,5 +196,6 @@ def secrets_section() -> Iterator[str]:
             f"`{key}`" for key, each in embedded.accounts.items() if name in each.secrets.values()
         ]
         users += ["`lookup_secret`"] if name == embedded.lookup_secret else []
+        users += ["`reply_secrets`"] if name in embedded.reply_secrets else []
         rows.append((f"`{name}`", ", ".join(users)))
     yield from table(("secret", "needed by"), rows)

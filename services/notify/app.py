@@ -25,6 +25,7 @@ from shared.errors import EventTypeUnknown, LedgerUnavailable
 from shared.events import AnyEvent, LedgerAdopted, WorkRetried
 from shared.ledger import identity
 from shared.ledger.jetstream import NatsLedger
+from shared.mail_reference import keys_of
 from shared.policy import Policies
 from shared.readiness import Backlog, Readiness
 from shared.rearming import keep_armed
@@ -79,6 +80,13 @@ def carriers(settings: Settings, bus: Bus) -> Mapping[str, Carrier]:
     }
 
 
+def sending_settings(settings: Settings, policies: Policies) -> SendingSettings:
+    """Return what messages are made with. Raises: SettingInvalid where a key has no value."""
+    secrets = load_secrets(settings)
+    keys = {each: keys_of(policies.of(each), secrets) for each in policies.tenants()}
+    return SendingSettings(secrets=secrets, public_url=settings.public_url, reply_keys=keys)
+
+
 def subscribe(
     here: serving.Connection,
     settings: Settings,
@@ -99,7 +107,7 @@ def subscribe(
     notifying = Notifying(store, transports, policies, clock)
     reports = ContactReports(contact_log.ContactLog(here.bus, codec))
     contradicted = adopted.recorded if adopted and adopted.open.against else None
-    around = SendingSettings(secrets=load_secrets(settings), public_url=settings.public_url)
+    around = sending_settings(settings, policies)
     carried = carriers(settings, here.bus)
     sending = Sending(store, CHANNELS, carried, reports, policies, clock, around, contradicted)
     parking = Parking(here.bus, clock)

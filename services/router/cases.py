@@ -12,7 +12,7 @@ from services.router.domain.agent import Agent
 from services.router.domain.announcements import Announcements
 from services.router.domain.decision import SERVICE, KnownCustomer, Loaded, Origin, ResolvedHandle
 from services.router.domain.identify import as_handle
-from shared import aggregates, errors, events
+from shared import aggregates, errors, events, mail_reference
 from shared import handles as normal_handles
 from shared.clock import Clock
 from shared.conversation import Conversation
@@ -29,7 +29,7 @@ log = structlog.get_logger("router")
 
 
 class Cases:
-    """The router's decisions. `secrets`: by name, of which the tenants' lookup keys are used here."""
+    """The router's decisions. `secrets`: by name, of which the tenants' lookup and reply keys are used here."""
 
     def __init__(
         self, deciding: Deciding, policies: Policies, secrets: dict[str, str], clock: Clock
@@ -39,6 +39,10 @@ class Cases:
         self.clock = clock
         self._keys = {
             tenant: _key(secrets, policies.of(tenant).lookup_secret)
+            for tenant in policies.tenants()
+        }
+        self.reply_keys = {
+            tenant: mail_reference.keys_of(policies.of(tenant), secrets)
             for tenant in policies.tenants()
         }
         self._versions = {tenant: policies.of(tenant).version for tenant in policies.tenants()}

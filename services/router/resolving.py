@@ -227,8 +227,9 @@ class Resolving:
         holding = None if having is None else await self._followed(reading, having.id)
         if holding is not None and takes(holding, self._event):
             return holding
-        named = _answered(self._event) or await self._led_to(reading, resolved)
-        found = await self._followed(reading, named)
+        found = await self._answered(reading, customer, resolved)
+        if found is None:
+            found = await self._followed(reading, await self._led_to(reading, resolved))
         if found is None or found.customer == customer.id:
             return found
         begun = found.contacts.by_id.get(contact_id)
@@ -239,6 +240,22 @@ class Resolving:
         whose = await _customer(reading, found.customer)
         new = begun is None or is_on(begun, resolved)
         return found if new or not is_somebody_else(self._policy, whose, resolved) else None
+
+    async def _answered(
+        self, reading: deciding.Reading, customer: Customer, resolved: list[ResolvedHandle]
+    ) -> Conversation | None:
+        """Return the conversation of the message that this one answers.
+
+        An answer that does not prove it leads only whoever is in the matter: anybody can compute its id.
+        """
+        answered = references.answered(self._event, self._cases.reply_keys[reading.tenant])
+        if answered is None or not (answered.proved or self._policy.unmarked_replies):
+            return None
+        found = await self._followed(reading, answered.conversation)
+        if found is None or answered.proved or found.customer == customer.id:
+            return found
+        contacts = found.contacts.by_id.values()
+        return found if any(is_on(each, resolved) for each in contacts) else None
 
     async def _led_to(
         self, reading: deciding.Reading, resolved: list[ResolvedHandle]
@@ -327,11 +344,6 @@ async def _customer(reading: deciding.Reading, customer_id: events.CustomerId | 
     if customer_id is None:
         return UNKNOWN_CUSTOMER
     return await reading.load_named(folds.CUSTOMER, customer_id)
-
-
-def _answered(event: events.InboundEvent) -> events.ConversationId | None:
-    """Return the conversation of the message that this mail answers."""
-    return event.open.in_reply_to if isinstance(event, events.MessageReceived) else None
 
 
 def handles_of(policy: Policy, event: events.InboundEvent) -> list[events.Handle]:

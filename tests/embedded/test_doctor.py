@@ -151,6 +151,7 @@ def test_a_secret_that_stands_nowhere(
     assert "FORM_SIGNING_KEY" not in found["setup.secret_missing"]["message"]
     monkeypatch.setenv("CHAT_SIGNING_KEY", "c")
     monkeypatch.setenv("LOOKUP_KEY", "l")
+    monkeypatch.setenv("REPLY_KEY", "r")
     assert findings(capsys, "--data", str(tmp_path)) == {}
 
 

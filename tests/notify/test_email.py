@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from services.notify.channels import email as channel
 from services.notify.channels.email import Mail
 from services.notify.domain.messages import SendingSettings, Unsendable, customer_message
-from shared.events import Data, MessageRequested
+from shared import mail_reference
+from shared.events import ConversationId, Data, MessageId, MessageRequested
+from shared.message_reference import MessageReference
 from shared.policy import Account
 from tests.notify.samples import NOW, message
 
@@ -42,6 +44,18 @@ def test_every_part_of_the_message_arrives() -> None:
     assert seen["Date"].datetime == NOW
     assert seen.get_content().splitlines() == ["Zażółć gęślą jaźń", ".", "-- ", "Marek"]
     assert seen["Message-ID"] == "<msg-m1.c1@shop.example>"
+
+
+def test_a_mail_is_marked_by_the_newest_key() -> None:
+    """Whoever answers shows by it to have a mail of ours; on other channels the provider's signature does."""
+    ours = MessageReference(MessageId("m1"), ConversationId("c1"))
+    keys = mail_reference.ReplyKeys((b"today", b"yesterday"))
+    around = SendingSettings(
+        reply_keys={"demo": keys, "another": mail_reference.ReplyKeys((b"x",))}
+    )
+    sent = channel.render(customer_message(message("e1"), SHOP, channel.address, around), NOW)
+    mark = mail_reference.ReplyKeys((b"today",)).mark(ours)
+    assert read(sent.content)["Message-ID"] == f"<msg-m1.c1.{mark}@shop.example>"
 
 
 def test_an_answer_names_what_it_answers() -> None:

@@ -56,7 +56,11 @@ from tests.support.memory_refusals import MemoryRefusals
 from tests.support.memory_snapshots import MemorySnapshots
 from tests.support.memory_timers import MemoryTimers
 
-SECRETS = {"LOOKUP_KEY": "a key of these tests"}
+SECRETS = {
+    "LOOKUP_KEY": "a key of these tests",
+    "REPLY_KEY": "their key of today",
+    "REPLY_KEY_BEFORE": "their key of yesterday",
+}
 E = TypeVar("E", bound=AnyEvent)
 
 

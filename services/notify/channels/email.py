@@ -151,7 +151,8 @@ def outcome(code: int) -> outcomes.Outcome:
 def _own_id(message: messages.CustomerMessage) -> str:
     domain = message.sender.rpartition("@")[2]
     try:
-        return mail_reference.write(MessageReference(message.id, message.conversation), domain)
+        reference = MessageReference(message.id, message.conversation)
+        return mail_reference.write(reference, domain, message.reply_mark)
     except ValueError:
         raise messages.Unsendable("sender_unknown") from None
 

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from shared import events, message_reference
+from shared import events, mail_reference, message_reference
+from shared.message_reference import MessageReference
 from shared.policy import Account
 
 
@@ -28,6 +29,7 @@ class CustomerMessage(msgspec.Struct, frozen=True, kw_only=True):
         template: what is sent in the place of `text`.
         references: the ids of the thread, oldest first.
         own_reference: names the message in whatever the provider gives back to us; see `shared.message_reference`.
+        reply_mark: shows whoever answers by mail to have it from us; see `shared.mail_reference`.
         agent: the name of who wrote it.
         account: the account's short name, `door`: the address at which ingest takes the provider's reports on it.
         secrets: those of the account that have a value, by what the channel calls each.
@@ -45,6 +47,7 @@ class CustomerMessage(msgspec.Struct, frozen=True, kw_only=True):
     in_reply_to: str | None
     references: list[str]
     own_reference: str
+    reply_mark: str | None = None
     heard: datetime | None = None
     template: events.MessageTemplate | None = None
     agent: str | None = None
@@ -72,10 +75,14 @@ def uncounted(message: CustomerMessage) -> int | None:  # noqa: ARG001  the shap
 
 
 class SendingSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What notify knows besides the policy. `secrets`: by name; `public_url`: under which providers reach the doors."""
+    """What notify knows besides the policy.
+
+    `secrets`: by name; `public_url`: under which providers reach the doors; `reply_keys`: by tenant.
+    """
 
     secrets: Mapping[str, str] = {}
     public_url: str = ""
+    reply_keys: Mapping[str, mail_reference.ReplyKeys] = {}
 
 
 def customer_message(
@@ -93,6 +100,7 @@ def customer_message(
         raise Unsendable("sender_unknown")
     if event.personal is None or event.conversation is None:
         raise Unsendable("erased")
+    reference = MessageReference(event.open.message_id, event.conversation)
     sender, to = address(account.address), address(event.personal.to)
     if sender is None or to is None:
         raise Unsendable("address_invalid")
@@ -108,7 +116,8 @@ def customer_message(
         references=event.personal.references,
         heard=event.open.heard,
         template=event.personal.template,
-        own_reference=message_reference.write(event.open.message_id, event.conversation),
+        own_reference=message_reference.write(reference.message, reference.conversation),
+        reply_mark=around.reply_keys.get(event.tenant, mail_reference.NO_KEYS).mark(reference),
         agent=agent,
         account=event.open.account,
         door=_door(event, around.public_url),

@@ -1,11 +1,34 @@
 """What leads to a contact: its references, each within its account, and how older ledgers have them (docs/adr/0046)."""
 
+from dataclasses import dataclass
+
 from msgspec.structs import replace
 
-from shared import events, handles
+from shared import events, handles, mail_reference
 
 OWN_WORDS = frozenset({"contact", "customer", "fact", "sent"})
 """What stands before `=` in references of the router's own; the number of a fact of such a name is one of `fact`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Which conversation an answer names. `proved`: by us, or by its provider; else anybody may have written it."""
+
+    conversation: events.ConversationId
+    proved: bool
+
+
+def answered(event: events.InboundEvent, keys: mail_reference.ReplyKeys) -> Answered | None:
+    """Return the conversation whose message an event answers: what is proved before what is not, the nearest first."""
+    if not isinstance(event, events.MessageReceived) or event.open.in_reply_to is None:
+        return None
+    given = event.personal.references if event.personal else []
+    ours = [each for each in map(mail_reference.read, given) if each is not None]
+    proved = next((each.conversation for each in ours if keys.prove(each)), None)
+    if proved is not None:
+        return Answered(proved, proved=True)
+    told_by_provider = event.open.medium != "mail" or not keys.keys
+    return Answered(event.open.in_reply_to, proved=told_by_provider)
 
 
 def told_in(contact_id: events.ContactId) -> events.Handle:
