@@ -7,7 +7,7 @@ from typing import Any
 
 from services.history.domain import as_of
 from services.history.positions import Positions
-from services.history.store import Pool, Session
+from services.history.store import Pool, Session, Snapshot
 from services.history.tables import ANSWERED_BY, table
 from shared import aggregates, errors, instants, queries, requests, subjects
 from shared.clock import Clock
@@ -63,8 +63,10 @@ class Answers:
         return await self._ask(policy, asked)
 
     async def _ask(self, policy: Policy, asked: queries.Question[Any]) -> queries.Answer:
-        async def read(session: Session) -> queries.Answer:
-            reading = table.Reading(session.fetch, session.count, policy, self._rows_max)
+        async def read(snapshot: Snapshot) -> queries.Answer:
+            reading = table.Reading(
+                snapshot.rows, snapshot.count, snapshot.position, policy, self._rows_max
+            )
             return await ANSWERED_BY[type(asked)](reading, asked)
 
         answer: queries.Answer = await self._pool.read(read)

@@ -73,6 +73,11 @@ SELECT set_config('search_path', $1, false)
 -- Why: a reader's transaction sees one generation, whatever is switched meanwhile.
 SELECT set_config('search_path', schema, true) FROM public.generation WHERE state = 'live'
 
+-- name: begin_live
+-- Why: a reader's snapshot and its generation, at the price of one round trip; without a live one, no row comes back.
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+SELECT set_config('search_path', schema, true) FROM public.generation WHERE state = 'live'
+
 -- == the checkpoint ==
 
 -- name: create_checkpoint
@@ -89,6 +94,10 @@ INSERT INTO checkpoint (position, fence, rolling, settled) VALUES (0, 0, sha256(
 -- name: position
 -- Why: every answer names the position it is true for.
 SELECT position FROM checkpoint
+
+-- name: positioned_rows
+-- Why: the position comes with the rows, and not by a round trip of its own.
+SELECT answered.*, (SELECT position FROM checkpoint) AS {position} FROM ({rows}) AS answered
 
 -- name: take_over
 -- Why: a new fence makes every older projector's next write fail.

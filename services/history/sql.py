@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
 
-from services.history.tables.row import Column, Row, columns
+from services.history.tables.row import TRUE_AT, Column, Row, columns
 
 _NAME = re.compile(r"^-- name: ([a-z_]+)$", re.MULTILINE)
 _WHY = re.compile(r"^-- Why: (.+)\Z")
@@ -65,6 +65,12 @@ def counting(name: str, distinct: str | None = None) -> str:
     """Return the query for how many rows a named query has, or how many values of one of its columns."""
     what = "*" if distinct is None else f"DISTINCT {distinct}"
     return query("count_rows").format(what=what, rows=query(name))
+
+
+@functools.cache
+def positioned(name: str) -> str:
+    """Return a query with the position beside its rows, as one more column TRUE_AT."""
+    return query("positioned_rows").format(rows=query(name), position=TRUE_AT)
 
 
 # -- what is the same for all tables -------------------------------------------------------------------

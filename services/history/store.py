@@ -13,7 +13,7 @@ import asyncpg
 from msgspec.structs import astuple
 
 from services.history import sql
-from services.history.tables.row import ReplacedRow, Row, text_places
+from services.history.tables.row import TRUE_AT, ReplacedRow, Row, text_places
 from shared.backoff import Backoff
 from shared.errors import ViewUnavailable
 
@@ -29,6 +29,9 @@ NUL_STANDS_AS = "\N{SYMBOL FOR NULL}"
 """Postgres text holds no NUL byte; the ledger does."""
 FROZEN_OWNER_SECONDS = 6
 """Postgres ends the session of an owner that says nothing for so long: its lock is free for a standby."""
+
+ENTERED = "SELECT 1"
+"""How Postgres says that `begin_live` found a live generation."""
 
 NOT_MIGRATED = "not_migrated"
 """The reason of ViewUnavailable where no tables were ever made."""
@@ -164,6 +167,31 @@ class Session:
             self._connection.terminate()
 
 
+class Snapshot(Session):
+    """A reader's connection, for as long as it sees one state of the live generation."""
+
+    def __init__(self, connection: Any) -> None:
+        super().__init__(connection)
+        self._position: int | None = None
+
+    async def rows(self, name: str, *arguments: Any) -> list[Mapping[str, Any]]:
+        """Return the rows of a named query; each also says the position, so that nobody need ask for it."""
+        with _translated():
+            rows: list[Mapping[str, Any]] = await self._connection.fetch(
+                sql.positioned(name), *arguments
+            )
+        if rows:
+            self._position = rows[0][TRUE_AT]
+        return rows
+
+    async def position(self) -> int:
+        """Return the ledger position that this state is true for."""
+        if self._position is None:
+            (row,) = await self.fetch("position")
+            self._position = int(row["position"])
+        return self._position
+
+
 @contextlib.asynccontextmanager
 async def owner_session(dsn: str, *, watched: bool) -> AsyncIterator[Session]:
     """Give a connection that may hold locks. `watched`: Postgres ends it when its owner is frozen.
@@ -190,6 +218,7 @@ class Pool:
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
+        self._going_back: set[asyncio.Task[None]] = set()
 
     @classmethod
     async def open(cls, dsn: str) -> "Pool":
@@ -201,10 +230,11 @@ class Pool:
             timeout=CONNECT_TIMEOUT_SECONDS,
             command_timeout=STATEMENT_TIMEOUT_SECONDS,
             server_settings={**_SESSION_SETTINGS, "application_name": "tellonce-history-query"},
+            reset=_as_it_is,
         )
         return cls(pool)
 
-    async def read(self, reader: Callable[[Session], Awaitable[Any]]) -> Any:
+    async def read(self, reader: Callable[[Snapshot], Awaitable[Any]]) -> Any:
         """Return what `reader` returns inside one snapshot of the live generation.
 
         It is tried READ_ATTEMPTS times: after a restart of Postgres the first connections are dead.
@@ -219,14 +249,26 @@ class Pool:
             await READ_RETRY.pause(attempt)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _read_once(self, reader: Callable[[Session], Awaitable[Any]]) -> Any:
+    async def _read_once(self, reader: Callable[[Snapshot], Awaitable[Any]]) -> Any:
         with _translated():
-            async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
-                session = Session(connection)
-                async with session.transaction("repeatable_read", readonly=True):
-                    if await session.fetch_one("enter_live") is None:
-                        raise ViewUnavailable()
-                    return await reader(session)
+            connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
+            try:
+                if await connection.execute(sql.query("begin_live")) != ENTERED:
+                    raise ViewUnavailable()
+                return await reader(Snapshot(connection))
+            finally:
+                task = asyncio.create_task(self._give_back(connection))
+                self._going_back.add(task)
+                task.add_done_callback(self._going_back.discard)
+
+    async def _give_back(self, connection: Any) -> None:
+        """End a reader's transaction; nobody waits for that with an answer in hand."""
+        try:
+            await connection.execute("COMMIT")
+        except (*_AWAY, asyncpg.PostgresError):
+            connection.terminate()
+        with contextlib.suppress(*_AWAY):
+            await self._pool.release(connection)
 
     async def close(self) -> None:
         """End all connections; never waits longer than CLOSE_TIMEOUT_SECONDS."""
@@ -234,6 +276,10 @@ class Pool:
             await asyncio.wait_for(self._pool.close(), CLOSE_TIMEOUT_SECONDS)
         except (*_AWAY, asyncpg.PostgresError):
             self._pool.terminate()
+
+
+async def _as_it_is(_: Any) -> None:
+    """A reader's connection keeps nothing beyond its transaction, so there is nothing to reset."""
 
 
 def _storable(row: Row) -> tuple[Any, ...]:

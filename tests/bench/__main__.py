@@ -42,10 +42,10 @@ async def run(seed: int, ledger_events: int, folder: Path) -> None:
     show(*(figure.line() for figure in figures), f"    on {ran_on}")
     figures, ran_on = await decisions.compare(folder / "decisions", seed)
     show(*(figure.line() for figure in figures), f"    on {ran_on}")
-    delays, events = await end_to_end.measure(folder, seed)
+    delays, queries, events = await end_to_end.measure(folder, seed)
     figure, ran_on = await projecting.compare(folder, multiplied(events, PROJECTED_EVENTS))
     show(figure.line(), f"    on {ran_on}")
-    show(*delays.lines(), f"    on {delays.ran_on}")
+    show(*delays.lines(), *(figure.line() for figure in queries), f"    on {delays.ran_on}")
     show(*await arriving.compare(folder / "arriving"))
     show(*await starting.compare(folder / "starting", events, ledger_events))
 

@@ -29,7 +29,8 @@ from shared.ledger import Recorded, Write
 from shared.ledger.jetstream import NatsLedger
 from shared.streams import LEDGER
 from shared.timers import OFFER_EXPIRY, Timer
-from tests.bench.figures import Pace, timed
+from tests.bench import asking
+from tests.bench.figures import Pace, Ratios, timed
 from tests.bench.place import (
     Beside,
     beside,
@@ -210,8 +211,8 @@ def _unused(aggregate: str, number: int) -> str:
     return f"{aggregate}-{number}" if aggregate.startswith("agent-") else aggregate
 
 
-async def measure(folder: Path, seed: int) -> tuple[Delays, list[Recorded]]:
-    """Return the delays, and all events that the calls left in the ledger."""
+async def measure(folder: Path, seed: int) -> tuple[Delays, list[Ratios], list[Recorded]]:
+    """Return the delays, the comparisons of queries, and all events that the calls left in the ledger."""
     policy = yaml.safe_load(Path(settings.Settings().policy).read_text("utf-8"))
     policy["agents"]["piotr"]["slots"] = SLOTS
     policy["times"] |= {"offer_seconds": OFFER_SECONDS, "notification_seconds": OFFER_SECONDS}
@@ -234,7 +235,7 @@ async def measure(folder: Path, seed: int) -> tuple[Delays, list[Recorded]]:
         sample = await _batch_events(ledger, calls.conversations[0])
         delays = await _rounds(calls, Parts(bus, other, sample, calls))
         delays.ran_on = await stack_told(stack)
-        return delays, await _everything(ledger)
+        return delays, await asking.compare(stack), await _everything(ledger)
 
 
 async def _rounds(calls: Calls, parts: Parts) -> Delays:

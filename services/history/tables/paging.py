@@ -7,12 +7,14 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from services.history.tables.row import TRUE_AT
 from shared import cursors, instants
 
 Line = TypeVar("Line", bound=msgspec.Struct)
 Place = tuple[datetime, str]
 """What a list is ordered by: an instant, and an id among those of one instant."""
-PLACE_COLUMNS = frozenset({"page_at", "page_id"})
+BESIDE = frozenset({"page_at", "page_id", TRUE_AT})
+"""Columns of a list that are no part of its lines."""
 
 _places = msgspec.json.Decoder(dict[str, Place])
 _ids = msgspec.json.Decoder(dict[str, str])
@@ -37,7 +39,7 @@ def page(
     """Return the first `limit` rows as a page; there is a next one if there are more."""
     shown = rows[:limit]
     lines = [
-        kind(**{field: value for field, value in row.items() if field not in PLACE_COLUMNS})
+        kind(**{field: value for field, value in row.items() if field not in BESIDE})
         for row in shown
     ]
     going_on = {name: (shown[-1]["page_at"], shown[-1]["page_id"])} if len(rows) > limit else {}

@@ -9,6 +9,9 @@ import msgspec
 Key = tuple[str, str]
 """(tenant, id)"""
 
+TRUE_AT = "true_at"
+"""The column beside the rows of an answer that says the ledger position of the snapshot."""
+
 Words = Annotated[str, "words"]
 """What people said or wrote: a digest holds its SHA-256, never the words."""
 

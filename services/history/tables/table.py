@@ -79,11 +79,13 @@ class Reading:
     """One tenant's snapshot of the tables, for one answer.
 
     `fetch`: the rows of a named query with its arguments; `count`: how many these are, as its only row's `count`, or
-    how many values of a column `distinct` they have; `rows_max`: how many an answer may have.
+    how many values of a column `distinct` they have; `position`: the ledger position that the snapshot is true for;
+    `rows_max`: how many an answer may have.
     """
 
     fetch: Callable[..., Awaitable[Sequence[Mapping[str, Any]]]]
     count: Callable[..., Awaitable[Sequence[Mapping[str, Any]]]]
+    position: Callable[[], Awaitable[int]]
     policy: Policy
     rows_max: int
 
@@ -135,11 +137,6 @@ class Reading:
         NULL at the beginning), and the limit.
         """
         return await self.rows(name, *filters, *(place or (None, None)), limit + 1)
-
-    async def position(self) -> int:
-        """Return the ledger position that the snapshot is true for."""
-        (row,) = await self.fetch("position")
-        return int(row["position"])
 
 
 async def position(reading: Reading, _: AskPosition) -> Answer:

@@ -8,7 +8,7 @@ import msgspec
 
 from services.history.tables.conversation import known_conversation
 from services.history.tables.customer import known_customer
-from services.history.tables.row import AddedRow, Words
+from services.history.tables.row import TRUE_AT, AddedRow, Words
 from services.history.tables.table import Reading, Step, Table
 from shared import aggregates, events, queries
 
@@ -153,5 +153,7 @@ def _page(found: Sequence[Mapping[str, Any]]) -> list[queries.TimelineLine]:
         room -= len(opened) + len(told) + LINE_OVERHEAD_BYTES
         if page and room < 0:
             break
-        page.append(queries.TimelineLine(**{**dict(row), "open": msgspec.Raw(opened)}))
+        line = {**row, "open": msgspec.Raw(opened)}
+        del line[TRUE_AT]
+        page.append(queries.TimelineLine(**line))
     return page
