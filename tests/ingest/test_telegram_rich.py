@@ -94,6 +94,16 @@ def test_an_address_behind_words_stands_below_them(fields: dict[str, Any], text:
     assert one("message", message(**fields)).personal.text == text
 
 
+def test_a_new_version_is_named_by_what_was_written() -> None:
+    """And not by what we make of it: read anew some day, it is the same fact."""
+    written = message(text="this order", edit_date=1_795_339_900)
+    plain, linked = (
+        one("edited_message", {**written, **more}) for more in ({}, {"entities": [LINK]})
+    )
+    assert plain.id == linked.id
+    assert plain.personal.text != linked.personal.text
+
+
 ANSWERED = {"message_id": 3, "chat": PRIVATE, "date": 1, "caption": "The red one?", "photo": []}
 ELSEWHERE = {
     "chat": GROUP,

@@ -173,7 +173,8 @@ def _message(raw: delivery.RawDelivery, kind: str, told: Told) -> Parsed:
         files=files,
         quoted=content.quoted(told),
     )
-    version = [str(told.get("edit_date")), text, *(str(each.source) for each in files)]
+    words = content.written(told) or text
+    version = [str(told.get("edit_date")), words, *(str(each.source) for each in files)]
     said = [each.encode() for each in version] if edited else []
     hers = events.MessageEdited if edited else events.MessageReceived
     event_type = events.MessageEchoed if own else hers

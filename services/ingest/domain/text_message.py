@@ -128,7 +128,10 @@ def received(raw: RawDelivery, message: TextMessage) -> Reports:
         attachments=len(message.files),
         refers_to=texts.line(message.refers_to, ID_MAX_BYTES),
     )
-    words = [personal.text.encode(), *((each.source or "").encode() for each in message.files)]
+    words = [
+        texts.fit(message.text).encode(),
+        *((each.source or "").encode() for each in message.files),
+    ]
     told = outcome.contact_event(raw, events.MessageReceived, opened, personal, words)
     return [(key, told), *((key, each) for each in _consent(raw, message, about))]
 

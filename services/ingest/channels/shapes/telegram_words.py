@@ -13,6 +13,7 @@ from shared import events
 
 FILES_MAX = 16
 LINKS_MAX = 16
+ENTITIES = ("entities", "caption_entities")
 FILE_NAME_MAX_BYTES = 512
 MEDIA_TYPE_MAX_BYTES = 256
 
@@ -107,10 +108,9 @@ def text(message: Mapping[str, Any]) -> str:
 
     Below a text stand the addresses that lie behind its words.
     """
-    for name, entities in WRITTEN.items():
-        written = loose.text(message.get(name))
-        if written:
-            return texts.fit("\n".join([written, *_links(written, message.get(entities))]))
+    said = written(message)
+    if said:
+        return texts.fit("\n".join([said, *_links(said, message)]))
     lines = (
         line
         for name, words in _WORDS.items()
@@ -120,11 +120,17 @@ def text(message: Mapping[str, Any]) -> str:
     return texts.fit("\n".join(line for line in lines if line))
 
 
-def _links(written: str, entities: Any) -> list[str]:
-    """Return the addresses that a text does not show, each once."""
-    linked = (each for each in loose.tables(entities) if each.get("type") == "text_link")
+def written(message: Mapping[str, Any]) -> str:
+    """Return what somebody wrote, as it stands there: the message's text, else its caption; empty without one."""
+    return texts.fit(loose.text(message.get("text")) or loose.text(message.get("caption")))
+
+
+def _links(said: str, message: Mapping[str, Any]) -> list[str]:
+    """Return the addresses behind the words of a text that it does not show, each once."""
+    entities = (each for name in ENTITIES for each in loose.tables(message.get(name)))
+    linked = (each for each in entities if each.get("type") == "text_link")
     addresses = (loose.text(each.get("url")) for each in linked)
-    hidden = (each for each in addresses if each and each.rstrip("/") not in written)
+    hidden = (each for each in addresses if each and each.rstrip("/") not in said)
     return list(dict.fromkeys(hidden))[:LINKS_MAX]
 
 
@@ -162,8 +168,6 @@ def _dice(found: Mapping[str, Any]) -> list[str]:
     return [f"{loose.text(found.get('emoji'))} {'' if thrown is None else thrown}".strip()]
 
 
-WRITTEN: Mapping[str, str] = {"text": "entities", "caption": "caption_entities"}
-"""What somebody wrote -> what lies in it."""
 _WORDS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "checklist": lambda found: _listed(found, "title", "tasks"),
     "contact": _card,
