@@ -31,7 +31,8 @@ class Outbound(msgspec.Struct, frozen=True, kw_only=True):
     """A message to the customer.
 
     `account`, `to`: from which account it goes, and to whom; `provider_id`: the provider's id of it; `at`: when it was
-    asked for; `sent`: when the provider took it; `instead_of`: the messages that it brings again by another way.
+    asked for; `sent`: when the provider took it; `instead_of`: the messages that it brings again by another way;
+    `event`: under which it stands in `said`.
     """
 
     message_id: events.MessageId
@@ -43,6 +44,7 @@ class Outbound(msgspec.Struct, frozen=True, kw_only=True):
     to: str | None = None
     sent: datetime | None = None
     instead_of: tuple[events.MessageId, ...] = ()
+    event: events.EventId | None = None
 
 
 class Quotable(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +104,7 @@ def _asked(talk: Talk, event: events.MessageRequested) -> Talk:
         account=event.open.account,
         to=event.personal.to if event.personal else None,
         instead_of=tuple(event.open.instead_of),
+        event=event.id,
     )
     talk = replace(talk, outbound={**talk.outbound, out.message_id: out})
     if out.instead_of:
@@ -194,19 +197,34 @@ def say(
         cut=cut,
         writer=writer,
         event=event.id,
-        quoted=_quoted(event),
+        quoted=_quoted(talk, event),
     )
     place = bisect_right(talk.said, latest.at, key=lambda each: each.at)
     return _keep(talk, (*talk.said[:place], latest, *talk.said[place:]))
 
 
-def _quoted(event: events.AnyEvent) -> str | None:
-    """Return the beginning of what a message answers."""
-    match event.personal:
-        case events.MessageReceivedPersonal(quoted=str(quoted)):
-            return quoted[:QUOTED_MAX_CHARACTERS]
-        case _:
-            return None
+def _quoted(talk: Talk, event: events.AnyEvent) -> str | None:
+    """Return the beginning of what a message answers: as its provider tells it, else what was said under that id."""
+    hers = events.MessageReceived | events.MessageEdited | events.MessageEchoed
+    if not isinstance(event, hers) or event.personal is None:
+        return None
+    quoted = event.personal.quoted
+    if quoted is None and not isinstance(event, events.MessageEdited):
+        quoted = _said_under(talk, event.open)
+    return quoted and quoted[:QUOTED_MAX_CHARACTERS]
+
+
+def _said_under(talk: Talk, opened: events.MessageReceivedOpen) -> str | None:
+    """Return the words of the message that another one names by its provider's id, as long as they are kept."""
+    wanted = (opened.channel, opened.account, opened.refers_to)
+    sent = {out.event: out for out in talk.outbound.values() if out.provider_id is not None}
+    for each in talk.said if opened.refers_to else ():
+        known = (
+            None if each.event is None else talk.quotable.get(each.event) or sent.get(each.event)
+        )
+        if known is not None and (known.channel, known.account, known.provider_id) == wanted:
+            return each.text
+    return None
 
 
 def _attached(talk: Talk, event: events.AttachmentEvent) -> Talk:

@@ -7,7 +7,15 @@ import pytest
 from shared import errors, events
 from shared.conversation.talk import QUOTED_MAX_CHARACTERS, SAID_KEPT
 from tests.router.in_memory_router import InMemoryRouter
-from tests.router.messaging import a_router, answers, edits, later, reacts, writes
+from tests.router.messaging import (
+    a_router,
+    answers,
+    edits,
+    hands_over,
+    later,
+    reacts,
+    writes,
+)
 
 
 async def owned() -> InMemoryRouter:
@@ -153,3 +161,22 @@ async def test_whoever_takes_over_sees_what_her_message_answers() -> None:
     it = await router.conversation()
     found = [each.quoted for each in it.talk.said]
     assert found == ["Winter boots", "y" * QUOTED_MAX_CHARACTERS, None]
+
+
+async def test_whoever_takes_over_sees_which_message_hers_answers() -> None:
+    """One of ours or of hers, named by the provider's id; one that nobody here knows is not guessed."""
+    router = await owned()
+    request = await answers(router, "Shall we send it to KRA01M?")
+    await router.happens(hands_over(request, "out-1"))
+    for name, refers_to in (("r-1", "out-1"), ("r-2", "in-1"), ("r-3", "unknown"), ("r-4", None)):
+        await router.happens(writes("Yes", name, refers_to=refers_to, at=later(400)))
+    it = await router.conversation()
+    found = [each.quoted for each in it.talk.said if each.text == "Yes"]
+    assert found == ["Shall we send it to KRA01M?", "Where is it?", None, None]
+
+
+async def test_what_was_written_anew_does_not_quote_itself() -> None:
+    """An edit names the message whose place it takes."""
+    router = await owned()
+    await router.happens(edits("Where is he?", "in-1-edit", "in-1", at=later(9)))
+    assert [each.quoted for each in (await router.conversation()).talk.said] == [None] * 3
