@@ -289,6 +289,23 @@ def test_a_survey_after_the_chat_asks_for_nothing() -> None:
         )
 
 
+def test_a_form_of_before_tells_what_was_ticked_and_when() -> None:
+    """Before version 3.1: options with a mark, seconds since 1970."""
+    options = [
+        {"label": "Delivery", "value": "d", "checked": True},
+        {"value": "returns", "checked": True},
+        {"label": "Else", "checked": False},
+    ]
+    field = {"type": "checkbox", "label": "About", "required": True, "options": options}
+    told = {"type": "filled_form", "fields": [field], "created_at": None, "timestamp": 1795339812}
+    event = one(incoming(told))
+    assert event.personal.fields == [("About", "Delivery, returns")]
+    assert event.open.provider_time.isoformat() == "2026-11-22T09:30:12+00:00"
+    answered = {**field, "answers": [{"id": "0", "label": "Returns"}]}
+    later = one(incoming({"type": "filled_form", "fields": [answered]}))
+    assert later.personal.fields == [("About", "Returns")]
+
+
 @pytest.mark.parametrize(
     ("body", "expected"),
     [

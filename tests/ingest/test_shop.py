@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.channels import shop
-from services.ingest.channels.shapes import prestashop_orders
+from services.ingest.channels.shapes import prestashop_orders, shop_resources
 from services.ingest.domain.delivery import WebRequest
 from services.ingest.domain.outcome import Ignored, Quarantined
 from shared import ids
@@ -242,8 +242,16 @@ def test_what_is_no_order(topic: str, body: bytes, outcome: Any) -> None:
 
 
 OTHERS = [
-    json.loads(line) for line in (GOLDEN / "shop_others.jsonl").read_text("utf-8").splitlines()
+    json.loads(line)
+    for name in ("shop_others.jsonl", "shop_others_rest.jsonl")
+    for line in (GOLDEN / name).read_text("utf-8").splitlines()
 ]
+
+
+def test_whatever_is_known_by_its_fields_is_in_the_table_of_kinds() -> None:
+    """And so is whatever a topic leads to."""
+    known = {name for name, _ in shop_resources.MARKS}
+    assert known | set(shop_resources.TOPIC_RESOURCES.values()) <= set(shop.KINDS)
 
 
 @pytest.mark.parametrize(("kind", "resource"), OTHERS, ids=[kind for kind, _ in OTHERS])

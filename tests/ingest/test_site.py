@@ -153,6 +153,41 @@ def test_calls_as_the_documents_examples_write_them() -> None:
     assert made[5]["open"]["provider_time"] == "2026-11-22T09:29:30.250000Z"
 
 
+@pytest.mark.parametrize(
+    ("event", "change"),
+    [
+        ("Added Product", "added"),
+        ("Wishlist Product Added to Cart", "added"),
+        ("Removed Product", "removed"),
+        ("Completed Order", "ordered"),
+        ("Product Viewed", None),
+    ],
+)
+def test_the_cart_by_either_version_of_the_specification(event: str, change: str | None) -> None:
+    """Older programs say the same with the words the other way round."""
+    item = {
+        "type": "track",
+        "event": event,
+        "properties": {"product_id": "7", "name": "Floor lamp"},
+    }
+    (made,) = parsed(raw("site", msgspec.json.encode(item)))
+    assert made.personal.cart_is == change
+    assert made.personal.cart == (["Floor lamp"] if change else [])
+
+
+def test_a_notifications_campaign_stands_among_the_properties() -> None:
+    """What an app tells of; where the page's context has one, that is it."""
+    told = {"medium": "Push", "name": "autumn", "shown": 1}
+    item = {"type": "track", "event": "Push Notification Tapped", "properties": {"campaign": told}}
+    for context, campaign in (
+        ({}, [("medium", "Push"), ("name", "autumn")]),
+        ({"campaign": {"source": "mail"}}, [("source", "mail")]),
+        ({"campaign": "none"}, [("medium", "Push"), ("name", "autumn")]),
+    ):
+        (made,) = parsed(raw("site", msgspec.json.encode({**item, "context": context})))
+        assert made.personal.campaign == campaign
+
+
 def test_an_address_that_is_none_is_shown_as_it_is() -> None:
     """Whoever writes it: the key is public, and nobody's address holds up what lies behind it."""
     item = {"type": "page", "properties": {"url": "https://[shop.example/#top"}}

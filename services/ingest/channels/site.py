@@ -40,12 +40,17 @@ KINDS: Mapping[str, str] = {
 
 CART_EVENTS: Mapping[str, events.CartChange] = {
     "product added": "added",
+    "added product": "added",
+    "wishlist product added to cart": "added",
     "product removed": "removed",
+    "removed product": "removed",
     "cart viewed": "whole",
     "checkout started": "whole",
     "order completed": "ordered",
+    "completed order": "ordered",
 }
-"""What becomes of the cart; other events name products that were looked at, or are about an order."""
+"""What becomes of the cart, by the names of both versions of the specification; other events name products that were
+looked at, or are about an order."""
 WRITTEN = ("review_body", "message", "comment")
 """Properties in which a visitor writes to the shop."""
 CHATTED = frozenset({"live chat conversation started", "live chat message sent"})
@@ -140,7 +145,7 @@ def _visit(raw: delivery.RawDelivery, item: Item, body: Item) -> tuple[str, even
         pages=_pages(item, properties, context),
         cart=products if in_cart else [],
         cart_is=change if in_cart else None,
-        campaign=_campaign(context),
+        campaign=_campaign(_map(context.get("campaign")) or _map(properties.get("campaign"))),
         text=_written(event, properties),
     )
     named = [msgspec.json.encode([visitor, personal.text])]
@@ -211,11 +216,11 @@ def _products(properties: Item) -> list[str]:
     return [line for line in lines if line is not None]
 
 
-def _campaign(context: Item) -> list[tuple[str, str]]:
-    given = sorted(_map(context.get("campaign")).items())
+def _campaign(told: Item) -> list[tuple[str, str]]:
+    """Return what brought her; an app tells of a notification's as of a property."""
     return [
         (texts.fit(name, WORD_MAX_BYTES), texts.fit(value, WORD_MAX_BYTES))
-        for name, value in given[:CART_MAX]
+        for name, value in sorted(told.items())[:CART_MAX]
         if isinstance(value, str)
     ]
 

@@ -109,6 +109,11 @@ def instant(found: Any) -> datetime | None:
     return told if told.tzinfo is not None else None
 
 
+def _time(event: Told) -> datetime | None:
+    """Return when an event was; before version 3.1 in seconds since 1970."""
+    return instant(event.get("created_at")) or loose.instant(event.get("timestamp"))
+
+
 def said(raw: delivery.RawDelivery, thread: Thread, event: Told, *, edited: bool = False) -> Parsed:
     """Return what an event of a thread reports."""
     kind, named = f"event/{loose.text(event.get('type'))}", loose.identity(event.get("id"))
@@ -142,7 +147,7 @@ def _message(
     files, text = _files(event), _text(event)
     opened = events.MessageReceivedOpen(
         **thread.about(raw, named),
-        provider_time=None if edited else instant(event.get("created_at")),
+        provider_time=None if edited else _time(event),
         attachments=len(files),
         refers_to=named if kind is events.MessageEdited else None,
     )
@@ -162,7 +167,7 @@ def _own(
         return _message(raw, thread, event, named, events.MessageEchoed, version)
     opened = events.MessageOutcomeOpen(
         **thread.about(raw, named),
-        provider_time=instant(event.get("created_at")),
+        provider_time=_time(event),
         message_id=ours.message,
         refers_to=named,
     )
@@ -190,7 +195,7 @@ def _form(raw: delivery.RawDelivery, thread: Thread, event: Told, named: str) ->
             pairs.append(fitted)
     opened = events.FormSubmittedOpen(
         **thread.about(raw, named),
-        provider_time=instant(event.get("created_at")),
+        provider_time=_time(event),
         automatic=_form_type(event) in AFTER_THE_CHAT,
     )
     text = texts.fit("\n".join(each for each in asked if each))
@@ -207,8 +212,9 @@ def _form_type(event: Told) -> str:
 def _answer(told: Told) -> str:
     """Return what was written, chosen, or ticked in a field."""
     found = told.get("answer", told.get("answers", told.get("value")))
-    each = found if isinstance(found, list) else [found]
-    labels = [one.get("label") if isinstance(one, dict) else one for one in each]
+    ticked = [one for one in loose.tables(told.get("options")) if one.get("checked") is True]
+    each = found if isinstance(found, list) else [found] if found is not None else ticked
+    labels = [one.get("label", one.get("value")) if isinstance(one, dict) else one for one in each]
     return ", ".join(str(one) for one in labels if isinstance(one, str | int) and one != "").strip()
 
 

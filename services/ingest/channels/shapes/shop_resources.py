@@ -54,7 +54,13 @@ KINDS: Mapping[str, str] = {
     "fulfillment": ORDER,
     **dict.fromkeys(
         (
-            *("draft_order", "fulfillment_order", "fulfillment_event", "fulfillment_holds"),
+            *(
+                "draft_order",
+                "fulfillment_order",
+                "fulfillment_event",
+                "fulfillment_holds",
+                "fulfillment_service",
+            ),
             *("checkout", "cart", "refund", "returns", "return", "transaction", "risk", "dispute"),
             *(
                 "customer",
@@ -67,7 +73,15 @@ KINDS: Mapping[str, str] = {
             *("company", "companies", "company_contacts", "company_contact_roles"),
             *("company_locations", "product", "product_listing", "product_feeds"),
             *("product_publications", "variant", "scheduled_product_listings", "review"),
-            *("coupon", "discount", "price_rule", "category", "attribute", "order_note"),
+            *(
+                "coupon",
+                "gift_card",
+                "discount",
+                "price_rule",
+                "category",
+                "attribute",
+                "order_note",
+            ),
             *("collection", "collection_listings", "collection_publications", "publications"),
             *(
                 "inventory",
@@ -82,6 +96,7 @@ KINDS: Mapping[str, str] = {
                 "order_edit",
                 "tender_transaction",
                 "payment_schedules",
+                "payout",
             ),
             *("payment_terms", "reverse_deliveries", "reverse_fulfillment_orders"),
             *("subscription_billing_attempts", "subscription_billing_cycles"),
@@ -131,6 +146,7 @@ MARKS: Sequence[tuple[str, frozenset[str]]] = tuple(
         ("customer", "email role username"),
         ("customer", "email orders_count"),
         ("customer", "email addresses"),
+        ("customer", "customer_id address1 zip"),
         ("redaction", "shop_domain shop_id"),
         ("transaction", "amount kind"),
         ("transaction", "amount source_type"),
@@ -150,6 +166,10 @@ MARKS: Sequence[tuple[str, frozenset[str]]] = tuple(
         ("theme", "role theme_store_id"),
         ("location", "address1 legacy"),
         ("collection", "handle sort_order published_scope"),
+        ("collection", "collection_id product_id"),
+        ("gift_card", "balance initial_value"),
+        ("payout", "amount summary date"),
+        ("fulfillment_service", "callback_url tracking_support"),
         ("category", "slug parent display"),
         ("attribute", "slug menu_order count"),
         ("attribute", "slug order_by has_archives"),
