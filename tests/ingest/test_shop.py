@@ -276,6 +276,19 @@ def test_what_is_no_id_names_no_order(given: Any) -> None:
     assert found == Quarantined("payload.unreadable", "order")
 
 
+def test_an_order_by_the_older_api_of_woocommerce() -> None:
+    """A shop may still choose it for its webhooks: the order stands under its name, with other fields."""
+    body = (GOLDEN / "shop_order_legacy.json").read_bytes()
+    (event,) = parsed(raw("shop", body, headers=[("x-wc-webhook-topic", "order.updated")]))
+    personal = event.personal
+    assert (event.open.provider_id, event.open.status) == ("645", "completed")
+    assert str(event.open.provider_time) == "2026-11-22 09:00:22+00:00"
+    assert (personal.number, personal.external_id, personal.name) == ("645", "2", "Eva Horváthová")
+    known = [each.value for each in personal.handles]
+    assert known == ["eva@mail.example", "+421905123456"]
+    assert personal.description == "2 × Lamp 79.87 EUR"
+
+
 def test_two_endless_ids_stay_two_orders() -> None:
     """Neither is cut to what both begin with."""
     one, other = (order(changed(SHOPIFY, id="9" * 200 + last)) for last in "12")

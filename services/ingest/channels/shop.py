@@ -79,7 +79,7 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
         read = strict.read_json(texts.whole_json(charsets.decode(raw.body)), _resource)
     except codec.UNREADABLE:
         return outcome.unreadable()
-    resource: Resource = prestashop_orders.as_order(read) or read
+    resource: Resource = prestashop_orders.as_order(read) or _bare(read)
     topic = next((value for name in TOPICS if (value := raw.header(name))), "")
     kind = shop_resources.kind_of(topic, resource)
     if kind is None:
@@ -90,6 +90,12 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
     if number is None:
         return outcome.unreadable(kind)
     return Reported([_reported(raw, resource, kind, number)])
+
+
+def _bare(read: Resource) -> Resource:
+    """Return an order that stands alone under its name, as webhooks of WooCommerce's older API have it."""
+    order = loose.table(read.get("order"))
+    return order if order and len(read) == 1 else read
 
 
 def _reported(
