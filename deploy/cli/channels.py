@@ -105,7 +105,9 @@ def line_of(channel: str, name: str, content: bytes) -> FileLine:
     found: list[EventLine] = []
     left: list[Ignored | Quarantined] = []
     reasons: list[str] = []
-    for each in written.deliveries(channel, content):
+    if not content.strip():
+        left.append(outcome.not_an_event())
+    for each in written.deliveries(channel, content) if content.strip() else ():
         raw = _raw(channel, each)
         parsed, reports = read(raw)
         if not isinstance(parsed, outcome.Reported):

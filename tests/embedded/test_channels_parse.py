@@ -83,6 +83,15 @@ def test_what_is_not_read_says_why(run: Run, tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("channel", sorted(CHANNELS))
+@pytest.mark.parametrize("content", [b"", b" \r\n"])
+def test_an_empty_file_is_no_payload(channel: str, content: bytes) -> None:
+    """Of no channel; it does not count against what is read."""
+    line = channels.line_of(channel, "empty", content)
+    assert (line.outcome, line.code) == ("quarantined", "payload.not_an_event")
+    assert channels.summary(channel, [line])["read_share"] is None
+
+
 def test_an_unknown_channel_and_a_missing_file_have_their_exit_codes(
     run: Run, tmp_path: Path
 ) -> None:

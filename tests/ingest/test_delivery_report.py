@@ -357,6 +357,20 @@ def test_a_status_without_an_action_tells_as_well(status: str, kind: type[Any]) 
     assert isinstance(only(report(STATUS.format(told), RETURNED)), kind)
 
 
+def test_a_report_of_an_old_macintosh_is_read() -> None:
+    """All its lines end in CR."""
+    event = only(plain(QMAIL, title="failure notice").replace("\n", "\r"))
+    assert isinstance(event, MessageFailed)
+    assert (event.open.refers_to, whom(event)) == ("o1@shop.example", [LENA])
+
+
+def test_a_status_that_is_a_mail_of_its_own_is_a_report() -> None:
+    """Without the words and the mail around it."""
+    event = only(f"MIME-Version: 1.0\nContent-Type: message/delivery-status\n\n{FAILED}")
+    assert isinstance(event, MessageFailed)
+    assert whom(event) == [LENA]
+
+
 def test_a_status_of_nobody_is_no_outcome() -> None:
     """A group that names no action and no recipient speaks of the report itself."""
     told = "Reporting-MTA: dns; mx.shop.example\n\nStatus: 5.0.0\n"

@@ -272,8 +272,8 @@ def test_another_mail_under_a_message_id_that_was_seen_is_another() -> None:
 @pytest.mark.parametrize(
     ("body", "code"),
     [
-        (b"", "payload.not_an_event"),
-        (b" \r\n", "payload.not_an_event"),
+        (b"", "payload.unreadable"),
+        (b" \r\n", "payload.unreadable"),
         (b"{}", "payload.not_an_event"),
         (b'[{"event": "x"}]', "payload.not_an_event"),
         (b"\x00" * 100, "payload.unreadable"),
@@ -283,6 +283,31 @@ def test_another_mail_under_a_message_id_that_was_seen_is_another() -> None:
 def test_what_is_no_mail_is_put_aside(body: bytes, code: str) -> None:
     """Nothing, what programs send each other, and a file."""
     assert email.parse(raw("email", body)) == Quarantined(code)
+
+
+def test_a_head_goes_on_below_a_line_that_is_no_field() -> None:
+    """What a server has broken on its way costs neither her name nor the id of her mail."""
+    lines = PLAIN.splitlines(keepends=True)
+    broken = b"Received: by mx\r\nquite Delivered-To: help@shop.example\r\n no more\r\n" + PLAIN
+    (event,) = parsed(raw("email", broken + b"\r\nIt is late.\r\n"))
+    assert isinstance(event, MessageReceived)
+    assert event.personal is not None
+    assert event.open.provider_id == "m1@customer.example"
+    assert (event.personal.text, event.personal.title) == ("It is late.\r\n".strip(), "Hello")
+    assert [each.value for each in event.personal.handles] == ["anna@customer.example"]
+    (begun,) = parsed(raw("email", lines[0] + b"It is late.\r\n" + b"".join(lines[1:])))
+    assert isinstance(begun, MessageReceived)
+    assert begun.personal is not None
+    assert (begun.personal.text or "").startswith("It is late.")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r\r\n", "\r"])
+def test_lines_end_as_programs_end_them(end: str) -> None:
+    """What a text says is the same."""
+    (event,) = parsed(raw("email", PLAIN + f"\r\nOne{end}{end}Two{end}".encode()))
+    assert isinstance(event, MessageReceived)
+    assert event.personal is not None
+    assert event.personal.text == "One\n\nTwo"
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 import re
 from datetime import datetime
-from email.parser import BytesHeaderParser
-from email.policy import compat32
 
 from deploy.story.providers import mail_dates
 from shared import instants
@@ -16,6 +14,7 @@ _BETWEEN = re.compile(
     rb"|\r?\n(?=From (?:-|\S+ +(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [^\r\n]*\d)[^\r\n]*\r?\n[!-9;-~]+:)"
 )
 """A blank line may be missing where the line below it is nothing else."""
+_DATE = re.compile(rb"^Date[ \t]*:((?:.*)(?:\n[ \t].*)*)", re.MULTILINE | re.IGNORECASE)
 _HEAD_END = re.compile(rb"\r?\n\r?\n|\r\r")
 
 
@@ -32,6 +31,6 @@ def date(mail: bytes) -> datetime | None:
     head = _HEAD_END.split(start, maxsplit=1)[0]
     if not head.startswith(b"From ") and _FIELD.match(head) is None:
         return None
-    given = BytesHeaderParser(policy=compat32).parsebytes(head + b"\n\n")["date"]
-    time = mail_dates.read(str(given))
+    given = _DATE.search(head.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
+    time = mail_dates.read(" ".join(given[1].decode("latin-1").split())) if given else None
     return time if time is not None and instants.is_kept_by_all(time) else None

@@ -114,6 +114,7 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
         if not mail_body.is_text(body):
             return outcome.unreadable()
         body = mail_body.HEAD + body
+    body = mail_body.mended(body)
     mail = mime.read(body)
     if mail is None:
         return outcome.unreadable()

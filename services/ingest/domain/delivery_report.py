@@ -51,6 +51,8 @@ def read(mail: Message) -> DeliveryReport | None:
             return DeliveryReport(tuple(fates), _original_id(parts) or mail_parts.returned_id(mail))
         if any(part.get_content_type() in READ_KINDS for part in parts):
             return _refused(mail, _original_id(parts))
+    if mail.get_content_type() in STATUS_KINDS and (fates := _fates(mail, [mail])):
+        return DeliveryReport(tuple(fates), None)
     told = delivery_words.read(mail)
     if told is None and mail.get_content_type() == KIND:
         return DeliveryReport((), mail_parts.returned_id(mail))

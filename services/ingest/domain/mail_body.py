@@ -17,6 +17,8 @@ CONTROLS_MAX_SHARE = 1 / 32
 
 _FIELD = re.compile(rb"\A([!-9;-~]+)[ \t]*:")
 _FIELDS = re.compile(rb"^([!-9;-~]+)[ \t]*:", re.MULTILINE)
+_STRAY = re.compile(rb"(?<=\n)(?![!-9;-~]+[ \t]*:|[ \t]|>?From |\r?\n|\Z)[^\r\n]+", re.MULTILINE)
+_AUTHOR = re.compile(rb"^From[ \t]*:", re.MULTILINE | re.IGNORECASE)
 _HEAD_END = re.compile(rb"\r?\n\r?\n|\r\r")
 _CONTROLS = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _DATA = re.compile(rb"\s*(?:\{\s*(?:\"|\})|\[\s*[\"\[{\]])")
@@ -40,6 +42,24 @@ def has_head(body: bytes) -> bool:
     return bool(names & _MAILS_OWN) or bool(names & _QUOTED_TOO and b"sent" not in names)
 
 
+def mended(body: bytes) -> bytes:
+    """Return a mail whose head goes on below a line that is no field: parsers would end it there.
+
+    Only where nothing above that line says who wrote the mail: else it is the text that begins, without a blank line.
+    The line becomes a part of the field above it.
+    """
+    end = _HEAD_END.search(body, 0, HEAD_MAX_BYTES)
+    head = body[: end.start() if end else HEAD_MAX_BYTES]
+    strays = list(_STRAY.finditer(head))
+    if not strays or _AUTHOR.search(head, 0, strays[0].start()):
+        return body
+    author = _AUTHOR.search(head, strays[0].start())
+    if author is None:
+        return body
+    cut = author.start()
+    return _STRAY.sub(rb" \g<0>", head[:cut]) + body[cut:]
+
+
 def is_text(body: bytes) -> bool:
     """Tell whether a body is what somebody may have written: no file, and no data."""
     start = body[:TEXT_LOOKED_AT_BYTES]
@@ -49,5 +69,5 @@ def is_text(body: bytes) -> bool:
 
 
 def is_data(body: bytes) -> bool:
-    """Tell whether a body is nothing, or what programs send each other."""
-    return not body.strip() or _DATA.match(body[:TEXT_LOOKED_AT_BYTES]) is not None
+    """Tell whether a body is what programs send each other."""
+    return _DATA.match(body[:TEXT_LOOKED_AT_BYTES]) is not None

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from email.message import Message
 
-from services.ingest.domain import charsets, html_text
+from services.ingest.domain import charsets, html_text, texts
 from shared import handles
 
 RETURNED_KINDS = frozenset(
@@ -39,8 +39,8 @@ def content(part: Message) -> str:
     except (ValueError, LookupError, AssertionError):
         body = None
     if not isinstance(body, bytes):
-        return str(part.get_payload())[:TEXT_MAX_CHARACTERS]
-    read = charsets.decode(body[:TEXT_MAX_CHARACTERS], declared(part))
+        return texts.of_lines(str(part.get_payload())[:TEXT_MAX_CHARACTERS])
+    read = texts.of_lines(charsets.decode(body[:TEXT_MAX_CHARACTERS], declared(part)))
     return html_text.to_text(read) if part.get_content_type() == "text/html" else read
 
 

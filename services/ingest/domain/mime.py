@@ -18,6 +18,7 @@ from services.ingest.domain import (
     mail_headers,
     mime_fields,
     mime_parts,
+    texts,
 )
 from services.ingest.domain.delivery_report import DeliveryReport
 
@@ -257,9 +258,9 @@ def _collect_best(children: list[Message], reading: _Reading, depth: int) -> Non
         reading.attachments = inner.attachments
         if any(text.strip() for text in inner.texts):
             found.append((child.get_content_type() == "text/plain", inner.texts))
-    plain = [texts for is_plain, texts in found if is_plain]
-    for texts in plain[:1] or [texts for _, texts in found][-1:]:
-        reading.texts += texts
+    plain = [each for is_plain, each in found if is_plain]
+    for each in plain[:1] or [each for _, each in found][-1:]:
+        reading.texts += each
 
 
 _PICTURE = re.compile(r"data:[a-z]{1,60}/[a-z0-9.+-]{1,60};base64,[a-z0-9+/=%\s]*", re.IGNORECASE)
@@ -274,7 +275,7 @@ def _words(part: Message, reading: _Reading) -> str:
         found = _PICTURE.sub("", found)
     found = found[: reading.free]
     reading.free -= len(found)
-    return html_text.to_text(found) if marked_up else found.replace("\r\n", "\n")
+    return html_text.to_text(found) if marked_up else texts.of_lines(found)
 
 
 def _decoded(part: Message, marked_up: bool) -> str:

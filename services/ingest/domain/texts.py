@@ -58,3 +58,11 @@ def whole_json(text: str) -> bytes:
     text = text.removeprefix("\ufeff")
     marked = _ESCAPE.sub(lambda each: each[0] if each[1] is None else REPLACEMENT, text)
     return clean(marked).encode()
+
+
+_LINE_END = re.compile(r"\r*\n|\r")
+
+
+def of_lines(text: str) -> str:
+    """Return a text whose lines end in a line feed alone: also those of a program that ends them in CR, or twice so."""
+    return _LINE_END.sub("\n", text) if "\r" in text else text
