@@ -12,7 +12,7 @@ from shared.conversation import contacts, last_packet, matter, ownership, people
 from shared.conversation.state import NEW_CONVERSATION, Announced, Conversation
 from shared.events.packet import Visit
 
-FOLD_VERSION = 15
+FOLD_VERSION = 16
 
 
 def evolve(conversation: Conversation, sequence: int, event: events.AnyEvent) -> Conversation:

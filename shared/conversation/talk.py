@@ -81,8 +81,7 @@ def evolve(talk: Talk, event: events.AnyEvent) -> Talk:
         case events.CallVoicemailLeft():
             return _spoken(talk, event)
         case events.MessageEchoed(personal=personal) if personal is not None:
-            said = say(talk, event, OURS, personal.text)
-            return said if event.imported else replace(said, unanswered=0)
+            return _echoed(talk, event, personal.text)
         case events.MessageRequested():
             return _asked(talk, event)
         case events.AttachmentStored() | events.AttachmentFailed():
@@ -93,6 +92,18 @@ def evolve(talk: Talk, event: events.AnyEvent) -> Talk:
             return _ended(talk, event)
         case _:
             return talk
+
+
+def _echoed(talk: Talk, event: events.MessageEchoed, text: str) -> Talk:
+    """Return the talk with what was written by the provider's own program; what left from here stands there already.
+
+    Instagram gives back no reference of ours: only the id shows whose it is.
+    """
+    here = (event.open.channel, event.open.account, event.open.provider_id)
+    if any((out.channel, out.account, out.provider_id) == here for out in talk.outbound.values()):
+        return talk
+    said = _with_quotable(say(talk, event, OURS, text), event)
+    return said if event.imported else replace(said, unanswered=0)
 
 
 def _asked(talk: Talk, event: events.MessageRequested) -> Talk:
@@ -152,7 +163,7 @@ def _heard(talk: Talk, event: Written) -> Talk:
     return replace(talk, unanswered=talk.unanswered + 1, mails=mails)
 
 
-def _with_quotable(talk: Talk, event: Written) -> Talk:
+def _with_quotable(talk: Talk, event: Written | events.MessageEchoed) -> Talk:
     """Return the talk with the provider's name of a message: of one that was written anew, that of the first."""
     if isinstance(event, events.FormSubmitted):
         return talk
@@ -283,4 +294,17 @@ def _ended(talk: Talk, event: events.OutcomeEvent) -> Talk:
         provider_id=event.open.refers_to or out.provider_id,
         sent=event.happened if isinstance(event, events.MessageSent) else out.sent,
     )
-    return replace(talk, outbound={**talk.outbound, out.message_id: known})
+    told = replace(talk, outbound={**talk.outbound, out.message_id: known})
+    return told if known.provider_id == out.provider_id else _without_echo(told, known)
+
+
+def _without_echo(talk: Talk, out: Outbound) -> Talk:
+    """Return the talk without what came as written elsewhere before it was known that it left from here."""
+    here = (out.channel, out.account, out.provider_id)
+    echoes = {
+        event
+        for event, each in talk.quotable.items()
+        if (each.channel, each.account, each.provider_id) == here
+    }
+    said = tuple(each for each in talk.said if each.by != OURS or each.event not in echoes)
+    return replace(talk, said=said)

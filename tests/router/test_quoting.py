@@ -10,6 +10,7 @@ from tests.router.in_memory_router import InMemoryRouter
 from tests.router.messaging import (
     a_router,
     answers,
+    echoes,
     edits,
     hands_over,
     later,
@@ -180,3 +181,18 @@ async def test_what_was_written_anew_does_not_quote_itself() -> None:
     router = await owned()
     await router.happens(edits("Where is he?", "in-1-edit", "in-1", at=later(9)))
     assert [each.quoted for each in (await router.conversation()).talk.said] == [None] * 3
+
+
+@pytest.mark.parametrize("first", ["the hand-over", "the echo"])
+async def test_an_echo_of_what_left_from_here_is_not_said_twice(first: str) -> None:
+    """Instagram gives nothing of ours back but the id that it gave itself; what another one wrote there is kept."""
+    router = await owned()
+    request = await answers(router, "On its way")
+    echo = echoes("On its way", "out-1", at=later(302))
+    both = [hands_over(request, "out-1"), echo]
+    for each in both if first == "the hand-over" else reversed(both):
+        await router.happens(each)
+    await router.happens(echoes("On its way", "other-1", at=later(303)))
+    talk = (await router.conversation()).talk
+    assert [each.by for each in talk.said if each.text == "On its way"] == ["agent-piotr", "shop"]
+    assert talk.unanswered == 0
