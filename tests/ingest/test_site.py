@@ -154,6 +154,22 @@ def test_calls_as_the_documents_examples_write_them() -> None:
 
 
 @pytest.mark.parametrize(
+    ("item", "known"),
+    [
+        ({"userId": "Anna@x.example"}, ["anna@x.example", "site:Anna@x.example"]),
+        ({"userId": "a@x.example", "traits": {"email": "b@x.example"}}, ["b@x.example", "site:a@x.example"]),
+        ({"type": "alias", "userId": "7", "previousId": "a@x.example"}, ["a@x.example", "site:7", "a@x.example"]),
+        ({"userId": "7", "anonymousId": "a@x.example"}, ["site:7", "a@x.example"]),
+    ],
+)  # fmt: skip
+def test_whom_a_shop_calls_by_her_address_has_it(item: dict[str, Any], known: list[str]) -> None:
+    """What her traits say stands before it; what a page calls a visitor by chance is no address of hers."""
+    (event,) = parsed(raw("site", msgspec.json.encode({"type": "identify", **item})))
+    assert [each.value for each in event.personal.handles] == known
+    assert {each.proof for each in event.personal.handles} == {"claimed"}
+
+
+@pytest.mark.parametrize(
     ("event", "change"),
     [
         ("Added Product", "added"),

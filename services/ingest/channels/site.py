@@ -165,9 +165,13 @@ def _visitor(item: Item) -> str | None:
 
 
 def _handles(item: Item, traits: Item, region: str | None) -> list[events.Handle]:
-    """Return who the page says that she is, the surest first; a browser proves nothing."""
+    """Return who the page says that she is, the surest first; a browser proves nothing.
+
+    Many shops call a user by her address.
+    """
     user, visitor = _id(_given(item, "userId")), _visitor(item)
-    address = handles.email(_text(traits.get("email")))
+    called = [_text(traits.get("email")), user, visitor if _kind(item) == "alias" else None]
+    address = next((known for each in called if (known := handles.email(each))), None)
     number = handles.phone(_text(traits.get("phone")), region)
     found: list[events.Handle] = []
     if address is not None:
