@@ -287,7 +287,6 @@ def test_what_is_no_mail_is_put_aside(body: bytes, code: str) -> None:
 
 def test_a_head_goes_on_below_a_line_that_is_no_field() -> None:
     """What a server has broken on its way costs neither her name nor the id of her mail."""
-    lines = PLAIN.splitlines(keepends=True)
     broken = b"Received: by mx\r\nquite Delivered-To: help@shop.example\r\n no more\r\n" + PLAIN
     (event,) = parsed(raw("email", broken + b"\r\nIt is late.\r\n"))
     assert isinstance(event, MessageReceived)
@@ -295,10 +294,25 @@ def test_a_head_goes_on_below_a_line_that_is_no_field() -> None:
     assert event.open.provider_id == "m1@customer.example"
     assert (event.personal.text, event.personal.title) == ("It is late.\r\n".strip(), "Hello")
     assert [each.value for each in event.personal.handles] == ["anna@customer.example"]
-    (begun,) = parsed(raw("email", lines[0] + b"It is late.\r\n" + b"".join(lines[1:])))
+    (strange,) = parsed(raw("email", PLAIN + b"X-Check Result: good\r\n\r\nIt is late.\r\n"))
+    assert strange.personal is not None
+    assert strange.personal.text == "It is late."
+    (begun,) = parsed(raw("email", PLAIN + b"It is late.\r\nFrom: the 22nd\r\n"))
     assert isinstance(begun, MessageReceived)
     assert begun.personal is not None
     assert (begun.personal.text or "").startswith("It is late.")
+
+
+def test_what_only_says_of_which_kind_it_is_is_a_mail() -> None:
+    """Its head was lost but for that."""
+    body = (
+        b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\n'
+        b"<p>It is <b>late</b>.</p>\r\n--b\r\nContent-Type: image/png\r\n\r\nx\r\n--b--\r\n"
+    )
+    (event,) = parsed(raw("email", body))
+    assert isinstance(event, MessageReceived)
+    assert event.personal is not None
+    assert (event.personal.text, event.open.attachments) == ("It is late.", 1)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r\r\n", "\r"])

@@ -107,14 +107,12 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
 
     A text without a head is the body of a mail.
     """
-    body = raw.body
-    if not mail_body.has_head(body):
-        if mail_body.is_data(body):
+    if not mail_body.has_head(raw.body):
+        if mail_body.is_data(raw.body):
             return outcome.not_an_event()
-        if not mail_body.is_text(body):
+        if not mail_body.is_text(raw.body):
             return outcome.unreadable()
-        body = mail_body.HEAD + body
-    body = mail_body.mended(body)
+    body = mail_body.whole(raw.body)
     mail = mime.read(body)
     if mail is None:
         return outcome.unreadable()

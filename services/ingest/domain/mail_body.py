@@ -10,15 +10,22 @@ HEAD = (
     b"Content-Transfer-Encoding: 8bit\r\n\r\n"
 )
 """What stands above a text that has no head of its own."""
+PART_HEAD = b"MIME-Version: 1.0\r\n"
+"""What stands above what only says of which kind it is: a part of a mail, or all that is left of one."""
 HEAD_MAX_BYTES = 262_144
 TEXT_LOOKED_AT_BYTES = 65_536
 CONTROLS_MAX_SHARE = 1 / 32
 """A text may hold a stray control character; a file of a program is full of them."""
 
+_PART = re.compile(rb"Content-(?:Type|Transfer-Encoding|Disposition|ID)[ \t]*:", re.IGNORECASE)
 _FIELD = re.compile(rb"\A([!-9;-~]+)[ \t]*:")
 _FIELDS = re.compile(rb"^([!-9;-~]+)[ \t]*:", re.MULTILINE)
 _STRAY = re.compile(rb"(?<=\n)(?![!-9;-~]+[ \t]*:|[ \t]|>?From |\r?\n|\Z)[^\r\n]+", re.MULTILINE)
-_AUTHOR = re.compile(rb"^From[ \t]*:", re.MULTILINE | re.IGNORECASE)
+_GOES_ON = re.compile(
+    rb"^(From|Message-ID|MIME-Version|Content-Type|Received|Return-Path|X-[\w-]+ [\w -]{1,40})[ \t]*:",
+    re.MULTILINE | re.IGNORECASE,
+)
+"""What stands in a head only: also a field of a program's own that has a blank in its name."""
 _HEAD_END = re.compile(rb"\r?\n\r?\n|\r\r")
 _CONTROLS = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _DATA = re.compile(rb"\s*(?:\{\s*(?:\"|\})|\[\s*[\"\[{\]])")
@@ -30,9 +37,20 @@ _QUOTED_TOO = frozenset({b"from", b"sender", b"to", b"subject"})
 """Fields that programs also write above the mail that they quote; with `Sent:` they do."""
 
 
+def whole(body: bytes) -> bytes:
+    """Return a body as a mail with a head, in which nothing is broken."""
+    if has_head(body):
+        return mended(body)
+    return (PART_HEAD if _PART.match(_start(body)) else HEAD) + body.lstrip(b"\r\n")
+
+
+def _start(body: bytes) -> bytes:
+    return body[:HEAD_MAX_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
+
+
 def has_head(body: bytes) -> bool:
     """Tell whether a body begins with the header block of a mail."""
-    start = body[:HEAD_MAX_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
+    start = _start(body)
     if start.startswith((b"From ", b">From ")):
         return True
     head = _HEAD_END.split(start, maxsplit=1)[0]
@@ -45,19 +63,18 @@ def has_head(body: bytes) -> bool:
 def mended(body: bytes) -> bytes:
     """Return a mail whose head goes on below a line that is no field: parsers would end it there.
 
-    Only where nothing above that line says who wrote the mail: else it is the text that begins, without a blank line.
-    The line becomes a part of the field above it.
+    It goes on where fields of a mail's own stand below that line and not above it; else what begins there is the text,
+    without a blank line. The line becomes a part of the field above it.
     """
     end = _HEAD_END.search(body, 0, HEAD_MAX_BYTES)
     head = body[: end.start() if end else HEAD_MAX_BYTES]
-    strays = list(_STRAY.finditer(head))
-    if not strays or _AUTHOR.search(head, 0, strays[0].start()):
+    stray = _STRAY.search(head)
+    if stray is None:
         return body
-    author = _AUTHOR.search(head, strays[0].start())
-    if author is None:
-        return body
-    cut = author.start()
-    return _STRAY.sub(rb" \g<0>", head[:cut]) + body[cut:]
+    known = {each[1].lower() for each in _GOES_ON.finditer(head, 0, stray.start())}
+    below = _GOES_ON.finditer(head, stray.start())
+    cut = max((each.end() for each in below if each[1].lower() not in known), default=0)
+    return _STRAY.sub(rb" \g<0>", head[:cut]) + body[cut:] if cut else body
 
 
 def is_text(body: bytes) -> bool:

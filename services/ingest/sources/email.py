@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from services.ingest.domain import mime
+from services.ingest.domain import mail_body, mime
 from services.ingest.domain.delivery import RawDelivery
 from services.ingest.domain.fetching import no_fetch as fetch
 
@@ -14,4 +14,4 @@ HOSTS: Sequence[str] = ()
 
 def contents(raw: RawDelivery) -> Iterable[bytes]:
     """Give what the attachments that are described hold."""
-    return mime.contents(raw.body)
+    return mime.contents(mail_body.whole(raw.body))
