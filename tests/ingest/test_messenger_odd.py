@@ -90,6 +90,21 @@ def test_what_was_done_to_one_message_are_facts_of_their_own(told: list[dict[str
     assert first.id == again.id
 
 
+def test_what_has_no_address_is_named() -> None:
+    """A shared post of which only its title is told, under two types, is said once; two of a kind are said twice."""
+    post = {"ig_post_media_id": "1801", "title": "Winter boots"}
+    shared = [{"type": each, "payload": post} for each in ("share", "ig_post")]
+    offers = [{"title": each, "subtitle": "199 zł"} for each in ("Boots", "Shoes")]
+    products = [{"type": "template", "payload": {"product": {"elements": offers}}}]
+    for attachments, text in (
+        (shared, "Winter boots"),
+        (products, "Boots\n199 zł\nShoes\n199 zł"),
+    ):
+        message = {"mid": "m_1", "attachments": attachments}
+        (event,) = parsed(raw("messenger", of({**SAMPLE_ITEM, "message": message})))
+        assert (event.personal.text, event.open.attachments) == (text, 0)
+
+
 @pytest.mark.parametrize("kind", ["message_request", "branded_camera"])
 def test_what_only_says_how_a_talk_is_led_is_ignored(kind: str) -> None:
     """By its name, so that it is counted."""

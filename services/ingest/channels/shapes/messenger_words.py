@@ -34,8 +34,8 @@ def of_message(message: Node) -> Words:
     attached = graph.nodes(message, "attachments")
     files = {_named(each): file for each in attached if (file := _file(each)) is not None}
     lines = [graph.word(message, "text")]
-    for each in attached:
-        lines += [line for line in _lines(each) if line not in lines[0]]
+    for each in dict.fromkeys(tuple(_lines(each)) for each in attached):
+        lines += [line for line in each if line not in lines[0]]
     story = graph.word(message, "reply_to", "story", "url")
     quoted = texts.quoted([story, *_way(graph.node(message, "referral"))])
     return Words(graph.text(lines), len(files), tuple(files.values())[:FILES_MAX], quoted)
@@ -79,7 +79,7 @@ def _address(attachment: Node) -> str:
 def _lines(attachment: Node) -> list[str]:
     """Return what an attachment says in words: a sign, a page, a place, an appointment, products, buttons."""
     kind, content = graph.word(attachment, "type"), graph.node(attachment, "payload")
-    if kind not in WORDS_ONLY:
+    if kind not in WORDS_ONLY and _address(attachment):
         return []
     titles = [graph.word(attachment, "title"), graph.word(content, "title")]
     lines = [SIGNS.get(kind, ""), *dict.fromkeys(titles), _address(attachment)]
