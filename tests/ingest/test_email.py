@@ -345,13 +345,21 @@ def test_a_text_without_a_head_is_the_body_of_a_mail(body: str) -> None:
     assert event.personal.handles == []
 
 
-def test_parts_nested_beyond_the_parser_are_unreadable() -> None:
-    """A mail that would break the parser is quarantined, not raised."""
+def test_parts_nested_beyond_all_reason_are_one_attachment() -> None:
+    """However deep they go, a mail is looked into so far and no further."""
     nested = b"".join(
         b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (level, level)
         for level in range(3_000)
     )
-    assert email.parse(raw("email", PLAIN + nested)) == Quarantined("payload.unreadable")
+    assert mail(base=PLAIN, text=nested).open.attachments == 0
+    assert mail(base=PLAIN.strip() + b"\r\n" + nested).open.attachments == 1
+
+
+def test_a_mail_of_more_parts_than_anybody_writes_is_unreadable() -> None:
+    """It is quarantined, not raised."""
+    body = PLAIN.strip() + b"\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n"
+    parts = b"--x\r\n\r\nhello\r\n" * 60_001
+    assert email.parse(raw("email", body + parts)) == Quarantined("payload.unreadable")
 
 
 def test_a_mail_with_a_thousand_parts_is_read_to_its_limit() -> None:

@@ -255,15 +255,6 @@ def test_a_mail_that_forwards_a_hundred_mails_is_read() -> None:
     assert (found.text, found.attachments) == ("hello", 100)
 
 
-def test_nesting_that_costs_more_than_a_mail_is_worth_is_not_followed() -> None:
-    """The parser asks each line about every part around it: minutes for a few mails, if they are allowed to."""
-    deep = b"".join(
-        b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (level, level)
-        for level in range(900)
-    )
-    assert mime.read(b"From: a@b.example\r\n" + deep + b"\n" * 120_000) is None
-
-
 @given(st.binary(max_size=3_000))
 def test_reading_never_fails(content: bytes) -> None:
     """Any bytes behind a From are a mail."""

@@ -45,6 +45,9 @@ WHOLE_UNDECLARED = 4
 WHOLE_OF_OTHERS = 10
 """So many whole letters outweigh a damaged one: in UTF-8 hardly anything else is whole, in the others nearly all is."""
 
+ABOVE_ASCII = frozenset({"", "utf-8", "us-ascii", "iso-8859-1", "iso-8859-2", "windows-1252"})
+"""What most mails declare: bytes of ASCII are ASCII in all of them."""
+
 NO_CHARSETS = frozenset(
     {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "utf_7"}
 )
@@ -62,6 +65,8 @@ _WESTERN_SIGNS = {byte: sign for byte, sign in _HIGH.items() if sign != "\ufffd"
 
 def decode(body: bytes, declared: str | None = None) -> str:
     """Return `body` as text: by the declared charset, else UTF-8, else a guess, else Windows' Latin-1."""
+    if body.isascii() and b"\x1b" not in body and (declared or "").lower() in ABOVE_ASCII:
+        return body.decode("ascii")
     written = (declared or "").partition(";")[0].partition("*")[0].strip().strip("\"'").lower()
     written = _CODE_PAGE.sub(r"cp\1", written)
     name = WIDER.get(written, written)

@@ -6,11 +6,13 @@ internationalised forms), RFC 8098, sections 3.2.4 to 3.2.6 (disposition notific
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from email.message import Message
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
 
 from services.ingest.domain import delivery_words, mail_parts
 from services.ingest.domain.delivery_words import DeliveryReport, Fate, Outcome
+from services.ingest.domain.mime_tree import Part
 
 __all__ = ["DeliveryReport", "Fate", "read"]
 
@@ -42,26 +44,28 @@ _DELETED = re.compile(r"\s*automatic-action\b[^;]*;\s*deleted\b", re.IGNORECASE)
 _DISPLAYED = re.compile(r"[^;]*;\s*displayed\b", re.IGNORECASE)
 
 
-def read(mail: Message) -> DeliveryReport | None:
+def read(mail: Part) -> DeliveryReport | None:
     """Return the delivery report that a mail is; `None` for any other mail. A forwarded report is none."""
-    if mail.get_content_type() == KIND and mail.is_multipart():
-        parts = mail_parts.children(mail)[:PARTS_MAX]
-        fates = _fates(mail, parts)
+    if mail.kind == KIND and mail.inside:
+        parts = mail.inside[:PARTS_MAX]
+        texts = mail_parts.all_texts(mail)
+        fates = _fates(parts, texts)
         if fates:
-            return DeliveryReport(tuple(fates), _original_id(parts) or mail_parts.returned_id(mail))
-        if any(part.get_content_type() in READ_KINDS for part in parts):
+            named = _original_id(parts) or mail_parts.returned_id(texts)
+            return DeliveryReport(tuple(fates), named)
+        if any(part.kind in READ_KINDS for part in parts):
             return _refused(mail, _original_id(parts))
-    if mail.get_content_type() in STATUS_KINDS and (fates := _fates(mail, [mail])):
+    if mail.kind in STATUS_KINDS and (fates := _fates([mail], ())):
         return DeliveryReport(tuple(fates), None)
     told = delivery_words.read(mail)
-    if told is None and mail.get_content_type() == KIND:
-        return DeliveryReport((), mail_parts.returned_id(mail))
+    if told is None and mail.kind == KIND:
+        return DeliveryReport((), mail_parts.returned_id(mail_parts.all_texts(mail)))
     return told
 
 
-def _refused(mail: Message, original_id: str | None) -> DeliveryReport:
+def _refused(mail: Part, original_id: str | None) -> DeliveryReport:
     """Return what a disposition notification reports that shows nothing: a filter refuses a mail by one (RFC 5429)."""
-    groups = (group for part in mail_parts.children(mail)[:PARTS_MAX] for group in _groups(part))
+    groups = (group for part in mail.inside[:PARTS_MAX] for group in _groups(part))
     deleted = any(_DELETED.match(group.get("disposition", "")) for group in groups)
     told = delivery_words.read(mail) if deleted else None
     if told is None:
@@ -69,48 +73,43 @@ def _refused(mail: Message, original_id: str | None) -> DeliveryReport:
     return DeliveryReport(told.fates, original_id or told.returned_id)
 
 
-def _fates(mail: Message, parts: list[Message]) -> list[Fate]:
+def _fates(parts: Sequence[Part], texts: mail_parts.Texts) -> list[Fate]:
     """Return what became of the mail for each recipient, by the machine-readable part; [] where there is none."""
-    for part in parts:
-        groups = list(_groups(part))
-        if part.get_content_type() in STATUS_KINDS:
-            told = [
-                Fate(outcome, _recipient(group), _status(group))
-                for group in groups
-                if (outcome := _outcome(group)) is not None
-            ]
-            known = mail_parts.returned_recipient(mail) if len(told) == 1 else None
-            return [
-                each if each.recipient else Fate(each.outcome, known, each.status) for each in told
-            ]
-        if part.get_content_type() in READ_KINDS:
-            shown = [group for group in groups if _DISPLAYED.match(group.get("disposition", ""))]
-            return [Fate("read", _recipient(group), None) for group in shown[:1]]
-    return []
+    part = next((each for each in parts if each.kind in STATUS_KINDS | READ_KINDS), None)
+    if part is None:
+        return []
+    if part.kind in READ_KINDS:
+        shown = (each for each in _groups(part) if _DISPLAYED.match(each.get("disposition", "")))
+        return [Fate("read", _recipient(group), None) for group in islice(shown, 1)]
+    told = [
+        Fate(outcome, _recipient(group), _status(group))
+        for group in _groups(part)
+        if (outcome := _outcome(group)) is not None
+    ]
+    if len(told) == 1 and not told[0].recipient:
+        return [replace(told[0], recipient=mail_parts.returned_recipient(texts))]
+    return told
 
 
 Group = Mapping[str, str]
 """Fields of a report, by their names in lower case: of several of one name the first."""
 
 
-def _groups(status: Message) -> Iterator[Group]:
+def _groups(status: Part) -> Iterator[Group]:
     """Give the fields of the report as a whole and of each recipient.
 
-    The standard parser splits the one kind into its groups; of the other it reads the first as the head of a message,
-    and the text of a third it leaves alone.
+    The one kind is divided into its groups; of the other the first is the head of a message, and a third is a text.
     """
-    inside = mail_parts.children(status)
-    for number, group in enumerate(inside):
-        if number == GROUPS_MAX:
-            return
-        yield _first_of_each((name.lower(), str(value)) for name, value in group.items())
-        yield from _blocks(group.get_payload())
-    if not inside:
+    for group in status.inside[:GROUPS_MAX]:
+        yield group.by_name()
+        if not group.inside:
+            yield from _blocks(mail_parts.content(group))
+    if not status.inside:
         yield from _blocks(mail_parts.content(status))
 
 
-def _blocks(below: object) -> Iterator[Group]:
-    if isinstance(below, str) and below.strip():
+def _blocks(below: str) -> Iterator[Group]:
+    if below.strip():
         blocks = re.split(r"\r?\n[ \t]*\r?\n", below[:HEADERS_MAX_CHARACTERS].strip())
         for block in blocks[:GROUPS_MAX]:
             yield _first_of_each(mail_parts.fields(block))
@@ -144,10 +143,10 @@ def _recipient(group: Group) -> str | None:
     return next(public, None) or next(iter(known), None)
 
 
-def _original_id(parts: list[Message]) -> str | None:
+def _original_id(parts: Sequence[Part]) -> str | None:
     """Return the id that a disposition notification names."""
     for part in parts:
-        if part.get_content_type() in READ_KINDS:
+        if part.kind in READ_KINDS:
             named = (group.get("original-message-id") for group in _groups(part))
             return next((each for each in named if each), None)
     return None

@@ -87,23 +87,23 @@ class _Quotes:
 
 def to_text(markup: str) -> str:
     """Return what a reader of the page sees; quoted blocks, and what announces them, stand behind `> `."""
-    lines: list[str] = [""]
+    lines: list[list[str]] = [[]]
     quotes, position = _Quotes(), 0
     while token := _TOKEN.match(markup, position):
         position = token.end()
         name = (token[1] or "").lower()
         if not name:
-            _add_text(lines, token[0])
+            lines[-1].append(_read(token[0]))
             continue
         closing = token[0].startswith("</")
         if name in SILENT and not closing:
             position = _end_of(markup, name, position)
         elif name in BREAKS:
             quotes.see(name, token[0][:TAG_MAX_CHARACTERS])
-            lines.append(quotes.marks)
+            lines.append([quotes.marks])
         elif name in CELLS and closing:
-            lines[-1] += " "
-    text = "\n".join(_SPACES.sub(" ", line).strip() for line in lines)
+            lines[-1].append(" ")
+    text = "\n".join(_SPACES.sub(" ", "".join(line)).strip() for line in lines)
     return _BLANK_LINES.sub("\n\n", _without_empty_quotes(text)).strip()
 
 
@@ -121,12 +121,13 @@ def _whole(halves: re.Match[str]) -> str:
     return joined.decode("utf-16-be", "replace")
 
 
-def _add_text(lines: list[str], token: str) -> None:
+def _read(token: str) -> str:
+    """Return what a reader sees of a piece that is no tag."""
     if token.startswith(("<!", "<?")):
-        return
-    lines[-1] += _SPACES.sub(
-        " ", html.unescape(_HALVES.sub(_whole, _NO_CHARACTER.sub("\ufffd", token)))
-    )
+        return ""
+    if "&" not in token:
+        return token
+    return html.unescape(_HALVES.sub(_whole, _NO_CHARACTER.sub("\ufffd", token)))
 
 
 def _end_of(markup: str, name: str, position: int) -> int:

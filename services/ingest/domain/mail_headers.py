@@ -23,6 +23,7 @@ _QUOTED = str.maketrans({"<": "\ue000", ">": "\ue001", ",": "\ue002", "@": "\ue0
 """Stand-ins (Unicode's private use) for what means nothing inside quotes."""
 _SHOWN = str.maketrans({to: chr(of) for of, to in _QUOTED.items()})
 _MESSAGE_ID = re.compile(r"<([^<>\s]{1,998})>")
+_LINE_END = re.compile(r"\r?\n[ \t]?|\r")
 _LOOSE_ID = re.compile(r"<\s*([^<>]{1,998}?)\s*>|([^<>\s,;]{1,998})")
 
 
@@ -38,7 +39,7 @@ def unfolded(value: str, charset: str | None = None) -> str:
         raw = value[:FIELD_MAX_CHARACTERS].encode("utf-8", "replace")
     plain = raw.isascii() and b"\x1b" not in raw
     text = raw.decode("ascii") if plain else charsets.decode(raw, _of_bytes(raw, charset))
-    return re.sub(r"\r?\n[ \t]?|\r", " ", text).strip()
+    return _LINE_END.sub(" ", text).strip()
 
 
 def _of_bytes(raw: bytes, charset: str | None) -> str | None:

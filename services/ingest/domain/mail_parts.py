@@ -1,10 +1,10 @@
 """The parts of a mail that reports on another: their texts, and what they return of that mail."""
 
 import re
-from collections.abc import Iterator
-from email.message import Message
+from collections.abc import Iterator, Sequence
 
-from services.ingest.domain import charsets, html_text, texts
+from services.ingest.domain import charsets, html_text, mime_parts, texts
+from services.ingest.domain.mime_tree import Part
 from shared import handles
 
 RETURNED_KINDS = frozenset(
@@ -13,6 +13,9 @@ RETURNED_KINDS = frozenset(
 PARTS_MAX = 16
 DEPTH_MAX = 4
 TEXT_MAX_CHARACTERS = 65_536
+
+Texts = Sequence[tuple[str, str]]
+"""What parts hold, each with its media type."""
 
 _ID_LINE = re.compile(
     r"^[> \t]*Message-ID:\s*(<[^<>\s]+>|[^<>\s]+@[^<>\s]+)", re.IGNORECASE | re.MULTILINE
@@ -26,62 +29,49 @@ _BELOW = re.compile(r"\r?\n\r?\n")
 _BARE = re.compile(r"[^\s<>()\[\],;:\"'=]+@[^\s<>()\[\],;:\"'=]+")
 
 
-def children(of: Message) -> list[Message]:
-    """Return the parts of a part; [] where it is one."""
-    payload = of.get_payload()
-    return [each for each in payload if isinstance(each, Message)] if of.is_multipart() else []
-
-
-def content(part: Message) -> str:
+def content(part: Part) -> str:
     """Return the beginning of what a part holds, as text."""
-    try:
-        body = part.get_payload(decode=True)
-    except (ValueError, LookupError, AssertionError):
-        body = None
-    if not isinstance(body, bytes):
-        return texts.of_lines(str(part.get_payload())[:TEXT_MAX_CHARACTERS])
-    read = texts.of_lines(charsets.decode(body[:TEXT_MAX_CHARACTERS], declared(part)))
-    return html_text.to_text(read) if part.get_content_type() == "text/html" else read
+    body = mime_parts.content(part)[:TEXT_MAX_CHARACTERS]
+    read = texts.of_lines(charsets.decode(body, mime_parts.charset(part)))
+    return html_text.to_text(read) if part.kind == "text/html" else read
 
 
-def declared(part: Message) -> str | None:
-    """Return the charset that a part says it is in."""
-    try:
-        return part.get_content_charset()
-    except (ValueError, LookupError, TypeError):
-        return None
+def all_texts(mail: Part) -> Texts:
+    """Return (media type, text) of the parts of a mail in order; of a mail inside it only the head."""
+    return list(_walked(mail, 0))
 
 
-def walked(mail: Message, depth: int = 0) -> Iterator[tuple[str, str]]:
-    """Give (media type, text) of the parts of a mail in order; of a mail inside it only the head."""
-    kind = mail.get_content_type()
-    inside = children(mail)
+def _walked(mail: Part, depth: int) -> Iterator[tuple[str, str]]:
+    kind, inside = mail.kind, mail.inside
     if kind in {"message/rfc822", "message/global"} and inside:
-        yield kind, "\n".join(f"{name}: {value}" for name, value in inside[0].raw_items())
+        yield kind, _head(inside[0])
     elif inside and depth < DEPTH_MAX:
         for each in inside[:PARTS_MAX]:
             if kind.startswith("message/"):
-                yield kind, "\n".join(f"{name}: {value}" for name, value in each.raw_items())
-            yield from walked(each, depth + 1)
+                yield kind, _head(each)
+            yield from _walked(each, depth + 1)
     elif kind.startswith(("text/", "message/", "multipart/")):
         yield kind, content(mail)
 
 
-def returned_id(mail: Message) -> str | None:
+def _head(mail: Part) -> str:
+    return "\n".join(f"{name}: {value}" for name, value in mail.fields)
+
+
+def returned_id(parts: Texts) -> str | None:
     """Return the raw Message-ID of the mail that a report returns, or names in its words; `None` where it does not."""
-    parts = list(walked(mail))
     heads = [text for kind, text in parts if kind in RETURNED_KINDS]
-    texts = [*heads, *(text for _, text in parts)]
-    for found in (line.search(text) for line in (_ID_LINE, _ORIGINAL_LINE) for text in texts):
+    all_of_them = [*heads, *(text for _, text in parts)]
+    for found in (line.search(text) for line in (_ID_LINE, _ORIGINAL_LINE) for text in all_of_them):
         if found:
             written = found[1]
             return written if written.startswith("<") else f"<{written}>"
     return None
 
 
-def returned_recipient(mail: Message) -> str | None:
+def returned_recipient(parts: Texts) -> str | None:
     """Return to whom the returned mail was written."""
-    for kind, text in walked(mail):
+    for kind, text in parts:
         if kind in RETURNED_KINDS:
             head = _BELOW.split(text.lstrip(), maxsplit=1)[0]
             return address(next((value for name, value in fields(head) if name == "to"), ""))

@@ -14,6 +14,9 @@ LINES_MAX = 10_000
 
 LINE_LOOKED_AT_CHARACTERS = 300
 ANNOUNCING_LINES_MAX = 4
+ANNOUNCED_WITHIN_LINES = ANNOUNCING_LINES_MAX + 1
+"""Of them the first may be drawn."""
+
 HEAD_LINES_MAX = 12
 SIGNATURE_LINES_MAX = 12
 SIGNATURE_SPAN_MAX = 40
@@ -69,7 +72,8 @@ _DATED = re.compile(rf"(?:19|20)\d\d|\d{{1,2}}[:.h]\d\d|{_ADDRESS}")
 _BEHIND_COLON = re.compile(r":\s{3,}\S.*\Z")
 """A program that writes all in one line leaves three blanks before what it quotes."""
 _WITH_COLON = re.compile(r"[:：](?:[*_ ]*\Z|\s{3,}\S)")
-_ENDS = (":", "：", "-", "*", "_")
+_COLONS = (":", "：")
+_ENDS = (*_COLONS, "-", "*", "_")
 _BY_HERSELF = re.compile(r"\b(?:I wrote|schrieb ich)\b", re.IGNORECASE)
 _NAME_WROTE = re.compile(rf"(?!(?:You|I)\b)(?:[^\W\d_a-z][\w.'’-]*\s+){{1,4}}{_WROTE}\s*:\s*\Z")
 
@@ -79,6 +83,7 @@ _ORIGINAL = re.compile(
     re.IGNORECASE,
 )
 _FIELD = re.compile(r"[ \t]{0,2}\*{0,2}([^\W\d][\w '’-]{0,29}?)\s?\*{0,2}[:：]\*{0,2}(?:\s|\Z)(.*)")
+_RULES = frozenset("-_=*#~+>")
 _RULE = re.compile(r"[-_=*#~+]{3,}\Z")
 """A line that some programs draw above a quoted mail; by itself it is the customer's."""
 
@@ -129,12 +134,13 @@ def _kinds(lines: Sequence[str]) -> list[Kind]:
     """Return of what kind each line is."""
     kinds = [_plain_kind(lines, at) for at in range(len(lines))]
     fields = [_field(line[:LINE_LOOKED_AT_CHARACTERS]) for line in lines]
+    telling = [_may_announce(line[:LINE_LOOKED_AT_CHARACTERS].strip()) for line in lines]
     at = 0
     while at < len(lines):
         count, kind = (
             (_head(lines, fields, at), Kind.HEAD) if kinds[at] is Kind.HERS else (0, Kind.HERS)
         )
-        if not count and kinds[at] is Kind.HERS:
+        if not count and kinds[at] is Kind.HERS and any(telling[at : at + ANNOUNCED_WITHIN_LINES]):
             count, kind = _announcing(lines, at), Kind.ANNOUNCING
         kinds[at : at + count] = [kind] * count
         at += count or 1
@@ -145,8 +151,10 @@ def _kinds(lines: Sequence[str]) -> list[Kind]:
 
 def _plain_kind(lines: Sequence[str], at: int) -> Kind:
     line = _looked_at(lines, at)
-    if not line.strip() or line.strip() == _TRACKER:
+    if (shown := line.strip()) in {"", _TRACKER}:
         return Kind.BLANK
+    if ">" not in shown[:4]:
+        return Kind.HERS
     if _QUOTED.match(line):
         return Kind.QUOTED
     initials = _INITIALS.match(line)
@@ -213,6 +221,9 @@ def _is_announced(lines: Sequence[str], kinds: Sequence[Kind], at: int) -> bool:
 
 def _head(lines: Sequence[str], fields: Sequence[str | None], at: int) -> int:
     """Return of how many lines the head of a quoted mail is that begins here; 0 where none does."""
+    line = _looked_at(lines, at).strip()
+    if not (fields[at] or line[:1] in _RULES or line.endswith(_COLONS)):
+        return 0
     begin = at
     while begin < at + 2 and _RULE.match(_looked_at(lines, begin).strip()):
         begin += 1
@@ -238,7 +249,7 @@ def _end_of_fields(lines: Sequence[str], fields: Sequence[str | None], at: int) 
 
 
 def _field(line: str) -> str | None:
-    found = _FIELD.match(line)
+    found = _FIELD.match(line) if any(each in line for each in _COLONS) else None
     return None if found is None else _FIELDS.get(found[1].strip().lower())
 
 
@@ -270,6 +281,13 @@ def _announcing(lines: Sequence[str], at: int) -> int:
         and _QUOTED.match(_looked_at(lines, begin + 1))
     )
     return 1 + drawn if alone else 0
+
+
+def _may_announce(line: str) -> bool:
+    """Tell whether a line may begin or end what announces a quote: most can be told by their ends."""
+    if line.endswith(_ENDS) or line[:1] == "-" or line[:1].isdigit():
+        return True
+    return any(each in line for each in _COLONS) and _WITH_COLON.search(line) is not None
 
 
 def _announces(line: str) -> bool:
