@@ -14,7 +14,8 @@ import httpcore
 from shared import addresses, errors, oauth
 
 EARLY_SECONDS = 120.0
-"""So long before its end a token is not used any more: the login that it is for takes time."""
+"""So long before its end a token is not used any more: the login that it is for takes time. Of one that lasts for less
+than the double of it, the first half is used."""
 REFUSED_SECONDS = 900.0
 """A provider that refused is not asked again before: whoever has to do something about it is a person."""
 TIMEOUT_SECONDS = 15.0
@@ -58,7 +59,8 @@ class AccessTokens:
                 raise
             self._refresh_token = given.refresh_token or self._refresh_token
             self._token = given.access_token
-            self._good_until = self._now() + given.lasts_seconds - EARLY_SECONDS
+            early = min(EARLY_SECONDS, given.lasts_seconds / 2)
+            self._good_until = self._now() + given.lasts_seconds - early
             return self._token
 
     def forget(self) -> None:

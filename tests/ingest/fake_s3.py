@@ -78,6 +78,18 @@ async def half(store: FakeS3, path: str, head: bytes, writer: Writer) -> None:
     writer.write(rest[: len(rest) // 2])
 
 
+async def rangeless(store: FakeS3, path: str, _: bytes, writer: Writer) -> None:
+    """All of a file, whatever part of it was asked for (RFC 9110, section 14.2)."""
+    body = store.objects[path]
+    writer.write(b"HTTP/1.1 200 X\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
+
+
+async def elsewhere(store: FakeS3, path: str, _: bytes, writer: Writer) -> None:
+    """Another part than was asked for."""
+    body = store.objects[path][:-1]
+    writer.write(b"HTTP/1.1 206 X\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
+
+
 async def endless(store: FakeS3, path: str, _: bytes, writer: Writer) -> None:
     """All of a file in one piece, without the end of the answer."""
     body = store.objects[path]

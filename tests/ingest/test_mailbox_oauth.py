@@ -174,6 +174,17 @@ async def test_a_token_is_used_until_shortly_before_it_ends(endpoint: TokenEndpo
     assert "a-secret" not in repr(ours)
 
 
+async def test_a_token_that_ends_soon_is_used_for_its_first_half(endpoint: TokenEndpoint) -> None:
+    """A provider that gives out tokens for a minute is not asked with each mail; one that gives none of use is."""
+    times = Times()
+    ours, endpoint.lasts_seconds = tokens(endpoint, times), 60
+    assert [await ours.token() for _ in range(100)] == ["token-1"] * 100
+    times.now += 30
+    assert await ours.token() == "token-2"
+    endpoint.lasts_seconds, times.now = -1, times.now + 30
+    assert [await ours.token(), await ours.token()] == ["token-3", "token-4"]
+
+
 async def test_a_refusal_is_remembered_for_a_while(endpoint: TokenEndpoint) -> None:
     """And a person may have mended it since."""
     times = Times()
@@ -194,6 +205,7 @@ async def test_another_refresh_token_takes_the_place_of_ours(endpoint: TokenEndp
     given = b'{"access_token": "x", "expires_in": "60", "refresh_token": "the-next"}'
     endpoint.refusals = [(200, given)]
     assert await ours.token() == "x"
+    times.now += 60
     with pytest.raises(errors.ProviderGrantEnded):
         await ours.token()  # the fake knows the first one alone
     assert endpoint.asked[1]["refresh_token"] == "the-next"

@@ -82,6 +82,18 @@ async def test_a_file_that_breaks_off_goes_on_where_it_broke(fake: FakeS3, store
     assert fake.asked[1:] == ["GET 0", f"GET {first}", f"GET {first}", f"GET {second}"]
 
 
+async def test_a_store_that_knows_no_ranges_gives_the_whole_again(
+    fake: FakeS3, store: S3Store
+) -> None:
+    """It may: what was read already is left out, and the file is not lost for it."""
+    ref = await store.put("demo", PHOTO)
+    fake.days = [fake_s3.half, fake_s3.rangeless]
+    assert await joined(store.pieces("demo", ref)) == PHOTO
+    fake.days = [fake_s3.half, fake_s3.elsewhere]
+    with pytest.raises(errors.BodyDamaged):
+        await joined(store.pieces("demo", ref))
+
+
 async def test_a_file_of_which_all_came_is_not_asked_for_again(
     fake: FakeS3, store: S3Store
 ) -> None:

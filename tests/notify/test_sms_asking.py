@@ -106,6 +106,29 @@ def test_one_message_with_these_words_at_that_time_is_it(
     assert found(*given) == meaning
 
 
+@pytest.mark.parametrize(
+    ("given", "meaning"),
+    [
+        ([listed("SM1"), listed("SM1")], IT),
+        ([listed("SM1"), listed("SM1", status="failed")], UNCLEAR),
+        ([{**listed("SM1"), "sid": None}], UNCLEAR),
+        ([{**listed("SM1"), "sid": [1]}], UNCLEAR),
+        ([{**listed("SM1"), "sid": ""}], UNCLEAR),
+        ([listed("SM1", status={"a": 1})], IT),
+        ([{**listed("SM1"), "from": ["+48732000111"]}], IT),
+        ([listed("SM1", date_created="Fri, 31 Dec 9999 23:59:59 -2359")], IT),
+        ([listed("SM1", status="failed", error_code={"a": "b"})], "failed"),
+    ],
+)
+def test_a_provider_that_contradicts_itself_or_talks_nonsense_is_not_believed(
+    given: list[dict[str, Any]], meaning: Outcome | str
+) -> None:
+    """Nothing that it writes where a word belongs ends the asking in a fault of ours."""
+    if isinstance(meaning, str):
+        meaning = Outcome(kind="failed", reason=meaning, provider_id="SM1")
+    assert found(*given) == meaning
+
+
 def test_a_message_of_a_pool_is_known_by_the_pool() -> None:
     """Which of its numbers sends it, Twilio chooses later."""
     pooled = {"messaging_service_sid": POOL, "from": None}

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from services.ingest.domain import file_address
 from services.ingest.domain.delivery import RawDelivery, Secrets
 from shared import codec, events
 from shared.policy import Account
@@ -142,8 +143,10 @@ def media_type_of(declared: str, answered: str) -> str:
 
 
 def check_kind(file: events.AttachedFile, media_type: str, refused: Sequence[str]) -> None:
-    """Check a file against patterns of types and of names. Raises: Unfetchable."""
-    name = (file.name or "").strip().rstrip(".").lower()
+    """Check a file against patterns of types and of names, the one it is saved under. Raises: Unfetchable."""
+    given = (file.name or "").strip().rstrip(".").lower()
+    saved, kind = file_address.saved_as(given), media_type.partition(";")[0].strip()
     for pattern in refused:
-        if fnmatch.fnmatchcase(media_type if "/" in pattern else name, pattern.lower()):
+        meant = [kind] if "/" in pattern else [given, saved]
+        if any(fnmatch.fnmatchcase(each, pattern.lower()) for each in meant):
             raise Unfetchable("kind_refused")

@@ -37,9 +37,14 @@ def _signature(key: bytes, tenant: str, named: str) -> str:
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-def disposition(name: str | None) -> str:
-    """Return the header that has a browser save a file and never show it (RFC 6266, RFC 8187)."""
+def saved_as(name: str | None) -> str:
+    """Return under which name a browser saves a file: what is no name on some system is none of ours."""
     shown = "".join(
         "_" if each in '/\\"' or not each.isprintable() else each for each in name or ""
     )
-    return f"attachment; filename*=UTF-8''{quote(shown.strip(' .') or FALLBACK_NAME, safe='')}"
+    return shown.strip(" .") or FALLBACK_NAME
+
+
+def disposition(name: str | None) -> str:
+    """Return the header that has a browser save a file and never show it (RFC 6266, RFC 8187)."""
+    return f"attachment; filename*=UTF-8''{quote(saved_as(name), safe='')}"

@@ -121,13 +121,19 @@ class S3Store:
                 return
 
     async def _from(self, url: str, first: int) -> AsyncGenerator[bytes, None]:
-        """Give an object from a byte on. Raises: BodyMissing, FilesUnavailable, what the connection raises."""
+        """Give an object from a byte on; where a store gives all of it nonetheless, what comes before is left out.
+
+        Raises: BodyMissing, FilesUnavailable, what the connection raises.
+        """
         asked = {"range": f"bytes={first}-"} if first else {}
         async with self._asked("GET", url, asked) as response:
-            if response.status != (206 if first else 200):
+            if response.status not in ({200, 206} if first else {200}):
                 await _refuse(response)
+            before = first if response.status == 200 else 0
             async for piece in response.aiter_stream():
-                yield piece
+                rest, before = piece[before:], max(0, before - len(piece))
+                if rest:
+                    yield rest
 
     @contextlib.asynccontextmanager
     async def _asked(

@@ -196,7 +196,10 @@ def ask(message: messages.CustomerMessage, doubt: asking.Doubt) -> web.HttpReque
 def found(
     answer: web.HttpAnswer, message: messages.CustomerMessage, doubt: asking.Doubt
 ) -> outcomes.Outcome:
-    """Return what the provider has: one message with these words from this account, at that time, is the message."""
+    """Return what the provider has: one message with these words from this account, at that time, is the message.
+
+    What it says of one message twice in the same way is said once; where it contradicts itself a person looks.
+    """
     if _is_smsapi(message):
         known = _reason(answer.json) == TAKEN_BEFORE
         return outcomes.Outcome(kind="sent") if known else _again_unless_known(outcome(answer))
@@ -205,9 +208,9 @@ def found(
         return asking.NO_WORD
     times = [(each, _created(each)) for each in listed if isinstance(each, dict)]
     near = [each for each, at in times if _is_ours(each, message, doubt) and doubt.covers(at)]
-    same = [each for each in near if each.get("body") == message.text]
-    if len(same) == 1:
-        return _as_listed(same[0])
+    same = {_as_listed(each) for each in near if each.get("body") == message.text}
+    if len(same) == 1 and (only := same.pop()).provider_id:
+        return only
     complete = len(listed) < LISTED_MAX or any(doubt.precedes(at) for _, at in times)
     return asking.NOT_TAKEN if complete and not near else asking.UNCLEAR
 
@@ -219,8 +222,14 @@ def _again_unless_known(outcome: outcomes.Outcome) -> outcomes.Outcome:
 def _created(listed: Mapping[str, Any]) -> datetime | None:
     try:
         return parsedate_to_datetime(str(listed.get("date_created"))).astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
+
+
+def _word(listed: Mapping[str, Any], name: str) -> str | None:
+    """Return a field that holds words or nothing; what else a provider puts there says nothing."""
+    found = listed.get(name)
+    return found if isinstance(found, str) else None
 
 
 def _is_ours(
@@ -228,15 +237,15 @@ def _is_ours(
 ) -> bool:
     """Tell whether a listed message left from the same sender, and is none of which we know."""
     sender = "messaging_service_sid" if _SERVICE.match(message.sender) else "from"
-    ours = listed.get(sender) in {message.sender, None}
+    ours = _word(listed, sender) in {message.sender, None}
     outbound = str(listed.get("direction")).startswith("outbound")
-    return ours and outbound and listed.get("sid") not in doubt.others
+    return ours and outbound and _word(listed, "sid") not in doubt.others
 
 
 def _as_listed(listed: Mapping[str, Any]) -> outcomes.Outcome:
-    sid, code = str(listed.get("sid")), listed.get("error_code")
-    if listed.get("status") in UNDELIVERED:
-        reason = f"twilio_{code}" if code else str(listed.get("status"))
+    sid, status, code = _word(listed, "sid"), _word(listed, "status"), listed.get("error_code")
+    if status in UNDELIVERED:
+        reason = f"twilio_{code}" if isinstance(code, int) and code else status
         return outcomes.Outcome(kind="failed", reason=REFUSALS.get(reason, reason), provider_id=sid)
     return outcomes.Outcome(kind="sent", provider_id=sid)
 
