@@ -302,6 +302,7 @@ def test_a_browser_that_sent_before_it_did_is_read_as_well() -> None:
         "Sun, 22 Nov 2026 10:30:00 +0100",
         "Sun, 22 Nov 2026 10:30:00 +0100 (GMT+01:00)",
         "Sun, 22 Nov 2026 10:30:00 +01:00",
+        "Sun, 22 Nov 2026 10(at noon):  30 : 00 +0100",
         "Sun, 22 Nov 2026 10:30:00 GMT+01:00",
         "Sun, 22 Nov 2026 10:30:00 UTC+1",
         "Sun, 22 Nov 2026 10:30:00 CET",

@@ -364,6 +364,15 @@ def test_a_report_of_an_old_macintosh_is_read() -> None:
     assert (event.open.refers_to, whom(event)) == ("o1@shop.example", [LENA])
 
 
+def test_a_status_may_be_encoded() -> None:
+    """A gateway has encoded the group of a recipient, and said so in the group above."""
+    whole, _, each = FAILED.partition("\n\n")
+    group = f"{whole}\nContent-Transfer-Encoding: base64\n\n{base64.b64encode(each.encode()).decode()}\n"
+    event = only(report(STATUS.format(group), RETURNED))
+    assert isinstance(event, MessageFailed)
+    assert (whom(event), event.open.reason) == ([LENA], "dsn_5.1.1")
+
+
 def test_a_status_that_is_a_mail_of_its_own_is_a_report() -> None:
     """Without the words and the mail around it."""
     event = only(f"MIME-Version: 1.0\nContent-Type: message/delivery-status\n\n{FAILED}")

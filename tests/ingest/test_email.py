@@ -303,6 +303,33 @@ def test_a_head_goes_on_below_a_line_that_is_no_field() -> None:
     assert (begun.personal.text or "").startswith("It is late.")
 
 
+@pytest.mark.parametrize("charset", ["utf-8", "latin-1"])
+def test_a_boundary_may_have_letters_of_eight_bits(charset: str) -> None:
+    """It stands in the lines as it was written."""
+    body = (
+        'Content-Type: multipart/mixed; boundary="gr\u00fcn"\r\n\r\n--gr\u00fcn\r\n'
+        "Content-Type: text/html\r\n\r\n<p>It is <b>late</b>.</p>\r\n--gr\u00fcn--\r\n"
+    )
+    (event,) = parsed(raw("email", PLAIN + body.encode(charset)))
+    assert isinstance(event, MessageReceived)
+    assert event.personal is not None
+    assert event.personal.text == "It is late."
+
+
+def test_a_head_may_be_written_as_it_once_was() -> None:
+    """With blanks before colons, and blanks and comments around dots (RFC 5322, section 4)."""
+    head = (
+        "From  : Anna <anna@customer(hers) .  example>\r\nSubject  : Hello\r\nTo : help\r\n"
+        "Message-ID  : <m1  @  customer(hers)  .example>\r\n"
+    )
+    (event,) = parsed(raw("email", f"{head}\r\nIt is late.\r\n".encode()))
+    assert isinstance(event, MessageReceived)
+    assert event.personal is not None
+    assert event.open.provider_id == "m1@customer.example"
+    assert [each.value for each in event.personal.handles] == ["anna@customer.example"]
+    assert (event.personal.text, event.personal.title) == ("It is late.", "Hello")
+
+
 def test_what_only_says_of_which_kind_it_is_is_a_mail() -> None:
     """Its head was lost but for that."""
     body = (

@@ -32,12 +32,13 @@ HOURS = {
 _ASIDE = re.compile(r"\([^()]*\)|[\"']")
 _DAY = re.compile(r"(\d{1,2})-([A-Za-z]{3})-(\d{4})")
 _OFFSET = re.compile(r"(:\d\d)\s*(?:GMT|UTC?)?\s*([+-])(\d{1,2})(?::?(\d\d))?\Z", re.IGNORECASE)
+_COLON = re.compile(r"(?<=\d)\s{0,9}:\s{0,9}(?=\d)")
 _NAME = re.compile(r"(:\d\d)\s*([A-Za-z]{3,4})\Z")
 
 
 def read(field: str) -> datetime | None:
     """Return the instant that a Date field names, in UTC; `None` for what is none. Without a zone it is UTC's."""
-    plain = _DAY.sub(r"\1 \2 \3", _ASIDE.sub("", field)).strip()
+    plain = _COLON.sub(":", _DAY.sub(r"\1 \2 \3", _ASIDE.sub("", field))).strip()
     plain = _OFFSET.sub(lambda each: f"{each[1]} {each[2]}{each[3]:0>2}{each[4] or '00'}", plain)
     plain = _NAME.sub(lambda each: f"{each[1]} {_offset(each[2])}", plain)
     for reader in (parsedate_to_datetime, _iso):

@@ -5,6 +5,7 @@ Sources: RFC 6522 (multipart/report), RFC 3464, sections 2.3.1 to 2.3.4 (recipie
 internationalised forms), RFC 8098, sections 3.2.4 to 3.2.6 (disposition notifications), read 2026-11-29.
 """
 
+import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -100,12 +101,23 @@ def _groups(status: Part) -> Iterator[Group]:
 
     The one kind is divided into its groups; of the other the first is the head of a message, and a third is a text.
     """
+    encoded = False
     for group in status.inside[:GROUPS_MAX]:
         yield group.by_name()
         if not group.inside:
-            yield from _blocks(mail_parts.content(group))
+            said = mail_parts.content(group)
+            yield from _blocks(_plain(said) if encoded and not group.fields else said)
+        encoded = (group.field("content-transfer-encoding") or "").strip().lower() == "base64"
     if not status.inside:
         yield from _blocks(mail_parts.content(status))
+
+
+def _plain(said: str) -> str:
+    """Return a group that a gateway has encoded, which it says in the group above."""
+    try:
+        return base64.b64decode(said).decode("utf-8", "replace")
+    except ValueError:
+        return said
 
 
 def _blocks(below: str) -> Iterator[Group]:

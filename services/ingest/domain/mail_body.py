@@ -26,6 +26,8 @@ _GOES_ON = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 """What stands in a head only: also a field of a program's own that has a blank in its name."""
+_OBSOLETE = re.compile(rb"^([!-9;-~]+)[ \t]+:", re.MULTILINE)
+"""A field with a blank before its colon, as it was once allowed (RFC 5322, section 4.5)."""
 _HEAD_END = re.compile(rb"\r?\n\r?\n|\r\r")
 _CONTROLS = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _DATA = re.compile(rb"\s*(?:\{\s*(?:\"|\})|\[\s*[\"\[{\]])")
@@ -68,6 +70,9 @@ def mended(body: bytes) -> bytes:
     """
     end = _HEAD_END.search(body, 0, HEAD_MAX_BYTES)
     head = body[: end.start() if end else HEAD_MAX_BYTES]
+    if _OBSOLETE.search(head):
+        head, body = _OBSOLETE.sub(rb"\1:", head), body[len(head) :]
+        body = head + body
     stray = _STRAY.search(head)
     if stray is None:
         return body

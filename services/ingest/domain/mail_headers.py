@@ -24,6 +24,10 @@ _QUOTED = str.maketrans({"<": "\ue000", ">": "\ue001", ",": "\ue002", "@": "\ue0
 _SHOWN = str.maketrans({to: chr(of) for of, to in _QUOTED.items()})
 _MESSAGE_ID = re.compile(r"<([^<>\s]{1,998})>")
 _LINE_END = re.compile(r"\r?\n[ \t]?|\r")
+_OBSOLETE = re.compile(
+    r"\s{0,9}(?:\([^()]{0,99}\)\s{0,9})?([.@])\s{0,9}(?:\([^()]{0,99}\)\s{0,9})?"
+)
+"""Blanks and comments around the dots of an address, as they were once allowed (RFC 5322, section 4.4)."""
 _LOOSE_ID = re.compile(r"<\s*([^<>]{1,998}?)\s*>|([^<>\s,;]{1,998})")
 
 
@@ -109,7 +113,7 @@ def _mailbox(plain: str) -> tuple[str | None, str] | None:
     if bare is not None:
         return _name(" ".join(comments)), bare
     for angle in _ANGLE.finditer(words):
-        address = handles.email(angle[1])
+        address = handles.email(angle[1]) or handles.email(_OBSOLETE.sub(r"\1", angle[1]))
         if address is not None:
             name = words[: angle.start()].replace("<", " ").replace(">", " ")
             return _name(name) or _name(" ".join(comments)), address
@@ -157,5 +161,5 @@ def message_ids(value: str | None) -> list[str]:
     found = _MESSAGE_ID.findall(plain)
     if found:
         return found
-    loose = [inside or bare for inside, bare in _LOOSE_ID.findall(plain)]
+    loose = [_OBSOLETE.sub(r"\1", inside) or bare for inside, bare in _LOOSE_ID.findall(plain)]
     return loose if len(loose) == 1 else [each for each in loose if "@" in each]

@@ -169,11 +169,12 @@ class Part:
 
     @property
     def boundary(self) -> bytes | None:
-        """Return what its parts are divided by; `None` where it says nothing that could stand in a line."""
-        said = self.parameter("content-type", "boundary")
+        """Return what its parts are divided by, as it is written; `None` for nothing that could stand in a line."""
+        field = self.first.get("content-type")
+        said = None if field is None else mime_parameters.of(field, "boundary")
         try:
             boundary = None if said is None else mime_parameters.collapsed(said).rstrip()
-            written = None if boundary is None else boundary.encode("ascii")
+            written = None if boundary is None else boundary.encode("ascii", "surrogateescape")
         except ValueError:
             return None
         return None if written is None or b"\n" in written or b"\r" in written else written
