@@ -210,7 +210,7 @@ def texts_of(part: Part) -> Sequence[Any]:
         (b"b--", b"--b--\n\none\n--b----\n--b--\n\nmore", [b"one"]),
         (b'"b c"', b"--b c\n\none\n--b c--", [b"one"]),
         (b'"b\r\n c"', b"--b\r\n c\n\none", []),
-        (b'"b\xc4\x85"', b"--b\xc4\x85\n\none", []),
+        (b'"b\xc4\x85"', b"--b\xc4\x85\n\none", [b"one"]),
         (b"b", b"--b--\n\none\n--b\n\ntwo", []),
         (b"b", b"one\n--b--x", []),
     ],
