@@ -11,6 +11,7 @@ from shared.errors import CommandForbidden
 from shared.events import AgentId, AnyEvent, Data, NotificationId, PayloadQuarantined
 from shared.events.contact import PayloadQuarantinedOpen
 from shared.events.envelope import Nothing
+from shared.timers import NOTIFICATION_ESCALATION, Timer
 from tests.notify.samples import NOW, TENANT, envelope
 from tests.notify.test_occasions import POLICIES, World
 
@@ -80,6 +81,24 @@ async def test_whoever_has_seen_one_is_told_of_the_next_hours() -> None:
         quarantined(1).id,
         quarantined(3).id,
     ]
+
+
+async def test_what_nobody_sees_goes_to_the_next_in_line() -> None:
+    """As any other notification: the supervisor of the queue."""
+    world = World()
+    await world.happens(quarantined(1))
+    known_as = world.screens.sent[0][1].notification_id
+    due = Timer(
+        tenant=TENANT,
+        aggregate=NOTIFICATIONS,
+        kind=NOTIFICATION_ESCALATION.name,
+        id=known_as,
+        due=NOW,
+    )
+    await world.notifying().on_timer(due, 1)
+    notice = world.screens.sent[-1][1]
+    assert (notice.to, notice.conversation) == ("agent-piotr", ACCOUNT)
+    assert (await told(world))[-1].conversation is None
 
 
 async def test_who_was_not_told_does_not_acknowledge() -> None:
