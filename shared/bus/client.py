@@ -33,7 +33,6 @@ from shared.bus.feed import pull
 from shared.bus.gets import DirectAnswer, direct_get, leader_get
 from shared.bus.inbox import Inbox
 from shared.bus.storing import (
-    LOST_POLL_SECONDS,
     STORE_TIMEOUT_SECONDS,
     Unanswered,
     check_size,
@@ -48,6 +47,7 @@ READ_TIMEOUT_SECONDS = 1.0
 DRAIN_TIMEOUT_SECONDS = 2.0
 CLOSE_TIMEOUT_SECONDS = 2.0
 CONNECTED_POLL_SECONDS = 0.02
+NO_RESPONDERS = "503"
 SERVER_INFO = "$SYS.REQ.USER.INFO"
 INBOX = "_INBOX."
 """Where whoever asks waits for the answer: the prefix of every client. Any other subject may be a stream's."""
@@ -223,17 +223,12 @@ class Bus:
     ) -> bytes:
         """Like `request`, for requests to the server itself: a lost request gets no answer (TimedOut)."""
         await self.until_connected(timeout_seconds)
-        generation = self.generation
-        asking = asyncio.ensure_future(
-            self.request(subject, body, timeout_seconds=timeout_seconds, headers=headers)
+        answer = await self._inbox.answer(
+            lambda inbox: self.publish(subject, body, reply=inbox, headers=headers), timeout_seconds
         )
-        try:
-            while not (await asyncio.wait({asking}, timeout=LOST_POLL_SECONDS))[0]:
-                if self.generation != generation:
-                    raise errors.TimedOut("the server that was asked is gone")
-            return asking.result()
-        finally:
-            asking.cancel()
+        if answer.headers.get("Status") == NO_RESPONDERS:
+            raise errors.NoResponders
+        return answer.body
 
     async def subscribe(
         self,

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from shared import errors
 from shared.bus.deliveries import Message
+from shared.bus.storing import LOST_POLL_SECONDS
 
 if TYPE_CHECKING:
     from shared.bus import Bus
@@ -34,6 +36,24 @@ class Inbox:
             yield f"{subject}.{token}"
         finally:
             self._waiting.pop(token, None)
+
+    async def answer(
+        self, ask: Callable[[str], Awaitable[None]], timeout_seconds: float
+    ) -> Message:
+        """Return the first answer to what `ask` sends with this reply subject, straight to who waits.
+
+        Raises: TimedOut, also as soon as the server that was asked is gone.
+        """
+        loop, generation = asyncio.get_running_loop(), self._bus.generation
+        deadline = loop.time() + timeout_seconds
+        answers: asyncio.Queue[Message] = asyncio.Queue()
+        async with self.collecting(answers.put_nowait) as inbox:
+            await ask(inbox)
+            while self._bus.generation == generation and loop.time() < deadline:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout_at(min(deadline, loop.time() + LOST_POLL_SECONDS)):
+                        return await answers.get()
+        raise errors.TimedOut
 
     async def _subscribed(self) -> str:
         await self._bus.until_connected(INBOX_TIMEOUT_SECONDS)
