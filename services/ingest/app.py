@@ -35,7 +35,7 @@ from services.ingest.handlers.left import LeftAccounts
 from services.ingest.handlers.remote_reader import RemoteReader
 from services.ingest.handlers.tallies import Tallies
 from services.ingest.handlers.visit_store import VisitStore
-from services.ingest.handlers.web import application
+from services.ingest.handlers.web import WebHandler
 from shared import codec, contact_log, policy, queries, serving, streams, visits
 from shared.bus import Bus
 from shared.clock import Clock, SystemClock
@@ -178,7 +178,7 @@ async def _doors(
         server.bound_socket(settings.ingest_host, settings.ingest_port)
     ) as bound:
         own_address = server.address(bound)
-        web = application(
+        web = WebHandler(
             Doors(accounts, store, settings, clock, settings.public_url or own_address),
             chat_socket.ChatSocket(accounts, store, visitors, answers, Desks(bus), settings, clock),
             files,

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from starlette.requests import Request
 from starlette.responses import Response
 
 from services.ingest.domain import file_address
@@ -73,12 +72,9 @@ def doors(files: Any) -> FileDoors:
     return FileDoors(files, {"demo": KEY}, SimpleNamespace(now=lambda: NOW))
 
 
-def request() -> Request:
-    ticket = file_address.path_of(KEY, "demo", "abc", SOON + timedelta(minutes=1)).rpartition("/")[
-        2
-    ]
-    path = {"tenant": "demo", "ticket": ticket}
-    return Request({"type": "http", "method": "GET", "headers": [], "path_params": path})
+async def asked(files: FileDoors) -> Response:
+    path = file_address.path_of(KEY, "demo", "abc", SOON + timedelta(minutes=1))
+    return await files.serve("demo", path.rpartition("/")[2])
 
 
 async def give(response: Response, reader: Reader) -> None:
@@ -91,7 +87,7 @@ async def give(response: Response, reader: Reader) -> None:
 async def test_a_slow_reader_holds_no_file() -> None:
     """She has taken two pieces; a third is on its way, and no other was fetched."""
     files, reader = Files(), Reader(takes=2)
-    response = await doors(files).serve(request())
+    response = await asked(doors(files))
     giving = asyncio.create_task(give(response, reader))
     await reader.stopped.wait()
     for _ in range(100):
@@ -105,10 +101,10 @@ async def test_a_reader_who_takes_nothing_is_let_go(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(file_doors, "PIECE_SECONDS", 0.01)
     monkeypatch.setattr(file_doors, "READERS_MAX", 1)
     given, reader = doors(Files()), Reader(takes=2)
-    await give(await given.serve(request()), reader)
+    await give(await asked(given), reader)
     assert (len(reader.taken), reader.whole) == (2, False)
     again = Reader()
-    await give(await given.serve(request()), again)
+    await give(await asked(given), again)
     assert (again.whole, b"".join(again.taken)) == (True, PIECE * PIECES)
 
 
@@ -118,19 +114,19 @@ async def test_readers_beyond_the_bound_are_asked_to_come_again(
     """Before anything is fetched for them, and also where the others came in between."""
     monkeypatch.setattr(file_doors, "READERS_MAX", 1)
     given, reader, late = doors(Files()), Reader(takes=2), Reader()
-    first, second = await given.serve(request()), await given.serve(request())
+    first, second = await asked(given), await asked(given)
     giving = asyncio.create_task(give(first, reader))
     await reader.stopped.wait()
     await give(second, late)
-    assert (late.status, (await given.serve(request())).status_code) == (503, 503)
+    assert (late.status, (await asked(given)).status_code) == (503, 503)
     giving.cancel()
     await asyncio.gather(giving, return_exceptions=True)
-    assert (await given.serve(request())).status_code == 200
+    assert (await asked(given)).status_code == 200
 
 
 async def test_what_is_damaged_between_comparing_and_giving_never_ends() -> None:
     """The length that was named is not reached: no reader takes it for the file."""
     reader = Reader()
-    await give(await doors(Files(damaged_from=2)).serve(request()), reader)
+    await give(await asked(doors(Files(damaged_from=2))), reader)
     assert not reader.whole
-    assert (await doors(Files(damaged_from=1)).serve(request())).status_code == 410
+    assert (await asked(doors(Files(damaged_from=1)))).status_code == 410

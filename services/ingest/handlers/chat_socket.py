@@ -117,10 +117,10 @@ class ChatSocket:
         self._open = 0
         self._uploads = uploads.PageFiles(settings)
 
-    async def serve(self, socket: WebSocket) -> None:
+    async def serve(self, socket: WebSocket, tenant: str, account: str) -> None:
         """Serve one socket from its opening to its end."""
         try:
-            door = self._admit(socket)
+            door = self._admit(socket, tenant, account)
         except errors.TellonceError as error:
             log.info(logged.SOCKET_REFUSED, code=error.code)
             await socket.send_denial_response(problems.problem(error))
@@ -154,10 +154,9 @@ class ChatSocket:
                 await tasks.end([visit.following])
         return code, visit.messages if visit is not None else 0
 
-    def _admit(self, socket: WebSocket) -> Door:
+    def _admit(self, socket: WebSocket, tenant: str, account: str) -> Door:
         """Raises: TenantUnknown, AccountUnknown, OriginForbidden, DoorUnavailable."""
-        names = socket.path_params
-        door = self._accounts.find(str(names["tenant"]), chat.NAME, str(names["account"]))
+        door = self._accounts.find(tenant, chat.NAME, account)
         if self._origins and socket.headers.get("origin") not in self._origins:
             raise errors.OriginForbidden
         if self._open >= self._settings.socket_sessions_max:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import structlog
+from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Scope
@@ -63,30 +64,22 @@ class Doors:
         self._callers = callers.Callers(settings)
         self._storing: Counter[str] = Counter()
 
-    async def serve(self, request: Request) -> Response:
-        """Answer a request and log the answer in one line."""
+    async def serve(self, request: Request, tenant: str, channel: str, account: str) -> Response:
+        """Return the answer to a request, and log it in one line: what was taken when its provider has its answer."""
         began = time.perf_counter()
-        names = {each: str(request.path_params[each]) for each in ("tenant", "channel", "account")}
-        line = log.bind(**_known(names))
+        known = _known(tenant=tenant, channel=channel, account=account)
         try:
-            taken = await self._take(request, **names)
+            taken = await self._take(request, tenant, channel, account)
         except errors.TellonceError as error:
-            cause = error.details.get("cause")
-            line.info(
-                logged.DELIVERY_REFUSED, code=error.code, cause=cause, duration_ms=_ms_since(began)
-            )
+            facts = {"code": error.code, "cause": error.details.get("cause")}
+            log.info(logged.DELIVERY_REFUSED, **known, **facts, duration_ms=_ms_since(began))
             let_go(error)
             if not isinstance(error, errors.DeliveryTooSlow):
                 await _discard(request)
             return problems.problem(error)
-        line.info(
-            logged.HANDSHAKE_ANSWERED if taken.sequence is None else logged.DELIVERY_STORED,
-            sequence=taken.sequence,
-            body_bytes=taken.size_bytes,
-            duration_ms=_ms_since(began),
-        )
         answer, status = taken.answer, 200 if taken.answer.body else 204
-        return Response(answer.body, status, media_type=answer.media_type)
+        told = BackgroundTask(_tell, taken, **known, duration_ms=_ms_since(began))
+        return Response(answer.body, status, media_type=answer.media_type, background=told)
 
     async def _take(self, request: Request, tenant: str, channel: str, account: str) -> DoorAnswer:
         """Raises: MethodUnknown, TenantUnknown, AccountUnknown, as `Bodies.held`, SignatureInvalid, DoorUnavailable."""
@@ -121,19 +114,20 @@ class Doors:
 
     async def _stored(self, door: Door, asked: WebRequest, until: float) -> DoorAnswer:
         """Store a delivery whose sender is proved; of one by GET the query is the body. Raises: DoorUnavailable."""
-        body = asked.body
+        kept = asked
         if asked.method == "GET":
-            body = raw_store.kept_url(asked.url).partition("?")[2].encode()
+            query = raw_store.kept_url(asked.url).partition("?")[2]
+            kept = replace(asked, body=query.encode())
         try:
             async with asyncio.timeout_at(until):
                 with self._place(f"{door.tenant}/{door.name}"):
                     stored = await self._store.append(
-                        door.tenant, door.channel.NAME, door.account, replace(asked, body=body)
+                        door.tenant, door.channel.NAME, door.account, kept
                     )
         except TimeoutError:
             raise errors.DoorUnavailable("the delivery took too long; send it again") from None
         answer = door.channel.answer(asked, door.rules)
-        return DoorAnswer(answer, stored.sequence, len(body))
+        return DoorAnswer(answer, stored.sequence, len(kept.body))
 
     @contextlib.contextmanager
     def _place(self, name: str) -> Iterator[None]:
@@ -146,6 +140,11 @@ class Doors:
             yield
         finally:
             self._storing[name] -= 1
+
+
+async def _tell(taken: DoorAnswer, **facts: object) -> None:
+    event = logged.HANDSHAKE_ANSWERED if taken.sequence is None else logged.DELIVERY_STORED
+    log.info(event, sequence=taken.sequence, body_bytes=taken.size_bytes, **facts)
 
 
 def let_go(error: BaseException | None) -> None:
@@ -191,7 +190,7 @@ def header_fields(scope: Scope) -> list[tuple[str, str]]:
     return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
 
 
-def _known(names: dict[str, str]) -> dict[str, str]:
+def _known(**names: str) -> dict[str, str]:
     """What a stranger puts into the path is logged as far as it can be a name."""
     return {key: value if subjects.is_token(value) else "?" for key, value in names.items()}
 

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import timedelta
 
 import structlog
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 from typing_extensions import override
@@ -56,9 +55,8 @@ class FileDoors:
         self._clock = clock
         self._readers = 0
 
-    async def serve(self, request: Request) -> Response:
+    async def serve(self, tenant: str, ticket: str) -> Response:
         """Answer a request."""
-        tenant, ticket = (str(request.path_params[each]) for each in ("tenant", "ticket"))
         try:
             stored = await self._stored(tenant, ticket)
             with self._reading():

@@ -37,6 +37,7 @@ WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
 NEEDED = frozenset({"content-type", "webhook-id", "webhook-timestamp", "imap-internaldate"})
 """What parsing reads; a sender cannot push it out with fields of its own."""
 
+_compact = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 _decoder = msgspec.json.Decoder(list[tuple[str, str]])
 _ref_decoder = msgspec.json.Decoder(BodyReference)
 _SECRET = re.compile(
@@ -66,10 +67,6 @@ def kept_url(url: str) -> str:
         if not _SECRET.search(unquote(each.partition("=")[0]).lower())
     ]
     return path + mark + "&".join(kept)
-
-
-def _compact(value: object) -> str:
-    return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
 
 
 class RawStore:

@@ -1,25 +1,21 @@
-"""The routes: doors, the chat socket, files, health."""
+"""Where each request leads: doors, the chat socket, files, health. No framework's routes: every delivery would pay."""
 
 import re
 from collections.abc import Callable
 
 import msgspec
 import structlog
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route, WebSocketRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from services.ingest.channels import chat
 from services.ingest.handlers import chat_socket, logged, problems
 from services.ingest.handlers.doors import Doors
 from services.ingest.handlers.file_doors import FileDoors
 from shared import errors
 
-METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
-"""All of them reach the door, so that it can name its refusal."""
 NO_DOOR = "there is no door at this address"
 
 _ABSOLUTE_FORM = re.compile(rb"https?://[^/@]+", re.IGNORECASE)
@@ -27,45 +23,64 @@ _ABSOLUTE_FORM = re.compile(rb"https?://[^/@]+", re.IGNORECASE)
 log = structlog.get_logger("ingest")
 
 
-def application(
-    doors: Doors, socket: chat_socket.ChatSocket, files: FileDoors, ready: Callable[[], bool]
-) -> ASGIApp:
-    """Return ingest's web application. `ready`: whether a delivery could be stored now."""
+class WebHandler:
+    """Ingest's web application. `ready`: whether a delivery could be stored now."""
 
-    async def healthz(request: Request) -> Response:  # noqa: ARG001  the shape of an endpoint
-        return _json({"status": "alive"})
-
-    async def readyz(request: Request) -> Response:  # noqa: ARG001  likewise
-        return _json({"status": "ready"}) if ready() else problems.problem(errors.BusUnavailable())
-
-    routes = [
-        Route("/in/{tenant}/{channel}/{account}", doors.serve, methods=METHODS),
-        WebSocketRoute("/in/{tenant}/chat/{account}/socket", socket.serve),
-        Route("/files/{tenant}/{ticket}", files.serve, methods=["GET"]),
-        WebSocketRoute("/{path:path}", _no_socket),
-        Route("/healthz", healthz),
-        Route("/readyz", readyz),
-    ]
-    handlers = {HTTPException: _not_found, Exception: _failed}
-    routed = Starlette(routes=routes, exception_handlers=handlers)
-    # A redirect would send callers to whatever host their request names.
-    routed.router.redirect_slashes = False
-    return _Strict(routed)
-
-
-class _Strict:
-    """Refuses a request that a proxy before us may read otherwise than we do."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(
+        self,
+        doors: Doors,
+        socket: chat_socket.ChatSocket,
+        files: FileDoors,
+        ready: Callable[[], bool],
+    ) -> None:
+        self._doors = doors
+        self._socket = socket
+        self._files = files
+        self._ready = ready
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request, unless a proxy before us may read it otherwise than we do."""
         scope = _in_origin_form(scope)
         refusal = _ambiguous(scope)
-        if refusal is None:
-            await self._app(scope, receive, send)
-        else:
+        if refusal is not None:
             await problems.problem(refusal)(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._talk(WebSocket(scope, receive, send))
+        else:
+            try:
+                answer = await self._answer(Request(scope, receive))
+                await answer(scope, receive, send)
+            except Exception:
+                # The answer shows no detail of it; where one has begun, the server ends the connection.
+                log.exception(logged.DOOR_FAILED)
+                await problems.problem(errors.DoorUnavailable())(scope, receive, send)
+
+    async def _talk(self, socket: WebSocket) -> None:
+        match _names(socket.scope):
+            case ["in", tenant, chat.NAME, account, "socket"]:
+                await self._socket.serve(socket, tenant, account)
+            case _:
+                await socket.send_denial_response(problems.problem(errors.AccountUnknown()))
+
+    async def _answer(self, request: Request) -> Response:
+        match _names(request.scope), request.method:
+            case ["in", tenant, channel, account], _:
+                return await self._doors.serve(request, tenant, channel, account)
+            case ["files", tenant, ticket], "GET" | "HEAD":
+                return await self._files.serve(tenant, ticket)
+            case ["healthz"], "GET" | "HEAD":
+                return _json({"status": "alive"})
+            case ["readyz"], "GET" | "HEAD" if self._ready():
+                return _json({"status": "ready"})
+            case ["readyz"], "GET" | "HEAD":
+                return problems.problem(errors.BusUnavailable())
+        return problems.problem(errors.AccountUnknown(NO_DOOR))
+
+
+def _names(scope: Scope) -> list[str]:
+    """Return the names of a path; none where one of them is empty."""
+    names = str(scope["path"]).split("/")[1:]
+    return names if all(names) else []
 
 
 def _in_origin_form(scope: Scope) -> Scope:
@@ -89,17 +104,3 @@ def _ambiguous(scope: Scope) -> errors.TellonceError | None:
 
 def _json(body: object) -> Response:
     return Response(msgspec.json.encode(body), media_type="application/json")
-
-
-async def _no_socket(socket: WebSocket) -> None:
-    await socket.send_denial_response(problems.problem(errors.AccountUnknown()))
-
-
-async def _not_found(request: Request, error: Exception) -> Response:  # noqa: ARG001  Starlette's shape
-    return problems.problem(errors.AccountUnknown(NO_DOOR))
-
-
-async def _failed(request: Request, error: Exception) -> Response:  # noqa: ARG001  likewise
-    """Answer an unexpected error with a refusal that asks for a retry; the answer shows no detail of the error."""
-    log.error(logged.DOOR_FAILED, exc_info=error)
-    return problems.problem(errors.DoorUnavailable())
