@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.embedded.ports import free_ports
+from services.ingest.handlers import server
 from tests.ingest.running_ingest import SECRET, RunningIngest, running, signed
 from tests.ingest.test_crowds import connected, read_all
 from tests.ingest.test_doors import FORM
@@ -59,8 +60,9 @@ async def test_an_encoded_path_opens_no_door(ingest: RunningIngest, changed: obj
     assert callable(changed)
     path = changed(ingest.door("form").removeprefix(ingest.url))
     answer = await answered(ingest, request_to(path, f"Content-Length: {len(FORM)}"))
-    assert answer.startswith(b"HTTP/1.1 404")
-    assert b"door.account_unknown" in answer
+    refusal = ("404", "account_unknown") if path.startswith("/") else ("400", "request_unreadable")
+    assert answer.startswith(f"HTTP/1.1 {refusal[0]} ".encode())
+    assert f"door.{refusal[1]}".encode() in answer
     assert await ingest.raw("form") == []
 
 
@@ -91,6 +93,12 @@ async def test_a_request_with_two_lengths_is_refused_and_closed_on(ingest: Runni
         ),
         (b"nonsense\r\n\r\n", 400, "request_unreadable"),
         (b"GET / HTTP/1.1\r\n\r\n", 400, "request_unreadable"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400, "request_unreadable"),
+        (b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", 400, "request_unreadable"),
+        (b"GET /\r\n\r\n", 400, "request_unreadable"),
+        (b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n", 400, "request_unreadable"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX: a\r\n b\r\n\r\n", 400, "request_unreadable"),
+        (b"GET / HTTP/1.1\nHost: x\n\n", 400, "request_unreadable"),
         (b"\x16\x03\x01\x02\x00\x01\x00", 400, "request_unreadable"),
         (
             b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n",
@@ -98,7 +106,21 @@ async def test_a_request_with_two_lengths_is_refused_and_closed_on(ingest: Runni
             "request_unreadable",
         ),
     ],
-    ids=["field", "path", "whole", "words", "no host", "TLS", "coding"],
+    ids=[
+        "field",
+        "path",
+        "whole",
+        "words",
+        "host",
+        "hosts",
+        "version",
+        "versionless",
+        "tunnel",
+        "folded",
+        "bare",
+        "TLS",
+        "coding",
+    ],
 )
 async def test_what_is_no_request_is_told_so_with_a_code(
     ingest: RunningIngest, sent: bytes, status: int, code: str
@@ -184,9 +206,13 @@ async def test_a_target_may_name_the_whole_address(ingest: RunningIngest, host: 
     length = f"Content-Length: {len(FORM)}"
     assert (await answered(ingest, request_to(host + path, length))).startswith(b"HTTP/1.1 204")
     encoded = path.replace("/form/", "/f%6Frm/")
-    for wrong in (host + encoded, host, "http:/" + path, "ftp://shop.example" + path):
-        answer = await answered(ingest, request_to(wrong, length))
-        assert answer.startswith(b"HTTP/1.1 404")
+    for status, wrongs in {
+        404: (host + encoded, host, "http:/" + path),
+        400: (host + "?" + path, "ftp://shop.example" + path, path + "#a", "*"),
+    }.items():
+        for wrong in wrongs:
+            answer = await answered(ingest, request_to(wrong, length))
+            assert answer.startswith(f"HTTP/1.1 {status} ".encode()), wrong
     assert len(await ingest.raw("form")) == 1
     chat = ingest.door("chat").removeprefix(ingest.url) + "/socket"
     async with connected(ingest, 1, upgrade_of(host + chat)) as [(reader, _)]:
@@ -203,3 +229,74 @@ async def test_a_broken_body_harms_nobody_else(ingest: RunningIngest) -> None:
     )
     assert all(each.startswith(b"HTTP/1.1 400") for each in broken)
     assert (await ingest.http.get(f"{ingest.url}/readyz")).status_code == 200
+
+
+CHUNKED = "Transfer-Encoding: chunked"
+CHUNKS = f"{len(FORM):x}\r\n{FORM.decode()}\r\n0\r\n".encode()
+
+
+async def test_fields_behind_a_body_are_none(ingest: RunningIngest) -> None:
+    """What came when the body was whole cannot sign it, and is not stored."""
+    path = ingest.door("form").removeprefix(ingest.url)
+    request = request_to(path, CHUNKED).removesuffix(FORM) + CHUNKS
+    assert (await answered(ingest, request + b"X-Late: yes\r\n\r\n")).startswith(b"HTTP/1.1 204")
+    (stored,) = await ingest.raw("form")
+    assert "x-late" not in stored.headers["Tellonce-Headers"]
+    signs = b"webhook-signature"
+    (late,) = [each for each in request.split(b"\r\n") if each.startswith(signs)]
+    unsigned = request.replace(late + b"\r\n", b"") + late + b"\r\n\r\n"
+    assert (await answered(ingest, unsigned)).startswith(b"HTTP/1.1 403")
+
+
+async def test_fields_behind_a_body_are_bounded(ingest: RunningIngest) -> None:
+    """One that never ends is refused, not kept until its time is over."""
+    path = ingest.door("form").removeprefix(ingest.url)
+    request = request_to(path, CHUNKED).removesuffix(FORM) + CHUNKS
+    answer = await answered(ingest, request + b"X-Late: " + b"x" * 1_000_000)
+    assert answer.startswith(b"HTTP/1.1 431")
+    assert await ingest.raw("form") == []
+
+
+async def test_blanks_around_a_field_are_none_of_it(ingest: RunningIngest) -> None:
+    """RFC 9112, section 5.1; a signature with one behind it is still right."""
+    path = ingest.door("form").removeprefix(ingest.url)
+    request = request_to(path, f"Content-Length: {len(FORM)}")
+    (signature,) = [each for each in request.split(b"\r\n") if each.startswith(b"webhook-sig")]
+    spaced = signature.replace(b": ", b": \t ") + b" \t"
+    assert (await answered(ingest, request.replace(signature, spaced))).startswith(b"HTTP/1.1 204")
+
+
+async def test_an_offer_of_another_protocol_is_not_taken(ingest: RunningIngest) -> None:
+    """RFC 9110, section 7.8: clients of Java offer HTTP/2 with their first request; its body is read."""
+    path = ingest.door("form").removeprefix(ingest.url)
+    last = request_to(path, f"Content-Length: {len(FORM)}")
+    offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\n"
+    first = last.replace(b"Connection: close\r\n", offer)
+    for sent in (first + last, first[:-9]):
+        async with connected(ingest, 1, sent) as [(reader, writer)]:
+            if sent != first + last:
+                assert (await ingest.http.get(f"{ingest.url}/healthz")).status_code == 200
+                writer.write(first[-9:] + last)
+            answer = await read_all(reader)
+        assert answer.count(b"HTTP/1.1 204") == answer.count(b"HTTP/1.1") == 2
+    assert {each.body for each in await ingest.raw("form")} == {FORM}
+
+
+async def test_what_came_whole_is_answered_before_what_is_no_request(ingest: RunningIngest) -> None:
+    """A delivery that is being stored is not told that it was unreadable."""
+    path = ingest.door("form").removeprefix(ingest.url)
+    request = request_to(path, f"Content-Length: {len(FORM)}")
+    kept = request.replace(b"Connection: close\r\n", b"")
+    for number, behind in enumerate((b"nonsense\r\n\r\n", upgrade_of("/nowhere")), 1):
+        answer = await answered(ingest, kept + behind)
+        assert answer.startswith(b"HTTP/1.1 204")
+        assert answer.count(b"HTTP/1.1") == 1
+        assert len(await ingest.raw("form")) == number
+
+
+async def test_requests_beyond_the_bound_wait_behind_no_other(ingest: RunningIngest) -> None:
+    """Thousands fit into one read of a connection; what they would take is bounded, and the first are answered."""
+    many = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 1_000
+    answer = await answered(ingest, many)
+    assert 1 <= answer.count(b"HTTP/1.1 200") <= server.PIPELINED_MAX + 1
+    assert answer.count(b"HTTP/1.1") == answer.count(b"HTTP/1.1 200")

@@ -1,5 +1,6 @@
 """Who calls: the address by which strangers are counted."""
 
+import functools
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
@@ -25,6 +26,7 @@ def peer_of(connected: str | None, forwarded: Sequence[str], trusted: Networks) 
     return "" if caller is None else str(caller)
 
 
+@functools.lru_cache(1_024)
 def _address(text: str) -> IPv4Address | IPv6Address | None:
     """Read an address with or without a port, IPv4 also where it is mapped into IPv6."""
     text = text.strip()

@@ -74,6 +74,8 @@ class Bodies:
         arrival.wait_until(min(until, grace_ends))
         body = bytearray()
         async for piece in request.stream():
+            if not piece:  # the end
+                break
             if len(body) + len(piece) > max_bytes:
                 raise errors.BodyTooLarge(limit_bytes=max_bytes)
             share.grow(len(piece))

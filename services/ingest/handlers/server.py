@@ -8,25 +8,28 @@ import asyncio
 import contextlib
 import errno
 import logging
+import re
 import resource
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-import h11
+import httptools
 import structlog
 import uvicorn
 from msgspec import structs
 from typing_extensions import override
-from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from services.ingest.handlers import frames, logged, problems
 from shared import addresses, errors
 from shared.settings import Settings
 
 HEAD_MAX_BYTES = 32_768
+FIELD_BYTES = len(b": " + b"\r\n")
+PIPELINED_MAX = 16
+"""So many requests may wait behind one that is being answered; who sends more is closed on."""
 KEEP_ALIVE_SECONDS = 5
 STOP_SECONDS = 2
 SOCKET_PING_SECONDS = 20.0
@@ -41,6 +44,8 @@ COMPLAINT_SECONDS = 60.0
 """How long a lack of files is not told again."""
 LACKING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """Why a connection cannot be taken although somebody asks for it."""
+
+_ABSOLUTE_FORM = re.compile(rb"https?://[^/?@]+", re.IGNORECASE)
 
 log = structlog.get_logger("ingest")
 
@@ -77,25 +82,7 @@ def address(bound: socket.socket) -> str:
     return addresses.http_url(host, port)
 
 
-class BoundedReader(h11.Connection):
-    """Reads heads of up to HEAD_MAX_BYTES. h11 itself measures only what is not whole yet."""
-
-    def __init__(self) -> None:
-        super().__init__(h11.SERVER, HEAD_MAX_BYTES)
-
-    @override
-    def next_event(self) -> Any:
-        """Raises: RemoteProtocolError, with 431 as its hint for a head that is too large."""
-        waiting_bytes = len(self.trailing_data[0]) if self.their_state is h11.IDLE else 0
-        event = super().next_event()
-        if isinstance(event, h11.Request):
-            head_bytes = waiting_bytes - len(self.trailing_data[0])
-            if head_bytes > HEAD_MAX_BYTES:
-                raise h11.RemoteProtocolError("the head is too large", error_status_hint=431)
-        return event
-
-
-class ImpatientProtocol(H11Protocol):
+class ImpatientProtocol(HttpToolsProtocol):
     """HTTP that closes a connection whose request head does not come within `head_seconds`.
 
     Each time a head is awaited a clock runs; a head that came whole stops it. `awaited`: whose clocks run, the oldest
@@ -108,11 +95,12 @@ class ImpatientProtocol(H11Protocol):
     awaited: ClassVar[dict["ImpatientProtocol", None]]
     _clock: asyncio.TimerHandle | None = None
     _refused = False
+    _unread_bytes = 0
+    """What came since a head, a piece of a body or a request was read: the parser keeps it, and bounds nothing."""
 
     @override
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self.conn = BoundedReader()
         if len(self.connections) > self.connections_max and self.awaited:
             next(iter(self.awaited)).give_up()
         elif len(self.connections) > self.connections_max + SPARE_CONNECTIONS:
@@ -123,44 +111,90 @@ class ImpatientProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._unread_bytes += len(data)
+        try:
+            self.parser.feed_data(data)
+            if self._unread_bytes > HEAD_MAX_BYTES:
+                self._refuse(errors.HeadTooLarge())
+        except httptools.HttpParserUpgrade as upgrade:
+            if not self._should_upgrade():
+                self._stay(data[upgrade.args[0] :])
+            elif self._answers():
+                self._refuse(errors.RequestUnreadable())
+            else:
+                self.handle_websocket_upgrade()
+        except httptools.HttpParserError as error:
+            ours = error.__context__  # what was raised while the parser called us
+            self._refuse(
+                ours if isinstance(ours, errors.TellonceError) else errors.RequestUnreadable()
+            )
         self._wind_up()
 
-    @override
-    def handle_events(self) -> None:
-        """Read on; empty lines before a request are none of it (RFC 9112, section 2.2), which h11 takes for a head."""
-        if self.conn.their_state is h11.IDLE:
-            waiting, _ = self.conn.trailing_data
-            request = waiting.lstrip(b"\r\n")
-            if len(request) < len(waiting):
-                self.conn = BoundedReader()
-                if request:
-                    self.conn.receive_data(request)
-        super().handle_events()
+    def _stay(self, rest: bytes) -> None:
+        """Read a request that offers another protocol (h2c) as if it did not: the parser reads no body of one."""
+        fields = [b"%s: %s\r\n" % each for each in self.headers if each[0] != b"upgrade"]
+        line = b"%s %s HTTP/1.1\r\n" % (self.parser.get_method(), self.url)
+        self.parser = httptools.HttpRequestParser(self)
+        self.data_received(b"".join([line, *fields, b"\r\n", rest]))
 
     @override
-    def send_400_response(self, msg: str) -> None:
-        """Answer what h11 could not read, and end the connection; 431 for a head beyond HEAD_MAX_BYTES.
+    def on_message_begin(self) -> None:
+        """Raises: RequestUnreadable for one too many."""
+        if len(self.pipeline) >= PIPELINED_MAX:
+            raise errors.RequestUnreadable
+        super().on_message_begin()
 
-        h11 says which it is only in its error, which is being handled while this is called.
-        """
+    @override
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a field, but none that comes behind a body."""
+        scope: Any = self.scope  # whole when its head is
+        if "method" not in scope:
+            super().on_header(name, value.rstrip(b" \t"))
+
+    @override
+    def on_headers_complete(self) -> None:
+        """Raises: HeadTooLarge, RequestUnreadable for what the parser lets pass."""
+        self._unread_bytes = 0
+        sizes = (len(name) + len(value) + FIELD_BYTES for name, value in self.headers)
+        if len(self.url) + sum(sizes) > HEAD_MAX_BYTES:
+            raise errors.HeadTooLarge
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if (self.parser.get_http_version(), hosts) not in {("1.1", 1), ("1.0", 1), ("1.0", 0)}:
+            raise errors.RequestUnreadable
+        self.url = _in_origin_form(self.url)
+        if not self.parser.should_upgrade() or self._should_upgrade():
+            super().on_headers_complete()
+
+    @override
+    def on_body(self, body: bytes) -> None:
+        self._unread_bytes = 0
+        super().on_body(body)
+
+    @override
+    def on_message_complete(self) -> None:
+        self._unread_bytes = 0
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
+
+    def _refuse(self, error: errors.TellonceError) -> None:
+        """Answer what cannot be read, and end the connection; what came whole before it is answered first."""
         self._refused = True
-        if self.conn.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
+        if not self._answers():
+            problems.refuse(self.transport, error)
+        elif not self.cycle.more_body:
+            self.cycle.keep_alive = False
+        elif self.cycle.response_started or self.pipeline:
             self.transport.close()
-            return
-        too_large = getattr(sys.exception(), "error_status_hint", None) == 431
-        answer = problems.problem(
-            errors.HeadTooLarge() if too_large else errors.RequestUnreadable()
-        )
-        head = h11.Response(
-            status_code=answer.status_code,
-            headers=answer.raw_headers,
-            reason=STATUS_PHRASES[answer.status_code],
-        )
-        for part in (head, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
-            self.transport.write(self.conn.send(part) or b"")
-        self.transport.write_eof()
-        self.loop.call_later(problems.LINGER_SECONDS, self.transport.close)
+        else:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            problems.refuse(self.transport, error)
+
+    def _answers(self) -> bool:
+        """Tell whether a request is being answered."""
+        cycle: Any = self.cycle  # none before the first request, whatever uvicorn declares
+        return cycle is not None and not cycle.response_complete
 
     @override
     def on_response_complete(self) -> None:
@@ -182,10 +216,7 @@ class ImpatientProtocol(H11Protocol):
     def _awaits_head(self) -> bool:
         if self._refused or self.transport.is_closing():
             return False
-        if self.transport.get_protocol() is not self:
-            return False
-        cycle: Any = self.cycle  # none before the first request, whatever uvicorn declares
-        return cycle is None or bool(cycle.response_complete)
+        return self.transport.get_protocol() is self and not self._answers()
 
     def _stop_clock(self) -> None:
         if self._clock is not None:
@@ -198,6 +229,18 @@ class ImpatientProtocol(H11Protocol):
         self._stop_clock()
         if self._awaits_head():
             self.transport.close()
+
+
+def _in_origin_form(target: bytes) -> bytes:
+    """Return a target that is a path; a proxy may send the whole address (RFC 9112, section 3.2.2).
+
+    Raises: RequestUnreadable.
+    """
+    whole = _ABSOLUTE_FORM.match(target)
+    path = target[whole.end() :] or b"/" if whole else target
+    if not path.startswith(b"/") or b"#" in path:
+        raise errors.RequestUnreadable
+    return path
 
 
 def impatient(head_seconds: float, connections_max: int) -> type[ImpatientProtocol]:
@@ -299,6 +342,5 @@ def door_server(app: Any, settings: Settings) -> DoorServer:
         backlog=ACCEPTED_AT_ONCE,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
-        h11_max_incomplete_event_size=HEAD_MAX_BYTES,
     )
     return DoorServer(config)

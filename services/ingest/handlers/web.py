@@ -1,6 +1,5 @@
 """Where each request leads: doors, the chat socket, files, health. No framework's routes: every delivery would pay."""
 
-import re
 from collections.abc import Callable
 
 import msgspec
@@ -17,8 +16,6 @@ from services.ingest.handlers.file_doors import FileDoors
 from shared import errors
 
 NO_DOOR = "there is no door at this address"
-
-_ABSOLUTE_FORM = re.compile(rb"https?://[^/@]+", re.IGNORECASE)
 
 log = structlog.get_logger("ingest")
 
@@ -39,11 +36,9 @@ class WebHandler:
         self._ready = ready
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request, unless a proxy before us may read it otherwise than we do."""
-        scope = _in_origin_form(scope)
-        refusal = _ambiguous(scope)
-        if refusal is not None:
-            await problems.problem(refusal)(scope, receive, send)
+        """Serve a request; not one whose path is encoded, for a proxy before us may read it otherwise than we do."""
+        if b"%" in scope["raw_path"]:
+            await problems.problem(errors.AccountUnknown(NO_DOOR))(scope, receive, send)
         elif scope["type"] == "websocket":
             await self._talk(WebSocket(scope, receive, send))
         else:
@@ -81,25 +76,6 @@ def _names(scope: Scope) -> list[str]:
     """Return the names of a path; none where one of them is empty."""
     names = str(scope["path"]).split("/")[1:]
     return names if all(names) else []
-
-
-def _in_origin_form(scope: Scope) -> Scope:
-    """Return a request whose target is a path; a proxy may send the whole address (RFC 9112, section 3.2.2)."""
-    whole = _ABSOLUTE_FORM.match(scope["raw_path"])
-    if whole is None:
-        return scope
-    path = scope["raw_path"][whole.end() :] or b"/"
-    return {**scope, "raw_path": path, "path": path.decode("latin-1")}
-
-
-def _ambiguous(scope: Scope) -> errors.TellonceError | None:
-    """Return the refusal of a request with two lengths (RFC 9112, section 6.3) or an encoded path; `None` for others.
-
-    No name in our paths needs an encoding: one with an encoded letter or slash opens nothing.
-    """
-    if {b"content-length", b"transfer-encoding"} <= {name for name, _ in scope["headers"]}:
-        return errors.RequestUnreadable("a request has one length")
-    return errors.AccountUnknown(NO_DOOR) if b"%" in scope["raw_path"] else None
 
 
 def _json(body: object) -> Response:
