@@ -15,7 +15,7 @@ from services.notify.parking import Parking
 from services.notify.sending import ContactReports, Sending
 from services.notify.store import NotificationStore
 from services.notify.transports import TRANSPORTS
-from shared import arming, contact_log, policy, serving, streams
+from shared import arming, contact_log, policy, serving, streams, worker
 from shared.bus import Bus
 from shared.clock import SystemClock
 from shared.codec import PlainCodec
@@ -33,6 +33,7 @@ from shared.refusals import NatsRefusals
 from shared.settings import Settings, load_secrets
 from shared.tasks import serve
 from shared.watching import Watch
+from shared.worker import Worker
 
 NAME = "notify"
 
@@ -52,12 +53,13 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         await identity.check(here.bus, chosen.tenant, settings.ledger_mark)
         adopted = await identity.adopted(here.bus, chosen.tenant)
         ledger = NatsLedger(here.bus, PlainCodec())
-        subscribe(here, settings, Policies(chosen), ledger, adopted)
+        workers = subscribe(here, settings, Policies(chosen), ledger, adopted)
         readiness = Readiness(here.bus, NAME, [watch.check_moving], backlog=partial(backlog, watch))
         serving.on_health(here, NAME, readiness)
         await here.broker.start()
         async with asyncio.TaskGroup() as tasks:
             running = [
+                *(tasks.create_task(each.run()) for each in workers),
                 tasks.create_task(keep_armed(here.bus, arming.NatsTimers(here.bus), NAME)),
                 tasks.create_task(ledger.acknowledged.watch()),
                 tasks.create_task(watch.run()),
@@ -93,8 +95,8 @@ def subscribe(
     policies: Policies,
     ledger: NatsLedger,
     adopted: LedgerAdopted | None,
-) -> None:
-    """Wire every subject to its handler."""
+) -> list[Worker]:
+    """Wire every subject to its handler; return who takes what the streams deliver."""
     clock, codec = SystemClock(), PlainCodec()
     deciding = Deciding(
         ledger,
@@ -130,14 +132,16 @@ def subscribe(
         return None
 
     handlers = {
-        streams.NOTIFY_LEDGER: serving.opening(codec, on_ledger, instead),
-        streams.NOTIFY_MESSAGES: serving.opening(codec, sending.on_event, instead_if_known),
+        streams.NOTIFY_LEDGER: worker.opening(codec, on_ledger, instead),
+        streams.NOTIFY_MESSAGES: worker.opening(codec, sending.on_event, instead_if_known),
         streams.fired(NAME): TimerHandler(notifying).ask,
     }
     parking.handlers.update({name: [handle] for name, handle in handlers.items()})
     parking.handlers[streams.NOTIFY_LEDGER].append(handlers[streams.NOTIFY_MESSAGES])
-    for consumer in streams.notify_consumers():
-        serving.on_stream(here.broker, consumer, handlers[consumer.name], parking.park)
     commands = CommandHandler(notifying, policies, clock, NatsRefusals(here.bus))
     verb = AcknowledgeNotification.verb
     serving.on_request(here.broker, f"cmd.*.{verb}", NAME, commands.acknowledge_notification)
+    return [
+        Worker(here.bus, consumer, handlers[consumer.name], parking.park)
+        for consumer in streams.notify_consumers()
+    ]

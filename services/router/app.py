@@ -16,7 +16,7 @@ from services.router.snapshot import NatsSnapshots
 from services.router.timers import FiredTimers
 from services.router.tolerant_codec import TolerantCodec
 from services.router.visits import LastVisits
-from shared import arming, clock, codec, policy, serving, streams, visits
+from shared import arming, clock, codec, policy, serving, streams, visits, worker
 from shared.commands import COMMANDS
 from shared.deciding import Deciding
 from shared.ledger import identity
@@ -29,6 +29,7 @@ from shared.settings import Settings, load_secrets
 from shared.tasks import serve
 from shared.visit_reader import VisitReader
 from shared.watching import Watch
+from shared.worker import Worker
 
 NAME = "router"
 
@@ -57,13 +58,14 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             await apply_policy(cases, tenant)
         reader = NatsLedger(here.bus, TolerantCodec())
         dispatcher = Dispatcher(cases, reader, NatsSnapshots(here.bus))
-        subscribe(here, settings, cases)
+        workers = subscribe(here, settings, cases)
         checks = [watch.check_moving, dispatcher.check]
         readiness = Readiness(here.bus, NAME, checks, backlog=partial(backlog, watch))
         serving.on_health(here, NAME, readiness)
         await here.broker.start()
         async with asyncio.TaskGroup() as tasks:
             running = [
+                *(tasks.create_task(each.run()) for each in workers),
                 tasks.create_task(dispatcher.follow()),
                 tasks.create_task(dispatcher.dispatch()),
                 tasks.create_task(dispatcher.keep()),
@@ -80,20 +82,21 @@ async def backlog(watch: Watch) -> Backlog:
     return Backlog(oldest_undecided=await watch.oldest_waiting(streams.CONTACTS))
 
 
-def subscribe(here: serving.Connection, settings: Settings, cases: Cases) -> None:
-    """Wire every subject to its handler."""
+def subscribe(here: serving.Connection, settings: Settings, cases: Cases) -> list[Worker]:
+    """Wire every subject to its handler; return who takes what the streams deliver."""
     history = History(here.bus, settings.request_timeout_seconds)
     keys = visits.keys_of(cases.policies, load_secrets(settings))
     seen = LastVisits(VisitReader(here.bus, codec.PlainCodec(), keys))
     intake, timers = Intake(cases, history, seen), FiredTimers(cases)
-    contacts = serving.opening(codec.PlainCodec(), lambda event, _: intake.take(event))
+    contacts = worker.opening(codec.PlainCodec(), lambda event, _: intake.take(event))
     parking = Parking(cases, here.bus, contacts, timers.ask)
-    for consumer in streams.router_consumers():
-        if consumer.stream == streams.CONTACTS:
-            serving.on_stream(here.broker, consumer, contacts, parking.park_contact)
-        else:
-            serving.on_stream(here.broker, consumer, timers.ask, parking.park_timer)
     commands = Commands(cases, parking, NatsRefusals(here.bus))
     for verb, kind in COMMANDS.items():
         if kind.served_by == NAME:
             serving.on_request(here.broker, f"cmd.*.{verb}", NAME, partial(commands.handle, verb))
+    return [
+        Worker(here.bus, consumer, contacts, parking.park_contact)
+        if consumer.stream == streams.CONTACTS
+        else Worker(here.bus, consumer, timers.ask, parking.park_timer)
+        for consumer in streams.router_consumers()
+    ]

@@ -8,7 +8,7 @@ nats-server 2.15.1 with nats-py 2.16.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -361,7 +361,7 @@ class Bus:
 
     def pull(
         self, stream: str, durable: str, *, batch: int, max_wait_seconds: float = 5.0
-    ) -> AsyncIterator[list[Delivery]]:
+    ) -> AsyncGenerator[list[Delivery], None]:
         """Yield messages of a durable consumer as they come, 1 to `batch` at a time, for ever.
 
         Each must be acknowledged (`ack`, `nak`, `term`). It survives reconnects and leader changes.

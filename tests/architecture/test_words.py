@@ -10,7 +10,7 @@ from tests.architecture.tree import ROOT, sources
 
 _LISTED = """
 ack announcement answer bus clock codec column connection consumer error feed ids inbox limits log
-mail message pattern pool problem protocol reader redelivery reference report request result rule
+mail message pattern pool problem protocol reader reference report request result rule
 sender server session setting socket state status store stream subscription table transaction write
 """
 ORDINARY = frozenset(_LISTED.split())

@@ -41,8 +41,8 @@ from shared.events import (
 from shared.events.packet import Visit
 from shared.ledger import Recorded, Write
 from shared.policy import Policies, Policy
-from shared.serving import opening
 from shared.timers import Timer
+from shared.worker import opening
 from tests.router.router_twins import (
     HandClock,
     KnownTo,

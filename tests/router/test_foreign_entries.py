@@ -8,7 +8,7 @@ from shared.arrivals import ArrivedMessage, Patience
 from shared.bus.deliveries import StoredMessage
 from shared.codec import PlainCodec, encode
 from shared.ledger.plan import MESSAGE_ID, Outgoing
-from shared.serving import opening
+from shared.worker import opening
 from tests.router.in_memory_router import InMemoryRouter
 from tests.router.samples import NOON, TENANT, message
 

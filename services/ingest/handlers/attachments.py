@@ -15,12 +15,12 @@ from services.ingest.domain.fetching import Unfetchable
 from services.ingest.handlers import logged
 from services.ingest.handlers.fetcher import Fetcher, MessageFiles
 from services.ingest.handlers.file_store import FileStore
-from services.ingest.handlers.holding import held
 from shared import codec, contact_log, ensuring, errors, events, streams, tasks
 from shared.bus import Bus
 from shared.bus.deliveries import Delivery
 from shared.clock import Clock
 from shared.readiness import Trouble
+from shared.worker import held
 
 AT_ONCE = 4
 """Messages whose files are fetched at once; each holds one file in memory."""

@@ -15,12 +15,12 @@ from services.ingest.domain.ordering import in_order
 from services.ingest.domain.outcome import Ignored, Quarantined
 from services.ingest.handlers import accounts, logged, parsing, raw_store
 from services.ingest.handlers.body_store import BodyStore
-from services.ingest.handlers.holding import held
 from services.ingest.handlers.visit_store import VisitStore
 from shared import backoff, contact_log, ensuring, errors, events, streams, visits
 from shared.bus import Bus
 from shared.bus.deliveries import Delivery
 from shared.readiness import Trouble
+from shared.worker import held
 
 RETRY = backoff.Backoff(first_seconds=0.1, longest_seconds=1.0)
 LOGGED_EVERY_TRIES = 10

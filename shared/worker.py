@@ -1,0 +1,175 @@
+"""The messages of durable consumers: pulled ahead, handled, and settled by how that ended. One place acknowledges.
+
+Messages of one subject are handled one after another, those of different subjects side by side, as far as the consumer
+gives several: `max_ack_pending`.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+
+import structlog
+
+from shared import backoff, errors, events, streams, tasks
+from shared.arrivals import ArrivedMessage, Handle, Later, Park, Patience, for_good
+from shared.bus import Bus
+from shared.bus.deliveries import Delivery
+from shared.codec import Codec
+
+PROGRESS_INTERVAL_SECONDS = 0.5
+"""A quarter of the consumers' `ack_wait`."""
+RETRY = backoff.Backoff(first_seconds=0.05, longest_seconds=5.0)
+AT_ONCE = 16
+"""So many subjects of one consumer are handled side by side."""
+NEVER = -1.0
+"""In the place of a delay: the message is not to come again."""
+LEAVE_SECONDS = 2.0
+"""Whoever ends gives what is under way so long."""
+
+log = structlog.get_logger("worker")
+
+
+class Worker:
+    """Has `handle` called with the messages of a durable consumer that the bootstrap job made.
+
+    done: ack · `Later` and retryable errors: nak with a delay · refused or unreadable: dead-letter record, term ·
+    a stream refused what the handler stored: nak with a delay, unless the message itself is at fault ·
+    unexpected: log with traceback, nak with a delay; the PARKED_AFTER_FAILURES-th time `park`, ack.
+    What is refused although it could be read is parked at once.
+    """
+
+    def __init__(self, bus: Bus, consumer: streams.Consumer, handle: Handle, park: Park) -> None:
+        self._bus = bus
+        self._consumer = consumer
+        self._take = Patience(consumer.name, handle, park).take
+        self._lanes: dict[str, deque[Delivery]] = {}
+        self._in_hand: dict[int, Delivery] = {}
+        self._busy: set[asyncio.Task[None]] = set()
+        self._slots = asyncio.Semaphore(min(AT_ONCE, int(consumer.config["max_ack_pending"])))
+
+    async def run(self) -> None:
+        """Take messages for ever. Raises: StreamDrift when the consumer is gone, BusUnavailable when the bus is."""
+        pulled = self._bus.pull(self._consumer.stream, self._consumer.name, batch=AT_ONCE)
+        try:
+            async with held(self._in_hand.values()), contextlib.aclosing(pulled) as batches:
+                async for batch in batches:
+                    for delivery in batch:
+                        await self._put(delivery)
+        finally:
+            if self._busy:
+                await asyncio.wait(self._busy, timeout=LEAVE_SECONDS)
+            await tasks.end(self._busy)
+
+    async def _put(self, delivery: Delivery) -> None:
+        """Line a message up behind those of its subject; wait while as many subjects are under way as may be."""
+        self._in_hand[delivery.sequence] = delivery
+        lane = self._lanes.get(delivery.subject)
+        if lane is not None:
+            lane.append(delivery)
+            return
+        await self._slots.acquire()
+        self._lanes[delivery.subject] = deque([delivery])
+        task = asyncio.create_task(self._work(delivery.subject))
+        self._busy.add(task)
+        task.add_done_callback(self._busy.discard)
+
+    async def _work(self, subject: str) -> None:
+        lane = self._lanes[subject]
+        try:
+            while lane:
+                delivery = lane.popleft()
+                try:
+                    await self._handle(delivery)
+                finally:
+                    self._in_hand.pop(delivery.sequence, None)
+        finally:
+            del self._lanes[subject]
+            self._slots.release()
+
+    async def _handle(self, delivery: Delivery) -> None:
+        """Handle one message and settle it."""
+        arrived = ArrivedMessage(
+            delivery.subject, delivery.body, delivery.attempt, delivery.sequence
+        )
+        with structlog.contextvars.bound_contextvars(
+            stream_sequence=arrived.sequence, attempt=arrived.attempt
+        ):
+            delay_seconds: float | None = None
+            try:
+                await self._take(arrived)
+            except Exception as error:  # noqa: BLE001  whatever it is, the message is settled
+                delay_seconds = _after(error, arrived)
+        with contextlib.suppress(errors.BusUnavailable):  # unsettled, it comes again by itself
+            if delay_seconds is None:
+                await delivery.ack()
+            elif delay_seconds == NEVER:
+                await delivery.term()
+            else:
+                await delivery.nak(delay_seconds)
+
+
+def _after(error: Exception, arrived: ArrivedMessage) -> float:
+    """Return in how many seconds a message that failed is to come again, or NEVER."""
+    delay_seconds = RETRY.delay_seconds(arrived.attempt)
+    if isinstance(error, Later):
+        delay_seconds = error.delay_seconds
+        log.info("delivery_postponed", reason=error.reason, delay_seconds=delay_seconds)
+    elif not isinstance(error, errors.TellonceError):
+        log.error("delivery_failed", delay_seconds=delay_seconds, exc_info=error)
+    elif for_good(error):
+        log.error("delivery_dead_lettered", code=error.code, **error.details)
+        return NEVER
+    else:
+        log.warning(
+            "delivery_postponed",
+            reason=error.code,
+            delay_seconds=delay_seconds,
+            details=error.details,
+        )
+    return delay_seconds
+
+
+def opening(
+    codec: Codec,
+    handle: Callable[[events.AnyEvent, int], Awaitable[None]],
+    instead: Callable[[int], Awaitable[events.AnyEvent | None]] | None = None,
+) -> Handle:
+    """Return what handles a message by the event in it: `handle(event, attempt)`.
+
+    What is no event of ours is dead-lettered, a type of a newer version fails; `instead`, asked by its sequence, may
+    have an event for its place, or `None` where this consumer leaves it to another one.
+    """
+
+    async def opened(arrived: ArrivedMessage) -> None:
+        event: events.AnyEvent | None
+        try:
+            (event,) = await codec.unseal([arrived.body])
+        except errors.EventTypeUnknown:
+            if instead is None:
+                raise
+            event = await instead(arrived.sequence)
+        if event is not None:
+            await handle(event, arrived.attempt)
+
+    return opened
+
+
+@contextlib.asynccontextmanager
+async def held(waiting: Collection[Delivery]) -> AsyncIterator[None]:
+    """Keep the server from redelivering what is in `waiting` while the block runs, however long."""
+
+    async def report() -> None:
+        while True:
+            await asyncio.sleep(PROGRESS_INTERVAL_SECONDS)
+            with contextlib.suppress(
+                errors.BusUnavailable
+            ):  # without a connection it will be given again
+                for delivery in list(waiting):
+                    await delivery.in_progress()
+
+    reporting = asyncio.create_task(report())
+    try:
+        yield
+    finally:
+        await tasks.end([reporting])
