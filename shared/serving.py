@@ -62,6 +62,7 @@ async def connected(
         closed_cb=closed,
         logger=_framework_log,
         apply_types=False,
+        serializer=None,
         **connection_options(name),
     )
     client = await first_connection(broker.connect(), servers)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from deploy.story.file.model import KillStep
+from deploy.story.file.model import KillStep, Story
 from deploy.story.file.reading import read_story
 from deploy.story.stack import merged_policy, says
 from shared.settings import Settings
@@ -22,7 +22,7 @@ def shared_policy() -> bytes:
     """Return the embedded policy with the accounts of all stories that add accounts alone."""
     policy = Path(Settings().policy).read_bytes()
     for story in EVERY_STORY:
-        laid_over = read_story(story).head.policy
+        laid_over = _read(story).head.policy
         for name, account in laid_over.get("accounts", {}).items():
             merged = merged_policy(policy, {"accounts": {name: account}})
             if laid_over.keys() == {"accounts"} and says(merged, yaml.safe_load(policy)):
@@ -30,12 +30,18 @@ def shared_policy() -> bytes:
     return policy
 
 
+@cache
 def is_alone(story: Path) -> bool:
     """Whether a story changes the stack, wants another policy, or kills a part.
 
     Nobody starts that again on the stack that tests share: its supervisor sleeps while a story is played.
     """
-    read = read_story(story)
+    read = _read(story)
     if read.needs_own_stack or not says(shared_policy(), read.head.policy):
         return True
     return any(isinstance(step, KillStep) for step in read.steps)
+
+
+@cache
+def _read(story: Path) -> Story:
+    return read_story(story)
