@@ -13,7 +13,10 @@ import pytest
 import pytest_asyncio
 
 from deploy.embedded.postgres import create_cluster
+from tests.support import memory_folder
 from tests.support.servers import EmbeddedNats, EmbeddedNatsCluster, EmbeddedPostgres
+
+memory_folder.use()
 
 AS_DEPLOYED = Path(__file__).parent / "support" / "as_deployed"
 os.environ["PYTHONPATH"] = os.pathsep.join(

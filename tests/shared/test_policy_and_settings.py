@@ -137,6 +137,7 @@ def test_the_signing_secret_has_a_short_form() -> None:
 @pytest.mark.parametrize(
     "text",
     [b"tenant: 2020-99-99", b"tenant: " + b"9" * 5_000, b"a: " + b"[" * 20_000, b"\xff\x00"],
+    ids=["no_date", "digits", "depth", "no_text"],
 )
 def test_what_yaml_cannot_read_is_refused(text: bytes) -> None:
     """Whatever the parser raises, the operator gets one code."""
