@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from shared import aggregates, arming, backoff, errors, events
+from shared import aggregates, arming, backoff, errors, events, tasks
 from shared.ledger import Guard, Ledger, Write
 from shared.timers import asked_by
 
@@ -58,13 +58,27 @@ class Reading:
         Raises: EventTypeUnknown, NotAnEvent, LedgerUnavailable.
         """
         aggregate, leader = folded.kind.of(name), leader or self.leader
-        if aggregate not in self.standing or (leader and aggregate not in self._of_leader):
+        if self._lacks(aggregate, leader=leader):
             state = await self._deciding.load(self.tenant, folded, name, leader=leader)
-            self.standing[aggregate] = Standing(folded, state)
-            if leader:
-                self._of_leader.add(aggregate)
+            if self._lacks(aggregate, leader=leader):  # else another load was faster
+                self.standing[aggregate] = Standing(folded, state)
+                if leader:
+                    self._of_leader.add(aggregate)
         found: aggregates.S = self.standing[aggregate].state
         return found
+
+    def _lacks(self, aggregate: str, *, leader: bool) -> bool:
+        return aggregate not in self.standing or (leader and aggregate not in self._of_leader)
+
+    async def load_all(
+        self,
+        folded: aggregates.Folded[aggregates.S],
+        names: Iterable[str],
+        *,
+        leader: bool = False,
+    ) -> list[aggregates.S]:
+        """Return several aggregates of a kind, loaded side by side. Raises: as `load`."""
+        return await tasks.together(self.load(folded, name, leader=leader) for name in names)
 
     async def load_named(self, folded: aggregates.Folded[aggregates.S], name: str) -> aggregates.S:
         """Return an aggregate that another aggregate names; ask the leader when a replica lacks the aggregate."""
@@ -72,6 +86,12 @@ class Reading:
         if found.sequence or self.leader:
             return found
         return await self.load(folded, name, leader=True)
+
+    async def load_all_named(
+        self, folded: aggregates.Folded[aggregates.S], names: Iterable[str]
+    ) -> list[aggregates.S]:
+        """As `load_named`, several side by side."""
+        return await tasks.together(self.load_named(folded, name) for name in names)
 
     def expected(self, aggregate: str) -> int:
         """Return the last sequence of a loaded aggregate; 0 for an aggregate that was not loaded."""
@@ -134,20 +154,22 @@ class Deciding:
         decide: Callable[[L], Sequence[events.AnyEvent]],
         *,
         confirm: bool = True,
+        first: Reading | None = None,
     ) -> Changed:
         """Load, decide, arm the timers of what was decided, append; on a conflict reload and decide again.
 
         A refusal and an empty decision append nothing, so nothing proves that they were not based on a stale state:
         with `confirm` both are decided once more on a read from the leader before they are believed.
         A timer is armed before the event that needs it: an orphan asks about what is not there and is answered no.
+        `first`: what the first try reads with, by whoever has looked already; no aggregate is read twice for it.
 
         Raises: the refusal; LedgerConflict after the last retry; what loading, arming and appending raise.
         """
         leader = False
         for attempt in range(1, self._retries + 2):
-            reading = Reading(self, tenant, leader=leader)
-            believed = leader or not confirm
-            leader = True
+            reading = first or Reading(self, tenant, leader=leader)
+            believed = reading.leader or not confirm
+            first, leader = None, True
             loaded = await load(reading)
             try:
                 decided = decide(loaded)
@@ -166,9 +188,8 @@ class Deciding:
         raise errors.LedgerConflict(retries=self._retries)
 
     async def _append(self, reading: Reading, decided: Sequence[events.AnyEvent]) -> Changed:
-        for event in decided:
-            for timer in asked_by(event):
-                await self._timers.arm(timer)
+        wanted = [timer for event in decided for timer in asked_by(event)]
+        await tasks.together(self._timers.arm(timer) for timer in wanted)
         by_aggregate: dict[str, list[events.AnyEvent]] = {}
         for event in decided:
             by_aggregate.setdefault(event.aggregate, []).append(event)

@@ -1,10 +1,24 @@
-"""Ending tasks for sure, and noticing one that ended by itself."""
+"""Several at once; ending tasks for sure, and noticing one that ended by itself."""
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Coroutine, Iterable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 CANCEL_TRIES = 50
 CANCEL_SECONDS = 0.1
+
+
+async def together(wanted: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Return what each gives, in order, run side by side; one alone needs no task of its own.
+
+    Raises: what the first one that fails raises; the others go on, and nobody waits for them.
+    """
+    coroutines = list(wanted)
+    if len(coroutines) == 1:
+        return [await coroutines[0]]
+    return list(await asyncio.gather(*coroutines))
 
 
 async def serve(running: Collection[asyncio.Task[None]], stop: asyncio.Event) -> None:

@@ -1,5 +1,6 @@
 """What commands, contact events, timers and the dispatcher share: where they come from, and what they load."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -78,9 +79,11 @@ class Cases:
         conversation = await reading.load(folds.CONVERSATION, conversation_id)
         if conversation.id is None or conversation.customer is None:
             return Loaded(conversation, agents=await self.agents(reading, asked))
-        customer = await reading.load_named(folds.CUSTOMER, conversation.customer)
-        agents = await self.agents_of(reading, conversation, asked)
-        said = await self.announcements(reading)
+        customer, agents, said = await asyncio.gather(
+            reading.load_named(folds.CUSTOMER, conversation.customer),
+            self.agents_of(reading, conversation, asked),
+            self.announcements(reading),
+        )
         return Loaded(conversation, customer, agents, announcements=said)
 
     async def announcements(self, reading: Reading) -> Announcements:
@@ -101,7 +104,8 @@ class Cases:
     ) -> dict[events.AgentId, Agent]:
         """Load agents by id."""
         names = sorted({name for name in wanted if name is not None})
-        return {name: await reading.load(folds.AGENT, name, leader=leader) for name in names}
+        agents = await reading.load_all(folds.AGENT, names, leader=leader)
+        return dict(zip(names, agents, strict=True))
 
     async def agents_of(
         self,
@@ -125,11 +129,11 @@ class Cases:
 
     async def with_matter(self, reading: Reading, loaded: Loaded) -> Loaded:
         """Load the conversation in which that of `loaded.whose` goes on: her only open one, with its agents."""
-        found = [
-            await reading.load_named(folds.CONVERSATION, each.conversation)
-            for each in loaded.whose.conversations[-CONVERSATIONS_CONSIDERED:]
-            if each.conversation != loaded.conversation.id
+        latest = loaded.whose.conversations[-CONVERSATIONS_CONSIDERED:]
+        others = [
+            each.conversation for each in latest if each.conversation != loaded.conversation.id
         ]
+        found = await reading.load_all_named(folds.CONVERSATION, others)
         still_open = [each for each in found if each.id is not None and not each.resolved]
         if len(still_open) != 1:
             return loaded
@@ -148,7 +152,8 @@ class Cases:
 
     async def _person(self, reading: Reading, customer: Customer) -> KnownCustomer:
         latest = customer.conversations[-CONVERSATIONS_CONSIDERED:]
-        found = [await reading.load_named(folds.CONVERSATION, each.conversation) for each in latest]
+        names = [each.conversation for each in latest]
+        found = await reading.load_all_named(folds.CONVERSATION, names)
         known = await self.handles(reading, map(as_handle, customer.handles))
         return KnownCustomer(
             [each for each in found if each.id is not None and each.customer == customer.id],
@@ -161,9 +166,10 @@ class Cases:
         """Load who holds each handle."""
         key = self._keys[reading.tenant]
         hashed = [(handle, normal_handles.lookup_token(key, handle)) for handle in handles]
+        found = await reading.load_all(folds.IDENTITY, [token for _, token in hashed])
         return [
-            ResolvedHandle(handle, token, await reading.load(folds.IDENTITY, token))
-            for handle, token in hashed
+            ResolvedHandle(handle, token, identity)
+            for (handle, token), identity in zip(hashed, found, strict=True)
         ]
 
     async def change(
@@ -173,15 +179,16 @@ class Cases:
         decide: Callable[[Loaded], Sequence[events.AnyEvent]],
         *,
         confirm: bool = True,
+        first: Reading | None = None,
     ) -> Changed:
         """Decide and append, see `Deciding.change`; what was decided is logged."""
-        changed = await self.deciding.change(tenant, load, decide, confirm=confirm)
+        changed = await self.deciding.change(tenant, load, decide, confirm=confirm, first=first)
         if changed.events:
-            first = changed.events[0]
+            begun = changed.events[0]
             about = (event.conversation for event in changed.events if event.conversation)
             log.info(
                 "decision_recorded",
-                cause=first.causation or first.id,
+                cause=begun.causation or begun.id,
                 types=[event.type for event in changed.events],
                 conversation=next(about, None),
             )

@@ -3,7 +3,7 @@
 Each is decided once, however often it comes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace as replace_loaded
 from typing import Any, Protocol
 
@@ -83,6 +83,9 @@ class Intake:
             return
         visit = await self._visit(found, event)
 
+        async def load(reading: deciding.Reading) -> Loaded:
+            return found if reading is first else await resolving.load(reading)
+
         def decide(loaded: Loaded) -> list[events.AnyEvent]:
             if resolving.seen:
                 return []
@@ -95,14 +98,14 @@ class Intake:
             return [] if resolving.place.conversation is None else decide(loaded)
 
         if isinstance(event, ConsentEvent):
-            await self._consent(event, origin, resolving)
+            await self._consent(event, origin, load, first)
             return
         if isinstance(event, events.QuietEvent) and not begins_history(event):
-            await self._cases.change(event.tenant, resolving.load, decide_quiet)
+            await self._cases.change(event.tenant, load, decide_quiet, first=first)
             if resolving.place.conversation is None:
                 await self._on_account(event)
             return
-        await self._cases.change(event.tenant, resolving.load, decide)
+        await self._cases.change(event.tenant, load, decide, first=first)
 
     async def _visit(self, loaded: Loaded, event: events.InboundEvent) -> Visit | None:
         """Return what she did on the pages before she wrote or called, where a contact of hers begins.
@@ -117,12 +120,18 @@ class Intake:
         known = [as_handle(each) for each in loaded.customer.handles]
         return await self._visits.of(self._cases.policies.of(event.tenant), [*given, *known])
 
-    async def _consent(self, event: ConsentEvent, origin: Origin, resolving: Resolving) -> None:
+    async def _consent(
+        self,
+        event: ConsentEvent,
+        origin: Origin,
+        resolve: Callable[[deciding.Reading], Awaitable[Loaded]],
+        first: deciding.Reading,
+    ) -> None:
         """Note what she agrees to on herself; on the account what nobody is known by."""
         known = False
 
         async def load(reading: deciding.Reading) -> Loaded:
-            loaded = await resolving.load(reading)
+            loaded = await resolve(reading)
             return replace_loaded(loaded, journal=await journal_of(reading, event))
 
         def decide(loaded: Loaded) -> list[events.AnyEvent]:
@@ -133,7 +142,7 @@ class Intake:
             known = known or note_consent(decision, event)
             return decision.events
 
-        await self._cases.change(event.tenant, load, decide)
+        await self._cases.change(event.tenant, load, decide, first=first)
         if not known:
             await self._on_account(event)
 

@@ -1,5 +1,6 @@
 """Where a contact event belongs: looks up who it is, and which conversation it joins. Decides nothing."""
 
+import asyncio
 from dataclasses import replace
 
 import msgspec
@@ -33,7 +34,7 @@ from services.router.domain.identify import (
     speaks,
 )
 from services.router.domain.importing import remembered
-from shared import deciding, events, subjects
+from shared import deciding, events, subjects, tasks
 from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.customer import UNKNOWN_CUSTOMER, Customer
 from shared.policy import Policy
@@ -60,16 +61,15 @@ class Resolving:
 
     async def load(self, reading: deciding.Reading) -> Loaded:
         """Return what belongs to the place of the event, as things stand."""
+        await self._ahead(reading)
         resolved = await self._handles(reading)
         numbers = await self._cases.handles(
             reading, [number_handle(*each) for each in self._numbers]
         )
         named = await self._named(reading, numbers)
         customer = await self._person(reading, resolved, named)
-        attached = [
-            await reading.load_named(folds.CONVERSATION, each.conversation)
-            for each in reversed(customer.conversations[-CONVERSATIONS_CONSIDERED:])
-        ]
+        latest = [each.conversation for each in customer.conversations[-CONVERSATIONS_CONSIDERED:]]
+        attached = await reading.load_all_named(folds.CONVERSATION, reversed(latest))
         # What turned out to be another's is hers no longer, but may have the event.
         known = [each for each in attached if each.customer in {None, customer.id}]
         referenced = await self._referenced(reading, customer, known, resolved)
@@ -109,6 +109,24 @@ class Resolving:
         said = await self._cases.announcements(reading) if joins else None
         return replace(loaded, contact=self._contact, after=after, announcements=said)
 
+    async def _ahead(self, reading: deciding.Reading) -> None:
+        """Load side by side what is looked at whoever it is."""
+        asked = [
+            *handles_of(self._policy, self._event),
+            *(number_handle(*each) for each in self._numbers),
+            *self._itself(),
+        ]
+        await asyncio.gather(
+            self._cases.handles(reading, asked),
+            reading.load(folds.CONVERSATION, opened_by(self._origin)),
+        )
+
+    def _itself(self) -> list[events.Handle]:
+        """Return what leads to where this contact was told, first what is only for that."""
+        itself = references.itself(self._event)
+        contact = references.told_in(self._event.open.contact_id)
+        return [contact, itself, references.as_before(self._event, itself)]
+
     async def _handles(self, reading: deciding.Reading) -> list[ResolvedHandle]:
         """Return the handles of the contact. References that lead nowhere are looked for as older ledgers have them."""
         found = await self._cases.handles(reading, handles_of(self._policy, self._event))
@@ -142,14 +160,11 @@ class Resolving:
 
         Whoever tells it again tells what a router that died, or an adopted ledger, left unacknowledged (docs/adr/0038).
         """
-        contact = references.told_in(self._event.open.contact_id)
-        itself = references.itself(self._event)
-        named = [contact, itself, references.as_before(self._event, itself)]
-        leading = await self._cases.handles(reading, named)
+        leading = await self._cases.handles(reading, self._itself())
         self._contact = leading[0]
         led = (each.identity.conversations for each in (*leading, *resolved))
         names = dict.fromkeys(name for conversations in led for name in conversations)
-        found = [await self._cases.going_on(reading, name) for name in names]
+        found = await tasks.together(self._cases.going_on(reading, name) for name in names)
         return [each for going_on in found for each in going_on]
 
     async def _begun_by_nobody(
@@ -208,7 +223,7 @@ class Resolving:
     ) -> list[Customer]:
         heard = speaking(self._policy, resolved)
         names = dict.fromkeys(name for each in heard for name in each.identity.shared_by)
-        return [await _customer(reading, name) for name in list(names)[:HINTS_MAX]]
+        return await reading.load_all_named(folds.CUSTOMER, list(names)[:HINTS_MAX])
 
     async def _referenced(
         self,
@@ -293,7 +308,7 @@ class Resolving:
     ) -> list[Conversation]:
         """Return the conversations of the same session, thread or call, whoever was on it."""
         names = [name for each in resolved for name in each.identity.conversations]
-        return [await reading.load_named(folds.CONVERSATION, name) for name in names]
+        return await reading.load_all_named(folds.CONVERSATION, names)
 
     async def _named(
         self, reading: deciding.Reading, numbers: list[ResolvedHandle]
