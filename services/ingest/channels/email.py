@@ -107,12 +107,13 @@ def parse(raw: delivery.RawDelivery) -> Parsed:
 
     A text without a head is the body of a mail.
     """
-    if not mail_body.has_head(raw.body):
+    headed = mail_body.has_head(raw.body)
+    if not headed:
         if mail_body.is_data(raw.body):
             return outcome.not_an_event()
         if not mail_body.is_text(raw.body):
             return outcome.unreadable()
-    body = mail_body.whole(raw.body)
+    body = mail_body.mended(raw.body) if headed else mail_body.whole(raw.body)
     mail = mime.read(body)
     if mail is None:
         return outcome.unreadable()

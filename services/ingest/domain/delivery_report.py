@@ -49,10 +49,10 @@ def read(mail: Part) -> DeliveryReport | None:
     """Return the delivery report that a mail is; `None` for any other mail. A forwarded report is none."""
     if mail.kind == KIND and mail.inside:
         parts = mail.inside[:PARTS_MAX]
-        texts = mail_parts.all_texts(mail)
-        fates = _fates(parts, texts)
+        heads = mail_parts.returned_heads(mail)
+        fates = _fates(parts, heads)
         if fates:
-            named = _original_id(parts) or mail_parts.returned_id(texts)
+            named = _original_id(parts) or mail_parts.id_in(heads) or _returned_id(mail)
             return DeliveryReport(tuple(fates), named)
         if any(part.kind in READ_KINDS for part in parts):
             return _refused(mail, _original_id(parts))
@@ -60,8 +60,12 @@ def read(mail: Part) -> DeliveryReport | None:
         return DeliveryReport(tuple(fates), None)
     told = delivery_words.read(mail)
     if told is None and mail.kind == KIND:
-        return DeliveryReport((), mail_parts.returned_id(mail_parts.all_texts(mail)))
+        return DeliveryReport((), _returned_id(mail))
     return told
+
+
+def _returned_id(mail: Part) -> str | None:
+    return mail_parts.returned_id(mail_parts.all_texts(mail))
 
 
 def _refused(mail: Part, original_id: str | None) -> DeliveryReport:
@@ -74,7 +78,7 @@ def _refused(mail: Part, original_id: str | None) -> DeliveryReport:
     return DeliveryReport(told.fates, original_id or told.returned_id)
 
 
-def _fates(parts: Sequence[Part], texts: mail_parts.Texts) -> list[Fate]:
+def _fates(parts: Sequence[Part], heads: mail_parts.Texts) -> list[Fate]:
     """Return what became of the mail for each recipient, by the machine-readable part; [] where there is none."""
     part = next((each for each in parts if each.kind in STATUS_KINDS | READ_KINDS), None)
     if part is None:
@@ -88,7 +92,7 @@ def _fates(parts: Sequence[Part], texts: mail_parts.Texts) -> list[Fate]:
         if (outcome := _outcome(group)) is not None
     ]
     if len(told) == 1 and not told[0].recipient:
-        return [replace(told[0], recipient=mail_parts.returned_recipient(texts))]
+        return [replace(told[0], recipient=mail_parts.returned_recipient(heads))]
     return told
 
 

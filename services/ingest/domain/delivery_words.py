@@ -20,6 +20,8 @@ Outcome = Literal["failed", "delivered", "read", "delayed"]
 
 WORDS_LOOKED_AT_CHARACTERS = 16_384
 TOLD_LOOKED_AT_CHARACTERS = 4_096
+LINE_MAX_CHARACTERS = 512
+"""How long a line is that says that a returned mail begins."""
 FATES_MAX = 64
 """Recipients of a notification that are looked at."""
 
@@ -128,7 +130,7 @@ def read(mail: Part) -> DeliveryReport | None:
     if words.lstrip().startswith('{"'):
         return _notification(words)
     title = mail.field("subject") or ""
-    told = (_RETURNED_BELOW.split(words, maxsplit=1)[0] or words)[:TOLD_LOOKED_AT_CHARACTERS]
+    told = _above_returned(words)
     titled = _CAME_BACK.search(title.lower()) is not None
     if not (failed_field or titled or _CAME_BACK.search(told.lower())) or _is_late(
         title, told, words
@@ -146,6 +148,13 @@ def read(mail: Part) -> DeliveryReport | None:
     why = status[1] if status else None
     fates = [Fate("failed", each, why) for each in recipients[:FATES_MAX]]
     return DeliveryReport(tuple(fates or [Fate("failed", None, why)]), returned_id)
+
+
+def _above_returned(words: str) -> str:
+    """Return the beginning of what stands above a mail that is returned in the text."""
+    below = _RETURNED_BELOW.search(words[: TOLD_LOOKED_AT_CHARACTERS + LINE_MAX_CHARACTERS])
+    end = below.start() if below else 0
+    return words[: min(end or TOLD_LOOKED_AT_CHARACTERS, TOLD_LOOKED_AT_CHARACTERS)]
 
 
 class _Sender(Enum):

@@ -5,12 +5,13 @@ import re
 from dataclasses import dataclass
 
 _TOKEN = re.compile(
-    r"<!--.*?(?:-->|\Z)"  # a comment
+    r"([^<]*+)(?:<!--.*?(?:-->|\Z)"  # a comment
     r"|</?([a-zA-Z][a-zA-Z0-9]*)(?:[^'\">]|\"[^\"]*\"|'[^']*')*+>?"  # a tag
     r"|<[!?][^>]*>?"  # a declaration
-    r"|[^<]+|<",
+    r"|(<)|\Z)",
     re.DOTALL,
 )
+"""A text, and what stands behind it."""
 SILENT = frozenset({"script", "style", "head", "title", "template", "noscript", "object", "svg"})
 """Elements whose text nobody reads."""
 
@@ -89,17 +90,17 @@ def to_text(markup: str) -> str:
     """Return what a reader of the page sees; quoted blocks, and what announces them, stand behind `> `."""
     lines: list[list[str]] = [[]]
     quotes, position = _Quotes(), 0
-    while token := _TOKEN.match(markup, position):
+    while position < len(markup) and (token := _TOKEN.match(markup, position)):
         position = token.end()
-        name = (token[1] or "").lower()
+        lines[-1] += [_read(token[1]), token[3] or ""]
+        name = (token[2] or "").lower()
         if not name:
-            lines[-1].append(_read(token[0]))
             continue
-        closing = token[0].startswith("</")
+        closing = markup.startswith("</", token.end(1))
         if name in SILENT and not closing:
             position = _end_of(markup, name, position)
         elif name in BREAKS:
-            quotes.see(name, token[0][:TAG_MAX_CHARACTERS])
+            quotes.see(name, markup[token.end(1) : position][:TAG_MAX_CHARACTERS])
             lines.append([quotes.marks])
         elif name in CELLS and closing:
             lines[-1].append(" ")
@@ -122,9 +123,7 @@ def _whole(halves: re.Match[str]) -> str:
 
 
 def _read(token: str) -> str:
-    """Return what a reader sees of a piece that is no tag."""
-    if token.startswith(("<!", "<?")):
-        return ""
+    """Return what a reader sees of a text."""
     if "&" not in token:
         return token
     return html.unescape(_HALVES.sub(_whole, _NO_CHARACTER.sub("\ufffd", token)))

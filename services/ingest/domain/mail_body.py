@@ -19,8 +19,8 @@ CONTROLS_MAX_SHARE = 1 / 32
 
 _PART = re.compile(rb"Content-(?:Type|Transfer-Encoding|Disposition|ID)[ \t]*:", re.IGNORECASE)
 _FIELD = re.compile(rb"\A([!-9;-~]+)[ \t]*:")
-_FIELDS = re.compile(rb"^([!-9;-~]+)[ \t]*:", re.MULTILINE)
-_STRAY = re.compile(rb"(?<=\n)(?![!-9;-~]+[ \t]*:|[ \t]|>?From |\r?\n|\Z)[^\r\n]+", re.MULTILINE)
+_FIELDS = re.compile(rb"\n([!-9;-~]+)[ \t]*:")
+_STRAY = re.compile(rb"\n(?![!-9;-~]+[ \t]*:|[ \t]|>?From |\r?\n|\Z)([^\r\n]+)")
 _GOES_ON = re.compile(
     rb"^(From|Message-ID|MIME-Version|Content-Type|Received|Return-Path|X-[\w-]+ [\w -]{1,40})[ \t]*:",
     re.MULTILINE | re.IGNORECASE,
@@ -55,10 +55,11 @@ def has_head(body: bytes) -> bool:
     start = _start(body)
     if start.startswith((b"From ", b">From ")):
         return True
-    head = _HEAD_END.split(start, maxsplit=1)[0]
+    end = _HEAD_END.search(start)
+    head = start[: end.start()] if end else start
     if _FIELD.match(head) is None:
         return False
-    names = {name.lower() for name in _FIELDS.findall(head)}
+    names = {name.lower() for name in _FIELDS.findall(b"\n" + head)}
     return bool(names & _MAILS_OWN) or bool(names & _QUOTED_TOO and b"sent" not in names)
 
 
@@ -70,7 +71,7 @@ def mended(body: bytes) -> bytes:
     """
     end = _HEAD_END.search(body, 0, HEAD_MAX_BYTES)
     head = body[: end.start() if end else HEAD_MAX_BYTES]
-    if _OBSOLETE.search(head):
+    if (b" :" in head or b"\t:" in head) and _OBSOLETE.search(head):
         head, body = _OBSOLETE.sub(rb"\1:", head), body[len(head) :]
         body = head + body
     stray = _STRAY.search(head)
@@ -79,7 +80,7 @@ def mended(body: bytes) -> bytes:
     known = {each[1].lower() for each in _GOES_ON.finditer(head, 0, stray.start())}
     below = _GOES_ON.finditer(head, stray.start())
     cut = max((each.end() for each in below if each[1].lower() not in known), default=0)
-    return _STRAY.sub(rb" \g<0>", head[:cut]) + body[cut:] if cut else body
+    return _STRAY.sub(rb"\n \1", head[:cut]) + body[cut:] if cut else body
 
 
 def is_text(body: bytes) -> bool:

@@ -38,19 +38,26 @@ def content(part: Part) -> str:
 
 def all_texts(mail: Part) -> Texts:
     """Return (media type, text) of the parts of a mail in order; of a mail inside it only the head."""
-    return list(_walked(mail, 0))
+    return list(_walked(mail, 0, None))
 
 
-def _walked(mail: Part, depth: int) -> Iterator[tuple[str, str]]:
+def returned_heads(mail: Part) -> Texts:
+    """Return those of its texts that are heads of a mail which it returns."""
+    return list(_walked(mail, 0, RETURNED_KINDS))
+
+
+def _walked(mail: Part, depth: int, only: frozenset[str] | None) -> Iterator[tuple[str, str]]:
     kind, inside = mail.kind, mail.inside
+    wanted = only is None or kind in only
     if kind in {"message/rfc822", "message/global"} and inside:
-        yield kind, _head(inside[0])
+        if wanted:
+            yield kind, _head(inside[0])
     elif inside and depth < DEPTH_MAX:
         for each in inside[:PARTS_MAX]:
-            if kind.startswith("message/"):
+            if wanted and kind.startswith("message/"):
                 yield kind, _head(each)
-            yield from _walked(each, depth + 1)
-    elif kind.startswith(("text/", "message/", "multipart/")):
+            yield from _walked(each, depth + 1, only)
+    elif wanted and kind.startswith(("text/", "message/", "multipart/")):
         yield kind, content(mail)
 
 
@@ -60,13 +67,14 @@ def _head(mail: Part) -> str:
 
 def returned_id(parts: Texts) -> str | None:
     """Return the raw Message-ID of the mail that a report returns, or names in its words; `None` where it does not."""
-    heads = [text for kind, text in parts if kind in RETURNED_KINDS]
-    all_of_them = [*heads, *(text for _, text in parts)]
-    for found in (line.search(text) for line in (_ID_LINE, _ORIGINAL_LINE) for text in all_of_them):
-        if found:
-            written = found[1]
-            return written if written.startswith("<") else f"<{written}>"
-    return None
+    heads = [each for each in parts if each[0] in RETURNED_KINDS]
+    return id_in([*heads, *parts]) or id_in([*heads, *parts], _ORIGINAL_LINE)
+
+
+def id_in(parts: Texts, line: re.Pattern[str] = _ID_LINE) -> str | None:
+    """Return the first id that stands in a line of its kind."""
+    found = next((found for _, text in parts if (found := line.search(text))), None)
+    return None if found is None else found[1] if found[1].startswith("<") else f"<{found[1]}>"
 
 
 def returned_recipient(parts: Texts) -> str | None:

@@ -36,8 +36,8 @@ class Kind(Enum):
     HERS = "hers"
 
 
-_LEADS = frozenset({Kind.ANNOUNCING, Kind.HEAD})
-_NOT_HERS = frozenset(set(Kind) - {Kind.HERS})
+_LEADS = (Kind.ANNOUNCING, Kind.HEAD)
+_NOT_HERS = tuple(each for each in Kind if each is not Kind.HERS)
 
 
 def _either(words: Iterable[str]) -> str:
@@ -172,7 +172,7 @@ def _end(lines: Sequence[str], kinds: list[Kind]) -> int:
     while end < len(kinds):
         if kinds[end] in _LEADS and hers:
             at = end
-            while at < len(kinds) and kinds[at] in _LEADS | {Kind.BLANK}:
+            while at < len(kinds) and kinds[at] in (*_LEADS, Kind.BLANK):
                 at += 1
             if at == len(kinds) or kinds[at] is not Kind.QUOTED:
                 break
