@@ -60,9 +60,13 @@ def whole_json(text: str) -> bytes:
     return clean(marked).encode()
 
 
-_LINE_END = re.compile(r"\r*\n|\r")
+_RETURNS = re.compile(r"\r++\n?")
 
 
 def of_lines(text: str) -> str:
     """Return a text whose lines end in a line feed alone: also those of a program that ends them in CR, or twice so."""
-    return _LINE_END.sub("\n", text) if "\r" in text else text
+    return _RETURNS.sub(_line_ends, text) if "\r" in text else text
+
+
+def _line_ends(returns: re.Match[str]) -> str:
+    return "\n" if returns[0].endswith("\n") else "\n" * len(returns[0])
