@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -30,15 +30,14 @@ class Sender(Protocol):
     ) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """A core message. `reply`: where an answer is awaited, or empty."""
 
     subject: str
     body: bytes
     headers: Mapping[str, str]
     reply: str
-    sender: Sender = field(repr=False, compare=False)
+    sender: Sender
 
     async def respond(self, body: bytes, headers: Mapping[str, str] | None = None) -> None:
         """Answer a request; nothing happens when no answer is awaited."""
@@ -90,8 +89,7 @@ class StoredAck:
     duplicate: bool
 
 
-@dataclass(frozen=True, slots=True)
-class StoredMessage:
+class StoredMessage(msgspec.Struct, frozen=True, gc=False):
     """A message as its stream holds it."""
 
     sequence: int
@@ -100,9 +98,16 @@ class StoredMessage:
     headers: Mapping[str, str]
     stored: datetime
 
+    @classmethod
+    def of(cls, message: Message) -> "StoredMessage":
+        """Read where a delivery stands out of its reply subject; nobody will acknowledge it."""
+        tokens = message.reply.split(".")
+        first = 5 if len(tokens) == ACK_TOKENS_SHORT else 7
+        stored = instant(int(tokens[first + 2]))
+        return cls(int(tokens[first]), message.subject, message.body, message.headers, stored)
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+
+class Delivery(msgspec.Struct, frozen=True):
     """A message of a consumer, to be acknowledged by exactly one of `ack`, `nak`, `term`.
 
     Each raises BusUnavailable while no server is connected: the message comes again after `ack_wait`.
@@ -121,8 +126,8 @@ class Delivery:
     stored: datetime
     attempt: int
     pending: int
-    _reply: str = field(repr=False)
-    sender: Sender = field(repr=False, compare=False)
+    _reply: str
+    sender: Sender
 
     async def ack(self) -> None:
         """Done: never deliver it again."""

@@ -5,8 +5,9 @@ Measured five times as fast as the driver's `fetch`, which makes a task per mess
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
@@ -15,6 +16,8 @@ from shared.bus.deliveries import Delivery, Message
 
 if TYPE_CHECKING:
     from shared.bus import Bus
+
+T = TypeVar("T")
 
 HEARTBEAT_SECONDS = 0.5
 """The server says so often that the request is still alive; two misses mean that it is not."""
@@ -29,23 +32,35 @@ class ConsumerGone(Exception):
     """The consumer does not exist (any more)."""
 
 
-class Feed:
-    """Messages of one pull consumer. Use as `async with Feed(...) as feed: batch = await feed.next()`."""
+class Feed(Generic[T]):
+    """Messages of one pull consumer. Use as `async with Feed(...) as feed: batch = await feed.next()`.
+
+    `read`: what is made of each.
+    """
 
     def __init__(
-        self, bus: "Bus", stream: str, consumer: str, *, batch: int, max_wait_seconds: float
+        self,
+        bus: "Bus",
+        stream: str,
+        consumer: str,
+        read: Callable[[Message], T],
+        *,
+        batch: int,
+        max_wait_seconds: float,
     ) -> None:
         self._bus = bus
         self._stream = stream
         self._consumer = consumer
+        self._read = read
         self._batch = batch
         self._max_wait_seconds = max_wait_seconds
-        self._arrived: asyncio.Queue[Message] = asyncio.Queue()
+        self._arrived: deque[Message] = deque()
+        self._news = asyncio.Event()
         self._inbox = bus.new_inbox()
         self._credit = 0
         self._generation = -1
 
-    async def __aenter__(self) -> "Feed":
+    async def __aenter__(self) -> "Feed[T]":
         while not self._bus.connected:
             self._check_open()
             await asyncio.sleep(RETRY_DELAY_SECONDS)
@@ -56,9 +71,10 @@ class Feed:
         await self._subscription.stop()
 
     async def _arrive(self, message: Message) -> None:
-        self._arrived.put_nowait(message)
+        self._arrived.append(message)
+        self._news.set()
 
-    async def next(self) -> list[Delivery]:
+    async def next(self) -> list[T]:
         """Wait for messages and return what is here, 1 to `batch` of them.
 
         Raises: ConsumerGone; BusUnavailable when the connection was closed for good.
@@ -67,11 +83,10 @@ class Feed:
             self._check_open()
             if self._credit <= 0 or self._generation != self._bus.generation:
                 await self._ask()
-            first = await self._wait()
-            if first is None:
+            if not await self._some_arrived():
                 await self._check_consumer()
                 continue
-            batch = self._drain(first)
+            batch = self._drain()
             if batch:
                 return batch
             if self._credit <= 0 and self._troubled:
@@ -99,31 +114,31 @@ class Feed:
             )
             self._credit = self._batch
 
-    async def _wait(self) -> Message | None:
-        """Return the next message, or `None` when the server was silent for too long or reconnected."""
+    async def _some_arrived(self) -> bool:
+        """Wait for a message; return whether one is here, or the server was silent for too long or reconnected."""
         waited = 0.0
         while waited < SILENCE_SECONDS:
+            if self._arrived:
+                return True
+            self._news.clear()
             try:
-                return await asyncio.wait_for(self._arrived.get(), SLICE_SECONDS)
+                await asyncio.wait_for(self._news.wait(), SLICE_SECONDS)
             except TimeoutError:
                 waited += SLICE_SECONDS
                 if self._generation != self._bus.generation:
                     break
         self._credit = 0
-        return None
+        return False
 
-    def _drain(self, first: Message) -> list[Delivery]:
-        batch: list[Delivery] = []
-        message: Message | None = first
-        while message is not None:
+    def _drain(self) -> list[T]:
+        batch: list[T] = []
+        while self._arrived and len(batch) < self._batch:
+            message = self._arrived.popleft()
             if "Status" in message.headers and not message.reply.startswith("$JS.ACK."):
                 self._ended(message)
             else:
                 self._credit -= 1
-                batch.append(Delivery.of(message))
-            message = None
-            if len(batch) < self._batch and not self._arrived.empty():
-                message = self._arrived.get_nowait()
+                batch.append(self._read(message))
         return batch
 
     def _ended(self, message: Message) -> None:
@@ -150,7 +165,12 @@ async def pull(
     """See `Bus.pull`."""
     try:
         async with Feed(
-            bus, stream, durable, batch=batch, max_wait_seconds=max_wait_seconds
+            bus,
+            stream,
+            durable,
+            Delivery.of,
+            batch=batch,
+            max_wait_seconds=max_wait_seconds,
         ) as feed:
             while True:
                 yield await feed.next()

@@ -41,7 +41,7 @@ OpenPart = TypeVar("OpenPart")
 PersonalPart = TypeVar("PersonalPart")
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
+class Part(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Base of the typed parts of an event: `open` (no personal data) and `personal` (can be sealed)."""
 
 
@@ -49,7 +49,7 @@ class Nothing(Part, frozen=True, kw_only=True):
     """The personal part of an event that holds no personal data."""
 
 
-class Data(msgspec.Struct, Generic[OpenPart, PersonalPart], frozen=True, kw_only=True):
+class Data(msgspec.Struct, Generic[OpenPart, PersonalPart], frozen=True, kw_only=True, gc=False):
     """The two parts of an event. `personal` is `None` after erasure."""
 
     open: OpenPart
@@ -79,6 +79,7 @@ class Event(
     kw_only=True,
     tag_field="type",
     omit_defaults=True,
+    gc=False,
 ):
     """What happened, as it is written and read on the bus.
 

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from shared import errors
 from shared.bus import Bus
-from shared.bus.deliveries import Delivery, StoredMessage
+from shared.bus.deliveries import StoredMessage
 from shared.bus.feed import STREAM_NOT_FOUND, ConsumerGone, Feed
 
 FOLLOW_BATCH_EVENTS = 500
@@ -66,34 +66,31 @@ async def _one_consumer(
             bus,
             stream,
             consumer,
+            StoredMessage.of,
             batch=FOLLOW_BATCH_EVENTS,
             max_wait_seconds=FOLLOW_WAIT_SECONDS,
         ) as feed:
             while True:
-                deliveries = [d for d in await feed.next() if d.sequence > after]
+                arrived = [each for each in await feed.next() if each.sequence > after]
                 if bus.generation != generation:
                     return
-                messages = _contiguous(deliveries, after)
+                messages = _contiguous(arrived, after)
                 held.extend(messages)
                 after += len(messages)
                 whole = _whole(held)
                 if whole:
                     yield held[:whole]
                     del held[:whole]
-                if len(messages) < len(deliveries):
+                if len(messages) < len(arrived):
                     await _check_missing(bus, stream, after + 1)
                     return
     finally:
         await _delete(bus, stream, consumer)
 
 
-def _contiguous(deliveries: Sequence[Delivery], after: int) -> list[StoredMessage]:
-    """Return the first deliveries after `after`, up to the first gap."""
-    return [
-        StoredMessage(d.sequence, d.subject, d.body, d.headers, d.stored)
-        for position, d in enumerate(deliveries, after + 1)
-        if d.sequence == position
-    ]
+def _contiguous(arrived: Sequence[StoredMessage], after: int) -> Sequence[StoredMessage]:
+    """Return the first messages after `after`, up to the first gap."""
+    return [each for position, each in enumerate(arrived, after + 1) if each.sequence == position]
 
 
 def _whole(messages: Sequence[StoredMessage]) -> int:

@@ -7,7 +7,9 @@ A refusal, a time-out and `duplicate: true` say too little to be believed (docs/
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from shared import backoff, errors, ids, subjects
 from shared.bus import Bus

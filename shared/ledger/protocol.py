@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+import msgspec
+
 from shared.events import AnyEvent
 
 BATCH_EVENTS_MAX = 1_000
@@ -34,8 +36,7 @@ class Guard:
     expected: int
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(msgspec.Struct, frozen=True, gc=False):
     """One event as the ledger holds it. `body` is the stored message, byte for byte."""
 
     sequence: int

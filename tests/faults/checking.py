@@ -295,7 +295,7 @@ def _forgetful(recorded: list[Recorded]) -> list[Recorded]:
     who = changed(packet.who, name="somebody else")
     personal = changed(packaged.personal, packet=changed(packet, who=who))
     told = changed(packaged, data=changed(packaged.data, personal=personal))
-    return [*recorded[:at], replace(recorded[at], event=told), *recorded[at + 1 :]]
+    return [*recorded[:at], changed(recorded[at], event=told), *recorded[at + 1 :]]
 
 
 def blind(observed: Observed, faults: Mapping[str, Control]) -> list[str]:

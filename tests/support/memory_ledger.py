@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from shared import subjects
 from shared.bus.deliveries import StoredMessage
