@@ -3,8 +3,9 @@
 Conversations and customers go through the folds that the router decides with; the rows are what those folds say.
 """
 
+import functools
 import hashlib
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
@@ -21,11 +22,12 @@ States = dict[Fold[Any], dict[Key, Any]]
 Changes = dict[type[Row], dict[Hashable, Row]]
 """The rows that a batch writes, by table and key: of several for one key the last one counts."""
 
+Written = list[
+    tuple[Callable[[Step[Any]], Iterable[Row]], dict[Hashable, Row], Callable[[Row], Hashable]]
+]
+"""What an event writes: how its rows are made, where they are collected, and under which key."""
+
 _FOLDS = {table.kind.prefix: table for table in TABLES if isinstance(table, Fold)}
-_CHANGED_BY: dict[Fold[Any] | None, list[Table[Any]]] = {
-    fold: [table for table in TABLES if isinstance(table, Table) and table.of in {None, fold}]
-    for fold in (None, *_FOLDS.values())
-}
 _KEY_OF = {table.row: attrgetter(*table.row.key) for table in TABLES}
 
 
@@ -45,10 +47,7 @@ def project(batch: Sequence[Recorded], states: States, settled: datetime) -> Cha
     `settled`: the latest store time of all events before the batch.
     """
     changes: Changes = {table.row: {} for table in TABLES}
-    changed_by = {
-        fold: [(table.rows, changes[table.row], _KEY_OF[table.row]) for table in tables]
-        for fold, tables in _CHANGED_BY.items()
-    }
+    written_by: dict[tuple[Fold[Any] | None, type], Written] = {}
     for recorded in batch:
         settled = max(settled, recorded.stored)
         fold, key = _belongs_to(recorded)
@@ -57,14 +56,25 @@ def project(batch: Sequence[Recorded], states: States, settled: datetime) -> Cha
             before = states[fold][key]
             after = states[fold][key] = fold.evolve(before, recorded)
         step = Step(recorded, settled, key, before, after)
-        for rows_of, written, key_of in changed_by[fold]:
+        place = fold, type(recorded.event)
+        if place not in written_by:
+            tables = _changed_by(*place)
+            written_by[place] = [(t.rows, changes[t.row], _KEY_OF[t.row]) for t in tables]
+        for rows_of, rows, key_of in written_by[place]:
             for row in rows_of(step):
-                written[key_of(row)] = row
-    for fold, rows in states.items():
-        for key, state in rows.items():
+                rows[key_of(row)] = row
+    for fold, touched in states.items():
+        for key, state in touched.items():
             if state is not fold.empty:
                 changes[fold.row][key] = fold.write(key, state)
     return changes
+
+
+@functools.cache
+def _changed_by(fold: Fold[Any] | None, kind: type) -> list[Table[Any]]:
+    """Return the tables that an event of this type changes, when it belongs to this fold."""
+    tables = (table for table in TABLES if isinstance(table, Table) and table.of in {None, fold})
+    return [table for table in tables if issubclass(kind, table.on)]
 
 
 def _belongs_to(recorded: Recorded) -> tuple[Fold[Any] | None, Key]:

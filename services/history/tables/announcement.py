@@ -28,11 +28,8 @@ class AnnouncementRow(AddedRow, frozen=True, kw_only=True):
 def rows(step: Step[Any]) -> Iterable[AnnouncementRow]:
     """Return the row of an announcement, or of its end."""
     event = step.recorded.event
-    if isinstance(event, events.AnnouncementWithdrawn):
-        return (_row(step, event, withdrawn=True),)
-    if isinstance(event, events.AnnouncementMade):
-        return (_row(step, event, withdrawn=False),)
-    return ()
+    assert isinstance(event, events.AnnouncementEvent)
+    return (_row(step, event, withdrawn=isinstance(event, events.AnnouncementWithdrawn)),)
 
 
 def _row(step: Step[Any], event: events.AnnouncementEvent, *, withdrawn: bool) -> AnnouncementRow:
@@ -53,7 +50,7 @@ def _row(step: Step[Any], event: events.AnnouncementEvent, *, withdrawn: bool) -
     )
 
 
-TABLE = Table(AnnouncementRow, rows)
+TABLE = Table(AnnouncementRow, rows, on=events.AnnouncementEvent)
 
 
 async def announcements(reading: Reading, asked: queries.AskAnnouncements) -> queries.Announcements:

@@ -27,6 +27,9 @@ class CallbackRow(row.ReplacedRow, frozen=True, kw_only=True):
 
 def rows(step: Step[Conversation]) -> Iterable[CallbackRow]:
     """Return the rows of the callbacks that an event changed."""
+    before, after = step.before.matter, step.after.matter
+    if before is after:
+        return ()
     tenant, name = step.key
     return [
         CallbackRow(
@@ -40,7 +43,7 @@ def rows(step: Step[Conversation]) -> Iterable[CallbackRow]:
             attempts=callback.attempts,
             status=callback.status,
         )
-        for callback in changed(step.before.matter.callbacks, step.after.matter.callbacks)
+        for callback in changed(before.callbacks, after.callbacks)
     ]
 
 

@@ -30,6 +30,9 @@ class FactRow(row.ReplacedRow, frozen=True, kw_only=True):
 
 def rows(step: Step[Conversation]) -> Iterable[FactRow]:
     """Return the rows of the facts that an event changed."""
+    before, after = step.before.matter, step.after.matter
+    if before is after:
+        return ()
     tenant, name = step.key
     return [
         FactRow(
@@ -47,7 +50,7 @@ def rows(step: Step[Conversation]) -> Iterable[FactRow]:
             corrected=fact.corrected,
             repeated=fact.repeated,
         )
-        for fact in changed(step.before.matter.facts, step.after.matter.facts)
+        for fact in changed(before.facts, after.facts)
     ]
 
 

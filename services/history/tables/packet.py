@@ -25,8 +25,7 @@ class PacketRow(AddedRow, frozen=True, kw_only=True):
 def rows(step: Step[Conversation]) -> Iterable[PacketRow]:
     """Return the row of a `context.packaged`."""
     event = step.recorded.event
-    if not isinstance(event, events.ContextPackaged):
-        return ()
+    assert isinstance(event, events.ContextPackaged)
     tenant, name = step.key
     row = PacketRow(
         sequence=step.recorded.sequence,
@@ -38,7 +37,7 @@ def rows(step: Step[Conversation]) -> Iterable[PacketRow]:
     return (row,)
 
 
-TABLE = Table(PacketRow, rows, of=conversation.FOLD)
+TABLE = Table(PacketRow, rows, of=conversation.FOLD, on=events.ContextPackaged)
 
 
 async def context(reading: Reading, asked: queries.AskContext) -> queries.ContextAnswer:

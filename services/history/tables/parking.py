@@ -83,7 +83,7 @@ def _unread(step: Step[Any], event: events.PayloadQuarantined) -> ParkingRow:
     )
 
 
-TABLE = Table(ParkingRow, rows)
+TABLE = Table(ParkingRow, rows, on=events.ParkingEvent | events.PayloadQuarantined)
 
 
 async def parked(reading: Reading, asked: queries.AskParked) -> queries.ParkedAnswer:

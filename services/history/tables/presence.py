@@ -38,7 +38,7 @@ def rows(step: Step[Any]) -> Iterable[PresenceRow]:
     return (row,)
 
 
-TABLE = Table(PresenceRow, rows)
+TABLE = Table(PresenceRow, rows, on=events.AgentSignedIn | events.AgentStatusSet)
 
 
 async def who_sees(reading: Reading) -> list[str]:

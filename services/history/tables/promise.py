@@ -26,6 +26,9 @@ class PromiseRow(row.ReplacedRow, frozen=True, kw_only=True):
 
 def rows(step: Step[Conversation]) -> Iterable[PromiseRow]:
     """Return the rows of the promises that an event changed."""
+    before, after = step.before.matter, step.after.matter
+    if before is after:
+        return ()
     tenant, name = step.key
     return [
         PromiseRow(
@@ -38,7 +41,7 @@ def rows(step: Step[Conversation]) -> Iterable[PromiseRow]:
             due=promise.due,
             kept=promise.kept,
         )
-        for promise in changed(step.before.matter.promises, step.after.matter.promises)
+        for promise in changed(before.promises, after.promises)
     ]
 
 

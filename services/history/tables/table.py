@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import UnionType
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from services.history.tables import paging
 from services.history.tables.row import AddedRow, Key, ReplacedRow
 from shared.aggregates import Kind
+from shared.events import Event
 from shared.ledger import Recorded
 from shared.policy import Policy
 from shared.queries import Answer, AskPosition, ListQuestion
@@ -57,11 +59,15 @@ class Fold(Generic[State]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table(Generic[State]):
-    """A table with the rows that each event of a fold changes; of every event, where `of` is `None`."""
+    """A table with the rows that each event of a fold changes; of every event, where `of` is `None`.
+
+    `on`: the only events that change it.
+    """
 
     row: type[AddedRow | ReplacedRow]
     rows: Callable[[Step[State]], Iterable[AddedRow | ReplacedRow]]
     of: Fold[State] | None = None
+    on: type | UnionType = Event
 
 
 def changed(before: Mapping[K, V], after: Mapping[K, V]) -> list[V]:
