@@ -68,7 +68,10 @@ class FileLine(msgspec.Struct, frozen=True, kw_only=True):
 def parse(chosen: argparse.Namespace) -> int:
     """Print one line per file, in their order; with `--summary` one more for the shares."""
     if chosen.channel not in CHANNELS:
-        print(f"there are: {', '.join(sorted(CHANNELS))}", file=sys.stderr)
+        print(
+            f"no channel {chosen.channel}; there are: {', '.join(sorted(CHANNELS))}",
+            file=sys.stderr,
+        )
         return EXIT_UNKNOWN
     lines: list[FileLine] = []
     for name in chosen.file:

@@ -56,6 +56,8 @@ def _account(policy: Policy, channel: str, named: str | None) -> str:
         print(f"there are: {', '.join(sorted(ARCHIVES))}", file=sys.stderr)
         raise errors.AccountUnknown("of this channel no history can be read", channel=channel)
     known = [each for each in policy.accounts if each.partition("/")[0] == channel]
+    if not known:
+        raise errors.AccountUnknown("the policy has no account of this channel", channel=channel)
     wanted = f"{channel}/{named.removeprefix(f'{channel}/')}" if named else "".join(known[:1])
     if wanted not in known or (named is None and len(known) > 1):
         raise errors.AccountUnknown("name an account of the policy", accounts=" ".join(known))

@@ -192,13 +192,20 @@ def _add_channels(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     again.add_argument(
         "--since",
         metavar="TIME",
-        type=datetime.fromisoformat,
+        type=_time,
         required=True,
         help="when it was stored, or later: 2026-11-28T08:00:00Z",
     )
     again.add_argument("--account", metavar="ACCOUNT", help="one alone: <channel>/<name>")
     again.add_argument("--apply", action="store_true", help="have the router decide what is new")
     again.add_argument("--tenant-policy", metavar="FILE", help="the tenant's policy (YAML)")
+
+
+def _time(written: str) -> datetime:
+    try:
+        return datetime.fromisoformat(written)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"not a time: {written}") from None
 
 
 def _verb(

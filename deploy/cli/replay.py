@@ -3,11 +3,12 @@
 One JSON object per delivery that makes something new, then one with the sums. What is applied is published as ingest
 publishes it, under the ids that the deliveries give: it is decided once, however often it is applied. What the ledger
 holds already stays as it is. What visitors looked at never comes there, and is not replayed.
-Exit codes: 0 nothing is lacking, or it was applied; 1 something is lacking; 2 not reached.
+Exit codes: 0 nothing is lacking, or it was applied; 1 something is lacking; 2 not reached, or no such account.
 """
 
 import argparse
 import asyncio
+import json
 import sys
 from collections.abc import AsyncIterator, Collection, Iterator
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ from shared.visit_reader import VisitReader
 
 EXIT_LACKING = 1
 EXIT_NOT_REACHED = 2
+EXIT_UNKNOWN = 2
 
 
 class Lacking(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +100,9 @@ def replay(chosen: argparse.Namespace) -> int:
     """Print what is new, and apply it with `--apply`. Raises: SetupError."""
     try:
         sums = asyncio.run(_run(chosen))
+    except errors.AccountUnknown as error:
+        print(json.dumps({"error": error.problem()}))
+        return EXIT_UNKNOWN
     except (errors.BusUnavailable, errors.ViewUnavailable, errors.JetStreamRefused) as error:
         print(f"not reached ({error.code})", file=sys.stderr)
         return EXIT_NOT_REACHED
@@ -108,11 +113,11 @@ def replay(chosen: argparse.Namespace) -> int:
 async def _run(chosen: argparse.Namespace) -> Sums:
     path, policy = read_policy(chosen.tenant_policy)
     policies, secrets = Policies(policy), read_secrets(path)
-    doors = [
-        each
-        for each in Accounts(policies, secrets).of_tenant(policy.tenant)
-        if chosen.account in {None, each.name}
-    ]
+    every = list(Accounts(policies, secrets).of_tenant(policy.tenant))
+    doors = [each for each in every if chosen.account in {None, each.name}]
+    if chosen.account and not doors:
+        print(f"there are: {', '.join(sorted(each.name for each in every))}", file=sys.stderr)
+        raise errors.AccountUnknown(account=chosen.account)
     bus = await connect(nats_url(chosen), "replay")
     try:
         bodies = BodyStore(bus)

@@ -136,5 +136,6 @@ class StackUnhealthy(SetupError):
     code = "setup.stack_unhealthy"
     sentence = "the running stack is not ready"
     mend = (
-        "read the log files in the data folder, or stop it with `tellonce down` and start it again"
+        "look the troubles' codes up in docs/reference/errors.md and read the log files in the data folder; "
+        "if that does not help, stop it with `tellonce down` and start it again"
     )

@@ -10,7 +10,14 @@ from docs.generate.bus_pages import commands_page, queries_page
 from docs.generate.channel_page import channels_page
 from docs.generate.event_page import events_page
 from docs.generate.golden_hashes import HASHES, hashes
-from docs.generate.house_pages import ROOT, errors_page, settings_page, streams_page, subjects_page
+from docs.generate.house_pages import (
+    ROOT,
+    errors_page,
+    policy_page,
+    settings_page,
+    streams_page,
+    subjects_page,
+)
 
 FOLDER = ROOT / "docs" / "reference"
 
@@ -20,6 +27,7 @@ PAGES = {
     FOLDER / "subjects.md": subjects_page,
     FOLDER / "streams.md": streams_page,
     FOLDER / "settings.md": settings_page,
+    FOLDER / "policy.md": policy_page,
     FOLDER / "commands.md": commands_page,
     FOLDER / "queries.md": queries_page,
     FOLDER / "channels.md": channels_page,

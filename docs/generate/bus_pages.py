@@ -15,7 +15,7 @@ from docs.generate.markdown import (
     table,
 )
 from services.history import operations
-from shared import commands, events, queries, readiness
+from shared import commands, queries, readiness
 from shared.events import packet
 
 
@@ -43,8 +43,8 @@ def commands_page() -> str:
             yield from (f"## {verb}", "", paragraphs(kind), "", f"Served by {kind.served_by}.", "")
             yield from table(("field", "type", "default"), own)
         yield from ("## Parts", "")
-        parts = (commands.Expected, commands.KnownHandle, commands.KnownOrder, events.Target)
-        yield from structs(parts)
+        parts = (part for kind in commands.COMMANDS.values() for part in parts_below(kind))
+        yield from structs(dict.fromkeys(parts))
         yield from ("## Replies", "")
         yield from structs(
             (commands.Done, commands.EventSummary, commands.Refused, commands.Problem)

@@ -106,6 +106,12 @@ def event_section(tag: str, kind: type[events.AnyEvent]) -> Iterator[str]:
     yield from table(("part", "field", "type", "default"), rows)
 
 
+def parts_of_events() -> list[type]:
+    """Return what the fields of all events are made of, each once."""
+    halves = (half for kind in events.event_types().values() for half in event_parts(kind))
+    return list(dict.fromkeys(part for half in halves for part in parts_below(half)))
+
+
 def events_page() -> str:
     about = (
         "Every message of LEDGER and CONTACTS is one [CloudEvents 1.0](https://cloudevents.io) event in JSON.\n"
@@ -137,8 +143,9 @@ def events_page() -> str:
             for tag in tags:
                 yield from event_section(tag, events.event_types()[tag])
         yield from ("## Parts", "", "What the fields above are made of.", "")
-        yield from structs([events.Handle, events.Target, events.Numbered, events.AttachedFile])
+        packets = [packet.Packet, *parts_below(packet.Packet)]
+        yield from structs(each for each in parts_of_events() if each not in packets)
         yield from ("## The context packet", "", paragraphs(packet), "")
-        yield from structs([packet.Packet, *parts_below(packet.Packet)])
+        yield from structs(packets)
 
     return page("Events", about, body())

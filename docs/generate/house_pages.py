@@ -1,4 +1,4 @@
-"""The pages of errors, subjects, streams and settings."""
+"""The pages of errors, subjects, streams, settings and the policy."""
 
 import importlib
 import inspect
@@ -11,7 +11,16 @@ import deploy
 import services
 import shared
 from deploy.embedded.errors import SetupError
-from docs.generate.markdown import default, fields, page, paragraphs, shape, table
+from docs.generate.markdown import (
+    default,
+    fields,
+    page,
+    paragraphs,
+    parts_below,
+    shape,
+    structs,
+    table,
+)
 from shared import ensuring, errors, policy, settings, streams, subjects
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -179,6 +188,16 @@ def settings_page() -> str:
         yield from ("starting its own.", "", *secrets_section())
 
     return page("Settings", about, body())
+
+
+def policy_page() -> str:
+    about = (
+        "One YAML file, which `TELLONCE_POLICY` or `--tenant-policy` names; the embedded one,\n"
+        "`deploy/embedded/policy.yaml`, is the example. It is read at start and checked whole: an unknown word, or a name of\n"
+        "something that is not there, is `policy.invalid`. Which fields and secrets an account needs says the page that\n"
+        "connects its channel."
+    )
+    return page("Policy", about, structs([policy.Policy, *parts_below(policy.Policy)]))
 
 
 def secrets_section() -> Iterator[str]:

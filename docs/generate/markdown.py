@@ -8,7 +8,7 @@ import msgspec
 from msgspec import inspect as shapes
 
 NOTE = "<!-- Made by `python -m docs.generate` from the code: do not edit. `make check` compares it. -->"
-BASES_UNSAID = frozenset({"Part", "Nothing", "Command", "Question"})
+BASES_UNSAID = frozenset({"Part", "Nothing", "Command", "Question", "_Strict"})
 """Their docstrings say what every page says once."""
 
 Described = shapes.StructType | shapes.DataclassType
@@ -75,7 +75,7 @@ def shape(kind: shapes.Type) -> str:
             return " or ".join(shape(each) for each in kind.types)
         case shapes.LiteralType():
             return " or ".join(f"`{value}`" for value in kind.values)
-        case shapes.ListType():
+        case shapes.ListType() | shapes.VarTupleType():
             return f"list of {shape(kind.item_type)}" + limits(kind)
         case shapes.TupleType():
             return "(" + ", ".join(shape(each) for each in kind.item_types) + ")"
@@ -161,7 +161,7 @@ def made_of(kind: shapes.Type) -> list[shapes.Type]:
             return list(kind.item_types)
         case shapes.DictType():
             return [kind.key_type, kind.value_type]
-        case shapes.ListType():
+        case shapes.ListType() | shapes.VarTupleType():
             return [kind.item_type]
         case shapes.Metadata():
             return [kind.type]

@@ -95,7 +95,7 @@ class Event(
         causation_sha256: hash of that command's body, so that a reused id is noticed.
         correlation: id of the whole affair (the conversation's first contact event).
         key: id of the key that seals `personal`; absent while nothing is sealed.
-        raw: see `RawRef`.
+        raw: where the evidence lies: `<sequence in RAW>:<SHA-256 of the body>`.
     """
 
     specversion: Literal["1.0"]

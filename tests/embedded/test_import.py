@@ -69,6 +69,13 @@ async def test_what_cannot_be_imported_is_refused(
     assert ("there are: livechat, " in said) == (channel == "email")
 
 
+async def test_a_channel_that_has_no_account_is_named(data: Path, policy: Path) -> None:
+    """Nobody is asked to choose among none."""
+    policy.write_text(POLICY.replace("smartsupp/shop", "email/shop"))
+    status, told, _ = await imported(data, policy, "smartsupp", str(policy))
+    assert (status, told["error"]["details"]) == (1, {"channel": "smartsupp"})
+
+
 async def test_an_import_says_how_far_it_is_and_stores_once(data: Path, policy: Path) -> None:
     """Files in another order, a talk in two of them: the same import, of which nothing is lacking."""
     pages = [policy.with_name(name) for name in ("a.json", "b.json")]

@@ -42,13 +42,15 @@ async def replay(data: Path, *more: str) -> tuple[int | None, list[dict[str, Any
 
 
 async def test_what_the_ledger_lacks_is_shown_then_applied_once(data: Path) -> None:
-    """Shown alone it changes nothing; applied it is decided; then nothing is new."""
+    """Shown alone it changes nothing, an account that is none is refused; applied it is decided; then nothing is new."""
     async with EmbeddedStack(Plan(folder=data, services=SERVICES)) as stack:
         url = stack.addresses["nats"]
         await stored(url, b'{"message":"one"}', b"\x00no form", b'{"message":"two"}')
         later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
         for narrower in (("--since", later), ("--account", "chat/shop")):
             assert (await replay(data, *narrower))[1][-1]["parsed"] == 0
+        code, (refused,) = await replay(data, "--account", "form/contakt")
+        assert (code, refused["error"]["code"]) == (2, "door.account_unknown")
         code, (first, unread, second, sums) = await replay(data)
         assert code == 1
         assert [each["position"] for each in (first, unread, second)] == [1, 2, 3]
