@@ -23,6 +23,11 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(AS_DEPLOYED), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
 
+# What a developer has set for a stack of her own (docs/how-to/try-a-channel.md) is nothing to the tests.
+for name in [each for each in os.environ if each.startswith("TELLONCE_")]:
+    if name != "TELLONCE_CORPUS":
+        del os.environ[name]
+
 SERVICE_FILE = "test_service.py"
 """A service's own process, started and killed again and again."""
 
