@@ -193,9 +193,9 @@ def settings_page() -> str:
 def policy_page() -> str:
     about = (
         "One YAML file, which `TELLONCE_POLICY` or `--tenant-policy` names; the embedded one,\n"
-        "`deploy/embedded/policy.yaml`, is the example. It is read at start and checked whole: an unknown word, or a name of\n"
-        "something that is not there, is `policy.invalid`. Which fields and secrets an account needs says the page that\n"
-        "connects its channel."
+        "`deploy/embedded/policy.yaml`, is the example. It is read at start and checked whole: an unknown word, or a\n"
+        "name of something that is not there, is `policy.invalid`. Which fields and secrets an account needs says the\n"
+        "page that connects its channel."
     )
     return page("Policy", about, structs([policy.Policy, *parts_below(policy.Policy)]))
 

@@ -42,7 +42,7 @@ async def replay(data: Path, *more: str) -> tuple[int | None, list[dict[str, Any
 
 
 async def test_what_the_ledger_lacks_is_shown_then_applied_once(data: Path) -> None:
-    """Shown alone it changes nothing, an account that is none is refused; applied it is decided; then nothing is new."""
+    """Shown alone it changes nothing, of no account it is refused; applied it is decided; then nothing is new."""
     async with EmbeddedStack(Plan(folder=data, services=SERVICES)) as stack:
         url = stack.addresses["nats"]
         await stored(url, b'{"message":"one"}', b"\x00no form", b'{"message":"two"}')
