@@ -1,10 +1,16 @@
 """What the environment and the policy say, with the errors of a set-up: each says how to mend it."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
 
-from deploy.embedded.errors import PolicyUnusable, SecretPublic, SettingUnreadable
+from deploy.embedded.errors import (
+    PolicyUnusable,
+    SecretMissing,
+    SecretPublic,
+    SettingUnreadable,
+)
 from shared import errors, settings
 from shared import policy as policies
 from shared.policy import Policy
@@ -57,3 +63,11 @@ def read_secrets(policy: Path) -> dict[str, str]:
             mend="name a readable file of NAME=value lines in TELLONCE_SECRETS_FILE, or unset it",
             **error.details,
         ) from error
+
+
+def check_secrets(needed: Iterable[str], there: Mapping[str, str]) -> None:
+    """Raises: SecretMissing, which names all of those needed that have no value."""
+    missing = [name for name in needed if not there.get(name)]
+    if missing:
+        names = ", ".join(missing)
+        raise SecretMissing(f"{SecretMissing.sentence}: {names}", missing=names)

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from deploy.cli.configured import read_policy, read_secrets, read_settings
+from deploy.cli.configured import check_secrets, read_policy, read_secrets, read_settings
 from deploy.embedded import binaries, errors, postgres, state, status, wire
 from deploy.embedded.ports import free_ports, port_is_free
 from deploy.embedded.state import PORT_NAMES
@@ -141,10 +141,7 @@ def secrets(chosen: argparse.Namespace) -> str:
     path, tenant = read_policy(chosen.tenant_policy)
     there = read_secrets(path)
     needed = settings.needed_secrets(tenant)
-    missing = [name for name in needed if not there.get(name)]
-    if missing:
-        names = ", ".join(missing)
-        raise errors.SecretMissing(f"{errors.SecretMissing.sentence}: {names}", missing=names)
+    check_secrets(needed, there)
     return f"secrets {', '.join(needed)}"
 
 

@@ -112,7 +112,10 @@ class DiskFull(SetupError):
 class PolicyUnusable(SetupError):
     code = "setup.policy_unusable"
     sentence = "the tenant policy cannot be used"
-    mend = "name a readable policy file with --tenant-policy"
+    mend = (
+        "mend what the sentence names (docs/reference/policy.md has every field), or name another file "
+        "with --tenant-policy"
+    )
 
 
 class SecretMissing(SetupError):

@@ -240,6 +240,23 @@ def test_public_secrets_are_refused_where_others_reach_the_doors(
     assert json.loads(run("doctor", "--json", "--data", str(tmp_path))[1])["findings"] == []
 
 
+def test_a_stack_without_the_keys_that_its_router_needs_is_not_begun(
+    tmp_path: Path,
+    run: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It says which are missing, before a server is started; an account's secret may be missing."""
+    few = tmp_path / "few.env"
+    lines = settings.EMBEDDED_SECRETS.read_text().splitlines()
+    few.write_text("\n".join(line for line in lines if line.startswith("CHAT_SIGNING_KEY=")))
+    monkeypatch.setenv("TELLONCE_SECRETS_FILE", str(few))
+    code, out, err = run("up", "--data", str(tmp_path / "data"))
+    assert (code, out) == (2, "")
+    assert "setup.secret_missing" in err
+    assert "LOOKUP_KEY, REPLY_KEY\n" in err
+    assert not (tmp_path / "data").exists()
+
+
 def test_the_installed_command_runs() -> None:
     """`make setup` leaves a `tellonce` in the environment that runs the same program."""
     command = Path(sys.executable).with_name("tellonce")
