@@ -1,5 +1,6 @@
 """Messages as handlers get them, and what becomes of one that cannot be handled: again, parked, or dead-lettered."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -90,7 +91,7 @@ class Patience:
     async def take(self, arrived: ArrivedMessage) -> None:
         """Handle a message, or park it. Raises: what handling raised, while it is not to be parked."""
         try:
-            await self._handle(arrived)
+            await self._handled(arrived)
         except errors.EventTypeUnknown as error:
             await self._count(arrived, error, error.code)
         except errors.TellonceError as error:
@@ -103,6 +104,16 @@ class Patience:
         except Exception as error:  # noqa: BLE001  whatever it is, it is counted
             await self._count(arrived, error, type(error).__name__)
         self._failures.pop(arrived.sequence, None)
+
+    async def _handled(self, arrived: ArrivedMessage) -> None:
+        """Handle a message; a cancellation is a failure like any other where nobody cancelled us."""
+        ours = asyncio.current_task()
+        try:
+            await self._handle(arrived)
+        except asyncio.CancelledError as error:
+            if ours is None or ours.cancelling():
+                raise
+            raise RuntimeError("what the handler waited for was cancelled") from error
 
     async def _count(self, arrived: ArrivedMessage, error: Exception, name: str) -> None:
         """Set a message aside that failed once too often. Raises: the error of one that did not."""

@@ -1,6 +1,7 @@
 """Several at once; ending tasks for sure, and noticing one that ended by itself."""
 
 import asyncio
+import contextlib
 from collections.abc import Collection, Coroutine, Iterable
 from typing import Any, TypeVar
 
@@ -50,3 +51,12 @@ async def end(running: Iterable[asyncio.Task[None]]) -> None:
         for task in waiting:
             task.cancel()
         _, waiting = await asyncio.wait(waiting, timeout=CANCEL_SECONDS)
+
+
+async def finish(last: Coroutine[Any, Any, None]) -> None:
+    """Do what is bounded in time to its end, however often whoever ends us (see `end`) cancels us meanwhile."""
+    doing = asyncio.create_task(last)
+    while not doing.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait({doing})
+    doing.result()

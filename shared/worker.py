@@ -1,13 +1,14 @@
 """The messages of durable consumers: pulled ahead, handled, and settled by how that ended. One place acknowledges.
 
 Messages of one subject are handled one after another, those of different subjects side by side, as far as the consumer
-gives several: `max_ack_pending`.
+gives several: `max_ack_pending`. One that is to come again later keeps those behind it from nothing.
 """
 
 import asyncio
 import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from datetime import datetime
 
 import structlog
 
@@ -22,6 +23,10 @@ PROGRESS_INTERVAL_SECONDS = 0.5
 RETRY = backoff.Backoff(first_seconds=0.05, longest_seconds=5.0)
 AT_ONCE = 16
 """So many subjects of one consumer are handled side by side."""
+IN_HAND_MAX = 64
+"""So many messages of one consumer are handled or wait for it; beyond, nothing is asked for."""
+DONE_REMEMBERED = 1_024
+"""More than can be on the way back to us when it is acknowledged, or be given again because that was lost."""
 NEVER = -1.0
 """In the place of a delay: the message is not to come again."""
 LEAVE_SECONDS = 2.0
@@ -44,48 +49,71 @@ class Worker:
         self._consumer = consumer
         self._take = Patience(consumer.name, handle, park).take
         self._lanes: dict[str, deque[Delivery]] = {}
-        self._in_hand: dict[int, Delivery] = {}
+        self._in_hand: dict[tuple[int, datetime], Delivery] = {}
+        self._done: dict[tuple[int, datetime], None] = {}
+        self._freed = asyncio.Event()
         self._busy: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(min(AT_ONCE, int(consumer.config["max_ack_pending"])))
 
     async def run(self) -> None:
         """Take messages for ever. Raises: StreamDrift when the consumer is gone, BusUnavailable when the bus is."""
-        pulled = self._bus.pull(self._consumer.stream, self._consumer.name, batch=AT_ONCE)
-        try:
-            async with held(self._in_hand.values()), contextlib.aclosing(pulled) as batches:
-                async for batch in batches:
-                    for delivery in batch:
-                        await self._put(delivery)
-        finally:
-            if self._busy:
-                await asyncio.wait(self._busy, timeout=LEAVE_SECONDS)
-            await tasks.end(self._busy)
+        pulled = self._bus.pull(
+            self._consumer.stream, self._consumer.name, batch=AT_ONCE, room=self._room
+        )
+        async with held(self._in_hand.values()):
+            try:
+                async with contextlib.aclosing(pulled) as batches:
+                    async for batch in batches:
+                        for delivery in batch:
+                            await self._put(delivery)
+            finally:
+                await tasks.finish(self._leave())
+
+    async def _room(self) -> None:
+        """Wait until another batch may be asked for: what comes is taken in hand at once, or nobody would report it."""
+        while len(self._in_hand) + AT_ONCE > IN_HAND_MAX:
+            self._freed.clear()
+            await self._freed.wait()
 
     async def _put(self, delivery: Delivery) -> None:
-        """Line a message up behind those of its subject; wait while as many subjects are under way as may be."""
-        self._in_hand[delivery.sequence] = delivery
+        """Line a message up behind those of its subject.
+
+        One that comes again is not handled again, for its reports or its acknowledgement were late or lost: what is in
+        hand is settled by its newest delivery, what is done is acknowledged once more.
+        """
+        place = _place(delivery)
+        if place in self._done:
+            with contextlib.suppress(errors.BusUnavailable):
+                await delivery.ack()
+            return
+        again = place in self._in_hand
+        self._in_hand[place] = delivery
+        if again:
+            return
         lane = self._lanes.get(delivery.subject)
         if lane is not None:
             lane.append(delivery)
             return
-        await self._slots.acquire()
-        self._lanes[delivery.subject] = deque([delivery])
-        task = asyncio.create_task(self._work(delivery.subject))
+        self._lanes[delivery.subject] = lane = deque([delivery])
+        task = asyncio.create_task(self._work(delivery.subject, lane))
         self._busy.add(task)
         task.add_done_callback(self._busy.discard)
 
-    async def _work(self, subject: str) -> None:
-        lane = self._lanes[subject]
-        try:
-            while lane:
-                delivery = lane.popleft()
-                try:
-                    await self._handle(delivery)
-                finally:
-                    self._in_hand.pop(delivery.sequence, None)
-        finally:
-            del self._lanes[subject]
-            self._slots.release()
+    async def _work(self, subject: str, lane: deque[Delivery]) -> None:
+        """Handle what a subject has, one by one; between two of them a subject that waits has its turn."""
+        while lane:
+            async with self._slots:
+                if lane:
+                    await self._handle(lane.popleft())
+        del self._lanes[subject]
+
+    async def _leave(self) -> None:
+        """Let what is being handled come to its end; what waits behind it is left to whoever comes next."""
+        for lane in self._lanes.values():
+            lane.clear()
+        if self._busy:
+            await asyncio.wait(self._busy, timeout=LEAVE_SECONDS)
+        await tasks.end(self._busy)
 
     async def _handle(self, delivery: Delivery) -> None:
         """Handle one message and settle it."""
@@ -100,13 +128,33 @@ class Worker:
                 await self._take(arrived)
             except Exception as error:  # noqa: BLE001  whatever it is, the message is settled
                 delay_seconds = _after(error, arrived)
+        place = _place(delivery)
+        if delay_seconds in {None, NEVER}:
+            self._note_done(place)
+        newest = self._in_hand.pop(place)
+        self._freed.set()
         with contextlib.suppress(errors.BusUnavailable):  # unsettled, it comes again by itself
-            if delay_seconds is None:
-                await delivery.ack()
-            elif delay_seconds == NEVER:
-                await delivery.term()
-            else:
-                await delivery.nak(delay_seconds)
+            await _settle(newest, delay_seconds)
+
+    def _note_done(self, place: tuple[int, datetime]) -> None:
+        self._done[place] = None
+        if len(self._done) > DONE_REMEMBERED:
+            del self._done[next(iter(self._done))]
+
+
+def _place(delivery: Delivery) -> tuple[int, datetime]:
+    """Return what tells one stored message from all others, also of a stream that was made again."""
+    return delivery.sequence, delivery.stored
+
+
+async def _settle(delivery: Delivery, delay_seconds: float | None) -> None:
+    """Acknowledge a message, or have it come again after the delay, or NEVER. Raises: BusUnavailable."""
+    if delay_seconds is None:
+        await delivery.ack()
+    elif delay_seconds == NEVER:
+        await delivery.term()
+    else:
+        await delivery.nak(delay_seconds)
 
 
 def _after(error: Exception, arrived: ArrivedMessage) -> float:

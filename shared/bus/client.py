@@ -29,7 +29,7 @@ from shared.bus.deliveries import (
     StoredMessage,
     Subscription,
 )
-from shared.bus.feed import pull
+from shared.bus.feed import Room, always, pull
 from shared.bus.gets import DirectAnswer, direct_get, leader_get
 from shared.bus.inbox import Inbox
 from shared.bus.storing import (
@@ -360,14 +360,21 @@ class Bus:
         return await direct_get(self, stream, sequence, subject, batch, READ_TIMEOUT_SECONDS)
 
     def pull(
-        self, stream: str, durable: str, *, batch: int, max_wait_seconds: float = 5.0
+        self,
+        stream: str,
+        durable: str,
+        *,
+        batch: int,
+        max_wait_seconds: float = 5.0,
+        room: Room = always,
     ) -> AsyncGenerator[list[Delivery], None]:
         """Yield messages of a durable consumer as they come, 1 to `batch` at a time, for ever.
 
-        Each must be acknowledged (`ack`, `nak`, `term`). It survives reconnects and leader changes.
+        Each must be acknowledged (`ack`, `nak`, `term`); no more are asked for before there is `room`. It survives
+        reconnects and leader changes.
         Raises: StreamDrift when the consumer does not exist, BusUnavailable when the bus was closed.
         """
-        return pull(self, stream, durable, batch=batch, max_wait_seconds=max_wait_seconds)
+        return pull(self, stream, durable, batch, max_wait_seconds, room)
 
     def collecting(
         self, callback: Callable[[Message], None]

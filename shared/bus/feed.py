@@ -6,7 +6,7 @@ Measured five times as fast as the driver's `fetch`, which makes a task per mess
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
@@ -32,6 +32,14 @@ class ConsumerGone(Exception):
     """The consumer does not exist (any more)."""
 
 
+Room = Callable[[], Awaitable[None]]
+"""Returns when another batch may be asked for."""
+
+
+async def always() -> None:
+    """There is room."""
+
+
 class Feed(Generic[T]):
     """Messages of one pull consumer. Use as `async with Feed(...) as feed: batch = await feed.next()`.
 
@@ -47,6 +55,7 @@ class Feed(Generic[T]):
         *,
         batch: int,
         max_wait_seconds: float,
+        room: Room = always,
     ) -> None:
         self._bus = bus
         self._stream = stream
@@ -54,6 +63,7 @@ class Feed(Generic[T]):
         self._read = read
         self._batch = batch
         self._max_wait_seconds = max_wait_seconds
+        self._room = room
         self._arrived: deque[Message] = deque()
         self._news = asyncio.Event()
         self._inbox = bus.new_inbox()
@@ -81,7 +91,9 @@ class Feed(Generic[T]):
         """
         while True:
             self._check_open()
-            if self._credit <= 0 or self._generation != self._bus.generation:
+            asked = self._credit > 0 and self._generation == self._bus.generation
+            if not asked and not self._arrived:
+                await self._room()
                 await self._ask()
             if not await self._some_arrived():
                 await self._check_consumer()
@@ -160,7 +172,12 @@ class Feed(Generic[T]):
 
 
 async def pull(
-    bus: "Bus", stream: str, durable: str, *, batch: int, max_wait_seconds: float
+    bus: "Bus",
+    stream: str,
+    durable: str,
+    batch: int,
+    max_wait_seconds: float,
+    room: Room,
 ) -> AsyncGenerator[list[Delivery], None]:
     """See `Bus.pull`."""
     try:
@@ -171,6 +188,7 @@ async def pull(
             Delivery.of,
             batch=batch,
             max_wait_seconds=max_wait_seconds,
+            room=room,
         ) as feed:
             while True:
                 yield await feed.next()

@@ -1,6 +1,7 @@
 """How a delivery ends, and in which order a consumer's messages are handled."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import uuid4
 
@@ -303,3 +304,136 @@ async def test_a_consumer_that_is_gone_ends_the_worker(bus: Bus) -> None:
     await bus.api(f"CONSUMER.DELETE.{consumer.stream}.c")
     with pytest.raises(StreamDrift):
         await asyncio.wait_for(working, WITHIN_SECONDS)
+
+
+# -- again, while it is in hand -----------------------------------------------------------------------
+
+
+class _Hands:
+    """Notes what is handled, and what of it side by side with itself; a subject that is held waits in its handler."""
+
+    def __init__(self, held: str) -> None:
+        self.seen: list[tuple[str, int]] = []
+        self.goes_on = asyncio.Event()
+        self._held = held
+
+    async def handle(self, arrived: ArrivedMessage) -> None:
+        subject = arrived.subject.rpartition(".")[2]
+        self.seen.append((subject, int(arrived.body)))
+        if subject.startswith(self._held):
+            await self.goes_on.wait()
+
+    async def came(self, count: int) -> None:
+        async def enough() -> bool:
+            return len(self.seen) >= count
+
+        await eventually(enough)
+
+
+async def _nothing_left(bus: Bus, consumer: Consumer) -> None:
+    async def none() -> bool:
+        info = await bus.api(f"CONSUMER.INFO.{consumer.stream}.c")
+        return not info["num_ack_pending"] and not info["num_pending"]
+
+    await eventually(none)
+
+
+async def test_what_is_in_hand_when_the_loop_was_frozen_is_handled_once(bus: Bus) -> None:
+    """Its reports came too late, so it is given once more: neither again nor before what came behind it."""
+    consumer = await _several(bus, 64, ["a", "a", "b", "a"])
+    hands = _Hands("a")
+    working = asyncio.create_task(Worker(bus, consumer, hands.handle, _none).run())
+    try:
+        await hands.came(2)
+        time.sleep(2 * ACK_WAIT_SECONDS)  # noqa: ASYNC251  the fault itself: nobody reports meanwhile
+        await eventually(lambda: _redelivered(bus, consumer))
+        hands.goes_on.set()
+        await _nothing_left(bus, consumer)
+    finally:
+        await tasks.end([working])
+    assert hands.seen == [("a", 0), ("b", 2), ("a", 1), ("a", 3)]
+
+
+async def _redelivered(bus: Bus, consumer: Consumer) -> bool:
+    return bool((await bus.api(f"CONSUMER.INFO.{consumer.stream}.c"))["num_redelivered"])
+
+
+async def test_what_waits_for_a_turn_is_in_hand(bus: Bus) -> None:
+    """However long those before it take, it is reported, so that it is not given again and handled twice."""
+    many = worker.AT_ONCE + worker.AT_ONCE // 2
+    consumer = await _several(bus, 10_000, [f"s{number}" for number in range(many)])
+    hands = _Hands("s")
+    working = asyncio.create_task(Worker(bus, consumer, hands.handle, _none).run())
+    try:
+        await hands.came(worker.AT_ONCE)
+        await asyncio.sleep(3 * ACK_WAIT_SECONDS)  # the fault itself: handlers that are slow
+        assert not await _redelivered(bus, consumer)
+        hands.goes_on.set()
+        await _nothing_left(bus, consumer)
+    finally:
+        await tasks.end([working])
+    assert sorted(number for _, number in hands.seen) == list(range(many))
+
+
+async def test_a_flood_of_one_subject_is_bounded(bus: Bus) -> None:
+    """The consumer would give thousands; no more are taken than IN_HAND_MAX, and they are handled in their order."""
+    many = 4 * worker.IN_HAND_MAX
+    consumer = await _several(bus, 10_000, ["a"] * many)
+    hands = _Hands("a")
+    working = asyncio.create_task(Worker(bus, consumer, hands.handle, _none).run())
+    try:
+        await hands.came(1)
+        await eventually(lambda: _given(bus, consumer, worker.IN_HAND_MAX))
+        await asyncio.sleep(ACK_WAIT_SECONDS)  # as long as more would come
+        info = await bus.api(f"CONSUMER.INFO.{consumer.stream}.c")
+        assert info["num_ack_pending"] == worker.IN_HAND_MAX
+        hands.goes_on.set()
+        await _nothing_left(bus, consumer)
+    finally:
+        await tasks.end([working])
+    assert hands.seen == [("a", number) for number in range(many)]
+
+
+async def _given(bus: Bus, consumer: Consumer, count: int) -> bool:
+    info = await bus.api(f"CONSUMER.INFO.{consumer.stream}.c")
+    return bool(info["num_ack_pending"] >= count)
+
+
+async def test_what_is_being_handled_is_reported_until_its_end(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that is told to stop still has it in hand: nobody else is given it at the same time."""
+    monkeypatch.setattr(worker, "LEAVE_SECONDS", WITHIN_SECONDS)
+    consumer = await _several(bus, 64, ["a", "a"])
+    hands = _Hands("a")
+    working = asyncio.create_task(Worker(bus, consumer, hands.handle, _none).run())
+    await hands.came(1)
+    ending = asyncio.create_task(tasks.end([working]))  # as a service does
+    await asyncio.sleep(3 * ACK_WAIT_SECONDS)  # the fault itself: a provider that is slow
+    others = _Hands("nothing")
+    other = asyncio.create_task(Worker(bus, consumer, others.handle, _none).run())
+    try:
+        await asyncio.sleep(ACK_WAIT_SECONDS)  # as long as it would come
+        assert ("a", 0) not in others.seen
+        hands.goes_on.set()
+        await ending
+        await _nothing_left(bus, consumer)
+    finally:
+        await tasks.end([other])
+    assert hands.seen == [("a", 0)]
+    assert others.seen == [("a", 1)]
+
+
+async def test_a_cancellation_from_within_keeps_nobody_back(bus: Bus) -> None:
+    """A handler whose own work was cancelled by somebody has failed; those behind it are handled."""
+
+    async def cancelled(_: ArrivedMessage) -> None:
+        waits = asyncio.get_running_loop().create_future()
+        waits.cancel()
+        await waits
+
+    parked: list[Failed] = []
+    seen = await _handled(bus, await _consumer(bus), cancelled, parked)
+    attempts = range(1, PARKED_AFTER_FAILURES + 1)
+    assert seen == [*((b"first", attempt) for attempt in attempts), (b"second", 1)]
+    assert [each.error for each in parked] == ["RuntimeError"]
