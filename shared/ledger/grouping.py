@@ -76,7 +76,7 @@ class Groups:
             group = self._next_group()
             if not group:
                 return
-            task = asyncio.get_running_loop().create_task(self._settle(group))
+            task = asyncio.get_running_loop().create_task(self._see_to(group))
             self._under_way.add(task)
             task.add_done_callback(self._ended)
 
@@ -93,28 +93,42 @@ class Groups:
         for each in self._waiting:
             if each.answer.done():
                 continue
-            messages += len(each.plan.messages)
-            size_bytes += each.size_bytes
-            fits = messages <= GROUP_MESSAGES_MAX and size_bytes <= GROUP_BYTES_MAX
+            more, more_bytes = messages + len(each.plan.messages), size_bytes + each.size_bytes
+            fits = more <= GROUP_MESSAGES_MAX and more_bytes <= GROUP_BYTES_MAX
             if not group or (fits and touched.isdisjoint(each.touches)):
                 group.append(each)
+                messages, size_bytes = more, more_bytes
             else:
                 left.append(each)
             touched |= each.touches
         self._waiting = left
         return group
 
+    async def _see_to(self, group: Sequence[_Waiting]) -> None:
+        """Settle a group; nobody of it waits for ever, whatever ends this."""
+        try:
+            await self._settle(group)
+        finally:
+            _fail(group, errors.TimedOut())
+
     async def _settle(self, group: Sequence[_Waiting]) -> None:
-        """Send a group and give each its part of the answer; a refused one is sent by halves."""
+        """Send a group and give each its part of the answer; one that is refused is sent by halves.
+
+        So is one that cannot be sent: what it fails by belongs to one of them, not to all.
+        """
+        ack: PubAck | None = None
         try:
             ack = await self._send([message for each in group for message in each.plan.messages])
-        except Exception as error:  # noqa: BLE001  whatever it is, nobody may wait for ever
-            for each in group:
-                each.fail(error)
+        except errors.BusUnavailable as error:
+            _fail(group, error)
             return
-        if len(group) == 1:
+        except Exception as error:  # noqa: BLE001  whatever it is, it is told to whose it is
+            if len(group) == 1:
+                _fail(group, error)
+                return
+        if ack is not None and len(group) == 1:
             group[0].take(ack)
-        elif ack.error is None:
+        elif ack is not None and ack.error is None:
             _share(group, ack)
         else:
             half = len(group) // 2
@@ -122,12 +136,16 @@ class Groups:
             await self._settle(group[half:])
 
 
+def _fail(group: Sequence[_Waiting], error: Exception) -> None:
+    for each in group:
+        each.fail(error)
+
+
 def _share(group: Sequence[_Waiting], ack: PubAck) -> None:
     """Give each the end of its own messages: a batch stands without a gap, in the order in which it was sent."""
     whole = sum(len(each.plan.messages) for each in group)
     if ack.count != whole or ack.duplicate:
-        for each in group:
-            each.fail(errors.TimedOut("the answer does not acknowledge the batch"))
+        _fail(group, errors.TimedOut("the answer does not acknowledge the batch"))
         return
     end = ack.seq - whole
     for each in group:

@@ -1,15 +1,19 @@
 """Appends that wait at the same time go as one batch, and each ends as if it had been sent alone."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
 from shared.bus import Bus
+from shared.bus.deliveries import PubAck
+from shared.bus.storing import MESSAGE_TOO_LARGE
 from shared.codec import PlainCodec
-from shared.errors import LedgerConflict
+from shared.errors import JetStreamRefused, LedgerConflict, TimedOut
 from shared.ledger import Appended, Guard, Ledger, Write
-from shared.ledger.grouping import GROUP_MESSAGES_MAX
+from shared.ledger.grouping import GROUP_MESSAGES_MAX, Groups
 from shared.ledger.jetstream import NatsLedger
+from shared.ledger.plan import Outgoing, Plan, plan
 from shared.streams import LEDGER
 from tests.support.ledger import (
     TENANT,
@@ -166,3 +170,80 @@ async def test_a_large_append_goes_with_nobody(server_place: ServerPlace) -> Non
     found = await _together(ledger, decisions)
     for decision, each in zip(decisions, found, strict=True):
         await _holds(ledger, decision, each)
+
+
+# -- groups without a server --------------------------------------------------------------------------
+
+
+def _planned(aggregate: str, number: int = 0) -> Plan:
+    """A planned append of four events on one aggregate."""
+    writes = [write(aggregate, number, "a", "b", "c", "d")]
+    return plan(TENANT, writes, [], [f"{aggregate}{number}".encode()] * 4)
+
+
+class _Sent:
+    """Notes what was sent, and answers as a stream does once it is let."""
+
+    def __init__(self) -> None:
+        self.began, self.goes_on = asyncio.Event(), asyncio.Event()
+        self.batches: list[list[str]] = []
+
+    async def __call__(self, messages: Sequence[Outgoing]) -> PubAck:
+        self.batches.append([each.aggregate for each in messages])
+        self.began.set()
+        await self.goes_on.wait()
+        return PubAck(seq=1_000 + len(messages), count=len(messages))
+
+
+async def test_a_crowd_on_one_aggregate_keeps_nobody_else_back() -> None:
+    """Those who wait for each other take no room in a group that they are not in."""
+    sent = _Sent()
+    groups = Groups(sent, open_batches=1)
+    hot, others = new_aggregate(), [new_aggregate() for _ in range(4)]
+    crowd = [_planned(hot, number) for number in range(GROUP_MESSAGES_MAX)]
+    appends = [
+        asyncio.ensure_future(groups.send(each)) for each in (*crowd, *map(_planned, others))
+    ]
+    await asyncio.sleep(0)
+    sent.goes_on.set()
+    await asyncio.gather(*appends)
+    assert set(others) <= {each for batch in sent.batches[:2] for each in batch}
+    assert sorted(each for batch in sent.batches for each in batch) == sorted(
+        4 * (others + [hot] * len(crowd))
+    )
+
+
+async def test_what_cannot_be_sent_fails_alone() -> None:
+    """Something unforeseen about one append, a message too large for the connection: the others are stored."""
+    sent = _Sent()
+    sent.goes_on.set()
+    wrong = new_aggregate()
+
+    async def send(messages: Sequence[Outgoing]) -> PubAck:
+        if wrong in {each.aggregate for each in messages}:
+            raise JetStreamRefused(err_code=MESSAGE_TOO_LARGE)
+        return await sent(messages)
+
+    groups = Groups(send, open_batches=2)
+    wanted = [*(new_aggregate() for _ in range(5)), wrong, new_aggregate()]
+    found = await asyncio.gather(
+        *(groups.send(_planned(each)) for each in wanted), return_exceptions=True
+    )
+    for aggregate, each in zip(wanted, found, strict=True):
+        kind = JetStreamRefused if aggregate == wrong else PubAck
+        assert isinstance(each, kind)
+
+
+async def test_a_group_that_is_cancelled_leaves_nobody_waiting() -> None:
+    """Whoever ends everything that runs, as a loop does at its end: those who wait are told that there is no answer."""
+    sent = _Sent()
+    groups = Groups(sent, open_batches=1)
+    before = asyncio.all_tasks()
+    appends = [asyncio.ensure_future(groups.send(_planned(new_aggregate()))) for _ in range(3)]
+    await sent.began.wait()
+    (under_way,) = asyncio.all_tasks() - before - set(appends)
+    under_way.cancel()
+    found = await asyncio.wait_for(asyncio.gather(*appends, return_exceptions=True), WITHIN_SECONDS)
+    assert [type(each) for each in found] == [TimedOut] * 3
+    sent.goes_on.set()
+    assert (await groups.send(_planned(new_aggregate()))).count == 4
