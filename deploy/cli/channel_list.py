@@ -21,11 +21,13 @@ from shared.bus import Bus, connect
 from shared.ledger import LedgerReader
 from shared.ledger.jetstream import NatsLedger
 from shared.policy import Policies
+from shared.queries.deliveries import Counts
 
 SILENT_TIMES = 10.0
 SILENT_SECONDS_MIN = 3_600.0
 """Shorter silence says nothing, however busy an account was."""
-SHOWN = ("received", "accepted", "ignored", "quarantined", "parked", "missing")
+SHOWN = Counts.__struct_fields__
+"""All of the balance, so that what is shown adds up."""
 
 
 class AccountLine(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from shared.policy import Account, Policies
 from tests.embedded.responder import Responder
 
 POLICY = policy.load(settings.load({}).policy)
-COUNTED = {"received": 3, "accepted": 2, "quarantined": 1}
+COUNTED = {"received": 3, "accepted": 1, "duplicate": 1, "quarantined": 1}
 
 
 async def test_what_came_when_and_how_often_tells_silence(nats_url: str) -> None:
@@ -33,6 +33,8 @@ async def test_what_came_when_and_how_often_tells_silence(nats_url: str) -> None
     doors = {each.name: each for each in Accounts(Policies(POLICY), {}).of_tenant("demo")}
     form = await channel_list.line_of(bus, doors["form/contact"], COUNTED, now)
     assert (form.counts["received"], form.counts["missing"], form.silent) == (3, 0, False)
+    fates = {name: count for name, count in form.counts.items() if name != "received"}
+    assert sum(fates.values()) == form.counts["received"]
     assert form.lacking == ["signing"]
     assert form.usual_seconds is not None
     assert form.usual_seconds < 60
