@@ -1,7 +1,7 @@
 """Writes batches of the ledger into one generation: rows, checkpoint and rolling digest move together or not at all."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,8 +9,12 @@ import structlog
 
 from services.history.project import States, chain, project, wanted
 from services.history.store import RowRepeated, Session
+from services.history.tables.row import Row
 from shared.errors import EventNotApplied, StreamDrift, TellonceError
 from shared.ledger import LedgerReader, Recorded
+
+TOGETHER_MAX_EVENTS = 64
+"""So many events are written by one statement; for more, COPY is worth its round trips."""
 
 log = structlog.get_logger("history")
 
@@ -123,38 +127,42 @@ class Projection:
 
     async def _write(self, batch: Sequence[Recorded], counted: Sequence[Recorded]) -> Checkpoint:
         before = self._checkpoint
-        async with self._session.transaction():
-            changes = project(counted, await self._states(counted), before.settled)
-            for row, rows in changes.items():
-                if rows:
-                    await self._session.write(row, rows.values())
-            after = Checkpoint(
-                position=batch[-1].sequence,
-                fence=before.fence,
-                rolling=chain(before.rolling, batch),
-                settled=max(before.settled, *(recorded.stored for recorded in batch)),
-            )
-            moved = await self._session.fetch_one(
-                "move_checkpoint",
-                after.position,
-                after.rolling,
-                after.settled,
-                before.position,
-                before.fence,
-            )
-            if moved is None:
-                raise FenceLost
+        changes = project(counted, await self._states(counted), before.settled)
+        written = {row: rows.values() for row, rows in changes.items() if rows}
+        after = Checkpoint(
+            position=batch[-1].sequence,
+            fence=before.fence,
+            rolling=chain(before.rolling, batch),
+            settled=max(before.settled, *(recorded.stored for recorded in batch)),
+        )
+        moving = after.position, after.rolling, after.settled, before.position, before.fence
+        if len(counted) <= TOGETHER_MAX_EVENTS and written:
+            moved = await self._session.move(written, *moving)
+        else:
+            moved = await self._write_apart(written, *moving)
+        if not moved:
+            raise FenceLost
         return after
+
+    async def _write_apart(
+        self, written: Mapping[type[Row], Collection[Row]], *moving: object
+    ) -> bool:
+        """Write many rows and move the checkpoint. Raises: FenceLost when it was not where it had to be."""
+        async with self._session.transaction():
+            for row, rows in written.items():
+                await self._session.write(row, rows)
+            if await self._session.fetch_one("move_checkpoint", *moving) is None:
+                raise FenceLost
+        return True
 
     async def _states(self, batch: Sequence[Recorded]) -> States:
         """Return the stored rows of the aggregates in a batch, as they stand before the batch."""
         states = wanted(batch)
-        for fold, touched in states.items():
-            if not touched:
-                continue
-            tenants, ids = map(list, zip(*touched, strict=True))
-            for row in await self._session.fetch(f"{fold.row.table}_before", tenants, ids):
-                touched[row["tenant"], row["id"]] = fold.read(row)
+        keys = {fold.row: touched.keys() for fold, touched in states.items() if touched}
+        folds = {fold.row.table: fold for fold in states}
+        for row in await self._session.before(keys) if keys else ():
+            fold = folds[row["fold"]]
+            states[fold][row["tenant"], row["id"]] = fold.read(row["state"])
         return states
 
     async def _first_of_each_id(self, batch: Sequence[Recorded]) -> list[Recorded]:

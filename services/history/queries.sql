@@ -124,10 +124,22 @@ SELECT position, rolling, settled FROM checkpoint
 
 -- == the rows, of all tables alike: names, types and keys are those of their row structs ==
 
+-- name: states_before
+-- Why: a batch goes on from where the last one left all of its folds, at the price of one round trip.
+SELECT '{table}' AS fold, kept.* FROM ({rows}) AS kept
+
+-- name: add_rows
+-- Why: the rows of a small batch, column by column; a large one goes by COPY.
+INSERT INTO {table} ({columns}) SELECT given.* FROM unnest({arrays}) AS given {where}
+
 -- name: replace_rows
 -- Why: a row changes as a whole, so that a batch and its events one by one end the same.
-INSERT INTO {table} ({columns}) SELECT * FROM unnest({arrays})
+INSERT INTO {table} ({columns}) SELECT given.* FROM unnest({arrays}) AS given {where}
 ON CONFLICT ({key}) DO UPDATE SET ({changed}) = ROW ({values})
+
+-- name: move_and_write
+-- Why: a small batch costs one round trip; where the checkpoint does not move, no row is written.
+WITH moved AS ({moved}), {written} SELECT position FROM moved
 
 -- name: count_rows
 -- Why: whoever is shown a page must know how many there are on all of them.

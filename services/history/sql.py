@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
 
-from services.history.tables.row import TRUE_AT, Column, Row, columns
+from services.history.tables.row import TRUE_AT, Column, ReplacedRow, Row, columns
 
 _NAME = re.compile(r"^-- name: ([a-z_]+)$", re.MULTILINE)
 _WHY = re.compile(r"^-- Why: (.+)\Z")
+_PARAMETER = re.compile(r"\$(\d+)")
 _ARRAYS = {
     str: "text[]",
     int: "bigint[]",
@@ -79,13 +80,48 @@ def positioned(name: str) -> str:
 @functools.cache
 def replacing(row: type[Row]) -> str:
     """Return the statement that writes rows of a table anew; its arguments are one array per column."""
+    return _writing(row, 1, "")
+
+
+@functools.cache
+def before(tables: tuple[str, ...]) -> str:
+    """Return the query for the states of folds; its arguments are the tenants and the ids, for each table in turn."""
+    found = []
+    for number, table in enumerate(tables):
+        tenants, ids = f"${2 * number + 1}", f"${2 * number + 2}"
+        rows = query(f"{table}_before").format(tenants=tenants, ids=ids)
+        found.append(query("states_before").format(table=table, rows=rows))
+    return " UNION ALL ".join(found)
+
+
+@functools.cache
+def moving(rows: tuple[type[Row], ...]) -> str:
+    """Return the statement that moves the checkpoint and writes rows of these tables, all of it or nothing.
+
+    Its arguments are those of `move_checkpoint`, and for each table one array per column.
+    """
+    moved = query("move_checkpoint")
+    parameter, written = 1 + len(set(_PARAMETER.findall(moved))), []
+    for row in rows:
+        statement = _writing(row, parameter, "WHERE EXISTS (SELECT FROM moved)")
+        written.append(f"{row.table}_written AS ({statement})")
+        parameter += len(row.__struct_fields__)
+    return query("move_and_write").format(moved=moved, written=", ".join(written))
+
+
+def _writing(row: type[Row], parameter: int, where: str) -> str:
+    """Return the statement that writes rows of a table; `parameter`: the number of the first column's array."""
     names = row.__struct_fields__
     changed = [name for name in names if name not in row.key]
-    arrays = [f"${number}::{_ARRAYS[column.kind]}" for number, column in enumerate(columns(row), 1)]
-    return query("replace_rows").format(
+    arrays = [
+        f"${number}::{_ARRAYS[column.kind]}"
+        for number, column in enumerate(columns(row), parameter)
+    ]
+    return query("replace_rows" if issubclass(row, ReplacedRow) else "add_rows").format(
         table=row.table,
         columns=", ".join(names),
         arrays=", ".join(arrays),
+        where=where,
         key=", ".join(row.key),
         changed=", ".join(changed),
         values=", ".join(f"EXCLUDED.{name}" for name in changed),

@@ -6,14 +6,22 @@ Whatever the driver raises because Postgres is away, starting, stopping or slow 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from typing import Any, Literal
 
 import asyncpg
 from msgspec.structs import astuple
 
 from services.history import sql
-from services.history.tables.row import TRUE_AT, ReplacedRow, Row, text_places
+from services.history.tables.row import TRUE_AT, Key, ReplacedRow, Row, text_places
 from shared.backoff import Backoff
 from shared.errors import ViewUnavailable
 
@@ -127,17 +135,41 @@ class Session:
     async def write(self, row: type[Row], rows: Collection[Row]) -> None:
         """Write rows of a table, new ones by COPY. Raises: RowRepeated when a new one is there already."""
         values = [_storable(each) for each in rows]
-        with _translated():
+        with _translated(), _new():
             if issubclass(row, ReplacedRow):
-                arrays = map(list, zip(*values, strict=True))
-                await self._connection.execute(sql.replacing(row), *arrays)
-                return
-            try:
+                await self._connection.execute(sql.replacing(row), *_arrays(values))
+            else:
                 await self._connection.copy_records_to_table(
                     row.table, records=values, columns=row.__struct_fields__
                 )
-            except asyncpg.UniqueViolationError as error:
-                raise RowRepeated(error.constraint_name) from error
+
+    async def move(self, changes: Mapping[type[Row], Collection[Row]], *checkpoint: Any) -> bool:
+        """Move the checkpoint and write a few rows of several tables; tell whether it was where it had to be.
+
+        `checkpoint`: the arguments of `move_checkpoint`. Raises: RowRepeated when a new row is there already.
+        """
+        columns = [
+            column
+            for rows in changes.values()
+            for column in _arrays([_storable(each) for each in rows])
+        ]
+        with _translated(), _new():
+            moved = await self._connection.fetchrow(
+                sql.moving(tuple(changes)), *checkpoint, *columns
+            )
+        return moved is not None
+
+    async def before(
+        self, keys: Mapping[type[ReplacedRow], Iterable[Key]]
+    ) -> list[Mapping[str, Any]]:
+        """Return the `state` under each of these keys that is there, with its `fold` (the table), `tenant` and `id`."""
+        tables = tuple(row.table for row in keys)
+        arguments = [column for each in keys.values() for column in _arrays(each)]
+        with _translated():
+            rows: list[Mapping[str, Any]] = await self._connection.fetch(
+                sql.before(tables), *arguments
+            )
+        return rows
 
     async def copy_out(self, statement: str, take: Callable[[bytes], None]) -> None:
         """Give `take` the rows of a query without parameters in COPY's text form, piece by piece."""
@@ -198,7 +230,11 @@ async def owner_session(dsn: str, *, watched: bool) -> AsyncIterator[Session]:
 
     Raises: ViewUnavailable.
     """
-    settings = {**_SESSION_SETTINGS, "application_name": "tellonce-history-projector"}
+    settings = {
+        **_SESSION_SETTINGS,
+        "application_name": "tellonce-history-projector",
+        "plan_cache_mode": "force_generic_plan",
+    }
     with _translated():
         connection = await asyncpg.connect(
             dsn,
@@ -292,8 +328,22 @@ def _storable(row: Row) -> tuple[Any, ...]:
     return values
 
 
+def _arrays(values: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
+    """Return one array per column of some rows."""
+    return [list(column) for column in zip(*values, strict=True)]
+
+
 def _without_nul(value: Any) -> Any:
     return value.replace("\0", NUL_STANDS_AS) if isinstance(value, str) else value
+
+
+@contextlib.contextmanager
+def _new() -> Iterator[None]:
+    """Turn what the driver raises for a row that is there already into our error."""
+    try:
+        yield
+    except asyncpg.UniqueViolationError as error:
+        raise RowRepeated(error.constraint_name) from error
 
 
 @contextlib.contextmanager

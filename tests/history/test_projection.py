@@ -1,7 +1,6 @@
 """The projection: what was applied one by one equals what was rebuilt from all, and nothing moves by half."""
 
 import random
-from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
@@ -9,15 +8,13 @@ import asyncpg
 import msgspec
 import pytest
 from msgspec.structs import replace
-from typing_extensions import override
 
-from services.history import generations, sql
+from services.history import generations, projection, sql
 from services.history.digest import Digest, digest_of
 from services.history.project import Changes, project, wanted
 from services.history.projection import FenceLost, Projection
 from services.history.store import NUL_STANDS_AS, Session, owner_session
 from services.history.tables import TABLES, conversation
-from services.history.tables.row import Row
 from shared import conversation as conversations
 from shared.errors import EventNotApplied, StreamDrift
 from shared.ledger import Recorded, Write
@@ -46,9 +43,10 @@ async def applied(dsn: str, batches: list[list[Recorded]]) -> Digest:
 
 
 async def test_one_by_one_equals_all_at_once(
-    dsn: str, session: Session, parcel: ParcelStory
+    dsn: str, session: Session, parcel: ParcelStory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However the ledger is cut into batches, the rows are the same."""
+    """However the ledger is cut into batches, and by whichever way these are written, the rows are the same."""
+    monkeypatch.setattr(projection, "TOGETHER_MAX_EVENTS", 5)
     every = await parcel.handwritten.all()
     at_once = await applied(dsn, [every])
     one_by_one = await applied(dsn, [[each] for each in every])
@@ -140,48 +138,53 @@ async def test_a_row_removed_by_hand_is_noticed(
     await server.close()
 
 
-@pytest.mark.parametrize("fails_at", ["conversation", "move_checkpoint"])
+FAILING = """
+CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'at %', TG_TABLE_NAME; END $$;
+CREATE TRIGGER failing AFTER INSERT OR UPDATE ON {table} EXECUTE FUNCTION fail()
+"""
+
+
+@pytest.mark.parametrize("together_max", [0, 1_000])
+@pytest.mark.parametrize("fails_at", ["event", "conversation", "checkpoint"])
 async def test_rows_and_checkpoint_move_together(
-    dsn: str, session: Session, parcel: ParcelStory, fails_at: str
+    session: Session,
+    dsn: str,
+    parcel: ParcelStory,
+    fails_at: str,
+    together_max: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A failure inside the transaction leaves no row and no checkpoint of the batch."""
+    """A failure leaves no row and no checkpoint of the batch, be it written by one statement or by several."""
+    monkeypatch.setattr(projection, "TOGETHER_MAX_EVENTS", together_max)
     every = await parcel.handwritten.all()
-    await (await Projection.take_over(session)).apply(every[:4])
+    failing = await Projection.take_over(session)
+    await failing.apply(every[:4])
     before = await digest_of(session)
 
     server = await asyncpg.connect(dsn)
     await server.execute("SET search_path TO history_g1")
-
-    class Failing(Session):
-        @override
-        async def write(self, row: type[Row], rows: Collection[Row]) -> None:
-            await super().write(row, rows)
-            if row.table == fails_at:
-                raise RuntimeError(row.table)
-
-        @override
-        async def fetch_one(self, name: str, *arguments: Any) -> Any:
-            row = await super().fetch_one(name, *arguments)
-            if name == fails_at:
-                raise RuntimeError(name)
-            return row
-
-    failing = await Projection.take_over(Failing(server))
+    await server.execute(FAILING.format(table=fails_at))
     with pytest.raises(EventNotApplied) as failed:
         await failing.apply(every[4:])
-    assert str(failed.value.__cause__) == fails_at
-    await server.close()
+    assert str(failed.value.__cause__) == f"at {fails_at}"
     assert await digest_of(session) == before
-    again = await Projection.take_over(session)
-    assert again.position == 4
-    await again.apply(every[4:])
+    assert failing.position == 4
+    await server.execute(f"DROP TRIGGER failing ON {fails_at}")
+    await server.close()
+    await failing.apply(every[4:])
     assert (await digest_of(session)).position == len(every)
 
 
+@pytest.mark.parametrize("together_max", [0, 1_000])
 async def test_an_older_projector_is_refused(
-    dsn: str, session: Session, parcel: ParcelStory
+    dsn: str,
+    session: Session,
+    parcel: ParcelStory,
+    together_max: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One that was frozen until it was replaced writes nothing when it thaws."""
+    monkeypatch.setattr(projection, "TOGETHER_MAX_EVENTS", together_max)
     every = await parcel.handwritten.all()
     old = await Projection.take_over(session)
     await old.apply(every[:3])
@@ -250,7 +253,7 @@ async def test_the_rows_are_the_fold(session: Session, parcel: ParcelStory) -> N
     folded = conversations.fold((each.sequence, each.event) for each in events)
     row = await session.fetch_one("conversation", parcel.handwritten.tenant, CONVERSATION)
     assert row is not None
-    kept = conversation.read(row)
+    kept = conversation.read(row["state"])
     talk = replace(folded.talk, said=(), said_before=0)
     matter = replace(folded.matter, done=(), done_before=0)
     assert kept == replace(folded, seen={}, talk=talk, matter=matter)

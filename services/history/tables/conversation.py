@@ -106,9 +106,9 @@ def write(key: Key, conversation: Conversation) -> ConversationRow:
     )
 
 
-def read(row: Mapping[str, Any]) -> Conversation:
-    """Return the fold in a row."""
-    return _decoder.decode(row["state"])
+def read(state: bytes) -> Conversation:
+    """Return the fold in a row's `state`."""
+    return _decoder.decode(state)
 
 
 FOLD = Fold(
@@ -143,7 +143,7 @@ async def conversation(
     reading: Reading, asked: queries.AskConversation
 ) -> queries.ConversationAnswer:
     """Answer one matter as it stands, its lists a page at a time. Raises: ConversationUnknown, CommandUnreadable."""
-    it = read(await known_conversation(reading, asked.conversation))
+    it = read((await known_conversation(reading, asked.conversation))["state"])
     every = _lists(it)
     shown, going_on = latest(every, asked.after, reading.limit(asked))
     return queries.ConversationAnswer(

@@ -36,7 +36,7 @@ CREATE INDEX conversation_open ON conversation (tenant, status) WHERE status <> 
 -- name: conversation_before
 -- Why: the fold goes on from where the last batch left it.
 SELECT c.tenant, c.id, c.state FROM conversation c
-JOIN unnest($1::text[], $2::text[]) AS wanted (tenant, id) USING (tenant, id)
+JOIN unnest({tenants}::text[], {ids}::text[]) AS wanted (tenant, id) USING (tenant, id)
 
 -- name: conversation
 -- Why: one matter as it stands; its fold holds contacts, hops and facts verbatim.

@@ -49,9 +49,9 @@ def write(key: Key, customer: Customer) -> CustomerRow:
     )
 
 
-def read(row: Mapping[str, Any]) -> Customer:
-    """Return the fold in a row."""
-    return _decoder.decode(row["state"])
+def read(state: bytes) -> Customer:
+    """Return the fold in a row's `state`."""
+    return _decoder.decode(state)
 
 
 FOLD = Fold(
@@ -89,7 +89,7 @@ async def customer(reading: Reading, asked: queries.AskCustomer) -> queries.Cust
         held = await reading.rows("customers_of_handle", kind, handle_sha256(value))
         name = held[0]["customer"] if held else None
         shared_with = [each["customer"] for each in held[1:] if each["proof"] != "claimed"]
-    known = read(await known_customer(reading, name))
+    known = read((await known_customer(reading, name))["state"])
     view = queries.CustomerView(
         id=str(name),
         provisional=known.provisional,

@@ -13,7 +13,7 @@ CREATE TABLE customer (
 -- name: customer_before
 -- Why: the fold goes on from where the last batch left it.
 SELECT c.tenant, c.id, c.state FROM customer c
-JOIN unnest($1::text[], $2::text[]) AS wanted (tenant, id) USING (tenant, id)
+JOIN unnest({tenants}::text[], {ids}::text[]) AS wanted (tenant, id) USING (tenant, id)
 
 -- name: customer
 -- Why: one person as she is known; her fold holds names and handles verbatim.

@@ -1,9 +1,8 @@
 """Table `notification`: the recipient, the reason and the acknowledgement of each. The row itself is the fold."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from services.history.tables.row import Key, ReplacedRow
@@ -39,6 +38,9 @@ class NotificationRow(ReplacedRow, frozen=True, kw_only=True):
     requested: datetime
     escalates: datetime | None
     settled_by: str | None
+
+
+_decoder = msgspec.json.Decoder(NotificationRow)
 
 
 def key_of(recorded: Recorded) -> Key | None:
@@ -96,9 +98,9 @@ def write(_: Key, known: NotificationRow | None) -> NotificationRow:
     return known
 
 
-def read(row: Mapping[str, Any]) -> NotificationRow:
+def read(state: bytes) -> NotificationRow:
     """Return the row itself."""
-    return NotificationRow(**dict(row))
+    return _decoder.decode(state)
 
 
 FOLD: Fold[NotificationRow | None] = Fold(

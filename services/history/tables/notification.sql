@@ -19,7 +19,5 @@ CREATE INDEX notification_about ON notification (tenant, about);
 
 -- name: notification_before
 -- Why: an outcome changes the row that its intent made.
-SELECT n.tenant, n.id, n.sequence, n.conversation, n.about, n.reason, n.recipient, n.transport, n.state, n.requested,
-    n.escalates, n.settled_by
-FROM notification n
-JOIN unnest($1::text[], $2::text[]) AS wanted (tenant, id) USING (tenant, id)
+SELECT n.tenant, n.id, convert_to(row_to_json(n)::text, 'UTF8') AS state FROM notification n
+JOIN unnest({tenants}::text[], {ids}::text[]) AS wanted (tenant, id) USING (tenant, id)

@@ -45,7 +45,7 @@ class Fold(Generic[State]):
         empty: the state before the first event; it is never written.
         evolve: the state after an event.
         write: the row of a state.
-        read: the state in what the query `<table>_before` returns.
+        read: the state in the `state` that the query `<table>_before` returns.
     """
 
     row: type[ReplacedRow]
@@ -53,7 +53,7 @@ class Fold(Generic[State]):
     empty: State
     evolve: Callable[[State, Recorded], State]
     write: Callable[[Key, State], ReplacedRow]
-    read: Callable[[Mapping[str, Any]], State]
+    read: Callable[[bytes], State]
     key: Callable[[Recorded], Key | None] | None = None
 
 
