@@ -1,17 +1,18 @@
-"""`tellonce status`: how the stack of a data folder is."""
+"""`tellonce status`: how the stack of a data folder is; without one, how the services are beside TELLONCE_NATS_URL."""
 
 import argparse
 import asyncio
+import os
 
 from deploy.embedded import state
-from deploy.embedded.status import examine
+from deploy.embedded.status import examine, examine_services
 
 MEBIBYTE = 1024 * 1024
 
 
 def status(chosen: argparse.Namespace) -> int:
     """Print it; 0 if it is ready, else 1."""
-    found = asyncio.run(examine(state.data_folder(chosen.data)))
+    found = asyncio.run(_found(chosen))
     if chosen.json:
         print(found.as_json())
     else:
@@ -28,3 +29,10 @@ def status(chosen: argparse.Namespace) -> int:
             for trouble in troubles:
                 print(f"  TROUBLE   {name} {trouble}")
     return 0 if found.state == "ready" else 1
+
+
+async def _found(chosen: argparse.Namespace) -> state.Status:
+    """Raises: AddressInvalid for a server given by an address that is none."""
+    found = await examine(state.data_folder(chosen.data))
+    nats_url = os.environ.get("TELLONCE_NATS_URL")
+    return await examine_services(nats_url) if found.state == "stopped" and nats_url else found

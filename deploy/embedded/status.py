@@ -1,8 +1,8 @@
-"""How the stack of a data folder is, asked of the services themselves."""
+"""How the stack of a data folder is, or services without one, asked of the services themselves."""
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,15 +20,28 @@ async def examine(folder: Path) -> state.Status:
     found = state.read_status(folder)
     if "nats" not in found.addresses:
         return found
+    asked = await _asked(found, _services(found))
+    return replace(asked, free_bytes=_free_bytes(folder))
+
+
+async def examine_services(nats_url: str) -> state.Status:
+    """How the services are that run on their own beside a server; `stopped` where none of them answers."""
+    found = await _asked(state.Status(state="ready", addresses={"nats": nats_url}), probes.SERVICES)
+    is_gone = all(NO_ANSWER in found.troubles.get(name, ()) for name in probes.SERVICES)
+    return state.Status() if is_gone else found
+
+
+async def _asked(found: state.Status, services: Sequence[str]) -> state.Status:
+    """A status, corrected by what those services answer now, and Postgres where it is known."""
     nats_url = found.addresses["nats"]
     silent, position, healths = await asyncio.gather(
-        silent_parts(found),
+        _silent(found, services),
         probes.ledger_position(nats_url),
-        asyncio.gather(*(probes.health(nats_url, name) for name in _services(found))),
+        asyncio.gather(*(probes.health(nats_url, name) for name in services)),
     )
     troubles = {name: [NO_ANSWER] for name in silent} | {
         name: [f"{each['code']} {each['about']}".strip() for each in health["troubles"]]
-        for name, health in zip(_services(found), healths, strict=True)
+        for name, health in zip(services, healths, strict=True)
         if health and health["troubles"]
     }
     waiting = {
@@ -36,13 +49,7 @@ async def examine(folder: Path) -> state.Status:
     }
     if troubles and found.state == "ready":
         found = replace(found, state="degraded")
-    return replace(
-        found,
-        position=position,
-        troubles=troubles,
-        waiting=waiting,
-        free_bytes=_free_bytes(folder),
-    )
+    return replace(found, position=position, troubles=troubles, waiting=waiting)
 
 
 def _free_bytes(folder: Path) -> dict[str, int]:
@@ -57,17 +64,16 @@ def _services(found: state.Status) -> list[str]:
 
 async def silent_parts(found: state.Status) -> list[str]:
     """The names of the programs that do not answer now, asked ATTEMPTS times each."""
-    nats_url = found.addresses["nats"]
-    services = _services(found)
-    answers = await asyncio.gather(
-        _answers(partial(postgres.answers, found.addresses["postgres"])),
-        *(_answers(partial(probes.service_answers, nats_url, name)) for name in services),
-    )
-    return [
-        name
-        for name, answered in zip(["postgres", *services], answers, strict=True)
-        if not answered
-    ]
+    return await _silent(found, _services(found))
+
+
+async def _silent(found: state.Status, services: Sequence[str]) -> list[str]:
+    nats_url, dsn = found.addresses["nats"], found.addresses.get("postgres")
+    asked = {name: partial(probes.service_answers, nats_url, name) for name in services}
+    if dsn is not None:
+        asked = {"postgres": partial(postgres.answers, dsn), **asked}
+    answers = await asyncio.gather(*map(_answers, asked.values()))
+    return [name for name, answered in zip(asked, answers, strict=True) if not answered]
 
 
 async def _answers(ask: Callable[[], Awaitable[bool]]) -> bool:

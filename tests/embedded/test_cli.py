@@ -14,6 +14,7 @@ import pytest
 
 from deploy.cli.main import EXIT_PIPE_CLOSED
 from deploy.embedded import state
+from deploy.embedded.ports import free_ports
 from shared import settings
 from tests.embedded.dummies import THIS
 from tests.embedded.waiting import until
@@ -130,6 +131,24 @@ def test_status_says_ready_and_stopped(
         "position": None,
         "troubles": {},
     }
+
+
+def test_services_without_a_stack_are_asked_on_their_server(
+    data: Path,
+    running: subprocess.Popen[bytes],
+    run: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever runs them as programs of their own has no data folder; where nobody answers they are stopped."""
+    addresses = state.read_status(data).addresses
+    monkeypatch.setenv("TELLONCE_NATS_URL", addresses["nats"])
+    code, out, _ = run("status", "--json", "--data", str(data / "elsewhere"))
+    found = json.loads(out)
+    assert (code, found["state"], found["troubles"]) == (0, "ready", {})
+    assert found["addresses"] == {"nats": addresses["nats"]}
+    monkeypatch.setenv("TELLONCE_NATS_URL", f"nats://127.0.0.1:{free_ports(1)[0]}")
+    code, out, _ = run("status", "--json", "--data", str(data / "elsewhere"))
+    assert (code, json.loads(out)["state"]) == (1, "stopped")
 
 
 def test_a_closed_pipe_ends_the_command_without_a_word(tmp_path: Path) -> None:
