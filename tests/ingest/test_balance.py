@@ -43,7 +43,7 @@ async def send_one_of_each(ingest: RunningIngest) -> None:
         await ingest.call({**CALL, "CallStatus": status})
     for number in range(2):
         await ingest.send("form", b'{"submission_id":"f"}', webhook_id=f"w{number}", **JSON)
-        await ingest.send("email", b"\xff", webhook_id=f"w{number}")
+        await ingest.send("email", b"\0\xff", webhook_id=f"w{number}")
     for channel in ("twilio_voice", "form", "email"):
         await ingest.normalised(channel)
 
