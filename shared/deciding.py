@@ -5,14 +5,14 @@ event is appended at the sequence it was decided on.
 """
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import structlog
 
 from shared import aggregates, arming, backoff, errors, events, tasks
-from shared.ledger import Guard, Ledger, Write
+from shared.ledger import Guard, Ledger, Recorded, Write
 from shared.timers import asked_by
 
 CONFLICT = backoff.Backoff(first_seconds=0.005, longest_seconds=0.2)
@@ -36,16 +36,20 @@ class Standing:
 class Reading:
     """What one try looks at: the aggregates of a tenant, and where each stood.
 
-    `leader`: everything is read from the stream's leader, which has all that was acknowledged.
+    `leader`: everything is read from the stream's leader, which has all that was acknowledged; `remembered`: what is
+    folded in memory is taken as it is, unless news of it was heard. Only for what the append proves, or may be late.
 
     A try decides on one state of each aggregate: what is loaded twice is not read twice, for what is written is
     expected to stand on the state that was decided on.
     """
 
-    def __init__(self, deciding: "Deciding", tenant: str, *, leader: bool) -> None:
+    def __init__(
+        self, deciding: "Deciding", tenant: str, *, leader: bool, remembered: bool = False
+    ) -> None:
         self._deciding = deciding
         self.tenant = tenant
         self.leader = leader
+        self._remembered = remembered
         self.standing: dict[str, Standing] = {}
         self._of_leader: set[str] = set()
 
@@ -59,7 +63,9 @@ class Reading:
         """
         aggregate, leader = folded.kind.of(name), leader or self.leader
         if self._lacks(aggregate, leader=leader):
-            state = await self._deciding.load(self.tenant, folded, name, leader=leader)
+            state = await self._deciding.load(
+                self.tenant, folded, name, leader=leader, remembered=self._remembered
+            )
             if self._lacks(aggregate, leader=leader):  # else another load was faster
                 self.standing[aggregate] = Standing(folded, state)
                 if leader:
@@ -77,8 +83,8 @@ class Reading:
         *,
         leader: bool = False,
     ) -> list[aggregates.S]:
-        """Return several aggregates of a kind, loaded side by side. Raises: as `load`."""
-        return await tasks.together(self.load(folded, name, leader=leader) for name in names)
+        """Return several aggregates of a kind, each loaded once, side by side. Raises: as `load`."""
+        return await _each_once(names, lambda name: self.load(folded, name, leader=leader))
 
     async def load_named(self, folded: aggregates.Folded[aggregates.S], name: str) -> aggregates.S:
         """Return an aggregate that another aggregate names; ask the leader when a replica lacks the aggregate."""
@@ -91,12 +97,26 @@ class Reading:
         self, folded: aggregates.Folded[aggregates.S], names: Iterable[str]
     ) -> list[aggregates.S]:
         """As `load_named`, several side by side."""
-        return await tasks.together(self.load_named(folded, name) for name in names)
+        return await _each_once(names, lambda name: self.load_named(folded, name))
+
+    def new(self, folded: aggregates.Folded[aggregates.S], name: str) -> None:
+        """Take an aggregate for absent without a look: the append proves it, and its state is known from then on."""
+        self.standing.setdefault(folded.kind.of(name), Standing(folded, folded.empty))
 
     def expected(self, aggregate: str) -> int:
         """Return the last sequence of a loaded aggregate; 0 for an aggregate that was not loaded."""
         known = self.standing.get(aggregate)
         return known.state.sequence if known else 0
+
+
+async def _each_once(
+    names: Iterable[str], load: Callable[[str], Coroutine[Any, Any, L]]
+) -> list[L]:
+    """Return what `load` gives for each name, in order, side by side; a name that comes again is not loaded again."""
+    wanted = list(names)
+    once = dict.fromkeys(wanted)
+    found = dict(zip(once, await tasks.together(map(load, once)), strict=True))
+    return [found[name] for name in wanted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +135,7 @@ class Changed:
 class Deciding:
     """Decides on the ledger. At most `cached` aggregates stay folded in memory, the least recently used goes first.
 
-    What is over, and what is not there, is not kept: memory is for what goes on.
+    What is over is not kept, nor what is not there, but journals, of which there are few: memory is for what goes on.
 
     A fold that is behind does no harm: an append on it conflicts, and whatever appends nothing is confirmed.
     """
@@ -126,6 +146,7 @@ class Deciding:
         self._cached = cached
         self._retries = retries
         self._states: OrderedDict[tuple[str, str], Any] = OrderedDict()
+        self._heard: dict[tuple[str, str], int] = {}
 
     async def load(
         self,
@@ -134,18 +155,32 @@ class Deciding:
         name: str,
         *,
         leader: bool = False,
+        remembered: bool = False,
     ) -> aggregates.S:
         """Return an aggregate as it stands: what is folded already, and the tail of the ledger.
 
+        `remembered`: without the tail, where no news was heard of what is folded already.
         Raises: EventTypeUnknown, NotAnEvent, LedgerUnavailable.
         """
         aggregate = folded.kind.of(name)
-        state: aggregates.S = self._states.get((tenant, aggregate), folded.empty)
+        key = tenant, aggregate
+        state: aggregates.S = self._states.get(key, folded.empty)
+        current = key in self._states and state.sequence >= self._heard.get(key, 0)
+        if remembered and current and not leader:
+            return state
         read = self.ledger.read_leader if leader else self.ledger.read
         for recorded in await read(tenant, aggregate, after=state.sequence):
             state = folded.evolve(state, recorded.sequence, recorded.event)
         self._keep(tenant, folded, aggregate, state)
         return state
+
+    def hear(self, recorded: Recorded) -> None:
+        """Take note, by whoever follows the ledger, of what may be newer than what is folded in memory."""
+        key = recorded.event.tenant, recorded.aggregate
+        known = self._states.get(key)
+        behind = known is not None and known.sequence < recorded.sequence
+        if behind or aggregates.is_journal(recorded.aggregate):
+            self._heard[key] = recorded.sequence
 
     async def change(
         self,
@@ -155,18 +190,20 @@ class Deciding:
         *,
         confirm: bool = True,
         first: Reading | None = None,
+        retries: int | None = None,
     ) -> Changed:
         """Load, decide, arm the timers of what was decided, append; on a conflict reload and decide again.
 
         A refusal and an empty decision append nothing, so nothing proves that they were not based on a stale state:
         with `confirm` both are decided once more on a read from the leader before they are believed.
         A timer is armed before the event that needs it: an orphan asks about what is not there and is answered no.
+        `retries`: after conflicts, else as many as are set up;
         `first`: what the first try reads with, by whoever has looked already; no aggregate is read twice for it.
 
         Raises: the refusal; LedgerConflict after the last retry; what loading, arming and appending raise.
         """
-        leader = False
-        for attempt in range(1, self._retries + 2):
+        leader, retries = False, self._retries if retries is None else retries
+        for attempt in range(1, retries + 2):
             reading = first or Reading(self, tenant, leader=leader)
             believed = reading.leader or not confirm
             first, leader = None, True
@@ -185,7 +222,7 @@ class Deciding:
                 await CONFLICT.pause(attempt)
             elif believed:
                 return Changed((), reading.standing)
-        raise errors.LedgerConflict(retries=self._retries)
+        raise errors.LedgerConflict(retries=retries)
 
     async def _append(self, reading: Reading, decided: Sequence[events.AnyEvent]) -> Changed:
         wanted = [timer for event in decided for timer in asked_by(event)]
@@ -214,15 +251,19 @@ class Deciding:
     ) -> None:
         """Remember the newer of two folds."""
         key = (tenant, aggregate)
-        if not state.sequence or folded.over(state):
-            self._states.pop(key, None)
+        if folded.over(state) or not (state.sequence or folded.kind.journal):
+            self._forget(key)
             return
         known = self._states.get(key)
         if known is None or known.sequence <= state.sequence:
             self._states[key] = state
         self._states.move_to_end(key)
         if len(self._states) > self._cached:
-            self._states.popitem(last=False)
+            self._forget(next(iter(self._states)))
+
+    def _forget(self, key: tuple[str, str]) -> None:
+        self._states.pop(key, None)
+        self._heard.pop(key, None)
 
 
 def _guards(

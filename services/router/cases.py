@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -25,6 +25,8 @@ CONVERSATIONS_CONSIDERED = 8
 """Newest conversations of a customer that a contact may join."""
 MERGES_MAX = 32
 """So often a conversation that went on in another one is followed."""
+
+L = TypeVar("L")
 
 log = structlog.get_logger("router")
 
@@ -175,21 +177,26 @@ class Cases:
     async def change(
         self,
         tenant: str,
-        load: Callable[[Reading], Awaitable[Loaded]],
-        decide: Callable[[Loaded], Sequence[events.AnyEvent]],
+        load: Callable[[Reading], Awaitable[L]],
+        decide: Callable[[L], Sequence[events.AnyEvent]],
         *,
         confirm: bool = True,
         first: Reading | None = None,
+        retries: int | None = None,
     ) -> Changed:
         """Decide and append, see `Deciding.change`; what was decided is logged."""
-        changed = await self.deciding.change(tenant, load, decide, confirm=confirm, first=first)
-        if changed.events:
-            begun = changed.events[0]
-            about = (event.conversation for event in changed.events if event.conversation)
+        changed = await self.deciding.change(
+            tenant, load, decide, confirm=confirm, first=first, retries=retries
+        )
+        by_cause: dict[str, list[events.AnyEvent]] = {}
+        for event in changed.events:
+            by_cause.setdefault(event.causation or event.id, []).append(event)
+        for cause, decided in by_cause.items():
+            about = (event.conversation for event in decided if event.conversation)
             log.info(
                 "decision_recorded",
-                cause=begun.causation or begun.id,
-                types=[event.type for event in changed.events],
+                cause=cause,
+                types=[event.type for event in decided],
                 conversation=next(about, None),
             )
         return changed

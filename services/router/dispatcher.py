@@ -8,22 +8,21 @@ agent, so the second one conflicts.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 
 import structlog
 
 from services.router import snapshot
 from services.router.cases import Cases
 from services.router.domain import folds
-from services.router.domain.decide import decide_offer, decide_return
-from services.router.domain.decision import Loaded, Origin
-from services.router.domain.offers import candidates
+from services.router.domain.decide import decide_return
+from services.router.domain.decision import Loaded
 from services.router.lines import Key
+from services.router.offering import Offering
 from services.router.picture import Picture
 from services.router.snapshot import Snapshots
 from services.router.tolerant_codec import is_unreadable
 from shared import aggregates, deciding, errors, events, ids
-from shared.conversation import Conversation
 from shared.ledger import Ledger, Recorded
 
 KEPT_EVENTS = 4_000
@@ -31,6 +30,8 @@ KEPT_EVENTS = 4_000
 KEEP_SECONDS = 2.0
 LONGEST_SLEEP_SECONDS = 60.0
 """A due time is looked at so late at most, should the clock be set back."""
+
+RETURN = "return"
 
 log = structlog.get_logger("router.dispatcher")
 
@@ -43,6 +44,7 @@ class Dispatcher:
         self._ledger = ledger
         self._snapshots = snapshots
         self.picture = Picture(cases.policies)
+        self.offering = Offering(cases, self.picture)
         self._changed = asyncio.Event()
         self._past: int | None = None
         self._newest: Recorded | None = None
@@ -119,7 +121,7 @@ class Dispatcher:
         while True:
             self._changed.clear()
             await self.return_all()
-            await self.offer_all()
+            await self.offering.offer_all()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._sleep_seconds()):
                     await self._changed.wait()
@@ -134,16 +136,10 @@ class Dispatcher:
     async def return_all(self) -> None:
         """Let go to their queues what is with owners who are gone; what cannot be decided now is tried again."""
         for key in sorted(self.picture.left):
-            if await self._decided(key, "return", lambda _: (), decide_return) is None:
-                self.picture.postpone(key, self._cases.clock.now())
-            else:
+            if await self._return(key):
                 self.picture.left.discard(key)
-
-    async def offer_all(self) -> None:
-        """Make the offers that can be made now."""
-        while (waiting := self.picture.next(self._cases.clock.now())) is not None:
-            if not await self._offer(waiting):
-                self.picture.postpone(waiting, self._cases.clock.now())
+            else:
+                self.picture.postpone(key, self._cases.clock.now())
 
     async def _looked_at(self, recorded: Recorded) -> Recorded:
         """Return what an operator recorded in the place of an entry that cannot be read; else the entry as it is."""
@@ -176,49 +172,29 @@ class Dispatcher:
         now = self._cases.clock.now()
         for recorded in batch:
             self.position, self._newest = recorded.sequence, recorded
+            self._cases.deciding.hear(recorded)
             self.picture.see(recorded, now)
 
-    async def _offer(self, key: Key) -> bool:
-        """Offer a conversation; tell whether that was written."""
-        tenant, policy = key[0], self._cases.policies.of(key[0])
-
-        def readable(waiting: Conversation) -> Iterable[events.AgentId]:
-            asked = candidates(policy, waiting)
-            return [name for name in asked if self.picture.readable(tenant, name)]
-
-        return bool(await self._decided(key, "dispatch", readable, decide_offer))
-
-    async def _decided(
-        self,
-        key: Key,
-        rule: str,
-        asked: Callable[[Conversation], Iterable[events.AgentId]],
-        decide: Callable[[Loaded, Origin], list[events.AnyEvent]],
-    ) -> Sequence[events.AnyEvent] | None:
-        """Return what a rule of ours decided about a conversation; `None` when that cannot be decided now.
+    async def _return(self, key: Key) -> bool:
+        """Take a conversation from whoever is gone; tell whether that could be decided.
 
         What was read for it is known from then on.
         """
         cases, (tenant, conversation_id) = self._cases, key
-        actor = f"rule:{rule}@{cases.policy_version(tenant)}"
+        actor = f"rule:{RETURN}@{cases.policy_version(tenant)}"
 
         async def load(reading: deciding.Reading) -> Loaded:
-            found = await reading.load(folds.CONVERSATION, conversation_id)
-            return await cases.load(reading, conversation_id, asked(found))
+            return await cases.load(reading, conversation_id)
 
-        def decide_now(loaded: Loaded) -> list[events.AnyEvent]:
+        def decide(loaded: Loaded) -> list[events.AnyEvent]:
             sequence = str(loaded.conversation.sequence)
-            cause = ids.scoped_id(rule, tenant, conversation_id, sequence)
-            return decide(loaded, cases.origin(tenant, cause, actor))
+            cause = ids.scoped_id(RETURN, tenant, conversation_id, sequence)
+            return decide_return(loaded, cases.origin(tenant, cause, actor))
 
         try:
-            changed = await cases.change(tenant, load, decide_now)
+            changed = await cases.change(tenant, load, decide)
         except errors.TellonceError as error:
-            log.warning(
-                "decision_postponed", rule=rule, conversation=conversation_id, code=error.code
-            )
-            return None
-        for aggregate, standing in changed.standing.items():
-            _, name = aggregates.split(aggregate)
-            self.picture.know(tenant, name, standing.state, cases.clock.now())
-        return changed.events
+            log.warning("return_postponed", conversation=conversation_id, code=error.code)
+            return False
+        self.picture.take(tenant, changed.standing, cases.clock.now())
+        return True

@@ -5,7 +5,9 @@ Only what is open is kept, and only what dispatching looks at.
 """
 
 import heapq
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from itertools import islice
 
 from msgspec.structs import replace
 
@@ -18,6 +20,7 @@ from shared import aggregates, backoff, events
 from shared import conversation as conversations
 from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.conversation.matter import Matter
+from shared.deciding import Standing
 from shared.ledger import Recorded
 from shared.policy import Policies
 
@@ -45,7 +48,6 @@ class Picture:
         self._owned: dict[tuple[str, events.AgentId], set[events.ConversationId]] = {}
         self._lines = Lines()
         self._news: set[Line] = set()
-        self._ahead: list[tuple[Place, Line]] = []
         self._due: list[tuple[datetime, Key]] = []
         self._postponed: dict[Key, tuple[datetime, int]] = {}
 
@@ -90,6 +92,11 @@ class Picture:
                 self._news |= self._lines.before(tenant, agent_id)
                 for conversation_id in self.owned_by(tenant, agent_id) | state.working_on:
                     self._look_for_holder((tenant, conversation_id))
+
+    def take(self, tenant: str, standing: Mapping[str, Standing], now: datetime) -> None:
+        """Take in what was looked at, and written, for a decision."""
+        for aggregate, stands in standing.items():
+            self.know(tenant, aggregates.split(aggregate)[1], stands.state, now)
 
     def _conversation(self, key: Key, after: Conversation, now: datetime) -> None:
         before = self.open.pop(key, NEW_CONVERSATION)
@@ -173,27 +180,19 @@ class Picture:
         """Return the open conversations of an owner."""
         return frozenset(self._owned.get((tenant, agent_id), ()))
 
-    def next(self, now: datetime) -> Key | None:
-        """Return who is to be offered now, longest waiting first; `None` when nobody can be.
+    def next(self, now: datetime, most: int) -> list[Key]:
+        """Return whose turn it is, longest waiting first: each alone can be offered now, not always all of them.
 
-        Whoever is returned is returned again until an offer is seen or known, or is postponed.
+        They are of one tenant. Whoever is returned is returned again until an offer is seen or known, or is postponed.
         """
         while self._due and self._due[0][0] <= now:
             line = self._lines.of(heapq.heappop(self._due)[1])
             if line is not None:
                 self._news.add(line)
-        while True:
-            for line in self._news:
-                first = self._first(line, now)
-                if first is not None:
-                    heapq.heappush(self._ahead, (first, line))
-            self._news.clear()
-            if not self._ahead:
-                return None
-            place, line = heapq.heappop(self._ahead)
-            self._news.add(line)
-            if self._first(line, now) == place:
-                return place.key
+        ahead = [list(islice(self._takeable(line, now), most)) for line in self._news]
+        self._news = {line for line, places in zip(self._news, ahead, strict=True) if places}
+        keys = [place.key for place in islice(heapq.merge(*ahead), most)]
+        return [key for key in keys if key[0] == keys[0][0]]
 
     def due(self) -> datetime | None:
         """Return when somebody may be asked without any news; `None` when nobody."""
@@ -206,8 +205,8 @@ class Picture:
         self._postponed[key] = until, tries
         heapq.heappush(self._due, (until, key))
 
-    def _first(self, line: Line, now: datetime) -> Place | None:
-        """Return the longest waiting whom somebody of the line can take now."""
+    def _takeable(self, line: Line, now: datetime) -> Iterator[Place]:
+        """Yield those whom somebody of a line can take now, longest waiting first."""
         policy = self._policies[line.tenant]
         there = {name: self.agent(line.tenant, name) for name in line.agents}
         free = {
@@ -217,14 +216,13 @@ class Picture:
             and (line.rings or agent.can_take(policy.agents[name].slots))
         }
         if not free:
-            return None
+            return
         for place in self._lines.places(line):
             if self._postponed.get(place.key, (now, 0))[0] > now:
                 continue
             waiting = self.open[place.key]
             if any(obstacle(policy, waiting, name, free[name], now) is None for name in free):
-                return place
-        return None
+                yield place
 
 
 def _looked_at(conversation: Conversation) -> Conversation:

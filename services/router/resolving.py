@@ -11,6 +11,7 @@ from services.router.domain.contacts import (
     find_place,
     numbers_in,
     opened_by,
+    opened_for,
     opens,
     takes,
     wants_answer,
@@ -99,6 +100,8 @@ class Resolving:
             if chosen.customer != customer.id:
                 customer = await _customer(reading, chosen.customer)
         agents = await self._cases.agents_of(reading, chosen)
+        if self.place.conversation is None and customer.id is None:
+            reading.new(folds.CUSTOMER, opened_for(self._origin))
         hints = await self._hints(reading, customer, resolved, named)
         loaded = Loaded(chosen, customer, agents, resolved, numbers=numbers, hints=hints)
         hers = referenced is not None and referenced.customer == customer.id

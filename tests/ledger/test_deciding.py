@@ -238,13 +238,15 @@ async def test_the_least_recently_used_aggregate_is_forgotten_first() -> None:
 
 
 class Counted(MemoryLedger):
-    """Counts the events that were read."""
+    """Counts the reads, and the events that were read."""
 
+    reads = 0
     read_events = 0
 
     @override
     async def read(self, tenant: str, aggregate: str, *, after: int = 0) -> list[Recorded]:
         found = await super().read(tenant, aggregate, after=after)
+        self.reads += 1
         self.read_events += len(found)
         return found
 
@@ -265,3 +267,86 @@ async def test_what_goes_on_is_kept_and_what_is_over_is_not() -> None:
 
 def replace_over(folded: Folded[Count], over: Callable[[Count], bool]) -> Folded[Count]:
     return Folded(folded.kind, folded.empty, folded.evolve, over)
+
+
+async def test_what_is_remembered_is_taken_as_it_is_until_news_of_it_is_heard() -> None:
+    """Nothing is read for it; once whoever follows the ledger has heard of more, its tail is."""
+    ledger, aggregate = Counted(), new_aggregate()
+    name, runtime = name_of(aggregate), deciding(ledger)
+    await ledger.append(TENANT, [write(aggregate, 0, "e1")])
+
+    async def remembered() -> int:
+        reading = Reading(runtime, TENANT, leader=False, remembered=True)
+        return (await reading.load(COUNT, name)).events
+
+    assert (await remembered(), ledger.reads) == (1, 1)
+    await ledger.append(TENANT, [write(aggregate, 1, "e2")])
+    assert (await remembered(), ledger.reads) == (1, 1)
+    for recorded in await ledger.read_leader(TENANT, aggregate):
+        runtime.hear(recorded)
+    reads = ledger.reads
+    assert (await remembered(), await remembered(), ledger.reads) == (2, 2, reads + 1)
+
+
+async def test_what_is_remembered_wrongly_is_refused_and_decided_again() -> None:
+    """Another wrote meanwhile and nobody has heard of it: the append conflicts, and the next try asks the leader."""
+    ledger, aggregate, counts = MemoryLedger(), new_aggregate(), list[int]()
+    runtime = deciding(ledger)
+    await ledger.append(TENANT, [write(aggregate, 0, "e1")])
+    await runtime.load(TENANT, COUNT, name_of(aggregate))
+    await ledger.append(TENANT, [write(aggregate, 1, "e2")])
+
+    async def load(reading: Reading) -> Count:
+        return await reading.load(COUNT, name_of(aggregate))
+
+    def decide(count: Count) -> list[events.AnyEvent]:
+        counts.append(count.events)
+        return [event(aggregate, f"on-{count.events}")]
+
+    first = Reading(runtime, TENANT, leader=False, remembered=True)
+    await runtime.change(TENANT, load, decide, first=first)
+    assert counts == [1, 2]
+
+
+async def test_what_is_taken_for_new_and_is_not_conflicts() -> None:
+    """No look is spent on it, and it is known once it is written; where it stood already, the append says so."""
+    ledger, known, fresh = Counted(), new_aggregate(), new_aggregate()
+    await ledger.append(TENANT, [write(known, 0, "e1")])
+    tries = []
+
+    async def load(reading: Reading) -> None:
+        for each in (known, fresh):
+            if reading.leader:
+                await reading.load(COUNT, name_of(each))
+            else:
+                reading.new(COUNT, name_of(each))
+        tries.append(reading.leader)
+
+    runtime = deciding(ledger)
+    await runtime.change(TENANT, load, lambda _: [event(known, "e2"), event(fresh, "e1")])
+    assert tries == [False, True]
+    tries.clear()
+    another = new_aggregate()
+
+    async def load_new(reading: Reading) -> None:
+        reading.new(COUNT, name_of(another))
+
+    reads = ledger.reads
+    await runtime.change(TENANT, load_new, lambda _: [event(another, "e1")])
+    reading = Reading(runtime, TENANT, leader=False, remembered=True)
+    assert (await reading.load(COUNT, name_of(another))).events == 1
+    assert ledger.reads == reads
+
+
+async def test_several_are_loaded_side_by_side_and_each_once() -> None:
+    """Whoever names an aggregate twice, or loads it twice at once, gets one state."""
+    ledger, one, other = Counted(), new_aggregate(), new_aggregate()
+    await ledger.append(TENANT, [write(one, 0, "e1")])
+    reading = Reading(deciding(ledger), TENANT, leader=False)
+    names = [name_of(each) for each in (one, other, one)]
+    found = await reading.load_all(COUNT, names)
+    assert [each.events for each in found] == [1, 0, 1]
+    assert ledger.reads == 2
+    again = Reading(deciding(ledger), TENANT, leader=False)
+    one_state, same = await asyncio.gather(*(again.load(COUNT, name_of(one)) for _ in range(2)))
+    assert one_state is same

@@ -193,7 +193,7 @@ class InMemoryRouter:
         await self.follow()
         await self.dispatcher.return_all()
         await self.follow()
-        await self.dispatcher.offer_all()
+        await self.dispatcher.offering.offer_all()
 
     async def follow(self) -> None:
         """The dispatcher sees what was recorded."""

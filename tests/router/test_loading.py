@@ -20,7 +20,8 @@ async def test_no_aggregate_is_read_twice_for_a_contact(
         return await read(tenant, aggregate, after=after)
 
     monkeypatch.setattr(router.ledger, "read", noted)
-    for event in (call("started", handles=[phone("+48601234567")]), call("menu", digits="2", k=1)):
+    claimed = form("Where is it?", handles=[mail("anna@mail.example", "claimed")])
+    for event in (call("started"), call("menu", digits="2", k=1), claimed):
         asked.clear()
         await router.intake.take(event)
         assert asked
@@ -36,11 +37,17 @@ async def test_what_does_not_wait_for_anything_is_read_side_by_side(
     async def slow(tenant: str, aggregate: str, *, after: int = 0) -> list[Recorded]:
         nonlocal under_way
         under_way += 1
-        await asyncio.sleep(0)
+        await others()
         if under_way:
             rounds.append(under_way)
         under_way = 0
         return await read(tenant, aggregate, after=after)
+
+    async def others() -> None:
+        """Let everybody else begin who can."""
+        turn = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(turn.set_result, None)
+        await turn
 
     monkeypatch.setattr(router.ledger, "read", slow)
     handles = [mail("anna@mail.example"), phone("+48601234567")]

@@ -155,9 +155,14 @@ def opened_by(origin: Origin) -> events.ConversationId:
     return events.ConversationId(origin.id("conversation"))
 
 
+def opened_for(origin: Origin) -> events.CustomerId:
+    """Return the id of the customer whom a contact event would create."""
+    return events.CustomerId(origin.id("customer"))
+
+
 def _open(decision: Decision, event: events.InboundEvent, rule: str) -> None:
     conversation_id = opened_by(decision.origin)
-    customer = decision.customer.id or events.CustomerId(decision.origin.id("customer"))
+    customer = decision.customer.id or opened_for(decision.origin)
     fresh = decision.customer.id is None
     if fresh:
         _create_customer(decision, event, customer)

@@ -1,5 +1,6 @@
 """Who is asked to take a contact, and what comes of the question."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from services.router.domain.agent import Agent
@@ -54,7 +55,9 @@ def make_offer(decision: Decision) -> None:
     ownership = decision.conversation.ownership
     if not waits(decision.conversation):
         return
-    chosen, passed_over = _choose(decision)
+    chosen, passed_over = choose(
+        decision.policy, decision.conversation, decision.agent, decision.origin.recorded
+    )
     if chosen is None:
         return
     expires = decision.origin.recorded + timedelta(seconds=decision.policy.times.offer_seconds)
@@ -108,14 +111,19 @@ def _write_offer(
     )
 
 
-def _choose(decision: Decision) -> tuple[events.AgentId | None, dict[str, str]]:
-    """Return the agent to ask and, for each other candidate, why not."""
-    ownership = decision.conversation.ownership
+def choose(
+    policy: Policy,
+    conversation: Conversation,
+    known: Callable[[events.AgentId], Agent],
+    now: datetime,
+) -> tuple[events.AgentId | None, dict[str, str]]:
+    """Return the agent to ask and, for each other candidate, why not; `known`: how an agent stands."""
+    ownership = conversation.ownership
     free: list[tuple[int, datetime, events.AgentId]] = []
     reasons: dict[str, str] = {}
-    for name in candidates(decision.policy, decision.conversation):
-        agent, now = decision.agent(name), decision.origin.recorded
-        reason = obstacle(decision.policy, decision.conversation, name, agent, now)
+    for name in candidates(policy, conversation):
+        agent = known(name)
+        reason = obstacle(policy, conversation, name, agent, now)
         if reason is not None:
             reasons[name] = reason
         else:

@@ -1,0 +1,184 @@
+"""Several offers stand in one decision, as if they had been made one after another."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.router.domain import agent as agents
+from shared import aggregates
+from shared.errors import LedgerConflict
+from shared.events import ContactOffered, ContextPackaged
+from shared.ledger import Appended, Guard, Write
+from tests.router.in_memory_router import InMemoryRouter
+from tests.router.invariants import check_recorded
+from tests.router.running_router import RunningRouter
+from tests.router.samples import call, phone
+from tests.router.test_dispatching import crowd
+
+SLOTS = {"ewa": 2, "piotr": 3}
+
+
+class Appends:
+    """Notes how many aggregates each append writes; `refuse` says which one the ledger does not take."""
+
+    def __init__(self, router: InMemoryRouter, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._append = router.ledger.append
+        self.written: list[set[str]] = []
+        self.refused: set[str] = set()
+        monkeypatch.setattr(router.ledger, "append", self.append)
+
+    async def append(
+        self, tenant: str, writes: Sequence[Write], guards: Sequence[Guard] = ()
+    ) -> Appended:
+        written = {each.aggregate for each in writes}
+        self.written.append(written)
+        if self.refused & written:
+            raise LedgerConflict(aggregate=min(self.refused), expected=0, actual=1)
+        return await self._append(tenant, writes, guards)
+
+
+async def offered(router: InMemoryRouter) -> list[tuple[str, str | None]]:
+    return [(each.open.agent, each.conversation) for each in await router.all(ContactOffered)]
+
+
+async def waiting_in_order(router: InMemoryRouter) -> list[str | None]:
+    return [it.id for it in await router.conversations()]
+
+
+async def test_whoever_can_be_offered_now_is_offered_in_one_append(
+    router: InMemoryRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two slots and three: the five who waited longest, the longest idle agent first, and nobody beyond her room."""
+    await router.on_duty("ewa")
+    router.clock.time += timedelta(seconds=1)
+    await router.on_duty("piotr")
+    await crowd(router, 8)
+    appends = Appends(router, monkeypatch)
+    await router.dispatch()
+    first = (await waiting_in_order(router))[:5]
+    assert await offered(router) == list(zip(["ewa"] * 2 + ["piotr"] * 3, first, strict=True))
+    assert [len(each) for each in appends.written] == [5 + 2]
+
+
+async def test_no_agent_has_more_than_her_slots_at_any_moment(router: InMemoryRouter) -> None:
+    """Forty wait for two agents with five slots in all: what is reserved is counted event by event."""
+    await router.on_duty("ewa", "piotr")
+    await crowd(router)
+    await router.dispatch()
+    for name, slots in SLOTS.items():
+        history = [
+            (each.sequence, each.event)
+            for each in await router.recorded()
+            if each.aggregate == aggregates.AGENT.of(name)
+        ]
+        taken = [len(agents.fold(history[: n + 1]).working_on) for n in range(len(history))]
+        assert max(taken) == slots
+
+
+async def test_what_one_of_several_is_refused_for_does_not_keep_the_others(
+    router: InMemoryRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger never takes the second one's: the others are offered, and it is tried again later."""
+    await router.on_duty("ewa", "piotr")
+    await crowd(router, 4)
+    one, two, three, four = await waiting_in_order(router)
+    appends = Appends(router, monkeypatch)
+    appends.refused = {aggregates.CONVERSATION.of(two or "")}
+    await router.dispatch()
+    assert {conversation for _, conversation in await offered(router)} == {one, three, four}
+    appends.refused.clear()
+    await router.does("ewa", "reject_offer", conversation=one, offer_id=await offer_of(router, one))
+    router.clock.time += timedelta(seconds=10)
+    await router.dispatch()
+    assert (await offered(router))[-1][1] == two
+
+
+async def offer_of(router: InMemoryRouter, conversation: str | None) -> str:
+    (found,) = [it for it in await router.conversations() if it.id == conversation]
+    assert found.ownership.offer is not None
+    return found.ownership.offer.offer_id
+
+
+async def test_what_this_router_decided_itself_is_not_read_for_an_offer(
+    router: InMemoryRouter,
+) -> None:
+    """The conversation, its customer and the agent stand in memory; what was announced is looked for once."""
+    await router.on_duty("ewa")
+    await router.intake.take(call("started", "CA1", handles=[]))
+    await router.follow()
+    await router.dispatcher.offering.offer_all()
+    await router.intake.take(call("started", "CA2", handles=[]))
+    before = router.ledger.reads
+    await router.follow()
+    await router.dispatcher.offering.offer_all()
+    assert len(await offered(router)) == 2
+    assert router.ledger.reads == before
+
+
+async def test_what_another_router_wrote_is_read_again(router: InMemoryRouter) -> None:
+    """An announcement of which only the ledger tells stands in the next packet."""
+    await router.on_duty("ewa")
+    await router.intake.take(call("started", "CA1", handles=[]))
+    await router.follow()
+    await router.dispatcher.offering.offer_all()
+    await router.intake.take(call("started", "CA2", handles=[]))
+    await router.does("service:shop", "announce", kind="outage", text="The lockers are down.")
+    await router.follow()
+    await router.dispatcher.offering.offer_all()
+    packaged = await router.last(ContextPackaged)
+    assert packaged.personal is not None
+    (shown,) = packaged.personal.packet.around.announcements
+    assert shown.text == "The lockers are down."
+
+
+@pytest.fixture
+async def running(tmp_path: Path) -> AsyncIterator[RunningRouter]:
+    """Real servers and two routers."""
+    opened = RunningRouter(tmp_path)
+    await opened.open()
+    await opened.two_routers()
+    yield opened
+    await opened.close()
+
+
+async def test_many_who_wait_at_once_are_shared_out_within_the_slots(
+    running: RunningRouter,
+) -> None:
+    """Two routers offer twelve calls to two agents, who finish them: nobody ever has more than her slots, or is asked
+    for what somebody else is asked for."""
+    numbers = range(12)
+    calls = [
+        call("started", f"Q{n}", handles=[phone(f"+4860500{n:04}")], at=datetime.now(UTC))
+        for n in numbers
+    ]
+    await running.happens(*calls)
+    await running.until_recorded(*calls)
+    for name in SLOTS:
+        await running.does(name, "sign_in")
+    ours = {running.holds(each)[0].event.conversation for each in calls}
+    done = set[str]()
+
+    def asked() -> list[Any]:
+        return [e for e in running.events("contact.offered") if e.conversation not in done]
+
+    while done != ours:
+        await running.until(asked)
+        offer = asked()[0]
+        fields = {"conversation": offer.conversation, "offer_id": offer.open.offer_id}
+        await running.does(offer.open.agent, "accept_offer", **fields)
+        for verb, more in (("wrap_up", {"disposition": "solved", "summary": "."}), ("resolve", {})):
+            given = {"conversation": offer.conversation, **more}
+            await running.does(offer.open.agent, verb, **given)
+        done.add(offer.conversation)
+    offered = [e.conversation for e in running.events("contact.offered")]
+    assert (len(offered), set(offered)) == (len(calls), ours)
+    for name, slots in SLOTS.items():
+        pairs = [
+            (e.sequence, e.event) for e in running.readable() if e.aggregate == f"agent-{name}"
+        ]
+        taken = [len(agents.fold(pairs[: n + 1]).working_on) for n in range(len(pairs))]
+        assert max(taken) == slots
+    check_recorded(running.book)
