@@ -86,8 +86,11 @@ class Unanswered:
         stream, generation = subject.partition(".")[0], self._bus.generation
         try:
             yield
-        except errors.BusUnavailable:
-            self._since[stream] = generation, time.monotonic()
+        except errors.BusUnavailable as error:
+            if isinstance(error, errors.StoreIncomplete) and error.answered:
+                self._since.pop(stream, None)
+            else:
+                self._since[stream] = generation, time.monotonic()
             raise
         self._since.pop(stream, None)
 

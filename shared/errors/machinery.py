@@ -152,6 +152,7 @@ class StoreIncomplete(BusUnavailable):
     """Repeat the whole list with the same ids.
 
     By index in the list: `stored` is what was acknowledged, `refused` the server's code for what it would not take.
+    `answered`: whether that is all of them.
     """
 
     code = "bus.store_incomplete"
@@ -164,6 +165,7 @@ class StoreIncomplete(BusUnavailable):
         super().__init__(wanted=wanted, acknowledged=len(stored), err_code=first)
         self.stored = stored
         self.refused = refused
+        self.answered = len(stored) + len(refused) >= wanted
 
 
 class JetStreamRefused(TellonceError):

@@ -9,7 +9,14 @@ import pytest_asyncio
 
 from shared import ensuring, readiness, streams, watching
 from shared.bus import Bus, connect
-from shared.errors import BusUnavailable, ConsumerStuck, StreamDrift, ViewUnavailable
+from shared.errors import (
+    BusUnavailable,
+    ConsumerStuck,
+    StoreIncomplete,
+    StreamDrift,
+    ViewUnavailable,
+)
+from shared.ledger.plan import EXPECTED
 from shared.readiness import Backlog, Readiness, Trouble
 from shared.watching import Watch
 from tests.support.servers import EmbeddedNats
@@ -155,6 +162,17 @@ async def test_a_store_without_an_answer_is_a_trouble(bus: Bus) -> None:
     await bus.submit("contact.0.demo.x", b"", {})
     await ready.examine()
     assert ready.ready
+
+
+async def test_what_a_stream_refuses_of_a_list_is_answered(bus: Bus) -> None:
+    """A provider that tells the same again, as many do, takes no service out of work."""
+    ready = Readiness(bus, "work")
+    told, nothing_there = ("contact.0.demo.x", b"", "1"), {EXPECTED: "0"}
+    await bus.store_many([told], headers=nothing_there)
+    with pytest.raises(StoreIncomplete):
+        await bus.store_many([(*told[:2], "2")], headers=nothing_there)
+    await ready.examine()
+    assert (await ready.health("", b"")).troubles == []
 
 
 async def test_what_a_server_left_unanswered_is_no_trouble_of_the_next(tmp_path: Path) -> None:
