@@ -40,6 +40,9 @@ SPARE_CONNECTIONS = 64
 """Connections beyond the doors' and the sockets': health checks, and those that are just ending."""
 SPARE_FILES = 128
 """Open files that are no connections to a door: the interpreter's own, NATS, logs."""
+FRAMING = (b"host", b"transfer-encoding")
+READABLE = frozenset({("1.1", 1, b""), ("1.1", 1, b"chunked"), ("1.0", 1, b""), ("1.0", 0, b"")})
+"""Version, number of hosts, coding of the body: others would be read otherwise by a proxy, or not be decoded here."""
 COMPLAINT_SECONDS = 60.0
 """How long a lack of files is not told again."""
 LACKING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -159,9 +162,13 @@ class ImpatientProtocol(HttpToolsProtocol):
         sizes = (len(name) + len(value) + FIELD_BYTES for name, value in self.headers)
         if len(self.url) + sum(sizes) > HEAD_MAX_BYTES:
             raise errors.HeadTooLarge
-        hosts = sum(name == b"host" for name, _ in self.headers)
-        if (self.parser.get_http_version(), hosts) not in {("1.1", 1), ("1.0", 1), ("1.0", 0)}:
+        version = self.parser.get_http_version()
+        hosts, codings = ([v for name, v in self.headers if name == n] for n in FRAMING)
+        if (version, len(hosts), b",".join(codings).lower()) not in READABLE:
             raise errors.RequestUnreadable
+        if self.parser.get_method() == b"CONNECT":
+            raise errors.RequestUnreadable
+        self.expect_100_continue &= version != "1.0"
         self.url = _in_origin_form(self.url)
         if not self.parser.should_upgrade() or self._should_upgrade():
             super().on_headers_complete()
