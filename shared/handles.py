@@ -156,3 +156,24 @@ def lookup_token(key: bytes, handle: events.Handle) -> str:
     Without the tenant's lookup key nobody can ask the ledger whether it knows a phone number.
     """
     return ids.keyed_hash(key, handle.kind, handle.value)
+
+
+def of_visitor(
+    channel: str,
+    *,
+    address: str | None,
+    number: str | None,
+    user: str | None,
+    visitor: str | None,
+) -> list[events.Handle]:
+    """Return who a page says that its visitor is, the surest first; a browser proves nothing.
+
+    `user`: as the page's channel counts its users; `visitor`: the browser's own mark.
+    """
+    said: list[tuple[events.HandleKind, str | None]] = [
+        ("email", address),
+        ("phone", number),
+        ("account", None if user is None else f"{channel}:{user}"),
+        ("visitor", visitor),
+    ]
+    return [of(kind, value, "claimed") for kind, value in said if value is not None]

@@ -202,18 +202,9 @@ def _visitor(hit: Hit) -> str | None:
 
 def _handles(user: str | None, visitor: str | None, region: str | None) -> list[events.Handle]:
     """Return who the page says that she is, the surest first: many shops call a user by her address or number."""
-    found: list[events.Handle] = []
     address = handles.email(user)
     number = handles.phone(user, region) if user and user.startswith("+") else None
-    if address is not None:
-        found.append(handles.of("email", address, "claimed"))
-    if number is not None:
-        found.append(handles.of("phone", number, "claimed"))
-    if user is not None:
-        found.append(handles.of("account", f"{NAME}:{user}", "claimed"))
-    if visitor is not None:
-        found.append(handles.of("visitor", visitor, "claimed"))
-    return found
+    return handles.of_visitor(NAME, address=address, number=number, user=user, visitor=visitor)
 
 
 def _did(hit: Hit, kind: str) -> list[str]:

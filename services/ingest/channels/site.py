@@ -173,16 +173,7 @@ def _handles(item: Item, traits: Item, region: str | None) -> list[events.Handle
     called = [_text(traits.get("email")), user, visitor if _kind(item) == "alias" else None]
     address = next((known for each in called if (known := handles.email(each))), None)
     number = handles.phone(_text(traits.get("phone")), region)
-    found: list[events.Handle] = []
-    if address is not None:
-        found.append(handles.of("email", address, "claimed"))
-    if number is not None:
-        found.append(handles.of("phone", number, "claimed"))
-    if user is not None:
-        found.append(handles.of("account", f"{NAME}:{user}", "claimed"))
-    if visitor is not None:
-        found.append(handles.of("visitor", visitor, "claimed"))
-    return found
+    return handles.of_visitor(NAME, address=address, number=number, user=user, visitor=visitor)
 
 
 def _name(traits: Item) -> str | None:
