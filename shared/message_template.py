@@ -38,3 +38,10 @@ class Template(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     header: Place | None = None
     header_file: TemplateFile | None = None
     buttons: Annotated[list[TemplateButton], Meta(max_length=10)] = []
+
+    def __post_init__(self) -> None:
+        """Raises: ValueError, so that a command which holds such a template is refused."""
+        if self.header is not None and self.header_file is not None:
+            raise ValueError("a template has a `header` or a `header_file`, not both")
+        if len({each.position for each in self.buttons}) != len(self.buttons):
+            raise ValueError("two buttons of a template stand at one `position`")

@@ -153,6 +153,25 @@ async def test_no_place_of_a_template_holds_a_nul(place: dict[str, Any]) -> None
     assert code == errors.TextHasNul.code
 
 
+@pytest.mark.parametrize(
+    "contradictory",
+    [
+        {
+            "header": "KRA01M",
+            "header_file": {"kind": "image", "address": "https://shop.example/label.png"},
+        },
+        {"buttons": [{"position": 0, "kind": "url", "value": value} for value in ("a", "b")]},
+    ],
+)
+async def test_a_template_that_contradicts_itself_is_refused(contradictory: dict[str, Any]) -> None:
+    """Nothing that an agent gave is left out without a word."""
+    router = await owned()
+    given = {"conversation": (await router.conversation()).id, "channel": "dove", "text": "Here"}
+    template = {"name": "label", "language": "pl", **contradictory}
+    code = await router.refused("piotr", "send_message", **given, template=template)
+    assert code == errors.CommandUnreadable.code
+
+
 async def test_whoever_takes_over_sees_what_her_message_answers() -> None:
     """A story, an advertisement or an article stands beside her words in the packet, cut where it is long."""
     router = a_router()
