@@ -299,11 +299,11 @@ class Pool:
 
     async def _give_back(self, connection: Any) -> None:
         """End a reader's transaction; nobody waits for that with an answer in hand."""
-        try:
-            await connection.execute("COMMIT")
-        except (*_AWAY, asyncpg.PostgresError):
-            connection.terminate()
-        with contextlib.suppress(*_AWAY):
+        with contextlib.suppress(*_AWAY):  # it is the pool's no more when that was closed meanwhile
+            try:
+                await connection.execute("COMMIT")
+            except (*_AWAY, asyncpg.PostgresError):
+                connection.terminate()
             await self._pool.release(connection)
 
     async def close(self) -> None:
