@@ -2,7 +2,8 @@
 
 A batch costs the server some milliseconds whatever its size, a message in it some hundredths of one (docs/adr/0063).
 So what comes while batches are under way waits for the next, together, as far as it touches different aggregates. A
-group is all or nothing: when the server refuses it, its halves are tried, down to what is refused by itself.
+group is all or nothing: when the server refuses it, its halves are tried, down to what is refused by itself. What was
+overtaken while it waited is not sent.
 """
 
 import asyncio
@@ -12,12 +13,16 @@ from dataclasses import dataclass, field
 import msgspec
 
 from shared import errors
-from shared.bus.deliveries import PubAck
+from shared.bus.deliveries import ApiError, PubAck
 from shared.ledger.plan import Outgoing, Plan
 
 GROUP_MESSAGES_MAX = 256
 """Beyond that a group gains little, and whoever follows holds it until its end (FOLLOW_BATCH_EVENTS)."""
 GROUP_BYTES_MAX = 1024 * 1024
+WRONG_LAST_SEQUENCE = 10071
+
+OVERTAKEN = PubAck(error=ApiError(err_code=WRONG_LAST_SEQUENCE))
+"""What the server would answer; whoever gets it asks the leader."""
 
 Send = Callable[[Sequence[Outgoing]], Awaitable[PubAck]]
 """Sends messages as one batch and returns the stream's answer; raises BusUnavailable when there is none."""
@@ -29,14 +34,15 @@ class _Waiting:
 
     plan: Plan
     answer: "asyncio.Future[PubAck]"
-    touches: frozenset[tuple[str, str]] = field(init=False)
+    expects: dict[tuple[str, str], int] = field(init=False)
     size_bytes: int = field(init=False)
 
     def __post_init__(self) -> None:
-        guarded = (guard.aggregate for guard in self.plan.guards)
-        self.touches = frozenset(
-            (self.plan.tenant, each) for each in (*self.plan.expected, *guarded)
-        )
+        guarded = {guard.aggregate: guard.expected for guard in self.plan.guards}
+        self.expects = {
+            (self.plan.tenant, aggregate): expected
+            for aggregate, expected in {**self.plan.expected, **guarded}.items()
+        }
         self.size_bytes = sum(len(each.body) for each in self.plan.messages)
 
     def take(self, ack: PubAck) -> None:
@@ -95,12 +101,12 @@ class Groups:
                 continue
             more, more_bytes = messages + len(each.plan.messages), size_bytes + each.size_bytes
             fits = more <= GROUP_MESSAGES_MAX and more_bytes <= GROUP_BYTES_MAX
-            if not group or (fits and touched.isdisjoint(each.touches)):
+            if not group or (fits and touched.isdisjoint(each.expects)):
                 group.append(each)
                 messages, size_bytes = more, more_bytes
             else:
                 left.append(each)
-            touched |= each.touches
+            touched.update(each.expects)
         self._waiting = left
         return group
 
@@ -126,29 +132,37 @@ class Groups:
             if len(group) == 1:
                 _fail(group, error)
                 return
-        if ack is not None and len(group) == 1:
+        if ack is not None and ack.error is None:
+            self._share(group, ack)
+        elif ack is not None and len(group) == 1:
             group[0].take(ack)
-        elif ack is not None and ack.error is None:
-            _share(group, ack)
         else:
             half = len(group) // 2
             await self._settle(group[:half])
             await self._settle(group[half:])
 
+    def _share(self, group: Sequence[_Waiting], ack: PubAck) -> None:
+        """Give each the end of its own messages: a batch stands without a gap, in the order in which it was sent."""
+        whole = sum(len(each.plan.messages) for each in group)
+        if ack.count != whole or ack.duplicate:
+            _fail(group, errors.TimedOut("the answer does not acknowledge the batch"))
+            return
+        end = ack.seq - whole
+        stands: dict[tuple[str, str], int] = {}
+        for each in group:
+            for message in each.plan.messages:
+                end += 1
+                stands[each.plan.tenant, message.aggregate] = end
+            each.take(msgspec.structs.replace(ack, seq=end, count=len(each.plan.messages)))
+        self._overtake(stands)
+
+    def _overtake(self, stands: dict[tuple[str, str], int]) -> None:
+        """Refuse at once what waits and expects an aggregate where it stands no more: its turn would be in vain."""
+        for each in self._waiting:
+            if any(stands.get(place, 0) > expected for place, expected in each.expects.items()):
+                each.take(OVERTAKEN)
+
 
 def _fail(group: Sequence[_Waiting], error: Exception) -> None:
     for each in group:
         each.fail(error)
-
-
-def _share(group: Sequence[_Waiting], ack: PubAck) -> None:
-    """Give each the end of its own messages: a batch stands without a gap, in the order in which it was sent."""
-    whole = sum(len(each.plan.messages) for each in group)
-    if ack.count != whole or ack.duplicate:
-        _fail(group, errors.TimedOut("the answer does not acknowledge the batch"))
-        return
-    end = ack.seq - whole
-    for each in group:
-        count = len(each.plan.messages)
-        end += count
-        each.take(msgspec.structs.replace(ack, seq=end, count=count))

@@ -19,14 +19,14 @@ from shared.bus.storing import MESSAGE_TOO_LARGE, submit_batch
 from shared.codec import Codec
 from shared.ledger import Appended, Guard, Recorded, Write, rejected
 from shared.ledger.follow import LOOKS, RETRY_DELAY_SECONDS, follow
-from shared.ledger.grouping import Groups
+from shared.ledger.grouping import WRONG_LAST_SEQUENCE, Groups
 from shared.ledger.plan import Outgoing, Plan, events_of, plan
 from shared.ledger.resolve import resolve
 
 STREAM = "LEDGER"
 READ_BATCH_EVENTS = 256
 BATCH_TOO_LARGE = 10199
-ASK_THE_LEADER = frozenset({10071, 10164, 10201})
+ASK_THE_LEADER = frozenset({WRONG_LAST_SEQUENCE, 10164, 10201})
 """Wrong last sequence, a write in flight on the subject, an id of the batch is known."""
 DUPLICATE_IN_BATCH = 10201
 
