@@ -49,18 +49,17 @@ class Worker:
         self._consumer = consumer
         self._take = Patience(consumer.name, handle, park).take
         self._lanes: dict[str, deque[Delivery]] = {}
-        self._in_hand: dict[tuple[int, datetime], Delivery] = {}
+        self._in_hand = InHand(AT_ONCE, IN_HAND_MAX)
         self._done: dict[tuple[int, datetime], None] = {}
-        self._freed = asyncio.Event()
         self._busy: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(min(AT_ONCE, int(consumer.config["max_ack_pending"])))
 
     async def run(self) -> None:
         """Take messages for ever. Raises: StreamDrift when the consumer is gone, BusUnavailable when the bus is."""
         pulled = self._bus.pull(
-            self._consumer.stream, self._consumer.name, batch=AT_ONCE, room=self._room
+            self._consumer.stream, self._consumer.name, batch=AT_ONCE, room=self._in_hand.room
         )
-        async with held(self._in_hand.values()):
+        async with self._in_hand.reported():
             try:
                 async with contextlib.aclosing(pulled) as batches:
                     async for batch in batches:
@@ -69,26 +68,17 @@ class Worker:
             finally:
                 await tasks.finish(self._leave())
 
-    async def _room(self) -> None:
-        """Wait until another batch may be asked for: what comes is taken in hand at once, or nobody would report it."""
-        while len(self._in_hand) + AT_ONCE > IN_HAND_MAX:
-            self._freed.clear()
-            await self._freed.wait()
-
     async def _put(self, delivery: Delivery) -> None:
         """Line a message up behind those of its subject.
 
-        One that comes again is not handled again, for its reports or its acknowledgement were late or lost: what is in
-        hand is settled by its newest delivery, what is done is acknowledged once more.
+        One that comes again is not handled again, for its reports or its acknowledgement were late or lost: what is
+        done is acknowledged once more.
         """
-        place = _place(delivery)
-        if place in self._done:
+        if _place(delivery) in self._done:
             with contextlib.suppress(errors.BusUnavailable):
                 await delivery.ack()
             return
-        again = place in self._in_hand
-        self._in_hand[place] = delivery
-        if again:
+        if not self._in_hand.take(delivery):
             return
         lane = self._lanes.get(delivery.subject)
         if lane is not None:
@@ -128,11 +118,9 @@ class Worker:
                 await self._take(arrived)
             except Exception as error:  # noqa: BLE001  whatever it is, the message is settled
                 delay_seconds = _after(error, arrived)
-        place = _place(delivery)
         if delay_seconds in {None, NEVER}:
-            self._note_done(place)
-        newest = self._in_hand.pop(place)
-        self._freed.set()
+            self._note_done(_place(delivery))
+        newest = self._in_hand.release(delivery)
         with contextlib.suppress(errors.BusUnavailable):  # unsettled, it comes again by itself
             await _settle(newest, delay_seconds)
 
@@ -140,6 +128,43 @@ class Worker:
         self._done[place] = None
         if len(self._done) > DONE_REMEMBERED:
             del self._done[next(iter(self._done))]
+
+
+class InHand:
+    """What was taken from a consumer and is not settled: it is reported, each message once, and there is a bound to it.
+
+    `batch`: so many come for one request; `most`: of all that may be in hand.
+    """
+
+    def __init__(self, batch: int, most: int) -> None:
+        self._full = most - batch
+        self._newest: dict[tuple[int, datetime], Delivery] = {}
+        self._freed = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._newest)
+
+    def reported(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """Keep the server from redelivering what is in hand while the block runs."""
+        return held(self._newest.values())
+
+    async def room(self) -> None:
+        """Wait until another batch may be asked for: what comes is taken in hand at once, or nobody would report it."""
+        while len(self._newest) > self._full:
+            self._freed.clear()
+            await self._freed.wait()
+
+    def take(self, delivery: Delivery) -> bool:
+        """Take a delivery in hand; tell whether its message was not there yet."""
+        place = _place(delivery)
+        new = place not in self._newest
+        self._newest[place] = delivery
+        return new
+
+    def release(self, delivery: Delivery) -> Delivery:
+        """Return the newest delivery of a message, to be settled in the place of the one that was handled."""
+        self._freed.set()
+        return self._newest.pop(_place(delivery))
 
 
 def _place(delivery: Delivery) -> tuple[int, datetime]:

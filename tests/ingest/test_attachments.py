@@ -319,3 +319,29 @@ async def test_killed_between_the_file_and_its_event_nothing_is_doubled(
     (event,) = await told(ingest, 1)
     assert (event["data"]["open"]["sha256"], provider.asked["/a"]) == (ids.body_sha256(PHOTO), 1)
     assert len(await told(ingest, 1)) == 1
+
+
+async def test_what_waits_for_slow_providers_is_tried_once(
+    ingest: RunningIngest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long those before it take: given again meanwhile, it would use up tries that were never made."""
+    taken: list[tuple[int, int]] = []
+    goes_on = asyncio.Event()
+
+    async def slow(_: Attachments, delivery: Delivery, __: object) -> None:
+        taken.append((delivery.sequence, delivery.attempt))
+        await goes_on.wait()
+
+    async def full() -> bool | None:
+        return True if len(taken) == attachments.AT_ONCE else None
+
+    monkeypatch.setattr(Attachments, "take", slow)
+    every = [message(ingest, number, photo("http://127.0.0.1/a")) for number in range(12)]
+    for each in every:
+        await comes(ingest, each)
+    await until(full)
+    await asyncio.sleep(2 * streams.ACK_WAIT_SECONDS)  # the fault itself: providers that are slow
+    goes_on.set()
+    await settled(ingest)
+    assert [attempt for _, attempt in taken] == [1] * len(every)
+    assert len(set(taken)) == len(every)

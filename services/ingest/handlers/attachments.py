@@ -20,7 +20,7 @@ from shared.bus import Bus
 from shared.bus.deliveries import Delivery
 from shared.clock import Clock
 from shared.readiness import Trouble
-from shared.worker import held
+from shared.worker import InHand
 
 AT_ONCE = 4
 """Messages whose files are fetched at once; each holds one file in memory."""
@@ -69,27 +69,27 @@ class Attachments:
         consumer = streams.ingest_attachments(self._tenant)
         await ensuring.assert_streams(self._bus, streams.WantedStreams(consumers=[consumer]))
         self.trouble = None
-        fetching: set[asyncio.Task[None]] = set()
-        try:
-            async for batch in self._bus.pull(streams.CONTACTS, consumer.name, batch=BATCH):
-                waiting = list(batch)
-                async with held(waiting):
-                    while waiting:
-                        await self._begin(waiting[0], fetching)
-                        del waiting[0]
-        finally:
-            await tasks.end(fetching)
+        in_hand, fetching = InHand(BATCH, 2 * BATCH), set[asyncio.Task[None]]()
+        pulled = self._bus.pull(streams.CONTACTS, consumer.name, batch=BATCH, room=in_hand.room)
+        async with in_hand.reported():
+            try:
+                async for batch in pulled:
+                    for delivery in batch:
+                        await self._begin(delivery, in_hand, fetching)
+            finally:
+                await tasks.end(fetching)
 
-    async def _begin(self, delivery: Delivery, fetching: set[asyncio.Task[None]]) -> None:
+    async def _begin(
+        self, delivery: Delivery, in_hand: InHand, fetching: set[asyncio.Task[None]]
+    ) -> None:
         """Have the files of a message fetched as soon as there is a slot."""
         found = files_of(delivery)
         if not found:
             await _settle(delivery, None)
-            return
-        await self._slots.acquire()
-        task = asyncio.create_task(self._take(delivery, found))
-        fetching.add(task)
-        task.add_done_callback(fetching.discard)
+        elif in_hand.take(delivery):
+            task = asyncio.create_task(self._take(delivery, found, in_hand))
+            fetching.add(task)
+            task.add_done_callback(fetching.discard)
 
     def _say(self, error: Exception) -> None:
         code = error.code if isinstance(error, errors.TellonceError) else type(error).__name__
@@ -97,18 +97,17 @@ class Attachments:
             log.error(logged.ATTACHMENTS_HALTED, code=code, exc_info=error)
         self.trouble = Trouble(code=code, about="attachments")
 
-    async def _take(self, delivery: Delivery, found: list[Attachment]) -> None:
-        try:
-            async with held([delivery]):
-                await _settle(delivery, await self.take(delivery, found))
-        except errors.TellonceError as error:  # what is stored by then is not fetched again
-            log.warning(logged.ATTACHMENT_DELAYED, code=error.code, sequence=delivery.sequence)
-            await _settle(delivery, RETRY_AFTER_SECONDS[0])
-        except Exception:
-            log.exception(logged.ATTACHMENT_DELAYED, sequence=delivery.sequence)
-            await _settle(delivery, RETRY_AFTER_SECONDS[2])
-        finally:
-            self._slots.release()
+    async def _take(self, delivery: Delivery, found: list[Attachment], in_hand: InHand) -> None:
+        async with self._slots:
+            try:
+                delay_seconds = await self.take(delivery, found)
+            except errors.TellonceError as error:  # what is stored by then is not fetched again
+                log.warning(logged.ATTACHMENT_DELAYED, code=error.code, sequence=delivery.sequence)
+                delay_seconds = RETRY_AFTER_SECONDS[0]
+            except Exception:
+                log.exception(logged.ATTACHMENT_DELAYED, sequence=delivery.sequence)
+                delay_seconds = RETRY_AFTER_SECONDS[2]
+            await _settle(in_hand.release(delivery), delay_seconds)
 
     async def take(self, delivery: Delivery, found: list[Attachment]) -> float | None:
         """Fetch the files of a message; return after how many seconds to try again, `None` when all is said.
