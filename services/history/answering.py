@@ -8,7 +8,7 @@ from typing import Any
 from services.history.domain import as_of
 from services.history.positions import Positions
 from services.history.store import Pool, Session, Snapshot
-from services.history.tables import ANSWERED_BY, table
+from services.history.tables import ANSWERED_BY, AT_A_GLANCE, table
 from shared import aggregates, errors, instants, queries, requests, subjects
 from shared.clock import Clock
 from shared.ledger import LedgerReader
@@ -69,7 +69,8 @@ class Answers:
             )
             return await ANSWERED_BY[type(asked)](reading, asked)
 
-        answer: queries.Answer = await self._pool.read(read)
+        glance = type(asked) in AT_A_GLANCE
+        answer: queries.Answer = await self._pool.read(read, at_a_glance=glance)
         return answer
 
     async def _must_exist(self, position: int) -> None:

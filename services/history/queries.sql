@@ -75,8 +75,9 @@ SELECT set_config('search_path', schema, true) FROM public.generation WHERE stat
 
 -- name: begin_live
 -- Why: a reader's snapshot and its generation, at the price of one round trip; without a live one, no row comes back.
+-- The connection stays in the generation for readers that need one SELECT and no transaction.
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
-SELECT set_config('search_path', schema, true) FROM public.generation WHERE state = 'live'
+SELECT set_config('search_path', schema, false) FROM public.generation WHERE state = 'live'
 
 -- == the checkpoint ==
 
@@ -96,8 +97,11 @@ INSERT INTO checkpoint (position, fence, rolling, settled) VALUES (0, 0, sha256(
 SELECT position FROM checkpoint
 
 -- name: positioned_rows
--- Why: the position comes with the rows, and not by a round trip of its own.
-SELECT answered.*, (SELECT position FROM checkpoint) AS {position} FROM ({rows}) AS answered
+-- Why: the position comes with the rows, or alone where there are none, and not by a round trip of its own; a connection
+-- that is still in a generation that answers no more is told none.
+SELECT answered.*, here.{position} FROM (SELECT CASE WHEN current_schema() = (
+    SELECT schema FROM public.generation WHERE state = 'live') THEN position END AS {position} FROM checkpoint) AS here
+LEFT JOIN (SELECT true AS {found}, asked.* FROM ({rows}) AS asked) AS answered ON true
 
 -- name: take_over
 -- Why: a new fence makes every older projector's next write fail.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
 
-from services.history.tables.row import TRUE_AT, Column, ReplacedRow, Row, columns
+from services.history.tables.row import FOUND, TRUE_AT, Column, ReplacedRow, Row, columns
 
 _NAME = re.compile(r"^-- name: ([a-z_]+)$", re.MULTILINE)
 _WHY = re.compile(r"^-- Why: (.+)\Z")
@@ -70,8 +70,8 @@ def counting(name: str, distinct: str | None = None) -> str:
 
 @functools.cache
 def positioned(name: str) -> str:
-    """Return a query with the position beside its rows, as one more column TRUE_AT."""
-    return query("positioned_rows").format(rows=query(name), position=TRUE_AT)
+    """Return a query with the position beside its rows: two more columns, TRUE_AT and FOUND."""
+    return query("positioned_rows").format(rows=query(name), position=TRUE_AT, found=FOUND)
 
 
 # -- what is the same for all tables -------------------------------------------------------------------

@@ -19,9 +19,10 @@ from typing import Any, Literal
 
 import asyncpg
 from msgspec.structs import astuple
+from typing_extensions import override
 
 from services.history import sql
-from services.history.tables.row import TRUE_AT, Key, ReplacedRow, Row, text_places
+from services.history.tables.row import FOUND, TRUE_AT, Key, ReplacedRow, Row, text_places
 from shared.backoff import Backoff
 from shared.errors import ViewUnavailable
 
@@ -207,21 +208,53 @@ class Snapshot(Session):
         self._position: int | None = None
 
     async def rows(self, name: str, *arguments: Any) -> list[Mapping[str, Any]]:
-        """Return the rows of a named query; each also says the position, so that nobody need ask for it."""
+        """Return the rows of a named query; the position comes with them, so that nobody need ask for it."""
         with _translated():
             rows: list[Mapping[str, Any]] = await self._connection.fetch(
                 sql.positioned(name), *arguments
             )
-        if rows:
-            self._position = rows[0][TRUE_AT]
-        return rows
+        self._position = rows[0][TRUE_AT]
+        return rows if rows[0][FOUND] else []
 
     async def position(self) -> int:
         """Return the ledger position that this state is true for."""
         if self._position is None:
-            (row,) = await self.fetch("position")
-            self._position = int(row["position"])
+            await self.rows("position")
+        assert self._position is not None
         return self._position
+
+
+class SecondLook(Exception):
+    """A reader wanted more than one SELECT, or the connection is in no generation that answers."""
+
+
+class Glance(Snapshot):
+    """A reader's connection for a single SELECT: it sees one state by itself, without a transaction."""
+
+    _looked = False
+
+    @override
+    async def rows(self, name: str, *arguments: Any) -> list[Mapping[str, Any]]:
+        """Return the rows of a named query. Raises: SecondLook."""
+        if self._looked:
+            raise SecondLook
+        self._looked = True
+        try:
+            rows = await super().rows(name, *arguments)
+        except ViewUnavailable as error:
+            if error.details.get("reason") != NOT_MIGRATED:
+                raise
+            raise SecondLook from error
+        if self._position is None:
+            raise SecondLook
+        return rows
+
+    @override
+    async def count(
+        self, name: str, *arguments: Any, distinct: str | None = None
+    ) -> list[Mapping[str, Any]]:
+        """A list and its count are two SELECTs. Raises: SecondLook."""
+        raise SecondLook
 
 
 @contextlib.asynccontextmanager
@@ -270,25 +303,33 @@ class Pool:
         )
         return cls(pool)
 
-    async def read(self, reader: Callable[[Snapshot], Awaitable[Any]]) -> Any:
+    async def read(
+        self, reader: Callable[[Snapshot], Awaitable[Any]], *, at_a_glance: bool = False
+    ) -> Any:
         """Return what `reader` returns inside one snapshot of the live generation.
 
+        `at_a_glance`: a single SELECT will do, as a rule; a reader that wants more begins again in a transaction.
         It is tried READ_ATTEMPTS times: after a restart of Postgres the first connections are dead.
         Raises: ViewUnavailable when Postgres does not answer or has no live generation yet.
         """
         for attempt in range(1, READ_ATTEMPTS + 1):
             try:
-                return await self._read_once(reader)
+                return await self._read_once(reader, at_a_glance)
             except ViewUnavailable:
                 if attempt == READ_ATTEMPTS:
                     raise
             await READ_RETRY.pause(attempt)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _read_once(self, reader: Callable[[Snapshot], Awaitable[Any]]) -> Any:
+    async def _read_once(
+        self, reader: Callable[[Snapshot], Awaitable[Any]], at_a_glance: bool
+    ) -> Any:
         with _translated():
             connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
             try:
+                if at_a_glance:
+                    with contextlib.suppress(SecondLook):
+                        return await reader(Glance(connection))
                 if await connection.execute(sql.query("begin_live")) != ENTERED:
                     raise ViewUnavailable()
                 return await reader(Snapshot(connection))
@@ -301,7 +342,8 @@ class Pool:
         """End a reader's transaction; nobody waits for that with an answer in hand."""
         with contextlib.suppress(*_AWAY):  # it is the pool's no more when that was closed meanwhile
             try:
-                await connection.execute("COMMIT")
+                if connection.is_in_transaction():
+                    await connection.execute("COMMIT")
             except (*_AWAY, asyncpg.PostgresError):
                 connection.terminate()
             await self._pool.release(connection)

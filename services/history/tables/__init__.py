@@ -67,3 +67,14 @@ ANSWERED_BY: Mapping[
     queries.AskKnown: event.known,
 }
 """What answers which question from the tables; `as_of` is answered from the ledger itself."""
+
+AT_A_GLANCE = frozenset(
+    {
+        queries.AskTimeline,
+        queries.AskConversation,
+        queries.AskContext,
+        queries.AskPosition,
+        queries.AskKnown,
+    }
+)
+"""What a single SELECT answers, as a rule."""

@@ -4,10 +4,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from services.history.tables.parking import set_aside
 from services.history.tables.row import AddedRow
 from services.history.tables.table import Reading, Step, Table
-from shared.queries import AskKnown, KnownAnswer, KnownEvent
+from shared.queries import AskKnown, KnownAnswer, KnownEvent, SetAsideEvent
 
 
 class EventRow(AddedRow, frozen=True, kw_only=True):
@@ -56,9 +55,15 @@ TABLE = Table(EventRow, rows)
 async def known(reading: Reading, asked: AskKnown) -> KnownAnswer:
     """Answer which event ids became facts, and which are set aside."""
     rows = await reading.rows("known", asked.ids)
-    events = {row["id"]: KnownEvent(sequence=row["sequence"], raw=row["raw"]) for row in rows}
+    events = {row["id"]: row for row in rows if row["state"] is None}
+    aside = {row["id"]: row for row in rows if row["id"] not in events}
     return KnownAnswer(
         position=await reading.position(),
-        known=events,
-        set_aside=await set_aside(reading, [name for name in asked.ids if name not in events]),
+        known={
+            name: KnownEvent(sequence=row["sequence"], raw=row["raw"])
+            for name, row in events.items()
+        },
+        set_aside={
+            name: SetAsideEvent(state=row["state"], raw=row["raw"]) for name, row in aside.items()
+        },
     )

@@ -30,5 +30,12 @@ SELECT sequence, id, body FROM event ORDER BY sequence DESC LIMIT 1
 SELECT sequence FROM event WHERE settled <= $1 ORDER BY settled DESC, sequence DESC LIMIT 1
 
 -- name: known
--- Why: late deliveries and the balance ask which event ids became facts, and from which delivery.
-SELECT id, sequence, raw FROM event WHERE tenant = $1 AND id = ANY ($2::text[])
+-- Why: late deliveries and the balance ask which event ids became facts, and from which delivery. One whose event could
+-- not be decided is accounted for as well; of an event that was retried its fact tells.
+SELECT id, sequence, raw, NULL AS state FROM event WHERE tenant = $1 AND id = ANY ($2::text[])
+UNION ALL
+SELECT p.event_id, p.sequence, p.raw, l.state
+FROM parking p CROSS JOIN LATERAL (SELECT state FROM parking
+    WHERE tenant = p.tenant AND parked_id = p.parked_id ORDER BY sequence DESC LIMIT 1) AS l
+WHERE p.tenant = $1 AND p.event_id = ANY ($2::text[]) AND l.state <> 'retried'
+ORDER BY sequence

@@ -8,7 +8,7 @@ from services.history.domain.packets import stored_packet
 from services.history.tables import conversation
 from services.history.tables.row import AddedRow
 from services.history.tables.table import Reading, Step, Table
-from shared import events, queries
+from shared import errors, events, queries
 from shared.conversation import Conversation
 
 NOTHING = msgspec.Raw(b"null")
@@ -43,14 +43,23 @@ TABLE = Table(PacketRow, rows, of=conversation.FOLD, on=events.ContextPackaged)
 async def context(reading: Reading, asked: queries.AskContext) -> queries.ContextAnswer:
     """Answer a packet as the bytes that were stored. Raises: ConversationUnknown."""
     if asked.conversation is not None:
-        await conversation.known_conversation(reading, asked.conversation)
         row = await reading.first("packet_of_conversation", asked.conversation)
+        if row is None:
+            raise errors.ConversationUnknown(conversation=asked.conversation)
     else:
         row = await reading.first("packet_by_id", asked.packet_id)
+    if row is None or row["packet_id"] is None:
+        return queries.ContextAnswer(
+            position=await reading.position(),
+            packet=NOTHING,
+            packet_id=None,
+            sha256=None,
+            sequence=None,
+        )
     return queries.ContextAnswer(
         position=await reading.position(),
-        packet=NOTHING if row is None else stored_packet(row["body"]),
-        packet_id=None if row is None else row["packet_id"],
-        sha256=None if row is None else row["sha256"],
-        sequence=None if row is None else row["sequence"],
+        packet=stored_packet(row["body"]),
+        packet_id=row["packet_id"],
+        sha256=row["sha256"],
+        sequence=row["sequence"],
     )

@@ -7,13 +7,13 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from services.history.tables.row import TRUE_AT
+from services.history.tables.row import FOUND, TRUE_AT
 from shared import cursors, instants
 
 Line = TypeVar("Line", bound=msgspec.Struct)
 Place = tuple[datetime, str]
 """What a list is ordered by: an instant, and an id among those of one instant."""
-BESIDE = frozenset({"page_at", "page_id", TRUE_AT})
+BESIDE = frozenset({"page_at", "page_id", TRUE_AT, FOUND})
 """Columns of a list that are no part of its lines."""
 
 _places = msgspec.json.Decoder(dict[str, Place])

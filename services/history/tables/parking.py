@@ -1,6 +1,6 @@
 """Table `parking`: what was parked, what could not be read, and what became of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -99,11 +99,3 @@ async def parked_count(reading: Reading) -> int:
     row = await reading.first("parked_count")
     assert row is not None
     return int(row["parked"])
-
-
-async def set_aside(reading: Reading, ids: Sequence[str]) -> dict[str, queries.SetAsideEvent]:
-    """Return those of these contact events that were parked, and not decided since, by id."""
-    rows = await reading.rows("set_aside", ids)
-    return {
-        row["event_id"]: queries.SetAsideEvent(state=row["state"], raw=row["raw"]) for row in rows
-    }

@@ -40,12 +40,3 @@ SELECT count(*) AS parked
 FROM parking p
 WHERE p.tenant = $1 AND p.state = 'parked' AND NOT EXISTS (SELECT FROM parking l
     WHERE l.tenant = p.tenant AND l.parked_id = p.parked_id AND l.sequence > p.sequence)
-
-
--- name: set_aside
--- Why: a delivery whose event could not be decided is accounted for; of an event that was retried its fact tells.
-SELECT p.event_id, p.raw, l.state
-FROM parking p CROSS JOIN LATERAL (SELECT state FROM parking
-    WHERE tenant = p.tenant AND parked_id = p.parked_id ORDER BY sequence DESC LIMIT 1) AS l
-WHERE p.tenant = $1 AND p.event_id = ANY ($2::text[]) AND l.state <> 'retried'
-ORDER BY p.sequence

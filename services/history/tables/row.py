@@ -11,6 +11,8 @@ Key = tuple[str, str]
 
 TRUE_AT = "true_at"
 """The column beside the rows of an answer that says the ledger position of the snapshot."""
+FOUND = "found"
+"""The column beside it that is true: where nothing is found, the position comes alone."""
 
 Words = Annotated[str, "words"]
 """What people said or wrote: a digest holds its SHA-256, never the words."""

@@ -8,7 +8,7 @@ import msgspec
 
 from services.history.tables.conversation import known_conversation
 from services.history.tables.customer import known_customer
-from services.history.tables.row import TRUE_AT, AddedRow, Words
+from services.history.tables.row import FOUND, TRUE_AT, AddedRow, Words
 from services.history.tables.table import Reading, Step, Table
 from shared import aggregates, events, queries
 
@@ -154,6 +154,6 @@ def _page(found: Sequence[Mapping[str, Any]]) -> list[queries.TimelineLine]:
         if page and room < 0:
             break
         line = {**row, "open": msgspec.Raw(opened)}
-        del line[TRUE_AT]
+        del line[TRUE_AT], line[FOUND]
         page.append(queries.TimelineLine(**line))
     return page
