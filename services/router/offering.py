@@ -15,7 +15,7 @@ from services.router.domain import folds
 from services.router.domain.agent import Agent
 from services.router.domain.decide import decide_offer
 from services.router.domain.decision import Loaded, Origin
-from services.router.domain.offers import candidates, choose
+from services.router.domain.offers import choose
 from services.router.lines import Key
 from services.router.picture import Picture
 from shared import deciding, errors, events, ids
@@ -101,20 +101,20 @@ class Offering:
         """Load a conversation with whoever is chosen; the others are as the picture shows them."""
         tenant, loaded = reading.tenant, await self._cases.load(reading, name)
         policy, now = self._cases.policies.of(tenant), self._cases.clock.now()
+        names = self._picture.shortlist((tenant, name), loaded.conversation)
         agents = {
-            each: _without(self._picture.agent(tenant, each), taken.get(each))
-            for each in candidates(policy, loaded.conversation)
+            each: _without(self._picture.agent(tenant, each), taken.get(each)) for each in names
         }
         looked_at = set[events.AgentId]()
         while True:
-            chosen, _ = choose(policy, loaded.conversation, agents.__getitem__, now)
+            chosen, _ = choose(policy, loaded.conversation, names, agents.__getitem__, now)
             if chosen is None or chosen in looked_at:
                 break
             looked_at.add(chosen)
             agents[chosen] = _without(await reading.load(folds.AGENT, chosen), taken.get(chosen))
         if chosen is not None:
             taken[chosen] = taken.get(chosen, frozenset()) | {name}
-        return with_more(loaded, agents={**loaded.agents, **agents})
+        return with_more(loaded, agents={**loaded.agents, **agents}, shortlist=names)
 
 
 def _without(agent: Agent, taken: frozenset[events.ConversationId] | None) -> Agent:

@@ -5,15 +5,16 @@ Only what is open is kept, and only what dispatching looks at.
 """
 
 import heapq
-from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
-from itertools import islice
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import chain, islice
 
 from msgspec.structs import replace
 
 from services.router.domain import agent as agents
 from services.router.domain.agent import ABSENT, Agent
-from services.router.domain.offers import candidates, obstacle, rest_ends, waits
+from services.router.domain.offers import candidates, may_be_asked, obstacle, rest_ends, waits
 from services.router.lines import Key, Line, Lines, Place
 from services.router.tolerant_codec import is_unreadable
 from shared import aggregates, backoff, events
@@ -26,6 +27,14 @@ from shared.policy import Policies
 
 POSTPONED = backoff.Backoff(first_seconds=0.5, longest_seconds=5.0)
 """An offer that could not be made is tried again by itself, or as soon as there is news of its conversation."""
+
+SHORTLIST_MAX = 32
+"""Of so many it is looked at who is asked for a conversation, and told why the others are not."""
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def _idle(agent_id: events.AgentId, agent: Agent) -> tuple[datetime, events.AgentId]:
+    return agent.idle_since or NEVER, agent_id
 
 
 class Picture:
@@ -45,6 +54,7 @@ class Picture:
         self._policies = {tenant: policies.of(tenant) for tenant in policies.tenants()}
         self.agents: dict[tuple[str, events.AgentId], Agent] = {}
         self.unreadable: set[tuple[str, str]] = set()
+        self._free: dict[str, list[tuple[datetime, events.AgentId]]] = {}
         self._owned: dict[tuple[str, events.AgentId], set[events.ConversationId]] = {}
         self._lines = Lines()
         self._news: set[Line] = set()
@@ -88,10 +98,20 @@ class Picture:
         elif isinstance(state, Agent):
             agent_id = events.AgentId(name)
             if state.sequence > self.agent(tenant, agent_id).sequence:
-                self.agents[tenant, agent_id] = replace(state, seen={})
+                self._agent(tenant, agent_id, replace(state, seen={}))
                 self._news |= self._lines.before(tenant, agent_id)
                 for conversation_id in self.owned_by(tenant, agent_id) | state.working_on:
                     self._look_for_holder((tenant, conversation_id))
+
+    def _agent(self, tenant: str, agent_id: events.AgentId, after: Agent) -> None:
+        """Take in how an agent stands, and where among those who have room."""
+        free = self._free.setdefault(tenant, [])
+        known, before = self._policies[tenant].agents.get(agent_id), self.agent(tenant, agent_id)
+        if known is not None and before.can_take(known.slots):
+            del free[bisect_left(free, _idle(agent_id, before))]
+        self.agents[tenant, agent_id] = after
+        if known is not None and after.can_take(known.slots):
+            insort(free, _idle(agent_id, after))
 
     def take(self, tenant: str, standing: Mapping[str, Standing], now: datetime) -> None:
         """Take in what was looked at, and written, for a decision."""
@@ -158,7 +178,9 @@ class Picture:
             self._look_for_holder(key)
             self._lines.leave(key)
         elif prefix == aggregates.AGENT.prefix:
-            lost = self.agents.pop((tenant, events.AgentId(name)), ABSENT)
+            lost = self.agent(tenant, events.AgentId(name))
+            self._agent(tenant, events.AgentId(name), ABSENT)
+            del self.agents[tenant, events.AgentId(name)]
             for conversation_id in self.owned_by(tenant, events.AgentId(name)) | lost.working_on:
                 self._look_for_holder((tenant, conversation_id))
 
@@ -207,22 +229,41 @@ class Picture:
 
     def _takeable(self, line: Line, now: datetime) -> Iterator[Place]:
         """Yield those whom somebody of a line can take now, longest waiting first."""
-        policy = self._policies[line.tenant]
-        there = {name: self.agent(line.tenant, name) for name in line.agents}
-        free = {
-            name: agent
-            for name, agent in there.items()
-            if agent.status == "available"
-            and (line.rings or agent.can_take(policy.agents[name].slots))
-        }
-        if not free:
+        policy, ready = self._policies[line.tenant], self._ready(line)
+        if next(iter(ready()), None) is None:
             return
         for place in self._lines.places(line):
             if self._postponed.get(place.key, (now, 0))[0] > now:
                 continue
             waiting = self.open[place.key]
-            if any(obstacle(policy, waiting, name, free[name], now) is None for name in free):
+            if any(
+                obstacle(policy, waiting, name, self.agent(line.tenant, name), now) is None
+                for name in ready()
+            ):
                 yield place
+
+    def _ready(self, line: Line) -> Callable[[], Iterable[events.AgentId]]:
+        """Return what gives those of a line who have room, longest idle first; whoever is rung needs none."""
+        if line.rings:
+            there = [n for n in line.agents if self.agent(line.tenant, n).status == "available"]
+            return lambda: there
+        members = frozenset(line.agents)
+        return lambda: (name for name in self.free(line.tenant) if name in members)
+
+    def free(self, tenant: str) -> Iterator[events.AgentId]:
+        """Yield the agents who have room, longest idle first."""
+        return (name for _, name in self._free.get(tenant, ()))
+
+    def shortlist(self, key: Key, waiting: Conversation) -> list[events.AgentId]:
+        """Return whom to choose from for a conversation as it stands: all candidates, or the first of many."""
+        line, policy = self._lines.of(key), self._policies[key[0]]
+        if line is None or len(line.agents) <= SHORTLIST_MAX:
+            return candidates(policy, waiting)
+        refused, ready = waiting.ownership.passed_over, self._ready(line)
+        fresh = (name for name in ready() if name not in refused)
+        in_turn = chain(fresh, (name for name in ready() if name in refused))
+        allowed = (name for name in in_turn if may_be_asked(policy, waiting, name))
+        return list(islice(allowed, SHORTLIST_MAX))
 
 
 def _looked_at(conversation: Conversation) -> Conversation:

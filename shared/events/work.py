@@ -34,7 +34,7 @@ class ContactQueued(
 
 
 class ContactOfferedOpen(Part, frozen=True, kw_only=True):
-    """`passed_over`: agents of the queue who were not chosen, each with the reason."""
+    """`passed_over`: agents of the queue who were not chosen, each with the reason; of very many some 30."""
 
     offer_id: OfferId
     contact_id: ContactId

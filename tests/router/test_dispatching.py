@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from services.router.dispatcher import Dispatcher
-from services.router.domain.offers import candidates, waits
+from services.router.domain.offers import candidates, may_be_asked, waits
 from services.router.picture import POSTPONED, Picture
 from shared.errors import LedgerUnavailable, StillReading
 from shared.events import AgentId, ContactOffered
@@ -197,11 +197,17 @@ async def shows_what_the_ledger_holds(router: InMemoryRouter, picture: Picture) 
     open_ones = [it for it in await router.conversations() if not it.resolved]
     shown = {it.id: picture.open[TENANT, it.id] for it in open_ones if it.id is not None}
     assert len(picture.open) == len(open_ones)
+    agents = sorted(AgentId(name) for name in router.policy.agents)
+    slots = {name: agent.slots for name, agent in router.policy.agents.items()}
     for it in open_ones:
         assert it.id is not None
         assert waits(shown[it.id]) == waits(it)
         assert shown[it.id].ownership.offer == it.ownership.offer
-        assert candidates(router.policy, shown[it.id]) == candidates(router.policy, it)
+        asked = candidates(router.policy, it)
+        assert candidates(router.policy, shown[it.id]) == asked
+        assert [n for n in agents if may_be_asked(router.policy, it, n)] == asked
+    free = [name for name in agents if picture.agent(TENANT, name).can_take(slots[name])]
+    assert sorted(picture.free(TENANT)) == free
     for name in router.policy.agents:
         agent = await router.agent(name)
         known = picture.agent(TENANT, AgentId(name))

@@ -6,16 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from services.router.domain import agent as agents
+from services.router.picture import SHORTLIST_MAX
 from shared import aggregates
 from shared.errors import LedgerConflict
 from shared.events import ContactOffered, ContextPackaged
 from shared.ledger import Appended, Guard, Write
+from shared.policy import Agent
 from tests.router.in_memory_router import InMemoryRouter
 from tests.router.invariants import check_recorded
 from tests.router.running_router import RunningRouter
-from tests.router.samples import call, phone
+from tests.router.samples import a_policy, call, phone
 from tests.router.test_dispatching import crowd
 
 SLOTS = {"ewa": 2, "piotr": 3}
@@ -132,6 +135,28 @@ async def test_what_another_router_wrote_is_read_again(router: InMemoryRouter) -
     assert packaged.personal is not None
     (shown,) = packaged.personal.packet.around.announcements
     assert shown.text == "The lockers are down."
+
+
+async def test_of_very_many_the_longest_idle_is_asked_and_a_few_are_told_of() -> None:
+    """Forty of a queue: whoever has rested longest is asked, whoever refused comes after all others, and the event says
+    of no more than thirty-one why they were not asked."""
+    small = a_policy()
+    names = [f"x{number:02}" for number in range(40)]
+    many = {name: Agent(name=name, queues=["hotline"], slots=1) for name in names}
+    router = InMemoryRouter(replace(small, agents=many))
+    for name in reversed(names):
+        router.clock.time += timedelta(seconds=1)
+        await router.on_duty(name)
+    await crowd(router, 2)
+    await router.dispatch()
+    assert [agent for agent, _ in await offered(router)] == ["x39", "x38"]
+    one, _ = await waiting_in_order(router)
+    await router.does("x39", "reject_offer", conversation=one, offer_id=await offer_of(router, one))
+    router.clock.time += timedelta(days=1)
+    await router.dispatch()
+    last = await router.last(ContactOffered)
+    assert (last.open.agent, last.conversation) == ("x37", one)
+    assert len(last.open.passed_over) == SHORTLIST_MAX - 1
 
 
 @pytest.fixture

@@ -91,7 +91,8 @@ class Loaded:
     `after`: a resolved conversation with which the customer goes on; `reported`: the contact that an agent records, and
     `place`: where it belongs; `undelivered`: messages to her of which nobody says yet that they have reached her;
     `visit`: what she did last on the shop's pages;
-    `announcements`: what the desk is to know, `None` where nobody looked.
+    `announcements`: what the desk is to know, `None` where nobody looked; `shortlist`: who may be asked to take the
+    conversation, where these are not all candidates.
     """
 
     conversation: Conversation = NEW_CONVERSATION
@@ -114,6 +115,7 @@ class Loaded:
     undelivered: Sequence[events.MessageRequested] = ()
     visit: Visit | None = None
     announcements: Announcements | None = None
+    shortlist: Sequence[events.AgentId] = ()
 
     def agent(self, agent_id: events.AgentId) -> Agent:
         return self.agents.get(agent_id, ABSENT)

@@ -1,6 +1,6 @@
 """Who is asked to take a contact, and what comes of the question."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from services.router.domain.agent import Agent
@@ -38,6 +38,21 @@ def candidates(policy: Policy, conversation: Conversation) -> list[events.AgentI
     return [events.AgentId(name) for name in wanted if name in policy.agents]
 
 
+def may_be_asked(policy: Policy, conversation: Conversation, name: events.AgentId) -> bool:
+    """Tell whether an agent is a candidate, without a look at all others."""
+    ownership, agent = conversation.ownership, policy.agents.get(name)
+    transfer = ownership.transfer
+    one = ownership.owner if transfer is None else transfer.to.agent
+    if agent is None or one is not None:
+        return agent is not None and name == one
+    if transfer is None:
+        return known_queue(policy, ownership.queue) in agent.queues
+    if name == transfer.sender or name in transfer.refused_by:
+        return False
+    to = transfer.to
+    return to.team in agent.teams if to.team else to.queue in agent.queues
+
+
 def group_of(policy: Policy, transfer: OpenTransfer) -> list[str]:
     """Return those of a transfer's team or queue who may still be asked, in order of name; [] for one to an agent."""
     to, refused = transfer.to, {transfer.sender, *transfer.refused_by}
@@ -55,8 +70,9 @@ def make_offer(decision: Decision) -> None:
     ownership = decision.conversation.ownership
     if not waits(decision.conversation):
         return
+    names = decision.loaded.shortlist or candidates(decision.policy, decision.conversation)
     chosen, passed_over = choose(
-        decision.policy, decision.conversation, decision.agent, decision.origin.recorded
+        decision.policy, decision.conversation, names, decision.agent, decision.origin.recorded
     )
     if chosen is None:
         return
@@ -114,14 +130,15 @@ def _write_offer(
 def choose(
     policy: Policy,
     conversation: Conversation,
+    names: Sequence[events.AgentId],
     known: Callable[[events.AgentId], Agent],
     now: datetime,
 ) -> tuple[events.AgentId | None, dict[str, str]]:
-    """Return the agent to ask and, for each other candidate, why not; `known`: how an agent stands."""
+    """Return which of these candidates to ask and, for each other one, why not; `known`: how an agent stands."""
     ownership = conversation.ownership
     free: list[tuple[int, datetime, events.AgentId]] = []
     reasons: dict[str, str] = {}
-    for name in candidates(policy, conversation):
+    for name in names:
         agent = known(name)
         reason = obstacle(policy, conversation, name, agent, now)
         if reason is not None:
