@@ -345,7 +345,7 @@ async def test_what_is_in_hand_when_the_loop_was_frozen_is_handled_once(bus: Bus
     working = asyncio.create_task(Worker(bus, consumer, hands.handle, _none).run())
     try:
         await hands.came(2)
-        time.sleep(2 * ACK_WAIT_SECONDS)  # noqa: ASYNC251  the fault itself: nobody reports meanwhile
+        time.sleep(2 * ACK_WAIT_SECONDS)  # noqa: ASYNC251  # the fault itself: nobody reports meanwhile
         await eventually(lambda: _redelivered(bus, consumer))
         hands.goes_on.set()
         await _nothing_left(bus, consumer)
@@ -384,7 +384,7 @@ async def test_a_flood_of_one_subject_is_bounded(bus: Bus) -> None:
     try:
         await hands.came(1)
         await eventually(lambda: _given(bus, consumer, worker.IN_HAND_MAX))
-        await asyncio.sleep(ACK_WAIT_SECONDS)  # as long as more would come
+        await asyncio.sleep(ACK_WAIT_SECONDS)  # the fault itself: a handler that is slow
         info = await bus.api(f"CONSUMER.INFO.{consumer.stream}.c")
         assert info["num_ack_pending"] == worker.IN_HAND_MAX
         hands.goes_on.set()
@@ -413,7 +413,7 @@ async def test_what_is_being_handled_is_reported_until_its_end(
     others = _Hands("nothing")
     other = asyncio.create_task(Worker(bus, consumer, others.handle, _none).run())
     try:
-        await asyncio.sleep(ACK_WAIT_SECONDS)  # as long as it would come
+        await asyncio.sleep(ACK_WAIT_SECONDS)  # the fault itself: it is still slow
         assert ("a", 0) not in others.seen
         hands.goes_on.set()
         await ending
