@@ -1,8 +1,8 @@
 """Messages as handlers get them, and what becomes of one that cannot be handled: again, parked, or dead-lettered."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -30,7 +30,8 @@ class Later(Exception):
 class ArrivedMessage:
     """A message as a handler gets it.
 
-    `attempt`: 1 for the first delivery; `sequence`: 0 outside a stream; `reply`: where a request's answer is awaited.
+    `attempt`: 1 for the first delivery; `sequence`: 0 outside a stream; `reply`: where a request's answer is awaited;
+    `headers`: of a message of a stream.
     """
 
     subject: str
@@ -38,6 +39,7 @@ class ArrivedMessage:
     attempt: int
     sequence: int
     reply: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

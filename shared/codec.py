@@ -64,6 +64,12 @@ def decode(body: bytes) -> AnyEvent:
         raise _explain(body) from error
 
 
+def is_another(body: bytes, kind: type[AnyEvent]) -> bool:
+    """Tell whether it shows at a glance that `body` is no event of a type: as we write it, its type stands first."""
+    tag = str(kind.__struct_config__.tag).encode()
+    return body.startswith(b'{"type":"') and not body.startswith(b'{"type":"%s"' % tag)
+
+
 def _explain(body: bytes) -> EventTypeUnknown | NotAnEvent:
     try:
         tagged = _tagged.decode(body)

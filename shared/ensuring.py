@@ -33,6 +33,8 @@ SAFE_TO_UPDATE = frozenset(
 """Fields that `ensure` brings to the wanted value; any other difference is for a human."""
 
 FILTERS = frozenset({"filter_subject", "filter_subjects"})
+BEGINNING = frozenset({"deliver_policy", "opt_start_seq"})
+"""Where a consumer began: of one that goes on with an older one's work, that one's place."""
 
 
 async def ensure(bus: Bus, wanted: WantedStreams) -> None:
@@ -70,7 +72,10 @@ async def _ensure_consumer(bus: Bus, consumer: Consumer) -> None:
         if not _consumer_differs(consumer, actual, frozenset()):
             return
     config = {**(actual or {}), **consumer.config}
-    if actual is not None:
+    if actual is None:
+        config |= await _beginning(bus, consumer)
+    else:
+        config |= {field: actual[field] for field in BEGINNING & actual.keys() if consumer.after}
         # What a newer version has widened stays as wide.
         config = _without_filters(config) | matching(
             widest(_filters(actual) | _filters(consumer.config))
@@ -79,6 +84,16 @@ async def _ensure_consumer(bus: Bus, consumer: Consumer) -> None:
         f"CONSUMER.DURABLE.CREATE.{consumer.stream}.{consumer.name}",
         {"stream_name": consumer.stream, "config": config},
     )
+
+
+async def _beginning(bus: Bus, consumer: Consumer) -> dict[str, Any]:
+    """Return where a consumer begins that goes on with the work of an older one; {} for any other."""
+    older = f"CONSUMER.INFO.{consumer.stream}.{consumer.after}"
+    known = await _info(bus, older) if consumer.after else None
+    if known is None:
+        return {}
+    start = known["ack_floor"]["stream_seq"] + 1
+    return {"deliver_policy": "by_start_sequence", "opt_start_seq": start}
 
 
 def _without_filters(config: Config) -> dict[str, Any]:
@@ -119,6 +134,8 @@ def _consumer_differs(
         return ["name"]
     if consumer.widens and covered(_filters(consumer.config), _filters(actual)):
         ignored |= FILTERS
+    if consumer.after:
+        ignored |= BEGINNING
     return drift({**GIVES_EVERYTHING, **consumer.config}, actual, ignored=ignored)
 
 

@@ -7,7 +7,7 @@ Durations are in nanoseconds there.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from shared import subjects, timers
+from shared import aggregates, subjects, timers
 from shared.commands import REMEMBERED, SKEW
 from shared.comparing import Config, matching
 from shared.settings import Settings
@@ -52,8 +52,11 @@ REFUSALS_MAX_BYTES = 64 * 1024 * 1024
 ACK_WAIT_SECONDS = 2
 ATTACHMENTS_ACK_PENDING = 1_000
 """A file whose provider is away keeps its place until it is tried again, and must not keep others back."""
+NOTIFY_KINDS = (aggregates.CONVERSATION, aggregates.ACCOUNT, aggregates.WORK)
+"""What notify tells people of stands in aggregates of these kinds; messages to customers in conversations."""
+NOTIFY_LANES = 16
 NOTIFY_LEDGER, NOTIFY_MESSAGES = "notify-ledger", "notify-messages"
-NOTIFY_ACK_PENDING = 1
+"""The first is the consumer of versions before the lanes (docs/adr/0068)."""
 NOTIFY_MESSAGES_ACK_PENDING = 64
 FIRED_ACK_PENDING = 10_000
 """A timer that finds nothing keeps its place until it is asked once more, 10 s later; most timers find nothing."""
@@ -65,11 +68,14 @@ class Consumer:
 
     `widens`: a version may widen its filters, and its reader leaves what it does not know to a newer one; so it may
     give more than this version needs.
+    `after`: the consumer of an older version whose work it goes on with: it begins where that one stands when it is
+    made, and at the stream's beginning where there is none.
     """
 
     stream: str
     config: Config
     widens: bool = False
+    after: str = ""
 
     @property
     def name(self) -> str:
@@ -196,22 +202,38 @@ def router_contacts(partition: int) -> str:
 
 
 def notify_consumers() -> list[Consumer]:
-    """Return notify's consumers: of the whole ledger in order, once more for messages, and of its fired timers.
+    """Return notify's consumers: the lanes of what people are told of, that of messages, and of its fired timers.
 
+    A lane gives its partitions of the ledger in order, one event at a time: whichever replica takes one, the events of
+    an aggregate come one after another.
     Messages to customers have their own, with several outstanding: a provider that is away must not keep an agent
     from being told, nor one recipient that is refused for a while keep the message to another back.
     """
-    ledger = _durable(NOTIFY_LEDGER, [subjects.EVERY_AGGREGATE], ack_pending=NOTIFY_ACK_PENDING)
     messages = _durable(
         NOTIFY_MESSAGES,
-        [subjects.EVERY_AGGREGATE],
+        [subjects.ledger_kind(aggregates.CONVERSATION.prefix)],
         ack_pending=NOTIFY_MESSAGES_ACK_PENDING,
     )
     return [
-        Consumer(LEDGER, ledger),
-        Consumer(LEDGER, messages),
+        *(_notify_lane(number) for number in range(NOTIFY_LANES)),
+        Consumer(LEDGER, messages, widens=True),
         _fired("notify"),
     ]
+
+
+def notify_lane(number: int) -> str:
+    """Return the durable name of one lane of the ledger."""
+    return f"notify-lane-{number}"
+
+
+def _notify_lane(number: int) -> Consumer:
+    filters = [
+        subjects.ledger_kind(kind.prefix, partition)
+        for partition in range(number, subjects.PARTITIONS, NOTIFY_LANES)
+        for kind in NOTIFY_KINDS
+    ]
+    config = _durable(notify_lane(number), filters, ack_pending=1)
+    return Consumer(LEDGER, config, widens=True, after=NOTIFY_LEDGER)
 
 
 def ingest_consumers(tenant: str, accounts: Iterable[str], batch: int) -> list[Consumer]:

@@ -127,6 +127,11 @@ def ledger_of(tenant: str) -> str:
     return f"ledger.*.{token(tenant)}.*.*"
 
 
+def ledger_kind(kind: str, number: int | None = None) -> str:
+    """Return the filter of any tenant's aggregates of a kind, by its prefix; `number`: of one partition."""
+    return f"ledger.{'*' if number is None else number}.*.{token(kind)}.*"
+
+
 def about_entry(number: int) -> str:
     """Return the filter of what any tenant recorded about the entry at a sequence of LEDGER."""
     return f"ledger.*.*.{aggregates.ENTRY.prefix}.{number}"

@@ -96,13 +96,19 @@ class Watch:
         return min((stored for stored in oldest if stored is not None), default=None)
 
     async def _oldest(self, info: Mapping[str, Any]) -> datetime | None:
-        config = info["config"]
-        stored = await self._bus.leader_get(
-            info["stream_name"],
-            sequence=info["ack_floor"]["stream_seq"] + 1,
-            next_by_subject=config.get("filter_subject") or ">",
-        )
-        return None if stored is None else stored.stored
+        """Return when the first message was stored that a consumer has not done."""
+        stream, config = info["stream_name"], info["config"]
+        if _in_order(info) and info["num_ack_pending"]:
+            sequence = info["delivered"]["stream_seq"]
+            outstanding = await self._bus.leader_get(stream, sequence=sequence)
+            return None if outstanding is None else outstanding.stored
+        filters = config.get("filter_subjects") or [config.get("filter_subject") or ">"]
+        after = info["ack_floor"]["stream_seq"] + 1
+        found = [
+            await self._bus.leader_get(stream, sequence=after, next_by_subject=each)
+            for each in filters
+        ]
+        return min((each.stored for each in found if each is not None), default=None)
 
     async def _infos(self) -> AsyncIterator[tuple[Key, Any]]:
         """Yield what the server says of each. Raises: StreamDrift for what is missing."""
@@ -147,8 +153,12 @@ def _waits(info: Mapping[str, Any]) -> bool:
 
     What is outstanding beside others may wait for its time, as a message to a provider who is away does.
     """
-    in_order = info["config"].get("max_ack_pending") == 1
-    return bool(info["num_pending"] or (in_order and info["num_ack_pending"]))
+    return bool(info["num_pending"] or (_in_order(info) and info["num_ack_pending"]))
+
+
+def _in_order(info: Mapping[str, Any]) -> bool:
+    """Tell whether a consumer gives one message at a time."""
+    return bool(info["config"].get("max_ack_pending") == 1)
 
 
 def _has_work(info: Mapping[str, Any]) -> bool:

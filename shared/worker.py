@@ -108,7 +108,11 @@ class Worker:
     async def _handle(self, delivery: Delivery) -> None:
         """Handle one message and settle it."""
         arrived = ArrivedMessage(
-            delivery.subject, delivery.body, delivery.attempt, delivery.sequence
+            delivery.subject,
+            delivery.body,
+            delivery.attempt,
+            delivery.sequence,
+            headers=delivery.headers,
         )
         with structlog.contextvars.bound_contextvars(
             stream_sequence=arrived.sequence, attempt=arrived.attempt
@@ -203,27 +207,15 @@ def _after(error: Exception, arrived: ArrivedMessage) -> float:
     return delay_seconds
 
 
-def opening(
-    codec: Codec,
-    handle: Callable[[events.AnyEvent, int], Awaitable[None]],
-    instead: Callable[[int], Awaitable[events.AnyEvent | None]] | None = None,
-) -> Handle:
+def opening(codec: Codec, handle: Callable[[events.AnyEvent, int], Awaitable[None]]) -> Handle:
     """Return what handles a message by the event in it: `handle(event, attempt)`.
 
-    What is no event of ours is dead-lettered, a type of a newer version fails; `instead`, asked by its sequence, may
-    have an event for its place, or `None` where this consumer leaves it to another one.
+    What is no event of ours is dead-lettered, a type of a newer version fails.
     """
 
     async def opened(arrived: ArrivedMessage) -> None:
-        event: events.AnyEvent | None
-        try:
-            (event,) = await codec.unseal([arrived.body])
-        except errors.EventTypeUnknown:
-            if instead is None:
-                raise
-            event = await instead(arrived.sequence)
-        if event is not None:
-            await handle(event, arrived.attempt)
+        (event,) = await codec.unseal([arrived.body])
+        await handle(event, arrived.attempt)
 
     return opened
 

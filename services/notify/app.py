@@ -1,7 +1,6 @@
 """Wires notify: its streams, its dependencies, its handlers."""
 
 import asyncio
-import contextlib
 from collections.abc import Mapping
 from functools import partial
 
@@ -9,20 +8,20 @@ from services.notify.carriers import Carrier, http, page, smtp
 from services.notify.channels import CHANNELS
 from services.notify.domain.messages import SendingSettings
 from services.notify.domain.people import check_transports
-from services.notify.handlers import CommandHandler, TimerHandler
+from services.notify.handlers import CommandHandler, LedgerHandler, MessageHandler, TimerHandler
 from services.notify.notifying import Notifying
 from services.notify.parking import Parking
+from services.notify.passing import Passing
 from services.notify.sending import ContactReports, Sending
 from services.notify.store import NotificationStore
 from services.notify.transports import TRANSPORTS
-from shared import arming, contact_log, policy, serving, streams, worker
+from shared import arming, arrivals, contact_log, policy, serving, streams
 from shared.bus import Bus
 from shared.clock import SystemClock
 from shared.codec import PlainCodec
 from shared.commands import AcknowledgeNotification
 from shared.deciding import Deciding
-from shared.errors import EventTypeUnknown, LedgerUnavailable
-from shared.events import AnyEvent, LedgerAdopted, WorkRetried
+from shared.events import LedgerAdopted
 from shared.ledger import identity
 from shared.ledger.jetstream import NatsLedger
 from shared.mail_reference import keys_of
@@ -104,7 +103,8 @@ def subscribe(
         cached=settings.aggregate_cache,
         retries=settings.append_retries,
     )
-    store = NotificationStore(deciding)
+    passing = Passing(settings.aggregate_cache)
+    store = NotificationStore(deciding, passing)
     transports = {name: make(here.bus, settings, policies) for name, make in TRANSPORTS.items()}
     notifying = Notifying(store, transports, policies, clock)
     reports = ContactReports(contact_log.ContactLog(here.bus, codec))
@@ -114,30 +114,17 @@ def subscribe(
     sending = Sending(store, CHANNELS, carried, reports, policies, clock, around, contradicted)
     parking = Parking(here.bus, clock)
 
-    async def on_ledger(event: AnyEvent, _: int) -> None:
-        if isinstance(event, WorkRetried):
-            await parking.take_up(event)
-        await notifying.on_event(event)
-
-    async def instead(sequence: int) -> AnyEvent:
-        recorded = await deciding.ledger.get(sequence)
-        if recorded is None:
-            raise LedgerUnavailable(position=sequence)
-        return recorded.event
-
-    async def instead_if_known(sequence: int) -> AnyEvent | None:
-        """What nobody here knows is parked once, by the other reader of the ledger; see `Parking.handlers`."""
-        with contextlib.suppress(EventTypeUnknown):
-            return await instead(sequence)
-        return None
-
+    people = LedgerHandler(codec, ledger, passing, parking, notifying)
+    customers = MessageHandler(codec, ledger, sending)
+    lanes = [streams.notify_lane(number) for number in range(streams.NOTIFY_LANES)]
     handlers = {
-        streams.NOTIFY_LEDGER: worker.opening(codec, on_ledger, instead),
-        streams.NOTIFY_MESSAGES: worker.opening(codec, sending.on_event, instead_if_known),
+        **dict.fromkeys(lanes, people.tell),
+        streams.NOTIFY_MESSAGES: customers.send,
         streams.fired(NAME): TimerHandler(notifying).ask,
     }
     parking.handlers.update({name: [handle] for name, handle in handlers.items()})
-    parking.handlers[streams.NOTIFY_LEDGER].append(handlers[streams.NOTIFY_MESSAGES])
+    of_lanes: list[arrivals.Handle] = [people.tell, customers.send]
+    parking.handlers.update(dict.fromkeys([*lanes, streams.NOTIFY_LEDGER], of_lanes))
     commands = CommandHandler(notifying, policies, clock, NatsRefusals(here.bus))
     verb = AcknowledgeNotification.verb
     serving.on_request(here.broker, f"cmd.*.{verb}", NAME, commands.acknowledge_notification)

@@ -1,12 +1,82 @@
-"""What notify listens to. Each handler: read, act, answer; `shared.serving` acknowledges."""
+"""What notify listens to. Each handler: read, act, answer; `shared.worker` acknowledges what a stream delivers."""
+
+import contextlib
 
 from services.notify.domain.commands import Acknowledge
 from services.notify.notifying import Notifying
+from services.notify.parking import Parking
+from services.notify.passing import Passing
+from services.notify.sending import Sending
 from services.notify.store import Decided
-from shared import arrivals, commands, errors, requests, subjects, timers
+from shared import arrivals, commands, errors, events, requests, subjects, timers
 from shared.clock import Clock
+from shared.codec import Codec, is_another
+from shared.ledger import Ledger
 from shared.policy import Policies
 from shared.refusals import OneAnswer, Refusals
+
+
+class LedgerHandler:
+    """The lanes of the ledger: whom its events concern is told."""
+
+    def __init__(
+        self,
+        codec: Codec,
+        ledger: Ledger,
+        passing: Passing,
+        parking: Parking,
+        notifying: Notifying,
+    ) -> None:
+        self._codec = codec
+        self._ledger = ledger
+        self._passing = passing
+        self._parking = parking
+        self._notifying = notifying
+
+    async def tell(self, arrived: arrivals.ArrivedMessage) -> None:
+        """Handle one event. Raises: what reading, parking and telling raise."""
+        event = await read(self._codec, self._ledger, arrived)
+        self._passing.see(arrived, event)
+        if isinstance(event, events.WorkRetried):
+            await self._parking.take_up(event)
+        await self._notifying.on_event(event)
+
+
+class MessageHandler:
+    """The messages to customers among the events of `notify-messages`; all others are nothing to it.
+
+    What nobody here can read is parked once, by the lane that has it as well; see `Parking`.
+    """
+
+    def __init__(self, codec: Codec, ledger: Ledger, sending: Sending) -> None:
+        self._codec = codec
+        self._ledger = ledger
+        self._sending = sending
+
+    async def send(self, arrived: arrivals.ArrivedMessage) -> None:
+        """Handle one event. Raises: Later, and what reading and sending raise."""
+        if is_another(arrived.body, events.MessageRequested):
+            return
+        event: events.AnyEvent | None = None
+        with contextlib.suppress(errors.EventTypeUnknown):
+            event = await read(self._codec, self._ledger, arrived)
+        if event is not None:
+            await self._sending.on_event(event, arrived.attempt)
+
+
+async def read(codec: Codec, ledger: Ledger, arrived: arrivals.ArrivedMessage) -> events.AnyEvent:
+    """Return the event in a message of the ledger, or what an operator has put in its place.
+
+    Raises: EventTypeUnknown for a type of a newer version, NotAnEvent, LedgerUnavailable.
+    """
+    try:
+        (event,) = await codec.unseal([arrived.body])
+    except errors.EventTypeUnknown:
+        recorded = await ledger.get(arrived.sequence)
+        if recorded is None:
+            raise errors.LedgerUnavailable(position=arrived.sequence) from None
+        return recorded.event
+    return event
 
 
 class TimerHandler:

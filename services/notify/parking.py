@@ -34,7 +34,7 @@ class _Reply(msgspec.Struct):
 class Parking:
     """`handlers`: what handles a message, by the consumer that parked it.
 
-    An event of a type that is not known yet is parked by one reader of the ledger for all: they all handle it later.
+    An event of a type that is not known yet is parked by its lane for all: they all handle it later.
     """
 
     def __init__(self, bus: Bus, clock: Clock) -> None:
@@ -77,7 +77,11 @@ class Parking:
             log.error("parked_gone", parked_id=retried.parked_id)
             return
         arrived = arrivals.ArrivedMessage(
-            stored.subject, stored.body, arrivals.PARKED_ATTEMPT, stored.sequence
+            stored.subject,
+            stored.body,
+            arrivals.PARKED_ATTEMPT,
+            stored.sequence,
+            headers=stored.headers,
         )
         for handle in handlers:
             await handle(arrived)

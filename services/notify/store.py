@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from services.notify.domain import commands, decisions, occasions, presence
 from services.notify.domain.state import NONE_YET, Notifications, evolve
+from services.notify.passing import Passing
 from shared import aggregates
 from shared import conversation as conversations
 from shared.deciding import Deciding, Reading
@@ -27,8 +28,9 @@ class Decided:
 class NotificationStore:
     """Loads the notifications of a conversation and decides about them."""
 
-    def __init__(self, deciding: Deciding) -> None:
+    def __init__(self, deciding: Deciding, passing: Passing | None = None) -> None:
         self._deciding = deciding
+        self._passing = passing or Passing(0)
         self._present: dict[tuple[str, str], presence.Presence] = {}
 
     async def load(self, tenant: str, conversation: str, *, leader: bool = False) -> Notifications:
@@ -43,12 +45,23 @@ class NotificationStore:
 
         Raises: EventTypeUnknown, NotAnEvent, LedgerUnavailable.
         """
-        found = await self._deciding.ledger.read_leader(event.tenant, event.aggregate)
+        before = self._passing.before(event) or await self._read_before(event)
+        expected = occasions.expected_back(event, before.conversation)
+        there = await self.there(event.tenant, expected)
+        return occasions.EarlierState(before.conversation, before.events, there)
+
+    async def _read_before(self, event: AnyEvent) -> occasions.EarlierState:
+        """Read what stands before an event: a replica that has the event has all that stands before it."""
+        ledger = self._deciding.ledger
+        found = await ledger.read(event.tenant, event.aggregate)
+        if event.id not in {each.event.id for each in found}:
+            found = await ledger.read_leader(event.tenant, event.aggregate)
         earlier = list(itertools.takewhile(lambda each: each.event.id != event.id, found))
         conversation = conversations.fold((each.sequence, each.event) for each in earlier)
-        ids = frozenset(each.event.id for each in earlier)
-        there = await self.there(event.tenant, occasions.expected_back(event, conversation))
-        return occasions.EarlierState(conversation, ids, there)
+        before = occasions.EarlierState(conversation, frozenset(each.event.id for each in earlier))
+        if len(earlier) < len(found):
+            self._passing.take(found[len(earlier)].sequence, event, before)
+        return before
 
     async def has_ended(self, event: MessageRequested) -> bool:
         """Tell whether its conversation knows how a message ended. Raises: what `before` does."""
@@ -78,12 +91,21 @@ class NotificationStore:
         return known
 
     async def decide(self, command: commands.AnyCommand) -> Decided:
-        """Decide and append, see `Deciding.change`. Raises: what `decide` and `Deciding.change` raise."""
+        """Decide and append, see `Deciding.change`. Raises: what `decide` and `Deciding.change` raise.
+
+        First on what is in memory; on nothing, where all of a conversation was written at once.
+        """
+        name = command.conversation
+        first = Reading(self._deciding, command.tenant, leader=False, remembered=True)
+        if isinstance(command, commands.TellRequest) and self._passing.has_just_begun(
+            command.tenant, name
+        ):
+            first.new(NOTIFICATIONS, name)
 
         async def load(reading: Reading) -> Notifications:
-            return await reading.load(NOTIFICATIONS, command.conversation)
+            return await reading.load(NOTIFICATIONS, name)
 
         changed = await self._deciding.change(
-            command.tenant, load, lambda state: decisions.decide(state, command)
+            command.tenant, load, lambda state: decisions.decide(state, command), first=first
         )
-        return Decided(changed.state(NOTIFICATIONS, command.conversation), changed.events)
+        return Decided(changed.state(NOTIFICATIONS, name), changed.events)

@@ -30,6 +30,7 @@ from shared.bus.deliveries import (
     Subscription,
 )
 from shared.bus.feed import Room, always, pull
+from shared.bus.flushing import Flush
 from shared.bus.gets import DirectAnswer, direct_get, leader_get
 from shared.bus.inbox import Inbox
 from shared.bus.storing import (
@@ -112,6 +113,7 @@ class Bus:
         self._client = client
         self._owned = owned
         self._inbox = Inbox(self)
+        self._flushes = Flush(self)
         self.unanswered = Unanswered(self)
 
     @classmethod
@@ -184,11 +186,7 @@ class Bus:
 
         By a message to ourselves, behind all others: the driver's own ping overtakes what still waits to be written.
         """
-        came = asyncio.Event()
-        async with self.collecting(lambda _: came.set()) as inbox:
-            await self.publish(inbox)
-            with _translated():
-                await asyncio.wait_for(came.wait(), timeout_seconds)
+        await self._flushes.wait(timeout_seconds)
 
     async def request(
         self,

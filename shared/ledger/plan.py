@@ -50,6 +50,15 @@ class Plan:
         return Appended(sequences=list(sequences), duplicate=duplicate, last=last)
 
 
+def sequence_before(sequence: int, headers: Mapping[str, str]) -> int:
+    """Return where the event of its aggregate stands that comes before the one at `sequence`; 0 before the first.
+
+    The first event of a write says it, and the server has checked it; any later one follows its neighbour.
+    """
+    said = "" if EXPECTED_SUBJECT in headers else headers.get(EXPECTED, "")
+    return int(said) if said.isdecimal() else sequence - 1
+
+
 def events_of(writes: Sequence[Write]) -> list[events.AnyEvent]:
     """Return all events in the order of the writes."""
     return [event for write in writes for event in write.events]

@@ -23,7 +23,7 @@ DISK_BYTES = 24 * 1024 * 1024
 LARGE = b"x" * 200_000
 GONE = (
     "CONTACTS.router-contacts-7",
-    "LEDGER.notify-ledger",
+    "LEDGER.notify-lane-7",
     "RAW.ingest-normalise-demo-form-contact",
 )
 

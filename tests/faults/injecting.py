@@ -39,7 +39,7 @@ DISK_BYTES = 256 * 1024 * 1024
 BALLAST_BYTES = 65_536
 FORM = Path(__file__).parents[1] / "golden" / "events" / "form.submitted.json"
 FOREIGN = b"no event of ours"
-CONSUMERS = ((streams.CONTACTS, "router-contacts-7"), (streams.LEDGER, "notify-ledger"))
+CONSUMERS = ((streams.CONTACTS, "router-contacts-7"), (streams.LEDGER, "notify-lane-7"))
 
 Happens = Callable[[Place], AbstractAsyncContextManager[None]]
 

@@ -1,6 +1,7 @@
 """The bus: asking, storing, pulling, and what it says when nobody is there."""
 
 import asyncio
+from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -73,6 +74,37 @@ async def test_a_request_is_answered(bus: Bus) -> None:
     await bus.flush()
     with pytest.raises(NoResponders):
         await bus.request(subject, b"hello")
+
+
+async def test_who_wants_to_know_at_once_whether_all_was_taken_asks_together(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is told when the server has what it sent; three ask by one message, one who comes later by another."""
+    subject, seen, sent, publish = f"test.{uuid4().hex}", list[bytes](), list[str](), bus.publish
+
+    async def counted(subject: str, *args: Any, **more: Any) -> None:
+        sent.append(subject)
+        await publish(subject, *args, **more)
+
+    async def note(message: Message) -> None:
+        seen.append(message.body)
+
+    async def send(body: bytes) -> None:
+        await bus.publish(subject, body)
+        await bus.flush()
+        taken.append(body)
+
+    taken: list[bytes] = []
+    subscription = await bus.subscribe(subject, note)
+    await bus.flush()
+    monkeypatch.setattr(bus, "publish", counted)
+    await asyncio.gather(*(send(body) for body in (b"1", b"2", b"3")))
+    assert len(sent) == 3 + 1
+    assert sorted(taken) == seen == [b"1", b"2", b"3"]
+    await send(b"4")
+    assert len(sent) == 3 + 1 + 2
+    assert seen[-1] == b"4"
+    await subscription.stop()
 
 
 async def test_silence_and_absence_are_told_apart(bus: Bus) -> None:

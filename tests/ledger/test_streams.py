@@ -1,6 +1,7 @@
 """The streams are made once, verified often, and never changed silently."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from shared.bus import Bus, connect
 from shared.comparing import drift
 from shared.errors import JetStreamRefused, StreamDrift
 from shared.settings import Settings
-from shared.streams import LEDGER, WantedStreams
+from shared.streams import LEDGER, NOTIFY_LEDGER, NOTIFY_MESSAGES, WantedStreams
 from tests.support.servers import EmbeddedNats, EmbeddedNatsCluster
 from tests.support.waiting import eventually
 
@@ -230,6 +231,53 @@ async def test_a_missing_or_drifted_consumer_stops_services(fresh: tuple[Bus, Se
         await ensuring.assert_streams(bus, _wanted(chosen))
         if field == "max_ack_pending":
             await bus.api(f"CONSUMER.DELETE.CONTACTS.{name}")
+
+
+def _of_before(name: str, ack_pending: int) -> streams.Consumer:
+    """A consumer of notify as versions before the lanes have it: of the whole ledger."""
+    messages = next(each for each in streams.notify_consumers() if each.name == NOTIFY_MESSAGES)
+    change = {"durable_name": name, "max_ack_pending": ack_pending}
+    everything = {"filter_subject": subjects.EVERY_AGGREGATE}
+    return streams.Consumer(LEDGER, {**messages.config, **change, **everything})
+
+
+async def _taken(bus: Bus, durable: str, count: int) -> list[int]:
+    """Take and acknowledge messages of a consumer; return where they stand."""
+    taken: list[int] = []
+    async with contextlib.aclosing(bus.pull(LEDGER, durable, batch=1)) as batches:
+        async for (delivery,) in batches:
+            await delivery.ack()
+            taken.append(delivery.sequence)
+            if len(taken) == count:
+                break
+    await bus.flush()
+    return taken
+
+
+async def test_lanes_go_on_where_an_older_version_stands_and_it_may_go_on_too(
+    fresh: tuple[Bus, Settings],
+) -> None:
+    """They begin behind what it has done; its consumers stay as it needs them, wherever it starts again."""
+    bus, chosen = fresh
+    (ledger,) = (each for each in _wanted(chosen).streams if each["name"] == LEDGER)
+    before = [_of_before(NOTIFY_LEDGER, 1), _of_before(NOTIFY_MESSAGES, 64)]
+    older, newer = (
+        WantedStreams([ledger], before),
+        WantedStreams([ledger], streams.notify_consumers()[:-1]),
+    )
+    await ensuring.ensure(bus, older)
+    conversations = [f"conv-c{number}" for number in range(400)]
+    lane = [each for each in conversations if subjects.partition(each) % streams.NOTIFY_LANES == 0]
+    for each in lane[:4]:
+        await bus.store(subjects.ledger("demo", each), b"", msg_id=each)
+    assert await _taken(bus, NOTIFY_LEDGER, 2) == [1, 2]
+    for _ in range(2):
+        await ensuring.ensure(bus, newer)
+        for each_version in (newer, older):
+            await ensuring.assert_streams(bus, each_version)
+        await ensuring.ensure(bus, older)
+    assert await _taken(bus, streams.notify_lane(0), 2) == [3, 4]
+    assert await _taken(bus, NOTIFY_LEDGER, 1) == [3]
 
 
 def _reading(*kinds: str, ack_pending: int = 100) -> streams.Consumer:

@@ -13,7 +13,7 @@ import yaml
 from deploy import bootstrap
 from deploy.embedded.probes import service_answers
 from deploy.embedded.process import Child, Program
-from shared import aggregates, settings, subjects
+from shared import aggregates, settings, streams, subjects
 from shared.bus import Bus, connect
 from shared.bus.deliveries import Message
 from shared.codec import PlainCodec, decode
@@ -26,6 +26,15 @@ from tests.support.servers import EmbeddedNats
 from tests.support.waiting import eventually
 
 WITHIN_SECONDS = 15.0
+OF_LEDGER = [each for each in streams.notify_consumers() if each.stream == streams.LEDGER]
+
+
+def lane_of(aggregate: str) -> str:
+    """Return the consumer that gives the events of an aggregate to whoever tells people."""
+    return streams.notify_lane(subjects.partition(aggregate) % streams.NOTIFY_LANES)
+
+
+LANE = lane_of(aggregates.CONVERSATION.of(CONVERSATION))
 
 
 @dataclass
@@ -139,7 +148,7 @@ class RunningNotify:
         """Wait until notify has read the whole ledger and acknowledged all of it."""
 
         async def met() -> bool:
-            return all([await self._idle("notify-ledger"), await self._idle("notify-messages")])
+            return all([await self._idle(each.name) for each in OF_LEDGER])
 
         await eventually(met)
 

@@ -10,17 +10,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from shared import commands, subjects
+from shared import aggregates, commands, subjects
 from shared.bus.deliveries import Message
 from shared.codec import PlainCodec
-from shared.events import AnyEvent
+from shared.events import AnyEvent, ConversationId, EventId
+from shared.ids import scoped_id
+from shared.ledger import Write
 from shared.ledger.jetstream import NatsLedger
-from tests.notify.running_notify import RunningNotify
+from tests.notify.running_notify import LANE, RunningNotify, lane_of
 from tests.notify.samples import PACKET, TENANT, accepted, message, queued, transferred
 from tests.support.waiting import eventually
 
 SOON = {"times": {"notification_seconds": 0.5}}
 REQUESTED, SENT = "notification.requested", "notification.sent"
+OTHERS = [f"conv-other{number}" for number in range(1000)]
 ACKNOWLEDGED, ESCALATED = "notification.acknowledged", "notification.escalated"
 
 
@@ -81,7 +84,7 @@ async def test_one_notification_per_request_and_owner_however_often_delivered(
     events = await notify.until_types(*wanted)
     await until_shown(notify, 3)
     await notify.kill()
-    await notify.deliver_again("notify-ledger")
+    await notify.deliver_again(LANE)
     await notify.start()
     await notify.idle()
     assert await notify.notifications() == events
@@ -270,7 +273,7 @@ async def test_a_reused_command_id_is_refused(notify: RunningNotify) -> None:
 
 async def test_an_unknown_type_is_parked_once_and_stops_nobody_else(notify: RunningNotify) -> None:
     """An event of a newer version is not skipped: it waits for a reader that knows it, and what comes after goes on."""
-    subject = subjects.ledger(TENANT, "conv-other")
+    subject = subjects.ledger(TENANT, next(each for each in OTHERS if lane_of(each) == LANE))
     newer = b'{"specversion":"1.0","type":"conversation.renamed","id":"x"}'
     stored = await notify.bus.store(subject, newer, msg_id="newer")
     await notify.happens(queued("e1"))
@@ -287,7 +290,7 @@ async def test_an_unknown_type_is_parked_once_and_stops_nobody_else(notify: Runn
     await notify.until_types(REQUESTED, SENT)
     await notify.idle()
     places = [(each.consumer, each.stream, each.sequence, each.error) for each in parked]
-    assert places == [("notify-ledger", "LEDGER", stored.sequence, "event.unknown_type")]
+    assert places == [(LANE, "LEDGER", stored.sequence, "event.unknown_type")]
 
 
 async def test_a_killed_server_delays_and_loses_nothing(notify: RunningNotify) -> None:
@@ -340,3 +343,51 @@ async def test_it_stops_although_the_server_is_gone(notify: RunningNotify) -> No
     os.kill(child.pid, signal.SIGTERM)
     assert await asyncio.wait_for(child.wait(), 6.0) in {0, 1}
     await notify.nats.restart()
+
+
+def of(conversation: str, event: AnyEvent) -> AnyEvent:
+    """Return an event as it happens to another conversation."""
+    return msgspec.structs.replace(
+        event,
+        id=EventId(scoped_id(conversation, event.id)),
+        aggregate=aggregates.CONVERSATION.of(conversation),
+        conversation=ConversationId(conversation),
+    )
+
+
+async def test_two_that_share_the_lanes_keep_the_order_of_each_conversation(
+    notify: RunningNotify,
+) -> None:
+    """One is killed in the middle, and another one after it is back: each conversation is told as by one alone."""
+    names = [f"many-{number}" for number in range(48)]
+    way = (queued("e1"), accepted("e2"), transferred("e3"))
+    wanted = [REQUESTED, SENT, ACKNOWLEDGED, REQUESTED, SENT, REQUESTED, SENT]
+
+    async def happen(some: list[str]) -> None:
+        for name in some:
+            events = [of(name, event) for event in way]
+            await notify.ledger.append(TENANT, [Write(aggregates.CONVERSATION.of(name), 0, events)])
+
+    async def told() -> dict[str, list[str]]:
+        return {
+            name: [each.type for each in await notify.notifications(ConversationId(name))]
+            for name in names
+        }
+
+    async def all_told() -> bool:
+        return all(len(found) >= len(wanted) for found in (await told()).values())
+
+    async def both_ask() -> bool:
+        found = await notify.bus.api(f"CONSUMER.INFO.LEDGER.{LANE}")
+        return bool(found["num_waiting"] == 2)
+
+    first, _ = await notify.launch(), await notify.launch()
+    await eventually(both_ask)
+    await happen(names[:24])
+    await first.kill()
+    third = await notify.launch()
+    await happen(names[24:])
+    await third.kill()
+    await eventually(all_told)
+    await notify.idle()
+    assert await told() == dict.fromkeys(names, wanted)

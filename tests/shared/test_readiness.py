@@ -1,5 +1,6 @@
 """A service is ready while it does its work, and says what keeps it from it."""
 
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -224,6 +225,37 @@ async def test_the_oldest_that_waits_is_told(bus: Bus) -> None:
     stored = await bus.leader_get(streams.CONTACTS, sequence=ack.sequence)
     assert stored is not None
     assert await watch.oldest_waiting(streams.CONTACTS) == stored.stored
+
+
+async def test_the_oldest_of_one_at_a_time_is_what_is_outstanding(bus: Bus) -> None:
+    """And before anything is: the first that one of its filters gives, whatever stands before it."""
+    filters = ["contact.1.demo.*", "contact.2.demo.*"]
+    (contacts,) = (each for each in streams.stream_configs() if each["name"] == streams.CONTACTS)
+    (found,) = wanted().consumers
+    config = {key: value for key, value in found.config.items() if key != "filter_subject"}
+    config |= {"durable_name": "lane", "filter_subjects": filters, "max_ack_pending": 1}
+    lane = streams.WantedStreams([contacts], [streams.Consumer(streams.CONTACTS, config)])
+    await ensuring.ensure(bus, lane)
+    await bus.store("contact.3.demo.x", b"nobody's")
+    stored = []
+    for subject in ("contact.2.demo.x", "contact.1.demo.x"):
+        ack = await bus.store(subject, b"ours")
+        stored.append(await bus.leader_get(streams.CONTACTS, sequence=ack.sequence))
+    watch = Watch(bus, lane)
+    await watch.begin()
+    waiting = [await watch.oldest_waiting(streams.CONTACTS)]
+    async with contextlib.aclosing(bus.pull(streams.CONTACTS, "lane", batch=2)) as batches:
+        (first,) = await anext(batches)
+        await first.ack()
+        (second,) = await anext(batches)
+        await bus.flush()
+        await watch.look()
+        waiting.append(await watch.oldest_waiting(streams.CONTACTS))
+        await second.ack()
+        await bus.flush()
+        await watch.look()
+        waiting.append(await watch.oldest_waiting(streams.CONTACTS))
+    assert waiting == [*(each.stored for each in stored if each is not None), None]
 
 
 @pytest.mark.parametrize("again", [False, True])
