@@ -327,3 +327,15 @@ async def test_requests_beyond_the_bound_wait_behind_no_other(ingest: RunningIng
     answer = await answered(ingest, many)
     assert 1 <= answer.count(b"HTTP/1.1 200") <= server.PIPELINED_MAX + 1
     assert answer.count(b"HTTP/1.1") == answer.count(b"HTTP/1.1 200")
+
+
+async def test_who_has_said_all_is_answered(ingest: RunningIngest) -> None:
+    """Some clients close their side behind the request; without an answer they would send it again."""
+    path = ingest.door("form").removeprefix(ingest.url)
+    last = request_to(path, f"Content-Length: {len(FORM)}")
+    kept = last.replace(b"Connection: close\r\n", b"")
+    for sent, answers in ((kept, 1), (kept + last, 2), (kept + kept, 2), (kept[:-1], 0), (b"", 0)):
+        async with connected(ingest, 1, sent) as [(reader, writer)]:
+            writer.write_eof()
+            assert (await read_all(reader)).count(b"HTTP/1.1 204") == answers
+    assert len(await ingest.raw("form")) == 5

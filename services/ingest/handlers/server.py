@@ -209,6 +209,14 @@ class ImpatientProtocol(HttpToolsProtocol):
         self._wind_up()
 
     @override
+    def eof_received(self) -> bool:  # type: ignore[override]  # as asyncio has it
+        """Keep the connection of who has said all, and sends no more, until that is answered."""
+        if not self._answers() or self.cycle.more_body:
+            return False
+        self.cycle.keep_alive = False
+        return True
+
+    @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_clock()
         super().connection_lost(exc)
