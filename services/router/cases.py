@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import structlog
@@ -16,6 +17,7 @@ from services.router.domain.identify import as_handle
 from shared import aggregates, errors, events, mail_reference
 from shared import handles as normal_handles
 from shared.clock import Clock
+from shared.commands import REMEMBERED
 from shared.conversation import Conversation
 from shared.customer import Customer
 from shared.deciding import Changed, Deciding, Reading
@@ -23,6 +25,8 @@ from shared.policy import Policies
 
 CONVERSATIONS_CONSIDERED = 8
 """Newest conversations of a customer that a contact may join."""
+TOKENS_KEPT = 1_024
+"""A contact asks for the same handles several times."""
 MERGES_MAX = 32
 """So often a conversation that went on in another one is followed."""
 
@@ -48,6 +52,7 @@ class Cases:
             tenant: mail_reference.keys_of(policies.of(tenant), secrets)
             for tenant in policies.tenants()
         }
+        self._token = lru_cache(TOKENS_KEPT)(normal_handles.lookup_token)
         self._versions = {tenant: policies.of(tenant).version for tenant in policies.tenants()}
 
     def policy_version(self, tenant: str) -> str:
@@ -70,6 +75,10 @@ class Cases:
             policy_version=self._versions[tenant],
             **known,
         )
+
+    def may_be_known(self, event: events.ContactEvent) -> bool:
+        """Tell whether the delivery of an event came before the memory of the folds begins, or it was imported."""
+        return event.imported or self.clock.now() - event.recorded >= REMEMBERED
 
     async def load(
         self,
@@ -167,7 +176,7 @@ class Cases:
     ) -> list[ResolvedHandle]:
         """Load who holds each handle."""
         key = self._keys[reading.tenant]
-        hashed = [(handle, normal_handles.lookup_token(key, handle)) for handle in handles]
+        hashed = [(handle, self._token(key, handle)) for handle in handles]
         found = await reading.load_all(folds.IDENTITY, [token for _, token in hashed])
         return [
             ResolvedHandle(handle, token, identity)

@@ -152,7 +152,7 @@ class Intake:
         RAW is read again, no router ran for a day, or it was imported, and may have been told long ago: then, and only
         then, history is asked. It is a witness, not the truth: it is believed where the ledger agrees.
         """
-        if not event.imported and self._cases.clock.now() - event.recorded < REMEMBERED:
+        if not self._cases.may_be_known(event):
             return False
         ledger = self._cases.deciding.ledger
         sequence = await self._history.known(event.tenant, event.id, await ledger.position())

@@ -1,6 +1,5 @@
 """Where a contact event belongs: looks up who it is, and which conversation it joins. Decides nothing."""
 
-import asyncio
 from dataclasses import replace
 
 import msgspec
@@ -14,6 +13,7 @@ from services.router.domain.contacts import (
     opened_for,
     opens,
     takes,
+    told,
     wants_answer,
 )
 from services.router.domain.decision import (
@@ -55,10 +55,11 @@ class Resolving:
         self._policy = origin.policy
         self._origin = origin
         self._event = event
-        self._numbers = numbers_in(origin.policy, event)
+        self._told = told(origin.policy, event)
+        self._numbers = numbers_in(origin.policy, self._told)
         self.seen = False
         self._contact: ResolvedHandle | None = None
-        self.place = find_place(origin.policy, event, None, [])
+        self.place = Place(None, "join.none_open")
 
     async def load(self, reading: deciding.Reading) -> Loaded:
         """Return what belongs to the place of the event, as things stand."""
@@ -82,18 +83,22 @@ class Resolving:
             each.identity.holders for each in speaking(self._policy, resolved)
         )
         joined = named if nobody and trusted and wants_answer(self._event, None) else None
-        opened = await reading.load(folds.CONVERSATION, opened_by(self._origin))
         earlier = await self._mentioned(reading, resolved)
-        everything = [*attached, opened, *earlier, *(each for each in (referenced, joined) if each)]
-        told = await self._told_in(reading, resolved)
-        self.seen = any(self._event.id in each.seen for each in (*everything, *told))
         self.place = find_place(
-            self._policy, self._event, referenced, [*known, *([joined] if joined else [])]
+            self._policy,
+            self._event,
+            referenced,
+            [*known, *([joined] if joined else [])],
+            self._numbers,
         )
+        opened = await self._opened(reading)
+        everything = [*attached, opened, *earlier, *(each for each in (referenced, joined) if each)]
+        elsewhere = await self._told_in(reading, resolved)
+        self.seen = any(self._event.id in each.seen for each in (*everything, *elsewhere))
         begun = await self._begun_by_nobody(reading, earlier, customer, resolved)
         if begun is not None:
             loaded = await self._linked(reading, begun, customer, resolved, numbers)
-            return replace(loaded, contact=self._contact)
+            return replace(loaded, contact=self._contact, told=self._told)
         chosen = NEW_CONVERSATION
         if self.place.conversation is not None:
             chosen = next(each for each in everything if each.id == self.place.conversation)
@@ -110,7 +115,8 @@ class Resolving:
         after = remembered(known) if new else after
         joins = chosen.id is not None and self._event.open.contact_id not in chosen.contacts.by_id
         said = await self._cases.announcements(reading) if joins else None
-        return replace(loaded, contact=self._contact, after=after, announcements=said)
+        loaded = replace(loaded, contact=self._contact, after=after, announcements=said)
+        return replace(loaded, told=self._told)
 
     async def _ahead(self, reading: deciding.Reading) -> None:
         """Load side by side what is looked at whoever it is."""
@@ -119,10 +125,14 @@ class Resolving:
             *(number_handle(*each) for each in self._numbers),
             *self._itself(),
         ]
-        await asyncio.gather(
-            self._cases.handles(reading, asked),
-            reading.load(folds.CONVERSATION, opened_by(self._origin)),
-        )
+        await self._cases.handles(reading, asked)
+
+    async def _opened(self, reading: deciding.Reading) -> Conversation:
+        """Return the conversation that this event opened; where it is about to, the append proves that it has not."""
+        name, news = opened_by(self._origin), not self._cases.may_be_known(self._event)
+        if self.place.conversation is None and news and not reading.leader:
+            reading.new(folds.CONVERSATION, name)
+        return await reading.load(folds.CONVERSATION, name)
 
     def _itself(self) -> list[events.Handle]:
         """Return what leads to where this contact was told, first what is only for that."""

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from services.router.domain import folds
-from services.router.domain.contacts import decide_contact, find_place
+from services.router.domain.contacts import decide_contact, find_place, numbers_in, told
 from services.router.domain.decide import decide, decide_offer, decide_timer
 from services.router.domain.decision import Decision, Loaded, Origin, ResolvedHandle
 from services.router.domain.identity import UNCLAIMED
@@ -69,7 +69,8 @@ class Given:
         ]
         known = [self.conversation] if self.conversation.id else []
         decision = Decision(replace(self.loaded, handles=handles), origin)
-        decide_contact(decision, event, find_place(POLICY, event, None, known))
+        named = numbers_in(POLICY, told(POLICY, event))
+        decide_contact(decision, event, find_place(POLICY, event, None, known, named))
         return self._after(decision.events)
 
     def offered(self) -> "Given":

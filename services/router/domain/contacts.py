@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from services.router.domain.confirm import link, merge
-from services.router.domain.decision import Decision, Origin, Place
+from services.router.domain.decision import Decision, Origin, Place, Told
 from services.router.domain.facts import facts_in, holds, names_matter, state_fact
 from services.router.domain.handover import as_earlier, attach_packet
 from services.router.domain.identify import claim, identifies, learn, speaks, was_on
@@ -27,6 +27,7 @@ def find_place(
     event: events.InboundEvent,
     referenced: Conversation | None,
     known: Sequence[Conversation],
+    named: Sequence[tuple[str, str]] = (),
 ) -> Place:
     """Say which conversation a contact joins; what was imported only its own. The first rule that holds decides:
 
@@ -35,13 +36,14 @@ def find_place(
     2. it names an order or parcel that exactly one open conversation of the customer holds;
     3. it is the customer's only conversation active within `join_within_seconds`;
     4. none: a new one opens.
+
+    `named`: see `numbers_in`.
     """
     if event.imported:
         return find_imported_place(referenced)
     if referenced is not None and takes(referenced, event):
         return Place(referenced.id, "join.reference")
     still_open = [each for each in known if each.id is not None and not each.resolved]
-    named = numbers_in(policy, event)
     holding = [each for each in still_open if holds(each, named)]
     if len(holding) == 1:
         return Place(holding[0].id, "join.order_or_parcel")
@@ -91,9 +93,9 @@ def text_of(event: events.InboundEvent) -> str:
             return ""
 
 
-def numbers_in(policy: Policy, event: events.InboundEvent) -> list[tuple[str, str]]:
-    """Return the (fact, value) pairs by which a contact names a matter."""
-    return [(name, value) for _, name, value in told(policy, event) if names_matter(policy, name)]
+def numbers_in(policy: Policy, told_now: Sequence[Told]) -> list[tuple[str, str]]:
+    """Return the (fact, value) pairs by which a contact names a matter, of what it tells."""
+    return [(name, value) for _, name, value in told_now if names_matter(policy, name)]
 
 
 # -- taking it in -----------------------------------------------------------------------------------
@@ -305,7 +307,7 @@ def _switch(decision: Decision, event: events.InboundEvent, before: Conversation
 # -- what it states, where it waits -----------------------------------------------------------------------
 
 
-def told(policy: Policy, event: events.InboundEvent) -> list[tuple[events.FactOrigin, str, str]]:
+def told(policy: Policy, event: events.InboundEvent) -> list[Told]:
     """Return what the menu, the form and the text of a contact say, as (origin, name, value), each once.
 
     At most FACTS_PER_MESSAGE, in this order. What a machine wrote tells nothing.
@@ -326,7 +328,8 @@ def told(policy: Policy, event: events.InboundEvent) -> list[tuple[events.FactOr
 
 
 def _note_facts(decision: Decision, event: events.InboundEvent) -> None:
-    for origin, name, value in told(decision.policy, event):
+    found = decision.loaded.told
+    for origin, name, value in told(decision.policy, event) if found is None else found:
         state_fact(decision, name, value, origin=origin, contact_id=event.open.contact_id)
 
 

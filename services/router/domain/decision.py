@@ -71,6 +71,10 @@ class KnownCustomer:
         return [each for each in self.conversations if not each.resolved]
 
 
+Told = tuple[events.FactOrigin, str, str]
+"""What a contact says: where it says it, the name of the fact, and its value."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a contact belongs: a conversation, or `None` for a new one, and the rule that says so."""
@@ -91,8 +95,8 @@ class Loaded:
     `after`: a resolved conversation with which the customer goes on; `reported`: the contact that an agent records, and
     `place`: where it belongs; `undelivered`: messages to her of which nobody says yet that they have reached her;
     `visit`: what she did last on the shop's pages;
-    `announcements`: what the desk is to know, `None` where nobody looked; `shortlist`: who may be asked to take the
-    conversation, where these are not all candidates.
+    `told`: what the contact says, where that was looked at; `shortlist`: who may be asked to take the matter, where not
+    all candidates may; `announcements`: what the desk is to know, `None` where nobody looked.
     """
 
     conversation: Conversation = NEW_CONVERSATION
@@ -116,6 +120,7 @@ class Loaded:
     visit: Visit | None = None
     announcements: Announcements | None = None
     shortlist: Sequence[events.AgentId] = ()
+    told: Sequence[Told] | None = None
 
     def agent(self, agent_id: events.AgentId) -> Agent:
         return self.agents.get(agent_id, ABSENT)
