@@ -326,23 +326,28 @@ class Pool:
     ) -> Any:
         with _translated():
             connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
+            began = False
             try:
                 if at_a_glance:
                     with contextlib.suppress(SecondLook):
                         return await reader(Glance(connection))
+                began = True
                 if await connection.execute(sql.query("begin_live")) != ENTERED:
                     raise ViewUnavailable()
                 return await reader(Snapshot(connection))
             finally:
-                task = asyncio.create_task(self._give_back(connection))
+                task = asyncio.create_task(self._give_back(connection, began))
                 self._going_back.add(task)
                 task.add_done_callback(self._going_back.discard)
 
-    async def _give_back(self, connection: Any) -> None:
-        """End a reader's transaction; nobody waits for that with an answer in hand."""
+    async def _give_back(self, connection: Any, began: bool) -> None:
+        """End a reader's transaction, also one whose beginning was cancelled and nobody knows whether it began.
+
+        Nobody waits for that with an answer in hand.
+        """
         with contextlib.suppress(*_AWAY):  # it is the pool's no more when that was closed meanwhile
             try:
-                if connection.is_in_transaction():
+                if began:
                     await connection.execute("COMMIT")
             except (*_AWAY, asyncpg.PostgresError):
                 connection.terminate()

@@ -48,3 +48,22 @@ async def test_a_pool_that_closes_waits_for_no_reader_and_leaves_none(pool: Pool
     del reading  # it holds on to what it did
     gc.collect()
     assert faults == []
+
+
+async def test_a_reader_that_is_cancelled_leaves_no_transaction(pool: Pool) -> None:
+    """Wherever it was, also while its transaction began: the driver has nothing to clean up, or to complain of."""
+    faults: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+
+    async def position(snapshot: Snapshot) -> int:
+        return await snapshot.position()
+
+    assert await asyncio.gather(*(pool.read(position) for _ in range(20))) == [0] * 20
+    for turns in range(60):
+        reading = asyncio.create_task(pool.read(position))
+        for _ in range(turns % 20):
+            await asyncio.sleep(0)
+        reading.cancel()
+        await asyncio.wait({reading})
+    assert await asyncio.gather(*(pool.read(position) for _ in range(20))) == [0] * 20
+    assert [each["message"] for each in faults if "transaction" in each["message"]] == []
