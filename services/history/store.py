@@ -89,9 +89,8 @@ class Session:
     async def fetch(self, name: str, *arguments: Any) -> list[Mapping[str, Any]]:
         """Return the rows of a named query."""
         with _translated():
-            rows: list[Mapping[str, Any]] = await self._connection.fetch(
-                sql.query(name), *arguments
-            )
+            rows: list[Mapping[str, Any]]
+            rows = await self._connection.fetch(sql.query(name), *arguments)
         return rows
 
     async def count(
@@ -341,10 +340,7 @@ class Pool:
                 task.add_done_callback(self._going_back.discard)
 
     async def _give_back(self, connection: Any, began: bool) -> None:
-        """End a reader's transaction, also one whose beginning was cancelled and nobody knows whether it began.
-
-        Nobody waits for that with an answer in hand.
-        """
+        """End a reader's transaction, cancelled at its beginning or not; nobody waits for it with an answer in hand."""
         with contextlib.suppress(*_AWAY):  # it is the pool's no more when that was closed meanwhile
             try:
                 if began:
