@@ -8,12 +8,10 @@ from services.router.cases import CONVERSATIONS_CONSIDERED, Cases
 from services.router.domain import folds, references
 from services.router.domain.contacts import (
     find_place,
-    numbers_in,
     opened_by,
     opened_for,
     opens,
     takes,
-    told,
     wants_answer,
 )
 from services.router.domain.decision import (
@@ -35,6 +33,7 @@ from services.router.domain.identify import (
     speaks,
 )
 from services.router.domain.importing import remembered
+from services.router.domain.statements import numbers_in, told
 from shared import deciding, events, subjects, tasks
 from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.customer import UNKNOWN_CUSTOMER, Customer

@@ -11,10 +11,11 @@ from typing import Any
 import msgspec
 
 from services.router.domain import folds
-from services.router.domain.contacts import decide_contact, find_place, numbers_in, told
+from services.router.domain.contacts import decide_contact, find_place
 from services.router.domain.decide import decide, decide_offer, decide_timer
 from services.router.domain.decision import Decision, Loaded, Origin, ResolvedHandle
 from services.router.domain.identity import UNCLAIMED
+from services.router.domain.statements import numbers_in, told
 from shared import aggregates, events
 from shared.commands import COMMANDS, ConversationCommand
 from shared.conversation import Conversation, Offer, OpenTransfer

@@ -5,20 +5,19 @@ from dataclasses import replace
 from datetime import timedelta
 
 from services.router.domain.confirm import link, merge
-from services.router.domain.decision import Decision, Origin, Place, Told
-from services.router.domain.facts import facts_in, holds, names_matter, state_fact
+from services.router.domain.decision import Decision, Origin, Place
+from services.router.domain.facts import holds, state_fact
 from services.router.domain.handover import as_earlier, attach_packet
 from services.router.domain.identify import claim, identifies, learn, speaks, was_on
 from services.router.domain.importing import close_imported, find_imported_place
 from services.router.domain.lost_calls import note_lost_call
 from services.router.domain.offers import release
 from services.router.domain.presence import note_unattended, owner_on_duty
+from services.router.domain.statements import told
 from services.router.domain.suggest import suggest
 from services.router.domain.visits import note_visit
 from shared import aggregates, events, proof
 from shared.conversation import NEW_CONVERSATION, Contact, Conversation
-from shared.conversation.talk import words
-from shared.packet import FACTS_PER_MESSAGE, fit_text
 from shared.policy import Policy
 
 
@@ -78,24 +77,6 @@ def takes(conversation: Conversation, event: events.InboundEvent) -> bool:
     """Tell whether a conversation takes a contact that leads to it: a resolved one only what wants no answer."""
     begun = conversation.contacts.by_id.get(event.open.contact_id)
     return not conversation.resolved or not wants_answer(event, begun)
-
-
-def text_of(event: events.InboundEvent) -> str:
-    """Return what the customer wrote; empty when she did not write."""
-    match event:
-        case events.MessageReceived() | events.MessageEdited():
-            return words(event)
-        case events.CallVoicemailLeft(personal=personal) if personal is not None:
-            return personal.text
-        case events.FormSubmitted(personal=personal) if personal is not None:
-            return "\n".join([personal.text, *(value for _, value in personal.fields)])
-        case _:
-            return ""
-
-
-def numbers_in(policy: Policy, told_now: Sequence[Told]) -> list[tuple[str, str]]:
-    """Return the (fact, value) pairs by which a contact names a matter, of what it tells."""
-    return [(name, value) for _, name, value in told_now if names_matter(policy, name)]
 
 
 # -- taking it in -----------------------------------------------------------------------------------
@@ -307,53 +288,10 @@ def _switch(decision: Decision, event: events.InboundEvent, before: Conversation
 # -- what it states, where it waits -----------------------------------------------------------------------
 
 
-def told(policy: Policy, event: events.InboundEvent) -> list[Told]:
-    """Return what the menu, the form and the text of a contact say, as (origin, name, value), each once.
-
-    At most FACTS_PER_MESSAGE, in this order. What a machine wrote tells nothing.
-    """
-    if event.open.automatic:
-        return []
-    stated = [
-        *_chosen_facts(policy, event),
-        *(("text", name, value) for name, value in facts_in(policy, text_of(event))),
-    ]
-    found: dict[tuple[str, str], events.FactOrigin] = {}
-    for origin, name, said in stated:
-        value = fit_text(said.strip())
-        if value:
-            found.setdefault((name, value), origin)
-    first = list(found.items())[:FACTS_PER_MESSAGE]
-    return [(origin, name, value) for (name, value), origin in first]
-
-
 def _note_facts(decision: Decision, event: events.InboundEvent) -> None:
     found = decision.loaded.told
     for origin, name, value in told(decision.policy, event) if found is None else found:
         state_fact(decision, name, value, origin=origin, contact_id=event.open.contact_id)
-
-
-def _chosen_facts(
-    policy: Policy, event: events.InboundEvent
-) -> list[tuple[events.FactOrigin, str, str]]:
-    """Return what the account's rules make of a digit or of form fields, as (origin, name, value)."""
-    account = policy.account(event.open.channel, event.open.account)
-    if account is None:
-        return []
-    match event:
-        case events.CallMenuSelected():
-            digits = event.open.digits
-            rule = account.menu.get(digits)
-            return [] if rule is None else [("menu", rule.fact, rule.value or digits)]
-        case events.FormSubmitted(personal=personal) if personal is not None:
-            rules = account.fields
-            return [
-                ("form", rules[name].fact, value)
-                for name, value in personal.fields
-                if name in rules
-            ]
-        case _:
-            return []
 
 
 def _queue(decision: Decision, event: events.InboundEvent, *, new_contact: bool) -> None:
