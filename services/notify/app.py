@@ -103,7 +103,7 @@ def subscribe(
         cached=settings.aggregate_cache,
         retries=settings.append_retries,
     )
-    passing = Passing(settings.aggregate_cache)
+    passing = Passing()
     store = NotificationStore(deciding, passing)
     transports = {name: make(here.bus, settings, policies) for name, make in TRANSPORTS.items()}
     notifying = Notifying(store, transports, policies, clock)

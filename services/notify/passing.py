@@ -3,9 +3,12 @@
 from collections import OrderedDict
 
 from services.notify.domain import occasions
-from shared import aggregates, conversation, events
+from shared import aggregates, conversation, events, subjects
 from shared.arrivals import ArrivedMessage
 from shared.ledger import plan
+
+KEPT = 1_000
+"""One that is not kept is read once more when somebody is told of it; whole conversations are large."""
 
 
 class Passed:
@@ -33,18 +36,20 @@ class Passed:
 
 
 class Passing:
-    """Keeps at most `kept` conversations; the one that was longest without news goes first.
+    """Keeps at most `kept` conversations: the one that was longest without news goes first.
 
     Another replica may have taken events in between, so an event is folded on only where the ledger itself says which
     one stood before it: its writer named that, and the server checked it.
     """
 
-    def __init__(self, kept: int) -> None:
+    def __init__(self, kept: int = KEPT) -> None:
         self._kept = kept
         self._known: OrderedDict[tuple[str, str], Passed] = OrderedDict()
 
     def see(self, arrived: ArrivedMessage, event: events.AnyEvent) -> None:
-        """Take in an event of the ledger as it arrives."""
+        """Take in an event of the ledger as it arrives, if it stands where it says; a foreign entry may not."""
+        if event.aggregate != subjects.aggregate_in(arrived.subject):
+            return
         if aggregates.split(event.aggregate)[0] != aggregates.CONVERSATION.prefix:
             return
         key = (event.tenant, event.aggregate)

@@ -30,7 +30,7 @@ class NotificationStore:
 
     def __init__(self, deciding: Deciding, passing: Passing | None = None) -> None:
         self._deciding = deciding
-        self._passing = passing or Passing(0)
+        self._passing = passing or Passing(kept=0)
         self._present: dict[tuple[str, str], presence.Presence] = {}
 
     async def load(self, tenant: str, conversation: str, *, leader: bool = False) -> Notifications:

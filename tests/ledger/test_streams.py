@@ -276,6 +276,9 @@ async def test_lanes_go_on_where_an_older_version_stands_and_it_may_go_on_too(
         for each_version in (newer, older):
             await ensuring.assert_streams(bus, each_version)
         await ensuring.ensure(bus, older)
+    await _change(bus, newer.consumers[0], {"max_ack_pending": 9})
+    await ensuring.ensure(bus, newer)
+    await ensuring.assert_streams(bus, newer)
     assert await _taken(bus, streams.notify_lane(0), 2) == [3, 4]
     assert await _taken(bus, NOTIFY_LEDGER, 1) == [3]
 

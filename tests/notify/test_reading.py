@@ -118,13 +118,29 @@ def test_a_guard_says_nothing_of_the_aggregate_that_carries_it() -> None:
     assert plan.sequence_before(21, second.headers) == 20
 
 
+def test_an_entry_that_speaks_of_another_conversation_changes_nothing_there() -> None:
+    """Anybody who reaches the server may write it, where no conversation was before."""
+    passing = Passing(8)
+    for sequence, before, event in ((3, 0, WAY[0]), (4, None, WAY[1])):
+        passing.see(_arrived(sequence, event, before), event)
+    subject = subjects.ledger(TENANT, "conv-foreign")
+    foreign = ArrivedMessage(subject, encode(WAY[2]), 1, 5, headers={plan.EXPECTED: "0"})
+    passing.see(foreign, WAY[2])
+    known = passing.before(WAY[1])
+    assert known is not None
+    assert known.events == frozenset[str]({WAY[0].id})
+
+
 def test_it_keeps_the_newest() -> None:
     """One that was without news for longest is read again."""
     passing = Passing(1)
     elsewhere = {"aggregate": "conv-c2", "conversation": events.ConversationId("c2")}
     other = msgspec.structs.replace(queued("o1"), **elsewhere)
+    arrived = ArrivedMessage(
+        subjects.ledger(TENANT, "conv-c2"), encode(other), 1, 4, headers={plan.EXPECTED: "0"}
+    )
     passing.see(_arrived(3, WAY[0], 0), WAY[0])
-    passing.see(_arrived(4, other, 0), other)
+    passing.see(arrived, other)
     assert passing.before(WAY[0]) is None
     assert passing.before(other) is not None
 
