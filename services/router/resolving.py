@@ -273,13 +273,16 @@ class Resolving:
     ) -> Conversation | None:
         """Return the conversation of the message that this one answers.
 
-        An answer that does not prove it leads only whoever is in the matter: anybody can compute its id.
+        An answer that does not prove it leads whoever is in the matter, and whoever names a message that was sent
+        from it: anybody can compute the id of a conversation, that of a message only who received it.
         """
         answered = references.answered(self._event, self._cases.reply_keys[reading.tenant])
         if answered is None or not (answered.proved or self._policy.unmarked_replies):
             return None
         found = await self._followed(reading, answered.conversation)
         if found is None or answered.proved or found.customer == customer.id:
+            return found
+        if any(each in found.talk.outbound for each in answered.messages):
             return found
         contacts = found.contacts.by_id.values()
         return found if any(is_on(each, resolved) for each in contacts) else None

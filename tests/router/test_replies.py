@@ -96,6 +96,25 @@ async def test_a_mail_of_before_leads_her_who_wrote_it() -> None:
         assert await contacts(router) == expected
 
 
+@pytest.mark.parametrize(("ended", "expected"), [(False, [2]), (True, [1, 1])])
+async def test_a_mail_of_before_leads_whom_she_passed_it_on_to(
+    ended: bool, expected: list[int]
+) -> None:
+    """Until the policy ends it: it names a message that was sent from there, whose id its receivers alone know."""
+    router = InMemoryRouter(keyed(unmarked_replies=not ended))
+    await router.owned_by("piotr", message("Where is it?", "m1", channel="email", handles=[ANNA]))
+    it = (await router.conversation()).id
+    assert it is not None
+    await router.does("piotr", "send_message", conversation=it, channel="email", text="Here")
+    sent = (await router.last(MessageRequested)).open.message_id
+    answer = answers(it, UNMARKED, EVE)
+    assert answer.personal is not None
+    named = mail_reference.write(MessageReference(sent, it), "shop.example")
+    personal = replace(answer.personal, references=[named])
+    await router.happens(replace(answer, data=replace(answer.data, personal=personal)))
+    assert await contacts(router) == expected
+
+
 async def test_a_tenant_without_keys_believes_as_before() -> None:
     """Nobody could tell; the how-to says what that means."""
     router = InMemoryRouter(a_policy())

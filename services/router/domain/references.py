@@ -12,10 +12,14 @@ OWN_WORDS = frozenset({"contact", "customer", "fact", "sent"})
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """Which conversation an answer names. `proved`: by us, or by its provider; else anybody may have written it."""
+    """Which conversation an answer names. `proved`: by us, or by its provider; else anybody may have written it.
+
+    `messages`: which messages of that conversation it names.
+    """
 
     conversation: events.ConversationId
     proved: bool
+    messages: frozenset[events.MessageId] = frozenset()
 
 
 def answered(event: events.InboundEvent, keys: mail_reference.ReplyKeys) -> Answered | None:
@@ -27,8 +31,10 @@ def answered(event: events.InboundEvent, keys: mail_reference.ReplyKeys) -> Answ
     proved = next((each.conversation for each in ours if keys.prove(each)), None)
     if proved is not None:
         return Answered(proved, proved=True)
+    named = event.open.in_reply_to
     told_by_provider = event.open.medium != "mail" or not keys.keys
-    return Answered(event.open.in_reply_to, proved=told_by_provider)
+    messages = frozenset(each.message for each in ours if each.conversation == named)
+    return Answered(named, proved=told_by_provider, messages=messages)
 
 
 def told_in(contact_id: events.ContactId) -> events.Handle:
