@@ -173,7 +173,7 @@ class Policy(_Strict, frozen=True, kw_only=True):
     normal form, that belong to no single person; `transports`: how agents are told, where neither the agent nor the
     queue has its own. notify refuses to start with one that it does not have; `reply_secrets`: the keys that mark our
     mails, so that an answer proves that it is one, the newest first; `unmarked_replies`: whether an answer without a
-    mark still leads whoever is in the matter there.
+    mark still leads whoever is in the matter there, or names a message that was sent from it.
     """
 
     tenant: Name
