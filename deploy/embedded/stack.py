@@ -179,7 +179,7 @@ class EmbeddedStack:
             await self._bootstrap(tries=1)
 
     async def _bootstrap(self, tries: int = BOOTSTRAP_TRIES) -> None:
-        program = self._service_program("bootstrap", self.plan.bootstrap)
+        program = self.service_program("bootstrap", self.plan.bootstrap)
         for attempt in range(1, tries + 1):
             job = await process.Child.start(program)
             try:
@@ -234,10 +234,11 @@ class EmbeddedStack:
         }
         for name, argv in self.plan.services.items():
             self._services[name] = supervisor.Supervised(
-                self._service_program(name, argv), self._changed, self._mend_streams
+                self.service_program(name, argv), self._changed, self._mend_streams
             )
 
-    def _service_program(self, name: str, argv: Sequence[str]) -> process.Program:
+    def service_program(self, name: str, argv: Sequence[str]) -> process.Program:
+        """Return the program that runs a service on this stack's servers."""
         halted_since: float | None = None
 
         async def ready() -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from shared.codec import decode
 from shared.ledger import Recorded
-from tests.bench import appends, arriving, decisions, end_to_end, projecting, starting
+from tests.bench import appends, arriving, decisions, end_to_end, projecting, stages, starting
 from tests.bench.figures import HEAD
 from tests.bench.place import copied, told
 
@@ -46,6 +46,7 @@ async def run(seed: int, ledger_events: int, folder: Path) -> None:
     figure, ran_on = await projecting.compare(folder, multiplied(events, PROJECTED_EVENTS))
     show(figure.line(), f"    on {ran_on}")
     show(*delays.lines(), *(figure.line() for figure in queries), f"    on {delays.ran_on}")
+    show(*await stages.compare(folder / "stages"))
     show(*await arriving.compare(folder / "arriving"))
     show(*await starting.compare(folder / "starting", events, ledger_events))
 

@@ -1,7 +1,6 @@
 """What arrives: parsing of each channel against reading its JSON alone, of mails against the standard parser, and a
 door's answers against a bare durable publish of the same bytes."""
 
-import asyncio
 import email
 import email.policy
 import json
@@ -10,14 +9,14 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from deploy.embedded.stack import EmbeddedStack, Plan
 from services.ingest.channels import CHANNELS
-from services.ingest.domain import mime, webhook_signature
+from services.ingest.domain import mime
 from services.ingest.domain.delivery import RawDelivery
-from shared import policy, settings, subjects
+from shared import subjects
 from shared.bus import connect
+from tests.bench.door import Door, Form
 from tests.bench.figures import Ratios, Side, alternate, timed
 from tests.ingest.running_ingest import GOLDEN, Sample, raw
 from tests.ingest.test_channels import SAMPLES
@@ -26,9 +25,8 @@ ROUNDS = 5
 PARSED = 500
 MAILS_MAX = 400
 ANSWERS = 300
-ACCOUNT = "form/contact"
+TENANT = "demo"
 BODY = b'{"message":"Where is my parcel?","email":"anna@customer.example"}'
-HEADERS = {"content-type": "application/json"}
 
 
 async def compare(folder: Path) -> list[str]:
@@ -102,20 +100,16 @@ def _over(things: Sequence[object], act: Callable[..., object]) -> Side:
 
 async def _answers(folder: Path) -> list[str]:
     """Return how a door's answers, and the slowest twentieth, compare with a bare publish of the body, in turns."""
-    chosen = settings.load({})
-    rules = policy.load(chosen.policy)
-    secret = settings.load_secrets(chosen, {})[rules.accounts[ACCOUNT].secrets["signing"]]
+    form = Form()
     ingest = Plan(folder=folder).services["ingest"]
     answered, stored = [], []
     async with EmbeddedStack(Plan(folder=folder, services={"ingest": ingest})) as stack:
-        address = urlsplit(stack.addresses["ingest"])
-        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        door = await Door.open(stack.addresses["ingest"])
         bus = await connect(stack.addresses["nats"], "bench")
         for number in range(ANSWERS):
-            request = _request(f"/in/{rules.tenant}/{ACCOUNT}", _signed(secret, f"m{number}"))
-            answered.append(await timed(_answered(reader, writer, request)))
-            stored.append(await timed(bus.store(subjects.raw(rules.tenant, "form", "bench"), BODY)))
-        writer.close()
+            answered.append(await timed(door.post(form.request(f"m{number}", BODY))))
+            stored.append(await timed(bus.store(subjects.raw(TENANT, "form", "bench"), BODY)))
+        door.close()
         await bus.close()
     middle, bare = statistics.median(answered), statistics.median(stored)
     slow, slow_bare = (statistics.quantiles(each, n=20)[-1] for each in (answered, stored))
@@ -129,29 +123,3 @@ async def _answers(folder: Path) -> list[str]:
 def _line(what: str, ours: float, bare: float) -> str:
     shown = f"{ours * 1e3:8.3f} ms {bare * 1e3:8.3f} ms"
     return f"{what:<44} {'':6} {ours / bare:7.2f} {'':7}   {shown}"
-
-
-def _request(path: str, headers: dict[str, str]) -> bytes:
-    """Return a POST as it stands on the wire: what a client library adds to it would be measured as ours."""
-    fields = {"host": "door", "content-length": str(len(BODY)), **headers}
-    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-    return f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + BODY
-
-
-async def _answered(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes
-) -> None:
-    """Send a request and read its answer. Raises: AssertionError for a refusal."""
-    writer.write(request)
-    head = await reader.readuntil(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 204"), head
-
-
-def _signed(secret: str, webhook_id: str) -> dict[str, str]:
-    now = int(time.time())
-    return {
-        **HEADERS,
-        "webhook-id": webhook_id,
-        "webhook-timestamp": str(now),
-        "webhook-signature": webhook_signature.sign(secret, webhook_id, now, BODY),
-    }
