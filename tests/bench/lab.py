@@ -185,7 +185,7 @@ class Lab:
         began = time.perf_counter()
         async with asyncio.TaskGroup() as posting:
             for number, submission in enumerate(requests):
-                await asyncio.sleep(max(0.0, began + number / rate - time.perf_counter()))
+                await _wait_until(began + number / rate)
                 posting.create_task(post(submission))
         for door in doors:
             door.close()
@@ -233,3 +233,7 @@ class Lab:
         async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
             said = (await client.get("/connz?limit=1000")).raise_for_status().json()
         return sum(each["in_msgs"] for each in said["connections"] if each.get("name") == name)
+
+
+async def _wait_until(at: float) -> None:
+    await asyncio.sleep(max(0.0, at - time.perf_counter()))
