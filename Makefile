@@ -1,13 +1,14 @@
 # `make` alone prints the targets. Needs python3 >= 3.11 with pip and venv; everything else lands in .venv and .uv.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test also check fmt lock bench soak faults clean
+.PHONY: help setup demo up test also check fmt lock bench bench-peers soak faults clean
 RUN := .venv/.deploy
 DEV := .venv/.dev
+PEERS := .venv-peers/.ready
 SETUP_FILES := pyproject.toml requirements/environment.sh requirements/setup.sh requirements/uv.txt
 STORY := tests/stories/parcel_locker.yaml
 
 help: ## print this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: $(RUN) ## make .venv with the `tellonce` command
 
@@ -36,6 +37,9 @@ lock: ## make the hashed locks anew from requirements/*.in
 bench: $(DEV) ## measure append, projection and end-to-end delay as ratios
 	@.venv/bin/python -m tests.bench $(ARGS)
 
+bench-peers: $(PEERS) ## the same events through other stores: a quarter of an hour; ARGS='--events 10000' for less
+	@.venv-peers/bin/python -m tests.peers $(ARGS)
+
 soak: $(DEV) ## kill every process before every step of the story: about an hour
 	@.venv/bin/python -m tests.soak $(ARGS)
 
@@ -43,10 +47,13 @@ faults: $(DEV) ## do faults under load and check every invariant; ARGS=--long fo
 	@.venv/bin/python -m tests.faults $(ARGS)
 
 clean: ## remove what setup, tests and checks made; the data in .tellonce stays
-	rm -rf .venv .venv-also .uv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-also .venv-peers .uv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(RUN): requirements/deploy.txt $(SETUP_FILES)
 	@sh requirements/setup.sh deploy
+
+$(PEERS): requirements/peers.txt requirements/deploy.txt requirements/peers/package-lock.json requirements/peers.sh $(SETUP_FILES)
+	@sh requirements/peers.sh
 
 $(DEV): requirements/dev.txt requirements/deploy.txt $(SETUP_FILES)
 	@sh requirements/setup.sh dev

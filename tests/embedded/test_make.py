@@ -21,7 +21,7 @@ def test_make_alone_prints_every_target() -> None:
     assert {line.split()[1] for line in shown.splitlines()} == set(phony.group(1).split())
 
 
-@pytest.mark.parametrize("name", ["uv", "service", "deploy", "dev"])
+@pytest.mark.parametrize("name", ["uv", "service", "deploy", "dev", "peers"])
 def test_every_pin_of_a_lock_has_a_hash_and_no_address(name: str) -> None:
     """An address would tie a set-up to one index; a pin without a hash would trust it."""
     text = (ROOT / "requirements" / f"{name}.txt").read_text()

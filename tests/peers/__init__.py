@@ -1,0 +1,1 @@
+"""`make bench-peers`: the same events through other event stores and through ours."""
