@@ -9,20 +9,19 @@ nothing, or the checker is blind.
 
 import argparse
 import asyncio
-import contextlib
 import os
 import random
 import resource
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.faults.checking import blind, violations
 from tests.faults.injecting import FAULTS, Fault
 from tests.faults.observed import Observed
 from tests.faults.running import run
+from tests.support.kept_folder import folder_of
 
 LONG_ROUNDS = 2
 SHOWN_MAX = 20
@@ -61,18 +60,6 @@ def report(observed: Observed) -> int:
     return len(found)
 
 
-@contextlib.contextmanager
-def _folder(kept: Path | None) -> Iterator[Path]:
-    """Give the folder of a run: a kept one, else one that is gone afterwards."""
-    if kept is not None:
-        kept.mkdir(parents=True, exist_ok=True)
-        yield kept
-        return
-    prefix = "tellonce-faults-"
-    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as made:
-        yield Path(made)
-
-
 def _cost(began: float) -> str:
     """Return what a run has taken so far."""
     own, children = (
@@ -98,7 +85,7 @@ def main() -> int:
     stacks = wanted(chosen.fault, chosen.seed, long=chosen.long)
     print(f"seed {chosen.seed}: {sum(map(len, stacks))} faults")
     began, wrong = time.monotonic(), 0
-    with _folder(chosen.keep) as folder:
+    with folder_of(chosen.keep, "tellonce-faults-") as folder:
         for number, faults in enumerate(stacks):
             place = folder / str(number)
             place.mkdir()

@@ -137,7 +137,12 @@ def _checkpoint(observed: Observed) -> list[str]:
 
 
 def _sent_once(observed: Observed) -> list[str]:
-    """I9."""
+    """I9. What does not go by mail arrives where no mail box shows it."""
+    by_mail = {
+        each.event.open.message_id
+        for each in observed.readable()
+        if isinstance(each.event, MessageRequested) and each.event.open.channel == "email"
+    }
     requested = {
         each.event.open.message_id: each.event.recorded
         for each in observed.readable()
@@ -162,7 +167,7 @@ def _sent_once(observed: Observed) -> list[str]:
     found += [
         f"message {name} was sent and did not arrive"
         for name, kind in ended.items()
-        if kind == "message.sent" and name not in arrived
+        if kind == "message.sent" and name in by_mail and name not in arrived
     ]
     return found
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from deploy.story.providers.mail_sink import Mail
 from services.router.tolerant_codec import is_unreadable
-from shared.events import FormSubmitted, MessageReceived
+from shared.events import CallStarted, FormSubmitted, MessageReceived
 from shared.ledger import Recorded
 from shared.policy import Policy
 
@@ -71,11 +71,13 @@ class Observed:
         return [each for each in self.recorded if not is_unreadable(each.event)]
 
     def words(self) -> Iterator[tuple[Recorded, str]]:
-        """Yield each event that holds a customer's words, with them."""
+        """Yield each event that holds a customer's words, with them, and of a call its beginning, with its id."""
         for each in self.readable():
             event = each.event
             if isinstance(event, FormSubmitted | MessageReceived) and event.personal is not None:
                 yield each, event.personal.text
+            elif isinstance(event, CallStarted):
+                yield each, event.open.provider_id
 
     def forget_answers(self) -> None:
         """Forget what was answered of a ledger in whose place an operator has adopted another one."""

@@ -50,6 +50,7 @@ async def run(faults: Sequence[Fault], seed: int, folder: Path) -> Observed:
         bus = await buses.connect(stack.addresses["nats"], "faults")
         held.push_async_callback(bus.close)
         traffic = Traffic(stack, bus, observed, secrets, sink)
+        held.push_async_callback(traffic.close)
         await _day(faults, Place(stack, bus, traffic, observed))
         await look(bus, observed)
         observed.mails = list(sink.mails)

@@ -6,33 +6,27 @@ import itertools
 import random
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-import httpx
-import msgspec
-
 from deploy.embedded.stack import EmbeddedStack
-from deploy.story.providers import doors, provider_of
+from deploy.story.providers import doors
 from deploy.story.providers.mail_sink import MailSink
-from services.router.tolerant_codec import TolerantCodec, is_unreadable
-from shared import errors, subjects
+from services.router.tolerant_codec import TolerantCodec
+from shared import errors
 from shared.bus import Bus
 from shared.events import AnyEvent
 from shared.ledger import Recorded
 from shared.ledger.jetstream import NatsLedger
-from tests.faults.asking import TENANT, ask, wait
+from tests.faults.asking import ask, wait
 from tests.faults.observed import Observed
+from tests.faults.shop import Shop, mail_body
 
 EVERY_SECONDS = 0.25
 WAITING_MAX = 4
 RARELY_SECONDS = 1.0
 """While so many customers wait for an answer new ones come rarely: what takes long is the fault's doing, not theirs."""
-DELIVERED_WITHIN_SECONDS = 60.0
-REQUEST_SECONDS = 4.0
 POLL_SECONDS = 0.02
-COMMAND_SECONDS = 60.0
 REPEATED = 0.3
 MAILS = 0.3
 KEPT_OPEN = 0.1
@@ -50,8 +44,8 @@ def marker_in(text: str) -> str:
     return found[0] if found else ""
 
 
-class Traffic:
-    """Customers and agents. `decided`: markers that stand in the ledger and where, `reached`: what was read of it."""
+class Traffic(Shop):
+    """Customers and agents. `decided`: markers that stand in the ledger and where."""
 
     def __init__(
         self,
@@ -61,16 +55,14 @@ class Traffic:
         secrets: Mapping[str, str],
         sink: MailSink,
     ) -> None:
-        self._stack, self._bus, self._observed = stack, bus, observed
-        self._secrets, self._sink = secrets, sink
+        super().__init__(stack, bus, observed, secrets)
+        self._sink = sink
         self._random = random.Random(observed.seed)
         self._numbers = itertools.count(1)
-        self._commands = itertools.count(1)
         self._working: set[asyncio.Task[None]] = set()
         self._sending: set[asyncio.Task[None]] = set()
         self._mailed: set[str] = set()
         self._made: dict[str, doors.Delivery] = {}
-        self.reached = 0
         self._worked = 0
         self._counting = True
         self._closed = False
@@ -95,10 +87,10 @@ class Traffic:
 
     async def somebody_writes(self) -> None:
         """Deliver until the door takes it, some of it twice."""
-        marker = self._new_delivery(mail=self._random.random() < MAILS)
-        await self.deliver(marker)
+        marker = self._new_delivery(by_mail=self._random.random() < MAILS)
+        await self.deliver(self._made[marker], marker)
         if self._random.random() < REPEATED:
-            await self.deliver(marker)
+            await self.deliver(self._made[marker], marker)
 
     async def until(self, wanted: Until, within_seconds: float) -> float | None:
         """Return how long it takes until a new delivery, and all that was taken before, is as `wanted`.
@@ -106,15 +98,15 @@ class Traffic:
         `None`: longer than `within_seconds`.
         """
         began = time.monotonic()
-        marker = self._new_delivery(mail=wanted == "answered")
+        marker = self._new_delivery(by_mail=wanted == "answered")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_seconds):
-                await self.deliver(marker)
-                await self.until_decided({*self._observed.acknowledged, marker})
+                await self.deliver(self._made[marker], marker)
+                await self.until_decided({*self.observed.acknowledged, marker})
                 if wanted == "answered":
                     await self._until_answered(marker)
                 if wanted == "shown":
-                    await ask(self._bus, "position", min_seq=self.decided[marker])
+                    await ask(self.bus, "position", min_seq=self.decided[marker])
                 return time.monotonic() - began
         return None
 
@@ -128,71 +120,33 @@ class Traffic:
 
     async def everything_again(self) -> None:
         """Providers deliver once more whatever they had delivered."""
-        for marker in list(self._observed.acknowledged):
-            await self.deliver(marker)
+        for marker in list(self.observed.acknowledged):
+            await self.deliver(self._made[marker], marker)
 
-    def _new_delivery(self, *, mail: bool) -> str:
+    def _new_delivery(self, *, by_mail: bool) -> str:
         """Make a delivery and return its marker."""
         marker = f"m{next(self._numbers)}x"
         self._waiting += 1
-        account = "email/shop" if mail else "form/contact"
-        content: dict[str, str] = {"text": f"{marker} where is ORD-1{marker[1:-1]:0>4}?"}
-        if mail:
+        account = "email/shop" if by_mail else "form/contact"
+        text = f"{marker} where is ORD-1{marker[1:-1]:0>4}?"
+        if by_mail:
             addresses = {"from": _address(marker), "to": "help@shop.example"}
-            body: object = _mail({**content, **addresses, "title": "Parcel"})
+            body: object = mail_body(addresses, "Parcel", _address(marker), text)
         else:
-            fields = {"email": _address(marker), "message": content["text"]}
-            body = {"submission_id": marker, **fields}
-        door = doors.door_of(self._stack.addresses["ingest"], "", TENANT, account)
-        key = doors.secret_of(self._observed.policy.accounts[account], self._secrets)
-        self._made[marker] = doors.make_delivery(provider_of(account), door, body, key, {})
+            body = {"submission_id": marker, "email": _address(marker), "message": text}
+        self._made[marker] = self.delivery(account, body)
         return marker
-
-    async def deliver(self, marker: str) -> None:
-        """Deliver as a provider does: the same again until it is taken, or DELIVERED_WITHIN_SECONDS are over."""
-        delivery = self._made[marker]
-        deadline = time.monotonic() + DELIVERED_WITHIN_SECONDS
-        async with httpx.AsyncClient(timeout=REQUEST_SECONDS, trust_env=False) as client:
-            while time.monotonic() < deadline:
-                with contextlib.suppress(httpx.TransportError):
-                    answer = await client.post(
-                        delivery.url, headers=delivery.headers, content=delivery.body
-                    )
-                    if answer.status_code < 300:
-                        self._observed.acknowledged.setdefault(marker, datetime.now(UTC))
-                        return
-                await wait()
 
     # -- agents ---------------------------------------------------------------------------------------
 
-    async def follow(self) -> None:
-        """Read the ledger as it grows, and let agents do what is theirs; until cancelled.
-
-        While an older ledger stands in the place of the one that was followed, nothing is read.
-        """
-        while True:
-            ledger = NatsLedger(self._bus, TolerantCodec())
-            with contextlib.suppress(errors.StreamDrift):
-                async with contextlib.aclosing(ledger.follow(self.reached)) as batches:  # type: ignore[type-var]
-                    async for batch in batches:
-                        self._read(batch)
-            await wait()
-
-    def _read(self, batch: Sequence[Recorded]) -> None:
-        for each in batch:
-            self.reached = each.sequence
-            if not is_unreadable(each.event):
-                self._observed.followed[each.sequence] = each.event.id
-                self._see(each)
-
     async def count(self) -> None:
         """Ask where the ledger ends, again and again; until cancelled."""
-        ledger = NatsLedger(self._bus, TolerantCodec())
+        ledger = NatsLedger(self.bus, TolerantCodec())
         while True:
             with contextlib.suppress(errors.TellonceError):
                 end = await ledger.position()
                 if self._counting:
-                    self._observed.ends.append(end)
+                    self.observed.ends.append(end)
             await wait()
 
     @contextlib.contextmanager
@@ -216,7 +170,7 @@ class Traffic:
 
     def begin_again(self, position: int) -> None:
         """Read the ledger from its beginning: an operator has adopted another one, of which agents know up to here."""
-        self._observed.forget_answers()
+        self.observed.forget_answers()
         self.decided.clear()
         self.reached, self._worked = 0, position
 
@@ -253,30 +207,6 @@ class Traffic:
         if await self.does(opened.agent, "wrap_up", **done, **about):
             await self.does(opened.agent, "resolve", **about)
 
-    async def does(self, agent: str, verb: str, **fields: Any) -> bool:
-        """Give a command until somebody answers, with the same bytes; tell whether it was done."""
-        number = next(self._commands)
-        command = {
-            "command_id": f"f{self._observed.seed}-{number}",
-            "issued_at": datetime.now(UTC).isoformat(),
-            "actor": f"agent:{agent}",
-            **fields,
-        }
-        body, deadline = msgspec.json.encode(command), time.monotonic() + COMMAND_SECONDS
-        while time.monotonic() < deadline:
-            with contextlib.suppress(errors.TellonceError):
-                answer = await self._bus.request(
-                    subjects.command(TENANT, verb), body, timeout_seconds=REQUEST_SECONDS
-                )
-                reply = msgspec.json.decode(answer)
-                if reply.get("ok"):
-                    self._observed.replies.append(reply)
-                    return True
-                if not reply["error"]["retryable"]:
-                    return False
-            await wait()
-        return False
-
     async def finish(self) -> None:
         """Wait until what is under way has ended."""
         while self._sending or self._working:
@@ -285,18 +215,3 @@ class Traffic:
 
 def _address(marker: str) -> str:
     return f"{marker}@customer.example"
-
-
-def _mail(content: Mapping[str, str]) -> bytes:
-    marker = marker_in(content["text"])
-    lines = [
-        f"From: <{content['from']}>",
-        f"To: <{content['to']}>",
-        f"Subject: {content['title']}",
-        f"Message-ID: <{_address(marker)}>",
-        "Date: Sun, 29 Nov 2026 10:00:00 +0000",
-        "Content-Type: text/plain; charset=utf-8",
-        "",
-        content["text"],
-    ]
-    return "\r\n".join(lines).encode()

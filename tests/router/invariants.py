@@ -26,6 +26,10 @@ from shared.packet import PACKET_MAX_BYTES, canonical, package
 from tests.router.in_memory_router import InMemoryRouter
 
 
+Histories = dict[str, list[tuple[int, AnyEvent]]]
+"""The events of each aggregate, with their sequences, in order."""
+
+
 async def check(router: InMemoryRouter, after: int = 0) -> None:
     """Check every invariant of everything recorded so far; packets only of events beyond `after`."""
     working = {name: await router.agent(name) for name in router.policy.agents}
@@ -44,12 +48,17 @@ async def check_owners(router: InMemoryRouter) -> None:
 
 def check_recorded(recorded: list[Recorded]) -> None:
     """Check every invariant of a whole ledger."""
-    by_aggregate: dict[str, list[tuple[int, AnyEvent]]] = {}
-    for each in recorded:
-        by_aggregate.setdefault(each.aggregate, []).append((each.sequence, each.event))
+    by_aggregate = _by_aggregate(recorded)
     found = [conversations.fold(e) for name, e in by_aggregate.items() if name[:5] == "conv-"]
     working = {name[6:]: agents.fold(e) for name, e in by_aggregate.items() if name[:6] == "agent-"}
     _check(recorded, found, working, 0)
+
+
+def _by_aggregate(recorded: list[Recorded]) -> Histories:
+    found: Histories = {}
+    for each in recorded:
+        found.setdefault(each.aggregate, []).append((each.sequence, each.event))
+    return found
 
 
 def _check(
@@ -66,9 +75,10 @@ def _check(
         _owes_callbacks(conversation, merged)
     _slots_are_held(working, found)
     _handovers_name_their_packet(recorded)
+    by_aggregate = _by_aggregate(recorded)
     for each in recorded:
         if isinstance(each.event, ContextPackaged) and each.sequence > after:
-            _packet_is_true(recorded, each)
+            _packet_is_true(by_aggregate, each)
     _accepted_packets_hold_the_facts(recorded)
 
 
@@ -122,11 +132,11 @@ def _handovers_name_their_packet(recorded: list[Recorded]) -> None:
             assert each.event.open.packet_id == standing.get(each.aggregate), each.event.type
 
 
-def refold(recorded: list[Recorded], packet: Packet) -> Packet:
+def refold(histories: Histories, packet: Packet) -> Packet:
     """Fold a packet anew from what it says it was built from."""
     source = packet.built_from
-    conversation = conversations.fold(_folded(recorded, source.conversation))
-    customer = customers.fold(_folded(recorded, source.customer))
+    conversation = conversations.fold(_folded(histories, source.conversation))
+    customer = customers.fold(_folded(histories, source.customer))
     return package(
         conversation,
         customer,
@@ -136,27 +146,26 @@ def refold(recorded: list[Recorded], packet: Packet) -> Packet:
     )
 
 
-def _folded(recorded: list[Recorded], source: Folded) -> list[tuple[int, AnyEvent]]:
+def _folded(histories: Histories, source: Folded) -> list[tuple[int, AnyEvent]]:
     """Return the aggregate's events up to a sequence and its next ones."""
-    mine = [(e.sequence, e.event) for e in recorded if e.aggregate == source.aggregate]
+    mine = histories.get(source.aggregate, [])
     stored = [pair for pair in mine if pair[0] <= source.sequence]
     return mine[: len(stored) + source.and_next]
 
 
-def _packet_is_true(recorded: list[Recorded], packaged: Recorded) -> None:
+def _packet_is_true(histories: Histories, packaged: Recorded) -> None:
     """Folding what a packet names gives its bytes again; what it names is all there was."""
     event = packaged.event
     assert isinstance(event, ContextPackaged)
     assert event.personal is not None
     packet = event.personal.packet
-    assert canonical(packet) == canonical(refold(recorded, packet))
+    assert canonical(packet) == canonical(refold(histories, packet))
     assert len(canonical(packet)) <= PACKET_MAX_BYTES
     source = packet.built_from
     assert source.conversation.aggregate == packaged.aggregate
     assert source.customer.aggregate == aggregates.CUSTOMER.of(packet.who.customer)
-    before = [each for each in recorded if each.sequence < packaged.sequence]
-    of_conversation = [e for e in before if e.aggregate == packaged.aggregate]
-    assert len(_folded(recorded, source.conversation)) >= len(of_conversation)
+    before = [pair for pair in histories[packaged.aggregate] if pair[0] < packaged.sequence]
+    assert len(_folded(histories, source.conversation)) >= len(before)
 
 
 def _accepted_packets_hold_the_facts(recorded: list[Recorded]) -> None:

@@ -1,0 +1,96 @@
+"""What is looked at while a day goes on: counts by the minute, who waits, and the memory of every program."""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.faults.asking import wait
+from tests.faults.proving import family
+from tests.load.floor import Floor
+
+LOOK_SECONDS = 2.0
+COUNTS = ("came", "decided", "offered", "told", "taken", "resolved")
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look. `seconds`: since the day began; `undecided`: how many, `oldest_seconds`: the longest of them;
+    `memory`: bytes by program."""
+
+    seconds: float
+    undecided: int
+    oldest_seconds: float
+    memory: Mapping[str, int]
+
+
+@dataclass
+class Minute:
+    """A line of the report. `counted`: how often what happened; `looks`: those of this minute."""
+
+    counted: Mapping[str, int]
+    looks: list[Look]
+    burst: bool
+
+
+@dataclass
+class Minutes:
+    """The whole time, by the minute. `burst`: whether it is the burst now."""
+
+    lines: list[Minute] = field(default_factory=list)
+    burst: bool = False
+
+    async def watch(self, floor: Floor) -> None:
+        """Look again and again; until cancelled."""
+        began, before = time.monotonic(), Counter[str]()
+        looks: list[Look] = []
+        while True:
+            seconds = time.monotonic() - began
+            if seconds >= 60.0 * (len(self.lines) + 1):
+                now = self._counts(floor)
+                self.lines.append(Minute(now - before, looks, self.burst))
+                before, looks = now, []
+            looks.append(look(floor, seconds))
+            await wait(LOOK_SECONDS)
+
+    def looks(self, *, burst: bool) -> list[Look]:
+        """Return all looks of the day, or of the burst and what comes after it."""
+        return [look for line in self.lines if line.burst == burst for look in line.looks]
+
+    def _counts(self, floor: Floor) -> Counter[str]:
+        came = len(floor.observed.acknowledged)
+        return Counter({**{name: floor.counted[name] for name in COUNTS}, "came": came})
+
+
+def look(floor: Floor, seconds: float) -> Look:
+    """Look once."""
+    undecided = floor.undecided()
+    memory = {name: resident(pid) for name, pid in floor.stack.status().pids.items()}
+    return Look(seconds, len(undecided), floor.oldest_seconds(), memory)
+
+
+def resident(pid: int) -> int:
+    """Return the memory of a program in bytes: resident, and what its processes share is counted once."""
+    own, shared = [], [0]
+    for each in family(pid):
+        try:
+            lines = Path(f"/proc/{each}/status").read_text("ascii").splitlines()
+        except OSError:
+            continue
+        kib = {name: int(value.split()[0]) for name, value in _fields(lines)}
+        own.append(kib.get("RssAnon", 0))
+        shared.append(kib.get("RssShmem", 0) + kib.get("RssFile", 0))
+    return (sum(own) + max(shared)) * 1024
+
+
+def _fields(lines: list[str]) -> list[tuple[str, str]]:
+    pairs = (line.partition(":")[::2] for line in lines)
+    return [(name, value) for name, value in pairs if name.startswith("Rss")]
+
+
+def load_average() -> float:
+    """Return how many processes wanted a core in the last minute, ours and others'."""
+    return os.getloadavg()[0]

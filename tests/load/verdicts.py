@@ -1,0 +1,96 @@
+"""What must hold at the end of a day: each rule returns what breaks it, [] when nothing does."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tests.faults.checking import violations
+from tests.faults.observed import Observed
+from tests.load.minutes import MIB, Look
+from tests.load.waiting import presence, unseen_seconds, waits
+
+DECIDED_WITHIN_SECONDS = 120.0
+"""After a burst everything is decided within two minutes."""
+UNSEEN_SECONDS = 30.0
+"""Nobody waits longer without that somebody who is there was asked or told. It fails beyond UNSEEN_MISSED_BY times."""
+UNSEEN_MISSED_BY = 5.0
+GROWTH_MAX = 0.10
+GROWTH_LEAST_BYTES = 8 * MIB
+"""Memory is flat when the last third of a day takes at most a tenth more than the second, or hardly more."""
+MEMORY_LEAST_SECONDS = 15 * 60.0
+"""A shorter day says nothing of memory."""
+
+
+@dataclass
+class Ended:
+    """How a run ended.
+
+    `looks`: those of the day; `told`: when a notice was on a screen; `untaken`: what no door took; `busy`: consumers
+    that still have something to do; `end`: when the ledger was read.
+    """
+
+    observed: Observed
+    looks: Sequence[Look]
+    told: Mapping[str, datetime]
+    end: datetime
+    untaken: Sequence[str] = ()
+    busy: Sequence[str] = ()
+    undecided: Sequence[str] = field(default_factory=list)
+
+
+def verdicts(ended: Ended) -> list[str]:
+    """Return everything that does not hold."""
+    return [
+        *(f"not taken: {each}" for each in ended.untaken),
+        *(f"never decided: {each}" for each in ended.undecided),
+        *(f"has something to do at the end: {each}" for each in ended.busy),
+        *unseen(ended),
+        *grown(ended.looks),
+        *violations(ended.observed),
+    ]
+
+
+def unseen(ended: Ended) -> list[str]:
+    """Nobody waits in a queue without that somebody who is there knows."""
+    recorded = ended.observed.readable()
+    there = presence(recorded)
+    found = []
+    for wait in waits(recorded, ended.told):
+        seconds = unseen_seconds(wait, there, ended.observed.policy, ended.end)
+        if seconds > UNSEEN_MISSED_BY * UNSEEN_SECONDS:
+            found.append(f"unseen for {seconds:.0f} s: {wait.conversation} in {wait.queue}")
+    return found
+
+
+def longest_unseen(ended: Ended) -> float:
+    """Return the longest that anybody waited so, in seconds."""
+    recorded = ended.observed.readable()
+    there = presence(recorded)
+    policy, end = ended.observed.policy, ended.end
+    waited = waits(recorded, ended.told)
+    return max((unseen_seconds(each, there, policy, end) for each in waited), default=0.0)
+
+
+def thirds(looks: Sequence[Look]) -> dict[str, tuple[float, float]]:
+    """Return by program the median of its memory, in bytes, in the second third of a day and in the last."""
+    last = max((each.seconds for each in looks), default=0.0)
+    found = {}
+    for name in sorted({name for each in looks for name in each.memory}):
+        of = [(each.seconds / last, each.memory[name]) for each in looks if name in each.memory]
+        second = [size for part, size in of if 1 / 3 <= part < 2 / 3]
+        third = [size for part, size in of if part >= 2 / 3]
+        if second and third:
+            found[name] = statistics.median(second), statistics.median(third)
+    return found
+
+
+def grown(looks: Sequence[Look]) -> list[str]:
+    """Memory is flat."""
+    if max((each.seconds for each in looks), default=0.0) < MEMORY_LEAST_SECONDS * 0.95:
+        return []
+    return [
+        f"the memory of {name} grows: {second / MIB:.0f} MiB, then {third / MIB:.0f} MiB"
+        for name, (second, third) in thirds(looks).items()
+        if third > second * (1 + GROWTH_MAX) and third - second > GROWTH_LEAST_BYTES
+    ]
