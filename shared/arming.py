@@ -1,6 +1,7 @@
 """Arming a timer: a message that the server delivers later (NATS ADR-51, measured on 2.15.1).
 
-It outlives the service and the server; a time that has passed fires at once.
+It outlives the service and the server; a time that has passed fires at once. What is due at once goes straight to
+where timers fire, those of an aggregate on one subject: workers handle them one after another.
 """
 
 from typing import Protocol
@@ -12,6 +13,9 @@ from shared.bus import Bus
 
 FIRED_KEPT = "168h"
 """How long a fired timer waits for its reader: the server's duration format."""
+AT_ONCE = frozenset(kind.name for kind in timers.AT_ONCE)
+NOW = "now"
+"""In the place of the id in the subject of what is due at once."""
 
 
 class Timers(Protocol):
@@ -36,6 +40,14 @@ class NatsTimers:
         """See `Timers.arm`."""
         check(timer)
         due, place = timer.due.isoformat(), (timer.tenant, timer.aggregate, timer.kind, timer.id)
+        if timer.kind in AT_ONCE:
+            await self._bus.store(
+                subjects.fired(timer.tenant, timer.aggregate, timer.kind, NOW),
+                msgspec.json.encode(timer),
+                msg_id=ids.scoped_id("due", *place),
+                headers={"Nats-TTL": FIRED_KEPT},
+            )
+            return
         await self._bus.store(
             subjects.timer(*place),
             msgspec.json.encode(timer),

@@ -13,9 +13,9 @@ from shared import backoff, errors, streams, subjects
 from shared.arming import Timers
 from shared.bus import Bus
 from shared.bus.deliveries import StoredMessage
-from shared.codec import decode
+from shared.codec import decode, is_another
 from shared.ledger.follow import follow
-from shared.timers import Asked, Timer, answered_by, asked_by, read_by
+from shared.timers import AT_ONCE, KINDS, Asked, Timer, answered_by, asked_by, at_once
 
 RETRY = backoff.Backoff(first_seconds=0.1, longest_seconds=5.0)
 
@@ -26,14 +26,18 @@ class PendingTimers:
     """What a service's timers still have to ask, as the ledger is read."""
 
     def __init__(self, service: str) -> None:
-        self._kinds = frozenset(read_by(service))
+        kinds = [kind for kind in (*KINDS, *AT_ONCE) if kind.reader == service]
+        self._kinds = frozenset(kind.name for kind in kinds)
+        self._told_by = {event for kind in kinds for event in (*kind.armed_by, *kind.answered_by)}
         self.timers: dict[Asked, Timer] = {}
 
     def see(self, message: StoredMessage) -> None:
         """Take in one entry of the ledger; one that this version cannot read asks nothing of it."""
+        if all(is_another(message.body, event) for event in self._told_by):
+            return
         with contextlib.suppress(errors.EventTypeUnknown, errors.NotAnEvent):
             event = decode(message.body)
-            for timer in asked_by(event):
+            for timer in (*asked_by(event), *at_once(event, message.sequence)):
                 if timer.kind in self._kinds:
                     self.timers[timer.kind, timer.id] = timer
             for asked in answered_by(event):

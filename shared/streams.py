@@ -56,7 +56,8 @@ NOTIFY_KINDS = (aggregates.CONVERSATION, aggregates.ACCOUNT, aggregates.WORK)
 """What notify tells people of stands in aggregates of these kinds; messages to customers in conversations."""
 NOTIFY_LANES = 16
 NOTIFY_LEDGER, NOTIFY_MESSAGES = "notify-ledger", "notify-messages"
-"""The first is the consumer of versions before the lanes (docs/adr/0068)."""
+"""The consumers of older versions: that before the lanes (docs/adr/0068), that of messages (docs/adr/0071)."""
+NOTIFY_SENDING = "notify-sending"
 NOTIFY_MESSAGES_ACK_PENDING = 64
 FIRED_ACK_PENDING = 10_000
 """A timer that finds nothing keeps its place until it is asked once more, 10 s later; most timers find nothing."""
@@ -202,23 +203,37 @@ def router_contacts(partition: int) -> str:
 
 
 def notify_consumers() -> list[Consumer]:
-    """Return notify's consumers: the lanes of what people are told of, that of messages, and of its fired timers.
+    """Return notify's consumers: the lanes of the ledger, that of messages to customers, and of its fired timers.
 
     A lane gives its partitions of the ledger in order, one event at a time: whichever replica takes one, the events of
     an aggregate come one after another.
-    Messages to customers have their own, with several outstanding: a provider that is away must not keep an agent
-    from being told, nor one recipient that is refused for a while keep the message to another back.
+    Messages to customers have their own, with several outstanding, to which the lanes hand them on: a provider that is
+    away must not keep an agent from being told, nor one recipient that is refused for a while keep the message to
+    another back.
     """
-    messages = _durable(
+    return [
+        *(_notify_lane(number) for number in range(NOTIFY_LANES)),
+        Consumer(
+            TIMERS,
+            _durable(
+                NOTIFY_SENDING,
+                [subjects.fired_kind(kind.name) for kind in timers.AT_ONCE],
+                ack_pending=NOTIFY_MESSAGES_ACK_PENDING,
+            ),
+            widens=True,
+        ),
+        _fired("notify"),
+    ]
+
+
+def notify_messages() -> Consumer:
+    """Return the consumer by which older versions take messages to customers: they make it, and it may stand."""
+    config = _durable(
         NOTIFY_MESSAGES,
         [subjects.ledger_kind(aggregates.CONVERSATION.prefix)],
         ack_pending=NOTIFY_MESSAGES_ACK_PENDING,
     )
-    return [
-        *(_notify_lane(number) for number in range(NOTIFY_LANES)),
-        Consumer(LEDGER, messages, widens=True),
-        _fired("notify"),
-    ]
+    return Consumer(LEDGER, config, widens=True)
 
 
 def notify_lane(number: int) -> str:

@@ -12,6 +12,7 @@
 | `timer.<tenant>.<kind>.<id>.<timer kind>.<timer id>` | TIMERS | the reader of the timer's kind |
 | `timer.armed.<service>` | TIMERS | the service |
 | `fired.<p>.<tenant>.<kind>.<id>.<timer kind>.<timer id>` | TIMERS | the server |
+| `fired.<p>.<tenant>.<kind>.<id>.<timer kind>.now` | TIMERS | notify: what is due at once |
 | `refused.<tenant>.<command>` | REFUSALS | router, notify |
 | `snapshot.<service>.<name>.<part>` | SNAPSHOTS | the service |
 | `answer.<tenant>.<page>` | ANSWERS | notify |

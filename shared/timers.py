@@ -1,14 +1,17 @@
 """The table of all timers: the question of each, the service that answers, the event that arms the timer. Pure.
 
+Beside them stands what is due at once: work that the reader of the ledger hands on to itself (docs/adr/0071).
+
 A fired timer is a question, "still due?", and is never cancelled. `shared.arming` sets them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from shared import codec, errors, events, instants
 
@@ -99,20 +102,41 @@ KINDS = (
 )
 """All of them. The consumers of fired timers are made from this table, and whoever appends an event arms by it."""
 
+MESSAGE_SENDING = TimerKind(
+    name="message_sending",
+    reader="notify",
+    armed_by=(events.MessageRequested,),
+    about="message_id",
+    due=lambda event: event.recorded,
+    answered_by=(
+        events.MessageSent,
+        events.MessageDelivered,
+        events.MessageRead,
+        events.MessageFailed,
+        events.MessageUncertain,
+    ),
+)
+AT_ONCE = (MESSAGE_SENDING,)
+"""What is due at once. Its reader arms it when the event comes by: whoever appends the event does not."""
+
 
 def read_by(service: str) -> list[str]:
     """Return the names of the kinds that a service answers."""
     return [kind.name for kind in KINDS if kind.reader == service]
 
 
-class Timer(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of a timer, armed and fired alike. `id`: of the event or offer that it asks about."""
+class Timer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The body of a timer, armed and fired alike.
+
+    `id`: of the event or offer that it asks about; `sequence`: of what is due at once, where its event stands.
+    """
 
     tenant: str
     aggregate: str
     kind: str
     id: str
     due: events.Instant
+    sequence: int = 0
 
 
 _decoder = msgspec.json.Decoder(Timer)
@@ -126,9 +150,9 @@ def read_timer(body: bytes) -> Timer:
         raise errors.NotAnEvent() from error
 
 
-def asked_by(event: events.AnyEvent) -> Iterator[Timer]:
+def asked_by(event: events.AnyEvent, kinds: Iterable[TimerKind] = KINDS) -> Iterator[Timer]:
     """Yield the timers that an event arms, each due within what the server can count."""
-    for kind in KINDS:
+    for kind in kinds:
         due = kind.due(event) if isinstance(event, kind.armed_by) else None
         if due is not None:
             yield Timer(
@@ -140,12 +164,18 @@ def asked_by(event: events.AnyEvent) -> Iterator[Timer]:
             )
 
 
+def at_once(event: events.AnyEvent, sequence: int) -> Iterator[Timer]:
+    """Yield what is due as soon as an event stands in the ledger, at `sequence`."""
+    for timer in asked_by(event, AT_ONCE):
+        yield replace(timer, sequence=sequence)
+
+
 Asked = tuple[str, str]
 """The kind of a timer and the id that it asks about."""
 
 
 def answered_by(event: events.AnyEvent) -> Iterator[Asked]:
     """Yield what is asked no more after an event."""
-    for kind in KINDS:
+    for kind in (*KINDS, *AT_ONCE):
         if isinstance(event, kind.answered_by):
             yield kind.name, getattr(event.open, kind.about)

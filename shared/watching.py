@@ -86,12 +86,15 @@ class Watch:
             if _waits(self._states[stream, name]) and now - since > STUCK_SECONDS:
                 raise errors.ConsumerStuck(stream=stream, consumer=name)
 
-    async def oldest_waiting(self, stream: str) -> datetime | None:
-        """Return when the oldest message that a consumer of ours has not done was stored. Raises: BusUnavailable."""
+    async def oldest_waiting(self, stream: str, consumer: str = "") -> datetime | None:
+        """Return when the oldest message was stored that a consumer of ours, or one of them, has not done.
+
+        Raises: BusUnavailable.
+        """
         oldest = [
             await self._oldest(info)
-            for (name, consumer), info in self._states.items()
-            if name == stream and consumer and _has_work(info)
+            for (of, name), info in self._states.items()
+            if of == stream and name and consumer in {"", name} and _has_work(info)
         ]
         return min((stored for stored in oldest if stored is not None), default=None)
 

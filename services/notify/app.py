@@ -1,7 +1,7 @@
 """Wires notify: its streams, its dependencies, its handlers."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 
 from services.notify.carriers import Carrier, http, page, smtp
@@ -10,12 +10,13 @@ from services.notify.domain.messages import SendingSettings
 from services.notify.domain.people import check_transports
 from services.notify.handlers import CommandHandler, LedgerHandler, MessageHandler, TimerHandler
 from services.notify.notifying import Notifying
+from services.notify.older import OlderReader
 from services.notify.parking import Parking
 from services.notify.passing import Passing
 from services.notify.sending import ContactReports, Sending
 from services.notify.store import NotificationStore
 from services.notify.transports import TRANSPORTS
-from shared import arming, arrivals, contact_log, policy, serving, streams
+from shared import arming, contact_log, policy, serving, streams
 from shared.bus import Bus
 from shared.clock import SystemClock
 from shared.codec import PlainCodec
@@ -52,13 +53,13 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         await identity.check(here.bus, chosen.tenant, settings.ledger_mark)
         adopted = await identity.adopted(here.bus, chosen.tenant)
         ledger = NatsLedger(here.bus, PlainCodec())
-        workers = subscribe(here, settings, Policies(chosen), ledger, adopted)
+        takers = subscribe(here, settings, Policies(chosen), ledger, adopted)
         readiness = Readiness(here.bus, NAME, [watch.check_moving], backlog=partial(backlog, watch))
         serving.on_health(here, NAME, readiness)
         await here.broker.start()
         async with asyncio.TaskGroup() as tasks:
             running = [
-                *(tasks.create_task(each.run()) for each in workers),
+                *(tasks.create_task(take()) for take in takers),
                 tasks.create_task(keep_armed(here.bus, arming.NatsTimers(here.bus), NAME)),
                 tasks.create_task(ledger.acknowledged.watch()),
                 tasks.create_task(watch.run()),
@@ -69,7 +70,11 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
 
 async def backlog(watch: Watch) -> Backlog:
     """Return what notify has not told of."""
-    return Backlog(oldest_unsent=await watch.oldest_waiting(streams.LEDGER))
+    waiting = [
+        await watch.oldest_waiting(streams.LEDGER),
+        await watch.oldest_waiting(streams.TIMERS, streams.NOTIFY_SENDING),
+    ]
+    return Backlog(oldest_unsent=min((each for each in waiting if each), default=None))
 
 
 def carriers(settings: Settings, bus: Bus) -> Mapping[str, Carrier]:
@@ -94,12 +99,12 @@ def subscribe(
     policies: Policies,
     ledger: NatsLedger,
     adopted: LedgerAdopted | None,
-) -> list[Worker]:
-    """Wire every subject to its handler; return who takes what the streams deliver."""
-    clock, codec = SystemClock(), PlainCodec()
+) -> list[Callable[[], Coroutine[None, None, None]]]:
+    """Wire every subject to its handler; return what takes for ever what the streams deliver."""
+    clock, codec, armed = SystemClock(), PlainCodec(), arming.NatsTimers(here.bus)
     deciding = Deciding(
         ledger,
-        arming.NatsTimers(here.bus),
+        armed,
         cached=settings.aggregate_cache,
         retries=settings.append_retries,
     )
@@ -114,21 +119,24 @@ def subscribe(
     sending = Sending(store, CHANNELS, carried, reports, policies, clock, around, contradicted)
     parking = Parking(here.bus, clock)
 
-    people = LedgerHandler(codec, ledger, passing, parking, notifying)
-    customers = MessageHandler(codec, ledger, sending)
+    older = OlderReader(here.bus)
+    people = LedgerHandler(codec, ledger, passing, parking, notifying, armed)
+    customers = MessageHandler(codec, ledger, sending, older)
     lanes = [streams.notify_lane(number) for number in range(streams.NOTIFY_LANES)]
-    handlers = {
-        **dict.fromkeys(lanes, people.tell),
-        streams.NOTIFY_MESSAGES: customers.send,
+    parking.handlers = {
+        **dict.fromkeys([*lanes, streams.NOTIFY_LEDGER], people.tell),
+        streams.NOTIFY_SENDING: customers.send,
+        streams.NOTIFY_MESSAGES: customers.send_of_ledger,
         streams.fired(NAME): TimerHandler(notifying).ask,
     }
-    parking.handlers.update({name: [handle] for name, handle in handlers.items()})
-    of_lanes: list[arrivals.Handle] = [people.tell, customers.send]
-    parking.handlers.update(dict.fromkeys([*lanes, streams.NOTIFY_LEDGER], of_lanes))
     commands = CommandHandler(notifying, policies, clock, NatsRefusals(here.bus))
     verb = AcknowledgeNotification.verb
     serving.on_request(here.broker, f"cmd.*.{verb}", NAME, commands.acknowledge_notification)
+
+    def worker(consumer: streams.Consumer) -> Worker:
+        return Worker(here.bus, consumer, parking.handlers[consumer.name], parking.park)
+
     return [
-        Worker(here.bus, consumer, handlers[consumer.name], parking.park)
-        for consumer in streams.notify_consumers()
+        *(worker(consumer).run for consumer in streams.notify_consumers()),
+        partial(older.run, worker),
     ]

@@ -2,22 +2,30 @@
 
 import contextlib
 
+import structlog
+
 from services.notify.domain.commands import Acknowledge
 from services.notify.notifying import Notifying
+from services.notify.older import OlderReader
 from services.notify.parking import Parking
 from services.notify.passing import Passing
 from services.notify.sending import Sending
 from services.notify.store import Decided
-from shared import arrivals, commands, errors, events, requests, subjects, timers
+from shared import arming, arrivals, commands, errors, events, requests, subjects, timers
 from shared.clock import Clock
 from shared.codec import Codec, is_another
 from shared.ledger import Ledger
 from shared.policy import Policies
 from shared.refusals import OneAnswer, Refusals
 
+log = structlog.get_logger("notify.handlers")
+
+OLDER_SECONDS = 2.0
+"""So much later a message is looked at again that an older version may be sending."""
+
 
 class LedgerHandler:
-    """The lanes of the ledger: whom its events concern is told."""
+    """The lanes of the ledger: whom its events concern is told, and a message to a customer is handed on."""
 
     def __init__(
         self,
@@ -26,35 +34,58 @@ class LedgerHandler:
         passing: Passing,
         parking: Parking,
         notifying: Notifying,
+        at_once: arming.Timers,
     ) -> None:
         self._codec = codec
         self._ledger = ledger
         self._passing = passing
         self._parking = parking
         self._notifying = notifying
+        self._at_once = at_once
 
     async def tell(self, arrived: arrivals.ArrivedMessage) -> None:
-        """Handle one event. Raises: what reading, parking and telling raise."""
+        """Handle one event. Raises: what reading, handing on, parking and telling raise."""
         event = await read(self._codec, self._ledger, arrived)
         self._passing.see(arrived, event)
+        for timer in timers.at_once(event, arrived.sequence):
+            await self._at_once.arm(timer)
         if isinstance(event, events.WorkRetried):
             await self._parking.take_up(event)
         await self._notifying.on_event(event)
 
 
 class MessageHandler:
-    """The messages to customers among the events of `notify-messages`; all others are nothing to it.
+    """The messages to customers that the lanes have handed on, and those that an older version's consumer gives."""
 
-    What nobody here can read is parked once, by the lane that has it as well; see `Parking`.
-    """
-
-    def __init__(self, codec: Codec, ledger: Ledger, sending: Sending) -> None:
+    def __init__(self, codec: Codec, ledger: Ledger, sending: Sending, older: OlderReader) -> None:
         self._codec = codec
         self._ledger = ledger
         self._sending = sending
+        self._older = older
 
     async def send(self, arrived: arrivals.ArrivedMessage) -> None:
-        """Handle one event. Raises: Later, and what reading and sending raise."""
+        """Handle what was handed on.
+
+        Raises: Later, NotAnEvent, TimerKindUnknown, and what reading and sending raise.
+        """
+        timer = timers.read_timer(arrived.body)
+        if timer.kind != timers.MESSAGE_SENDING.name:
+            raise errors.TimerKindUnknown(kind=timer.kind)
+        if await self._older.has(timer.sequence):
+            raise arrivals.Later(OLDER_SECONDS, "older_reader")
+        recorded = await self._ledger.get(timer.sequence)
+        if recorded is None:
+            raise errors.LedgerUnavailable(position=timer.sequence)
+        if timer in timers.at_once(recorded.event, recorded.sequence):
+            await self._sending.on_event(recorded.event, arrived.attempt)
+        else:
+            log.error("handed_on_gone", position=timer.sequence, message_id=timer.id)
+
+    async def send_of_ledger(self, arrived: arrivals.ArrivedMessage) -> None:
+        """Handle one event of the ledger; all but messages are nothing to it, and what nobody here can read.
+
+        That is parked once, by the lane that has it as well. Raises: Later, and what reading and sending raise.
+        """
         if is_another(arrived.body, events.MessageRequested):
             return
         event: events.AnyEvent | None = None

@@ -1,6 +1,5 @@
 """Parks with the router, who writes the journals, what notify cannot handle; handles it again when that is recorded."""
 
-from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import msgspec
@@ -32,15 +31,12 @@ class _Reply(msgspec.Struct):
 
 
 class Parking:
-    """`handlers`: what handles a message, by the consumer that parked it.
-
-    An event of a type that is not known yet is parked by its lane for all: they all handle it later.
-    """
+    """`handlers`: what handles a message, by the consumer that parked it."""
 
     def __init__(self, bus: Bus, clock: Clock) -> None:
         self._bus = bus
         self._clock = clock
-        self.handlers: dict[str, list[Callable[[arrivals.ArrivedMessage], Awaitable[None]]]] = {}
+        self.handlers: dict[str, arrivals.Handle] = {}
 
     async def park(self, failed: arrivals.Failed) -> None:
         """Ask the router to note what failed. Raises: BusUnavailable while nobody does: the message comes again."""
@@ -68,8 +64,8 @@ class Parking:
         Raises: what handling raises; then this event fails, and is parked in its turn.
         """
         _, consumer = aggregates.split(event.aggregate)
-        handlers = self.handlers.get(consumer)
-        if handlers is None:
+        handle = self.handlers.get(consumer)
+        if handle is None:
             return
         retried = event.open
         stored = await self._bus.leader_get(retried.stream, sequence=retried.sequence)
@@ -83,8 +79,7 @@ class Parking:
             stored.sequence,
             headers=stored.headers,
         )
-        for handle in handlers:
-            await handle(arrived)
+        await handle(arrived)
 
 
 def _stream(arrived: arrivals.ArrivedMessage) -> str:

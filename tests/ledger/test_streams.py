@@ -235,7 +235,7 @@ async def test_a_missing_or_drifted_consumer_stops_services(fresh: tuple[Bus, Se
 
 def _of_before(name: str, ack_pending: int) -> streams.Consumer:
     """A consumer of notify as versions before the lanes have it: of the whole ledger."""
-    messages = next(each for each in streams.notify_consumers() if each.name == NOTIFY_MESSAGES)
+    messages = streams.notify_messages()
     change = {"durable_name": name, "max_ack_pending": ack_pending}
     everything = {"filter_subject": subjects.EVERY_AGGREGATE}
     return streams.Consumer(LEDGER, {**messages.config, **change, **everything})
@@ -263,7 +263,7 @@ async def test_lanes_go_on_where_an_older_version_stands_and_it_may_go_on_too(
     before = [_of_before(NOTIFY_LEDGER, 1), _of_before(NOTIFY_MESSAGES, 64)]
     older, newer = (
         WantedStreams([ledger], before),
-        WantedStreams([ledger], streams.notify_consumers()[:-1]),
+        WantedStreams([ledger], streams.notify_consumers()[: streams.NOTIFY_LANES]),
     )
     await ensuring.ensure(bus, older)
     conversations = [f"conv-c{number}" for number in range(400)]

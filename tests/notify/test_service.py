@@ -309,7 +309,7 @@ async def test_a_killed_server_delays_and_loses_nothing(notify: RunningNotify) -
 
 async def test_it_refuses_to_start_on_drift(notify: RunningNotify) -> None:
     """A consumer that is missing is not made up: the service says so, and what mends it, and ends."""
-    await notify.bus.api("CONSUMER.DELETE.LEDGER.notify-messages")
+    await notify.bus.api("CONSUMER.DELETE.TIMERS.notify-sending")
     child = await notify.launch()
     assert await child.wait() == 1
     said = (notify.folder / "notify.log").read_text()

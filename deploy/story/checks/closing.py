@@ -10,11 +10,12 @@ from deploy.story.checks.handed_over import handed_over, missing_facts, named_bu
 from deploy.story.errors import StepFailed
 from deploy.story.session import Session
 from deploy.story.telling.report import Balance, Digests, FactsTold, PacketResult
+from shared.streams import NOTIFY_SENDING
 
 SETTLE_SECONDS = 15.0
 REBUILD_SECONDS = 120.0
 POLL_SECONDS = 0.05
-MAY_WAIT = frozenset({"notify-messages"})
+MAY_WAIT = frozenset({NOTIFY_SENDING})
 """A provider that is away is waited for longer than a story."""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from shared.bus import Bus
 from shared.errors import TellonceError
-from shared.streams import CONTACTS, LEDGER, RAW
+from shared.streams import CONTACTS, LEDGER, NOTIFY_SENDING, RAW, TIMERS
 
 REST_SECONDS = 30.0
 POLL_SECONDS = 0.05
@@ -39,10 +39,10 @@ async def _look(bus: Bus) -> tuple[list[str], dict[str, int]]:
     """
     try:
         lists = [await bus.api(f"CONSUMER.LIST.{name}") for name in (RAW, CONTACTS, LEDGER)]
+        sending = await bus.api(f"CONSUMER.INFO.{TIMERS}.{NOTIFY_SENDING}")
     except TellonceError as error:
         return [error.code], {}
-    every: list[dict[str, Any]] = [
-        each for found in lists for each in found["consumers"] if "durable_name" in each["config"]
-    ]
+    listed: list[dict[str, Any]] = [each for found in lists for each in found["consumers"]]
+    every = [sending, *(each for each in listed if "durable_name" in each["config"])]
     busy = [each["name"] for each in every if each["num_pending"] or each["num_ack_pending"]]
     return sorted(busy), {each["name"]: each["ack_floor"]["stream_seq"] for each in every}
