@@ -10,7 +10,9 @@ import gc
 import logging
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,7 +20,7 @@ import structlog
 
 from tests.bench.place import postgres_told, told
 from tests.peers import message_db
-from tests.peers.comparison import Comparison
+from tests.peers.comparison import Comparison, Decide, Work
 from tests.peers.events import Events, many
 from tests.peers.figures import HEAD, Side, Workload, asked
 from tests.peers.library import Eventsourcing
@@ -59,31 +61,30 @@ async def run(events: Events, rounds: int, folder: Path, held: AsyncExitStack) -
     assert projected.pid is not None
     pids = [projected.pid]
     runs = max(1, len(events) // RUNNER_SHARE)
-    projections = await comparison.project(
-        ByHand(projected.dsn),
-        pids,
-        Side("Tellonce, its rebuild", [*ours.pids, *pids], lambda _: history.rebuild),
-        Side(
-            "eventsourcing, its runner",
-            library.pids,
-            lambda _: lambda: library.run_projection(runs),
-        ),
-    )
+    further = [
+        Side("eventsourcing, its runner", library.pids, _same(lambda: library.run_projection(runs)))
+    ]
+    ways: list[tuple[str, Store, Decide]] = []
+    if messages:
+        name = "message-db, all tables by our projector"
+        work = partial(history.project, messages)
+        further.insert(0, Side(name, [*messages.pids, *pids], _same(work)))
+        ways.append(("message-db, in one statement", messages, messages.decide_in_one_statement))
+    rebuild = Side("Tellonce, its rebuild", [*ours.pids, *pids], _same(history.rebuild))
+    projections = await comparison.project(ByHand(projected.dsn), pids, rebuild, *further)
     show(projections)
-    one_statement = (
-        [("message-db, in one statement", messages, messages.decide_in_one_statement)]
-        if messages
-        else []
-    )
-    decisions = await comparison.decide(one_statement)
+    decisions = await comparison.decide(ways)
     show(decisions)
-    print()
-    for store in stores:
-        print(f"{store.name}: {store.promises}.")
+    print("\n".join(("", *(f"{store.name}: {store.promises}." for store in stores))))
     if messages:
         print(goals(decisions, projections))
     else:
         print("message-db: its package could not be fetched by npm; no rows.")
+
+
+def _same(work: Work) -> Callable[[int], Work]:
+    """Do the same in every round."""
+    return lambda _: work
 
 
 def goals(decisions: Workload, projections: Workload) -> str:

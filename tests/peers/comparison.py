@@ -72,7 +72,7 @@ class Comparison:
     ) -> Workload:
         """Rebuild ours, write a timeline by hand from every store, and `others`. `pids`: of the timeline's database."""
         sides = [self._by_hand(store, by_hand, pids) for store in self._stores]
-        what = "project everything: our rebuild writes all tables, the others a timeline"
+        what = "project everything: our rebuild with all its tables, and by hand"
         return await alternate(what, "events", self._rounds, [rebuild, *sides, *others])
 
     def _by_hand(self, store: Store, by_hand: ByHand, pids: Sequence[int]) -> Side:

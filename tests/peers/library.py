@@ -15,8 +15,9 @@ from psycopg.sql import SQL, Composed
 
 from shared.codec import decode, encode
 from shared.events import AnyEvent
+from shared.ledger import Recorded
 from tests.peers.events import Decision, uuid_of
-from tests.peers.store import LAID_AT_ONCE, READ_AT_ONCE, WRITERS, Placed, Threads, pieces
+from tests.peers.store import LAID_AT_ONCE, READ_AT_ONCE, WRITERS, Threads, pieces, recorded
 from tests.peers.timeline import COLUMNS, INDEX, TABLE, row
 from tests.support.servers import EmbeddedPostgres
 
@@ -130,25 +131,25 @@ class Eventsourcing:
             }
             self._app.save(*cases.values())
 
-    async def batches(self) -> AsyncIterator[Sequence[Placed]]:
+    async def batches(self) -> AsyncIterator[Sequence[Recorded]]:
         position = 0
-        while placed := await self._threads.run(self._section, position + 1):
-            yield placed
-            position = placed[-1][0]
+        while section := await self._threads.run(self._section, position + 1):
+            yield section
+            position = section[-1].sequence
 
-    def _section(self, first: int) -> list[Placed]:
+    def _section(self, first: int) -> list[Recorded]:
         found = self._app.recorder.select_notifications(first, READ_AT_ONCE)
-        return [(each.id, self._opened(self._app.mapper.to_domain_event(each))) for each in found]
-
-    def _opened(self, stored: Any) -> AnyEvent:
-        return decode(stored.body.encode())
+        return [
+            recorded(each.id, self._app.mapper.to_domain_event(each).body.encode())
+            for each in found
+        ]
 
     async def read(self, aggregates: Sequence[str]) -> int:
         return await self._threads.run(self._read, aggregates)
 
     def _read(self, aggregates: Sequence[str]) -> int:
         return sum(
-            len([self._opened(each) for each in self._app.events.get(uuid_of(aggregate))])
+            len([decode(each.body.encode()) for each in self._app.events.get(uuid_of(aggregate))])
             for aggregate in aggregates
         )
 
@@ -193,5 +194,4 @@ class TimelineProjection(Projection):  # type: ignore[misc]
     @singledispatchmethod
     def process_event(self, stored: Any, tracking: Any) -> None:
         """Write one event."""
-        placed = (tracking.notification_id, decode(stored.body.encode()))
-        self.view.insert(row(placed), tracking)
+        self.view.insert(row(recorded(tracking.notification_id, stored.body.encode())), tracking)

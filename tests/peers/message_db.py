@@ -9,8 +9,9 @@ import asyncpg
 
 from shared.codec import decode, encode
 from shared.events import AnyEvent
+from shared.ledger import Recorded
 from tests.peers.events import DECISION_EVENTS, Decision, uuid_of
-from tests.peers.store import LAID_AT_ONCE, READ_AT_ONCE, WRITERS, Placed, pieces, side_by_side
+from tests.peers.store import LAID_AT_ONCE, READ_AT_ONCE, WRITERS, pieces, recorded, side_by_side
 from tests.support.servers import EmbeddedPostgres
 
 DATABASE = Path(".venv-peers/node_modules/@eventide/message-db/database")
@@ -135,12 +136,12 @@ class MessageDb:
     def _calls(self, decision: Decision) -> list[Call]:
         return [self._call(stream, event) for stream, events in decision for event in events]
 
-    async def batches(self) -> AsyncIterator[Sequence[Placed]]:
+    async def batches(self) -> AsyncIterator[Sequence[Recorded]]:
         async with self._pool.acquire() as connection:
             read = await connection.prepare(READ)
             position = 0
             while rows := await read.fetch(position, READ_AT_ONCE):
-                yield [(row[0], decode(row[1].encode())) for row in rows]
+                yield [recorded(row[0], row[1].encode()) for row in rows]
                 position = rows[-1][0]
 
     async def read(self, aggregates: Sequence[str]) -> int:

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from services.history import generations
 from services.history.app import rebuild_once
+from services.history.projection import Projection
 from services.history.rebuild import adopt
 from services.history.store import owner_session
 from shared import subjects
@@ -15,14 +16,14 @@ from shared.bus import Bus, connect
 from shared.bus.storing import submit_batch
 from shared.codec import PlainCodec, encode
 from shared.events import AnyEvent
-from shared.ledger import Write
+from shared.ledger import Recorded, Write
 from shared.ledger.jetstream import NatsLedger
 from shared.ledger.plan import EXPECTED, MESSAGE_ID
 from shared.settings import Settings
 from shared.streams import LEDGER, stream_configs
 from tests.bench.place import nats_told
 from tests.peers.events import Decision
-from tests.peers.store import LAID_AT_ONCE, Placed, pieces, side_by_side
+from tests.peers.store import LAID_AT_ONCE, Store, pieces, side_by_side
 from tests.support.servers import EmbeddedNats
 
 TENANT = "demo"
@@ -97,10 +98,10 @@ class Ours:
 
         await side_by_side(decisions, writer)
 
-    async def batches(self) -> AsyncIterator[Sequence[Placed]]:
+    async def batches(self) -> AsyncIterator[Sequence[Recorded]]:
         end = await self.ledger.position()
         async for batch in self.ledger.follow(0):
-            yield [(recorded.sequence, recorded.event) for recorded in batch]
+            yield batch
             if batch[-1].sequence >= end:
                 return
 
@@ -109,7 +110,7 @@ class Ours:
 
 
 class History:
-    """History's own projector, over a ledger and in a database of its own."""
+    """History's own projector in a database of its own: over our ledger, and over the events of any other store."""
 
     def __init__(self, ours: Ours, dsn: str) -> None:
         self._settings = Settings(nats_url=ours.url, postgres_dsn=dsn)
@@ -127,3 +128,15 @@ class History:
         outcome = await rebuild_once(self._settings, switch=False)
         assert outcome.live == outcome.rebuilt, outcome.differing
         return outcome.position
+
+    async def project(self, store: Store) -> int:
+        """Let our projector write all its tables from another store's events, into an empty generation; how many."""
+        count = 0
+        async with owner_session(self._settings.postgres_dsn, watched=False) as session:
+            await generations.make_building(session)
+            projection = await Projection.take_over(session)
+            async for batch in store.batches():
+                for piece in pieces(batch, self._settings.projection_batch):
+                    await projection.apply(piece)
+                    count += len(piece)
+        return count

@@ -6,15 +6,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, Protocol, TypeVar
 
+from shared.codec import decode
 from shared.events import AnyEvent
+from shared.ledger import Recorded
 from tests.peers.events import Decision
 
 WRITERS = 32
 LAID_AT_ONCE = 500
 READ_AT_ONCE = 1_000
 
-Placed = tuple[int, AnyEvent]
-"""Where an event stands in its store, and the event."""
 Item = TypeVar("Item")
 
 
@@ -44,13 +44,19 @@ class Store(Protocol):
         """Store decisions by WRITERS writers, each all or nothing."""
         ...
 
-    def batches(self) -> AsyncIterator[Sequence[Placed]]:
+    def batches(self) -> AsyncIterator[Sequence[Recorded]]:
         """Yield all events that are there, decoded, in the order of the store."""
         ...
 
     async def read(self, aggregates: Sequence[str]) -> int:
         """Read aggregates one after another, decoded; how many events there were."""
         ...
+
+
+def recorded(position: int, body: bytes) -> Recorded:
+    """Return the event that a store has at a position, as our ledger would give it."""
+    event = decode(body)
+    return Recorded(position, event.recorded, event.aggregate, event, body)
 
 
 async def side_by_side(

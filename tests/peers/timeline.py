@@ -6,7 +6,8 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from tests.peers.store import READ_AT_ONCE, Placed, Store, pieces
+from shared.ledger import Recorded
+from tests.peers.store import READ_AT_ONCE, Store, pieces
 
 COLUMNS = (
     *("position", "tenant", "aggregate", "conversation", "customer"),
@@ -24,11 +25,11 @@ AT = "CREATE TABLE {} (position bigint NOT NULL)"
 _encode = msgspec.json.Encoder().encode
 
 
-def row(placed: Placed) -> tuple[Any, ...]:
+def row(recorded: Recorded) -> tuple[Any, ...]:
     """Return what the timeline says of an event."""
-    position, event = placed
+    event = recorded.event
     return (
-        position,
+        recorded.sequence,
         event.tenant,
         event.aggregate,
         event.conversation,
@@ -68,9 +69,9 @@ class ByHand:
         await connection.execute(AT.format("by_hand_at"))
         await connection.execute("INSERT INTO by_hand_at VALUES (0)")
 
-    async def _write(self, connection: Any, batch: Sequence[Placed]) -> None:
+    async def _write(self, connection: Any, batch: Sequence[Recorded]) -> None:
         async with connection.transaction():
             await connection.copy_records_to_table(
-                "by_hand", records=[row(placed) for placed in batch], columns=COLUMNS
+                "by_hand", records=[row(each) for each in batch], columns=COLUMNS
             )
-            await connection.execute("UPDATE by_hand_at SET position = $1", batch[-1][0])
+            await connection.execute("UPDATE by_hand_at SET position = $1", batch[-1].sequence)

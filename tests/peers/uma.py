@@ -12,8 +12,9 @@ import umadb
 from deploy.embedded import ports, process
 from shared.codec import decode, encode
 from shared.events import AnyEvent
+from shared.ledger import Recorded
 from tests.peers.events import Decision, uuid_of
-from tests.peers.store import LAID_AT_ONCE, READ_AT_ONCE, Placed, Threads, pieces
+from tests.peers.store import LAID_AT_ONCE, READ_AT_ONCE, Threads, pieces, recorded
 
 PROGRAM = Path(sys.executable).with_name("umadb")
 PROBE_SECONDS = 0.2
@@ -106,14 +107,14 @@ class UmaDb:
             condition = umadb.AppendCondition(_query(*(aggregate for aggregate, _ in decision)))
             client.append(made, condition)
 
-    async def batches(self) -> AsyncIterator[Sequence[Placed]]:
+    async def batches(self) -> AsyncIterator[Sequence[Recorded]]:
         client = umadb.Client(self._url, batch_size=READ_AT_ONCE)
         answer = await self._threads.run(client.read)
         while placed := await self._threads.run(self._next, answer):
             yield placed
 
-    def _next(self, answer: Any) -> list[Placed]:
-        return [(each.position, decode(each.event.data)) for each in answer.next_batch()]
+    def _next(self, answer: Any) -> list[Recorded]:
+        return [recorded(each.position, each.event.data) for each in answer.next_batch()]
 
     async def read(self, aggregates: Sequence[str]) -> int:
         return await self._threads.run(self._read, aggregates)
