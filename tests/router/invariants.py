@@ -25,7 +25,6 @@ from shared.ledger import Recorded
 from shared.packet import PACKET_MAX_BYTES, canonical, package
 from tests.router.in_memory_router import InMemoryRouter
 
-
 Histories = dict[str, list[tuple[int, AnyEvent]]]
 """The events of each aggregate, with their sequences, in order."""
 
