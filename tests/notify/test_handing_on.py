@@ -131,7 +131,8 @@ def test_what_has_not_ended_is_handed_on_again() -> None:
     """By its place in the ledger, until its first outcome."""
     found = PendingTimers("notify")
     asked, other = message("e1"), message("e2", message_id="m2")
-    for sequence, event in enumerate((queued("q1"), asked, other, sent("o1", "m1")), 4):
+    way: list[events.AnyEvent] = [queued("q1"), asked, other, sent("o1", "m1")]
+    for sequence, event in enumerate(way, 4):
         found.see(StoredMessage(sequence, "", encode(event), {}, NOW))
     (left,) = found.timers.values()
     assert left in timers.at_once(other, 6)
