@@ -13,16 +13,19 @@ PLOT_COLUMNS = 100
 
 
 def table(minutes: Sequence[Minute]) -> list[str]:
-    """Return a line for every minute. `oldest`: how long the oldest undecided contact had waited, in seconds."""
-    head = [*COUNTS, "undecided", "oldest s", *(f"{name} MiB" for name in PROGRAMS)]
-    lines = ["minute " + " ".join(f"{name:>9}" for name in (each[:9] for each in head))]
+    """Return a line for every minute. `oldest`: how long the oldest undecided contact had waited, in seconds.
+
+    The programs' columns are their memory in MiB.
+    """
+    head = [*COUNTS, "undecided", "oldest s", *PROGRAMS]
+    lines = ["minute " + " ".join(f"{name:>9}" for name in head)]
     for number, minute in enumerate(minutes, 1):
         counts = [f"{minute.counted.get(name, 0):9}" for name in COUNTS]
         most = f"{_most_undecided(minute):9}"
         memory = [f"{_memory(minute, name) / MIB:9.0f}" for name in PROGRAMS]
         row = " ".join([*counts, most, f"{_oldest(minute):9.1f}", *memory])
         lines.append(f"{number:>4}{' *' if minute.burst else '  '} {row}")
-    return [*lines, "* the burst, and what comes after it"]
+    return [*lines, "* the burst, and what comes after it; of the programs MiB"]
 
 
 def plot(minutes: Sequence[Minute]) -> list[str]:
