@@ -54,6 +54,7 @@ async def run(events: Events, rounds: int, folder: Path, held: AsyncExitStack) -
     comparison = Comparison(events, rounds, stores)
     await comparison.lay()
     show(await comparison.append())
+    await comparison.check()
     show(await comparison.read_all())
     show(await comparison.read_one())
     history = History(ours, projected.dsn)

@@ -43,6 +43,13 @@ class Comparison:
 
         return await self._alternate("append one at a time, one writer", "events", side)
 
+    async def check(self) -> None:
+        """Read it all once: every store holds the same events in the same order. Raises: AssertionError."""
+        wanted = [event.id for event in self._events.part(0, len(self._events))]
+        for store in self._stores:
+            found = [each.event.id async for batch in store.batches() for each in batch]
+            assert found == wanted, f"{store.name} holds something else: {len(found)} events"
+
     async def read_all(self) -> Workload:
         """Read every event in the order of the store, decoded."""
 
@@ -100,8 +107,9 @@ class Comparison:
 
     def _bounds(self, first: int, end: int, number: int) -> tuple[int, int]:
         """Return the part of the round of this number."""
-        size = (end - first) // (self._rounds + 1)
-        return first + number * size, first + (number + 1) * size
+        parts = self._rounds + 1
+        starts, ends = ((end - first) * each // parts for each in (number, number + 1))
+        return first + starts, first + ends
 
 
 async def _counted(work: Callable[[Sequence[Item]], Awaitable[None]], part: Sequence[Item]) -> int:

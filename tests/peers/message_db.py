@@ -61,7 +61,7 @@ class MessageDb:
 
     def __init__(self, server: EmbeddedPostgres, pool: Any) -> None:
         self._server = server
-        self._pool = pool
+        self.pool = pool
         self._versions: dict[str, int] = {}
 
     @classmethod
@@ -95,13 +95,13 @@ class MessageDb:
         return str(uuid_of(event.id)), stream, kind, encode(event).decode(), version
 
     async def lay(self, events: Sequence[AnyEvent]) -> None:
-        async with self._pool.acquire() as connection:
+        async with self.pool.acquire() as connection:
             for piece in pieces(events, LAID_AT_ONCE):
                 calls = [self._call(event.aggregate, event) for event in piece]
                 await connection.executemany(WRITE, calls)
 
     async def append(self, events: Sequence[AnyEvent]) -> None:
-        async with self._pool.acquire() as connection:
+        async with self.pool.acquire() as connection:
             write = await connection.prepare(WRITE)
             for event in events:
                 await write.fetchval(*self._call(event.aggregate, event))
@@ -110,7 +110,7 @@ class MessageDb:
         """As its own clients write several messages: a transaction, a call for each."""
 
         async def writer(share: Iterable[Decision]) -> None:
-            async with self._pool.acquire() as connection:
+            async with self.pool.acquire() as connection:
                 write = await connection.prepare(WRITE)
                 for decision in share:
                     async with connection.transaction():
@@ -124,7 +124,7 @@ class MessageDb:
         calls = ", ".join(_write(number) for number in range(DECISION_EVENTS))
 
         async def writer(share: Iterable[Decision]) -> None:
-            async with self._pool.acquire() as connection:
+            async with self.pool.acquire() as connection:
                 write = await connection.prepare(f"SELECT {calls}")
                 for decision in share:
                     await write.fetchrow(
@@ -137,7 +137,7 @@ class MessageDb:
         return [self._call(stream, event) for stream, events in decision for event in events]
 
     async def batches(self) -> AsyncIterator[Sequence[Recorded]]:
-        async with self._pool.acquire() as connection:
+        async with self.pool.acquire() as connection:
             read = await connection.prepare(READ)
             position = 0
             while rows := await read.fetch(position, READ_AT_ONCE):
@@ -146,7 +146,7 @@ class MessageDb:
 
     async def read(self, aggregates: Sequence[str]) -> int:
         count = 0
-        async with self._pool.acquire() as connection:
+        async with self.pool.acquire() as connection:
             read = await connection.prepare(STREAM)
             for aggregate in aggregates:
                 count += len([decode(row[0].encode()) for row in await read.fetch(aggregate)])

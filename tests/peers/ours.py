@@ -4,7 +4,7 @@ import itertools
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from services.history import generations
 from services.history.app import rebuild_once
@@ -49,7 +49,7 @@ class Ours:
         self._laid = itertools.count(1)
 
     @classmethod
-    async def open(cls, held: AsyncExitStack, folder: Path) -> "Ours":
+    async def open(cls, held: AsyncExitStack, folder: Path) -> Self:
         """Start a server with an empty ledger."""
         server = await held.enter_async_context(EmbeddedNats(folder))
         bus = await connect([server.url], "peers")
