@@ -36,6 +36,7 @@ POLICY = Kind("policy", "router", journal=True)
 WORK = Kind("work", "router", journal=True)
 ENTRY = Kind("entry", "router", journal=True)
 ANNOUNCED = Kind("announced", "router", journal=True)
+LANE = Kind("lane", "router")
 NOTIFICATION = Kind("notif", "notify")
 LEDGER = Kind("ledger", "bootstrap", journal=True)
 
@@ -51,6 +52,7 @@ KINDS = {
         WORK,
         ENTRY,
         ANNOUNCED,
+        LANE,
         NOTIFICATION,
         LEDGER,
     )

@@ -31,7 +31,7 @@ class ArrivedMessage:
     """A message as a handler gets it.
 
     `attempt`: 1 for the first delivery; `sequence`: 0 outside a stream; `reply`: where a request's answer is awaited;
-    `headers`: of a message of a stream.
+    `headers`: of a message of a stream; `pending`: how many of its consumer came behind it when it was delivered.
     """
 
     subject: str
@@ -40,6 +40,7 @@ class ArrivedMessage:
     sequence: int
     reply: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    pending: int = 0
 
 
 @dataclass(frozen=True, slots=True)

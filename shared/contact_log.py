@@ -5,13 +5,13 @@ may stand yet: while the stream keeps it the stream itself refuses its repetitio
 (docs/adr/0029).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from shared import codec, errors, streams, subjects
+from shared import codec, errors, lanes, streams, subjects
 from shared.bus import Bus
 from shared.bus.storing import REFUSED_FOR_GOOD
 from shared.codec import Codec
-from shared.events import ContactEvent
+from shared.events import ContactEvent, Lane
 
 HEADERS_MAX_BYTES = 4_096
 """What the subject and the headers of a message take at most; the server counts them too."""
@@ -31,11 +31,17 @@ def check(channel: str, routing_key: str, event: ContactEvent) -> None:
 
 
 class ContactLog:
-    """Stores contact events in order, each once per event id for as long as CONTACTS keeps it."""
+    """Stores contact events in order, each once per event id for as long as CONTACTS keeps it.
 
-    def __init__(self, bus: Bus, codec: Codec) -> None:
+    `lane_of`: in which lane an event is decided, see `shared.lanes`.
+    """
+
+    def __init__(
+        self, bus: Bus, codec: Codec, lane_of: Callable[[ContactEvent], Lane] = lanes.lane_of
+    ) -> None:
         self._bus = bus
         self._codec = codec
+        self._lane_of = lane_of
 
     async def publish(self, events: Sequence[tuple[str, str, ContactEvent]]) -> None:
         """Store (channel, routing key, event) in this order; all stand there when it returns.
@@ -45,10 +51,14 @@ class ContactLog:
         """
         await self._store(
             [
-                (subjects.contact(event.tenant, channel, routing_key, event.id), event)
+                (self._subject(channel, routing_key, event), event)
                 for channel, routing_key, event in events
             ]
         )
+
+    def _subject(self, channel: str, routing_key: str, event: ContactEvent) -> str:
+        lane = self._lane_of(event)
+        return subjects.contact(event.tenant, channel, routing_key, event.id, lane)
 
     async def publish_beside(self, subject: str, event: ContactEvent) -> None:
         """Store an event behind the one on a subject, so that it is decided after it. Raises: as `publish`."""

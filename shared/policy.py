@@ -25,9 +25,10 @@ from shared import (
     subjects,
     submission_address,
 )
+from shared.overload import Overload
+from shared.overload import complaints as overload_complaints
+from shared.strict import Name, Seconds, Strict
 
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}\Z")]
-Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 Transports = Annotated[tuple[Name, ...], Meta(min_length=1, max_length=8)]
 CallField = Literal[
     "call",
@@ -47,11 +48,7 @@ SIGNING = "signing"
 """What a channel calls the secret that its deliveries are signed with."""
 
 
-class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A typing error in a policy is an error, not a default."""
-
-
-class Queue(_Strict, frozen=True, kw_only=True):
+class Queue(Strict, frozen=True, kw_only=True):
     """Where contacts wait.
 
     `supervisor`: who is told when nobody acknowledges; `transports`: how its agents are told.
@@ -62,7 +59,7 @@ class Queue(_Strict, frozen=True, kw_only=True):
     transports: Transports | None = None
 
 
-class Agent(_Strict, frozen=True, kw_only=True):
+class Agent(Strict, frozen=True, kw_only=True):
     """A person who takes work.
 
     `slots`: conversations at once; `queues`: in which she is offered contacts; `transports`: how she is told.
@@ -75,14 +72,14 @@ class Agent(_Strict, frozen=True, kw_only=True):
     transports: Transports | None = None
 
 
-class FactRule(_Strict, frozen=True, kw_only=True):
+class FactRule(Strict, frozen=True, kw_only=True):
     """What a menu digit or a form field says. `value`: for a digit, its meaning in words."""
 
     fact: Name
     value: str | None = None
 
 
-class StrangerLimits(_Strict, frozen=True, kw_only=True):
+class StrangerLimits(Strict, frozen=True, kw_only=True):
     """How many conversations chats may open in a minute for visitors whom the shop does not vouch for.
 
     Of one address (one /64 of IPv6), and of the whole account. After a quiet minute as many may come at once.
@@ -92,7 +89,7 @@ class StrangerLimits(_Strict, frozen=True, kw_only=True):
     account_per_minute: Annotated[int, Meta(ge=1, le=60_000)] = 200
 
 
-class AwayRule(_Strict, frozen=True, kw_only=True):
+class AwayRule(Strict, frozen=True, kw_only=True):
     """How a message goes on that nobody says has reached the customer.
 
     `by`: the account of e-mail that it goes from, `email/<name>`; `after_seconds`: how long her own way has.
@@ -102,7 +99,7 @@ class AwayRule(_Strict, frozen=True, kw_only=True):
     after_seconds: Seconds = 120.0
 
 
-class Account(_Strict, frozen=True, kw_only=True):
+class Account(Strict, frozen=True, kw_only=True):
     """One entry point: a dialled number, a page's chat, a mailbox, a form.
 
     `queue`: where its contacts wait; `region`: the tenant's, unless it has its own; `topics`: queue by form topic;
@@ -145,7 +142,7 @@ class Account(_Strict, frozen=True, kw_only=True):
     mapping: dict[CallField, Annotated[str, Meta(min_length=1, max_length=128)]] = {}
 
 
-class Pattern(_Strict, frozen=True, kw_only=True):
+class Pattern(Strict, frozen=True, kw_only=True):
     """Text that states a fact. The first group is the value, else the whole match. `joins`: it names a matter."""
 
     fact: Name
@@ -153,7 +150,7 @@ class Pattern(_Strict, frozen=True, kw_only=True):
     joins: bool = False
 
 
-class TimeLimits(_Strict, frozen=True, kw_only=True):
+class TimeLimits(Strict, frozen=True, kw_only=True):
     """How long what may take, in seconds."""
 
     offer_seconds: Seconds = 30.0
@@ -163,7 +160,7 @@ class TimeLimits(_Strict, frozen=True, kw_only=True):
     notification_seconds: Seconds = 120.0
 
 
-class Policy(_Strict, frozen=True, kw_only=True):
+class Policy(Strict, frozen=True, kw_only=True):
     """All of it.
 
     `region`: ISO 3166 code of the country whose national phone numbers are read; without one only international ones
@@ -173,7 +170,8 @@ class Policy(_Strict, frozen=True, kw_only=True):
     normal form, that belong to no single person; `transports`: how agents are told, where neither the agent nor the
     queue has its own. notify refuses to start with one that it does not have; `reply_secrets`: the keys that mark our
     mails, so that an answer proves that it is one, the newest first; `unmarked_replies`: whether an answer without a
-    mark still leads whoever is in the matter there, or names a message that was sent from it.
+    mark still leads whoever is in the matter there, or names a message that was sent from it; `lanes`: the lane in
+    which a medium's contacts are decided, where it is not the usual one (see `shared.lanes`).
     """
 
     tenant: Name
@@ -190,6 +188,8 @@ class Policy(_Strict, frozen=True, kw_only=True):
     lookup_secret: str = "LOOKUP_KEY"
     reply_secrets: Annotated[tuple[str, ...], Meta(max_length=2)] = ()
     unmarked_replies: bool = True
+    lanes: dict[events.Medium, events.Lane] = {}
+    overload: Overload = Overload()
 
     @property
     def version(self) -> str:
@@ -276,6 +276,7 @@ def _contradictions(policy: Policy) -> list[str]:
         ]
         if account.secret is not None and SIGNING in account.secrets:
             found.append(f"account {name}: both secret and secrets.{SIGNING}")
+    found += overload_complaints(policy.overload, policy.queues)
     found += _misread(policy)
     for pattern in [*(each.pattern for each in policy.patterns), *policy.never_identifies]:
         try:

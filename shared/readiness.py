@@ -37,18 +37,27 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     about: str = ""
 
 
+class LaneBacklog(msgspec.Struct, frozen=True, kw_only=True):
+    """What waits in a lane of contacts. `oldest`: since when its oldest does; `contact_events`: how many do."""
+
+    oldest: datetime
+    contact_events: int
+
+
 class Backlog(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What waits.
 
     `oldest_undecided`, `oldest_unsent`: when the first contact event that the router has not decided, and the first
     ledger event that notify has not told of, were stored; `lag_events`: those that history has not projected; `parked`:
-    what failed unexpectedly, or could not be read, and waits for an operator.
+    what failed unexpectedly, or could not be read, and waits for an operator; `undecided`: what the router has not
+    decided, by lane, of those in which anything waits.
     """
 
     oldest_undecided: datetime | None = None
     oldest_unsent: datetime | None = None
     lag_events: int | None = None
     parked: int | None = None
+    undecided: dict[str, LaneBacklog] = {}
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,10 +4,10 @@ Field names are those of the JetStream API (docs.nats.io, "StreamConfig", "Consu
 Durations are in nanoseconds there.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from shared import aggregates, subjects, timers
+from shared import aggregates, events, subjects, timers
 from shared.commands import REMEMBERED, SKEW
 from shared.comparing import Config, matching
 from shared.settings import Settings
@@ -52,13 +52,24 @@ REFUSALS_MAX_BYTES = 64 * 1024 * 1024
 ACK_WAIT_SECONDS = 2
 ATTACHMENTS_ACK_PENDING = 1_000
 """A file whose provider is away keeps its place until it is tried again, and must not keep others back."""
-NOTIFY_KINDS = (aggregates.CONVERSATION, aggregates.ACCOUNT, aggregates.WORK)
+NOTIFY_KINDS = (
+    aggregates.CONVERSATION,
+    aggregates.ACCOUNT,
+    aggregates.WORK,
+    aggregates.LANE,
+)
 """What notify tells people of stands in aggregates of these kinds; messages to customers in conversations."""
 NOTIFY_LANES = 16
 NOTIFY_LEDGER, NOTIFY_MESSAGES = "notify-ledger", "notify-messages"
 """The consumers of older versions: that before the lanes (docs/adr/0068), that of messages (docs/adr/0071)."""
 NOTIFY_SENDING = "notify-sending"
 NOTIFY_MESSAGES_ACK_PENDING = 64
+ROUTER_CONSUMERS: Mapping[events.Lane, int] = {
+    "live": subjects.PARTITIONS,
+    "written": 32,
+    "bulk": 8,
+}
+"""By so many consumers the router reads a lane of contacts, each with one message outstanding."""
 FIRED_ACK_PENDING = 10_000
 """A timer that finds nothing keeps its place until it is asked once more, 10 s later; most timers find nothing."""
 
@@ -67,6 +78,7 @@ FIRED_ACK_PENDING = 10_000
 class Consumer:
     """A durable consumer and its stream.
 
+    `lane`: of contacts, whose events it gives.
     `widens`: a version may widen its filters, and its reader leaves what it does not know to a newer one; so it may
     give more than this version needs.
     `after`: the consumer of an older version whose work it goes on with: it begins where that one stands when it is
@@ -77,6 +89,7 @@ class Consumer:
     config: Config
     widens: bool = False
     after: str = ""
+    lane: events.Lane | None = None
 
     @property
     def name(self) -> str:
@@ -181,25 +194,25 @@ def _newest_only(common: Config) -> Iterable[Config]:
 
 
 def router_consumers() -> list[Consumer]:
-    """Return a consumer per partition of CONTACTS, each with one message outstanding, and that of fired timers."""
-    partitions = [
-        Consumer(
-            CONTACTS,
-            _durable(
-                router_contacts(number),
-                [subjects.contact_partition(number)],
-                ack_pending=1,
-            ),
-            widens=True,
-        )
-        for number in range(subjects.PARTITIONS)
+    """Return the consumers of each lane of CONTACTS, each with one message outstanding, and that of fired timers."""
+    contacts = [
+        _router_contacts(lane, number)
+        for lane, count in ROUTER_CONSUMERS.items()
+        for number in range(count)
     ]
-    return [*partitions, _fired("router")]
+    return [*contacts, _fired("router")]
 
 
-def router_contacts(partition: int) -> str:
-    """Return the durable name of one partition of CONTACTS."""
-    return f"router-contacts-{partition}"
+def router_contacts(number: int, lane: events.Lane = "live") -> str:
+    """Return the durable name of a consumer of CONTACTS; the first lane's are those of versions before the lanes."""
+    return f"router-contacts-{number}" if lane == "live" else f"router-{lane}-{number}"
+
+
+def _router_contacts(lane: events.Lane, number: int) -> Consumer:
+    partitions = subjects.contact_partitions(lane)[number :: ROUTER_CONSUMERS[lane]]
+    filters = [subjects.contact_partition(each) for each in partitions]
+    config = _durable(router_contacts(number, lane), filters, ack_pending=1)
+    return Consumer(CONTACTS, config, widens=True, lane=lane)
 
 
 def notify_consumers() -> list[Consumer]:

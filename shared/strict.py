@@ -6,10 +6,11 @@ may have seen something else than we do. And in a policy the second is a slip.
 
 import json
 import re
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import yaml
+from msgspec import Meta
 
 DEPTH_MAX = 128
 """Levels of a document. Who reads or writes one deeper by recursion may end amid it, or not, by how he was called."""
@@ -19,6 +20,13 @@ _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 T = TypeVar("T")
 _MERGE = "tag:yaml.org,2002:merge"
+
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}\Z")]
+Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
+
+
+class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of a policy: a typing error in it is an error, not a default."""
 
 
 def read_json(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:

@@ -27,13 +27,17 @@
 
 `<kind>.<id>` is an aggregate, `<kind>-<id>` in words: one exact subject each.
 `<p>` is the partition: FNV-1a (32 bit) of the routing key modulo 64; the server's `partition()` gives the same number.
+Each lane of contacts has 64 of its own: those of `live` are 0 to 63, of `written` 64 to 127, of `bulk` 128 to 191.
 """
 
 import re
+from typing import get_args
 
-from shared import aggregates
+from shared import aggregates, events
 
 PARTITIONS = 64
+LANES: tuple[events.Lane, ...] = get_args(events.Lane)
+"""The lanes of contacts, the first to be decided first; their order is part of the subjects."""
 TOKEN_MAX_CHARACTERS = 64
 _TOKEN = re.compile(rf"[a-z0-9_-]{{1,{TOKEN_MAX_CHARACTERS}}}\Z")
 
@@ -94,10 +98,18 @@ def balance_of(tenant: str) -> str:
     return f"balance.{token(tenant)}.*.*"
 
 
-def contact(tenant: str, channel: str, routing_key: str, event_id: str) -> str:
+def contact(
+    tenant: str, channel: str, routing_key: str, event_id: str, lane: events.Lane = "live"
+) -> str:
     """Return the one subject of a contact event; `routing_key` is the contact's identity, of any characters."""
-    stem = f"contact.{partition(routing_key)}.{token(tenant)}.{token(channel)}"
-    return f"{stem}.{token(event_id)}"
+    number = contact_partitions(lane)[partition(routing_key)]
+    return f"contact.{number}.{token(tenant)}.{token(channel)}.{token(event_id)}"
+
+
+def contact_partitions(lane: events.Lane) -> range:
+    """Return the partitions of CONTACTS that are a lane's."""
+    first = LANES.index(lane) * PARTITIONS
+    return range(first, first + PARTITIONS)
 
 
 def beside_contact(subject: str, event_id: str) -> str:

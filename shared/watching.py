@@ -6,12 +6,13 @@ that was put in a stream's place bears its name and its age, and ends before.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Container, Mapping
 from datetime import datetime
 from typing import Any
 
 from shared import ensuring, errors, streams
 from shared.bus import Bus
+from shared.bus.deliveries import StoredMessage
 
 WATCH_SECONDS = 2.0
 STUCK_SECONDS = 10.0
@@ -86,32 +87,49 @@ class Watch:
             if _waits(self._states[stream, name]) and now - since > STUCK_SECONDS:
                 raise errors.ConsumerStuck(stream=stream, consumer=name)
 
-    async def oldest_waiting(self, stream: str, consumer: str = "") -> datetime | None:
-        """Return when the oldest message was stored that a consumer of ours, or one of them, has not done.
+    def not_done(self, stream: str, consumers: Container[str] | None = None) -> int:
+        """Return how many messages consumers of ours have not done; `consumers`: of these alone."""
+        found = self._at_work(stream, consumers)
+        return sum(info["num_pending"] + info["num_ack_pending"] for info in found)
 
-        Raises: BusUnavailable.
+    async def oldest_waiting(
+        self, stream: str, consumers: Container[str] | None = None
+    ) -> datetime | None:
+        """Return when the oldest message that a consumer of ours has not done was stored; `consumers`: of these alone.
+
+        Raises: BusUnavailable, JetStreamRefused.
         """
-        oldest = [
-            await self._oldest(info)
-            for (of, name), info in self._states.items()
-            if of == stream and name and consumer in {"", name} and _has_work(info)
-        ]
-        return min((stored for stored in oldest if stored is not None), default=None)
+        oldest: StoredMessage | None = None
+        for info in sorted(self._at_work(stream, consumers), key=_first):
+            if oldest is not None and oldest.sequence <= _first(info):
+                break  # neither has this consumer anything older, nor has one behind it
+            for found in await self._first_not_done(info):
+                if oldest is None or found.sequence < oldest.sequence:
+                    oldest = found
+        return None if oldest is None else oldest.stored
 
-    async def _oldest(self, info: Mapping[str, Any]) -> datetime | None:
-        """Return when the first message was stored that a consumer has not done."""
-        stream, config = info["stream_name"], info["config"]
-        if _in_order(info) and info["num_ack_pending"]:
-            sequence = info["delivered"]["stream_seq"]
-            outstanding = await self._bus.leader_get(stream, sequence=sequence)
-            return None if outstanding is None else outstanding.stored
-        filters = config.get("filter_subjects") or [config.get("filter_subject") or ">"]
-        after = info["ack_floor"]["stream_seq"] + 1
-        found = [
-            await self._bus.leader_get(stream, sequence=after, next_by_subject=each)
-            for each in filters
+    async def _first_not_done(self, info: Mapping[str, Any]) -> list[StoredMessage]:
+        """Return what a consumer has not done first: the message itself, or the first of each filter."""
+        stream, first, config = info["stream_name"], _first(info), info["config"]
+        if _outstanding(info):
+            found = [await self._bus.leader_get(stream, sequence=first)]
+        else:
+            filters = config.get("filter_subjects") or [config.get("filter_subject") or ">"]
+            found = [
+                await self._bus.leader_get(stream, sequence=first, next_by_subject=each)
+                for each in filters
+            ]
+        return [each for each in found if each is not None]
+
+    def _at_work(self, stream: str, consumers: Container[str] | None) -> list[Mapping[str, Any]]:
+        return [
+            info
+            for (name, consumer), info in self._states.items()
+            if name == stream
+            and consumer
+            and (consumers is None or consumer in consumers)
+            and _has_work(info)
         ]
-        return min((each.stored for each in found if each is not None), default=None)
 
     async def _infos(self) -> AsyncIterator[tuple[Key, Any]]:
         """Yield what the server says of each. Raises: StreamDrift for what is missing."""
@@ -156,7 +174,19 @@ def _waits(info: Mapping[str, Any]) -> bool:
 
     What is outstanding beside others may wait for its time, as a message to a provider who is away does.
     """
-    return bool(info["num_pending"] or (_in_order(info) and info["num_ack_pending"]))
+    return bool(info["num_pending"] or _outstanding(info))
+
+
+def _first(info: Mapping[str, Any]) -> int:
+    """Return where a consumer stands: nothing before it is left to do."""
+    if _outstanding(info):
+        return int(info["delivered"]["stream_seq"])
+    return int(info["ack_floor"]["stream_seq"]) + 1
+
+
+def _outstanding(info: Mapping[str, Any]) -> bool:
+    """Tell whether it is known which message a consumer has given last and not seen done: the first one left."""
+    return bool(_in_order(info) and info["num_ack_pending"])
 
 
 def _in_order(info: Mapping[str, Any]) -> bool:

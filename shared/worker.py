@@ -113,6 +113,7 @@ class Worker:
             delivery.attempt,
             delivery.sequence,
             headers=delivery.headers,
+            pending=delivery.pending,
         )
         with structlog.contextvars.bound_contextvars(
             stream_sequence=arrived.sequence, attempt=arrived.attempt

@@ -22,13 +22,24 @@ def status(chosen: argparse.Namespace) -> int:
         if found.position is not None:
             print(f"  position  {found.position}")
         for name, waits in found.waiting.items():
-            print(f"  waiting   {name} {waits}")
+            for line in _lines(name, waits):
+                print(f"  waiting   {line}")
         for name, free_bytes in found.free_bytes.items():
             print(f"  disk      {name} {free_bytes // MEBIBYTE} MiB free")
         for name, troubles in found.troubles.items():
             for trouble in troubles:
                 print(f"  TROUBLE   {name} {trouble}")
     return 0 if found.state == "ready" else 1
+
+
+def _lines(name: str, waits: object) -> list[str]:
+    """A part of the backlog; one by lane as a line for each."""
+    if not isinstance(waits, dict):
+        return [f"{name} {waits}"]
+    return [
+        f"{name} {lane} {each['contact_events']} since {each['oldest']}"
+        for lane, each in waits.items()
+    ]
 
 
 async def _found(chosen: argparse.Namespace) -> state.Status:

@@ -39,6 +39,7 @@ AGGREGATES = {
     "policy": (aggregates.TENANT_POLICY, "router"),
     "announcement": (aggregates.DESK, "router"),
     "account": ("chan-<channel>-<account>", "router, which repeats what ingest wrote to CONTACTS"),
+    "lanes": ("lane-<lane>", "router"),
     "notification": ("notif-<conversation>", "notify"),
     "ledger": (aggregates.LEDGER_IDENTITY, "the bootstrap job and `tellonce ledger`"),
 }

@@ -24,7 +24,7 @@ from docs.generate.markdown import (
 from shared import ensuring, errors, policy, settings, streams, subjects
 
 ROOT = Path(__file__).resolve().parents[2]
-EXAMPLES = {"number": 3, "aggregate": "conv-id"}
+EXAMPLES = {"number": 3, "aggregate": "conv-id", "lane": "live"}
 
 
 def load_everything() -> None:
@@ -89,6 +89,13 @@ def errors_page() -> str:
 # -- subjects, streams, settings ----------------------------------------------------------------------------
 
 
+NO_SUBJECTS = {
+    *("token", "is_token", "partition", "contact_partitions", "get_args"),
+    *("aggregate_in", "tenant_in", "page_in"),
+}
+"""Functions beside those that build subjects."""
+
+
 def subjects_page() -> str:
     head, _, rest = inspect.cleandoc(subjects.__doc__ or "").partition("\n\n")
 
@@ -103,7 +110,7 @@ def subjects_page() -> str:
         rows = []
         for name, function in inspect.getmembers(subjects, inspect.isfunction):
             arguments = list(inspect.signature(function).parameters)
-            if name in {"token", "aggregate_in", "tenant_in", "page_in", "is_token", "partition"}:
+            if name in NO_SUBJECTS:
                 continue
             given = [EXAMPLES.get(each, each.replace("_", "-")) for each in arguments]
             made = function(*given)
@@ -140,13 +147,13 @@ def streams_page() -> str:
         yield from (
             "## Durable consumers",
             "",
-            "Of the embedded tenant; the router's are one per partition, notify's lanes 16 of four partitions.",
+            "Of the embedded tenant; of the router's the first of each lane, of notify's 16 the first.",
             "",
         )
         every = [
             *streams.ingest_consumers(embedded.tenant, embedded.accounts, known.normalise_batch),
             streams.ingest_attachments(embedded.tenant),
-            *streams.router_consumers()[:1],
+            *_first_of_each_lane(),
             *streams.router_consumers()[-1:],
             *streams.notify_consumers()[:1],
             *streams.notify_consumers()[streams.NOTIFY_LANES :],
@@ -156,6 +163,11 @@ def streams_page() -> str:
         )
 
     return page("Streams and consumers", about, body())
+
+
+def _first_of_each_lane() -> list[streams.Consumer]:
+    by_lane = {each.lane: each for each in reversed(streams.router_consumers()) if each.lane}
+    return [by_lane[lane] for lane in subjects.LANES]
 
 
 def consumer_row(consumer: streams.Consumer) -> tuple[str, ...]:

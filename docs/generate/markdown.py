@@ -8,7 +8,7 @@ import msgspec
 from msgspec import inspect as shapes
 
 NOTE = "<!-- Made by `python -m docs.generate` from the code: do not edit. `make check` compares it. -->"
-BASES_UNSAID = frozenset({"Part", "Nothing", "Command", "Question", "_Strict"})
+BASES_UNSAID = frozenset({"Part", "Nothing", "Command", "Question", "Strict"})
 """Their docstrings say what every page says once."""
 
 Described = shapes.StructType | shapes.DataclassType

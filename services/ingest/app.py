@@ -36,7 +36,7 @@ from services.ingest.handlers.remote_reader import RemoteReader
 from services.ingest.handlers.tallies import Tallies
 from services.ingest.handlers.visit_store import VisitStore
 from services.ingest.handlers.web import WebHandler
-from shared import codec, contact_log, policy, queries, serving, streams, visits
+from shared import codec, contact_log, lanes, policy, queries, serving, streams, visits
 from shared.bus import Bus
 from shared.clock import Clock, SystemClock
 from shared.ledger import identity
@@ -71,7 +71,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         await watch.begin()
         await identity.check(bus, chosen.tenant, settings.ledger_mark)
         news = [(door, asyncio.Event()) for door in accounts.all()]
-        contacts, bodies = contact_log.ContactLog(bus, codec.PlainCodec()), BodyStore(bus)
+        contacts = contact_log.ContactLog(bus, codec.PlainCodec(), lanes.lanes_of(policies))
+        bodies = BodyStore(bus)
         visit_keys = visits.keys_of(policies, secrets)
         normalisers = _normalisers(bus, bodies, contacts, visit_keys, settings, news)
         files, fetcher = FileStore(bus, clock, contents), Fetcher(bus, bodies, accounts, settings)

@@ -23,6 +23,7 @@ from shared.codec import PlainCodec
 from shared.commands import AcknowledgeNotification
 from shared.deciding import Deciding
 from shared.events import LedgerAdopted
+from shared.lanes import lanes_of
 from shared.ledger import identity
 from shared.ledger.jetstream import NatsLedger
 from shared.mail_reference import keys_of
@@ -72,7 +73,7 @@ async def backlog(watch: Watch) -> Backlog:
     """Return what notify has not told of."""
     waiting = [
         await watch.oldest_waiting(streams.LEDGER),
-        await watch.oldest_waiting(streams.TIMERS, streams.NOTIFY_SENDING),
+        await watch.oldest_waiting(streams.TIMERS, {streams.NOTIFY_SENDING}),
     ]
     return Backlog(oldest_unsent=min((each for each in waiting if each), default=None))
 
@@ -112,7 +113,8 @@ def subscribe(
     store = NotificationStore(deciding, passing)
     transports = {name: make(here.bus, settings, policies) for name, make in TRANSPORTS.items()}
     notifying = Notifying(store, transports, policies, clock)
-    reports = ContactReports(contact_log.ContactLog(here.bus, codec))
+    contacts = contact_log.ContactLog(here.bus, codec, lanes_of(policies))
+    reports = ContactReports(contacts)
     contradicted = adopted.recorded if adopted and adopted.open.against else None
     around = sending_settings(settings, policies)
     carried = carriers(settings, here.bus)

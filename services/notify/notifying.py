@@ -128,7 +128,7 @@ class Notifying:
         return None
 
     async def _command(self, event: events.AnyEvent) -> occasions.OnOccasion | None:
-        if event.conversation is None and not isinstance(event, events.PayloadQuarantined):
+        if event.conversation is None and not isinstance(event, occasions.OF_NO_CONVERSATION):
             return None
         before = occasions.NOTHING_BEFORE
         if isinstance(event, occasions.DEPEND_ON_BEFORE):

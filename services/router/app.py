@@ -9,6 +9,7 @@ from services.router.cases import Cases
 from services.router.commands import Commands
 from services.router.dispatcher import Dispatcher
 from services.router.intake import Intake
+from services.router.lanes import LaneWatch, Turns
 from services.router.lookup import History
 from services.router.parking import Parking
 from services.router.policies import apply_policy
@@ -22,7 +23,7 @@ from shared.deciding import Deciding
 from shared.ledger import identity
 from shared.ledger.jetstream import NatsLedger
 from shared.policy import Policies
-from shared.readiness import Backlog, Readiness
+from shared.readiness import Readiness
 from shared.rearming import keep_armed
 from shared.refusals import NatsRefusals
 from shared.settings import Settings, load_secrets
@@ -59,8 +60,9 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         reader = NatsLedger(here.bus, TolerantCodec())
         dispatcher = Dispatcher(cases, reader, NatsSnapshots(here.bus))
         workers = subscribe(here, settings, cases)
+        lane_watch = LaneWatch(cases, watch)
         checks = [watch.check_moving, dispatcher.check]
-        readiness = Readiness(here.bus, NAME, checks, backlog=partial(backlog, watch))
+        readiness = Readiness(here.bus, NAME, checks, backlog=lane_watch.backlog)
         serving.on_health(here, NAME, readiness)
         await here.broker.start()
         async with asyncio.TaskGroup() as tasks:
@@ -72,14 +74,10 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 tasks.create_task(keep_armed(here.bus, timers, NAME)),
                 tasks.create_task(ledger.acknowledged.watch()),
                 tasks.create_task(watch.run()),
+                tasks.create_task(lane_watch.run()),
                 tasks.create_task(readiness.run()),
             ]
             await serve(running, stop)
-
-
-async def backlog(watch: Watch) -> Backlog:
-    """Return what the router has not decided."""
-    return Backlog(oldest_undecided=await watch.oldest_waiting(streams.CONTACTS))
 
 
 def subscribe(here: serving.Connection, settings: Settings, cases: Cases) -> list[Worker]:
@@ -94,9 +92,10 @@ def subscribe(here: serving.Connection, settings: Settings, cases: Cases) -> lis
     for verb, kind in COMMANDS.items():
         if kind.served_by == NAME:
             serving.on_request(here.broker, f"cmd.*.{verb}", NAME, partial(commands.handle, verb))
+    turns = Turns(cases.policies)
     return [
-        Worker(here.bus, consumer, contacts, parking.park_contact)
-        if consumer.stream == streams.CONTACTS
+        Worker(here.bus, consumer, turns.in_turn(consumer.lane, contacts), parking.park_contact)
+        if consumer.lane is not None
         else Worker(here.bus, consumer, timers.ask, parking.park_timer)
         for consumer in streams.router_consumers()
     ]

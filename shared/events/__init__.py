@@ -17,6 +17,8 @@ from shared.events.contact_parts import *  # noqa: F403
 from shared.events.conversation import *  # noqa: F403
 from shared.events.conversation import ConversationEvent
 from shared.events.envelope import *  # noqa: F403
+from shared.events.lanes import *  # noqa: F403
+from shared.events.lanes import LaneEvent
 from shared.events.ledger import *  # noqa: F403
 from shared.events.ledger import LedgerEvent
 from shared.events.making import *  # noqa: F403
@@ -44,6 +46,7 @@ AnyEvent = (
     | SetAsideEvent
     | AnnouncementEvent
     | NotificationEvent
+    | LaneEvent
     | LedgerEvent
 )
 

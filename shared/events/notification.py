@@ -21,10 +21,12 @@ NotificationReason = Literal[
     "owner_changed",
     "customer_message",
     "unreadable",
+    "overload",
 ]
 """`overdue`: a promise or an owed call whose time is over; `message_failed`: a message did not reach the customer;
 `message_uncertain`: nobody knows whether it did, and it is never sent again by itself: a person is to find out.
 `unreadable`: a delivery in which a person's words may stand could not be read; it is of an account alone.
+`overload`: contacts come faster than they are decided; it is of a lane alone.
 """
 
 

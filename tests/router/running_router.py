@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,11 @@ from deploy import bootstrap
 from deploy.embedded.probes import service_answers
 from deploy.embedded.process import Child, Program
 from services.router.tolerant_codec import TolerantCodec
-from shared import settings, subjects
+from shared import lanes, settings, streams, subjects
 from shared.bus import Bus, connect
 from shared.bus.deliveries import Message, Subscription
 from shared.codec import encode
-from shared.events import AnyEvent, InboundEvent
+from shared.events import AnyEvent, InboundEvent, Lane
 from shared.ledger import Recorded
 from shared.ledger.jetstream import NatsLedger
 from shared.queries import KnownAnswer, KnownEvent
@@ -32,15 +32,19 @@ POLL_SECONDS = 0.01
 
 
 class RunningRouter:
-    """Real servers in a folder of the test's own. `times`: of the policy, where they differ from the samples'."""
+    """Real servers in a folder of the test's own.
 
-    def __init__(self, folder: Path, times: dict[str, float] | None = None) -> None:
+    `times`: of the policy, where they differ from the samples'; `rules`: what else it says.
+    """
+
+    def __init__(self, folder: Path, times: dict[str, float] | None = None, **rules: Any) -> None:
         self.folder = folder
         self.nats = EmbeddedNats(folder / "nats")
         self.book: list[Recorded] = []
         self.routers: list[Child] = []
         self.module = "services.router"
         self._times = times or {}
+        self._rules = rules
         self._commands_given = 0
         self._history: Subscription | None = None
 
@@ -110,10 +114,13 @@ class RunningRouter:
     async def happens(self, *events: InboundEvent) -> None:
         """The channels report these events, in order for each contact."""
         for event in events:
-            await self.stores(event.open.channel, event.open.contact_id, encode(event), event.id)
+            stored = (event.open.channel, event.open.contact_id, encode(event), event.id)
+            await self.stores(*stored, lanes.lane_of(event))
 
-    async def stores(self, channel: str, routing_key: str, body: bytes, event_id: str) -> None:
-        subject = subjects.contact(TENANT, channel, routing_key, event_id)
+    async def stores(
+        self, channel: str, routing_key: str, body: bytes, event_id: str, lane: Lane = "live"
+    ) -> None:
+        subject = subjects.contact(TENANT, channel, routing_key, event_id, lane)
         await self.bus.store(subject, body, msg_id=event_id)
 
     def body(self, actor: str, verb: str, **fields: Any) -> bytes:
@@ -171,17 +178,23 @@ class RunningRouter:
     async def until_recorded(self, *events: AnyEvent) -> None:
         await self.until(lambda: all(self.holds(event) for event in events))
 
-    async def idle(self, numbers: Sequence[int] = range(subjects.PARTITIONS)) -> None:
+    async def idle(self) -> None:
         """Wait until every contact event was read and acknowledged."""
 
         async def met() -> bool:
-            for number in numbers:
-                info = await self.bus.api(f"CONSUMER.INFO.CONTACTS.router-contacts-{number}")
-                if info["num_pending"] or info["num_ack_pending"]:
-                    return False
-            return True
+            return await self.undecided() == 0
 
         await eventually(met)
+
+    async def undecided(self) -> int:
+        """Return how many contact events are not acknowledged."""
+        listed = await self.bus.api(f"CONSUMER.LIST.{streams.CONTACTS}")
+        names = {each.name for each in streams.router_consumers()}
+        return sum(
+            each["num_pending"] + each["num_ack_pending"]
+            for each in listed["consumers"]
+            if each["name"] in names
+        )
 
     # -- history ----------------------------------------------------------------------------------------
 
@@ -210,6 +223,7 @@ class RunningRouter:
     def _policy(self) -> Path:
         chosen = yaml.safe_load(POLICY_TEXT)
         chosen["times"] |= self._times
+        chosen |= self._rules
         path = self.folder / "policy.yaml"
         path.write_text(yaml.safe_dump(chosen), "utf-8")
         return path

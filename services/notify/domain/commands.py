@@ -16,7 +16,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     """What every decision needs.
 
     Attributes:
-        conversation: in whose notifications it is decided; for what concerns an account, the account's aggregate.
+        conversation: in whose notifications it is decided; for what concerns an account or a lane, its aggregate.
         cause: id of the ledger event, command or timer behind it; with the aggregate it gives the ids of the events.
         cause_sha256: of a command's canonical body; `None` for events and timers.
         now: when it is decided, with a zone.
@@ -42,7 +42,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
             recorded=self.now,
             cause=self.cause,
             cause_sha256=self.cause_sha256,
-            conversation=None if _is_account(self.conversation) else self.conversation,
+            conversation=self.conversation if _is_conversation(self.conversation) else None,
             customer=self.customer,
             correlation=self.correlation,
         )
@@ -157,12 +157,12 @@ AnyCommand = (
 )
 
 
-def _is_account(name: str) -> bool:
-    return aggregates.split(name)[0] == aggregates.ACCOUNT.prefix
+def _is_conversation(name: str) -> bool:
+    return aggregates.split(name)[0] not in {aggregates.ACCOUNT.prefix, aggregates.LANE.prefix}
 
 
 def origin(event: events.AnyEvent, now: datetime) -> dict[str, Any]:
-    """Return the fields of a command that a ledger event of a conversation, or of an account, causes."""
+    """Return the fields of a command that a ledger event of a conversation, an account or a lane causes."""
     return {
         "tenant": event.tenant,
         "conversation": event.conversation or events.ConversationId(event.aggregate),

@@ -7,7 +7,13 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from services.notify.domain import commands, people
-from services.notify.domain.state import ABOUT_A_MESSAGE, CUSTOMER, Notification, Notifications
+from services.notify.domain.state import (
+    ABOUT_A_MESSAGE,
+    CUSTOMER,
+    ONE_AT_A_TIME,
+    Notification,
+    Notifications,
+)
 from shared import aggregates, errors, events, ids, requests
 
 E = TypeVar("E", bound=events.NotificationEvent)
@@ -63,9 +69,9 @@ def _id(
 def _tell_request(
     state: Notifications, command: commands.TellRequest
 ) -> list[events.NotificationEvent]:
-    """Of what an account could not read one is open at a time: the query `parked` lists them all."""
+    """Of an account, and of a lane, one is open at a time; what could not be read the query `parked` lists."""
     asked = notification_id(command)
-    waits = command.reason == "unreadable" and bool(state.open_requests())
+    waits = command.reason in ONE_AT_A_TIME and bool(state.open_requests())
     if asked in state.by_id or waits:
         return []
     wait = timedelta(0) if command.at_once else _patience(command)

@@ -17,7 +17,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A notice to an agent; a repeated notice has the same `notification_id`.
 
     Attributes:
-        conversation: of `unreadable`, the account's aggregate: it is acknowledged under that name.
+        conversation: of what an account or a lane is told of, its aggregate: it is acknowledged under that name.
         about: id of the ledger event that it is about.
         recipient: who was to be told first: `agent-<id>` or `queue-<name>`.
         packet_id: the context that the new owner acknowledged; `query.<tenant>.context` returns it.

@@ -32,6 +32,9 @@ DEPEND_ON_BEFORE = (
 )
 """What these mean depends on how the conversation stood before them."""
 
+OF_NO_CONVERSATION = (events.PayloadQuarantined, events.LaneDelayed)
+"""What concerns an account or a lane, and somebody is told of."""
+
 OnOccasion = TellRequest | TellOwner | Attend | Answer | Withdraw
 
 
@@ -53,7 +56,7 @@ NOTHING_BEFORE = EarlierState()
 def command_on(
     event: events.AnyEvent, before: EarlierState, now: datetime, policy: Callable[[], Policy]
 ) -> OnOccasion | None:
-    """Return what an event of a conversation, or of an account, makes notify decide; `None` for most.
+    """Return what an event of a conversation, an account or a lane makes notify decide; `None` for most.
 
     `before`: how things stood; NOTHING_BEFORE will do for what is not of DEPEND_ON_BEFORE.
     `policy`: the tenant's; asked only when somebody is to be told.
@@ -118,6 +121,17 @@ def _unreadable(
     )
 
 
+def _overload(event: events.LaneDelayed, now: datetime, policy: Policy) -> TellRequest:
+    """Whoever the policy names is told that contacts come faster than they are decided."""
+    return TellRequest(
+        **origin(event, now),
+        request=event.id,
+        reason="overload",
+        recipient=f"queue-{policy.overload.tell or next(iter(policy.queues))}",
+        policy=policy,
+    )
+
+
 def _late_on(
     event: events.AnyEvent, before: EarlierState, now: datetime, policy: Callable[[], Policy]
 ) -> TellRequest | None:
@@ -177,6 +191,8 @@ def _request_on(
     match event:
         case events.PayloadQuarantined():
             return _unreadable(event, now, policy())
+        case events.LaneDelayed():
+            return _overload(event, now, policy())
         case events.ContactQueued():
             known = before.conversation.contacts.by_id.get(event.open.contact_id)
             taken = known is not None and known.status != "waiting"

@@ -51,11 +51,13 @@ CUSTOMER = "customer"
 ABOUT_A_MESSAGE: frozenset[events.NotificationReason] = frozenset(
     {"message_failed", "message_uncertain"}
 )
-ASK_FOR_WORK = ABOUT_A_MESSAGE | {"new_request", "overdue", "unreadable"}
+ONE_AT_A_TIME: frozenset[events.NotificationReason] = frozenset({"unreadable", "overload"})
+"""Of an account, or of a lane, not of a conversation."""
+ASK_FOR_WORK = ABOUT_A_MESSAGE | {"new_request", "overdue"} | ONE_AT_A_TIME
 
 
 class Notifications(msgspec.Struct, frozen=True, kw_only=True):
-    """All notifications of one conversation, or of one account, oldest first. `sequence`: of the last folded event."""
+    """All notifications of one conversation, account or lane, oldest first. `sequence`: of the last folded event."""
 
     by_id: dict[events.NotificationId, Notification] = {}
     seen: memory.Memory = {}

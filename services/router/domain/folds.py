@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from services.router.domain import agent, announcements, identity
+from services.router.domain import agent, announcements, identity, lane
 from shared import aggregates, conversation, customer, events, memory
 
 EARLY_MAX = 64
@@ -74,6 +74,7 @@ ENTRY = aggregates.Folded(aggregates.ENTRY, Journal(), _noted)
 ANNOUNCED = aggregates.Folded(
     aggregates.ANNOUNCED, announcements.NOTHING_SAID, announcements.evolve
 )
+LANE = aggregates.Folded(aggregates.LANE, lane.IN_TIME, lane.evolve)
 
 PARKED_ON = {each.kind.prefix: each for each in (ACCOUNT, WORK)}
 """The journals on which something may be parked, by the prefix of their kind."""

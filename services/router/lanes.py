@@ -1,0 +1,161 @@
+"""The lanes of contacts: whose turn it is, and how long the oldest of each waits (docs/adr/0069)."""
+
+import asyncio
+from collections import deque
+
+import structlog
+
+from services.router.cases import Cases
+from services.router.domain import delays, folds
+from services.router.domain.lane import LaneState
+from shared import arrivals, deciding, errors, events, streams, subjects, watching
+from shared.policy import Policies
+from shared.readiness import Backlog, LaneBacklog
+
+CONSUMERS = {
+    lane: frozenset(each.name for each in streams.router_consumers() if each.lane == lane)
+    for lane in subjects.LANES
+}
+
+ON_ITS_WAY_SECONDS = 0.1
+"""So long after an event of a lane the next one is waited for, where there was one."""
+
+log = structlog.get_logger("router.lanes")
+
+
+class Turns:
+    """Lets the contacts of faster lanes go first.
+
+    A contact event begins to be decided when none of a faster lane is being decided, waits here, or is on its way, or
+    fewer of its own lane are being decided than the policy keeps for it: so no lane stands still.
+    """
+
+    def __init__(self, policies: Policies) -> None:
+        rules = [policies.of(each).overload for each in policies.tenants()]
+        self._kept = {lane: max(rule.of(lane).kept for rule in rules) for lane in subjects.LANES}
+        self._at_work = dict.fromkeys(subjects.LANES, 0)
+        self._waiting: dict[events.Lane, deque[asyncio.Future[None]]] = {
+            lane: deque() for lane in subjects.LANES
+        }
+        self._to_come = dict.fromkeys(subjects.LANES, 0.0)
+        self._looking: asyncio.TimerHandle | None = None
+
+    def in_turn(self, lane: events.Lane, handle: arrivals.Handle) -> arrivals.Handle:
+        """Return what handles a contact event of a lane when it is its turn."""
+
+        async def handled(arrived: arrivals.ArrivedMessage) -> None:
+            await self._begin(lane)
+            try:
+                await handle(arrived)
+            finally:
+                self._end(lane, more=arrived.pending > 0)
+
+        return handled
+
+    async def _begin(self, lane: events.Lane) -> None:
+        if self._may_begin(lane):
+            self._at_work[lane] += 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting[lane].append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._end(lane, more=False)
+            else:
+                self._waiting[lane].remove(turn)
+            raise
+
+    def _end(self, lane: events.Lane, *, more: bool) -> None:
+        """Give the turn on. `more`: the next of the lane is on its way, and slower lanes wait for it a moment."""
+        self._at_work[lane] -= 1
+        loop = asyncio.get_running_loop()
+        if more:
+            self._to_come[lane] = loop.time() + ON_ITS_WAY_SECONDS
+        self._give_on(loop)
+
+    def _give_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        for each in subjects.LANES:
+            while self._waiting[each] and self._may_begin(each):
+                self._at_work[each] += 1
+                self._waiting[each].popleft().set_result(None)
+        if self._looking is None and any(self._waiting.values()):
+            self._looking = loop.call_later(ON_ITS_WAY_SECONDS, self._look_again, loop)
+
+    def _look_again(self, loop: asyncio.AbstractEventLoop) -> None:
+        """What was on its way may have gone to another router."""
+        self._looking = None
+        self._give_on(loop)
+
+    def _may_begin(self, lane: events.Lane) -> bool:
+        if self._at_work[lane] < self._kept[lane]:
+            return True
+        now = asyncio.get_running_loop().time()
+        return not any(
+            self._at_work[each] or self._waiting[each] or self._to_come[each] > now
+            for each in subjects.LANES[: subjects.LANES.index(lane)]
+        )
+
+
+class LaneWatch:
+    """Looks how long the oldest undecided contact event of each lane waits, and says so in the ledger at the limits."""
+
+    def __init__(self, cases: Cases, watch: watching.Watch) -> None:
+        self._cases = cases
+        self._watch = watch
+        self._known: dict[tuple[str, events.Lane], LaneState] = {}
+
+    async def backlog(self) -> Backlog:
+        """Return what the router has not decided. Raises: BusUnavailable, JetStreamRefused."""
+        undecided: dict[str, LaneBacklog] = {
+            lane: found for lane in subjects.LANES if (found := await self._undecided(lane))
+        }
+        oldest = min((each.oldest for each in undecided.values()), default=None)
+        return Backlog(oldest_undecided=oldest, undecided=undecided)
+
+    async def run(self) -> None:
+        """Look for ever. What cannot be told now is told at the next look."""
+        while True:
+            for lane in subjects.LANES:
+                try:
+                    await self.look(lane)
+                except errors.TellonceError as error:
+                    log.warning("lane_not_seen", lane=lane, code=error.code)
+            await asyncio.sleep(watching.WATCH_SECONDS)
+
+    async def look(self, lane: events.Lane) -> None:
+        """Say that a lane is behind, or in time again, where that is news.
+
+        Raises: what the bus and the ledger raise.
+        """
+        found = await self._undecided(lane)
+        for tenant in self._cases.policies.tenants():
+            await self._tell(tenant, lane, found)
+
+    async def _undecided(self, lane: events.Lane) -> LaneBacklog | None:
+        """Return what waits in a lane; `None` where nothing does."""
+        count = self._watch.not_done(streams.CONTACTS, CONSUMERS[lane])
+        oldest = await self._watch.oldest_waiting(streams.CONTACTS, CONSUMERS[lane])
+        return None if oldest is None else LaneBacklog(oldest=oldest, contact_events=count)
+
+    async def _tell(self, tenant: str, lane: events.Lane, found: LaneBacklog | None) -> None:
+        version = self._cases.policy_version(tenant)
+        origin = self._cases.origin(tenant, f"lane:{lane}", f"rule:overload@{version}")
+        waiting = delays.Waiting()
+        if found is not None:
+            waited = max(0.0, (origin.recorded - found.oldest).total_seconds())
+            waiting = delays.Waiting(oldest_seconds=waited, undecided=found.contact_events)
+        known = self._known.get((tenant, lane))
+        if known is not None and not delays.decide(known, lane, waiting, origin):
+            return
+        name: str = lane
+
+        async def load(reading: deciding.Reading) -> LaneState:
+            return await reading.load(folds.LANE, name)
+
+        def decide(state: LaneState) -> list[events.AnyEvent]:
+            return delays.decide(state, lane, waiting, origin)
+
+        changed = await self._cases.change(tenant, load, decide)
+        self._known[tenant, lane] = changed.state(folds.LANE, name)
