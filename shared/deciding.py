@@ -33,6 +33,21 @@ class Standing:
         return Standing(self.folded, self.folded.evolve(self.state, sequence, event))
 
 
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """Where an aggregate need not be read from its first event.
+
+    `state`: how it stood at its sequence; `after`: the sequence behind which stands all that the state lacks.
+    """
+
+    state: Any
+    after: int
+
+
+Beginnings = Callable[[str, str], Beginning | None]
+"""Gives the beginning of an aggregate of a tenant, if one is known."""
+
+
 class Reading:
     """What one try looks at: the aggregates of a tenant, and where each stood.
 
@@ -138,10 +153,12 @@ class Deciding:
     What is over is not kept, nor what is not there, but journals, of which there are few: memory is for what goes on.
 
     A fold that is behind does no harm: an append on it conflicts, and whatever appends nothing is confirmed.
+    `begins`: set by whoever follows the ledger and knows of aggregates that go on for years.
     """
 
     def __init__(self, ledger: Ledger, timers: arming.Timers, *, cached: int, retries: int) -> None:
         self.ledger = ledger
+        self.begins: Beginnings = lambda _tenant, _aggregate: None
         self._timers = timers
         self._cached = cached
         self._retries = retries
@@ -168,8 +185,11 @@ class Deciding:
         current = key in self._states and state.sequence >= self._heard.get(key, 0)
         if remembered and current and not leader:
             return state
+        after = state.sequence
+        if key not in self._states and (begun := self.begins(tenant, aggregate)) is not None:
+            state, after = begun.state, begun.after
         read = self.ledger.read_leader if leader else self.ledger.read
-        for recorded in await read(tenant, aggregate, after=state.sequence):
+        for recorded in await read(tenant, aggregate, after=after):
             state = folded.evolve(state, recorded.sequence, recorded.event)
         self._keep(tenant, folded, aggregate, state)
         return state

@@ -45,11 +45,15 @@ class Dispatcher:
         self._snapshots = snapshots
         self.picture = Picture(cases.policies)
         self.offering = Offering(cases, self.picture)
+        cases.deciding.begins = self._begins
         self._changed = asyncio.Event()
         self._past: int | None = None
         self._newest: Recorded | None = None
         self._kept = 0
         self.position = 0
+
+    def _begins(self, tenant: str, aggregate: str) -> deciding.Beginning | None:
+        return self.picture.beginning(tenant, aggregate, self._cases.clock.now())
 
     async def follow(self) -> None:
         """Keep the picture; runs until cancelled. Raises: StreamDrift, LedgerUnavailable.
@@ -87,6 +91,7 @@ class Dispatcher:
             log.info("snapshot_left", position=kept.position, version=kept.version)
             return
         now = self._cases.clock.now()
+        self.picture.hours.begin(kept.hours)
         for tenant, conversation in kept.conversations:
             self.picture.know(tenant, conversation.id or "", conversation, now)
         for tenant, agent_id, agent in kept.agents:

@@ -15,13 +15,14 @@ from msgspec.structs import replace
 from services.router.domain import agent as agents
 from services.router.domain.agent import ABSENT, Agent
 from services.router.domain.offers import candidates, may_be_asked, obstacle, rest_ends, waits
+from services.router.hours import Hours
 from services.router.lines import Key, Line, Lines, Place
 from services.router.tolerant_codec import is_unreadable
 from shared import aggregates, backoff, events
 from shared import conversation as conversations
 from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.conversation.matter import Matter
-from shared.deciding import Standing
+from shared.deciding import Beginning, Standing
 from shared.ledger import Recorded
 from shared.policy import Policies
 
@@ -42,7 +43,8 @@ class Picture:
 
     `open`: each conversation as far as it is looked at here; `left`: those with somebody who is gone, be it the owner,
     while they are not under way to somebody else, or whoever is asked to take them; `agents`: without their memory;
-    `unreadable`: aggregates with an event of a newer version.
+    `unreadable`: aggregates with an event of a newer version; `hours`: where in the ledger those began that are
+    remembered.
 
     News is a line in which somebody may be asked now who could not be asked before: one who waits has come or
     changed, one who may be asked has changed, or a time has passed.
@@ -54,6 +56,7 @@ class Picture:
         self._policies = {tenant: policies.of(tenant) for tenant in policies.tenants()}
         self.agents: dict[tuple[str, events.AgentId], Agent] = {}
         self.unreadable: set[tuple[str, str]] = set()
+        self.hours = Hours()
         self._free: dict[str, list[tuple[datetime, events.AgentId]]] = {}
         self._owned: dict[tuple[str, events.AgentId], set[events.ConversationId]] = {}
         self._lines = Lines()
@@ -75,6 +78,8 @@ class Picture:
             return
         if is_unreadable(recorded.event):
             self.lose(tenant, aggregate)
+        else:
+            self.hours.see(recorded)
         if (tenant, aggregate) in self.unreadable:
             return
         prefix, name = aggregates.split(aggregate)
@@ -193,6 +198,14 @@ class Picture:
     def agent(self, tenant: str, agent_id: events.AgentId) -> Agent:
         """Return an agent; nobody's memory of commands is kept here."""
         return self.agents.get((tenant, agent_id), ABSENT)
+
+    def beginning(self, tenant: str, aggregate: str, now: datetime) -> Beginning | None:
+        """Return how an agent stands but for her memory of commands, and behind what this is read: a day, not years."""
+        prefix, name = aggregates.split(aggregate)
+        known = prefix == aggregates.AGENT.prefix and self.agents.get(
+            (tenant, events.AgentId(name))
+        )
+        return Beginning(known, self.hours.after(now)) if known else None
 
     def readable(self, tenant: str, agent_id: events.AgentId) -> bool:
         """Tell whether an agent can be loaded, as far as is known."""

@@ -12,6 +12,7 @@ import msgspec
 import structlog
 
 from services.router.domain.agent import Agent
+from services.router.hours import Mark
 from services.router.picture import Picture
 from shared import backoff, errors, events, ids, streams, subjects
 from shared.bus import Bus
@@ -19,7 +20,7 @@ from shared.bus.storing import submit_batch
 from shared.conversation import Conversation
 from shared.ledger import BATCH_EVENTS_MAX, Recorded
 
-PICTURE_VERSION = 4
+PICTURE_VERSION = 5
 """Raised when a picture of the same events looks otherwise; then the ledger is read once from its beginning."""
 SERVICE, NAME, HEAD = "router", "picture", "head"
 PART_BYTES = 200 * 1024
@@ -32,7 +33,10 @@ log = structlog.get_logger("router.snapshot")
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A picture after the event at `position` of the ledger. `sha256`: of its body; `tenants`: whom it looked at."""
+    """A picture after the event at `position` of the ledger.
+
+    `sha256`: of its body; `tenants`: whom it looked at; `hours`: where those began that are remembered.
+    """
 
     version: int
     position: int
@@ -41,6 +45,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     conversations: list[tuple[str, Conversation]]
     agents: list[tuple[str, events.AgentId, Agent]]
     unreadable: list[tuple[str, str]]
+    hours: list[Mark] = []
 
 
 def take(picture: Picture, at: Recorded) -> Snapshot:
@@ -53,6 +58,7 @@ def take(picture: Picture, at: Recorded) -> Snapshot:
         conversations=[(tenant, it) for (tenant, _), it in picture.open.items()],
         agents=[(*key, agent) for key, agent in picture.agents.items()],
         unreadable=sorted(picture.unreadable),
+        hours=picture.hours.kept(),
     )
 
 

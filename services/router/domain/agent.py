@@ -32,9 +32,11 @@ ABSENT = Agent()
 
 
 def evolve(agent: Agent, sequence: int, event: events.AnyEvent) -> Agent:
-    """Return the agent after one event of `agent-<id>`. It never fails."""
+    """Return the agent after one event of `agent-<id>`, remembered as a command; of one that was folded in already
+    only that is new. It never fails."""
     seen = memory.remember(agent.seen, sequence, event)
-    return replace(evolve_parts(agent, sequence, event), seen=seen)
+    known = sequence <= agent.sequence
+    return replace(agent if known else evolve_parts(agent, sequence, event), seen=seen)
 
 
 def evolve_parts(agent: Agent, sequence: int, event: events.AnyEvent) -> Agent:
