@@ -76,11 +76,16 @@ class Comparison:
 
     async def project(
         self, by_hand: ByHand, pids: Sequence[int], rebuild: Side, *others: Side
-    ) -> Workload:
-        """Rebuild ours, write a timeline by hand from every store, and `others`. `pids`: of the timeline's database."""
+    ) -> tuple[Workload, Workload]:
+        """Write a timeline by hand from every store, rebuild ours, and do `others`; `pids`: of the timeline's database.
+
+        Returns the timelines, and all of it beside the rebuild.
+        """
         sides = [self._by_hand(store, by_hand, pids) for store in self._stores]
-        what = "project everything: our rebuild with all its tables, and by hand"
-        return await alternate(what, "events", self._rounds, [rebuild, *sides, *others])
+        what = "rebuild with all our tables; others as they are named"
+        found = await alternate(what, "events", self._rounds, [rebuild, *sides, *others])
+        by_hands = found.figures[1 : 1 + len(sides)]
+        return Workload("write a timeline by hand, one table", "events", by_hands), found
 
     def _by_hand(self, store: Store, by_hand: ByHand, pids: Sequence[int]) -> Side:
         everybody = sorted({*store.pids, *pids})
