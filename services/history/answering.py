@@ -6,8 +6,9 @@ from functools import partial
 from typing import Any
 
 from services.history.domain import as_of
+from services.history.pool import Pool, Snapshot
 from services.history.positions import Positions
-from services.history.store import Pool, Session, Snapshot
+from services.history.store import Session
 from services.history.tables import ANSWERED_BY, AT_A_GLANCE, table
 from shared import aggregates, errors, instants, queries, requests, subjects
 from shared.clock import Clock

@@ -7,7 +7,8 @@ from functools import partial
 
 import structlog
 
-from services.history import answering, operations, readiness, store
+from services.history import answering, operations, readiness
+from services.history.pool import Pool
 from services.history.positions import Positions
 from services.history.projector import Projector
 from services.history.rebuild import RebuildResult, rebuild
@@ -44,7 +45,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             rows_max=settings.query_rows,
             wait_seconds=settings.query_wait_seconds,
         )
-        subscribe(here, answers)
+        await subscribe(here, answers)
         state = readiness.ProjectionState(pool, ledger, positions)
         ready = Readiness(here.bus, NAME, [state.check], backlog=state.backlog)
         serving.on_health(here, NAME, ready)
@@ -65,11 +66,11 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             await tasks.serve(running, stop)
 
 
-def subscribe(here: serving.Connection, answers: answering.Answers) -> None:
+async def subscribe(here: serving.Connection, answers: answering.Answers) -> None:
     """Wire every subject to its handler."""
     for name, kind in queries.QUERIES.items():
         if kind.served_by == NAME:
-            serving.on_request(here.broker, f"query.*.{name}", NAME, partial(answers.answer, kind))
+            await serving.on_query(here, f"query.*.{name}", NAME, partial(answers.answer, kind))
     serving.on_request(
         here.broker, f"ops.{NAME}.rebuild", NAME, operations.OperatorRequests().rebuild
     )
@@ -92,9 +93,9 @@ async def rebuild_once(settings: Settings, *, switch: bool) -> RebuildResult:
 
 
 @contextlib.asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[store.Pool]:
+async def opened(settings: Settings) -> AsyncIterator[Pool]:
     """Give the connections for queries and end them."""
-    pool = await store.Pool.open(settings.postgres_dsn)
+    pool = Pool(settings.postgres_dsn)
     try:
         yield pool
     finally:

@@ -75,8 +75,10 @@ SELECT set_config('search_path', schema, true) FROM public.generation WHERE stat
 
 -- name: begin_live
 -- Why: a reader's snapshot and its generation, at the price of one round trip; without a live one, no row comes back.
--- The connection stays in the generation for readers that need one SELECT and no transaction.
+-- The connection stays in the generation for readers that need one SELECT and no transaction. Lists are planned for what
+-- is asked, for most of their filters are NULL.
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+SET LOCAL plan_cache_mode = auto;
 SELECT set_config('search_path', schema, false) FROM public.generation WHERE state = 'live'
 
 -- == the checkpoint ==

@@ -3,6 +3,7 @@
 import asyncio
 
 from services.history import store
+from services.history.pool import Pool
 from services.history.positions import Positions
 from shared import errors
 from shared.ledger import LedgerReader
@@ -16,7 +17,7 @@ STARTING = "starting"
 class ProjectionState:
     """What the projector says of itself, and how far it is."""
 
-    def __init__(self, pool: store.Pool, ledger: LedgerReader, positions: Positions) -> None:
+    def __init__(self, pool: Pool, ledger: LedgerReader, positions: Positions) -> None:
         self._pool = pool
         self._ledger = ledger
         self._positions = positions

@@ -12,6 +12,7 @@ import structlog
 
 from services.history import digest, following, generations, store
 from services.history.generations import Generation
+from services.history.pool import Pool
 from services.history.projection import Projection
 from shared.errors import PositionNotReached
 from shared.ledger import LedgerReader
@@ -38,7 +39,7 @@ class RebuildResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def rebuild(
-    dsn: str, pool: store.Pool, ledger: LedgerReader, *, batch_max: int, switch: bool = False
+    dsn: str, pool: Pool, ledger: LedgerReader, *, batch_max: int, switch: bool = False
 ) -> RebuildResult:
     """Build an empty generation up to the live position and compare.
 

@@ -8,9 +8,10 @@ import pytest
 import pytest_asyncio
 
 from services.history import generations
+from services.history.pool import Pool
 from services.history.positions import Positions
 from services.history.projection import Projection
-from services.history.store import Pool, Session, owner_session
+from services.history.store import Session, owner_session
 from tests.history.caller import Caller, answers_over
 from tests.history.handwritten_ledger import HandwrittenLedger, handwritten_in_memory
 from tests.history.parcel_story import ParcelStory
@@ -38,7 +39,7 @@ async def session(dsn: str) -> AsyncIterator[Session]:
 @pytest_asyncio.fixture
 async def pool(dsn: str, session: Session) -> AsyncIterator[Pool]:
     """Connections for queries, on a migrated database."""
-    pool = await Pool.open(dsn)
+    pool = Pool(dsn)
     yield pool
     await pool.close()
 

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from services.history.digest import Digest, digest_of
+from services.history.pool import Pool
 from services.history.positions import Positions
 from services.history.projector import Projector
 from services.history.rebuild import rebuild
-from services.history.store import Pool
 from tests.history.handwritten_ledger import (
     TENANT,
     HandwrittenLedger,
@@ -76,7 +76,7 @@ async def projecting(dsn: str, ledger: object, batch_max: int = 4) -> AsyncItera
 
 
 async def live_digest(dsn: str) -> Digest:
-    pool = await Pool.open(dsn)
+    pool = Pool(dsn)
     digest: Digest = await pool.read(digest_of)
     await pool.close()
     return digest
@@ -84,7 +84,7 @@ async def live_digest(dsn: str) -> Digest:
 
 async def digests_agree(dsn: str, handwritten: HandwrittenLedger) -> None:
     """The live rows are those that a rebuild from the ledger makes."""
-    pool = await Pool.open(dsn)
+    pool = Pool(dsn)
     outcome = await rebuild(dsn, pool, handwritten.ledger, batch_max=1_000)
     await pool.close()
     assert outcome.differing == []

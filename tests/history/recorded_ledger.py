@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from services.history.answering import Answers
+from services.history.pool import Pool
 from services.history.positions import Positions
-from services.history.store import Pool
 from shared import policy
 from shared.codec import decode
 from shared.ledger import Recorded, Write

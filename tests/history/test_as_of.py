@@ -7,9 +7,10 @@ import asyncpg
 import pytest
 
 from services.history.answering import CLOCKS_APART_MAX_SECONDS
+from services.history.pool import Pool
 from services.history.positions import Positions
 from services.history.projection import Projection
-from services.history.store import Pool, Session
+from services.history.store import Session
 from shared.errors import (
     ConversationUnknown,
     PositionNotReached,

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from services.history.pool import Pool
 from services.history.positions import Positions
 from services.history.projection import Projection
-from services.history.store import Pool, Session
+from services.history.store import Session
 from tests.history.caller import Caller, answers_over
 from tests.history.handwritten_ledger import BEGIN, HandwrittenLedger
 from tests.history.parcel_story import CONVERSATION, MISSED, ParcelStory

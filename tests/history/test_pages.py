@@ -8,9 +8,10 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from services.history.pool import Pool
 from services.history.positions import Positions
 from services.history.projection import Projection
-from services.history.store import Pool, Session
+from services.history.store import Session
 from services.history.tables import callback, conversation, customer, promise, request
 from shared.conversation import Contact, Conversation, Offer, StatedFact, TakenHop
 from shared.conversation.contacts import Contacts

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from services.history.digest import Digest, digest_of
 from services.history.following import followed
-from services.history.store import Pool
+from services.history.pool import Pool
 from services.history.tables import VERSION
 from shared.errors import EventTypeUnknown, ViewUnavailable
 from shared.ledger import Recorded
@@ -187,7 +187,7 @@ async def test_a_ledger_that_is_shorter_than_the_rows_stops_it(
     prefix = ParcelStory(shorter)
     await prefix.register()
     await prefix.call()
-    pool = await Pool.open(dsn)
+    pool = Pool(dsn)
     async with projecting(dsn, shorter.ledger) as second, projecting(dsn, shorter.ledger) as third:
 
         async def halted() -> bool:
@@ -280,7 +280,7 @@ async def test_postgres_killed_and_back(own_postgres: EmbeddedPostgres) -> None:
     handwritten = handwritten_in_memory()
     parcel = ParcelStory(handwritten)
     await parcel.play()
-    pool = await Pool.open(dsn)
+    pool = Pool(dsn)
     async with projecting(dsn, handwritten.ledger, batch_max=1) as running:
         await running.until(1)
         for _ in range(3):
@@ -301,7 +301,7 @@ async def test_stopping_does_not_wait_for_a_dead_postgres(own_postgres: Embedded
     """Projector and pool end within their limits when Postgres is gone."""
     handwritten = handwritten_in_memory()
     await ParcelStory(handwritten).play()
-    pool = await Pool.open(own_postgres.dsn)
+    pool = Pool(own_postgres.dsn)
     async with projecting(own_postgres.dsn, handwritten.ledger) as running:
         await running.until(1)
         await pool.read(digest_of)

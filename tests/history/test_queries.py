@@ -5,9 +5,10 @@ import asyncio
 import msgspec
 import pytest
 
+from services.history.pool import Pool
 from services.history.positions import Positions
 from services.history.projection import Projection
-from services.history.store import Pool, Session
+from services.history.store import Session
 from services.history.tables import ANSWERED_BY
 from shared.errors import (
     AgentUnknown,

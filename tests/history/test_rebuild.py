@@ -6,8 +6,8 @@ import asyncpg
 import pytest
 
 from services.history.digest import Digest, digest_of
+from services.history.pool import Pool
 from services.history.rebuild import rebuild
-from services.history.store import Pool
 from shared.errors import ViewUnavailable
 from tests.history.parcel_story import ParcelStory
 from tests.history.projecting import digests_agree, projecting
@@ -18,7 +18,7 @@ async def test_a_rebuild_compares_and_leaves_nothing(dsn: str, parcel: ParcelSto
     """Equal: the rebuilt generation is dropped and the live one still answers."""
     async with projecting(dsn, parcel.handwritten.ledger) as running:
         await running.until(parcel.at["missed"])
-        pool = await Pool.open(dsn)
+        pool = Pool(dsn)
         for _ in range(2):
             outcome = await rebuild(dsn, pool, parcel.handwritten.ledger, batch_max=7)
             assert (outcome.live, outcome.differing) == (outcome.rebuilt, [])
@@ -37,7 +37,7 @@ async def test_a_rebuild_finds_what_was_changed_by_hand(dsn: str, parcel: Parcel
         await running.until(parcel.at["missed"])
     server = await asyncpg.connect(dsn)
     await server.execute("UPDATE history_g1.fact SET value = 'KRA02M' WHERE name = 'locker'")
-    pool = await Pool.open(dsn)
+    pool = Pool(dsn)
     for switch in (False, True):
         outcome = await rebuild(dsn, pool, parcel.handwritten.ledger, batch_max=100, switch=switch)
         assert outcome.live != outcome.rebuilt
@@ -53,7 +53,7 @@ async def test_a_rebuild_on_request_takes_over(dsn: str, parcel: ParcelStory) ->
     """Switched in one transaction while the projector runs: it goes on in the new generation, the old one is kept."""
     async with projecting(dsn, parcel.handwritten.ledger) as running:
         await running.until(parcel.at["missed"])
-        pool = await Pool.open(dsn)
+        pool = Pool(dsn)
         outcome = await rebuild(dsn, pool, parcel.handwritten.ledger, batch_max=100, switch=True)
         assert (outcome.switched, outcome.generation) == (True, 2)
         await parcel.go_on()
@@ -78,7 +78,7 @@ async def test_only_one_rebuild_at_a_time(dsn: str, parcel: ParcelStory) -> None
     """The second is refused, or it would drop the first one's tables."""
     async with projecting(dsn, parcel.handwritten.ledger) as running:
         await running.until(parcel.at["missed"])
-    pool = await Pool.open(dsn)
+    pool = Pool(dsn)
     server = await asyncpg.connect(dsn)
     assert await server.fetchval("SELECT pg_try_advisory_lock(1414288453, -1)")
     with pytest.raises(ViewUnavailable, match="another rebuild"):

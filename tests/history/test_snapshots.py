@@ -6,17 +6,19 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from services.history import generations, store
+from services.history import generations
+from services.history import pool as pools
+from services.history.pool import Glance, Pool, Snapshot
 from services.history.projection import Projection
-from services.history.store import Glance, Pool, Session, Snapshot, owner_session
+from services.history.store import Session, owner_session
 from tests.history.parcel_story import ParcelStory
 
 
 @pytest_asyncio.fixture
 async def pool(dsn: str, session: Session, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Pool]:
     """A pool of one connection: whoever reads next reads by the same one."""
-    monkeypatch.setattr(store, "POOL_CONNECTIONS_MAX", 1)
-    pool = await Pool.open(dsn)
+    monkeypatch.setattr(pools, "POOL_CONNECTIONS_MAX", 1)
+    pool = Pool(dsn)
     yield pool
     await pool.close()
 

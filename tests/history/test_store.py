@@ -7,9 +7,11 @@ from typing import Any
 import asyncpg
 import pytest
 
-from services.history.store import Pool, Session, Snapshot
-from shared.errors import ViewUnavailable
-from tests.support.waiting import WITHIN_SECONDS
+from services.history import pool as pools
+from services.history.pool import Pool, Snapshot
+from services.history.store import Session
+from shared.errors import ConversationUnknown, ViewUnavailable
+from tests.support.waiting import WITHIN_SECONDS, eventually
 
 
 class Torn:
@@ -55,15 +57,96 @@ async def test_a_reader_that_is_cancelled_leaves_no_transaction(pool: Pool) -> N
     faults: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
 
-    async def position(snapshot: Snapshot) -> int:
-        return await snapshot.position()
-
-    assert await asyncio.gather(*(pool.read(position) for _ in range(20))) == [0] * 20
+    assert await asyncio.gather(*(pool.read(_position) for _ in range(20))) == [0] * 20
     for turns in range(60):
-        reading = asyncio.create_task(pool.read(position))
+        reading = asyncio.create_task(pool.read(_position))
         for _ in range(turns % 20):
             await asyncio.sleep(0)
         reading.cancel()
         await asyncio.wait({reading})
-    assert await asyncio.gather(*(pool.read(position) for _ in range(20))) == [0] * 20
+    assert await asyncio.gather(*(pool.read(_position) for _ in range(20))) == [0] * 20
     assert [each["message"] for each in faults if "transaction" in each["message"]] == []
+
+
+async def test_readers_share_a_few_connections(dsn: str, pool: Pool) -> None:
+    """One after another they read by the same one; many at once by no more than the pool may have."""
+    first = await pool.read(_position, at_a_glance=True)
+    alone = await _backends(dsn)
+    for _ in range(20):
+        assert await pool.read(_position, at_a_glance=True) == first
+    assert await _backends(dsn) == alone
+    assert len(alone) == 1
+    await asyncio.gather(*(pool.read(_position, at_a_glance=True) for _ in range(40)))
+    assert len(await _backends(dsn)) == pools.POOL_CONNECTIONS_MAX
+
+
+async def test_a_refusal_costs_no_connection_and_a_cancelled_reader_its_own(
+    dsn: str, pool: Pool
+) -> None:
+    """What the driver was doing for it is done with, whatever that was."""
+
+    async def refused(_: Snapshot) -> None:
+        raise ConversationUnknown(conversation="nosuch")
+
+    began = asyncio.Event()
+
+    async def takes_long(snapshot: Snapshot) -> None:
+        await snapshot.position()
+        began.set()
+        await asyncio.Event().wait()
+
+    await pool.read(_position)
+    before = await _backends(dsn)
+    for at_a_glance in (True, False):
+        with pytest.raises(ConversationUnknown):
+            await pool.read(refused, at_a_glance=at_a_glance)
+    assert await _backends(dsn) == before
+    reading = asyncio.create_task(pool.read(takes_long))
+    await began.wait()
+    reading.cancel()
+    await asyncio.wait({reading})
+
+    async def ended() -> bool:
+        return not await _backends(dsn)
+
+    await eventually(ended)
+    assert await pool.read(_position) == 0
+
+
+async def test_who_finds_no_connection_free_is_told(
+    dsn: str, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a while, and at once when the pool is closed."""
+    monkeypatch.setattr(pools, "POOL_CONNECTIONS_MAX", 1)
+    monkeypatch.setattr(pools, "ACQUIRE_TIMEOUT_SECONDS", 0.05)
+    pool, began, go_on = Pool(dsn), asyncio.Event(), asyncio.Event()
+
+    async def takes_long(_: Snapshot) -> bool:
+        began.set()
+        return await go_on.wait()
+
+    reading = asyncio.create_task(pool.read(takes_long))
+    await began.wait()
+    with pytest.raises(ViewUnavailable):
+        await pool.read(_position)
+    go_on.set()
+    assert await reading
+    assert await pool.read(_position) == 0
+    await pool.close()
+    with pytest.raises(ViewUnavailable):
+        await pool.read(_position)
+
+
+async def _position(snapshot: Snapshot) -> int:
+    return await snapshot.position()
+
+
+async def _backends(dsn: str) -> set[int]:
+    """Return the processes of Postgres that serve queries of this database."""
+    connection = await asyncpg.connect(dsn)
+    rows = await connection.fetch(
+        "SELECT pid FROM pg_stat_activity"
+        " WHERE datname = current_database() AND application_name = 'tellonce-history-query'"
+    )
+    await connection.close()
+    return {row["pid"] for row in rows}

@@ -7,9 +7,10 @@ from testcontainers.community.postgres import PostgresContainer
 
 from services.history import generations
 from services.history.digest import digest_of
+from services.history.pool import Pool
 from services.history.projection import Projection
 from services.history.rebuild import rebuild
-from services.history.store import Pool, owner_session
+from services.history.store import owner_session
 from tests.history.parcel_story import ParcelStory
 from tests.support.containers import skip_without_engine
 
@@ -34,7 +35,7 @@ async def projected_and_rebuilt(dsn: str, parcel: ParcelStory) -> None:
             await projection.apply([each])
         live = await digest_of(session)
     assert live.position == len(every)
-    pool = await Pool.open(dsn)
+    pool = Pool(dsn)
     outcome = await rebuild(dsn, pool, parcel.handwritten.ledger, batch_max=1_000)
     await pool.close()
     assert outcome.differing == []

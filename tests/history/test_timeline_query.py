@@ -4,9 +4,9 @@ from typing import Any
 
 import msgspec
 
+from services.history.pool import Pool
 from services.history.positions import Positions
 from services.history.projection import Projection
-from services.history.store import Pool
 from services.history.tables.timeline import ANSWER_MAX_BYTES
 from shared.queries import AskTimeline
 from tests.history.caller import Caller, answers_over

@@ -11,9 +11,10 @@ from typing import Any
 import msgspec
 from msgspec.structs import astuple
 
+from services.history.pool import Pool
 from services.history.project import project, wanted
 from services.history.projection import Projection
-from services.history.store import Pool, Session
+from services.history.store import Session
 from services.history.tables import TABLES_VERSION
 from services.history.tables.row import AddedRow
 from shared import conversation as conversations

@@ -1,7 +1,8 @@
 """What services share: how a delivery ends, what a request is answered, how a connection begins."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from uuid import uuid4
 
 import msgspec
@@ -16,8 +17,8 @@ from shared.bus.deliveries import Message
 from shared.errors import (
     BusUnavailable,
 )
-from shared.serving import connected, on_request
-from tests.support.waiting import WITHIN_SECONDS
+from shared.serving import REQUESTS_AT_ONCE, Answer, Connection, connected, on_query, on_request
+from tests.support.waiting import WITHIN_SECONDS, eventually
 
 LARGE_BYTES = 1_000_000
 SHORT_SECONDS = 0.3
@@ -40,25 +41,37 @@ async def broker(nats_url: str) -> AsyncIterator[NatsBroker]:
     await it.stop()
 
 
-async def _start(broker: NatsBroker) -> None:
-    """Start it and return when the server knows what it listens on."""
-    await broker.start()
-    await Bus.of(broker.connection).flush()
+Serve = Callable[[str, Answer], Awaitable[None]]
+
+
+@pytest.fixture(params=["request", "query"])
+def serve(request: pytest.FixtureRequest, broker: NatsBroker) -> Serve:
+    """Answers requests on a subject, by either way; returns when the server knows that we listen there."""
+
+    async def serve(subject: str, answer: Answer) -> None:
+        bus = Bus.of(broker.connection)
+        if request.param == "request":
+            on_request(broker, subject, "service", answer)
+            await broker.start()
+        else:
+            await on_query(Connection(broker, bus), subject, "service", answer)
+        await bus.flush()
+
+    return serve
 
 
 # -- requests -----------------------------------------------------------------------------------------
 
 
 async def test_an_answer_that_no_message_can_carry_is_a_refusal(
-    bus: Bus, broker: NatsBroker
+    bus: Bus, broker: NatsBroker, serve: Serve
 ) -> None:
     """Also one that only its headers make too large; and the service's connection lives on."""
 
     async def sized(_: str, body: bytes) -> bytes:
         return b"x" * int(body)
 
-    on_request(broker, "query.*.sized", "service", sized)
-    await _start(broker)
+    await serve("query.*.sized", sized)
     max_bytes = broker.connection.max_payload
     headers = {"correlation_id": "c" * 100_000}
     for size in (max_bytes - 50_000, max_bytes - 256):
@@ -72,21 +85,20 @@ async def test_an_answer_that_no_message_can_carry_is_a_refusal(
     assert len(await bus.request("query.demo.sized", b"10")) == 10
 
 
-async def test_an_answer_that_is_no_json_is_a_failure_of_ours(bus: Bus, broker: NatsBroker) -> None:
+async def test_an_answer_that_is_no_json_is_a_failure_of_ours(bus: Bus, serve: Serve) -> None:
     """A request is never answered with silence."""
 
     async def strange(_: str, __: bytes) -> object:
         return object()
 
-    on_request(broker, "query.*.strange", "service", strange)
-    await _start(broker)
+    await serve("query.*.strange", strange)
     body = await bus.request("query.demo.strange")
     assert msgspec.json.decode(body)["error"]["code"] == "internal.failure"
 
 
 @pytest.mark.parametrize("reply", ["stream", "$JS.ACK.LEDGER.notify-ledger.1.1.1.1.0"])
 async def test_a_request_that_waits_at_no_inbox_is_ignored(
-    bus: Bus, broker: NatsBroker, reply: str
+    bus: Bus, serve: Serve, reply: str
 ) -> None:
     """Its answer would be stored where it points, or acknowledge what nobody handled; nothing is carried out."""
     carried_out: list[bytes] = []
@@ -95,8 +107,7 @@ async def test_a_request_that_waits_at_no_inbox_is_ignored(
         carried_out.append(body)
         return body
 
-    on_request(broker, "query.*.echo", "service", answer)
-    await _start(broker)
+    await serve("query.*.echo", answer)
     if reply == "stream":
         stream = f"REPLIES-{uuid4().hex}"
         await bus.api(f"STREAM.CREATE.{stream}", {"name": stream, "subjects": [f"{stream}.>"]})
@@ -112,6 +123,34 @@ async def test_a_request_that_waits_at_no_inbox_is_ignored(
     await bus.flush()
     assert carried_out == [b"asked"]
     assert got == []
+
+
+async def test_a_slow_answer_keeps_only_its_own_asker_waiting(bus: Bus, serve: Serve) -> None:
+    """As many are answered side by side as there is room for; who comes then waits for one of them."""
+    asked: list[bytes] = []
+    go_on = asyncio.Event()
+
+    async def answer(_: str, body: bytes) -> bytes:
+        asked.append(body)
+        if body == b"slow":
+            await go_on.wait()
+        return body
+
+    await serve("query.*.echo", answer)
+    ask = partial(bus.request, "query.demo.echo", timeout_seconds=WITHIN_SECONDS)
+    slow = [asyncio.create_task(ask(b"slow")) for _ in range(REQUESTS_AT_ONCE - 1)]
+    await eventually(lambda: _is(len(asked) == REQUESTS_AT_ONCE - 1))
+    assert await ask(b"quick") == b"quick"
+    slow += [asyncio.create_task(ask(b"slow")) for _ in range(2)]
+    await eventually(lambda: _is(len(asked) == REQUESTS_AT_ONCE + 1))
+    await bus.flush()
+    assert len(asked) == REQUESTS_AT_ONCE + 1
+    go_on.set()
+    assert await asyncio.gather(*slow) == [b"slow"] * (REQUESTS_AT_ONCE + 1)
+
+
+async def _is(found: bool) -> bool:
+    return found
 
 
 # -- the connection -----------------------------------------------------------------------------------
