@@ -1,4 +1,4 @@
-"""The bus: the one file that imports the NATS driver.
+"""The bus: it, `driver` and `receiving` are what imports the NATS driver.
 
 It speaks request/reply, plain publish, acknowledged JetStream publish, and the raw JSON API of JetStream.
 A service that runs its handlers on FastStream wraps that connection with `Bus.of(client)`.
@@ -15,10 +15,9 @@ import msgspec
 import nats
 import nats.errors
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 
 from shared import errors
-from shared.bus import storing
+from shared.bus import driver, storing
 from shared.bus.connection import CONNECT_TIMEOUT_SECONDS, connection_options
 from shared.bus.deliveries import (
     ApiProblem,
@@ -32,7 +31,7 @@ from shared.bus.deliveries import (
 from shared.bus.feed import Room, always, pull
 from shared.bus.flushing import Flush
 from shared.bus.gets import DirectAnswer, direct_get, leader_get
-from shared.bus.inbox import Inbox
+from shared.bus.inbox import Collecting, Inbox
 from shared.bus.storing import (
     STORE_TIMEOUT_SECONDS,
     Unanswered,
@@ -178,7 +177,7 @@ class Bus:
         if not self._client.is_connected:
             raise errors.BusUnavailable()
         check_size(body, headers or {}, self._client.max_payload)
-        with _translated():
+        with driver.translated():
             await self._client.publish(subject, body, reply, dict(headers) if headers else None)
 
     async def flush(self, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS) -> None:
@@ -206,7 +205,7 @@ class Bus:
         """
         await self.until_connected(timeout_seconds)
         check_size(body, headers or {}, self._client.max_payload)
-        with _translated():
+        with driver.translated():
             answer = await self._client.request(
                 subject, body, timeout=timeout_seconds, headers=dict(headers) if headers else None
             )
@@ -236,18 +235,11 @@ class Bus:
         queue: str = "",
     ) -> Subscription:
         """Call `callback` with each message on `subject`, one after another; `queue` shares them out."""
+        return await driver.subscribe(self._client, self, subject, callback, queue)
 
-        async def deliver(msg: Msg) -> None:
-            await callback(_message(msg, self))
-
-        with _translated():
-            subscription = await self._client.subscribe(subject, queue=queue, cb=deliver)
-
-        async def stop() -> None:
-            with _translated():
-                await subscription.unsubscribe()
-
-        return Subscription(stop)
+    async def noting(self, subject: str, note: Callable[[Message], None]) -> Subscription:
+        """As `subscribe`, for a callback that only notes what came: it is called as soon as a message is read."""
+        return await driver.noting(self._client, self, subject, note)
 
     def new_inbox(self) -> str:
         """Return a subject that nobody else listens on."""
@@ -374,25 +366,6 @@ class Bus:
         """
         return pull(self, stream, durable, batch, max_wait_seconds, room)
 
-    def collecting(
-        self, callback: Callable[[Message], None]
-    ) -> contextlib.AbstractAsyncContextManager[str]:
+    def collecting(self, callback: Callable[[Message], None]) -> Collecting:
         """Give a reply subject of the shared inbox; `callback` gets every answer until the block ends."""
         return self._inbox.collecting(callback)
-
-
-def _message(msg: Msg, bus: Bus) -> Message:
-    return Message(msg.subject, msg.data, msg.headers or {}, msg.reply, bus)
-
-
-@contextlib.contextmanager
-def _translated() -> Any:
-    """Turn the driver's errors into ours."""
-    try:
-        yield
-    except nats.errors.NoRespondersError as error:
-        raise errors.NoResponders() from error
-    except (nats.errors.TimeoutError, TimeoutError) as error:
-        raise errors.TimedOut() from error
-    except (nats.errors.Error, OSError) as error:
-        raise errors.BusUnavailable() from error

@@ -74,13 +74,13 @@ class Feed(Generic[T]):
         while not self._bus.connected:
             self._check_open()
             await asyncio.sleep(RETRY_DELAY_SECONDS)
-        self._subscription = await self._bus.subscribe(self._inbox, self._arrive)
+        self._subscription = await self._bus.noting(self._inbox, self._arrive)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._subscription.stop()
 
-    async def _arrive(self, message: Message) -> None:
+    def _arrive(self, message: Message) -> None:
         self._arrived.append(message)
         self._news.set()
 

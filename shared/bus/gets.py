@@ -5,12 +5,14 @@ import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from shared import errors
 from shared.bus.deliveries import Message, StoredMessage
+from shared.bus.inbox import settle, within
 
 if TYPE_CHECKING:
     from shared.bus import Bus
@@ -98,35 +100,30 @@ async def last_of_each(
 async def _asked(
     bus: "Bus", stream: str, query: Mapping[str, object], timeout_seconds: float
 ) -> DirectAnswer:
-    replies: asyncio.Queue[Message] = asyncio.Queue()
-    async with bus.collecting(replies.put_nowait) as inbox:
-        await bus.publish(f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode(query), reply=inbox)
-        return await _collect(replies, timeout_seconds)
+    replies: list[Message] = []
+    ended: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+
+    def note(reply: Message) -> None:
+        if "Status" in reply.headers:
+            settle(ended, reply)
+        else:
+            replies.append(reply)
+
+    body = msgspec.json.encode(query)
+    async with bus.collecting(note) as inbox:
+        ask = partial(bus.publish, f"$JS.API.DIRECT.GET.{stream}", body, reply=inbox)
+        return _answered(await within(bus, ended, ask, timeout_seconds), replies)
 
 
-async def _collect(replies: asyncio.Queue[Message], timeout_seconds: float) -> DirectAnswer:
-    """Collect the answers of one batched direct get until its end mark (204), or 404 for none (ADR-31).
+def _answered(end: Message, replies: Sequence[Message]) -> DirectAnswer:
+    """Return the answers of one batched direct get, by its end mark (204), or 404 for none (ADR-31).
 
-    Raises: TimedOut, NoResponders, BusUnavailable.
+    Raises: NoResponders, BusUnavailable.
     """
-    messages: list[StoredMessage] = []
-    try:
-        async with asyncio.timeout(timeout_seconds):
-            while True:
-                reply = await replies.get()
-                status = reply.headers.get("Status")
-                if status is None:
-                    messages.append(_from_headers(reply))
-                    continue
-                return _ended(status, reply, messages)
-    except TimeoutError as error:
-        raise errors.TimedOut() from error
-
-
-def _ended(status: str, reply: Message, messages: list[StoredMessage]) -> DirectAnswer:
-    match status:
+    match status := end.headers["Status"]:
         case "204" | "404":
-            return DirectAnswer(messages, int(reply.headers.get("Nats-Num-Pending", "0")))
+            pending = int(end.headers.get("Nats-Num-Pending", "0"))
+            return DirectAnswer([_from_headers(reply) for reply in replies], pending)
         case "503":
             raise errors.NoResponders()
         case _:

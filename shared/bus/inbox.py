@@ -1,9 +1,8 @@
 """One subscription for the answers of everything that is asked without waiting in between."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from shared import errors
 from shared.bus.deliveries import Message
@@ -13,6 +12,8 @@ if TYPE_CHECKING:
     from shared.bus import Bus
 
 INBOX_TIMEOUT_SECONDS = 5.0
+
+T = TypeVar("T")
 
 
 class Inbox:
@@ -25,17 +26,22 @@ class Inbox:
         self._lock = asyncio.Lock()
         self._token = 0
 
-    @contextlib.asynccontextmanager
-    async def collecting(self, callback: Callable[[Message], None]) -> AsyncIterator[str]:
+    def collecting(self, callback: Callable[[Message], None]) -> "Collecting":
         """See `Bus.collecting`."""
-        subject = await self._subscribed()
+        return Collecting(self, callback)
+
+    async def open(self, callback: Callable[[Message], None]) -> str:
+        """Return a reply subject whose answers go to `callback`, until it is closed. Raises: BusUnavailable."""
+        if self._subject is None or not self._bus.connected:
+            await self._subscribe()
         self._token += 1
         token = str(self._token)
         self._waiting[token] = callback
-        try:
-            yield f"{subject}.{token}"
-        finally:
-            self._waiting.pop(token, None)
+        return f"{self._subject}.{token}"
+
+    def close(self, subject: str) -> None:
+        """Hear no more of what was asked with a reply subject."""
+        self._waiting.pop(_token(subject), None)
 
     async def answer(
         self, ask: Callable[[str], Awaitable[None]], timeout_seconds: float
@@ -44,27 +50,73 @@ class Inbox:
 
         Raises: TimedOut, also as soon as the server that was asked is gone.
         """
-        loop, generation = asyncio.get_running_loop(), self._bus.generation
-        deadline = loop.time() + timeout_seconds
-        answers: asyncio.Queue[Message] = asyncio.Queue()
-        async with self.collecting(answers.put_nowait) as inbox:
-            await ask(inbox)
-            while self._bus.generation == generation and loop.time() < deadline:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout_at(min(deadline, loop.time() + LOST_POLL_SECONDS)):
-                        return await answers.get()
-        raise errors.TimedOut
+        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        async with self.collecting(lambda message: settle(answer, message)) as inbox:
+            return await within(self._bus, answer, lambda: ask(inbox), timeout_seconds)
 
-    async def _subscribed(self) -> str:
+    async def _subscribe(self) -> None:
         await self._bus.until_connected(INBOX_TIMEOUT_SECONDS)
         async with self._lock:
             if self._subject is None:
                 subject = self._bus.new_inbox()
-                await self._bus.subscribe(f"{subject}.*", self._collect)
+                await self._bus.noting(f"{subject}.*", self._collect)
                 self._subject = subject
-            return self._subject
 
-    async def _collect(self, message: Message) -> None:
-        callback = self._waiting.get(message.subject.rpartition(".")[2])
+    def _collect(self, message: Message) -> None:
+        callback = self._waiting.get(_token(message.subject))
         if callback is not None:
             callback(message)
+
+
+class Collecting:
+    """A reply subject, and who hears what comes there, until the block ends."""
+
+    __slots__ = ("_callback", "_inbox", "_subject")
+
+    def __init__(self, inbox: Inbox, callback: Callable[[Message], None]) -> None:
+        self._inbox = inbox
+        self._callback = callback
+
+    async def __aenter__(self) -> str:
+        self._subject = await self._inbox.open(self._callback)
+        return self._subject
+
+    async def __aexit__(self, *_: object) -> None:
+        self._inbox.close(self._subject)
+
+
+def _token(subject: str) -> str:
+    return subject.rpartition(".")[2]
+
+
+def settle(answer: "asyncio.Future[T]", found: T) -> None:
+    """Give an answer to who waits for it; the first one counts."""
+    if not answer.done():
+        answer.set_result(found)
+
+
+async def within(
+    bus: "Bus",
+    answer: "asyncio.Future[T]",
+    ask: Callable[[], Awaitable[None]],
+    timeout_seconds: float,
+) -> T:
+    """Ask, and return what is answered. Raises: TimedOut, also as soon as the server that was asked is gone."""
+    loop, generation = asyncio.get_running_loop(), bus.generation
+    deadline = loop.time() + timeout_seconds
+    looking: asyncio.TimerHandle
+
+    def look() -> None:
+        nonlocal looking
+        left = deadline - loop.time()
+        if left > 0 and bus.generation == generation:
+            looking = loop.call_later(min(left, LOST_POLL_SECONDS), look)
+        elif not answer.done():
+            answer.set_exception(errors.TimedOut())
+
+    await ask()
+    looking = loop.call_later(min(timeout_seconds, LOST_POLL_SECONDS), look)
+    try:
+        return await answer
+    finally:
+        looking.cancel()

@@ -1,0 +1,72 @@
+"""The driver's subscriptions and errors, as the bus has them."""
+
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription as Subscribed
+
+from shared import errors
+from shared.bus.deliveries import Message, Sender, Subscription
+from shared.bus.receiving import Receiver
+
+
+async def subscribe(
+    client: Client,
+    sender: Sender,
+    subject: str,
+    callback: Callable[[Message], Awaitable[None]],
+    queue: str,
+) -> Subscription:
+    """See `Bus.subscribe`."""
+
+    async def deliver(msg: Msg) -> None:
+        await callback(Message(msg.subject, msg.data, msg.headers or {}, msg.reply, sender))
+
+    with translated():
+        subscribed = await client.subscribe(subject, queue=queue, cb=deliver)
+    return Subscription(partial(_unsubscribe, subscribed))
+
+
+async def noting(
+    client: Client, sender: Sender, subject: str, note: Callable[[Message], None]
+) -> Subscription:
+    """See `Bus.noting`."""
+
+    def take(subject: str, body: bytes, headers: dict[str, str], reply: str) -> None:
+        note(Message(subject, body, headers, reply, sender))
+
+    async def deliver(msg: Msg) -> None:
+        take(msg.subject, msg.data, msg.headers or {}, msg.reply)
+
+    with translated():
+        subscribed = await client.subscribe(subject, cb=deliver)
+    notes, sid = Receiver.of(client).notes, subscribed._id  # noqa: SLF001
+    notes[sid] = take
+
+    async def stop() -> None:
+        notes.pop(sid, None)
+        await _unsubscribe(subscribed)
+
+    return Subscription(stop)
+
+
+async def _unsubscribe(subscribed: Subscribed) -> None:
+    with translated():
+        await subscribed.unsubscribe()
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """Turn the driver's errors into ours."""
+    try:
+        yield
+    except nats.errors.NoRespondersError as error:
+        raise errors.NoResponders() from error
+    except (nats.errors.TimeoutError, TimeoutError) as error:
+        raise errors.TimedOut() from error
+    except (nats.errors.Error, OSError) as error:
+        raise errors.BusUnavailable() from error
