@@ -53,7 +53,11 @@ class PlainCodec:
 def encode(event: AnyEvent) -> bytes:
     """Return the event as it stands on the wire: same event, same bytes. Raises: EventUnwritable."""
     bounds.check(event)
-    return _encoder.encode(event)
+    try:
+        return _encoder.encode(event)
+    except UnicodeEncodeError:
+        bounds.half_a_character(event)
+        raise
 
 
 def decode(body: bytes) -> AnyEvent:
