@@ -5,7 +5,7 @@ event is appended at the sequence it was decided on.
 """
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -99,7 +99,15 @@ class Reading:
         leader: bool = False,
     ) -> list[aggregates.S]:
         """Return several aggregates of a kind, each loaded once, side by side. Raises: as `load`."""
-        return await _each_once(names, lambda name: self.load(folded, name, leader=leader))
+        wanted, of_leader = list(names), leader or self.leader
+        lacking = [
+            name
+            for name in dict.fromkeys(wanted)
+            if self._lacks(folded.kind.of(name), leader=of_leader)
+        ]
+        if lacking:
+            await tasks.together(self.load(folded, name, leader=leader) for name in lacking)
+        return [self.standing[folded.kind.of(name)].state for name in wanted]
 
     async def load_named(self, folded: aggregates.Folded[aggregates.S], name: str) -> aggregates.S:
         """Return an aggregate that another aggregate names; ask the leader when a replica lacks the aggregate."""
@@ -112,7 +120,13 @@ class Reading:
         self, folded: aggregates.Folded[aggregates.S], names: Iterable[str]
     ) -> list[aggregates.S]:
         """As `load_named`, several side by side."""
-        return await _each_once(names, lambda name: self.load_named(folded, name))
+        wanted = list(names)
+        found = await self.load_all(folded, wanted)
+        absent = [name for name, state in zip(wanted, found, strict=True) if not state.sequence]
+        if not absent or self.leader:
+            return found
+        await self.load_all(folded, absent, leader=True)
+        return await self.load_all(folded, wanted)
 
     def new(self, folded: aggregates.Folded[aggregates.S], name: str) -> None:
         """Take an aggregate for absent without a look: the append proves it, and its state is known from then on."""
@@ -122,16 +136,6 @@ class Reading:
         """Return the last sequence of a loaded aggregate; 0 for an aggregate that was not loaded."""
         known = self.standing.get(aggregate)
         return known.state.sequence if known else 0
-
-
-async def _each_once(
-    names: Iterable[str], load: Callable[[str], Coroutine[Any, Any, L]]
-) -> list[L]:
-    """Return what `load` gives for each name, in order, side by side; a name that comes again is not loaded again."""
-    wanted = list(names)
-    once = dict.fromkeys(wanted)
-    found = dict(zip(once, await tasks.together(map(load, once)), strict=True))
-    return [found[name] for name in wanted]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,10 @@ LONGER_FILES: dict[str, int] = {}
 LONGER_FUNCTIONS: dict[tuple[str, str], int] = {}
 
 DRIVERS = {
-    "nats": ({"shared/bus/client.py", "shared/bus/connection.py"}, "shared.bus.Bus"),
+    "nats": (
+        {"shared/bus/client.py", "shared/bus/driver.py", "shared/bus/receiving.py"},
+        "shared.bus.Bus",
+    ),
     "asyncpg": ({"services/history/store.py"}, "services.history.store"),
     "faststream": ({"shared/serving.py"}, "shared.serving.on_stream and on_request"),
     "aiosmtplib": ({"services/notify/carriers/smtp.py"}, "services.notify.carriers.smtp"),

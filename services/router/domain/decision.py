@@ -142,6 +142,10 @@ class Decision:
         self.events: list[events.AnyEvent] = []
         self._agents = dict(loaded.agents)
         self._counts: dict[str, int] = {}
+        # A command id that comes again for another conversation, or after it was forgotten with another body, is
+        # another decision about an agent or a customer.
+        first = loaded.conversation.id or ""
+        self._own_id = ids.scoped_id(origin.cause, origin.cause_sha256 or "", first)
 
     @property
     def policy(self) -> Policy:
@@ -213,14 +217,9 @@ class Decision:
         )
 
     def _event_id(self, aggregate: str) -> str:
-        """Return the id of the next event of an aggregate.
-
-        A command id that comes again for another conversation, or after it was forgotten with another body, is another
-        decision about an agent or a customer.
-        """
-        origin, first = self.origin, self.loaded.conversation.id or ""
-        decision = ids.scoped_id(origin.cause, origin.cause_sha256 or "", first)
-        return ids.decision_event_id(origin.tenant, aggregate, decision, self.written_to(aggregate))
+        """Return the id of the next event of an aggregate."""
+        written = self.written_to(aggregate)
+        return ids.decision_event_id(self.origin.tenant, aggregate, self._own_id, written)
 
     def _correlation(self) -> str | None:
         """Return the contact event that began the affair: the cause itself, while a conversation is about to open."""
