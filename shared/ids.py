@@ -30,7 +30,7 @@ _alphabet = bytes(b"abcdefghijklmnopqrstuvwxyz234567"[byte % 32] for byte in ran
 
 
 def _halving(bits: int) -> tuple[int, int, int]:
-    """Return masks of the upper and lower halves of groups of `bits`, and how far they part; a slot has 8 bits for 5."""
+    """Return masks of the upper and the lower halves of groups of `bits`, and how far the halves part."""
     half, slot = bits // 2, bits // 5 * 8
     lower = sum(((1 << half) - 1) << at for at in range(0, 256, slot))
     return lower << half, lower, slot // 2 - half
