@@ -1,7 +1,9 @@
 """Reads everything that is checked, from a stack at rest."""
 
+import asyncio
 import contextlib
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from services.router.tolerant_codec import TolerantCodec
@@ -14,6 +16,7 @@ from tests.faults.observed import Observed
 
 REBUILD_SECONDS = 90.0
 COUNTED_SECONDS = 40.0
+ASKED_AT_ONCE = 8
 COUNTS = ("received", *FATES, "missing")
 
 
@@ -30,7 +33,7 @@ async def look(bus: Bus, observed: Observed) -> None:
     observed.recorded = recorded
     observed.position = (await ask(bus, "position", min_seq=end))["position"]
     named = {each.event.conversation for each in observed.readable() if each.event.conversation}
-    observed.timelines = {name: await _timeline(bus, name) for name in sorted(named)}
+    observed.timelines = await _timelines(bus, sorted(named))
     subject = subjects.ops("history", "rebuild")
     digests = await request(bus, subject, {}, REBUILD_SECONDS, REBUILD_SECONDS)
     observed.live_digest, observed.rebuilt_digest = digests["live"], digests["rebuilt"]
@@ -38,6 +41,16 @@ async def look(bus: Bus, observed: Observed) -> None:
     observed.proved = await _proved(bus)
     lines = await listed(bus, "overlooked", "requests")
     observed.overlooked = [line["id"] for line in lines if line["state"] == "none"]
+
+
+async def _timelines(bus: Bus, names: Sequence[str]) -> dict[str, list[int]]:
+    """Return the sequences of every timeline, asked for some at a time."""
+    found: dict[str, list[int]] = {}
+    for at in range(0, len(names), ASKED_AT_ONCE):
+        some = names[at : at + ASKED_AT_ONCE]
+        rows = await asyncio.gather(*(_timeline(bus, name) for name in some))
+        found |= dict(zip(some, rows, strict=True))
+    return found
 
 
 async def _timeline(bus: Bus, conversation: str) -> list[int]:

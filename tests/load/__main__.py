@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.faults.checking import BOUNDS_MISSED_BY
 from tests.load import report
+from tests.load.backlog import behind
 from tests.load.day import CONTACTS_PER_HOUR
 from tests.load.minutes import load_average
 from tests.load.running import Asked, Day, run
@@ -45,11 +46,18 @@ def told(day: Day) -> list[str]:
         ),
         *report.sums(lines, day.floor.delays),
         f"unseen at most {longest_unseen(day.ended):.1f} s; the bound is {UNSEEN_SECONDS:.0f} s",
+        f"told of as behind: {_behind(day)}",
         *recoveries,
         *(f"VIOLATED {each}" for each in wrong[:SHOWN_MAX]),
         *([f"and {len(wrong) - SHOWN_MAX} more"] if len(wrong) > SHOWN_MAX else []),
         *([] if wrong else ["everything holds"]),
     ]
+
+
+def _behind(day: Day) -> str:
+    """Return how often which lane was."""
+    found = behind(day.ended.observed)
+    return ", ".join(f"{lane} {len(spans)} times" for lane, spans in found.items()) or "no lane"
 
 
 def _asked() -> argparse.Namespace:

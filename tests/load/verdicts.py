@@ -7,6 +7,7 @@ from datetime import datetime
 
 from tests.faults.checking import violations
 from tests.faults.observed import Observed
+from tests.load.backlog import untold
 from tests.load.minutes import MIB, Look
 from tests.load.waiting import presence, unseen_seconds, waits
 
@@ -46,6 +47,10 @@ def verdicts(ended: Ended) -> list[str]:
         *(f"never decided: {each}" for each in ended.undecided),
         *(f"has something to do at the end: {each}" for each in ended.busy),
         *unseen(ended),
+        *(
+            f"undecided for {each.seconds:.0f} s, and nobody told that {each.lane} is behind: {each.marker}"
+            for each in untold(ended.observed)
+        ),
         *grown(ended.looks),
         *violations(ended.observed),
     ]
