@@ -231,6 +231,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     projection_batch: Annotated[
         int, Meta(description="events per transaction of the projector", ge=1, le=10_000)
     ] = 2_000
+    rebuild_processes: Annotated[
+        int, Meta(description="processes that fill new tables from the ledger", ge=1, le=16)
+    ] = 2
     query_wait_seconds: Annotated[
         float, Meta(description="longest wait of a query for `min_seq`", ge=0, le=60)
     ] = 5.0

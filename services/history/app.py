@@ -8,6 +8,7 @@ from functools import partial
 import structlog
 
 from services.history import answering, operations, readiness
+from services.history.filling import Filler
 from services.history.pool import Pool
 from services.history.positions import Positions
 from services.history.projector import Projector
@@ -57,6 +58,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             state,
             tenant=chosen.tenant,
             batch_max=settings.projection_batch,
+            filler=filler(settings, ledger),
         )
         async with asyncio.TaskGroup() as group:
             running = [
@@ -81,15 +83,27 @@ async def rebuild_once(settings: Settings, *, switch: bool) -> RebuildResult:
     bus = await connect(settings.nats_url, f"{NAME}-rebuild")
     try:
         async with opened(settings) as pool:
+            ledger = NatsLedger(bus, codec.PlainCodec())
             return await rebuild(
                 settings.postgres_dsn,
                 pool,
-                NatsLedger(bus, codec.PlainCodec()),
+                ledger,
                 batch_max=settings.projection_batch,
                 switch=switch,
+                filler=filler(settings, ledger),
             )
     finally:
         await bus.close()
+
+
+def filler(settings: Settings, ledger: NatsLedger) -> Filler:
+    """Return what fills a new generation."""
+    return Filler(
+        settings.postgres_dsn,
+        ledger.in_bulk(),
+        settings.rebuild_processes,
+        settings.projection_batch,
+    )
 
 
 @contextlib.asynccontextmanager

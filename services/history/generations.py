@@ -10,6 +10,7 @@ from typing import Any
 
 from services.history.store import Session
 from services.history.tables import TABLES, VERSION
+from services.history.tables.row import AddedRow
 from shared.errors import ViewUnavailable
 
 
@@ -44,13 +45,23 @@ async def find_live(session: Session) -> Generation | None:
     return None if row is None else _read(row)
 
 
-async def make_building(session: Session) -> Generation:
-    """Drop what earlier rebuilds left, then make an empty generation and enter it. Raises: ViewUnavailable."""
+async def make_building(session: Session, *, indexed: bool = True) -> Generation:
+    """Drop what earlier rebuilds left, then make an empty generation and enter it. Raises: ViewUnavailable.
+
+    `indexed`: with the keys and indexes that `index` makes.
+    """
     async with session.transaction():
         await session.execute("migration_lock")
         for row in await session.fetch("generations_building"):
             await _drop(session, _read(row))
-        return await _make(session, "building")
+        return await _make(session, "building", indexed=indexed)
+
+
+async def index(session: Session) -> None:
+    """Make the keys and indexes of the tables that events add rows to. Raises: RowRepeated, ViewUnavailable."""
+    for table in TABLES:
+        if issubclass(table.row, AddedRow):
+            await session.index(table.row.table)
 
 
 async def drop(session: Session, generation: Generation) -> None:
@@ -84,7 +95,7 @@ async def _taken(session: Session, name: str, *arguments: int) -> bool:
     return row is not None and bool(row["taken"])
 
 
-async def _make(session: Session, state: str) -> Generation:
+async def _make(session: Session, state: str, *, indexed: bool = True) -> Generation:
     row = await session.fetch_one("generation_next")
     assert row is not None
     number = int(row["number"])
@@ -92,6 +103,8 @@ async def _make(session: Session, state: str) -> Generation:
     await session.create_schema(generation.schema)
     for name in ("checkpoint", *(table.row.table for table in TABLES)):
         await session.execute(f"create_{name}")
+    if indexed:
+        await index(session)
     await session.execute("generation_add", number, generation.schema, VERSION, state)
     return generation
 

@@ -5,6 +5,7 @@ Conversations and customers go through the folds that the router decides with; t
 
 import functools
 import hashlib
+import itertools
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import datetime
 from operator import attrgetter
@@ -27,6 +28,7 @@ Written = list[
 ]
 """What an event writes: how its rows are made, where they are collected, and under which key."""
 
+AGGREGATES_AT_HAND = 4_096
 _FOLDS = {table.kind.prefix: table for table in TABLES if isinstance(table, Fold)}
 _KEY_OF = {table.row: attrgetter(*table.row.key) for table in TABLES}
 
@@ -46,16 +48,23 @@ def project(batch: Sequence[Recorded], states: States, settled: datetime) -> Cha
 
     `settled`: the latest store time of all events before the batch.
     """
+    latest = itertools.accumulate((recorded.stored for recorded in batch), max, initial=settled)
+    return project_settled(batch, states, list(latest)[1:])
+
+
+def project_settled(
+    batch: Sequence[Recorded], states: States, settled: Iterable[datetime]
+) -> Changes:
+    """As `project`; `settled`: for each event the latest store time up to it, of those outside the batch, too."""
     changes: Changes = {table.row: {} for table in TABLES}
     written_by: dict[tuple[Fold[Any] | None, type], Written] = {}
-    for recorded in batch:
-        settled = max(settled, recorded.stored)
+    for recorded, latest in zip(batch, settled, strict=True):
         fold, key = _belongs_to(recorded)
         before = after = None
         if fold is not None:
             before = states[fold][key]
             after = states[fold][key] = fold.evolve(before, recorded)
-        step = Step(recorded, settled, key, before, after)
+        step = Step(recorded, latest, key, before, after)
         place = fold, type(recorded.event)
         if place not in written_by:
             tables = _changed_by(*place)
@@ -79,20 +88,25 @@ def _changed_by(fold: Fold[Any] | None, kind: type) -> list[Table[Any]]:
 
 def _belongs_to(recorded: Recorded) -> tuple[Fold[Any] | None, Key]:
     """Return the fold that an event changes and the key of its row there; `None` for an event of no fold."""
-    prefix, name = aggregates.split(recorded.aggregate)
-    own = (recorded.event.tenant, name)
+    fold, own = _owner_of(recorded.event.tenant, recorded.aggregate)
     if isinstance(recorded.event, events.EntryRejected):
         return None, own  # what was rejected changes no row, wherever it stands
-    fold = _FOLDS.get(prefix)
     if fold is None or fold.key is None:
         return fold, own
     key = fold.key(recorded)
     return (None, own) if key is None else (fold, key)
 
 
-def chain(rolling: bytes, batch: Iterable[Recorded]) -> bytes:
-    """Return the rolling digest after the batch: SHA-256 over the digest before, the sequence and the body."""
-    for recorded in batch:
-        body = hashlib.sha256(recorded.body).digest()
-        rolling = hashlib.sha256(rolling + recorded.sequence.to_bytes(8, "big") + body).digest()
+@functools.lru_cache(AGGREGATES_AT_HAND)
+def _owner_of(tenant: str, aggregate: str) -> tuple[Fold[Any] | None, Key]:
+    """Return the fold of an aggregate's kind and the aggregate's own key."""
+    prefix, name = aggregates.split(aggregate)
+    return _FOLDS.get(prefix), (tenant, name)
+
+
+def chain(rolling: bytes, batch: Iterable[tuple[int, bytes]]) -> bytes:
+    """Return the rolling digest after (sequence, body) of each: SHA-256 over the digest before, sequence and body."""
+    for sequence, stored in batch:
+        body = hashlib.sha256(stored).digest()
+        rolling = hashlib.sha256(rolling + sequence.to_bytes(8, "big") + body).digest()
     return rolling

@@ -127,12 +127,12 @@ class Projection:
 
     async def _write(self, batch: Sequence[Recorded], counted: Sequence[Recorded]) -> Checkpoint:
         before = self._checkpoint
-        changes = project(counted, await self._states(counted), before.settled)
+        changes = project(counted, await states_before(self._session, counted), before.settled)
         written = {row: rows.values() for row, rows in changes.items() if rows}
         after = Checkpoint(
             position=batch[-1].sequence,
             fence=before.fence,
-            rolling=chain(before.rolling, batch),
+            rolling=chain(before.rolling, ((each.sequence, each.body) for each in batch)),
             settled=max(before.settled, *(recorded.stored for recorded in batch)),
         )
         moving = after.position, after.rolling, after.settled, before.position, before.fence
@@ -155,16 +155,6 @@ class Projection:
                 raise FenceLost
         return True
 
-    async def _states(self, batch: Sequence[Recorded]) -> States:
-        """Return the stored rows of the aggregates in a batch, as they stand before the batch."""
-        states = wanted(batch)
-        keys = {fold.row: touched.keys() for fold, touched in states.items() if touched}
-        folds = {fold.row.table: fold for fold in states}
-        for row in await self._session.before(keys) if keys else ():
-            fold = folds[row["fold"]]
-            states[fold][row["tenant"], row["id"]] = fold.read(row["state"])
-        return states
-
     async def _first_of_each_id(self, batch: Sequence[Recorded]) -> list[Recorded]:
         """Return the events with a new id. The ledger may hold an id twice; the first event counts."""
         rows = await self._session.fetch("ids_known", [recorded.event.id for recorded in batch])
@@ -177,3 +167,14 @@ class Projection:
             known.add(recorded.event.id)
             first.append(recorded)
         return first
+
+
+async def states_before(session: Session, batch: Sequence[Recorded]) -> States:
+    """Return the stored rows of the aggregates in a batch, as they stand before the batch."""
+    states = wanted(batch)
+    keys = {fold.row: touched.keys() for fold, touched in states.items() if touched}
+    folds = {fold.row.table: fold for fold in states}
+    for row in await session.before(keys) if keys else ():
+        fold = folds[row["fold"]]
+        states[fold][row["tenant"], row["id"]] = fold.read(row["state"])
+    return states

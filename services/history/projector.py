@@ -13,6 +13,7 @@ from typing import Protocol
 import structlog
 
 from services.history import following, generations, rebuild, store
+from services.history.filling import Filler
 from services.history.generations import Generation
 from services.history.positions import Positions
 from services.history.projection import FenceLost, Projection, check_same
@@ -58,6 +59,7 @@ class Projector:
         *,
         tenant: str,
         batch_max: int,
+        filler: Filler | None = None,
     ) -> None:
         self._dsn = dsn
         self._ledger = ledger
@@ -65,6 +67,7 @@ class Projector:
         self._readiness = readiness
         self._tenant = tenant
         self._batch_max = batch_max
+        self._filler = filler
         self._halted = False
 
     async def run(self) -> None:
@@ -125,7 +128,9 @@ class Projector:
             if not await self._adopted(session):
                 raise
             self._ledger.forget()
-            await rebuild.adopt(self._dsn, self._ledger, batch_max=self._batch_max)
+            await rebuild.adopt(
+                self._dsn, self._ledger, batch_max=self._batch_max, filler=self._filler
+            )
             raise FenceLost from None
 
     async def _adopted(self, session: store.Session) -> bool:
@@ -158,7 +163,9 @@ class Projector:
         if owned.version > VERSION:
             raise GenerationNewer
         if owned.version < VERSION:
-            await rebuild.upgrade(self._dsn, self._ledger, batch_max=self._batch_max)
+            await rebuild.upgrade(
+                self._dsn, self._ledger, batch_max=self._batch_max, filler=self._filler
+            )
             raise FenceLost
 
     async def _follow(self, session: store.Session, projection: Projection) -> None:

@@ -116,6 +116,18 @@ WHERE position = $4 AND fence = $5
     AND EXISTS (SELECT FROM public.generation WHERE schema = current_schema() AND state <> 'kept')
 RETURNING position
 
+-- name: checkpoint_held
+-- Why: who fills a generation in parts names the table itself: another generation may have its name one day.
+SELECT tableoid::bigint AS checkpoint, fence, current_schema() AS schema FROM checkpoint
+
+-- name: hold_checkpoint
+-- Why: a part of a fill is written only where it belongs, and nobody drops the tables meanwhile.
+SELECT fence FROM checkpoint WHERE tableoid::bigint = $1 AND fence = $2 FOR KEY SHARE
+
+-- name: commit_lazily
+-- Why: what a fill commits may be lost until its end is committed for good, and with the end all before it.
+SET synchronous_commit = off
+
 -- name: hold_live
 -- Why: while a switch compares positions, the live generation must not move on.
 SELECT position FROM checkpoint FOR UPDATE

@@ -11,13 +11,17 @@ import msgspec
 import structlog
 
 from services.history import digest, following, generations, store
+from services.history.filling import Filler
 from services.history.generations import Generation
 from services.history.pool import Pool
 from services.history.projection import Projection
+from services.history.tables import VERSION
 from shared.errors import PositionNotReached
 from shared.ledger import LedgerReader
 
 SWITCH_TRIES = 10
+FILLED_FROM_EVENTS = 20_000
+"""A shorter ledger is projected before the processes that would fill a generation have started."""
 
 log = structlog.get_logger("history")
 
@@ -39,9 +43,15 @@ class RebuildResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def rebuild(
-    dsn: str, pool: Pool, ledger: LedgerReader, *, batch_max: int, switch: bool = False
+    dsn: str,
+    pool: Pool,
+    ledger: LedgerReader,
+    *,
+    batch_max: int,
+    switch: bool = False,
+    filler: Filler | None = None,
 ) -> RebuildResult:
-    """Build an empty generation up to the live position and compare.
+    """Build an empty generation up to the live position and compare. `filler`: fills it, as long as nothing stops it.
 
     Raises: ViewUnavailable (also when another rebuild is running), PositionNotReached when the ledger ends before
     the live position, EventTypeUnknown, NotAnEvent, StreamDrift, LedgerUnavailable.
@@ -49,8 +59,8 @@ async def rebuild(
     async with _sole_builder(dsn) as session:
         live: digest.Digest = await pool.read(digest.digest_of)
         await _check_reachable(ledger, live.position)
-        generation = await generations.make_building(session)
-        log.info("rebuild_started", generation=generation.number, position=live.position)
+        log.info("rebuild_started", position=live.position)
+        generation = await _built(session, filler, live.position)
         projection = await Projection.take_over(session, ledger)
         await _project_until(ledger, projection, live.position, batch_max)
         built = await _digest(session)
@@ -71,28 +81,33 @@ async def rebuild(
         )
 
 
-async def upgrade(dsn: str, ledger: LedgerReader, *, batch_max: int) -> None:
+async def upgrade(
+    dsn: str, ledger: LedgerReader, *, batch_max: int, filler: Filler | None = None
+) -> None:
     """Build the tables anew as this version makes them and let them answer; there is nothing to compare with.
 
     Raises: as `rebuild`.
     """
     async with _sole_builder(dsn) as session:
-        generation = await generations.make_building(session)
-        log.info("upgrade_started", generation=generation.number, version=generation.version)
+        log.info("upgrade_started", version=VERSION)
+        generation = await _built(session, filler, await ledger.position())
         projection = await Projection.take_over(session, ledger)
         await _switch(session, ledger, projection, generation, batch_max)
 
 
-async def adopt(dsn: str, ledger: LedgerReader, *, batch_max: int) -> None:
+async def adopt(
+    dsn: str, ledger: LedgerReader, *, batch_max: int, filler: Filler | None = None
+) -> None:
     """Build the tables anew from a ledger that was adopted and let them answer, wherever the old ones stood.
 
     Raises: as `rebuild`.
     """
     async with _sole_builder(dsn) as session:
-        generation = await generations.make_building(session)
-        log.info("adoption_started", generation=generation.number)
+        log.info("adoption_started")
+        end = await ledger.position()
+        generation = await _built(session, filler, end)
         projection = await Projection.take_over(session)
-        await _project_until(ledger, projection, await ledger.position(), batch_max)
+        await _project_until(ledger, projection, end, batch_max)
         async with session.transaction():
             await generations.promote(session, generation)
 
@@ -105,6 +120,19 @@ async def _sole_builder(dsn: str) -> AsyncIterator[store.Session]:
         generations.rebuild_lock(session),
     ):
         yield session
+
+
+async def _built(session: store.Session, filler: Filler | None, until: int) -> Generation:
+    """Return a new generation, filled up to `until`, or an empty one: a projection meets again what stopped it."""
+    if filler is not None and until >= FILLED_FROM_EVENTS:
+        generation = await generations.make_building(session, indexed=False)
+        try:
+            await filler.fill(session, until)
+        except Exception:
+            log.warning("fill_failed", generation=generation.number, exc_info=True)
+        else:
+            return generation
+    return await generations.make_building(session)
 
 
 async def _check_reachable(ledger: LedgerReader, position: int) -> None:

@@ -25,7 +25,7 @@ from shared.errors import ViewUnavailable
 
 CONNECT_TIMEOUT_SECONDS = 3.0
 STATEMENT_TIMEOUT_SECONDS = 30.0
-COPY_OUT_TIMEOUT_SECONDS = 600.0
+LONG_TIMEOUT_SECONDS = 600.0
 CLOSE_TIMEOUT_SECONDS = 2.0
 NUL_STANDS_AS = "\N{SYMBOL FOR NULL}"
 """Postgres text holds no NUL byte; the ledger does."""
@@ -107,6 +107,13 @@ class Session:
         with translated():
             await self._connection.execute(sql.query(name), *arguments)
 
+    async def index(self, table: str) -> None:
+        """Make the keys and indexes of a table. Raises: RowRepeated where a key is there twice."""
+        with translated(), _new():
+            await self._connection.execute(
+                sql.query(f"index_{table}"), timeout=LONG_TIMEOUT_SECONDS
+            )
+
     async def create_schema(self, schema: str) -> None:
         """Make an empty schema and enter it for good."""
         await self._run_written("write_create_schema", schema)
@@ -170,7 +177,7 @@ class Session:
 
         with translated():
             await self._connection.copy_from_query(
-                statement, output=receive, timeout=COPY_OUT_TIMEOUT_SECONDS
+                statement, output=receive, timeout=LONG_TIMEOUT_SECONDS
             )
 
     @contextlib.asynccontextmanager

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
+from urllib.parse import ParseResult
 
 import msgspec
 import nats
@@ -32,13 +33,7 @@ from shared.bus.feed import Room, always, pull
 from shared.bus.flushing import Flush
 from shared.bus.gets import DirectAnswer, direct_get, leader_get
 from shared.bus.inbox import Collecting, Inbox
-from shared.bus.storing import (
-    STORE_TIMEOUT_SECONDS,
-    Unanswered,
-    check_size,
-    read_ack,
-    refused,
-)
+from shared.bus.storing import STORE_TIMEOUT_SECONDS, Unanswered, check_size, read_ack, refused
 
 REQUEST_TIMEOUT_SECONDS = 5.0
 API_TIMEOUT_SECONDS = 5.0
@@ -136,6 +131,11 @@ class Bus:
     def generation(self) -> int:
         """How often the connection was made again: what was asked in an older generation is not answered."""
         return int(self._client.stats["reconnects"])
+
+    @property
+    def connected_url(self) -> ParseResult | None:
+        """Where the connected server is and as whom we speak to it; `None` while none is."""
+        return self._client.connected_url
 
     async def server_id(self) -> str:
         """Return the id of the server that is connected: each of its runs has another one. Raises: as `request`."""

@@ -58,10 +58,10 @@ async def _one_consumer(
     Raises: StreamDrift, ConsumerGone, BusUnavailable.
     """
     generation = bus.generation
-    consumer = await _create(bus, stream, after)
+    consumer = await consume(bus, stream, after)
     held: list[StoredMessage] = []
     try:
-        await _check_not_gone_back(bus, stream, after, known)
+        await check_not_gone_back(bus, stream, after, known)
         async with Feed(
             bus,
             stream,
@@ -85,7 +85,7 @@ async def _one_consumer(
                     await _check_missing(bus, stream, after + 1)
                     return
     finally:
-        await _delete(bus, stream, consumer)
+        await forsake(bus, stream, consumer)
 
 
 def _contiguous(arrived: Sequence[StoredMessage], after: int) -> Sequence[StoredMessage]:
@@ -104,7 +104,7 @@ def _whole(messages: Sequence[StoredMessage]) -> int:
     return count
 
 
-async def _create(bus: Bus, stream: str, after: int) -> str:
+async def consume(bus: Bus, stream: str, after: int) -> str:
     """Return the name of a new consumer. Raises: StreamDrift when there is no such stream; as `Bus.api`."""
     name = f"follow-{uuid4().hex}"
     start: dict[str, object] = {"deliver_policy": "all"}
@@ -127,7 +127,7 @@ async def _create(bus: Bus, stream: str, after: int) -> str:
     return name
 
 
-async def _delete(bus: Bus, stream: str, consumer: str) -> None:
+async def forsake(bus: Bus, stream: str, consumer: str) -> None:
     """Tidy up; a server that does not answer forgets the consumer after INACTIVE_SECONDS by itself."""
     if bus.connected:
         with contextlib.suppress(errors.TellonceError):
@@ -136,7 +136,7 @@ async def _delete(bus: Bus, stream: str, consumer: str) -> None:
             )
 
 
-async def _check_not_gone_back(
+async def check_not_gone_back(
     bus: Bus, stream: str, after: int, known: StoredMessage | None
 ) -> None:
     """Raises: StreamDrift when there is nothing at `after`, or another message than the one known."""

@@ -18,6 +18,7 @@ from shared.bus.deliveries import PubAck, StoredMessage
 from shared.bus.storing import MESSAGE_TOO_LARGE, submit_batch
 from shared.codec import Codec
 from shared.ledger import Appended, Guard, Recorded, Write, rejected
+from shared.ledger.bulk import BulkReader
 from shared.ledger.follow import LOOKS, RETRY_DELAY_SECONDS, follow
 from shared.ledger.grouping import WRONG_LAST_SEQUENCE, Groups
 from shared.ledger.plan import Outgoing, Plan, events_of, plan
@@ -238,6 +239,10 @@ class NatsLedger:
             async for messages in batches:
                 self._followed = messages[-1]
                 yield await self._recorded(messages)
+
+    def in_bulk(self) -> BulkReader:
+        """Return what reads all of it once, fast."""
+        return BulkReader(self._bus, self._codec, stream=self._stream)
 
     def forget(self) -> None:
         """See `shared.ledger.Ledger.forget`."""

@@ -7,7 +7,7 @@ import pytest
 
 from tests.architecture.tree import CODE, Source, sources
 
-READING = {"LedgerReader", "Recorded", "identity", "Mark"}
+READING = {"LedgerReader", "BulkReader", "Recorded", "identity", "Mark"}
 """What of `shared.ledger` a reader needs; all the rest serves to append."""
 LEDGER_WRITERS = ("services/router/", "services/notify/")
 CONTACTS_WRITERS = ("services/ingest/", "services/notify/")

@@ -1,7 +1,7 @@
 -- name: create_announcement
 -- Why: what the desk is to know is listed, over all matters.
 CREATE TABLE announcement (
-    sequence bigint PRIMARY KEY,
+    sequence bigint NOT NULL,
     tenant text NOT NULL,
     announcement_id text NOT NULL,
     withdrawn boolean NOT NULL,
@@ -13,6 +13,10 @@ CREATE TABLE announcement (
     until timestamptz,
     said_by text NOT NULL
 );
+
+-- name: index_announcement
+-- Why: answers find their rows; a fill adds this to a table that is full.
+ALTER TABLE announcement ADD PRIMARY KEY (sequence);
 CREATE INDEX announcement_id ON announcement (tenant, announcement_id);
 
 -- name: announcements

@@ -1,8 +1,8 @@
 -- name: create_event
 -- Why: every event is kept as it lies in the ledger, so that answers can show the bytes that were stored.
 CREATE TABLE event (
-    sequence bigint PRIMARY KEY,
-    id text NOT NULL UNIQUE,
+    sequence bigint NOT NULL,
+    id text NOT NULL,
     tenant text NOT NULL,
     aggregate text NOT NULL,
     type text NOT NULL,
@@ -15,6 +15,10 @@ CREATE TABLE event (
     raw text,
     body bytea NOT NULL
 );
+
+-- name: index_event
+-- Why: an event comes once and is found by its id; a fill adds this to a table that is full, at a part of the price.
+ALTER TABLE event ADD PRIMARY KEY (sequence), ADD UNIQUE (id);
 CREATE INDEX event_settled ON event (settled, sequence);
 
 -- name: ids_known

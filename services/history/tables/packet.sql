@@ -1,12 +1,16 @@
 -- name: create_packet
 -- Why: a packet is found by its id or as a conversation's last one; its bytes stay in the event.
 CREATE TABLE packet (
-    sequence bigint PRIMARY KEY,
+    sequence bigint NOT NULL,
     tenant text NOT NULL,
     packet_id text NOT NULL,
     conversation text NOT NULL,
     sha256 text NOT NULL
 );
+
+-- name: index_packet
+-- Why: answers find their rows; a fill adds this to a table that is full.
+ALTER TABLE packet ADD PRIMARY KEY (sequence);
 CREATE INDEX packet_id ON packet (tenant, packet_id, sequence);
 CREATE INDEX packet_conversation ON packet (tenant, conversation, sequence);
 

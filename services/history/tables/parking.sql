@@ -1,7 +1,7 @@
 -- name: create_parking
 -- Why: an operator must see what failed, and in which order.
 CREATE TABLE parking (
-    sequence bigint PRIMARY KEY,
+    sequence bigint NOT NULL,
     tenant text NOT NULL,
     parked_id text NOT NULL,
     state text NOT NULL,
@@ -14,6 +14,10 @@ CREATE TABLE parking (
     failures bigint,
     recorded timestamptz NOT NULL
 );
+
+-- name: index_parking
+-- Why: answers find their rows; a fill adds this to a table that is full.
+ALTER TABLE parking ADD PRIMARY KEY (sequence);
 CREATE INDEX parking_id ON parking (tenant, parked_id, sequence);
 CREATE INDEX parking_event ON parking (tenant, event_id);
 

@@ -1,7 +1,7 @@
 -- name: create_request
 -- Why: what asked for somebody's attention is compared with what was acknowledged.
 CREATE TABLE request (
-    sequence bigint PRIMARY KEY,
+    sequence bigint NOT NULL,
     tenant text NOT NULL,
     id text NOT NULL,
     conversation text NOT NULL,
@@ -11,6 +11,10 @@ CREATE TABLE request (
     callback_id text,
     asked timestamptz NOT NULL
 );
+
+-- name: index_request
+-- Why: answers find their rows; a fill adds this to a table that is full.
+ALTER TABLE request ADD PRIMARY KEY (sequence);
 CREATE INDEX request_id ON request (tenant, id);
 
 -- name: overlooked

@@ -58,10 +58,11 @@ def rows(step: Step[Any]) -> Iterable[TimelineRow]:
     """Return the row of an event; none when it belongs to no person's story."""
     recorded = step.recorded
     event = recorded.event
-    if aggregates.split(recorded.aggregate)[0] not in SHOWN_KINDS:
+    if recorded.aggregate.partition("-")[0] not in SHOWN_KINDS:
         return ()
     if event.conversation is None and event.customer is None:
         return ()
+    opened = event.open
     row = TimelineRow(
         sequence=recorded.sequence,
         tenant=event.tenant,
@@ -70,7 +71,7 @@ def rows(step: Step[Any]) -> Iterable[TimelineRow]:
         occurred=event.occurred,
         recorded=event.recorded,
         type=event.type,
-        contact_id=getattr(event.open, "contact_id", None) or None,
+        contact_id=getattr(opened, "contact_id", None) or None,
         channel=_channel(event),
         actor=event.actor,
         text=words(event),
@@ -113,14 +114,16 @@ WORDS: Mapping[type, str] = {
 
 def words(event: events.AnyEvent) -> str | None:
     """Return what was said or written, in full; `None` when nothing was, or after erasure."""
+    field = WORDS.get(type(event))
+    if field is not None:
+        found: str | None = getattr(event.personal, field, None)
+        return found
     if isinstance(event, events.CallMenuSelected):
         return event.open.digits
     if isinstance(event, events.MessageReceived):
         said = event.personal
         return None if said is None else said.reply_text or said.text
-    field = WORDS.get(type(event))
-    found: str | None = None if field is None else getattr(event.personal, field, None)
-    return found
+    return None
 
 
 # -- the answer ---------------------------------------------------------------------------------------

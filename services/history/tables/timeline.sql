@@ -1,7 +1,7 @@
 -- name: create_timeline
 -- Why: a story is read in ledger order by one index, without decoding events.
 CREATE TABLE timeline (
-    sequence bigint PRIMARY KEY,
+    sequence bigint NOT NULL,
     tenant text NOT NULL,
     conversation text,
     customer text,
@@ -15,6 +15,10 @@ CREATE TABLE timeline (
     open text NOT NULL,
     quoted text
 );
+
+-- name: index_timeline
+-- Why: answers find their rows; a fill adds this to a table that is full.
+ALTER TABLE timeline ADD PRIMARY KEY (sequence);
 CREATE INDEX timeline_conversation ON timeline (tenant, conversation, sequence);
 CREATE INDEX timeline_customer ON timeline (tenant, customer, sequence);
 
