@@ -4,6 +4,7 @@ The only file of `shared` that imports FastStream; it is control plane, never th
 """
 
 import asyncio
+import collections
 import contextlib
 import logging
 import signal
@@ -24,6 +25,7 @@ from shared.readiness import Readiness
 
 CLOSE_TIMEOUT_SECONDS = 2.0
 REQUESTS_AT_ONCE = 32
+REQUESTS_WAITING = 10_000
 ANSWER_SPARE_BYTES = 256
 """A server ends a connection for good that sends it more than its `max_payload`: answers stay so far below."""
 
@@ -136,6 +138,8 @@ def on_health(here: Connection, service: str, readiness: Readiness) -> None:
 
 Answer = Callable[[str, bytes], Awaitable[Any]]
 """Takes the tenant and the body of a request; returns the reply, which goes out as JSON, bytes as they are."""
+Respond = Callable[[str, bytes, str], Coroutine[Any, Any, None]]
+"""Takes the subject, the body and the reply subject of a request, and answers there."""
 
 
 def on_request(broker: NatsBroker, subject: str, queue: str, answer: Answer) -> None:
@@ -157,28 +161,48 @@ def on_request(broker: NatsBroker, subject: str, queue: str, answer: Answer) -> 
 async def on_query(here: Connection, subject: str, queue: str, answer: Answer) -> None:
     """Answer requests on `subject` from now on, as `on_request`, in a third of its time (docs/adr/0072).
 
-    For what is asked often and answered soon: around a single SELECT all else is seen.
+    For what is asked often and answered soon: around a single SELECT all else is seen. Beyond REQUESTS_WAITING that
+    wait, a request is refused with `query.unavailable`.
     """
-    respond = _responding(here.broker.connection, answer)
-    room = asyncio.Semaphore(REQUESTS_AT_ONCE)
-    running: set[asyncio.Task[None]] = set()
+    client = here.broker.connection
+    asked = _Asked(_responding(client, answer), _responding(client, _crowded))
+    await here.bus.noting(subject, asked.note, queue=queue)
 
-    def done(task: asyncio.Task[None]) -> None:
-        running.discard(task)
-        room.release()
 
-    async def take(message: Message) -> None:
-        await room.acquire()
+async def _crowded(_: str, __: bytes) -> Any:
+    raise errors.ViewUnavailable(reason="crowded")
+
+
+class _Asked:
+    """Requests of one subject, answered side by side, as many as there is room for, in the order in which they came."""
+
+    def __init__(self, respond: Respond, refuse: Respond) -> None:
+        self._respond = respond
+        self._refuse = refuse
+        self._running: set[asyncio.Task[None]] = set()
+        self._waiting: collections.deque[Message] = collections.deque()
+
+    def note(self, message: Message) -> None:
+        """Take a request in."""
+        if len(self._running) < REQUESTS_AT_ONCE:
+            self._start(self._respond, message)
+        elif len(self._waiting) < REQUESTS_WAITING:
+            self._waiting.append(message)
+        else:
+            self._start(self._refuse, message)
+
+    def _start(self, respond: Respond, message: Message) -> None:
         task = asyncio.create_task(respond(message.subject, message.body, message.reply))
-        running.add(task)
-        task.add_done_callback(done)
+        self._running.add(task)
+        task.add_done_callback(self._ended)
 
-    await here.bus.subscribe(subject, take, queue=queue)
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if self._waiting and len(self._running) < REQUESTS_AT_ONCE:
+            self._start(self._respond, self._waiting.popleft())
 
 
-def _responding(
-    client: Any, answer: Answer
-) -> Callable[[str, bytes, str], Coroutine[Any, Any, None]]:
+def _responding(client: Any, answer: Answer) -> Respond:
     """Return what answers a request that came by a connected client."""
     bus = Bus.of(client)
 

@@ -237,9 +237,11 @@ class Bus:
         """Call `callback` with each message on `subject`, one after another; `queue` shares them out."""
         return await driver.subscribe(self._client, self, subject, callback, queue)
 
-    async def noting(self, subject: str, note: Callable[[Message], None]) -> Subscription:
+    async def noting(
+        self, subject: str, note: Callable[[Message], None], *, queue: str = ""
+    ) -> Subscription:
         """As `subscribe`, for a callback that only notes what came: it is called as soon as a message is read."""
-        return await driver.noting(self._client, self, subject, note)
+        return await driver.noting(self._client, self, subject, note, queue)
 
     def new_inbox(self) -> str:
         """Return a subject that nobody else listens on."""

@@ -32,7 +32,7 @@ async def subscribe(
 
 
 async def noting(
-    client: Client, sender: Sender, subject: str, note: Callable[[Message], None]
+    client: Client, sender: Sender, subject: str, note: Callable[[Message], None], queue: str
 ) -> Subscription:
     """See `Bus.noting`."""
 
@@ -43,7 +43,7 @@ async def noting(
         take(msg.subject, msg.data, msg.headers or {}, msg.reply)
 
     with translated():
-        subscribed = await client.subscribe(subject, cb=deliver)
+        subscribed = await client.subscribe(subject, queue=queue, cb=deliver)
     notes, sid = Receiver.of(client).notes, subscribed._id  # noqa: SLF001
     notes[sid] = take
 

@@ -11,7 +11,7 @@ import pytest_asyncio
 from faststream.nats import NatsBroker
 
 from deploy.embedded.ports import free_ports
-from shared import settings
+from shared import serving, settings
 from shared.bus import Bus, connect, connection_options
 from shared.bus.deliveries import Message
 from shared.errors import (
@@ -147,6 +147,31 @@ async def test_a_slow_answer_keeps_only_its_own_asker_waiting(bus: Bus, serve: S
     assert len(asked) == REQUESTS_AT_ONCE + 1
     go_on.set()
     assert await asyncio.gather(*slow) == [b"slow"] * (REQUESTS_AT_ONCE + 1)
+
+
+async def test_a_query_that_finds_too_many_waiting_is_refused(
+    bus: Bus, broker: NatsBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once, and with a code that says to ask again; those before it are answered in turn."""
+    monkeypatch.setattr(serving, "REQUESTS_AT_ONCE", 1)
+    monkeypatch.setattr(serving, "REQUESTS_WAITING", 2)
+    asked: list[bytes] = []
+    go_on = asyncio.Event()
+
+    async def answer(_: str, body: bytes) -> bytes:
+        asked.append(body)
+        await go_on.wait()
+        return body
+
+    await on_query(Connection(broker, Bus.of(broker.connection)), "query.*.x", "service", answer)
+    await Bus.of(broker.connection).flush()
+    waiting = [asyncio.create_task(bus.request("query.demo.x", b"%d" % n)) for n in range(3)]
+    await eventually(lambda: _is(bool(asked)))
+    await bus.flush()
+    refused = msgspec.json.decode(await bus.request("query.demo.x"))["error"]
+    assert (refused["code"], refused["retryable"]) == ("query.unavailable", True)
+    go_on.set()
+    assert await asyncio.gather(*waiting) == asked == [b"0", b"1", b"2"]
 
 
 async def _is(found: bool) -> bool:

@@ -76,6 +76,9 @@ def latest(
         raise cursors.unreadable()
     shown, going_on = {}, {}
     for name, entries in lists.items():
+        if before is None and len(entries) <= limit:
+            shown[name] = list(entries.values())
+            continue
         ids = list(entries)
         end = _end(ids, name, before)
         start = max(0, end - limit)

@@ -8,7 +8,7 @@ import msgspec
 
 from services.history.tables.conversation import known_conversation
 from services.history.tables.customer import known_customer
-from services.history.tables.row import FOUND, TRUE_AT, AddedRow, Words
+from services.history.tables.row import AddedRow, Words
 from services.history.tables.table import Reading, Step, Table
 from shared import aggregates, events, queries
 
@@ -156,7 +156,23 @@ def _page(found: Sequence[Mapping[str, Any]]) -> list[queries.TimelineLine]:
         room -= len(opened) + len(told) + LINE_OVERHEAD_BYTES
         if page and room < 0:
             break
-        line = {**row, "open": msgspec.Raw(opened)}
-        del line[TRUE_AT], line[FOUND]
-        page.append(queries.TimelineLine(**line))
+        page.append(_line(row, opened))
     return page
+
+
+def _line(row: Mapping[str, Any], opened: bytes) -> queries.TimelineLine:
+    """Return a row as it is answered; field by field, which takes a third of handing over all of them by a mapping."""
+    return queries.TimelineLine(
+        sequence=row["sequence"],
+        at=row["at"],
+        recorded=row["recorded"],
+        type=row["type"],
+        conversation=row["conversation"],
+        customer=row["customer"],
+        contact_id=row["contact_id"],
+        channel=row["channel"],
+        actor=row["actor"],
+        text=row["text"],
+        open=msgspec.Raw(opened),
+        quoted=row["quoted"],
+    )
