@@ -276,7 +276,8 @@ def _contradictions(policy: Policy) -> list[str]:
         ]
         if account.secret is not None and SIGNING in account.secrets:
             found.append(f"account {name}: both secret and secrets.{SIGNING}")
-    found += overload_complaints(policy.overload, policy.queues)
+    writers = [name for name in policy.accounts if _sends_mail(policy, name)]
+    found += overload_complaints(policy.overload, policy.queues, writers)
     found += _misread(policy)
     for pattern in [*(each.pattern for each in policy.patterns), *policy.never_identifies]:
         try:

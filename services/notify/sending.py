@@ -134,7 +134,7 @@ class Sending:
             raise messages.Unsendable("template_unsupported")
         policy = self._policies.of(event.tenant)
         account = policy.account(channel.NAME, event.open.account)
-        agent = policy.agents.get(event.open.agent)
+        agent = policy.agents.get(event.open.agent or "")
         name = agent.name if agent else None
         return channel, messages.customer_message(
             event, account, channel.address, self._around, name

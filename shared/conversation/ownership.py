@@ -140,7 +140,7 @@ def evolve(  # noqa: C901  the table of what concerns the holder
             return replace(ownership, handovers=ownership.handovers + 1)
         case events.MessageUnattended():
             return replace(ownership, unattended_at=event.recorded)
-        case events.MessageRequested() if not event.open.instead_of:
+        case events.MessageRequested() if event.open.agent and not event.open.instead_of:
             return replace(ownership, unattended_at=None)
         case events.ConversationMerged() if event.open.owner is not None:
             return _owned(ownership, event.open.owner, event.recorded)

@@ -15,6 +15,8 @@ from shared.ids import scoped_id
 
 OURS = "shop"
 """Who said what somebody of ours wrote by the provider's own program: nobody here knows who it was."""
+AUTOMATIC = "automatic"
+"""Who said what the policy says where nobody has answered yet."""
 VOICEMAIL = "[voicemail]"
 """What stands for words that nobody has written down."""
 SAID_KEPT = 32
@@ -60,9 +62,9 @@ class Talk(
 ):
     """What was said.
 
-    `said_before`: how many older ones were dropped from `said`; `unanswered`: the customer's messages since the last
-    one to her; `mails`: digests of the latest SAID_KEPT mails and their references, which show their copies;
-    `quotable`: by event, those of `said` that came as messages here.
+    `said_before`: how many older ones were dropped from `said`; `unanswered`: the customer's messages since a person
+    wrote to her last; `mails`: digests of the latest SAID_KEPT mails and their references, which show their copies;
+    `quotable`: by event, those of `said` that came as messages here; `automatic`: messages to her that no person wrote.
     """
 
     said: tuple[Said, ...] = ()
@@ -71,6 +73,7 @@ class Talk(
     outbound: dict[events.MessageId, Outbound] = {}
     mails: tuple[str, ...] = ()
     quotable: dict[events.EventId, Quotable] = {}
+    automatic: tuple[events.MessageId, ...] = ()
 
 
 def evolve(talk: Talk, event: events.AnyEvent) -> Talk:
@@ -121,6 +124,9 @@ def _asked(talk: Talk, event: events.MessageRequested) -> Talk:
     if out.instead_of:
         return talk
     text = event.personal.text if event.personal else events.ERASED
+    if event.open.agent is None:
+        told = replace(talk, automatic=(*talk.automatic, out.message_id))
+        return say(told, event, AUTOMATIC, text)
     return replace(say(talk, event, f"agent-{event.open.agent}", text), unanswered=0)
 
 

@@ -292,6 +292,7 @@ class ContextPackaged(
 class MessageRequestedOpen(Part, frozen=True, kw_only=True, omit_defaults=True):
     """The intent to send; `message.sent|failed|uncertain` is the outcome.
 
+    `agent`: who wrote it; `None` of an automatic answer, which answers nothing;
     `deliver_by`: if nobody says by then that it reached her, it goes another way as well;
     `instead_of`: the messages that this one brings again, by such another way: nothing new was said;
     `heard`: when she last wrote to this account from where she is written to, in this conversation; some providers
@@ -301,7 +302,7 @@ class MessageRequestedOpen(Part, frozen=True, kw_only=True, omit_defaults=True):
     message_id: MessageId
     channel: str
     account: str
-    agent: AgentId
+    agent: AgentId | None = None
     deliver_by: Instant | None = None
     instead_of: list[MessageId] = []
     heard: Instant | None = None
@@ -356,7 +357,7 @@ class MessageRequested(
     kw_only=True,
     tag="message.requested",
 ):
-    """An agent wants a message sent to the customer."""
+    """An agent wants a message sent to the customer, or the policy does."""
 
 
 ConversationEvent = (

@@ -243,7 +243,7 @@ def message(
     references: list[str] | None = None,
     account: str = "shop",
     channel: str = "email",
-    agent: str = "marek",
+    agent: str | None = "marek",
     heard: datetime | None = None,
     template: MessageTemplate | None = None,
     conversation: str = CONVERSATION,
@@ -252,7 +252,7 @@ def message(
         message_id=MessageId(message_id),
         channel=channel,
         account=account,
-        agent=AgentId(agent),
+        agent=None if agent is None else AgentId(agent),
         heard=heard,
     )
     written = MessageRequestedPersonal(

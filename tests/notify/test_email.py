@@ -32,6 +32,12 @@ def read(content: bytes) -> EmailMessage:
     return parsed
 
 
+def test_no_machine_answers_what_no_person_wrote() -> None:
+    """RFC 3834, section 5: two that answer each other would never end."""
+    seen = read(render(message("e1", agent=None), SHOP, NOW).content)
+    assert seen["Auto-Submitted"] == "auto-replied"
+
+
 def test_every_part_of_the_message_arrives() -> None:
     """Sender, recipient, title, text and reference stand where mail programs look for them."""
     event = message("e1", text="Zażółć gęślą jaźń\n.\n-- \nMarek\n")

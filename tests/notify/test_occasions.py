@@ -251,6 +251,14 @@ async def test_a_message_of_which_nobody_knows_whether_it_arrived_is_told_once(
     assert (await world.told())[-1] == (recipient, "message_failed")
 
 
+async def test_nobody_is_told_of_an_automatic_answer_that_did_not_arrive(world: World) -> None:
+    """A person answers all the same: it answered nothing, and acknowledges nothing."""
+    before = await world.open()
+    told = await world.told()
+    await world.happens(message("e5", agent=None), uncertain("e6"), failed("e7"))
+    assert (await world.told(), await world.open()) == (told, before)
+
+
 async def test_what_is_written_on_in_her_pause_is_told_until_she_answers(world: World) -> None:
     """To her, and by its time to whoever is there; each telling is a request of its own."""
     await world.happens(unattended("e4"), unattended("e5"))

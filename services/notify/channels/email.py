@@ -1,6 +1,7 @@
 """Mail to the customer: renders an agent's message as bytes for a mail server, and interprets the server's reply.
 
-Sources, read 2026-11: RFC 5322 (headers, `msg-id`), RFC 3834 section 5 (`Auto-Submitted: no`: a person wrote it),
+Sources, read 2026-11: RFC 5322 (headers, `msg-id`), RFC 3834 section 5 (`Auto-Submitted: no`: a person wrote it;
+`auto-replied`: nobody did, and no machine answers it),
 RFC 5321 section 4.2.1 (4yz: try again, 5yz: never), RFC 2045 section 6.7 (quoted-printable lines of at most 76
 characters), RFC 2047 section 2 (encoded words of at most 75, their lines of at most 76).
 Nothing of the event reaches a header without losing its control characters first.
@@ -125,7 +126,7 @@ def render(message: messages.CustomerMessage, now: datetime) -> Mail:
     mail["Date"] = format_datetime(now)
     mail["Message-ID"] = _own_id(message)
     _thread(mail, message)
-    mail["Auto-Submitted"] = "no"
+    mail["Auto-Submitted"] = "auto-replied" if message.automatic else "no"
     mail.set_content(message.text, charset="utf-8", cte="quoted-printable")
     return Mail(message.sender, message.to, mail.as_bytes(), _own_server(message))
 

@@ -30,7 +30,7 @@ class CustomerMessage(msgspec.Struct, frozen=True, kw_only=True):
         references: the ids of the thread, oldest first.
         own_reference: names the message in whatever the provider gives back to us; see `shared.message_reference`.
         reply_mark: shows whoever answers by mail to have it from us; see `shared.mail_reference`.
-        agent: the name of who wrote it.
+        agent: the name of who wrote it; automatic: no person did.
         account: the account's short name, `door`: the address at which ingest takes the provider's reports on it.
         secrets: those of the account that have a value, by what the channel calls each.
         api: the base of the provider's addresses, where it is not the public one.
@@ -51,6 +51,7 @@ class CustomerMessage(msgspec.Struct, frozen=True, kw_only=True):
     heard: datetime | None = None
     template: events.MessageTemplate | None = None
     agent: str | None = None
+    automatic: bool = False
     account: str
     door: str = ""
     secrets: Mapping[str, str] = {}
@@ -119,6 +120,7 @@ def customer_message(
         own_reference=message_reference.write(reference.message, reference.conversation),
         reply_mark=around.reply_keys.get(event.tenant, mail_reference.NO_KEYS).mark(reference),
         agent=agent,
+        automatic=event.open.agent is None,
         account=event.open.account,
         door=_door(event, around.public_url),
         secrets={

@@ -148,6 +148,8 @@ def _late_on(
             request = _overdue_call(event.open.callback_id, event.open.attempts)
             recipient = event.open.to
             at_once = recipient.startswith("queue-")
+        case events.MessageFailed() | events.MessageUncertain() if _is_automatic(event, before):
+            return None
         case events.MessageFailed():
             request, reason = f"{event.open.message_id}/failed", "message_failed"
             recipient = _holder(before)
@@ -164,6 +166,11 @@ def _late_on(
         at_once=at_once,
         policy=policy(),
     )
+
+
+def _is_automatic(event: events.OutcomeEvent, before: EarlierState) -> bool:
+    """Tell whether a report is of an automatic answer: a person answers all the same."""
+    return event.open.message_id in before.conversation.talk.automatic
 
 
 def expected_back(event: events.AnyEvent, conversation: Conversation) -> list[events.AgentId]:

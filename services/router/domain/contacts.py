@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from services.router.domain.automatic_answers import answer_overload
 from services.router.domain.confirm import link, merge
 from services.router.domain.decision import Decision, Origin, Place
 from services.router.domain.facts import holds, state_fact
@@ -121,6 +122,7 @@ def decide_contact(decision: Decision, event: events.InboundEvent, place: Place)
         _complete(decision, event)
     elif asks and (new_contact or opens(event, begun)):
         _queue(decision, event, new_contact=new_contact)
+        answer_overload(decision, event)
         if not new_contact:
             note_unattended(decision, event.open.contact_id)
 

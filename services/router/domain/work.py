@@ -247,7 +247,7 @@ def recipient(policy: Policy, loaded: Loaded, channel: str) -> events.Handle | N
     handle first; else to what was claimed last. What somebody else wrote from is only for an answer to him.
     """
     _, account = _account_to_write_from(policy, loaded.conversation, channel)
-    kind = account.reaches or ("phone" if handles.email(account.address) is None else "email")
+    kind = reaches(account)
     contacts = loaded.conversation.contacts.by_heard
     last = contacts[0].handles if contacts else ()
     hers = [
@@ -268,6 +268,11 @@ def recipient(policy: Policy, loaded: Loaded, channel: str) -> events.Handle | N
     if kind == "account":
         reached = (each for each in reached if each.value.startswith(f"{channel}:"))
     return next(reached, None)
+
+
+def reaches(account: Account) -> events.HandleKind:
+    """Return the kind of handle that an account writes to."""
+    return account.reaches or ("phone" if handles.email(account.address) is None else "email")
 
 
 def _account_to_write_from(

@@ -1,0 +1,79 @@
+"""What a customer is told, once, whose message had to wait for a decision because many write (docs/adr/0069)."""
+
+from services.router.domain.decision import Decision
+from services.router.domain.identify import identifies
+from services.router.domain.work import answers, reaches
+from shared import events, proof
+from shared.commands import REMEMBERED
+from shared.overload import AutomaticAnswer
+from shared.policy import Account
+
+
+def answer_overload(decision: Decision, event: events.InboundEvent) -> None:
+    """Tell whoever wrote that the message is here, if it waited for longer than the policy allows and nobody has it.
+
+    A machine is told nothing, nor is anybody at an address that is only claimed: others would get what she never asked
+    for. What is decided a day late is not told either: it may be an old delivery that is read again.
+    """
+    rule = decision.policy.overload.answer
+    if rule is None or not _is_meant(decision, event, rule):
+        return
+    channel, name, account = _account(decision, event, rule)
+    to = None if account is None else _address(decision, event, channel, account)
+    if to is None or decision.customer.withdrew(channel):
+        return
+    reference = answers(decision.conversation, to)
+    decision.on_conversation(
+        events.MessageRequested,
+        events.MessageRequestedOpen(
+            message_id=events.MessageId(decision.new_id("automatic_answer")),
+            channel=channel,
+            account=name,
+            heard=event.happened,
+        ),
+        events.MessageRequestedPersonal(
+            to=to.value,
+            title=account.title if account else None,
+            text=rule.text(decision.customer.language),
+            in_reply_to=reference,
+            references=[reference] if reference else [],
+        ),
+    )
+
+
+def _is_meant(decision: Decision, event: events.InboundEvent, rule: AutomaticAnswer) -> bool:
+    if not isinstance(event, events.MessageReceived | events.FormSubmitted) or event.open.automatic:
+        return False
+    ownership, talk = decision.conversation.ownership, decision.conversation.talk
+    waited = decision.origin.recorded - event.recorded
+    return (
+        event.open.medium in rule.media
+        and rule.after_seconds < waited.total_seconds() < REMEMBERED.total_seconds()
+        and ownership.owner is None
+        and ownership.queue is not None
+        and not talk.automatic
+    )
+
+
+def _account(
+    decision: Decision, event: events.InboundEvent, rule: AutomaticAnswer
+) -> tuple[str, str, Account | None]:
+    """Return the channel, the name and the rules of the account that writes; none where no account can."""
+    own = decision.policy.account(event.open.channel, event.open.account)
+    if own is not None and own.address is not None:
+        return event.open.channel, event.open.account, own
+    channel, _, name = (rule.by or "").partition("/")
+    return channel, name, decision.policy.account(channel, name)
+
+
+def _address(
+    decision: Decision, event: events.InboundEvent, channel: str, account: Account
+) -> events.Handle | None:
+    """Return from where she wrote, as the account reaches her; `None` where nobody vouches for it."""
+    kind = reaches(account)
+    for each in event.personal.handles if event.personal else []:
+        vouched = proof.of(each) != "claimed" and identifies(decision.policy, each)
+        ours = kind != "account" or each.value.startswith(f"{channel}:")
+        if each.kind == kind and vouched and ours:
+            return each
+    return None
