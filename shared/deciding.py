@@ -81,12 +81,24 @@ class Reading:
             state = await self._deciding.load(
                 self.tenant, folded, name, leader=leader, remembered=self._remembered
             )
-            if self._lacks(aggregate, leader=leader):  # else another load was faster
-                self.standing[aggregate] = Standing(folded, state)
-                if leader:
-                    self._of_leader.add(aggregate)
+            self._stand(folded, name, state, leader=leader)
         found: aggregates.S = self.standing[aggregate].state
         return found
+
+    def _stand(
+        self,
+        folded: aggregates.Folded[aggregates.S],
+        name: str,
+        state: aggregates.S,
+        *,
+        leader: bool,
+    ) -> None:
+        """Take in what was loaded, unless another load was faster."""
+        aggregate = folded.kind.of(name)
+        if self._lacks(aggregate, leader=leader):
+            self.standing[aggregate] = Standing(folded, state)
+            if leader:
+                self._of_leader.add(aggregate)
 
     def _lacks(self, aggregate: str, *, leader: bool) -> bool:
         return aggregate not in self.standing or (leader and aggregate not in self._of_leader)
@@ -105,8 +117,11 @@ class Reading:
             for name in dict.fromkeys(wanted)
             if self._lacks(folded.kind.of(name), leader=of_leader)
         ]
-        if lacking:
-            await tasks.together(self.load(folded, name, leader=leader) for name in lacking)
+        states = await self._deciding.load_all(
+            self.tenant, folded, lacking, leader=of_leader, remembered=self._remembered
+        )
+        for name, state in zip(lacking, states, strict=True):
+            self._stand(folded, name, state, leader=of_leader)
         return [self.standing[folded.kind.of(name)].state for name in wanted]
 
     async def load_named(self, folded: aggregates.Folded[aggregates.S], name: str) -> aggregates.S:
@@ -183,20 +198,64 @@ class Deciding:
         `remembered`: without the tail, where no news was heard of what is folded already.
         Raises: EventTypeUnknown, NotAnEvent, LedgerUnavailable.
         """
-        aggregate = folded.kind.of(name)
-        key = tenant, aggregate
-        state: aggregates.S = self._states.get(key, folded.empty)
-        current = key in self._states and state.sequence >= self._heard.get(key, 0)
-        if remembered and current and not leader:
-            return state
-        after = state.sequence
-        if key not in self._states and (begun := self.begins(tenant, aggregate)) is not None:
-            state, after = begun.state, begun.after
-        read = self.ledger.read_leader if leader else self.ledger.read
-        for recorded in await read(tenant, aggregate, after=after):
-            state = folded.evolve(state, recorded.sequence, recorded.event)
-        self._keep(tenant, folded, aggregate, state)
+        (state,) = await self.load_all(tenant, folded, [name], leader=leader, remembered=remembered)
         return state
+
+    async def load_all(
+        self,
+        tenant: str,
+        folded: aggregates.Folded[aggregates.S],
+        names: Iterable[str],
+        *,
+        leader: bool = False,
+        remembered: bool = False,
+    ) -> list[aggregates.S]:
+        """As `load`, several of a kind, all asked for at once; no name comes twice."""
+        known = {
+            each: self._from_memory(tenant, folded, each) for each in map(folded.kind.of, names)
+        }
+        from_memory = remembered and not leader
+        after = {
+            aggregate: sequence
+            for aggregate, (_, sequence) in known.items()
+            if not (from_memory and self._is_current(tenant, aggregate))
+        }
+        states = {aggregate: state for aggregate, (state, _) in known.items()}
+        tails = await self._read(tenant, after, leader=leader)
+        for aggregate, tail in zip(after, tails, strict=True):
+            state = states[aggregate]
+            for recorded in tail:
+                state = folded.evolve(state, recorded.sequence, recorded.event)
+            self._keep(tenant, folded, aggregate, state)
+            states[aggregate] = state
+        return list(states.values())
+
+    def _from_memory(
+        self, tenant: str, folded: aggregates.Folded[aggregates.S], aggregate: str
+    ) -> tuple[aggregates.S, int]:
+        """Return how an aggregate stands as far as is known here, and after which event it is read on."""
+        state: aggregates.S | None = self._states.get((tenant, aggregate))
+        if state is not None:
+            return state, state.sequence
+        begun = self.begins(tenant, aggregate)
+        return (folded.empty, 0) if begun is None else (begun.state, begun.after)
+
+    def _is_current(self, tenant: str, aggregate: str) -> bool:
+        """Tell whether an aggregate is folded in memory and no news of it was heard."""
+        key = tenant, aggregate
+        state = self._states.get(key)
+        return state is not None and state.sequence >= self._heard.get(key, 0)
+
+    async def _read(
+        self, tenant: str, after: Mapping[str, int], *, leader: bool
+    ) -> Sequence[Sequence[Recorded]]:
+        if leader:
+            read = self.ledger.read_leader
+            return await tasks.together(read(tenant, each, after=at) for each, at in after.items())
+        if len(after) == 1:
+            ((aggregate, sequence),) = after.items()
+            return [await self.ledger.read(tenant, aggregate, after=sequence)]
+        return await self.ledger.read_all(tenant, after) if after else []
 
     def hear(self, recorded: Recorded) -> None:
         """Take note, by whoever follows the ledger, of what may be newer than what is folded in memory."""

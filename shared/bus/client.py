@@ -31,7 +31,7 @@ from shared.bus.deliveries import (
 )
 from shared.bus.feed import Room, always, pull
 from shared.bus.flushing import Flush
-from shared.bus.gets import DirectAnswer, direct_get, leader_get
+from shared.bus.gets import DirectAnswer, direct_gets, leader_get
 from shared.bus.inbox import Collecting, Inbox
 from shared.bus.storing import STORE_TIMEOUT_SECONDS, Unanswered, check_size, read_ack, refused
 
@@ -106,7 +106,7 @@ class Bus:
     def __init__(self, client: Client, *, owned: bool = True) -> None:
         self._client = client
         self._owned = owned
-        self._inbox = Inbox(self)
+        self.inbox = Inbox(self)
         self._flushes = Flush(self)
         self.unanswered = Unanswered(self)
 
@@ -220,7 +220,7 @@ class Bus:
     ) -> bytes:
         """Like `request`, for requests to the server itself: a lost request gets no answer (TimedOut)."""
         await self.until_connected(timeout_seconds)
-        answer = await self._inbox.answer(
+        answer = await self.inbox.answer(
             lambda inbox: self.publish(subject, body, reply=inbox, headers=headers), timeout_seconds
         )
         if answer.headers.get("Status") == NO_RESPONDERS:
@@ -345,11 +345,21 @@ class Bus:
             timeout_seconds=READ_TIMEOUT_SECONDS,
         )
 
+    async def direct_gets(
+        self, stream: str, asked: Sequence[tuple[int, str | None]], *, batch: int
+    ) -> list[DirectAnswer]:
+        """Return for each (sequence, subject) up to `batch` messages at or after it, from any replica (it may lag).
+
+        All are asked for at once; without a subject it is any (ADR-31). Raises: TimedOut, NoResponders, BusUnavailable.
+        """
+        return await direct_gets(self, stream, asked, batch, READ_TIMEOUT_SECONDS)
+
     async def direct_get(
         self, stream: str, *, sequence: int, subject: str | None = None, batch: int = 1
     ) -> DirectAnswer:
-        """Return up to `batch` messages at or after `sequence`, from any replica (it may lag); ADR-31."""
-        return await direct_get(self, stream, sequence, subject, batch, READ_TIMEOUT_SECONDS)
+        """As `direct_gets`, for one."""
+        (answer,) = await self.direct_gets(stream, [(sequence, subject)], batch=batch)
+        return answer
 
     def pull(
         self,
@@ -370,4 +380,4 @@ class Bus:
 
     def collecting(self, callback: Callable[[Message], None]) -> Collecting:
         """Give a reply subject of the shared inbox; `callback` gets every answer until the block ends."""
-        return self._inbox.collecting(callback)
+        return self.inbox.collecting(callback)

@@ -74,14 +74,19 @@ def _headers(block: bytes) -> dict[str, str]:
     return headers
 
 
-async def direct_get(
-    bus: "Bus", stream: str, sequence: int, subject: str | None, batch: int, timeout_seconds: float
-) -> DirectAnswer:
-    """See `Bus.direct_get`."""
-    query: dict[str, object] = {"seq": sequence, "batch": batch}
-    if subject is not None:
-        query["next_by_subj"] = subject
-    return await _asked(bus, stream, query, timeout_seconds)
+async def direct_gets(
+    bus: "Bus",
+    stream: str,
+    asked: Sequence[tuple[int, str | None]],
+    batch: int,
+    timeout_seconds: float,
+) -> list[DirectAnswer]:
+    """See `Bus.direct_gets`."""
+    queries = []
+    for sequence, subject in asked:
+        query: dict[str, object] = {"seq": sequence, "batch": batch}
+        queries.append(query if subject is None else {**query, "next_by_subj": subject})
+    return await _asked(bus, stream, queries, timeout_seconds)
 
 
 async def last_of_each(
@@ -94,25 +99,39 @@ async def last_of_each(
     if not subjects:
         return []
     query = {"multi_last": list(subjects), "batch": len(subjects)}
-    return (await _asked(bus, stream, query, timeout_seconds)).messages
+    (answer,) = await _asked(bus, stream, [query], timeout_seconds)
+    return answer.messages
 
 
 async def _asked(
-    bus: "Bus", stream: str, query: Mapping[str, object], timeout_seconds: float
-) -> DirectAnswer:
-    replies: list[Message] = []
-    ended: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+    bus: "Bus", stream: str, queries: Sequence[Mapping[str, object]], timeout_seconds: float
+) -> list[DirectAnswer]:
+    """Ask all at once, and return the answers in order. Raises: TimedOut, NoResponders, BusUnavailable."""
+    replies: list[list[Message]] = [[] for _ in queries]
+    ends: dict[int, Message] = {}
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def note(reply: Message) -> None:
-        if "Status" in reply.headers:
-            settle(ended, reply)
-        else:
-            replies.append(reply)
+    def note(at: int, reply: Message) -> None:
+        if "Status" not in reply.headers:
+            replies[at].append(reply)
+            return
+        ends[at] = reply
+        if len(ends) == len(queries):
+            settle(ended, None)
 
-    body = msgspec.json.encode(query)
-    async with bus.collecting(note) as inbox:
-        ask = partial(bus.publish, f"$JS.API.DIRECT.GET.{stream}", body, reply=inbox)
-        return _answered(await within(bus, ended, ask, timeout_seconds), replies)
+    inboxes = [await bus.inbox.open(partial(note, at)) for at in range(len(queries))]
+
+    async def ask() -> None:
+        for inbox, query in zip(inboxes, queries, strict=True):
+            body = msgspec.json.encode(query)
+            await bus.publish(f"$JS.API.DIRECT.GET.{stream}", body, reply=inbox)
+
+    try:
+        await within(bus, ended, ask, timeout_seconds)
+    finally:
+        for inbox in inboxes:
+            bus.inbox.close(inbox)
+    return [_answered(ends[at], replies[at]) for at in range(len(queries))]
 
 
 def _answered(end: Message, replies: Sequence[Message]) -> DirectAnswer:

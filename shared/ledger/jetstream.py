@@ -6,7 +6,7 @@ A refusal, a time-out and `duplicate: true` say too little to be believed (docs/
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -15,6 +15,7 @@ from shared import backoff, errors, ids, subjects
 from shared.bus import Bus
 from shared.bus.acknowledged import AcknowledgedPosition
 from shared.bus.deliveries import PubAck, StoredMessage
+from shared.bus.gets import DirectAnswer
 from shared.bus.storing import MESSAGE_TOO_LARGE, submit_batch
 from shared.codec import Codec
 from shared.ledger import Appended, Guard, Recorded, Write, rejected
@@ -172,8 +173,14 @@ class NatsLedger:
 
     async def read(self, tenant: str, aggregate: str, *, after: int = 0) -> list[Recorded]:
         """See `shared.ledger.Ledger.read`: batched direct gets, from any replica."""
-        messages = await self._read_any(subjects.ledger(tenant, aggregate), after)
-        return await self._recorded(messages, rejected.read_aggregate)
+        (found,) = await self.read_all(tenant, {aggregate: after})
+        return found
+
+    async def read_all(self, tenant: str, after: Mapping[str, int]) -> list[list[Recorded]]:
+        """See `shared.ledger.Ledger.read_all`."""
+        wanted = [(subjects.ledger(tenant, each), sequence) for each, sequence in after.items()]
+        found = await self._read_any(wanted)
+        return [await self._recorded(each, rejected.read_aggregate) for each in found]
 
     async def read_leader(self, tenant: str, aggregate: str, *, after: int = 0) -> list[Recorded]:
         """See `shared.ledger.Ledger.read_leader`.
@@ -185,7 +192,7 @@ class NatsLedger:
         last = await self._last(subject, after)
         if last is None or last.sequence <= after:
             return []
-        messages = await self._read_any(subject, after)
+        (messages,) = await self._read_any([(subject, after)])
         position = messages[-1].sequence if messages else after
         while position < last.sequence:
             following = await self._leader_get(sequence=position + 1, next_by_subject=subject)
@@ -248,24 +255,27 @@ class NatsLedger:
         """See `shared.ledger.Ledger.forget`."""
         self._followed = None
 
-    async def _read_any(self, subject: str, after: int) -> list[StoredMessage]:
-        messages: list[StoredMessage] = []
-        attempt = 0
-        while True:
-            try:
-                found = await self._bus.direct_get(
-                    self._stream, sequence=after + 1, subject=subject, batch=READ_BATCH_EVENTS
-                )
-            except errors.BusUnavailable as error:
-                attempt += 1
-                if attempt >= self._limits.read_attempts:
-                    raise errors.LedgerUnavailable() from error
-                await self._pause(attempt)
-                continue
-            messages.extend(found.messages)
-            if not found.messages or not found.pending:
-                return messages
-            after = messages[-1].sequence
+    async def _read_any(self, wanted: Sequence[tuple[str, int]]) -> list[list[StoredMessage]]:
+        """Return what each (subject, sequence) has after it; whoever has more than comes at a time is asked on."""
+        found: list[list[StoredMessage]] = [[] for _ in wanted]
+        after = {at: sequence for at, (_, sequence) in enumerate(wanted)}
+        while after:
+            asked = [(sequence + 1, wanted[at][0]) for at, sequence in after.items()]
+            answers = zip(list(after), await self._direct_gets(asked), strict=True)
+            for at, answer in answers:
+                found[at].extend(answer.messages)
+                if answer.messages and answer.pending:
+                    after[at] = answer.messages[-1].sequence
+                else:
+                    del after[at]
+        return found
+
+    async def _direct_gets(self, asked: Sequence[tuple[int, str]]) -> list[DirectAnswer]:
+        for attempt in range(1, self._limits.read_attempts + 1):
+            with contextlib.suppress(errors.BusUnavailable):
+                return await self._bus.direct_gets(self._stream, asked, batch=READ_BATCH_EVENTS)
+            await self._pause(attempt)
+        raise errors.LedgerUnavailable()
 
     async def _leader_get(
         self,

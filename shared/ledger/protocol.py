@@ -75,6 +75,10 @@ class LedgerReader(Protocol):
         """
         ...
 
+    async def read_all(self, tenant: str, after: Mapping[str, int]) -> list[list[Recorded]]:
+        """As `read` of each aggregate after its sequence, in order: all are asked for at once."""
+        ...
+
     async def read_leader(self, tenant: str, aggregate: str, *, after: int = 0) -> list[Recorded]:
         """As `read`, but from the stream's leader: it holds everything acknowledged before the call."""
         ...

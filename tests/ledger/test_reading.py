@@ -41,6 +41,22 @@ async def test_only_what_comes_after_is_read(ledger: Ledger) -> None:
         assert await read(TENANT, new_aggregate()) == []
 
 
+async def test_several_aggregates_are_read_at_once(ledger: Ledger) -> None:
+    """Each after its own sequence, in the order asked for, also what is long or not there."""
+    short, absent, long = new_aggregate(), new_aggregate(), new_aggregate()
+    first = await ledger.append(TENANT, [write(short, 0, "a")])
+    second = await ledger.append(TENANT, [write(short, first.position, "b", "c")])
+    many = [event(long) for _ in range(2 * READ_BATCH_EVENTS + 10)]
+    third = await ledger.append(TENANT, [Write(long, 0, many)])
+
+    async def all_of_it() -> bool:
+        found = await ledger.read_all(TENANT, {short: first.position, absent: 0, long: 0})
+        wanted = [second.sequences, [], third.sequences]
+        return [[r.sequence for r in each] for each in found] == list(map(list, wanted))
+
+    await eventually(all_of_it)
+
+
 async def test_tenants_do_not_see_each_other(ledger: Ledger) -> None:
     """The same aggregate name of another tenant is another aggregate."""
     aggregate = new_aggregate()

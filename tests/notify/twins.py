@@ -91,6 +91,9 @@ class FusedLedger:
     async def read(self, tenant: str, aggregate: str, *, after: int = 0) -> list[Recorded]:
         return await self._ledger.read(tenant, aggregate, after=after)
 
+    async def read_all(self, tenant: str, after: Mapping[str, int]) -> list[list[Recorded]]:
+        return await self._ledger.read_all(tenant, after)
+
     async def read_leader(self, tenant: str, aggregate: str, *, after: int = 0) -> list[Recorded]:
         return await self._ledger.read_leader(tenant, aggregate, after=after)
 

@@ -108,6 +108,11 @@ class MemoryLedger:
         messages = [self._messages[s - 1] for s in sequences if s > after]
         return await self._recorded(messages, rejected.read_aggregate)
 
+    async def read_all(self, tenant: str, after: Mapping[str, int]) -> list[list[Recorded]]:
+        """See `shared.ledger.Ledger.read_all`."""
+        reads = (self.read(tenant, each, after=sequence) for each, sequence in after.items())
+        return await asyncio.gather(*reads)
+
     async def read_leader(self, tenant: str, aggregate: str, *, after: int = 0) -> list[Recorded]:
         """See `shared.ledger.Ledger.read_leader`."""
         return await self.read(tenant, aggregate, after=after)
