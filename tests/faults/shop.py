@@ -15,6 +15,7 @@ from deploy.embedded.stack import EmbeddedStack
 from deploy.story.providers import doors, provider_of
 from services.router.tolerant_codec import TolerantCodec, is_unreadable
 from shared import errors, subjects
+from shared.backoff import Backoff
 from shared.bus import Bus
 from shared.ledger import Recorded
 from shared.ledger.jetstream import NatsLedger
@@ -24,6 +25,8 @@ from tests.faults.observed import Observed
 DELIVERED_WITHIN_SECONDS = 60.0
 REQUEST_SECONDS = 4.0
 COMMAND_SECONDS = 60.0
+AGAIN = Backoff(first_seconds=0.2, longest_seconds=5.0)
+"""Whoever gets no answer asks again ever more rarely: a service that is behind has more to do with every repetition."""
 
 
 class Shop(ABC):
@@ -113,7 +116,9 @@ class Shop(ABC):
             **fields,
         }
         body, deadline = msgspec.json.encode(command), time.monotonic() + COMMAND_SECONDS
-        while time.monotonic() < deadline:
+        for attempt in itertools.count(1):
+            if time.monotonic() > deadline:
+                break
             with contextlib.suppress(errors.TellonceError):
                 answer = await self.bus.request(
                     subjects.command(TENANT, verb), body, timeout_seconds=REQUEST_SECONDS
@@ -124,7 +129,7 @@ class Shop(ABC):
                     return True
                 if not reply["error"]["retryable"]:
                     return False
-            await wait()
+            await AGAIN.pause(attempt)
         return False
 
 

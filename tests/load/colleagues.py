@@ -172,6 +172,7 @@ class Colleagues:
             while self._floor.is_talking(conversation):
                 await wait()
             await self._answers(name, conversation)
+            await wait(self._chance.uniform(*REACTION_SECONDS))
             done = {"disposition": "solved", "summary": "It is on its way."}
             await self._floor.does(name, "wrap_up", **done, **about)
             if await self._floor.does(name, "resolve", **about):

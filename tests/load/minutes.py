@@ -3,7 +3,7 @@
 import os
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,19 +29,22 @@ class Look:
 
 @dataclass
 class Minute:
-    """A line of the report. `counted`: how often what happened; `looks`: those of this minute."""
+    """A line of the report. `counted`: how often what happened; `looks`: those of this minute.
+
+    `burst`: whether it is of the burst, or of what comes after it.
+    """
 
     counted: Mapping[str, int]
-    looks: list[Look]
-    burst: bool
+    looks: Sequence[Look]
+    burst: bool = False
 
 
 @dataclass
 class Minutes:
-    """The whole time, by the minute. `burst`: whether it is the burst now."""
+    """The whole time, by the minute. `day_seconds`: how long the day is; the burst comes after it."""
 
+    day_seconds: float
     lines: list[Minute] = field(default_factory=list)
-    burst: bool = False
 
     async def watch(self, floor: Floor) -> None:
         """Look again and again; until cancelled."""
@@ -51,14 +54,15 @@ class Minutes:
             seconds = time.monotonic() - began
             if seconds >= 60.0 * (len(self.lines) + 1):
                 now = self._counts(floor)
-                self.lines.append(Minute(now - before, looks, self.burst))
+                burst = 60.0 * len(self.lines) >= self.day_seconds
+                self.lines.append(Minute(now - before, looks, burst))
                 before, looks = now, []
             looks.append(look(floor, seconds))
             await wait(LOOK_SECONDS)
 
-    def looks(self, *, burst: bool) -> list[Look]:
-        """Return all looks of the day, or of the burst and what comes after it."""
-        return [look for line in self.lines if line.burst == burst for look in line.looks]
+    def of_day(self) -> list[Look]:
+        """Return the looks of the day, without the burst and what comes after it."""
+        return [look for line in self.lines if not line.burst for look in line.looks]
 
     def _counts(self, floor: Floor) -> Counter[str]:
         came = len(floor.observed.acknowledged)

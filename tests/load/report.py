@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from tests.load.floor import Delays
 from tests.load.minutes import COUNTS, MIB, Minute
-from tests.load.verdicts import thirds
+from tests.load.verdicts import halves
 
 LEVELS = " ▁▂▃▄▅▆▇█"
 PROGRAMS = ("ingest", "router", "history", "notify", "nats", "postgres")
@@ -73,12 +73,12 @@ def sums(minutes: Sequence[Minute], delays: Delays) -> list[str]:
     """Return what the whole time comes to."""
     looks = [look for each in minutes if not each.burst for look in each.looks]
     told = {
-        name: f"{name} {second / MIB:.0f} -> {third / MIB:.0f}"
-        for name, (second, third) in thirds(looks).items()
+        name: f"{name} {before / MIB:.0f} -> {after / MIB:.0f}"
+        for name, (before, after) in halves(looks).items()
     }
     return [
         f"decided after {_spread(delays.decided)}; told after {_spread(delays.told)}",
-        f"memory in the second third and in the last, MiB: {', '.join(told.values())}",
+        f"memory after ten minutes, first half and second, MiB: {', '.join(told.values())}",
     ]
 
 

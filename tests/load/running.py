@@ -101,11 +101,11 @@ async def run(asked: Asked, folder: Path) -> Day:
 
 async def _day(asked: Asked, floor: Floor) -> Day:
     """Let people come and work, and wait until everything is done."""
-    minutes, customers = Minutes(), Customers(floor)
+    day_seconds, burst_seconds = asked.minutes * 60.0, asked.burst_minutes * 60.0
+    minutes, customers = Minutes(day_seconds), Customers(floor)
     await floor.look_at_screens()
     background = [asyncio.create_task(each) for each in (floor.follow(), minutes.watch(floor))]
     chance = random.Random(asked.seed)
-    day_seconds, burst_seconds = asked.minutes * 60.0, asked.burst_minutes * 60.0
     a_second = asked.contacts / 3_600.0
     came = planned(chance, a_second * day_seconds, day_seconds)
     crowd = planned(chance, asked.times * a_second * burst_seconds, burst_seconds, EVEN, came)
@@ -114,7 +114,6 @@ async def _day(asked: Asked, floor: Floor) -> Day:
         shifts = tasks.create_task(colleagues.shifts(day_seconds))
         await _they_come(came, customers, tasks, day_seconds)
         await shifts
-        minutes.burst = True
         await colleagues.everybody_comes()
         await _they_come(crowd, customers, tasks, burst_seconds)
         if crowd:
@@ -125,8 +124,7 @@ async def _day(asked: Asked, floor: Floor) -> Day:
     for task in background:
         task.cancel()
     await asyncio.gather(*background, return_exceptions=True)
-    looks = minutes.looks(burst=False)
-    ended = Ended(floor.observed, looks, floor.told, datetime.now(UTC))
+    ended = Ended(floor.observed, minutes.of_day(), floor.told, datetime.now(UTC))
     ended.untaken, ended.busy, ended.undecided = customers.untaken, busy, floor.undecided()
     return Day(ended, minutes, floor)
 

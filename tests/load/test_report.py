@@ -7,7 +7,7 @@ from tests.load.report import PLOT_COLUMNS, plot, sums, table
 
 def minute(came: int, oldest: float = 0.0, *, burst: bool = False) -> Minute:
     look = Look(1.0, 3, oldest, {"router": 64 * MIB})
-    return Minute({"came": came, "decided": came}, [look], burst)
+    return Minute({"came": came, "decided": came}, [look], burst=burst)
 
 
 def test_every_minute_has_a_line() -> None:

@@ -14,10 +14,11 @@ from tests.load.verdicts import (
     MEMORY_LEAST_SECONDS,
     UNSEEN_MISSED_BY,
     UNSEEN_SECONDS,
+    WARM_SECONDS,
     Ended,
     grown,
+    halves,
     longest_unseen,
-    thirds,
     verdicts,
 )
 from tests.load.waiting import Presence, Wait, covered, unseen_seconds, waits
@@ -25,11 +26,12 @@ from tests.router.in_memory_router import InMemoryRouter
 from tests.router.samples import NOON, a_policy, message
 
 EVERY = 10.0
+DAY_SECONDS = WARM_SECONDS + MEMORY_LEAST_SECONDS
 LATER = NOON + timedelta(hours=1)
 LONG = UNSEEN_SECONDS * UNSEEN_MISSED_BY + 1
 
 
-def looks(of: Callable[[float], float], seconds: float = MEMORY_LEAST_SECONDS) -> list[Look]:
+def looks(of: Callable[[float], float], seconds: float = DAY_SECONDS) -> list[Look]:
     """Return looks at a day on which the router takes so many MiB, by the part of the day that is over."""
     at = [number * EVERY for number in range(int(seconds / EVERY) + 1)]
     return [Look(each, 0, 0.0, {"router": int(of(each / seconds) * MIB)}) for each in at]
@@ -71,9 +73,10 @@ async def test_what_a_ledger_must_hold_is_asked_of_a_day_as_well() -> None:
 # -- memory ----------------------------------------------------------------------------------------------
 
 
-def test_memory_may_grow_in_the_morning_and_not_all_day() -> None:
-    """The last third is compared with the second."""
-    assert grown(looks(lambda part: 50 + 150 * min(part, 1 / 3))) == []
+def test_memory_may_grow_for_ten_minutes_and_no_longer() -> None:
+    """Of what is left, the halves are compared."""
+    warm = WARM_SECONDS / DAY_SECONDS
+    assert grown(looks(lambda part: 50 + 150 * min(part, warm))) == []
     assert grown(looks(lambda part: 50 + 150 * part)) != []
 
 
@@ -86,9 +89,9 @@ def test_a_little_more_memory_is_none() -> None:
 
 def test_a_short_day_says_nothing_of_memory() -> None:
     """What a program takes while it warms up is no growth; the figures are there all the same."""
-    short = looks(lambda part: 50 + 150 * part, MEMORY_LEAST_SECONDS / 3)
+    short = looks(lambda part: 50 + 150 * part, WARM_SECONDS / 2)
     assert grown(short) == []
-    assert thirds(short)["router"] == pytest.approx((125 * MIB, 175 * MIB), rel=0.05)
+    assert halves(short)["router"] == pytest.approx((87.5 * MIB, 162.5 * MIB), rel=0.05)
 
 
 # -- who waits -------------------------------------------------------------------------------------------

@@ -16,11 +16,14 @@ DECIDED_WITHIN_SECONDS = 120.0
 UNSEEN_SECONDS = 30.0
 """Nobody waits longer without that somebody who is there was asked or told. It fails beyond UNSEEN_MISSED_BY times."""
 UNSEEN_MISSED_BY = 5.0
+WARM_SECONDS = 10 * 60.0
+"""What a program takes in the first ten minutes is what it needs to work: caches fill."""
 GROWTH_MAX = 0.10
 GROWTH_LEAST_BYTES = 8 * MIB
-"""Memory is flat when the last third of a day takes at most a tenth more than the second, or hardly more."""
-MEMORY_LEAST_SECONDS = 15 * 60.0
-"""A shorter day says nothing of memory."""
+"""Memory is flat when, of the time after that, the second half takes at most a tenth more than the first, or hardly
+more."""
+MEMORY_LEAST_SECONDS = 20 * 60.0
+"""So much of a day must be left after the first ten minutes: a shorter one says nothing of memory."""
 
 
 @dataclass
@@ -77,25 +80,33 @@ def longest_unseen(ended: Ended) -> float:
     return max((unseen_seconds(each, there, policy, end) for each in waited), default=0.0)
 
 
-def thirds(looks: Sequence[Look]) -> dict[str, tuple[float, float]]:
-    """Return by program the median of its memory, in bytes, in the second third of a day and in the last."""
+def halves(looks: Sequence[Look]) -> dict[str, tuple[float, float]]:
+    """Return by program the median of its memory, in bytes, in the halves of a day after WARM_SECONDS.
+
+    Of a day that ends before that, in the halves of all of it.
+    """
     last = max((each.seconds for each in looks), default=0.0)
+    first = WARM_SECONDS if last > WARM_SECONDS else 0.0
+    middle = (first + last) / 2
     found = {}
     for name in sorted({name for each in looks for name in each.memory}):
-        of = [(each.seconds / last, each.memory[name]) for each in looks if name in each.memory]
-        second = [size for part, size in of if 1 / 3 <= part < 2 / 3]
-        third = [size for part, size in of if part >= 2 / 3]
-        if second and third:
-            found[name] = statistics.median(second), statistics.median(third)
+        of = [(each.seconds, each.memory[name]) for each in looks if name in each.memory]
+        before = [size for at, size in of if first <= at < middle]
+        after = [size for at, size in of if at >= middle]
+        if before and after:
+            found[name] = statistics.median(before), statistics.median(after)
     return found
 
 
 def grown(looks: Sequence[Look]) -> list[str]:
     """Memory is flat."""
-    if max((each.seconds for each in looks), default=0.0) < MEMORY_LEAST_SECONDS * 0.95:
+    if (
+        max((each.seconds for each in looks), default=0.0)
+        < WARM_SECONDS + MEMORY_LEAST_SECONDS - 60
+    ):
         return []
     return [
-        f"the memory of {name} grows: {second / MIB:.0f} MiB, then {third / MIB:.0f} MiB"
-        for name, (second, third) in thirds(looks).items()
-        if third > second * (1 + GROWTH_MAX) and third - second > GROWTH_LEAST_BYTES
+        f"the memory of {name} grows: {before / MIB:.0f} MiB, then {after / MIB:.0f} MiB"
+        for name, (before, after) in halves(looks).items()
+        if after > before * (1 + GROWTH_MAX) and after - before > GROWTH_LEAST_BYTES
     ]
