@@ -98,12 +98,7 @@ async def rebuild_once(settings: Settings, *, switch: bool) -> RebuildResult:
 
 def filler(settings: Settings, ledger: NatsLedger) -> Filler:
     """Return what fills a new generation."""
-    return Filler(
-        settings.postgres_dsn,
-        ledger.in_bulk(),
-        settings.rebuild_processes,
-        settings.projection_batch,
-    )
+    return Filler(settings.postgres_dsn, ledger.in_bulk(), settings.rebuild_processes)
 
 
 @contextlib.asynccontextmanager

@@ -32,6 +32,8 @@ from shared.ledger.bulk import BulkReader
 
 NAME = "history"
 PARTITION_AT = len("ledger.")
+BATCH_EVENTS = 5_000
+"""Of one transaction of a share. An aggregate's row is read and written once in each."""
 
 
 class FillFailed(Exception):
@@ -50,6 +52,7 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     until: int
     number: int
     of: int
+    batch_max: int
 
     def holds(self, subject: bytes) -> bool:
         """Tell whether the aggregate with this subject is of this share, whatever partition the subject names."""
@@ -80,7 +83,7 @@ class Filler:
     dsn: str
     ledger: BulkReader
     processes: int
-    batch_max: int
+    batch_max: int = BATCH_EVENTS
 
     async def fill(self, session: store.Session, until: int) -> None:
         """Fill the empty generation that the session has entered, made without indexes, up to the sequence `until`.
@@ -92,16 +95,20 @@ class Filler:
         assert start is not None
         assert held is not None
         shares = [
-            Share(**held, until=until, number=number, of=self.processes)
+            Share(
+                **held,
+                until=until,
+                number=number,
+                of=self.processes,
+                batch_max=self.batch_max,
+            )
             for number in range(self.processes)
         ]
         whole = RollingDigest(start["rolling"])
         async with asyncio.TaskGroup() as group:
             for share in shares[1:]:
                 group.create_task(_in_a_process(share))
-            group.create_task(
-                fill_share(self.dsn, self.ledger, shares[0], self.batch_max, whole.take)
-            )
+            group.create_task(fill_share(self.dsn, self.ledger, shares[0], whole.take))
         await generations.index(session)
         moving = until, whole.rolling, whole.settled, start["position"], start["fence"]
         if await session.fetch_one("move_checkpoint", *moving) is None:
@@ -112,7 +119,6 @@ async def fill_share(
     dsn: str,
     ledger: BulkReader,
     share: Share,
-    batch_max: int,
     take: Callable[[Sequence[Raw]], None] | None = None,
 ) -> None:
     """Write the rows of a share. `take`: is shown every message of the ledger. Raises: whatever stops it."""
@@ -131,7 +137,7 @@ async def fill_share(
                     if share.holds(message[2]):
                         own.append(message)
                         settled.append(instant(latest))
-                if len(own) >= batch_max:
+                if len(own) >= share.batch_max:
                     await _write(session, share, await ledger.events(own), settled)
                     own, settled = [], []
         if own:
@@ -181,7 +187,7 @@ async def _fill_share(share: Share) -> None:
     bus = await connect(loaded.nats_url, f"{NAME}-filling")
     try:
         ledger = BulkReader(bus, codec.PlainCodec())
-        await fill_share(loaded.postgres_dsn, ledger, share, loaded.projection_batch)
+        await fill_share(loaded.postgres_dsn, ledger, share)
     finally:
         await bus.close()
 

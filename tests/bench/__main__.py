@@ -17,6 +17,7 @@ from tests.bench.figures import HEAD
 from tests.bench.place import copied, told
 
 PROJECTED_EVENTS = 4_000
+FILLED_EVENTS = 30_000
 LEDGER_EVENTS = 12_000
 
 
@@ -45,6 +46,8 @@ async def run(seed: int, ledger_events: int, folder: Path) -> None:
     delays, queries, events = await end_to_end.measure(folder, seed)
     figure, ran_on = await projecting.compare(folder, multiplied(events, PROJECTED_EVENTS))
     show(figure.line(), f"    on {ran_on}")
+    figures, ran_on = await projecting.compare_filled(folder, multiplied(events, FILLED_EVENTS))
+    show(*(figure.line() for figure in figures), f"    on {ran_on}")
     show(*delays.lines(), *(figure.line() for figure in queries), f"    on {delays.ran_on}")
     show(*await stages.compare(folder / "stages"))
     show(*await arriving.compare(folder / "arriving"))

@@ -1,21 +1,36 @@
-"""History's projector against COPY of the rows it wrote: same server, same tables, same indexes, one transaction."""
+"""History's projector and its rebuild against COPY of the rows they wrote: same server, same tables, same indexes.
+
+COPY is one transaction. The projector is given events that were read and opened; a rebuild reads the ledger itself.
+"""
 
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import asyncpg
 
 from services.history import generations
+from services.history.filling import Filler
 from services.history.projection import Projection
 from services.history.store import Session, owner_session
+from shared.bus import Bus, connect
+from shared.bus.storing import submit_batch
+from shared.codec import PlainCodec
 from shared.ledger import Recorded
+from shared.ledger.bulk import BulkReader
 from shared.settings import Settings
+from shared.streams import LEDGER, stream_configs
+from shared.subjects import ledger
 from tests.bench.figures import Ratios, alternate, timed
-from tests.bench.place import postgres_told
-from tests.support.servers import EmbeddedPostgres
+from tests.bench.place import nats_told, postgres_told
+from tests.support.servers import EmbeddedNats, EmbeddedPostgres
 
 ROUNDS = 7
+FILLED_ROUNDS = 3
+PROCESSES = 2
+STORED_TOGETHER = 250
+STORE_SECONDS = 30.0
 TABLES = (
     "SELECT tablename FROM pg_tables WHERE schemaname = $1 AND tablename <> 'checkpoint' ORDER BY 1"
 )
@@ -89,9 +104,39 @@ class Projecting:
         return found
 
 
+class Filling:
+    """A rebuild's way from the ledger to a generation as it may answer: processes are started, indexes made."""
+
+    def __init__(self, dsn: str, bus: Bus, until: int) -> None:
+        self._dsn = dsn
+        self._reader = BulkReader(bus, PlainCodec())
+        self._until = until
+
+    async def by(self, processes: int) -> float:
+        """Fill a new generation."""
+        async with owner_session(self._dsn, watched=False) as session:
+            await generations.migrate(session)
+            await generations.make_building(session, indexed=False)
+            filler = Filler(self._dsn, self._reader, processes)
+            return await timed(filler.fill(session, self._until))
+
+
 async def _empty_generation(session: Session) -> generations.Generation:
     await generations.migrate(session)
     return await generations.make_building(session)
+
+
+async def _store(bus: Bus, events: Sequence[Recorded]) -> None:
+    """Put events into a new ledger."""
+    (config,) = [each for each in stream_configs() if each["name"] == LEDGER]
+    await bus.api(f"STREAM.CREATE.{LEDGER}", config)
+    for first in range(0, len(events), STORED_TOGETHER):
+        messages = [
+            (ledger(each.event.tenant, each.aggregate), each.body, dict[str, str]())
+            for each in events[first : first + STORED_TOGETHER]
+        ]
+        ack = await submit_batch(bus, f"bench-{first}", messages, STORE_SECONDS)
+        assert ack.count == len(messages), ack
 
 
 async def compare(folder: Path, events: Sequence[Recorded]) -> tuple[Ratios, str]:
@@ -101,3 +146,34 @@ async def compare(folder: Path, events: Sequence[Recorded]) -> tuple[Ratios, str
         what = f"projection / COPY, {len(events)} events"
         ran_on = await postgres_told(server.dsn)
         return await alternate(what, ROUNDS, 1, both.project, both.copy), ran_on
+
+
+async def compare_filled(folder: Path, events: Sequence[Recorded]) -> tuple[list[Ratios], str]:
+    """Return a rebuild by several processes against COPY and against one process, and what it ran on."""
+    async with (
+        EmbeddedPostgres(folder / "filled") as server,
+        EmbeddedNats(folder / "filled-nats") as nats,
+    ):
+        bus = await connect(nats.url, "bench")
+        await _store(bus, events)
+        # Whoever shares the work is told by the environment where the servers are.
+        os.environ |= {"TELLONCE_NATS_URL": nats.url, "TELLONCE_POSTGRES_DSN": server.dsn}
+        copied, filling = Projecting(server.dsn, events), Filling(server.dsn, bus, len(events))
+        size = len(events)
+        found = [
+            await alternate(
+                f"rebuild, {processes} processes / {name}, {size} events",
+                FILLED_ROUNDS,
+                1,
+                lambda _, processes=processes: filling.by(processes),  # type: ignore[misc]
+                bare,
+            )
+            for processes, name, bare in (
+                (1, "COPY", copied.copy),
+                (PROCESSES, "COPY", copied.copy),
+                (PROCESSES, "by one", lambda _: filling.by(1)),
+            )
+        ]
+        ran_on = f"{await nats_told(nats.monitor_url)}, {await postgres_told(server.dsn)}"
+        await bus.close()
+        return found, ran_on

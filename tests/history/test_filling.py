@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 
 from services.history import filling, generations, rebuild
 from services.history.digest import Digest, digest_of
@@ -156,11 +157,11 @@ async def test_a_share_of_a_dropped_generation_writes_nothing(history: RunningHi
     async with building(history) as session:
         held = await session.fetch_one("checkpoint_held")
     assert held is not None
-    share = Share(**held, until=end, number=0, of=1)
+    share = Share(**held, until=end, number=0, of=1, batch_max=20)
     async with building(history) as session:
         assert (await session.fetch_one("checkpoint_held") or {})["schema"] == share.schema
         with pytest.raises(FenceLost):
-            await fill_share(history.postgres.dsn, reader_of(history), share, 20)
+            await fill_share(history.postgres.dsn, reader_of(history), share)
         assert await session.fetch_one("last_event") is None
 
 
@@ -171,10 +172,9 @@ async def test_a_fill_ends_with_its_processes_and_they_with_it(history: RunningH
         await session.execute("take_over")
         held = await session.fetch_one("checkpoint_held")
         assert held is not None
+        waits = Share(**held, until=end + 1, number=0, of=1, batch_max=20)
         with pytest.raises(FillFailed):
-            await filling._in_a_process(Share(**{**held, "fence": 99}, until=end, number=0, of=1))  # noqa: SLF001
-        await session.execute("take_over")
-        waits = Share(**held, until=end + 1, number=0, of=1)
+            await filling._in_a_process(replace(waits, fence=99, until=end))  # noqa: SLF001
         child = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -213,7 +213,7 @@ async def test_in_bulk_ends_with_its_server(history: RunningHistory) -> None:
 
 def shares(of: int) -> Iterator[Share]:
     for number in range(of):
-        yield Share(schema="", checkpoint=0, fence=0, until=0, number=number, of=of)
+        yield Share(schema="", checkpoint=0, fence=0, until=0, number=number, of=of, batch_max=1)
 
 
 def test_an_aggregate_is_of_one_share_wherever_it_was_published() -> None:
