@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import gc
 import logging
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -58,6 +59,7 @@ async def run(events: Events, rounds: int, folder: Path, held: AsyncExitStack) -
     show(await comparison.read_all())
     show(await comparison.read_one())
     history = History(ours, projected.dsn)
+    os.environ.update(history.environment)
     await history.build()
     assert projected.pid is not None
     pids = [projected.pid]

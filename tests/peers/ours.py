@@ -110,10 +110,14 @@ class Ours:
 
 
 class History:
-    """History's own projector in a database of its own: over our ledger, and over the events of any other store."""
+    """History's own projector in a database of its own: over our ledger, and over the events of any other store.
+
+    `environment`: where the processes that a rebuild starts find both.
+    """
 
     def __init__(self, ours: Ours, dsn: str) -> None:
         self._settings = Settings(nats_url=ours.url, postgres_dsn=dsn)
+        self.environment = {"TELLONCE_NATS_URL": ours.url, "TELLONCE_POSTGRES_DSN": dsn}
         self._ledger = ours.ledger
 
     async def build(self) -> None:
