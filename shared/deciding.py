@@ -4,7 +4,7 @@
 event is appended at the sequence it was decided on.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -18,6 +18,8 @@ from shared.timers import asked_by
 CONFLICT = backoff.Backoff(first_seconds=0.005, longest_seconds=0.2)
 
 L = TypeVar("L")
+Key = tuple[str, str]
+"""A tenant and one of its aggregates."""
 
 log = structlog.get_logger("deciding")
 
@@ -167,7 +169,8 @@ class Changed:
 
 
 class Deciding:
-    """Decides on the ledger. At most `cached` aggregates stay folded in memory, the least recently used goes first.
+    """Decides on the ledger. Of each kind at most `cached` aggregates stay folded, the least recently used goes first:
+    the handles of a crowd who calls do not drive out the conversations in which it waits.
 
     What is over is not kept, nor what is not there, but journals, of which there are few: memory is for what goes on.
 
@@ -181,8 +184,8 @@ class Deciding:
         self._timers = timers
         self._cached = cached
         self._retries = retries
-        self._states: OrderedDict[tuple[str, str], Any] = OrderedDict()
-        self._heard: dict[tuple[str, str], int] = {}
+        self._states: dict[str, OrderedDict[Key, Any]] = defaultdict(OrderedDict)
+        self._heard: dict[Key, int] = {}
 
     async def load(
         self,
@@ -234,7 +237,7 @@ class Deciding:
         self, tenant: str, folded: aggregates.Folded[aggregates.S], aggregate: str
     ) -> tuple[aggregates.S, int]:
         """Return how an aggregate stands as far as is known here, and after which event it is read on."""
-        state: aggregates.S | None = self._states.get((tenant, aggregate))
+        state: aggregates.S | None = self._states[folded.kind.prefix].get((tenant, aggregate))
         if state is not None:
             return state, state.sequence
         begun = self.begins(tenant, aggregate)
@@ -243,7 +246,7 @@ class Deciding:
     def _is_current(self, tenant: str, aggregate: str) -> bool:
         """Tell whether an aggregate is folded in memory and no news of it was heard."""
         key = tenant, aggregate
-        state = self._states.get(key)
+        state = self._states[_prefix(aggregate)].get(key)
         return state is not None and state.sequence >= self._heard.get(key, 0)
 
     async def _read(
@@ -260,7 +263,7 @@ class Deciding:
     def hear(self, recorded: Recorded) -> None:
         """Take note, by whoever follows the ledger, of what may be newer than what is folded in memory."""
         key = recorded.event.tenant, recorded.aggregate
-        known = self._states.get(key)
+        known = self._states[_prefix(recorded.aggregate)].get(key)
         behind = known is not None and known.sequence < recorded.sequence
         if behind or aggregates.is_journal(recorded.aggregate):
             self._heard[key] = recorded.sequence
@@ -333,20 +336,24 @@ class Deciding:
         self, tenant: str, folded: aggregates.Folded[Any], aggregate: str, state: Any
     ) -> None:
         """Remember the newer of two folds."""
-        key = (tenant, aggregate)
+        key, states = (tenant, aggregate), self._states[folded.kind.prefix]
         if folded.over(state) or not (state.sequence or folded.kind.journal):
-            self._forget(key)
+            self._forget(states, key)
             return
-        known = self._states.get(key)
+        known = states.get(key)
         if known is None or known.sequence <= state.sequence:
-            self._states[key] = state
-        self._states.move_to_end(key)
-        if len(self._states) > self._cached:
-            self._forget(next(iter(self._states)))
+            states[key] = state
+        states.move_to_end(key)
+        if len(states) > self._cached:
+            self._forget(states, next(iter(states)))
 
-    def _forget(self, key: tuple[str, str]) -> None:
-        self._states.pop(key, None)
+    def _forget(self, states: OrderedDict[Key, Any], key: Key) -> None:
+        states.pop(key, None)
         self._heard.pop(key, None)
+
+
+def _prefix(aggregate: str) -> str:
+    return aggregates.split(aggregate)[0]
 
 
 def _guards(

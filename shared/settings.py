@@ -226,7 +226,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(description="decisions tried again after a conflict", ge=0, le=100)
     ] = 20
     aggregate_cache: Annotated[
-        int, Meta(description="folded aggregates kept in memory", ge=16, le=1_000_000)
+        int, Meta(description="folded aggregates of each kind kept in memory", ge=16, le=1_000_000)
     ] = 10_000
     projection_batch: Annotated[
         int, Meta(description="events per transaction of the projector", ge=1, le=10_000)

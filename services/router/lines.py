@@ -1,10 +1,11 @@
 """The lines of those who wait: everybody in one line waits for the same people, longest waiting first."""
 
 from bisect import bisect_left, insort
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from services.router.domain.offers import Asked, Group
 from shared import events
 
 Key = tuple[str, events.ConversationId]
@@ -15,8 +16,13 @@ class Line(NamedTuple):
     """Who may be asked. `rings`: at the owner alone, who needs no free slot for what is hers."""
 
     tenant: str
-    agents: tuple[events.AgentId, ...]
+    asked: Asked
     rings: bool
+
+    @property
+    def whom(self) -> str | Group:
+        """The one agent, or the group: a line knows its agents by that, however many they are."""
+        return self.asked.group if self.asked.one is None else self.asked.one
 
 
 class Place(NamedTuple):
@@ -32,7 +38,7 @@ class Lines:
     def __init__(self) -> None:
         self._places: dict[Line, list[Place]] = {}
         self._standing: dict[Key, tuple[Line, Place]] = {}
-        self._before: dict[tuple[str, events.AgentId], set[Line]] = {}
+        self._before: dict[tuple[str, str | Group], set[Line]] = {}
 
     def put(self, line: Line, place: Place) -> None:
         """Let a conversation stand here, and nowhere else."""
@@ -41,8 +47,7 @@ class Lines:
         self.leave(place.key)
         if line not in self._places:
             self._places[line] = []
-            for agent in line.agents:
-                self._before.setdefault((line.tenant, agent), set()).add(line)
+            self._before.setdefault((line.tenant, line.whom), set()).add(line)
         insort(self._places[line], place)
         self._standing[place.key] = line, place
 
@@ -55,17 +60,18 @@ class Lines:
         del places[bisect_left(places, place)]
         if not places:
             del self._places[line]
-            for agent in line.agents:
-                self._before[line.tenant, agent].discard(line)
+            self._before[line.tenant, line.whom].discard(line)
 
     def of(self, key: Key) -> Line | None:
         """Return the line in which a conversation stands."""
         standing = self._standing.get(key)
         return None if standing is None else standing[0]
 
-    def before(self, tenant: str, agent: events.AgentId) -> frozenset[Line]:
-        """Return the lines in which somebody waits for this agent, among others."""
-        return frozenset(self._before.get((tenant, agent), ()))
+    def before(self, tenant: str, agent: events.AgentId, groups: Iterable[Group]) -> set[Line]:
+        """Return the lines in which somebody waits for this agent, among others of her groups."""
+        whom: list[str | Group] = [agent, *groups]
+        every = (line for each in whom for line in self._before.get((tenant, each), ()))
+        return {line for line in every if agent not in line.asked.without}
 
     def places(self, line: Line) -> Sequence[Place]:
         """Return who stands in a line, longest waiting first."""

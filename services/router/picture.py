@@ -14,7 +14,16 @@ from msgspec.structs import replace
 
 from services.router.domain import agent as agents
 from services.router.domain.agent import ABSENT, Agent
-from services.router.domain.offers import candidates, may_be_asked, obstacle, rest_ends, waits
+from services.router.domain.offers import (
+    Group,
+    asked_for,
+    candidates,
+    groups_of,
+    may_be_asked,
+    obstacle,
+    rest_ends,
+    waits,
+)
 from services.router.hours import Hours
 from services.router.lines import Key, Line, Lines, Place
 from services.router.tolerant_codec import is_unreadable
@@ -29,7 +38,7 @@ from shared.policy import Policies
 POSTPONED = backoff.Backoff(first_seconds=0.5, longest_seconds=5.0)
 """An offer that could not be made is tried again by itself, or as soon as there is news of its conversation."""
 
-SHORTLIST_MAX = 32
+SHORTLIST_MAX = 16
 """Of so many it is looked at who is asked for a conversation, and told why the others are not."""
 NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -57,7 +66,16 @@ class Picture:
         self.agents: dict[tuple[str, events.AgentId], Agent] = {}
         self.unreadable: set[tuple[str, str]] = set()
         self.hours = Hours()
-        self._free: dict[str, list[tuple[datetime, events.AgentId]]] = {}
+        self._groups = {
+            (tenant, events.AgentId(name)): groups_of(agent)
+            for tenant, policy in self._policies.items()
+            for name, agent in policy.agents.items()
+        }
+        self._members: dict[tuple[str, Group], list[events.AgentId]] = {}
+        for (tenant, name), groups in sorted(self._groups.items()):
+            for group in groups:
+                self._members.setdefault((tenant, group), []).append(name)
+        self._free: dict[tuple[str, Group], list[tuple[datetime, events.AgentId]]] = {}
         self._owned: dict[tuple[str, events.AgentId], set[events.ConversationId]] = {}
         self._lines = Lines()
         self._news: set[Line] = set()
@@ -104,19 +122,23 @@ class Picture:
             agent_id = events.AgentId(name)
             if state.sequence > self.agent(tenant, agent_id).sequence:
                 self._agent(tenant, agent_id, replace(state, seen={}))
-                self._news |= self._lines.before(tenant, agent_id)
+                groups = self._groups.get((tenant, agent_id), ())
+                self._news |= self._lines.before(tenant, agent_id, groups)
                 for conversation_id in self.owned_by(tenant, agent_id) | state.working_on:
                     self._look_for_holder((tenant, conversation_id))
 
     def _agent(self, tenant: str, agent_id: events.AgentId, after: Agent) -> None:
-        """Take in how an agent stands, and where among those who have room."""
-        free = self._free.setdefault(tenant, [])
+        """Take in how an agent stands, and where among those of her groups who have room."""
         known, before = self._policies[tenant].agents.get(agent_id), self.agent(tenant, agent_id)
-        if known is not None and before.can_take(known.slots):
-            del free[bisect_left(free, _idle(agent_id, before))]
         self.agents[tenant, agent_id] = after
-        if known is not None and after.can_take(known.slots):
-            insort(free, _idle(agent_id, after))
+        if known is None:
+            return
+        for group in self._groups[tenant, agent_id]:
+            free = self._free.setdefault((tenant, group), [])
+            if before.can_take(known.slots):
+                del free[bisect_left(free, _idle(agent_id, before))]
+            if after.can_take(known.slots):
+                insort(free, _idle(agent_id, after))
 
     def take(self, tenant: str, standing: Mapping[str, Standing], now: datetime) -> None:
         """Take in what was looked at, and written, for a decision."""
@@ -163,8 +185,8 @@ class Picture:
     def _stand(self, key: Key, waiting: Conversation, now: datetime) -> None:
         """Put a conversation into the line of those whom it may be offered to."""
         tenant, policy = key[0], self._policies[key[0]]
-        asked, owner = tuple(candidates(policy, waiting)), waiting.ownership.owner
-        line = Line(tenant, asked, rings=asked == (owner,))
+        asked, owner = asked_for(policy, waiting), waiting.ownership.owner
+        line = Line(tenant, asked, rings=owner is not None and asked.one == owner)
         since = waiting.ownership.waiting_since or waiting.opened
         assert since is not None
         self._lines.put(line, Place(since, key))
@@ -257,21 +279,27 @@ class Picture:
 
     def _ready(self, line: Line) -> Callable[[], Iterable[events.AgentId]]:
         """Return what gives those of a line who have room, longest idle first; whoever is rung needs none."""
-        if line.rings:
-            there = [n for n in line.agents if self.agent(line.tenant, n).status == "available"]
-            return lambda: there
-        members = frozenset(line.agents)
-        return lambda: (name for name in self.free(line.tenant) if name in members)
+        tenant, asked = line.tenant, line.asked
+        if asked.one is None:
+            return lambda: (n for n in self.free(tenant, asked.group) if n not in asked.without)
+        one = events.AgentId(asked.one)
+        known, stands = self._policies[tenant].agents.get(one), self.agent(tenant, one)
+        rung = line.rings and stands.status == "available"
+        ready = known is not None and (rung or stands.can_take(known.slots))
+        return lambda: [one] if ready else []
 
-    def free(self, tenant: str) -> Iterator[events.AgentId]:
-        """Yield the agents who have room, longest idle first."""
-        return (name for _, name in self._free.get(tenant, ()))
+    def free(self, tenant: str, group: Group) -> Iterator[events.AgentId]:
+        """Yield the agents of a group who have room, longest idle first."""
+        return (name for _, name in self._free.get((tenant, group), ()))
 
     def shortlist(self, key: Key, waiting: Conversation) -> list[events.AgentId]:
         """Return whom to choose from for a conversation as it stands: all candidates, or the first of many."""
         line, policy = self._lines.of(key), self._policies[key[0]]
-        if line is None or len(line.agents) <= SHORTLIST_MAX:
+        if line is None or line.asked.one is not None:
             return candidates(policy, waiting)
+        members = self._members.get((key[0], line.asked.group), [])
+        if len(members) <= SHORTLIST_MAX:
+            return [name for name in members if may_be_asked(policy, waiting, name)]
         refused, ready = waiting.ownership.passed_over, self._ready(line)
         fresh = (name for name in ready() if name not in refused)
         in_turn = chain(fresh, (name for name in ready() if name in refused))

@@ -1,4 +1,4 @@
-"""An agent's work of years is not read for her next offer: the picture knows how she stands, the ledger her last day."""
+"""An agent's years are not read for her next offer: the picture knows how she stands, the ledger her last day."""
 
 from datetime import timedelta
 

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from services.router.dispatcher import Dispatcher
-from services.router.domain.offers import candidates, may_be_asked, waits
+from services.router.domain.offers import candidates, groups_of, may_be_asked, waits
 from services.router.picture import POSTPONED, Picture
 from shared.errors import LedgerUnavailable, StillReading
 from shared.events import AgentId, ContactOffered
@@ -207,7 +207,9 @@ async def shows_what_the_ledger_holds(router: InMemoryRouter, picture: Picture) 
         assert candidates(router.policy, shown[it.id]) == asked
         assert [n for n in agents if may_be_asked(router.policy, it, n)] == asked
     free = [name for name in agents if picture.agent(TENANT, name).can_take(slots[name])]
-    assert sorted(picture.free(TENANT)) == free
+    for group in {group for agent in router.policy.agents.values() for group in groups_of(agent)}:
+        of_group = [name for name in free if group in groups_of(router.policy.agents[name])]
+        assert sorted(picture.free(TENANT, group)) == of_group
     for name in router.policy.agents:
         agent = await router.agent(name)
         known = picture.agent(TENANT, AgentId(name))

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Literal, NamedTuple
 
 from services.router.domain.agent import Agent
 from services.router.domain.decision import Decision
 from services.router.domain.handover import attach_packet
 from shared import commands, errors, events
 from shared.conversation import Conversation, Offer, OpenTransfer
+from shared.policy import Agent as AgentPolicy
 from shared.policy import Policy
 
 RULE = "dispatch.longest_idle"
@@ -23,41 +25,70 @@ def waits(conversation: Conversation) -> bool:
     return ownership.transfer is not None or conversation.waiting_contact is not None
 
 
-def candidates(policy: Policy, conversation: Conversation) -> list[events.AgentId]:
-    """Return the agents whom the queue or the transfer allows, in order of name.
+class Group(NamedTuple):
+    """A team, or those who take from a queue."""
 
-    A call into an owned conversation is for its owner alone. Whoever is no longer in the policy is not asked.
-    """
+    kind: Literal["team", "queue"]
+    name: str
+
+
+class Asked(NamedTuple):
+    """Who may be asked: `one` agent alone, else everybody of a group but those `without`."""
+
+    one: str | None
+    group: Group
+    without: frozenset[str] = frozenset()
+
+
+def asked_for(policy: Policy, conversation: Conversation) -> Asked:
+    """Return whom the queue or the transfer allows. A call into an owned conversation is for its owner alone."""
     ownership, transfer = conversation.ownership, conversation.ownership.transfer
     if transfer is None:
-        one = ownership.owner
-        names = policy.agents_of_queue(known_queue(policy, ownership.queue))
-    else:
-        one, names = transfer.to.agent, group_of(policy, transfer)
-    wanted = names if one is None else [one]
-    return [events.AgentId(name) for name in wanted if name in policy.agents]
+        return Asked(ownership.owner, Group("queue", known_queue(policy, ownership.queue)))
+    return Asked(
+        transfer.to.agent,
+        _group(transfer.to),
+        frozenset({transfer.sender, *transfer.refused_by}),
+    )
+
+
+def _group(to: events.Target) -> Group:
+    return Group("team", to.team) if to.team else Group("queue", to.queue or "")
+
+
+def groups_of(agent: AgentPolicy) -> list[Group]:
+    """Return in which groups an agent is."""
+    queues, teams = dict.fromkeys(agent.queues), dict.fromkeys(agent.teams)
+    return [*(Group("queue", each) for each in queues), *(Group("team", each) for each in teams)]
+
+
+def candidates(policy: Policy, conversation: Conversation) -> list[events.AgentId]:
+    """Return the agents who may be asked, in order of name. Whoever is no longer in the policy is not asked."""
+    asked = asked_for(policy, conversation)
+    if asked.one is not None:
+        return [events.AgentId(asked.one)] if asked.one in policy.agents else []
+    return [
+        events.AgentId(name) for name in _members(policy, asked.group) if name not in asked.without
+    ]
 
 
 def may_be_asked(policy: Policy, conversation: Conversation, name: events.AgentId) -> bool:
     """Tell whether an agent is a candidate, without a look at all others."""
-    ownership, agent = conversation.ownership, policy.agents.get(name)
-    transfer = ownership.transfer
-    one = ownership.owner if transfer is None else transfer.to.agent
-    if agent is None or one is not None:
-        return agent is not None and name == one
-    if transfer is None:
-        return known_queue(policy, ownership.queue) in agent.queues
-    if name == transfer.sender or name in transfer.refused_by:
-        return False
-    to = transfer.to
-    return to.team in agent.teams if to.team else to.queue in agent.queues
+    asked, agent = asked_for(policy, conversation), policy.agents.get(name)
+    if agent is None or asked.one is not None:
+        return agent is not None and name == asked.one
+    return name not in asked.without and asked.group in groups_of(agent)
+
+
+def _members(policy: Policy, group: Group) -> list[str]:
+    of_team = group.kind == "team"
+    return policy.agents_of_team(group.name) if of_team else policy.agents_of_queue(group.name)
 
 
 def group_of(policy: Policy, transfer: OpenTransfer) -> list[str]:
     """Return those of a transfer's team or queue who may still be asked, in order of name; [] for one to an agent."""
-    to, refused = transfer.to, {transfer.sender, *transfer.refused_by}
-    names = policy.agents_of_team(to.team) if to.team else policy.agents_of_queue(to.queue or "")
-    return [name for name in names if name not in refused]
+    refused = {transfer.sender, *transfer.refused_by}
+    return [name for name in _members(policy, _group(transfer.to)) if name not in refused]
 
 
 def known_queue(policy: Policy, queue: str | None) -> str:
