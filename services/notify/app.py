@@ -21,7 +21,6 @@ from shared.bus import Bus
 from shared.clock import SystemClock
 from shared.codec import PlainCodec
 from shared.commands import AcknowledgeNotification
-from shared.deciding import Deciding
 from shared.events import LedgerAdopted
 from shared.lanes import lanes_of
 from shared.ledger import identity
@@ -103,14 +102,9 @@ def subscribe(
 ) -> list[Callable[[], Coroutine[None, None, None]]]:
     """Wire every subject to its handler; return what takes for ever what the streams deliver."""
     clock, codec, armed = SystemClock(), PlainCodec(), arming.NatsTimers(here.bus)
-    deciding = Deciding(
-        ledger,
-        armed,
-        cached=settings.aggregate_cache,
-        retries=settings.append_retries,
-    )
     passing = Passing()
-    store = NotificationStore(deciding, passing)
+    kept, retries = settings.aggregate_cache, settings.append_retries
+    store = NotificationStore(ledger, armed, passing, cached=kept, retries=retries)
     transports = {name: make(here.bus, settings, policies) for name, make in TRANSPORTS.items()}
     notifying = Notifying(store, transports, policies, clock)
     contacts = contact_log.ContactLog(here.bus, codec, lanes_of(policies))

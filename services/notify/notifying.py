@@ -46,6 +46,8 @@ class Notifying:
         decided = await self.store.decide(command)
         packet_id: events.PacketId | None = getattr(event.open, "packet_id", None)
         for notification in decided.state.about(event.id):
+            if not decided.events:
+                await self.store.arm_again(event.tenant, command.conversation, notification)
             notice = _notice(notification, command.conversation, packet_id=packet_id)
             for transport in notification.unsent:
                 if await self._send(transport, event.tenant, notice):

@@ -5,14 +5,16 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from services.notify.beside import BesideTimers
 from services.notify.domain import commands, decisions, occasions, presence
-from services.notify.domain.state import NONE_YET, Notifications, evolve
+from services.notify.domain.state import NONE_YET, Notification, Notifications, evolve
 from services.notify.passing import Passing
-from shared import aggregates
+from shared import aggregates, arming, instants, timers
 from shared import conversation as conversations
 from shared.deciding import Deciding, Reading
 from shared.errors import EventTypeUnknown, NotAnEvent
-from shared.events import AgentId, AnyEvent, MessageRequested
+from shared.events import AgentId, AnyEvent, MessageRequested, NotificationRequested
+from shared.ledger import Ledger
 
 NOTIFICATIONS = aggregates.Folded(aggregates.NOTIFICATION, NONE_YET, evolve)
 
@@ -28,8 +30,17 @@ class Decided:
 class NotificationStore:
     """Loads the notifications of a conversation and decides about them."""
 
-    def __init__(self, deciding: Deciding, passing: Passing | None = None) -> None:
-        self._deciding = deciding
+    def __init__(
+        self,
+        ledger: Ledger,
+        at: arming.Timers,
+        passing: Passing | None = None,
+        *,
+        cached: int,
+        retries: int,
+    ) -> None:
+        self._timers, self._beside = at, BesideTimers(at)
+        self._deciding = Deciding(ledger, self._beside, cached=cached, retries=retries)
         self._passing = passing or Passing(kept=0)
         self._present: dict[tuple[str, str], presence.Presence] = {}
 
@@ -91,7 +102,7 @@ class NotificationStore:
         return known
 
     async def decide(self, command: commands.AnyCommand) -> Decided:
-        """Decide and append, see `Deciding.change`. Raises: what `decide` and `Deciding.change` raise.
+        """Decide, arm and append, see `Deciding.change`. Raises: what `decide`, arming and `Deciding.change` raise.
 
         First on what is in memory; on nothing, where all of a conversation was written at once.
         """
@@ -108,4 +119,22 @@ class NotificationStore:
         changed = await self._deciding.change(
             command.tenant, load, lambda state: decisions.decide(state, command), first=first
         )
+        for event in changed.events:
+            if isinstance(event, NotificationRequested):
+                await self._beside.armed(event.open.notification_id)
         return Decided(changed.state(NOTIFICATIONS, name), changed.events)
+
+    async def arm_again(self, tenant: str, conversation: str, known: Notification) -> None:
+        """Arm what asks about a notification that was there: whoever wrote it may have died at that.
+
+        Raises: BusUnavailable, JetStreamRefused.
+        """
+        if known.escalates is not None and known.waits_for_a_person:
+            timer = timers.Timer(
+                tenant=tenant,
+                aggregate=aggregates.NOTIFICATION.of(conversation),
+                kind=timers.NOTIFICATION_ESCALATION.name,
+                id=known.id,
+                due=instants.within(known.escalates),
+            )
+            await self._timers.arm(timer)

@@ -21,7 +21,6 @@ from services.notify.sending import PAUSES_SECONDS, Sending
 from services.notify.store import NotificationStore
 from shared import events, policy
 from shared.arrivals import Later
-from shared.deciding import Deciding
 from shared.settings import Settings
 from tests.fakes.faulty_api import SLOWER, Fault, FaultyApi
 from tests.notify.samples import message
@@ -91,7 +90,7 @@ BAD_DAY: Mapping[Fault, float] = {
 def sending(gateway: str, ledger: MemoryLedger, reports: MemoryReports) -> Sending:
     """A newly started process."""
     return Sending(
-        NotificationStore(Deciding(ledger, MemoryTimers(), cached=64, retries=3)),
+        NotificationStore(ledger, MemoryTimers(), cached=64, retries=3),
         {DovePost.NAME: DovePost()},
         {http.NAME: http.HttpCarrier(gateway)},
         reports,

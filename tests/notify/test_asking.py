@@ -18,7 +18,6 @@ from services.notify.sending import Sending
 from services.notify.store import NotificationStore
 from shared import aggregates, events, policy
 from shared.arrivals import Later
-from shared.deciding import Deciding
 from shared.ledger import Write
 from shared.settings import Settings
 from tests.fakes.faulty_api import FaultyApi
@@ -70,9 +69,7 @@ class World:
         fuse = fuse or Fuse()
         self.loft.fuse = self.reports.fuse = fuse
         return Sending(
-            NotificationStore(
-                Deciding(FusedLedger(self.ledger, fuse), MemoryTimers(), cached=64, retries=3)
-            ),
+            NotificationStore(FusedLedger(self.ledger, fuse), MemoryTimers(), cached=64, retries=3),
             {**CHANNELS, HomingPost.NAME: HomingPost()},
             {HomingPost.CARRIER: self.loft, **(carriers or {})},
             self.reports,

@@ -11,7 +11,6 @@ from services.notify.notifying import ASK_AGAIN_SECONDS, Notifying
 from services.notify.store import NotificationStore
 from shared import aggregates, policy
 from shared.arrivals import Later
-from shared.deciding import Deciding
 from shared.errors import BusUnavailable, CommandForbidden, EventTypeUnknown
 from shared.events import AgentId, AnyEvent, NotificationId, NotificationRequestedOpen
 from shared.ledger import Recorded, Write
@@ -52,7 +51,7 @@ class World:
         self.screens.fuse = self.push.fuse = self.timers.fuse = fuse
         ledger = FusedLedger(self.ledger, fuse)
         return Notifying(
-            NotificationStore(Deciding(ledger, self.timers, cached=16, retries=3)),
+            NotificationStore(ledger, self.timers, cached=16, retries=3),
             {each.NAME: each for each in (self.screens, self.push)},
             policy.Policies(self.policy),
             FixedClock(),
@@ -102,7 +101,7 @@ def acknowledge(known_as: NotificationId, agent: str = "piotr") -> Acknowledge:
 
 
 async def test_a_request_is_armed_written_shown_and_recorded() -> None:
-    """The timer is armed before the append that needs it; what was shown is recorded after."""
+    """The timer goes before the append that needs it; what was shown is recorded after."""
     world, fuse = World(), Fuse()
     await world.notifying(fuse).on_event(queued("e1"))
     assert fuse.steps == [

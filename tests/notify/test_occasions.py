@@ -8,7 +8,6 @@ from msgspec.structs import replace
 from services.notify.notifying import Notifying
 from services.notify.store import NotificationStore
 from shared import aggregates, policy
-from shared.deciding import Deciding
 from shared.events import (
     AnyEvent,
     MessageId,
@@ -67,8 +66,7 @@ class World:
         self.last: dict[str, int] = {}
 
     def notifying(self) -> Notifying:
-        deciding = Deciding(self.ledger, MemoryTimers(), cached=16, retries=3)
-        store = NotificationStore(deciding)
+        store = NotificationStore(self.ledger, MemoryTimers(), cached=16, retries=3)
         return Notifying(store, {"screen": self.screens}, POLICIES, FixedClock())
 
     async def happens(self, *events: AnyEvent) -> None:

@@ -13,7 +13,6 @@ from services.notify.store import NotificationStore
 from shared import aggregates, conversation, events, streams, subjects
 from shared.arrivals import ArrivedMessage
 from shared.codec import encode, is_another
-from shared.deciding import Deciding
 from shared.ledger import Guard, Write, plan
 from tests.notify.samples import CONVERSATION, TENANT, accepted, message, queued, received
 from tests.support.memory_ledger import MemoryLedger
@@ -158,7 +157,7 @@ class CountedLedger(MemoryLedger):
 async def test_what_was_read_once_is_folded_on() -> None:
     """A process that was just started reads a conversation once; the next event names the one before it."""
     ledger, passing = CountedLedger(), Passing(8)
-    store = NotificationStore(Deciding(ledger, MemoryTimers(), cached=16, retries=3), passing)
+    store = NotificationStore(ledger, MemoryTimers(), passing, cached=16, retries=3)
     appended = await ledger.append(TENANT, [Write(CONV, 0, WAY[:3])])
     passing.see(_arrived(appended.sequences[1], WAY[1], None), WAY[1])
     first = await store.before(WAY[1])

@@ -16,7 +16,6 @@ from services.notify.sending import ATTEMPTS_MAX, Sending
 from services.notify.store import NotificationStore
 from shared import aggregates, events, policy
 from shared.arrivals import Later
-from shared.deciding import Deciding
 from shared.settings import Settings
 from tests.notify.samples import CONVERSATION, TENANT, message, queued
 from tests.notify.twins import (
@@ -62,7 +61,7 @@ class World:
         self.server.fuse = self.reports.fuse = fuse
         ledger = FusedLedger(self.ledger, fuse, self.together)
         return Sending(
-            NotificationStore(Deciding(ledger, MemoryTimers(), cached=16, retries=3)),
+            NotificationStore(ledger, MemoryTimers(), cached=16, retries=3),
             {**CHANNELS, PigeonPost.NAME: PigeonPost()},
             {email.CARRIER: self.server, PigeonPost.CARRIER: self.lofts},
             self.reports,

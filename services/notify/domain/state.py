@@ -18,6 +18,7 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
         transports: by which it goes; of a message to the customer its channel.
         sent: when each transport took it; without those of which nobody knows that they did.
         provider_id: the provider's id of a message to the customer that it took.
+        escalates: when it does if nobody acknowledges; `None` for a message to the customer.
         acknowledged: ledger sequence of the acknowledgement; `None` while nobody acknowledged.
         escalated_to: who was told because nobody acknowledged.
         withdrawn: what it was about goes on in another conversation.
@@ -29,6 +30,7 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     about: str
     transports: tuple[str, ...]
     requested: datetime
+    escalates: datetime | None = None
     message_id: events.MessageId | None = None
     sent: Mapping[str, datetime] = {}
     provider_id: str | None = None
@@ -109,6 +111,7 @@ def _requested(event: events.NotificationRequested) -> Notification:
         about=event.open.about,
         transports=tuple(event.open.transports),
         requested=event.recorded,
+        escalates=event.open.escalates,
         message_id=event.open.message_id,
     )
 
