@@ -21,6 +21,9 @@ from shared.errors import TellonceError, ViewUnavailable
 
 POOL_CONNECTIONS_MAX = 8
 ACQUIRE_TIMEOUT_SECONDS = 5.0
+READ_TIMEOUT_SECONDS = 30.0
+LOOK_SECONDS = 1.0
+"""How often somebody looks for reads that take too long."""
 READ_ATTEMPTS = 3
 READ_RETRY = Backoff(first_seconds=0.1, longest_seconds=1.0)
 
@@ -91,7 +94,7 @@ class Pool:
     """Connections for queries. It begins without any; each read takes a free one, or makes one.
 
     The driver's own pool begins three tasks a read and resets what no reader changes. That is half of what a small
-    SELECT costs.
+    SELECT costs; a tenth is the driver's timer for each statement. Here one timer looks after all reads.
     """
 
     def __init__(self, dsn: str) -> None:
@@ -99,6 +102,8 @@ class Pool:
         self._room = asyncio.Semaphore(POOL_CONNECTIONS_MAX)
         self._open: set[Any] = set()
         self._free: list[Any] = []
+        self._since: dict[Any, float] = {}
+        self._look_again: asyncio.TimerHandle | None = None
         self._ending: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -120,6 +125,7 @@ class Pool:
 
     async def _read_once(self, reader: Reader, at_a_glance: bool) -> Any:
         connection = await self._take()
+        self._watch(connection)
         usable = False
         try:
             answer = await _read(connection, reader, at_a_glance)
@@ -147,7 +153,7 @@ class Pool:
                 if not connection.is_closed():
                     return connection
                 self._open.discard(connection)
-            connection = await connect(self._dsn, "query", {})
+            connection = await connect(self._dsn, "query", {}, timeout_seconds=None)
         except BaseException:
             self._room.release()
             raise
@@ -174,7 +180,22 @@ class Pool:
         finally:
             self._put(connection, ended)
 
+    def _watch(self, connection: Any) -> None:
+        loop = asyncio.get_running_loop()
+        self._since[connection] = loop.time()
+        if self._look_again is None:
+            self._look_again = loop.call_later(LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        """End the connections of reads that take too long; what they wait for fails."""
+        loop = asyncio.get_running_loop()
+        for connection, since in self._since.items():
+            if loop.time() - since > READ_TIMEOUT_SECONDS:
+                connection.terminate()
+        self._look_again = loop.call_later(LOOK_SECONDS, self._look) if self._since else None
+
     def _put(self, connection: Any, usable: bool) -> None:
+        del self._since[connection]
         if usable and not self._closed:
             self._free.append(connection)
         else:

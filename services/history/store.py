@@ -197,16 +197,22 @@ class Session:
             self._connection.terminate()
 
 
-async def connect(dsn: str, name: str, settings: Mapping[str, str]) -> Any:
+async def connect(
+    dsn: str,
+    name: str,
+    settings: Mapping[str, str],
+    *,
+    timeout_seconds: float | None = STATEMENT_TIMEOUT_SECONDS,
+) -> Any:
     """Return the driver's connection. Its statements keep one plan: planning costs as much as running most of them.
 
-    Raises: ViewUnavailable.
+    `timeout_seconds`: of a statement; without it somebody else ends what takes too long. Raises: ViewUnavailable.
     """
     with translated():
         return await asyncpg.connect(
             dsn,
             timeout=CONNECT_TIMEOUT_SECONDS,
-            command_timeout=STATEMENT_TIMEOUT_SECONDS,
+            command_timeout=timeout_seconds,
             server_settings={
                 **_SESSION_SETTINGS,
                 "application_name": f"tellonce-history-{name}",

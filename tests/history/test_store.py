@@ -137,6 +137,24 @@ async def test_who_finds_no_connection_free_is_told(
         await pool.read(_position)
 
 
+@pytest.mark.parametrize("at_a_glance", [True, False])
+async def test_a_read_that_takes_too_long_is_ended(
+    dsn: str, pool: Pool, monkeypatch: pytest.MonkeyPatch, at_a_glance: bool
+) -> None:
+    """Whatever Postgres waits for; the next read has another connection."""
+    monkeypatch.setattr(pools, "READ_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(pools, "LOOK_SECONDS", 0.02)
+    await pool.read(_position)
+    other = await asyncpg.connect(dsn)
+    async with other.transaction():
+        await other.execute("LOCK TABLE public.generation IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(ViewUnavailable):
+            await pool.read(_position, at_a_glance=at_a_glance)
+    await other.close()
+    monkeypatch.setattr(pools, "READ_TIMEOUT_SECONDS", WITHIN_SECONDS)
+    assert await pool.read(_position, at_a_glance=at_a_glance) == 0
+
+
 async def _position(snapshot: Snapshot) -> int:
     return await snapshot.position()
 
