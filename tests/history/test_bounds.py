@@ -43,6 +43,7 @@ PLAIN: dict[type[inspect.Type], st.SearchStrategy[Any]] = {
     inspect.NoneType: st.none(),
     inspect.BoolType: st.booleans(),
     inspect.IntType: WHOLES,
+    inspect.FloatType: st.floats(allow_nan=False, allow_infinity=False),
     inspect.StrType: TEXTS,
     inspect.DateTimeType: INSTANTS,
 }
