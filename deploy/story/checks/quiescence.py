@@ -9,10 +9,13 @@ from typing import Any
 
 from shared.bus import Bus
 from shared.errors import TellonceError
-from shared.streams import CONTACTS, LEDGER, NOTIFY_SENDING, RAW, TIMERS
+from shared.streams import CONTACTS, LEDGER, RAW, TIMERS, fired
 
 REST_SECONDS = 30.0
 POLL_SECONDS = 0.05
+READ = (RAW, CONTACTS, LEDGER, TIMERS)
+FIRED = frozenset({fired("router"), fired("notify")})
+"""A timer that asks about nothing keeps its place there for a while."""
 
 
 async def until_at_rest(bus: Bus) -> list[str]:
@@ -38,11 +41,14 @@ async def _look(bus: Bus) -> tuple[list[str], dict[str, int]]:
     Only the durable ones: others may have belonged to a process that is dead.
     """
     try:
-        lists = [await bus.api(f"CONSUMER.LIST.{name}") for name in (RAW, CONTACTS, LEDGER)]
-        sending = await bus.api(f"CONSUMER.INFO.{TIMERS}.{NOTIFY_SENDING}")
+        lists = [await bus.api(f"CONSUMER.LIST.{name}") for name in READ]
     except TellonceError as error:
         return [error.code], {}
-    listed: list[dict[str, Any]] = [each for found in lists for each in found["consumers"]]
-    every = [sending, *(each for each in listed if "durable_name" in each["config"])]
+    every: list[dict[str, Any]] = [
+        each
+        for found in lists
+        for each in found["consumers"]
+        if "durable_name" in each["config"] and each["name"] not in FIRED
+    ]
     busy = [each["name"] for each in every if each["num_pending"] or each["num_ack_pending"]]
     return sorted(busy), {each["name"]: each["ack_floor"]["stream_seq"] for each in every}
