@@ -27,7 +27,6 @@ from shared import codec, logs, settings
 from shared.bus import connect
 from shared.bus.bulk import Raw
 from shared.bus.deliveries import instant
-from shared.ledger import Recorded
 from shared.ledger.bulk import BulkReader
 
 NAME = "history"
@@ -123,7 +122,7 @@ async def fill_share(
 ) -> None:
     """Write the rows of a share. `take`: is shown every message of the ledger. Raises: whatever stops it."""
     own: list[Raw] = []
-    settled: list[datetime] = []
+    settled: list[int] = []
     latest = 0
     async with store.owner_session(dsn, watched=False) as session:
         await session.execute("enter_for_good", share.schema)
@@ -136,21 +135,31 @@ async def fill_share(
                     latest = max(latest, message[1])
                     if share.holds(message[2]):
                         own.append(message)
-                        settled.append(instant(latest))
+                        settled.append(latest)
                 if len(own) >= share.batch_max:
-                    await _write(session, share, await ledger.events(own), settled)
+                    await _write(session, ledger, share, own, settled)
                     own, settled = [], []
         if own:
-            await _write(session, share, await ledger.events(own), settled)
+            await _write(session, ledger, share, own, settled)
 
 
 async def _write(
-    session: store.Session, share: Share, batch: Sequence[Recorded], settled: Sequence[datetime]
+    session: store.Session,
+    ledger: BulkReader,
+    share: Share,
+    own: Sequence[Raw],
+    settled: Sequence[int],
 ) -> None:
+    """Write the rows of some events. `settled`: the latest store time up to each, which is nearly always its own."""
+    batch = await ledger.events(own)
+    instants = [
+        recorded.stored if latest == message[1] else instant(latest)
+        for recorded, message, latest in zip(batch, own, settled, strict=True)
+    ]
     async with session.transaction():
         if await session.fetch_one("hold_checkpoint", share.checkpoint, share.fence) is None:
             raise FenceLost
-        changes = project_settled(batch, await states_before(session, batch), settled)
+        changes = project_settled(batch, await states_before(session, batch), instants)
         for row, rows in changes.items():
             if rows:
                 await session.write(row, rows.values())

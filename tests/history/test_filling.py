@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from pathlib import Path
 
 import msgspec
@@ -19,12 +19,14 @@ from services.history.projection import FenceLost, Projection
 from services.history.store import RowRepeated, Session, owner_session
 from shared import errors, subjects
 from shared.bus.bulk import Raw
+from shared.codec import PlainCodec
 from shared.ledger.bulk import BulkReader
 from shared.ledger.jetstream import NatsLedger
 from tests.history.handwritten_ledger import TENANT, recorded
 from tests.history.running_history import RunningHistory
 from tests.support.waiting import eventually
 
+HOUR_NANOSECONDS = 3_600 * 10**9
 INDEXES = """
 SELECT replace(indexdef, schemaname, '') FROM pg_indexes WHERE schemaname = current_schema() ORDER BY 1
 """
@@ -98,6 +100,46 @@ async def test_a_filled_generation_is_a_projected_one(history: RunningHistory) -
         projection = await Projection.take_over(session, ledger_of(history))
         every = await recorded(ledger_of(history), end)
         await projection.apply(every[end - 9 :])
+        assert await told(session) == wanted
+
+
+class Rewound(BulkReader):
+    """As a ledger whose leader's clock was behind the last one's, now and then."""
+
+    async def messages(self, until: int) -> AsyncGenerator[list[Raw], None]:
+        async with contextlib.aclosing(super().messages(until)) as batches:
+            async for messages in batches:
+                yield [
+                    (number, nanoseconds - number % 3 * HOUR_NANOSECONDS, subject, body)
+                    for number, nanoseconds, subject, body in messages
+                ]
+
+
+async def test_what_settles_an_event_may_be_of_another_share(history: RunningHistory) -> None:
+    """The latest store time of all events up to one counts, whoever writes them."""
+    end = await ledger_of(history).position()
+    reader = Rewound(history.bus, PlainCodec())
+    every: list[Raw] = []
+    async with contextlib.aclosing(reader.messages(end)) as batches:
+        async for messages in batches:
+            every += messages
+    async with building(history, indexed=True) as session:
+        projection = await Projection.take_over(session)
+        await projection.apply(await reader.events(every))
+        wanted = await told(session)
+    async with building(history) as session:
+        start = await session.fetch_one("take_over")
+        held = await session.fetch_one("checkpoint_held")
+        assert start is not None
+        assert held is not None
+        whole = filling.RollingDigest(start["rolling"])
+        for number in range(2):
+            share = Share(**held, until=end, number=number, of=2, batch_max=20)
+            take = None if number else whole.take
+            await fill_share(history.postgres.dsn, reader, share, take)
+        await generations.index(session)
+        moving = end, whole.rolling, whole.settled, start["position"], start["fence"]
+        assert await session.fetch_one("move_checkpoint", *moving)
         assert await told(session) == wanted
 
 

@@ -62,7 +62,7 @@ def rows(step: Step[Any]) -> Iterable[TimelineRow]:
         return ()
     if event.conversation is None and event.customer is None:
         return ()
-    opened = event.open
+    opened, personal = event.open, event.personal
     row = TimelineRow(
         sequence=recorded.sequence,
         tenant=event.tenant,
@@ -76,7 +76,7 @@ def rows(step: Step[Any]) -> Iterable[TimelineRow]:
         actor=event.actor,
         text=words(event),
         open=bytes(_stored.decode(recorded.body).data.open).decode(),
-        quoted=getattr(event.personal, "quoted", None),
+        quoted=getattr(personal, "quoted", None),
     )
     return (row,)
 
