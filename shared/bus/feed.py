@@ -134,7 +134,8 @@ class Feed(Generic[T]):
                 return True
             self._news.clear()
             try:
-                await asyncio.wait_for(self._news.wait(), SLICE_SECONDS)
+                async with asyncio.timeout(SLICE_SECONDS):
+                    await self._news.wait()
             except TimeoutError:
                 waited += SLICE_SECONDS
                 if self._generation != self._bus.generation:
