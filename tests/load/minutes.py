@@ -77,17 +77,20 @@ def look(floor: Floor, seconds: float) -> Look:
 
 
 def resident(pid: int) -> int:
-    """Return the memory of a program in bytes: resident, and what its processes share is counted once."""
-    own, shared = [], [0]
+    """Return the resident memory of a program and all that it has started, in bytes.
+
+    Memory that processes share is left out: Postgres fills a cache there, whose size is set. A mapped file counts once.
+    """
+    own, mapped = 0, 0
     for each in family(pid):
         try:
             lines = Path(f"/proc/{each}/status").read_text("ascii").splitlines()
         except OSError:
             continue
         kib = {name: int(value.split()[0]) for name, value in _fields(lines)}
-        own.append(kib.get("RssAnon", 0))
-        shared.append(kib.get("RssShmem", 0) + kib.get("RssFile", 0))
-    return (sum(own) + max(shared)) * 1024
+        own += kib.get("RssAnon", 0)
+        mapped = max(mapped, kib.get("RssFile", 0))
+    return (own + mapped) * 1024
 
 
 def _fields(lines: list[str]) -> list[tuple[str, str]]:

@@ -1,7 +1,9 @@
 """The report: every minute has a line, and every figure a plot from nothing to its highest."""
 
+import os
+
 from tests.load.floor import Delays
-from tests.load.minutes import MIB, Look, Minute
+from tests.load.minutes import MIB, Look, Minute, resident
 from tests.load.report import PLOT_COLUMNS, plot, sums, table
 
 
@@ -42,3 +44,11 @@ def test_delays_are_told_by_their_middle_and_their_end() -> None:
     assert sums([minute(1)], delays)[0] == (
         "decided after p50 505 ms, p99 990 ms, at most 1.0 s; told after -"
     )
+
+
+def test_the_memory_of_a_program_is_what_it_and_its_children_hold() -> None:
+    """What is allocated here is seen here, and none is where no process is."""
+    before = resident(os.getpid())
+    held = bytearray(b"x" * (32 * MIB))
+    assert resident(os.getpid()) - before > len(held) // 2
+    assert resident(0) == 0
