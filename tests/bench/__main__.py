@@ -1,5 +1,8 @@
 """`python -m tests.bench [--seed N] [--ledger-events N]`: measures and prints.
 
+`--growth [--events N] [--against N]`: instead, what grows with the ledger (a million events: half an hour, idle).
+`--crowds [--waiting N] [--agents N]`: instead, what grows with those who wait, and with agents.
+
 It asserts no goal and exits 0 when it could measure.
 """
 
@@ -7,18 +10,30 @@ import argparse
 import asyncio
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from shared.codec import decode
 from shared.ledger import Recorded
-from tests.bench import appends, arriving, decisions, end_to_end, projecting, stages, starting
+from tests.bench import (
+    appends,
+    arriving,
+    crowds,
+    decisions,
+    end_to_end,
+    growth,
+    projecting,
+    stages,
+    starting,
+)
 from tests.bench.figures import HEAD
 from tests.bench.place import copied, told
 
 PROJECTED_EVENTS = 4_000
 FILLED_EVENTS = 30_000
 LEDGER_EVENTS = 12_000
+GROWN_EVENTS, SMALL_EVENTS = 100_000, 10_000
+WAITING, AGENTS = 10_000, 1_000
 
 
 def multiplied(events: Sequence[Recorded], wanted: int) -> list[Recorded]:
@@ -59,6 +74,12 @@ def show(*lines: str) -> None:
     print("\n".join(lines), flush=True)
 
 
+async def show_as_known(lines: AsyncIterator[str]) -> None:
+    """Print each line when it is known."""
+    async for line in lines:
+        show(line)
+
+
 def main() -> None:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
@@ -66,10 +87,23 @@ def main() -> None:
     parser.add_argument(
         "--ledger-events", type=int, default=LEDGER_EVENTS, help="beside which a router starts"
     )
+    parser.add_argument("--growth", action="store_true", help="measure what grows with the ledger")
+    parser.add_argument("--events", type=int, default=GROWN_EVENTS, help="in the large ledger")
+    parser.add_argument("--against", type=int, default=SMALL_EVENTS, help="in the small ledger")
+    parser.add_argument("--crowds", action="store_true", help="measure what grows with a crowd")
+    parser.add_argument("--waiting", type=int, default=WAITING, help="who wait in the crowd")
+    parser.add_argument("--agents", type=int, default=AGENTS, help="beside whom they wait")
     asked = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tellonce-bench-") as folder:
-        asyncio.run(run(asked.seed, asked.ledger_events, Path(folder)))
+        if asked.growth:
+            lines = growth.compare(Path(folder), asked.against, asked.events)
+            asyncio.run(show_as_known(lines))
+        elif asked.crowds:
+            lines = crowds.compare(Path(folder), asked.waiting, asked.agents)
+            asyncio.run(show_as_known(lines))
+        else:
+            asyncio.run(run(asked.seed, asked.ledger_events, Path(folder)))
     print(f"measured in {time.monotonic() - began:.0f} s")
 
 

@@ -1,0 +1,294 @@
+"""A stack that grows: servers of its own, services started and killed one by one, and somebody who plays customers and
+agents on it."""
+
+import asyncio
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import msgspec
+import yaml
+
+from deploy.embedded import probes
+from deploy.embedded.process import Child, Program
+from deploy.embedded.stack import EmbeddedStack, Plan
+from services.ingest.domain import webhook_signature
+from shared import settings, subjects
+from shared.bus import Bus, connect
+from shared.bus.deliveries import Message
+from shared.codec import PlainCodec
+from shared.ledger import Recorded
+from shared.ledger.jetstream import NatsLedger
+from tests.bench.filling import agent
+from tests.bench.place import read_json
+
+TENANT = "demo"
+QUEUE = "hotline"
+WITHIN_SECONDS = 120.0
+LEARNED_WITHIN_SECONDS = 1_800.0
+POLL_SECONDS = 0.01
+
+
+def policy_of(path: Path, agents: int, slots: int) -> Path:
+    """Write a policy with so many agents of the hotline, and no others there; return the file."""
+    policy = yaml.safe_load(Path(settings.Settings().policy).read_text("utf-8"))
+    policy["agents"]["piotr"]["queues"] = []
+    policy["agents"] |= {
+        agent(number): {"name": agent(number), "queues": [QUEUE], "teams": [QUEUE], "slots": slots}
+        for number in range(agents)
+    }
+    policy["times"] |= {"offer_seconds": 86_400, "notification_seconds": 86_400}
+    path.write_text(yaml.safe_dump(policy), "utf-8")
+    return path
+
+
+class Growing:
+    """`async with Growing(folder, policy) as place: await place.start("router")`.
+
+    `seen`: how many events of each type were recorded since it was entered; `offers`: by conversation, to whom.
+    """
+
+    def __init__(self, folder: Path, policy: Path) -> None:
+        self.folder = folder
+        plan = Plan(folder=folder, environment={"TELLONCE_POLICY": str(policy)}, services={})
+        self.stack = EmbeddedStack(plan)
+        self.policy = policy
+        self.services: dict[str, Child] = {}
+        self.seen: Counter[str] = Counter()
+        self.offers: dict[str, tuple[str, str]] = {}
+        self._held = AsyncExitStack()
+        self._given = 0
+        self._door: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._held.enter_async_context(self.stack)
+        self._held.push_async_callback(self.stop)
+        self.bus: Bus = await connect(self.stack.addresses["nats"], "bench-growing")
+        self._held.push_async_callback(self.bus.close)
+        self.ledger = NatsLedger(self.bus, PlainCodec())
+        await self.watch()
+        self._key = settings.load_secrets(settings.Settings())["FORM_SIGNING_KEY"]
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._held.aclose()
+
+    async def watch(self) -> None:
+        """Look at what is recorded from now on."""
+        self._live = await self.bus.subscribe(f"live.ledger.*.{TENANT}.>", self._saw)
+
+    async def look_away(self) -> None:
+        """Look at nothing: whoever fills the ledger would look at all of it."""
+        await self._live.stop()
+
+    async def _saw(self, message: Message) -> None:
+        event = read_json(message)
+        self.seen[event["type"]] += 1
+        if event["type"] == "contact.offered":
+            offered = event["data"]["open"]
+            self.offers[event["conversation"]] = offered["agent"], offered["offer_id"]
+
+    # -- services -------------------------------------------------------------------------------------
+
+    async def start(self, *names: str) -> None:
+        """Start services and wait until they are ready, however long the ledger is that they read."""
+        for name in names:
+            await self.launch(name)
+        for name in names:
+            await self.until_ready(name)
+
+    async def launch(self, name: str) -> None:
+        """Start a service without waiting for it."""
+        url = self.stack.addresses["nats"]
+        program = Program(
+            name=name,
+            argv=(sys.executable, "-m", f"services.{name}"),
+            log_path=self.folder / "logs" / f"{name}.log",
+            ready=lambda: probes.service_answers(url, name),
+            env=self.environment(),
+        )
+        self.services[name] = await Child.start(program)
+
+    def environment(self) -> dict[str, str]:
+        """Return the settings of every service."""
+        return {
+            "TELLONCE_POLICY": str(self.policy),
+            "TELLONCE_NATS_URL": self.stack.addresses["nats"],
+            "TELLONCE_POSTGRES_DSN": self.stack.addresses["postgres"],
+            "TELLONCE_INGEST_PORT": self.stack.addresses["ingest"].rsplit(":", 1)[1],
+        }
+
+    async def until_ready(self, name: str) -> None:
+        """Raises: TimeoutError, RuntimeError when it has ended."""
+        child = self.services[name]
+        async with asyncio.timeout(LEARNED_WITHIN_SECONDS):
+            while not await child.program.ready():
+                if child.exit_code is not None:
+                    raise RuntimeError(child.program.log_path.read_text("utf-8")[-2_000:])
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def kill(self, *names: str) -> None:
+        """End services by signal 9."""
+        for name in names:
+            await self.services.pop(name).kill()
+
+    async def stop(self) -> None:
+        """End all services."""
+        await self.kill(*self.services)
+
+    # -- what they take ---------------------------------------------------------------------------------
+
+    def cpu_seconds(self) -> dict[str, float]:
+        """Return what every service and server has used so far."""
+        return {
+            name: sum(_cpu_seconds(pid) for pid in pids) for name, pids in self._processes().items()
+        }
+
+    def memory_mb(self) -> dict[str, float]:
+        """Return what every service and server has in memory, its share of what is shared."""
+        return {
+            name: sum(_memory_mb(pid) for pid in pids) for name, pids in self._processes().items()
+        }
+
+    def _processes(self) -> dict[str, list[int]]:
+        servers = {name: _family(pid) for name, pid in self.stack.status().pids.items()}
+        return {**servers, **{name: [child.pid] for name, child in self.services.items()}}
+
+    def disk_mb(self, server: str) -> float:
+        """Return how much a server's data takes on disk."""
+        files = (each for each in (self.folder / server).rglob("*") if each.is_file())
+        return sum(_allocated(each) for each in files) / 1e6
+
+    # -- what happens -----------------------------------------------------------------------------------
+
+    async def write_in(self, person: int, text: str) -> None:
+        """A person sends the form. Raises: RuntimeError when it is not taken."""
+        fields = {
+            "submission_id": uuid4().hex,
+            "name": f"Person {person}",
+            "email": f"person{person}@mail.example",
+            "phone": f"+48{person:09d}",
+            "topic": "other",
+            "message": text,
+        }
+        body = json.dumps(fields).encode()
+        address = urlsplit(self.stack.addresses["ingest"])
+        if self._door is None:
+            self._door = await asyncio.open_connection(address.hostname, address.port)
+        reader, writer = self._door
+        writer.write(_request(f"/in/{TENANT}/form/contact", self._signed(body), body))
+        head = await reader.readuntil(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1.1 204"):
+            raise RuntimeError(head.decode())
+
+    def _signed(self, body: bytes) -> dict[str, str]:
+        given, now = uuid4().hex, int(time.time())
+        signature = webhook_signature.sign(self._key, given, now, body)
+        return {
+            "webhook-id": given,
+            "webhook-timestamp": str(now),
+            "webhook-signature": signature,
+        }
+
+    async def does(self, actor: str, verb: str, **fields: Any) -> None:
+        """Give a command. Raises: RuntimeError when it is refused."""
+        given = {
+            "command_id": uuid4().hex,
+            "issued_at": datetime.now(UTC).isoformat(),
+            "actor": f"agent:{actor}",
+            **fields,
+        }
+        answer = await self.bus.request(subjects.command(TENANT, verb), msgspec.json.encode(given))
+        if b'"ok":true' not in answer:
+            raise RuntimeError(answer.decode())
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until it holds. Raises: TimeoutError."""
+        async with asyncio.timeout(WITHIN_SECONDS):
+            while not condition():  # noqa: ASYNC110  the condition is a server's
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def until_seen(self, kind: str, count: int) -> None:
+        """Wait until so many events of a type were recorded. Raises: TimeoutError."""
+        await self.until(lambda: self.seen[kind] >= count)
+
+    async def until_projected(self) -> None:
+        """Wait until history has all that is recorded now. Raises: TimeoutError."""
+        wanted = await self.ledger.position()
+        async with asyncio.timeout(LEARNED_WITHIN_SECONDS):
+            while await self.projected() < wanted:  # noqa: ASYNC110  the condition is a server's
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def projected(self) -> int:
+        """Return up to where history has projected."""
+        answer = await self.asked("position", {})
+        return int(answer.get("position", 0))
+
+    async def asked(self, query: str, question: dict[str, Any]) -> dict[str, Any]:
+        """Ask history."""
+        body = msgspec.json.encode(question)
+        found = await self.bus.request(subjects.query(TENANT, query), body, timeout_seconds=60.0)
+        answer: dict[str, Any] = msgspec.json.decode(found)
+        return answer
+
+    async def recorded(self, after: int) -> list[Recorded]:
+        """Return what was recorded after a position."""
+        end, found = await self.ledger.position(), list[Recorded]()
+        if after < end:
+            async for batch in self.ledger.follow(after):
+                found += batch
+                if found[-1].sequence >= end:
+                    break
+        return found
+
+
+def _request(path: str, headers: dict[str, str], body: bytes) -> bytes:
+    fields = {
+        "host": "door",
+        "content-length": str(len(body)),
+        "content-type": "application/json",
+        **headers,
+    }
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    return f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + body
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Return the time on a processor of all threads; ticks of `stat` are too coarse for a few contacts."""
+    spent = 0
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError):
+            spent += int((thread / "schedstat").read_text("utf-8").split()[0])
+    return spent / 1e9
+
+
+def _memory_mb(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text("utf-8").splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1_024
+
+
+def _family(pid: int) -> list[int]:
+    """Return a process and its children."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text("utf-8").split()
+    return [pid, *(int(each) for each in children)]
+
+
+def _allocated(path: Path) -> int:
+    try:
+        return path.stat().st_blocks * 512
+    except FileNotFoundError:
+        return 0
