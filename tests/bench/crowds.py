@@ -111,9 +111,11 @@ async def compare(folder: Path, waiting: int, agents: int) -> AsyncIterator[str]
         place_of = folder / f"{wait}-{count}"
         place_of.mkdir(parents=True)
         slots = SLOTS if count == 1 else 1
-        policy = policy_of(place_of / "policy.yaml", count, slots)
+        policy = policy_of(place_of / "policy.yaml", count + 1, slots)
         async with Growing(place_of / "stack", policy) as place:
-            for name, seconds in (await _measured(Desk(place), wait, count)).items():
+            desk = Desk(place)
+            costs = await _measured(desk, wait, count)
+            for name, seconds in (costs | await _restarted(place, desk, count)).items():
                 least.setdefault(name, seconds)
                 what = f"{name}, {wait} wait, {count} agents"
                 yield f"{what:<58} {seconds / least[name]:7.2f}   {seconds * 1e3:8.3f} ms"
@@ -136,4 +138,20 @@ async def _measured(desk: Desk, waiting: int, agents: int) -> dict[str, float]:
         "a call": statistics.median(calls),
         "an event seen": statistics.median(seen),
         "an offer": spent / offers,
+    }
+
+
+async def _restarted(place: Growing, desk: Desk, agents: int) -> dict[str, float]:
+    """Start a router beside a snapshot, with an agent who has come meanwhile: until it has offered to her."""
+    await desk.dispatcher.keep_now()
+    await desk.sign_in([agents])
+    await desk.call(1)
+    before, began = place.seen["contact.offered"], time.perf_counter()
+    await place.launch("router")
+    await place.until_seen("contact.offered", before + 1)
+    offered = time.perf_counter() - began
+    await place.until_ready("router")
+    return {
+        "a router's start until its first offer": offered,
+        "a router's start, its CPU": place.cpu_seconds()["router"],
     }

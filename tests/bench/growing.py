@@ -66,8 +66,6 @@ class Growing:
         self.seen: Counter[str] = Counter()
         self.offers: dict[str, tuple[str, str]] = {}
         self._held = AsyncExitStack()
-        self._given = 0
-        self._door: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def __aenter__(self) -> Self:
         await self._held.enter_async_context(self.stack)
@@ -187,11 +185,10 @@ class Growing:
         }
         body = json.dumps(fields).encode()
         address = urlsplit(self.stack.addresses["ingest"])
-        if self._door is None:
-            self._door = await asyncio.open_connection(address.hostname, address.port)
-        reader, writer = self._door
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
         writer.write(_request(f"/in/{TENANT}/form/contact", self._signed(body), body))
         head = await reader.readuntil(b"\r\n\r\n")
+        writer.close()
         if not head.startswith(b"HTTP/1.1 204"):
             raise RuntimeError(head.decode())
 
