@@ -1,7 +1,7 @@
 """The part of a policy that says what happens when contacts come faster than they are decided. Pure."""
 
 import typing
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from typing import Annotated
 
 from msgspec import Meta
@@ -11,16 +11,23 @@ from shared.strict import Name, Seconds, Strict
 
 
 class LaneRule(Strict, frozen=True, kw_only=True):
-    """What holds of a lane of contacts.
+    """What holds of a lane of contacts; what it does not say is as usual.
 
     `kept`: so many of its contact events are decided side by side at least, by each router, while those of a faster
-    lane wait; `limits`: how long its oldest undecided contact event may wait, in seconds, shortest first.
+    lane wait, so for the fastest it says nothing: 8 of `written`, 2 of `bulk`; `limits`: how long its oldest undecided
+    contact event may wait, in seconds, shortest first: 10 and 60 of `live`, 60 and 600 of `written`, none of `bulk`.
     """
 
-    kept: Annotated[int, Meta(ge=1, le=64)] = 1
-    limits: tuple[Seconds, ...] = ()
+    kept: Annotated[int, Meta(ge=1, le=64)] | None = None
+    limits: tuple[Seconds, ...] | None = None
 
 
+KEPT: Mapping[events.Lane, int] = {"live": 64, "written": 8, "bulk": 2}
+LIMITS_SECONDS: Mapping[events.Lane, tuple[float, ...]] = {
+    "live": (10.0, 60.0),
+    "written": (60.0, 600.0),
+    "bulk": (),
+}
 Language = Annotated[str, Meta(pattern=r"^[a-z]{2,3}\Z")]
 Text = Annotated[str, Meta(min_length=1, max_length=2_000)]
 
@@ -51,14 +58,23 @@ class Overload(Strict, frozen=True, kw_only=True):
     `tell`: the queue whose people are told, else the first one; `answer`: what a customer is told who waits.
     """
 
-    live: LaneRule = LaneRule(kept=64, limits=(10.0, 60.0))
-    written: LaneRule = LaneRule(kept=4, limits=(60.0, 600.0))
+    live: LaneRule = LaneRule()
+    written: LaneRule = LaneRule()
     bulk: LaneRule = LaneRule()
     tell: Name | None = None
     answer: AutomaticAnswer | None = None
 
-    def of(self, lane: events.Lane) -> LaneRule:
-        rules: dict[events.Lane, LaneRule] = {
+    def kept(self, lane: events.Lane) -> int:
+        """Return how many of a lane are decided side by side although faster ones wait."""
+        return self._of(lane).kept or KEPT[lane]
+
+    def limits(self, lane: events.Lane) -> tuple[float, ...]:
+        """Return how long the oldest of a lane may wait, in seconds, shortest first."""
+        said = self._of(lane).limits
+        return LIMITS_SECONDS[lane] if said is None else said
+
+    def _of(self, lane: events.Lane) -> LaneRule:
+        rules: Mapping[events.Lane, LaneRule] = {
             "live": self.live,
             "written": self.written,
             "bulk": self.bulk,
@@ -76,6 +92,6 @@ def complaints(
     if answer is not None and answer.by is not None and answer.by not in writers:
         yield f"overload: answer: {answer.by} is no account of e-mail with an address"
     for lane in typing.get_args(events.Lane):
-        limits = overload.of(lane).limits
+        limits = overload.limits(lane)
         if list(limits) != sorted(set(limits)):
             yield f"overload: {lane}: the limits are not in order"

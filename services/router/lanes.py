@@ -32,7 +32,7 @@ class Turns:
 
     def __init__(self, policies: Policies) -> None:
         rules = [policies.of(each).overload for each in policies.tenants()]
-        self._kept = {lane: max(rule.of(lane).kept for rule in rules) for lane in subjects.LANES}
+        self._kept = {lane: max(rule.kept(lane) for rule in rules) for lane in subjects.LANES}
         self._at_work = dict.fromkeys(subjects.LANES, 0)
         self._waiting: dict[events.Lane, deque[asyncio.Future[None]]] = {
             lane: deque() for lane in subjects.LANES

@@ -68,7 +68,7 @@ def untold(observed: Observed) -> list[Undecided]:
     return [
         each
         for each in decided(observed)
-        if (limits := observed.policy.overload.of(each.lane).limits)
+        if (limits := observed.policy.overload.limits(each.lane))
         and each.seconds > LIMIT_MISSED_BY * limits[0]
         and not any(
             span.since < each.until and (span.until is None or span.until > each.since)

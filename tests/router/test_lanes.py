@@ -10,8 +10,9 @@ from services.router.domain.decision import Origin
 from services.router.domain.delays import Waiting, decide
 from services.router.domain.lane import IN_TIME, LaneState, evolve
 from services.router.lanes import Turns
-from shared import aggregates, errors, events, lanes, policy, subjects
+from shared import aggregates, errors, events, lanes, policy, streams, subjects
 from shared.arrivals import ArrivedMessage
+from shared.overload import KEPT
 from shared.policy import Policies
 from tests.router.samples import NOON, POLICY_TEXT, TENANT, a_policy, call, message
 from tests.support.waiting import eventually
@@ -224,6 +225,16 @@ def test_a_policy_without_limits_tells_nothing_and_ends_what_was_told() -> None:
     behind = LaneState(limit_seconds=10.0, sequence=3)
     (over,) = decide(behind, "bulk", waiting, _origin())
     assert over.type == "lane.recovered"
+
+
+def test_what_a_policy_does_not_say_of_a_lane_is_as_usual() -> None:
+    """A limit that is changed keeps no fewer places, and every consumer steps within four decisions."""
+    said = policy.parse(
+        POLICY_TEXT + b"overload: {written: {limits: [5]}, bulk: {kept: 3}}"
+    ).overload
+    assert (said.limits("written"), said.kept("written")) == ((5.0,), 8)
+    assert (said.limits("bulk"), said.kept("bulk")) == ((), 3)
+    assert all(streams.ROUTER_CONSUMERS[lane] <= 4 * kept for lane, kept in KEPT.items())
 
 
 @pytest.mark.parametrize(

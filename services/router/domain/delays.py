@@ -31,7 +31,7 @@ def decide(
         "undecided": waiting.undecided,
         "policy_version": origin.policy_version,
     }
-    limits = origin.policy.overload.of(lane).limits
+    limits = origin.policy.overload.limits(lane)
     passed = max((each for each in limits if waiting.oldest_seconds > each), default=0.0)
     make = partial(_event, state, lane, origin)
     if passed > state.limit_seconds:
