@@ -94,7 +94,12 @@ def subscribe(here: serving.Connection, settings: Settings, cases: Cases) -> lis
             serving.on_request(here.broker, f"cmd.*.{verb}", NAME, partial(commands.handle, verb))
     turns = Turns(cases.policies)
     return [
-        Worker(here.bus, consumer, turns.in_turn(consumer.lane, contacts), parking.park_contact)
+        Worker(
+            here.bus,
+            consumer,
+            turns.in_turn(consumer.lane, consumer.name, contacts),
+            parking.park_contact,
+        )
         if consumer.lane is not None
         else Worker(here.bus, consumer, timers.ask, parking.park_timer)
         for consumer in streams.router_consumers()

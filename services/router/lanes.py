@@ -17,8 +17,8 @@ CONSUMERS = {
     for lane in subjects.LANES
 }
 
-ON_ITS_WAY_SECONDS = 0.1
-"""So long after an event of a lane the next one is waited for, where there was one."""
+ON_ITS_WAY_SECONDS = 1.0
+"""So long the next event of a consumer is waited for, where there is one; then another router has it."""
 
 log = structlog.get_logger("router.lanes")
 
@@ -37,18 +37,22 @@ class Turns:
         self._waiting: dict[events.Lane, deque[asyncio.Future[None]]] = {
             lane: deque() for lane in subjects.LANES
         }
-        self._to_come = dict.fromkeys(subjects.LANES, 0.0)
+        self._to_come: dict[events.Lane, dict[str, float]] = {lane: {} for lane in subjects.LANES}
         self._looking: asyncio.TimerHandle | None = None
 
-    def in_turn(self, lane: events.Lane, handle: arrivals.Handle) -> arrivals.Handle:
-        """Return what handles a contact event of a lane when it is its turn."""
+    def in_turn(self, lane: events.Lane, consumer: str, handle: arrivals.Handle) -> arrivals.Handle:
+        """Return what handles a contact event of a consumer of a lane when it is its turn."""
 
         async def handled(arrived: arrivals.ArrivedMessage) -> None:
+            self._to_come[lane].pop(consumer, None)
             await self._begin(lane)
             try:
                 await handle(arrived)
             finally:
-                self._end(lane, more=arrived.pending > 0)
+                if arrived.pending:
+                    here = asyncio.get_running_loop().time()
+                    self._to_come[lane][consumer] = here + ON_ITS_WAY_SECONDS
+                self._end(lane)
 
         return handled
 
@@ -62,18 +66,14 @@ class Turns:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self._end(lane, more=False)
+                self._end(lane)
             else:
                 self._waiting[lane].remove(turn)
             raise
 
-    def _end(self, lane: events.Lane, *, more: bool) -> None:
-        """Give the turn on. `more`: the next of the lane is on its way, and slower lanes wait for it a moment."""
+    def _end(self, lane: events.Lane) -> None:
         self._at_work[lane] -= 1
-        loop = asyncio.get_running_loop()
-        if more:
-            self._to_come[lane] = loop.time() + ON_ITS_WAY_SECONDS
-        self._give_on(loop)
+        self._give_on(asyncio.get_running_loop())
 
     def _give_on(self, loop: asyncio.AbstractEventLoop) -> None:
         for each in subjects.LANES:
@@ -93,7 +93,9 @@ class Turns:
             return True
         now = asyncio.get_running_loop().time()
         return not any(
-            self._at_work[each] or self._waiting[each] or self._to_come[each] > now
+            self._at_work[each]
+            or self._waiting[each]
+            or any(until > now for until in self._to_come[each].values())
             for each in subjects.LANES[: subjects.LANES.index(lane)]
         )
 

@@ -20,7 +20,11 @@ from tests.support.waiting import eventually
 
 SEED = 2026
 KILLS = 4
-LIMITS = {"live": {"limits": [0.05]}, "written": {"limits": [0.05, 1_000]}, "tell": "warehouse"}
+LIMITS = {
+    "live": {"limits": [0.05]},
+    "written": {"kept": 1, "limits": [0.05, 1_000]},
+    "tell": "warehouse",
+}
 
 
 def now() -> datetime:

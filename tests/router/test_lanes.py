@@ -43,7 +43,7 @@ class Work:
             await self._open[key].wait()
             self.done.append(key)
 
-        in_turn = self.turns.in_turn(lane, handle)
+        in_turn = self.turns.in_turn(lane, "only", handle)
         arrived = ArrivedMessage("contact", b"", 1, number, pending=pending)
         return asyncio.ensure_future(in_turn(arrived))
 
@@ -117,9 +117,18 @@ async def test_what_is_on_its_way_is_waited_for_but_not_for_ever() -> None:
     await settled()
     await work.let_go(("live", 0))
     assert [each for each in work.begun if each[0] == "written"] == [("written", 0), ("written", 1)]
+    tasks.append(work.come("live", 1))
+    await settled()
+    await work.let_go(("live", 1))
+    assert len(work.begun) == 6
+    tasks += [work.come("live", 2, pending=1), *(work.come("written", n) for n in range(4, 6))]
+    await settled()
+    await work.let_go(("live", 2))
+    for number in range(2, 4):
+        await work.let_go(("written", number))
 
     async def all_begun() -> bool:
-        return len(work.begun) == 5
+        return len(work.begun) == 9
 
     await eventually(all_begun)
     await finish(work, tasks)
