@@ -22,6 +22,7 @@ from deploy.embedded import probes
 from deploy.embedded.process import Child, Program
 from deploy.embedded.stack import EmbeddedStack, Plan
 from services.ingest.domain import webhook_signature
+from services.router.snapshot import NatsSnapshots
 from shared import settings, subjects
 from shared.bus import Bus, connect
 from shared.bus.deliveries import Message
@@ -228,6 +229,13 @@ class Growing:
         wanted = await self.ledger.position()
         async with asyncio.timeout(LEARNED_WITHIN_SECONDS):
             while await self.projected() < wanted:  # noqa: ASYNC110  the condition is a server's
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def until_kept(self) -> None:
+        """Wait for the router's first snapshot. Raises: TimeoutError."""
+        kept = NatsSnapshots(self.bus)
+        async with asyncio.timeout(WITHIN_SECONDS):
+            while await kept.newest() is None:  # noqa: ASYNC110  the condition is a server's
                 await asyncio.sleep(POLL_SECONDS)
 
     async def projected(self) -> int:

@@ -9,10 +9,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from services.router.snapshot import NatsSnapshots
 from tests.bench.figures import HEAD, Ratios, timed
 from tests.bench.filling import Copy, Template, agent, fill
-from tests.bench.growing import POLL_SECONDS, Growing, policy_of
+from tests.bench.growing import Growing, policy_of
 
 AGENTS, SLOTS = 20, 100
 DAYS = 90
@@ -22,7 +21,6 @@ KNOWN = 60
 ROUNDS = 4
 CONTACTS = 12
 ASKED = 40
-WITHIN_SECONDS = 60.0
 CPU_OF = ("router", "history", "nats", "postgres")
 QUERIES = ("conversation", "context", "timeline", "known")
 
@@ -81,10 +79,7 @@ class Grown:
         await place.start("history", "router")
         await place.until_projected()
         spent = place.cpu_seconds()
-        kept = NatsSnapshots(place.bus)
-        async with asyncio.timeout(WITHIN_SECONDS):
-            while await kept.newest() is None:  # noqa: ASYNC110  the condition is a server's
-                await asyncio.sleep(POLL_SECONDS)
+        await place.until_kept()
         return {"projected event: history's CPU": spent["history"] / self.events}
 
 
