@@ -19,7 +19,7 @@ from services.router.lookup import History
 from services.router.snapshot import NatsSnapshots
 from services.router.tolerant_codec import TolerantCodec
 from services.router.visits import LastVisits
-from shared import clock, commands, policy, settings, visits
+from shared import clock, commands, policy, settings, subjects, visits
 from shared.arming import NatsTimers
 from shared.codec import PlainCodec
 from shared.deciding import Deciding, Reading
@@ -144,6 +144,9 @@ async def _measured(desk: Desk, waiting: int, agents: int) -> dict[str, float]:
 async def _restarted(place: Growing, desk: Desk, agents: int) -> dict[str, float]:
     """Start a router beside a snapshot, with an agent who has come meanwhile: until it has offered to her."""
     await desk.dispatcher.keep_now()
+    await place.bus.store(
+        subjects.armed("router"), b""
+    )  # else it reads the ledger for timers, once
     await desk.sign_in([agents])
     await desk.call(1)
     before, began = place.seen["contact.offered"], time.perf_counter()
