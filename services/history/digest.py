@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from services.history import sql, store
 from services.history.tables import TABLES
 
+TIMEOUT_SECONDS = store.LONG_TIMEOUT_SECONDS * (1 + len(TABLES))
+"""Each table is read whole."""
+
 
 @dataclass(frozen=True, slots=True)
 class Digest:

@@ -102,30 +102,35 @@ class Pool:
         self._room = asyncio.Semaphore(POOL_CONNECTIONS_MAX)
         self._open: set[Any] = set()
         self._free: list[Any] = []
-        self._since: dict[Any, float] = {}
+        self._until: dict[Any, float] = {}
         self._look_again: asyncio.TimerHandle | None = None
         self._ending: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    async def read(self, reader: Reader, *, at_a_glance: bool = False) -> Any:
+    async def read(
+        self, reader: Reader, *, at_a_glance: bool = False, timeout_seconds: float | None = None
+    ) -> Any:
         """Return what `reader` returns inside one snapshot of the live generation.
 
-        `at_a_glance`: a single SELECT will do, as a rule; a reader that wants more begins again in a transaction.
+        `at_a_glance`: a single SELECT will do, as a rule; a reader that wants more begins again in a transaction;
+        `timeout_seconds`: of each try, READ_TIMEOUT_SECONDS unless told.
         It is tried READ_ATTEMPTS times: after a restart of Postgres the first connections are dead.
         Raises: ViewUnavailable when Postgres does not answer or has no live generation yet.
         """
         for attempt in range(1, READ_ATTEMPTS + 1):
             try:
-                return await self._read_once(reader, at_a_glance)
+                return await self._read_once(reader, at_a_glance, timeout_seconds)
             except ViewUnavailable:
                 if attempt == READ_ATTEMPTS:
                     raise
             await READ_RETRY.pause(attempt)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _read_once(self, reader: Reader, at_a_glance: bool) -> Any:
+    async def _read_once(
+        self, reader: Reader, at_a_glance: bool, timeout_seconds: float | None
+    ) -> Any:
         connection = await self._take()
-        self._watch(connection)
+        self._watch(connection, timeout_seconds or READ_TIMEOUT_SECONDS)
         usable = False
         try:
             answer = await _read(connection, reader, at_a_glance)
@@ -180,22 +185,22 @@ class Pool:
         finally:
             self._put(connection, ended)
 
-    def _watch(self, connection: Any) -> None:
+    def _watch(self, connection: Any, timeout_seconds: float) -> None:
         loop = asyncio.get_running_loop()
-        self._since[connection] = loop.time()
+        self._until[connection] = loop.time() + timeout_seconds
         if self._look_again is None:
             self._look_again = loop.call_later(LOOK_SECONDS, self._look)
 
     def _look(self) -> None:
         """End the connections of reads that take too long; what they wait for fails."""
         loop = asyncio.get_running_loop()
-        for connection, since in self._since.items():
-            if loop.time() - since > READ_TIMEOUT_SECONDS:
+        for connection, until in self._until.items():
+            if loop.time() > until:
                 connection.terminate()
-        self._look_again = loop.call_later(LOOK_SECONDS, self._look) if self._since else None
+        self._look_again = loop.call_later(LOOK_SECONDS, self._look) if self._until else None
 
     def _put(self, connection: Any, usable: bool) -> None:
-        del self._since[connection]
+        del self._until[connection]
         if usable and not self._closed:
             self._free.append(connection)
         else:

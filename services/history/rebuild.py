@@ -57,7 +57,9 @@ async def rebuild(
     the live position, EventTypeUnknown, NotAnEvent, StreamDrift, LedgerUnavailable.
     """
     async with _sole_builder(dsn) as session:
-        live: digest.Digest = await pool.read(digest.digest_of)
+        live: digest.Digest = await pool.read(
+            digest.digest_of, timeout_seconds=digest.TIMEOUT_SECONDS
+        )
         await _check_reachable(ledger, live.position)
         log.info("rebuild_started", position=live.position)
         generation = await _built(session, filler, live.position)

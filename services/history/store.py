@@ -46,6 +46,7 @@ _SESSION_SETTINGS = {
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",
+    "client_connection_check_interval": "1s",  # a query ends soon after whoever asked has ended the connection
 }
 _WATCHED = {
     "idle_session_timeout": f"{FROZEN_OWNER_SECONDS}s",

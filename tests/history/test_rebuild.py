@@ -1,13 +1,17 @@
 """The rebuild: rows made anew from the ledger are compared with the live ones, or take over."""
 
+import asyncio
 import contextlib
+from collections.abc import Callable
 
 import asyncpg
 import pytest
 
+from services.history import pool as pools
 from services.history.digest import Digest, digest_of
 from services.history.pool import Pool
 from services.history.rebuild import rebuild
+from services.history.store import Session
 from shared.errors import ViewUnavailable
 from tests.history.parcel_story import ParcelStory
 from tests.history.projecting import digests_agree, projecting
@@ -29,6 +33,27 @@ async def test_a_rebuild_compares_and_leaves_nothing(dsn: str, parcel: ParcelSto
         "history_g1"
     ]
     await server.close()
+
+
+async def test_the_live_rows_may_take_longer_to_read_than_any_query(
+    dsn: str, parcel: ParcelStory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their digest reads every table whole."""
+    monkeypatch.setattr(pools, "READ_TIMEOUT_SECONDS", 0.02)
+    monkeypatch.setattr(pools, "LOOK_SECONDS", 0.01)
+    copy_out = Session.copy_out
+
+    async def slowly(session: Session, statement: str, take: Callable[[bytes], None]) -> None:
+        await asyncio.sleep(0.02)  # the fault itself: a table of many rows
+        await copy_out(session, statement, take)
+
+    async with projecting(dsn, parcel.handwritten.ledger) as running:
+        await running.until(parcel.at["missed"])
+    monkeypatch.setattr(Session, "copy_out", slowly)
+    pool = Pool(dsn)
+    outcome = await rebuild(dsn, pool, parcel.handwritten.ledger, batch_max=100)
+    assert outcome.live == outcome.rebuilt
+    await pool.close()
 
 
 async def test_a_rebuild_finds_what_was_changed_by_hand(dsn: str, parcel: ParcelStory) -> None:

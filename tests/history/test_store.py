@@ -141,7 +141,7 @@ async def test_who_finds_no_connection_free_is_told(
 async def test_a_read_that_takes_too_long_is_ended(
     dsn: str, pool: Pool, monkeypatch: pytest.MonkeyPatch, at_a_glance: bool
 ) -> None:
-    """Whatever Postgres waits for; the next read has another connection."""
+    """Whatever Postgres waits for: its process ends, too. The next read has another connection."""
     monkeypatch.setattr(pools, "READ_TIMEOUT_SECONDS", 0.2)
     monkeypatch.setattr(pools, "LOOK_SECONDS", 0.02)
     await pool.read(_position)
@@ -150,9 +150,28 @@ async def test_a_read_that_takes_too_long_is_ended(
         await other.execute("LOCK TABLE public.generation IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(ViewUnavailable):
             await pool.read(_position, at_a_glance=at_a_glance)
+
+        async def ended() -> bool:
+            return not await _backends(dsn)
+
+        await eventually(ended)
     await other.close()
     monkeypatch.setattr(pools, "READ_TIMEOUT_SECONDS", WITHIN_SECONDS)
     assert await pool.read(_position, at_a_glance=at_a_glance) == 0
+
+
+async def test_who_reads_for_long_may_say_so(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the digest of a large generation does."""
+    monkeypatch.setattr(pools, "READ_TIMEOUT_SECONDS", 0.02)
+    monkeypatch.setattr(pools, "LOOK_SECONDS", 0.01)
+
+    async def takes_long(snapshot: Snapshot) -> int:
+        await asyncio.sleep(0.1)  # the fault itself: a read that takes longer than most may
+        return await snapshot.position()
+
+    with pytest.raises(ViewUnavailable):
+        await pool.read(takes_long)
+    assert await pool.read(takes_long, timeout_seconds=WITHIN_SECONDS) == 0
 
 
 async def _position(snapshot: Snapshot) -> int:
