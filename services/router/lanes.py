@@ -1,6 +1,7 @@
 """The lanes of contacts: whose turn it is, and how long the oldest of each waits (docs/adr/0069)."""
 
 import asyncio
+import contextlib
 from collections import deque
 
 import structlog
@@ -65,10 +66,11 @@ class Turns:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._end(lane)
+            if turn.cancelled():
+                with contextlib.suppress(ValueError):  # it was passed over already
+                    self._waiting[lane].remove(turn)
             else:
-                self._waiting[lane].remove(turn)
+                self._end(lane)
             raise
 
     def _end(self, lane: events.Lane) -> None:
@@ -78,8 +80,10 @@ class Turns:
     def _give_on(self, loop: asyncio.AbstractEventLoop) -> None:
         for each in subjects.LANES:
             while self._waiting[each] and self._may_begin(each):
-                self._at_work[each] += 1
-                self._waiting[each].popleft().set_result(None)
+                turn = self._waiting[each].popleft()
+                if not turn.cancelled():
+                    self._at_work[each] += 1
+                    turn.set_result(None)
         if self._looking is None and any(self._waiting.values()):
             self._looking = loop.call_later(ON_ITS_WAY_SECONDS, self._look_again, loop)
 

@@ -110,6 +110,21 @@ async def test_whoever_gives_up_its_turn_keeps_nobody_waiting() -> None:
     await finish(work, [later])
 
 
+async def test_a_router_that_ends_cancels_all_at_once_and_nothing_else_goes_wrong() -> None:
+    """Whoever is at work gives its turn on while those who wait for it are cancelled already."""
+    work = Work()
+    tasks = [work.come("live", 0), *(work.come("bulk", number) for number in range(3))]
+    await settled()
+    for task in tasks:
+        task.cancel()
+    await settled()
+    assert [task.cancelled() for task in tasks] == [True] * 4
+    later = [work.come("live", 1), work.come("bulk", 9)]
+    await settled()
+    assert work.begun[-2:] == [("live", 1), ("bulk", 9)]
+    await finish(work, later)
+
+
 async def test_what_is_on_its_way_is_waited_for_but_not_for_ever() -> None:
     """Between two calls of one consumer mails get no more turns than are kept; another router may take the second."""
     work = Work()
