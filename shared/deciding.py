@@ -225,8 +225,10 @@ class Deciding:
         }
         states = {aggregate: state for aggregate, (state, _) in known.items()}
         tails = await self._read(tenant, after, leader=leader)
-        for aggregate, tail in zip(after, tails, strict=True):
-            state = states[aggregate]
+        for aggregate, found in zip(after, tails, strict=True):
+            state, tail = states[aggregate], found
+            if after[aggregate] < state.sequence and not _reaches(found, state.sequence):
+                tail = await self.ledger.read_leader(tenant, aggregate, after=after[aggregate])
             for recorded in tail:
                 state = folded.evolve(state, recorded.sequence, recorded.event)
             self._keep(tenant, folded, aggregate, state)
@@ -350,6 +352,11 @@ class Deciding:
     def _forget(self, states: OrderedDict[Key, Any], key: Key) -> None:
         states.pop(key, None)
         self._heard.pop(key, None)
+
+
+def _reaches(tail: Sequence[Recorded], sequence: int) -> bool:
+    """Tell whether a tail holds all that a beginning lacks: a replica may be behind whoever follows the ledger."""
+    return bool(tail) and tail[-1].sequence >= sequence
 
 
 def _prefix(aggregate: str) -> str:

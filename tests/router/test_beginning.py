@@ -95,6 +95,25 @@ async def test_a_command_of_today_is_told_again_after_a_start(router: InMemoryRo
         )
 
 
+async def test_a_replica_that_is_behind_the_picture_hides_no_command(
+    router: InMemoryRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the picture has folded is not all there yet: the leader has it, or a command would be carried out again."""
+    await worked(router)
+    router.restart()
+    await router.follow()
+    router.clock.time -= timedelta(hours=20)
+    read = router.ledger.read
+
+    async def behind(tenant: str, aggregate: str, *, after: int = 0) -> list[Recorded]:
+        return (await read(tenant, aggregate, after=after))[:-1]
+
+    monkeypatch.setattr(router.ledger, "read", behind)
+    monkeypatch.setattr(router.ledger, "read_leader", read)
+    begun = await router.cases.deciding.load(TENANT, folds.AGENT, "ewa")
+    assert {"pause-2", "back-2"} <= begun.seen.keys()
+
+
 async def an_hour(router: InMemoryRouter, sequence: int, hours: float) -> Recorded:
     """Return an event that was recorded so many hours after noon."""
     known = (await router.recorded())[0]
