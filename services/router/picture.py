@@ -8,7 +8,7 @@ import heapq
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from itertools import chain, islice
+from itertools import islice
 
 from msgspec.structs import replace
 
@@ -293,7 +293,7 @@ class Picture:
         return (name for _, name in self._free.get((tenant, group), ()))
 
     def shortlist(self, key: Key, waiting: Conversation) -> list[events.AgentId]:
-        """Return whom to choose from for a conversation as it stands: all candidates, or the first of many."""
+        """Return whom to choose from for a conversation as it stands: all candidates, or of many who refused least."""
         line, policy = self._lines.of(key), self._policies[key[0]]
         if line is None or line.asked.one is not None:
             return candidates(policy, waiting)
@@ -302,9 +302,13 @@ class Picture:
             return [name for name in members if may_be_asked(policy, waiting, name)]
         refused, ready = waiting.ownership.passed_over, self._ready(line)
         fresh = (name for name in ready() if name not in refused)
-        in_turn = chain(fresh, (name for name in ready() if name in refused))
-        allowed = (name for name in in_turn if may_be_asked(policy, waiting, name))
-        return list(islice(allowed, SHORTLIST_MAX))
+        allowed = (name for name in fresh if may_be_asked(policy, waiting, name))
+        first = list(islice(allowed, SHORTLIST_MAX))
+        if len(first) == SHORTLIST_MAX:
+            return first
+        again = sorted((name for name in ready() if name in refused), key=refused.__getitem__)
+        allowed = (name for name in again if may_be_asked(policy, waiting, name))
+        return [*first, *islice(allowed, SHORTLIST_MAX - len(first))]
 
 
 def _looked_at(conversation: Conversation) -> Conversation:

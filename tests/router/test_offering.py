@@ -12,13 +12,13 @@ from services.router.domain import agent as agents
 from services.router.picture import SHORTLIST_MAX
 from shared import aggregates
 from shared.errors import LedgerConflict
-from shared.events import ContactOffered, ContextPackaged
+from shared.events import AgentId, ContactOffered, ContextPackaged, ConversationId
 from shared.ledger import Appended, Guard, Write
 from shared.policy import Agent
 from tests.router.in_memory_router import InMemoryRouter
 from tests.router.invariants import check_recorded
 from tests.router.running_router import RunningRouter
-from tests.router.samples import a_policy, call, phone
+from tests.router.samples import TENANT, a_policy, call, phone
 from tests.router.test_dispatching import crowd
 
 SLOTS = {"ewa": 2, "piotr": 3}
@@ -157,6 +157,23 @@ async def test_of_very_many_the_longest_idle_is_asked_and_a_few_are_told_of() ->
     last = await router.last(ContactOffered)
     assert (last.open.agent, last.conversation) == ("x37", one)
     assert len(last.open.passed_over) == SHORTLIST_MAX - 1
+
+
+async def test_of_very_many_who_all_refused_those_who_refused_least_are_asked() -> None:
+    """Whoever has rested longest and answers no offer is not asked for ever, while others would take it."""
+    names = [f"x{number:02}" for number in range(40)]
+    many = {name: Agent(name=name, queues=["hotline"], slots=1) for name in names}
+    router = InMemoryRouter(replace(a_policy(), agents=many))
+    for name in names:
+        router.clock.time += timedelta(seconds=1)
+        await router.on_duty(name)
+    await crowd(router, 1)
+    (waiting,) = await router.conversations()
+    refused = {AgentId(name): 2 if name < "x30" else 1 for name in names}
+    waiting = replace(waiting, ownership=replace(waiting.ownership, passed_over=refused))
+    await router.follow()
+    asked = router.dispatcher.picture.shortlist((TENANT, waiting.id or ConversationId("")), waiting)
+    assert asked == [*names[30:], *names[: SHORTLIST_MAX - 10]]
 
 
 @pytest.fixture
