@@ -64,6 +64,8 @@ NOTIFY_LEDGER, NOTIFY_MESSAGES = "notify-ledger", "notify-messages"
 """The consumers of older versions: that before the lanes (docs/adr/0068), that of messages (docs/adr/0071)."""
 NOTIFY_SENDING = "notify-sending"
 NOTIFY_MESSAGES_ACK_PENDING = 64
+NOTIFY_SENDING_ACK_PENDING = 1_000
+"""A message whose provider is away keeps its place until it is tried again, and must not keep others back."""
 ROUTER_CONSUMERS: Mapping[events.Lane, int] = {
     "live": subjects.PARTITIONS,
     "written": 32,
@@ -231,7 +233,7 @@ def notify_consumers() -> list[Consumer]:
             _durable(
                 NOTIFY_SENDING,
                 [subjects.fired_kind(kind.name) for kind in timers.AT_ONCE],
-                ack_pending=NOTIFY_MESSAGES_ACK_PENDING,
+                ack_pending=NOTIFY_SENDING_ACK_PENDING,
             ),
             widens=True,
         ),

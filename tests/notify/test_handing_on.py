@@ -105,6 +105,21 @@ async def test_what_was_handed_on_is_not_lost_with_its_stream(notify: RunningNot
     assert len(notify.sink.arrived) == 2
 
 
+async def test_a_provider_that_is_away_keeps_back_nothing_that_comes_behind(
+    notify: RunningNotify,
+) -> None:
+    """Eighty mails wait to be tried again, each in a place of its own: whatever else is handed on is given."""
+    notify.sink.rcpt = "451 busy"
+    await notify.start()
+    await notify.happens(*(message(f"e{n}", message_id=f"m{n}") for n in range(80)))
+
+    async def all_given() -> bool:
+        state = await state_of(notify.bus, streams.TIMERS, streams.NOTIFY_SENDING)
+        return bool(state["num_ack_pending"] == 80)
+
+    await eventually(all_given)
+
+
 async def test_those_of_a_conversation_come_one_after_another_each_once(
     notify: RunningNotify,
 ) -> None:
