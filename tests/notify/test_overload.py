@@ -1,11 +1,13 @@
 """Somebody is told that contacts come faster than they are decided: one notice of a lane at a time."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from services.notify.domain.commands import Acknowledge, TellRequest
+from services.notify.domain.decisions import decide
 from services.notify.domain.occasions import NOTHING_BEFORE, command_on
 from shared import aggregates
 from shared.events import AgentId, Data, LaneDelayed, LaneRecovered, NotificationId
@@ -72,6 +74,17 @@ async def test_one_notice_is_open_and_whoever_has_seen_it_is_told_of_the_next() 
     await sees(world, world.screens.sent[0][1].notification_id)
     await world.happens(delayed(4, 60.0))
     assert [each.about for _, each in world.screens.sent] == [delayed(1).id, delayed(4).id]
+
+
+async def test_a_notice_that_nobody_has_seen_for_a_day_silences_no_other() -> None:
+    """The lane was in time long ago, and nobody acknowledges what is over: next week somebody is told all the same."""
+    world = World()
+    await world.happens(delayed(1), recovered(2))
+    state = await world.notifying().store.load(TENANT, LANE)
+    for later, told in ((timedelta(hours=23), 0), (timedelta(days=7), 1)):
+        command = command_on(delayed(3), NOTHING_BEFORE, NOW + later, lambda: POLICIES.of(TENANT))
+        assert isinstance(command, TellRequest)
+        assert len(decide(state, command)) == told
 
 
 @pytest.mark.parametrize("queue", list(POLICIES.of(TENANT).queues))

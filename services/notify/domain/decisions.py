@@ -16,6 +16,9 @@ from services.notify.domain.state import (
 )
 from shared import aggregates, errors, events, ids, requests
 
+UNSEEN_FOR = timedelta(days=1)
+"""So long a notice of a lane that nobody acknowledges stands for those that would follow."""
+
 E = TypeVar("E", bound=events.NotificationEvent)
 
 
@@ -69,10 +72,17 @@ def _id(
 def _tell_request(
     state: Notifications, command: commands.TellRequest
 ) -> list[events.NotificationEvent]:
-    """Of an account, and of a lane, one is open at a time; what could not be read the query `parked` lists."""
+    """Of an account, and of a lane, one is open at a time; what could not be read the query `parked` lists.
+
+    That a lane is behind nothing lists: what nobody has seen for a day keeps nobody from being told again.
+    """
     asked = notification_id(command)
-    waits = command.reason in ONE_AT_A_TIME and bool(state.open_requests())
-    if asked in state.by_id or waits:
+    stands = [
+        each
+        for each in state.open_requests()
+        if command.reason != "overload" or command.now - each.requested < UNSEEN_FOR
+    ]
+    if asked in state.by_id or (command.reason in ONE_AT_A_TIME and stands):
         return []
     wait = timedelta(0) if command.at_once else _patience(command)
     return [_notify(command, asked, command.reason, command.recipient, wait)]
