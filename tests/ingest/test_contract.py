@@ -124,7 +124,8 @@ async def test_what_no_stream_takes_is_quarantined_and_holds_up_nobody(
 
 async def _of_partition(ingest: RunningIngest, routing_key: str) -> Sequence[str]:
     """The provider's ids of what stands on a customer's partition, in order."""
-    subject = f"contact.{subjects.partition(routing_key)}.{ingest.tenant}.{NAME}.*"
+    subject = subjects.contact(ingest.tenant, NAME, routing_key, "any", lane="written")
+    subject = subject.removesuffix("any") + "*"
     found = await stored(ingest.bus, "CONTACTS", subject)
     return [json.loads(message.body)["data"]["open"]["provider_id"] for message in found]
 
