@@ -10,6 +10,8 @@ from shared.bus.deliveries import StoredMessage
 from shared.clock import Clock
 
 ACTOR = "service:notify"
+LAST_ATTEMPT = 1_000
+"""Whoever counts tries has none left."""
 
 log = structlog.get_logger("notify.parking")
 
@@ -61,6 +63,7 @@ class Parking:
     async def take_up(self, event: events.WorkRetried) -> None:
         """Handle once more what an operator asked for, if it is notify's.
 
+        As the last of all tries: the lane that takes it up waits for it, and with the lane whoever is to be told.
         Raises: what handling raises; then this event fails, and is parked in its turn.
         """
         _, consumer = aggregates.split(event.aggregate)
@@ -75,7 +78,7 @@ class Parking:
         arrived = arrivals.ArrivedMessage(
             stored.subject,
             stored.body,
-            arrivals.PARKED_ATTEMPT,
+            LAST_ATTEMPT,
             stored.sequence,
             headers=stored.headers,
         )

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from services.notify.parking import Parking
+from services.notify.sending import ATTEMPTS_MAX
 from shared import commands, events, ids
 from shared.arrivals import ArrivedMessage, Failed
 from shared.bus.deliveries import StoredMessage
@@ -99,6 +100,19 @@ async def test_a_retry_is_handled_by_whoever_reads_that_consumer(bus: MemoryBus)
     assert handled == []
     await parking.take_up(retried())
     assert [(each.body, each.sequence) for each in handled] == [(BODY, 7)]
+
+
+async def test_a_retry_keeps_no_lane_waiting_for_a_provider(bus: MemoryBus) -> None:
+    """It is the last try: a message that is refused for a while has failed, and its conversation's people are told."""
+    handled: list[int] = []
+
+    async def handle(arrived: ArrivedMessage) -> None:
+        handled.append(arrived.attempt)
+
+    parking = Parking(bus, Clock())
+    parking.handlers["notify-ledger"] = handle
+    await parking.take_up(retried())
+    assert handled[0] >= ATTEMPTS_MAX
 
 
 async def test_a_retry_that_fails_again_fails(bus: MemoryBus) -> None:
