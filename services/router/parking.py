@@ -115,7 +115,7 @@ class Parking:
         await self._record(failed.tenant, TIMERS, events.WorkParked, parked)
 
     async def take_up(self, tenant: str, command: commands.RetryParked) -> None:
-        """Handle what is parked once more; what is not parked, or another service's, is left to the decision.
+        """Handle what is parked once more; what is not parked is left to the decision, and another service's to it.
 
         Raises: ParkedGone, ParkedFailsAgain, and what handling refuses.
         """
@@ -127,10 +127,13 @@ class Parking:
         journal = await self._cases.deciding.load(tenant, folded, name, leader=True)
         known = journal.parked.get(command.parked_id)
         handle = self._contacts if folded is folds.ACCOUNT else self._timers
-        if known is None or (folded is folds.WORK and aggregate != TIMERS):
+        if known is None:
+            return
+        arrived = await self._message(known)
+        if folded is folds.WORK and aggregate != TIMERS:
             return
         try:
-            await handle(await self._message(known))
+            await handle(arrived)
         except (errors.TellonceError, arrivals.Later):
             raise
         except Exception as error:

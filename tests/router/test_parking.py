@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from shared import aggregates, events
+from shared import aggregates, events, ids
 from shared.arrivals import ArrivedMessage, Failed
 from shared.bus.deliveries import StoredMessage
 from shared.codec import encode
@@ -167,17 +167,20 @@ async def test_a_parked_timer_is_asked_again(router: InMemoryRouter) -> None:
 
 
 async def test_work_of_another_service_is_parked_for_it(router: InMemoryRouter) -> None:
-    """Its retry is recorded with its place, for that service to hear of."""
+    """Its retry is recorded with its place, for that service to hear of; where it is gone the retry is refused."""
+    body = b"the message"
     fields = {
         "consumer": "notify-ledger",
         "stream": "LEDGER",
         "sequence": 3,
-        "sha256": "a" * 64,
+        "sha256": ids.body_sha256(body),
         "error": "KeyError",
         "failures": 4,
     }
     assert await router.does("service:notify", "park_work", **fields) == ["work.parked"]
     parked_id = (await router.last(events.WorkParked)).open.parked_id
+    assert await router.refused(CLI, "retry_parked", parked_id=parked_id) == "parked.gone"
+    router.streams.held["LEDGER", 3] = stored("ledger.0.demo.x", body, 3)
     types = await router.does(CLI, "retry_parked", parked_id=parked_id)
     assert types == ["work.retried"]
     retried = await router.last(events.WorkRetried)
@@ -189,7 +192,9 @@ async def test_what_stands_at_the_same_place_of_another_stream_is_parked_beside(
 ) -> None:
     """Also where a stream was made anew: each has an id of its own, and one is skipped without the other."""
     place = {"consumer": "notify-ledger", "sequence": 3, "error": "KeyError", "failures": 4}
-    for stream, sha256 in (("LEDGER", "a" * 64), ("TIMERS", "a" * 64), ("LEDGER", "b" * 64)):
+    for stream, body in (("LEDGER", b"a"), ("TIMERS", b"a"), ("LEDGER", b"b")):
+        router.streams.held[stream, 3] = stored("any", body, 3)
+        sha256 = ids.body_sha256(body)
         await router.does("service:notify", "park_work", stream=stream, sha256=sha256, **place)
     first, *others = [each.open.parked_id for each in await router.all(events.WorkParked)]
     assert len({first, *others}) == 3
