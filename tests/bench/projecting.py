@@ -7,6 +7,7 @@ import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from unittest import mock
 
 import asyncpg
 
@@ -156,24 +157,25 @@ async def compare_filled(folder: Path, events: Sequence[Recorded]) -> tuple[list
     ):
         bus = await connect(nats.url, "bench")
         await _store(bus, events)
-        # Whoever shares the work is told by the environment where the servers are.
-        os.environ |= {"TELLONCE_NATS_URL": nats.url, "TELLONCE_POSTGRES_DSN": server.dsn}
         copied, filling = Projecting(server.dsn, events), Filling(server.dsn, bus, len(events))
         size = len(events)
-        found = [
-            await alternate(
-                f"rebuild, {processes} processes / {name}, {size} events",
-                FILLED_ROUNDS,
-                1,
-                lambda _, processes=processes: filling.by(processes),  # type: ignore[misc]
-                bare,
-            )
-            for processes, name, bare in (
-                (1, "COPY", copied.copy),
-                (PROCESSES, "COPY", copied.copy),
-                (PROCESSES, "by one", lambda _: filling.by(1)),
-            )
-        ]
+        # Whoever shares the work is told by the environment where the servers are.
+        places = {"TELLONCE_NATS_URL": nats.url, "TELLONCE_POSTGRES_DSN": server.dsn}
+        with mock.patch.dict(os.environ, places):
+            found = [
+                await alternate(
+                    f"rebuild, {processes} processes / {name}, {size} events",
+                    FILLED_ROUNDS,
+                    1,
+                    lambda _, processes=processes: filling.by(processes),  # type: ignore[misc]
+                    bare,
+                )
+                for processes, name, bare in (
+                    (1, "COPY", copied.copy),
+                    (PROCESSES, "COPY", copied.copy),
+                    (PROCESSES, "by one", lambda _: filling.by(1)),
+                )
+            ]
         ran_on = f"{await nats_told(nats.monitor_url)}, {await postgres_told(server.dsn)}"
         await bus.close()
         return found, ran_on
