@@ -13,6 +13,8 @@ from shared.bus import Bus
 
 FIRED_KEPT = "168h"
 """How long a fired timer waits for its reader: the server's duration format."""
+AT_ONCE_KEPT = "720h"
+"""How long what is due at once waits: a message that nobody takes meanwhile is neither sent nor said to have failed."""
 AT_ONCE = frozenset(kind.name for kind in timers.AT_ONCE)
 NOW = "now"
 """In the place of the id in the subject of what is due at once."""
@@ -45,7 +47,7 @@ class NatsTimers:
                 subjects.fired(timer.tenant, timer.aggregate, timer.kind, NOW),
                 msgspec.json.encode(timer),
                 msg_id=ids.scoped_id("due", *place),
-                headers={"Nats-TTL": FIRED_KEPT},
+                headers={"Nats-TTL": AT_ONCE_KEPT},
             )
             return
         await self._bus.store(
