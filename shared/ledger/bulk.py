@@ -50,17 +50,7 @@ class BulkReader:
             StoredMessage(sequence, subject.decode(), body, {}, instant(nanoseconds))
             for sequence, nanoseconds, subject, body in messages
         ]
-        events = await rejected.read(self._codec, stored, self._rejections)
-        return [
-            Recorded(
-                message.sequence,
-                message.stored,
-                subjects.aggregate_in(message.subject),
-                event,
-                message.body,
-            )
-            for message, event in zip(stored, events, strict=True)
-        ]
+        return await rejected.recorded(self._codec, stored, self._rejections)
 
     async def _rejections(self, sequence: int) -> list[bytes]:
         found: list[bytes] = []

@@ -317,14 +317,4 @@ class NatsLedger:
     async def _recorded(
         self, messages: Sequence[StoredMessage], read: rejected.Read = rejected.read
     ) -> list[Recorded]:
-        events = await read(self._codec, messages, self._rejections)
-        return [
-            Recorded(
-                message.sequence,
-                message.stored,
-                subjects.aggregate_in(message.subject),
-                event,
-                message.body,
-            )
-            for message, event in zip(messages, events, strict=True)
-        ]
+        return await rejected.recorded(self._codec, messages, self._rejections, read)

@@ -14,11 +14,32 @@ from msgspec.structs import replace
 from shared import aggregates, codec, errors, events, ids, subjects
 from shared.bus.deliveries import StoredMessage
 from shared.codec import Codec
+from shared.ledger.protocol import Recorded
 
 Rejections = Callable[[int], Awaitable[Iterable[bytes]]]
 """Gives the bodies of what was recorded about the entry at a sequence, from the leader."""
 Read = Callable[[Codec, Sequence[StoredMessage], Rejections], Awaitable[list[events.AnyEvent]]]
 """How messages of the ledger are read: `read`, or `read_aggregate`."""
+
+
+async def recorded(
+    sealed: Codec,
+    messages: Sequence[StoredMessage],
+    rejections: Rejections,
+    reading: Read | None = None,
+) -> list[Recorded]:
+    """Return messages of the ledger as it holds them, read by `read` or another such. Raises: as that does."""
+    found = await (reading or read)(sealed, messages, rejections)
+    return [
+        Recorded(
+            message.sequence,
+            message.stored,
+            subjects.aggregate_in(message.subject),
+            event,
+            message.body,
+        )
+        for message, event in zip(messages, found, strict=True)
+    ]
 
 
 async def read_aggregate(
@@ -86,9 +107,9 @@ async def stand_in(
 ) -> events.EntryRejected | None:
     """Return what stands in the place of a rejected entry, on the entry's aggregate; `None` when nobody rejected it."""
     sha256 = ids.body_sha256(body)
-    for recorded in await rejections(sequence):
+    for told in await rejections(sequence):
         try:
-            event = codec.decode(recorded)
+            event = codec.decode(told)
         except (errors.EventTypeUnknown, errors.NotAnEvent):
             continue
         if isinstance(event, events.EntryRejected) and event.open.sha256 == sha256:

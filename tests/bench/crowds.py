@@ -28,7 +28,8 @@ from shared.ledger.jetstream import NatsLedger
 from shared.policy import Policies
 from shared.visit_reader import VisitReader
 from tests.bench.filling import agent
-from tests.bench.growing import TENANT, Growing, policy_of
+from tests.bench.growing import TENANT, Growing
+from tests.bench.place import policy_of
 from tests.router.samples import call, phone
 
 AT_ONCE = 64
@@ -111,7 +112,7 @@ async def compare(folder: Path, waiting: int, agents: int) -> AsyncIterator[str]
         place_of = folder / f"{wait}-{count}"
         place_of.mkdir(parents=True)
         slots = SLOTS if count == 1 else 1
-        policy = policy_of(place_of / "policy.yaml", count + 1, slots)
+        policy = policy_of(place_of / "policy.yaml", map(agent, range(count + 1)), slots)
         async with Growing(place_of / "stack", policy) as place:
             desk = Desk(place)
             costs = await _measured(desk, wait, count)

@@ -4,52 +4,34 @@ agents on it."""
 import asyncio
 import json
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import msgspec
-import yaml
 
 from deploy.embedded import probes
 from deploy.embedded.process import Child, Program
 from deploy.embedded.stack import EmbeddedStack, Plan
-from services.ingest.domain import webhook_signature
 from services.router.snapshot import NatsSnapshots
-from shared import settings, subjects
+from shared import subjects
 from shared.bus import Bus, connect
 from shared.bus.deliveries import Message
 from shared.codec import PlainCodec
 from shared.ledger import Recorded
 from shared.ledger.jetstream import NatsLedger
-from tests.bench.filling import agent
-from tests.bench.place import read_json
+from tests.bench.door import Door, Form
+from tests.bench.place import cpu_seconds, read_json
 
 TENANT = "demo"
-QUEUE = "hotline"
 WITHIN_SECONDS = 120.0
 LEARNED_WITHIN_SECONDS = 1_800.0
 POLL_SECONDS = 0.01
-
-
-def policy_of(path: Path, agents: int, slots: int) -> Path:
-    """Write a policy with so many agents of the hotline, and no others there; return the file."""
-    policy = yaml.safe_load(Path(settings.Settings().policy).read_text("utf-8"))
-    policy["agents"]["piotr"]["queues"] = []
-    policy["agents"] |= {
-        agent(number): {"name": agent(number), "queues": [QUEUE], "teams": [QUEUE], "slots": slots}
-        for number in range(agents)
-    }
-    policy["times"] |= {"offer_seconds": 86_400, "notification_seconds": 86_400}
-    path.write_text(yaml.safe_dump(policy), "utf-8")
-    return path
 
 
 class Growing:
@@ -66,6 +48,7 @@ class Growing:
         self.services: dict[str, Child] = {}
         self.seen: Counter[str] = Counter()
         self.offers: dict[str, tuple[str, str]] = {}
+        self._form = Form()
         self._held = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -75,7 +58,6 @@ class Growing:
         self._held.push_async_callback(self.bus.close)
         self.ledger = NatsLedger(self.bus, PlainCodec())
         await self.watch()
-        self._key = settings.load_secrets(settings.Settings())["FORM_SIGNING_KEY"]
         return self
 
     async def __aexit__(
@@ -154,7 +136,7 @@ class Growing:
     def cpu_seconds(self) -> dict[str, float]:
         """Return what every service and server has used so far."""
         return {
-            name: sum(_cpu_seconds(pid) for pid in pids) for name, pids in self._processes().items()
+            name: sum(cpu_seconds(pid) for pid in pids) for name, pids in self._processes().items()
         }
 
     def memory_mb(self) -> dict[str, float]:
@@ -175,7 +157,7 @@ class Growing:
     # -- what happens -----------------------------------------------------------------------------------
 
     async def write_in(self, person: int, text: str) -> None:
-        """A person sends the form. Raises: RuntimeError when it is not taken."""
+        """A person sends the form. Raises: AssertionError when it is not taken."""
         fields = {
             "submission_id": uuid4().hex,
             "name": f"Person {person}",
@@ -185,22 +167,9 @@ class Growing:
             "message": text,
         }
         body = json.dumps(fields).encode()
-        address = urlsplit(self.stack.addresses["ingest"])
-        reader, writer = await asyncio.open_connection(address.hostname, address.port)
-        writer.write(_request(f"/in/{TENANT}/form/contact", self._signed(body), body))
-        head = await reader.readuntil(b"\r\n\r\n")
-        writer.close()
-        if not head.startswith(b"HTTP/1.1 204"):
-            raise RuntimeError(head.decode())
-
-    def _signed(self, body: bytes) -> dict[str, str]:
-        given, now = uuid4().hex, int(time.time())
-        signature = webhook_signature.sign(self._key, given, now, body)
-        return {
-            "webhook-id": given,
-            "webhook-timestamp": str(now),
-            "webhook-signature": signature,
-        }
+        door = await Door.open(self.stack.addresses["ingest"])
+        await door.post(self._form.request(uuid4().hex, body))
+        door.close()
 
     async def does(self, actor: str, verb: str, **fields: Any) -> None:
         """Give a command. Raises: RuntimeError when it is refused."""
@@ -259,26 +228,6 @@ class Growing:
                 if found[-1].sequence >= end:
                     break
         return found
-
-
-def _request(path: str, headers: dict[str, str], body: bytes) -> bytes:
-    fields = {
-        "host": "door",
-        "content-length": str(len(body)),
-        "content-type": "application/json",
-        **headers,
-    }
-    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-    return f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + body
-
-
-def _cpu_seconds(pid: int) -> float:
-    """Return the time on a processor of all threads; ticks of `stat` are too coarse for a few contacts."""
-    spent = 0
-    for thread in Path(f"/proc/{pid}/task").iterdir():
-        with suppress(FileNotFoundError):
-            spent += int((thread / "schedstat").read_text("utf-8").split()[0])
-    return spent / 1e9
 
 
 def _memory_mb(pid: int) -> float:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from tests.bench.figures import HEAD, Ratios, timed
 from tests.bench.filling import Copy, Template, agent, fill
-from tests.bench.growing import Growing, policy_of
+from tests.bench.growing import Growing
+from tests.bench.place import policy_of
 
 AGENTS, SLOTS = 20, 100
 DAYS = 90
@@ -104,7 +105,7 @@ async def compare(folder: Path, small: int, large: int) -> AsyncIterator[str]:
     """Measure beside ledgers of so many events, in turns; yield the lines."""
     yield HEAD.replace("ours", "large").replace("bare", "small")
     async with AsyncExitStack() as held:
-        policy = policy_of(folder / "policy.yaml", AGENTS, SLOTS)
+        policy = policy_of(folder / "policy.yaml", map(agent, range(AGENTS)), SLOTS)
         both = []
         for name, wanted in (("small", small), ("large", large)):
             place = await held.enter_async_context(Growing(folder / name, policy))

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import sys
 import time
 from collections import defaultdict
@@ -17,24 +16,28 @@ from uuid import uuid4
 import httpx
 import msgspec
 import nats
-import yaml
 
 from deploy.embedded.ports import LOOPBACK
 from deploy.embedded.process import Child
 from deploy.embedded.stack import EmbeddedStack, Plan
-from shared import settings, streams, subjects
+from shared import streams, subjects
 from shared.bus import Bus
 from shared.bus.deliveries import Message
 from tests.bench.door import Door, Form
-from tests.bench.place import Beside, make_streams_beside, read_json
+from tests.bench.place import (
+    LONG_SECONDS,
+    Beside,
+    cpu_seconds,
+    make_streams_beside,
+    policy_of,
+    read_json,
+)
 
 TENANT = "demo"
 WITHIN_SECONDS = 120.0
 POLL_SECONDS = 0.005
-LONG_SECONDS = 3_600
 SERVER = "nats"
 TEXT = "Dzień dobry, moja paczka nie dotarła do automatu, a kod nie działa. " * 4
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Lab:
@@ -55,7 +58,9 @@ class Lab:
         """The conversation that a form led to, by its submission id."""
 
     async def __aenter__(self) -> Self:
-        environment = {"TELLONCE_POLICY": str(self._policy())}
+        self._folder.mkdir(parents=True, exist_ok=True)
+        policy = policy_of(self._folder / "policy.yaml", self._agents, self._slots)
+        environment = {"TELLONCE_POLICY": str(policy)}
         plan = Plan(folder=self._folder / "stack", environment=environment, services={})
         self.stack = await self._held.enter_async_context(EmbeddedStack(plan))
         client = await nats.connect(self.stack.addresses["nats"], name="bench")
@@ -74,22 +79,6 @@ class Lab:
         for name in list(self._running):
             await self.stop(name)
         await self._held.aclose()
-
-    def _policy(self) -> Path:
-        policy = yaml.safe_load(Path(settings.Settings().policy).read_text("utf-8"))
-        policy["agents"]["piotr"]["queues"] = []
-        policy["agents"] |= {
-            name: {"name": name, "queues": ["hotline"], "teams": ["hotline"], "slots": self._slots}
-            for name in self._agents
-        }
-        policy["times"] |= {
-            "offer_seconds": LONG_SECONDS,
-            "notification_seconds": LONG_SECONDS,
-        }
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / "policy.yaml"
-        path.write_text(yaml.safe_dump(policy), "utf-8")
-        return path
 
     # -- services -----------------------------------------------------------------------------------------
 
@@ -222,9 +211,7 @@ class Lab:
     def cpu_seconds(self, name: str) -> float:
         """Return what a running service, or the server, has used so far."""
         pid = self.stack.status().pids[SERVER] if name == SERVER else self._running[name].pid
-        fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rsplit(")", 1)[1].split()
-        user, system = fields[11:13]
-        return (int(user) + int(system)) / TICKS
+        return cpu_seconds(pid)
 
     async def messages(self, name: str) -> int:
         """Return how many messages a service's connection has sent to the server."""

@@ -5,7 +5,8 @@ import os
 import platform
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,19 @@ from typing import Any
 import asyncpg
 import httpx
 import msgspec
+import yaml
 from typing_extensions import override
 
 from deploy.embedded.ports import LOOPBACK
 from deploy.embedded.stack import EmbeddedStack
-from shared import streams
+from shared import settings, streams
 from shared.bus import Bus
 from shared.bus.deliveries import Message
 from shared.ids import scoped_id
 
 DURABILITY = ("fsync", "synchronous_commit", "full_page_writes")
+QUEUE = "hotline"
+LONG_SECONDS = 86_400
 BESIDE = "bench"
 """First token of all subjects beside the real ones."""
 _ID = re.compile(rb"\b[a-z2-7]{32}\b")
@@ -76,6 +80,27 @@ async def stack_told(stack: EmbeddedStack) -> str:
         port = json.loads((stack.folder / "ports.json").read_text("utf-8"))["nats_monitor"]
         nats = await nats_told(f"http://{LOOPBACK}:{port}")
     return f"{nats}, {await postgres_told(stack.addresses['postgres'])}"
+
+
+def policy_of(path: Path, agents: Iterable[str], slots: int) -> Path:
+    """Write a policy in which these agents, and no others, take from the hotline, and nothing falls due; return it."""
+    policy = yaml.safe_load(Path(settings.Settings().policy).read_text("utf-8"))
+    policy["agents"]["piotr"]["queues"] = []
+    policy["agents"] |= {
+        name: {"name": name, "queues": [QUEUE], "teams": [QUEUE], "slots": slots} for name in agents
+    }
+    policy["times"] |= {"offer_seconds": LONG_SECONDS, "notification_seconds": LONG_SECONDS}
+    path.write_text(yaml.safe_dump(policy), "utf-8")
+    return path
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the time on a processor of all threads; ticks of `stat` are too coarse for a few contacts."""
+    spent = 0
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError):
+            spent += int((thread / "schedstat").read_text("utf-8").split()[0])
+    return spent / 1e9
 
 
 class Beside(Bus):
