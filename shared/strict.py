@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 import yaml
 from msgspec import Meta
+from yaml.composer import Composer
 
 DEPTH_MAX = 128
 """Levels of a document. Who reads or writes one deeper by recursion may end amid it, or not, by how he was called."""
@@ -74,8 +75,12 @@ def read_yaml(content: bytes) -> Any:
         raise yaml.YAMLError(str(error)) from None
 
 
-class _Loader(yaml.SafeLoader):
-    """The safe loader; what `<<` brings in may still be said otherwise beside it."""
+class _Loader(Composer, yaml.CSafeLoader):
+    """The safe loader that scans in C, and composes here; what `<<` brings in may still be said otherwise beside it."""
+
+    def __init__(self, content: bytes) -> None:
+        yaml.CSafeLoader.__init__(self, content)
+        Composer.__init__(self)
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node: yaml.MappingNode = super().compose_mapping_node(anchor)

@@ -8,11 +8,15 @@ It asserts no goal and exits 0 when it could measure.
 
 import argparse
 import asyncio
+import logging
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+import structlog
+
+from services.router.dispatcher import KEPT_EVENTS
 from shared.codec import decode
 from shared.ledger import Recorded
 from tests.bench import (
@@ -94,6 +98,9 @@ def main() -> None:
     parser.add_argument("--waiting", type=int, default=WAITING, help="who wait in the crowd")
     parser.add_argument("--agents", type=int, default=AGENTS, help="beside whom they wait")
     asked = parser.parse_args()
+    if asked.growth and min(asked.events, asked.against) < KEPT_EVENTS:
+        parser.error(f"a router keeps its first snapshot at {KEPT_EVENTS} events: grow beyond")
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tellonce-bench-") as folder:
         if asked.growth:

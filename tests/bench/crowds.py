@@ -111,7 +111,7 @@ async def compare(folder: Path, waiting: int, agents: int) -> AsyncIterator[str]
     for wait, count in ((FEW, 1), (FEW, agents), (waiting, 1), (waiting, agents)):
         place_of = folder / f"{wait}-{count}"
         place_of.mkdir(parents=True)
-        slots = SLOTS if count == 1 else 1
+        slots = -(-SLOTS // count)
         policy = policy_of(place_of / "policy.yaml", map(agent, range(count + 1)), slots)
         async with Growing(place_of / "stack", policy) as place:
             desk = Desk(place)
