@@ -6,6 +6,7 @@ It says so on the bus by the micro protocol, and answers `ops.<service>.health` 
 import asyncio
 import contextlib
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
@@ -22,6 +23,8 @@ STARTING_SECONDS = 0.2
 CHECK_SECONDS = 3.0
 FORGIVEN_SECONDS = 5.0
 """A busy machine is not a broken service: so long the last good look counts."""
+STALLED_SECONDS = 30.0
+"""A look takes some seconds at most, whatever is away: where none has ended for so long, the process hangs."""
 TOKEN_BYTES = 12
 
 log = structlog.get_logger("readiness")
@@ -116,16 +119,28 @@ class Readiness:
         self._announcement = Announcement(bus, service, VERSION)
         self._troubles: list[Trouble] = []
         self._good = 0.0
+        self._looked = time.monotonic()
 
     @property
     def ready(self) -> bool:
         """Whether the service does its work."""
         return self._announcement.made
 
+    @property
+    def troubles(self) -> list[Trouble]:
+        """What keeps the service from its work, and what keeps it from a part."""
+        return [*self._troubles, *self._parts()]
+
+    @property
+    def stalled(self) -> bool:
+        """Whether it was not examined for STALLED_SECONDS: its loop turns, and its work does not go on."""
+        return time.monotonic() - self._looked > STALLED_SECONDS
+
     async def run(self) -> None:
         """Examine for ever, and say on the bus how it is."""
         while True:
             await self.examine()
+            self._looked = time.monotonic()
             await asyncio.sleep(EXAMINE_SECONDS if self.ready else STARTING_SECONDS)
 
     async def examine(self) -> None:
@@ -147,10 +162,12 @@ class Readiness:
     async def health(self, _: str, __: bytes) -> Health:
         """Answer `ops.<service>.health`."""
         backlog = Backlog()
-        with contextlib.suppress(errors.TellonceError):
-            backlog = await self._backlog()
-        troubles = [*self._troubles, *self._parts()]
-        return Health(service=self._service, ready=self.ready, troubles=troubles, backlog=backlog)
+        with contextlib.suppress(errors.TellonceError, TimeoutError):
+            async with asyncio.timeout(CHECK_SECONDS):
+                backlog = await self._backlog()
+        return Health(
+            service=self._service, ready=self.ready, troubles=self.troubles, backlog=backlog
+        )
 
 
 async def _trouble(check: Check) -> list[Trouble]:

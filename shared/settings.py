@@ -47,6 +47,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ingest_port: Annotated[
         int, Meta(description="port of ingest's doors; 0 takes a free one", ge=0, le=65535)
     ] = 0
+    monitor_host: Annotated[
+        str, Meta(description="address that a service's probes and metrics bind", max_length=255)
+    ] = "127.0.0.1"
+    monitor_port: Annotated[
+        int, Meta(description="port of its probes and metrics; 0 takes a free one", ge=0, le=65535)
+    ] = 0
     public_url: Annotated[
         str,
         Meta(

@@ -19,6 +19,8 @@ def status(chosen: argparse.Namespace) -> int:
         print(found.state)
         for name, address in found.addresses.items():
             print(f"  {name:<9} {address}")
+        for name, address in found.monitors.items():
+            print(f"  monitor   {name} {address}")
         if found.position is not None:
             print(f"  position  {found.position}")
         for name, waits in found.waiting.items():

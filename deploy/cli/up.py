@@ -95,6 +95,8 @@ def _show(stack: EmbeddedStack, found: state.Status) -> None:
         print(f"  TROUBLE   {name} {', '.join(troubles)}")
     for name, address in stack.addresses.items():
         print(f"  {name:<9} {address}")
+    for name, address in stack.monitors.items():
+        print(f"  monitor   {name} {address}")
     print("Ctrl-C stops it.", flush=True)
 
 

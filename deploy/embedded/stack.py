@@ -76,6 +76,7 @@ class EmbeddedStack:
         self.plan = plan
         self.folder = plan.folder.absolute()
         self.addresses: dict[str, str] = {}
+        self.monitors: dict[str, str] = {}
         self._held = ExitStack()
         self._servers: dict[str, supervisor.Supervised] = {}
         self._services: dict[str, supervisor.Supervised] = {}
@@ -135,7 +136,9 @@ class EmbeddedStack:
         """How the stack is, without asking it; the position is left out."""
         kept = {**self._servers, **self._services}
         pids = {name: one.pid for name, one in kept.items() if one.pid is not None}
-        return state.Status(state=self._state, addresses=self.addresses, pids=pids)
+        return state.Status(
+            state=self._state, addresses=self.addresses, monitors=self.monitors, pids=pids
+        )
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -232,10 +235,20 @@ class EmbeddedStack:
             "postgres": dsn,
             "history": f"{nats_url}#query.>",
         }
+        self.monitors = self._monitors(ports)
         for name, argv in self.plan.services.items():
             self._services[name] = supervisor.Supervised(
                 self.service_program(name, argv), self._changed, self._mend_streams
             )
+
+    def _monitors(self, ports: Mapping[str, int]) -> dict[str, str]:
+        """Where each service answers probes and shows its metrics."""
+        host = self.plan.setting("TELLONCE_MONITOR_HOST") or LOOPBACK
+        return {
+            name: addresses.http_url(host, ports[f"{name}_monitor"])
+            for name in self.plan.services
+            if name in SERVICES
+        }
 
     def service_program(self, name: str, argv: Sequence[str]) -> process.Program:
         """Return the program that runs a service on this stack's servers."""
@@ -252,14 +265,14 @@ class EmbeddedStack:
         return process.Program(
             name=name,
             argv=tuple(argv),
-            env=self._service_environment(),
+            env=self._service_environment(name),
             log_path=self.folder / "logs" / f"{name}.log",
             ready=ready,
             ready_seconds=SERVICE_READY_SECONDS,
             stop_seconds=SERVICE_STOP_SECONDS,
         )
 
-    def _service_environment(self) -> dict[str, str]:
+    def _service_environment(self, name: str) -> dict[str, str]:
         ingest = self.addresses["ingest"]
         return {
             **self.plan.environment,
@@ -267,6 +280,7 @@ class EmbeddedStack:
             "TELLONCE_POSTGRES_DSN": self.addresses["postgres"],
             "TELLONCE_LEDGER_MARK": str(self.folder / state.LEDGER_MARK),
             "TELLONCE_INGEST_PORT": ingest.rsplit(":", 1)[1],
+            "TELLONCE_MONITOR_PORT": self.monitors.get(name, "").rpartition(":")[2],
             "TELLONCE_PUBLIC_URL": self.plan.setting("TELLONCE_PUBLIC_URL") or ingest,
             "PYTHONPATH": os.pathsep.join(
                 part for part in (str(ROOT), os.environ.get("PYTHONPATH", "")) if part

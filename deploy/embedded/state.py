@@ -15,10 +15,14 @@ from typing import Literal
 
 from deploy.embedded.errors import DataFolderInUse, DataFolderOutdated, DataFolderUnusable
 from deploy.embedded.ports import claim, free_ports
+from deploy.embedded.probes import SERVICES
 from shared import files
 
 State = Literal["starting", "ready", "degraded", "stopped"]
-PORT_NAMES = ("nats", "nats_monitor", "nats_route", "postgres", "ingest")
+PORT_NAMES = (
+    *("nats", "nats_monitor", "nats_route", "postgres", "ingest"),
+    *(f"{service}_monitor" for service in SERVICES),
+)
 LOCK_WAIT_SECONDS = 0.3
 PORT_WAIT_SECONDS = 2.0
 PORT_POLL_SECONDS = 0.05
@@ -35,7 +39,8 @@ LAYOUT = "2"
 class Status:
     """What `tellonce status --json` shows.
 
-    `addresses`: of ingest, nats, postgres, history. `pids`: of each program that the stack keeps, the last one started;
+    `addresses`: of ingest, nats, postgres, history. `monitors`: where each service answers `/livez`, `/readyz` and
+    `/metrics`. `pids`: of each program that the stack keeps, the last one started;
     servers given from outside have none. `position`: last sequence of the ledger, None if it cannot be asked.
     `troubles`: what the services say is wrong, by service. `waiting`: the backlog that they name.
     `free_bytes`: room on the disk under each server's data.
@@ -43,6 +48,7 @@ class Status:
 
     state: State = "stopped"
     addresses: Mapping[str, str] = field(default_factory=dict)
+    monitors: Mapping[str, str] = field(default_factory=dict)
     pids: Mapping[str, int] = field(default_factory=dict)
     position: int | None = None
     troubles: Mapping[str, Sequence[str]] = field(default_factory=dict)

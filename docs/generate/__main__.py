@@ -18,6 +18,7 @@ from docs.generate.house_pages import (
     streams_page,
     subjects_page,
 )
+from docs.generate.metrics_page import metrics_page
 
 FOLDER = ROOT / "docs" / "reference"
 
@@ -28,6 +29,7 @@ PAGES = {
     FOLDER / "streams.md": streams_page,
     FOLDER / "settings.md": settings_page,
     FOLDER / "policy.md": policy_page,
+    FOLDER / "metrics.md": metrics_page,
     FOLDER / "commands.md": commands_page,
     FOLDER / "queries.md": queries_page,
     FOLDER / "channels.md": channels_page,

@@ -16,6 +16,7 @@ from services.history.rebuild import RebuildResult, rebuild
 from shared import clock, codec, ensuring, policy, queries, serving, streams, tasks
 from shared.bus import connect
 from shared.ledger.jetstream import NatsLedger
+from shared.monitor import Monitor
 from shared.policy import Policies
 from shared.readiness import Readiness
 from shared.settings import Settings
@@ -64,6 +65,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             running = [
                 group.create_task(projector.run()),
                 group.create_task(ready.run()),
+                group.create_task(Monitor(settings, ready).run()),
             ]
             await tasks.serve(running, stop)
 

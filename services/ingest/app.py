@@ -36,10 +36,11 @@ from services.ingest.handlers.remote_reader import RemoteReader
 from services.ingest.handlers.tallies import Tallies
 from services.ingest.handlers.visit_store import VisitStore
 from services.ingest.handlers.web import WebHandler
-from shared import codec, contact_log, lanes, policy, queries, serving, streams, visits
+from shared import codec, contact_log, lanes, listening, policy, queries, serving, streams, visits
 from shared.bus import Bus
 from shared.clock import Clock, SystemClock
 from shared.ledger import identity
+from shared.monitor import Monitor
 from shared.policy import Policies
 from shared.readiness import Readiness, Trouble
 from shared.settings import Settings, load_secrets
@@ -105,6 +106,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             log.info(logged.DOORS_OPENED, address=address)
             async with asyncio.TaskGroup() as tasks:
                 runs = [watch.run, readiness.run, store.acknowledged.watch, left.run, answers.run]
+                runs += [Monitor(settings, readiness).run]
                 runs += [attachments.run, *(each.run for each in normalisers)]
                 runs += [each.run for each in readers]
                 running = [tasks.create_task(each()) for each in runs]
@@ -175,10 +177,10 @@ async def _doors(
     clock = SystemClock()
     visitors = strangers.Strangers(settings)
     await visitors.recall(bus, accounts.all())
-    with contextlib.closing(
-        server.bound_socket(settings.ingest_host, settings.ingest_port)
-    ) as bound:
-        own_address = server.address(bound)
+    host, port = settings.ingest_host, settings.ingest_port
+    names = "TELLONCE_INGEST_HOST and TELLONCE_INGEST_PORT"
+    with contextlib.closing(listening.bound_socket(host, port, names)) as bound:
+        own_address = listening.address(bound)
         web = WebHandler(
             Doors(accounts, store, settings, clock, settings.public_url or own_address),
             chat_socket.ChatSocket(accounts, store, visitors, answers, Desks(bus), settings, clock),

@@ -26,6 +26,7 @@ from shared.lanes import lanes_of
 from shared.ledger import identity
 from shared.ledger.jetstream import NatsLedger
 from shared.mail_reference import keys_of
+from shared.monitor import Monitor
 from shared.policy import Policies
 from shared.readiness import Backlog, Readiness
 from shared.rearming import keep_armed
@@ -64,6 +65,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 tasks.create_task(ledger.acknowledged.watch()),
                 tasks.create_task(watch.run()),
                 tasks.create_task(readiness.run()),
+                tasks.create_task(Monitor(settings, readiness).run()),
             ]
             await serve(running, stop)
 

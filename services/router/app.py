@@ -22,6 +22,7 @@ from shared.commands import COMMANDS
 from shared.deciding import Deciding
 from shared.ledger import identity
 from shared.ledger.jetstream import NatsLedger
+from shared.monitor import Monitor
 from shared.policy import Policies
 from shared.readiness import Readiness
 from shared.rearming import keep_armed
@@ -76,6 +77,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 tasks.create_task(watch.run()),
                 tasks.create_task(lane_watch.run()),
                 tasks.create_task(readiness.run()),
+                tasks.create_task(Monitor(settings, readiness).run()),
             ]
             await serve(running, stop)
 

@@ -117,6 +117,24 @@ class StillReading(TellonceError):
     http_status = 503
 
 
+class ServiceNotReady(TellonceError):
+    """What `/readyz` answers, with the `troubles`."""
+
+    code = "service.not_ready"
+    sentence = "the service does not do its work"
+    retryable = True
+    http_status = 503
+
+
+class ServiceStalled(TellonceError):
+    """What `/livez` answers: only another process helps."""
+
+    code = "service.stalled"
+    sentence = "the service has not looked after itself for half a minute"
+    retryable = True
+    http_status = 503
+
+
 class LedgerGuardsTooMany(TellonceError):
     """Each guard needs one event of the batch that is not the first of its aggregate. Details: guards, free."""
 

@@ -35,7 +35,9 @@ async def test_a_stack_starts_and_stops_and_says_so(data: Path) -> None:
         found = await examine(data)
         shown = json.loads(found.as_json())
         pids = dict(stack.status().pids)
-    assert set(shown) == {"state", "addresses", "pids", "position", "troubles", "free_bytes"}
+    always = {"state", "addresses", "pids", "position", "troubles"}
+    assert set(shown) == always | {"monitors", "free_bytes"}
+    assert set(shown["monitors"]) == set(SERVICES)
     assert set(shown["free_bytes"]) == {"nats", "postgres"}
     assert shown["state"] == "ready"
     assert set(shown["addresses"]) == {"ingest", "nats", "postgres", "history"}

@@ -10,8 +10,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from services.ingest.handlers import logged, server
+from shared import listening
 from shared.errors import SettingInvalid
 from shared.settings import Settings
+
+NAMES = "TELLONCE_INGEST_HOST and TELLONCE_INGEST_PORT"
 
 
 @pytest.mark.parametrize(
@@ -26,8 +29,8 @@ from shared.settings import Settings
 )
 def test_a_host_may_be_any_address_or_name_of_this_machine(host: str, address: str) -> None:
     """The address that it says is one that this machine reaches."""
-    with contextlib.closing(server.bound_socket(host, 0)) as bound:
-        said = server.address(bound)
+    with contextlib.closing(listening.bound_socket(host, 0, NAMES)) as bound:
+        said = listening.address(bound)
         assert said.startswith(address)
         assert said.endswith(f":{bound.getsockname()[1]}")
 
@@ -36,16 +39,16 @@ def test_a_host_may_be_any_address_or_name_of_this_machine(host: str, address: s
 def test_a_host_that_is_not_ours_is_refused_by_its_variable(host: str) -> None:
     """A slip in a setting is no traceback."""
     with pytest.raises(SettingInvalid, match="TELLONCE_INGEST_HOST") as refused:
-        server.bound_socket(host, 0)
+        listening.bound_socket(host, 0, NAMES)
     assert refused.value.details == {"host": host, "port": 0}
 
 
 def test_a_port_that_is_taken_is_refused_by_its_variable() -> None:
     """Two services that were given one port."""
-    with contextlib.closing(server.bound_socket("127.0.0.1", 0)) as first:
+    with contextlib.closing(listening.bound_socket("127.0.0.1", 0, NAMES)) as first:
         first.listen()
         with pytest.raises(SettingInvalid, match="TELLONCE_INGEST_PORT"):
-            server.bound_socket("127.0.0.1", first.getsockname()[1])
+            listening.bound_socket("127.0.0.1", first.getsockname()[1], NAMES)
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,11 @@
 import asyncio
 from http import HTTPStatus
 
-import msgspec
 from starlette.responses import Response
 
+from shared import problems
 from shared.errors import TellonceError
 
-MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 1
 LINGER_SECONDS = 1.0
 """How long what a refused sender still sends is thrown away: closed on at once, it would not read our answer."""
@@ -19,20 +18,13 @@ def problem(error: TellonceError) -> Response:
 
     The connection is closed, for the body may not have been read whole.
     """
-    body = {
-        "type": f"urn:tellonce:problem:{error.code}",
-        "title": str(error),
-        "status": error.http_status,
-        "code": error.code,
-    }
     headers = {"connection": "close"}
     if error.retryable:
         headers["retry-after"] = str(RETRY_AFTER_SECONDS)
     if error.http_status == 405:
         headers["allow"] = "POST"
-    return Response(
-        msgspec.json.encode(body), error.http_status, headers=headers, media_type=MEDIA_TYPE
-    )
+    body, status = problems.body(error), error.http_status
+    return Response(body, status, headers=headers, media_type=problems.MEDIA_TYPE)
 
 
 def refuse(transport: asyncio.Transport, error: TellonceError) -> None:

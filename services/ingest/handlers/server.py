@@ -23,7 +23,7 @@ from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from services.ingest.handlers import frames, logged, problems
-from shared import addresses, errors
+from shared import errors
 from shared.settings import Settings
 
 HEAD_MAX_BYTES = 32_768
@@ -51,38 +51,6 @@ LACKING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _ABSOLUTE_FORM = re.compile(rb"https?://[^/?@]+", re.IGNORECASE)
 
 log = structlog.get_logger("ingest")
-
-
-def bound_socket(host: str, port: int) -> socket.socket:
-    """Return a listening socket's address taken; port 0 takes a free one.
-
-    `host`: an address or a name of this machine; empty for all addresses. Raises: SettingInvalid where it cannot be.
-    """
-    try:
-        families = socket.getaddrinfo(
-            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-        family, kind, protocol, _, name = families[0]
-        bound = socket.socket(family, kind, protocol)
-        try:
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            bound.bind(name)
-        except OSError:
-            bound.close()
-            raise
-    except OSError as error:
-        raise errors.SettingInvalid(
-            f"TELLONCE_INGEST_HOST and TELLONCE_INGEST_PORT cannot be bound: {error.strerror}",
-            host=host,
-            port=port,
-        ) from error
-    return bound
-
-
-def address(bound: socket.socket) -> str:
-    """Return `http://host:port` of a bound socket, as this machine reaches it."""
-    host, port = bound.getsockname()[:2]
-    return addresses.http_url(host, port)
 
 
 class ImpatientProtocol(HttpToolsProtocol):
