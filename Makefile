@@ -1,6 +1,6 @@
 # `make` alone prints the targets. Needs python3 >= 3.11 with pip and venv; everything else lands in .venv and .uv.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test also check fmt lock bench bench-peers soak faults load clean
+.PHONY: help setup demo up test also check fmt lock bench bench-peers soak faults drill load clean
 RUN := .venv/.deploy
 DEV := .venv/.dev
 PEERS := .venv-peers/.ready
@@ -45,6 +45,9 @@ soak: $(DEV) ## kill every process before every step of the story: about an hour
 
 faults: $(DEV) ## do faults under load and check every invariant; ARGS=--long for all of them
 	@.venv/bin/python -m tests.faults $(ARGS)
+
+drill: $(DEV) ## back a stack up, lose it, restore it in an empty one, compare digests
+	@.venv/bin/python -m tests.drill $(ARGS)
 
 load: $(DEV) ## a day of a shop in 15 minutes, then a burst; ARGS='--minutes 60 --burst-minutes 10' for all of it
 	@.venv/bin/python -m tests.load $(ARGS)

@@ -95,15 +95,22 @@ def _same_run(before: identity.Mark, now: identity.Mark) -> bool:
 
 
 async def adopt(
-    bus: Bus, chosen: Settings, tenant: str, everything: streams.WantedStreams, reason: str
+    bus: Bus,
+    chosen: Settings,
+    tenant: str,
+    everything: streams.WantedStreams,
+    reason: str,
+    also: Mapping[str, str] = {},
 ) -> Findings:
     """Accept the ledger as it stands, on the record, and return what contradicted it; where nothing does, do nothing.
 
+    `also`: who else contradicts it, and why, that cannot be asked.
     What is missing of `everything` is made. History builds its tables anew from this ledger; what CONTACTS still holds
     is given to the router again, which decides what this ledger does not hold.
     Raises: StreamDrift; as `examine`, `Ledger.append`.
     """
-    findings = await examine(bus, chosen, tenant)
+    examined = await examine(bus, chosen, tenant)
+    findings = msgspec.structs.replace(examined, against={**examined.against, **also})
     if not findings.against:
         return findings
     await ensuring.ensure(bus, everything)

@@ -82,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     stored = _verb(verbs, "raw", _raw, "show one delivery as it came")
     stored.add_argument("position", metavar="POSITION", type=int, help="in RAW, as lists name it")
     _add_ledger(verbs)
+    _add_backup(verbs)
     _add_channels(verbs)
     story = verbs.add_parser("story", help="play stories through the real doors and check them")
     story.add_argument("file", nargs="+", metavar="FILE")
@@ -176,6 +177,18 @@ def _add_ledger(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
             parser.add_argument("--reason", required=True, help="why; it stands in the ledger")
 
 
+def _add_backup(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    for name, verb, text in (
+        ("backup", _backup, "copy the truth into a new folder, while everything goes on"),
+        ("restore", _restore, "put a backup back where there is no ledger"),
+    ):
+        parser = _verb(verbs, name, verb, text)
+        parser.add_argument("folder", metavar="FOLDER")
+        parser.add_argument("--tenant-policy", metavar="FILE", help="the tenant's policy (YAML)")
+        if name == "restore":
+            parser.add_argument("--reason", required=True, help="why; it stands in the ledger")
+
+
 def _add_channels(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     channels = verbs.add_parser("channels", help="what each way in makes of what arrives")
     acts = channels.add_subparsers(metavar="ACT", required=True)
@@ -250,6 +263,18 @@ def _ledger_adopt(chosen: argparse.Namespace) -> int:
     from deploy.cli.ledger import adopt  # noqa: PLC0415
 
     return adopt(chosen)
+
+
+def _backup(chosen: argparse.Namespace) -> int:
+    from deploy.cli.backup import backup  # noqa: PLC0415
+
+    return backup(chosen)
+
+
+def _restore(chosen: argparse.Namespace) -> int:
+    from deploy.cli.backup import restore  # noqa: PLC0415
+
+    return restore(chosen)
 
 
 def _channels_list(chosen: argparse.Namespace) -> int:

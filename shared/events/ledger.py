@@ -16,7 +16,8 @@ class LedgerFounded(
 
 
 class LedgerAdoptedOpen(Part, frozen=True, kw_only=True):
-    """`position`: the last sequence that stood before it; `against`: who contradicted, as `<witness>:<reason>`."""
+    """`position`: the last sequence that stood before it; `against`: who contradicted, as `<witness>:<reason>`, and
+    `backup:restored` where the ledger was put back from a backup."""
 
     position: int
     against: list[str]
