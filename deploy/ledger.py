@@ -32,18 +32,18 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     vouched: bool
 
 
-async def examine(bus: Bus, chosen: Settings, tenant: str) -> Findings:
+async def examine(bus: Bus, chosen: Settings) -> Findings:
     """Ask every witness: the mark beside the data, the projection, RAW.
 
     A projection that is away is silent: no view keeps the ledger from its work. Neither does one that does not know yet
     that the ledger was adopted.
     Raises: MarkUnreadable, NotAnEvent; as `Bus.leader_get`.
     """
-    found, position = await identity.founded(bus, tenant), await identity.end(bus, streams.LEDGER)
+    found, position = await identity.founded(bus), await identity.end(bus, streams.LEDGER)
     marks = {"mark": identity.read_mark(chosen.ledger_mark)}
     silent: list[str] = []
     try:
-        adopted = await identity.adopted(bus, tenant)
+        adopted = await identity.adopted(bus)
         marks["projection"] = await witness.mark(
             chosen.postgres_dsn, adopted.id if adopted else None
         )
@@ -59,9 +59,9 @@ async def examine(bus: Bus, chosen: Settings, tenant: str) -> Findings:
     )
 
 
-async def check(bus: Bus, chosen: Settings, tenant: str) -> None:
+async def check(bus: Bus, chosen: Settings) -> None:
     """Raises: LedgerContradicted when a witness remembers another ledger, or one where there is none; as `examine`."""
-    _refuse(await examine(bus, chosen, tenant))
+    _refuse(await examine(bus, chosen))
 
 
 def _refuse(findings: Findings) -> None:
@@ -72,6 +72,7 @@ def _refuse(findings: Findings) -> None:
 async def found(bus: Bus, chosen: Settings, tenant: str) -> None:
     """Give a checked ledger its identity if it has none, and remember the ledger beside the data.
 
+    `tenant`: with whom it is to stand, if it has none.
     A mark of an earlier run of the server is moved on only where the projection vouches for the ledger: an older copy
     that is newer than the mark agrees with it.
     Raises: LedgerContradicted, MarkUnreadable, NotAnEvent; BusUnavailable, also when the server was started again
@@ -79,7 +80,7 @@ async def found(bus: Bus, chosen: Settings, tenant: str) -> None:
     """
     generation = bus.generation
     await _identify(bus, tenant)
-    findings = await examine(bus, chosen, tenant)
+    findings = await examine(bus, chosen)
     _refuse(findings)
     before = identity.read_mark(chosen.ledger_mark)
     now = await identity.mark_of(bus, findings.identity)
@@ -109,17 +110,18 @@ async def adopt(
     is given to the router again, which decides what this ledger does not hold.
     Raises: StreamDrift; as `examine`, `Ledger.append`.
     """
-    examined = await examine(bus, chosen, tenant)
+    examined = await examine(bus, chosen)
     findings = msgspec.structs.replace(examined, against={**examined.against, **also})
     if not findings.against:
         return findings
     await ensuring.ensure(bus, everything)
     against = [f"{name}:{why}" for name, why in sorted(findings.against.items())]
     await _identify(bus, tenant)
+    tenant = (await anext(identity.named(bus))).tenant
     opened = events.LedgerAdoptedOpen(position=findings.position, against=against)
     said = events.LedgerAdoptedPersonal(reason=reason)
     await _append(bus, tenant, events.LedgerAdopted, opened, said)
-    now = await identity.mark_of(bus, await identity.founded(bus, tenant))
+    now = await identity.mark_of(bus, await identity.founded(bus))
     identity.write_mark(chosen.ledger_mark, now)
     for consumer in streams.router_consumers():
         if consumer.stream == streams.CONTACTS:
@@ -129,7 +131,7 @@ async def adopt(
 
 
 async def _identify(bus: Bus, tenant: str) -> None:
-    if await identity.founded(bus, tenant) is None:
+    if await identity.founded(bus) is None:
         opened = events.LedgerFoundedOpen(after=await identity.end(bus, streams.LEDGER))
         with contextlib.suppress(errors.LedgerConflict):  # another bootstrap job has just done it
             await _append(bus, tenant, events.LedgerFounded, opened)

@@ -6,7 +6,8 @@ The writer of CONTACTS chooses it, so a policy that chooses otherwise moves noth
 from collections.abc import Callable, Mapping
 
 from shared import events
-from shared.policy import Policies, Policy
+from shared.policies import Policies
+from shared.policy import Policy
 
 USUAL: Mapping[events.Medium, events.Lane] = {
     "call": "live",

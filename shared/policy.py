@@ -213,13 +213,18 @@ class Policy(Strict, frozen=True, kw_only=True):
 
 def load(path: str | Path) -> Policy:
     """Return the checked policy in a YAML file. Raises: PolicyInvalid, which says where and why."""
+    return parse(content_of(path))
+
+
+def content_of(path: str | Path) -> bytes:
+    """Return the text of a policy file. Raises: PolicyInvalid."""
     try:
         content = Path(path).read_bytes()
     except OSError as error:
         raise errors.PolicyInvalid(f"the policy file cannot be read: {error.strerror}") from None
     if len(content) > POLICY_MAX_BYTES:
         raise errors.PolicyInvalid("the policy file is too large", limit_bytes=POLICY_MAX_BYTES)
-    return parse(content)
+    return content
 
 
 def parse(content: bytes) -> Policy:
@@ -330,20 +335,3 @@ def _misread(policy: Policy) -> list[str]:
 def _sends_mail(policy: Policy, name: str) -> bool:
     account = policy.accounts.get(name)
     return account is not None and handles.email(account.address) is not None
-
-
-class Policies:
-    """The policies of all tenants that a process serves, by tenant."""
-
-    def __init__(self, *policies: Policy) -> None:
-        self._by_tenant = {policy.tenant: policy for policy in policies}
-
-    def of(self, tenant: str) -> Policy:
-        """Raises: TenantUnknown."""
-        policy = self._by_tenant.get(tenant)
-        if policy is None:
-            raise errors.TenantUnknown()
-        return policy
-
-    def tenants(self) -> list[str]:
-        return sorted(self._by_tenant)

@@ -5,7 +5,7 @@ A variable is `TELLONCE_` and the upper-case field name.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from shared import addresses, errors, policy
+from shared import addresses, errors, policies
 from shared.policy import Policy
 
 PREFIX = "TELLONCE_"
@@ -83,9 +83,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             max_length=2048,
         ),
     ] = ""
-    policy: Annotated[str, Meta(description="the tenant's policy file", max_length=4096)] = str(
-        _ROOT / "deploy" / "embedded" / "policy.yaml"
-    )
+    policy: Annotated[
+        str,
+        Meta(
+            description="the tenant's policy file, or a folder of `*.yaml`, one tenant each",
+            max_length=4096,
+        ),
+    ] = str(_ROOT / "deploy" / "embedded" / "policy.yaml")
     secrets_file: Annotated[
         str,
         Meta(
@@ -311,14 +315,21 @@ def needed_secrets(tenant: Policy) -> list[str]:
 
 
 def load_secrets(settings: Settings, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return, by name, the secrets in the file and those that the policy needs.
+    """Return, by name, the secrets in the file and those that the policies need.
 
     A secret stands in the secrets file or in an environment variable of its name, which wins unless it is empty.
-    One that the policy needs and that stands nowhere is left out. No other variable is read.
+    One that a policy needs and that stands nowhere is left out. No other variable is read.
     Raises: SettingInvalid when the file cannot be read or a line is not NAME=value; SecretPublic; PolicyInvalid.
     """
-    found = _secrets_in(Path(settings.secrets_file))
-    needed = needed_secrets(policy.load(settings.policy))
+    return secrets_of(settings, policies.load_all(settings.policy), environment)
+
+
+def secrets_of(
+    settings: Settings, tenants: Iterable[Policy], environment: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """As `load_secrets`, for policies that are read already."""
+    found = secrets_in(Path(settings.secrets_file))
+    needed = [name for each in tenants for name in needed_secrets(each)]
     if settings.files_url:
         needed += [FILES_ACCESS_KEY, FILES_SECRET_KEY]
     for name in {*found, *needed}:
@@ -338,13 +349,13 @@ def _refuse_public(secrets: Mapping[str, str]) -> None:
     """Raises: SecretPublic when one is a secret of the embedded stack: everybody can read those."""
     if not EMBEDDED_SECRETS.exists():
         return
-    public = set(_secrets_in(EMBEDDED_SECRETS).values())
+    public = set(secrets_in(EMBEDDED_SECRETS).values())
     names = ", ".join(sorted(name for name, value in secrets.items() if value in public))
     if names:
         raise errors.SecretPublic(f"{errors.SecretPublic.sentence}: {names}")
 
 
-def _secrets_in(path: Path) -> dict[str, str]:
+def secrets_in(path: Path) -> dict[str, str]:
     """Return the NAME=value lines of a file. Raises: SettingInvalid."""
     found: dict[str, str] = {}
     try:

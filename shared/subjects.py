@@ -135,6 +135,11 @@ def ledger(tenant: str, aggregate: str) -> str:
     return f"ledger.{partition(aggregate)}.{token(tenant)}.{_tokens(aggregate)}"
 
 
+def ledger_of_any(aggregate: str) -> str:
+    """Return the filter of an aggregate of whichever tenant."""
+    return f"ledger.{partition(aggregate)}.*.{_tokens(aggregate)}"
+
+
 def ledger_of(tenant: str) -> str:
     """Return the filter of everything in a tenant's ledger."""
     return f"ledger.*.{token(tenant)}.*.*"

@@ -10,7 +10,7 @@ from typing import TypeGuard
 import msgspec
 
 from shared import events, handles
-from shared.policy import Policies
+from shared.policies import ByTenant, Policies
 
 
 class VisitorLink(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,9 +41,6 @@ def visitor_token(key: bytes, visitor: str) -> str:
     return handles.lookup_token(key, handles.of("visitor", visitor, "claimed"))
 
 
-def keys_of(policies: Policies, secrets: Mapping[str, str]) -> dict[str, bytes]:
+def keys_of(policies: Policies, secrets: Mapping[str, str]) -> Mapping[str, bytes]:
     """Return by tenant the lookup key; an empty one where it has no value, and then the router finds nothing."""
-    return {
-        tenant: secrets.get(policies.of(tenant).lookup_secret, "").encode()
-        for tenant in policies.tenants()
-    }
+    return ByTenant(policies, lambda policy: secrets.get(policy.lookup_secret, "").encode())

@@ -33,7 +33,7 @@ MADE_AGAIN = (streams.TIMERS, streams.BALANCE, streams.SNAPSHOTS, streams.CANARY
 Say = Callable[[str], None]
 
 
-async def take(bus: Bus, tenant: str, folder: Path, say: Say) -> Manifest:
+async def take(bus: Bus, folder: Path, say: Say) -> Manifest:
     """Write a backup into a new folder, which appears when all of it is on the disk.
 
     Raises: BackupFolderTaken, BackupNotTaken; then nothing of it is kept.
@@ -41,7 +41,7 @@ async def take(bus: Bus, tenant: str, folder: Path, say: Say) -> Manifest:
     draft = folder.with_name(f"{folder.name}.draft")
     try:
         _make(draft, folder)
-        taken = await _take(bus, tenant, draft, say)
+        taken = await _take(bus, draft, say)
         await asyncio.to_thread(manifest.finish, draft, taken)
         draft.rename(folder)
         files.sync_folder(folder.parent)
@@ -66,8 +66,8 @@ def _make(draft: Path, folder: Path) -> None:
         each.mkdir(parents=True, mode=0o700)
 
 
-async def _take(bus: Bus, tenant: str, draft: Path, say: Say) -> Manifest:
-    founded = await identity.founded(bus, tenant)
+async def _take(bus: Bus, draft: Path, say: Say) -> Manifest:
+    founded = await identity.founded(bus)
     if founded is None:
         raise errors.LedgerUnfounded
     followers, held = await _followers(bus), {}

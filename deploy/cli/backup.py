@@ -20,8 +20,8 @@ def backup(chosen: argparse.Namespace) -> int:
     """Take a backup. Raises: SetupError."""
     began, folder = time.monotonic(), Path(chosen.folder).absolute()
 
-    async def act(bus: Bus, _: Settings, tenant: Policy) -> Manifest:
-        return await taking.take(bus, tenant.tenant, folder, _say(began))
+    async def act(bus: Bus, _: Settings, __: list[Policy]) -> Manifest:
+        return await taking.take(bus, folder, _say(began))
 
     taken = on_servers(chosen, act, BackupNotTaken)
     print(f"Ledger {taken.ledger} up to position {taken.position} is in {folder}.")
@@ -32,9 +32,9 @@ def restore(chosen: argparse.Namespace) -> int:
     """Put a backup back. Raises: SetupError."""
     began, folder = time.monotonic(), Path(chosen.folder).absolute()
 
-    async def act(bus: Bus, loaded: Settings, tenant: Policy) -> ledger.Findings:
-        everything = bootstrap.wanted(loaded, tenant)
-        name, reason = tenant.tenant, chosen.reason
+    async def act(bus: Bus, loaded: Settings, tenants: list[Policy]) -> ledger.Findings:
+        everything = bootstrap.wanted(loaded, tenants)
+        name, reason = tenants[0].tenant, chosen.reason
         return await restoring.restore(bus, loaded, name, everything, folder, reason, _say(began))
 
     found = on_servers(chosen, act, RestoreFailed)

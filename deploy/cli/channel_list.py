@@ -20,7 +20,7 @@ from shared import aggregates, codec, errors, events, streams, subjects
 from shared.bus import Bus, connect
 from shared.ledger import LedgerReader
 from shared.ledger.jetstream import NatsLedger
-from shared.policy import Policies
+from shared.policies import Policies
 from shared.queries.deliveries import Counts
 
 SILENT_TIMES = 10.0
@@ -51,7 +51,7 @@ class AccountLine(msgspec.Struct, frozen=True, kw_only=True):
 
 def listed(chosen: argparse.Namespace) -> int:
     """Print a line per account. Raises: SetupError."""
-    path, policy = read_policy(chosen.tenant_policy)
+    path, policy = read_policy(chosen.tenant_policy, chosen.tenant)
     answer = ask.exchange(chosen, subjects.query(policy.tenant, "balance"), {})
     if answer is None or "error" in answer:
         return ask.shown(answer)

@@ -11,8 +11,7 @@ from deploy.embedded.errors import (
     SecretPublic,
     SettingUnreadable,
 )
-from shared import errors, settings
-from shared import policy as policies
+from shared import errors, policies, settings
 from shared.policy import Policy
 
 
@@ -24,30 +23,40 @@ def read_settings() -> settings.Settings:
         raise SettingUnreadable(str(error)) from error
 
 
-def policy_file(named: str) -> Path:
-    """Return the policy file's absolute path. Raises: PolicyUnusable if it cannot be read."""
+def policy_path(named: str) -> Path:
+    """Return the absolute path of a policy, or of a folder of them. Raises: PolicyUnusable if there is nothing."""
     path = Path(named).absolute()
     try:
-        path.read_bytes()
+        path.stat()
     except OSError as error:
         raise PolicyUnusable("the policy file cannot be read", reason=error.strerror) from error
     return path
 
 
-def read_policy(named: str | None) -> tuple[Path, Policy]:
-    """Return the path and the content of the policy. `named`: its file, else the file named in the settings.
+def read_policies(named: str | None) -> tuple[Path, list[Policy]]:
+    """Return where the policies are, and each tenant's. `named`: their file or folder, else that of the settings.
 
-    Raises: PolicyUnusable if it cannot be read or does not fit the schema, SettingUnreadable.
+    Raises: PolicyUnusable if one cannot be read or does not fit the schema, SettingUnreadable.
     """
-    path = policy_file(named or read_settings().policy)
+    path = policy_path(named or read_settings().policy)
     try:
-        return path, policies.load(path)
+        return path, policies.load_all(path)
     except errors.TellonceError as error:
         raise PolicyUnusable(f"{PolicyUnusable.sentence}: {error}") from error
 
 
+def read_policy(named: str | None, tenant: str | None) -> tuple[Path, Policy]:
+    """Return the policy of a tenant, who need not be named where there is only one; else as `read_policies`."""
+    path, found = read_policies(named)
+    for policy in found:
+        if policy.tenant == tenant or (tenant is None and len(found) == 1):
+            return path, policy
+    there = ", ".join(each.tenant for each in found)
+    raise PolicyUnusable(f"name one of the tenants with --tenant: {there}")
+
+
 def read_secrets(policy: Path) -> dict[str, str]:
-    """Return, by name, the secrets that there are for a policy.
+    """Return, by name, the secrets that there are for a policy, or a folder of them.
 
     Raises: SettingUnreadable for the secrets file, SecretPublic.
     """

@@ -68,7 +68,7 @@ def deliver(chosen: argparse.Namespace) -> int:
 
 def _prepared(chosen: argparse.Namespace) -> _Prepared:
     """Raises: AccountUnknown, PayloadUnreadable, SetupError."""
-    path, policy = read_policy(chosen.tenant_policy)
+    path, policy = read_policy(chosen.tenant_policy, chosen.tenant)
     account = policy.accounts.get(chosen.account)
     if account is None:
         known = [name for name in policy.accounts if name.partition("/")[0] in PROVIDERS]

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from deploy.cli.configured import check_secrets, read_policy, read_secrets, read_settings
+from deploy.cli.configured import check_secrets, read_policies, read_secrets, read_settings
 from deploy.embedded import binaries, errors, postgres, state, status, wire
 from deploy.embedded.ports import free_ports, port_is_free
 from deploy.embedded.state import PORT_NAMES
@@ -129,18 +129,18 @@ def disk_space(chosen: argparse.Namespace) -> str:
 
 def policy(chosen: argparse.Namespace) -> str:
     """Raises: PolicyUnusable if it cannot be read or does not fit the schema, SettingUnreadable."""
-    path, _ = read_policy(chosen.tenant_policy)
-    return f"policy {path}"
+    path, found = read_policies(chosen.tenant_policy)
+    return f"policy {path} of {', '.join(each.tenant for each in found)}"
 
 
 def secrets(chosen: argparse.Namespace) -> str:
-    """Every secret that the policy needs must have a value.
+    """Every secret that a policy needs must have a value.
 
     Raises: SecretMissing, SettingUnreadable for the secrets file, PolicyUnusable.
     """
-    path, tenant = read_policy(chosen.tenant_policy)
+    path, found = read_policies(chosen.tenant_policy)
     there = read_secrets(path)
-    needed = settings.needed_secrets(tenant)
+    needed = sorted({name for each in found for name in settings.needed_secrets(each)})
     check_secrets(needed, there)
     return f"secrets {', '.join(needed)}"
 

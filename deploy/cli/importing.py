@@ -33,7 +33,7 @@ TOLD_EVERY_SECONDS = 1.0
 
 def import_history(chosen: argparse.Namespace) -> int:
     """Import the files. Raises: SetupError."""
-    _, policy = read_policy(chosen.tenant_policy)
+    _, policy = read_policy(chosen.tenant_policy, chosen.tenant)
     try:
         account = _account(policy, chosen.channel, chosen.account)
         talks = _talks(chosen.channel, chosen.file)

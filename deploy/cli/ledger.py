@@ -23,8 +23,8 @@ class LedgerRefused(SetupError):
 def check(chosen: argparse.Namespace) -> int:
     """Show what stands and who contradicts it; 0 if nobody does, else 1. Raises: SetupError."""
 
-    async def act(bus: Bus, loaded: Settings, tenant: Policy) -> ledger.Findings:
-        return await ledger.examine(bus, loaded, tenant.tenant)
+    async def act(bus: Bus, loaded: Settings, _: list[Policy]) -> ledger.Findings:
+        return await ledger.examine(bus, loaded)
 
     found = on_servers(chosen, act, LedgerRefused)
     _show(found, as_json=chosen.json)
@@ -34,9 +34,9 @@ def check(chosen: argparse.Namespace) -> int:
 def adopt(chosen: argparse.Namespace) -> int:
     """Accept the ledger, show what contradicted it. Raises: SetupError."""
 
-    async def act(bus: Bus, loaded: Settings, tenant: Policy) -> ledger.Findings:
-        everything = bootstrap.wanted(loaded, tenant)
-        return await ledger.adopt(bus, loaded, tenant.tenant, everything, chosen.reason)
+    async def act(bus: Bus, loaded: Settings, tenants: list[Policy]) -> ledger.Findings:
+        everything = bootstrap.wanted(loaded, tenants)
+        return await ledger.adopt(bus, loaded, tenants[0].tenant, everything, chosen.reason)
 
     found = on_servers(chosen, act, LedgerRefused)
     _show(found, as_json=chosen.json)

@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_stack_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     running = _verb(verbs, "up", up.up, "run the stack on this machine until Ctrl-C")
-    running.add_argument("--tenant-policy", metavar="FILE", help="the tenant's policy (YAML)")
+    _add_policy(running)
     _verb(verbs, "down", up.down, "stop the stack that runs on a data folder")
     asked = _verb(verbs, "status", status.status, "how the stack is")
     asked.add_argument("--json", action="store_true", help="one JSON object")
@@ -100,7 +100,7 @@ def _add_stack_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]
         verbs, "doctor", doctor.doctor, "what is wrong with the set-up, how to mend it"
     )
     examined.add_argument("--json", action="store_true", help="one JSON object")
-    examined.add_argument("--tenant-policy", metavar="FILE", help="the tenant's policy (YAML)")
+    _add_policy(examined)
 
 
 def _add_question_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -152,7 +152,7 @@ def _add_deliver(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         nargs="*",
         help="fields, or the body as one text; without any it is read from stdin",
     )
-    parser.add_argument("--tenant-policy", metavar="FILE", help="the tenant's policy (YAML)")
+    _add_tenant(parser)
 
 
 def _add_import(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -160,7 +160,7 @@ def _add_import(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     parser.add_argument("channel", metavar="CHANNEL")
     parser.add_argument("file", metavar="FILE", nargs="+", help="of one export, in any order")
     parser.add_argument("--account", metavar="ACCOUNT", help="where the channel has several")
-    parser.add_argument("--tenant-policy", metavar="FILE", help="the tenant's policy (YAML)")
+    _add_tenant(parser)
 
 
 def _add_ledger(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -172,7 +172,7 @@ def _add_ledger(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     ):
         parser = _verb(acts, name, verb, text)
         parser.add_argument("--json", action="store_true", help="one JSON object")
-        parser.add_argument("--tenant-policy", metavar="FILE", help="the tenant's policy (YAML)")
+        _add_policy(parser)
         if name == "adopt":
             parser.add_argument("--reason", required=True, help="why; it stands in the ledger")
 
@@ -200,7 +200,7 @@ def _add_channels(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.set_defaults(verb=_channels_parse)
     listing = _verb(acts, "list", _channels_list, "each account: its door, balance and silence")
     listing.add_argument("--json", action="store_true", help="one JSON object a line")
-    listing.add_argument("--tenant-policy", metavar="FILE", help="the tenant's policy (YAML)")
+    _add_tenant(listing)
     again = _verb(acts, "replay", _channels_replay, "parse RAW again, show what is new, apply it")
     again.add_argument(
         "--since",
@@ -211,7 +211,18 @@ def _add_channels(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     again.add_argument("--account", metavar="ACCOUNT", help="one alone: <channel>/<name>")
     again.add_argument("--apply", action="store_true", help="have the router decide what is new")
-    again.add_argument("--tenant-policy", metavar="FILE", help="the tenant's policy (YAML)")
+    _add_tenant(again)
+
+
+def _add_policy(parser: argparse.ArgumentParser) -> None:
+    text = "the tenant's policy (YAML), or a folder of them"
+    parser.add_argument("--tenant-policy", metavar="FILE", help=text)
+
+
+def _add_tenant(parser: argparse.ArgumentParser) -> None:
+    """Of what is done for one tenant."""
+    _add_policy(parser)
+    parser.add_argument("--tenant", metavar="NAME", help="where the folder has several")
 
 
 def _time(written: str) -> datetime:

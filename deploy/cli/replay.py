@@ -28,7 +28,7 @@ from shared.bus import Bus, connect
 from shared.codec import PlainCodec
 from shared.events import ContactEvent
 from shared.ledger import identity
-from shared.policy import Policies
+from shared.policies import Policies
 from shared.visit_reader import VisitReader
 
 EXIT_LACKING = 1
@@ -111,7 +111,7 @@ def replay(chosen: argparse.Namespace) -> int:
 
 
 async def _run(chosen: argparse.Namespace) -> Sums:
-    path, policy = read_policy(chosen.tenant_policy)
+    path, policy = read_policy(chosen.tenant_policy, chosen.tenant)
     policies, secrets = Policies(policy), read_secrets(path)
     every = list(Accounts(policies, secrets).of_tenant(policy.tenant))
     doors = [each for each in every if chosen.account in {None, each.name}]

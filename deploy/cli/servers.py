@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from deploy.cli.configured import policy_file
+from deploy.cli.configured import policy_path
 from deploy.embedded import state
 from deploy.embedded.errors import SetupError
 from deploy.embedded.stack import EmbeddedStack, Plan
-from shared import errors, policy, settings
+from shared import errors, policies, settings
 from shared.bus import Bus, connect
 from shared.policy import Policy
 from shared.settings import Settings
@@ -23,7 +23,7 @@ NATS_URL = "TELLONCE_NATS_URL"
 
 def on_servers(
     chosen: argparse.Namespace,
-    act: Callable[[Bus, Settings, Policy], Awaitable[T]],
+    act: Callable[[Bus, Settings, list[Policy]], Awaitable[T]],
     refused: type[SetupError],
 ) -> T:
     """Do it on the servers of the running stack, else of the environment, else of the data folder, started for this.
@@ -32,7 +32,7 @@ def on_servers(
     """
     environment = {}
     if chosen.tenant_policy:
-        environment["TELLONCE_POLICY"] = str(policy_file(chosen.tenant_policy))
+        environment["TELLONCE_POLICY"] = str(policy_path(chosen.tenant_policy))
     folder = state.data_folder(chosen.data)
 
     async def run() -> T:
@@ -40,7 +40,7 @@ def on_servers(
             loaded = settings.load({**os.environ, **environment, **addresses})
             bus = await connect(loaded.nats_url, "operator")
             try:
-                return await act(bus, loaded, policy.load(loaded.policy))
+                return await act(bus, loaded, policies.load_all(loaded.policy))
             finally:
                 await bus.close()
 

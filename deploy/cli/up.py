@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 
-from deploy.cli.configured import check_secrets, read_policy, read_secrets
+from deploy.cli.configured import check_secrets, read_policies, read_secrets
 from deploy.embedded import errors, postgres, state, wire
 from deploy.embedded.stack import EmbeddedStack, Plan
 from deploy.embedded.status import examine
@@ -23,9 +23,10 @@ def up(chosen: argparse.Namespace) -> int:
     Raises: SetupError.
     """
     environment = {}
-    path, policy = read_policy(chosen.tenant_policy)
+    path, policies = read_policies(chosen.tenant_policy)
     # An account without its secrets is closed; without these no router starts.
-    check_secrets((policy.lookup_secret, *policy.reply_secrets), read_secrets(path))
+    keys = [name for each in policies for name in (each.lookup_secret, *each.reply_secrets)]
+    check_secrets(keys, read_secrets(path))
     _check_addresses()
     if chosen.tenant_policy:
         environment["TELLONCE_POLICY"] = str(path)

@@ -38,7 +38,10 @@ async def act(
             session.answers = await _receipt(session, step)
         case model.TogetherStep():
             inside = reading.together_steps(step, f"step {n}")
-            tasks = [_one_of_several(session, each, f"{n}.{k}") for k, each in enumerate(inside, 1)]
+            tasks = [
+                _one_of_several(session.of(each.tenant), each, f"{n}.{k}")
+                for k, each in enumerate(inside, 1)
+            ]
             session.answers = [answer for some in await asyncio.gather(*tasks) for answer in some]
 
 
@@ -130,7 +133,7 @@ async def bring_in(session: Session, step: model.ImportStep) -> None:
         export.flush()
         for _ in range(step.times):
             code, out = await session.stack.tool(
-                "import", channel, export.name, f"--account={account}"
+                session.tenant, "import", channel, export.name, f"--account={account}"
             )
             if code:
                 raise errors.StepFailed("step.refused", "it was not imported", wanted=0, got=out)

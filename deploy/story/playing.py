@@ -23,7 +23,6 @@ from deploy.story.providers.mail_sink import MailSink, mail_sink
 from deploy.story.session import Met, Session
 from deploy.story.telling import printing
 from deploy.story.telling.report import Report
-from shared import policy as policies
 
 BEGIN_SECONDS = 15.0
 SEEDS = 10**9
@@ -64,14 +63,13 @@ async def play(
     ):
         printing.say(f"  the stack is ready: doors at {stack.addresses['ingest']}")
         session = _session(story, stack, sink, apis, report)
-        await session.asker.open(stack.addresses["nats"])
+        await _open(session)
         try:
             await _begin(session)
             await _play_steps(session, kills)
             await _close(session)
         finally:
-            await session.chats.close()
-            await session.asker.close()
+            await _disconnect(session)
         printing.tell_end(report, time.monotonic() - began)
     return report
 
@@ -83,22 +81,43 @@ def _outside(sink: MailSink, apis: ApiServer) -> Mapping[str, str]:
 def _session(
     story: model.Story, stack: stacks.Stack, sink: MailSink, apis: ApiServer, report: Report
 ) -> Session:
-    return Session(
-        story=story,
-        stack=stack,
-        asker=asking.Asker(story.head.tenant),
-        sink=sink,
-        apis=apis,
-        ledger=ledger_copy.LedgerCopy(story.head.tenant),
-        report=report,
-        policy=policies.load(stack.policy_path),
-        known=dict(references.built_in(story.name, report.seed, datetime.now(UTC))),
-    )
+    known = dict(references.built_in(story.name, report.seed, datetime.now(UTC)))
+    policies = {each.tenant: each for each in stack.policies()}
+
+    def of(tenant: str) -> Session:
+        return Session(
+            story=story,
+            stack=stack,
+            asker=asking.Asker(tenant),
+            sink=sink,
+            apis=apis,
+            ledger=ledger_copy.LedgerCopy(tenant),
+            report=report,
+            policy=policies[tenant],
+            known=known,
+        )
+
+    own = of(story.head.tenant)
+    own.others |= {tenant: of(tenant) for tenant in story.head.tenants}
+    return own
+
+
+async def _open(session: Session) -> None:
+    """Connect. Raises: StoryStackUnusable."""
+    for each in session.all:
+        await each.asker.open(session.stack.addresses["nats"])
+
+
+async def _disconnect(session: Session) -> None:
+    for each in session.all:
+        await each.chats.close()
+        await each.asker.close()
 
 
 async def _begin(session: Session) -> None:
     """Leave out what is there already: the story is measured from here. Raises: StoryStackUnusable."""
-    await session.ledger.begin_here(session.asker.bus)
+    for each in session.all:
+        await each.ledger.begin_here(each.asker.bus)
     if session.stack.own:
         return
     try:
@@ -115,7 +134,7 @@ async def _play_steps(session: Session, kills: Kills) -> None:
         await _kill_before(session.stack, n, kills, chance)
         following = steps[n] if n < len(steps) else None
         try:
-            await _play(session, step, n, following)
+            await _play(session.of(step.tenant), step, n, following)
         except errors.StepFailed as failed:
             _failed(session, n, step, failed)
             if not isinstance(step, model.Expect):
@@ -199,12 +218,11 @@ async def _kill_before(stack: stacks.Stack, n: int, kills: Kills, chance: random
 
 
 async def _restart(session: Session, step: model.RestartStep) -> None:
-    await session.chats.close()
-    await session.asker.close()
+    await _disconnect(session)
     await session.stack.stop()
     await asyncio.sleep(model.seconds(step.while_))
     await session.stack.start()
-    await session.asker.open(session.stack.addresses["nats"])
+    await _open(session)
 
 
 async def _tamper(session: Session, step: model.TamperStep) -> None:
@@ -239,7 +257,8 @@ async def _close(session: Session) -> None:
     printing.say()
     for n, closing in enumerate(CLOSINGS, len(session.story.steps) + 1):
         try:
-            await closing.check(session)
+            for each in session.all if closing.of_each else [session]:
+                await closing.check(each)
         except errors.StepFailed as failed:
             session.report.step(n, failed.code)
             _note(session, n, closing.kind, failed)

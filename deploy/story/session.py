@@ -34,6 +34,7 @@ class Met:
 class Session:
     """One story at play.
 
+    `others`: the same for the other tenants of the story, by name.
     `answers`: of the last step; several after a `together` or `times`. `met`: expectations to look at again at the end.
     `balance_before`: how ingest's balance stood when the story began; {} for a fresh stack.
     """
@@ -52,10 +53,20 @@ class Session:
     answers: list[doors.Answer] = field(default_factory=list)
     met: list[Met] = field(default_factory=list)
     seen: list[AgentView] = field(default_factory=list)
+    others: dict[str, "Session"] = field(default_factory=dict)
 
     @property
     def tenant(self) -> str:
-        return self.story.head.tenant
+        return self.asker.tenant
+
+    @property
+    def all(self) -> "list[Session]":
+        """The session of every tenant of the story, this one last."""
+        return [*self.others.values(), self]
+
+    def of(self, tenant: str | None) -> "Session":
+        """Return the session of a tenant; this one where the story has no such tenant."""
+        return self.others.get(tenant or "", self)
 
     def queues_of(self, agent: str) -> list[str]:
         """Return the queues an agent works for, as the policy says."""

@@ -20,7 +20,8 @@ from deploy.story.errors import StoryInvalid, StoryStackUnusable
 from deploy.story.file.model import Story
 from deploy.story.providers.doors import Door, door_of
 from deploy.story.telling import printing
-from shared import errors, policy, settings
+from shared import errors, policies, settings
+from shared.policy import Policy
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -101,9 +102,14 @@ class Stack:
         """Return the process ids as `tellonce status --json` gives them."""
         return (await status.examine(self.folder)).pids
 
-    async def tool(self, verb: str, *arguments: str) -> tuple[int | None, str]:
-        """Run a verb of `tellonce` on this stack, as an operator does; return its exit code and what it says."""
-        told = ("--data", str(self.folder), "--tenant-policy", self.policy_path)
+    def policies(self) -> list[Policy]:
+        """Return the policies of its tenants."""
+        return policies.load_all(self.policy_path)
+
+    async def tool(self, tenant: str, verb: str, *arguments: str) -> tuple[int | None, str]:
+        """Run a verb of `tellonce` for a tenant, as an operator does; return its exit code and what it says."""
+        stack = ("--data", str(self.folder), "--tenant-policy", self.policy_path)
+        told = (*stack, "--tenant", tenant)
         running = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "deploy.cli.main", verb, *arguments, *told),
             stdout=asyncio.subprocess.PIPE,
@@ -249,9 +255,14 @@ def _own_environment(story: Story, folder: Path, outside: Mapping[str, str]) -> 
     environment = {**os.environ, **outside, **overrides}
     try:
         base = settings.load(environment).policy
-        path = folder / "policy.yaml"
-        path.write_bytes(merged_policy(Path(base).read_bytes(), story.head.policy))
-        policy.load(path)
+        own = merged_policy(Path(base).read_bytes(), story.head.policy)
+        path = folder / "policies"
+        path.mkdir()
+        (path / "story.yaml").write_bytes(own)
+        for tenant, changes in story.head.tenants.items():
+            changed = merged_policy(own, {**changes, "tenant": tenant})
+            (path / f"{tenant}.yaml").write_bytes(changed)
+        policies.load_all(path)
     except (errors.TellonceError, OSError) as error:
         raise StoryInvalid(f"the story's settings or policy cannot be used: {error}") from None
     return {**environment, "TELLONCE_POLICY": str(path)}

@@ -205,10 +205,10 @@ def settings_page() -> str:
 
 def policy_page() -> str:
     about = (
-        "One YAML file, which `TELLONCE_POLICY` or `--tenant-policy` names; the embedded one,\n"
-        "`deploy/embedded/policy.yaml`, is the example. It is read at start and checked whole: an unknown word, or a\n"
-        "name of something that is not there, is `policy.invalid`. Which fields and secrets an account needs says the\n"
-        "page that connects its channel."
+        "One YAML file, which `TELLONCE_POLICY` or `--tenant-policy` names, or a folder of them, one tenant each; the\n"
+        "embedded one, `deploy/embedded/policy.yaml`, is the example. It is read at start and when it changes, and\n"
+        "checked whole: an unknown word, or a name of something that is not there, is `policy.invalid`.\n"
+        "Which fields and secrets an account needs says the page that connects its channel."
     )
     return page("Policy", about, structs([policy.Policy, *parts_below(policy.Policy)]))
 

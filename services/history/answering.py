@@ -13,7 +13,8 @@ from services.history.tables import ANSWERED_BY, AT_A_GLANCE, table
 from shared import aggregates, errors, instants, queries, requests, subjects
 from shared.clock import Clock
 from shared.ledger import LedgerReader
-from shared.policy import Policies, Policy
+from shared.policies import Policies
+from shared.policy import Policy
 
 LOOK_AGAIN_SECONDS = 0.05
 """How often a process that stands by looks whether the projector has reached a position."""

@@ -13,13 +13,14 @@ from services.history.pool import Pool
 from services.history.positions import Positions
 from services.history.projector import Projector
 from services.history.rebuild import RebuildResult, rebuild
-from shared import clock, codec, ensuring, policy, queries, serving, streams, tasks
+from shared import clock, codec, ensuring, queries, serving, streams, tasks
 from shared.bus import connect
+from shared.ledger import identity
 from shared.ledger.jetstream import NatsLedger
 from shared.monitor import Monitor
-from shared.policy import Policies
 from shared.readiness import Readiness
 from shared.settings import Settings
+from shared.tenants import Tenants
 
 NAME = "history"
 
@@ -29,11 +30,10 @@ log = structlog.get_logger("history")
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Serve until `stop` is set.
 
-    Raises: StreamDrift, PolicyInvalid, BusUnavailable when the connection to NATS was given up, or what the client
-    raises when no server answers.
+    Raises: StreamDrift, PolicyInvalid, SettingInvalid, SecretPublic, BusUnavailable when the connection to NATS was
+    given up, or what the client raises when no server answers.
     """
-    chosen = policy.load(settings.policy)
-    policies = Policies(chosen)
+    tenants = Tenants(settings)
     async with serving.connected(settings, NAME, stop) as here, opened(settings) as pool:
         await ensuring.assert_streams(here.bus, streams.wanted_by(NAME, settings))
         ledger = NatsLedger(here.bus, codec.PlainCodec())
@@ -41,7 +41,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         answers = answering.Answers(
             pool,
             ledger,
-            policies,
+            tenants.policies,
             positions,
             clock.SystemClock(),
             rows_max=settings.query_rows,
@@ -49,7 +49,9 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         )
         await subscribe(here, answers)
         state = readiness.ProjectionState(pool, ledger, positions)
-        ready = Readiness(here.bus, NAME, [state.check], backlog=state.backlog)
+        ready = Readiness(
+            here.bus, NAME, [state.check], parts=lambda: tenants.troubles, backlog=state.backlog
+        )
         serving.on_health(here, NAME, ready)
         await here.broker.start()
         projector = Projector(
@@ -57,7 +59,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             ledger,
             positions,
             state,
-            tenant=chosen.tenant,
+            adopted=partial(identity.adopted, here.bus),
             batch_max=settings.projection_batch,
             filler=filler(settings, ledger),
         )
@@ -66,6 +68,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 group.create_task(projector.run()),
                 group.create_task(ready.run()),
                 group.create_task(Monitor(settings, ready).run()),
+                group.create_task(tenants.follow()),
             ]
             await tasks.serve(running, stop)
 

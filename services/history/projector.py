@@ -7,7 +7,7 @@ an operator who rejects the entry (`shared/ledger/rejected.py`) takes it on.
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 import structlog
@@ -18,7 +18,7 @@ from services.history.generations import Generation
 from services.history.positions import Positions
 from services.history.projection import FenceLost, Projection, check_same
 from services.history.tables import VERSION
-from shared import aggregates, errors, events
+from shared import errors, events
 from shared.ledger import LedgerReader
 
 STANDBY_DELAY_SECONDS = 0.2
@@ -47,6 +47,10 @@ class Readiness(Protocol):
     async def not_ready(self, reason: str) -> None: ...
 
 
+Adopted = Callable[[], Awaitable[events.LedgerAdopted | None]]
+"""Returns the event by which an operator adopted the ledger last; `None` when nobody did."""
+
+
 class Projector:
     """Keeps the live generation up with the ledger, for ever."""
 
@@ -57,7 +61,7 @@ class Projector:
         positions: Positions,
         readiness: Readiness,
         *,
-        tenant: str,
+        adopted: Adopted,
         batch_max: int,
         filler: Filler | None = None,
     ) -> None:
@@ -65,7 +69,7 @@ class Projector:
         self._ledger = ledger
         self._positions = positions
         self._readiness = readiness
-        self._tenant = tenant
+        self._adopted_by = adopted
         self._batch_max = batch_max
         self._filler = filler
         self._halted = False
@@ -135,10 +139,8 @@ class Projector:
 
     async def _adopted(self, session: store.Session) -> bool:
         """Tell whether the ledger was adopted by an event that the rows do not know."""
-        found = await self._ledger.read_leader(self._tenant, aggregates.LEDGER_IDENTITY)
-        ids = [each.event.id for each in found if isinstance(each.event, events.LedgerAdopted)]
-        known = await session.fetch("ids_known", ids[-1:])
-        return len(known) < len(ids[-1:])
+        last = await self._adopted_by()
+        return last is not None and not await session.fetch("ids_known", [last.id])
 
     async def _own(self, session: store.Session) -> Generation:
         """Wait until nobody else projects the live generation, and return it."""

@@ -3,14 +3,16 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
 from services.ingest.handlers import (
     call_list,
     chat_socket,
+    crew,
     exchange,
     http_files,
     logged,
@@ -36,15 +38,16 @@ from services.ingest.handlers.remote_reader import RemoteReader
 from services.ingest.handlers.tallies import Tallies
 from services.ingest.handlers.visit_store import VisitStore
 from services.ingest.handlers.web import WebHandler
-from shared import codec, contact_log, lanes, listening, policy, queries, serving, streams, visits
+from shared import codec, contact_log, lanes, listening, queries, serving, streams, visits
 from shared.bus import Bus
 from shared.clock import Clock, SystemClock
 from shared.ledger import identity
 from shared.monitor import Monitor
-from shared.policy import Policies
+from shared.policies import Policies
 from shared.readiness import Readiness, Trouble
-from shared.settings import Settings, load_secrets
+from shared.settings import Settings
 from shared.tasks import serve
+from shared.tenants import Tenants
 from shared.visit_reader import VisitReader
 from shared.watching import Watch
 
@@ -60,8 +63,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     Raises: StreamDrift, LedgerUnfounded, LedgerContradicted, MarkUnreadable, PolicyInvalid, SettingInvalid also
     when the port is taken, SecretPublic, BusUnavailable when the connection to NATS was given up.
     """
-    chosen = policy.load(settings.policy)
-    policies, secrets, clock = Policies(chosen), load_secrets(settings), SystemClock()
+    tenants, clock = Tenants(settings), SystemClock()
+    policies, secrets = tenants.policies, tenants.secrets
     accounts, keys = Accounts(policies, secrets), keys_of(policies, secrets)
     async with (
         s3.opened(settings, secrets) as contents,
@@ -70,27 +73,26 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         bus = here.bus
         watch = Watch(bus, streams.wanted_by(NAME, settings))
         await watch.begin()
-        await identity.check(bus, chosen.tenant, settings.ledger_mark)
-        news = [(door, asyncio.Event()) for door in accounts.all()]
+        await identity.check(bus, settings.ledger_mark)
         contacts = contact_log.ContactLog(bus, codec.PlainCodec(), lanes.lanes_of(policies))
-        bodies = BodyStore(bus)
-        visit_keys = visits.keys_of(policies, secrets)
-        normalisers = _normalisers(bus, bodies, contacts, visit_keys, settings, news)
-        files, fetcher = FileStore(bus, clock, contents), Fetcher(bus, bodies, accounts, settings)
-        attachments = Attachments(bus, chosen.tenant, files, fetcher, contacts, clock)
+        bodies, files = BodyStore(bus), FileStore(bus, clock, contents)
         store = raw_store.RawStore(bus, bodies, settings.header_max_bytes)
-        readers = _readers(accounts, bus, store, bodies, clock, settings)
-        left = LeftAccounts(bus, chosen.tenant, {door.name for door in accounts.all()})
-        readiness = Readiness(
-            bus,
-            NAME,
-            parts=lambda: (
-                _troubles(*normalisers, attachments, files, *readers) + list(left.troubles)
-            ),
+        visit_keys = visits.keys_of(policies, secrets)
+        tallies = Tallies(bus, bodies, VisitReader(bus, codec.PlainCodec(), visit_keys))
+        visited = VisitStore(bus, codec.PlainCodec(), visit_keys)
+        fetcher = Fetcher(bus, bodies, accounts, settings)
+        works = _Works(
+            bus, bodies, store, contacts, visited, tallies, files, fetcher, clock, settings
         )
+        at_work = crew.Crew(partial(_served, accounts, policies), works.of)
+        left = LeftAccounts(bus, accounts.has)
+
+        def troubles() -> list[Trouble]:
+            of_files = [files.trouble] if files.trouble else []
+            return [*at_work.troubles(), *of_files, *left.troubles, *tenants.troubles]
+
+        readiness = Readiness(bus, NAME, parts=troubles)
         serving.on_health(here, NAME, readiness)
-        seen = VisitReader(bus, codec.PlainCodec(), visit_keys)
-        tallies = Tallies(bus, bodies, seen)
         balance = BalanceHandler(bus, accounts, tallies)
         serving.on_request(here.broker, f"query.*.{queries.AskBalance.name}", NAME, balance.answer)
         answers = Answers(bus)
@@ -107,59 +109,62 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             async with asyncio.TaskGroup() as tasks:
                 runs = [watch.run, readiness.run, store.acknowledged.watch, left.run, answers.run]
                 runs += [Monitor(settings, readiness).run]
-                runs += [attachments.run, *(each.run for each in normalisers)]
-                runs += [each.run for each in readers]
-                running = [tasks.create_task(each()) for each in runs]
-                running += [tasks.create_task(tallies.keep(*each)) for each in news]
-                await serve(running, stop)
+                runs += [at_work.run, partial(tenants.follow, at_work.take_up)]
+                await serve([tasks.create_task(each()) for each in runs], stop)
     log.info(logged.SERVICE_STOPPED)
 
 
-class _Part(Protocol):
-    trouble: Trouble | None
+def _served(accounts: Accounts, policies: Policies) -> dict[str, Door | str]:
+    """Return for whom there is work: every account, and every tenant."""
+    return {**{door.place: door for door in accounts.all()}, **{t: t for t in policies.tenants()}}
 
 
-def _troubles(*parts: _Part) -> list[Trouble]:
-    return [each.trouble for each in parts if each.trouble]
+@dataclass(frozen=True, slots=True)
+class _Works:
+    """What the work for an account and for a tenant is made of."""
 
+    bus: Bus
+    bodies: BodyStore
+    store: raw_store.RawStore
+    contacts: contact_log.ContactLog
+    visited: VisitStore
+    tallies: Tallies
+    files: FileStore
+    fetcher: Fetcher
+    clock: Clock
+    settings: Settings
 
-def _normalisers(
-    bus: Bus,
-    bodies: BodyStore,
-    contacts: contact_log.ContactLog,
-    visit_keys: Mapping[str, bytes],
-    settings: Settings,
-    news: Sequence[tuple[Door, asyncio.Event]],
-) -> list[normalise.Normaliser]:
-    """Return a normaliser for each account, which tells when there is news of its deliveries."""
-    visited, batch = VisitStore(bus, codec.PlainCodec(), visit_keys), settings.normalise_batch
-    return [
-        normalise.Normaliser(bus, bodies, contacts, visited, door, batch, came.set)
-        for door, came in news
-    ]
+    def of(self, served: Door | str) -> crew.Work:
+        """Return the work for an account, or for a tenant: the files of its messages are fetched."""
+        if isinstance(served, Door):
+            return self._of_account(served)
+        fetched = Attachments(self.bus, served, self.files, self.fetcher, self.contacts, self.clock)
+        return crew.Work([fetched.run], [fetched])
 
+    def _of_account(self, door: Door) -> crew.Work:
+        """Return the work for an account: its deliveries are normalised, counted, and fetched where it is polled."""
+        news, batch = asyncio.Event(), self.settings.normalise_batch
+        normaliser = normalise.Normaliser(
+            self.bus, self.bodies, self.contacts, self.visited, door, batch, news.set
+        )
+        readers = self._readers(door)
+        counting = partial(self.tallies.keep, door, news)
+        fetching = [each.run for each in readers]
+        return crew.Work([normaliser.run, counting, *fetching], [normaliser, *readers])
 
-def _readers(
-    accounts: Accounts,
-    bus: Bus,
-    store: raw_store.RawStore,
-    bodies: BodyStore,
-    clock: Clock,
-    settings: Settings,
-) -> list[RemoteReader]:
-    """Return who reads what ingest fetches itself, one for each account that has it."""
-    found: list[RemoteReader] = []
-    web = http_files.of(settings, call_list.ANSWER_MAX_BYTES)
-    for door in accounts.all():
-        rules, channel = door.rules, door.channel.NAME
-        if rules.imap is not None and channel == mailbox.CHANNEL:
-            size, gateway = settings.mail_max_bytes, settings.providers_url
+    def _readers(self, door: Door) -> list[RemoteReader]:
+        """Return who reads what ingest fetches itself of an account."""
+        found: list[RemoteReader] = []
+        rules, bus, store, clock = door.rules, self.bus, self.store, self.clock
+        if rules.imap is not None and door.channel.NAME == mailbox.CHANNEL:
+            size, gateway = self.settings.mail_max_bytes, self.settings.providers_url
             found.append(mailbox.Mailbox(door, bus, store, clock, size, gateway))
         if (rules.ami or rules.ari) is not None and exchange.reads(door):
-            found.append(exchange.Exchange(door, bus, store, bodies, clock))
+            found.append(exchange.Exchange(door, bus, store, self.bodies, clock))
         if rules.poll is not None:
+            web = http_files.of(self.settings, call_list.ANSWER_MAX_BYTES)
             found.append(call_list.CallListReader(door, bus, store, clock, web))
-    return found
+        return found
 
 
 @contextlib.asynccontextmanager

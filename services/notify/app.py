@@ -16,7 +16,7 @@ from services.notify.passing import Passing
 from services.notify.sending import ContactReports, Sending
 from services.notify.store import NotificationStore
 from services.notify.transports import TRANSPORTS
-from shared import arming, contact_log, policy, serving, streams
+from shared import arming, contact_log, serving, streams
 from shared.bus import Bus
 from shared.clock import SystemClock
 from shared.codec import PlainCodec
@@ -27,12 +27,14 @@ from shared.ledger import identity
 from shared.ledger.jetstream import NatsLedger
 from shared.mail_reference import keys_of
 from shared.monitor import Monitor
-from shared.policy import Policies
+from shared.policies import ByTenant
+from shared.policy import Policy
 from shared.readiness import Backlog, Readiness
 from shared.rearming import keep_armed
 from shared.refusals import NatsRefusals
-from shared.settings import Settings, load_secrets
+from shared.settings import Settings
 from shared.tasks import serve
+from shared.tenants import Tenants
 from shared.watching import Watch
 from shared.worker import Worker
 
@@ -46,16 +48,21 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     LedgerContradicted, MarkUnreadable, PolicyInvalid, SettingInvalid, BusUnavailable when the connection to NATS was
     given up.
     """
-    chosen = policy.load(settings.policy)
-    check_transports(chosen, TRANSPORTS)
+    tenants = Tenants(settings, check_policy)
     async with serving.connected(settings, NAME, stop) as here:
         watch = Watch(here.bus, streams.wanted_by(NAME, settings, streams.notify_consumers()))
         await watch.begin()
-        await identity.check(here.bus, chosen.tenant, settings.ledger_mark)
-        adopted = await identity.adopted(here.bus, chosen.tenant)
+        await identity.check(here.bus, settings.ledger_mark)
+        adopted = await identity.adopted(here.bus)
         ledger = NatsLedger(here.bus, PlainCodec())
-        takers = subscribe(here, settings, Policies(chosen), ledger, adopted)
-        readiness = Readiness(here.bus, NAME, [watch.check_moving], backlog=partial(backlog, watch))
+        takers = subscribe(here, settings, tenants, ledger, adopted)
+        readiness = Readiness(
+            here.bus,
+            NAME,
+            [watch.check_moving],
+            parts=lambda: tenants.troubles,
+            backlog=partial(backlog, watch),
+        )
         serving.on_health(here, NAME, readiness)
         await here.broker.start()
         async with asyncio.TaskGroup() as tasks:
@@ -66,6 +73,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 tasks.create_task(watch.run()),
                 tasks.create_task(readiness.run()),
                 tasks.create_task(Monitor(settings, readiness).run()),
+                tasks.create_task(tenants.follow()),
             ]
             await serve(running, stop)
 
@@ -88,21 +96,28 @@ def carriers(settings: Settings, bus: Bus) -> Mapping[str, Carrier]:
     }
 
 
-def sending_settings(settings: Settings, policies: Policies) -> SendingSettings:
-    """Return what messages are made with. Raises: SettingInvalid where a key has no value."""
-    secrets = load_secrets(settings)
-    keys = {each: keys_of(policies.of(each), secrets) for each in policies.tenants()}
+def check_policy(policy: Policy, secrets: Mapping[str, str]) -> None:
+    """Raises: PolicyInvalid for a transport that there is not, SettingInvalid where a key has no value."""
+    check_transports(policy, TRANSPORTS)
+    keys_of(policy, secrets)
+
+
+def sending_settings(settings: Settings, tenants: Tenants) -> SendingSettings:
+    """Return what messages are made with."""
+    secrets = tenants.secrets
+    keys = ByTenant(tenants.policies, lambda policy: keys_of(policy, secrets))
     return SendingSettings(secrets=secrets, public_url=settings.public_url, reply_keys=keys)
 
 
 def subscribe(
     here: serving.Connection,
     settings: Settings,
-    policies: Policies,
+    tenants: Tenants,
     ledger: NatsLedger,
     adopted: LedgerAdopted | None,
 ) -> list[Callable[[], Coroutine[None, None, None]]]:
     """Wire every subject to its handler; return what takes for ever what the streams deliver."""
+    policies = tenants.policies
     clock, codec, armed = SystemClock(), PlainCodec(), arming.NatsTimers(here.bus)
     passing = Passing()
     kept, retries = settings.aggregate_cache, settings.append_retries
@@ -112,7 +127,7 @@ def subscribe(
     contacts = contact_log.ContactLog(here.bus, codec, lanes_of(policies))
     reports = ContactReports(contacts)
     contradicted = adopted.recorded if adopted and adopted.open.against else None
-    around = sending_settings(settings, policies)
+    around = sending_settings(settings, tenants)
     carried = carriers(settings, here.bus)
     sending = Sending(store, CHANNELS, carried, reports, policies, clock, around, contradicted)
     parking = Parking(here.bus, clock)

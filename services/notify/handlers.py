@@ -15,7 +15,7 @@ from shared import arming, arrivals, commands, errors, events, requests, subject
 from shared.clock import Clock
 from shared.codec import Codec, is_another
 from shared.ledger import Ledger
-from shared.policy import Policies
+from shared.policies import Policies
 from shared.refusals import OneAnswer, Refusals
 
 log = structlog.get_logger("notify.handlers")

@@ -11,7 +11,7 @@ from services.notify.store import Decided, NotificationStore
 from services.notify.transports import Transport
 from shared import aggregates, arrivals, errors, events, timers
 from shared.clock import Clock
-from shared.policy import Policies
+from shared.policies import Policies
 
 ASK_AGAIN_SECONDS = 10.0
 SEND_TIMEOUT_SECONDS = 5.0

@@ -26,7 +26,7 @@ from services.notify.domain.state import Notification, Notifications
 from services.notify.store import Decided, NotificationStore
 from shared import arrivals, backoff, contact_log, errors, events
 from shared.clock import Clock
-from shared.policy import Policies
+from shared.policies import Policies
 
 ATTEMPTS_MAX = 20
 RETRY = backoff.Backoff(first_seconds=0.5, longest_seconds=60.0)

@@ -1,11 +1,12 @@
 """Wires the router: the streams to consume, and the handler of each."""
 
 import asyncio
+from collections.abc import Mapping
 from functools import partial
 
 import structlog
 
-from services.router.cases import Cases
+from services.router.cases import Cases, check_keys
 from services.router.commands import Commands
 from services.router.dispatcher import Dispatcher
 from services.router.intake import Intake
@@ -17,18 +18,18 @@ from services.router.snapshot import NatsSnapshots
 from services.router.timers import FiredTimers
 from services.router.tolerant_codec import TolerantCodec
 from services.router.visits import LastVisits
-from shared import arming, clock, codec, policy, serving, streams, visits, worker
+from shared import arming, clock, codec, serving, streams, visits, worker
 from shared.commands import COMMANDS
 from shared.deciding import Deciding
 from shared.ledger import identity
 from shared.ledger.jetstream import NatsLedger
 from shared.monitor import Monitor
-from shared.policy import Policies
 from shared.readiness import Readiness
 from shared.rearming import keep_armed
 from shared.refusals import NatsRefusals
-from shared.settings import Settings, load_secrets
+from shared.settings import Settings
 from shared.tasks import serve
+from shared.tenants import Tenants
 from shared.visit_reader import VisitReader
 from shared.watching import Watch
 from shared.worker import Worker
@@ -41,12 +42,11 @@ log = structlog.get_logger("router")
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Serve until `stop` is set. Raises: StreamDrift, LedgerUnfounded, LedgerContradicted, MarkUnreadable,
     PolicyInvalid, SettingInvalid, BusUnavailable when the connection to NATS was given up."""
-    chosen = policy.load(settings.policy)
-    policies = Policies(chosen)
+    tenants = Tenants(settings, check_keys)
     async with serving.connected(settings, NAME, stop) as here:
         watch = Watch(here.bus, streams.wanted_by(NAME, settings, streams.router_consumers()))
         await watch.begin()
-        await identity.check(here.bus, chosen.tenant, settings.ledger_mark)
+        await identity.check(here.bus, settings.ledger_mark)
         ledger = NatsLedger(here.bus, codec.PlainCodec())
         timers = arming.NatsTimers(here.bus)
         deciding = Deciding(
@@ -55,15 +55,25 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             cached=settings.aggregate_cache,
             retries=settings.append_retries,
         )
-        cases = Cases(deciding, policies, load_secrets(settings), clock.SystemClock())
-        for tenant in policies.tenants():
+        cases = Cases(deciding, tenants.policies, tenants.secrets, clock.SystemClock())
+        for tenant in tenants.policies.tenants():
             await apply_policy(cases, tenant)
         reader = NatsLedger(here.bus, TolerantCodec())
         dispatcher = Dispatcher(cases, reader, NatsSnapshots(here.bus))
-        workers = subscribe(here, settings, cases)
+        turns = Turns(tenants.policies)
+        workers = subscribe(here, settings, cases, turns, tenants.secrets)
+
+        async def take_up(changed: frozenset[str]) -> None:
+            turns.take_up()
+            dispatcher.take_up(changed)
+            for tenant in changed.intersection(tenants.policies.tenants()):
+                await apply_policy(cases, tenant)
+
         lane_watch = LaneWatch(cases, watch)
         checks = [watch.check_moving, dispatcher.check]
-        readiness = Readiness(here.bus, NAME, checks, backlog=lane_watch.backlog)
+        readiness = Readiness(
+            here.bus, NAME, checks, parts=lambda: tenants.troubles, backlog=lane_watch.backlog
+        )
         serving.on_health(here, NAME, readiness)
         await here.broker.start()
         async with asyncio.TaskGroup() as tasks:
@@ -76,16 +86,23 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 tasks.create_task(ledger.acknowledged.watch()),
                 tasks.create_task(watch.run()),
                 tasks.create_task(lane_watch.run()),
+                tasks.create_task(tenants.follow(take_up)),
                 tasks.create_task(readiness.run()),
                 tasks.create_task(Monitor(settings, readiness).run()),
             ]
             await serve(running, stop)
 
 
-def subscribe(here: serving.Connection, settings: Settings, cases: Cases) -> list[Worker]:
+def subscribe(
+    here: serving.Connection,
+    settings: Settings,
+    cases: Cases,
+    turns: Turns,
+    secrets: Mapping[str, str],
+) -> list[Worker]:
     """Wire every subject to its handler; return who takes what the streams deliver."""
     history = History(here.bus, settings.request_timeout_seconds)
-    keys = visits.keys_of(cases.policies, load_secrets(settings))
+    keys = visits.keys_of(cases.policies, secrets)
     seen = LastVisits(VisitReader(here.bus, codec.PlainCodec(), keys))
     intake, timers = Intake(cases, history, seen), FiredTimers(cases)
     contacts = worker.opening(codec.PlainCodec(), lambda event, _: intake.take(event))
@@ -94,7 +111,6 @@ def subscribe(here: serving.Connection, settings: Settings, cases: Cases) -> lis
     for verb, kind in COMMANDS.items():
         if kind.served_by == NAME:
             serving.on_request(here.broker, f"cmd.*.{verb}", NAME, partial(commands.handle, verb))
-    turns = Turns(cases.policies)
     return [
         Worker(
             here.bus,

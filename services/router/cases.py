@@ -1,7 +1,7 @@
 """What commands, contact events, timers and the dispatcher share: where they come from, and what they load."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
@@ -21,7 +21,8 @@ from shared.commands import REMEMBERED
 from shared.conversation import Conversation
 from shared.customer import Customer
 from shared.deciding import Changed, Deciding, Reading
-from shared.policy import Policies
+from shared.policies import ByTenant, Policies
+from shared.policy import Policy
 
 CONVERSATIONS_CONSIDERED = 8
 """Newest conversations of a customer that a contact may join."""
@@ -39,25 +40,18 @@ class Cases:
     """The router's decisions. `secrets`: by name, of which the tenants' lookup and reply keys are used here."""
 
     def __init__(
-        self, deciding: Deciding, policies: Policies, secrets: dict[str, str], clock: Clock
+        self, deciding: Deciding, policies: Policies, secrets: Mapping[str, str], clock: Clock
     ) -> None:
         self.deciding = deciding
         self.policies = policies
         self.clock = clock
-        self._keys = {
-            tenant: _key(secrets, policies.of(tenant).lookup_secret)
-            for tenant in policies.tenants()
-        }
-        self.reply_keys = {
-            tenant: mail_reference.keys_of(policies.of(tenant), secrets)
-            for tenant in policies.tenants()
-        }
+        self._keys = ByTenant(policies, lambda policy: lookup_key(policy, secrets))
+        self.reply_keys = ByTenant(policies, lambda policy: mail_reference.keys_of(policy, secrets))
         self._token = lru_cache(TOKENS_KEPT)(normal_handles.lookup_token)
-        self._versions = {tenant: policies.of(tenant).version for tenant in policies.tenants()}
 
     def policy_version(self, tenant: str) -> str:
         """Raises: TenantUnknown."""
-        return self._versions[self.policies.of(tenant).tenant]
+        return self.policies.version_of(tenant)
 
     def origin(
         self, tenant: str, cause: str, actor: str, occurred: datetime | None = None, **known: Any
@@ -72,7 +66,7 @@ class Cases:
             occurred=occurred or now,
             recorded=now,
             policy=policy,
-            policy_version=self._versions[tenant],
+            policy_version=self.policies.version_of(tenant),
             **known,
         )
 
@@ -211,7 +205,15 @@ class Cases:
         return changed
 
 
-def _key(secrets: dict[str, str], name: str) -> bytes:
+def check_keys(policy: Policy, secrets: Mapping[str, str]) -> None:
+    """Raises: SettingInvalid for a policy without one of the keys that the router decides by."""
+    lookup_key(policy, secrets)
+    mail_reference.keys_of(policy, secrets)
+
+
+def lookup_key(policy: Policy, secrets: Mapping[str, str]) -> bytes:
+    """Return the key under which handles are hashed. Raises: SettingInvalid where it has no value."""
+    name = policy.lookup_secret
     if not secrets.get(name):
         raise errors.SettingInvalid("a secret that the policy names is missing", secret=name)
     return secrets[name].encode()

@@ -8,7 +8,7 @@ agent, so the second one conflicts.
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import structlog
 
@@ -71,6 +71,12 @@ class Dispatcher:
                     await self._regain(recorded.event.open.sequence)
             self._learned(past)
 
+    def take_up(self, tenants: Iterable[str]) -> None:
+        """Go on by the policies that these tenants have now."""
+        self.picture.take_up(tenants, self._cases.clock.now())
+        if self._past is not None:
+            self._learned(self._past)
+
     def _learned(self, past: int) -> None:
         self._past = past
         if self.position >= past:
@@ -87,7 +93,7 @@ class Dispatcher:
         if kept is None:
             return
         at = await self._ledger.get(kept.position)
-        if not snapshot.fits(kept, self.picture, at):
+        if not snapshot.fits(kept, at):
             log.info("snapshot_left", position=kept.position, version=kept.version)
             return
         now = self._cases.clock.now()

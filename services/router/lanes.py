@@ -10,7 +10,7 @@ from services.router.cases import Cases
 from services.router.domain import delays, folds
 from services.router.domain.lane import LaneState
 from shared import arrivals, deciding, errors, events, streams, subjects, watching
-from shared.policy import Policies
+from shared.policies import Policies
 from shared.readiness import Backlog, LaneBacklog
 
 CONSUMERS = {
@@ -32,14 +32,20 @@ class Turns:
     """
 
     def __init__(self, policies: Policies) -> None:
-        rules = [policies.of(each).overload for each in policies.tenants()]
-        self._kept = {lane: max(rule.kept(lane) for rule in rules) for lane in subjects.LANES}
+        self._policies = policies
+        self._kept: dict[events.Lane, int] = {}
+        self.take_up()
         self._at_work = dict.fromkeys(subjects.LANES, 0)
         self._waiting: dict[events.Lane, deque[asyncio.Future[None]]] = {
             lane: deque() for lane in subjects.LANES
         }
         self._to_come: dict[events.Lane, dict[str, float]] = {lane: {} for lane in subjects.LANES}
         self._looking: asyncio.TimerHandle | None = None
+
+    def take_up(self) -> None:
+        """Go on by the policies that are in force now."""
+        rules = [self._policies.of(each).overload for each in self._policies.tenants()]
+        self._kept = {lane: max(rule.kept(lane) for rule in rules) for lane in subjects.LANES}
 
     def in_turn(self, lane: events.Lane, consumer: str, handle: arrivals.Handle) -> arrivals.Handle:
         """Return what handles a contact event of a consumer of a lane when it is its turn."""

@@ -6,7 +6,7 @@ Only what is open is kept, and only what dispatching looks at.
 
 import heapq
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
@@ -33,7 +33,8 @@ from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.conversation.matter import Matter
 from shared.deciding import Beginning, Standing
 from shared.ledger import Recorded
-from shared.policy import Policies
+from shared.policies import Policies
+from shared.policy import Policy
 
 POSTPONED = backoff.Backoff(first_seconds=0.5, longest_seconds=5.0)
 """An offer that could not be made is tried again by itself, or as soon as there is news of its conversation."""
@@ -62,38 +63,27 @@ class Picture:
     def __init__(self, policies: Policies) -> None:
         self.open: dict[Key, Conversation] = {}
         self.left: set[Key] = set()
-        self._policies = {tenant: policies.of(tenant) for tenant in policies.tenants()}
+        self._in_force = policies
+        self._policies: dict[str, Policy] = {}
         self.agents: dict[tuple[str, events.AgentId], Agent] = {}
         self.unreadable: set[tuple[str, str]] = set()
         self.hours = Hours()
-        self._groups = {
-            (tenant, events.AgentId(name)): groups_of(agent)
-            for tenant, policy in self._policies.items()
-            for name, agent in policy.agents.items()
-        }
+        self._groups: dict[tuple[str, events.AgentId], Sequence[Group]] = {}
         self._members: dict[tuple[str, Group], list[events.AgentId]] = {}
-        for (tenant, name), groups in sorted(self._groups.items()):
-            for group in groups:
-                self._members.setdefault((tenant, group), []).append(name)
         self._free: dict[tuple[str, Group], list[tuple[datetime, events.AgentId]]] = {}
         self._owned: dict[tuple[str, events.AgentId], set[events.ConversationId]] = {}
         self._lines = Lines()
         self._news: set[Line] = set()
         self._due: list[tuple[datetime, Key]] = []
         self._postponed: dict[Key, tuple[datetime, int]] = {}
-
-    @property
-    def tenants(self) -> list[str]:
-        """Whose events it takes in."""
-        return sorted(self._policies)
+        for tenant in policies.tenants():
+            self._learn(tenant)
 
     # -- learning -------------------------------------------------------------------------------------
 
     def see(self, recorded: Recorded, now: datetime) -> None:
         """Take one event of the ledger in. An aggregate with an event of a newer version is left to it."""
         tenant, aggregate = recorded.event.tenant, recorded.aggregate
-        if tenant not in self._policies:
-            return
         if is_unreadable(recorded.event):
             self.lose(tenant, aggregate)
         else:
@@ -127,9 +117,35 @@ class Picture:
                 for conversation_id in self.owned_by(tenant, agent_id) | state.working_on:
                     self._look_for_holder((tenant, conversation_id))
 
+    def take_up(self, tenants: Iterable[str], now: datetime) -> None:
+        """Go on by the policies that these tenants have now; of one who has none nobody waits and nobody is asked."""
+        for tenant in tenants:
+            self._learn(tenant)
+            for key in [each for each in self.open if each[0] == tenant]:
+                self._look_for_holder(key)
+                self._line_up(key, now)
+
+    def _learn(self, tenant: str) -> None:
+        """Note who is in which groups of a tenant, and who of them has room."""
+        self._policies.pop(tenant, None)
+        self._groups = {key: it for key, it in self._groups.items() if key[0] != tenant}
+        self._members = {key: it for key, it in self._members.items() if key[0] != tenant}
+        self._free = {key: it for key, it in self._free.items() if key[0] != tenant}
+        if tenant not in self._in_force.tenants():
+            return
+        self._policies[tenant] = policy = self._in_force.of(tenant)
+        for name, agent in sorted(policy.agents.items()):
+            agent_id, state = events.AgentId(name), self.agent(tenant, events.AgentId(name))
+            self._groups[tenant, agent_id] = groups = groups_of(agent)
+            for group in groups:
+                self._members.setdefault((tenant, group), []).append(agent_id)
+                if state.can_take(agent.slots):
+                    insort(self._free.setdefault((tenant, group), []), _idle(agent_id, state))
+
     def _agent(self, tenant: str, agent_id: events.AgentId, after: Agent) -> None:
         """Take in how an agent stands, and where among those of her groups who have room."""
-        known, before = self._policies[tenant].agents.get(agent_id), self.agent(tenant, agent_id)
+        policy, before = self._policies.get(tenant), self.agent(tenant, agent_id)
+        known = policy.agents.get(agent_id) if policy else None
         self.agents[tenant, agent_id] = after
         if known is None:
             return
@@ -153,10 +169,7 @@ class Picture:
             self.open[key] = after = _looked_at(after)
         self._owner_changed(key, before, after if going_on else NEW_CONVERSATION)
         self._look_for_holder(key)
-        if going_on and waits(after):
-            self._stand(key, after, now)
-        else:
-            self._lines.leave(key)
+        self._line_up(key, now)
 
     def _owner_changed(self, key: Key, before: Conversation, after: Conversation) -> None:
         tenant, conversation_id = key
@@ -179,12 +192,19 @@ class Picture:
 
     def _gone(self, tenant: str, agent_id: events.AgentId) -> bool:
         """Tell whether an agent is not there any more, as far as she can be read."""
-        there = agent_id in self._policies[tenant].agents and self.agent(tenant, agent_id).on_duty
+        policy = self._policies.get(tenant)
+        if policy is None:
+            return False
+        there = agent_id in policy.agents and self.agent(tenant, agent_id).on_duty
         return self.readable(tenant, agent_id) and not there
 
-    def _stand(self, key: Key, waiting: Conversation, now: datetime) -> None:
-        """Put a conversation into the line of those whom it may be offered to."""
-        tenant, policy = key[0], self._policies[key[0]]
+    def _line_up(self, key: Key, now: datetime) -> None:
+        """Put a conversation into the line of those whom it may be offered to, if it waits for somebody."""
+        (tenant, _), policy = key, self._policies.get(key[0])
+        waiting = self.open.get(key)
+        if policy is None or waiting is None or not waits(waiting):
+            self._lines.leave(key)
+            return
         asked, owner = asked_for(policy, waiting), waiting.ownership.owner
         line = Line(tenant, asked, rings=owner is not None and asked.one == owner)
         since = waiting.ownership.waiting_since or waiting.opened

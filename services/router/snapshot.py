@@ -1,6 +1,6 @@
 """Keeps the dispatcher's picture in the stream SNAPSHOTS, so that a router which starts reads the ledger's end only.
 
-It may be lost, and is taken up only where it fits: same version, same tenants, and its last event stands in the ledger.
+It may be lost, and is taken up only where it fits: same version, and its last event stands in the ledger.
 It holds no words and no handles of a customer. See docs/adr/0035.
 """
 
@@ -20,7 +20,7 @@ from shared.bus.storing import submit_batch
 from shared.conversation import Conversation
 from shared.ledger import BATCH_EVENTS_MAX, Recorded
 
-PICTURE_VERSION = 5
+PICTURE_VERSION = 6
 """Raised when a picture of the same events looks otherwise; then the ledger is read once from its beginning."""
 SERVICE, NAME, HEAD = "router", "picture", "head"
 PART_BYTES = 200 * 1024
@@ -35,13 +35,12 @@ log = structlog.get_logger("router.snapshot")
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A picture after the event at `position` of the ledger.
 
-    `sha256`: of its body; `tenants`: whom it looked at; `hours`: where those began that are remembered.
+    `sha256`: of its body; `hours`: where those began that are remembered.
     """
 
     version: int
     position: int
     sha256: str
-    tenants: list[str]
     conversations: list[tuple[str, Conversation]]
     agents: list[tuple[str, events.AgentId, Agent]]
     unreadable: list[tuple[str, str]]
@@ -54,7 +53,6 @@ def take(picture: Picture, at: Recorded) -> Snapshot:
         version=PICTURE_VERSION,
         position=at.sequence,
         sha256=sha256(at.body).hexdigest(),
-        tenants=picture.tenants,
         conversations=[(tenant, it) for (tenant, _), it in picture.open.items()],
         agents=[(*key, agent) for key, agent in picture.agents.items()],
         unreadable=sorted(picture.unreadable),
@@ -62,11 +60,10 @@ def take(picture: Picture, at: Recorded) -> Snapshot:
     )
 
 
-def fits(snapshot: Snapshot, picture: Picture, at: Recorded | None) -> bool:
+def fits(snapshot: Snapshot, at: Recorded | None) -> bool:
     """Tell whether a picture may begin with it; `at`: what the ledger holds at its position."""
     stands = at is not None and sha256(at.body).hexdigest() == snapshot.sha256
-    known = set(picture.tenants) <= set(snapshot.tenants)
-    return stands and known and snapshot.version == PICTURE_VERSION
+    return stands and snapshot.version == PICTURE_VERSION
 
 
 class Snapshots(Protocol):

@@ -33,12 +33,12 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     server: str | None = None
 
 
-async def check(bus: Bus, tenant: str, path: str) -> None:
+async def check(bus: Bus, path: str) -> None:
     """Check the ledger as every service does at its start; `path`: of the mark beside the data, or empty.
 
     Raises: LedgerUnfounded, LedgerContradicted, MarkUnreadable; as `Bus.leader_get`.
     """
-    identity = await founded(bus, tenant)
+    identity = await founded(bus)
     if identity is None:
         raise errors.LedgerUnfounded
     reason = await contradiction(bus, identity, read_mark(path))
@@ -46,24 +46,27 @@ async def check(bus: Bus, tenant: str, path: str) -> None:
         raise errors.LedgerContradicted(witness="mark", reason=reason)
 
 
-async def founded(bus: Bus, tenant: str) -> EventId | None:
+async def founded(bus: Bus) -> EventId | None:
     """Return the ledger's identity, `None` when it has none yet."""
-    async for event in _named(bus, tenant):
+    async for event in named(bus):
         return event.id
     return None
 
 
-async def adopted(bus: Bus, tenant: str) -> LedgerAdopted | None:
+async def adopted(bus: Bus) -> LedgerAdopted | None:
     """Return the event by which an operator adopted the ledger last; `None` when nobody did."""
     last = None
-    async for event in _named(bus, tenant):
+    async for event in named(bus):
         last = event if isinstance(event, LedgerAdopted) else last
     return last
 
 
-async def _named(bus: Bus, tenant: str) -> AsyncIterator[LedgerEvent]:
-    """Yield the events of the ledger's identity; what anybody else wrote there is passed over."""
-    subject = subjects.ledger(tenant, aggregates.LEDGER_IDENTITY)
+async def named(bus: Bus) -> AsyncIterator[LedgerEvent]:
+    """Yield the events of the ledger's identity; what anybody else wrote there is passed over.
+
+    It is one for all tenants, and stands with the one who was there when it was founded.
+    """
+    subject = subjects.ledger_of_any(aggregates.LEDGER_IDENTITY)
     if await end(bus, streams.LEDGER) == 0:
         return
     following = 1

@@ -32,7 +32,7 @@ class Cell:
 
     @property
     def everything(self) -> streams.WantedStreams:
-        return bootstrap.wanted(self.chosen, policy.load(self.chosen.policy))
+        return bootstrap.wanted(self.chosen, [policy.load(self.chosen.policy)])
 
     @property
     def ledger(self) -> NatsLedger:
@@ -62,7 +62,7 @@ class Cell:
         return [each for each in stored if each is not None]
 
     async def take(self, folder: Path) -> Manifest:
-        return await taking.take(self.bus, TENANT, folder, self.said.append)
+        return await taking.take(self.bus, folder, self.said.append)
 
     async def restore(self, folder: Path) -> ledgers.Findings:
         return await restoring.restore(

@@ -18,7 +18,6 @@ from shared import streams
 from shared.events import LedgerAdopted
 from shared.ledger import identity
 from tests.backup.cell import REASON, Cell, cell
-from tests.support.ledger import TENANT
 
 LANE = streams.notify_lane(3)
 
@@ -53,7 +52,7 @@ async def test_what_is_put_back_is_what_was_there(old: Cell, new: Cell, tmp_path
     before = {name: await old.contents(name) for name in taking.HELD}
     taken = await old.take(tmp_path / "backup")
     found = await new.restore(tmp_path / "backup")
-    assert found.identity == taken.ledger == await identity.founded(old.bus, TENANT)
+    assert found.identity == taken.ledger == await identity.founded(old.bus)
     after = {name: await new.contents(name) for name in taking.HELD}
     *stood, adopted = after.pop(streams.LEDGER)
     assert stood == before.pop(streams.LEDGER)
@@ -67,7 +66,7 @@ async def test_a_ledger_that_was_put_back_is_adopted_on_the_record(
     """What was lost behind it may have held that a mail was sent: whoever sends looks for this event."""
     taken = await old.take(tmp_path / "backup")
     await new.restore(tmp_path / "backup")
-    event = await identity.adopted(new.bus, TENANT)
+    event = await identity.adopted(new.bus)
     assert isinstance(event, LedgerAdopted)
     assert event.open.against == ["backup:restored"]
     assert event.open.position == taken.position

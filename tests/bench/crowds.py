@@ -25,7 +25,7 @@ from shared.codec import PlainCodec
 from shared.deciding import Deciding, Reading
 from shared.events import AgentId, ContactEvent
 from shared.ledger.jetstream import NatsLedger
-from shared.policy import Policies
+from shared.policies import Policies
 from shared.visit_reader import VisitReader
 from tests.bench.filling import agent
 from tests.bench.growing import TENANT, Growing

@@ -21,7 +21,7 @@ from shared.events import AnyEvent, ContactOffered, ContactOfferExpired, FormSub
 from shared.ledger import Recorded, identity
 from shared.ledger.follow import follow
 from shared.ledger.jetstream import NatsLedger
-from tests.faults.asking import TENANT, request
+from tests.faults.asking import request
 from tests.faults.observed import Observed
 from tests.faults.shop import Shop
 
@@ -78,7 +78,7 @@ async def standing(bus: Bus, position: int, rows: str) -> Standing:
                     hashed.update(repr(sorted(each.headers.items())).encode() + each.body)
             if batch[-1].sequence >= position:
                 break
-    return Standing(await identity.founded(bus, TENANT), position, hashed.hexdigest(), rows)
+    return Standing(await identity.founded(bus), position, hashed.hexdigest(), rows)
 
 
 async def live_rows(bus: Bus) -> tuple[int, str]:

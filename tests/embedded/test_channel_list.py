@@ -13,7 +13,8 @@ from services.ingest.domain.delivery import RawDelivery
 from services.ingest.handlers.accounts import Accounts, Door
 from shared import codec, ensuring, policy, settings, streams, subjects
 from shared.bus import connect
-from shared.policy import Account, Policies
+from shared.policies import Policies
+from shared.policy import Account
 from tests.embedded.responder import Responder
 
 POLICY = policy.load(settings.load({}).policy)

@@ -21,6 +21,7 @@ from services.notify.sending import PAUSES_SECONDS, Sending
 from services.notify.store import NotificationStore
 from shared import events, policy
 from shared.arrivals import Later
+from shared.policies import Policies
 from shared.settings import Settings
 from tests.fakes.faulty_api import SLOWER, Fault, FaultyApi
 from tests.notify.samples import message
@@ -32,7 +33,7 @@ HOST = "api.dove.example"
 MESSAGES = 30
 DOVECOTE = policy.Account(queue="hotline", address="tower")
 POLICY = policy.load(Settings().policy)
-POLICIES = policy.Policies(replace(POLICY, accounts={**POLICY.accounts, "dove/cote": DOVECOTE}))
+POLICIES = Policies(replace(POLICY, accounts={**POLICY.accounts, "dove/cote": DOVECOTE}))
 
 
 class DovePost:

@@ -9,7 +9,7 @@ from services.history.pool import Pool
 from services.history.positions import Positions
 from shared import policy
 from shared.clock import Clock
-from shared.policy import Policies
+from shared.policies import Policies
 from shared.queries import QUERIES, answer_to
 from shared.settings import Settings
 from tests.history.handwritten_ledger import TENANT, HandwrittenLedger, TickingClock

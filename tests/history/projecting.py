@@ -4,12 +4,16 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import cast
 
 from services.history.digest import Digest, digest_of
 from services.history.pool import Pool
 from services.history.positions import Positions
 from services.history.projector import Projector
 from services.history.rebuild import rebuild
+from shared import aggregates
+from shared.events import LedgerAdopted
+from shared.ledger import LedgerReader
 from tests.history.handwritten_ledger import (
     TENANT,
     HandwrittenLedger,
@@ -66,8 +70,13 @@ class Running:
 @contextlib.asynccontextmanager
 async def projecting(dsn: str, ledger: object, batch_max: int = 4) -> AsyncIterator[Running]:
     """Run a projector until the block ends."""
-    positions, sign = Positions(), Sign()
-    projector = Projector(dsn, ledger, positions, sign, tenant=TENANT, batch_max=batch_max)  # type: ignore[arg-type]
+    positions, sign, reader = Positions(), Sign(), cast("LedgerReader", ledger)
+
+    async def adopted() -> LedgerAdopted | None:
+        found = await reader.read_leader(TENANT, aggregates.LEDGER_IDENTITY)
+        return next((e.event for e in found[::-1] if isinstance(e.event, LedgerAdopted)), None)
+
+    projector = Projector(dsn, reader, positions, sign, adopted=adopted, batch_max=batch_max)
     running = Running(positions, sign, asyncio.create_task(projector.run()))
     try:
         yield running

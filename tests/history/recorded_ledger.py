@@ -18,7 +18,7 @@ from services.history.positions import Positions
 from shared import policy
 from shared.codec import decode
 from shared.ledger import Recorded, Write
-from shared.policy import Policies
+from shared.policies import Policies
 from shared.settings import Settings
 from tests.history.caller import WAIT_SECONDS
 from tests.history.handwritten_ledger import TENANT, TickingClock

@@ -11,6 +11,7 @@ from services.ingest.handlers.accounts import Accounts
 from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.tallies import Tallies
 from shared import policy, subjects
+from shared.policies import Policies
 from shared.queries import AskBalance
 from tests.ingest.history_twin import HistoryTwin
 from tests.ingest.running_ingest import RunningIngest, visit_reader
@@ -253,7 +254,7 @@ async def test_an_account_that_left_the_policy_is_still_accounted_for(
 
 def another(ingest: RunningIngest, chosen: policy.Policy | None = None) -> balance.BalanceHandler:
     """Return what answers in another process of ingest."""
-    policies = policy.Policies(chosen or policy.load(ingest.settings.policy))
+    policies = Policies(chosen or policy.load(ingest.settings.policy))
     bodies = BodyStore(ingest.bus)
     return balance.BalanceHandler(
         ingest.bus, Accounts(policies, {}), Tallies(ingest.bus, bodies, visit_reader(ingest.bus))

@@ -24,7 +24,7 @@ from shared.bus import Bus, connect
 from shared.codec import PlainCodec
 from shared.contact_log import ContactLog
 from shared.errors import DoorUnavailable, SignatureInvalid, TimedOut
-from shared.policy import Policies
+from shared.policies import Policies
 from tests.ingest.large_mails import PHOTO, mail_of, photograph
 from tests.ingest.running_ingest import (
     RECEIVED,

@@ -21,9 +21,9 @@ async def test_deliveries_of_an_account_that_left_the_policy_are_named(
     await ensuring.ensure(bus, streams.WantedStreams(configs, consumers))
     for account in ("contact", "gone"):
         await bus.store(subjects.raw(TENANT, "form", account), b"{}")
-    left = LeftAccounts(bus, TENANT, {"form/contact"})
+    left = LeftAccounts(bus, lambda *account: account == (TENANT, "form", "contact"))
     await left.look()
-    assert left.troubles == [Trouble(code="account.left", about="form/gone")]
+    assert left.troubles == [Trouble(code="account.left", about=f"{TENANT}/form/gone")]
     name = streams.ingest_normalise(TENANT, "form", "gone")
     async for (delivery,) in bus.pull(streams.RAW, name, batch=1):
         await delivery.ack()

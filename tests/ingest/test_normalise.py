@@ -22,7 +22,7 @@ from shared.bus.deliveries import Delivery
 from shared.codec import PlainCodec, decode
 from shared.contact_log import ContactLog
 from shared.errors import BusUnavailable
-from shared.policy import Policies
+from shared.policies import Policies
 from tests.ingest.running_ingest import (
     RECEIVED,
     SECRET,

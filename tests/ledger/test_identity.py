@@ -44,17 +44,17 @@ class Standing:
 
     async def remember(self) -> None:
         """Move the mark on, as a bootstrap job does for which the projection vouches."""
-        mark = await identity.mark_of(self.bus, await identity.founded(self.bus, self.tenant))
+        mark = await identity.mark_of(self.bus, await identity.founded(self.bus))
         identity.write_mark(self.chosen.ledger_mark, mark)
 
     async def adopt(self, reason: str) -> ledger.Findings:
-        everything = bootstrap.wanted(self.chosen, policy.load(self.chosen.policy))
+        everything = bootstrap.wanted(self.chosen, [policy.load(self.chosen.policy)])
         return await ledger.adopt(self.bus, self.chosen, self.tenant, everything, reason)
 
     async def checked(self) -> None:
         """Check as every service does at its start."""
         await self.bus.until_connected(WITHIN_SECONDS)
-        await identity.check(self.bus, self.tenant, self.chosen.ledger_mark)
+        await identity.check(self.bus, self.chosen.ledger_mark)
 
     async def named(self) -> list[Recorded]:
         """Return the events of the ledger's identity."""
@@ -106,7 +106,7 @@ async def test_what_somebody_else_wrote_to_its_identity_names_no_ledger(standing
     await standing.bootstrap()
     await standing.checked()
     ours = [it for it in await standing.named() if isinstance(it.event, LedgerFounded)]
-    assert [it.event.id for it in ours] == [await identity.founded(standing.bus, standing.tenant)]
+    assert [it.event.id for it in ours] == [await identity.founded(standing.bus)]
 
 
 async def test_a_ledger_of_the_version_before_is_taken_on_without_a_word(
@@ -185,7 +185,7 @@ async def test_a_ledger_that_its_mark_contradicts_is_refused_until_it_is_adopted
     adopted = (await standing.named())[-1].event
     assert isinstance(adopted, LedgerAdopted)
     assert adopted.open.against == [f"mark:{reason}"]
-    assert await identity.adopted(standing.bus, standing.tenant) == adopted
+    assert await identity.adopted(standing.bus) == adopted
     assert adopted.personal is not None
     assert adopted.personal.reason == "lost a disk"
     await standing.bootstrap()
@@ -263,7 +263,7 @@ async def test_a_ledger_that_nobody_contradicts_is_not_adopted(standing: Standin
     before = await standing.restored.ledger.position()
     assert (await standing.adopt("a slip")).against == {}
     assert await standing.restored.ledger.position() == before
-    assert await identity.adopted(standing.bus, standing.tenant) is None
+    assert await identity.adopted(standing.bus) is None
 
 
 async def test_what_the_adopted_ledger_lacks_is_given_to_the_router_again(

@@ -34,7 +34,7 @@ async def fresh(tmp_path: Path) -> AsyncIterator[tuple[Bus, Settings]]:
 
 
 def _wanted(chosen: Settings) -> WantedStreams:
-    return bootstrap.wanted(chosen, policy.load(chosen.policy))
+    return bootstrap.wanted(chosen, [policy.load(chosen.policy)])
 
 
 async def test_bootstrap_makes_everything_and_may_run_again(fresh: tuple[Bus, Settings]) -> None:

@@ -19,6 +19,7 @@ from services.notify.store import NotificationStore
 from shared import aggregates, events, policy
 from shared.arrivals import Later
 from shared.ledger import Write
+from shared.policies import Policies
 from shared.settings import Settings
 from tests.fakes.faulty_api import FaultyApi
 from tests.fakes.smsapi_api import smsapi
@@ -45,7 +46,7 @@ SKLEP = policy.Account(
     queue="hotline", address="Sklep", secrets={"signing": "KEY", "api_token": "BEARER"}
 )
 LOFT = policy.Account(queue="hotline", address="tower")
-POLICIES = policy.Policies(
+POLICIES = Policies(
     replace(
         POLICY,
         accounts={**POLICY.accounts, "homing/loft": LOFT, "sms/shop": SHOP, "sms/sklep": SKLEP},

@@ -14,6 +14,7 @@ from shared.arrivals import Later
 from shared.errors import BusUnavailable, CommandForbidden, EventTypeUnknown
 from shared.events import AgentId, AnyEvent, NotificationId, NotificationRequestedOpen
 from shared.ledger import Recorded, Write
+from shared.policies import Policies
 from shared.settings import Settings
 from shared.timers import NOTIFICATION_ESCALATION, Timer
 from tests.notify.samples import (
@@ -53,7 +54,7 @@ class World:
         return Notifying(
             NotificationStore(ledger, self.timers, cached=16, retries=3),
             {each.NAME: each for each in (self.screens, self.push)},
-            policy.Policies(self.policy),
+            Policies(self.policy),
             FixedClock(),
         )
 

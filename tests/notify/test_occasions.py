@@ -16,7 +16,7 @@ from shared.events import (
     NotificationWithdrawn,
 )
 from shared.ledger import Write
-from shared.policy import Policies
+from shared.policies import Policies
 from shared.settings import Settings
 from shared.timers import Timer
 from tests.notify.samples import (

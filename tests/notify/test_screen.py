@@ -13,7 +13,7 @@ from shared.bus import Bus, connect
 from shared.bus.deliveries import Message
 from shared.errors import BusUnavailable
 from shared.events import ConversationId, NotificationId
-from shared.policy import Policies
+from shared.policies import Policies
 from shared.settings import Settings
 from tests.notify.samples import TENANT
 from tests.support.servers import EmbeddedNats

@@ -16,6 +16,7 @@ from services.notify.sending import ATTEMPTS_MAX, Sending
 from services.notify.store import NotificationStore
 from shared import aggregates, events, policy
 from shared.arrivals import Later
+from shared.policies import Policies
 from shared.settings import Settings
 from tests.notify.samples import CONVERSATION, TENANT, message, queued
 from tests.notify.twins import (
@@ -32,7 +33,7 @@ from tests.support.memory_timers import MemoryTimers
 
 POLICY = policy.load(Settings().policy)
 LOFT = policy.Account(queue="hotline", address="tower")
-POLICIES = policy.Policies(replace(POLICY, accounts={**POLICY.accounts, "pigeon/loft": LOFT}))
+POLICIES = Policies(replace(POLICY, accounts={**POLICY.accounts, "pigeon/loft": LOFT}))
 TAKEN = 250
 TEMPLATE = events.MessageTemplate(name="parcel_waits", language="pl")
 REFUSED, BUSY = NotTaken(550), NotTaken(451)

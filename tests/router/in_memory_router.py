@@ -40,7 +40,8 @@ from shared.events import (
 )
 from shared.events.packet import Visit
 from shared.ledger import Recorded, Write
-from shared.policy import Policies, Policy
+from shared.policies import Policies
+from shared.policy import Policy
 from shared.timers import Timer
 from shared.worker import opening
 from tests.router.router_twins import (

@@ -13,7 +13,7 @@ from services.router.lanes import Turns
 from shared import aggregates, errors, events, lanes, policy, streams, subjects
 from shared.arrivals import ArrivedMessage
 from shared.overload import KEPT
-from shared.policy import Policies
+from shared.policies import Policies
 from tests.router.samples import NOON, POLICY_TEXT, TENANT, a_policy, call, message
 from tests.support.waiting import eventually
 

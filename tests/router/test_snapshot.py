@@ -18,7 +18,7 @@ from shared.bus import Bus, connect
 from shared.errors import BusUnavailable
 from shared.events import ContactOffered
 from shared.ledger import Recorded
-from shared.policy import Policies
+from shared.policies import Policies
 from shared.streams import WantedStreams
 from tests.history.recorded_ledger import GOLDEN, recorded_ledger
 from tests.router.in_memory_router import InMemoryRouter
@@ -170,14 +170,13 @@ async def kept_by(router: InMemoryRouter, **other: object) -> None:
     "other",
     [
         {"version": PICTURE_VERSION + 1},
-        {"tenants": ["somebody-else"]},
         {"sha256": sha256(b"another event").hexdigest()},
         {"position": 999},
     ],
-    ids=["version", "tenant", "event", "position"],
+    ids=["version", "event", "position"],
 )
 async def test_one_that_does_not_fit_is_left(other: dict[str, object]) -> None:
-    """Another version's, another policy's, another ledger's, and one from beyond the end of an older ledger."""
+    """Another version's, another ledger's, and one from beyond the end of an older ledger."""
     router = await waiting_router()
     await kept_by(router, **other)
     assert await restarted(router) == 0

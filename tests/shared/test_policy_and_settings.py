@@ -9,7 +9,7 @@ import yaml
 
 from shared import policy, settings, strict
 from shared.errors import PolicyInvalid, SecretPublic, SettingInvalid, TenantUnknown
-from shared.policy import Policies
+from shared.policies import Policies
 from shared.settings import Settings
 from tests.router.samples import POLICY_TEXT
 

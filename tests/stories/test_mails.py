@@ -54,4 +54,4 @@ def test_outcomes_are_counted_as_the_ledger_has_them() -> None:
     ledger = Ledger()
     for kind in ("message.sent", "message.uncertain", "message.sent", "message.failed"):
         ledger.add(kind, message_id="m1")
-    assert mails.outcomes(ledger.copy) == MessageOutcomes(sent=2, failed=1, uncertain=1)
+    assert mails.outcomes([ledger.copy]) == MessageOutcomes(sent=2, failed=1, uncertain=1)

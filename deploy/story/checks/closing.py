@@ -21,10 +21,11 @@ MAY_WAIT = frozenset({NOTIFY_SENDING})
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """One check at the end. `check` raises StepFailed."""
+    """One check at the end. `check` raises StepFailed; `of_each`: for every tenant of the story by itself."""
 
     kind: str
     check: Callable[[Session], Awaitable[None]]
+    of_each: bool = True
 
 
 async def _at_rest(session: Session) -> None:
@@ -68,9 +69,9 @@ async def _packets(session: Session) -> None:
 
 async def _mails(session: Session) -> None:
     """No message arrived twice, and none that nobody sent."""
-    ledger = await session.read_ledger()
+    ledgers = [await each.read_ledger() for each in session.all]
     session.report.mails = mails.arrived(session.sink.mails)
-    session.report.messages = mails.outcomes(ledger)
+    session.report.messages = mails.outcomes(ledgers)
     session.report.arrived = mails.taken(session.apis.arrived)
     mails.check_sent_once(session.sink.mails, session.apis.arrived, session.report.messages)
 
@@ -129,10 +130,10 @@ async def _balance(session: Session) -> None:
 CLOSINGS: tuple[Closing, ...] = (
     Closing("at_rest", _at_rest),
     Closing("packets", _packets),
-    Closing("mails", _mails),
+    Closing("mails", _mails, of_each=False),
     Closing("still_met", second_look.look_again),
     Closing("timeline", _timelines),
     Closing("as_of", _as_of),
     Closing("balance", _balance),
-    Closing("digests", _digests),
+    Closing("digests", _digests, of_each=False),
 )

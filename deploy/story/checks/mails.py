@@ -1,7 +1,7 @@
 """Messages to customers, counted twice: as they arrived there, and as LEDGER says they ended."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from deploy.story import errors, ledger_copy
 from deploy.story.providers.api import Arrived
@@ -24,10 +24,11 @@ def taken(messages: Sequence[Arrived]) -> list[ArrivedResult]:
     return [ArrivedResult(by=by, to=to, count=count) for (by, to), count in sorted(counted.items())]
 
 
-def outcomes(ledger: ledger_copy.LedgerCopy) -> MessageOutcomes:
-    """Return how many messages ended how."""
+def outcomes(ledgers: Iterable[ledger_copy.LedgerCopy]) -> MessageOutcomes:
+    """Return how many messages of all tenants ended how."""
     counted = Counter(
         entry.type
+        for ledger in ledgers
         for entry in ledger.of_type("message.sent", "message.failed", "message.uncertain")
     )
     return MessageOutcomes(

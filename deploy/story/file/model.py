@@ -45,9 +45,10 @@ class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Step(_Strict, frozen=True, kw_only=True):
-    """What every step may say. `note`: the story in plain words, shown while it plays."""
+    """What every step may say. `note`: the story in plain words, shown while it plays; `tenant`: another one's step."""
 
     note: str | None = None
+    tenant: Name | None = None
 
 
 # -- what people and providers do -------------------------------------------------------------------
@@ -61,7 +62,6 @@ class DoorStep(Step, frozen=True, kw_only=True):
         sign: as the provider does, not at all, or with a wrong key.
         times: how often the same delivery is sent, byte for byte.
         session: for the chat: which kept-open socket.
-        tenant: another tenant than the story's.
     """
 
     door: Account
@@ -71,7 +71,6 @@ class DoorStep(Step, frozen=True, kw_only=True):
     sign: bool | Literal["wrong"] = True
     times: TimeLimits = 1
     session: Name = "visitor"
-    tenant: Name | None = None
     save: dict[Reference, Path] = {}
 
 
@@ -109,7 +108,6 @@ class CommandStep(Step, frozen=True, kw_only=True):
     do: Name
     with_: dict[str, Any] = msgspec.field(name="with", default_factory=dict)
     times: TimeLimits = 1
-    tenant: Name | None = None
     within: Duration = WITHIN_SECONDS
     save: dict[Reference, Path] = {}
 
@@ -359,13 +357,15 @@ STEPS: dict[str, type[Step]] = {
 
 
 class Head(_Strict, frozen=True, kw_only=True):
-    """A story file as it is written. `policy`, `settings`: laid over those of the stack that is started."""
+    """A story file as it is written. `policy`, `settings`: laid over those of the stack that is started; `tenants`:
+    laid over that policy for each further tenant."""
 
     story: Name
     about: str = ""
     tenant: Name = "demo"
     must_fail: str | None = None
     policy: dict[str, Any] = {}
+    tenants: dict[Name, dict[str, Any]] = {}
     settings: dict[Annotated[str, Meta(pattern=r"^TELLONCE_[A-Z_]+\Z")], str | int | float] = {}
     steps: Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=STEPS_MAX)]
 
@@ -392,7 +392,7 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def needs_own_stack(self) -> bool:
         """It changes settings or machines, which a stack of somebody else must not suffer; a policy may fit it."""
-        return bool(self.head.settings or any(map(_changes_a_machine, self.steps)))
+        return any([self.head.settings, self.head.tenants, *map(_changes_a_machine, self.steps)])
 
 
 def _changes_a_machine(step: Step) -> bool:

@@ -33,7 +33,16 @@ def parse_story(content: bytes, folder: Path) -> model.Story:
     steps = [read_step(written, f"step {n}") for n, written in enumerate(head.steps, 1)]
     if head.must_fail is None and any(isinstance(step, model.TamperStep) for step in steps):
         raise StoryInvalid("`tamper` may stand only in a story with `must_fail`")
+    for n, step in enumerate(steps, 1):
+        _check_tenant(step, head, f"step {n}")
     return model.Story(head=head, steps=steps, folder=str(folder))
+
+
+def _check_tenant(step: model.Step, head: model.Head, place: str) -> None:
+    """Raises: StoryInvalid for a tenant that the story has not; a door or a command may be tried with any."""
+    may_be_any = isinstance(step, model.DoorStep | model.CommandStep)
+    if not may_be_any and step.tenant not in (None, *head.tenants):
+        raise StoryInvalid(f"{place}: the story has no tenant {step.tenant}")
 
 
 def read_step(written: dict[str, Any], place: str) -> model.Step:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from services.ingest.channels import CHANNELS, Channel
 from services.ingest.domain.delivery import Secrets
-from shared.errors import AccountUnknown
-from shared.policy import Account, Policies
+from shared.errors import AccountUnknown, TenantUnknown
+from shared.policies import Policies
+from shared.policy import Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,11 @@ class Door:
     def name(self) -> str:
         """`<channel>/<account>`, as the policy names it."""
         return f"{self.channel.NAME}/{self.account}"
+
+    @property
+    def place(self) -> str:
+        """`<tenant>/<channel>/<account>`, as troubles name it."""
+        return f"{self.tenant}/{self.name}"
 
     @property
     def open(self) -> bool:
@@ -44,6 +50,14 @@ class Accounts:
         if rules is None or known is None:
             raise AccountUnknown
         return Door(tenant, known, account, rules, self._values(rules))
+
+    def has(self, tenant: str, channel: str, account: str) -> bool:
+        """Tell whether there is such a door."""
+        try:
+            self.find(tenant, channel, account)
+        except (TenantUnknown, AccountUnknown):
+            return False
+        return True
 
     def of_tenant(self, tenant: str) -> Iterator[Door]:
         """Give the doors of a tenant by name. Raises: TenantUnknown."""

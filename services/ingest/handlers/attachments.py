@@ -95,7 +95,7 @@ class Attachments:
         code = error.code if isinstance(error, errors.TellonceError) else type(error).__name__
         if self.trouble is None or self.trouble.code != code:
             log.error(logged.ATTACHMENTS_HALTED, code=code, exc_info=error)
-        self.trouble = Trouble(code=code, about="attachments")
+        self.trouble = Trouble(code=code, about=f"{self._tenant}/attachments")
 
     async def _take(self, delivery: Delivery, found: list[Attachment], in_hand: InHand) -> None:
         async with self._slots:

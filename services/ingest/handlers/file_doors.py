@@ -18,7 +18,8 @@ from services.ingest.handlers.tallies import stream_state
 from shared import errors, queries, requests, streams
 from shared.bus import Bus
 from shared.clock import Clock
-from shared.policy import Policies
+from shared.policies import ByTenant, Policies
+from shared.policy import Policy
 
 READERS_MAX = 32
 """So many are given files at once; of each file two pieces are held, however slowly it is read."""
@@ -36,20 +37,20 @@ HARMLESS = {
 log = structlog.get_logger("ingest")
 
 
-def keys_of(policies: Policies, secrets: Mapping[str, str]) -> dict[str, bytes]:
+def keys_of(policies: Policies, secrets: Mapping[str, str]) -> Mapping[str, bytes | None]:
     """Return by tenant the key of its addresses; a tenant without its lookup key has none, and its doors work on."""
-    named = {tenant: policies.of(tenant).lookup_secret for tenant in policies.tenants()}
-    return {
-        tenant: file_address.key_of(secrets[name])
-        for tenant, name in named.items()
-        if secrets.get(name)
-    }
+
+    def make(policy: Policy) -> bytes | None:
+        secret = secrets.get(policy.lookup_secret)
+        return file_address.key_of(secret) if secret else None
+
+    return ByTenant(policies, make)
 
 
 class FileDoors:
     """Gives files to whoever has their address."""
 
-    def __init__(self, files: FileStore, keys: Mapping[str, bytes], clock: Clock) -> None:
+    def __init__(self, files: FileStore, keys: Mapping[str, bytes | None], clock: Clock) -> None:
         self._files = files
         self._keys = keys
         self._clock = clock
@@ -142,7 +143,7 @@ class AttachmentHandler:
         self,
         bus: Bus,
         files: FileStore,
-        keys: Mapping[str, bytes],
+        keys: Mapping[str, bytes | None],
         clock: Clock,
         base: str,
         seconds: int,

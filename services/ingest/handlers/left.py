@@ -5,7 +5,7 @@ whose rules they would be read is no guess of ours.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import structlog
@@ -23,13 +23,12 @@ log = structlog.get_logger("ingest")
 class LeftAccounts:
     """Looks for consumers of RAW that have deliveries and that nobody reads.
 
-    `accounts`: those of the policy, `<channel>/<name>`; `troubles`: as of the last look.
+    `known`: tells whether a tenant's account is in her policy; `troubles`: as of the last look.
     """
 
-    def __init__(self, bus: Bus, tenant: str, accounts: Collection[str]) -> None:
+    def __init__(self, bus: Bus, known: Callable[[str, str, str], bool]) -> None:
         self._bus = bus
-        self._tenant = tenant
-        self._accounts = accounts
+        self._known = known
         self.troubles: list[Trouble] = []
 
     async def run(self) -> None:
@@ -64,10 +63,13 @@ class LeftAccounts:
             total = page["total"] if consumers else seen
 
     def _account(self, config: dict[str, Any]) -> str | None:
-        """Return the account that left and whose deliveries a consumer normalised; `None` for any other consumer."""
+        """Return the account that left and whose deliveries a consumer normalised; `None` for any other consumer.
+
+        It is named `<tenant>/<channel>/<name>`.
+        """
         (subject,) = config.get("filter_subjects") or [config.get("filter_subject", "")]
         kind, *_, tenant, channel, name = ["", "", *subject.split(".")][-5:]
         ours = streams.ingest_normalise(tenant, channel, name) == config.get("durable_name")
-        if kind != "raw" or tenant != self._tenant or not ours:
+        if kind != "raw" or not ours or self._known(tenant, channel, name):
             return None
-        return None if f"{channel}/{name}" in self._accounts else f"{channel}/{name}"
+        return f"{tenant}/{channel}/{name}"

@@ -82,8 +82,8 @@ class Normaliser:
         """Keep the trouble for whoever asks how ingest is, and log it once."""
         code = error.code if isinstance(error, errors.TellonceError) else type(error).__name__
         if self.trouble is None or self.trouble.code != code:
-            log.error(logged.ACCOUNT_HALTED, account=self._door.name, code=code, exc_info=error)
-        self.trouble = Trouble(code=code, about=self._door.name)
+            log.error(logged.ACCOUNT_HALTED, account=self._door.place, code=code, exc_info=error)
+        self.trouble = Trouble(code=code, about=self._door.place)
 
     async def take(self, batch: Sequence[Delivery]) -> None:
         """Publish the events of a batch and acknowledge it, portion by portion."""

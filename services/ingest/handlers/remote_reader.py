@@ -89,19 +89,19 @@ class RemoteReader(abc.ABC):
         return ack.sequence
 
     def _opened(self) -> None:
-        log.info(logged.REMOTE_OPENED, account=self._door.name)
+        log.info(logged.REMOTE_OPENED, account=self._door.place)
 
     def _tell(self, error: errors.TellonceError) -> None:
         if self.trouble is None or self.trouble.code != error.code:
             cause = error.details.get("cause")
             log.error(
                 logged.REMOTE_UNREAD,
-                account=self._door.name,
+                account=self._door.place,
                 code=error.code,
                 cause=cause,
                 exc_info=error.__cause__ if isinstance(error, errors.InternalFailure) else None,
             )
-        self.trouble = Trouble(code=error.code, about=self._door.name)
+        self.trouble = Trouble(code=error.code, about=self._door.place)
 
 
 def _told(error: Exception) -> errors.TellonceError:

@@ -64,7 +64,7 @@ class Tallies:
             ) as error:
                 news.set()
                 tries += 1
-                log.info(logged.TALLY_DELAYED, account=door.name, code=error.code)
+                log.info(logged.TALLY_DELAYED, account=door.place, code=error.code)
                 await RETRY.pause(tries)
 
     def reader(self, min_seq: int, *, anew: bool = False) -> FateReader:

@@ -6,7 +6,7 @@ from typing import Protocol
 from services.notify.domain.notices import Notice
 from services.notify.transports.screen import Screen
 from shared.bus import Bus
-from shared.policy import Policies
+from shared.policies import Policies
 from shared.settings import Settings
 
 

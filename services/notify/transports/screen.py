@@ -8,7 +8,7 @@ import msgspec
 from services.notify.domain.notices import Notice
 from shared import subjects
 from shared.bus import Bus
-from shared.policy import Policies
+from shared.policies import Policies
 from shared.settings import Settings
 
 FLUSH_TIMEOUT_SECONDS = 2.0

@@ -1,0 +1,94 @@
+"""Which tenants a process serves, and their secrets: read at its start, and taken up anew while it runs.
+
+A file that cannot be taken while the process runs changes nothing and is a trouble of its health (docs/adr/0075).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+import structlog
+
+from shared import errors
+from shared.policies import Policies, PolicyFiles
+from shared.policy import Policy
+from shared.readiness import Trouble
+from shared.settings import Settings, secrets_in, secrets_of
+
+LOOK_SECONDS = 1.0
+
+Check = Callable[[Policy, Mapping[str, str]], None]
+"""Takes a policy and the secrets. Raises: TellonceError where the service cannot work by them."""
+Changed = Callable[[frozenset[str]], Awaitable[None]]
+"""Is told the tenants whose policy came, changed or left, or whose secrets may have changed."""
+
+log = structlog.get_logger("tenants")
+
+
+async def nothing_changes(tenants: frozenset[str]) -> None:
+    """For whoever keeps nothing that is made of a policy."""
+
+
+def take_any(policy: Policy, secrets: Mapping[str, str]) -> None:
+    """For a service that works by any policy."""
+
+
+class Tenants:
+    """`policies`, `secrets`: those in force, whose contents change; `troubles`: what was not taken, file by file."""
+
+    def __init__(self, settings: Settings, check: Check = take_any) -> None:
+        """Raises: PolicyInvalid, SettingInvalid, SecretPublic, and what `check` does."""
+        self._settings = settings
+        self._check_with = check
+        self._files = PolicyFiles(settings.policy)
+        self._seen = self._contents()
+        self._missed: frozenset[str] = frozenset()
+        policies = self._files.load(self._check)
+        self.policies = Policies(*policies)
+        self.secrets = secrets_of(settings, policies)
+        self.troubles: list[Trouble] = []
+
+    async def follow(self, changed: Changed = nothing_changes) -> None:
+        """Look for ever, and say whose policy changed."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            found = await self.look()
+            if found:
+                await changed(found)
+
+    async def look(self) -> frozenset[str]:
+        """Look once; return the tenants whose policy changed, all of them where secrets did."""
+        try:
+            seen = await asyncio.to_thread(self._contents)
+            missed = self._missed
+            self._missed = frozenset(self._seen[0].keys() - seen[0].keys())
+            if seen == self._seen or self._missed - missed:  # some programs write a file anew
+                return frozenset()
+            policies = await asyncio.to_thread(self._files.read, self._check)
+            secrets = secrets_of(self._settings, policies)
+        except errors.TellonceError as error:
+            self._refuse({"": error})
+            return frozenset()
+        self._seen = seen
+        self._refuse(self._files.refused)
+        anew = secrets != self.secrets
+        self.secrets.clear()
+        self.secrets.update(secrets)
+        changed = self.policies.take(policies)
+        for tenant in changed:
+            log.info("policy_taken_up", tenant=tenant)
+        return changed | (frozenset(self.policies.tenants()) if anew else frozenset())
+
+    def _contents(self) -> tuple[dict[str, bytes], dict[str, str]]:
+        return self._files.contents(), secrets_in(Path(self._settings.secrets_file))
+
+    def _check(self, policy: Policy) -> None:
+        self._check_with(policy, secrets_of(self._settings, [policy]))
+
+    def _refuse(self, refused: Mapping[str, errors.TellonceError]) -> None:
+        """Keep what is wrong for whoever asks how the service is, and log it once."""
+        before = self.troubles
+        self.troubles = [Trouble(code=error.code, about=name) for name, error in refused.items()]
+        if self.troubles != before:
+            for name, error in refused.items():
+                log.error("policy_not_taken", file=name, code=error.code, reason=str(error))
