@@ -24,8 +24,10 @@ else
 fi
 lock_all() {
     lock uv "$folder" "$@" && lock service "$folder" "$@" &&
-        lock deploy "$folder" requirements/service.in --constraint "$folder/service.txt" "$@" &&
-        lock dev "$folder" requirements/service.in requirements/deploy.in --constraint "$folder/deploy.txt" --excludes requirements/left-out.txt "$@" &&
+        lock tools "$folder" requirements/service.in --constraint "$folder/service.txt" "$@" &&
+        lock deploy "$folder" requirements/service.in requirements/tools.in --constraint "$folder/tools.txt" "$@" &&
+        lock dev "$folder" requirements/service.in requirements/tools.in requirements/deploy.in --constraint "$folder/deploy.txt" \
+            --excludes requirements/left-out.txt "$@" &&
         lock peers "$folder" --constraint "$folder/deploy.txt" "$@"
 }
 # What uv remembers is enough for a comparison, mostly; then no network is needed.
@@ -33,7 +35,7 @@ if [ "$folder" = requirements ] || ! lock_all --offline 2>/dev/null; then
     lock_all "$@"
 fi
 
-for name in uv service deploy dev peers; do
+for name in uv service tools deploy dev peers; do
     if ! cmp -s "requirements/$name.txt" "$folder/$name.txt"; then
         echo "requirements/$name.txt is not what its .in files ask for: run \`make lock\`." >&2
         exit 1

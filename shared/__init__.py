@@ -1,5 +1,4 @@
 """What every service agrees on: events, folds, the ledger client, subjects, errors, settings, clock."""
 
-from importlib.metadata import version
-
-VERSION = version("tellonce")
+VERSION = "0.1.0"
+"""Of the whole house: the package and the images are named by it."""

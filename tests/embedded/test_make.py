@@ -21,7 +21,7 @@ def test_make_alone_prints_every_target() -> None:
     assert {line.split()[1] for line in shown.splitlines()} == set(phony.group(1).split())
 
 
-@pytest.mark.parametrize("name", ["uv", "service", "deploy", "dev", "peers"])
+@pytest.mark.parametrize("name", ["uv", "service", "tools", "deploy", "dev", "peers"])
 def test_every_pin_of_a_lock_has_a_hash_and_no_address(name: str) -> None:
     """An address would tie a set-up to one index; a pin without a hash would trust it."""
     text = (ROOT / "requirements" / f"{name}.txt").read_text()
@@ -37,4 +37,4 @@ def test_the_locks_agree_on_their_versions() -> None:
         text = (ROOT / "requirements" / f"{name}.txt").read_text()
         return set(re.findall(r"^([a-z0-9-]+==[^ \\]+)", text, re.MULTILINE))
 
-    assert versions("service") <= versions("deploy") <= versions("dev")
+    assert versions("service") <= versions("tools") <= versions("deploy") <= versions("dev")
