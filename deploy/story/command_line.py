@@ -39,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
         kills = Kills(chosen.kill, chosen.at, chosen.kill_random, chosen.kill_every or KILL_EVERY)
         kept_in = Path(chosen.keep).absolute() if chosen.keep else None
         _keep_libraries_quiet()
-        reports = asyncio.run(_play_all(stories, chosen.seed, kills, kept_in))
+        reports = asyncio.run(_play_all(stories, chosen.seed, kills, kept_in, chosen.against))
     except SetupError as error:
         complain(f"{error.code}: {error}\n  {error.how_to_mend}")
         return EXIT_UNUSABLE
@@ -61,11 +61,15 @@ def main(argv: Sequence[str]) -> int:
 
 
 async def _play_all(
-    stories: list[model.Story], seed: int | None, kills: Kills, kept_in: Path | None
+    stories: list[model.Story],
+    seed: int | None,
+    kills: Kills,
+    kept_in: Path | None,
+    against: str | None,
 ) -> list[Report]:
     _end_in_order_on_sigterm()
     return [
-        await play(story, seed, kills, kept_in / story.name if kept_in else None)
+        await play(story, seed, kills, kept_in / story.name if kept_in else None, against)
         for story in stories
     ]
 
@@ -96,6 +100,8 @@ def _check_together(parser: argparse.ArgumentParser, chosen: argparse.Namespace)
         parser.error(f"at most {STORIES_MAX} files at a time")
     if (chosen.kill is None) != (chosen.at is None):
         parser.error("--kill and --at go together")
+    if chosen.against and (chosen.keep or chosen.kill or chosen.kill_random is not None):
+        parser.error("--against: nothing can be kept or killed there")
     if chosen.kill_every is not None and chosen.kill_random is None:
         parser.error("--kill-every goes with --kill-random")
 
@@ -123,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("file", nargs="+", metavar="FILE")
     parser.add_argument("--report", metavar="FILE", help="write what was found as JSON")
     parser.add_argument("--keep", metavar="DIR", help="keep data and logs in DIR/<story>")
+    parser.add_argument("--against", metavar="URL", help="play on the stack whose doors are there")
     parser.add_argument(
         "--seed",
         type=int,

@@ -43,16 +43,20 @@ class Kills:
 
 
 async def play(
-    story: model.Story, seed: int | None, kills: Kills, kept_in: Path | None = None
+    story: model.Story,
+    seed: int | None,
+    kills: Kills,
+    kept_in: Path | None = None,
+    against: str | None = None,
 ) -> Report:
-    """Return what was found. `kept_in`: where the data of its stack stays.
+    """Return what was found. `kept_in`: where the data of its stack stays; `against`: doors of a stack elsewhere.
 
     `seed`: `None` for 1, or for a new one where the story may have been played on the same stack before.
     Raises: StoryInvalid, StoryStackUnusable.
     """
     began = time.monotonic()
     printing.say(f"{story.name}: {story.head.about}")
-    running = stacks.running_folder(story)
+    running = stacks.running_stack(story, against)
     if seed is None:
         seed = 1 if running is None else secrets.randbelow(SEEDS)
     report = Report(story=story.name, seed=seed)

@@ -1,4 +1,7 @@
-"""The stack that a story runs on: its own, started as a subprocess in a temporary folder, or a running one."""
+"""The stack that a story runs on: its own, started as a subprocess in a temporary folder, or a running one.
+
+A running one is found by its data folder, or by the address of its doors where it runs elsewhere.
+"""
 
 import asyncio
 import contextlib
@@ -11,8 +14,10 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import msgspec
 import yaml
+from typing_extensions import override
 
 from deploy.embedded import ports, state, status
 from deploy.embedded.process import SAME_USER, open_log, prepared
@@ -152,15 +157,56 @@ class Stack:
         return kept.decode(errors="replace").strip()
 
 
+class StackElsewhere(Stack):
+    """A stack whose machines are out of reach: its doors are at an address, the settings say where its bus is."""
+
+    def __init__(self, doors: str, environment: Mapping[str, str]) -> None:
+        super().__init__(Path(), own=False, environment=environment)
+        self.addresses = {
+            "ingest": doors.rstrip("/"),
+            "nats": self._known.nats_url,
+            "postgres": self._known.postgres_dsn,
+        }
+
+    @override
+    async def start(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        ready = self.addresses["ingest"] + "/readyz"
+        async with httpx.AsyncClient(trust_env=False) as http:
+            while not await _answers(http, ready):
+                if time.monotonic() > deadline:
+                    raise StoryStackUnusable("the doors are not ready", doors=ready)
+                await asyncio.sleep(POLL_SECONDS)
+
+    @override
+    async def pids(self) -> Mapping[str, int]:
+        raise StoryInvalid("nothing can be killed on a stack elsewhere")
+
+
+async def _answers(http: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await http.get(url)).is_success
+    except httpx.HTTPError:
+        return False
+
+
 def _python_path() -> str:
     return os.pathsep.join(part for part in (str(_ROOT), os.environ.get("PYTHONPATH", "")) if part)
 
 
-def running_folder(story: Story) -> Path | None:
-    """Return the data folder of the running stack that TELLONCE_DATA names; `None`: the story gets a stack of its own.
+def running_stack(story: Story, doors: str | None) -> Stack | None:
+    """Return the running stack at `doors`, or else of the data folder that TELLONCE_DATA names.
 
-    Raises: StoryStackUnusable when the story is not for a stack of somebody else.
+    `None`: the story gets a stack of its own. Raises: StoryStackUnusable when it is not for a stack of somebody else.
     """
+    if doors is not None:
+        _check_may_run(story, "leave --against out")
+        return StackElsewhere(doors, os.environ)
+    folder = _running_folder(story)
+    return None if folder is None else Stack(folder, own=False, environment=os.environ)
+
+
+def _running_folder(story: Story) -> Path | None:
     named = os.environ.get("TELLONCE_DATA")
     if not named:
         return None
@@ -168,19 +214,24 @@ def running_folder(story: Story) -> Path | None:
     if state.holder(folder) is None:
         printing.say(f"  no stack runs on TELLONCE_DATA={folder}: the story gets one of its own")
         return None
-    if story.needs_own_stack:
-        raise StoryStackUnusable(f"the story changes settings or machines: {_UNSET}")
-    path = Path(settings.load(os.environ).policy)
-    if not says(path.read_bytes(), story.head.policy):
-        raise StoryStackUnusable(
-            f"the policy of the running stack is not the story's: {_UNSET}, or start both with a policy "
-            "(TELLONCE_POLICY) that says what the story's does",
-            policy=str(path),
-        )
+    _check_may_run(story, _UNSET)
     return folder
 
 
-def mail_boxes_place(story: Story, running: Path | None) -> tuple[str, int]:
+def _check_may_run(story: Story, mend: str) -> None:
+    """Raises: StoryStackUnusable when a stack that runs already is not for this story."""
+    if story.needs_own_stack:
+        raise StoryStackUnusable(f"the story changes settings or machines: {mend}")
+    path = Path(settings.load(os.environ).policy)
+    if not says(path.read_bytes(), story.head.policy):
+        raise StoryStackUnusable(
+            f"the policy of the running stack is not the story's: {mend}, or start both with a policy "
+            "(TELLONCE_POLICY) that says what the story's does",
+            policy=str(path),
+        )
+
+
+def mail_boxes_place(story: Story, running: Stack | None) -> tuple[str, int]:
     """Return host and port where the customers' mail boxes listen; port 0 is a free one.
 
     A running stack hands its mail to the server that it was started with: the mail boxes must be there.
@@ -192,7 +243,7 @@ def mail_boxes_place(story: Story, running: Path | None) -> tuple[str, int]:
     return _named_place(SMTP_URL, "smtp", "mail")
 
 
-def providers_place(story: Story, running: Path | None) -> tuple[str, int]:
+def providers_place(story: Story, running: Stack | None) -> tuple[str, int]:
     """Return host and port where the providers' APIs listen, as `mail_boxes_place` does for mail."""
     if running is None or not story.expects_messages:
         return ports.LOOPBACK, 0
@@ -205,26 +256,25 @@ def _named_place(variable: str, scheme: str, what: str) -> tuple[str, int]:
         if parts.scheme == scheme and parts.hostname and parts.port:
             return parts.hostname, parts.port
     raise StoryStackUnusable(
-        f"the story expects {what}, and the running stack does not send it to the player: unset TELLONCE_DATA, "
-        f"or start the stack and the player with the same {variable}={scheme}://127.0.0.1:<a free port>"
+        f"the story expects {what}, and the running stack does not send it to the player: give the story a stack of "
+        f"its own, or start the stack and the player with the same {variable}={scheme}://127.0.0.1:<a free port>"
     )
 
 
 @contextlib.asynccontextmanager
 async def stack_for(
-    story: Story, outside: Mapping[str, str], running: Path | None, kept_in: Path | None = None
+    story: Story, outside: Mapping[str, str], running: Stack | None, kept_in: Path | None = None
 ) -> AsyncIterator[Stack]:
     """Give a ready stack for a story; stop the stack afterwards if the story started it.
 
-    `outside`: the variables that lead to the player's own servers. `running`: see `running_folder`. `kept_in`: an empty
+    `outside`: the variables that lead to the player's own servers. `running`: see `running_stack`. `kept_in`: an empty
     folder for the data of a stack of our own, which then stays; else it is a temporary one.
 
     Raises: StoryStackUnusable, StoryInvalid.
     """
     if running is not None:
-        stack = Stack(running, own=False, environment=os.environ)
-        await stack.start()
-        yield stack
+        await running.start()
+        yield running
         return
     with _folder(kept_in) as folder:
         stack = Stack(folder, own=True, environment=_own_environment(story, folder, outside))

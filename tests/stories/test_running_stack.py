@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from deploy.embedded.stack import EmbeddedStack
+from deploy.story import stack as stacks
 from deploy.story.asking import Asker
 from deploy.story.errors import StoryStackUnusable
 from deploy.story.file.reading import read_story
-from deploy.story.stack import running_folder
 from tests.stories.conftest import playing_on
 from tests.stories.files import GOOD, HERE, is_alone
 from tests.stories.played import play
@@ -66,10 +66,12 @@ def test_a_story_whose_policy_the_running_stack_has_is_played_on_it(
     )
     story = read_story(path)
     if fits:
-        assert running_folder(story) == Path(on_it["TELLONCE_DATA"])
+        found = stacks.running_stack(story, None)
+        assert found is not None
+        assert found.folder == Path(on_it["TELLONCE_DATA"])
     else:
         with pytest.raises(StoryStackUnusable, match="TELLONCE_POLICY"):
-            running_folder(story)
+            stacks.running_stack(story, None)
 
 
 @pytest.mark.story
@@ -107,6 +109,6 @@ def test_where_no_stack_runs_the_story_gets_its_own(
     """After `tellonce down` in the same shell a story is played all the same, and leaves the folder alone."""
     folder = tmp_path / "nobody"
     monkeypatch.setenv("TELLONCE_DATA", str(folder))
-    assert running_folder(read_story(HERE / "missed_call.yaml")) is None
+    assert stacks.running_stack(read_story(HERE / "missed_call.yaml"), None) is None
     assert f"no stack runs on TELLONCE_DATA={folder}" in capsys.readouterr().out
     assert not folder.exists()
