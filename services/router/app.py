@@ -14,6 +14,7 @@ from services.router.lanes import LaneWatch, Turns
 from services.router.lookup import History
 from services.router.parking import Parking
 from services.router.policies import apply_policy
+from services.router.returning import Returning
 from services.router.snapshot import NatsSnapshots
 from services.router.timers import FiredTimers
 from services.router.tolerant_codec import TolerantCodec
@@ -55,9 +56,11 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             cached=settings.aggregate_cache,
             retries=settings.append_retries,
         )
+        returning = Returning(here.bus, clock.SystemClock())
         cases = Cases(deciding, tenants.policies, tenants.secrets, clock.SystemClock())
         for tenant in tenants.policies.tenants():
             await apply_policy(cases, tenant)
+            returning.note(tenant)
         reader = NatsLedger(here.bus, TolerantCodec())
         dispatcher = Dispatcher(cases, reader, NatsSnapshots(here.bus))
         turns = Turns(tenants.policies)
@@ -68,6 +71,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             dispatcher.take_up(changed)
             for tenant in changed.intersection(tenants.policies.tenants()):
                 await apply_policy(cases, tenant)
+                returning.note(tenant)
 
         lane_watch = LaneWatch(cases, watch)
         checks = [watch.check_moving, dispatcher.check]
@@ -87,6 +91,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 tasks.create_task(watch.run()),
                 tasks.create_task(lane_watch.run()),
                 tasks.create_task(tenants.follow(take_up)),
+                tasks.create_task(returning.run()),
                 tasks.create_task(readiness.run()),
                 tasks.create_task(Monitor(settings, readiness).run()),
             ]

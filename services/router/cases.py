@@ -1,6 +1,7 @@
 """What commands, contact events, timers and the dispatcher share: where they come from, and what they load."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -67,6 +68,23 @@ class Cases:
             recorded=now,
             policy=policy,
             policy_version=self.policies.version_of(tenant),
+            **known,
+        )
+
+    def origin_of_any(self, tenant: str, cause: str, actor: str, **known: Any) -> Origin:
+        """As `origin`, also for a tenant who has no policy: what comes for her is set aside until she has one."""
+        with contextlib.suppress(errors.TenantUnknown):
+            return self.origin(tenant, cause, actor, **known)
+        now, nothing = self.clock.now(), Policy(tenant=tenant, queues={}, agents={}, accounts={})
+        return Origin(
+            tenant=tenant,
+            service=SERVICE,
+            cause=cause,
+            actor=actor,
+            occurred=now,
+            recorded=now,
+            policy=nothing,
+            policy_version=nothing.version,
             **known,
         )
 

@@ -53,12 +53,13 @@ class Commands:
         command = requests.read_command(verb, body)
         if not subjects.is_token(_actor(command)):
             raise errors.CommandUnreadable("the actor is no name")
-        self._cases.policies.of(tenant)
+        if not isinstance(command, commands.ParkWork):
+            self._cases.policies.of(tenant)
         return await self._answer.to(tenant, command, lambda: self._carry_out(tenant, command))
 
     async def _carry_out(self, tenant: str, command: commands.Command) -> commands.Done:
         cases, sha256 = self._cases, requests.sha256_of(command)
-        origin = cases.origin(tenant, command.command_id, command.actor, cause_sha256=sha256)
+        origin = cases.origin_of_any(tenant, command.command_id, command.actor, cause_sha256=sha256)
 
         async def load(reading: deciding.Reading) -> Loaded:
             return await self._load(reading, command, origin)
@@ -88,7 +89,7 @@ class Commands:
         if isinstance(command, commands.RetryParked):
             await self._parking.take_up(tenant, command)
         if isinstance(command, commands.RejectEntry):
-            await self._parking.check_entry(command)
+            await self._parking.check_entry(tenant, command)
 
     async def _load(
         self, reading: deciding.Reading, command: commands.Command, origin: Origin

@@ -81,7 +81,7 @@ class Parking:
         self._timers = timers
 
     async def park_contact(self, failed: arrivals.Failed) -> None:
-        """Set a contact event aside on its account's journal. Raises: NotAnEvent, TenantUnknown, LedgerUnavailable."""
+        """Set a contact event aside on its account's journal. Raises: NotAnEvent, LedgerUnavailable."""
         event = _reported(failed.arrived.body)
         opened = event.data.open
         aggregate = aggregates.account(opened.channel, opened.account)
@@ -102,7 +102,7 @@ class Parking:
         await self._record(event.tenant, aggregate, events.ContactParked, parked, event.rawref)
 
     async def park_timer(self, failed: arrivals.Failed) -> None:
-        """Set a fired timer aside. Raises: TenantUnknown, LedgerUnavailable."""
+        """Set a fired timer aside. Raises: LedgerUnavailable."""
         sequence, sha256 = failed.arrived.sequence, ids.body_sha256(failed.arrived.body)
         parked = events.ParkedOpen(
             parked_id=parked_ids.of_message(TIMERS, streams.TIMERS, sequence, sha256),
@@ -156,10 +156,13 @@ class Parking:
         ):
             raise errors.ParkedUnknown(parked_id=command.parked_id)
 
-    async def check_entry(self, command: commands.RejectEntry) -> None:
-        """Raises: EntryUnknown when the ledger holds nothing, or something else, at that place."""
+    async def check_entry(self, tenant: str, command: commands.RejectEntry) -> None:
+        """Raises: EntryUnknown when the ledger holds nothing, something else, or another tenant's, at that place."""
         stored = await self._messages.leader_get(streams.LEDGER, sequence=command.sequence)
         if stored is None or ids.body_sha256(stored.body) != command.sha256:
+            raise errors.EntryUnknown(sequence=command.sequence)
+        owner = subjects.tenant_in(stored.subject)
+        if owner != tenant and owner in self._cases.policies.tenants():
             raise errors.EntryUnknown(sequence=command.sequence)
 
     async def _message(self, parked: events.ParkedOpen) -> arrivals.ArrivedMessage:
@@ -188,7 +191,7 @@ class Parking:
             if parked.parked_id in journal.parked:
                 return []
             cause = f"{parked.parked_id}:{journal.sequence}"
-            origin = self._cases.origin(tenant, cause, ACTOR, raw=raw)
+            origin = self._cases.origin_of_any(tenant, cause, ACTOR, raw=raw)
             event_id = ids.decision_event_id(tenant, aggregate, cause, 0)
             return [events.make(kind, origin, event_id, aggregate, parked)]
 

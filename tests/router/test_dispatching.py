@@ -5,6 +5,7 @@ from datetime import timedelta
 from random import Random
 
 import pytest
+from msgspec.structs import replace
 
 from services.router.dispatcher import Dispatcher
 from services.router.domain.offers import candidates, groups_of, may_be_asked, waits
@@ -226,3 +227,35 @@ async def relearned(router: InMemoryRouter, *, begin: bool = False) -> Picture:
         assert router.dispatcher.position > 0
     await router.dispatch()
     return router.dispatcher.picture
+
+
+# -- policies that change ---------------------------------------------------------------------------------
+
+
+async def test_who_waits_is_offered_to_an_agent_who_comes_by_a_new_policy() -> None:
+    """She is on duty and had no queue; nothing else happens meanwhile."""
+    router = InMemoryRouter()
+    policy, ewa = router.policy, router.policy.agents["ewa"]
+    router.cases.policies.take([replace(policy, agents={"ewa": replace(ewa, queues=[])})])
+    router.dispatcher.take_up([TENANT])
+    await router.on_duty("ewa")
+    await router.happens(call("started"))
+    assert "contact.offered" not in await router.offers()
+    router.cases.policies.take([policy])
+    router.dispatcher.take_up([TENANT])
+    assert "contact.offered" in await router.offers()
+
+
+async def test_a_tenant_who_left_goes_on_where_she_was() -> None:
+    """Nobody is offered her matters meanwhile, and what happened since is known without reading the ledger again."""
+    router = InMemoryRouter()
+    await router.happens(call("started"))
+    await router.dispatch()
+    router.cases.policies.take([])
+    router.dispatcher.take_up([TENANT])
+    await router.dispatch()
+    assert router.dispatcher.picture.open != {}
+    router.cases.policies.take([router.policy])
+    router.dispatcher.take_up([TENANT])
+    await router.on_duty("ewa")
+    assert "contact.offered" in await router.offers()

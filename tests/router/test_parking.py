@@ -12,7 +12,7 @@ from shared import aggregates, events, ids
 from shared.arrivals import ArrivedMessage, Failed
 from shared.bus.deliveries import StoredMessage
 from shared.codec import encode
-from shared.errors import NotAnEvent
+from shared.errors import NotAnEvent, TenantUnknown
 from shared.timers import OFFER_EXPIRY, Timer
 from tests.router.in_memory_router import InMemoryRouter
 from tests.router.running_router import RunningRouter
@@ -251,3 +251,31 @@ async def test_a_poisoned_contact_blocks_nobody_and_is_decided_when_it_can_be(
     await poisoned.until_recorded(broken, later)
     (one,), (other,) = poisoned.holds(broken), poisoned.holds(later)
     assert one.aggregate == other.aggregate
+
+
+async def test_what_comes_for_a_tenant_who_left_is_set_aside_until_she_is_back(
+    router: InMemoryRouter,
+) -> None:
+    """Nobody decides it meanwhile, and neither it nor another service's work keeps the others' waiting."""
+    policies, event = router.cases.policies, call("started", handles=[phone("+48111")])
+    policies.take([])
+    with pytest.raises(TenantUnknown):
+        await router.intake.take(event)
+    parked_id = await parks(router, event)
+    work = {"consumer": "notify-lane-3", "stream": "LEDGER", "sequence": 7, "sha256": "0" * 64}
+    told = {"error": TenantUnknown.code, "failures": 1}
+    assert await router.does("service:notify", "park_work", **work, **told) == ["work.parked"]
+    assert await router.refused(CLI, "retry_parked", parked_id=parked_id) == "tenant.unknown"
+    policies.take([router.policy])
+    types = await router.does(CLI, "retry_parked", parked_id=parked_id)
+    assert "conversation.opened" in types
+
+
+async def test_another_tenants_entry_cannot_be_rejected(router: InMemoryRouter) -> None:
+    """Whoever knows its place and hash may be anybody."""
+    body = b"no event of ours"
+    router.streams.held["LEDGER", 9] = stored("ledger.1.other.conv.x", body, 9)
+    asked = {"sequence": 9, "sha256": ids.body_sha256(body), "reason": "in the way"}
+    other = replace(router.policy, tenant="other")
+    router.cases.policies.take([router.policy, other])
+    assert await router.refused(CLI, "reject_entry", **asked) == "entry.unknown"
