@@ -1,6 +1,8 @@
 # `make` alone prints the targets. Needs python3 >= 3.11 with pip and venv; everything else lands in .venv and .uv.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test also check fmt lock bench bench-peers soak faults drill load clean
+# What npm made of a folder's lock; it writes this file itself.
+INSTALLED := node_modules/.package-lock.json
+.PHONY: help setup demo up test also check contracts fmt lock bench bench-peers soak faults drill load clean
 RUN := .venv/.deploy
 DEV := .venv/.dev
 PEERS := .venv-peers/.ready
@@ -28,6 +30,9 @@ also: $(DEV) ## pass the tests on another Python (3.13, else 3.12, 3.11) where o
 check: $(DEV) ## format, lint, strict types, import contracts, locks, reference pages
 	@sh requirements/check.sh
 
+contracts: requirements/contracts/$(INSTALLED) examples/node/$(INSTALLED) ## validate the AsyncAPI document, let `make test` run the Node example; needs Node 20
+	@node requirements/contracts/validate.js docs/reference/asyncapi.json
+
 fmt: $(DEV) ## format the code, mend what can be mended
 	@.venv/bin/ruff check --quiet --fix-only . && .venv/bin/ruff format .
 
@@ -53,13 +58,16 @@ load: $(DEV) ## a day of a shop in 15 minutes, then a burst; ARGS='--minutes 60 
 	@.venv/bin/python -m tests.load $(ARGS)
 
 clean: ## remove what setup, tests and checks made; the data in .tellonce stays
-	rm -rf .venv .venv-also .venv-peers .uv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-also .venv-peers .uv */*/node_modules build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(RUN): requirements/deploy.txt $(SETUP_FILES)
 	@sh requirements/setup.sh deploy
 
 $(PEERS): requirements/peers.txt requirements/deploy.txt requirements/peers/package-lock.json requirements/peers.sh $(SETUP_FILES)
 	@sh requirements/peers.sh
+
+%/$(INSTALLED): %/package-lock.json
+	@npm ci --prefix $* --ignore-scripts --omit-lockfile-registry-resolved --no-audit --no-fund --silent
 
 $(DEV): requirements/dev.txt requirements/deploy.txt $(SETUP_FILES)
 	@sh requirements/setup.sh dev

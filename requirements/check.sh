@@ -23,6 +23,7 @@ check imports "$bin/lint-imports" --no-cache --no-logo
 check locks sh requirements/lock.sh --check
 check reference "$bin/python" -m docs.generate --check
 check reference-types "$bin/mypy" --package docs.generate
+check example-types env MYPYPATH=examples/python "$bin/mypy" --module consumer --module tellonce_client
 if [ -n "$failed" ]; then
     echo "make check:$failed" >&2
     exit 1

@@ -1,0 +1,192 @@
+"""The client that other services copy: what it does when the bus fails it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from examples.python import tellonce_client
+from examples.python.tellonce_client import Checkpoint, Entry, NotReached, Refused, Tellonce
+from shared import subjects
+from shared.bus import Bus, connect
+from shared.bus.deliveries import Message
+from shared.ensuring import ensure
+from shared.settings import Settings
+from shared.streams import wanted_by
+from tests.support.servers import EmbeddedNats
+from tests.support.waiting import eventually
+
+TENANT, NAME = "demo", "shop"
+DONE = b'{"ok":true,"events":[{"type":"announcement.made"}],"position":7}'
+BUSY = b'{"error":{"code":"ledger.unavailable","message":"later","retryable":true,"details":{}}}'
+STALE = b'{"error":{"code":"command.stale","message":"no","retryable":false,"details":{"at":7}}}'
+
+
+@pytest_asyncio.fixture
+async def server(tmp_path: Path) -> AsyncIterator[EmbeddedNats]:
+    """A server of the test's own: it is killed."""
+    async with EmbeddedNats(tmp_path) as started:
+        yield started
+
+
+@pytest_asyncio.fixture
+async def ledger(server: EmbeddedNats) -> AsyncIterator[Bus]:
+    """A connection to a server that has the streams."""
+    bus = await connect(server.url, "ledger")
+    await ensure(bus, wanted_by("history", Settings()))
+    yield bus
+    await bus.close()
+
+
+@pytest_asyncio.fixture
+async def shop(server: EmbeddedNats, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Tellonce]:
+    """The client, which does not wait long for an answer or an entry."""
+    monkeypatch.setattr(tellonce_client, "REPLY_SECONDS", 0.3)
+    monkeypatch.setattr(tellonce_client, "HEARTBEAT_SECONDS", 0.2)
+    client = await tellonce_client.connect(
+        server.url, tenant=TENANT, name=NAME, reconnect_time_wait=0.1
+    )
+    async with client:
+        yield client
+
+
+class Service:
+    """Answers every request on a subject with the next reply; `None` is silence. `asked`: the bodies it got."""
+
+    def __init__(self, *replies: bytes | None) -> None:
+        self.replies = list(replies)
+        self.asked: list[dict[str, Any]] = []
+
+    async def answer(self, message: Message) -> None:
+        self.asked.append(json.loads(message.body))
+        reply = self.replies.pop(0)
+        if reply is not None:
+            await message.respond(reply)
+
+
+async def test_a_command_goes_again_with_the_same_body_until_it_is_answered(
+    ledger: Bus, shop: Tellonce
+) -> None:
+    """Silence and a retryable refusal are answered by the same bytes: one id, one effect."""
+    service = Service(None, BUSY, DONE)
+    await ledger.subscribe("cmd.demo.announce", service.answer)
+    done = await shop.command("announce", {"kind": "outage", "text": "no cards"})
+    assert (done.position, done.events) == (7, [{"type": "announcement.made"}])
+    first, *others = service.asked
+    assert others == [first, first]
+    assert first["actor"] == "service:shop"
+
+
+async def test_a_command_waits_for_a_service_that_is_not_there_yet(
+    ledger: Bus, shop: Tellonce
+) -> None:
+    """Nobody there is no answer: whoever starts meanwhile carries it out."""
+    sent = asyncio.create_task(shop.command("announce", {}))
+    await eventually(lambda: _tried(shop))
+    service = Service(DONE)
+    await ledger.subscribe("cmd.demo.announce", service.answer)
+    assert (await sent).position == 7
+
+
+async def _tried(shop: Tellonce) -> bool:
+    return shop.connection.stats["out_msgs"] > 0
+
+
+async def test_a_refusal_is_an_error_with_its_code(ledger: Bus, shop: Tellonce) -> None:
+    """What will never be carried out is not sent again; one that may is told as such when time is over."""
+    service = Service(STALE, *[BUSY] * 50)
+    await ledger.subscribe("cmd.demo.announce", service.answer)
+    with pytest.raises(Refused, match=r"command\.stale") as refused:
+        await shop.command("announce", {})
+    assert (refused.value.retryable, refused.value.details) == (False, {"at": 7})
+    assert len(service.asked) == 1
+    shop.within_seconds = 0.5
+    with pytest.raises(Refused) as refused:
+        await shop.command("announce", {})
+    assert (refused.value.code, refused.value.retryable) == ("ledger.unavailable", True)
+
+
+async def test_nobody_answers_and_the_caller_can_go_on(ledger: Bus, shop: Tellonce) -> None:
+    """The body comes back with the error: whoever keeps it may ask again whether it was carried out."""
+    shop.within_seconds = 0.2
+    with pytest.raises(NotReached) as failed:
+        await shop.command("announce", {"kind": "outage"})
+    service = Service(DONE)
+    await ledger.subscribe("cmd.demo.announce", service.answer)
+    await shop.command("announce", failed.value.body)
+    assert service.asked == [failed.value.body]
+
+
+async def test_a_query_names_the_position_that_it_must_hold(ledger: Bus, shop: Tellonce) -> None:
+    """And goes again like a command, for it changes nothing."""
+    service = Service(BUSY, b'{"position":9,"announcements":[]}')
+    await ledger.subscribe("query.demo.announcements", service.answer)
+    answer = await shop.query("announcements", {"min_seq": 7})
+    assert answer == {"position": 9, "announcements": []}
+    assert service.asked == [{"min_seq": 7}] * 2
+
+
+async def append(ledger: Bus, first: int, last: int, tenant: str = TENANT) -> None:
+    """Store events numbered from `first` to `last`."""
+    for number in range(first, last + 1):
+        subject = subjects.ledger(tenant, f"conv-{number}")
+        body = json.dumps({"number": number}).encode()
+        await ledger.store(subject, body, msg_id=f"{tenant}-{number}")
+
+
+async def numbers(entries: AsyncIterator[Entry], until: int) -> list[int]:
+    """Read entries up to the number `until` and return all numbers."""
+    found: list[int] = []
+    async with asyncio.timeout(30):
+        while not found or found[-1] < until:
+            found.append((await anext(entries)).event["number"])
+    return found
+
+
+async def test_the_ledger_is_followed_from_a_checkpoint_across_a_killed_server(
+    server: EmbeddedNats, ledger: Bus, shop: Tellonce, tmp_path: Path
+) -> None:
+    """Each of the tenant's events once and in order, whatever became of the server between; nobody else's."""
+    await append(ledger, 1, 300)
+    await append(ledger, 1, 3, tenant="other")
+    entries = shop.follow(after=0)
+    assert await numbers(entries, 250) == list(range(1, 251))
+    await server.kill()
+    await server.start()
+    await append(ledger, 301, 310)
+    assert await numbers(entries, 310) == list(range(251, 311))
+    await server.kill()
+    await server.start()
+    await append(ledger, 311, 312)
+    assert await numbers(entries, 312) == [311, 312]
+    await entries.aclose()
+    mark = Checkpoint(tmp_path / "mark")
+    mark.advance(300)
+    entries = shop.follow(Checkpoint(tmp_path / "mark").sequence)
+    assert await numbers(entries, 312) == list(range(301, 313))
+    await entries.aclose()
+
+
+async def test_a_follower_whose_consumer_is_taken_goes_on_with_another(
+    ledger: Bus, shop: Tellonce
+) -> None:
+    """An operator may delete it, and a second process of the same name takes it: nothing is left out for that."""
+    await append(ledger, 1, 5)
+    entries = shop.follow(after=0)
+    assert await numbers(entries, 5) == [1, 2, 3, 4, 5]
+    await ledger.api(f"CONSUMER.DELETE.LEDGER.{NAME}", {})
+    await append(ledger, 6, 7)
+    assert await numbers(entries, 7) == [6, 7]
+    await entries.aclose()
+
+
+async def test_a_checkpoint_that_was_never_written_is_the_beginning(tmp_path: Path) -> None:
+    """And the next one reads what this one wrote."""
+    mark = Checkpoint(tmp_path / "mark")
+    assert mark.sequence == 0
+    mark.advance(41)
+    assert Checkpoint(tmp_path / "mark").sequence == mark.sequence == 41
