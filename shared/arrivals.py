@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import structlog
 
@@ -91,10 +92,12 @@ class Patience:
         self._park = park
         self._failures: dict[int, int] = {}
 
-    async def take(self, arrived: ArrivedMessage) -> None:
+    async def take(self, arrived: ArrivedMessage) -> Literal["done", "parked"]:
         """Handle a message, or park it. Raises: what handling raised, while it is not to be parked."""
+        outcome: Literal["done", "parked"] = "parked"
         try:
             await self._handled(arrived)
+            outcome = "done"
         except errors.EventTypeUnknown as error:
             await self._count(arrived, error, error.code)
         except errors.TellonceError as error:
@@ -107,6 +110,7 @@ class Patience:
         except Exception as error:  # noqa: BLE001  whatever it is, it is counted
             await self._count(arrived, error, type(error).__name__)
         self._failures.pop(arrived.sequence, None)
+        return outcome
 
     async def _handled(self, arrived: ArrivedMessage) -> None:
         """Handle a message; a cancellation is a failure like any other where nobody cancelled us."""

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from shared import aggregates, arming, backoff, errors, events, tasks
+from shared import aggregates, arming, backoff, errors, events, metrics, tasks
 from shared.ledger import Guard, Ledger, Recorded, Write
 from shared.timers import asked_by
 
@@ -290,6 +290,20 @@ class Deciding:
 
         Raises: the refusal; LedgerConflict after the last retry; what loading, arming and appending raise.
         """
+        with metrics.decision(tenant) as outcome:
+            changed = await self._change(tenant, load, decide, confirm, first, retries)
+            outcome.append("appended" if changed.events else "nothing")
+            return changed
+
+    async def _change(
+        self,
+        tenant: str,
+        load: Callable[[Reading], Awaitable[L]],
+        decide: Callable[[L], Sequence[events.AnyEvent]],
+        confirm: bool,
+        first: Reading | None,
+        retries: int | None,
+    ) -> Changed:
         leader, retries = False, self._retries if retries is None else retries
         for attempt in range(1, retries + 2):
             reading = first or Reading(self, tenant, leader=leader)
@@ -306,6 +320,7 @@ class Deciding:
                 try:
                     return await self._append(reading, decided)
                 except errors.LedgerConflict as conflict:
+                    metrics.CONFLICTS.add()
                     log.info("append_conflicted", attempt=attempt, **conflict.details)
                 await CONFLICT.pause(attempt)
             elif believed:

@@ -5,14 +5,16 @@ is bounded: by a policy, by the lanes, by the codes of errors, by names in the c
 that somebody outside has chosen: who counts looks the name up first.
 """
 
+import contextlib
 import math
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 import prometheus_client
 from prometheus_client.metrics import MetricWrapperBase
 
-from shared import VERSION
+from shared import VERSION, errors
 
 SERIES_MAX = 2_000
 """So many series a metric has at most; what would be one more is counted under OTHER. Nothing comes near to it."""
@@ -20,9 +22,19 @@ OTHER = "other"
 MEDIA_TYPE = prometheus_client.CONTENT_TYPE_LATEST
 
 LABELS = {
+    "account": "an account of a policy, `<channel>/<name>`",
+    "channel": "a channel; empty where a request at a door names no account of ours",
     "code": "the code of an error, see [errors](errors.md)",
+    "fate": "`received`, `accepted`, `duplicate`, `ignored`, `quarantined`, `parked`, `skipped` or `missing`",
+    "group": "who may be asked, `queue-<name>` or `team-<name>`",
     "lane": "a lane of contacts: `live`, `written` or `bulk`",
+    "outcome": "how it ended: a word that the metric names, or the code of an error",
+    "request": "a command or a query, or what a service is asked of itself",
+    "tenant": "a tenant; empty where a request at a door names none of ours",
+    "transport": "by which an agent is told",
+    "type": "a type of event, see [events](events.md)",
     "version": "the version of the code",
+    "work": "a durable consumer, its lanes and partitions together",
 }
 """What each label says."""
 
@@ -30,6 +42,7 @@ REGISTRY = prometheus_client.CollectorRegistry()
 METRICS: "list[Metric[Any]]" = []
 
 T = TypeVar("T", bound=MetricWrapperBase)
+Values = TypeVar("Values", bound=tuple[str, ...])
 
 # Else each would have a series beside it that nobody asks for.
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -92,13 +105,35 @@ class Gauge(Metric[prometheus_client.Gauge]):
         if to is not None or values in self._series:
             self._of(values).set(math.nan if to is None else to)
 
-    def replace(self, found: Mapping[str, float]) -> None:
-        """Say how it is for each value of the one label; for what is not named it is 0 from now on."""
-        for (value,) in list(self._series):
-            self.set(found.get(value, 0.0), value)
-        for value, to in found.items():
-            self.set(to, value)
+    def replace(self, found: Mapping[Values, float]) -> None:
+        """Say how it is for each of these values; for what is not named it is 0 from now on."""
+        for known in self._series:
+            self.set(0.0, *known)
+        for values, to in found.items():
+            self.set(to, *values)
 
+
+class Histogram(Metric[prometheus_client.Histogram]):
+    """Seconds, by how many took no longer than each of the bounds."""
+
+    kind = "histogram"
+
+    def __init__(self, name: str, says: str, *labels: str, bounds: Sequence[float]) -> None:
+        whole = prometheus_client.Histogram(name, says, labels, registry=None, buckets=bounds)
+        super().__init__(whole, name, says, labels)
+        self.bounds = bounds
+
+    def observe(self, seconds: float, *values: str) -> None:
+        """Take one more in."""
+        self._of(values).observe(seconds)
+
+
+QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+"""For what is answered at once."""
+PATIENT = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0, 3_600.0)
+"""For what may have waited."""
+
+# -- every service ----------------------------------------------------------------------------------
 
 BUILD = Gauge("tellonce_build_info", "Which code runs; always 1.", "version")
 READY = Gauge("tellonce_ready", "1 while the service does its work, else 0.")
@@ -115,6 +150,140 @@ UNSENT_OLDEST = Gauge(
 )
 LAG = Gauge("tellonce_projection_lag_events", "Ledger events that history has not projected.")
 PARKED = Gauge("tellonce_parked", "What was set aside or could not be read, for an operator.")
+
+
+LOOP_LATE = Gauge(
+    "tellonce_loop_late_seconds", "How late its loop woke it to its last look at itself."
+)
+REQUESTS = Counter(
+    "tellonce_requests_total", "Requests on the bus: `answered` or refused.", "request", "outcome"
+)
+REQUEST_SECONDS = Histogram(
+    "tellonce_request_seconds", "How long they took.", "request", bounds=QUICK
+)
+
+# -- ingest -----------------------------------------------------------------------------------------
+
+DOOR_ANSWERS = Counter(
+    "tellonce_door_answers_total",
+    "Requests at the doors: `stored` in RAW, a `handshake`, or refused.",
+    "tenant",
+    "channel",
+    "outcome",
+)
+DOOR_SECONDS = Histogram(
+    "tellonce_door_answer_seconds", "From a request's head to its answer.", "channel", bounds=QUICK
+)
+DELIVERIES = Counter(
+    "tellonce_deliveries_total",
+    "Deliveries that were read: `published`, `ignored` or `quarantined`. Read again they count again.",
+    "tenant",
+    "channel",
+    "outcome",
+)
+BALANCE = Gauge(
+    "tellonce_balance",
+    "What became of an account's deliveries, as this process counted them last (ADR 0033).",
+    "tenant",
+    "account",
+    "fate",
+)
+FILES = Counter(
+    "tellonce_files_total",
+    "Files of messages: `stored`, `delayed` or `failed`.",
+    "tenant",
+    "outcome",
+)
+
+# -- what writes the ledger: router and notify --------------------------------------------------------
+
+MESSAGES = Counter(
+    "tellonce_messages_total",
+    "Messages of durable consumers: `done`, `later`, `retried`, `failed`, `parked` or `dead_lettered`.",
+    "work",
+    "outcome",
+)
+HANDLING_SECONDS = Histogram(
+    "tellonce_handling_seconds", "How long one was handled.", "work", bounds=QUICK
+)
+RETRIES = Counter(
+    "tellonce_retries_total", "Messages that are to come again because of an error.", "work", "code"
+)
+DECISIONS = Counter(
+    "tellonce_decisions_total", "Decisions: `appended`, `nothing`, or refused.", "tenant", "outcome"
+)
+DECISION_SECONDS = Histogram(
+    "tellonce_decision_seconds", "From loading to the append, conflicts included.", bounds=QUICK
+)
+CONFLICTS = Counter(
+    "tellonce_append_conflicts_total", "Appends that somebody else was faster than."
+)
+EVENTS = Counter("tellonce_events_total", "Events appended to the ledger.", "tenant", "type")
+
+# -- router -----------------------------------------------------------------------------------------
+
+DECIDED_SECONDS = Histogram(
+    "tellonce_decided_seconds",
+    "From a delivery's arrival to the decision about what it reports; without imports.",
+    "channel",
+    bounds=PATIENT,
+)
+WAITING = Gauge("tellonce_waiting", "Conversations that wait to be taken.", "tenant", "group")
+WAITING_OLDEST = Gauge(
+    "tellonce_waiting_oldest_seconds",
+    "For how long the first of them has waited.",
+    "tenant",
+    "group",
+)
+
+# -- notify -----------------------------------------------------------------------------------------
+
+NOTICES = Counter(
+    "tellonce_notices_total",
+    "What agents are told: `sent` or `not_sent`.",
+    "tenant",
+    "transport",
+    "outcome",
+)
+TOLD_SECONDS = Histogram(
+    "tellonce_told_seconds",
+    "From a decision to telling whom it concerns.",
+    "transport",
+    bounds=PATIENT,
+)
+SENT = Counter(
+    "tellonce_customer_messages_total",
+    "Messages to customers: `sent`, `failed` or `uncertain`.",
+    "tenant",
+    "channel",
+    "outcome",
+)
+
+# -- history ----------------------------------------------------------------------------------------
+
+POSITION = Gauge(
+    "tellonce_projection_position", "The last position of the ledger that is projected here."
+)
+PROJECTED = Counter("tellonce_projected_events_total", "Events that were projected.")
+PROJECTED_SECONDS = Histogram(
+    "tellonce_projected_seconds",
+    "From storing the last event of a batch to committing its rows.",
+    bounds=PATIENT,
+)
+
+
+@contextlib.contextmanager
+def decision(tenant: str) -> Iterator[list[str]]:
+    """Count one decision, by the outcome that it is told or the code of what is raised, and how long it took."""
+    began, outcome = time.perf_counter(), list[str]()
+    try:
+        yield outcome
+    except errors.TellonceError as error:
+        outcome.append(error.code)
+        raise
+    finally:
+        DECISIONS.add(tenant, *(outcome or [errors.InternalFailure.code]))
+        DECISION_SECONDS.observe(time.perf_counter() - began)
 
 
 def exposition() -> bytes:

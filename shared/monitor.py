@@ -7,6 +7,7 @@ nothing. Each request has a connection, a size and a time, so that nobody keeps 
 import asyncio
 import contextlib
 from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import NamedTuple
@@ -35,13 +36,18 @@ class _Answer(NamedTuple):
 
 
 class Monitor:
-    """Answers about one process. What it tells is what `ops.<service>.health` tells."""
+    """Answers about one process: what `ops.<service>.health` tells. `measures`: look at what else is shown."""
 
     def __init__(
-        self, settings: Settings, readiness: Readiness, clock: Clock | None = None
+        self,
+        settings: Settings,
+        readiness: Readiness,
+        measures: Sequence[Callable[[], None]] = (),
+        clock: Clock | None = None,
     ) -> None:
         self._place = settings.monitor_host, settings.monitor_port
         self._readiness = readiness
+        self._measures = measures
         self._clock = clock or SystemClock()
         self._open = 0
 
@@ -82,6 +88,8 @@ class Monitor:
                 return _Answer(HTTPStatus.OK, b"ready\n")
             case b"/metrics":
                 _measure(await self._readiness.health("", b""), self._clock.now())
+                for measure in self._measures:
+                    measure()
                 return _Answer(HTTPStatus.OK, metrics.exposition(), metrics.MEDIA_TYPE)
         return _Answer(HTTPStatus.NOT_FOUND)
 
@@ -111,10 +119,12 @@ def _measure(health: Health, now: datetime) -> None:
 
     waiting = health.backlog
     metrics.READY.set(float(health.ready))
-    metrics.TROUBLES.replace(Counter(each.code for each in health.troubles))
+    metrics.TROUBLES.replace(Counter((each.code,) for each in health.troubles))
     lanes = waiting.undecided
-    metrics.UNDECIDED.replace({lane: each.contact_events for lane, each in lanes.items()})
-    metrics.UNDECIDED_OLDEST.replace({lane: seconds(each.oldest) for lane, each in lanes.items()})
+    metrics.UNDECIDED.replace({(lane,): each.contact_events for lane, each in lanes.items()})
+    metrics.UNDECIDED_OLDEST.replace(
+        {(lane,): seconds(each.oldest) for lane, each in lanes.items()}
+    )
     unsent = waiting.oldest_unsent
     metrics.UNSENT_OLDEST.set(None if unsent is None else seconds(unsent))
     metrics.LAG.set(waiting.lag_events)

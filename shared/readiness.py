@@ -13,7 +13,7 @@ from datetime import datetime
 import msgspec
 import structlog
 
-from shared import VERSION, errors, streams, subjects
+from shared import VERSION, errors, metrics, streams, subjects
 from shared.bus import Bus
 from shared.bus.micro import Announcement
 
@@ -141,7 +141,9 @@ class Readiness:
         while True:
             await self.examine()
             self._looked = time.monotonic()
-            await asyncio.sleep(EXAMINE_SECONDS if self.ready else STARTING_SECONDS)
+            pause = EXAMINE_SECONDS if self.ready else STARTING_SECONDS
+            await asyncio.sleep(pause)
+            metrics.LOOP_LATE.set(time.monotonic() - self._looked - pause)
 
     async def examine(self) -> None:
         """Run every check; announce the service when all hold, withdraw it when one has not for FORGIVEN_SECONDS."""

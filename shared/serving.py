@@ -8,6 +8,7 @@ import collections
 import contextlib
 import logging
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,7 @@ import structlog
 from faststream.message import StreamMessage
 from faststream.nats import NatsBroker
 
-from shared import errors, logs, settings, subjects
+from shared import errors, logs, metrics, settings, subjects
 from shared.arrivals import ArrivedMessage
 from shared.bus import Bus, connection_options, first_connection, is_inbox
 from shared.bus.deliveries import Message
@@ -219,15 +220,24 @@ def _responding(client: Any, answer: Answer) -> Respond:
 
 
 async def answered(ask: Callable[[], Awaitable[Any]], subject: str, max_bytes: int) -> bytes:
-    """Return the reply of `ask` as JSON bytes, or the refusal it raised; one beyond `max_bytes` is a refusal too."""
+    """Return the reply of `ask` as JSON bytes, or the refusal it raised; one beyond `max_bytes` is a refusal too.
+
+    The last token of `subject` stood in what was subscribed to: it is one of few.
+    """
+    began, request, outcome = time.perf_counter(), subject.rpartition(".")[2], "answered"
     try:
         return _body(await ask(), max_bytes)
     except errors.TellonceError as error:
+        outcome = error.code
         log.info("request_refused", subject=subject, code=error.code, **error.details)
         return msgspec.json.encode({"error": error.problem()})
     except Exception:
+        outcome = errors.InternalFailure.code
         log.exception("request_failed", subject=subject)
         return msgspec.json.encode({"error": errors.InternalFailure().problem()})
+    finally:
+        metrics.REQUESTS.add(request, outcome)
+        metrics.REQUEST_SECONDS.observe(time.perf_counter() - began, request)
 
 
 def _body(reply: object, max_bytes: int) -> bytes:

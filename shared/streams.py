@@ -97,6 +97,11 @@ class Consumer:
     def name(self) -> str:
         return str(self.config["durable_name"])
 
+    @property
+    def work(self) -> str:
+        """Its name without the number of its lane or partition."""
+        return self.name.rstrip("0123456789").rstrip("-")
+
 
 @dataclass(frozen=True, slots=True)
 class WantedStreams:

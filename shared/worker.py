@@ -6,13 +6,14 @@ gives several: `max_ack_pending`. One that is to come again later keeps those be
 
 import asyncio
 import contextlib
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from datetime import datetime
 
 import structlog
 
-from shared import backoff, errors, events, streams, tasks
+from shared import backoff, errors, events, metrics, streams, tasks
 from shared.arrivals import ArrivedMessage, Handle, Later, Park, Patience, for_good
 from shared.bus import Bus
 from shared.bus.deliveries import Delivery
@@ -47,6 +48,7 @@ class Worker:
     def __init__(self, bus: Bus, consumer: streams.Consumer, handle: Handle, park: Park) -> None:
         self._bus = bus
         self._consumer = consumer
+        self._counted_as = consumer.work
         self._take = Patience(consumer.name, handle, park).take
         self._lanes: dict[str, deque[Delivery]] = {}
         self._in_hand = InHand(AT_ONCE, IN_HAND_MAX)
@@ -115,19 +117,33 @@ class Worker:
             headers=delivery.headers,
             pending=delivery.pending,
         )
+        delay_seconds, began, outcome = None, time.perf_counter(), ""
         with structlog.contextvars.bound_contextvars(
             stream_sequence=arrived.sequence, attempt=arrived.attempt
         ):
-            delay_seconds: float | None = None
             try:
-                await self._take(arrived)
+                outcome = await self._take(arrived)
             except Exception as error:  # noqa: BLE001  whatever it is, the message is settled
-                delay_seconds = _after(error, arrived)
+                delay_seconds, outcome = _after(error, arrived), self._failed(error)
+        metrics.MESSAGES.add(self._counted_as, outcome)
+        metrics.HANDLING_SECONDS.observe(time.perf_counter() - began, self._counted_as)
         if delay_seconds in {None, NEVER}:
             self._note_done(_place(delivery))
         newest = self._in_hand.release(delivery)
         with contextlib.suppress(errors.BusUnavailable):  # unsettled, it comes again by itself
             await _settle(newest, delay_seconds)
+
+    def _failed(self, error: Exception) -> str:
+        """Return what a message that was not handled is counted as; an error that brings it again is counted too."""
+        if isinstance(error, Later):
+            return "later"
+        if not isinstance(error, errors.TellonceError):
+            metrics.RETRIES.add(self._counted_as, errors.InternalFailure.code)
+            return "failed"
+        if for_good(error):
+            return "dead_lettered"
+        metrics.RETRIES.add(self._counted_as, error.code)
+        return "retried"
 
     def _note_done(self, place: tuple[int, datetime]) -> None:
         self._done[place] = None

@@ -6,6 +6,8 @@ Queries wait for the one and are refused without the other.
 import asyncio
 import contextlib
 
+from shared import metrics
+
 
 class Positions:
     """The last position committed by this process; 0 while the process stands by.
@@ -21,6 +23,7 @@ class Positions:
     def reached(self, position: int) -> None:
         """Rows up to `position` are committed."""
         self._position = position
+        metrics.POSITION.set(position)
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
 

@@ -8,6 +8,7 @@ an operator who rejects the entry (`shared/ledger/rejected.py`) takes it on.
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
@@ -18,7 +19,7 @@ from services.history.generations import Generation
 from services.history.positions import Positions
 from services.history.projection import FenceLost, Projection, check_same
 from services.history.tables import VERSION
-from shared import errors, events
+from shared import errors, events, metrics
 from shared.ledger import LedgerReader
 
 STANDBY_DELAY_SECONDS = 0.2
@@ -178,6 +179,9 @@ class Projector:
             async for batch in batches:
                 await projection.apply(batch)
                 self._positions.reached(projection.position)
+                metrics.PROJECTED.add(by=len(batch))
+                age = datetime.now(UTC) - batch[-1].stored
+                metrics.PROJECTED_SECONDS.observe(max(0.0, age.total_seconds()))
                 caught_up = caught_up or await self._caught_up(projection, end)
 
     async def _caught_up(self, projection: Projection, end: int) -> bool:

@@ -24,7 +24,7 @@ from services.notify.domain import commands, decisions, messages, outcomes
 from services.notify.domain.asking import HAND_OVER, Doubt
 from services.notify.domain.state import Notification, Notifications
 from services.notify.store import Decided, NotificationStore
-from shared import arrivals, backoff, contact_log, errors, events
+from shared import arrivals, backoff, contact_log, errors, events, metrics
 from shared.clock import Clock
 from shared.policies import Policies
 
@@ -187,6 +187,8 @@ class Sending:
         parts = self._parts(event) if outcome.kind == "sent" else None
         report = outcomes.outcome_event(event, self._medium(event), outcome, at, parts)
         await self._reports.report(report)
+        channel = event.open.channel if event.open.channel in self._channels else ""
+        metrics.SENT.add(event.tenant, channel, outcome.kind)
         log.info(
             "message_settled",
             message_id=event.open.message_id,

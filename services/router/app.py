@@ -93,7 +93,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 tasks.create_task(tenants.follow(take_up)),
                 tasks.create_task(returning.run()),
                 tasks.create_task(readiness.run()),
-                tasks.create_task(Monitor(settings, readiness).run()),
+                tasks.create_task(Monitor(settings, readiness, [dispatcher.measure]).run()),
             ]
             await serve(running, stop)
 

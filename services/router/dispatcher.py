@@ -22,7 +22,7 @@ from services.router.offering import Offering
 from services.router.picture import Picture
 from services.router.snapshot import Snapshots
 from services.router.tolerant_codec import is_unreadable
-from shared import aggregates, deciding, errors, events, ids
+from shared import aggregates, deciding, errors, events, ids, metrics
 from shared.ledger import Ledger, Recorded
 
 KEPT_EVENTS = 4_000
@@ -177,6 +177,13 @@ class Dispatcher:
                 state = await deciding_on.load(tenant, folds.AGENT, name, leader=True)
             self.picture.regain(tenant, aggregate)
             self.picture.know(tenant, name, state, self._cases.clock.now())
+
+    def measure(self) -> None:
+        """Show who waits to be taken."""
+        found, now = self.picture.waiting(), self._cases.clock.now()
+        metrics.WAITING.replace({key: number for key, (number, _) in found.items()})
+        waited = {key: max(0.0, (now - since).total_seconds()) for key, (_, since) in found.items()}
+        metrics.WAITING_OLDEST.replace(waited)
 
     def see(self, batch: Sequence[Recorded]) -> None:
         """Take what was recorded into the picture."""

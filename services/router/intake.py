@@ -21,7 +21,7 @@ from services.router.domain.importing import begins_history
 from services.router.outcomes import Outcomes, journal_of
 from services.router.registrations import Orders
 from services.router.resolving import Resolving
-from shared import aggregates, deciding, errors, events, proof
+from shared import aggregates, deciding, errors, events, metrics, proof
 from shared.commands import REMEMBERED
 from shared.events.packet import Visit
 from shared.policy import Policy
@@ -70,6 +70,9 @@ class Intake:
             await self._inbound(proof.judged(self._cases.policies.of(event.tenant), event))
         else:
             raise errors.NotAnEvent(type=event.type)
+        if not event.imported:
+            waited = (self._cases.clock.now() - event.recorded).total_seconds()
+            metrics.DECIDED_SECONDS.observe(waited, event.open.channel)
 
     # -- customers ------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """The lines of those who wait: everybody in one line waits for the same people, longest waiting first."""
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -72,6 +72,11 @@ class Lines:
         whom: list[str | Group] = [agent, *groups]
         every = (line for each in whom for line in self._before.get((tenant, each), ()))
         return {line for line in every if agent not in line.asked.without}
+
+    def lengths(self) -> Iterator[tuple[Line, int, datetime]]:
+        """Yield how many stand in each line, and since when the first of them does."""
+        for line, places in self._places.items():
+            yield line, len(places), places[0].since
 
     def places(self, line: Line) -> Sequence[Place]:
         """Return who stands in a line, longest waiting first."""

@@ -271,6 +271,15 @@ class Picture:
         keys = [place.key for place in islice(heapq.merge(*ahead), most)]
         return [key for key in keys if key[0] == keys[0][0]]
 
+    def waiting(self) -> dict[tuple[str, str], tuple[int, datetime]]:
+        """Return, by tenant and whom they wait for, how many wait, and since when the first of them does."""
+        found: dict[tuple[str, str], tuple[int, datetime]] = {}
+        for line, number, since in self._lines.lengths():
+            key = line.tenant, "-".join(line.asked.group)
+            before, first = found.get(key, (0, since))
+            found[key] = before + number, min(first, since)
+        return found
+
     def due(self) -> datetime | None:
         """Return when somebody may be asked without any news; `None` when nobody."""
         return self._due[0][0] if self._due else None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from shared import backoff, errors, ids, subjects
+from shared import backoff, errors, ids, metrics, subjects
 from shared.bus import Bus
 from shared.bus.acknowledged import AcknowledgedPosition
 from shared.bus.deliveries import PubAck, StoredMessage
@@ -78,7 +78,11 @@ class NatsLedger:
     ) -> Appended:
         """See `shared.ledger.Ledger.append`. Also raises: ValueError, LedgerGuardsTooMany (as `plan`)."""
         bodies = await self._codec.seal(events_of(writes))
-        return await self._settle(plan(tenant, writes, guards, bodies))
+        appended = await self._settle(plan(tenant, writes, guards, bodies))
+        if not appended.duplicate:
+            for event in events_of(writes):
+                metrics.EVENTS.add(tenant, event.type)
+        return appended
 
     async def _settle(self, wanted: Plan) -> Appended:
         """Send until the outcome is known, within the limits."""

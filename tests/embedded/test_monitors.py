@@ -1,15 +1,24 @@
 """What an orchestrator sees of the real services by HTTP: well, frozen, and without what they read."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
+
+import httpx
 
 from deploy.embedded import probes, wire
 from deploy.embedded.probes import SERVICES
 from deploy.embedded.stack import EmbeddedStack, Plan
+from deploy.story.providers import PROVIDERS
+from deploy.story.providers.doors import door_of, make_delivery
+from shared.settings import Settings, load_secrets
 from tests.support.frozen import frozen
 from tests.support.waiting import eventually
 
 CONSUMER = "CONTACTS.router-contacts-7"
+COUNTED_SECONDS = 90.0
+"""A tally that comes too early is made again, after up to half a minute."""
+ACCEPTED = 'tellonce_balance{account="form/contact",fate="accepted",tenant="demo"}'
 
 
 async def test_probes_see_a_frozen_process_and_a_consumer_that_is_gone(data: Path) -> None:
@@ -37,3 +46,48 @@ async def test_probes_see_a_frozen_process_and_a_consumer_that_is_gone(data: Pat
             return replaced and await status("router", "/readyz") == 200
 
         await eventually(another_is_ready)
+
+
+async def test_strangers_and_customers_add_no_series(data: Path) -> None:
+    """Doors that are not there, however they are called, and however many write: what is counted by stays the same."""
+    async with EmbeddedStack(Plan(folder=data)) as stack:
+
+        async def series() -> set[str]:
+            shown = [await probes.http_get(each, "/metrics") for each in stack.monitors.values()]
+            lines = (line for _, text in shown for line in text.decode().splitlines())
+            return {line.rpartition(" ")[0] for line in lines if line.startswith("tellonce_")}
+
+        async def accepted(number: int) -> bool:
+            _, text = await probes.http_get(stack.monitors["ingest"], "/metrics")
+            return f"{ACCEPTED} {float(number)}" in text.decode()
+
+        async with httpx.AsyncClient(base_url=stack.addresses["ingest"]) as client:
+            await write(client, range(1))
+            await client.post("/in/nobody/form/contact", content=b"{}")
+            await eventually(lambda: accepted(1), within_seconds=COUNTED_SECONDS)
+            before = await series()
+            await write(client, range(1, 20))
+            for name in (*(f"t{number}" for number in range(40)), "anna.nowak@mail.example", "%22"):
+                for path in (
+                    f"/in/{name}/form/contact",
+                    f"/in/demo/{name}/x",
+                    f"/in/demo/form/{name}",
+                ):
+                    assert (await client.post(path, content=b"{}")).status_code == 404
+            await eventually(lambda: accepted(20), within_seconds=COUNTED_SECONDS)
+        assert await series() == before
+
+
+async def write(client: httpx.AsyncClient, numbers: Iterable[int]) -> None:
+    """Let as many customers send a form, as the shop's site signs it."""
+    door = door_of(str(client.base_url).rstrip("/"), "", "demo", "form/contact")
+    key = load_secrets(Settings())["FORM_SIGNING_KEY"]
+    for number in numbers:
+        said = {
+            "submission_id": f"f-{number}",
+            "email": f"c{number}@mail.example",
+            "message": "Hello",
+        }
+        sent = make_delivery(PROVIDERS["form"], door, said, key, {})
+        answer = await client.post(sent.url, content=sent.body, headers=sent.headers)
+        assert answer.status_code == 204

@@ -15,7 +15,7 @@ from services.ingest.domain.fetching import Unfetchable
 from services.ingest.handlers import logged
 from services.ingest.handlers.fetcher import Fetcher, MessageFiles
 from services.ingest.handlers.file_store import FileStore
-from shared import codec, contact_log, ensuring, errors, events, streams, tasks
+from shared import codec, contact_log, ensuring, errors, events, metrics, streams, tasks
 from shared.bus import Bus
 from shared.bus.deliveries import Delivery
 from shared.clock import Clock
@@ -165,6 +165,7 @@ async def _settle(delivery: Delivery, again_seconds: float | None) -> None:
 
 def _log(attachment: Attachment, result: str, **facts: object) -> None:
     said = attachment.message.open
+    metrics.FILES.add(attachment.message.tenant, result)
     log.info(
         logged.ATTACHMENT_FETCHED,
         tenant=attachment.message.tenant,

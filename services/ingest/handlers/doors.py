@@ -21,7 +21,7 @@ from services.ingest.domain.delivery import BY_GET, Answer, WebRequest
 from services.ingest.handlers import callers, logged, problems, raw_store
 from services.ingest.handlers.accounts import Accounts, Door
 from services.ingest.handlers.bodies import Bodies, more_seconds
-from shared import errors, subjects
+from shared import errors, metrics, subjects
 from shared.clock import Clock
 from shared.settings import Settings
 
@@ -68,15 +68,19 @@ class Doors:
         """Return the answer to a request, and log it in one line: what was taken when its provider has its answer."""
         began = time.perf_counter()
         known = _known(tenant=tenant, channel=channel, account=account)
+        is_ours = self._accounts.has(tenant, channel, account)
+        counted = (tenant, channel) if is_ours else ("", "")
         try:
             taken = await self._take(request, tenant, channel, account)
         except errors.TellonceError as error:
             facts = {"code": error.code, "cause": error.details.get("cause")}
+            _count(began, counted, error.code)
             log.info(logged.DELIVERY_REFUSED, **known, **facts, duration_ms=_ms_since(began))
             let_go(error)
             if not isinstance(error, errors.DeliveryTooSlow):
                 await _discard(request)
             return problems.problem(error)
+        _count(began, counted, "handshake" if taken.sequence is None else "stored")
         answer, status = taken.answer, 200 if taken.answer.body else 204
         told = BackgroundTask(_tell, taken, **known, duration_ms=_ms_since(began))
         return Response(answer.body, status, media_type=answer.media_type, background=told)
@@ -140,6 +144,11 @@ class Doors:
             yield
         finally:
             self._storing[name] -= 1
+
+
+def _count(began: float, counted: tuple[str, str], outcome: str) -> None:
+    metrics.DOOR_ANSWERS.add(*counted, outcome)
+    metrics.DOOR_SECONDS.observe(time.perf_counter() - began, counted[1])
 
 
 async def _tell(taken: DoorAnswer, **facts: object) -> None:

@@ -16,7 +16,7 @@ from services.ingest.domain.outcome import Ignored, Quarantined
 from services.ingest.handlers import accounts, logged, parsing, raw_store
 from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.visit_store import VisitStore
-from shared import backoff, contact_log, ensuring, errors, events, streams, visits
+from shared import backoff, contact_log, ensuring, errors, events, metrics, streams, visits
 from shared.bus import Bus
 from shared.bus.deliveries import Delivery
 from shared.readiness import Trouble
@@ -152,6 +152,7 @@ def _log(reading: parsing.Reading, delivery: Delivery) -> None:
             facts = {"result": "quarantined", "code": code, "kind": kind or ""}
         case _:
             facts = {"result": "published", "kind": ",".join(e.type for e in reading.events)}
+    metrics.DELIVERIES.add(reading.raw.tenant, reading.raw.channel, facts["result"])
     log.info(
         logged.DELIVERY_NORMALISED,
         tenant=reading.raw.tenant,

@@ -16,7 +16,7 @@ from services.ingest.handlers import logged
 from services.ingest.handlers.accounts import Door
 from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.fate_reader import FateReader, Made, raw_of
-from shared import backoff, codec, errors, streams, subjects
+from shared import backoff, codec, errors, metrics, streams, subjects
 from shared.bus import Bus
 from shared.visit_reader import VisitReader
 
@@ -86,7 +86,10 @@ class Tallies:
         async with self._counting[f"{door.tenant}/{door.name}"]:
             while True:
                 with contextlib.suppress(errors.LedgerConflict):
-                    return await self._count(door, reader, raw, deadline)
+                    tally, whole = await self._count(door, reader, raw, deadline)
+                    for fate, number in tally.counts().items():
+                        metrics.BALANCE.set(number, door.tenant, door.name, fate)
+                    return tally, whole
 
     async def _count(
         self, door: Door, reader: FateReader, raw: "StreamState", deadline: float | None
