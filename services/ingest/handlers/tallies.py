@@ -16,7 +16,7 @@ from services.ingest.handlers import logged
 from services.ingest.handlers.accounts import Door
 from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.fate_reader import FateReader, Made, raw_of
-from shared import backoff, codec, errors, metrics, streams, subjects
+from shared import backoff, codec, errors, metrics, queries, streams, subjects
 from shared.bus import Bus
 from shared.visit_reader import VisitReader
 
@@ -44,6 +44,8 @@ class Tallies:
     async def keep(self, door: Door, news: asyncio.Event) -> None:
         """Count an account's deliveries at first and whenever there is news of them; runs until cancelled.
 
+        While the ledger lacks some of them they are looked at again: they are decided without news of the account.
+
         BALANCE is nobody's condition: while it is away nothing waits for it but the tally.
         """
         tries = 0
@@ -55,8 +57,11 @@ class Tallies:
             try:
                 end = await stream_state(self._bus, streams.RAW)
                 reader = self.reader((await stream_state(self._bus, streams.LEDGER)).last)
-                await self.count(door, reader, end)
-                tries = 0
+                tally, _ = await self.count(door, reader, end)
+                tries = tries + 1 if tally.undecided else 0
+                if tally.undecided:
+                    news.set()
+                    await RETRY.pause(tries)
             except (
                 errors.BusUnavailable,
                 errors.ViewUnavailable,
@@ -87,8 +92,9 @@ class Tallies:
             while True:
                 with contextlib.suppress(errors.LedgerConflict):
                     tally, whole = await self._count(door, reader, raw, deadline)
-                    for fate, number in tally.counts().items():
-                        metrics.BALANCE.set(number, door.tenant, door.name, fate)
+                    counts = tally.counts()
+                    for fate in queries.Counts.__struct_fields__:
+                        metrics.BALANCE.set(counts.get(fate, 0), door.tenant, door.name, fate)
                     return tally, whole
 
     async def _count(
