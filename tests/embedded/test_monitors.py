@@ -5,17 +5,22 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from deploy.embedded import probes, wire
 from deploy.embedded.probes import SERVICES
 from deploy.embedded.stack import EmbeddedStack, Plan
 from deploy.story.providers import PROVIDERS
 from deploy.story.providers.doors import door_of, make_delivery
+from services.ingest.channels import CHANNELS
+from shared import policy
 from shared.settings import Settings, load_secrets
 from tests.support.frozen import frozen
 from tests.support.waiting import eventually
 
 CONSUMER = "CONTACTS.router-contacts-7"
+CUSTOMERS = 20
 COUNTED_SECONDS = 90.0
 """A tally that comes too early is made again, after up to half a minute."""
 ACCEPTED = 'tellonce_balance{account="form/contact",fate="accepted",tenant="demo"}'
@@ -49,13 +54,14 @@ async def test_probes_see_a_frozen_process_and_a_consumer_that_is_gone(data: Pat
 
 
 async def test_strangers_and_customers_add_no_series(data: Path) -> None:
-    """Doors that are not there, however they are called, and however many write: what is counted by stays the same."""
+    """However doors are called that are not there, and however many write: labels name what the policy names."""
+    known = policy.load(Settings().policy)
     async with EmbeddedStack(Plan(folder=data)) as stack:
 
-        async def series() -> set[str]:
-            shown = [await probes.http_get(each, "/metrics") for each in stack.monitors.values()]
-            lines = (line for _, text in shown for line in text.decode().splitlines())
-            return {line.rpartition(" ")[0] for line in lines if line.startswith("tellonce_")}
+        async def shown() -> list[Sample]:
+            texts = [await probes.http_get(each, "/metrics") for each in stack.monitors.values()]
+            found = (text_string_to_metric_families(text.decode()) for _, text in texts)
+            return [sample for each in found for family in each for sample in family.samples]
 
         async def accepted(number: int) -> bool:
             _, text = await probes.http_get(stack.monitors["ingest"], "/metrics")
@@ -65,13 +71,22 @@ async def test_strangers_and_customers_add_no_series(data: Path) -> None:
             await write(client, range(1))
             await knock(client, ["nobody"])
             await eventually(lambda: accepted(1), within_seconds=COUNTED_SECONDS)
-            before = await series()
-            await write(client, range(1, 20))
-            await knock(
-                client, [*(f"t{number}" for number in range(40)), "anna@mail.example", "%22"]
-            )
-            await eventually(lambda: accepted(20), within_seconds=COUNTED_SECONDS)
-        assert await series() == before
+            before = await shown()
+            await write(client, range(1, CUSTOMERS))
+            names = [f"t{number}" for number in range(CUSTOMERS)]
+            await knock(client, [*names, "anna@mail.example", "%22"])
+            await eventually(lambda: accepted(CUSTOMERS), within_seconds=COUNTED_SECONDS)
+        after = await shown()
+    assert len(after) - len(before) < CUSTOMERS
+    assert values(after, "tenant") <= {known.tenant, ""}
+    assert values(after, "channel") <= {*CHANNELS, ""}
+    assert values(after, "account") == known.accounts.keys()
+    assert values(after, "group") <= {f"queue-{name}" for name in known.queues}
+
+
+def values(samples: Iterable[Sample], label: str) -> set[str]:
+    """Return what a label says."""
+    return {sample.labels[label] for sample in samples if label in sample.labels}
 
 
 async def write(client: httpx.AsyncClient, numbers: Iterable[int]) -> None:
