@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 # What npm made of a folder's lock; it writes this file itself.
 INSTALLED := node_modules/.package-lock.json
-.PHONY: help setup demo up test also check contracts fmt lock bench bench-peers soak faults drill load clean
+.PHONY: help setup demo up images test test-containers also check contracts fmt lock bench bench-peers soak faults drill load clean
 RUN := .venv/.deploy
 DEV := .venv/.dev
 PEERS := .venv-peers/.ready
@@ -10,7 +10,7 @@ SETUP_FILES := pyproject.toml requirements/environment.sh requirements/setup.sh 
 STORY := tests/stories/parcel_locker.yaml
 
 help: ## print this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
 
 setup: $(RUN) ## make .venv with the `tellonce` command
 
@@ -23,6 +23,13 @@ up: $(RUN) ## run the stack until Ctrl-C and print every address
 # What pytest made of the test files is kept for the next run, also where Python is told to keep nothing.
 test: $(DEV) ## pass all tests
 	@PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest -n 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
+
+images: ## build the images of the services and the tools; IMAGES='--build-arg PIP_INDEX_URL=…' for another index
+	@deploy/images.sh $(IMAGES)
+
+test-containers: $(DEV) images ## pass the tests of ledger and history on servers in containers, and a story on our images
+	@TEST_CONTAINERS=1 .venv/bin/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder \
+		tests/ledger tests/history tests/stories/test_images.py $(ARGS)
 
 also: $(DEV) ## pass the tests on another Python (3.13, else 3.12, 3.11) where one is present
 	@sh requirements/also.sh $(ARGS)

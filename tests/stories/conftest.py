@@ -1,5 +1,6 @@
 """A stack that several stories are played on, one after another."""
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from deploy.embedded.postgres import copy_cluster
 from deploy.embedded.stack import EmbeddedStack, Plan
 from tests.conftest import once_per_run
 from tests.stories.files import shared_policy
+from tests.support.servers import CONTAINERS
+
+collect_ignore = [] if CONTAINERS in os.environ else ["test_images.py"]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

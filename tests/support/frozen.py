@@ -3,7 +3,19 @@
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Iterator
+from pathlib import Path
+
+POLL_SECONDS = 0.005
+
+
+def _until_stopped(pid: int) -> None:
+    try:
+        os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    except ChildProcessError:  # in a container: the engine's child
+        while "T (stopped)" not in Path(f"/proc/{pid}/status").read_text():
+            time.sleep(POLL_SECONDS)
 
 
 @contextlib.contextmanager
@@ -18,7 +30,7 @@ def frozen(*pids: int | None) -> Iterator[None]:
         for pid in children:
             os.kill(pid, signal.SIGSTOP)
         for pid in children:
-            os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+            _until_stopped(pid)
         yield
     finally:
         for pid in children:

@@ -1,7 +1,11 @@
-"""Real servers of a test's own: nats-server on one node or three, and Postgres."""
+"""Real servers of a test's own: nats-server on one node or three, and Postgres.
+
+Each is a process, in a container where TEST_CONTAINERS is set (`make test-containers`).
+"""
 
 import asyncio
 import json
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +17,17 @@ from deploy.embedded.ports import LOOPBACK
 
 LEADER_SECONDS = 20.0
 LEADER_POLL_SECONDS = 0.05
+CONTAINERS = "TEST_CONTAINERS"
+
+
+async def started(program: process.Program) -> process.Child:
+    """Start a server where this run has its servers. Raises: ProgramNotStarted."""
+    if CONTAINERS not in os.environ:
+        return await process.Child.start(program)
+    # Its client is loaded where it is wanted only.
+    from tests.support.containers import Contained  # noqa: PLC0415
+
+    return await Contained.start(program)
 
 
 class _Server:
@@ -32,7 +47,7 @@ class _Server:
 
     async def start(self) -> None:
         """Start it and wait until it answers. Raises: SetupError."""
-        self._child = await process.Child.start(self._program())
+        self._child = await started(self._program())
         await self._child.wait_ready()
 
     async def kill(self) -> None:
@@ -118,7 +133,7 @@ class EmbeddedNatsCluster:
     async def start(self) -> None:
         """Start all nodes and wait until each of them answers, a leader included. Raises: SetupError."""
         for index in range(len(self.ports)):
-            self._children[index] = await process.Child.start(self._program(index))
+            self._children[index] = await started(self._program(index))
         await asyncio.gather(*(child.wait_ready() for child in self._children if child))
 
     async def kill(self, index: int) -> None:
@@ -132,8 +147,8 @@ class EmbeddedNatsCluster:
         child = self._children[index]
         if child is not None:
             await child.stop()
-        self._children[index] = started = await process.Child.start(self._program(index))
-        await started.wait_ready()
+        self._children[index] = again = await started(self._program(index))
+        await again.wait_ready()
 
     async def leader_of(self, stream: str) -> int:
         """The index of the node that leads the stream now.
