@@ -9,7 +9,6 @@ import pytest
 from shared import subjects
 from shared.bus import Bus
 from shared.codec import PlainCodec, encode
-from shared.errors import LedgerConflict, LedgerUnavailable
 from shared.ledger import Guard, Ledger, Recorded, Write
 from shared.streams import LEDGER
 from tests.support.ledger import (
@@ -21,6 +20,7 @@ from tests.support.ledger import (
     new_aggregate,
 )
 from tests.support.ledger_history import Attempt, History, check
+from tests.support.ledger_writers import attempt, everything, write_once
 from tests.support.memory_ledger import MemoryLedger
 from tests.support.servers import EmbeddedNats, EmbeddedNatsCluster
 from tests.support.waiting import WITHIN_SECONDS, eventually
@@ -44,7 +44,7 @@ async def test_writers_on_one_aggregate_take_turns(place: Place) -> None:
         ledger = ledgers[number % len(ledgers)]
         while True:
             expected = await last_of(ledger, aggregate)
-            if await _try(history, ledger, [Write(aggregate, expected, [event(aggregate)])]):
+            if await attempt(history, ledger, [Write(aggregate, expected, [event(aggregate)])]):
                 return
 
     await asyncio.wait_for(asyncio.gather(*(one(n) for n in range(WRITERS))), WITHIN_SECONDS)
@@ -53,48 +53,13 @@ async def test_writers_on_one_aggregate_take_turns(place: Place) -> None:
     assert [v for v in check(history, stored) if "is followed by" not in v] == []
 
 
-async def _try(
-    history: History, ledger: Ledger, writes: list[Write], guards: list[Guard] | None = None
-) -> bool:
-    """Append once and put down how it ended."""
-    guards = guards or []
-    try:
-        appended = await ledger.append(TENANT, writes, guards)
-    except LedgerConflict:
-        history.attempts.append(Attempt(writes, guards, "refused"))
-        return False
-    except LedgerUnavailable:
-        history.attempts.append(Attempt(writes, guards, "unknown"))
-        return False
-    history.attempts.append(Attempt(writes, guards, "acknowledged", appended.sequences))
-    return True
-
-
 async def _write_at_random(
     history: History, ledger: Ledger, aggregates: list[str], dice: random.Random
 ) -> None:
-    """Append single events, batches over two aggregates, and guarded batches, until enough are acknowledged."""
+    """Append until enough are acknowledged."""
     done = 0
     while done < CHAOS_APPENDS:
-        first, second, guarded = dice.sample(aggregates, 3)
-        stands = {a: await last_of(ledger, a) for a in (first, second, guarded)}
-        writes = [Write(first, stands[first], [event(first)])]
-        guards = []
-        if dice.random() < 0.7:
-            writes.append(Write(second, stands[second], [event(second), event(second)]))
-            guards = [Guard(guarded, stands[guarded])]
-        done += await _try(history, ledger, writes, guards)
-
-
-async def _everything(ledger: Ledger, after: int) -> list[Recorded]:
-    """Return all events after a position, by `follow`, up to where the leader stands."""
-    until = await ledger.position()
-    found: list[Recorded] = []
-    async for batch in ledger.follow(after):
-        found.extend(batch)
-        if found[-1].sequence >= until:
-            break
-    return found
+        done += await write_once(history, ledger, aggregates, dice)
 
 
 async def _chaos(
@@ -123,7 +88,7 @@ async def _chaos(
         await _acknowledged(history, CHAOS_WRITERS * CHAOS_APPENDS * kill // (kills + 2))
         await kill_and_restart()
     await asyncio.wait_for(asyncio.gather(*writers), 3 * WITHIN_SECONDS)
-    stored = await _everything(reader, before)
+    stored = await everything(reader, before)
     assert check(history, stored) == [], f"seed {seed}"
     assert history.count("acknowledged") == CHAOS_WRITERS * CHAOS_APPENDS
     assert history.count("refused") > 0, "the writers did not compete"
@@ -196,7 +161,7 @@ async def test_control_an_unsafe_writer_is_caught(one_place: ServerPlace) -> Non
     bus = await one_place.bus()
     writers = [UnsafeWriter(bus, await one_place.ledger()) for _ in range(WRITERS)]
     await asyncio.gather(*(writer.append(history, aggregate) for writer in writers))
-    stored = await _everything(ledger, before)
+    stored = await everything(ledger, before)
     await one_place.close()
     print(f"seed {history.seed}")
     assert any(f"although {aggregate} stood at" in line for line in check(history, stored))
@@ -207,8 +172,8 @@ async def test_the_checker_sees_each_violation() -> None:
     ledger = MemoryLedger(PlainCodec())
     one, two = new_aggregate(), new_aggregate()
     history = History(seed=0)
-    await _try(history, ledger, [Write(one, 0, [event(one), event(one)])])
-    await _try(history, ledger, [Write(two, 0, [event(two)])], [])
+    await attempt(history, ledger, [Write(one, 0, [event(one), event(one)])])
+    await attempt(history, ledger, [Write(two, 0, [event(two)])], [])
     stored = [*await ledger.read(TENANT, one), *await ledger.read(TENANT, two)]
     assert check(history, stored) == []
     assert "acknowledged at [3] and not there" in check(history, stored[:2])
