@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 # What npm made of a folder's lock; it writes this file itself.
 INSTALLED := node_modules/.package-lock.json
-.PHONY: help setup demo up images test test-containers also check contracts fmt lock bench bench-peers soak faults drill load clean
+.PHONY: help setup demo up images test test-containers also check contracts fmt lock bench bench-peers soak faults drill upgrade load clean
 RUN := .venv/.deploy
 DEV := .venv/.dev
 PEERS := .venv-peers/.ready
@@ -60,6 +60,9 @@ faults: $(DEV) ## do faults under load and check every invariant; ARGS=--long fo
 
 drill: $(DEV) ## back a stack up, lose it, restore it in an empty one, compare digests
 	@.venv/bin/python -m tests.drill $(ARGS)
+
+upgrade: $(DEV) ## exchange every service for an earlier commit's and back, under traffic; ARGS='--from COMMIT'
+	@.venv/bin/python -m tests.upgrade $(ARGS)
 
 load: $(DEV) ## a day of a shop in 15 minutes, then a burst; ARGS='--minutes 60 --burst-minutes 10' for all of it
 	@.venv/bin/python -m tests.load $(ARGS)

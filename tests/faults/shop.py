@@ -67,7 +67,7 @@ class Shop(ABC):
         while time.monotonic() < deadline:
             with contextlib.suppress(httpx.TransportError):
                 answer = await self._http.post(
-                    delivery.url, headers=delivery.headers, content=delivery.body
+                    self.url_of(delivery), headers=delivery.headers, content=delivery.body
                 )
                 if answer.status_code < 300:
                     if marker:
@@ -75,6 +75,10 @@ class Shop(ABC):
                     return True
             await wait()
         return False
+
+    def url_of(self, delivery: doors.Delivery) -> str:
+        """Return where a delivery goes now."""
+        return delivery.url
 
     # -- the ledger -----------------------------------------------------------------------------------
 
