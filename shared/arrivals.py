@@ -12,6 +12,9 @@ from shared.bus.storing import REFUSED_FOR_GOOD
 
 PARKED_AFTER_FAILURES = 4
 """A message that failed so often for no known reason is set aside: after 0.4 s, so that those behind it hardly wait."""
+IMPATIENT_SECONDS = 60.0
+"""Of a tenant of whom a message was set aside so lately the next one that fails is set aside at once: what breaks one
+breaks many, and those of others stand behind them."""
 PARKED_ATTEMPT = 2
 """The attempt of a message that is handled again: it is not the first one."""
 
@@ -55,8 +58,8 @@ class Failed:
 
     @property
     def tenant(self) -> str:
-        """The tenant of a subject of CONTACTS, LEDGER and of fired timers."""
-        return self.arrived.subject.split(".")[2]
+        """The tenant of a subject of CONTACTS, LEDGER and of fired timers; empty for any other."""
+        return "".join(self.arrived.subject.split(".")[2:3])
 
 
 Handle = Callable[[ArrivedMessage], Awaitable[None]]
@@ -91,6 +94,7 @@ class Patience:
         self._handle = handle
         self._park = park
         self._failures: dict[int, int] = {}
+        self._set_aside_at: dict[str, float] = {}
 
     async def take(self, arrived: ArrivedMessage) -> Literal["done", "parked"]:
         """Handle a message, or park it. Raises: what handling raised, while it is not to be parked."""
@@ -125,9 +129,13 @@ class Patience:
     async def _count(self, arrived: ArrivedMessage, error: Exception, name: str) -> None:
         """Set a message aside that failed once too often. Raises: the error of one that did not."""
         self._failures[arrived.sequence] = self._failures.get(arrived.sequence, 0) + 1
-        if self._failures[arrived.sequence] < PARKED_AFTER_FAILURES:
+        failed = Failed(self._consumer, arrived, name, self._failures[arrived.sequence])
+        lately = asyncio.get_running_loop().time() - IMPATIENT_SECONDS
+        impatient = self._set_aside_at.get(failed.tenant, lately) > lately
+        if failed.failures < PARKED_AFTER_FAILURES and not impatient:
             raise error
         await self._set_aside(arrived, error, name)
+        self._set_aside_at[failed.tenant] = asyncio.get_running_loop().time()
 
     async def _set_aside(self, arrived: ArrivedMessage, error: Exception, name: str) -> None:
         failures = self._failures.get(arrived.sequence, 1)

@@ -127,6 +127,11 @@ def contact_partition(number: int) -> str:
     return f"contact.{number}.>"
 
 
+def contact_partition_of(tenant: str, filtered: str) -> str:
+    """Return the filter of a tenant's contact events in one partition. `filtered`: as `contact_partition` gives it."""
+    return f"{filtered.removesuffix('>')}{token(tenant)}.>"
+
+
 EVERY_AGGREGATE = "ledger.*.*.*.*"
 """The subjects of LEDGER: the server takes nothing of another form into it."""
 

@@ -6,7 +6,7 @@ that was put in a stream's place bears its name and its age, and ends before.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Container, Mapping
+from collections.abc import AsyncIterator, Callable, Container, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -108,16 +108,32 @@ class Watch:
                     oldest = found
         return None if oldest is None else oldest.stored
 
+    async def waiting_in(
+        self, stream: str, consumers: Container[str], narrowed: Callable[[str], str]
+    ) -> tuple[datetime | None, int]:
+        """Return when the oldest message that consumers of ours have not done was stored, and how many there are.
+
+        Of those alone that their filters give when they are `narrowed`. Raises: BusUnavailable.
+        """
+        asked = [
+            (_first(info), narrowed(each))
+            for info in self._at_work(stream, consumers)
+            for each in _filters(info)
+        ]
+        answers = await self._bus.direct_gets(stream, asked, batch=1) if asked else []
+        found = [(each.messages[0], each.pending) for each in answers if each.messages]
+        oldest = min((message for message, _ in found), key=_sequence, default=None)
+        return oldest.stored if oldest else None, sum(1 + pending for _, pending in found)
+
     async def _first_not_done(self, info: Mapping[str, Any]) -> list[StoredMessage]:
         """Return what a consumer has not done first: the message itself, or the first of each filter."""
-        stream, first, config = info["stream_name"], _first(info), info["config"]
+        stream, first = info["stream_name"], _first(info)
         if _outstanding(info):
             found = [await self._bus.leader_get(stream, sequence=first)]
         else:
-            filters = config.get("filter_subjects") or [config.get("filter_subject") or ">"]
             found = [
                 await self._bus.leader_get(stream, sequence=first, next_by_subject=each)
-                for each in filters
+                for each in _filters(info)
             ]
         return [each for each in found if each is not None]
 
@@ -182,6 +198,16 @@ def _first(info: Mapping[str, Any]) -> int:
     if _outstanding(info):
         return int(info["delivered"]["stream_seq"])
     return int(info["ack_floor"]["stream_seq"]) + 1
+
+
+def _filters(info: Mapping[str, Any]) -> list[str]:
+    """Return the subjects that a consumer gives."""
+    config = info["config"]
+    return list(config.get("filter_subjects") or [config.get("filter_subject") or ">"])
+
+
+def _sequence(message: StoredMessage) -> int:
+    return message.sequence
 
 
 def _outstanding(info: Mapping[str, Any]) -> bool:

@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 from collections import deque
+from functools import partial
 
 import structlog
 
 from services.router.cases import Cases
 from services.router.domain import delays, folds
-from services.router.domain.lane import LaneState
+from services.router.domain.decision import Origin
+from services.router.domain.lane import IN_TIME, LaneState
 from shared import arrivals, deciding, errors, events, streams, subjects, watching
 from shared.policies import Policies
 from shared.readiness import Backlog, LaneBacklog
@@ -111,7 +113,10 @@ class Turns:
 
 
 class LaneWatch:
-    """Looks how long the oldest undecided contact event of each lane waits, and says so in the ledger at the limits."""
+    """Looks how long the oldest undecided contact event of each lane waits, and says so in the ledger at the limits.
+
+    To each tenant of her own: what waits of another's is none of hers.
+    """
 
     def __init__(self, cases: Cases, watch: watching.Watch) -> None:
         self._cases = cases
@@ -151,14 +156,22 @@ class LaneWatch:
         oldest = await self._watch.oldest_waiting(streams.CONTACTS, CONSUMERS[lane])
         return None if oldest is None else LaneBacklog(oldest=oldest, contact_events=count)
 
+    async def _undecided_of(self, tenant: str, lane: events.Lane) -> LaneBacklog | None:
+        """Return what of a tenant waits in a lane; `None` where nothing does."""
+        narrowed = partial(subjects.contact_partition_of, tenant)
+        oldest, count = await self._watch.waiting_in(streams.CONTACTS, CONSUMERS[lane], narrowed)
+        return None if oldest is None else LaneBacklog(oldest=oldest, contact_events=count)
+
     async def _tell(self, tenant: str, lane: events.Lane, found: LaneBacklog | None) -> None:
+        """`found`: what waits in the lane of all tenants; no tenant's own is older."""
         version = self._cases.policy_version(tenant)
         origin = self._cases.origin(tenant, f"lane:{lane}", f"rule:overload@{version}")
-        waiting = delays.Waiting()
-        if found is not None:
-            waited = max(0.0, (origin.recorded - found.oldest).total_seconds())
-            waiting = delays.Waiting(oldest_seconds=waited, undecided=found.contact_events)
         known = self._known.get((tenant, lane))
+        in_time = known is not None and not known.limit_seconds
+        if in_time and not delays.decide(known or IN_TIME, lane, _waiting(found, origin), origin):
+            return
+        own = None if found is None else await self._undecided_of(tenant, lane)
+        waiting = _waiting(own, origin)
         if known is not None and not delays.decide(known, lane, waiting, origin):
             return
         name: str = lane
@@ -171,3 +184,10 @@ class LaneWatch:
 
         changed = await self._cases.change(tenant, load, decide)
         self._known[tenant, lane] = changed.state(folds.LANE, name)
+
+
+def _waiting(found: LaneBacklog | None, origin: Origin) -> delays.Waiting:
+    if found is None:
+        return delays.Waiting()
+    waited = max(0.0, (origin.recorded - found.oldest).total_seconds())
+    return delays.Waiting(oldest_seconds=waited, undecided=found.contact_events)

@@ -115,14 +115,13 @@ class Life:
             it = {"conversation": each["conversation"]}
             due = (datetime.now(UTC) + DUE).isoformat()
             to = {"queue": self.chance.choice(QUEUES)}
-            verb, body = self.chance.choice(
-                [
-                    ("record_fact", {"fact": "problem", "value": f"{mark} is broken"}),
-                    ("make_promise", {"text": f"{mark} by tomorrow", "due": due}),
-                    ("send_message", {"channel": "email", "text": f"Dear {mark}"}),
-                    ("transfer", {"to": to, "kind": "cold", "brief": f"{mark} please"}),
-                ]
-            )
+            possible: dict[str, dict[str, Any]] = {
+                "record_fact": {"fact": "problem", "value": f"{mark} is broken"},
+                "make_promise": {"text": f"{mark} by tomorrow", "due": due},
+                "send_message": {"channel": "email", "text": f"Dear {mark}"},
+                "transfer": {"to": to, "kind": "cold", "brief": f"{mark} please"},
+            }
+            verb, body = self.chance.choice(list(possible.items()))
             await self.does(tenant, name, verb, **it, **body)
 
     async def pries(self, tenant: str) -> None:
@@ -178,7 +177,7 @@ async def held(bus: Bus) -> AsyncIterator[tuple[str, bytes]]:
 
 async def answers(life: Life, tenant: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
     """Yield what a tenant is answered to every question that there is, about all that either of them has."""
-    about = {
+    about: dict[str, list[Any]] = {
         "conversation": sorted({it for some in life.conversations.values() for it in some}),
         "agent": list(PEOPLE),
         "queue": list(QUEUES),

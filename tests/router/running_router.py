@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,10 +34,17 @@ POLL_SECONDS = 0.01
 class RunningRouter:
     """Real servers in a folder of the test's own.
 
-    `times`: of the policy, where they differ from the samples'; `rules`: what else it says.
+    `times`: of the policy, where they differ from the samples'; `rules`: what else it says; `others`: further tenants
+    by the same policy, with the names of their lookup keys.
     """
 
-    def __init__(self, folder: Path, times: dict[str, float] | None = None, **rules: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        times: dict[str, float] | None = None,
+        others: Mapping[str, str] | None = None,
+        **rules: Any,
+    ) -> None:
         self.folder = folder
         self.nats = EmbeddedNats(folder / "nats")
         self.book: list[Recorded] = []
@@ -45,6 +52,7 @@ class RunningRouter:
         self.module = "services.router"
         self._times = times or {}
         self._rules = rules
+        self._others = others or {}
         self._commands_given = 0
         self._history: Subscription | None = None
 
@@ -115,12 +123,18 @@ class RunningRouter:
         """The channels report these events, in order for each contact."""
         for event in events:
             stored = (event.open.channel, event.open.contact_id, encode(event), event.id)
-            await self.stores(*stored, lanes.lane_of(event))
+            await self.stores(*stored, lanes.lane_of(event), event.tenant)
 
     async def stores(
-        self, channel: str, routing_key: str, body: bytes, event_id: str, lane: Lane = "live"
+        self,
+        channel: str,
+        routing_key: str,
+        body: bytes,
+        event_id: str,
+        lane: Lane = "live",
+        tenant: str = TENANT,
     ) -> None:
-        subject = subjects.contact(TENANT, channel, routing_key, event_id, lane)
+        subject = subjects.contact(tenant, channel, routing_key, event_id, lane)
         await self.bus.store(subject, body, msg_id=event_id)
 
     def body(self, actor: str, verb: str, **fields: Any) -> bytes:
@@ -213,7 +227,7 @@ class RunningRouter:
             reply = KnownAnswer(position=len(self.book), known=known)
             await self.bus.publish(message.reply, msgspec.json.encode(reply))
 
-        self._history = await self.bus.subscribe(subjects.query(TENANT, "known"), answer)
+        self._history = await self.bus.subscribe("query.*.known", answer)
 
     async def history_is_away(self) -> None:
         assert self._history is not None
@@ -224,6 +238,9 @@ class RunningRouter:
         chosen = yaml.safe_load(POLICY_TEXT)
         chosen["times"] |= self._times
         chosen |= self._rules
-        path = self.folder / "policy.yaml"
-        path.write_text(yaml.safe_dump(chosen), "utf-8")
-        return path
+        folder = self.folder / "policies"
+        folder.mkdir(exist_ok=True)
+        for tenant, key in {TENANT: "LOOKUP_KEY", **self._others}.items():
+            policy = {**chosen, "tenant": tenant, "lookup_secret": key}
+            (folder / f"{tenant}.yaml").write_text(yaml.safe_dump(policy), "utf-8")
+        return folder

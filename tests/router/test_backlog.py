@@ -14,7 +14,7 @@ from shared import subjects
 from shared.events import InboundEvent
 from tests.router.invariants import check_recorded
 from tests.router.running_router import RunningRouter
-from tests.router.samples import call, form, message, phone
+from tests.router.samples import TENANT, call, form, message, phone
 from tests.router.samples import mail as address
 from tests.support.waiting import eventually
 
@@ -87,6 +87,25 @@ async def test_a_backlog_is_told_and_so_is_its_end(running: RunningRouter) -> No
     assert told["written"].waited_seconds > told["live"].waited_seconds > 0.05
     health = msgspec.json.decode(await running.bus.request(subjects.ops("router", "health")))
     assert health["backlog"] == {}
+
+
+async def test_a_backlog_is_told_to_the_tenant_whose_it_is(tmp_path: Path) -> None:
+    """Another one, of whom something waits in the same lane and not for long, hears of nothing, and of no number."""
+    running = RunningRouter(tmp_path, others={"quiet": "SECOND_LOOKUP_KEY"}, overload=LIMITS)
+    await running.open()
+    try:
+        await running.happens(*mails(30))
+        await running.start_router()
+        await running.until(lambda: running.events("lane.delayed", "lane.recovered")[1:])
+        (theirs,) = (replace(each, tenant="quiet", id="quiet-1") for each in mails(1))
+        await running.happens(theirs)
+        await running.until_recorded(theirs)
+        await running.idle()
+        told = running.events("lane.delayed", "lane.recovered")
+        assert {each.tenant for each in told} == {TENANT}
+        assert told[0].open.undecided == 30
+    finally:
+        await running.close()
 
 
 async def test_none_is_lost_and_none_decided_twice_across_the_lanes(
