@@ -37,8 +37,8 @@ also: $(DEV) ## pass the tests on another Python (3.13, else 3.12, 3.11) where o
 check: $(DEV) ## format, lint, strict types, import contracts, locks, reference pages
 	@sh requirements/check.sh
 
-contracts: requirements/contracts/$(INSTALLED) examples/node/$(INSTALLED) ## validate the AsyncAPI document, let `make test` run the Node example; needs Node 20
-	@node requirements/contracts/validate.js docs/reference/asyncapi.json
+contracts: requirements/contracts/$(INSTALLED) examples/node/$(INSTALLED) ## validate the published documents, let `make test` run the Node example; needs Node 20
+	@node requirements/contracts/validate.js docs/reference
 
 fmt: $(DEV) ## format the code, mend what can be mended
 	@.venv/bin/ruff check --quiet --fix-only . && .venv/bin/ruff format .

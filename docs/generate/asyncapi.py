@@ -13,9 +13,10 @@ from shared import VERSION, aggregates, commands, events, queries, replies, subj
 Part = dict[str, Any]
 
 TENANT = {"description": "The shop whose ledger it is.", "examples": ["demo"]}
-PARTITION = "FNV-1a (32 bit) of the aggregate modulo 64, as the server's `partition()`; a follower takes any: `*`."
-LEDGER_PARAMETERS: Part = {
-    "partition": {"description": PARTITION},
+LIVE_PARAMETERS: Part = {
+    "partition": {
+        "description": "FNV-1a (32 bit) of the aggregate modulo 64; whoever listens takes any: `*`."
+    },
     "tenant": TENANT,
     "kind": {
         "description": "What the event is about: the kind of its aggregate.",
@@ -23,14 +24,10 @@ LEDGER_PARAMETERS: Part = {
     },
     "id": {"description": "Which one of its kind it is about."},
 }
-LEDGER = "ledger.{partition}.{tenant}.{kind}.{id}"
-FOLLOWING = """Every event, for ever: the JetStream stream `LEDGER`, whose sequence alone orders. Follow it by a pull
-consumer without acknowledgements, filtered by `ledger.*.<tenant>.>`, from the sequence after the last one that was
-dealt with. `Nats-Msg-Id` is the event's id. Take fields and types of events that you do not know: they are added to,
-and never renamed or re-typed."""
-LIVE = (
-    "The same events, as the server repeats them once stored: some may be lost, none comes again."
-)
+LIVE_ADDRESS = "live.ledger.{partition}.{tenant}.{kind}.{id}"
+LIVE = """Every event, as the server repeats it once it is stored; `Nats-Sequence` is its place in the ledger. Some may
+be lost, and none comes again: whoever must have them all asks the query `entries`, and takes this for the sign to ask.
+Take fields and types of events that you do not know: they are added to, and never renamed or re-typed."""
 REPLIES = "Where whoever asked waits for the reply: the request's reply subject, below `_INBOX.`."
 REQUEST = """Request/reply. Whoever hears nothing, or `retryable: true`, sends the same bytes again: the same
 `command_id` has one effect and one reply."""
@@ -89,8 +86,7 @@ def _channels() -> Part:
     tags = events.event_types()
     answers = map(_answer, queries.QUERIES)
     return {
-        "ledger": _channel(LEDGER, tags, FOLLOWING, LEDGER_PARAMETERS),
-        "live": _channel(f"live.{LEDGER}", tags, LIVE, LEDGER_PARAMETERS),
+        "live": _channel(LIVE_ADDRESS, tags, LIVE, LIVE_PARAMETERS),
         **{name: _asked(name) for name in _requests()},
         "replies": _channel(None, ("done", "refused", *answers), REPLIES, {}),
     }
@@ -123,11 +119,8 @@ def _channel(
 
 
 def _operations() -> Part:
-    followed = {
-        f"{name}.events": {"action": "send", "channel": {"$ref": f"#/channels/{name}"}}
-        for name in ("ledger", "live")
-    }
-    return {**followed, **{name: _request(name) for name in _requests()}}
+    live = {"action": "send", "channel": {"$ref": "#/channels/live"}}
+    return {"live": live, **{name: _request(name) for name in _requests()}}
 
 
 def _request(name: str) -> Part:

@@ -10,21 +10,19 @@ import { randomUUID } from "node:crypto";
 import { existsSync, openSync, readFileSync, truncateSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { connect, createInbox, nanos, nkeyAuthenticator } from "@nats-io/transport-node";
+import { connect, nkeyAuthenticator, nkeys } from "@nats-io/transport-node";
 import { Ajv } from "ajv";
 import addFormats from "ajv-formats";
 
 const CONTRACT = process.env.TELLONCE_CONTRACT ?? "docs/reference";
 const TENANT = process.env.TELLONCE_TENANT ?? "demo";
 const NAME = process.env.TELLONCE_NAME ?? "example-node";
-const INBOX = `_INBOX.${NAME}`;
-const STREAM = "LEDGER";
-const REPLY_MS = 5_000;
-const WITHIN_MS = 30_000;
+const REPLY_MS = 5_000; // longest wait for one try
+const WITHIN_MS = 30_000; // and for all tries of a command
 const PAUSE_MS = 200;
-const HEARTBEAT_MS = 2_000; // so often the server says that the consumer is there
-const SILENT_MS = 3 * HEARTBEAT_MS;
-const CONSUMER_KEPT_MS = 60_000;
+const LOOK_MS = 2_000;
+const INBOX_CHARACTERS = 16; // so much of a public key tells whose inbox it is
+const OF_THE_BUS = new Set(["RequestError", "TimeoutError", "NoRespondersError", "ConnectionError"]);
 
 /** The published documents. */
 class Contract {
@@ -71,114 +69,76 @@ class Journal {
   }
 }
 
-/** Follow for ever: whatever ends a consumer, another one begins where the journal ends. */
-async function follow(bus, contract, journal) {
+/**
+ * Every entry of the tenant's ledger after a sequence, in order and without a gap, for ever. What the server repeats only says
+ * when to ask: what is lost of it delays an entry by LOOK_MS.
+ */
+async function* entries(bus, contract, after) {
+  let told = after;
+  let wake = () => {};
+  bus.subscribe(contract.address("live", { tenant: TENANT }), {
+    callback: (_, message) => {
+      told = Math.max(told, Number(message.headers?.get("Nats-Sequence")));
+      wake();
+    },
+  });
   for (;;) {
-    try {
-      for await (const { sequence, event } of entries(bus, contract, journal.sequence)) {
-        journal.write(sequence, event, contract.check(event.type, event));
-      }
-    } catch (error) {
-      if (bus.isClosed() || !isOfTheBus(error)) throw error;
-      console.error(`another consumer is made: ${error.message}`);
+    const question = { after, min_seq: Math.max(after, told) };
+    const page = await request(bus, contract, "query.entries", "answer.entries", question, Infinity);
+    if (page.error) throw new Error(`${page.error.code}: ${page.error.message}`);
+    for (const entry of page.entries) {
+      yield entry;
+      after = entry.sequence;
     }
+    if (page.next === null && told <= page.position) {
+      await Promise.race([new Promise((done) => (wake = done)), pause(LOOK_MS)]);
+    }
+  }
+}
+
+async function follow(bus, contract, journal) {
+  for await (const { sequence, event } of entries(bus, contract, journal.sequence)) {
+    if (event !== null) journal.write(sequence, event, contract.check(event.type, event));
+  }
+}
+
+/** Send a command: it has one effect, however often the same `command_id`, `issued_at` and `actor` are sent. */
+async function send(bus, contract, name, given) {
+  const own = { command_id: randomUUID(), issued_at: new Date().toISOString(), actor: `service:${NAME}` };
+  return request(bus, contract, `cmd.${name}`, "done", { ...own, ...given }, Date.now() + WITHIN_MS);
+}
+
+/** Ask until there is an answer, with the same bytes: the reply, which may be a refusal. */
+async function request(bus, contract, name, answer, content, deadline) {
+  contract.check(name, content);
+  const subject = contract.address(name, { tenant: TENANT });
+  const body = JSON.stringify(content);
+  for (;;) {
+    let failure;
+    try {
+      const reply = (await bus.request(subject, body, { timeout: REPLY_MS })).json();
+      contract.check(reply.error ? "refused" : answer, reply);
+      if (!reply.error?.retryable) return reply;
+      failure = new Error(reply.error.code);
+    } catch (error) {
+      if (bus.isClosed() || !OF_THE_BUS.has(error.name)) throw error;
+      failure = error;
+    }
+    if (Date.now() > deadline) throw failure;
     await pause(PAUSE_MS);
   }
 }
 
-/**
- * The entries after a sequence, by a new consumer, until one is missing or the consumer is silent. It delivers to an inbox
- * of its own, so that nothing of another consumer is taken for its.
- */
-async function* entries(bus, contract, after) {
-  const inbox = createInbox(INBOX);
-  const arriving = bus.subscribe(inbox);
-  let heard = Date.now();
-  const watch = setInterval(() => Date.now() - heard > SILENT_MS && arriving.unsubscribe(), HEARTBEAT_MS);
-  try {
-    await makeConsumer(bus, contract.address("ledger", { tenant: TENANT }), inbox, after);
-    let number = 0;
-    for await (const message of arriving) {
-      heard = Date.now();
-      if (message.headers?.code) {
-        // A heartbeat, or the question whether more may come.
-        const answer = message.reply || message.headers.get("Nats-Consumer-Stalled");
-        if (answer) bus.publish(answer);
-        if (Number(message.headers.get("Nats-Last-Consumer") || number) !== number) return;
-        continue;
-      }
-      // $JS.ACK.<stream>.<consumer>.<deliveries>.<sequence in the stream>.<number of the consumer>.<time>.<pending>
-      const [sequence, counted] = message.reply.split(".").slice(5, 7).map(Number);
-      if (counted !== ++number) return;
-      yield { sequence, event: message.json() };
-    }
-  } finally {
-    clearInterval(watch);
-    arriving.unsubscribe();
-  }
-}
-
-async function makeConsumer(bus, subjects, inbox, after) {
-  await api(bus, `DELETE.${STREAM}.${NAME}`, {}).catch(() => {}); // mostly there is none
-  await api(bus, `CREATE.${STREAM}.${NAME}.${subjects}`, {
-    stream_name: STREAM,
-    config: {
-      name: NAME,
-      filter_subject: subjects,
-      deliver_subject: inbox,
-      deliver_policy: "by_start_sequence",
-      opt_start_seq: after + 1,
-      ack_policy: "none",
-      flow_control: true,
-      idle_heartbeat: nanos(HEARTBEAT_MS),
-      inactive_threshold: nanos(CONSUMER_KEPT_MS),
-      mem_storage: true,
-    },
-  });
-}
-
-async function api(bus, call, body) {
-  const subject = `$JS.API.CONSUMER.${call}`;
-  const { error } = (await bus.request(subject, JSON.stringify(body), { timeout: REPLY_MS })).json();
-  if (error) throw new RefusedByServer(`${call}: ${error.description}`);
-}
-
-class RefusedByServer extends Error {
-  name = "RefusedByServer";
-}
-
-/** Send a command, the same bytes again until somebody answers: it has one effect, however often it is sent. */
-async function send(bus, contract, name, given) {
-  const own = { command_id: randomUUID(), issued_at: new Date().toISOString(), actor: `service:${NAME}` };
-  const command = { ...own, ...given };
-  contract.check(`cmd.${name}`, command);
-  const subject = contract.address(`cmd.${name}`, { tenant: TENANT });
-  for (const deadline = Date.now() + WITHIN_MS; ; await pause(PAUSE_MS)) {
-    try {
-      const reply = (await bus.request(subject, JSON.stringify(command), { timeout: REPLY_MS })).json();
-      contract.check(reply.error ? "refused" : "done", reply);
-      if (!reply.error?.retryable) return reply;
-    } catch (error) {
-      if (bus.isClosed() || !isOfTheBus(error) || Date.now() > deadline) throw error;
-    }
-  }
-}
-
-const OF_THE_BUS = new Set(["RequestError", "TimeoutError", "NoRespondersError", "ConnectionError", "RefusedByServer"]);
-
-/** Whether the bus failed, and not this service: no reply, nobody there, connection lost. */
-function isOfTheBus(error) {
-  return OF_THE_BUS.has(error.name);
-}
-
 const [what, ...rest] = process.argv.slice(2);
-const seed = process.env.TELLONCE_NKEY_SEED_FILE;
+const seedFile = process.env.TELLONCE_NATS_SEED_FILE;
+const seed = seedFile && new TextEncoder().encode(readFileSync(seedFile, "utf8").trim());
+const inbox = seed ? nkeys.fromSeed(seed).getPublicKey().slice(0, INBOX_CHARACTERS) : NAME;
 const bus = await connect({
   servers: process.env.TELLONCE_NATS_URL ?? "nats://127.0.0.1:4222",
   name: NAME,
-  inboxPrefix: INBOX,
+  inboxPrefix: `_INBOX.${inbox}`,
   maxReconnectAttempts: -1,
-  ...(seed && { authenticator: nkeyAuthenticator(readFileSync(seed)) }),
+  ...(seed && { authenticator: nkeyAuthenticator(seed) }),
 });
 const contract = new Contract();
 if (what === "follow") {

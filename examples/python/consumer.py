@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft7Validator
-from tellonce_client import Entry, Refused, Tellonce, connect
+from tellonce_client import Refused, Tellonce, connect
 
 CONTRACT = Path(os.environ.get("TELLONCE_CONTRACT", "docs/reference"))
 
@@ -56,9 +56,8 @@ class Journal:
             self._file.truncate(self._file.tell() - len(torn))
         self.sequence = int(lines[-1].split()[0]) if lines else 0
 
-    def write(self, entry: Entry, known: bool) -> None:
-        event = entry.event
-        line = f"{entry.sequence} {event['type']} {event['subject']} {event['id']}"
+    def write(self, sequence: int, event: dict[str, Any], known: bool) -> None:
+        line = f"{sequence} {event['type']} {event['subject']} {event['id']}"
         line += "\n" if known else " unknown\n"
         self._file.write(line.encode())
         sys.stdout.write(line)
@@ -66,8 +65,9 @@ class Journal:
 
 
 async def follow(tellonce: Tellonce, contract: Contract, journal: Journal) -> None:
-    async for entry in tellonce.follow(journal.sequence):
-        journal.write(entry, contract.check(entry.event["type"], entry.event))
+    async for sequence, event in tellonce.follow(journal.sequence):
+        if event is not None:
+            journal.write(sequence, event, contract.check(event["type"], event))
 
 
 async def send(tellonce: Tellonce, contract: Contract, name: str, given: dict[str, Any]) -> None:
@@ -83,12 +83,11 @@ async def send(tellonce: Tellonce, contract: Contract, name: str, given: dict[st
 
 async def main(what: str, *arguments: str) -> None:
     contract = Contract(CONTRACT)
-    seed = os.environ.get("TELLONCE_NKEY_SEED_FILE")
     tellonce = await connect(
         os.environ.get("TELLONCE_NATS_URL", "nats://127.0.0.1:4222"),
         tenant=os.environ.get("TELLONCE_TENANT", "demo"),
         name=os.environ.get("TELLONCE_NAME", "example-python"),
-        **({"nkeys_seed": seed} if seed else {}),
+        seed_file=os.environ.get("TELLONCE_NATS_SEED_FILE"),
     )
     async with tellonce:
         if what == "follow":

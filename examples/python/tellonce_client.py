@@ -11,37 +11,38 @@ What commands, queries and events hold: `docs/reference/asyncapi.json` and the s
 
 import asyncio
 import json
-import logging
 import time
 import uuid
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import nats
 from nats.aio.client import Client as Connection
-from nats.errors import ConnectionClosedError
+from nats.aio.msg import Msg
 from nats.errors import Error as BusError
 
 REPLY_SECONDS, WITHIN_SECONDS = 5.0, 30.0
 """Longest wait for one try, and for all tries of a request."""
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 2.0
-HEARTBEAT_SECONDS, SILENT_HEARTBEATS = 2.0, 3
-"""So often the server says that a follower's consumer is there; after so many without a word another one is made."""
-STREAM, SECOND_NS, CONSUMER_KEPT_SECONDS = "LEDGER", 1_000_000_000, 60
-LOG = logging.getLogger("tellonce")
+LOOK_SECONDS = 2.0
+"""How often a follower looks for news of which nobody told it."""
+INBOX_CHARACTERS = 16
+"""So much of a public key tells whose inbox it is."""
+SEQUENCE = "Nats-Sequence"
+"""Where what is republished says its place in the ledger."""
 
 
 class Refused(Exception):
     """A command or query was refused. `code` never changes its meaning; `retryable`: later it may be carried out."""
 
-    def __init__(
-        self, code: str, message: str, retryable: bool, details: Mapping[str, Any]
-    ) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code, self.retryable, self.details = code, retryable, details
+    def __init__(self, problem: Mapping[str, Any]) -> None:
+        super().__init__(f"{problem['code']}: {problem['message']}")
+        self.code: str = problem["code"]
+        self.retryable: bool = problem["retryable"]
+        self.details: Mapping[str, Any] = problem["details"]
 
 
 class NotReached(Exception):
@@ -60,10 +61,13 @@ class Done(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One event of the ledger, a CloudEvent. `sequence`: its place, by which `follow` goes on after it."""
+    """One event of the ledger, a CloudEvent. `sequence`: its place, by which `follow` goes on after it.
+
+    `event`: `None` for what an operator rejected: pass it over.
+    """
 
     sequence: int
-    event: dict[str, Any]
+    event: dict[str, Any] | None
 
 
 class Checkpoint:
@@ -80,13 +84,28 @@ class Checkpoint:
         self.sequence = sequence
 
 
-async def connect(url: str, *, tenant: str, name: str, **options: Any) -> "Tellonce":
-    """Return a client that reconnects for ever. `name`: of your service, a token of its own: `[a-z0-9_-]{1,32}`.
+async def connect(
+    url: str, *, tenant: str, name: str, seed_file: str | None = None, **options: Any
+) -> "Tellonce":
+    """Return a client that reconnects for ever. `name`: of your service, `[a-z0-9_-]{1,32}`.
 
-    `options` go to `nats.connect`, for example `nkeys_seed`, a file. Raises: nats.errors.NoServersError.
+    `seed_file`: of the nkey by which the bus knows you; it lets you listen to inboxes that begin with your public key.
+    `options` go to `nats.connect`. Raises: nats.errors.NoServersError.
     """
-    own = {"inbox_prefix": f"_INBOX.{name}", "max_reconnect_attempts": -1, **options}
+    inbox = name
+    if seed_file is not None:
+        options["nkeys_seed_str"], inbox = _key(Path(seed_file))
+    own = {"inbox_prefix": f"_INBOX.{inbox}", "max_reconnect_attempts": -1, **options}
     return Tellonce(await nats.connect(url, name=name, **own), tenant, name)
+
+
+def _key(seed_file: Path) -> tuple[str, str]:
+    """Return a seed, and the name of the inboxes of whoever has it."""
+    import nkeys  # type: ignore[import-not-found, import-untyped, unused-ignore]  # noqa: PLC0415  nats-py[nkeys]
+
+    seed = seed_file.read_text().strip()
+    public = nkeys.from_seed(bytearray(seed.encode())).public_key.decode()
+    return seed, public[:INBOX_CHARACTERS]
 
 
 class Tellonce:
@@ -129,7 +148,7 @@ class Tellonce:
                 reply: dict[str, Any] = json.loads(message.data)
                 if "error" not in reply:
                     return reply
-                failure = Refused(**reply["error"])
+                failure = Refused(reply["error"])
             final = isinstance(failure, Refused) and not failure.retryable
             if final or self.connection.is_closed or time.monotonic() + pause > deadline:
                 raise failure
@@ -139,61 +158,38 @@ class Tellonce:
     async def follow(self, after: int) -> AsyncGenerator[Entry, None]:
         """Yield every entry of the tenant's ledger after a sequence, in order and without a gap, for ever.
 
-        One process of a `name` at a time: a second one takes the consumer from the first, and they go on in turns.
-        Raises: nats.errors.ConnectionClosedError.
+        The server's `live.ledger` only says when to ask: what is lost of it delays an entry by LOOK_SECONDS.
+        Raises: Refused, with `query.position_beyond_end` when the ledger does not hold `after`: it is another one.
         """
+        told, news = after, asyncio.Event()
+
+        async def note(message: Msg) -> None:
+            nonlocal told
+            told = max(told, int((message.headers or {}).get(SEQUENCE, 0)))
+            news.set()
+
+        live = await self.connection.subscribe(f"live.ledger.*.{self.tenant}.>", cb=note)
+        try:
+            while True:
+                news.clear()
+                page = await self._entries(after, told)
+                for entry in page["entries"]:
+                    yield Entry(entry["sequence"], entry["event"])
+                    after = entry["sequence"]
+                if page["next"] is None and told <= page["position"]:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(news.wait(), LOOK_SECONDS)
+        finally:
+            await live.unsubscribe()
+
+    async def _entries(self, after: int, told: int) -> dict[str, Any]:
+        """Return the next page, however long history is away. Raises: Refused for good, NotReached when closed."""
         while True:
             try:
-                async with aclosing(self._consume(after)) as entries:
-                    async for entry in entries:
-                        yield entry
-                        after = entry.sequence
-            except ConnectionClosedError:
-                raise
-            except BusError as error:
-                LOG.warning("another consumer is made: %s", error)
-            await asyncio.sleep(PAUSE_SECONDS)
-
-    async def _consume(self, after: int) -> AsyncGenerator[Entry, None]:
-        """Yield entries from a new consumer until one is missing. Raises: BusError when it is silent, or not made."""
-        inbox, number = (
-            self.connection.new_inbox(),
-            0,
-        )  # its own: another consumer's cannot be taken for it
-        arriving = await self.connection.subscribe(inbox)
-        try:
-            await self._make_consumer(inbox, after)
-            while True:
-                message = await arriving.next_msg(HEARTBEAT_SECONDS * SILENT_HEARTBEATS)
-                if (
-                    message.headers and "Status" in message.headers
-                ):  # a heartbeat, or: may more come?
-                    if to := message.reply or message.headers.get("Nats-Consumer-Stalled"):
-                        await self.connection.publish(to)
-                    if int(message.headers.get("Nats-Last-Consumer", number)) != number:
-                        return
-                    continue
-                number += 1
-                if message.metadata.sequence.consumer != number:
-                    return
-                yield Entry(message.metadata.sequence.stream, json.loads(message.data))
-        finally:
-            await arriving.unsubscribe()
-
-    async def _make_consumer(self, inbox: str, after: int) -> None:
-        subjects, wait_ns = f"ledger.*.{self.tenant}.>", int(HEARTBEAT_SECONDS * SECOND_NS)
-        start = {"deliver_policy": "by_start_sequence", "opt_start_seq": after + 1}
-        pace = {"ack_policy": "none", "flow_control": True, "idle_heartbeat": wait_ns}
-        kept = {"mem_storage": True, "inactive_threshold": CONSUMER_KEPT_SECONDS * SECOND_NS}
-        where = {"name": self.name, "filter_subject": subjects, "deliver_subject": inbox}
-        wanted = {"stream_name": STREAM, "config": {**where, **start, **pace, **kept}}
-        with suppress(BusError):  # mostly there is none
-            await self._api(f"DELETE.{STREAM}.{self.name}", {})
-        await self._api(f"CREATE.{STREAM}.{self.name}.{subjects}", wanted)
-
-    async def _api(self, call: str, body: Mapping[str, Any]) -> None:
-        subject, payload = f"$JS.API.CONSUMER.{call}", json.dumps(body).encode()
-        answer = await self.connection.request(subject, payload, timeout=REPLY_SECONDS)
-        problem = json.loads(answer.data).get("error")
-        if problem:
-            raise BusError(f"{call}: {problem['description']}")
+                return await self.query("entries", {"after": after, "min_seq": max(after, told)})
+            except Refused as refused:
+                if not refused.retryable:
+                    raise
+            except NotReached:
+                if self.connection.is_closed:
+                    raise

@@ -49,6 +49,32 @@ class AskKnown(Question[KnownAnswer], frozen=True, kw_only=True):
     ids: Annotated[list[Id], Meta(max_length=IDS_MAX)]
 
 
+class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """`event`: as it was stored, byte for byte; `null` for what an operator rejected."""
+
+    sequence: int
+    event: msgspec.Raw
+
+
+class Entries(Answer, frozen=True, kw_only=True):
+    """In the ledger's order. `next`: `after` of the next page; `None` when there is no more yet."""
+
+    entries: list[LedgerEntry]
+    next: int | None
+
+
+class AskEntries(Question[Entries], frozen=True, kw_only=True):
+    """The tenant's events, to follow them: those after a place in the ledger, as many as an answer holds.
+
+    `after`: the sequence of the last one that was dealt with, and the least that `min_seq` should be: a ledger that
+    does not hold it is another one. `limit`: events at most.
+    """
+
+    name = "entries"
+    after: Position = 0
+    limit: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+
+
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
     """How many deliveries were received and what became of them; without a loss `missing` is 0.
 
@@ -123,4 +149,4 @@ class AskAttachment(Question[AttachmentAddress], frozen=True, kw_only=True):
     attachment_id: Id
 
 
-DELIVERY_QUERIES = (AskPosition, AskKnown, AskBalance, AskAttachment)
+DELIVERY_QUERIES = (AskPosition, AskEntries, AskKnown, AskBalance, AskAttachment)

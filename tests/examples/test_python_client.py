@@ -11,12 +11,13 @@ import pytest_asyncio
 
 from examples.python import tellonce_client
 from examples.python.tellonce_client import Checkpoint, Entry, NotReached, Refused, Tellonce
-from shared import subjects
+from shared import errors, subjects
 from shared.bus import Bus, connect
 from shared.bus.deliveries import Message
 from shared.ensuring import ensure
+from shared.ledger.follow import follow
 from shared.settings import Settings
-from shared.streams import wanted_by
+from shared.streams import LEDGER, wanted_by
 from tests.support.servers import EmbeddedNats
 from tests.support.waiting import eventually
 
@@ -46,7 +47,7 @@ async def ledger(server: EmbeddedNats) -> AsyncIterator[Bus]:
 async def shop(server: EmbeddedNats, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Tellonce]:
     """The client, which does not wait long for an answer or an entry."""
     monkeypatch.setattr(tellonce_client, "REPLY_SECONDS", 0.3)
-    monkeypatch.setattr(tellonce_client, "HEARTBEAT_SECONDS", 0.2)
+    monkeypatch.setattr(tellonce_client, "LOOK_SECONDS", 0.5)
     client = await tellonce_client.connect(
         server.url, tenant=TENANT, name=NAME, reconnect_time_wait=0.1
     )
@@ -130,6 +131,45 @@ async def test_a_query_names_the_position_that_it_must_hold(ledger: Bus, shop: T
     assert service.asked == [{"min_seq": 7}] * 2
 
 
+class History:
+    """Answers `entries` from the stream, as history does, a hundred at a time."""
+
+    def __init__(self, ledger: Bus) -> None:
+        self.ledger = ledger
+        self.position = 0
+        self.entries: list[dict[str, Any]] = []
+
+    async def project(self) -> None:
+        """Read the stream for ever."""
+        async for batch in follow(self.ledger, LEDGER, 0):
+            for each in batch:
+                if subjects.tenant_in(each.subject) == TENANT:
+                    event = json.loads(each.body)
+                    self.entries.append({"sequence": each.sequence, "event": event})
+            self.position = batch[-1].sequence
+
+    async def answer(self, message: Message) -> None:
+        asked = json.loads(message.body)
+        if asked["min_seq"] > self.position:
+            await message.respond(BUSY)
+            return
+        ahead = [each for each in self.entries if each["sequence"] > asked["after"]]
+        page = ahead[:100]
+        more = page[-1]["sequence"] if len(page) < len(ahead) else None
+        reply = {"position": self.position, "entries": page, "next": more}
+        await message.respond(json.dumps(reply).encode())
+
+
+@pytest_asyncio.fixture
+async def history(ledger: Bus) -> AsyncIterator[History]:
+    """Whoever answers what the ledger holds."""
+    history = History(ledger)
+    await ledger.subscribe("query.demo.entries", history.answer)
+    projecting = asyncio.create_task(history.project())
+    yield history
+    projecting.cancel()
+
+
 async def append(ledger: Bus, first: int, last: int, tenant: str = TENANT) -> None:
     """Store events numbered from `first` to `last`."""
     for number in range(first, last + 1):
@@ -143,45 +183,71 @@ async def numbers(entries: AsyncIterator[Entry], until: int) -> list[int]:
     found: list[int] = []
     async with asyncio.timeout(30):
         while not found or found[-1] < until:
-            found.append((await anext(entries)).event["number"])
+            event = (await anext(entries)).event
+            assert event is not None
+            found.append(event["number"])
     return found
 
 
 async def test_the_ledger_is_followed_from_a_checkpoint_across_a_killed_server(
-    server: EmbeddedNats, ledger: Bus, shop: Tellonce, tmp_path: Path
+    server: EmbeddedNats, ledger: Bus, history: History, shop: Tellonce, tmp_path: Path
 ) -> None:
     """Each of the tenant's events once and in order, whatever became of the server between; nobody else's."""
-    await append(ledger, 1, 300)
+    await append(ledger, 1, 250)
     await append(ledger, 1, 3, tenant="other")
     entries = shop.follow(after=0)
-    assert await numbers(entries, 250) == list(range(1, 251))
+    assert await numbers(entries, 220) == list(range(1, 221))
     await server.kill()
     await server.start()
-    await append(ledger, 301, 310)
-    assert await numbers(entries, 310) == list(range(251, 311))
+    await append(ledger, 251, 260)
+    assert await numbers(entries, 260) == list(range(221, 261))
     await server.kill()
     await server.start()
-    await append(ledger, 311, 312)
-    assert await numbers(entries, 312) == [311, 312]
+    await append(ledger, 261, 262)
+    assert await numbers(entries, 262) == [261, 262]
     await entries.aclose()
     mark = Checkpoint(tmp_path / "mark")
-    mark.advance(300)
+    mark.advance(250)
     entries = shop.follow(Checkpoint(tmp_path / "mark").sequence)
-    assert await numbers(entries, 312) == list(range(301, 313))
+    assert await numbers(entries, 262) == list(range(251, 263))
     await entries.aclose()
 
 
-async def test_a_follower_whose_consumer_is_taken_goes_on_with_another(
+async def test_a_follower_is_told_of_news_and_does_not_wait_to_look(
+    ledger: Bus, history: History, shop: Tellonce, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server says that an event was stored, and the follower asks history to be that far."""
+    monkeypatch.setattr(tellonce_client, "LOOK_SECONDS", 3_600.0)
+    await append(ledger, 1, 1)
+    entries = shop.follow(after=0)
+    assert await numbers(entries, 1) == [1]
+    await append(ledger, 2, 3)
+    assert await numbers(entries, 3) == [2, 3]
+    await entries.aclose()
+
+
+async def test_a_follower_that_hears_nothing_looks_by_itself(
+    ledger: Bus, history: History, shop: Tellonce, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is republished may be lost, or not be this service's to hear."""
+    monkeypatch.setattr(tellonce_client, "SEQUENCE", "Nobody-Says-So")
+    entries = shop.follow(after=0)
+    await append(ledger, 1, 2)
+    assert await numbers(entries, 2) == [1, 2]
+    await entries.aclose()
+
+
+async def test_a_ledger_that_does_not_hold_the_checkpoint_is_another_one(
     ledger: Bus, shop: Tellonce
 ) -> None:
-    """An operator may delete it, and a second process of the same name takes it: nothing is left out for that."""
-    await append(ledger, 1, 5)
-    entries = shop.follow(after=0)
-    assert await numbers(entries, 5) == [1, 2, 3, 4, 5]
-    await ledger.api(f"CONSUMER.DELETE.LEDGER.{NAME}", {})
-    await append(ledger, 6, 7)
-    assert await numbers(entries, 7) == [6, 7]
-    await entries.aclose()
+    """It was put back from a copy: whoever went on would miss what comes under the same numbers."""
+    beyond = errors.PositionBeyondEnd(position=2, wanted=7).problem()
+    service = Service(json.dumps({"error": beyond}).encode())
+    await ledger.subscribe("query.demo.entries", service.answer)
+    with pytest.raises(Refused) as refused:
+        await anext(shop.follow(after=7))
+    assert refused.value.code == errors.PositionBeyondEnd.code
+    assert service.asked == [{"after": 7, "min_seq": 7}]
 
 
 async def test_a_checkpoint_that_was_never_written_is_the_beginning(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from shared.policies import Policies
 from shared.queries import QUERIES, answer_to
 from shared.settings import Settings
 from tests.history.handwritten_ledger import TENANT, HandwrittenLedger, TickingClock
+from tests.support.published import schema
 
 WAIT_SECONDS = 0.3
 
@@ -30,6 +31,7 @@ class Caller:
         body = msgspec.json.encode(answer)
         msgspec.json.decode(body, type=answer_to(question))
         decoded: dict[str, Any] = msgspec.json.decode(body)
+        schema(f"answers/{name}").validate(decoded)
         return decoded
 
 

@@ -65,6 +65,7 @@ ANSWERED_BY: Mapping[
     queries.AskOnDuty: presence.on_duty,
     queries.AskPosition: table.position,
     queries.AskKnown: event.known,
+    queries.AskEntries: event.entries,
 }
 """What answers which question from the tables; `as_of` is answered from the ledger itself."""
 
@@ -75,6 +76,7 @@ AT_A_GLANCE = frozenset(
         queries.AskContext,
         queries.AskPosition,
         queries.AskKnown,
+        queries.AskEntries,
     }
 )
 """What a single SELECT answers, as a rule."""

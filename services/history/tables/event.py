@@ -1,12 +1,21 @@
 """Table `event`: every event as it lies in the ledger."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from services.history.tables.row import AddedRow
 from services.history.tables.table import Reading, Step, Table
+from shared import aggregates, queries
+from shared.events import EntryRejected
 from shared.queries import AskKnown, KnownAnswer, KnownEvent, SetAsideEvent
+
+PAGE_MAX_BYTES = 512 * 1024
+"""Of a page of the ledger: it begins with what fits, and has one event at least."""
+NO_EVENT = msgspec.Raw(b"null")
+REJECTED = str(EntryRejected.__struct_config__.tag)
 
 
 class EventRow(AddedRow, frozen=True, kw_only=True):
@@ -67,3 +76,23 @@ async def known(reading: Reading, asked: AskKnown) -> KnownAnswer:
             name: SetAsideEvent(state=row["state"], raw=row["raw"]) for name, row in aside.items()
         },
     )
+
+
+async def entries(reading: Reading, asked: queries.AskEntries) -> queries.Entries:
+    """Answer what the ledger holds, a page at a time."""
+    limit = min(asked.limit or reading.rows_max, reading.rows_max)
+    found = await reading.rows("entries", asked.after, limit + 1, PAGE_MAX_BYTES)
+    page = [_entry(row) for row in found[:limit]]
+    more = page and len(page) < found[0]["ahead"]
+    return queries.Entries(
+        position=await reading.position(),
+        entries=page,
+        next=page[-1].sequence if more else None,
+    )
+
+
+def _entry(row: Mapping[str, Any]) -> queries.LedgerEntry:
+    """Return an entry as it was stored; nothing of what an operator rejected, which may be no JSON."""
+    rejected = row["type"] == REJECTED and not row["aggregate"].startswith(aggregates.ENTRY.of(""))
+    event = NO_EVENT if rejected else msgspec.Raw(row["body"])
+    return queries.LedgerEntry(sequence=row["sequence"], event=event)

@@ -43,3 +43,13 @@ FROM parking p CROSS JOIN LATERAL (SELECT state FROM parking
     WHERE tenant = p.tenant AND parked_id = p.parked_id ORDER BY sequence DESC LIMIT 1) AS l
 WHERE p.tenant = $1 AND p.event_id = ANY ($2::text[]) AND l.state <> 'retried'
 ORDER BY sequence
+
+-- name: entries
+-- Why: whoever follows the ledger from outside reads it here, as many events at a time as fit into an answer.
+SELECT sequence, aggregate, type, body, ahead FROM (
+    SELECT sequence, aggregate, type, body, count(*) OVER () AS ahead,
+        sum(length(body)) OVER (ORDER BY sequence) - length(body) AS bytes_before
+    FROM (SELECT sequence, aggregate, type, body FROM event
+        WHERE tenant = $1 AND sequence > $2 ORDER BY sequence LIMIT $3) AS page) AS measured
+WHERE bytes_before < $4
+ORDER BY sequence
