@@ -31,7 +31,8 @@ KILLED_AFTER_LINES = (1, 2, 30)
 """So far a consumer comes before it is killed, and another one goes on."""
 
 needs_node = pytest.mark.skipif(
-    shutil.which("node") is None or not (EXAMPLES / "node" / "node_modules").exists(),
+    shutil.which("node") is None
+    or not (EXAMPLES / "node" / "node_modules" / ".package-lock.json").exists(),
     reason="needs Node, and what `make contracts` installs",
 )
 CONSUMERS = [
