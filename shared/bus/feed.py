@@ -43,7 +43,8 @@ async def always() -> None:
 class Feed(Generic[T]):
     """Messages of one pull consumer. Use as `async with Feed(...) as feed: batch = await feed.next()`.
 
-    `read`: what is made of each.
+    `read`: what is made of each. `replaceable`: whoever reads can make another consumer; then nobody waits for the node
+    of one that lives in its memory (its server answers for the stream, and not for the consumer, until that is back).
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Feed(Generic[T]):
         batch: int,
         max_wait_seconds: float,
         room: Room = always,
+        replaceable: bool = False,
     ) -> None:
         self._bus = bus
         self._stream = stream
@@ -64,6 +66,7 @@ class Feed(Generic[T]):
         self._batch = batch
         self._max_wait_seconds = max_wait_seconds
         self._room = room
+        self._replaceable = replaceable
         self._arrived: deque[Message] = deque()
         self._news = asyncio.Event()
         self._inbox = bus.new_inbox()
@@ -87,7 +90,7 @@ class Feed(Generic[T]):
     async def next(self) -> list[T]:
         """Wait for messages and return what is here, 1 to `batch` of them.
 
-        Raises: ConsumerGone; BusUnavailable when the connection was closed for good.
+        Raises: ConsumerGone; BusUnavailable when the connection was closed for good, or as `_check_consumer`.
         """
         while True:
             self._check_open()
@@ -161,7 +164,10 @@ class Feed(Generic[T]):
         self._troubled = message.headers["Status"] not in {"404", "408"}
 
     async def _check_consumer(self) -> None:
-        """Tell a consumer that is briefly away from a consumer that does not exist. Raises: ConsumerGone."""
+        """Tell a consumer that is briefly away from a consumer that does not exist.
+
+        Raises: ConsumerGone; BusUnavailable when a replaceable one does not answer.
+        """
         try:
             await self._bus.api(f"CONSUMER.INFO.{self._stream}.{self._consumer}")
         except errors.JetStreamRefused as error:
@@ -169,6 +175,8 @@ class Feed(Generic[T]):
                 raise ConsumerGone from error
             raise
         except errors.BusUnavailable:
+            if self._replaceable:
+                raise
             await asyncio.sleep(RETRY_DELAY_SECONDS)
 
 

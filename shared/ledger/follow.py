@@ -69,6 +69,7 @@ async def _one_consumer(
             StoredMessage.of,
             batch=FOLLOW_BATCH_EVENTS,
             max_wait_seconds=FOLLOW_WAIT_SECONDS,
+            replaceable=True,
         ) as feed:
             while True:
                 arrived = [each for each in await feed.next() if each.sequence > after]
