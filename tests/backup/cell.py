@@ -74,12 +74,18 @@ class Cell:
 async def cell(folder: Path) -> AsyncIterator[Cell]:
     """Give a cell on a server of its own, in which nothing is made yet."""
     async with EmbeddedNats(folder) as server:
-        bus = await connect(server.url, "test")
-        chosen = settings.Settings(
-            nats_url=server.url, postgres_dsn=NOWHERE, ledger_mark=str(folder / "ledger.json")
-        )
-        yield Cell(bus, chosen)
-        await bus.close()
-        await (
-            server.kill()
-        )  # nothing of it is looked at any more, and an end in order takes seconds
+        async with cell_at(server.url, folder) as made:
+            yield made
+        await server.kill()  # an end in order takes seconds, and nobody looks at it any more
+
+
+@contextlib.asynccontextmanager
+async def cell_at(url: str, folder: Path, replicas: int = 1) -> AsyncIterator[Cell]:
+    """Give a cell on servers that are there. `folder`: for its mark."""
+    bus = await connect(url, "test")
+    mark = str(folder / "ledger.json")
+    yield Cell(
+        bus,
+        settings.Settings(nats_url=url, postgres_dsn=NOWHERE, ledger_mark=mark, replicas=replicas),
+    )
+    await bus.close()

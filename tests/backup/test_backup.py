@@ -17,7 +17,8 @@ from deploy.backup.errors import (
 from shared import streams
 from shared.events import LedgerAdopted
 from shared.ledger import identity
-from tests.backup.cell import REASON, Cell, cell
+from tests.backup.cell import REASON, Cell, cell, cell_at
+from tests.support.servers import EmbeddedNatsCluster
 
 LANE = streams.notify_lane(3)
 
@@ -201,6 +202,25 @@ async def test_a_backup_is_never_written_over(old: Cell, tmp_path: Path) -> None
     await old.take(tmp_path / "backup")
     with pytest.raises(BackupFolderTaken):
         await old.take(tmp_path / "backup")
+
+
+@pytest.mark.cluster
+async def test_of_one_server_it_goes_to_three(old: Cell, tmp_path: Path) -> None:
+    """And from there to three again: the copies are as many as the place wants."""
+    await old.take(tmp_path / "backup")
+    before = await old.contents(streams.LEDGER)
+    async with (
+        EmbeddedNatsCluster(tmp_path / "three") as nodes,
+        cell_at(",".join(nodes.urls), tmp_path, replicas=3) as new,
+    ):
+        await new.restore(tmp_path / "backup")
+        info = await new.bus.api(f"STREAM.INFO.{streams.LEDGER}")
+        assert len(info["cluster"]["replicas"]) == 2
+        assert (await new.contents(streams.LEDGER))[:-1] == before
+        taken = await new.take(tmp_path / "again")
+        assert taken.position == await new.end(streams.LEDGER)
+        for index in range(len(nodes.urls)):
+            await nodes.kill(index)
 
 
 async def test_a_ledger_without_an_identity_is_not_copied(new: Cell, tmp_path: Path) -> None:

@@ -2,9 +2,9 @@
 
 The short form takes less than two minutes on an idle machine. `--long` also fills both disks (as root), deletes a
 stream, and goes through all faults several times in a random order; then come those after which an operator adopts
-another ledger, each on a stack of its own. Each fault shows that it was really done, and what it would have done to a
-system that does not stand it is refused by the checker. Exit 0: every invariant holds; 1: one does not, a fault did
-nothing, or the checker is blind.
+another ledger, each on a stack of its own, and those that are done to one of three servers. Each fault shows that it
+was really done, and what it would have done to a system that does not stand it is refused by the checker. Exit 0: every
+invariant holds; 1: one does not, a fault did nothing, or the checker is blind.
 """
 
 import argparse
@@ -34,13 +34,14 @@ def wanted(names: Sequence[str], seed: int, *, long: bool) -> list[list[Fault]]:
         able = [each for each in FAULTS if each.name in names]
     elif not long:
         able = [each for each in able if not each.only_long]
-    together = [each for each in able if not each.alone]
+    together = [each for each in able if not each.alone and not each.cluster]
     if long and not names:
         shuffled = random.Random(seed)
         together = [
             each for _ in range(LONG_ROUNDS) for each in shuffled.sample(together, len(together))
         ]
-    stacks = [together, *([each] for each in able if each.alone)]
+    of_three = [each for each in able if each.cluster]
+    stacks = [together, *([each] for each in able if each.alone), of_three]
     return [each for each in stacks if each]
 
 

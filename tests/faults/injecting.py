@@ -17,7 +17,7 @@ import msgspec
 
 from deploy.embedded import postgres, state
 from shared import streams, subjects
-from tests.faults import damage, proving, restoring
+from tests.faults import cutting, damage, proving, restoring
 from tests.faults.asking import TENANT, wait
 from tests.faults.proving import Place, family
 from tests.faults.traffic import Until
@@ -34,6 +34,10 @@ MEANWHILE_SECONDS = 1.5
 ANSWERED_SECONDS = 3.0
 """An answer is ten decisions later than the contact, each on the disk."""
 FROZEN_SECONDS = 3.0
+CUT_SECONDS = 20.0
+"""Longer than a server needs to find that it is without the others."""
+HEALED_BOUND_SECONDS = 10.0
+"""All consumers choose their leaders anew."""
 PARTITIONS = range(0, 64, 2)
 DISK_BYTES = 256 * 1024 * 1024
 BALLAST_BYTES = 65_536
@@ -52,7 +56,7 @@ class Fault:
     `until`: what of a new delivery must be so within `bound_seconds`, counted from the end of a fault that lasts
     `lasts_seconds` or longer, else from its beginning. `meanwhile`: the same while it lasts, where it concerns no
     delivery. `ready_seconds`: bound for the status being ready, without any trouble, where that is promised.
-    `alone`: on a stack of its own, because an operator adopts another ledger.
+    `alone`: on a stack of its own, because an operator adopts another ledger. `cluster`: on one over three servers.
     """
 
     name: str
@@ -66,6 +70,7 @@ class Fault:
     ready_seconds: float | None = None
     only_long: bool = False
     alone: bool = False
+    cluster: bool = False
 
 
 def kill(name: str, control: damage.Control, until: Until = "decided") -> Fault:
@@ -247,6 +252,21 @@ def full(
     )
 
 
+def of_three(name: str, happens: Happens, proof: proving.Proof) -> Fault:
+    """One of three servers is away for a while, without being gone."""
+    return Fault(
+        name,
+        happens,
+        proof,
+        damage.LOST,
+        HEALED_BOUND_SECONDS,
+        "answered",
+        lasts_seconds=CUT_SECONDS,
+        only_long=True,
+        cluster=True,
+    )
+
+
 FAULTS: tuple[Fault, ...] = (
     kill("router", damage.TWICE),
     kill("ingest", damage.LOST),
@@ -338,5 +358,8 @@ FAULTS: tuple[Fault, ...] = (
         only_long=True,
         alone=True,
     ),
+    of_three("follower cut off", cutting.cut_off("follower"), cutting.without_the_others()),
+    of_three("leader cut off", cutting.cut_off("leader"), cutting.without_the_others()),
+    of_three("leader frozen", cutting.stands_still, cutting.one_stands_still()),
 )
 """In the order in which they are done."""

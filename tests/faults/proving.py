@@ -10,6 +10,7 @@ from shared.bus import Bus
 from tests.faults.asking import TENANT, listed
 from tests.faults.observed import Observed
 from tests.faults.traffic import Traffic
+from tests.support.cut_cluster import CutCluster
 
 ESTABLISHED = "01"
 NO_ROOM = "no space left on device"
@@ -17,12 +18,13 @@ NO_ROOM = "no space left on device"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a fault is done to, and who works there."""
+    """What a fault is done to, and who works there. `cluster`: the servers, where there are three."""
 
     stack: EmbeddedStack
     bus: Bus
     traffic: Traffic
     observed: Observed
+    cluster: CutCluster | None = None
 
     def pid(self, name: str) -> int:
         return self.stack.status().pids[name]

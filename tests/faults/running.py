@@ -24,6 +24,7 @@ from tests.faults.looking import look
 from tests.faults.observed import Done, Observed, Recovery
 from tests.faults.proving import Look, Place
 from tests.faults.traffic import AGENTS, Traffic, Until
+from tests.support.cut_cluster import CutCluster
 
 SLOTS = 100
 WARM_UP_DELIVERIES = 8
@@ -45,13 +46,17 @@ async def run(faults: Sequence[Fault], seed: int, folder: Path) -> Observed:
             "TELLONCE_POLICY": str(folder / "policy.yaml"),
             "TELLONCE_SMTP_URL": sink.url,
         }
+        cluster = None
+        if any(each.cluster for each in faults):
+            cluster = await held.enter_async_context(CutCluster(folder / "three"))
+            environment |= {"TELLONCE_NATS_URL": ",".join(cluster.urls), "TELLONCE_REPLICAS": "3"}
         plan = Plan(folder=folder / "stack", environment=environment)
         stack = await held.enter_async_context(EmbeddedStack(plan))
         bus = await buses.connect(stack.addresses["nats"], "faults")
         held.push_async_callback(bus.close)
         traffic = Traffic(stack, bus, observed, secrets, sink)
         held.push_async_callback(traffic.close)
-        await _day(faults, Place(stack, bus, traffic, observed))
+        await _day(faults, Place(stack, bus, traffic, observed, cluster))
         await look(bus, observed)
         observed.mails = list(sink.mails)
     return observed

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,15 @@ from tests.upgrade.versions import Fleet, Version
 
 FORWARD = ("history", "router", "notify", "ingest")
 """Readers before writers: the router reads CONTACTS, where notify and ingest write (docs/adr/0083)."""
+ONE_BY_ONE = tuple((service,) for service in FORWARD)
+TOGETHER = (FORWARD,)
+"""The short form: all new ones are started beside all old ones, which are then ended in order."""
 SLOTS = 100
 SETTLED_SECONDS = 60.0
 ANSWERED_SECONDS = 60.0
 
 Say = Callable[[str, float], None]
+Steps = Sequence[Sequence[str]]
 
 
 class Crowd(Traffic):
@@ -71,8 +75,8 @@ class Crowd(Traffic):
         return delivery.url.replace(self.stack.addresses["ingest"], door)
 
 
-async def run(folder: Path, old: Path, say: Say) -> list[str]:
-    """Upgrade under traffic and go back, and return what did not hold."""
+async def run(folder: Path, old: Path, say: Say, steps: Steps = ONE_BY_ONE) -> list[str]:
+    """Upgrade under traffic and go back, and return what did not hold. `steps`: what is exchanged at a time."""
     policy = folder / "policy.yaml"
     policy.write_text(_policy(old), "utf-8")
     observed = Observed(seed=1, policy=policies.load(policy))
@@ -89,17 +93,16 @@ async def run(folder: Path, old: Path, say: Say) -> list[str]:
         traffic = Crowd(stack, bus, observed, secrets, sink)
         traffic.fleet = fleet
         held.push_async_callback(traffic.close)
-        await _day(traffic, fleet, say)
+        await _day(traffic, fleet, say, steps)
         await look(bus, observed)
         observed.mails = list(sink.mails)
     return violations(observed)
 
 
-async def _day(traffic: Crowd, fleet: Fleet, say: Say) -> None:
+async def _day(traffic: Crowd, fleet: Fleet, say: Say, steps: Steps) -> None:
     """Let people work while one service after another is exchanged, there and back, and there again at once."""
     await fleet.bootstrap("old")
-    for service in FORWARD:
-        await fleet.start(service, "old")
+    await fleet.start(FORWARD, "old")
     background = [asyncio.create_task(traffic.follow()), asyncio.create_task(traffic.count())]
     for agent in AGENTS:
         await traffic.does(agent, "sign_in")
@@ -108,14 +111,13 @@ async def _day(traffic: Crowd, fleet: Fleet, say: Say) -> None:
         await _answered(traffic, say, "old")
         await fleet.bootstrap("new")
         await _answered(traffic, say, "old, on streams of new")
-        for service in FORWARD:
-            await _exchange(traffic, fleet, service, "old", "new", say)
-        for service in reversed(FORWARD):
-            await _exchange(traffic, fleet, service, "new", "old", say)
+        for step in steps:
+            await _exchange(traffic, fleet, step, "old", "new", say)
+        for step in reversed(steps):
+            await _exchange(traffic, fleet, step[::-1], "new", "old", say)
         await _nothing_is_left(traffic)
-        for service in FORWARD:
-            await fleet.stop(service, "old")
-            await fleet.start(service, "new")
+        await fleet.stop(FORWARD, "old")
+        await fleet.start(FORWARD, "new")
         await _answered(traffic, say, "new again")
     finally:
         customers.cancel()
@@ -139,13 +141,19 @@ async def _nothing_is_left(traffic: Crowd) -> None:
 
 
 async def _exchange(
-    traffic: Crowd, fleet: Fleet, service: str, before: Version, after: Version, say: Say
+    traffic: Crowd,
+    fleet: Fleet,
+    services: Sequence[str],
+    before: Version,
+    after: Version,
+    say: Say,
 ) -> None:
-    """Start one beside the other, see that both work, and end the one."""
-    await fleet.start(service, after)
-    await _answered(traffic, say, f"{service} {before} and {after}")
-    await fleet.stop(service, before)
-    await _answered(traffic, say, f"{service} {after}")
+    """Start some beside the others, see that both work, and end the others, in order."""
+    names = ", ".join(services)
+    await fleet.start(services, after)
+    await _answered(traffic, say, f"{names}: {before} and {after}")
+    await fleet.stop(services, before)
+    await _answered(traffic, say, f"{names}: {after}")
 
 
 async def _answered(traffic: Crowd, say: Say, when: str) -> None:

@@ -5,16 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.upgrade.rolling import run
+from tests.upgrade.rolling import TOGETHER, run
 from tests.upgrade.versions import PREVIOUS, code_of
 
 
 @pytest.mark.story
+@pytest.mark.timeout(400)
 def test_two_versions_side_by_side_lose_nothing_there_and_back(tmp_path: Path) -> None:
-    """The new bootstrap job first, then history, notify, router and ingest, each beside its older one, and back."""
+    """The new bootstrap job first; the short form of `make upgrade`."""
     old = code_of(PREVIOUS, tmp_path / "old")
     if old is None:
         pytest.skip(f"this clone does not hold {PREVIOUS}: fetch all of its history")
     answered: list[str] = []
-    assert asyncio.run(run(tmp_path, old, lambda when, _: answered.append(when))) == []
+    wrong = asyncio.run(run(tmp_path, old, lambda when, _: answered.append(when), TOGETHER))
+    assert wrong == []
     assert answered[-1] == "new again"

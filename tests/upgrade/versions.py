@@ -5,7 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -55,8 +55,11 @@ class Fleet:
         code = await job.wait()
         assert code == 0, f"{version} bootstrap: {process.last_refusal(job.program.log_path)}"
 
-    async def start(self, service: str, version: Version) -> None:
-        """Start one and wait until one more answers than before."""
+    async def start(self, services: Sequence[str], version: Version) -> None:
+        """Start some and wait until of each one more answers than before."""
+        await asyncio.gather(*(self._start(service, version) for service in services))
+
+    async def _start(self, service: str, version: Version) -> None:
         before = await self.answering(service)
         program = self._program(service, version, f"services.{service}")
         self.running[service, version] = child = await process.Child.start(program)
@@ -67,11 +70,12 @@ class Fleet:
 
         await eventually(one_more, UP_SECONDS)
 
-    async def stop(self, service: str, version: Version) -> None:
-        """End one in order, and wait until it answers no more."""
-        child = self.running.pop((service, version))
-        assert child.exit_code is None, f"{version} {service} ended: {_tail(child.program)}"
-        await child.stop()
+    async def stop(self, services: Sequence[str], version: Version) -> None:
+        """End some in order, one after another."""
+        for service in services:
+            child = self.running.pop((service, version))
+            assert child.exit_code is None, f"{version} {service} ended: {_tail(child.program)}"
+            await child.stop()
 
     async def stop_all(self) -> None:
         await asyncio.gather(*(child.stop() for child in self.running.values()))
