@@ -7,9 +7,11 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 from tests.stories.files import HERE
+from tests.stories.personal import personal_in, told_in
 
 PLAY_SECONDS = 170.0
 ROOT = HERE.parents[1]
@@ -55,11 +57,14 @@ class Played:
 def play(
     story: Path, folder: Path, *options: str, environment: Mapping[str, str] | None = None
 ) -> Played:
-    """Play a story, on a stack of its own unless `environment` names another.
+    """Play a story, on a stack of its own unless `environment` names another; no log tells what its people say.
 
-    `folder`: for the report. Raises: subprocess.TimeoutExpired.
+    `folder`: for the report, and the data of a stack of its own. Raises: subprocess.TimeoutExpired.
     """
-    report = folder / "report.json"
+    report, running = folder / "report.json", (environment or {}).get("TELLONCE_DATA")
+    if running is None and "--keep" not in options:
+        options = (*options, "--keep", mkdtemp(dir=folder))
+    data = Path(running or options[options.index("--keep") + 1])
     kept = {key: value for key, value in os.environ.items() if key != "TELLONCE_DATA"}
     command = (sys.executable, "-m", "deploy.cli.main", "story", str(story))
     done = subprocess.run(
@@ -72,5 +77,6 @@ def play(
         timeout=PLAY_SECONDS,
         check=False,
     )
+    assert told_in(data, personal_in(story)) == []
     found = json.loads(report.read_bytes()) if report.exists() else {"steps": [], "packets": []}
     return Played(done.returncode, done.stdout, found)
