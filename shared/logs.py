@@ -11,7 +11,9 @@ from typing import TextIO, cast
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
+from structlog.typing import EventDict
 
+from shared import tracing
 from shared.settings import Settings
 
 
@@ -31,6 +33,12 @@ class _Patient:
             self._file.flush()
 
 
+def _traced(_: object, __: str, facts: EventDict) -> EventDict:
+    """Name the trace that a line belongs to, where there is one."""
+    trace_id = tracing.trace_id()
+    return facts if trace_id is None else {**facts, "trace_id": trace_id}
+
+
 def configure(service: str, settings: Settings) -> None:
     """Set up structlog for a process: one line per event on standard error, with the service's name.
 
@@ -40,6 +48,7 @@ def configure(service: str, settings: Settings) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _traced,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *(_JSON if settings.log_format == "json" else _CONSOLE),

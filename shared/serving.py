@@ -18,7 +18,7 @@ import structlog
 from faststream.message import StreamMessage
 from faststream.nats import NatsBroker
 
-from shared import errors, logs, metrics, settings, subjects
+from shared import errors, logs, metrics, settings, subjects, tracing
 from shared.arrivals import ArrivedMessage
 from shared.bus import Bus, connection_options, first_connection, is_inbox
 from shared.bus.deliveries import Message
@@ -92,6 +92,7 @@ def main(name: str, run: Callable[[settings.Settings, asyncio.Event], Awaitable[
         logs.configure(name, chosen)
         await run(chosen, stop_on_signals())
 
+    send_last_spans = tracing.configure(name)
     try:
         asyncio.run(serve())
     except (errors.TellonceError, BaseExceptionGroup) as raised:
@@ -103,6 +104,8 @@ def main(name: str, run: Callable[[settings.Settings, asyncio.Event], Awaitable[
             "service_failed", service=name, code=error.code, remedy=str(error), **error.details
         )
         return 1
+    finally:
+        send_last_spans()
     return 0
 
 
@@ -226,7 +229,8 @@ async def answered(ask: Callable[[], Awaitable[Any]], subject: str, max_bytes: i
     """
     began, request, outcome = time.perf_counter(), subject.rpartition(".")[2], "answered"
     try:
-        return _body(await ask(), max_bytes)
+        with tracing.span(request):
+            return _body(await ask(), max_bytes)
     except errors.TellonceError as error:
         outcome = error.code
         log.info("request_refused", subject=subject, code=error.code, **error.details)

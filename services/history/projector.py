@@ -7,7 +7,7 @@ an operator who rejects the entry (`shared/ledger/rejected.py`) takes it on.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -19,12 +19,14 @@ from services.history.generations import Generation
 from services.history.positions import Positions
 from services.history.projection import FenceLost, Projection, check_same
 from services.history.tables import VERSION
-from shared import errors, events, metrics
-from shared.ledger import LedgerReader
+from shared import errors, events, metrics, tracing
+from shared.ledger import LedgerReader, Recorded
 
 STANDBY_DELAY_SECONDS = 0.2
 RETRY_DELAY_SECONDS = 0.2
 HALTED_DELAY_SECONDS = 2.0
+TRACED_MAX = 64
+"""Of a longer batch, of what was there before, no trace is recorded."""
 HALTS = (
     errors.EventTypeUnknown,
     errors.NotAnEvent,
@@ -179,9 +181,7 @@ class Projector:
             async for batch in batches:
                 await projection.apply(batch)
                 self._positions.reached(projection.position)
-                metrics.PROJECTED.add(by=len(batch))
-                age = datetime.now(UTC) - batch[-1].stored
-                metrics.PROJECTED_SECONDS.observe(max(0.0, age.total_seconds()))
+                _measure(batch)
                 caught_up = caught_up or await self._caught_up(projection, end)
 
     async def _caught_up(self, projection: Projection, end: int) -> bool:
@@ -191,3 +191,15 @@ class Projector:
         self._halted = False
         await self._readiness.ready()
         return True
+
+
+def _measure(batch: Sequence[Recorded]) -> None:
+    """Show how far the rows are behind the ledger, and each event in its trace."""
+    metrics.PROJECTED.add(by=len(batch))
+    age = datetime.now(UTC) - batch[-1].stored
+    metrics.PROJECTED_SECONDS.observe(max(0.0, age.total_seconds()))
+    for each in batch if len(batch) <= TRACED_MAX else ():
+        event = each.event
+        tracing.note(
+            "project", event.traceparent, each.stored, tenant=event.tenant, type=event.type
+        )

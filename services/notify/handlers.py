@@ -11,7 +11,7 @@ from services.notify.parking import Parking
 from services.notify.passing import Passing
 from services.notify.sending import Sending
 from services.notify.store import Decided
-from shared import arming, arrivals, commands, errors, events, requests, subjects, timers
+from shared import arming, arrivals, commands, errors, events, requests, subjects, timers, tracing
 from shared.clock import Clock
 from shared.codec import Codec, is_another
 from shared.ledger import Ledger
@@ -51,7 +51,8 @@ class LedgerHandler:
             await self._at_once.arm(timer)
         if isinstance(event, events.WorkRetried):
             await self._parking.take_up(event)
-        await self._notifying.on_event(event)
+        with tracing.span("tell", event.traceparent, tenant=event.tenant, type=event.type):
+            await self._notifying.on_event(event)
 
 
 class MessageHandler:
@@ -77,7 +78,7 @@ class MessageHandler:
         if recorded is None:
             raise errors.LedgerUnavailable(position=timer.sequence)
         if timer in timers.at_once(recorded.event, recorded.sequence):
-            await self._sending.on_event(recorded.event, arrived.attempt)
+            await self._send(recorded.event, arrived.attempt)
         else:
             log.error("handed_on_gone", position=timer.sequence, message_id=timer.id)
 
@@ -92,7 +93,11 @@ class MessageHandler:
         with contextlib.suppress(errors.EventTypeUnknown):
             event = await read(self._codec, self._ledger, arrived)
         if event is not None:
-            await self._sending.on_event(event, arrived.attempt)
+            await self._send(event, arrived.attempt)
+
+    async def _send(self, event: events.AnyEvent, attempt: int) -> None:
+        with tracing.span("send", event.traceparent, tenant=event.tenant):
+            await self._sending.on_event(event, attempt)
 
 
 async def read(codec: Codec, ledger: Ledger, arrived: arrivals.ArrivedMessage) -> events.AnyEvent:

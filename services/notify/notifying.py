@@ -9,7 +9,7 @@ from services.notify.domain import commands, notices, occasions, people
 from services.notify.domain.state import Notification
 from services.notify.store import Decided, NotificationStore
 from services.notify.transports import Transport
-from shared import aggregates, arrivals, errors, events, metrics, timers
+from shared import aggregates, arrivals, errors, events, metrics, timers, tracing
 from shared.clock import Clock
 from shared.policies import Policies
 
@@ -105,7 +105,8 @@ class Notifying:
 
     async def _send(self, name: str, tenant: str, notice: notices.Notice) -> bool:
         """Return whether the transport took the notice. A refused notice is not retried: it escalates instead."""
-        reason = await self._refusal(name, tenant, notice)
+        with tracing.span("notice", tenant=tenant, transport=name):
+            reason = await self._refusal(name, tenant, notice)
         metrics.NOTICES.add(tenant, name, "sent" if reason is None else "not_sent")
         if reason is not None:
             log.warning("notification_not_sent", reason=reason, **_facts(name, notice))

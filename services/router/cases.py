@@ -15,7 +15,7 @@ from services.router.domain.agent import Agent
 from services.router.domain.announcements import Announcements
 from services.router.domain.decision import SERVICE, KnownCustomer, Loaded, Origin, ResolvedHandle
 from services.router.domain.identify import as_handle
-from shared import aggregates, errors, events, mail_reference
+from shared import aggregates, errors, events, mail_reference, tracing
 from shared import handles as normal_handles
 from shared.clock import Clock
 from shared.commands import REMEMBERED
@@ -58,6 +58,7 @@ class Cases:
         self, tenant: str, cause: str, actor: str, occurred: datetime | None = None, **known: Any
     ) -> Origin:
         """Return where a decision of now comes from. Raises: TenantUnknown."""
+        known["traceparent"] = tracing.current() or known.get("traceparent")
         now, policy = self.clock.now(), self.policies.of(tenant)
         return Origin(
             tenant=tenant,

@@ -21,7 +21,7 @@ from services.router.domain.importing import begins_history
 from services.router.outcomes import Outcomes, journal_of
 from services.router.registrations import Orders
 from services.router.resolving import Resolving
-from shared import aggregates, deciding, errors, events, metrics, proof
+from shared import aggregates, deciding, errors, events, metrics, proof, tracing
 from shared.commands import REMEMBERED
 from shared.events.packet import Visit
 from shared.policy import Policy
@@ -57,6 +57,10 @@ class Intake:
 
     async def take(self, event: events.AnyEvent) -> None:
         """Decide a contact event. Raises: NotAnEvent for other events, LedgerUnavailable, ViewUnavailable."""
+        with tracing.span("decide", event.traceparent, tenant=event.tenant, type=event.type):
+            await self._take(event)
+
+    async def _take(self, event: events.AnyEvent) -> None:
         if isinstance(event, events.PayloadQuarantined):
             await self._quarantine(event)
         elif isinstance(event, events.ChannelInterrupted):

@@ -20,6 +20,7 @@ DRIVERS = {
     ),
     "asyncpg": ({"services/history/store.py"}, "services.history.store"),
     "faststream": ({"shared/serving.py"}, "shared.serving.on_stream and on_request"),
+    "opentelemetry": ({"shared/tracing.py"}, "shared.tracing"),
     "prometheus_client": ({"shared/metrics.py"}, "shared.metrics"),
     "aiosmtplib": ({"services/notify/carriers/smtp.py"}, "services.notify.carriers.smtp"),
     "phonenumbers": ({"shared/handles.py"}, "shared.handles"),

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 from msgspec.structs import replace
 
 from services.notify import app
@@ -364,12 +365,18 @@ async def test_a_process_that_thaws_finds_the_intent_of_another() -> None:
     assert world.outcome().type == "message.sent"
 
 
-async def test_two_processes_at_the_same_instant_hand_over_one_mail() -> None:
-    """Each has loaded what stands before either appends its intent: the ledger takes one."""
+@pytest.mark.parametrize(
+    "traceparent", [None, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"]
+)
+async def test_two_processes_at_the_same_instant_hand_over_one_mail(
+    traceparent: str | None,
+) -> None:
+    """Each has loaded what stands before either appends its intent: the ledger takes one, also within one trace."""
     world = World()
-    await two_at_once(world)
+    await two_at_once(world, traceparent)
     assert len(world.server.taken) == 1
     assert await world.types() == ["notification.requested", "notification.sent"]
+    assert world.outcome().traceparent == traceparent
 
 
 async def test_only_the_attempt_tells_two_processes_apart(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -380,7 +387,8 @@ async def test_only_the_attempt_tells_two_processes_apart(monkeypatch: pytest.Mo
     assert len(world.server.taken) == 2
 
 
-async def two_at_once(world: World) -> None:
+async def two_at_once(world: World, traceparent: str | None = None) -> None:
     """Two processes handle the same delivery at the same time of the clock, neither ahead of the other."""
     world.together = asyncio.Barrier(2)
-    await asyncio.gather(*(world.sending().on_event(message("e1"), 1) for _ in range(2)))
+    event = structs.replace(message("e1"), traceparent=traceparent)
+    await asyncio.gather(*(world.sending().on_event(event, 1) for _ in range(2)))

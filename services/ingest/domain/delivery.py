@@ -83,7 +83,7 @@ class RawDelivery:
 
     `account`: the account's short name; `rules`: what the policy says of it; `sequence`: position in RAW;
     `elsewhere`: where its body stands that is not in RAW itself, and `body` is empty until it was read there;
-    `lost`: the code of why it cannot be read.
+    `lost`: the code of why it cannot be read; `traceparent`: of the trace that its arrival began.
     """
 
     tenant: str
@@ -97,6 +97,7 @@ class RawDelivery:
     received: datetime
     elsewhere: BodyReference | None = None
     lost: str | None = None
+    traceparent: str | None = None
 
     def header(self, name: str) -> str | None:
         return header(self.headers, name)

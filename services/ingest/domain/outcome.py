@@ -184,6 +184,7 @@ def _origin(raw: RawDelivery, occurred: datetime | None = None) -> events.Origin
         actor=f"{'import' if raw.imported else 'channel'}:{raw.channel}/{raw.account}",
         occurred=occurred or raw.received,
         recorded=raw.received,
+        traceparent=raw.traceparent,
         raw=raw.ref,
     )
 

@@ -7,6 +7,7 @@ A process killed anywhere in between is given the batch again; the events have t
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 
 import structlog
 
@@ -16,7 +17,7 @@ from services.ingest.domain.outcome import Ignored, Quarantined
 from services.ingest.handlers import accounts, logged, parsing, raw_store
 from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.visit_store import VisitStore
-from shared import backoff, contact_log, ensuring, errors, events, metrics, streams, visits
+from shared import backoff, contact_log, ensuring, errors, events, metrics, streams, tracing, visits
 from shared.bus import Bus
 from shared.bus.deliveries import Delivery
 from shared.readiness import Trouble
@@ -90,9 +91,11 @@ class Normaliser:
         waiting = list(batch)
         async with held(waiting):
             for portion in portions([self._raw(each) for each in batch], PORTION_BYTES):
+                began = datetime.now(UTC)
                 readings = await parsing.read_all(portion, self._bodies)
                 await self._publish(_made(readings))
                 for reading in readings:
+                    _trace(reading, began)
                     await _acknowledge(reading, waiting.pop(0))
         self._taken()
 
@@ -142,6 +145,11 @@ async def _acknowledge(reading: parsing.Reading, delivery: Delivery) -> None:
     with contextlib.suppress(errors.BusUnavailable):  # given again, its events have the same ids
         await delivery.ack()
     _log(reading, delivery)
+
+
+def _trace(reading: parsing.Reading, began: datetime) -> None:
+    raw = reading.raw
+    tracing.note("normalise", raw.traceparent, began, tenant=raw.tenant, channel=raw.channel)
 
 
 def _log(reading: parsing.Reading, delivery: Delivery) -> None:

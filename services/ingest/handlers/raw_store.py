@@ -15,7 +15,7 @@ import msgspec
 from services.ingest.domain import body_secret
 from services.ingest.domain.delivery import BodyReference, Headers, RawDelivery, WebRequest
 from services.ingest.handlers.body_store import BodyStore
-from shared import codec, errors, streams, subjects
+from shared import codec, errors, streams, subjects, tracing
 from shared.bus import Bus
 from shared.bus.acknowledged import AcknowledgedPosition
 from shared.bus.deliveries import StoredAck
@@ -95,6 +95,12 @@ class RawStore:
         Raises: DoorUnavailable; the delivery may have been stored, so the provider's repeat is a duplicate.
             DeliveryOvertaken: another is the account's last; nothing was stored.
         """
+        with tracing.span("receive", tenant=tenant, channel=channel):
+            return await self._append(tenant, channel, account, request, behind)
+
+    async def _append(
+        self, tenant: str, channel: str, account: str, request: WebRequest, behind: int | None
+    ) -> StoredAck:
         delivery = secrets.token_hex(DELIVERY_ID_BYTES)
         fields = {
             HEADERS_FIELD: kept_headers(request.headers, self._header_max_bytes),
@@ -102,6 +108,9 @@ class RawStore:
             PATH_FIELD: kept_url(request.url),
             DELIVERY_FIELD: delivery,
         }
+        traceparent = tracing.current()
+        if traceparent is not None:
+            fields[tracing.TRACEPARENT] = traceparent
         if behind is not None:
             fields[EXPECTED_FIELD] = str(behind)
         subject, body = subjects.raw(tenant, channel, account), body_secret.without(request.body)
@@ -145,6 +154,7 @@ def raw_delivery(
         path=fields.get(PATH_FIELD, ""),
         received=_instant(fields.get(RECEIVED_FIELD, "")) or stored,
         elsewhere=_ref(fields),
+        traceparent=fields.get(tracing.TRACEPARENT),
     )
 
 

@@ -30,6 +30,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     cause_sha256: str | None = None
     actor: str = SERVICE
     now: datetime
+    traceparent: str | None = None
 
     @property
     def origin(self) -> events.Origin:
@@ -45,6 +46,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
             conversation=self.conversation if _is_conversation(self.conversation) else None,
             customer=self.customer,
             correlation=self.correlation,
+            traceparent=self.traceparent,
         )
 
 
@@ -170,4 +172,5 @@ def origin(event: events.AnyEvent, now: datetime) -> dict[str, Any]:
         "correlation": event.correlation,
         "cause": event.id,
         "now": now,
+        "traceparent": event.traceparent,
     }

@@ -96,6 +96,7 @@ def outcome_event(
         conversation=request.conversation,
         customer=request.customer,
         correlation=request.correlation,
+        traceparent=request.traceparent,
     )
     event_id = ids.contact_event_id(
         request.tenant, wanted.channel, wanted.account, wanted.message_id, "outcome"
