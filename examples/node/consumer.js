@@ -78,7 +78,7 @@ async function* entries(bus, contract, after) {
   let wake = () => {};
   bus.subscribe(contract.address("live", { tenant: TENANT }), {
     callback: (_, message) => {
-      told = Math.max(told, Number(message.headers?.get("Nats-Sequence")));
+      told = Math.max(told, Number(message.headers?.get("Nats-Sequence") ?? 0));
       wake();
     },
   });
@@ -90,7 +90,9 @@ async function* entries(bus, contract, after) {
       yield entry;
       after = entry.sequence;
     }
-    if (page.next === null && told <= page.position) {
+    if (page.next !== null) continue;
+    after = Math.max(after, page.position); // up to here there is nothing more of this tenant
+    if (told <= after) {
       await Promise.race([new Promise((done) => (wake = done)), pause(LOOK_MS)]);
     }
   }

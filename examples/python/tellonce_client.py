@@ -176,9 +176,11 @@ class Tellonce:
                 for entry in page["entries"]:
                     yield Entry(entry["sequence"], entry["event"])
                     after = entry["sequence"]
-                if page["next"] is None and told <= page["position"]:
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(news.wait(), LOOK_SECONDS)
+                if page["next"] is None:  # up to here there is nothing more of this tenant
+                    after = max(after, page["position"])
+                    if told <= after:
+                        with suppress(TimeoutError):
+                            await asyncio.wait_for(news.wait(), LOOK_SECONDS)
         finally:
             await live.unsubscribe()
 

@@ -57,7 +57,10 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Entries(Answer, frozen=True, kw_only=True):
-    """In the ledger's order. `next`: `after` of the next page; `None` when there is no more yet."""
+    """In the ledger's order. `next`: `after` of the next page; `None` when up to `position` there is no more.
+
+    Whoever goes on follows from `position` then: nobody has to look through what other tenants did meanwhile.
+    """
 
     entries: list[LedgerEntry]
     next: int | None

@@ -137,6 +137,7 @@ class History:
     def __init__(self, ledger: Bus) -> None:
         self.ledger = ledger
         self.position = 0
+        self.asked_after = 0
         self.entries: list[dict[str, Any]] = []
 
     async def project(self) -> None:
@@ -150,6 +151,7 @@ class History:
 
     async def answer(self, message: Message) -> None:
         asked = json.loads(message.body)
+        self.asked_after = asked["after"]
         if asked["min_seq"] > self.position:
             await message.respond(BUSY)
             return
@@ -234,6 +236,25 @@ async def test_a_follower_that_hears_nothing_looks_by_itself(
     entries = shop.follow(after=0)
     await append(ledger, 1, 2)
     assert await numbers(entries, 2) == [1, 2]
+    await entries.aclose()
+
+
+async def test_a_follower_leaves_behind_what_others_did(
+    ledger: Bus, history: History, shop: Tellonce
+) -> None:
+    """Else history would look through all of it again, each time that it is asked."""
+    await append(ledger, 1, 1)
+    entries = shop.follow(after=0)
+    assert await numbers(entries, 1) == [1]
+    await append(ledger, 1, 50, tenant="other")
+    following = asyncio.create_task(numbers(entries, 2))
+
+    async def is_past_the_others() -> bool:
+        return history.asked_after == 51
+
+    await eventually(is_past_the_others)
+    await append(ledger, 2, 2)
+    assert await following == [2]
     await entries.aclose()
 
 
