@@ -50,7 +50,7 @@ async def bootstrap(chosen: settings.Settings) -> None:
     tenants = files.read()
     for error in [] if tenants else files.refused.values():
         raise error
-    bus = await connect(chosen.nats_url, "bootstrap")
+    bus = await connect(chosen.bus_address(), "bootstrap")
     try:
         # Before: a ledger that is gone is not made anew beside what was made of it.
         await _patiently(lambda: ledger.check(bus, chosen))

@@ -2,3 +2,4 @@
 
 VERSION = "0.1.0"
 """Of the whole house: the package and the images are named by it."""
+SERVICES = ("ingest", "router", "history", "notify")

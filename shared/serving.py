@@ -17,11 +17,14 @@ import msgspec
 import structlog
 from faststream.message import StreamMessage
 from faststream.nats import NatsBroker
+from faststream.nats.security import NatsNKey, NatsSecurity
 
 from shared import errors, logs, metrics, settings, subjects, tracing
 from shared.arrivals import ArrivedMessage
-from shared.bus import Bus, connection_options, first_connection, is_inbox
+from shared.bus import Bus, first_connection, is_inbox
+from shared.bus.connection import Standing, connection_options
 from shared.bus.deliveries import Message
+from shared.bus_address import BusAddress
 from shared.readiness import Readiness
 
 CLOSE_TIMEOUT_SECONDS = 2.0
@@ -54,31 +57,42 @@ async def connected(
 
     Subscribers are added by the caller, who then starts the broker.
     Raises: BusUnavailable when no server answers (as `shared.bus.first_connection`), or when the block ends because
-    the connection was given up.
+    the connection was given up; BusUnauthorized, BusForbidden where that is why; SettingInvalid.
     """
+    standing = Standing(chosen.bus_address())
 
     async def closed() -> None:
         stop.set()
 
-    servers = chosen.nats_url.split(",")
+    servers = standing.address.servers
     broker = NatsBroker(
         servers,
         closed_cb=closed,
         logger=_framework_log,
         apply_types=False,
         serializer=None,
-        **connection_options(name),
+        security=_security(standing.address),
+        **connection_options(name, standing),
     )
     client = await first_connection(broker.connect(), servers)
+    standing.on_end = client.close
     try:
-        yield Connection(broker, Bus.of(client))
+        yield Connection(broker, Bus.of(client, standing))
         if client.is_closed:
-            raise errors.BusUnavailable
+            raise standing.reason or errors.BusUnavailable
     finally:
         # Draining and closing wait for ever when the server is gone.
         for leave in (broker.stop, client.close):
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(leave(), CLOSE_TIMEOUT_SECONDS)
+
+
+def _security(address: BusAddress) -> NatsSecurity | None:
+    """Return by what the broker says who we are, and whom it believes. Raises: SettingInvalid."""
+    key, believed = address.key(), address.tls() if address.ca_file else None
+    if key is not None:
+        return NatsNKey.from_seed(key.seed, ssl_context=believed, use_ssl=believed is not None)
+    return NatsSecurity(ssl_context=believed, use_ssl=True) if believed else None
 
 
 def main(name: str, run: Callable[[settings.Settings, asyncio.Event], Awaitable[None]]) -> int:

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from shared import addresses, errors, policies
+from shared.bus_address import BusAddress
 from shared.policy import Policy
 
 PREFIX = "TELLONCE_"
@@ -38,6 +39,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     nats_url: Annotated[str, Meta(description="where NATS listens", max_length=2048)] = (
         "nats://127.0.0.1:4222"
     )
+    nats_seed_file: Annotated[
+        str,
+        Meta(
+            description="file with the seed of the nkey by which NATS knows this process; empty: none",
+            max_length=4096,
+        ),
+    ] = ""
+    nats_ca_file: Annotated[
+        str,
+        Meta(
+            description="certificates of who vouches for NATS's own; empty: those that the system believes",
+            max_length=4096,
+        ),
+    ] = ""
     postgres_dsn: Annotated[
         str, Meta(description="where history's Postgres listens", max_length=2048)
     ] = "postgresql://tellonce@127.0.0.1:5432/tellonce"
@@ -248,6 +263,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float, Meta(description="longest wait of a query for `min_seq`", ge=0, le=60)
     ] = 5.0
     query_rows: Annotated[int, Meta(description="rows of one answer", ge=1, le=10_000)] = 500
+
+    def bus_address(self) -> BusAddress:
+        """Return where the bus is, and as whom to speak there."""
+        return BusAddress(
+            url=self.nats_url, seed_file=self.nats_seed_file, ca_file=self.nats_ca_file
+        )
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Settings:

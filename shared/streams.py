@@ -7,7 +7,7 @@ Durations are in nanoseconds there.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from shared import aggregates, events, subjects, timers
+from shared import SERVICES, aggregates, events, subjects, timers
 from shared.commands import REMEMBERED, SKEW
 from shared.comparing import Config, matching
 from shared.settings import Settings
@@ -24,7 +24,7 @@ USED_BY: dict[str, frozenset[str]] = {
     CONTACTS: frozenset({"ingest", "router", "notify"}),
     LEDGER: frozenset({"ingest", "router", "history", "notify"}),
     TIMERS: frozenset({"router", "notify"}),
-    CANARY: frozenset({"ingest", "router", "history", "notify"}),
+    CANARY: frozenset(SERVICES),
     REFUSALS: frozenset({"router", "notify"}),
     SNAPSHOTS: frozenset({"router"}),
     ANSWERS: frozenset({"ingest", "notify"}),

@@ -1,44 +1,21 @@
 """Every subject of the bus, built and read in one place.
 
-| subject | stream | who writes |
-|---|---|---|
-| `raw.<p>.<tenant>.<channel>.<account>` | RAW | ingest |
-| `body.<tenant>.<sha256>.<number>` | BODIES | ingest |
-| `file.<tenant>.<sha256>.<number>` | FILES | ingest |
-| `attachment.<tenant>.<attachment id>` | FILES | ingest |
-| `balance.<tenant>.<channel>.<account>` | BALANCE | ingest |
-| `contact.<p>.<tenant>.<channel>.<event id>` | CONTACTS | ingest, notify (outcomes) |
-| `ledger.<p>.<tenant>.<kind>.<id>` | LEDGER | the one writer of the kind, see `shared/aggregates.py` |
-| `timer.<tenant>.<kind>.<id>.<timer kind>.<timer id>` | TIMERS | the reader of the timer's kind |
-| `timer.armed.<service>` | TIMERS | the service |
-| `fired.<p>.<tenant>.<kind>.<id>.<timer kind>.<timer id>` | TIMERS | the server |
-| `fired.<p>.<tenant>.<kind>.<id>.<timer kind>.now` | TIMERS | notify: what is due at once |
-| `refused.<tenant>.<command>` | REFUSALS | router, notify |
-| `snapshot.<service>.<name>.<part>` | SNAPSHOTS | the service |
-| `answer.<tenant>.<page>` | ANSWERS | notify |
-| `live.ledger.<p>.<tenant>.<kind>.<id>` | – (republished) | the server |
-| `live.answer.<tenant>.<page>` | – (republished, without the text) | the server |
-| `visit.<p>.<tenant>.<visitor>`, `visitor.<tenant>.<handle>` | VISITS | ingest |
-| `typing.<tenant>.<page>.visitor`, `typing.<tenant>.<page>.agent` | – | ingest; an agent's desk |
-| `cmd.<tenant>.<name>`, `query.<tenant>.<name>` | – (request/reply) | anyone |
-| `screen.<tenant>.<recipient>` | – | notify |
-| `ops.<service>.<name>` | – (request/reply) | operators |
-| `canary.<service>.<process>` | CANARY | every service |
-
 `<kind>.<id>` is an aggregate, `<kind>-<id>` in words: one exact subject each.
 `<p>` is the partition: FNV-1a (32 bit) of the routing key modulo 64; the server's `partition()` gives the same number.
 Each lane of contacts has 64 of its own: those of `live` are 0 to 63, of `written` 64 to 127, of `bulk` 128 to 191.
 """
 
 import re
+from dataclasses import dataclass
 from typing import get_args
 
-from shared import aggregates, events
+from shared import SERVICES, aggregates, events, timers
 
 PARTITIONS = 64
 LANES: tuple[events.Lane, ...] = get_args(events.Lane)
 """The lanes of contacts, the first to be decided first; their order is part of the subjects."""
 TOKEN_MAX_CHARACTERS = 64
+_VARIES = re.compile(r"<[^>]*>")
 _TOKEN = re.compile(rf"[a-z0-9_-]{{1,{TOKEN_MAX_CHARACTERS}}}\Z")
 
 
@@ -208,6 +185,16 @@ def command(tenant: str, name: str) -> str:
     return f"cmd.{token(tenant)}.{token(name)}"
 
 
+def command_of(tenant: str) -> str:
+    """Return the filter of every command to a tenant."""
+    return f"cmd.{token(tenant)}.*"
+
+
+def query_of(tenant: str) -> str:
+    """Return the filter of every question about a tenant."""
+    return f"query.{token(tenant)}.*"
+
+
 def query(tenant: str, name: str) -> str:
     return f"query.{token(tenant)}.{token(name)}"
 
@@ -215,6 +202,11 @@ def query(tenant: str, name: str) -> str:
 def screen(tenant: str, recipient: str) -> str:
     """Return where the screen of `agent-<id>` or `queue-<name>` listens for its notifications."""
     return f"screen.{token(tenant)}.{token(recipient)}"
+
+
+def screens_of(tenant: str) -> str:
+    """Return the filter of what all screens of a tenant are told."""
+    return f"screen.{token(tenant)}.*"
 
 
 def snapshot(service: str, name: str, part: str) -> str:
@@ -260,3 +252,65 @@ def canary(service: str, process: str) -> str:
 
 def ops(service: str, name: str) -> str:
     return f"ops.{token(service)}.{token(name)}"
+
+
+# -- who writes ---------------------------------------------------------------------------------------------
+
+SERVER = "the server"
+DESK = "desk"
+"""The screens of a tenant's agents."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form of subject. `text`: its tokens, `<…>` for those that vary; `writers`: who publishes there.
+
+    `<service>` is the writer's own name. What is asked and answered stands in `deploy/rights.py`.
+    """
+
+    text: str
+    writers: frozenset[str]
+
+    def pattern(self, **known: str) -> str:
+        """Return the filter of its subjects; `known`: tokens that do not vary there."""
+        return _VARIES.sub(lambda found: known.get(found.group()[1:-1], "*"), self.text)
+
+
+def _form(text: str, *writers: str) -> Form:
+    return Form(text, frozenset(writers))
+
+
+FORMS = (
+    _form("raw.<p>.<tenant>.<channel>.<account>", "ingest"),
+    _form("body.<tenant>.<sha256>.<number>", "ingest"),
+    _form("file.<tenant>.<sha256>.<number>", "ingest"),
+    _form("attachment.<tenant>.<attachment id>", "ingest"),
+    _form("balance.<tenant>.<channel>.<account>", "ingest"),
+    _form("contact.<p>.<tenant>.<channel>.<event id>", "ingest", "notify"),
+    *(
+        _form(f"ledger.<p>.<tenant>.{kind.prefix}.<id>", kind.writer)
+        for kind in aggregates.KINDS.values()
+    ),
+    *(
+        _form(f"timer.<tenant>.<kind>.<id>.{kind.name}.<timer id>", kind.reader)
+        for kind in timers.KINDS
+    ),
+    *(
+        _form(f"fired.<p>.<tenant>.<kind>.<id>.{kind.name}.now", kind.reader)
+        for kind in timers.AT_ONCE
+    ),
+    _form("fired.<p>.<tenant>.<kind>.<id>.<timer kind>.<timer id>", SERVER),
+    _form("timer.armed.<service>", *{kind.reader for kind in timers.KINDS}),
+    _form("refused.<tenant>.<command>", "router", "notify"),
+    _form("snapshot.<service>.<name>.<part>", "router"),
+    _form("answer.<tenant>.<page>", "notify"),
+    _form("visit.<p>.<tenant>.<visitor>", "ingest"),
+    _form("visitor.<tenant>.<handle>", "ingest"),
+    _form("canary.<service>.<process>", *SERVICES),
+    _form("live.ledger.<p>.<tenant>.<kind>.<id>", SERVER),
+    _form("live.answer.<tenant>.<page>", SERVER),
+    _form("typing.<tenant>.<page>.visitor", "ingest"),
+    _form("typing.<tenant>.<page>.agent", DESK),
+    _form("screen.<tenant>.<recipient>", "notify"),
+)
+"""Who publishes what, and nobody else may: the users of the bus are made from this table."""

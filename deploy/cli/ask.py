@@ -17,9 +17,12 @@ from typing import Any
 
 import msgspec
 
+from deploy import rights
+from deploy.cli.configured import read_settings
 from deploy.embedded import state, wire
 from deploy.embedded.errors import AddressInvalid
 from shared import codec, commands, errors, queries, strict, subjects
+from shared.bus_address import BusAddress
 
 EXIT_REFUSED = 1
 EXIT_NOT_REACHED = 2
@@ -76,13 +79,13 @@ def _body(text: str) -> dict[str, Any] | None:
 def exchange(chosen: argparse.Namespace, subject: str, body: dict[str, Any]) -> Any:
     """Return the reply; None when nobody answered. The same request is sent up to MAX_TRIES times: the receiver knows
     a repetition by its id."""
-    url = nats_url(chosen)
+    bus = bus_address(chosen)
     payload = msgspec.json.encode(body)
     for attempt in range(MAX_TRIES):
         if attempt:
             time.sleep(PAUSE_SECONDS)
         try:
-            reply = asyncio.run(wire.request(url, subject, payload, timeout_seconds=REPLY_SECONDS))
+            reply = asyncio.run(wire.request(bus, subject, payload, timeout_seconds=REPLY_SECONDS))
             return json.loads(reply)
         except (wire.NotReached, ValueError) as error:
             print(f"not reached ({error})", file=sys.stderr)
@@ -113,16 +116,18 @@ def _more(answer: dict[str, Any]) -> str:
     return f"This is one page: {', '.join(parts)}. The next one: the same question with {after}"
 
 
-def nats_url(chosen: argparse.Namespace) -> str:
-    """Where the stack of the data folder listens, else TELLONCE_NATS_URL.
+def bus_address(chosen: argparse.Namespace, user: str = rights.OPERATOR) -> BusAddress:
+    """Where the bus of the data folder's stack is, for one of its users; else what the settings say.
 
-    Raises: AddressInvalid if neither is there.
+    Raises: AddressInvalid if neither is there, SettingUnreadable.
     """
-    addresses = state.read_status(state.data_folder(chosen.data)).addresses
-    url = addresses.get("nats") or os.environ.get("TELLONCE_NATS_URL")
-    if not url:
+    folder = state.data_folder(chosen.data)
+    found = state.read_status(folder)
+    if "nats" in found.addresses:
+        return state.bus_address(folder, found, user)
+    if not os.environ.get("TELLONCE_NATS_URL"):
         raise AddressInvalid(
             "no stack runs on the data folder and TELLONCE_NATS_URL is not set",
             mend="start one with `tellonce up`, or name its folder with --data",
         )
-    return url
+    return read_settings().bus_address()

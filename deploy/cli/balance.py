@@ -12,9 +12,10 @@ import time
 from collections import Counter
 from typing import Any
 
-from deploy.cli.ask import EXIT_NOT_REACHED, EXIT_REFUSED, nats_url
+from deploy.cli.ask import EXIT_NOT_REACHED, EXIT_REFUSED, bus_address
 from deploy.embedded import wire
 from shared import errors, queries, subjects
+from shared.bus_address import BusAddress
 
 REPLY_SECONDS = 60.0
 """A proof parses 2,000 positions of RAW per answer."""
@@ -35,7 +36,7 @@ def balance(chosen: argparse.Namespace) -> int:
     """Show how deliveries are accounted for."""
     if not subjects.is_token(chosen.tenant):
         return _show({"error": errors.TenantUnknown(tenant=chosen.tenant).problem()}, EXIT_REFUSED)
-    asker = _Asker(nats_url(chosen), subjects.query(chosen.tenant, queries.AskBalance.name))
+    asker = _Asker(bus_address(chosen), subjects.query(chosen.tenant, queries.AskBalance.name))
     try:
         counted = asker.counted()
         if not chosen.prove:
@@ -52,14 +53,14 @@ def balance(chosen: argparse.Namespace) -> int:
 class _Asker:
     """Asks the balance of a tenant."""
 
-    def __init__(self, url: str, subject: str) -> None:
-        self._url, self._subject = url, subject
+    def __init__(self, bus: BusAddress, subject: str) -> None:
+        self._bus, self._subject = bus, subject
 
     def ask(self, **question: Any) -> dict[str, Any]:
         """Raises: NotReached, _Refused."""
         payload = json.dumps(question).encode()
         reply = asyncio.run(
-            wire.request(self._url, self._subject, payload, timeout_seconds=REPLY_SECONDS)
+            wire.request(self._bus, self._subject, payload, timeout_seconds=REPLY_SECONDS)
         )
         answer: dict[str, Any] = json.loads(reply)
         if "error" in answer:

@@ -18,6 +18,7 @@ from deploy.cli.configured import read_policy, read_secrets
 from services.ingest.handlers.accounts import Accounts, Door
 from shared import aggregates, codec, errors, events, streams, subjects
 from shared.bus import Bus, connect
+from shared.bus_address import BusAddress
 from shared.ledger import LedgerReader
 from shared.ledger.jetstream import NatsLedger
 from shared.policies import Policies
@@ -57,7 +58,7 @@ def listed(chosen: argparse.Namespace) -> int:
         return ask.shown(answer)
     doors = list(Accounts(Policies(policy), read_secrets(path)).of_tenant(policy.tenant))
     try:
-        lines = asyncio.run(_lines(ask.nats_url(chosen), doors, answer["accounts"]))
+        lines = asyncio.run(_lines(ask.bus_address(chosen), doors, answer["accounts"]))
     except errors.BusUnavailable:
         print("not reached", file=sys.stderr)
         return ask.EXIT_NOT_REACHED
@@ -67,9 +68,9 @@ def listed(chosen: argparse.Namespace) -> int:
 
 
 async def _lines(
-    url: str, doors: list[Door], counted: Mapping[str, Mapping[str, Any]]
+    address: BusAddress, doors: list[Door], counted: Mapping[str, Mapping[str, Any]]
 ) -> list[AccountLine]:
-    bus = await connect(url, "channels")
+    bus = await connect(address, "channels")
     try:
         now = datetime.now(UTC)
         return [await line_of(bus, door, counted.get(door.name, {}), now) for door in doors]

@@ -83,7 +83,8 @@ def outside_servers(_: argparse.Namespace) -> str:
     dsn = os.environ.get("TELLONCE_POSTGRES_DSN")
     if url:
         try:
-            asyncio.run(wire.request(url, "$JS.API.INFO", timeout_seconds=postgres.PROBE_SECONDS))
+            bus = read_settings().bus_address()
+            asyncio.run(wire.request(bus, "$JS.API.INFO", timeout_seconds=postgres.PROBE_SECONDS))
         except wire.NotReached as error:
             raise errors.AddressInvalid(
                 "no JetStream server answers at TELLONCE_NATS_URL"
@@ -152,7 +153,9 @@ def running_stack(chosen: argparse.Namespace) -> str:
     if found.state == "stopped":
         return "no stack runs on the data folder"
     if found.state != "ready":
-        silent = asyncio.run(status.silent_parts(found)) if "nats" in found.addresses else []
+        silent = (
+            asyncio.run(status.silent_parts(folder, found)) if "nats" in found.addresses else []
+        )
         raise errors.StackUnhealthy(
             state=found.state,
             silent=", ".join(silent),

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.cli.ask import nats_url
+from deploy.cli.ask import bus_address
 from deploy.cli.configured import read_policy, read_settings
 from services.ingest.archives import ARCHIVES
 from services.ingest.domain import archive
@@ -81,7 +81,7 @@ async def _import(
     chosen: argparse.Namespace, tenant: str, account: str, talks: Sequence[Talk]
 ) -> int:
     settings, clock = read_settings(), SystemClock()
-    bus = await connect(nats_url(chosen), "import")
+    bus = await connect(bus_address(chosen, "ingest"), "import")
     try:
         store = RawStore(bus, BodyStore(bus), settings.header_max_bytes)
         channel, _, name = account.partition("/")

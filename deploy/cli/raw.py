@@ -14,6 +14,7 @@ from services.ingest.handlers import raw_store
 from services.ingest.handlers.body_store import BodyStore
 from shared import errors, policy, streams
 from shared.bus import Bus, connect
+from shared.bus_address import BusAddress
 
 EXIT_NONE = 1
 EXIT_NOT_REACHED = 2
@@ -21,29 +22,33 @@ EXIT_NOT_REACHED = 2
 
 def show(chosen: argparse.Namespace) -> int:
     """Print a delivery. Raises: AddressInvalid if no stack runs on the data folder."""
-    address = state.read_status(state.data_folder(chosen.data)).addresses.get("nats")
-    if address is None:
+    folder = state.data_folder(chosen.data)
+    found = state.read_status(folder)
+    if "nats" not in found.addresses:
         raise AddressInvalid(
             "no stack runs on the data folder",
             mend="start one with `tellonce up`, or name its folder with --data",
         )
     try:
-        found = asyncio.run(_read(address, chosen.position))
+        delivery = asyncio.run(_read(state.bus_address(folder, found), chosen.position))
     except errors.BusUnavailable:
         print("not reached", file=sys.stderr)
         return EXIT_NOT_REACHED
-    if found is None:
+    if delivery is None:
         print(f"RAW holds no delivery at position {chosen.position}", file=sys.stderr)
         return EXIT_NONE
-    for line in (f"{found.channel}/{found.account}  {found.received.isoformat()}", found.path):
+    for line in (
+        f"{delivery.channel}/{delivery.account}  {delivery.received.isoformat()}",
+        delivery.path,
+    ):
         print(line, file=sys.stderr)
-    for name, value in found.headers:
+    for name, value in delivery.headers:
         print(f"{name}: {value}", file=sys.stderr)
-    sys.stdout.buffer.write(found.body)
+    sys.stdout.buffer.write(delivery.body)
     return 0
 
 
-async def _read(address: str, position: int) -> RawDelivery | None:
+async def _read(address: BusAddress, position: int) -> RawDelivery | None:
     bus = await connect(address, "raw")
     try:
         return await _delivery(bus, position)

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from deploy.cli.ask import nats_url
+from deploy.cli.ask import bus_address
 from deploy.cli.configured import read_policy, read_secrets
 from services.ingest.domain.outcome import Quarantined
 from services.ingest.handlers import parsing
@@ -118,7 +118,7 @@ async def _run(chosen: argparse.Namespace) -> Sums:
     if chosen.account and not doors:
         print(f"there are: {', '.join(sorted(each.name for each in every))}", file=sys.stderr)
         raise errors.AccountUnknown(account=chosen.account)
-    bus = await connect(nats_url(chosen), "replay")
+    bus = await connect(bus_address(chosen, "ingest"), "replay")
     try:
         bodies = BodyStore(bus)
         seen = VisitReader(bus, PlainCodec(), visits.keys_of(policies, secrets))

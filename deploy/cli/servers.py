@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from deploy import rights
 from deploy.cli.configured import policy_path
 from deploy.embedded import state
 from deploy.embedded.errors import SetupError
@@ -38,7 +39,7 @@ def on_servers(
     async def run() -> T:
         async with _servers(folder, environment) as addresses:
             loaded = settings.load({**os.environ, **environment, **addresses})
-            bus = await connect(loaded.nats_url, "operator")
+            bus = await connect(loaded.bus_address(), "operator")
             try:
                 return await act(bus, loaded, policies.load_all(loaded.policy))
             finally:
@@ -54,7 +55,7 @@ def on_servers(
 
 @contextlib.asynccontextmanager
 async def _servers(folder: Path, environment: Mapping[str, str]) -> AsyncIterator[dict[str, str]]:
-    """Give the addresses of the servers as variables; none where the environment has them."""
+    """Give the servers as variables, for whoever may change streams; none where the environment has them."""
     async with contextlib.AsyncExitStack() as held:
         found = state.read_status(folder)
         if found.state == "stopped" and os.environ.get(NATS_URL):
@@ -63,8 +64,10 @@ async def _servers(folder: Path, environment: Mapping[str, str]) -> AsyncIterato
         if found.state == "stopped":
             plan = Plan(folder=folder, environment=environment, bootstrap=(), services={})
             found = (await held.enter_async_context(EmbeddedStack(plan))).status()
+        bus = state.bus_address(folder, found, rights.BOOTSTRAP)
         yield {
-            NATS_URL: found.addresses["nats"],
+            NATS_URL: bus.url,
+            "TELLONCE_NATS_SEED_FILE": bus.seed_file,
             "TELLONCE_POSTGRES_DSN": found.addresses["postgres"],
             "TELLONCE_LEDGER_MARK": str(folder / state.LEDGER_MARK),
         }

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import os
 
+from deploy.cli.configured import read_settings
 from deploy.embedded import state
 from deploy.embedded.status import examine, examine_services
 
@@ -47,5 +48,6 @@ def _lines(name: str, waits: object) -> list[str]:
 async def _found(chosen: argparse.Namespace) -> state.Status:
     """Raises: AddressInvalid for a server given by an address that is none."""
     found = await examine(state.data_folder(chosen.data))
-    nats_url = os.environ.get("TELLONCE_NATS_URL")
-    return await examine_services(nats_url) if found.state == "stopped" and nats_url else found
+    if found.state != "stopped" or not os.environ.get("TELLONCE_NATS_URL"):
+        return found
+    return await examine_services(read_settings().bus_address())

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.embedded import errors, probes, supervisor
+from shared.bus_address import BusAddress
 
 LOOK_SECONDS = 1.0
 ROOM_BYTES = 8 * 1024 * 1024
@@ -32,7 +33,7 @@ class Server:
 
 
 async def keep_mended(
-    nats_url: str, services: Sequence[str], mend_streams: supervisor.Mend, server: Server | None
+    bus: BusAddress, services: Sequence[str], mend_streams: supervisor.Mend, server: Server | None
 ) -> None:
     """Look until cancelled. `server`: none when it was given from outside."""
     while True:
@@ -40,7 +41,7 @@ async def keep_mended(
         with contextlib.suppress(errors.SetupError, OSError):
             if server is not None and await given_up(server.monitor) and has_room(server.folder):
                 await server.kept.restart()
-            elif await _drifted(nats_url, services):
+            elif await _drifted(bus, services):
                 await mend_streams()
 
 
@@ -58,9 +59,9 @@ def has_room(folder: Path) -> bool:
     return shutil.disk_usage(folder).free >= ROOM_BYTES
 
 
-async def _drifted(nats_url: str, services: Sequence[str]) -> bool:
+async def _drifted(bus: BusAddress, services: Sequence[str]) -> bool:
     """Whether a service that goes on says that a stream or consumer of a part of its work is not as it must be."""
-    found = await asyncio.gather(*(probes.health(nats_url, name) for name in services))
+    found = await asyncio.gather(*(probes.health(bus, name) for name in services))
     return any(
         trouble["code"] == DRIFT for health in found if health for trouble in health["troubles"]
     )

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy import bus_users, rights
 from deploy.embedded import binaries, process, wire
 from deploy.embedded.ports import LOOPBACK, free_ports
+from shared.bus_address import BusAddress
 
 MAX_PAYLOAD_BYTES = 1024 * 1024
 MAX_FILE_STORE_BYTES = 64 * 1024 * 1024 * 1024
@@ -46,8 +48,17 @@ def choose_ports(count: int = 1) -> list[NodePorts]:
     ]
 
 
-def config_text(name: str, store: Path, ports: NodePorts, cluster: Sequence[NodePorts] = ()) -> str:
-    """The server's configuration; `cluster` names every node's ports, ours included, or is empty."""
+def config_text(
+    name: str,
+    store: Path,
+    ports: NodePorts,
+    cluster: Sequence[NodePorts] = (),
+    users: str = "",
+) -> str:
+    """The server's configuration; `cluster` names every node's ports, ours included, or is empty.
+
+    `users`: the file that `bus_users.make` makes, seen from the configuration; without, everybody may do everything.
+    """
     settings: dict[str, object] = {
         "server_name": name,
         "listen": f"{LOOPBACK}:{ports.client}",
@@ -65,8 +76,9 @@ def config_text(name: str, store: Path, ports: NodePorts, cluster: Sequence[Node
             "listen": f"{LOOPBACK}:{ports.route}",
             "routes": [f"nats://{LOOPBACK}:{node.route}" for node in cluster],
         }
-    # The server reads JSON as its own format.
-    return json.dumps(settings, indent=2) + "\n"
+    # A value is as the server reads it when it is JSON.
+    lines = [f"{name}: {json.dumps(value, indent=2)}" for name, value in settings.items()]
+    return "\n".join([*lines, *([f"include {json.dumps(users)}"] if users else [])]) + "\n"
 
 
 def nats_program(
@@ -76,11 +88,12 @@ def nats_program(
     log_path: Path | None = None,
     name: str | None = None,
     cluster: Sequence[NodePorts] = (),
+    users: Path | None = None,
 ) -> process.Program:
     """The server that keeps its data in `folder`. Raises: BinaryMissing.
 
     `name` is the server's own; without one it is made of the folder, so that two servers that were
-    given one port are told apart.
+    given one port are told apart. `users`: the folder of its users, as `bus_users.make` makes it; none: anybody.
     """
     folder = folder.absolute()
     name = name or f"nats-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]}"
@@ -88,10 +101,12 @@ def nats_program(
 
     def write_config() -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        config.write_text(config_text(name, folder / "jetstream", ports, cluster))
+        included = os.path.relpath(users / bus_users.CONFIG, folder) if users else ""
+        config.write_text(config_text(name, folder / "jetstream", ports, cluster, included))
 
     async def ready() -> bool:
-        return await answers(ports.url, name)
+        seed = str(bus_users.seed_file(users, rights.OPERATOR)) if users else ""
+        return await answers(BusAddress(url=ports.url, seed_file=seed), name)
 
     return process.Program(
         name="nats",
@@ -103,12 +118,12 @@ def nats_program(
     )
 
 
-async def answers(url: str, name: str) -> bool:
+async def answers(bus: BusAddress, name: str) -> bool:
     """Whether JetStream answers there and the server has this name."""
     try:
-        if (await wire.greeting(url, timeout_seconds=PROBE_SECONDS)).get("server_name") != name:
+        if (await wire.greeting(bus, timeout_seconds=PROBE_SECONDS)).get("server_name") != name:
             return False
-        reply = await wire.request(url, "$JS.API.INFO", timeout_seconds=PROBE_SECONDS)
+        reply = await wire.request(bus, "$JS.API.INFO", timeout_seconds=PROBE_SECONDS)
     except wire.NotReached:
         return False
     return "error" not in json.loads(reply)

@@ -6,37 +6,37 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from deploy.embedded import wire
+from shared.bus_address import BusAddress
 
 PROBE_SECONDS = 1.0
 HTTP_OK, HTTP_REFUSED = 200, 400
 MAX_ANSWER_BYTES = 64 * 1024
 STARTING = "starting"
 """What a service says of itself that is about to be ready."""
-SERVICES = ("ingest", "router", "history", "notify")
 
 
-async def service_answers(nats_url: str, service: str) -> bool:
+async def service_answers(bus: BusAddress, service: str) -> bool:
     """Whether a service answers the NATS micro protocol's ping."""
     try:
-        await wire.request(nats_url, f"$SRV.PING.{service}", timeout_seconds=PROBE_SECONDS)
+        await wire.request(bus, f"$SRV.PING.{service}", timeout_seconds=PROBE_SECONDS)
     except wire.NotReached:
         return False
     return True
 
 
-async def health(nats_url: str, service: str) -> dict[str, Any] | None:
+async def health(bus: BusAddress, service: str) -> dict[str, Any] | None:
     """What a service answers to `ops.<service>.health`: ready, troubles, backlog; None if it does not answer."""
     try:
-        reply = await wire.request(nats_url, f"ops.{service}.health", timeout_seconds=PROBE_SECONDS)
+        reply = await wire.request(bus, f"ops.{service}.health", timeout_seconds=PROBE_SECONDS)
         answer = json.loads(reply)
     except (wire.NotReached, ValueError):
         return None
     return answer if isinstance(answer, dict) and "troubles" in answer else None
 
 
-async def service_halted(nats_url: str, service: str) -> bool:
+async def service_halted(bus: BusAddress, service: str) -> bool:
     """Whether a service runs, is not ready, and says what somebody has to mend: it has started all the same."""
-    found = await health(nats_url, service)
+    found = await health(bus, service)
     return found is not None and any(each["about"] != STARTING for each in found["troubles"])
 
 
@@ -67,12 +67,10 @@ async def http_get(address: str, path: str) -> tuple[int, bytes]:
         return 0, b""
 
 
-async def ledger_position(nats_url: str) -> int | None:
+async def ledger_position(bus: BusAddress) -> int | None:
     """The last sequence of stream LEDGER; None if there is no server or no such stream."""
     try:
-        reply = await wire.request(
-            nats_url, "$JS.API.STREAM.INFO.LEDGER", timeout_seconds=PROBE_SECONDS
-        )
+        reply = await wire.request(bus, "$JS.API.STREAM.INFO.LEDGER", timeout_seconds=PROBE_SECONDS)
         return int(json.loads(reply)["state"]["last_seq"])
     except (wire.NotReached, KeyError, ValueError):
         return None

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from deploy import bus_users, rights
 from deploy.embedded import (
     errors,
     keeper,
@@ -24,8 +25,8 @@ from deploy.embedded import (
     supervisor,
 )
 from deploy.embedded.ports import LOOPBACK, port_is_free
-from deploy.embedded.probes import SERVICES
-from shared import addresses
+from shared import SERVICES, addresses
+from shared.bus_address import BusAddress
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOTSTRAP_SECONDS = 30.0
@@ -47,12 +48,15 @@ class Plan:
 
     `environment` is laid over our own; it may hold TELLONCE_NATS_URL, TELLONCE_POSTGRES_DSN, TELLONCE_INGEST_HOST,
     TELLONCE_INGEST_PORT, TELLONCE_PUBLIC_URL, TELLONCE_SMTP_URL, TELLONCE_POLICY and the rest of the settings.
+    `users`: of the bus, beside those of the house. A NATS of our own knows each program by a key of its own; one that
+    is given knows all of them by what TELLONCE_NATS_SEED_FILE names.
     `services` maps each service to the command that runs it and `bootstrap` is the one-shot job before them, or
     none; tests put others in their place.
     """
 
     folder: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    users: Sequence[str] = ()
     progress: Callable[[str], None] = say_nothing
     bootstrap: Sequence[str] = (sys.executable, "-m", "deploy.bootstrap")
     services: Mapping[str, Sequence[str]] = field(
@@ -113,7 +117,7 @@ class EmbeddedStack:
         self._keepers = []
         await supervisor.stop_all(list(self._services.values()))
         if self.addresses:
-            await marking.bring_up(self.addresses["nats"], self.folder)
+            await marking.bring_up(self.bus_address(), self.folder)
         await supervisor.stop_all(list(self._servers.values()))
         with contextlib.suppress(errors.DataFolderUnusable):
             self._write()
@@ -131,6 +135,10 @@ class EmbeddedStack:
         """Stop everything and start it again on the same ports and data. Raises: SetupError."""
         await self.stop()
         await self.start()
+
+    def bus_address(self, user: str = rights.OPERATOR) -> BusAddress:
+        """Where the bus is, for one of its users. Raises: SettingInvalid."""
+        return state.bus_address(self.folder, self.status(), user)
 
     def status(self) -> state.Status:
         """How the stack is, without asking it; the position is left out."""
@@ -172,9 +180,9 @@ class EmbeddedStack:
             server = keeper.Server(
                 folder=self.folder / "nats", monitor=self._monitor, kept=self._servers["nats"]
             )
-        url = self.addresses["nats"]
-        yield marking.keep(url, self.folder, self._mend_streams if server else None)
-        yield keeper.keep_mended(url, list(self._services), self._mend_streams, server)
+        bus = self.bus_address()
+        yield marking.keep(bus, self.folder, self._mend_streams if server else None)
+        yield keeper.keep_mended(bus, list(self._services), self._mend_streams, server)
 
     async def _mend_streams(self) -> None:
         """Make what is missing again; several who ask at once wait for one another. Raises: SetupError."""
@@ -220,7 +228,10 @@ class EmbeddedStack:
                 client=ports["nats"], monitor=ports["nats_monitor"], route=ports["nats_route"]
             )
             nats_url, self._monitor = node.url, node.monitor_url
-            server = nats.nats_program(self.folder / "nats", node, log_path=logs / "nats.log")
+            bus_users.make(self._users, self.plan.users)
+            server = nats.nats_program(
+                self.folder / "nats", node, log_path=logs / "nats.log", users=self._users
+            )
             self._servers["nats"] = supervisor.Supervised(server, self._changed)
         dsn = self.plan.setting("TELLONCE_POSTGRES_DSN")
         if not dsn:
@@ -256,8 +267,9 @@ class EmbeddedStack:
 
         async def ready() -> bool:
             nonlocal halted_since
-            if not await probes.service_answers(self.addresses["nats"], name):
-                halted = await probes.service_halted(self.addresses["nats"], name)
+            bus = self.bus_address()
+            if not await probes.service_answers(bus, name):
+                halted = await probes.service_halted(bus, name)
                 halted_since = (halted_since or time.monotonic()) if halted else None
                 return halted and time.monotonic() - (halted_since or 0) > HALTED_SECONDS
             return name != "ingest" or await probes.http_ready(self.addresses["ingest"])
@@ -272,10 +284,18 @@ class EmbeddedStack:
             stop_seconds=SERVICE_STOP_SECONDS,
         )
 
+    @property
+    def _users(self) -> Path:
+        return self.folder / state.USERS
+
     def _service_environment(self, name: str) -> dict[str, str]:
         ingest = self.addresses["ingest"]
+        known_by = {}
+        if "nats" in self._servers:
+            known_by["TELLONCE_NATS_SEED_FILE"] = str(bus_users.seed_file(self._users, name))
         return {
             **self.plan.environment,
+            **known_by,
             "TELLONCE_NATS_URL": self.addresses["nats"],
             "TELLONCE_POSTGRES_DSN": self.addresses["postgres"],
             "TELLONCE_LEDGER_MARK": str(self.folder / state.LEDGER_MARK),

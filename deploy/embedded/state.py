@@ -1,6 +1,6 @@
 """Reads and writes the state in a data folder: the holder, the ports, the status of the stack.
 
-A folder holds `lock`, `layout`, `ledger.json`, `ports.json`, `status.json`, `logs/`, `nats/` and `postgres/`.
+A folder holds `lock`, `layout`, `ledger.json`, `ports.json`, `status.json`, `logs/`, `users/`, `nats/` and `postgres/`.
 """
 
 import contextlib
@@ -9,14 +9,15 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from deploy import bus_users, rights
 from deploy.embedded.errors import DataFolderInUse, DataFolderOutdated, DataFolderUnusable
 from deploy.embedded.ports import claim, free_ports
-from deploy.embedded.probes import SERVICES
-from shared import files
+from shared import SERVICES, files, settings
+from shared.bus_address import BusAddress
 
 State = Literal["starting", "ready", "degraded", "stopped"]
 PORT_NAMES = (
@@ -31,6 +32,8 @@ SHOWN = ("state", "addresses", "pids", "position", "troubles")
 """What a status always says."""
 LEDGER_MARK = "ledger.json"
 """What the bootstrap job remembers of the ledger, outside of NATS (docs/adr/0030)."""
+USERS = "users"
+"""The folder of the users of an embedded NATS, with their seeds."""
 LAYOUT = "2"
 """What this version writes into `layout`: raised when a ledger of before cannot be read any more (docs/adr/0021)."""
 
@@ -79,6 +82,18 @@ def read_status(folder: Path) -> Status:
         return Status(**json.loads((folder / "status.json").read_text("utf-8")))
     except (OSError, ValueError, TypeError):
         return Status(state="starting")
+
+
+def bus_address(folder: Path, status: Status, user: str = rights.OPERATOR) -> BusAddress:
+    """Return where the bus of a running stack is, for one of its users.
+
+    A server that was given from outside knows those that the environment names.
+    """
+    url = status.addresses["nats"]
+    seed = bus_users.seed_file(folder / USERS, user)
+    if "nats" in status.pids and seed.exists():
+        return BusAddress(url=url, seed_file=str(seed))
+    return replace(settings.load().bus_address(), url=url)
 
 
 @contextlib.contextmanager

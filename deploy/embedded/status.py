@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from deploy.embedded import postgres, probes, state
+from shared import SERVICES
+from shared.bus_address import BusAddress
 
 SERVERS = ("nats", "postgres")
 NO_ANSWER = "does not answer"
@@ -20,24 +22,24 @@ async def examine(folder: Path) -> state.Status:
     found = state.read_status(folder)
     if "nats" not in found.addresses:
         return found
-    asked = await _asked(found, _services(found))
+    asked = await _asked(found, state.bus_address(folder, found), _services(found))
     return replace(asked, free_bytes=_free_bytes(folder))
 
 
-async def examine_services(nats_url: str) -> state.Status:
+async def examine_services(bus: BusAddress) -> state.Status:
     """How the services are that run on their own beside a server; `stopped` where none of them answers."""
-    found = await _asked(state.Status(state="ready", addresses={"nats": nats_url}), probes.SERVICES)
-    is_gone = all(NO_ANSWER in found.troubles.get(name, ()) for name in probes.SERVICES)
+    known = state.Status(state="ready", addresses={"nats": bus.url})
+    found = await _asked(known, bus, SERVICES)
+    is_gone = all(NO_ANSWER in found.troubles.get(name, ()) for name in SERVICES)
     return state.Status() if is_gone else found
 
 
-async def _asked(found: state.Status, services: Sequence[str]) -> state.Status:
+async def _asked(found: state.Status, bus: BusAddress, services: Sequence[str]) -> state.Status:
     """A status, corrected by what those services answer now, and Postgres where it is known."""
-    nats_url = found.addresses["nats"]
     silent, position, healths = await asyncio.gather(
-        _silent(found, services),
-        probes.ledger_position(nats_url),
-        asyncio.gather(*(probes.health(nats_url, name) for name in services)),
+        _silent(found, bus, services),
+        probes.ledger_position(bus),
+        asyncio.gather(*(probes.health(bus, name) for name in services)),
     )
     troubles = {name: [NO_ANSWER] for name in silent} | {
         name: [f"{each['code']} {each['about']}".strip() for each in health["troubles"]]
@@ -62,14 +64,14 @@ def _services(found: state.Status) -> list[str]:
     return [name for name in found.pids if name not in SERVERS]
 
 
-async def silent_parts(found: state.Status) -> list[str]:
+async def silent_parts(folder: Path, found: state.Status) -> list[str]:
     """The names of the programs that do not answer now, asked ATTEMPTS times each."""
-    return await _silent(found, _services(found))
+    return await _silent(found, state.bus_address(folder, found), _services(found))
 
 
-async def _silent(found: state.Status, services: Sequence[str]) -> list[str]:
-    nats_url, dsn = found.addresses["nats"], found.addresses.get("postgres")
-    asked = {name: partial(probes.service_answers, nats_url, name) for name in services}
+async def _silent(found: state.Status, bus: BusAddress, services: Sequence[str]) -> list[str]:
+    dsn = found.addresses.get("postgres")
+    asked = {name: partial(probes.service_answers, bus, name) for name in services}
     if dsn is not None:
         asked = {"postgres": partial(postgres.answers, dsn), **asked}
     answers = await asyncio.gather(*map(_answers, asked.values()))

@@ -9,6 +9,7 @@ import msgspec
 from deploy.story.errors import StepFailed, StoryStackUnusable
 from shared import bus as buses
 from shared import errors, subjects
+from shared.bus_address import BusAddress
 
 REPLY_SECONDS = 1.5
 """Longest wait for one try: a request that a killed service had taken is never answered."""
@@ -31,11 +32,11 @@ class Asker:
         assert self._bus is not None, "open() comes first"
         return self._bus
 
-    async def open(self, url: str) -> None:
+    async def open(self, address: BusAddress) -> None:
         """Connect. Raises: StoryStackUnusable."""
         for attempt in range(1, CONNECT_ATTEMPTS + 1):
             try:
-                self._bus = await buses.connect(url, "story")
+                self._bus = await buses.connect(address, "story")
             except errors.BusUnavailable:
                 if attempt == CONNECT_ATTEMPTS:
                     raise StoryStackUnusable("the bus of the stack does not answer") from None

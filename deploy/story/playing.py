@@ -109,7 +109,7 @@ def _session(
 async def _open(session: Session) -> None:
     """Connect. Raises: StoryStackUnusable."""
     for each in session.all:
-        await each.asker.open(session.stack.addresses["nats"])
+        await each.asker.open(session.stack.bus_address)
 
 
 async def _disconnect(session: Session) -> None:

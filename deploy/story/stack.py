@@ -49,6 +49,7 @@ class Stack:
         self._known: settings.Settings = settings.load(self._environment)
         self.secrets = settings.load_secrets(self._known, self._environment)
         self.addresses: Mapping[str, str] = {}
+        self.bus_address = self._known.bus_address()
         self._told = 0
 
     def door(self, tenant: str, account: str) -> Door:
@@ -73,6 +74,7 @@ class Stack:
                 raise StoryStackUnusable("the stack is not ready", folder=str(self.folder))
             await asyncio.sleep(POLL_SECONDS)
         self.addresses = found.addresses
+        self.bus_address = state.bus_address(self.folder, found)
 
     async def stop(self) -> None:
         """Stop it, if it is ours: SIGTERM, and SIGKILL after STOP_SECONDS."""

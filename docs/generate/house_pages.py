@@ -4,12 +4,14 @@ import importlib
 import inspect
 import json
 import pkgutil
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import deploy
 import services
 import shared
+from deploy import rights
 from deploy.embedded.errors import SetupError
 from docs.generate.markdown import (
     default,
@@ -21,9 +23,10 @@ from docs.generate.markdown import (
     structs,
     table,
 )
-from shared import ensuring, errors, policy, settings, streams, subjects
+from shared import comparing, ensuring, errors, policy, settings, streams, subjects
 
 ROOT = Path(__file__).resolve().parents[2]
+NUMBERED = "-<n>"
 EXAMPLES = {"number": 3, "aggregate": "conv-id", "lane": "live"}
 
 
@@ -91,7 +94,7 @@ def errors_page() -> str:
 
 NO_SUBJECTS = {
     *("token", "is_token", "partition", "contact_partitions", "get_args"),
-    *("aggregate_in", "tenant_in", "page_in"),
+    *("aggregate_in", "tenant_in", "page_in", "dataclass"),
 }
 """Functions beside those that build subjects."""
 
@@ -100,6 +103,9 @@ def subjects_page() -> str:
     head, _, rest = inspect.cleandoc(subjects.__doc__ or "").partition("\n\n")
 
     def body() -> Iterator[str]:
+        yield from table(("subject", "stream", "who writes"), map(form_row, subjects.FORMS))
+        yield "What is asked and answered: `cmd.<tenant>.<name>`, `query.<tenant>.<name>`, and by operators"
+        yield from ("`ops.<service>.<name>`. Who may ask and hear what: [rights](rights.md).", "")
         yield from (
             rest,
             "",
@@ -121,6 +127,50 @@ def subjects_page() -> str:
         yield from table(("function", "example", "what it is"), rows)
 
     return page("Subjects", head, body())
+
+
+def form_row(form: subjects.Form) -> tuple[str, ...]:
+    holders = [
+        str(config["name"])
+        for config in streams.stream_configs()
+        if comparing.covered({form.pattern()}, set(config["subjects"]))
+    ]
+    return f"`{form.text}`", ", ".join(holders) or "–", ", ".join(sorted(form.writers))
+
+
+def rights_page() -> str:
+    head, _, rest = inspect.cleandoc(rights.__doc__ or "").partition("\n\n")
+
+    def body() -> Iterator[str]:
+        yield from (
+            rest,
+            "",
+            f"Where a name ends in a number, `{NUMBERED}` stands for all of them.",
+            "",
+        )
+        for user in (*rights.HOUSE, *(f"{kind}-demo" for kind in rights.OF_TENANTS)):
+            given = rights.of(user, "<key>")
+            rows = (
+                (act, ", ".join(f"`{each}`" for each in dict.fromkeys(map(_counted, filters))))
+                for act, filters in (
+                    ("publishes", [each for each in given.publish if not _is_call(each)]),
+                    ("of the streams", [each for each in given.publish if _is_call(each)]),
+                    ("but not", given.but),
+                    ("hears", given.subscribe),
+                )
+                if filters
+            )
+            yield from (f"## {user}", "", *table(("", "subjects"), rows))
+
+    return page("Rights", head, body())
+
+
+def _is_call(subject: str) -> bool:
+    return subject.startswith("$JS.")
+
+
+def _counted(subject: str) -> str:
+    return re.sub(r"-\d+$", NUMBERED, re.sub(r"-\d+\.>$", f"{NUMBERED}.>", subject))
 
 
 def streams_page() -> str:

@@ -85,7 +85,7 @@ async def subscribe(here: serving.Connection, answers: answering.Answers) -> Non
 
 async def rebuild_once(settings: Settings, *, switch: bool) -> RebuildResult:
     """Rebuild and compare; see `rebuild.rebuild`."""
-    bus = await connect(settings.nats_url, f"{NAME}-rebuild")
+    bus = await connect(settings.bus_address(), f"{NAME}-rebuild")
     try:
         async with opened(settings) as pool:
             ledger = NatsLedger(bus, codec.PlainCodec())

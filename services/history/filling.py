@@ -193,7 +193,7 @@ async def _fill_share(share: Share) -> None:
     asyncio.get_running_loop().add_reader(
         sys.stdin.fileno(), os._exit, 1
     )  # closed: our parent is gone
-    bus = await connect(loaded.nats_url, f"{NAME}-filling")
+    bus = await connect(loaded.bus_address(), f"{NAME}-filling")
     try:
         ledger = BulkReader(bus, codec.PlainCodec())
         await fill_share(loaded.postgres_dsn, ledger, share)

@@ -1,20 +1,19 @@
 """Reading a stream at a sixth of the driver's price: by a connection of its own, and without a task per message.
 
-For whoever reads millions of messages once and has another way when this one ends: plain TCP only, and nobody mends the
-connection. The protocol is the one of NATS's documentation, "client protocol" and "JetStream wire API".
+For whoever reads millions of messages once and has another way when this one ends: nobody mends the connection.
+The protocol is the one of NATS's documentation, "client protocol" and "JetStream wire API".
 """
 
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import ParseResult
 
 import msgspec
 
 from shared import errors
 from shared.bus.deliveries import ACK_TOKENS_SHORT
+from shared.bus_address import Endpoint, Line, opened
 
 if TYPE_CHECKING:
     from shared.bus import Bus
@@ -32,35 +31,26 @@ Raw = tuple[int, int, bytes, bytes]
 """A message as its stream holds it: sequence, time of storing in nanoseconds since the epoch, subject, body."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Wire:
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-
-    async def line(self) -> bytes:
-        return await self.reader.readuntil(b"\r\n")
-
-
 async def pull_in_bulk(
     bus: "Bus", stream: str, consumer: str, count: int
 ) -> AsyncGenerator[list[Raw], None]:
     """Yield the next `count` messages of a pull consumer without acknowledgements; whoever iterates sets the pace.
 
-    Raises: BusUnavailable at any trouble, and where the server wants TLS.
+    Raises: BusUnavailable at any trouble.
     """
-    inbox = bus.new_inbox()
     api = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
     asked, came, rest = 0, 0, b""
-    async with _connected(bus) as wire:
-        wire.writer.write(b"SUB %s 1\r\n" % inbox.encode())
+    async with _connected(bus) as line:
+        inbox = line.new_inbox()
+        line.writer.write(b"SUB %s 1\r\n" % inbox.encode())
         while came < count:
             while asked < min(count, came + AHEAD_MESSAGES):
                 batch = min(BATCH_MESSAGES, count - asked)
-                wire.writer.write(_asking(api, inbox, batch))
+                line.writer.write(_asking(api, inbox, batch))
                 asked += batch
             messages = list[Raw]()
-            rest += await _some(wire)
-            rest = rest[_read(rest, messages, wire) :]
+            rest += await _some(line)
+            rest = rest[_read(rest, messages, line) :]
             came += len(messages)
             if messages:
                 yield messages
@@ -71,22 +61,22 @@ def _asking(api: str, inbox: str, batch: int) -> bytes:
     return b"PUB %s %s %d\r\n%s\r\n" % (api.encode(), inbox.encode(), len(body), body)
 
 
-async def _some(wire: _Wire) -> bytes:
+async def _some(line: Line) -> bytes:
     with _translated():
         async with asyncio.timeout(SILENCE_SECONDS):
-            some = await wire.reader.read(READ_BYTES)
+            some = await line.reader.read(READ_BYTES)
     if not some:
         raise errors.BusUnavailable(reason="closed")
     return some
 
 
-def _read(data: bytes, messages: list[Raw], wire: _Wire) -> int:
+def _read(data: bytes, messages: list[Raw], line: Line) -> int:
     """Take all whole messages out of `data` and return where the rest begins."""
     find, begin = data.find, 0
     while (end := find(b"\r\n", begin)) >= 0:
         words = data[begin:end].split(b" ")
         if words[0] not in {b"HMSG", b"MSG"}:
-            _heed(words, wire)
+            _heed(words, line)
             begin = end + 2
             continue
         head_bytes = int(words[-2]) if words[0] == b"HMSG" else 0
@@ -102,41 +92,27 @@ def _read(data: bytes, messages: list[Raw], wire: _Wire) -> int:
     return begin
 
 
-def _heed(words: list[bytes], wire: _Wire) -> None:
+def _heed(words: list[bytes], line: Line) -> None:
     if words[0] == b"PING":
-        wire.writer.write(b"PONG\r\n")
+        line.writer.write(b"PONG\r\n")
     elif words[0] == b"-ERR":
         raise errors.BusUnavailable(reason=b" ".join(words[1:]).decode(errors="replace"))
 
 
 @contextlib.asynccontextmanager
-async def _connected(bus: "Bus") -> AsyncIterator[_Wire]:
+async def _connected(bus: "Bus") -> AsyncIterator[Line]:
     """Give a connection to the server of the bus, as the same user."""
     url = bus.connected_url
     if url is None or url.hostname is None or url.port is None:
         raise errors.BusUnavailable
+    endpoint = Endpoint(host=url.hostname, port=url.port, user=url.username, password=url.password)
     with _translated():
         async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
-            wire = _Wire(*await asyncio.open_connection(url.hostname, url.port, limit=READ_BYTES))
+            line = await opened(endpoint, bus.standing.address, "tellonce-bulk")
     try:
-        with _translated():
-            async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
-                said = msgspec.json.decode((await wire.line()).removeprefix(b"INFO "))
-        if said.get("tls_required"):
-            raise errors.BusUnavailable(reason="tls")
-        wire.writer.write(b"CONNECT %s\r\n" % msgspec.json.encode(_introduction(url)))
-        yield wire
+        yield line
     finally:
-        wire.writer.close()
-
-
-def _introduction(url: ParseResult) -> dict[str, Any]:
-    """Return what the driver would say of itself with this address."""
-    hello = {"verbose": False, "pedantic": False, "headers": True, "no_responders": True}
-    told: dict[str, Any] = {**hello, "lang": "python", "version": "0", "name": "tellonce-bulk"}
-    if url.username and url.password is not None:
-        return {**told, "user": url.username, "pass": url.password}
-    return {**told, "auth_token": url.username} if url.username else told
+        line.writer.close()
 
 
 @contextlib.contextmanager

@@ -17,9 +17,9 @@ import nats
 import nats.errors
 from nats.aio.client import Client
 
-from shared import errors
+from shared import errors, nkey
 from shared.bus import driver, storing
-from shared.bus.connection import CONNECT_TIMEOUT_SECONDS, connection_options
+from shared.bus.connection import CONNECT_TIMEOUT_SECONDS, Standing, connection_options
 from shared.bus.deliveries import (
     ApiProblem,
     Delivery,
@@ -34,6 +34,7 @@ from shared.bus.flushing import Flush
 from shared.bus.gets import DirectAnswer, direct_gets, leader_get
 from shared.bus.inbox import Collecting, Inbox
 from shared.bus.storing import STORE_TIMEOUT_SECONDS, Unanswered, check_size, read_ack, refused
+from shared.bus_address import BusAddress
 
 REQUEST_TIMEOUT_SECONDS = 5.0
 API_TIMEOUT_SECONDS = 5.0
@@ -44,55 +45,53 @@ CLOSE_TIMEOUT_SECONDS = 2.0
 CONNECTED_POLL_SECONDS = 0.02
 NO_RESPONDERS = "503"
 SERVER_INFO = "$SYS.REQ.USER.INFO"
-INBOX = "_INBOX."
-"""Where whoever asks waits for the answer: the prefix of every client. Any other subject may be a stream's."""
 
-__all__ = ["Bus", "connect", "connection_options", "first_connection", "is_inbox"]
+__all__ = ["Bus", "connect", "first_connection", "is_inbox"]
 
 T = TypeVar("T")
 _problem_decoder = msgspec.json.Decoder(ApiProblem)
 
 
 async def connect(
-    url: str | Sequence[str],
+    address: BusAddress | str | Sequence[str],
     name: str,
     on_closed: Callable[[], Awaitable[None]] | None = None,
 ) -> "Bus":
-    """Return a bus connected to one of the servers at `url` (several: a list, or joined by commas).
+    """Return a bus connected to one of the servers at `address` (several: a list, or joined by commas).
 
     It reconnects for ever; `on_closed` runs once when the connection is given up, and should end the process.
 
-    Raises: BusUnavailable as `first_connection`.
+    Raises: BusUnavailable as `first_connection`, BusUnauthorized, SettingInvalid.
     """
-    servers = url.split(",") if isinstance(url, str) else list(url)
-    client = Client()
+    address = BusAddress.of(address)
+    client, standing = Client(), Standing(address)
 
     async def closed() -> None:
-        if on_closed is not None and opened:
+        if on_closed is not None and standing.on_end is not None:
             await on_closed()
 
-    opened = False
+    options = connection_options(name, standing) | driver.credentials(address)
     try:
         await first_connection(
-            client.connect(servers=servers, closed_cb=closed, **connection_options(name)), servers
+            client.connect(servers=address.servers, closed_cb=closed, **options), address.servers
         )
-    except errors.BusUnavailable:
+    except errors.TellonceError:
         with contextlib.suppress(Exception):
             await asyncio.wait_for(client.close(), CLOSE_TIMEOUT_SECONDS)
         raise
-    opened = True
-    return Bus(client)
+    standing.on_end = client.close
+    return Bus(client, standing)
 
 
 def is_inbox(subject: str) -> bool:
     """Tell whether a subject is one at which somebody waits for an answer."""
-    return subject.startswith(INBOX)
+    return subject.partition(".")[0] in nkey.INBOXES
 
 
 async def first_connection(connecting: Awaitable[T], servers: Sequence[str]) -> T:
     """Return what `connecting` gives; a server that is silent takes no time from the others.
 
-    Raises: BusUnavailable when none has answered within CONNECT_TIMEOUT_SECONDS for each.
+    Raises: BusUnavailable when none has answered within CONNECT_TIMEOUT_SECONDS for each; BusUnauthorized.
     """
     try:
         return await asyncio.wait_for(connecting, CONNECT_TIMEOUT_SECONDS * len(servers))
@@ -103,17 +102,23 @@ async def first_connection(connecting: Awaitable[T], servers: Sequence[str]) -> 
 class Bus:
     """One connection to NATS. Built by `connect` or `Bus.of`; end it with `close`."""
 
-    def __init__(self, client: Client, *, owned: bool = True) -> None:
+    def __init__(
+        self, client: Client, standing: Standing | None = None, *, owned: bool = True
+    ) -> None:
         self._client = client
+        self.standing = standing or Standing(BusAddress(url=""))
         self._owned = owned
         self.inbox = Inbox(self)
         self._flushes = Flush(self)
         self.unanswered = Unanswered(self)
 
     @classmethod
-    def of(cls, client: Client) -> "Bus":
-        """Wrap the connected nats-py client of somebody else, who also closes it."""
-        return cls(client, owned=False)
+    def of(cls, client: Client, standing: Standing | None = None) -> "Bus":
+        """Wrap the connected nats-py client of somebody else, who also closes it.
+
+        `standing`: what its options were made with; without it a refusal of the server is a time-out.
+        """
+        return cls(client, standing, owned=False)
 
     # -- the connection ---------------------------------------------------------------------------
 
@@ -142,11 +147,14 @@ class Bus:
         return str(msgspec.json.decode(await self.request(SERVER_INFO))["server"]["id"])
 
     async def until_connected(self, timeout_seconds: float) -> None:
-        """Wait until a server is connected. Raises: BusUnavailable after `timeout_seconds`; nothing was sent."""
+        """Wait until a server is connected; nothing was sent when it raises.
+
+        Raises: BusUnavailable after `timeout_seconds`; BusUnauthorized, BusForbidden when it was given up for that.
+        """
         deadline = asyncio.get_running_loop().time() + timeout_seconds
         while not self.connected:
             if self.closed or asyncio.get_running_loop().time() >= deadline:
-                raise errors.BusUnavailable()
+                raise self.standing.reason or errors.BusUnavailable()
             await asyncio.sleep(CONNECTED_POLL_SECONDS)
 
     async def close(self) -> None:
@@ -181,7 +189,7 @@ class Bus:
             await self._client.publish(subject, body, reply, dict(headers) if headers else None)
 
     async def flush(self, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS) -> None:
-        """Wait until the server has taken everything that was sent. Raises: TimedOut, BusUnavailable.
+        """Wait until the server has taken everything that was sent. Raises: as `request`.
 
         By a message to ourselves, behind all others: the driver's own ping overtakes what still waits to be written.
         """
@@ -199,29 +207,16 @@ class Bus:
 
         Raises:
             NoResponders: nobody listens on `subject`.
-            TimedOut: no answer in time; the request may have had its effect.
+            TimedOut: no answer in time, or the server that was asked is gone; the request may have had its effect.
             BusUnavailable: no connection within `timeout_seconds`; nothing was sent.
+            BusForbidden: we may not ask there; nothing was sent.
             JetStreamRefused: too large for the connection; nothing was sent.
         """
         await self.until_connected(timeout_seconds)
-        check_size(body, headers or {}, self._client.max_payload)
-        with driver.translated():
-            answer = await self._client.request(
-                subject, body, timeout=timeout_seconds, headers=dict(headers) if headers else None
-            )
-        return answer.data
-
-    async def _of_server(
-        self,
-        subject: str,
-        body: bytes,
-        timeout_seconds: float,
-        headers: Mapping[str, str] | None = None,
-    ) -> bytes:
-        """Like `request`, for requests to the server itself: a lost request gets no answer (TimedOut)."""
-        await self.until_connected(timeout_seconds)
         answer = await self.inbox.answer(
-            lambda inbox: self.publish(subject, body, reply=inbox, headers=headers), timeout_seconds
+            subject,
+            lambda inbox: self.publish(subject, body, reply=inbox, headers=headers),
+            timeout_seconds,
         )
         if answer.headers.get("Status") == NO_RESPONDERS:
             raise errors.NoResponders
@@ -267,7 +262,10 @@ class Bus:
         Raises: NoResponders (not stored), TimedOut (no answer or no readable one: unknown), BusUnavailable (not sent).
         """
         with self.unanswered.noting(subject):
-            return read_ack(await self._of_server(subject, body, timeout_seconds, headers))
+            answer = await self.request(
+                subject, body, timeout_seconds=timeout_seconds, headers=headers
+            )
+            return read_ack(answer)
 
     async def store(
         self,
@@ -316,7 +314,7 @@ class Bus:
         Raises: JetStreamRefused with `err_code`, NoResponders, TimedOut, BusUnavailable.
         """
         content = b"" if body is None else msgspec.json.encode(body)
-        reply = await self._of_server(f"$JS.API.{subject}", content, timeout_seconds)
+        reply = await self.request(f"$JS.API.{subject}", content, timeout_seconds=timeout_seconds)
         problem = _problem_decoder.decode(reply).error
         if problem is not None:
             raise refused(problem.err_code, problem.description)

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
+from typing import Any
 
 import nats.errors
 from nats.aio.client import Client
@@ -12,6 +13,16 @@ from nats.aio.subscription import Subscription as Subscribed
 from shared import errors
 from shared.bus.deliveries import Message, Sender, Subscription
 from shared.bus.receiving import Receiver
+from shared.bus_address import BusAddress
+
+
+def credentials(address: BusAddress) -> dict[str, Any]:
+    """Return the options by which the driver says who we are, and whom it believes. Raises: SettingInvalid."""
+    key = address.key()
+    return {
+        **({"nkeys_seed_str": key.seed} if key else {}),
+        **({"tls": address.tls()} if address.ca_file else {}),
+    }
 
 
 async def subscribe(

@@ -62,6 +62,7 @@ class Feed(Generic[T]):
         self._bus = bus
         self._stream = stream
         self._consumer = consumer
+        self._asks = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._read = read
         self._batch = batch
         self._max_wait_seconds = max_wait_seconds
@@ -90,7 +91,8 @@ class Feed(Generic[T]):
     async def next(self) -> list[T]:
         """Wait for messages and return what is here, 1 to `batch` of them.
 
-        Raises: ConsumerGone; BusUnavailable when the connection was closed for good, or as `_check_consumer`.
+        Raises: ConsumerGone; BusForbidden; BusUnavailable when the connection was closed for good, or as
+        `_check_consumer`.
         """
         while True:
             self._check_open()
@@ -109,7 +111,8 @@ class Feed(Generic[T]):
 
     def _check_open(self) -> None:
         if self._bus.closed:
-            raise errors.BusUnavailable
+            raise self._bus.standing.reason or errors.BusUnavailable
+        self._bus.standing.check(self._asks)
 
     async def _ask(self) -> None:
         self._troubled = False
@@ -122,11 +125,7 @@ class Feed(Generic[T]):
             }
             if self._max_wait_seconds >= 2 * HEARTBEAT_SECONDS:
                 request["idle_heartbeat"] = int(HEARTBEAT_SECONDS * 1e9)
-            await self._bus.publish(
-                f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._consumer}",
-                msgspec.json.encode(request),
-                reply=self._inbox,
-            )
+            await self._bus.publish(self._asks, msgspec.json.encode(request), reply=self._inbox)
             self._credit = self._batch
 
     async def _some_arrived(self) -> bool:

@@ -1,9 +1,12 @@
 """Knowing that the server has taken what was sent; whoever wants to know at the same time asks once."""
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from shared import errors
+from shared.bus.deliveries import Message
+from shared.bus.inbox import settle, within
 
 if TYPE_CHECKING:
     from shared.bus import Bus
@@ -30,12 +33,13 @@ class Flush:
             raise errors.TimedOut from error
 
     async def _run(self) -> None:
-        came = asyncio.Event()
+        came: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         async with self._one_at_a_time:
             self._next = None  # it goes out now: whoever comes later may have sent later
-            async with self._bus.collecting(lambda _: came.set()) as inbox:
-                await self._bus.publish(inbox)
-                await asyncio.wait_for(came.wait(), FLUSH_SECONDS)
+            async with self._bus.collecting(partial(settle, came)) as inbox:
+                await within(
+                    self._bus, inbox, came, lambda: self._bus.publish(inbox), FLUSH_SECONDS
+                )
 
 
 def _seen(ended: "asyncio.Task[None]") -> None:

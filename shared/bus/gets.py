@@ -121,13 +121,14 @@ async def _asked(
 
     inboxes = [await bus.inbox.open(partial(note, at)) for at in range(len(queries))]
 
+    subject = f"$JS.API.DIRECT.GET.{stream}"
+
     async def ask() -> None:
         for inbox, query in zip(inboxes, queries, strict=True):
-            body = msgspec.json.encode(query)
-            await bus.publish(f"$JS.API.DIRECT.GET.{stream}", body, reply=inbox)
+            await bus.publish(subject, msgspec.json.encode(query), reply=inbox)
 
     try:
-        await within(bus, ended, ask, timeout_seconds)
+        await within(bus, subject, ended, ask, timeout_seconds)
     finally:
         for inbox in inboxes:
             bus.inbox.close(inbox)

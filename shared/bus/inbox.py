@@ -44,15 +44,15 @@ class Inbox:
         self._waiting.pop(_token(subject), None)
 
     async def answer(
-        self, ask: Callable[[str], Awaitable[None]], timeout_seconds: float
+        self, subject: str, ask: Callable[[str], Awaitable[None]], timeout_seconds: float
     ) -> Message:
-        """Return the first answer to what `ask` sends with this reply subject, straight to who waits.
+        """Return the first answer to what `ask` sends to `subject` with this reply subject, straight to who waits.
 
-        Raises: TimedOut, also as soon as the server that was asked is gone.
+        Raises: as `within`.
         """
         answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         async with self.collecting(lambda message: settle(answer, message)) as inbox:
-            return await within(self._bus, answer, lambda: ask(inbox), timeout_seconds)
+            return await within(self._bus, subject, answer, lambda: ask(inbox), timeout_seconds)
 
     async def _subscribe(self) -> None:
         await self._bus.until_connected(INBOX_TIMEOUT_SECONDS)
@@ -97,11 +97,16 @@ def settle(answer: "asyncio.Future[T]", found: T) -> None:
 
 async def within(
     bus: "Bus",
+    subject: str,
     answer: "asyncio.Future[T]",
     ask: Callable[[], Awaitable[None]],
     timeout_seconds: float,
 ) -> T:
-    """Ask, and return what is answered. Raises: TimedOut, also as soon as the server that was asked is gone."""
+    """Ask, and return what is answered to what goes to a subject.
+
+    Raises: TimedOut, also as soon as the server that was asked is gone; BusForbidden when it does not let us ask
+    there; BusUnavailable, BusUnauthorized when the connection was given up.
+    """
     loop, generation = asyncio.get_running_loop(), bus.generation
     deadline = loop.time() + timeout_seconds
     looking: asyncio.TimerHandle
@@ -109,10 +114,16 @@ async def within(
     def look() -> None:
         nonlocal looking
         left = deadline - loop.time()
-        if left > 0 and bus.generation == generation:
+        try:
+            bus.standing.check(subject)
+            if bus.closed:
+                raise bus.standing.reason or errors.BusUnavailable
+            if left <= 0 or bus.generation != generation:
+                raise errors.TimedOut
             looking = loop.call_later(min(left, LOST_POLL_SECONDS), look)
-        elif not answer.done():
-            answer.set_exception(errors.TimedOut())
+        except errors.TellonceError as error:
+            if not answer.done():
+                answer.set_exception(error)
 
     await ask()
     looking = loop.call_later(min(timeout_seconds, LOST_POLL_SECONDS), look)

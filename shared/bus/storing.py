@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -157,19 +157,28 @@ async def _store_all(
                     subject, body, reply=inbox, headers={**headers, "Nats-Msg-Id": msg_id}
                 )
                 answers.append(answer)
-        await _answered(bus, answers, timeout_seconds)
+        asked = {subject for subject, _, _ in messages}
+        await _answered(bus, asked, answers, timeout_seconds)
     return _complete(answers, len(messages))
 
 
 async def _answered(
-    bus: "Bus", answers: Sequence[asyncio.Future[PubAck]], timeout_seconds: float
+    bus: "Bus",
+    asked: Iterable[str],
+    answers: Sequence[asyncio.Future[PubAck]],
+    timeout_seconds: float,
 ) -> None:
-    """Wait for all answers, in vain for no longer than the time given or until the server was lost."""
+    """Wait for all answers, in vain for no longer than the time given or until the server was lost.
+
+    Raises: BusForbidden.
+    """
     loop = asyncio.get_running_loop()
     deadline, generation = loop.time() + timeout_seconds, bus.generation
     waiting = set(answers)
     while waiting and bus.generation == generation and loop.time() < deadline:
         _, waiting = await asyncio.wait(waiting, timeout=LOST_POLL_SECONDS)
+        for subject in asked:
+            bus.standing.check(subject)
 
 
 def _into(answer: asyncio.Future[PubAck]) -> "_Resolve":

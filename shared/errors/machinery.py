@@ -186,6 +186,25 @@ class StoreIncomplete(BusUnavailable):
         self.answered = len(stored) + len(refused) >= wanted
 
 
+class BusUnauthorized(TellonceError):
+    """Where credentials were exchanged: start the process again, it reads its seed at its start."""
+
+    code = "bus.unauthorized"
+    sentence = (
+        "the bus does not know us, or not any more: the file that TELLONCE_NATS_SEED_FILE names must hold the seed "
+        "of a user that the server's configuration has"
+    )
+    http_status = 503
+
+
+class BusForbidden(TellonceError):
+    """Nothing was sent or heard. Details: subject, as the server names it."""
+
+    code = "bus.forbidden"
+    sentence = "the bus does not let us do this: docs/reference/rights.md says who may do what"
+    http_status = 500
+
+
 class JetStreamRefused(TellonceError):
     """Details: err_code and description as the server gives them."""
 

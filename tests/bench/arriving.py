@@ -105,7 +105,7 @@ async def _answers(folder: Path) -> list[str]:
     answered, stored = [], []
     async with EmbeddedStack(Plan(folder=folder, services={"ingest": ingest})) as stack:
         door = await Door.open(stack.addresses["ingest"])
-        bus = await connect(stack.addresses["nats"], "bench")
+        bus = await connect(stack.bus_address("ingest"), "bench")
         for number in range(ANSWERS):
             answered.append(await timed(door.post(form.request(f"m{number}", BODY))))
             stored.append(await timed(bus.store(subjects.raw(TENANT, "form", "bench"), BODY)))

@@ -11,6 +11,7 @@ import msgspec
 from asyncpg.prepared_stmt import PreparedStatement
 
 from deploy.embedded.stack import EmbeddedStack
+from deploy.rights import KEEPER
 from shared import subjects
 from shared.bus import Bus, connect
 from shared.bus.deliveries import Message
@@ -60,9 +61,9 @@ async def compare(stack: EmbeddedStack) -> list[Ratios]:
     """Return a comparison per query, on a stack whose tables hold conversations."""
     found = []
     async with AsyncExitStack() as held:
-        bus = await connect(stack.addresses["nats"], "bench-asking")
+        bus = await connect(stack.bus_address(KEEPER), "bench-asking")
         held.push_async_callback(bus.close)
-        other = await connect(stack.addresses["nats"], "bench-echo")
+        other = await connect(stack.bus_address(KEEPER), "bench-echo")
         held.push_async_callback(other.close)
         views = [
             await asyncpg.connect(stack.addresses["postgres"]) for _ in range(CROWD_CONNECTIONS)

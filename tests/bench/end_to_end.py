@@ -11,11 +11,11 @@ from uuid import uuid4
 
 import httpx
 import msgspec
-import nats
 import yaml
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
 from deploy.embedded.stack import EmbeddedStack, Plan
+from deploy.rights import KEEPER
 from services.ingest.domain.delivery import WebRequest
 from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.raw_store import RawStore
@@ -35,6 +35,7 @@ from tests.bench.place import (
     Beside,
     beside,
     copied,
+    driver_on,
     make_streams_beside,
     read_json,
     stack_told,
@@ -218,11 +219,13 @@ async def measure(folder: Path, seed: int) -> tuple[Delays, list[Ratios], list[R
     policy["times"] |= {"offer_seconds": OFFER_SECONDS, "notification_seconds": OFFER_SECONDS}
     path = folder / "policy.yaml"
     path.write_text(yaml.safe_dump(policy), "utf-8")
-    plan = Plan(folder=folder / "stack", environment={"TELLONCE_POLICY": str(path)})
+    plan = Plan(
+        folder=folder / "stack", environment={"TELLONCE_POLICY": str(path)}, users=(KEEPER,)
+    )
     secret = settings.load_secrets(settings.Settings())["TWILIO_AUTH_TOKEN"]
     async with AsyncExitStack() as held:
         stack = await held.enter_async_context(EmbeddedStack(plan))
-        client = await nats.connect(stack.addresses["nats"])
+        client = await driver_on(stack)
         held.push_async_callback(client.close)
         bus, other = Bus.of(client), Beside.of(client)
         await make_streams_beside(bus)

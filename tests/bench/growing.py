@@ -18,6 +18,7 @@ import msgspec
 from deploy.embedded import probes
 from deploy.embedded.process import Child, Program
 from deploy.embedded.stack import EmbeddedStack, Plan
+from deploy.rights import KEEPER
 from services.router.snapshot import NatsSnapshots
 from shared import subjects
 from shared.bus import Bus, connect
@@ -42,7 +43,8 @@ class Growing:
 
     def __init__(self, folder: Path, policy: Path) -> None:
         self.folder = folder
-        plan = Plan(folder=folder, environment={"TELLONCE_POLICY": str(policy)}, services={})
+        environment = {"TELLONCE_POLICY": str(policy)}
+        plan = Plan(folder=folder, environment=environment, users=(KEEPER,), services={})
         self.stack = EmbeddedStack(plan)
         self.policy = policy
         self.services: dict[str, Child] = {}
@@ -54,7 +56,7 @@ class Growing:
     async def __aenter__(self) -> Self:
         await self._held.enter_async_context(self.stack)
         self._held.push_async_callback(self.stop)
-        self.bus: Bus = await connect(self.stack.addresses["nats"], "bench-growing")
+        self.bus: Bus = await connect(self.stack.bus_address(KEEPER), "bench-growing")
         self._held.push_async_callback(self.bus.close)
         self.ledger = NatsLedger(self.bus, PlainCodec())
         await self.watch()
@@ -94,21 +96,22 @@ class Growing:
 
     async def launch(self, name: str) -> None:
         """Start a service without waiting for it."""
-        url = self.stack.addresses["nats"]
+        bus = self.stack.bus_address()
         program = Program(
             name=name,
             argv=(sys.executable, "-m", f"services.{name}"),
             log_path=self.folder / "logs" / f"{name}.log",
-            ready=lambda: probes.service_answers(url, name),
-            env=self.environment(),
+            ready=lambda: probes.service_answers(bus, name),
+            env=self.environment(name),
         )
         self.services[name] = await Child.start(program)
 
-    def environment(self) -> dict[str, str]:
-        """Return the settings of every service."""
+    def environment(self, service: str) -> dict[str, str]:
+        """Return the settings of a service."""
         return {
             "TELLONCE_POLICY": str(self.policy),
             "TELLONCE_NATS_URL": self.stack.addresses["nats"],
+            "TELLONCE_NATS_SEED_FILE": self.stack.bus_address(service).seed_file,
             "TELLONCE_POSTGRES_DSN": self.stack.addresses["postgres"],
             "TELLONCE_INGEST_PORT": self.stack.addresses["ingest"].rsplit(":", 1)[1],
         }

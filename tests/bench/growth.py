@@ -218,7 +218,7 @@ async def rebuilt(grown: Grown) -> Costs:
         "-m",
         "services.history",
         "rebuild",
-        env={**os.environ, **place.environment()},
+        env={**os.environ, **place.environment("history")},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )

@@ -15,11 +15,11 @@ from uuid import uuid4
 
 import httpx
 import msgspec
-import nats
 
 from deploy.embedded.ports import LOOPBACK
 from deploy.embedded.process import Child
 from deploy.embedded.stack import EmbeddedStack, Plan
+from deploy.rights import KEEPER
 from shared import streams, subjects
 from shared.bus import Bus
 from shared.bus.deliveries import Message
@@ -28,6 +28,7 @@ from tests.bench.place import (
     LONG_SECONDS,
     Beside,
     cpu_seconds,
+    driver_on,
     make_streams_beside,
     policy_of,
     read_json,
@@ -61,9 +62,11 @@ class Lab:
         self._folder.mkdir(parents=True, exist_ok=True)
         policy = policy_of(self._folder / "policy.yaml", self._agents, self._slots)
         environment = {"TELLONCE_POLICY": str(policy)}
-        plan = Plan(folder=self._folder / "stack", environment=environment, services={})
+        plan = Plan(
+            folder=self._folder / "stack", environment=environment, users=(KEEPER,), services={}
+        )
         self.stack = await self._held.enter_async_context(EmbeddedStack(plan))
-        client = await nats.connect(self.stack.addresses["nats"], name="bench")
+        client = await driver_on(self.stack)
         self._held.push_async_callback(client.close)
         self.bus, self.beside = Bus.of(client), Beside.of(client)
         await make_streams_beside(self.bus)

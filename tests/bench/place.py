@@ -14,13 +14,16 @@ from typing import Any
 import asyncpg
 import httpx
 import msgspec
+import nats
 import yaml
+from nats.aio.client import Client
 from typing_extensions import override
 
+from deploy import rights
 from deploy.embedded.ports import LOOPBACK
 from deploy.embedded.stack import EmbeddedStack
 from shared import settings, streams
-from shared.bus import Bus
+from shared.bus import Bus, driver
 from shared.bus.deliveries import Message
 from shared.ids import scoped_id
 
@@ -31,6 +34,12 @@ BESIDE = "bench"
 """First token of all subjects beside the real ones."""
 _ID = re.compile(rb"\b[a-z2-7]{32}\b")
 _PHONE = re.compile(rb"\+4860\d{7}")
+
+
+async def driver_on(stack: EmbeddedStack) -> Client:
+    """Return a connection of the driver to a stack's bus, as one who may do everything there."""
+    address = stack.bus_address(rights.KEEPER)
+    return await nats.connect(address.servers, name="bench", **driver.credentials(address))
 
 
 def told(seed: int) -> str:

@@ -19,6 +19,7 @@ from deploy.backup import manifest
 from deploy.embedded import state
 from deploy.embedded.errors import ProgramExited
 from deploy.embedded.stack import EmbeddedStack, Plan
+from deploy.rights import KEEPER
 from deploy.story.checks.quiescence import until_at_rest
 from deploy.story.stack import merged_policy
 from shared import bus as buses
@@ -94,10 +95,10 @@ class Drill:
     @asynccontextmanager
     async def working(self, name: str) -> AsyncIterator[Counter]:
         """Run a stack, read its ledger, and give who works there."""
-        plan = Plan(folder=self.folder / name, environment=self.environment)
+        plan = Plan(folder=self.folder / name, environment=self.environment, users=(KEEPER,))
         async with AsyncExitStack() as held:
             stack = await held.enter_async_context(EmbeddedStack(plan))
-            bus = await buses.connect(stack.addresses["nats"], "drill")
+            bus = await buses.connect(stack.bus_address(KEEPER), "drill")
             held.push_async_callback(bus.close)
             counter = Counter(stack, bus, self.policy)
             held.push_async_callback(counter.close)
@@ -150,11 +151,11 @@ def _waiting(counter: Counter) -> set[str]:
 
 async def _is_the_same(drill: Drill, before: Standing) -> None:
     """Compare the ledger that was put back, and rows that are made of it in a database of their own."""
-    plan = Plan(folder=drill.folder / NEW, bootstrap=(), services={})
+    plan = Plan(folder=drill.folder / NEW, users=(KEEPER,), bootstrap=(), services={})
     async with AsyncExitStack() as held:
         servers = await held.enter_async_context(EmbeddedStack(plan))
         empty = await held.enter_async_context(EmbeddedPostgres(drill.folder / "empty"))
-        bus = await buses.connect(servers.addresses["nats"], "drill")
+        bus = await buses.connect(servers.bus_address(KEEPER), "drill")
         held.push_async_callback(bus.close)
         began = time.monotonic()
         rows = await rows_of(bus, empty.dsn, before.position)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from deploy.cli.up import run_until_signal
 from deploy.embedded.errors import SetupError
-from deploy.embedded.probes import SERVICES
 from deploy.embedded.stack import Plan
+from shared import SERVICES
 
 THIS = "tests.embedded.dummies"
 DUMMY = "tests.embedded.dummy"

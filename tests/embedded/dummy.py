@@ -10,25 +10,31 @@ import os
 import sys
 
 from deploy.embedded import wire
+from shared.bus_address import BusAddress, opened
 
 
-async def make_ledger(url: str) -> None:
+def bus() -> BusAddress:
+    """Where the bus is, as the environment says."""
+    seed_file = os.environ.get("TELLONCE_NATS_SEED_FILE", "")
+    return BusAddress(url=os.environ["TELLONCE_NATS_URL"], seed_file=seed_file)
+
+
+async def make_ledger() -> None:
     """Make stream LEDGER if it is not there."""
     config = {"name": "LEDGER", "subjects": ["ledger.>"], "storage": "file"}
     payload = json.dumps(config).encode()
-    reply = await wire.request(url, "$JS.API.STREAM.CREATE.LEDGER", payload, timeout_seconds=5)
+    reply = await wire.request(bus(), "$JS.API.STREAM.CREATE.LEDGER", payload, timeout_seconds=5)
     assert "error" not in json.loads(reply), reply
 
 
 async def answer_pings(service: str) -> None:
     """Answer `$SRV.PING.<service>` until the server goes; then connect again."""
-    endpoint = wire.parse_url(os.environ["TELLONCE_NATS_URL"])
+    address = bus()
     while True:
         try:
-            reader, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
-            writer.write(b'CONNECT {"verbose":false}\r\n')
-            writer.write(f"SUB $SRV.PING.{service} 1\r\n".encode())
-            await _serve(reader, writer, json.dumps({"name": service}).encode())
+            line = await opened(wire.parse_url(address.url), address, service)
+            line.writer.write(f"SUB $SRV.PING.{service} 1\r\n".encode())
+            await _serve(line.reader, line.writer, json.dumps({"name": service}).encode())
         except OSError:
             pass
         await asyncio.sleep(0.05)
@@ -69,7 +75,7 @@ def main() -> None:
     """Be what the command line asks for."""
     (wanted,) = sys.argv[1:]
     if wanted == "bootstrap":
-        asyncio.run(make_ledger(os.environ["TELLONCE_NATS_URL"]))
+        asyncio.run(make_ledger())
     else:
         asyncio.run(serve(wanted))
 

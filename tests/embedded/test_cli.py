@@ -141,7 +141,9 @@ def test_services_without_a_stack_are_asked_on_their_server(
 ) -> None:
     """Whoever runs them as programs of their own has no data folder; where nobody answers they are stopped."""
     addresses = state.read_status(data).addresses
-    monkeypatch.setenv("TELLONCE_NATS_URL", addresses["nats"])
+    bus = state.bus_address(data, state.read_status(data))
+    monkeypatch.setenv("TELLONCE_NATS_URL", bus.url)
+    monkeypatch.setenv("TELLONCE_NATS_SEED_FILE", bus.seed_file)
     code, out, _ = run("status", "--json", "--data", str(data / "elsewhere"))
     found = json.loads(out)
     assert (code, found["state"], found["troubles"]) == (0, "ready", {})

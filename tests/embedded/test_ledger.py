@@ -29,7 +29,7 @@ def run_for(folder: Path, events: int, services: Mapping[str, Sequence[str]] = {
 
     async def run() -> None:
         async with EmbeddedStack(Plan(folder=folder, services=services)) as stack:
-            bus = await connect(stack.addresses["nats"], "test")
+            bus = await connect(stack.bus_address("router"), "test")
             ledger = NatsLedger(bus, PlainCodec())
             for _ in range(events):
                 await ledger.append(TENANT, [write(new_aggregate(), 0, "a")])

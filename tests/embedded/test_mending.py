@@ -16,6 +16,7 @@ from deploy.embedded.stack import EmbeddedStack, Plan
 from deploy.embedded.status import examine
 from shared import ensuring, streams
 from shared.bus import Bus, connect
+from shared.bus_address import BusAddress
 from shared.errors import TellonceError
 from tests.support.waiting import eventually
 
@@ -31,10 +32,10 @@ GONE = (
 async def test_consumers_that_are_gone_are_made_again(data: Path) -> None:
     """Whoever read them notices, the stack runs the bootstrap job, and all is well again; ingest never ended."""
     async with EmbeddedStack(Plan(folder=data)) as stack:
-        url, before = stack.addresses["nats"], dict(stack.status().pids)
+        bus, before = stack.bus_address("bootstrap"), dict(stack.status().pids)
 
         async def api(call: str, about: str) -> bool:
-            reply = await wire.request(url, f"$JS.API.CONSUMER.{call}.{about}", timeout_seconds=5)
+            reply = await wire.request(bus, f"$JS.API.CONSUMER.{call}.{about}", timeout_seconds=5)
             return "error" not in json.loads(reply)
 
         for consumer in GONE:
@@ -60,8 +61,8 @@ async def test_a_stack_with_a_foreign_entry_in_its_ledger_starts(data: Path) -> 
     foreign = b'{"specversion":"1.0","type":"strange.thing","id":"x","tenant":"demo"}'
     sha256 = hashlib.sha256(foreign).hexdigest()
     async with EmbeddedStack(Plan(folder=data, services={})) as servers:
-        url = servers.addresses["nats"]
-        reply = await wire.request(url, "ledger.1.demo.conv.x", foreign, timeout_seconds=5)
+        bus = servers.bus_address("router")
+        reply = await wire.request(bus, "ledger.1.demo.conv.x", foreign, timeout_seconds=5)
         sequence = json.loads(reply)["seq"]
     async with EmbeddedStack(Plan(folder=data)):
         found = await examine(data)
@@ -122,7 +123,7 @@ async def test_a_server_that_gave_up_a_stream_is_started_again_when_there_is_roo
         raise AssertionError("no stream is missing")
 
     kept = keeper.Server(folder=small_disk, monitor=ports.monitor_url, kept=server)
-    keeping = asyncio.create_task(keeper.keep_mended(ports.url, [], nobody, kept))
+    keeping = asyncio.create_task(keeper.keep_mended(BusAddress(url=ports.url), [], nobody, kept))
     try:
         looks: list[bool] = []
         room = keeper.has_room

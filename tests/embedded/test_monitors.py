@@ -9,12 +9,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from deploy.embedded import probes, wire
-from deploy.embedded.probes import SERVICES
 from deploy.embedded.stack import EmbeddedStack, Plan
 from deploy.story.providers import PROVIDERS
 from deploy.story.providers.doors import door_of, make_delivery
 from services.ingest.channels import CHANNELS
-from shared import policy
+from shared import SERVICES, policy
 from shared.settings import Settings, load_secrets
 from tests.support.frozen import frozen
 from tests.support.waiting import eventually
@@ -42,8 +41,8 @@ async def test_probes_see_a_frozen_process_and_a_consumer_that_is_gone(data: Pat
         with frozen(pid):
             assert await status("router", "/livez") == 0
             assert await status("notify", "/livez") == 200
-        url = stack.addresses["nats"]
-        gone = await wire.request(url, f"$JS.API.CONSUMER.DELETE.{CONSUMER}", timeout_seconds=5)
+        bus = stack.bus_address("bootstrap")
+        gone = await wire.request(bus, f"$JS.API.CONSUMER.DELETE.{CONSUMER}", timeout_seconds=5)
         assert json.loads(gone)["success"]
 
         async def another_is_ready() -> bool:

@@ -12,13 +12,14 @@ from services.ingest.domain.delivery import WebRequest
 from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.raw_store import BODY_IN_MESSAGE_MAX_BYTES, RawStore
 from shared.bus import connect
+from shared.bus_address import BusAddress
 
 HEADERS = [("content-type", "message/rfc822"), ("x-signature", "very secret")]
 
 
-async def stored(url: str, body: bytes) -> int:
+async def stored(address: BusAddress, body: bytes) -> int:
     """Store a delivery as a door does; return its position."""
-    bus = await connect(url, "test")
+    bus = await connect(address, "test")
     request = WebRequest("POST", "/in/demo/email/shop", HEADERS, body, datetime.now(UTC))
     ack = await RawStore(bus, BodyStore(bus), 8_192).append("demo", "email", "shop", request)
     await bus.close()
@@ -31,7 +32,7 @@ async def stored(url: str, body: bytes) -> int:
 async def test_a_delivery_is_shown_byte_for_byte(data: Path, body: bytes) -> None:
     """Its fields go to standard error, without a secret; a position that holds none is told apart."""
     async with EmbeddedStack(Plan(folder=data, services={})) as stack:
-        position = await stored(stack.addresses["nats"], body)
+        position = await stored(stack.bus_address("ingest"), body)
         code, out, told = await raw(data, position)
         assert (code, out) == (0, body)
         assert "content-type: message/rfc822" in told

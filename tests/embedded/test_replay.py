@@ -12,6 +12,7 @@ from services.ingest.domain.delivery import WebRequest
 from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.raw_store import RawStore
 from shared.bus import connect
+from shared.bus_address import BusAddress
 
 SERVICES = {name: (sys.executable, "-m", f"services.{name}") for name in ("router", "history")}
 """Without ingest nobody parses what is stored."""
@@ -19,9 +20,9 @@ LOOKS = 20
 JSON = [("content-type", "application/json")]
 
 
-async def stored(url: str, *bodies: bytes) -> None:
+async def stored(address: BusAddress, *bodies: bytes) -> None:
     """Store deliveries of the contact form as its door does."""
-    bus = await connect(url, "test")
+    bus = await connect(address, "test")
     store, now = RawStore(bus, BodyStore(bus), 8_192), datetime.now(UTC)
     for body in bodies:
         request = WebRequest("POST", "/in/demo/form/contact", JSON, body, now)
@@ -44,8 +45,12 @@ async def replay(data: Path, *more: str) -> tuple[int | None, list[dict[str, Any
 async def test_what_the_ledger_lacks_is_shown_then_applied_once(data: Path) -> None:
     """Shown alone it changes nothing, of no account it is refused; applied it is decided; then nothing is new."""
     async with EmbeddedStack(Plan(folder=data, services=SERVICES)) as stack:
-        url = stack.addresses["nats"]
-        await stored(url, b'{"message":"one"}', b"\x00no form", b'{"message":"two"}')
+        await stored(
+            stack.bus_address("ingest"),
+            b'{"message":"one"}',
+            b"\x00no form",
+            b'{"message":"two"}',
+        )
         later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
         for narrower in (("--since", later), ("--account", "chat/shop")):
             assert (await replay(data, *narrower))[1][-1]["parsed"] == 0

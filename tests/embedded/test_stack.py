@@ -14,9 +14,10 @@ import pytest
 
 from deploy.embedded import state, wire
 from deploy.embedded.errors import DataFolderInUse, DataFolderOutdated, PortTaken, ProgramExited
-from deploy.embedded.probes import SERVICES
 from deploy.embedded.stack import EmbeddedStack, Plan
 from deploy.embedded.status import NO_ANSWER, examine
+from shared import SERVICES
+from shared.bus_address import BusAddress
 from tests.embedded.dummies import dummy_plan
 from tests.embedded.waiting import until
 from tests.support.frozen import frozen
@@ -152,7 +153,7 @@ async def test_data_and_ports_are_the_same_at_the_next_start(data: Path) -> None
     """A provider's webhook address and the ledger survive a stop of the whole stack."""
     async with EmbeddedStack(dummy_plan(data)) as stack:
         addresses = dict(stack.addresses)
-        await publish(addresses["nats"])
+        await publish(stack.bus_address("router"))
         await stack.restart()
         assert stack.addresses == addresses
     async with EmbeddedStack(dummy_plan(data)) as stack:
@@ -160,9 +161,9 @@ async def test_data_and_ports_are_the_same_at_the_next_start(data: Path) -> None
         assert (await examine(data)).position == 1
 
 
-async def publish(url: str) -> None:
+async def publish(bus: BusAddress) -> None:
     """One message into the ledger's stream."""
-    reply = json.loads(await wire.request(url, "ledger.1.demo.conv.1", b"{}", timeout_seconds=5))
+    reply = json.loads(await wire.request(bus, "ledger.1.demo.conv.1", b"{}", timeout_seconds=5))
     assert reply["stream"] == "LEDGER"
 
 

@@ -24,7 +24,7 @@ async def test_a_tenant_comes_changes_and_leaves_while_the_stack_runs(
     put(folder, "demo")
     plan = Plan(folder=data, environment={"TELLONCE_POLICY": str(folder)})
     async with EmbeddedStack(plan) as stack:
-        bus = await connect(stack.addresses["nats"], "tests")
+        bus = await connect(stack.bus_address(), "tests")
         shops, pids = Shops(stack, bus), dict(stack.status().pids)
         try:
             assert await shops.writes("second", 1) == UNKNOWN

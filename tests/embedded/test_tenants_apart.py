@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from deploy.embedded.stack import EmbeddedStack, Plan
+from deploy.rights import KEEPER
 from deploy.story.checks.quiescence import until_at_rest
 from deploy.story.providers.mail_sink import MailSink, mail_sink
 from shared import queries, streams
@@ -220,8 +221,8 @@ async def test_nothing_of_one_tenant_is_in_what_is_anothers(
         put(folder, tenant, lambda policy, tenant=tenant: marked(tenant, policy))  # type: ignore[misc]
     async with mail_sink("127.0.0.1", 0) as sink:
         outside = {"TELLONCE_POLICY": str(folder), "TELLONCE_SMTP_URL": sink.url}
-        async with EmbeddedStack(Plan(folder=data, environment=outside)) as stack:
-            bus = await connect(stack.addresses["nats"], "tests")
+        async with EmbeddedStack(Plan(folder=data, environment=outside, users=(KEEPER,))) as stack:
+            bus = await connect(stack.bus_address(KEEPER), "tests")
             try:
                 life = await lived(stack, bus, seed)
                 counted = await look_through(life, bus)

@@ -149,6 +149,7 @@ async def _refuses(place: Place, servers: EmbeddedStack, service: str) -> None:
     environment = {
         **place.stack.plan.environment,
         "TELLONCE_NATS_URL": servers.addresses["nats"],
+        "TELLONCE_NATS_SEED_FILE": servers.bus_address(service).seed_file,
         "TELLONCE_POSTGRES_DSN": servers.addresses["postgres"],
         "TELLONCE_LEDGER_MARK": str(place.stack.folder / state.LEDGER_MARK),
         "TELLONCE_INGEST_PORT": place.stack.addresses["ingest"].rpartition(":")[2],

@@ -12,6 +12,7 @@ import yaml
 
 from deploy.embedded.stack import EmbeddedStack, Plan
 from deploy.embedded.status import examine
+from deploy.rights import KEEPER
 from deploy.story.checks.quiescence import until_at_rest
 from deploy.story.providers.mail_sink import mail_sink
 from shared import bus as buses
@@ -50,9 +51,9 @@ async def run(faults: Sequence[Fault], seed: int, folder: Path) -> Observed:
         if any(each.cluster for each in faults):
             cluster = await held.enter_async_context(CutCluster(folder / "three"))
             environment |= {"TELLONCE_NATS_URL": ",".join(cluster.urls), "TELLONCE_REPLICAS": "3"}
-        plan = Plan(folder=folder / "stack", environment=environment)
+        plan = Plan(folder=folder / "stack", environment=environment, users=(KEEPER,))
         stack = await held.enter_async_context(EmbeddedStack(plan))
-        bus = await buses.connect(stack.addresses["nats"], "faults")
+        bus = await buses.connect(stack.bus_address(KEEPER), "faults")
         held.push_async_callback(bus.close)
         traffic = Traffic(stack, bus, observed, secrets, sink)
         held.push_async_callback(traffic.close)

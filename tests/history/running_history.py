@@ -59,7 +59,7 @@ class RunningHistory:
         """Start the service; it is ready when it answers the micro protocol's ping."""
 
         async def ready() -> bool:
-            return await service_answers(self.nats.url, "history")
+            return await service_answers(self.nats.address, "history")
 
         program = Program(
             name="history",

@@ -125,7 +125,7 @@ async def test_nats_killed_and_back_under_the_service(history: RunningHistory) -
     end = await history.handwritten.ledger.position()
     assert (await history.answered("position", min_seq=end))["position"] == end
     assert child.exit_code is None
-    assert await service_answers(history.nats.url, "history")
+    assert await service_answers(history.nats.address, "history")
     await history.digests_agree()
 
 
@@ -165,7 +165,7 @@ async def test_a_service_that_does_not_know_an_event_is_not_ready(history: Runni
 
     await eventually(halted)
     assert "event.unknown_type" in (history.folder / "history.log").read_text()
-    assert not await service_answers(history.nats.url, "history")
+    assert not await service_answers(history.nats.address, "history")
     assert (await history.answered("position"))["position"] == history.parcel.at["registered"]
     assert child.exit_code is None
 

@@ -208,8 +208,8 @@ async def bootstrapped(standing: Standing) -> None:
 
 async def kept(standing: Standing) -> None:
     """The stack that runs brings its mark up."""
-    url = standing.restored.server.url
-    assert not await marking.bring_up(url, Path(standing.chosen.ledger_mark).parent)
+    address = standing.restored.server.address
+    assert not await marking.bring_up(address, Path(standing.chosen.ledger_mark).parent)
 
 
 @pytest.mark.parametrize("moving", [bootstrapped, kept])
@@ -234,7 +234,7 @@ async def test_the_mark_moves_while_the_server_runs_on(standing: Standing) -> No
     path = Path(standing.chosen.ledger_mark)
     for moving in (
         standing.bootstrap(),
-        marking.bring_up(standing.restored.server.url, path.parent),
+        marking.bring_up(standing.restored.server.address, path.parent),
     ):
         grown = await standing.restored.grow(3)
         await moving

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from deploy.embedded.stack import EmbeddedStack, Plan
+from deploy.rights import KEEPER
 from deploy.story.checks.quiescence import until_at_rest
 from deploy.story.providers import PROVIDERS
 from deploy.story.providers.api_server import ApiServer, listening
@@ -86,9 +87,9 @@ async def run(asked: Asked, folder: Path) -> Day:
             "TELLONCE_SMTP_URL": sink.url,
             "TELLONCE_PROVIDERS_URL": apis.url,
         }
-        plan = Plan(folder=folder / "stack", environment=environment)
+        plan = Plan(folder=folder / "stack", environment=environment, users=(KEEPER,))
         stack = await held.enter_async_context(EmbeddedStack(plan))
-        bus = await buses.connect(stack.addresses["nats"], "load")
+        bus = await buses.connect(stack.bus_address(KEEPER), "load")
         held.push_async_callback(bus.close)
         floor = Floor(stack, bus, observed, secrets)
         held.push_async_callback(floor.close)

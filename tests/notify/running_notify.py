@@ -81,7 +81,7 @@ class RunningNotify:
 
     def program(self) -> Program:
         async def ready() -> bool:
-            return await service_answers(self.nats.url, "notify")
+            return await service_answers(self.nats.address, "notify")
 
         return Program(
             name="notify",

@@ -97,7 +97,7 @@ class RunningRouter:
 
     def program(self, name: str) -> Program:
         async def ready() -> bool:
-            return await service_answers(self.nats.url, "router")
+            return await service_answers(self.nats.address, "router")
 
         return Program(
             name="router",

@@ -5,6 +5,7 @@ import pytest
 from deploy.embedded import postgres, wire
 from deploy.embedded.errors import AddressInvalid
 from shared import addresses
+from shared.bus_address import Endpoint
 
 UNREADABLE = ["127.0.0.1:99999", "host:abc", "[::1:4222", ""]
 
@@ -46,6 +47,6 @@ def test_what_is_for_a_provider_goes_through_the_gateway(
 
 def test_what_an_address_leaves_out_is_filled_in() -> None:
     """The port of NATS, and no user; of several servers the first counts."""
-    assert wire.parse_url("nats://[::1], nats://b:1") == wire.Endpoint(
+    assert wire.parse_url("nats://[::1], nats://b:1") == Endpoint(
         host="::1", port=wire.DEFAULT_NATS_PORT, user=None, password=None
     )

@@ -12,8 +12,10 @@ from faststream.nats import NatsBroker
 
 from deploy.embedded.ports import free_ports
 from shared import serving, settings
-from shared.bus import Bus, connect, connection_options
+from shared.bus import Bus, connect
+from shared.bus.connection import Standing, connection_options
 from shared.bus.deliveries import Message
+from shared.bus_address import BusAddress
 from shared.errors import (
     BusUnavailable,
 )
@@ -35,7 +37,8 @@ async def bus(nats_url: str) -> AsyncIterator[Bus]:
 @pytest_asyncio.fixture
 async def broker(nats_url: str) -> AsyncIterator[NatsBroker]:
     """A service's broker, connected and not started."""
-    it = NatsBroker([nats_url], apply_types=False, **connection_options("service"))
+    options = connection_options("service", Standing(BusAddress(url=nats_url)))
+    it = NatsBroker([nats_url], apply_types=False, **options)
     await it.connect()
     yield it
     await it.stop()

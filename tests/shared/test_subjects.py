@@ -13,6 +13,7 @@ from deploy.embedded.process import Child, Program
 from shared import aggregates, comparing, subjects
 from shared.bus import connect
 from shared.bus.deliveries import Message
+from shared.bus_address import BusAddress
 from tests.support.waiting import eventually
 
 VECTORS = {"": 5, "a": 44, "foobar": 40}
@@ -23,13 +24,13 @@ VECTORS = {"": 5, "a": 44, "foobar": 40}
 async def mapping_server(tmp_path: Path) -> AsyncIterator[str]:
     """A real server that maps `in.<key>` to `out.<partition>.<key>` by its own rule."""
     ports = choose_ports()[0]
-    config = json.loads(config_text("mapping", tmp_path / "js", ports))
-    config["mappings"] = {"in.*": "out.{{partition(64,1)}}.{{wildcard(1)}}"}
+    mappings = {"in.*": "out.{{partition(64,1)}}.{{wildcard(1)}}"}
     path = tmp_path / "nats.conf"
-    path.write_text(json.dumps(config))
+    config = config_text("mapping", tmp_path / "js", ports)
+    path.write_text(f"{config}mappings: {json.dumps(mappings)}\n")
 
     async def ready() -> bool:
-        return await answers(ports.url, "mapping")
+        return await answers(BusAddress(url=ports.url), "mapping")
 
     child = await Child.start(
         Program(

@@ -7,6 +7,7 @@ import pytest
 from deploy.story import asking
 from shared.bus import connect
 from shared.bus.deliveries import Message
+from shared.bus_address import BusAddress
 
 
 async def test_an_operators_request_is_asked_again_when_its_answer_was_lost(
@@ -23,7 +24,7 @@ async def test_an_operators_request_is_asked_again_when_its_answer_was_lost(
 
     bus = await connect(nats_url, "tests")
     asker = asking.Asker("demo")
-    await asker.open(nats_url)
+    await asker.open(BusAddress(url=nats_url))
     try:
         await bus.subscribe("ops.lost.rebuild", answer)
         await bus.flush()

@@ -8,7 +8,7 @@ from pathlib import Path
 from testcontainers.core.container import DockerContainer
 
 from deploy.embedded.ports import LOOPBACK, free_ports
-from deploy.embedded.probes import SERVICES
+from shared import SERVICES
 from tests.stories.files import HERE
 from tests.stories.played import ROOT, play
 from tests.support.containers import services

@@ -22,9 +22,11 @@ from shared.bus import connect
 from shared.ledger.follow import follow
 from shared.streams import LEDGER
 from tests.architecture.tree import ROOT
+from tests.stories.conftest import OF_DEMO
 
 EXAMPLES = ROOT / "examples"
 TENANT = "demo"
+SHOP, FOLLOWER = OF_DEMO
 WITHIN_SECONDS = 60.0
 CUSTOMERS = 20
 KILLED_AFTER_LINES = (1, 2, 30)
@@ -47,6 +49,8 @@ def beside(stack: EmbeddedStack) -> dict[str, str]:
     return {
         **os.environ,
         "TELLONCE_NATS_URL": stack.addresses["nats"],
+        "TELLONCE_NKEY_SEED_FILE": stack.bus_address(FOLLOWER).seed_file,
+        "TELLONCE_NAME": FOLLOWER,
         "TELLONCE_CONTRACT": documents,
     }
 
@@ -87,7 +91,7 @@ def send(
 
 async def in_the_ledger(stack: EmbeddedStack) -> list[tuple[int, dict[str, Any]]]:
     """Return the tenant's events with their sequences, as our own reader gives them."""
-    bus = await connect(stack.addresses["nats"], "test")
+    bus = await connect(stack.bus_address("history"), "test")
     try:
         end = (await bus.api(f"STREAM.INFO.{LEDGER}"))["state"]["last_seq"]
         found: list[tuple[int, dict[str, Any]]] = []
@@ -110,8 +114,9 @@ async def test_another_service_sees_every_event_once_however_often_it_is_killed(
     consumer: tuple[str, ...], running_stack: EmbeddedStack, tmp_path: Path
 ) -> None:
     """Its journal has the tenant's whole ledger, in order, without a gap and without one twice."""
+    address = running_stack.bus_address(SHOP)
     shop = await tellonce_client.connect(
-        running_stack.addresses["nats"], tenant=TENANT, name="shop"
+        address.url, tenant=TENANT, name=SHOP, nkeys_seed=address.seed_file
     )
     async with shop:
         for _ in range(CUSTOMERS):

@@ -89,7 +89,7 @@ async def test_a_shipped_story_is_met_and_may_be_played_again(
 async def open_work(stack: EmbeddedStack) -> dict[str, Any]:
     """Return how many conversations of the tenant are offered, waiting and owned."""
     asker = Asker(TENANT)
-    await asker.open(stack.addresses["nats"])
+    await asker.open(stack.bus_address())
     try:
         answer = await asker.query("inbox", {}, time.monotonic() + ASK_SECONDS)
     finally:

@@ -14,6 +14,7 @@ from typing import Self
 
 from deploy.embedded import errors, nats, ports, postgres, process, wire
 from deploy.embedded.ports import LOOPBACK
+from shared.bus_address import BusAddress
 
 LEADER_SECONDS = 20.0
 LEADER_POLL_SECONDS = 0.05
@@ -83,15 +84,18 @@ class _Server:
 
 
 class EmbeddedNats(_Server):
-    """One server with its data in `folder`.
+    """One server with its data in `folder`, and the users of a folder; without one it asks nobody who he is.
 
     `async with EmbeddedNats(folder) as server: server.url`; `kill` is signal 9, `restart` keeps port and data.
     """
 
-    def __init__(self, folder: Path, ports: nats.NodePorts | None = None) -> None:
+    def __init__(
+        self, folder: Path, ports: nats.NodePorts | None = None, users: Path | None = None
+    ) -> None:
         super().__init__()
         self.folder = folder
         self.ports = ports or nats.choose_ports()[0]
+        self._users = users
 
     @property
     def url(self) -> str:
@@ -99,12 +103,17 @@ class EmbeddedNats(_Server):
         return self.ports.url
 
     @property
+    def address(self) -> BusAddress:
+        """Where clients connect; it asks nobody who he is."""
+        return BusAddress(url=self.url)
+
+    @property
     def monitor_url(self) -> str:
         """Where the server's monitoring answers (`/jsz`, `/varz`, `/healthz`)."""
         return f"http://{LOOPBACK}:{self.ports.monitor}"
 
     def _program(self) -> process.Program:
-        return nats.nats_program(self.folder, self.ports)
+        return nats.nats_program(self.folder, self.ports, users=self._users)
 
 
 class EmbeddedNatsCluster:
@@ -209,7 +218,7 @@ class EmbeddedNatsCluster:
 
 
 class EmbeddedPostgres(_Server):
-    """One server with its data in `folder`.
+    """One server with its data in `folder`, and the users of a folder; without one it asks nobody who he is.
 
     `async with EmbeddedPostgres(folder) as pg: pg.dsn`; with `template` (a data folder) it is copied instead of made.
     `kill` is signal 9, `restart` keeps port and data. `syncs`: as it is deployed; a test that never takes the machine's

@@ -25,6 +25,7 @@ from tests.faults.checking import violations
 from tests.faults.looking import look
 from tests.faults.observed import Observed
 from tests.faults.traffic import AGENTS, Traffic
+from tests.support.servers import EmbeddedNats
 from tests.upgrade.versions import Fleet, Version
 
 FORWARD = ("history", "router", "notify", "ingest")
@@ -82,10 +83,16 @@ async def run(folder: Path, old: Path, say: Say, steps: Steps = ONE_BY_ONE) -> l
     observed = Observed(seed=1, policy=policies.load(policy))
     async with AsyncExitStack() as held:
         sink = await held.enter_async_context(mail_sink())
-        environment = {"TELLONCE_POLICY": str(policy), "TELLONCE_SMTP_URL": sink.url}
+        # The old one has no key, so its server asks nobody who he is.
+        server = await held.enter_async_context(EmbeddedNats(folder / "nats"))
+        environment = {
+            "TELLONCE_POLICY": str(policy),
+            "TELLONCE_SMTP_URL": sink.url,
+            "TELLONCE_NATS_URL": server.url,
+        }
         plan = Plan(folder=folder / "stack", environment=environment, bootstrap=(), services={})
         stack = await held.enter_async_context(EmbeddedStack(plan))
-        bus = await buses.connect(stack.addresses["nats"], "upgrade")
+        bus = await buses.connect(stack.bus_address(), "upgrade")
         held.push_async_callback(bus.close)
         fleet = Fleet(stack, bus, {"old": old, "new": ROOT})
         held.push_async_callback(fleet.stop_all)
