@@ -43,7 +43,7 @@ FOLLOWING = ("CREATE", TAKE, "DELETE")
 Asked: TypeAlias = "type[commands.Command] | type[queries.Question[Any]]"
 ASKS: Mapping[str, tuple[Asked, ...]] = {
     "ingest": (queries.AskKnown, queries.AskOnDuty),
-    "router": (queries.AskKnown,),
+    "router": (queries.AskKnown, queries.AskParked),
     "notify": (commands.ParkWork,),
 }
 """What services ask one another."""
