@@ -1,6 +1,6 @@
 #!/bin/sh
-# Make what compose.yaml needs and nobody else may have: certificates of a throw-away CA, secrets, a password.
-# They are for the user who runs this (as root: for the images' own user), who is also whom the containers run as.
+# Make what compose.yaml needs and nobody else may have: certificates of a throw-away CA, the users of the bus, secrets, a
+# password. They are for the user who runs this (as root: for the images' own user), whom the containers run as too.
 set -eu
 umask 077
 cd "$(dirname "$0")"
@@ -9,7 +9,7 @@ if [ -e .env ]; then
     exit 1
 fi
 rm -rf made
-mkdir -p made/nats made/postgres
+mkdir -p made/nats made/postgres made/users
 
 request() { # name, folder
     openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=$1" \
@@ -44,4 +44,8 @@ if [ "$(id -u)" = 0 ]; then
     user=10001:10001
     chown -R "$user" made
 fi
+tools=$(sed -n 's/^ *image: \(tellonce-tools:.*\)/\1/p' compose.yaml | head -n 1)
+docker run --rm --network none --user "$user" --volume "$PWD/made:/made" --entrypoint python "$tools" \
+    -m deploy.bus_users /made/users >/dev/null
+cp -p made/users/users.conf made/nats/
 printf 'TELLONCE_USER=%s\nPOSTGRES_PASSWORD=%s\n' "$user" "$(openssl rand -hex 24)" >.env

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -113,6 +114,16 @@ def test_an_image_of_the_compose_file_is_pinned(name: str) -> None:
     image = SERVICES[name]["image"]
     assert PINNED.match(image)
     assert not image.startswith("tellonce-") or image.endswith(f":{VERSION}")
+
+
+def test_a_container_has_the_seed_of_its_own_user_only() -> None:
+    """What an intruder of one service finds opens no other's subjects; a server needs none."""
+    users = {"tools": "operator", "story": "operator"}
+    for name, each in SERVICES.items():
+        files = [Path(volume.partition(":")[0]).name for volume in each["volumes"]]
+        ours = each["image"].startswith("tellonce-")
+        wanted = [f"{users.get(name, name)}.seed"] if ours else []
+        assert [file for file in files if file.endswith(".seed")] == wanted
 
 
 def test_ports_are_published_on_loopback_only() -> None:

@@ -70,9 +70,10 @@ async def test_a_stack_that_does_not_become_ready_is_waited_for(
 ) -> None:
     """As long as a stack of our own would be, and then it is unusable; one that stops is not waited for."""
     monkeypatch.setattr(stacks, "START_SECONDS", 0.2)
+    addresses = {"nats": "nats://127.0.0.1:4222"}
     with state.hold(tmp_path):
         for found in typing.get_args(state.State):
-            state.write_status(tmp_path, state.Status(state=found))
+            state.write_status(tmp_path, state.Status(state=found, addresses=addresses))
             try:
                 async with stacks.stack_for(story(), {}, running(tmp_path)):
                     taken = True
