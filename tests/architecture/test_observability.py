@@ -12,8 +12,9 @@ import pytest
 import yaml
 
 from docs.generate.house_pages import error_classes, load_everything
-from shared.metrics import METRICS, Histogram
-from tests.architecture.tree import ROOT
+from shared import metrics
+from shared.metrics import METRICS, Histogram, Metric
+from tests.architecture.tree import ROOT, sources
 
 FOLDER = ROOT / "deploy" / "observability"
 ALERTS = FOLDER / "alerts.yaml"
@@ -67,18 +68,30 @@ def test_an_expression_names_metrics_and_labels_that_there_are(
     expression: str, written: str
 ) -> None:
     """A renamed metric would leave an alert that never fires and a panel that is empty."""
-    metrics, labels = known(), set[str]()
+    names, labels = known(), set[str]()
     asked = METRIC.findall(expression)
     assert asked, expression
     for name, matchers in asked:
-        assert name in metrics, f"no metric {name}"
-        labels |= metrics[name] | OF_A_TARGET
+        assert name in names, f"no metric {name}"
+        labels |= names[name] | OF_A_TARGET
         for label, _ in MATCHER.findall(matchers):
-            assert label in metrics[name] | OF_A_TARGET, f"{name} has no label {label}"
+            assert label in names[name] | OF_A_TARGET, f"{name} has no label {label}"
     kept = {label for by in BY.findall(expression) for label in by.replace(" ", "").split(",")}
     assert kept <= labels
     shown = set(SHOWN_LABEL.findall(written)) - {"value"}
     assert shown <= (kept or labels), f"{shown - (kept or labels)} is not left by the expression"
+
+
+def test_every_metric_is_measured_somewhere() -> None:
+    """One that nobody sets would be asked for in vain."""
+    read = "\n".join(source.text for source in sources("services", "shared"))
+    unused = [
+        name
+        for name, value in vars(metrics).items()
+        if isinstance(value, Metric)
+        and not re.search(rf"\b{name}\.(add|set|replace|observe)\(", read)
+    ]
+    assert not unused, f"count by these or take them out: {unused}"
 
 
 def test_a_code_that_is_asked_for_is_one() -> None:

@@ -1,7 +1,7 @@
 """What an orchestrator sees of the real services by HTTP: well, frozen, and without what they read."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import httpx
@@ -20,6 +20,18 @@ from tests.support.waiting import eventually
 
 CONSUMER = "CONTACTS.router-contacts-7"
 CUSTOMERS = 20
+COUNTED: tuple[tuple[str, Mapping[str, str]], ...] = (
+    ("tellonce_door_answers_total", {"channel": "form", "outcome": "stored"}),
+    ("tellonce_door_answer_seconds_count", {"channel": "form"}),
+    ("tellonce_deliveries_total", {"channel": "form", "outcome": "published"}),
+    ("tellonce_balance", {"account": "form/contact", "fate": "received"}),
+    ("tellonce_decided_seconds_count", {"channel": "form"}),
+    ("tellonce_messages_total", {"work": "router-written", "outcome": "done"}),
+    ("tellonce_handling_seconds_count", {"work": "router-written"}),
+    ("tellonce_events_total", {"tenant": "demo", "type": "conversation.opened"}),
+    ("tellonce_waiting", {"tenant": "demo", "group": "queue-hotline"}),
+)
+"""What as many forms are counted as."""
 COUNTED_SECONDS = 90.0
 """A tally that comes too early is made again, after up to half a minute."""
 ACCEPTED = 'tellonce_balance{account="form/contact",fate="accepted",tenant="demo"}'
@@ -60,7 +72,8 @@ async def test_strangers_and_customers_add_no_series(data: Path) -> None:
         async def shown() -> list[Sample]:
             texts = [await probes.http_get(each, "/metrics") for each in stack.monitors.values()]
             found = (text_string_to_metric_families(text.decode()) for _, text in texts)
-            return [sample for each in found for family in each for sample in family.samples]
+            every = (sample for each in found for family in each for sample in family.samples)
+            return [sample for sample in every if not sample.name.endswith("_bucket")]
 
         async def accepted(number: int) -> bool:
             _, text = await probes.http_get(stack.monitors["ingest"], "/metrics")
@@ -81,6 +94,14 @@ async def test_strangers_and_customers_add_no_series(data: Path) -> None:
     assert values(after, "channel") <= {*CHANNELS, ""}
     assert values(after, "account") == known.accounts.keys()
     assert values(after, "group") <= {f"queue-{name}" for name in known.queues}
+    for name, labels in COUNTED:
+        assert shows(after, name, labels) == CUSTOMERS, (name, labels)
+
+
+def shows(samples: Iterable[Sample], name: str, labels: Mapping[str, str]) -> float:
+    """Return the sum of what is shown under a name with these labels."""
+    found = (each for each in samples if each.name == name)
+    return sum(each.value for each in found if labels.items() <= each.labels.items())
 
 
 def values(samples: Iterable[Sample], label: str) -> set[str]:

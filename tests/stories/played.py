@@ -14,6 +14,8 @@ from tests.stories.files import HERE
 from tests.stories.personal import personal_in, told_in
 
 PLAY_SECONDS = 170.0
+REFUSED = 2
+"""The exit code of a story that was not played: there are no logs."""
 ROOT = HERE.parents[1]
 
 
@@ -77,6 +79,7 @@ def play(
         timeout=PLAY_SECONDS,
         check=False,
     )
+    assert done.returncode == REFUSED or [*data.rglob("logs/router.log")], done.stdout
     assert told_in(data, personal_in(story)) == []
     found = json.loads(report.read_bytes()) if report.exists() else {"steps": [], "packets": []}
     return Played(done.returncode, done.stdout, found)
