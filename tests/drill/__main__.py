@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 
 from deploy.story.file.reading import read_story
+from deploy.story.stack import merged_policy
+from shared.settings import Settings
 from tests.drill.lost_and_restored import OLD, Drill, run
 from tests.stories.files import HERE
 from tests.stories.played import play
@@ -32,8 +34,10 @@ def main() -> int:
         if played.exit_code != 0:
             sys.exit(f"the story is not met:\n{played.output}")
         say("story", time.monotonic() - began, chosen.story.stem)
-        (folder / read_story(chosen.story).name).rename(folder / OLD)
-        drill = Drill.of(folder, folder / OLD / "policy.yaml", say)
+        story = read_story(chosen.story)
+        (folder / story.name).rename(folder / OLD)
+        policy = merged_policy(Path(Settings().policy).read_bytes(), story.head.policy)
+        drill = Drill.of(folder, policy, say)
         asyncio.run(run(drill))
     for each in drill.wrong:
         print(f"WRONG     {each}")

@@ -5,6 +5,7 @@ import hashlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from typing_extensions import override
 
@@ -17,10 +18,11 @@ from shared import policy as policies
 from shared import settings, streams, subjects
 from shared.bus import Bus
 from shared.codec import PlainCodec
-from shared.events import AnyEvent, ContactOffered, ContactOfferExpired, FormSubmitted
+from shared.events import AnyEvent, ContactOffered, FormSubmitted
 from shared.ledger import Recorded, identity
 from shared.ledger.follow import follow
 from shared.ledger.jetstream import NatsLedger
+from shared.timers import OFFER_EXPIRY
 from tests.faults.asking import request
 from tests.faults.observed import Observed
 from tests.faults.shop import Shop
@@ -52,9 +54,14 @@ class Counter(Shop):
         forms = [each for each in self.seen if isinstance(each, FormSubmitted)]
         return sum(each.personal is not None and each.personal.text == marker for each in forms)
 
-    def offers(self, kind: type[ContactOffered | ContactOfferExpired]) -> set[str]:
+    def offers(self, *kinds: type[AnyEvent]) -> set[str]:
         """Return the offers that there are such events of."""
-        return {each.open.offer_id for each in self.seen if isinstance(each, kind)}
+        found: list[Any] = [each for each in self.seen if isinstance(each, kinds)]
+        return {each.open.offer_id for each in found}
+
+    def waiting(self) -> set[str]:
+        """Return the offers that nobody has answered, nor their deadline."""
+        return self.offers(ContactOffered) - self.offers(*OFFER_EXPIRY.answered_by)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from deploy.story.checks.quiescence import until_at_rest
 from deploy.story.stack import merged_policy
 from shared import bus as buses
 from shared import errors
-from shared.events import ContactOffered, ContactOfferExpired
+from shared.events import ContactOfferExpired
 from tests.drill.counter import Counter, Standing, live_rows, rows_of, standing
 from tests.faults.asking import wait
 from tests.support.servers import EmbeddedPostgres
@@ -50,11 +50,11 @@ class Drill:
     wrong: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, folder: Path, policy: Path, say: Say) -> "Drill":
+    def of(cls, folder: Path, policy: bytes, say: Say) -> "Drill":
         """Return a drill with a tenant's policy, in which offers expire soon."""
         mine = folder / "policy.yaml"
         times = {"times": {"offer_seconds": OFFER_SECONDS}}
-        mine.write_bytes(merged_policy(policy.read_bytes(), times))
+        mine.write_bytes(merged_policy(policy, times))
         return cls(folder, mine, say)
 
     @property
@@ -127,10 +127,10 @@ async def _at_work(drill: Drill) -> tuple[Standing, set[str]]:
     async with drill.working(OLD) as counter:
         await counter.does(AGENT, "sign_in")
         await counter.form("before")
-        await drill.until("an offer", lambda: bool(_waiting(counter)))
+        await drill.until("an offer", lambda: bool(counter.waiting()))
         busy = await until_at_rest(counter.bus)
         drill.check(f"at work for ever: {busy}", holds=not busy)
-        offers = _waiting(counter)
+        offers = counter.waiting()
         began = time.monotonic()
         await drill.tool("backup", str(drill.backup), "--data", str(counter.stack.folder))
         taken, seconds = manifest.checked(drill.backup), time.monotonic() - began
@@ -142,11 +142,6 @@ async def _at_work(drill: Drill) -> tuple[Standing, set[str]]:
         await counter.form("after")
         await drill.until("a contact after the backup", lambda: counter.decided("after") == 1)
         return before, offers
-
-
-def _waiting(counter: Counter) -> set[str]:
-    """Return the offers that have not expired."""
-    return counter.offers(ContactOffered) - counter.offers(ContactOfferExpired)
 
 
 async def _is_the_same(drill: Drill, before: Standing) -> None:

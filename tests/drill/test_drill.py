@@ -13,7 +13,9 @@ def test_a_lost_stack_goes_on_from_its_backup(tmp_path: Path, postgres_template:
     for name in (OLD, NEW):
         copy_cluster(postgres_template, tmp_path / name / "postgres")
     told: list[str] = []
-    drill = Drill.of(tmp_path, Path(Settings().policy), lambda what, *_: told.append(what))
+    drill = Drill.of(
+        tmp_path, Path(Settings().policy).read_bytes(), lambda what, *_: told.append(what)
+    )
     asyncio.run(run(drill))
     assert drill.wrong == []
     assert told == ["backup", "restore", "project", "start", "deadline"]
