@@ -29,7 +29,7 @@ FOLLOWER = "follower"
 inside: what the server has to say to it can be put into a stream, where it is no event."""
 OF_TENANTS = (*OUTSIDE, FOLLOWER)
 ASKED_FROM_OUTSIDE = (
-    *("cmd.*.*", "query.*.*"),
+    *("cmd.*.*", "query.*.*", "cmd.*.*.as.*", "query.*.*.as.*"),
     *(form.pattern() for form in subjects.FORMS if DESK in form.writers),
 )
 TOLD_OUTSIDE = ("live.ledger.>", "screen.>")
@@ -129,7 +129,7 @@ def _heard_by_service(name: str) -> Iterator[str]:
     served: list[Asked] = [*commands.COMMANDS.values(), *queries.QUERIES.values()]
     for kind in served:
         if kind.served_by == name:
-            yield _asked(kind)
+            yield from (_asked(kind), subjects.asked_as_any(_asked(kind)))
     yield f"ops.{name}.*"
     for verb in VERBS:
         yield from (f"$SRV.{verb}", f"$SRV.{verb}.{name}", f"$SRV.{verb}.{name}.*")
@@ -148,7 +148,10 @@ def _of_person(name: str) -> Iterator[str]:
 
 
 def _of_tenant(kind: str, tenant: str) -> Iterator[str]:
-    yield from (subjects.command_of(tenant), subjects.query_of(tenant))
+    asked = (subjects.command_of(tenant), subjects.query_of(tenant))
+    yield from asked
+    if kind == INTEGRATION:
+        yield from map(subjects.asked_as_any, asked)
     yield from (form.pattern(tenant=tenant) for form in subjects.FORMS if kind in form.writers)
     if kind == FOLLOWER:
         own = f"{streams.LEDGER}.{kind}-{tenant}"

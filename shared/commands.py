@@ -20,7 +20,7 @@ SKEW = timedelta(minutes=2)
 """How far the issuer's clock may be ahead of ours."""
 
 Token = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}\Z")]
-Actor = Annotated[str, Meta(pattern=r"^(agent|service):[a-z0-9_-]{1,32}\Z")]
+Actor = Annotated[str, Meta(pattern=r"^(agent|service|integration):[a-z0-9_-]{1,32}\Z")]
 ChannelName = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}\Z")]
 ParkedId = Annotated[
     str, Meta(pattern=r"^[a-z]+-[a-z0-9_-]{1,64}:(unread-[0-9]{1,19}|[0-9]{1,19}(-[a-z2-7]{8})?)\Z")
@@ -53,7 +53,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     Attributes:
         command_id: chosen by the caller; the same id with the same body has one effect and one reply.
         issued_at: RFC 3339 with a zone.
-        actor: `agent:<id>` or `service:<name>`.
+        actor: `agent:<id>` or `service:<name>`; of an integration it is always `integration:<name>`.
     """
 
     verb: ClassVar[str]

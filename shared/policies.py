@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from typing_extensions import override
 
-from shared import errors
+from shared import commands, errors, queries
 from shared.policy import Policy, content_of, parse
 
 T = TypeVar("T")
@@ -143,6 +143,7 @@ class PolicyFiles:
         known = self._parsed.get(path.name)
         if known is None or known[0] != content:
             known = self._parsed[path.name] = content, parse(content)
+            _check_integrations(known[1])
         return known[1]
 
     def _without_doubles(self, found: Mapping[str, Policy]) -> dict[str, Policy]:
@@ -164,6 +165,15 @@ class PolicyFiles:
 
     def _refuse(self, name: str, error: errors.TellonceError) -> None:
         self.refused[name] = type(error)(f"{name}: {error}", **{**error.details, "file": name})
+
+
+def _check_integrations(policy: Policy) -> None:
+    """Raises: PolicyInvalid for an integration that may do what there is not."""
+    for name, integration in policy.integrations.items():
+        unknown = {*integration.commands} - commands.COMMANDS.keys()
+        unknown |= {*integration.queries} - queries.QUERIES.keys()
+        for each in sorted(unknown):
+            raise errors.PolicyInvalid(f"integration {name}: there is no {each}")
 
 
 def _double(policy: Policy, others: Mapping[str, Policy]) -> str | None:

@@ -150,6 +150,13 @@ class Pattern(Strict, frozen=True, kw_only=True):
     joins: bool = False
 
 
+class Integration(Strict, frozen=True, kw_only=True):
+    """Another program that uses the bus for this tenant, as itself. `commands`, `queries`: what it may give and ask."""
+
+    commands: tuple[Name, ...] = ()
+    queries: tuple[Name, ...] = ()
+
+
 class TimeLimits(Strict, frozen=True, kw_only=True):
     """How long what may take, in seconds."""
 
@@ -171,7 +178,8 @@ class Policy(Strict, frozen=True, kw_only=True):
     queue has its own. notify refuses to start with one that it does not have; `reply_secrets`: the keys that mark our
     mails, so that an answer proves that it is one, the newest first; `unmarked_replies`: whether an answer without a
     mark still leads whoever is in the matter there, or names a message that was sent from it; `lanes`: the lane in
-    which a medium's contacts are decided, where it is not the usual one (see `shared.lanes`).
+    which a medium's contacts are decided, where it is not the usual one (see `shared.lanes`); `integrations`: other
+    programs, by the name under which they use the bus (see `shared.callers`).
     """
 
     tenant: Name
@@ -190,6 +198,7 @@ class Policy(Strict, frozen=True, kw_only=True):
     unmarked_replies: bool = True
     lanes: dict[events.Medium, events.Lane] = {}
     overload: Overload = Overload()
+    integrations: dict[Name, Integration] = {}
 
     @property
     def version(self) -> str:

@@ -166,7 +166,7 @@ def on_request(broker: NatsBroker, subject: str, queue: str, answer: Answer) -> 
     The second token of the subject is the tenant. A refusal is answered as `{"error": …}`, never with silence.
     Only an inbox is answered: a request that names a subject of a stream would have us write there, and is ignored.
     """
-    respond = _responding(broker.connection, answer)
+    respond = _responding(broker.connection, _by_tenant(answer))
     subscriber = broker.subscriber(
         subject, queue=queue, decoder=_as_request, max_workers=REQUESTS_AT_ONCE, no_reply=True
     )
@@ -182,9 +182,18 @@ async def on_query(here: Connection, subject: str, queue: str, answer: Answer) -
     For what is asked often and answered soon: around a single SELECT all else is seen. Beyond REQUESTS_WAITING that
     wait, a request is refused with `query.unavailable`.
     """
+    await on_subject(here, subject, queue, _by_tenant(answer))
+
+
+async def on_subject(here: Connection, subject: str, queue: str, answer: Answer) -> None:
+    """As `on_query`, for what must know more of the subject than the tenant: `answer` takes it whole."""
     client = here.broker.connection
     asked = _Asked(_responding(client, answer), _responding(client, _crowded))
     await here.bus.noting(subject, asked.note, queue=queue)
+
+
+def _by_tenant(answer: Answer) -> Answer:
+    return lambda subject, body: answer(subject.split(".")[1], body)
 
 
 async def _crowded(_: str, __: bytes) -> Any:
@@ -228,8 +237,8 @@ def _responding(client: Any, answer: Answer) -> Respond:
         if reply and not is_inbox(reply):
             log.warning("request_ignored", subject=subject, reply=reply)
             return
-        tenant, max_bytes = subject.split(".")[1], client.max_payload - ANSWER_SPARE_BYTES
-        answer_body = await answered(lambda: answer(tenant, body), subject, max_bytes)
+        max_bytes = client.max_payload - ANSWER_SPARE_BYTES
+        answer_body = await answered(lambda: answer(subject, body), subject, max_bytes)
         with contextlib.suppress(errors.BusUnavailable):  # whoever asked asks again
             await bus.answer(reply, answer_body)
 

@@ -199,6 +199,22 @@ def query(tenant: str, name: str) -> str:
     return f"query.{token(tenant)}.{token(name)}"
 
 
+def asked_as(request: str, integration: str) -> str:
+    """Return where an integration gives a command or asks a query. `request`: as `command` and `query` give it."""
+    return f"{request}.as.{token(integration)}"
+
+
+def asked_as_any(request: str) -> str:
+    """Return the filter of what any integration asks. `request`: a subject of commands or queries, or a filter."""
+    return f"{request}.as.*"
+
+
+def caller_in(subject: str) -> tuple[str, str]:
+    """Return tenant and integration in a subject of `asked_as`."""
+    _, tenant, _, _, integration = subject.split(".")
+    return tenant, integration
+
+
 def screen(tenant: str, recipient: str) -> str:
     """Return where the screen of `agent-<id>` or `queue-<name>` listens for its notifications."""
     return f"screen.{token(tenant)}.{token(recipient)}"

@@ -27,7 +27,13 @@ from shared import comparing, ensuring, errors, policy, settings, streams, subje
 
 ROOT = Path(__file__).resolve().parents[2]
 NUMBERED = "-<n>"
-EXAMPLES = {"number": 3, "aggregate": "conv-id", "lane": "live"}
+EXAMPLES = {
+    "number": 3,
+    "aggregate": "conv-id",
+    "lane": "live",
+    "filtered": "contact.3.>",
+    "request": "cmd.tenant.name",
+}
 
 
 def load_everything() -> None:
@@ -94,7 +100,7 @@ def errors_page() -> str:
 
 NO_SUBJECTS = {
     *("token", "is_token", "partition", "contact_partitions", "get_args"),
-    *("aggregate_in", "tenant_in", "page_in", "dataclass"),
+    *("aggregate_in", "tenant_in", "page_in", "caller_in", "dataclass"),
 }
 """Functions beside those that build subjects."""
 

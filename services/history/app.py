@@ -15,6 +15,7 @@ from services.history.projector import Projector
 from services.history.rebuild import RebuildResult, rebuild
 from shared import clock, codec, ensuring, queries, serving, streams, tasks
 from shared.bus import connect
+from shared.callers import Callers
 from shared.ledger import identity
 from shared.ledger.jetstream import NatsLedger
 from shared.monitor import Monitor
@@ -47,7 +48,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             rows_max=settings.query_rows,
             wait_seconds=settings.query_wait_seconds,
         )
-        await subscribe(here, answers)
+        await subscribe(here, answers, Callers(here, tenants.policies, NAME))
         state = readiness.ProjectionState(pool, ledger, positions)
         ready = Readiness(
             here.bus, NAME, [state.check], parts=lambda: tenants.troubles, backlog=state.backlog
@@ -73,11 +74,12 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             await tasks.serve(running, stop)
 
 
-async def subscribe(here: serving.Connection, answers: answering.Answers) -> None:
+async def subscribe(here: serving.Connection, answers: answering.Answers, callers: Callers) -> None:
     """Wire every subject to its handler."""
     for name, kind in queries.QUERIES.items():
         if kind.served_by == NAME:
             await serving.on_query(here, f"query.*.{name}", NAME, partial(answers.answer, kind))
+            await callers.query(name, partial(answers.answer, kind))
     serving.on_request(
         here.broker, f"ops.{NAME}.rebuild", NAME, operations.OperatorRequests().rebuild
     )

@@ -40,6 +40,7 @@ from services.ingest.handlers.visit_store import VisitStore
 from services.ingest.handlers.web import WebHandler
 from shared import codec, contact_log, lanes, listening, queries, serving, streams, visits
 from shared.bus import Bus
+from shared.callers import Callers
 from shared.clock import Clock, SystemClock
 from shared.ledger import identity
 from shared.monitor import Monitor
@@ -95,6 +96,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         serving.on_health(here, NAME, readiness)
         balance = BalanceHandler(bus, accounts, tallies)
         serving.on_request(here.broker, f"query.*.{queries.AskBalance.name}", NAME, balance.answer)
+        callers = Callers(here, policies, NAME)
+        await callers.query(queries.AskBalance.name, balance.answer)
         answers = Answers(bus)
         file_doors = FileDoors(files, keys, clock)
         async with _doors(
@@ -104,6 +107,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             shown = AttachmentHandler(bus, files, keys, clock, base, seconds)
             asked = f"query.*.{queries.AskAttachment.name}"
             serving.on_request(here.broker, asked, NAME, shown.answer)
+            await callers.query(queries.AskAttachment.name, shown.answer)
             await here.broker.start()
             log.info(logged.DOORS_OPENED, address=address)
             async with asyncio.TaskGroup() as tasks:

@@ -18,6 +18,7 @@ from services.notify.store import NotificationStore
 from services.notify.transports import TRANSPORTS
 from shared import arming, contact_log, serving, streams
 from shared.bus import Bus
+from shared.callers import Callers
 from shared.clock import SystemClock
 from shared.codec import PlainCodec
 from shared.commands import AcknowledgeNotification
@@ -55,7 +56,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         await identity.check(here.bus, settings.ledger_mark)
         adopted = await identity.adopted(here.bus)
         ledger = NatsLedger(here.bus, PlainCodec())
-        takers = subscribe(here, settings, tenants, ledger, adopted)
+        takers = await subscribe(here, settings, tenants, ledger, adopted)
         readiness = Readiness(
             here.bus,
             NAME,
@@ -109,7 +110,7 @@ def sending_settings(settings: Settings, tenants: Tenants) -> SendingSettings:
     return SendingSettings(secrets=secrets, public_url=settings.public_url, reply_keys=keys)
 
 
-def subscribe(
+async def subscribe(
     here: serving.Connection,
     settings: Settings,
     tenants: Tenants,
@@ -145,6 +146,7 @@ def subscribe(
     commands = CommandHandler(notifying, policies, clock, NatsRefusals(here.bus))
     verb = AcknowledgeNotification.verb
     serving.on_request(here.broker, f"cmd.*.{verb}", NAME, commands.acknowledge_notification)
+    await Callers(here, policies, NAME).command(verb, commands.acknowledge_notification)
 
     def worker(consumer: streams.Consumer) -> Worker:
         return Worker(here.bus, consumer, parking.handlers[consumer.name], parking.park)

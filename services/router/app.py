@@ -20,6 +20,7 @@ from services.router.timers import FiredTimers
 from services.router.tolerant_codec import TolerantCodec
 from services.router.visits import LastVisits
 from shared import arming, clock, codec, serving, streams, visits, worker
+from shared.callers import Callers
 from shared.commands import COMMANDS
 from shared.deciding import Deciding
 from shared.ledger import identity
@@ -64,7 +65,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         reader = NatsLedger(here.bus, TolerantCodec())
         dispatcher = Dispatcher(cases, reader, NatsSnapshots(here.bus))
         turns = Turns(tenants.policies)
-        workers = subscribe(here, settings, cases, turns, tenants.secrets)
+        workers = await subscribe(here, settings, cases, turns, tenants.secrets)
 
         async def take_up(changed: frozenset[str]) -> None:
             turns.take_up()
@@ -98,7 +99,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             await serve(running, stop)
 
 
-def subscribe(
+async def subscribe(
     here: serving.Connection,
     settings: Settings,
     cases: Cases,
@@ -113,9 +114,11 @@ def subscribe(
     contacts = worker.opening(codec.PlainCodec(), lambda event, _: intake.take(event))
     parking = Parking(cases, here.bus, contacts, timers.ask)
     commands = Commands(cases, parking, NatsRefusals(here.bus))
+    callers = Callers(here, cases.policies, NAME)
     for verb, kind in COMMANDS.items():
         if kind.served_by == NAME:
             serving.on_request(here.broker, f"cmd.*.{verb}", NAME, partial(commands.handle, verb))
+            await callers.command(verb, partial(commands.handle, verb))
     return [
         Worker(
             here.bus,

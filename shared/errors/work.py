@@ -46,6 +46,12 @@ class CommandForbidden(TellonceError):
     http_status = 403
 
 
+class QueryForbidden(TellonceError):
+    code = "query.forbidden"
+    sentence = "this caller may not ask that here"
+    http_status = 403
+
+
 class EntryUnknown(TellonceError):
     code = "entry.unknown"
     sentence = "the ledger holds no entry with this hash at this place"

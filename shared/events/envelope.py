@@ -89,8 +89,8 @@ class Event(
         occurred: the provider's time, or ours where the provider gives none.
         recorded: our time at the decision. Neither orders events: the ledger sequence does.
         aggregate: the aggregate it belongs to; on CONTACTS the contact.
-        actor: `agent:<id>`, `service:<name>`, `rule:<name>@<policy version>`, `channel:<channel>/<account>`, or
-            `import:<channel>/<account>` of an exported history.
+        actor: `agent:<id>`, `service:<name>`, `integration:<name>`, `rule:<name>@<policy version>`,
+            `channel:<channel>/<account>`, or `import:<channel>/<account>` of an exported history.
         causation: id of the command or event that caused it; a fold remembers it for 24 hours.
         causation_sha256: hash of that command's body, so that a reused id is noticed.
         correlation: id of the whole affair (the conversation's first contact event).

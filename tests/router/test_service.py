@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -324,3 +325,26 @@ async def test_a_router_starts_behind_a_foreign_policy(running: RunningRouter) -
     await running.routers[-1].kill()
     await running.start_router()
     await running.until(lambda: running.events("policy.applied"))
+
+
+async def test_an_integration_registers_customers_and_takes_no_work(tmp_path: Path) -> None:
+    """In the ledger it is itself; what is for agents alone it may not do, though its policy names it."""
+    rights = {"commands": ["register_customer", "sign_in"]}
+    running = RunningRouter(tmp_path, integrations={"crm": rights})
+    await running.open()
+    try:
+        await running.start_router()
+
+        async def gives(verb: str, **fields: Any) -> Any:
+            subject = subjects.asked_as(subjects.command(TENANT, verb), "crm")
+            body = running.body("piotr", verb, **fields)
+            return msgspec.json.decode(await running.bus.request(subject, body))
+
+        handles = [{"kind": "phone", "value": "+48601234567", "verified": True}]
+        assert (await gives("register_customer", name="Anna", handles=handles))["ok"]
+        await running.until(lambda: running.events("customer.created"))
+        assert {each.actor for each in running.events("customer.created")} == {"integration:crm"}
+        for verb in ("sign_in", "resolve"):
+            assert (await gives(verb))["error"]["code"] == "command.forbidden"
+    finally:
+        await running.close()
