@@ -73,7 +73,7 @@ def mounted(pod: Object, made: Made, root: Path) -> None:
     volumes = {each["name"]: each for each in pod["spec"]["volumes"]}
     for mount in container(pod)["volumeMounts"]:
         place = root / mount["mountPath"].lstrip("/")
-        place.mkdir(parents=True)
+        place.mkdir(parents=True, exist_ok=True)
         for kind, name, items in sources(volumes[mount["name"]]):
             source = made.of(kind, name)
             paths = {each["key"]: each["path"] for each in items}
@@ -88,7 +88,9 @@ class Cluster:
     def __init__(self, folder: Path, bus: str, dsn: str) -> None:
         self._folder, self.made = folder, make(folder)
         self._bus, self._dsn = bus, dsn
-        self.ports = dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True))
+        doors, mail, *monitors = free_ports(2 + len(SERVICES))
+        self.ports = dict(zip(SERVICES, monitors, strict=True))
+        self.doors, self._mail = f"http://{LOOPBACK}:{doors}", f"smtp://{LOOPBACK}:{mail}"
 
     def environment(self, name: str) -> Mapping[str, str]:
         """Return the variables of a process, and lay out its files."""
@@ -100,7 +102,9 @@ class Cluster:
         }
         there = {
             "TELLONCE_NATS_URL": self._bus,
-            "TELLONCE_INGEST_PORT": "0",
+            "TELLONCE_INGEST_PORT": self.doors.rpartition(":")[2],
+            "TELLONCE_PUBLIC_URL": self.doors,
+            "TELLONCE_SMTP_URL": self._mail,
             "TELLONCE_MONITOR_HOST": LOOPBACK,
             "TELLONCE_MONITOR_PORT": str(self.ports.get(name, 0)),
         }
@@ -121,9 +125,9 @@ class Cluster:
             "PYTHONPATH": str(ROOT),
         }
 
-    async def started(self, name: str, *command: str) -> asyncio.subprocess.Process:
-        """Start a module in a pod with what that is given, and nothing else."""
-        environment = self.environment(name)
+    async def started(self, name: str, *command: str, **more: str) -> asyncio.subprocess.Process:
+        """Start a module in a pod with what that is given, and nothing else but `more`."""
+        environment = {**self.environment(name), **more}
         with self.log(name).open("wb") as log:
             return await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", *command),
@@ -184,8 +188,16 @@ async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
             await server.stop()
 
 
+async def played(cluster: Cluster) -> asyncio.subprocess.Process:
+    """Start the first story of the how-to, whose player plays with one tenant."""
+    policy = cluster.environment("tools")["TELLONCE_POLICY"] + "/demo.yaml"
+    story = str(ROOT / "tests" / "stories" / "parcel_locker.yaml")
+    command = ("deploy.cli.main", "story", story, "--against", cluster.doors)
+    return await cluster.started("tools", *command, TELLONCE_POLICY=policy)
+
+
 async def test_all_processes_do_their_work_with_what_they_are_given(cluster: Cluster) -> None:
-    """The job makes the streams, each service is ready by its probe, and ends in the time that it has."""
+    """The job makes the streams; services are ready by their probes, play a story, and end in their time."""
     await cluster.ended("bootstrap", await cluster.started("bootstrap", "deploy.bootstrap"))
     services = {name: await cluster.started(name, f"services.{name}") for name in SERVICES}
     try:
@@ -195,6 +207,7 @@ async def test_all_processes_do_their_work_with_what_they_are_given(cluster: Clu
             )
             assert await cluster.answers(name, "startup")
         await cluster.ended("tools", await cluster.started("tools", "deploy.cli.main", "status"))
+        await cluster.ended("tools", await played(cluster))
         for name, each in services.items():
             each.terminate()
             grace = pods(OVERLAY)[name]["spec"]["terminationGracePeriodSeconds"]
