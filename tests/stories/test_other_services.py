@@ -49,7 +49,7 @@ def beside(stack: EmbeddedStack) -> dict[str, str]:
     return {
         **os.environ,
         "TELLONCE_NATS_URL": stack.addresses["nats"],
-        "TELLONCE_NKEY_SEED_FILE": stack.bus_address(FOLLOWER).seed_file,
+        "TELLONCE_NATS_SEED_FILE": stack.bus_address(FOLLOWER).seed_file,
         "TELLONCE_NAME": FOLLOWER,
         "TELLONCE_CONTRACT": documents,
     }
@@ -116,7 +116,7 @@ async def test_another_service_sees_every_event_once_however_often_it_is_killed(
     """Its journal has the tenant's whole ledger, in order, without a gap and without one twice."""
     address = running_stack.bus_address(SHOP)
     shop = await tellonce_client.connect(
-        address.url, tenant=TENANT, name=SHOP, nkeys_seed=address.seed_file
+        address.url, tenant=TENANT, name=SHOP, seed_file=address.seed_file
     )
     async with shop:
         for _ in range(CUSTOMERS):
