@@ -5,8 +5,7 @@ user's seed in `<user>.seed`, which only its owner may read, and its public key 
 elsewhere, public keys are enough. `users.conf` there has the accounts, the users and their rights: a configuration
 includes it, and a running server reads it anew at SIGHUP.
 
-USER: beside those of the house `desk-<tenant>`, `integration-<tenant>`, `follower-<tenant>`, or `keeper`, who may do
-everything.
+USER: beside those of the house `desk-<tenant>`, `integration-<tenant>`, or `keeper`, who may do everything.
 
 `--rotate USER` (`all`: everybody) makes a new seed. The key of before stands in `<user>.old.pub`, and counts until
 `--retire`.

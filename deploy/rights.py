@@ -24,10 +24,6 @@ DESK, INTEGRATION = subjects.DESK, "integration"
 OUTSIDE = (DESK, INTEGRATION)
 """Who stands outside of the cell. A server writes wherever a request wants its answer, also into a stream: what they
 ask is answered in an account of their own, which has none."""
-FOLLOWER = "follower"
-"""Another service that follows its tenant's ledger from any place, by a consumer that has the user's name. It stands
-inside: what the server has to say to it can be put into a stream, where it is no event."""
-OF_TENANTS = (*OUTSIDE, FOLLOWER)
 ASKED_FROM_OUTSIDE = (
     *("cmd.*.*", "query.*.*", "cmd.*.*.as.*", "query.*.*.as.*"),
     *(form.pattern() for form in subjects.FORMS if DESK in form.writers),
@@ -78,7 +74,7 @@ def of(user: str, public: str) -> Rights:
     """
     own = f"{inbox_of(public)}.>"
     kind, _, tenant = user.partition("-")
-    if kind in OF_TENANTS and subjects.is_token(tenant):
+    if kind in OUTSIDE and subjects.is_token(tenant):
         inboxes = (own, f"{INBOX}.{user}.>")
         return Rights(
             (*_of_tenant(kind, tenant), *inboxes), (*_heard_by_tenant(kind, tenant), *inboxes)
@@ -153,11 +149,6 @@ def _of_tenant(kind: str, tenant: str) -> Iterator[str]:
     if kind == INTEGRATION:
         yield from map(subjects.asked_as_any, asked)
     yield from (form.pattern(tenant=tenant) for form in subjects.FORMS if kind in form.writers)
-    if kind == FOLLOWER:
-        own = f"{streams.LEDGER}.{kind}-{tenant}"
-        yield f"$JS.API.CONSUMER.CREATE.{own}.ledger.*.{tenant}.>"
-        yield from (f"$JS.API.CONSUMER.{act}.{own}" for act in ("INFO", "DELETE"))
-        yield f"$JS.FC.{own}.>"
 
 
 def _heard_by_tenant(kind: str, tenant: str) -> Iterator[str]:

@@ -154,7 +154,7 @@ def rights_page() -> str:
             f"Where a name ends in a number, `{NUMBERED}` stands for all of them.",
             "",
         )
-        for user in (*rights.HOUSE, *(f"{kind}-demo" for kind in rights.OF_TENANTS)):
+        for user in (*rights.HOUSE, *(f"{kind}-demo" for kind in rights.OUTSIDE)):
             given = rights.of(user, "<key>")
             rows = (
                 (act, ", ".join(f"`{each}`" for each in dict.fromkeys(map(_counted, filters))))

@@ -15,9 +15,9 @@ from shared.streams import CONTACTS, LEDGER, RAW
 from tests.support.servers import EmbeddedNats
 from tests.support.waiting import eventually
 
-TENANTS_USERS = ("desk-demo", "integration-demo", "integration-other", "follower-demo")
+TENANTS_USERS = ("desk-demo", "integration-demo", "integration-other")
 USERS = (*rights.HOUSE, *TENANTS_USERS)
-OF_DEMO = frozenset({"desk-demo", "integration-demo", "follower-demo"})
+OF_DEMO = frozenset({"desk-demo", "integration-demo"})
 API, DURABLE = "$JS.API", "router-contacts-0"
 
 PUBLISH: Mapping[str, frozenset[str] | set[str]] = {
@@ -71,10 +71,6 @@ CALLS: Mapping[str, frozenset[str] | set[str]] = {
     f"CONSUMER.DURABLE.CREATE.{CONTACTS}.mine": set(),
     f"CONSUMER.CREATE.{LEDGER}": set(),
     f"CONSUMER.CREATE.{LEDGER}.follow-x": {"router", "history", "notify"},
-    f"CONSUMER.CREATE.{LEDGER}.follower-demo.ledger.*.demo.>": {"follower-demo"},
-    f"CONSUMER.CREATE.{LEDGER}.follower-demo.ledger.*.other.>": set(),
-    f"CONSUMER.CREATE.{LEDGER}.follower-demo": {"router", "history", "notify"},
-    f"CONSUMER.DELETE.{LEDGER}.follower-demo": {"router", "history", "notify", "follower-demo"},
     f"CONSUMER.CREATE.{LEDGER}.notify-lane-0": set(),
     f"CONSUMER.CREATE.{CONTACTS}.mine": set(),
     f"CONSUMER.DELETE.{LEDGER}.notify-lane-0": set(),
@@ -290,5 +286,5 @@ def test_a_configuration_names_no_seed(folder: Path) -> None:
     assert all(seed.read_text().strip() not in config for seed in seeds)
     assert {seed.stat().st_mode & 0o777 for seed in seeds} == {0o600}
     made = json.loads(config)["accounts"]
-    assert len(made[bus_users.CELL]["users"]) == len(rights.HOUSE) + 1
-    assert len(made[bus_users.OUTSIDE]["users"]) == len(TENANTS_USERS) - 1
+    assert len(made[bus_users.CELL]["users"]) == len(rights.HOUSE)
+    assert len(made[bus_users.OUTSIDE]["users"]) == len(TENANTS_USERS)

@@ -39,11 +39,12 @@ class Observed:
     `replies`: of commands that were done; `followed`: ids by ledger sequence, as they were read while faults went on;
     `ends`: the ledger's last sequence, as often as it was asked; `wrong`: what a fault met that must not be;
     `recorded`: the whole ledger at the end; `timelines`: sequences by conversation; `overlooked`: requests that nobody
-    was told of.
+    was told of; `rested`: when nothing was left to do: a timer that fires later may set something under way.
     """
 
     seed: int
     policy: Policy
+    rested: datetime | None = None
     done: list[Done] = field(default_factory=list)
     acknowledged: dict[str, datetime] = field(default_factory=dict)
     replies: list[dict[str, Any]] = field(default_factory=list)
@@ -65,6 +66,10 @@ class Observed:
         """Return what had been done last at a moment, in words that name it."""
         before = [each.fault for each in self.done if each.began <= moment]
         return f"after '{before[-1]}'" if before else "before any fault"
+
+    def may_be_under_way(self, asked: datetime) -> bool:
+        """Tell whether what was asked for then may have no end yet."""
+        return self.rested is not None and asked > self.rested
 
     def readable(self) -> list[Recorded]:
         """Return the events of the ledger without what is foreign in it."""

@@ -117,3 +117,13 @@ def test_the_faults_have_names_of_their_own() -> None:
     """A violation and a control name a fault by its name; none contains another's."""
     names = [each.name for each in FAULTS]
     assert [name for name in names for other in names if name in other] == names
+
+
+@pytest.mark.parametrize(("later", "missed"), [(-1, 0), (1, 1)])
+async def test_what_is_asked_for_after_the_rest_may_be_under_way(later: int, missed: int) -> None:
+    """A message without an end is missed where there was time for one."""
+    day = await a_good_day()
+    asked = next(e.event for e in day.readable() if isinstance(e.event, MessageRequested))
+    day.recorded = [e for e in day.recorded if not isinstance(e.event, MessageSent)]
+    day.rested = asked.recorded + timedelta(seconds=later)
+    assert len([each for each in violations(day) if "has no end" in each]) == missed

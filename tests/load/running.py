@@ -122,6 +122,7 @@ async def _day(asked: Asked, floor: Floor) -> Day:
         await _work_off(floor, colleagues)
         floor.listener = lambda _: None
     busy = await _until_nothing_moves(floor)
+    floor.observed.rested = datetime.now(UTC)
     for task in background:
         task.cancel()
     await asyncio.gather(*background, return_exceptions=True)

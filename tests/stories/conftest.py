@@ -16,8 +16,8 @@ from tests.support.servers import CONTAINERS
 
 collect_ignore = [] if CONTAINERS in os.environ else ["test_images.py"]
 
-OF_DEMO = ("integration-demo", "follower-demo")
-"""Whom the tenant of the stories lets onto the bus: who gives commands, and who follows her ledger, too."""
+INTEGRATION = "integration-demo"
+"""Whom the tenant of the stories lets onto the bus: who follows her ledger, and gives commands."""
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -35,7 +35,9 @@ async def running_stack(
         "TELLONCE_PROVIDERS_URL": f"http://{LOOPBACK}:{apis}",
         "TELLONCE_POLICY": str(policy),
     }
-    async with EmbeddedStack(Plan(folder=folder, environment=environment, users=OF_DEMO)) as stack:
+    async with EmbeddedStack(
+        Plan(folder=folder, environment=environment, users=(INTEGRATION,))
+    ) as stack:
         yield stack
 
 

@@ -22,11 +22,10 @@ from shared.bus import connect
 from shared.ledger.follow import follow
 from shared.streams import LEDGER
 from tests.architecture.tree import ROOT
-from tests.stories.conftest import OF_DEMO
+from tests.stories.conftest import INTEGRATION
 
 EXAMPLES = ROOT / "examples"
 TENANT = "demo"
-SHOP, FOLLOWER = OF_DEMO
 WITHIN_SECONDS = 60.0
 CUSTOMERS = 20
 KILLED_AFTER_LINES = (1, 2, 30)
@@ -49,8 +48,8 @@ def beside(stack: EmbeddedStack) -> dict[str, str]:
     return {
         **os.environ,
         "TELLONCE_NATS_URL": stack.addresses["nats"],
-        "TELLONCE_NATS_SEED_FILE": stack.bus_address(FOLLOWER).seed_file,
-        "TELLONCE_NAME": FOLLOWER,
+        "TELLONCE_NATS_SEED_FILE": stack.bus_address(INTEGRATION).seed_file,
+        "TELLONCE_NAME": INTEGRATION,
         "TELLONCE_CONTRACT": documents,
     }
 
@@ -114,9 +113,9 @@ async def test_another_service_sees_every_event_once_however_often_it_is_killed(
     consumer: tuple[str, ...], running_stack: EmbeddedStack, tmp_path: Path
 ) -> None:
     """Its journal has the tenant's whole ledger, in order, without a gap and without one twice."""
-    address = running_stack.bus_address(SHOP)
+    address = running_stack.bus_address(INTEGRATION)
     shop = await tellonce_client.connect(
-        address.url, tenant=TENANT, name=SHOP, seed_file=address.seed_file
+        address.url, tenant=TENANT, name=INTEGRATION, seed_file=address.seed_file
     )
     async with shop:
         for _ in range(CUSTOMERS):
