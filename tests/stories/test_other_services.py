@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,7 +59,7 @@ def beside(stack: EmbeddedStack) -> dict[str, str]:
 def following(
     consumer: tuple[str, ...], stack: EmbeddedStack, journal: Path
 ) -> Iterator[Iterator[str]]:
-    """Run a consumer and give its lines; at the end it is killed, wherever it is."""
+    """Run a consumer and give its lines; at the end, or when it comes to none, it is killed, wherever it is."""
     process = subprocess.Popen(
         [*consumer, "follow", str(journal)],
         env=beside(stack),
@@ -67,9 +68,12 @@ def following(
         text=True,
     )
     assert process.stdout is not None
+    too_long = threading.Timer(WITHIN_SECONDS, process.kill)
+    too_long.start()
     try:
         yield iter(process.stdout)
     finally:
+        too_long.cancel()
         process.kill()
         process.communicate()
 
@@ -138,11 +142,15 @@ def a_customer() -> dict[str, Any]:
 def kill_now_and_then(
     consumer: tuple[str, ...], stack: EmbeddedStack, journal: Path, last: str
 ) -> None:
-    """Kill a consumer amid its work, again and again; the last one comes to the end."""
+    """Kill a consumer amid its work, again and again; the last one comes to the end.
+
+    It may be ahead of who kills it, and even at the end: then a torn line is all that is left to the next one.
+    """
     for lines in KILLED_AFTER_LINES:
         with following(consumer, stack, journal) as shown:
             for _ in range(lines):
-                next(shown)
+                if next(shown).strip() == last:
+                    break
         tear(journal)
     with following(consumer, stack, journal) as shown:
         while next(shown).strip() != last:
