@@ -340,7 +340,10 @@ async def test_a_provider_that_is_away_is_a_trouble_of_its_account_and_passes(
 
         await until(told)
         assert reader.trouble is not None
-        assert (reader.trouble.code, reader.trouble.about) == (code, f"ringostat/{account}")
+        assert (reader.trouble.code, reader.trouble.about) == (
+            code,
+            f"{TENANT}/ringostat/{account}",
+        )
         listed.away.clear()
         await came(bus, account, "a")
 

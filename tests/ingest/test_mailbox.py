@@ -256,7 +256,7 @@ async def test_who_is_not_let_in_is_a_trouble_of_his_account_alone(
         await arrived(bus, "good", mail("m1"))
         await until(lambda: _troubled(refused, "provider.refused"))
         assert refused.trouble is not None
-        assert refused.trouble.about == "email/refused"
+        assert refused.trouble.about == f"{TENANT}/email/refused"
         assert good.trouble is None
     assert not await held(bus, "refused")
 

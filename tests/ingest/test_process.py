@@ -207,7 +207,9 @@ async def test_an_account_without_its_consumer_closes_no_other_door(tmp_path: Pa
             return [(each["code"], each["about"]) for each in health["troubles"]]
 
         async def named() -> bool | None:
-            return True if ("stream.drift", f"form/{account}") in await troubles() else None
+            return (
+                True if ("stream.drift", f"{tenant}/form/{account}") in await troubles() else None
+            )
 
         async def mended() -> bool | None:
             return True if not await troubles() else None
