@@ -129,19 +129,6 @@ class Beside(Bus):
     ) -> None:
         await super().publish(_moved(subject), body, reply=reply, headers=_moved_target(headers))
 
-    @override
-    async def request(
-        self,
-        subject: str,
-        body: bytes = b"",
-        *,
-        timeout_seconds: float = 5.0,
-        headers: Mapping[str, str] | None = None,
-    ) -> bytes:
-        return await super().request(
-            _moved(subject), body, timeout_seconds=timeout_seconds, headers=_moved_target(headers)
-        )
-
 
 def _moved(subject: str) -> str:
     return subject if subject.startswith(("$", "_")) else f"{BESIDE}.{subject}"
