@@ -37,6 +37,8 @@ PROJECTED_EVENTS = 4_000
 FILLED_EVENTS = 30_000
 LEDGER_EVENTS = 12_000
 GROWN_EVENTS, SMALL_EVENTS = 100_000, 10_000
+LEAST_EVENTS = KEPT_EVENTS + 1_000
+"""A ledger is filled by whole conversations, up to the last that fits."""
 WAITING, AGENTS = 10_000, 1_000
 
 
@@ -98,8 +100,10 @@ def main() -> None:
     parser.add_argument("--waiting", type=int, default=WAITING, help="who wait in the crowd")
     parser.add_argument("--agents", type=int, default=AGENTS, help="beside whom they wait")
     asked = parser.parse_args()
-    if asked.growth and min(asked.events, asked.against) < KEPT_EVENTS:
-        parser.error(f"a router keeps its first snapshot at {KEPT_EVENTS} events: grow beyond")
+    if asked.growth and min(asked.events, asked.against) < LEAST_EVENTS:
+        parser.error(
+            f"a ledger begins at {LEAST_EVENTS} events: a router must have kept a snapshot"
+        )
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tellonce-bench-") as folder:
