@@ -1,8 +1,8 @@
 """Who is who on the bus (docs/adr/0077).
 
 House services, the desk and operators ask on `cmd.<tenant>.<name>` and `query.<tenant>.<name>`: who acts is believed.
-An integration asks on the same with `.as.<integration>` behind it, where the server lets nobody else publish: it acts
-as itself, whatever it states, and does what its tenant's policy gives it.
+An integration asks on the same with `.as.<integration>` behind it: it acts as itself, whatever it states, and does what
+its tenant's policy gives it. The users that `deploy/rights.py` makes bind it to its tenant, not to its name yet.
 """
 
 from typing import Any
