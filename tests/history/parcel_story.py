@@ -49,6 +49,15 @@ class ParcelStory:
         events = [self._conv(*part) for part in parts]
         return (await self.handwritten.write(CONV, *events)).position
 
+    async def long_mails(self) -> str:
+        """Eight mails, of which a page holds but some; return what each says."""
+        text = "x" * 190_000
+        for number in range(8):
+            message = {"message_id": f"long{number}", "channel": "email", "account": "shop"}
+            body = {"to": "anna@example.org", "title": None, "text": text}
+            await self.conv(("message.requested", {**message, "agent": "ewa"}, body))
+        return text
+
     async def register(self) -> None:
         handles = [("phone", PHONE, True), ("email", "anna@example.org", True)]
         created = self.handwritten.event(

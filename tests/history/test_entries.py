@@ -47,11 +47,7 @@ async def test_a_page_of_the_ledger_fits_into_an_answer(
     pool: Pool, parcel: ParcelStory, projection: Projection
 ) -> None:
     """Long mails make a page shorter; each comes all the same."""
-    text = "x" * 190_000
-    for number in range(8):
-        message = {"message_id": f"long{number}", "channel": "email", "account": "shop"}
-        body = {"to": "anna@example.org", "title": None, "text": text}
-        await parcel.conv(("message.requested", {**message, "agent": "ewa"}, body))
+    text = await parcel.long_mails()
     every = await parcel.handwritten.all()
     await projection.apply(every[projection.position :])
     ask = Caller(answers_over(pool, parcel.handwritten, Positions(agreed=True)))

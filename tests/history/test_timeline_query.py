@@ -119,11 +119,7 @@ async def test_a_page_ends_before_the_bus_refuses_it(
     pool: Pool, parcel: ParcelStory, projection: Projection
 ) -> None:
     """Long mails make a page shorter, never too large for one message."""
-    text = "x" * 190_000
-    for number in range(8):
-        message = {"message_id": f"long{number}", "channel": "email", "account": "shop"}
-        body = {"to": "anna@example.org", "title": None, "text": text}
-        await parcel.conv(("message.requested", {**message, "agent": "ewa"}, body))
+    text = await parcel.long_mails()
     await projection.apply((await parcel.handwritten.all())[projection.position :])
     answers = answers_over(pool, parcel.handwritten, Positions(agreed=True))
     after: int | None = 0
