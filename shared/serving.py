@@ -21,7 +21,7 @@ from faststream.nats.security import NatsNKey, NatsSecurity
 
 from shared import errors, logs, metrics, settings, subjects, tracing
 from shared.arrivals import ArrivedMessage
-from shared.bus import Bus, first_connection, is_inbox
+from shared.bus import Bus, driver, first_connection, is_inbox
 from shared.bus.connection import Standing, connection_options
 from shared.bus.deliveries import Message
 from shared.bus_address import BusAddress
@@ -75,7 +75,7 @@ async def connected(
         **connection_options(name, standing),
     )
     client = await first_connection(broker.connect(), servers)
-    standing.on_end = client.close
+    driver.stands(client, standing)
     try:
         yield Connection(broker, Bus.of(client, standing))
         if client.is_closed:

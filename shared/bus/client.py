@@ -79,7 +79,7 @@ async def connect(
         with contextlib.suppress(Exception):
             await asyncio.wait_for(client.close(), CLOSE_TIMEOUT_SECONDS)
         raise
-    standing.on_end = client.close
+    driver.stands(client, standing)
     return Bus(client, standing)
 
 

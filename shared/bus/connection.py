@@ -31,11 +31,13 @@ class Standing:
 
     It says so by the way, and whoever waits for an answer would wait in vain: who waits looks here.
     `on_end`: ends the connection; it is called when there is no use in going on.
+    `on_error`: called with each error first.
     """
 
     def __init__(self, address: BusAddress) -> None:
         self.address = address
         self.on_end: Callable[[], Coroutine[None, None, None]] | None = None
+        self.on_error: Callable[[], None] = lambda: None
         self.reason: errors.TellonceError | None = None
         self._forbidden: set[str] = set()
         self._last: type[Exception] | None = None
@@ -50,6 +52,7 @@ class Standing:
 
         Raises: BusUnauthorized, BusForbidden, to end the first try to connect.
         """
+        self.on_error()
         said = str(error).lower()
         if found := _FORBIDDEN.search(said):
             await self._forbid(*found.groups())

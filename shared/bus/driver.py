@@ -11,6 +11,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as Subscribed
 
 from shared import errors
+from shared.bus.connection import Standing
 from shared.bus.deliveries import Message, Sender, Subscription
 from shared.bus.receiving import Receiver
 from shared.bus_address import BusAddress
@@ -23,6 +24,21 @@ def credentials(address: BusAddress) -> dict[str, Any]:
         **({"nkeys_seed_str": key.seed} if key else {}),
         **({"tls": address.tls()} if address.ca_file else {}),
     }
+
+
+def stands(client: Client, standing: Standing) -> None:
+    """Say that a connection stands for the first time: from here on the driver makes it again when it is lost."""
+    standing.on_end = client.close
+    standing.on_error = partial(_close_half_open, client)
+
+
+def _close_half_open(client: Client) -> None:
+    """Close the socket of a try to connect again that failed: the driver (nats-py 2.16) makes the next beside it.
+
+    At a server that stands still it would keep one open for each try.
+    """
+    if client.is_reconnecting or client.is_connecting:
+        client._transport.close()  # noqa: SLF001
 
 
 async def subscribe(

@@ -1,6 +1,7 @@
 """The report: every minute has a line, and every figure a plot from nothing to its highest."""
 
 import os
+from mmap import MAP_PRIVATE, mmap
 
 from tests.load.floor import Delays
 from tests.load.minutes import MIB, Look, Minute, resident
@@ -49,6 +50,7 @@ def test_delays_are_told_by_their_middle_and_their_end() -> None:
 def test_the_memory_of_a_program_is_what_it_and_its_children_hold() -> None:
     """What is allocated here is seen here, and none is where no process is."""
     before = resident(os.getpid())
-    held = bytearray(b"x" * (32 * MIB))
-    assert resident(os.getpid()) - before > len(held) // 2
+    with mmap(-1, 32 * MIB, MAP_PRIVATE) as held:  # new to the program; what it has freed is not
+        held.write(b"x" * len(held))
+        assert resident(os.getpid()) - before > len(held) // 2
     assert resident(0) == 0
