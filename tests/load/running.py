@@ -44,6 +44,8 @@ TIMES = {
     "notification_seconds": 30,
 }
 """A day is an hour: what the policy gives minutes for has seconds."""
+CACHED = 256
+"""Full long before the day ends: what grows after that is no cache that fills."""
 SUPERVISOR = "night"
 STRANGERS = {"address_per_minute": 6_000, "account_per_minute": 6_000}
 """All visitors of this shop have one address."""
@@ -86,6 +88,7 @@ async def run(asked: Asked, folder: Path) -> Day:
             "TELLONCE_POLICY": str(folder / "policy.yaml"),
             "TELLONCE_SMTP_URL": sink.url,
             "TELLONCE_PROVIDERS_URL": apis.url,
+            "TELLONCE_AGGREGATE_CACHE": str(CACHED),
         }
         plan = Plan(folder=folder / "stack", environment=environment, users=(KEEPER,))
         stack = await held.enter_async_context(EmbeddedStack(plan))

@@ -12,6 +12,7 @@ from tests.load.minutes import MIB, Look
 from tests.load.verdicts import (
     GROWTH_MAX,
     MEMORY_LEAST_SECONDS,
+    SERVERS_MAX_BYTES,
     UNSEEN_MISSED_BY,
     UNSEEN_SECONDS,
     WARM_SECONDS,
@@ -31,10 +32,12 @@ LATER = NOON + timedelta(hours=1)
 LONG = UNSEEN_SECONDS * UNSEEN_MISSED_BY + 1
 
 
-def looks(of: Callable[[float], float], seconds: float = DAY_SECONDS) -> list[Look]:
-    """Return looks at a day on which the router takes so many MiB, by the part of the day that is over."""
+def looks(
+    of: Callable[[float], float], seconds: float = DAY_SECONDS, program: str = "router"
+) -> list[Look]:
+    """Return looks at a day on which a program takes so many MiB, by the part of the day that is over."""
     at = [number * EVERY for number in range(int(seconds / EVERY) + 1)]
-    return [Look(each, 0, 0.0, {"router": int(of(each / seconds) * MIB)}) for each in at]
+    return [Look(each, 0, 0.0, {program: int(of(each / seconds) * MIB)}) for each in at]
 
 
 async def a_good_end() -> Ended:
@@ -85,6 +88,14 @@ def test_a_little_more_memory_is_none() -> None:
     assert grown(looks(lambda part: 200 * (1 + GROWTH_MAX * 0.9 * (part > 0.6)))) == []
     assert grown(looks(lambda part: 200 * (1 + GROWTH_MAX * 1.2 * (part > 0.6)))) != []
     assert grown(looks(lambda part: 10 + 5 * (part > 0.6))) == []
+
+
+@pytest.mark.parametrize("server", SERVERS_MAX_BYTES)
+def test_a_server_may_grow_up_to_what_it_is_given(server: str) -> None:
+    """It keeps something of every contact."""
+    given = SERVERS_MAX_BYTES[server] / MIB
+    assert grown(looks(lambda part: given * (0.2 + 0.7 * part), program=server)) == []
+    assert grown(looks(lambda part: given * (0.2 + 1.2 * part), program=server)) != []
 
 
 def test_a_short_day_says_nothing_of_memory() -> None:

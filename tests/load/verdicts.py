@@ -22,6 +22,9 @@ GROWTH_MAX = 0.10
 GROWTH_LEAST_BYTES = 8 * MIB
 """Memory is flat when, of the time after that, the second half takes at most a tenth more than the first, or hardly
 more."""
+SERVERS_MAX_BYTES = {"nats": 512 * MIB, "postgres": 256 * MIB}
+"""What a server may take: NATS keeps an entry for each subject, which every contact adds to (what we give it in
+`deploy/k8s/overlays/dev`); a session of Postgres the plan of each statement it has met."""
 MEMORY_LEAST_SECONDS = 20 * 60.0
 """So much of a day must be left after the first ten minutes: a shorter one says nothing of memory."""
 
@@ -99,7 +102,7 @@ def halves(looks: Sequence[Look]) -> dict[str, tuple[float, float]]:
 
 
 def grown(looks: Sequence[Look]) -> list[str]:
-    """Memory is flat."""
+    """The memory of our programs is flat, and that of the servers below what they are given."""
     if (
         max((each.seconds for each in looks), default=0.0)
         < WARM_SECONDS + MEMORY_LEAST_SECONDS - 60
@@ -108,5 +111,11 @@ def grown(looks: Sequence[Look]) -> list[str]:
     return [
         f"the memory of {name} grows: {before / MIB:.0f} MiB, then {after / MIB:.0f} MiB"
         for name, (before, after) in halves(looks).items()
-        if after > before * (1 + GROWTH_MAX) and after - before > GROWTH_LEAST_BYTES
+        if _too_much(name, before, after)
     ]
+
+
+def _too_much(name: str, before: float, after: float) -> bool:
+    if (given := SERVERS_MAX_BYTES.get(name)) is not None:
+        return after > given
+    return after > before * (1 + GROWTH_MAX) and after - before > GROWTH_LEAST_BYTES
