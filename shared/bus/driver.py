@@ -37,8 +37,9 @@ def _close_half_open(client: Client) -> None:
 
     At a server that stands still it would keep one open for each try.
     """
-    if (client.is_reconnecting or client.is_connecting) and client._transport:  # noqa: SLF001
-        client._transport.close()  # noqa: SLF001
+    transport = client._transport  # noqa: SLF001
+    if transport is not None and (client.is_reconnecting or client.is_connecting):
+        transport.close()
 
 
 async def subscribe(
