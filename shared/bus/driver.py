@@ -39,7 +39,7 @@ def _close_half_open(client: Client) -> None:
     """
     transport = client._transport  # noqa: SLF001
     if transport is not None and (client.is_reconnecting or client.is_connecting):
-        transport.close()
+        transport.close()  # type: ignore[no-untyped-call]
 
 
 async def subscribe(
