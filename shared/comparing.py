@@ -70,3 +70,8 @@ def matching(filters: Iterable[str]) -> dict[str, object]:
     """Return `filter_subject` for one filter, `filter_subjects` for several: the server knows them apart."""
     several = sorted(filters)
     return {"filter_subject": several[0]} if len(several) == 1 else {"filter_subjects": several}
+
+
+def filters(config: Config) -> set[str]:
+    """Return the subjects that a consumer gives; the reverse of `matching`."""
+    return {*config.get("filter_subjects", ()), config.get("filter_subject", "")} - {""}

@@ -5,13 +5,14 @@ may stand yet: while the stream keeps it the stream itself refuses its repetitio
 (docs/adr/0029).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from shared import codec, errors, lanes, streams, subjects
+from shared import codec, errors, streams, subjects
 from shared.bus import Bus
 from shared.bus.storing import REFUSED_FOR_GOOD
 from shared.codec import Codec
-from shared.events import ContactEvent, Lane
+from shared.events import ContactEvent
+from shared.lanes import Partitions
 
 HEADERS_MAX_BYTES = 4_096
 """What the subject and the headers of a message take at most; the server counts them too."""
@@ -19,13 +20,15 @@ NOTHING_THERE = {"Nats-Expected-Last-Subject-Sequence": "0"}
 OCCUPIED = frozenset({10071, 10164})
 """Something stands on the subject, or is being stored there."""
 
+ANY_PARTITION = (0,)
+
 Message = tuple[str, bytes, str]
 """Subject, body, event id."""
 
 
 def check(channel: str, routing_key: str, event: ContactEvent) -> None:
     """Raises: ValueError, TellonceError for an event that CONTACTS would refuse for ever."""
-    subjects.contact(event.tenant, channel, routing_key, event.id)
+    subjects.contact(event.tenant, channel, routing_key, event.id, ANY_PARTITION)
     if len(codec.encode(event)) > streams.MESSAGE_MAX_BYTES - HEADERS_MAX_BYTES:
         raise ValueError("the event is larger than a message may be")
 
@@ -33,15 +36,13 @@ def check(channel: str, routing_key: str, event: ContactEvent) -> None:
 class ContactLog:
     """Stores contact events in order, each once per event id for as long as CONTACTS keeps it.
 
-    `lane_of`: in which lane an event is decided, see `shared.lanes`.
+    `partitions_of`: where an event may stand, see `shared.lanes`.
     """
 
-    def __init__(
-        self, bus: Bus, codec: Codec, lane_of: Callable[[ContactEvent], Lane] = lanes.lane_of
-    ) -> None:
+    def __init__(self, bus: Bus, codec: Codec, partitions_of: Partitions) -> None:
         self._bus = bus
         self._codec = codec
-        self._lane_of = lane_of
+        self._partitions_of = partitions_of
 
     async def publish(self, events: Sequence[tuple[str, str, ContactEvent]]) -> None:
         """Store (channel, routing key, event) in this order; all stand there when it returns.
@@ -57,8 +58,8 @@ class ContactLog:
         )
 
     def _subject(self, channel: str, routing_key: str, event: ContactEvent) -> str:
-        lane = self._lane_of(event)
-        return subjects.contact(event.tenant, channel, routing_key, event.id, lane)
+        partitions = self._partitions_of(event)
+        return subjects.contact(event.tenant, channel, routing_key, event.id, partitions)
 
     async def publish_beside(self, subject: str, event: ContactEvent) -> None:
         """Store an event behind the one on a subject, so that it is decided after it. Raises: as `publish`."""

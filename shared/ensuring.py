@@ -15,6 +15,7 @@ from shared.comparing import (
     Config,
     covered,
     drift,
+    filters,
     matching,
     widest,
 )
@@ -66,7 +67,7 @@ async def _ensure_stream(bus: Bus, config: Config) -> None:
 async def _ensure_consumer(bus: Bus, consumer: Consumer) -> None:
     actual = await _consumer(bus, consumer)
     if actual is not None:
-        narrower = consumer.widens and covered(_filters(actual), _filters(consumer.config))
+        narrower = consumer.widens and covered(filters(actual), filters(consumer.config))
         safe = SAFE_TO_UPDATE | FILTERS if narrower else SAFE_TO_UPDATE
         _refuse(consumer.stream, consumer.name, _consumer_differs(consumer, actual, safe))
         if not _consumer_differs(consumer, actual, frozenset()):
@@ -78,7 +79,7 @@ async def _ensure_consumer(bus: Bus, consumer: Consumer) -> None:
         config |= {field: actual[field] for field in BEGINNING & actual.keys() if consumer.after}
         # What a newer version has widened stays as wide.
         config = _without_filters(config) | matching(
-            widest(_filters(actual) | _filters(consumer.config))
+            widest(filters(actual) | filters(consumer.config))
         )
     await bus.api(
         f"CONSUMER.DURABLE.CREATE.{consumer.stream}.{consumer.name}",
@@ -132,16 +133,11 @@ def _consumer_differs(
 ) -> list[str]:
     if actual is None:
         return ["name"]
-    if consumer.widens and covered(_filters(consumer.config), _filters(actual)):
+    if consumer.widens and covered(filters(consumer.config), filters(actual)):
         ignored |= FILTERS
     if consumer.after:
         ignored |= BEGINNING
     return drift({**GIVES_EVERYTHING, **consumer.config}, actual, ignored=ignored)
-
-
-def _filters(config: Config) -> set[str]:
-    """Return the subjects that a consumer gives."""
-    return {*config.get("filter_subjects", ()), config.get("filter_subject", "")} - {""}
 
 
 def _refuse(stream: str, consumer: str | None, fields: list[str]) -> None:

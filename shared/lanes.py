@@ -1,11 +1,12 @@
 """In which lane a contact event is decided, when contacts come faster than they are decided. Pure.
 
-The writer of CONTACTS chooses it, so a policy that chooses otherwise moves nothing that stands there already.
+The writer of CONTACTS chooses it by the partition, and within it its tenant's part: so a policy that chooses otherwise,
+or a tenant more, moves nothing that stands there already.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
-from shared import events
+from shared import events, streams
 from shared.policies import Policies
 from shared.policy import Policy
 
@@ -23,9 +24,18 @@ USUAL: Mapping[events.Medium, events.Lane] = {
 """The lane of each medium, where the policy names no other."""
 
 
-def lanes_of(policies: Policies) -> Callable[[events.ContactEvent], events.Lane]:
-    """Return what says the lane of a contact event, by the policy of its tenant."""
-    return lambda event: lane_of(event, policies.of(event.tenant))
+Partitions = Callable[[events.ContactEvent], Sequence[int]]
+"""Says in which partitions of CONTACTS a contact event may stand. Raises: TenantUnknown."""
+
+
+def partitions_of(policies: Policies) -> Partitions:
+    """Return what says the partitions by the policies in force: of the event's lane the part of its tenant."""
+
+    def of(event: events.ContactEvent) -> Sequence[int]:
+        lane, tenants = lane_of(event, policies.of(event.tenant)), policies.tenants()
+        return streams.contact_partitions(lane, tenants.index(event.tenant), len(tenants))
+
+    return of
 
 
 def lane_of(event: events.ContactEvent, policy: Policy | None = None) -> events.Lane:

@@ -215,9 +215,26 @@ def router_contacts(number: int, lane: events.Lane = "live") -> str:
     return f"router-contacts-{number}" if lane == "live" else f"router-{lane}-{number}"
 
 
+def contact_partitions(lane: events.Lane, number: int = 0, of: int = 1) -> list[int]:
+    """Return the partitions of a lane that are for one of several tenants, counted from 0 (docs/adr/0085).
+
+    They are all that some of the router's consumers read: another tenant's contacts wait at other consumers, as far as
+    the lane has as many consumers as there are tenants.
+    """
+    consumers = ROUTER_CONSUMERS[lane]
+    return [
+        partition
+        for consumer in range(number % consumers, consumers, of)
+        for partition in _read_by(lane, consumer)
+    ]
+
+
+def _read_by(lane: events.Lane, consumer: int) -> Sequence[int]:
+    return subjects.contact_partitions(lane)[consumer :: ROUTER_CONSUMERS[lane]]
+
+
 def _router_contacts(lane: events.Lane, number: int) -> Consumer:
-    partitions = subjects.contact_partitions(lane)[number :: ROUTER_CONSUMERS[lane]]
-    filters = [subjects.contact_partition(each) for each in partitions]
+    filters = [subjects.contact_partition(each) for each in _read_by(lane, number)]
     config = _durable(router_contacts(number, lane), filters, ack_pending=1)
     return Consumer(CONTACTS, config, widens=True, lane=lane)
 

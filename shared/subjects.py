@@ -2,10 +2,12 @@
 
 `<kind>.<id>` is an aggregate, `<kind>-<id>` in words: one exact subject each.
 `<p>` is the partition: FNV-1a (32 bit) of the routing key modulo 64; the server's `partition()` gives the same number.
-Each lane of contacts has 64 of its own: those of `live` are 0 to 63, of `written` 64 to 127, of `bulk` 128 to 191.
+Each lane of contacts has 64 of its own: those of `live` are 0 to 63, of `written` 64 to 127, of `bulk` 128 to 191;
+several tenants share them out, and of a tenant's `m` it is the one at the same hash modulo `m` (docs/adr/0085).
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -36,10 +38,14 @@ def partition(routing_key: str) -> int:
 
     The rule (FNV-1a, 32 bit, modulo the number of partitions) is the one of nats-server's subject mapping.
     """
+    return _hashed(routing_key) % PARTITIONS
+
+
+def _hashed(routing_key: str) -> int:
     value = 0x811C9DC5
     for byte in routing_key.encode():
         value = ((value ^ byte) * 0x01000193) & 0xFFFFFFFF
-    return value % PARTITIONS
+    return value
 
 
 def raw(tenant: str, channel: str, account: str) -> str:
@@ -76,10 +82,13 @@ def balance_of(tenant: str) -> str:
 
 
 def contact(
-    tenant: str, channel: str, routing_key: str, event_id: str, lane: events.Lane = "live"
+    tenant: str, channel: str, routing_key: str, event_id: str, partitions: Sequence[int]
 ) -> str:
-    """Return the one subject of a contact event; `routing_key` is the contact's identity, of any characters."""
-    number = contact_partitions(lane)[partition(routing_key)]
+    """Return the one subject of a contact event; `routing_key` is the contact's identity, of any characters.
+
+    `partitions`: those of its lane that are its tenant's.
+    """
+    number = partitions[_hashed(routing_key) % len(partitions)]
     return f"contact.{number}.{token(tenant)}.{token(channel)}.{token(event_id)}"
 
 

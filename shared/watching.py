@@ -13,6 +13,7 @@ from typing import Any
 from shared import ensuring, errors, streams
 from shared.bus import Bus
 from shared.bus.deliveries import StoredMessage
+from shared.comparing import filters
 
 WATCH_SECONDS = 2.0
 STUCK_SECONDS = 10.0
@@ -118,7 +119,7 @@ class Watch:
         asked = [
             (_first(info), narrowed(each))
             for info in self._at_work(stream, consumers)
-            for each in _filters(info)
+            for each in filters(info["config"]) or {">"}
         ]
         answers = await self._bus.direct_gets(stream, asked, batch=1) if asked else []
         found = [(each.messages[0], each.pending) for each in answers if each.messages]
@@ -133,7 +134,7 @@ class Watch:
         else:
             found = [
                 await self._bus.leader_get(stream, sequence=first, next_by_subject=each)
-                for each in _filters(info)
+                for each in filters(info["config"]) or {">"}
             ]
         return [each for each in found if each is not None]
 
@@ -198,12 +199,6 @@ def _first(info: Mapping[str, Any]) -> int:
     if _outstanding(info):
         return int(info["delivered"]["stream_seq"])
     return int(info["ack_floor"]["stream_seq"]) + 1
-
-
-def _filters(info: Mapping[str, Any]) -> list[str]:
-    """Return the subjects that a consumer gives."""
-    config = info["config"]
-    return list(config.get("filter_subjects") or [config.get("filter_subject") or ">"])
 
 
 def _sequence(message: StoredMessage) -> int:

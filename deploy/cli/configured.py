@@ -1,6 +1,6 @@
 """What the environment and the policy say, with the errors of a set-up: each says how to mend it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -48,9 +48,14 @@ def read_policies(named: str | None) -> tuple[Path, list[Policy]]:
 def read_policy(named: str | None, tenant: str | None) -> tuple[Path, Policy]:
     """Return the policy of a tenant, who need not be named where there is only one; else as `read_policies`."""
     path, found = read_policies(named)
+    return path, policy_of(found, tenant)
+
+
+def policy_of(found: Sequence[Policy], tenant: str | None) -> Policy:
+    """Return the policy of a tenant, who need not be named where there is only one. Raises: PolicyUnusable."""
     for policy in found:
         if policy.tenant == tenant or (tenant is None and len(found) == 1):
-            return path, policy
+            return policy
     there = ", ".join(each.tenant for each in found)
     raise PolicyUnusable(f"name one of the tenants with --tenant: {there}")
 

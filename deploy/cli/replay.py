@@ -17,16 +17,18 @@ from datetime import UTC, datetime
 import msgspec
 
 from deploy.cli.ask import bus_address
-from deploy.cli.configured import read_policy, read_secrets
+from deploy.cli.configured import policy_of, read_policies, read_secrets
 from services.ingest.domain.outcome import Quarantined
 from services.ingest.handlers import parsing
 from services.ingest.handlers.accounts import Accounts, Door
 from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.fate_reader import FateReader
-from shared import contact_log, errors, streams, visits
+from shared import errors, streams, visits
 from shared.bus import Bus, connect
 from shared.codec import PlainCodec
+from shared.contact_log import ContactLog
 from shared.events import ContactEvent
+from shared.lanes import partitions_of
 from shared.ledger import identity
 from shared.policies import Policies
 from shared.visit_reader import VisitReader
@@ -60,6 +62,7 @@ class _Replay:
 
     bus: Bus
     bodies: BodyStore
+    contacts: ContactLog
     reader: FateReader
     since: datetime
     apply: bool
@@ -67,7 +70,6 @@ class _Replay:
 
     async def account(self, door: Door) -> AsyncIterator[Lacking]:
         """Give what the deliveries of an account make that is new; it is published first, where it is to be applied."""
-        contacts = contact_log.ContactLog(self.bus, PlainCodec())
         last = await identity.end(self.bus, streams.RAW)
         first = await _position_at(self.bus, self.since, last)
         async for page in self.reader.pages(door, first, last):
@@ -76,7 +78,9 @@ class _Replay:
             new = set(made) - (await self.reader.held(door.tenant, made)).keys()
             if self.apply:
                 reports = [each for r in readings for each in r.reports if each[1].id in new]
-                await contacts.publish([(door.channel.NAME, key, event) for key, event in reports])
+                await self.contacts.publish(
+                    [(door.channel.NAME, key, event) for key, event in reports]
+                )
             for each in self._lacking(readings, new):
                 yield each
 
@@ -111,8 +115,9 @@ def replay(chosen: argparse.Namespace) -> int:
 
 
 async def _run(chosen: argparse.Namespace) -> Sums:
-    path, policy = read_policy(chosen.tenant_policy, chosen.tenant)
-    policies, secrets = Policies(policy), read_secrets(path)
+    path, found = read_policies(chosen.tenant_policy)
+    policy = policy_of(found, chosen.tenant)
+    policies, secrets = Policies(*found), read_secrets(path)
     every = list(Accounts(policies, secrets).of_tenant(policy.tenant))
     doors = [each for each in every if chosen.account in {None, each.name}]
     if chosen.account and not doors:
@@ -124,7 +129,8 @@ async def _run(chosen: argparse.Namespace) -> Sums:
         seen = VisitReader(bus, PlainCodec(), visits.keys_of(policies, secrets))
         reader = FateReader(bus, bodies, seen, await identity.end(bus, streams.LEDGER))
         since = chosen.since if chosen.since.tzinfo else chosen.since.replace(tzinfo=UTC)
-        run = _Replay(bus, bodies, reader, since, chosen.apply)
+        contacts = ContactLog(bus, PlainCodec(), partitions_of(policies))
+        run = _Replay(bus, bodies, contacts, reader, since, chosen.apply)
         for door in doors:
             async for each in run.account(door):
                 _print(each)

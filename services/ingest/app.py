@@ -75,7 +75,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         watch = Watch(bus, streams.wanted_by(NAME, settings))
         await watch.begin()
         await identity.check(bus, settings.ledger_mark)
-        contacts = contact_log.ContactLog(bus, codec.PlainCodec(), lanes.lanes_of(policies))
+        contacts = contact_log.ContactLog(bus, codec.PlainCodec(), lanes.partitions_of(policies))
         bodies, files = BodyStore(bus), FileStore(bus, clock, contents)
         store = raw_store.RawStore(bus, bodies, settings.header_max_bytes)
         visit_keys = visits.keys_of(policies, secrets)

@@ -23,7 +23,7 @@ from shared.clock import SystemClock
 from shared.codec import PlainCodec
 from shared.commands import AcknowledgeNotification
 from shared.events import LedgerAdopted
-from shared.lanes import lanes_of
+from shared.lanes import partitions_of
 from shared.ledger import identity
 from shared.ledger.jetstream import NatsLedger
 from shared.mail_reference import keys_of
@@ -125,7 +125,7 @@ async def subscribe(
     store = NotificationStore(ledger, armed, passing, cached=kept, retries=retries)
     transports = {name: make(here.bus, settings, policies) for name, make in TRANSPORTS.items()}
     notifying = Notifying(store, transports, policies, clock)
-    contacts = contact_log.ContactLog(here.bus, codec, lanes_of(policies))
+    contacts = contact_log.ContactLog(here.bus, codec, partitions_of(policies))
     reports = ContactReports(contacts)
     contradicted = adopted.recorded if adopted and adopted.open.against else None
     around = sending_settings(settings, tenants)

@@ -19,7 +19,7 @@ from deploy.rights import KEEPER
 from services.ingest.domain.delivery import WebRequest
 from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.raw_store import RawStore
-from shared import aggregates, contact_log, settings, subjects
+from shared import aggregates, contact_log, settings, streams, subjects
 from shared.arming import NatsTimers
 from shared.bus import Bus
 from shared.bus.deliveries import Message
@@ -179,7 +179,9 @@ class Parts:
         self._number += 1
         body = copied(self._opening[0].body, self._number)
         event_id = uuid4().hex
-        subject = subjects.contact(TENANT, CHANNEL, str(self._number), event_id)
+        subject = subjects.contact(
+            TENANT, CHANNEL, str(self._number), event_id, streams.contact_partitions("live")
+        )
         await self._other.store_many([(subject, body, event_id)], headers=contact_log.NOTHING_THERE)
 
     async def arm(self) -> None:

@@ -27,6 +27,7 @@ from tests.ingest import fake_files
 from tests.ingest.fake_files import FakeFiles
 from tests.ingest.large_mails import PHOTO, mail_of
 from tests.ingest.running_ingest import RunningIngest, raw, running, stored, until
+from tests.support.contacts import alone
 from tests.support.pieces import joined
 from tests.support.servers import EmbeddedNats
 
@@ -89,7 +90,7 @@ def photo(source: str | None, **told: Any) -> events.AttachedFile:
 
 async def comes(ingest: RunningIngest, *messages: Any) -> None:
     """They stand in CONTACTS, in one partition."""
-    log = ContactLog(ingest.bus, PlainCodec())
+    log = ContactLog(ingest.bus, PlainCodec(), alone)
     await log.publish([("chat", "s-1", each) for each in messages])
 
 
@@ -299,7 +300,7 @@ async def test_killed_between_the_file_and_its_event_nothing_is_doubled(
     provider.paths["/a"] = fake_files.in_turn(fake_files.answer(PHOTO), other)
     clock = SimpleNamespace(now=lambda: msgspec.convert("2026-11-29T12:00:00Z", events.Instant))
     wrote = message(ingest, 1, photo(f"{provider.url}/a"))
-    log = ContactLog(ingest.bus, PlainCodec())
+    log = ContactLog(ingest.bus, PlainCodec(), alone)
     door = SimpleNamespace(rules=SimpleNamespace(api=None, ari=None, recordings=None), secrets={})
     accounts: Any = SimpleNamespace(find=lambda *_: door)
     fetcher = Fetcher(ingest.bus, BodyStore(ingest.bus), accounts, ingest.settings)

@@ -20,7 +20,7 @@ from services.ingest.domain.delivery import (
     WebRequest,
     no_answer,
 )
-from shared import events, subjects
+from shared import events, streams, subjects
 from shared.errors import SignatureInvalid
 from tests.ingest.running_ingest import RunningIngest, running, stored
 from tests.ingest.test_doors import refused
@@ -124,7 +124,9 @@ async def test_what_no_stream_takes_is_quarantined_and_holds_up_nobody(
 
 async def _of_partition(ingest: RunningIngest, routing_key: str) -> Sequence[str]:
     """The provider's ids of what stands on a customer's partition, in order."""
-    subject = subjects.contact(ingest.tenant, NAME, routing_key, "any", lane="written")
+    subject = subjects.contact(
+        ingest.tenant, NAME, routing_key, "any", streams.contact_partitions("written")
+    )
     subject = subject.removesuffix("any") + "*"
     found = await stored(ingest.bus, "CONTACTS", subject)
     return [json.loads(message.body)["data"]["open"]["provider_id"] for message in found]

@@ -41,6 +41,7 @@ from tests.ingest.running_ingest import (
 )
 from tests.ingest.test_crowds import Connection, connected, read_all, statuses_of_good
 from tests.ingest.test_doors import refused
+from tests.support.contacts import alone
 from tests.support.servers import EmbeddedNats
 
 MAIL = mail_of(PHOTO)
@@ -219,7 +220,7 @@ class Place:
 
     async def normalised(self, count: int) -> list[dict[str, Any]]:
         """The first events, in order, once there are so many."""
-        contacts, visited = ContactLog(self.bus, PlainCodec()), visit_store(self.bus)
+        contacts, visited = ContactLog(self.bus, PlainCodec(), alone), visit_store(self.bus)
         worker = asyncio.create_task(
             Normaliser(self.bus, self.bodies, contacts, visited, self.door, 64).run()
         )

@@ -33,6 +33,7 @@ from tests.ingest.running_ingest import (
     until,
     visit_store,
 )
+from tests.support.contacts import alone
 from tests.support.servers import EmbeddedNats
 
 JSON = {"content-type": "application/json"}
@@ -46,7 +47,9 @@ async def test_an_event_names_its_delivery_and_stands_under_its_id(ingest: Runni
     (delivery,) = await ingest.raw("twilio_voice")
     assert event["rawref"] == f"{delivery.sequence}:{ids.body_sha256(delivery.body)}"
     assert event["recordedtime"][:19] == delivery.headers["Tellonce-Received"][:19]
-    subject = subjects.contact(ingest.tenant, "twilio_voice", "CA1", event["id"])
+    subject = subjects.contact(
+        ingest.tenant, "twilio_voice", "CA1", event["id"], streams.contact_partitions("live")
+    )
     (message,) = await stored(ingest.bus, streams.CONTACTS, subject)
     assert message.headers["Nats-Msg-Id"] == event["id"]
     assert decode(message.body).tenant == ingest.tenant
@@ -203,7 +206,7 @@ async def test_a_death_between_publishing_and_acknowledging_doubles_nothing(
         await put(place, number)
     durable = streams.ingest_normalise(door.tenant, "form", door.account)
     dying = Normaliser(
-        bus, BodyStore(bus), ContactLog(bus, PlainCodec()), visit_store(bus), door, 64
+        bus, BodyStore(bus), ContactLog(bus, PlainCodec(), alone), visit_store(bus), door, 64
     )
     async for batch in bus.pull(streams.RAW, durable, batch=64):
         with pytest.raises(Death):
@@ -214,7 +217,7 @@ async def test_a_death_between_publishing_and_acknowledging_doubles_nothing(
 
     heir = asyncio.create_task(
         Normaliser(
-            bus, BodyStore(bus), ContactLog(bus, PlainCodec()), visit_store(bus), door, 64
+            bus, BodyStore(bus), ContactLog(bus, PlainCodec(), alone), visit_store(bus), door, 64
         ).run()
     )
 
@@ -239,7 +242,7 @@ async def test_a_server_lost_before_the_acknowledgement_does_not_end_the_normali
     await put(place, 1)
     durable = streams.ingest_normalise(door.tenant, "form", door.account)
     normaliser = Normaliser(
-        bus, BodyStore(bus), ContactLog(bus, PlainCodec()), visit_store(bus), door, 64
+        bus, BodyStore(bus), ContactLog(bus, PlainCodec(), alone), visit_store(bus), door, 64
     )
     attempts = []
     async for batch in bus.pull(streams.RAW, durable, batch=64):
@@ -286,7 +289,7 @@ async def test_a_batch_that_takes_long_to_read_is_held_until_it_is_done(
         for number in range(3)
     ]
     await Normaliser(
-        bus, BodyStore(bus), ContactLog(bus, PlainCodec()), visit_store(bus), door, 64
+        bus, BodyStore(bus), ContactLog(bus, PlainCodec(), alone), visit_store(bus), door, 64
     ).take(batch)
     assert [body for _, body in said.said[-3:]] == [b"+ACK"] * 3
 
@@ -303,7 +306,7 @@ async def test_a_store_that_refuses_is_waited_for_and_order_is_kept(
     wildcard = f"contact.*.{door.tenant}.form.*"
     worker = asyncio.create_task(
         Normaliser(
-            bus, BodyStore(bus), ContactLog(bus, PlainCodec()), visit_store(bus), door, 8
+            bus, BodyStore(bus), ContactLog(bus, PlainCodec(), alone), visit_store(bus), door, 8
         ).run()
     )
     try:

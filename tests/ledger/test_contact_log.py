@@ -14,6 +14,7 @@ from shared.contact_log import ContactLog
 from shared.errors import BusUnavailable, JetStreamRefused, StoreIncomplete
 from shared.events import AnyEvent, ContactEvent
 from tests.router import samples
+from tests.support.contacts import alone
 from tests.support.ledger import ScriptedCodec, ServerPlace
 from tests.support.waiting import eventually
 
@@ -23,7 +24,7 @@ TOO_LARGE_BYTES = 300_000
 async def test_an_event_that_no_stream_takes_is_refused_for_good(server_place: ServerPlace) -> None:
     """Repeating it would be in vain, and the error says so."""
     codec = ScriptedCodec(b"{}", b"x" * TOO_LARGE_BYTES)
-    log = ContactLog(await server_place.bus(), codec)
+    log = ContactLog(await server_place.bus(), codec, alone)
     events = [samples.message("hello", "m1"), samples.message("too much", "m2")]
 
     async def refused() -> bool:
@@ -42,7 +43,9 @@ async def test_a_list_of_which_nothing_was_heard_may_be_repeated(server_place: S
     bus = await server_place.bus()
     await bus.close()
     with pytest.raises(StoreIncomplete) as refusal:
-        await ContactLog(bus, ScriptedCodec(b"{}")).publish([("chat", "s1", samples.message("a"))])
+        await ContactLog(bus, ScriptedCodec(b"{}"), alone).publish(
+            [("chat", "s1", samples.message("a"))]
+        )
     assert refusal.value.retryable
 
 
@@ -65,7 +68,7 @@ class FlightyBus(Bus):
 
 async def standing(bus: Bus, event: ContactEvent) -> AnyEvent:
     """Return the only event that CONTACTS holds on this one's subject."""
-    subject = subjects.contact(event.tenant, "chat", "s1", event.id)
+    subject = subjects.contact(event.tenant, "chat", "s1", event.id, alone(event))
     state = (await bus.api("STREAM.INFO.CONTACTS", {"subjects_filter": subject}))["state"]
     assert state["subjects"] == {subject: 1}
     held = await bus.leader_get("CONTACTS", last_by_subject=subject)
@@ -92,10 +95,10 @@ async def test_an_event_stands_once_however_late_it_is_told_again(
     """The stream refuses what it holds, long after it forgot the message's id; what is new beside it is stored."""
     bus = await server_place.bus()
     first, second, third = (samples.message("hello", f"late-{k}") for k in range(3))
-    await patiently(ContactLog(bus, PlainCodec()), [first, second])
+    await patiently(ContactLog(bus, PlainCodec(), alone), [first, second])
     await server_place.pass_window()
     later = replace(first, raw=f"99:{'b' * 64}")
-    heir = ContactLog(await server_place.bus(), PlainCodec())
+    heir = ContactLog(await server_place.bus(), PlainCodec(), alone)
     await patiently(heir, [later, third, second, third])
     told = [first, second, third]
     assert [await standing(bus, event) for event in (later, second, third)] == told
@@ -104,10 +107,10 @@ async def test_an_event_stands_once_however_late_it_is_told_again(
 async def test_what_is_on_its_way_is_not_taken_for_stored(server_place: ServerPlace) -> None:
     """The leader that takes it may be lost with it; only what stands there counts, then as the writer's own."""
     bus = await server_place.bus()
-    log = ContactLog(FlightyBus(bus), PlainCodec())
+    log = ContactLog(FlightyBus(bus), PlainCodec(), alone)
     event = samples.message("hello", "in-flight")
     with pytest.raises(StoreIncomplete) as refusal:
         await log.publish([("chat", "s1", event)])
     assert refusal.value.retryable
-    await patiently(ContactLog(bus, PlainCodec()), [event])
+    await patiently(ContactLog(bus, PlainCodec(), alone), [event])
     await log.publish([("chat", "s1", event)])

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,15 @@ from deploy import bootstrap
 from deploy.embedded.probes import service_answers
 from deploy.embedded.process import Child, Program
 from services.router.tolerant_codec import TolerantCodec
-from shared import lanes, settings, streams, subjects
+from shared import settings, streams, subjects
 from shared.bus import Bus, connect
 from shared.bus.deliveries import Message, Subscription
 from shared.codec import encode
-from shared.events import AnyEvent, InboundEvent, Lane
+from shared.events import AnyEvent, InboundEvent
+from shared.lanes import partitions_of
 from shared.ledger import Recorded
 from shared.ledger.jetstream import NatsLedger
+from shared.policies import Policies, load_all
 from shared.queries import KnownAnswer, KnownEvent
 from shared.tasks import end
 from tests.router.samples import POLICY_TEXT, TENANT
@@ -29,6 +31,7 @@ from tests.support.waiting import eventually
 
 WITHIN_SECONDS = 20.0
 POLL_SECONDS = 0.01
+LIVE = streams.contact_partitions("live")
 
 
 class RunningRouter:
@@ -59,9 +62,11 @@ class RunningRouter:
     async def open(self, *, book: bool = True) -> None:
         """Start the servers. `book`: what the ledger holds is kept at hand."""
         await self.nats.start()
+        policy = self._policy()
+        self._partitions_of = partitions_of(Policies(*load_all(policy)))
         self.environment = {
             "TELLONCE_NATS_URL": self.nats.url,
-            "TELLONCE_POLICY": str(self._policy()),
+            "TELLONCE_POLICY": str(policy),
             "TELLONCE_REQUEST_TIMEOUT_SECONDS": "1",
         }
         await self.bootstrap()
@@ -123,7 +128,7 @@ class RunningRouter:
         """The channels report these events, in order for each contact."""
         for event in events:
             stored = (event.open.channel, event.open.contact_id, encode(event), event.id)
-            await self.stores(*stored, lanes.lane_of(event), event.tenant)
+            await self.stores(*stored, self._partitions_of(event), event.tenant)
 
     async def stores(
         self,
@@ -131,10 +136,10 @@ class RunningRouter:
         routing_key: str,
         body: bytes,
         event_id: str,
-        lane: Lane = "live",
+        partitions: Sequence[int] = LIVE,
         tenant: str = TENANT,
     ) -> None:
-        subject = subjects.contact(tenant, channel, routing_key, event_id, lane)
+        subject = subjects.contact(tenant, channel, routing_key, event_id, partitions)
         await self.bus.store(subject, body, msg_id=event_id)
 
     def body(self, actor: str, verb: str, **fields: Any) -> bytes:

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,8 +10,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from shared import subjects
-from shared.events import InboundEvent
+from shared import streams, subjects
+from shared.events import InboundEvent, Lane
 from tests.router.invariants import check_recorded
 from tests.router.running_router import RunningRouter
 from tests.router.samples import TENANT, call, form, message, phone
@@ -25,6 +25,12 @@ LIMITS = {
     "written": {"kept": 1, "limits": [0.05, 1_000]},
     "tell": "warehouse",
 }
+STORED_IN: Sequence[Sequence[Lane]] = (
+    ("written",),
+    ("live",),
+    ("live", "written"),
+    ("bulk", "live"),
+)
 
 
 def now() -> datetime:
@@ -108,6 +114,24 @@ async def test_a_backlog_is_told_to_the_tenant_whose_it_is(tmp_path: Path) -> No
         await running.close()
 
 
+async def test_another_tenants_backlog_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """Of a tenant whose calls came after hundreds of another's, all are decided while most of those still wait."""
+    running = RunningRouter(tmp_path, others={"quiet": "SECOND_LOOKUP_KEY"}, overload=LIMITS)
+    await running.open()
+    try:
+        loud = calls(120)
+        quiet = [replace(each, tenant="quiet", id=f"quiet-{each.id}") for each in calls(4)]
+        await running.happens(*loud, *quiet)
+        await running.start_router()
+        await running.until_recorded(*quiet, *loud)
+        last = max(running.holds(event)[0].sequence for event in quiet)
+        before = [event for event in loud if running.holds(event)[0].sequence < last]
+        assert len(before) < len(loud) / 2
+        check_recorded(running.book)
+    finally:
+        await running.close()
+
+
 async def test_none_is_lost_and_none_decided_twice_across_the_lanes(
     running: RunningRouter,
 ) -> None:
@@ -120,8 +144,8 @@ async def test_none_is_lost_and_none_decided_twice_across_the_lanes(
     ]
     for event in (*written, *forms):
         body, where = msgspec.json.encode(event), (event.open.channel, event.open.contact_id)
-        for lane in drawn.choice((("written",), ("live",), ("live", "written"), ("bulk", "live"))):
-            await running.stores(*where, body, event.id, lane)  # type: ignore[arg-type]
+        for lane in drawn.choice(STORED_IN):
+            await running.stores(*where, body, event.id, streams.contact_partitions(lane))
     await running.two_routers()
     await running.happens(*live[: len(live) // 2])
     for _ in range(KILLS):

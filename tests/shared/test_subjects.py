@@ -6,14 +6,17 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from deploy.embedded import binaries
 from deploy.embedded.nats import answers, choose_ports, config_text
 from deploy.embedded.process import Child, Program
-from shared import aggregates, comparing, subjects
+from shared import aggregates, comparing, streams, subjects
 from shared.bus import connect
 from shared.bus.deliveries import Message
 from shared.bus_address import BusAddress
+from shared.events import Lane
 from tests.support.waiting import eventually
 
 VECTORS = {"": 5, "a": 44, "foobar": 40}
@@ -113,12 +116,46 @@ def test_a_kind_is_a_token_of_its_own(kind: aggregates.Kind) -> None:
     ]
 
 
+LIVE = streams.contact_partitions("live")
+
+
+def _consumers(lane: Lane, number: int, of: int) -> set[str]:
+    """Return which of the router's consumers give what a tenant writes."""
+    mine = {
+        subjects.contact_partition(each) for each in streams.contact_partitions(lane, number, of)
+    }
+    every = [each for each in streams.router_consumers() if each.lane == lane]
+    return {each.name for each in every if mine.intersection(comparing.filters(each.config))}
+
+
+@pytest.mark.parametrize("lane", subjects.LANES)
+@pytest.mark.parametrize("of", [1, 2, 3, 8, 20, 64, 100])
+def test_tenants_share_out_the_consumers_of_a_lane(lane: Lane, of: int) -> None:
+    """Each has some, none stands idle, and no two have the same where there are enough."""
+    of_each = [_consumers(lane, number, of) for number in range(of)]
+    consumers = streams.ROUTER_CONSUMERS[lane]
+    assert all(of_each)
+    assert len(set().union(*of_each)) == consumers
+    assert sum(map(len, of_each)) == max(of, consumers)
+
+
+@given(key=some.text(max_size=20), of=some.integers(min_value=1, max_value=100), data=some.data())
+def test_a_contact_stands_in_its_tenants_part(key: str, of: int, data: some.DataObject) -> None:
+    """And where there is one tenant, in the partition of its routing key, as before there were parts."""
+    number = data.draw(some.integers(min_value=0, max_value=of - 1))
+    partitions = streams.contact_partitions("written", number, of)
+    subject = subjects.contact("demo", "email", key, "e1", partitions)
+    assert int(subject.split(".")[1]) in partitions
+    alone = subjects.contact("demo", "email", key, "e1", LIVE)
+    assert int(alone.split(".")[1]) == subjects.partition(key)
+
+
 def test_a_contacts_routing_key_is_only_hashed() -> None:
     """It may hold anything: it chooses the partition and does not stand in the subject."""
-    subject = subjects.contact("demo", "email", "anna nowak@customer.example > *", "e1")
+    subject = subjects.contact("demo", "email", "anna nowak@customer.example > *", "e1", LIVE)
     assert subject.split(".")[2:] == ["demo", "email", "e1"]
     mine = subjects.contact_partition(subjects.partition("x"))
-    assert comparing.covers(mine, subjects.contact("demo", "email", "x", "e1"))
+    assert comparing.covers(mine, subjects.contact("demo", "email", "x", "e1", LIVE))
 
 
 @pytest.mark.parametrize(
