@@ -18,7 +18,7 @@ from shared import settings, streams, subjects
 from shared.bus import Bus, connect
 from shared.bus.deliveries import Message, Subscription
 from shared.codec import encode
-from shared.events import AnyEvent, InboundEvent
+from shared.events import AnyEvent, InboundEvent, PayloadQuarantined
 from shared.lanes import partitions_of
 from shared.ledger import Recorded
 from shared.ledger.jetstream import NatsLedger
@@ -63,7 +63,7 @@ class RunningRouter:
         """Start the servers. `book`: what the ledger holds is kept at hand."""
         await self.nats.start()
         policy = self._policy()
-        self._partitions_of = partitions_of(Policies(*load_all(policy)))
+        self.partitions_of = partitions_of(Policies(*load_all(policy)))
         self.environment = {
             "TELLONCE_NATS_URL": self.nats.url,
             "TELLONCE_POLICY": str(policy),
@@ -124,11 +124,15 @@ class RunningRouter:
 
     # -- what happens -------------------------------------------------------------------------------
 
-    async def happens(self, *events: InboundEvent) -> None:
-        """The channels report these events, in order for each contact."""
+    async def happens(self, *events: InboundEvent | PayloadQuarantined) -> None:
+        """The channels report these events, in order for each contact, and what could not be read for each account."""
         for event in events:
-            stored = (event.open.channel, event.open.contact_id, encode(event), event.id)
-            await self.stores(*stored, self._partitions_of(event), event.tenant)
+            if isinstance(event, PayloadQuarantined):
+                key = event.open.account
+            else:
+                key = event.open.contact_id
+            stored = (event.open.channel, key, encode(event), event.id)
+            await self.stores(*stored, self.partitions_of(event), event.tenant)
 
     async def stores(
         self,

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from shared import streams, subjects
+from shared import events, streams, subjects
 from shared.events import InboundEvent, Lane
 from tests.router.invariants import check_recorded
 from tests.router.running_router import RunningRouter
@@ -114,12 +114,29 @@ async def test_a_backlog_is_told_to_the_tenant_whose_it_is(tmp_path: Path) -> No
         await running.close()
 
 
-async def test_another_tenants_backlog_keeps_nobody_waiting(tmp_path: Path) -> None:
+def unreadable(count: int) -> list[events.PayloadQuarantined]:
+    """Deliveries to one account that could not be read."""
+    opened = events.PayloadQuarantinedOpen(
+        channel="twilio_voice", account="hotline", code="payload.unreadable"
+    )
+    where, at = "chan-twilio_voice-hotline", now()
+    origin = events.Origin(
+        tenant=TENANT, service="ingest", actor="channel:x", occurred=at, recorded=at
+    )
+    return [
+        events.make(events.PayloadQuarantined, origin, f"unread-{number}", where, opened)
+        for number in range(count)
+    ]
+
+
+@pytest.mark.parametrize("loud", [calls(120), unreadable(480)], ids=["calls", "unreadable"])
+async def test_another_tenants_backlog_keeps_nobody_waiting(
+    loud: Sequence[InboundEvent | events.PayloadQuarantined], tmp_path: Path
+) -> None:
     """Of a tenant whose calls came after hundreds of another's, all are decided while most of those still wait."""
     running = RunningRouter(tmp_path, others={"quiet": "SECOND_LOOKUP_KEY"}, overload=LIMITS)
     await running.open()
     try:
-        loud = calls(120)
         quiet = [replace(each, tenant="quiet", id=f"quiet-{each.id}") for each in calls(4)]
         await running.happens(*loud, *quiet)
         await running.start_router()
