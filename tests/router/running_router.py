@@ -18,7 +18,7 @@ from shared import settings, streams, subjects
 from shared.bus import Bus, connect
 from shared.bus.deliveries import Message, Subscription
 from shared.codec import encode
-from shared.events import AnyEvent, InboundEvent, PayloadQuarantined
+from shared.events import AnyEvent, InboundEvent, PayloadQuarantined, PayloadQuarantinedOpen
 from shared.lanes import partitions_of
 from shared.ledger import Recorded
 from shared.ledger.jetstream import NatsLedger
@@ -127,11 +127,11 @@ class RunningRouter:
     async def happens(self, *events: InboundEvent | PayloadQuarantined) -> None:
         """The channels report these events, in order for each contact, and what could not be read for each account."""
         for event in events:
-            if isinstance(event, PayloadQuarantined):
-                key = event.open.account
-            else:
-                key = event.open.contact_id
-            stored = (event.open.channel, key, encode(event), event.id)
+            opened = event.open
+            key = (
+                opened.account if isinstance(opened, PayloadQuarantinedOpen) else opened.contact_id
+            )
+            stored = (opened.channel, key, encode(event), event.id)
             await self.stores(*stored, self.partitions_of(event), event.tenant)
 
     async def stores(
