@@ -31,7 +31,7 @@ DONE_REMEMBERED = 1_024
 NEVER = -1.0
 """In the place of a delay: the message is not to come again."""
 LEAVE_SECONDS = 2.0
-"""Whoever ends gives what is under way so long."""
+"""Whoever ends gives what is under way so long, where it is not said otherwise."""
 
 log = structlog.get_logger("worker")
 
@@ -43,10 +43,19 @@ class Worker:
     a stream refused what the handler stored: nak with a delay, unless the message itself is at fault ·
     unexpected: log with traceback, nak with a delay; the PARKED_AFTER_FAILURES-th time `park`, ack.
     What is refused although it could be read is parked at once.
+    `leave_seconds`: so long what is under way has at the end, before it is cut off.
     """
 
-    def __init__(self, bus: Bus, consumer: streams.Consumer, handle: Handle, park: Park) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        consumer: streams.Consumer,
+        handle: Handle,
+        park: Park,
+        leave_seconds: float = LEAVE_SECONDS,
+    ) -> None:
         self._bus = bus
+        self._leave_seconds = leave_seconds
         self._consumer = consumer
         self._counted_as = consumer.work
         self._take = Patience(consumer.name, handle, park).take
@@ -104,7 +113,7 @@ class Worker:
         for lane in self._lanes.values():
             lane.clear()
         if self._busy:
-            await asyncio.wait(self._busy, timeout=LEAVE_SECONDS)
+            await asyncio.wait(self._busy, timeout=self._leave_seconds)
         await tasks.end(self._busy)
 
     async def _handle(self, delivery: Delivery) -> None:

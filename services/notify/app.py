@@ -6,6 +6,7 @@ from functools import partial
 
 from services.notify.carriers import Carrier, http, page, smtp
 from services.notify.channels import CHANNELS
+from services.notify.domain.asking import HAND_OVER
 from services.notify.domain.messages import SendingSettings
 from services.notify.domain.people import check_transports
 from services.notify.handlers import CommandHandler, LedgerHandler, MessageHandler, TimerHandler
@@ -16,7 +17,7 @@ from services.notify.passing import Passing
 from services.notify.sending import ContactReports, Sending
 from services.notify.store import NotificationStore
 from services.notify.transports import TRANSPORTS
-from shared import arming, contact_log, serving, streams
+from shared import arming, contact_log, serving, streams, worker
 from shared.bus import Bus
 from shared.callers import Callers
 from shared.clock import SystemClock
@@ -40,6 +41,9 @@ from shared.watching import Watch
 from shared.worker import Worker
 
 NAME = "notify"
+SENDERS = (streams.NOTIFY_SENDING, streams.NOTIFY_MESSAGES)
+LEAVE_SECONDS = HAND_OVER.total_seconds() + worker.LEAVE_SECONDS
+"""At the end a message that is being handed over has as long as ever, and then its record: cut off, it is uncertain."""
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -148,10 +152,11 @@ async def subscribe(
     serving.on_request(here.broker, f"cmd.*.{verb}", NAME, commands.acknowledge_notification)
     await Callers(here, policies, NAME).command(verb, commands.acknowledge_notification)
 
-    def worker(consumer: streams.Consumer) -> Worker:
-        return Worker(here.bus, consumer, parking.handlers[consumer.name], parking.park)
+    def working(consumer: streams.Consumer) -> Worker:
+        leave = LEAVE_SECONDS if consumer.name in SENDERS else worker.LEAVE_SECONDS
+        return Worker(here.bus, consumer, parking.handlers[consumer.name], parking.park, leave)
 
     return [
-        *(worker(consumer).run for consumer in streams.notify_consumers()),
-        partial(older.run, worker),
+        *(working(consumer).run for consumer in streams.notify_consumers()),
+        partial(older.run, working),
     ]

@@ -18,6 +18,7 @@ from deploy.embedded.probes import http_get
 from services.history import pool
 from services.history import store as history_store
 from services.ingest.handlers import server
+from services.notify import app as notify
 from shared import VERSION, metrics, serving, settings, tasks, worker
 from shared.bus import connect
 from shared.monitor import Monitor
@@ -217,9 +218,10 @@ def test_a_pod_has_more_time_to_end_than_its_code_takes(overlay: str) -> None:
     """Else it is killed in the middle of its last step."""
     ending = tasks.CANCEL_TRIES * tasks.CANCEL_SECONDS
     # The tasks of a service, with what its workers have in hand; the doors; the connections.
-    longest = ending + worker.LEAVE_SECONDS + ending + server.STOP_SECONDS
-    longest += 2 * serving.CLOSE_TIMEOUT_SECONDS + history_store.CLOSE_TIMEOUT_SECONDS
+    others = ending + ending + server.STOP_SECONDS
+    others += 2 * serving.CLOSE_TIMEOUT_SECONDS + history_store.CLOSE_TIMEOUT_SECONDS
     for name in SERVICES:
+        longest = others + (notify.LEAVE_SECONDS if name == "notify" else worker.LEAVE_SECONDS)
         pod = pods(overlay)[name]
         hook = container(pod).get("lifecycle", {}).get("preStop", {}).get("sleep", {})
         assert pod["spec"]["terminationGracePeriodSeconds"] > longest + hook.get("seconds", 0)

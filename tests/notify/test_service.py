@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from shared import aggregates, commands, subjects
+from shared import aggregates, commands, subjects, worker
 from shared.bus.deliveries import Message
 from shared.codec import PlainCodec
 from shared.events import AnyEvent, ConversationId, EventId
@@ -334,6 +334,25 @@ async def test_it_stops_cleanly_when_told_to(notify: RunningNotify) -> None:
     child = await notify.start()
     os.kill(child.pid, signal.SIGTERM)
     assert await child.wait() == 0
+
+
+async def test_a_mail_under_way_is_not_cut_off_when_it_is_told_to_stop(
+    notify: RunningNotify,
+) -> None:
+    """A mail server that thinks about it has its time: the mail is sent, and nobody wonders whether it was."""
+    notify.sink.hold = True
+    child = await notify.start()
+    await notify.happens(message("e1"))
+
+    async def taken() -> bool:
+        return bool(notify.sink.arrived)
+
+    await eventually(taken)
+    os.kill(child.pid, signal.SIGTERM)
+    await asyncio.sleep(2 * worker.LEAVE_SECONDS)  # the fault itself: a server that thinks
+    notify.sink.released.set()
+    assert await child.wait() == 0
+    assert [each.type for each in await notify.outcomes()] == ["message.sent"]
 
 
 async def test_it_stops_although_the_server_is_gone(notify: RunningNotify) -> None:

@@ -399,14 +399,11 @@ async def _given(bus: Bus, consumer: Consumer, count: int) -> bool:
     return bool(info["num_ack_pending"] >= count)
 
 
-async def test_what_is_being_handled_is_reported_until_its_end(
-    bus: Bus, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_is_being_handled_is_reported_until_its_end(bus: Bus) -> None:
     """A worker that is told to stop still has it in hand: nobody else is given it at the same time."""
-    monkeypatch.setattr(worker, "LEAVE_SECONDS", WITHIN_SECONDS)
     consumer = await _several(bus, 64, ["a", "a"])
     hands = _Hands("a")
-    working = asyncio.create_task(Worker(bus, consumer, hands.handle, _none).run())
+    working = asyncio.create_task(Worker(bus, consumer, hands.handle, _none, WITHIN_SECONDS).run())
     await hands.came(1)
     ending = asyncio.create_task(tasks.end([working]))  # as a service does
     await asyncio.sleep(3 * ACK_WAIT_SECONDS)  # the fault itself: a provider that is slow
