@@ -16,6 +16,7 @@ from uuid import uuid4
 import msgspec
 
 from deploy.embedded import probes
+from deploy.embedded.ports import LOOPBACK
 from deploy.embedded.process import Child, Program
 from deploy.embedded.stack import EmbeddedStack, Plan
 from deploy.rights import KEEPER
@@ -33,6 +34,8 @@ TENANT = "demo"
 WITHIN_SECONDS = 120.0
 LEARNED_WITHIN_SECONDS = 1_800.0
 POLL_SECONDS = 0.01
+SESSIONS = "postgres' sessions"
+"""The processes of Postgres that serve a connection; the others work by themselves."""
 
 
 class Growing:
@@ -150,7 +153,9 @@ class Growing:
 
     def _processes(self) -> dict[str, list[int]]:
         servers = {name: _family(pid) for name, pid in self.stack.status().pids.items()}
-        return {**servers, **{name: [child.pid] for name, child in self.services.items()}}
+        sessions = [pid for pid in servers.get("postgres", []) if _is_session(pid)]
+        running = {name: [child.pid] for name, child in self.services.items()}
+        return {**servers, SESSIONS: sessions, **running}
 
     def disk_mb(self, server: str) -> float:
         """Return how much a server's data takes on disk."""
@@ -249,3 +254,12 @@ def _allocated(path: Path) -> int:
         return path.stat().st_blocks * 512
     except FileNotFoundError:
         return 0
+
+
+def _is_session(pid: int) -> bool:
+    """Tell by a process's title: `postgres: <user> <database> <host>(<port>) …`."""
+    try:
+        title = Path(f"/proc/{pid}/cmdline").read_text("utf-8")
+    except OSError:
+        return False
+    return f" {LOOPBACK}(" in title

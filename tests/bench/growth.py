@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.bench.figures import HEAD, Ratios, timed
 from tests.bench.filling import Copy, Template, agent, fill
-from tests.bench.growing import Growing
+from tests.bench.growing import SESSIONS, Growing
 from tests.bench.place import policy_of
 
 AGENTS, SLOTS = 20, 100
@@ -22,7 +22,7 @@ KNOWN = 60
 ROUNDS = 4
 CONTACTS = 12
 ASKED = 40
-CPU_OF = ("router", "history", "nats", "postgres")
+CPU_OF = ("router", "history", "nats", "postgres", SESSIONS)
 QUERIES = ("conversation", "context", "timeline", "known")
 
 Costs = Mapping[str, float]
