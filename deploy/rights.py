@@ -3,17 +3,19 @@
 The users of a server are made from this (`python -m deploy.bus_users`), and docs/reference/rights.md. What no table
 gives is refused: a service writes what `subjects.FORMS` says, reads the streams that `streams.USED_BY` says, takes its
 own consumers' messages, and hears what it is asked and what comes to its own inboxes. Streams are made, changed, purged
-and deleted by the bootstrap job alone.
+and deleted by the bootstrap job alone. A tenant's desk asks as the house does, an integration under its own name alone
+(docs/adr/0077).
 Source: docs.nats.io "Authorization" and "JetStream wire API".
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from shared import SERVICES, commands, queries, streams, subjects
 from shared.bus.micro import VERBS
 from shared.nkey import INBOX, INBOXES, inbox_of
+from shared.policy import Policy
 
 BOOTSTRAP, OPERATOR = "bootstrap", "operator"
 HOUSE = (*SERVICES, BOOTSTRAP, OPERATOR)
@@ -23,13 +25,16 @@ KEEPER = "keeper"
 DESK, INTEGRATION = subjects.DESK, "integration"
 OUTSIDE = (DESK, INTEGRATION)
 """Who stands outside of the cell. A server writes wherever a request wants its answer, also into a stream: what they
-ask is answered in an account of their own, which has none."""
-ASKED_FROM_OUTSIDE = (
-    *("cmd.*.*", "query.*.*", "cmd.*.*.as.*", "query.*.*.as.*"),
-    *(form.pattern() for form in subjects.FORMS if DESK in form.writers),
-)
-TOLD_OUTSIDE = ("live.ledger.>", "screen.>")
-"""Of these an outsider hears and asks what its own rights say."""
+ask is answered in another account, one for each kind, which has no stream."""
+ASKED = {
+    DESK: (
+        *("cmd.*.*", "query.*.*"),
+        *(form.pattern() for form in subjects.FORMS if DESK in form.writers),
+    ),
+    INTEGRATION: ("cmd.*.*.as.*", "query.*.*.as.*"),
+}
+TOLD = {DESK: ("live.ledger.>", "screen.>"), INTEGRATION: ("live.ledger.>",)}
+"""What the account of a kind imports; of these an outsider asks and hears what its own rights say."""
 SERVER_INFO = "$SYS.REQ.USER.INFO"
 """Who the connected server is, and who we are to it."""
 FOLLOWERS = frozenset({"router", "history", "notify"})
@@ -68,17 +73,14 @@ class Rights:
 
 
 def of(user: str, public: str) -> Rights:
-    """Return the rights of a user: of the house, of a tenant as `<kind>-<tenant>`, or `keeper`. `public`: of its key.
+    """Return the rights of a user: of the house, of a tenant (see `kind_of`), or `keeper`. `public`: of its key.
 
     Raises: ValueError for a user that there is not.
     """
     own = f"{inbox_of(public)}.>"
-    kind, _, tenant = user.partition("-")
-    if kind in OUTSIDE and subjects.is_token(tenant):
+    if kind_of(user):
         inboxes = (own, f"{INBOX}.{user}.>")
-        return Rights(
-            (*_of_tenant(kind, tenant), *inboxes), (*_heard_by_tenant(kind, tenant), *inboxes)
-        )
+        return Rights((*_of_outsider(user), *inboxes), (*_heard_outside(user), *inboxes))
     if user in SERVICES:
         return Rights(
             tuple(_of_service(user)), (*_heard_by_service(user), own), tuple(_spared_by(user))
@@ -90,9 +92,26 @@ def of(user: str, public: str) -> Rights:
     raise ValueError(f"no user of the bus: {user}")
 
 
-def is_outside(user: str) -> bool:
-    """Tell whether a user stands outside of the cell."""
-    return user.partition("-")[0] in OUTSIDE
+def kind_of(user: str) -> str | None:
+    """Return which of OUTSIDE a user is: `desk-<tenant>` or `integration-<tenant>.<name>`; `None`: neither."""
+    kind, _, whose = user.partition("-")
+    parts = whose.split(".")
+    wanted = {DESK: 1, INTEGRATION: 2}.get(kind)
+    return kind if len(parts) == wanted and all(map(subjects.is_token, parts)) else None
+
+
+def is_user(user: str) -> bool:
+    """Tell whether there is such a user of the bus."""
+    return user in {*HOUSE, KEEPER} or kind_of(user) is not None
+
+
+def integrations(policies: Iterable[Policy]) -> list[str]:
+    """Return the user of each integration that policies name."""
+    return [
+        f"{INTEGRATION}-{policy.tenant}.{name}"
+        for policy in policies
+        for name in policy.integrations
+    ]
 
 
 def _of_service(name: str) -> Iterator[str]:
@@ -143,15 +162,17 @@ def _of_person(name: str) -> Iterator[str]:
         yield from _reading(stream)
 
 
-def _of_tenant(kind: str, tenant: str) -> Iterator[str]:
-    asked = (subjects.command_of(tenant), subjects.query_of(tenant))
-    yield from asked
-    if kind == INTEGRATION:
-        yield from map(subjects.asked_as_any, asked)
+def _of_outsider(user: str) -> Iterator[str]:
+    kind, _, whose = user.partition("-")
+    tenant, _, name = whose.partition(".")
+    for asked in (subjects.command_of(tenant), subjects.query_of(tenant)):
+        yield subjects.asked_as(asked, name) if kind == INTEGRATION else asked
     yield from (form.pattern(tenant=tenant) for form in subjects.FORMS if kind in form.writers)
 
 
-def _heard_by_tenant(kind: str, tenant: str) -> Iterator[str]:
+def _heard_outside(user: str) -> Iterator[str]:
+    kind, _, whose = user.partition("-")
+    tenant, _, _ = whose.partition(".")
     yield f"live.{subjects.ledger_of(tenant)}"
     if kind == DESK:
         yield subjects.screens_of(tenant)

@@ -2,7 +2,7 @@
 
 House services, the desk and operators ask on `cmd.<tenant>.<name>` and `query.<tenant>.<name>`: who acts is believed.
 An integration asks on the same with `.as.<integration>` behind it: it acts as itself, whatever it states, and does what
-its tenant's policy gives it. The users that `deploy/rights.py` makes bind it to its tenant, not to its name yet.
+its tenant's policy gives it. Its user of the bus may publish there and nowhere else (`deploy/rights.py`).
 """
 
 from typing import Any

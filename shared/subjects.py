@@ -209,7 +209,7 @@ def query(tenant: str, name: str) -> str:
 
 
 def asked_as(request: str, integration: str) -> str:
-    """Return where an integration gives a command or asks a query. `request`: as `command` and `query` give it."""
+    """Return where an integration gives a command or asks a query. `request`: a subject of either, or a filter."""
     return f"{request}.as.{token(integration)}"
 
 

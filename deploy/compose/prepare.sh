@@ -45,7 +45,9 @@ if [ "$(id -u)" = 0 ]; then
     chown -R "$user" made
 fi
 tools=$(sed -n 's/^ *image: \(tellonce-tools:.*\)/\1/p' compose.yaml | head -n 1)
-docker run --rm --network none --user "$user" --volume "$PWD/made:/made" --entrypoint python "$tools" \
-    -m deploy.bus_users /made/users >/dev/null
+policy=$(realpath "${TELLONCE_POLICY:-../embedded/policy.yaml}")
+docker run --rm --network none --user "$user" --volume "$PWD/made:/made" --volume "$policy:/policy.yaml:ro" \
+    --entrypoint python "$tools" \
+    -m deploy.bus_users /made/users --policy /policy.yaml >/dev/null
 cp -p made/users/users.conf made/nats/
 printf 'TELLONCE_USER=%s\nPOSTGRES_PASSWORD=%s\n' "$user" "$(openssl rand -hex 24)" >.env

@@ -25,8 +25,9 @@ from deploy.embedded import (
     supervisor,
 )
 from deploy.embedded.ports import LOOPBACK, port_is_free
-from shared import SERVICES, addresses
+from shared import SERVICES, addresses, policies, settings
 from shared.bus_address import BusAddress
+from shared.errors import PolicyInvalid
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOTSTRAP_SECONDS = 30.0
@@ -48,8 +49,8 @@ class Plan:
 
     `environment` is laid over our own; it may hold TELLONCE_NATS_URL, TELLONCE_POSTGRES_DSN, TELLONCE_INGEST_HOST,
     TELLONCE_INGEST_PORT, TELLONCE_PUBLIC_URL, TELLONCE_SMTP_URL, TELLONCE_POLICY and the rest of the settings.
-    `users`: of the bus, beside those of the house. A NATS of our own knows each program by a key of its own; one that
-    is given knows all of them by what TELLONCE_NATS_SEED_FILE names.
+    `users`: of the bus, beside those of the house and the integrations that the policies name. A NATS of our own knows
+    each program by a key of its own; one that is given knows all of them by what TELLONCE_NATS_SEED_FILE names.
     `services` maps each service to the command that runs it and `bootstrap` is the one-shot job before them, or
     none; tests put others in their place.
     """
@@ -228,7 +229,7 @@ class EmbeddedStack:
                 client=ports["nats"], monitor=ports["nats_monitor"], route=ports["nats_route"]
             )
             nats_url, self._monitor = node.url, node.monitor_url
-            bus_users.make(self._users, self.plan.users)
+            self._make_users()
             server = nats.nats_program(
                 self.folder / "nats", node, log_path=logs / "nats.log", users=self._users
             )
@@ -251,6 +252,19 @@ class EmbeddedStack:
             self._services[name] = supervisor.Supervised(
                 self.service_program(name, argv), self._changed, self._mend_streams
             )
+
+    def _make_users(self) -> None:
+        """Let onto the bus whom the plan names, and the integrations of the policies.
+
+        Whoever starts with a policy that cannot be taken says so.
+        """
+        path = self.plan.setting("TELLONCE_POLICY") or settings.Settings().policy
+        named: list[str] = []
+        with contextlib.suppress(PolicyInvalid):
+            named = rights.integrations(policies.PolicyFiles(path).read())
+        bus_users.make(self._users, (*self.plan.users, *named))
+        for user in bus_users.strangers(self._users):
+            self.plan.progress(f"{user} is let in no more: there is no such user of the bus")
 
     def _monitors(self, ports: Mapping[str, int]) -> dict[str, str]:
         """Where each service answers probes and shows its metrics."""

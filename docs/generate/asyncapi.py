@@ -1,6 +1,7 @@
 """The AsyncAPI 3 document: what goes over the bus, where, and which schema each message follows.
 
-It is written from the side of Tellonce, as AsyncAPI wants it: Tellonce receives commands and questions, sends events.
+It is written from the side of Tellonce, as AsyncAPI wants it: Tellonce receives commands and questions, sends events;
+and for integrations: the house and the desk ask on the same subjects without `.as.<integration>`.
 asyncapi.com, "AsyncAPI Specification 3.0.0", read 2026-11.
 """
 
@@ -13,6 +14,10 @@ from shared import VERSION, aggregates, commands, events, queries, replies, subj
 Part = dict[str, Any]
 
 TENANT = {"description": "The shop whose ledger it is.", "examples": ["demo"]}
+INTEGRATION = {
+    "description": "Who asks: its name in the tenant's policy. The bus knows it by its key, and binds it to that name.",
+    "examples": ["shop"],
+}
 LIVE_PARAMETERS: Part = {
     "partition": {
         "description": "FNV-1a (32 bit) of the aggregate modulo 64; whoever listens takes any: `*`."
@@ -30,7 +35,8 @@ be lost, and none comes again: whoever must have them all asks the query `entrie
 Take fields and types of events that you do not know: they are added to, and never renamed or re-typed."""
 REPLIES = "Where whoever asked waits for the reply: the request's reply subject, below `_INBOX.`."
 REQUEST = """Request/reply. Whoever hears nothing, or `retryable: true`, sends the same bytes again: the same
-`command_id` has one effect and one reply."""
+`command_id` has one effect and one reply. What this integration may ask says its tenant's policy; all else is refused
+with `command.forbidden` or `query.forbidden`."""
 
 
 def document() -> Part:
@@ -103,8 +109,9 @@ def _requests() -> list[str]:
 def _asked(name: str) -> Part:
     what, _, which = name.partition(".")
     subject = subjects.command if what == "cmd" else subjects.query
-    address = subject("tenant", which).replace(".tenant.", ".{tenant}.")
-    return _channel(address, (name,), REQUEST, {"tenant": TENANT})
+    address = subject("tenant", which).replace(".tenant.", ".{tenant}.") + ".as.{integration}"
+    parameters = {"tenant": TENANT, "integration": INTEGRATION}
+    return _channel(address, (name,), REQUEST, parameters)
 
 
 def _channel(

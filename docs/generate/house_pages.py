@@ -27,6 +27,8 @@ from shared import comparing, ensuring, errors, policy, settings, streams, subje
 
 ROOT = Path(__file__).resolve().parents[2]
 NUMBERED = "-<n>"
+TENANTS_USERS = ("desk-demo", "integration-demo.shop")
+"""Examples of who stands outside."""
 EXAMPLES = {
     "number": 3,
     "aggregate": "conv-id",
@@ -110,8 +112,9 @@ def subjects_page() -> str:
 
     def body() -> Iterator[str]:
         yield from table(("subject", "stream", "who writes"), map(form_row, subjects.FORMS))
-        yield "What is asked and answered: `cmd.<tenant>.<name>`, `query.<tenant>.<name>`, and by operators"
-        yield from ("`ops.<service>.<name>`. Who may ask and hear what: [rights](rights.md).", "")
+        yield "What is asked and answered: `cmd.<tenant>.<name>` and `query.<tenant>.<name>`, with `.as.<integration>`"
+        yield "behind it by an integration, and by operators `ops.<service>.<name>`."
+        yield from ("Who may ask and hear what: [rights](rights.md).", "")
         yield from (
             rest,
             "",
@@ -154,7 +157,7 @@ def rights_page() -> str:
             f"Where a name ends in a number, `{NUMBERED}` stands for all of them.",
             "",
         )
-        for user in (*rights.HOUSE, *(f"{kind}-demo" for kind in rights.OUTSIDE)):
+        for user in (*rights.HOUSE, *TENANTS_USERS):
             given = rights.of(user, "<key>")
             rows = (
                 (act, ", ".join(f"`{each}`" for each in dict.fromkeys(map(_counted, filters))))

@@ -16,7 +16,7 @@ import addFormats from "ajv-formats";
 
 const CONTRACT = process.env.TELLONCE_CONTRACT ?? "docs/reference";
 const TENANT = process.env.TELLONCE_TENANT ?? "demo";
-const NAME = process.env.TELLONCE_NAME ?? "example-node";
+const NAME = process.env.TELLONCE_NAME ?? "shop";
 const REPLY_MS = 5_000; // longest wait for one try
 const WITHIN_MS = 30_000; // and for all tries of a command
 const PAUSE_MS = 200;
@@ -106,14 +106,14 @@ async function follow(bus, contract, journal) {
 
 /** Send a command: it has one effect, however often the same `command_id`, `issued_at` and `actor` are sent. */
 async function send(bus, contract, name, given) {
-  const own = { command_id: randomUUID(), issued_at: new Date().toISOString(), actor: `service:${NAME}` };
+  const own = { command_id: randomUUID(), issued_at: new Date().toISOString(), actor: `integration:${NAME}` };
   return request(bus, contract, `cmd.${name}`, "done", { ...own, ...given }, Date.now() + WITHIN_MS);
 }
 
 /** Ask until there is an answer, with the same bytes: the reply, which may be a refusal. */
 async function request(bus, contract, name, answer, content, deadline) {
   contract.check(name, content);
-  const subject = contract.address(name, { tenant: TENANT });
+  const subject = contract.address(name, { tenant: TENANT, integration: NAME });
   const body = JSON.stringify(content);
   for (;;) {
     let failure;

@@ -86,7 +86,7 @@ async def main(what: str, *arguments: str) -> None:
     tellonce = await connect(
         os.environ.get("TELLONCE_NATS_URL", "nats://127.0.0.1:4222"),
         tenant=os.environ.get("TELLONCE_TENANT", "demo"),
-        name=os.environ.get("TELLONCE_NAME", "example-python"),
+        name=os.environ.get("TELLONCE_NAME", "shop"),
         seed_file=os.environ.get("TELLONCE_NATS_SEED_FILE"),
     )
     async with tellonce:

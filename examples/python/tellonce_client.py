@@ -1,6 +1,7 @@
-"""A client of Tellonce in one file, to be copied: commands, queries, and the ledger in order. It needs nats-py alone.
+"""A client of Tellonce in one file, to be copied: commands, queries, and the ledger in order. It needs nats-py alone,
+and nats-py[nkeys] where the bus asks for a key.
 
-    async with await connect("nats://127.0.0.1:4222", tenant="demo", name="shop") as tellonce:
+    async with await connect("nats://127.0.0.1:4222", tenant="demo", name="shop", seed_file="…") as tellonce:
         done = await tellonce.command("announce", {"kind": "outage", "text": "Cards are not taken."})
         answer = await tellonce.query("announcements", {"min_seq": done.position})
         async for entry in tellonce.follow(after=0):
@@ -87,9 +88,10 @@ class Checkpoint:
 async def connect(
     url: str, *, tenant: str, name: str, seed_file: str | None = None, **options: Any
 ) -> "Tellonce":
-    """Return a client that reconnects for ever. `name`: of your service, `[a-z0-9_-]{1,32}`.
+    """Return a client that reconnects for ever. `name`: under which the tenant's policy lists you.
 
-    `seed_file`: of the nkey by which the bus knows you; it lets you listen to inboxes that begin with your public key.
+    `seed_file`: of the nkey by which the bus knows you; it lets you ask under that name and no other, and listen to
+    inboxes that begin with your public key.
     `options` go to `nats.connect`. Raises: nats.errors.NoServersError.
     """
     inbox = name
@@ -109,7 +111,7 @@ def _key(seed_file: Path) -> tuple[str, str]:
 
 
 class Tellonce:
-    """One tenant's commands, queries and ledger, as one service."""
+    """One tenant's commands, queries and ledger, as one integration."""
 
     def __init__(self, connection: Connection, tenant: str, name: str) -> None:
         self.connection, self.tenant, self.name = connection, tenant, name
@@ -124,7 +126,8 @@ class Tellonce:
     def envelope(self) -> dict[str, Any]:
         """Return what every command carries. Whoever may die before the reply keeps it, and sends the same again."""
         now = datetime.now(UTC).isoformat()
-        return {"command_id": uuid.uuid4().hex, "issued_at": now, "actor": f"service:{self.name}"}
+        actor = f"integration:{self.name}"
+        return {"command_id": uuid.uuid4().hex, "issued_at": now, "actor": actor}
 
     async def command(self, name: str, body: Mapping[str, Any]) -> Done:
         """Send a command until it is answered, with one `command_id`: it has one effect, however often it is sent.
@@ -139,6 +142,7 @@ class Tellonce:
         return await self._request(f"query.{self.tenant}.{name}", body or {})
 
     async def _request(self, subject: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        subject = f"{subject}.as.{self.name}"
         payload, deadline = json.dumps(body).encode(), time.monotonic() + self.within_seconds
         pause = PAUSE_SECONDS
         while True:

@@ -8,17 +8,21 @@ from pathlib import Path
 import pytest
 
 from deploy import bootstrap, bus_users, rights
-from shared import ensuring, errors, policy, settings, subjects
+from shared import SERVICES, ensuring, errors, nkey, policy, settings, subjects
 from shared.bus import Bus, connect
+from shared.bus.deliveries import Message
 from shared.bus_address import BusAddress
 from shared.streams import CONTACTS, LEDGER, RAW
 from tests.support.servers import EmbeddedNats
 from tests.support.waiting import eventually
 
-TENANTS_USERS = ("desk-demo", "integration-demo", "integration-other")
+DESK, CRM, ERP = "desk-demo", "integration-demo.crm", "integration-demo.erp"
+THEIR_DESK, THEIR_CRM = "desk-other", "integration-other.crm"
+TENANTS_USERS = (DESK, CRM, ERP, THEIR_DESK, THEIR_CRM)
 USERS = (*rights.HOUSE, *TENANTS_USERS)
-OF_DEMO = frozenset({"desk-demo", "integration-demo"})
 API, DURABLE = "$JS.API", "router-contacts-0"
+OFFER = subjects.command("demo", "accept_offer")
+OFFER_AS_CRM = subjects.asked_as(OFFER, "crm")
 
 PUBLISH: Mapping[str, frozenset[str] | set[str]] = {
     "raw.1.demo.form.contact": {"ingest"},
@@ -43,12 +47,22 @@ PUBLISH: Mapping[str, frozenset[str] | set[str]] = {
     "live.ledger.1.demo.conv.x": set(),
     "screen.demo.agent-ewa": {"notify"},
     "typing.demo.page.visitor": {"ingest"},
-    "typing.demo.page.agent": {"desk-demo"},
-    "cmd.demo.accept_offer": {"operator", *OF_DEMO},
-    "cmd.other.accept_offer": {"operator", "integration-other"},
-    "cmd.demo.park_work": {"operator", "notify", *OF_DEMO},
-    "query.demo.timeline": {"operator", *OF_DEMO},
-    "query.demo.known": {"operator", "ingest", "router", *OF_DEMO},
+    "typing.demo.page.agent": {DESK},
+    "cmd.demo.accept_offer": {"operator", DESK},
+    "cmd.other.accept_offer": {"operator", THEIR_DESK},
+    "cmd.demo.park_work": {"operator", "notify", DESK},
+    "query.demo.timeline": {"operator", DESK},
+    "query.demo.known": {"operator", "ingest", "router", DESK},
+    "cmd.demo.accept_offer.as.crm": {"operator", CRM},
+    "cmd.demo.accept_offer.as.erp": {"operator", ERP},
+    "cmd.demo.accept_offer.as.nobody": {"operator"},
+    "cmd.demo.accept_offer.as": {"operator"},
+    "cmd.demo.accept_offer.as.crm.erp": {"operator"},
+    "cmd.other.accept_offer.as.crm": {"operator", THEIR_CRM},
+    "query.demo.timeline.as.crm": {"operator", CRM},
+    "query.demo.timeline.as.erp": {"operator", ERP},
+    "query.other.timeline.as.crm": {"operator", THEIR_CRM},
+    f"_INBOX.{ERP}.x": {ERP, *SERVICES},
     "ops.history.rebuild": {"operator"},
     f"$JS.ACK.{CONTACTS}.{DURABLE}.1.1.1.1.0": {"router", "ingest"},
     f"$JS.ACK.{LEDGER}.notify-lane-0.1.1.1.1.0": {"notify"},
@@ -89,16 +103,25 @@ HEAR: Mapping[str, frozenset[str] | set[str]] = {
     "$JS.ACK.>": set(),
     "$SYS.>": set(),
     "cmd.*.accept_offer": {"router"},
+    "cmd.*.accept_offer.as.*": {"router"},
+    "cmd.demo.*.as.crm": set(),
     "cmd.*.acknowledge_notification": {"notify"},
     "query.*.timeline": {"history"},
+    "query.*.timeline.as.*": {"history"},
     "query.*.balance": {"ingest"},
     "ops.history.*": {"history"},
     "$SRV.PING.router": {"router"},
     "live.answer.*.*": {"ingest"},
-    "live.ledger.*.demo.*.*": OF_DEMO,
+    "live.ledger.*.demo.*.*": {DESK, CRM, ERP},
+    "live.ledger.*.other.*.*": {THEIR_DESK, THEIR_CRM},
     "live.ledger.>": set(),
-    "screen.demo.agent-ewa": {"desk-demo"},
-    "screen.other.agent-ewa": set(),
+    "screen.demo.agent-ewa": {DESK},
+    "screen.other.agent-ewa": {THEIR_DESK},
+    f"_INBOX.{CRM}.>": {CRM},
+    f"_INBOX.{ERP}.*": {ERP},
+    f"_INBOX.{THEIR_CRM}.>": {THEIR_CRM},
+    "_INBOX.integration-demo.>": set(),
+    "_R_.>": set(),
 }
 """Who may listen to what."""
 
@@ -224,7 +247,7 @@ async def test_an_answer_goes_to_no_stream(cell: Cell) -> None:
     router, ledger = await cell.bus("router"), subjects.ledger("demo", "notif-x")
     asked = await router.subscribe("cmd.*.accept_offer", lambda message: message.respond(b"{}"))
     await router.flush()
-    outsider = await cell.bus("integration-demo")
+    outsider = await cell.bus(DESK)
     await outsider.publish("cmd.demo.accept_offer", b"{}", reply=ledger)
     operator = await cell.bus("operator")
     await operator.publish("cmd.demo.accept_offer", b"{}", reply=ledger)
@@ -244,23 +267,79 @@ async def test_an_answer_goes_to_no_stream(cell: Cell) -> None:
 
 
 async def test_an_outsider_asks_and_is_answered(cell: Cell) -> None:
-    """From the account of the tenants' users, which has no stream, a command reaches its service and comes back."""
+    """From the accounts of the tenants' users, which have no stream, a command reaches its service and comes back."""
+    async with answering(cell) as asked:
+        desk, crm = await cell.bus(DESK), await cell.bus(CRM)
+        for bus, subject in ((desk, OFFER), (crm, OFFER_AS_CRM)):
+            assert await bus.request(subject, b"{}") == b"ok"
+            await bus.close()
+    assert asked == [OFFER, OFFER_AS_CRM]
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        OFFER,
+        subjects.asked_as(OFFER, "erp"),
+        subjects.asked_as(subjects.command("other", "accept_offer"), "crm"),
+    ],
+)
+async def test_an_integration_is_nobody_but_itself(cell: Cell, subject: str) -> None:
+    """Not the house, not its neighbour, not its namesake of another tenant: it is told so, and no service hears it."""
+    async with answering(cell) as asked:
+        crm = await cell.bus(CRM)
+        with pytest.raises(errors.BusForbidden):
+            await crm.request(subject, b"{}")
+        await crm.close()
+    assert asked == []
+
+
+async def test_an_answer_to_an_integration_is_no_command_and_on_no_screen(cell: Cell) -> None:
+    """Whoever asks says where the answer goes. It does not leave the account of the integrations."""
+    heard: list[str] = []
+    desk = await cell.bus(THEIR_DESK)
+    await desk.noting("screen.other.*", lambda message: heard.append(message.subject))
+    await desk.flush()
+    async with answering(cell) as asked:
+        crm = await cell.bus(CRM)
+        for reply in (OFFER, subjects.asked_as(OFFER, "erp"), "screen.other.agent-ewa"):
+            await crm.publish(OFFER_AS_CRM, b"{}", reply=reply)
+        assert await crm.request(OFFER_AS_CRM, b"{}") == b"ok"
+        await crm.close()
+    await desk.flush()
+    await desk.close()
+    assert asked == [OFFER_AS_CRM] * 4
+    assert heard == []
+
+
+async def test_nobody_hears_the_answers_to_another_outsider(cell: Cell) -> None:
+    """They come to inboxes that begin with a key."""
+    for user in TENANTS_USERS:
+        inbox = f"{nkey.inbox_of(nkey.read(cell.address(user).seed_file).public)}.>"
+        assert {each for each in USERS if await _hears(cell, each, inbox)} == {user}
+
+
+@contextlib.asynccontextmanager
+async def answering(cell: Cell) -> AsyncIterator[list[str]]:
+    """Answer one command, by whoever it is given, and return on which subjects it was."""
+    asked: list[str] = []
     router = await cell.bus("router")
-    asked = await router.subscribe(
-        "cmd.*.accept_offer", lambda message: router.answer(message.reply, b"ok")
-    )
+
+    async def answer(message: Message) -> None:
+        asked.append(message.subject)
+        await router.answer(message.reply, b"ok")
+
+    for subject in ("cmd.*.accept_offer", "cmd.*.accept_offer.as.*"):
+        await router.subscribe(subject, answer)
     await router.flush()
-    outsider = await cell.bus("integration-demo")
-    assert await outsider.request("cmd.demo.accept_offer", b"{}") == b"ok"
-    await asked.stop()
-    for bus in (router, outsider):
-        await bus.close()
+    yield asked
+    await router.close()
 
 
 async def test_an_outsider_hears_the_ledger_of_its_tenant(cell: Cell) -> None:
     """What the server repeats of LEDGER is told outside, too."""
     heard: list[bytes] = []
-    outsider = await cell.bus("integration-demo")
+    outsider = await cell.bus(CRM)
     listening = await outsider.noting(
         "live.ledger.*.demo.*.*", lambda message: heard.append(message.body)
     )
@@ -287,4 +366,5 @@ def test_a_configuration_names_no_seed(folder: Path) -> None:
     assert {seed.stat().st_mode & 0o777 for seed in seeds} == {0o600}
     made = json.loads(config)["accounts"]
     assert len(made[bus_users.CELL]["users"]) == len(rights.HOUSE)
-    assert len(made[bus_users.OUTSIDE]["users"]) == len(TENANTS_USERS)
+    outside = [made[account]["users"] for account in bus_users.OUTSIDE.values()]
+    assert [len(users) for users in outside] == [2, 3]

@@ -74,12 +74,12 @@ async def test_a_command_goes_again_with_the_same_body_until_it_is_answered(
 ) -> None:
     """Silence and a retryable refusal are answered by the same bytes: one id, one effect."""
     service = Service(None, BUSY, DONE)
-    await ledger.subscribe("cmd.demo.announce", service.answer)
+    await ledger.subscribe("cmd.demo.announce.as.shop", service.answer)
     done = await shop.command("announce", {"kind": "outage", "text": "no cards"})
     assert (done.position, done.events) == (7, [{"type": "announcement.made"}])
     first, *others = service.asked
     assert others == [first, first]
-    assert first["actor"] == "service:shop"
+    assert first["actor"] == "integration:shop"
 
 
 async def test_a_command_waits_for_a_service_that_is_not_there_yet(
@@ -89,7 +89,7 @@ async def test_a_command_waits_for_a_service_that_is_not_there_yet(
     sent = asyncio.create_task(shop.command("announce", {}))
     await eventually(lambda: _tried(shop))
     service = Service(DONE)
-    await ledger.subscribe("cmd.demo.announce", service.answer)
+    await ledger.subscribe("cmd.demo.announce.as.shop", service.answer)
     assert (await sent).position == 7
 
 
@@ -100,7 +100,7 @@ async def _tried(shop: Tellonce) -> bool:
 async def test_a_refusal_is_an_error_with_its_code(ledger: Bus, shop: Tellonce) -> None:
     """What will never be carried out is not sent again; one that may is told as such when time is over."""
     service = Service(STALE, *[BUSY] * 50)
-    await ledger.subscribe("cmd.demo.announce", service.answer)
+    await ledger.subscribe("cmd.demo.announce.as.shop", service.answer)
     with pytest.raises(Refused, match=r"command\.stale") as refused:
         await shop.command("announce", {})
     assert (refused.value.retryable, refused.value.details) == (False, {"at": 7})
@@ -117,7 +117,7 @@ async def test_nobody_answers_and_the_caller_can_go_on(ledger: Bus, shop: Tellon
     with pytest.raises(NotReached) as failed:
         await shop.command("announce", {"kind": "outage"})
     service = Service(DONE)
-    await ledger.subscribe("cmd.demo.announce", service.answer)
+    await ledger.subscribe("cmd.demo.announce.as.shop", service.answer)
     await shop.command("announce", failed.value.body)
     assert service.asked == [failed.value.body]
 
@@ -125,7 +125,7 @@ async def test_nobody_answers_and_the_caller_can_go_on(ledger: Bus, shop: Tellon
 async def test_a_query_names_the_position_that_it_must_hold(ledger: Bus, shop: Tellonce) -> None:
     """And goes again like a command, for it changes nothing."""
     service = Service(BUSY, b'{"position":9,"announcements":[]}')
-    await ledger.subscribe("query.demo.announcements", service.answer)
+    await ledger.subscribe("query.demo.announcements.as.shop", service.answer)
     answer = await shop.query("announcements", {"min_seq": 7})
     assert answer == {"position": 9, "announcements": []}
     assert service.asked == [{"min_seq": 7}] * 2
@@ -166,7 +166,7 @@ class History:
 async def history(ledger: Bus) -> AsyncIterator[History]:
     """Whoever answers what the ledger holds."""
     history = History(ledger)
-    await ledger.subscribe("query.demo.entries", history.answer)
+    await ledger.subscribe("query.demo.entries.as.shop", history.answer)
     projecting = asyncio.create_task(history.project())
     yield history
     projecting.cancel()
@@ -264,7 +264,7 @@ async def test_a_ledger_that_does_not_hold_the_checkpoint_is_another_one(
     """It was put back from a copy: whoever went on would miss what comes under the same numbers."""
     beyond = errors.PositionBeyondEnd(position=2, wanted=7).problem()
     service = Service(json.dumps({"error": beyond}).encode())
-    await ledger.subscribe("query.demo.entries", service.answer)
+    await ledger.subscribe("query.demo.entries.as.shop", service.answer)
     with pytest.raises(Refused) as refused:
         await anext(shop.follow(after=7))
     assert refused.value.code == errors.PositionBeyondEnd.code

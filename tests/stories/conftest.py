@@ -16,7 +16,7 @@ from tests.support.servers import CONTAINERS
 
 collect_ignore = [] if CONTAINERS in os.environ else ["test_images.py"]
 
-INTEGRATION = "integration-demo"
+INTEGRATION = "shop"
 """Whom the tenant of the stories lets onto the bus: who follows her ledger, and gives commands."""
 
 
@@ -35,9 +35,7 @@ async def running_stack(
         "TELLONCE_PROVIDERS_URL": f"http://{LOOPBACK}:{apis}",
         "TELLONCE_POLICY": str(policy),
     }
-    async with EmbeddedStack(
-        Plan(folder=folder, environment=environment, users=(INTEGRATION,))
-    ) as stack:
+    async with EmbeddedStack(Plan(folder=folder, environment=environment)) as stack:
         yield stack
 
 

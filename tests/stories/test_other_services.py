@@ -27,6 +27,7 @@ from tests.stories.conftest import INTEGRATION
 
 EXAMPLES = ROOT / "examples"
 TENANT = "demo"
+USER = f"integration-{TENANT}.{INTEGRATION}"
 WITHIN_SECONDS = 60.0
 CUSTOMERS = 20
 KILLED_AFTER_LINES = (1, 2, 30)
@@ -49,7 +50,7 @@ def beside(stack: EmbeddedStack) -> dict[str, str]:
     return {
         **os.environ,
         "TELLONCE_NATS_URL": stack.addresses["nats"],
-        "TELLONCE_NATS_SEED_FILE": stack.bus_address(INTEGRATION).seed_file,
+        "TELLONCE_NATS_SEED_FILE": stack.bus_address(USER).seed_file,
         "TELLONCE_NAME": INTEGRATION,
         "TELLONCE_CONTRACT": documents,
     }
@@ -117,7 +118,7 @@ async def test_another_service_sees_every_event_once_however_often_it_is_killed(
     consumer: tuple[str, ...], running_stack: EmbeddedStack, tmp_path: Path
 ) -> None:
     """Its journal has the tenant's whole ledger, in order, without a gap and without one twice."""
-    address = running_stack.bus_address(INTEGRATION)
+    address = running_stack.bus_address(USER)
     shop = await tellonce_client.connect(
         address.url, tenant=TENANT, name=INTEGRATION, seed_file=address.seed_file
     )
@@ -167,19 +168,22 @@ def tear(journal: Path) -> None:
 async def test_a_command_that_another_service_sends_twice_is_in_the_ledger_once(
     consumer: tuple[str, ...], running_stack: EmbeddedStack
 ) -> None:
-    """Two processes with the same id get the same reply; a refusal ends with its code."""
+    """Two processes with the same id get the same reply, and are themselves in the ledger, whatever they state; a
+    refusal ends with its code."""
     command = {**envelope(), "actor": "service:shop", **a_customer()}
     replies = [send(consumer, running_stack, "register_customer", command) for _ in range(2)]
     assert [each.returncode for each in replies] == [0, 0], replies
     first, second = (json.loads(each.stdout) for each in replies)
     assert first["events"] == second["events"]
     caused = [
-        event["id"]
+        event
         for _, event in await in_the_ledger(running_stack)
         if event.get("causationid") == command["command_id"]
     ]
-    assert {each["id"] for each in first["events"]} <= set(caused)
-    assert len(caused) == len(set(caused))
+    found = [event["id"] for event in caused]
+    assert {each["id"] for each in first["events"]} <= set(found)
+    assert len(found) == len(set(found))
+    assert {event["actor"] for event in caused} == {f"integration:{INTEGRATION}"}
     unknown = {**envelope(), "announcement_id": "nobody"}
     refused = send(consumer, running_stack, "withdraw_announcement", unknown)
     assert refused.returncode == 1
