@@ -168,6 +168,10 @@ class Changed:
         return state
 
 
+Learns = Callable[[str, Changed], None]
+"""Is told of a tenant's decision."""
+
+
 class Deciding:
     """Decides on the ledger. Of each kind at most `cached` aggregates stay folded, the least recently used goes first:
     the handles of a crowd who calls do not drive out the conversations in which it waits.
@@ -175,12 +179,14 @@ class Deciding:
     What is over is not kept, nor what is not there, but journals, of which there are few: memory is for what goes on.
 
     A fold that is behind does no harm: an append on it conflicts, and whatever appends nothing is confirmed.
-    `begins`: set by whoever follows the ledger and knows of aggregates that go on for years.
+    `begins`, `learns`: set by whoever follows the ledger and knows of aggregates that go on for years; it hears at once of
+    what was looked at and written here, before the ledger gives it.
     """
 
     def __init__(self, ledger: Ledger, timers: arming.Timers, *, cached: int, retries: int) -> None:
         self.ledger = ledger
         self.begins: Beginnings = lambda _tenant, _aggregate: None
+        self.learns: Learns = lambda _tenant, _changed: None
         self._timers = timers
         self._cached = cached
         self._retries = retries
@@ -293,7 +299,8 @@ class Deciding:
         with metrics.decision(tenant) as outcome:
             changed = await self._change(tenant, load, decide, confirm, first, retries)
             outcome.append("appended" if changed.events else "nothing")
-            return changed
+        self.learns(tenant, changed)
+        return changed
 
     async def _change(
         self,

@@ -45,7 +45,7 @@ class Dispatcher:
         self._snapshots = snapshots
         self.picture = Picture(cases.policies)
         self.offering = Offering(cases, self.picture)
-        cases.deciding.begins = self._begins
+        cases.deciding.begins, cases.deciding.learns = self._begins, self._learns
         self._changed = asyncio.Event()
         self._past: int | None = None
         self._newest: Recorded | None = None
@@ -54,6 +54,12 @@ class Dispatcher:
 
     def _begins(self, tenant: str, aggregate: str) -> deciding.Beginning | None:
         return self.picture.beginning(tenant, aggregate, self._cases.clock.now())
+
+    def _learns(self, tenant: str, changed: deciding.Changed) -> None:
+        """Take in what was decided here, before the ledger gives it: whoever is free is asked at once."""
+        self.picture.take(tenant, changed.standing, self._cases.clock.now())
+        if changed.events and self._past is not None:
+            self._learned(self._past)
 
     async def follow(self) -> None:
         """Keep the picture; runs until cancelled. Raises: StreamDrift, LedgerUnavailable.
@@ -210,9 +216,8 @@ class Dispatcher:
             return decide_return(loaded, cases.origin(tenant, cause, actor))
 
         try:
-            changed = await cases.change(tenant, load, decide)
+            await cases.change(tenant, load, decide)
         except errors.TellonceError as error:
             log.warning("return_postponed", conversation=conversation_id, code=error.code)
             return False
-        self.picture.take(tenant, changed.standing, cases.clock.now())
         return True

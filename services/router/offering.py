@@ -75,7 +75,6 @@ class Offering:
                 code=error.code,
             )
             return False
-        self._picture.take(tenant, changed.standing, self._cases.clock.now())
         return bool(changed.events)
 
     def _origin(self, tenant: str, loaded: Loaded) -> Origin:

@@ -48,6 +48,17 @@ async def test_what_waits_without_news_is_not_read(router: InMemoryRouter) -> No
     assert router.ledger.reads == before
 
 
+async def test_what_is_decided_here_is_offered_before_the_ledger_gives_it(
+    router: InMemoryRouter,
+) -> None:
+    """Whoever took it in knows it: nobody is asked later because news goes round by the server."""
+    await router.on_duty("ewa")
+    await router.follow()
+    await router.happens(call("started", "CA1", handles=[], at=router.clock.time))
+    await router.dispatcher.offering.offer_all()
+    assert [each.open.agent for each in await router.all(ContactOffered)] == ["ewa"]
+
+
 async def test_as_many_are_read_as_there_is_room_for(router: InMemoryRouter) -> None:
     """One agent with two slots signs in: the two who waited longest are read and offered, the others are left alone."""
     await crowd(router)
