@@ -179,8 +179,8 @@ class Deciding:
     What is over is not kept, nor what is not there, but journals, of which there are few: memory is for what goes on.
 
     A fold that is behind does no harm: an append on it conflicts, and whatever appends nothing is confirmed.
-    `begins`, `learns`: set by whoever follows the ledger and knows of aggregates that go on for years; it hears at once of
-    what was looked at and written here, before the ledger gives it.
+    `begins`, `learns`: set by whoever follows the ledger. He knows of aggregates that go on for years, and hears of what
+    was decided here before the ledger gives it.
     """
 
     def __init__(self, ledger: Ledger, timers: arming.Timers, *, cached: int, retries: int) -> None:
