@@ -179,7 +179,7 @@ class Deciding:
     What is over is not kept, nor what is not there, but journals, of which there are few: memory is for what goes on.
 
     A fold that is behind does no harm: an append on it conflicts, and whatever appends nothing is confirmed.
-    `begins`, `learns`: set by whoever follows the ledger. He knows of aggregates that go on for years, and hears of what
+    `begins`, `learns`: set by whoever follows the ledger, who knows of aggregates that go on for years, and hears what
     was decided here before the ledger gives it.
     """
 
