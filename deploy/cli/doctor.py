@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from deploy import bus_users, rights
 from deploy.cli.configured import check_secrets, read_policies, read_secrets, read_settings
 from deploy.embedded import binaries, errors, postgres, state, status, wire
 from deploy.embedded.ports import free_ports, port_is_free
@@ -146,6 +147,18 @@ def secrets(chosen: argparse.Namespace) -> str:
     return f"secrets {', '.join(needed)}"
 
 
+def integrations(chosen: argparse.Namespace) -> str:
+    """Every integration that a policy names must be a user of the embedded bus. Raises: UserMissing, PolicyUnusable."""
+    folder = state.data_folder(chosen.data)
+    named = rights.integrations(read_policies(chosen.tenant_policy)[1])
+    if "nats" not in state.read_status(folder).pids:
+        return "integrations become users of the embedded bus when it starts"
+    missing = [user for user in named if user not in bus_users.known(folder / state.USERS)]
+    if missing:
+        raise errors.UserMissing(f"{errors.UserMissing.sentence}: {', '.join(missing)}")
+    return f"integrations {', '.join(named) or 'none'}"
+
+
 def running_stack(chosen: argparse.Namespace) -> str:
     """If a stack runs on the folder, everything in it must answer. Raises: StackUnhealthy."""
     folder = state.data_folder(chosen.data)
@@ -179,6 +192,7 @@ CHECKS: tuple[Check, ...] = (
     disk_space,
     policy,
     secrets,
+    integrations,
     running_stack,
 )
 

@@ -135,6 +135,12 @@ class SecretPublic(SetupError):
     )
 
 
+class UserMissing(SetupError):
+    code = "setup.user_missing"
+    sentence = "the bus that runs has no user for an integration that the policy names"
+    mend = "start the stack again"
+
+
 class StackUnhealthy(SetupError):
     code = "setup.stack_unhealthy"
     sentence = "the running stack is not ready"

@@ -223,6 +223,26 @@ def test_servers_given_by_address_that_do_not_answer(
     assert list(findings(capsys, "--data", str(tmp_path))) == ["setup.address_invalid"]
 
 
+async def test_an_integration_that_the_running_bus_does_not_know(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Named in the policy while the stack runs, it is let in at the next start."""
+    policy = data / "policy.yaml"
+    text = Path(Settings().policy).read_text("utf-8")
+    named = ("--data", str(data), "--tenant-policy", str(policy))
+    policy.write_text(text)
+    plan = dummy_plan(data, TELLONCE_POLICY=str(policy))
+    async with EmbeddedStack(plan):
+        assert await asyncio.to_thread(findings, capsys, *named) == {}
+        policy.write_text(text.replace("integrations:\n", "integrations:\n  crm: {}\n"))
+        found = await asyncio.to_thread(findings, capsys, *named)
+        assert list(found) == ["setup.user_missing"]
+        assert found["setup.user_missing"]["message"].endswith(": integration-demo.crm")
+    assert await asyncio.to_thread(findings, capsys, *named) == {}
+    async with EmbeddedStack(plan):
+        assert await asyncio.to_thread(findings, capsys, *named) == {}
+
+
 async def test_a_running_stack_that_is_not_well(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
