@@ -12,7 +12,6 @@ from deploy.backup.taking import MADE_AGAIN, Say
 from shared import ensuring, errors, streams
 from shared.bus import Bus
 from shared.comparing import Config
-from shared.ledger import identity
 from shared.settings import Settings
 
 RESTORED = {"backup": "restored"}
@@ -58,7 +57,7 @@ async def _there(bus: Bus, backup: Manifest) -> bool:
 
     Raises: RestoreRefused for any other one.
     """
-    end = await identity.end(bus, streams.LEDGER)
+    end = await snapshots.end(bus, streams.LEDGER)
     if end == 0:
         return False
     last = await bus.leader_get(streams.LEDGER, sequence=end)
@@ -68,8 +67,8 @@ async def _there(bus: Bus, backup: Manifest) -> bool:
 
 
 async def _put_back(bus: Bus, chosen: Settings, folder: Path, stream: str, say: Say) -> None:
-    """Make a stream anew that is gone or holds nothing; one that holds something stays as it is."""
-    if await identity.end(bus, stream):
+    """Make a stream anew that is gone, holds nothing or is not whole; any other one stays as it is."""
+    if await snapshots.end(bus, stream):
         say(f"{stream:<9} is there, and stays")
         return
     await _take_away(bus, stream)
@@ -79,7 +78,7 @@ async def _put_back(bus: Bus, chosen: Settings, folder: Path, stream: str, say: 
 
 async def _begin_raw(bus: Bus, everything: streams.WantedStreams, backup: Manifest) -> None:
     """Let RAW go on behind what it had given: where events say that their deliveries stand no others will."""
-    if await identity.end(bus, streams.RAW):
+    if await snapshots.end(bus, streams.RAW):
         return
     await _take_away(bus, streams.RAW)
     (config,) = (each for each in everything.streams if each["name"] == streams.RAW)

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from deploy.backup.errors import BackupNotTaken, RestoreFailed
-from shared import errors, files
+from shared import ensuring, errors, files
 from shared.bus import Bus
 from shared.bus.deliveries import Message
 from shared.comparing import Config
@@ -94,14 +94,17 @@ def read(folder: Path) -> Snapshot:
 
 
 async def put_back(bus: Bus, folder: Path, changes: Config) -> None:
-    """Make a stream anew from its folder; it appears whole or not at all. `changes`: of its configuration.
+    """Make a stream anew from its folder. `changes`: of its configuration.
 
+    The server shows a stream while it fills it, and keeps what it has when nobody goes on. Until it is whole it has a
+    subject of its own: nobody writes to it, and whoever needs it sees that it is another one.
     Raises: RestoreFailed, JetStreamRefused (also when there is such a stream), BusUnavailable, OSError.
     """
     found = read(folder)
     name = found.config["name"]
     config = {**found.config, **changes}
-    answer = await bus.api(f"STREAM.RESTORE.{name}", {"config": config, "state": found.state})
+    begun = {**config, "subjects": _until_whole(name)}
+    answer = await bus.api(f"STREAM.RESTORE.{name}", {"config": begun, "state": found.state})
     for chunk in pieces(folder / CONTENT):
         refusal = await bus.request(answer["deliver_subject"], chunk)
         if refusal and b'"error"' in refusal:
@@ -113,6 +116,27 @@ async def put_back(bus: Bus, folder: Path, changes: Config) -> None:
     problem = msgspec.json.decode(ended).get("error")
     if problem:
         raise RestoreFailed(stream=name, reason=problem["description"])
+    await bus.api(f"STREAM.UPDATE.{name}", config)
+
+
+async def end(bus: Bus, stream: str) -> int:
+    """Return the last sequence of a stream; 0 when there is none, or one that is not whole.
+
+    Raises: JetStreamRefused, BusUnavailable.
+    """
+    try:
+        info = await bus.api(f"STREAM.INFO.{stream}")
+    except errors.JetStreamRefused as error:
+        if error.details["err_code"] == ensuring.STREAM_NOT_FOUND:
+            return 0
+        raise
+    whole = info["config"]["subjects"] != _until_whole(stream)
+    return int(info["state"]["last_seq"]) if whole else 0
+
+
+def _until_whole(stream: str) -> list[str]:
+    """Return the subjects of a stream while it is put back."""
+    return [f"restoring.{stream}"]
 
 
 def pieces(path: Path) -> Iterator[bytes]:

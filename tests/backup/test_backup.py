@@ -1,7 +1,9 @@
 """A backup holds the truth, is put back whole, and never takes a ledger's place."""
 
+import itertools
+import random
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,10 +17,12 @@ from deploy.backup.errors import (
     RestoreRefused,
 )
 from shared import streams
+from shared.errors import StreamDrift
 from shared.events import LedgerAdopted
 from shared.ledger import identity
 from tests.backup.cell import REASON, Cell, cell, cell_at
 from tests.support.servers import EmbeddedNatsCluster
+from tests.support.waiting import eventually
 
 LANE = streams.notify_lane(3)
 
@@ -183,6 +187,42 @@ async def test_a_restore_that_was_ended_goes_on(
     assert await new.end(streams.LEDGER) == taken.position
     await new.restore(tmp_path / "backup")
     assert await new.end(streams.LEDGER) == taken.position + 1
+
+
+@pytest.mark.parametrize("stream", [streams.CONTACTS, streams.LEDGER])
+async def test_a_stream_that_is_not_whole_is_put_back_anew(
+    old: Cell, new: Cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: str
+) -> None:
+    """Where whoever put it back was ended within it the server keeps a part, and nobody takes that for the stream."""
+    for number in range(24):  # more than the server unpacks at once
+        subject = f"{stream.lower().removesuffix('s')}.1.demo.x.{number}"
+        await old.bus.store(subject, random.Random(number).randbytes(200 * 1024))
+    taken = await old.take(tmp_path / "backup")
+    pieces = snapshots.pieces
+
+    def ended(path: Path) -> Iterator[bytes]:
+        yield from itertools.islice(pieces(path), 20 if path.parent.name == stream else None)
+        if path.parent.name == stream:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(snapshots, "pieces", ended)
+        broken.setattr(manifest, "checked", lambda _: taken)
+        with pytest.raises(KeyboardInterrupt):
+            await new.restore(tmp_path / "backup")
+
+    async def begun() -> bool:
+        names = await new.bus.api("STREAM.NAMES")
+        return stream in (names["streams"] or []) and await new.end(stream) > 0
+
+    await eventually(begun)
+    assert await new.end(stream) < await old.end(stream)
+    with pytest.raises(StreamDrift):
+        await new.found()
+    await new.restore(tmp_path / "backup")
+    stood = await old.contents(stream)
+    assert (await new.contents(stream))[: len(stood)] == stood
+    await new.found()
 
 
 async def test_nothing_half_written_looks_like_a_backup(old: Cell, tmp_path: Path) -> None:
