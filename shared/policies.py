@@ -4,7 +4,6 @@ They change while the process runs (docs/adr/0075): whoever needs one asks for i
 that was made of it.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +14,9 @@ from shared import commands, errors, queries
 from shared.policy import Policy, content_of, parse
 
 T = TypeVar("T")
+
+Contents = Mapping[str, bytes | str]
+"""The content of each file of a folder, or why there is none."""
 
 Check = Callable[[Policy], None]
 """Raises: TellonceError for a policy that a service cannot work by."""
@@ -103,47 +105,49 @@ class PolicyFiles:
             raise error
         return found
 
-    def read(self, check: Check = take_any) -> list[Policy]:
+    def read(self, check: Check = take_any, contents: Contents | None = None) -> list[Policy]:
         """Return the policies that are to be in force now, by tenant; each was `check`ed once.
 
+        `contents`: of the files, if they were read already.
         Raises: PolicyInvalid where there are none at all: a folder that is not there leaves everybody as they are.
         """
         self.refused = {}
         found: dict[str, Policy] = {}
-        files = self._files()
-        for path in files:
+        contents = self.contents() if contents is None else contents
+        for name, content in contents.items():
             try:
-                found[path.name] = policy = self._policy(path)
+                found[name] = policy = self._policy(name, content)
                 check(policy)
             except errors.TellonceError as error:
-                self._refuse(path.name, error)
-                found.pop(path.name, None)
-                if path.name in self._taken:
-                    found[path.name] = self._taken[path.name]
-        names = {path.name for path in files}
-        self._parsed = {name: known for name, known in self._parsed.items() if name in names}
+                self._refuse(name, error)
+                found.pop(name, None)
+                if name in self._taken:
+                    found[name] = self._taken[name]
+        self._parsed = {name: known for name, known in self._parsed.items() if name in contents}
         self._taken = self._without_doubles(found)
         return sorted(self._taken.values(), key=lambda policy: policy.tenant)
 
-    def contents(self) -> dict[str, bytes]:
-        """Return the SHA-256 of each file: a file system may say nothing of a change, as one of mounted maps does."""
-        return {path.name: hashlib.sha256(content_of(path)).digest() for path in self._files()}
+    def contents(self) -> Contents:
+        """Read all files: a file system may say nothing of a change, as one of mounted maps does.
 
-    def _files(self) -> list[Path]:
+        Raises: PolicyInvalid where there is no folder, or nothing in it, and for a file that stands alone.
+        """
         if not self._path.is_dir():
-            return [self._path]
+            return {self._path.name: content_of(self._path)}
         found = sorted(each for each in self._path.glob("*.yaml") if not each.name.startswith("."))
         if not found:
             raise errors.PolicyInvalid("the folder of policies holds no *.yaml")
-        return found
+        return {path.name: _content_or_why_not(path) for path in found}
 
-    def _policy(self, path: Path) -> Policy:
+    def _policy(self, name: str, content: bytes | str) -> Policy:
         """Raises: PolicyInvalid."""
-        content = content_of(path)
-        known = self._parsed.get(path.name)
+        if isinstance(content, str):
+            raise errors.PolicyInvalid(content)
+        known = self._parsed.get(name)
         if known is None or known[0] != content:
-            known = self._parsed[path.name] = content, parse(content)
-            _check_integrations(known[1])
+            policy = parse(content)
+            _check_integrations(policy)
+            known = self._parsed[name] = content, policy
         return known[1]
 
     def _without_doubles(self, found: Mapping[str, Policy]) -> dict[str, Policy]:
@@ -165,6 +169,13 @@ class PolicyFiles:
 
     def _refuse(self, name: str, error: errors.TellonceError) -> None:
         self.refused[name] = type(error)(f"{name}: {error}", **{**error.details, "file": name})
+
+
+def _content_or_why_not(path: Path) -> bytes | str:
+    try:
+        return content_of(path)
+    except errors.PolicyInvalid as error:
+        return str(error)
 
 
 def _check_integrations(policy: Policy) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 
 from shared import errors
-from shared.policies import Policies, PolicyFiles
+from shared.policies import Contents, Policies, PolicyFiles
 from shared.policy import Policy
 from shared.readiness import Trouble
 from shared.settings import Settings, secrets_in, secrets_of
@@ -43,18 +43,27 @@ class Tenants:
         self._files = PolicyFiles(settings.policy)
         self._seen = self._contents()
         self._missed: frozenset[str] = frozenset()
+        self._looked = True
         policies = self._files.load(self._check)
         self.policies = Policies(*policies)
         self.secrets = secrets_of(settings, policies)
         self.troubles: list[Trouble] = []
 
     async def follow(self, changed: Changed = nothing_changes) -> None:
-        """Look for ever, and say whose policy changed."""
+        """Look for ever, and say whose policy changed; what cannot be done about that now is tried again."""
+        waiting: frozenset[str] = frozenset()
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            found = await self.look()
-            if found:
-                await changed(found)
+            waiting |= await self.look()
+            try:
+                if waiting:
+                    await changed(waiting)
+            except errors.TellonceError as error:
+                if not error.retryable:
+                    raise
+                log.warning("policy_change_waits", code=error.code, tenants=sorted(waiting))
+            else:
+                waiting = frozenset()
 
     async def look(self) -> frozenset[str]:
         """Look once; return the tenants whose policy changed, all of them where secrets did."""
@@ -62,13 +71,16 @@ class Tenants:
             seen = await asyncio.to_thread(self._contents)
             missed = self._missed
             self._missed = frozenset(self._seen[0].keys() - seen[0].keys())
-            if seen == self._seen or self._missed - missed:  # some programs write a file anew
+            same = self._looked and seen == self._seen
+            if same or self._missed - missed:  # some programs write a file anew
                 return frozenset()
-            policies = await asyncio.to_thread(self._files.read, self._check)
+            policies = await asyncio.to_thread(self._files.read, self._check, seen[0])
             secrets = secrets_of(self._settings, policies)
         except errors.TellonceError as error:
+            self._looked = False  # what was seen last may be there again: then it is no news, but no trouble either
             self._refuse({"": error})
             return frozenset()
+        self._looked = True
         self._seen = seen
         self._refuse(self._files.refused)
         anew = secrets != self.secrets
@@ -79,7 +91,7 @@ class Tenants:
             log.info("policy_taken_up", tenant=tenant)
         return changed | (frozenset(self.policies.tenants()) if anew else frozenset())
 
-    def _contents(self) -> tuple[dict[str, bytes], dict[str, str]]:
+    def _contents(self) -> tuple[Contents, dict[str, str]]:
         return self._files.contents(), secrets_in(Path(self._settings.secrets_file))
 
     def _check(self, policy: Policy) -> None:

@@ -1,13 +1,19 @@
 """A folder of policies, one tenant each: read at the start, and taken up while a service runs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from shared.errors import PolicyInvalid, SettingInvalid, TenantUnknown
+from shared.errors import (
+    EventUnwritable,
+    LedgerUnavailable,
+    PolicyInvalid,
+    SettingInvalid,
+    TenantUnknown,
+)
 from shared.policies import ByTenant, Policies, load_all
-from shared.policy import Policy
+from shared.policy import POLICY_MAX_BYTES, Policy
 from shared.readiness import Trouble
 from shared.settings import Settings
 from shared.tenants import Tenants
@@ -139,6 +145,18 @@ async def test_of_a_file_that_turns_bad_the_last_good_policy_stays(folder: Folde
     assert tenants.troubles == []
 
 
+async def test_what_is_refused_is_refused_again(folder: Folder) -> None:
+    """Also when another file's change has all of them looked at anew: here what an integration may do."""
+    tenants = Tenants(folder.settings)
+    folder.put("c")
+    with (folder.path / "c.yaml").open("a") as file:
+        file.write("integrations: {shop: {commands: [no_such_command]}}\n")
+    for queue in ("desk", "shop"):
+        folder.put("a", queue=queue)
+        assert await tenants.look() == {"a"}
+        assert refused(tenants) == ["c.yaml"]
+
+
 async def test_whoever_has_a_tenant_keeps_it(folder: Folder) -> None:
     """A file that names another one's tenant takes nothing, though it stands before it by name."""
     tenants = Tenants(folder.settings)
@@ -156,6 +174,63 @@ async def test_a_folder_that_is_away_changes_nothing(folder: Folder) -> None:
     assert await tenants.look() == frozenset()
     assert tenants.policies.tenants() == ["a", "b"]
     assert tenants.troubles == [Trouble(code="policy.invalid")]
+    folder.path.with_name("elsewhere").rename(folder.path)
+    assert await tenants.look() == frozenset()
+    assert tenants.troubles == []
+
+
+async def test_secrets_that_are_away_change_nothing(folder: Folder) -> None:
+    """And are no trouble any more once they are back as they were."""
+    tenants = Tenants(folder.settings)
+    folder.secrets.rename(folder.secrets.with_name("elsewhere"))
+    assert await tenants.look() == frozenset()
+    assert tenants.troubles == [Trouble(code="setting.invalid")]
+    folder.secrets.with_name("elsewhere").rename(folder.secrets)
+    assert await tenants.look() == frozenset()
+    assert (tenants.troubles, tenants.secrets["A_KEY"]) == ([], "a")
+
+
+def dangles(path: Path) -> None:
+    """As a link of a mounted map whose key was taken out."""
+    path.symlink_to("nowhere")
+
+
+def is_too_large(path: Path) -> None:
+    path.write_bytes(b"#" * (POLICY_MAX_BYTES + 1))
+
+
+@pytest.mark.parametrize("spoil", [dangles, Path.mkdir, is_too_large])
+async def test_a_file_without_a_content_keeps_nobody_elses_from_being_taken(
+    folder: Folder, spoil: Callable[[Path], None]
+) -> None:
+    """Whether another tenant's file can be read is nothing to her."""
+    tenants = Tenants(folder.settings)
+    spoil(folder.path / "c.yaml")
+    folder.put("a", queue="desk")
+    assert await tenants.look() == {"a"}
+    assert refused(tenants) == ["c.yaml"]
+    folder.put("b", queue="desk")
+    assert await tenants.look() == {"b"}
+
+
+async def test_a_change_that_cannot_be_acted_on_now_is_told_again(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ledger that is away for a while ends no process; what is no matter of time does."""
+    monkeypatch.setattr("shared.tenants.LOOK_SECONDS", 0.0)
+    tenants, told = Tenants(folder.settings), list[frozenset[str]]()
+
+    async def changed(found: frozenset[str]) -> None:
+        told.append(found)
+        if len(told) == 1:
+            folder.put("b", queue="desk")
+            raise LedgerUnavailable
+        raise EventUnwritable
+
+    folder.put("a", queue="desk")
+    with pytest.raises(EventUnwritable):
+        await tenants.follow(changed)
+    assert told == [{"a"}, {"a", "b"}]
 
 
 async def test_a_file_that_is_missing_for_a_moment_is_not_gone(folder: Folder) -> None:
