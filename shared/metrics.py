@@ -112,6 +112,15 @@ class Gauge(Metric[prometheus_client.Gauge]):
         for values, to in found.items():
             self.set(to, *values)
 
+    def end(self, *first: str) -> None:
+        """Show nothing any more of what is gone. `first`: the first values of its labels."""
+        over = [each for each in self._series if each[: len(first)] == first]
+        for values in over:
+            del self._series[values]
+            self._whole.remove(*values)
+        if over and not self._series:
+            REGISTRY.unregister(self._whole)
+
 
 class Histogram(Metric[prometheus_client.Histogram]):
     """Seconds, by how many took no longer than each of the bounds."""

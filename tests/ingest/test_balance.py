@@ -10,11 +10,12 @@ from services.ingest.handlers import balance
 from services.ingest.handlers.accounts import Accounts
 from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.tallies import Tallies
-from shared import policy, subjects
+from shared import metrics, policy, subjects, tasks
 from shared.policies import Policies
 from shared.queries import AskBalance
 from tests.ingest.history_twin import HistoryTwin
 from tests.ingest.running_ingest import RunningIngest, visit_reader
+from tests.support.waiting import eventually
 
 JSON = {"content-type": "application/json"}
 CALL = {"CallSid": "CA1", "From": "+48601234567", "Direction": "inbound"}
@@ -250,6 +251,25 @@ async def test_an_account_that_left_the_policy_is_still_accounted_for(
         answer = await handler.balance(ingest.tenant, question)
         assert (answer.received, answer.missing) == (10, 0)
         assert answer.accounts[f"form/{ingest.account}"].received == 2
+
+
+async def test_of_an_account_that_nobody_counts_any_more_no_number_is_shown(
+    ingest: RunningIngest, history: HistoryTwin
+) -> None:
+    """What was missing when it left would have people woken until the process ends."""
+    chosen = policy.load(ingest.settings.policy)
+    chosen.accounts["form/left"] = chosen.accounts[f"form/{ingest.account}"]
+    doors = Accounts(Policies(chosen), {}).all()
+    (door,) = [each for each in doors if each.name == "form/left"]
+
+    async def shown() -> bool:
+        return b'account="form/left"' in metrics.exposition()
+
+    tallies = Tallies(ingest.bus, BodyStore(ingest.bus), visit_reader(ingest.bus))
+    counting = asyncio.create_task(tallies.keep(door, asyncio.Event()))
+    await eventually(shown)
+    await tasks.end([counting])
+    assert not await shown()
 
 
 def another(ingest: RunningIngest, chosen: policy.Policy | None = None) -> balance.BalanceHandler:

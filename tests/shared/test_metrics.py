@@ -22,6 +22,14 @@ def many() -> Iterator[Counter]:
     METRICS.remove(made)
 
 
+@pytest.fixture
+def balances() -> Iterator[Gauge]:
+    """A gauge that is of no process."""
+    made = Gauge("tellonce_balances", "Of this test.", "tenant", "type")
+    yield made
+    METRICS.remove(made)
+
+
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
 def test_a_metric_is_named_as_prometheus_has_it(metric: Metric[Any]) -> None:
     """The unit stands last, of a counter `total`; a sentence says what it is; each label is explained."""
@@ -55,6 +63,19 @@ def test_what_is_not_named_any_more_is_nothing() -> None:
     gauge.replace({("stream.drift",): 2, ("bus.unavailable",): 1})
     gauge.replace({("stream.drift",): 1})
     assert samples(gauge) == {"stream.drift": 1, "bus.unavailable": 0}
+
+
+def test_of_what_is_gone_nothing_is_shown(balances: Gauge) -> None:
+    """A number that nobody changes any more would have people woken for ever; it comes back with what it is of."""
+    for values in (("a", "form"), ("a", "chat"), ("b", "form")):
+        balances.set(1, *values)
+    balances.end("a")
+    balances.end("c")
+    assert samples(balances) == {"b": 1}
+    balances.end("b")
+    assert samples(balances) == {}
+    balances.set(2, "a", "form")
+    assert samples(balances) == {"a": 2}
 
 
 def test_what_nobody_knows_is_not_shown_as_a_number() -> None:

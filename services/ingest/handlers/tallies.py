@@ -45,9 +45,16 @@ class Tallies:
         """Count an account's deliveries at first and whenever there is news of them; runs until cancelled.
 
         While the ledger lacks some of them they are looked at again: they are decided without news of the account.
+        When it ends nobody counts the account here any more, and what was counted last is shown no longer.
 
         BALANCE is nobody's condition: while it is away nothing waits for it but the tally.
         """
+        try:
+            await self._keep(door, news)
+        finally:
+            metrics.BALANCE.end(door.tenant, door.name)
+
+    async def _keep(self, door: Door, news: asyncio.Event) -> None:
         tries = 0
         news.set()
         while True:
