@@ -7,6 +7,7 @@ what the event says, in whatever process. What a span tells is ids, names of our
 
 import contextlib
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-FLUSH_MILLISECONDS = 1_000
+FLUSH_SECONDS = 1.0
 """What a process that ends may wait until its last spans are taken."""
 TRACEPARENT = "traceparent"
 
@@ -44,7 +45,14 @@ def configure(service: str, environment: Mapping[str, str] = os.environ) -> Call
     provider = TracerProvider(resource=about, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     _tracer = provider.get_tracer("tellonce", VERSION)
-    return lambda: provider.force_flush(FLUSH_MILLISECONDS)
+    return lambda: _no_longer_than(FLUSH_SECONDS, provider.force_flush)
+
+
+def _no_longer_than(seconds: float, send: Callable[[], object]) -> None:
+    """Wait for what heeds no limit of its own: OpenTelemetry tries for ten seconds with every batch of spans."""
+    sending = threading.Thread(target=send, daemon=True)  # it keeps no process from its end
+    sending.start()
+    sending.join(seconds)
 
 
 def span(

@@ -1,5 +1,6 @@
 """Spans: off unless a collector is named, below what an event says, and without anybody's words."""
 
+import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -35,6 +36,20 @@ def test_nothing_is_recorded_unless_a_collector_is_named() -> None:
     with tracing.span("decide", TRACEPARENT):
         assert tracing.current() is None
         assert tracing.trace_id() is None
+
+
+def test_a_process_does_not_wait_for_a_collector_that_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However long OpenTelemetry would try: here an hour."""
+    monkeypatch.setattr(tracing, "_tracer", None)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv(tracing.ENDPOINTS[0], f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "3600")
+        send_last_spans = tracing.configure("test")
+        with tracing.span("decide"):
+            pass
+        send_last_spans()
 
 
 def test_a_span_stands_below_what_the_event_says(spans: InMemorySpanExporter) -> None:
