@@ -20,6 +20,8 @@ PINGS_OUTSTANDING_MAX = 2
 FORBIDDEN_MAX = 1_000
 UNKNOWN_WORDS = ("authorization", "authentication")
 """What a server says to whom it does not know, or not any more (nats-server, `errors.go`)."""
+TOO_LATE = "timeout"
+"""What it says to whom it may know, who was too slow to say so."""
 _FORBIDDEN = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"')
 _SUBSCRIPTION = "subscription"
 
@@ -56,7 +58,7 @@ class Standing:
         said = str(error).lower()
         if found := _FORBIDDEN.search(said):
             await self._forbid(*found.groups())
-        elif any(word in said for word in UNKNOWN_WORDS):
+        elif TOO_LATE not in said and any(word in said for word in UNKNOWN_WORDS):
             self._give_up(errors.BusUnauthorized())
         elif type(error) is not self._last:
             self._last = type(error)

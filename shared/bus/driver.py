@@ -1,5 +1,6 @@
 """The driver's subscriptions and errors, as the bus has them."""
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
@@ -27,19 +28,42 @@ def credentials(address: BusAddress) -> dict[str, Any]:
 
 
 def stands(client: Client, standing: Standing) -> None:
-    """Say that a connection stands for the first time: from here on the driver makes it again when it is lost."""
-    standing.on_end = client.close
-    standing.on_error = partial(_close_half_open, client)
+    """Say that a connection stands for the first time: from here on the driver makes it again when it is lost.
 
-
-def _close_half_open(client: Client) -> None:
-    """Close the socket of a try to connect again that failed: the driver (nats-py 2.16) makes the next beside it.
-
-    At a server that stands still it would keep one open for each try.
+    Errors come to us alone: FastStream's callback raises what some servers say, and the driver would try no more.
     """
-    transport = client._transport  # noqa: SLF001
-    if transport is not None and (client.is_reconnecting or client.is_connecting):
-        transport.close()  # type: ignore[no-untyped-call]
+    standing.on_end = client.close
+    standing.on_error = partial(_end_half_open, client)
+    client._error_cb = standing.report  # noqa: SLF001
+    client._process_connect_init = partial(_greeted, client._process_connect_init)  # type: ignore[method-assign] # noqa: SLF001
+
+
+async def _greeted(greet: Callable[[], Awaitable[None]]) -> None:
+    """Exchange the first words with a server. Raises: what ends this try alone.
+
+    The driver (nats-py 2.16) tries no more, and says nothing, after an error that it did not foresee: who stands at
+    the address may say whatever there is.
+    """
+    try:
+        await greet()
+    except (nats.errors.Error, OSError, TimeoutError):
+        raise
+    except Exception as error:
+        raise nats.errors.Error("nats: the first words of a server cannot be read") from error
+
+
+def _end_half_open(client: Client) -> None:
+    """End the connection of a try to connect again that failed: the driver (nats-py 2.16) makes the next beside it.
+
+    At a server that stands still it would keep a socket open for each try, and who reads from it, flushes and pings.
+    """
+    if asyncio.current_task() is not client._reconnection_task:  # noqa: SLF001
+        return
+    for task in (client._reading_task, client._flusher_task, client._ping_interval_task):  # noqa: SLF001
+        if task is not None:
+            task.cancel()
+    if client._transport is not None:  # noqa: SLF001
+        client._transport.close()  # type: ignore[no-untyped-call] # noqa: SLF001
 
 
 async def subscribe(
