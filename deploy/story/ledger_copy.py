@@ -14,7 +14,7 @@ import msgspec
 
 from deploy.story.errors import StepFailed
 from shared import errors, streams, subjects
-from shared.bus import Bus
+from shared.bus import Bus, gets
 
 READ_BATCH = 256
 READ_SECONDS = 20.0
@@ -115,15 +115,12 @@ class LedgerCopy:
 
     async def _read_up_to(self, bus: Bus, last: int) -> None:
         every = subjects.ledger_of(self.tenant)
-        while self.position < last:
-            got = await bus.direct_get(
-                streams.LEDGER, sequence=self.position + 1, subject=every, batch=READ_BATCH
-            )
-            for message in got.messages:
+        after = self.position + 1
+        async for page in gets.between(bus, streams.LEDGER, every, after, last, batch=READ_BATCH):
+            for message in page:
                 self.take(message.sequence, message.body)
                 self.position = message.sequence
-            if not got.pending:
-                self.position = max(self.position, last)
+        self.position = max(self.position, last)
 
     def take(self, sequence: int, body: bytes) -> None:
         """Keep one event as it is stored."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -87,6 +87,29 @@ async def direct_gets(
         query: dict[str, object] = {"seq": sequence, "batch": batch}
         queries.append(query if subject is None else {**query, "next_by_subj": subject})
     return await _asked(bus, stream, queries, timeout_seconds)
+
+
+async def between(
+    bus: "Bus", stream: str, subject: str, first: int, last: int, *, batch: int
+) -> AsyncIterator[Sequence[StoredMessage]]:
+    """Give all messages of a subject between two positions, both included, at most `batch` at a time.
+
+    `last`: not beyond what the leader has said. Any replica gives a page; one that lags behind has no more before
+    `last`, as one that has all: there the leader is asked. Raises: TimedOut, NoResponders, BusUnavailable,
+    JetStreamRefused.
+    """
+    while first <= last:
+        answer = await bus.direct_get(stream, sequence=first, subject=subject, batch=batch)
+        following = answer.messages
+        if not following:
+            message = await bus.leader_get(stream, sequence=first, next_by_subject=subject)
+            following = [] if message is None else [message]
+        page = [each for each in following if each.sequence <= last]
+        if page:
+            yield page
+        if not page or len(page) < len(following):
+            return
+        first = page[-1].sequence + 1
 
 
 async def last_of_each(

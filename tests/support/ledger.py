@@ -234,18 +234,24 @@ class DeafBus(Bus):
 
 
 class LaggingBus(Bus):
-    """Direct gets come from a replica that lacks the newest messages."""
+    """Direct gets come from a replica that lacks the newest messages of the stream."""
 
     def __init__(self, bus: Bus, lacking: int) -> None:
         super().__init__(bus._client, owned=False)  # noqa: SLF001  a test double of the same connection
         self._lacking = lacking
 
     @override
-    async def direct_get(
-        self, stream: str, *, sequence: int, subject: str | None = None, batch: int = 1
-    ) -> DirectAnswer:
-        found = await super().direct_get(stream, sequence=sequence, subject=subject, batch=batch)
-        return DirectAnswer(found.messages[: -self._lacking], 0)
+    async def direct_gets(
+        self, stream: str, asked: Sequence[tuple[int, str | None]], *, batch: int
+    ) -> list[DirectAnswer]:
+        last = int((await self.api(f"STREAM.INFO.{stream}"))["state"]["last_seq"])
+        found = await super().direct_gets(stream, asked, batch=batch)
+        return [_known_up_to(last - self._lacking, each) for each in found]
+
+
+def _known_up_to(position: int, found: DirectAnswer) -> DirectAnswer:
+    known = [each for each in found.messages if each.sequence <= position]
+    return DirectAnswer(known, found.pending if len(known) == len(found.messages) else 0)
 
 
 async def last_of(ledger: Ledger, aggregate: str) -> int:

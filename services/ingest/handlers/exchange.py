@@ -36,9 +36,6 @@ AGAIN_SECONDS = 5.0
 """When it is asked again after no answer came."""
 SHORTEST_SECONDS = 0.01
 OVERTAKEN_MAX = 10
-LAGGING_MAX = 50
-LAGGING_SECONDS = 0.1
-"""A replica of RAW may be behind its leader."""
 
 
 STORING = (errors.DoorUnavailable, errors.BusUnavailable, errors.JetStreamRefused)
@@ -172,7 +169,7 @@ class Exchange(RemoteReader):
     async def _catch_up(self) -> int:
         """Learn what RAW holds and we have not read, also from other readers; return where its last delivery stands.
 
-        Raises: BusUnavailable, JetStreamRefused, DoorUnavailable.
+        Raises: BusUnavailable, JetStreamRefused.
         """
         if self._read_to is None:
             last, base = await raw_marks.last(self._bus, self._subject, _whole_mark)
@@ -180,15 +177,11 @@ class Exchange(RemoteReader):
         else:
             newest = await self._bus.leader_get(streams.RAW, last_by_subject=self._subject)
             last = 0 if newest is None else newest.sequence
-        for _ in range(LAGGING_MAX):
-            first = self._read_to + 1
-            async for each in raw_marks.between(self._bus, self._subject, first, last + 1):
-                await self._remember(each)
-                self._read_to = each.sequence
-            if self._read_to >= last:
-                return last
-            await asyncio.sleep(LAGGING_SECONDS)
-        raise errors.DoorUnavailable(cause="replica_lags")
+        first = self._read_to + 1
+        async for each in raw_marks.between(self._bus, self._subject, first, last + 1):
+            await self._remember(each)
+            self._read_to = each.sequence
+        return last
 
     async def _remember(self, message: StoredMessage) -> None:
         raw = raw_store.raw_delivery(

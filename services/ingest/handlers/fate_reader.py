@@ -10,7 +10,7 @@ from services.ingest.handlers import parsing, raw_store
 from services.ingest.handlers.accounts import Door
 from services.ingest.handlers.body_store import BodyStore
 from shared import ensuring, errors, events, queries, query_client, streams, subjects, visits
-from shared.bus import Bus
+from shared.bus import Bus, gets
 from shared.bus.deliveries import StoredMessage
 from shared.visit_reader import VisitReader
 
@@ -62,27 +62,12 @@ class FateReader:
     async def pages(
         self, door: Door, first: int, last: int
     ) -> AsyncGenerator[list[RawDelivery], None]:
-        """Give the account's deliveries between two positions of RAW, in order, a page at a time.
-
-        Any replica gives a page; one that lags behind is corrected by asking the leader at its end.
-        """
+        """Give the account's deliveries between two positions of RAW, in order, a page at a time."""
         subject = subjects.raw(door.tenant, door.channel.NAME, door.account)
-        while first <= last:
-            found = await self._bus.direct_get(
-                streams.RAW, sequence=first, subject=subject, batch=PAGE_DELIVERIES
-            )
-            messages: Sequence[StoredMessage] = found.messages
-            if not messages:
-                message = await self._bus.leader_get(
-                    streams.RAW, sequence=first, next_by_subject=subject
-                )
-                messages = [message] if message is not None else []
-            page = [raw_of(door, each) for each in messages if each.sequence <= last]
-            if not page:
-                return
-            for portion in portions(page, PAGE_BYTES):
+        stored = gets.between(self._bus, streams.RAW, subject, first, last, batch=PAGE_DELIVERIES)
+        async for page in stored:
+            for portion in portions([raw_of(door, each) for each in page], PAGE_BYTES):
                 yield portion
-            first = page[-1].sequence + 1
 
     async def fates(self, door: Door, page: Sequence[RawDelivery]) -> list[tuple[int, Fate]]:
         """Return the position and the fate of each delivery.

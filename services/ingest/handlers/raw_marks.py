@@ -5,7 +5,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from services.ingest.handlers.raw_store import PATH_FIELD
 from shared import streams
-from shared.bus import Bus
+from shared.bus import Bus, gets
 from shared.bus.deliveries import StoredMessage
 
 LOOKED_BACK = 256
@@ -55,16 +55,10 @@ async def between(bus: Bus, subject: str, first: int, end: int) -> AsyncIterator
 
     Raises: BusUnavailable, JetStreamRefused.
     """
-    while first < end:
-        answer = await bus.direct_get(
-            streams.RAW, sequence=first, subject=subject, batch=LOOK_BATCH
-        )
-        within = [each for each in answer.messages if each.sequence < end]
-        for each in within:
+    stretch = gets.between(bus, streams.RAW, subject, first, end - 1, batch=LOOK_BATCH)
+    async for page in stretch:
+        for each in page:
             yield each
-        if not within or len(within) < len(answer.messages):
-            return
-        first = within[-1].sequence + 1
 
 
 def _marked(message: StoredMessage, mark: Callable[[str], M | None]) -> MarkedDelivery[M] | None:
