@@ -46,7 +46,8 @@ class Screen:
         if verb in CALLBACKS and not {"callback_id", "conversation"} <= set(given):
             return {**await self._callback(deadline), **given}
         if verb in NOTIFICATIONS and "notification_id" not in given:
-            return {**await self._notification(deadline), **given}
+            reason = given.pop("reason", None)
+            return {**await self._notification(reason, deadline), **given}
         if verb in OWN_WORK:
             return await self._of_own_work(verb, given, deadline)
         return given
@@ -127,7 +128,8 @@ class Screen:
         found = await self._until(look, "no callback of her queues", deadline)
         return {key: found[key] for key in ("conversation", "callback_id")}
 
-    async def _notification(self, deadline: float) -> dict[str, Any]:
+    async def _notification(self, reason: str | None, deadline: float) -> dict[str, Any]:
+        """Return the newest that nobody has acknowledged; without a `reason`, of whatever has been told by now."""
         mine = {f"agent-{self._agent}", *(f"queue-{queue}" for queue in self._queues)}
 
         async def look() -> dict[str, Any] | None:
@@ -138,12 +140,14 @@ class Screen:
             }
             for entry in reversed(list(self._ledger.of_type("notification.requested"))):
                 key = entry.open["notification_id"]
-                if entry.open["recipient"] in mine and key not in seen:
+                fits = entry.open["recipient"] in mine and reason in (None, entry.open["reason"])
+                if fits and key not in seen:
                     kept_under = aggregates.split(entry.aggregate)[1]
                     return {"notification_id": key, "conversation": kept_under}
             return None
 
-        return await self._until(look, "no notification", deadline)
+        lacks = "no notification" if reason is None else f"no notification of {reason}"
+        return await self._until(look, lacks, deadline)
 
     async def _inbox(self, deadline: float) -> dict[str, Any]:
         return await self._asker.query("inbox", {"agent": self._agent}, deadline)
