@@ -9,11 +9,14 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+import yaml
 
-from deploy.embedded import postgres, wire
+from deploy.embedded import binaries, postgres, wire
 from deploy.embedded.errors import ProgramExited, ProgramNotStarted
 from deploy.embedded.nats import choose_ports
 from tests.support.servers import EmbeddedNats, EmbeddedNatsCluster, EmbeddedPostgres
+
+COMPOSE = Path(__file__).resolve().parents[2] / "deploy" / "compose" / "compose.yaml"
 
 
 async def ask(url: str, subject: str, **body: object) -> dict[str, object]:
@@ -142,6 +145,21 @@ def test_a_failed_initdb_leaves_no_data_folder(
     with pytest.raises(ProgramNotStarted, match="broken"):
         postgres.create_cluster(tmp_path / "data")
     assert not (tmp_path / "data").exists()
+
+
+def test_the_words_of_the_compose_file_make_a_cluster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its image hands them to initdb as they stand, and adds no encoding."""
+    folder = binaries.postgres_folder()
+    if binaries.version(folder / "initdb") < (postgres.UNICODE_BUILTIN_SINCE,):
+        pytest.skip(f"needs Postgres {postgres.UNICODE_BUILTIN_SINCE}")
+    compose = yaml.safe_load(COMPOSE.read_text("utf-8"))
+    words = compose["services"]["postgres"]["environment"]["POSTGRES_INITDB_ARGS"].split()
+    argv = [str(folder / "initdb"), "--username", postgres.USER, "--auth=trust", *words]
+    monkeypatch.setattr(postgres, "_initdb_argv", lambda: argv)
+    postgres.create_cluster(tmp_path / "data")
+    assert (tmp_path / "data" / "PG_VERSION").exists()
 
 
 @pytest.mark.parametrize("pid", ["dead", "other"])
