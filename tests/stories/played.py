@@ -63,23 +63,38 @@ def play(
 
     `folder`: for the report, and the data of a stack of its own. Raises: subprocess.TimeoutExpired.
     """
-    report, running = folder / "report.json", (environment or {}).get("TELLONCE_DATA")
+    running = (environment or {}).get("TELLONCE_DATA")
     if running is None and "--keep" not in options:
         options = (*options, "--keep", mkdtemp(dir=folder))
     data = Path(running or options[options.index("--keep") + 1])
+    played = _played(story, folder, options, environment or {})
+    assert played.exit_code == REFUSED or [*data.rglob("logs/router.log")], played.output
+    assert told_in(data, personal_in(story)) == []
+    return played
+
+
+def play_against(
+    doors: str, story: Path, folder: Path, *, environment: Mapping[str, str]
+) -> Played:
+    """Play a story on a stack elsewhere, whose logs are elsewhere too. Raises: subprocess.TimeoutExpired."""
+    return _played(story, folder, ("--against", doors), environment)
+
+
+def _played(
+    story: Path, folder: Path, options: tuple[str, ...], environment: Mapping[str, str]
+) -> Played:
+    report = folder / "report.json"
     kept = {key: value for key, value in os.environ.items() if key != "TELLONCE_DATA"}
     command = (sys.executable, "-m", "deploy.cli.main", "story", str(story))
     done = subprocess.run(
         [*command, "--report", str(report), *options],
         cwd=ROOT,
-        env={**kept, **(environment or {}), "PYTHONUNBUFFERED": "1"},
+        env={**kept, **environment, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         timeout=PLAY_SECONDS,
         check=False,
     )
-    assert done.returncode == REFUSED or [*data.rglob("logs/router.log")], done.stdout
-    assert told_in(data, personal_in(story)) == []
     found = json.loads(report.read_bytes()) if report.exists() else {"steps": [], "packets": []}
     return Played(done.returncode, done.stdout, found)

@@ -10,17 +10,19 @@ from testcontainers.core.container import DockerContainer
 from deploy.embedded.ports import LOOPBACK, free_ports
 from shared import SERVICES
 from tests.stories.files import HERE
-from tests.stories.played import ROOT, play
+from tests.stories.personal import personal_in, told_in
+from tests.stories.played import ROOT, play_against
 from tests.support.containers import services
 from tests.support.servers import EmbeddedNats, EmbeddedPostgres
 
+STORY = HERE / "parcel_locker.yaml"
 EMBEDDED = ROOT / "deploy" / "embedded"
 
 
 async def test_the_parcel_locker_story_is_met_on_our_images(
     tmp_path: Path, postgres_template: Path
 ) -> None:
-    """Each process has its image alone, can write nothing, and all of them are reached on loopback."""
+    """Each process has its image alone, can write nothing, is reached on loopback, and logs nothing personal."""
     mail, doors, *monitors = free_ports(2 + len(SERVICES))
     async with (
         EmbeddedNats(tmp_path / "nats") as nats,
@@ -36,14 +38,20 @@ async def test_the_parcel_locker_story_is_met_on_our_images(
             job = running.enter_context(_container("bootstrap", environment))
             ended = await asyncio.to_thread(job.get_wrapped_container().wait)
             assert ended["StatusCode"] == 0, job.get_logs()
-            for service, port in zip(SERVICES, monitors, strict=True):
-                named = {**environment, "TELLONCE_MONITOR_PORT": str(port)}
-                running.enter_context(_container(service, named))
-            against = f"--against=http://{LOOPBACK}:{doors}"
+            images = {
+                service: running.enter_context(
+                    _container(service, {**environment, "TELLONCE_MONITOR_PORT": str(port)})
+                )
+                for service, port in zip(SERVICES, monitors, strict=True)
+            }
+            at = f"http://{LOOPBACK}:{doors}"
             played = await asyncio.to_thread(
-                play, HERE / "parcel_locker.yaml", tmp_path, against, environment=environment
+                play_against, at, STORY, tmp_path, environment=environment
             )
+            for service, container in images.items():
+                (tmp_path / f"{service}.log").write_bytes(b"".join(container.get_logs()))
         played.check_met()
+        assert told_in(tmp_path, personal_in(STORY)) == []
 
 
 def _container(name: str, environment: Mapping[str, str]) -> DockerContainer:
