@@ -346,10 +346,14 @@ def load_secrets(settings: Settings, environment: Mapping[str, str] = os.environ
 
 
 def secrets_of(
-    settings: Settings, tenants: Iterable[Policy], environment: Mapping[str, str] = os.environ
+    settings: Settings,
+    tenants: Iterable[Policy],
+    environment: Mapping[str, str] = os.environ,
+    *,
+    in_file: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """As `load_secrets`, for policies that are read already."""
-    found = secrets_in(Path(settings.secrets_file))
+    """As `load_secrets`, for policies that are read already. `in_file`: what the secrets file holds, if it is too."""
+    found = secrets_in(Path(settings.secrets_file)) if in_file is None else {**in_file}
     needed = [name for each in tenants for name in needed_secrets(each)]
     if settings.files_url:
         needed += [FILES_ACCESS_KEY, FILES_SECRET_KEY]

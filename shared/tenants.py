@@ -1,10 +1,11 @@
 """Which tenants a process serves, and their secrets: read at its start, and taken up anew while it runs.
 
-A file that cannot be taken while the process runs changes nothing and is a trouble of its health (docs/adr/0075).
+A file that cannot be taken while the process runs changes nothing and is a trouble of its health; one that may be half
+written counts when two looks in a row saw the same (docs/adr/0075).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -13,10 +14,12 @@ from shared import errors
 from shared.policies import Contents, Policies, PolicyFiles
 from shared.policy import Policy
 from shared.readiness import Trouble
-from shared.settings import Settings, secrets_in, secrets_of
+from shared.settings import Settings, needed_secrets, secrets_in, secrets_of
 
 LOOK_SECONDS = 1.0
 
+Seen = tuple[Contents, dict[str, str]]
+"""The contents of the policies' files, by name, and of the secrets file."""
 Check = Callable[[Policy, Mapping[str, str]], None]
 """Takes a policy and the secrets. Raises: TellonceError where the service cannot work by them."""
 Changed = Callable[[frozenset[str]], Awaitable[None]]
@@ -41,12 +44,11 @@ class Tenants:
         self._settings = settings
         self._check_with = check
         self._files = PolicyFiles(settings.policy)
-        self._seen = self._contents()
-        self._missed: frozenset[str] = frozenset()
+        self._counts = self._seen = self._contents()
         self._looked = True
         policies = self._files.load(self._check)
         self.policies = Policies(*policies)
-        self.secrets = secrets_of(settings, policies)
+        self.secrets = self._secrets_of(policies)
         self.troubles: list[Trouble] = []
 
     async def follow(self, changed: Changed = nothing_changes) -> None:
@@ -68,20 +70,17 @@ class Tenants:
     async def look(self) -> frozenset[str]:
         """Look once; return the tenants whose policy changed, all of them where secrets did."""
         try:
-            seen = await asyncio.to_thread(self._contents)
-            missed = self._missed
-            self._missed = frozenset(self._seen[0].keys() - seen[0].keys())
-            same = self._looked and seen == self._seen
-            if same or self._missed - missed:  # some programs write a file anew
+            counts = self._counting(await asyncio.to_thread(self._contents))
+            if self._looked and counts == self._counts:
                 return frozenset()
-            policies = await asyncio.to_thread(self._files.read, self._check, seen[0])
-            secrets = secrets_of(self._settings, policies)
+            self._counts = counts
+            policies = await asyncio.to_thread(self._files.read, self._check, counts[0])
+            secrets = self._workable(policies, self._secrets_of(policies))
         except errors.TellonceError as error:
             self._looked = False  # what was seen last may be there again: then it is no news, but no trouble either
             self._refuse({"": error})
             return frozenset()
         self._looked = True
-        self._seen = seen
         self._refuse(self._files.refused)
         anew = secrets != self.secrets
         self.secrets.clear()
@@ -94,8 +93,32 @@ class Tenants:
     def _contents(self) -> tuple[Contents, dict[str, str]]:
         return self._files.contents(), secrets_in(Path(self._settings.secrets_file))
 
+    def _counting(self, seen: Seen) -> Seen:
+        """Return what counts of what is seen: what was seen in the look before as well, else what counted so far."""
+        before, self._seen = self._seen, seen
+        files: dict[str, bytes | str] = {}
+        for name in sorted({*self._counts[0], *seen[0]}):
+            same = seen[0].get(name) == before[0].get(name)
+            content = (seen if same else self._counts)[0].get(name)
+            if content is not None:
+                files[name] = content
+        return files, (seen if seen[1] == before[1] else self._counts)[1]
+
     def _check(self, policy: Policy) -> None:
-        self._check_with(policy, secrets_of(self._settings, [policy]))
+        self._check_with(policy, self._secrets_of([policy]))
+
+    def _secrets_of(self, policies: Sequence[Policy]) -> dict[str, str]:
+        return secrets_of(self._settings, policies, in_file=self._counts[1])
+
+    def _workable(self, policies: Sequence[Policy], secrets: dict[str, str]) -> dict[str, str]:
+        """Return the secrets that are to be in force: who cannot be worked for without one that is gone keeps it."""
+        for policy in policies:
+            try:
+                self._check_with(policy, secrets)
+            except errors.TellonceError:
+                gone = [name for name in needed_secrets(policy) if not secrets.get(name)]
+                secrets |= {name: self.secrets[name] for name in gone if name in self.secrets}
+        return secrets
 
     def _refuse(self, refused: Mapping[str, errors.TellonceError]) -> None:
         """Keep what is wrong for whoever asks how the service is, and log it once."""
