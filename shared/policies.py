@@ -6,7 +6,7 @@ that was made of it.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from typing_extensions import override
 
@@ -59,7 +59,10 @@ class Policies:
 
 
 class ByTenant(Mapping[str, T]):
-    """What is made of the policy of each tenant, at the moment when it is asked for."""
+    """What is made of the policy of each tenant, at the moment when it is asked for.
+
+    Who is taken for there and has left meanwhile is TenantUnknown, as in `Policies`: what was to be done is set aside.
+    """
 
     def __init__(self, policies: Policies, make: Callable[[Policy], T]) -> None:
         self._policies = policies
@@ -67,10 +70,17 @@ class ByTenant(Mapping[str, T]):
 
     @override
     def __getitem__(self, tenant: str) -> T:
-        try:
-            return self._make(self._policies.of(tenant))
-        except errors.TenantUnknown:
-            raise KeyError(tenant) from None
+        """Raises: TenantUnknown."""
+        return self._make(self._policies.of(tenant))
+
+    @override
+    def get(self, tenant: str, default: Any = None, /) -> Any:
+        there = tenant in self
+        return self[tenant] if there else default
+
+    @override
+    def __contains__(self, tenant: object) -> bool:
+        return tenant in self._policies.tenants()
 
     @override
     def __iter__(self) -> Iterator[str]:

@@ -253,6 +253,18 @@ async def test_a_poisoned_contact_blocks_nobody_and_is_decided_when_it_can_be(
     assert one.aggregate == other.aggregate
 
 
+async def test_a_tenant_who_leaves_while_a_contact_is_decided_is_unknown() -> None:
+    """Not a failure that nobody foresaw: what is set aside for that is handled when she is back."""
+
+    def leaves(_: str) -> int:
+        router.cases.policies.take([])
+        return 0
+
+    router = InMemoryRouter(lack=leaves)
+    with pytest.raises(TenantUnknown):
+        await router.intake.take(call("started"))
+
+
 async def test_what_comes_for_a_tenant_who_left_is_set_aside_until_she_is_back(
     router: InMemoryRouter,
 ) -> None:

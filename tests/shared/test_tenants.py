@@ -266,6 +266,9 @@ async def test_secrets_are_taken_up_too(folder: Folder) -> None:
     assert await looks(tenants) == {"a", "b"}
     assert dict(keys) == {"a": "other", "b": "b"}
     assert "c" not in keys
+    assert keys.get("c", "none") == "none"
+    with pytest.raises(TenantUnknown):
+        keys["c"]
 
 
 def needs_its_key(policy: Policy, secrets: Mapping[str, str]) -> None:
