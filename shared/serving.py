@@ -248,9 +248,9 @@ def _responding(client: Any, answer: Answer) -> Respond:
 async def answered(ask: Callable[[], Awaitable[Any]], subject: str, max_bytes: int) -> bytes:
     """Return the reply of `ask` as JSON bytes, or the refusal it raised; one beyond `max_bytes` is a refusal too.
 
-    The last token of `subject` stood in what was subscribed to: it is one of few.
+    What is counted is the request that `subject` names: it stood in what was subscribed to, and is one of few.
     """
-    began, request, outcome = time.perf_counter(), subject.rpartition(".")[2], "answered"
+    began, request, outcome = time.perf_counter(), subjects.request_in(subject), "answered"
     try:
         with tracing.span(request):
             return _body(await ask(), max_bytes)

@@ -218,6 +218,11 @@ def asked_as_any(request: str) -> str:
     return f"{request}.as.*"
 
 
+def request_in(subject: str) -> str:
+    """Return the command, query or operation that the subject of a request names, whoever asks."""
+    return subject.split(".")[2]
+
+
 def caller_in(subject: str) -> tuple[str, str]:
     """Return tenant and integration in a subject of `asked_as`."""
     _, tenant, _, _, integration = subject.split(".")

@@ -102,7 +102,7 @@ def errors_page() -> str:
 
 NO_SUBJECTS = {
     *("token", "is_token", "partition", "contact_partitions", "get_args"),
-    *("aggregate_in", "tenant_in", "page_in", "caller_in", "dataclass"),
+    *("aggregate_in", "tenant_in", "page_in", "request_in", "caller_in", "dataclass"),
 }
 """Functions beside those that build subjects."""
 

@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 import pytest_asyncio
+from prometheus_client.parser import text_string_to_metric_families
 
-from shared import serving, subjects
+from shared import metrics, serving, subjects
 from shared.bus import Bus
 from shared.callers import Callers
 from shared.errors import PolicyInvalid
@@ -90,6 +91,19 @@ async def test_it_asks_what_it_may(bus: Bus) -> None:
     answer = await asks(bus, subjects.query("shop", "timeline"), "crm", b'{"limit": 1}')
     assert answer == {"tenant": "shop", "given": {"limit": 1}}
     assert await asks(bus, subjects.query("none", "timeline"), "crm", b"{}") == "tenant.unknown"
+
+
+async def test_what_it_calls_itself_is_counted_nowhere(bus: Bus) -> None:
+    """Whoever asks chooses it: what is counted is the command and the query."""
+    for name in ("crm", "whatever-1", "whatever-2"):
+        await asks(bus, subjects.command("shop", "announce"), name, b"{}")
+        await asks(bus, subjects.query("shop", "timeline"), name, b"{}")
+    told = text_string_to_metric_families(metrics.exposition().decode())
+    counted = {
+        each.labels["request"] for it in told for each in it.samples if "request" in each.labels
+    }
+    assert {"announce", "timeline"} <= counted
+    assert counted.isdisjoint({"crm", "whatever-1", "whatever-2"})
 
 
 def test_a_right_to_what_there_is_not_is_a_slip(tmp_path: Any) -> None:
