@@ -1,9 +1,12 @@
 """Takes a backup of a cell while its services go on."""
 
 import asyncio
+import contextlib
+import fcntl
 import hashlib
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,34 +39,56 @@ Say = Callable[[str], None]
 async def take(bus: Bus, folder: Path, say: Say) -> Manifest:
     """Write a backup into a new folder, which appears when all of it is on the disk.
 
-    Raises: BackupFolderTaken, BackupNotTaken; then nothing of it is kept.
+    Raises: BackupFolderTaken, also while another one is written there; BackupNotTaken: then nothing of it is kept.
     """
-    draft = folder.with_name(f"{folder.name}.draft")
     try:
-        _make(draft, folder)
+        with _alone(folder):
+            return await _written(bus, folder, say)
+    except SetupError:
+        raise
+    except errors.TellonceError as error:
+        raise BackupNotTaken(reason=error.code) from error
+    except OSError as error:
+        raise BackupNotTaken(reason=error.strerror) from error
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep others from writing a backup there while the block runs; whoever is killed keeps nobody from it.
+
+    Raises: BackupFolderTaken, OSError.
+    """
+    if folder.exists():
+        raise BackupFolderTaken(folder=str(folder))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    path = folder.with_name(f"{folder.name}.lock")
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BackupFolderTaken(folder=str(folder)) from None
+        if not os.path.samestat(os.fstat(lock.fileno()), path.stat()):  # whoever had it is done
+            raise BackupFolderTaken(folder=str(folder))
+        try:
+            yield
+        finally:
+            path.unlink()
+
+
+async def _written(bus: Bus, folder: Path, say: Say) -> Manifest:
+    draft = folder.with_name(f"{folder.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)  # of one that was killed
+    try:
+        for each in (draft, *(draft / stream for stream in HELD)):
+            each.mkdir(mode=0o700)
         taken = await _take(bus, draft, say)
         await asyncio.to_thread(manifest.finish, draft, taken)
         draft.rename(folder)
-        files.sync_folder(folder.parent)
-    except BaseException as error:
+    except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
-        if isinstance(error, SetupError):
-            raise
-        if isinstance(error, errors.TellonceError):
-            raise BackupNotTaken(reason=error.code) from error
-        if isinstance(error, OSError):
-            raise BackupNotTaken(reason=error.strerror) from error
         raise
+    files.sync_folder(folder.parent)
     return taken
-
-
-def _make(draft: Path, folder: Path) -> None:
-    """Make the folders that are written to. Raises: BackupFolderTaken, OSError."""
-    if folder.exists():
-        raise BackupFolderTaken(folder=str(folder))
-    shutil.rmtree(draft, ignore_errors=True)  # of one that was killed
-    for each in (draft, *(draft / stream for stream in HELD)):
-        each.mkdir(parents=True, mode=0o700)
 
 
 async def _take(bus: Bus, draft: Path, say: Say) -> Manifest:

@@ -1,5 +1,6 @@
 """A backup holds the truth, is put back whole, and never takes a ledger's place."""
 
+import asyncio
 import itertools
 import random
 import shutil
@@ -242,6 +243,17 @@ async def test_a_backup_is_never_written_over(old: Cell, tmp_path: Path) -> None
     await old.take(tmp_path / "backup")
     with pytest.raises(BackupFolderTaken):
         await old.take(tmp_path / "backup")
+
+
+async def test_two_that_are_taken_at_once_do_not_meet(old: Cell, tmp_path: Path) -> None:
+    """Who comes second into the same folder is refused, and what the first one wrote is what it says."""
+    ended = await asyncio.gather(
+        *(old.take(tmp_path / "backup") for _ in range(3)), return_exceptions=True
+    )
+    (taken,) = (each for each in ended if isinstance(each, manifest.Manifest))
+    assert [type(each) for each in ended if each is not taken] == [BackupFolderTaken] * 2
+    assert manifest.checked(tmp_path / "backup") == taken
+    assert [each.name for each in tmp_path.iterdir() if "backup" in each.name] == ["backup"]
 
 
 @pytest.mark.cluster
