@@ -13,11 +13,12 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import prometheus_client
 from prometheus_client.metrics import MetricWrapperBase
+from typing_extensions import override
 
 from shared import VERSION, errors
 
 SERIES_MAX = 2_000
-"""So many series a metric has at most; what would be one more is counted under OTHER. Nothing comes near to it."""
+"""So many series a metric has at most. What would be one more is counted under OTHER, and of a gauge it is not shown."""
 OTHER = "other"
 MEDIA_TYPE = prometheus_client.CONTENT_TYPE_LATEST
 
@@ -28,6 +29,7 @@ LABELS = {
     "fate": "`received`, `accepted`, `duplicate`, `ignored`, `quarantined`, `parked`, `skipped` or `missing`",
     "group": "who may be asked, `queue-<name>` or `team-<name>`",
     "lane": "a lane of contacts: `live`, `written` or `bulk`",
+    "metric": "a metric of this table",
     "outcome": "how it ended: a word that the metric names, or the code of an error",
     "request": "a command or a query, or what a service is asked of itself",
     "tenant": "a tenant; empty where a request at a door names none of ours",
@@ -72,9 +74,14 @@ class Metric(Generic[T]):
         if not self._series:
             REGISTRY.register(self._whole)
         if len(self._series) >= SERIES_MAX:
-            return self._whole.labels(*[OTHER] * len(values))
+            LEFT_OUT.add(self.name)
+            return self._rest()
         made = self._series[values] = self._whole.labels(*values) if self.labels else self._whole
         return made
+
+    def _rest(self) -> T:
+        """Return what is taken in the place of one series more."""
+        return self._whole.labels(*[OTHER] * len(self.labels))
 
 
 class Counter(Metric[prometheus_client.Counter]):
@@ -99,6 +106,12 @@ class Gauge(Metric[prometheus_client.Gauge]):
     def __init__(self, name: str, says: str, *labels: str) -> None:
         whole = prometheus_client.Gauge(name, says, labels, registry=None)
         super().__init__(whole, name, says, labels)
+        self._unshown = prometheus_client.Gauge(name, says, registry=None)
+
+    @override
+    def _rest(self) -> prometheus_client.Gauge:
+        """Of several the last number would be shown, as if it were of them all."""
+        return self._unshown
 
     def set(self, to: float | None, *values: str) -> None:
         """Say how it is now; `None`: nobody knows, or there is none of it here."""
@@ -159,8 +172,11 @@ UNSENT_OLDEST = Gauge(
 )
 LAG = Gauge("tellonce_projection_lag_events", "Ledger events that history has not projected.")
 PARKED = Gauge("tellonce_parked", "What was set aside or could not be read, for an operator.")
-
-
+LEFT_OUT = Counter(
+    "tellonce_series_left_out_total",
+    "Values for which a metric had no series left: nobody sees whose they are.",
+    "metric",
+)
 LOOP_LATE = Gauge(
     "tellonce_loop_late_seconds", "How late its loop woke it to its last look at itself."
 )

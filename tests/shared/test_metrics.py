@@ -27,6 +27,7 @@ def balances() -> Iterator[Gauge]:
     """A gauge that is of no process."""
     made = Gauge("tellonce_balances", "Of this test.", "tenant", "type")
     yield made
+    made.end()
     METRICS.remove(made)
 
 
@@ -54,6 +55,18 @@ def test_however_many_names_there_are_the_series_are_bounded(many: Counter) -> N
     assert len(shown) == metrics.SERIES_MAX + 1
     assert shown["t0"] == 2
     assert shown[OTHER] == 500
+
+
+def test_a_gauge_that_is_full_shows_no_number_for_several(balances: Gauge) -> None:
+    """The last one would look as if it were all theirs. That something is not shown is told."""
+    for number in range(metrics.SERIES_MAX + 2):
+        balances.set(1, f"t{number}", "form")
+    balances.set(2, "t0", "form")
+    shown = samples(balances)
+    assert len(shown) == metrics.SERIES_MAX
+    assert shown["t0"] == 2
+    assert OTHER not in shown
+    assert samples(metrics.LEFT_OUT)[balances.name] == 2
 
 
 def test_what_is_not_named_any_more_is_nothing() -> None:
