@@ -7,8 +7,9 @@ alone and keeps its port over a restart; its data lies in the test's folder. Not
 import asyncio
 import functools
 import os
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from deploy.embedded import errors, process
 COMPOSE = Path(__file__).resolve().parents[2] / "deploy" / "compose" / "compose.yaml"
 SERVERS = {"nats-server": "nats-1", "postgres": "postgres"}
 """Which service of the compose file has the image for a binary."""
+INCLUDED = re.compile(r'^include "(.+)"$', re.MULTILINE)
 
 os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
 os.environ.setdefault("TESTCONTAINERS_CONNECTION_MODE", "docker_host")
@@ -60,6 +62,8 @@ class Contained(process.Child):
         owner = _given_to_the_image(folder, Path(binary).name)
         container = DockerContainer(services()[SERVERS[Path(binary).name]]["image"])
         container.with_volume_mapping(folder, str(folder), "rw").with_envs(**program.env)
+        for each in _included_by(folder):
+            container.with_volume_mapping(each, str(each), "ro")
         container.with_env("PGDATA", str(folder))  # or the image makes another one
         container.with_command([Path(binary).name, *arguments])
         container.with_kwargs(network_mode="host", user=owner, stop_signal=program.stop_signal.name)
@@ -121,6 +125,13 @@ def _data_of(program: process.Program) -> Path:
     """Return the folder that the program's arguments lead to."""
     last = next(Path(word) for word in program.argv[1:] if word.startswith("/"))
     return last if last.is_dir() else last.parent
+
+
+def _included_by(folder: Path) -> Iterator[Path]:
+    """Yield the folders of what the configuration of a bus includes: its users may change while it runs."""
+    for config in folder.glob("*.conf"):
+        for name in INCLUDED.findall(config.read_text("utf-8")):
+            yield (folder / name).resolve().parent
 
 
 def _given_to_the_image(folder: Path, binary: str) -> str:
