@@ -18,7 +18,7 @@ from typing_extensions import override
 from shared import VERSION, errors
 
 SERIES_MAX = 2_000
-"""So many series a metric has at most. What would be one more is counted under OTHER, and of a gauge it is not shown."""
+"""So many series a metric has at most. What would be one more is counted under OTHER; of a gauge it is not shown."""
 OTHER = "other"
 MEDIA_TYPE = prometheus_client.CONTENT_TYPE_LATEST
 

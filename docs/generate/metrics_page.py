@@ -22,7 +22,7 @@ def metrics_page() -> str:
         yield from (
             "## Labels",
             "",
-            f"Beyond {most} series of a metric the rest is `{metrics.OTHER}`; of a gauge it is not shown. "
+            f"Beyond {most} series of a metric the rest is `{metrics.OTHER}`; of a gauge it is not shown.",
             f"`{metrics.LEFT_OUT.name}` tells.",
             "",
         )
