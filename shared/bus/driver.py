@@ -35,15 +35,23 @@ def stands(client: Client, standing: Standing) -> None:
     standing.on_end = client.close
     standing.on_error = partial(_end_half_open, client)
     client._error_cb = standing.report  # noqa: SLF001
-    client._process_connect_init = partial(_greeted, client._process_connect_init)  # type: ignore[method-assign] # noqa: SLF001
+    greet = partial(_greeted, client, standing.address, client._process_connect_init)  # noqa: SLF001
+    client._process_connect_init = greet  # type: ignore[method-assign] # noqa: SLF001
 
 
-async def _greeted(greet: Callable[[], Awaitable[None]]) -> None:
-    """Exchange the first words with a server. Raises: what ends this try alone.
+async def _greeted(
+    client: Client, address: BusAddress, greet: Callable[[], Awaitable[None]]
+) -> None:
+    """Exchange the first words with a server, believing whom the file names now. Raises: what ends this try alone.
 
     The driver (nats-py 2.16) tries no more, and says nothing, after an error that it did not foresee: who stands at
     the address may say whatever there is.
     """
+    if address.ca_file:
+        with contextlib.suppress(
+            errors.SettingInvalid
+        ):  # it may just be written: who was believed still is
+            client.options["tls"] = address.tls()
     try:
         await greet()
     except (nats.errors.Error, OSError, TimeoutError):

@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import warnings
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -171,8 +172,26 @@ def test_a_file_that_holds_no_seed_is_refused(tmp_path: Path, content: bytes | N
 # -- TLS ------------------------------------------------------------------------------------------------
 
 
+@dataclass
+class Secure:
+    """A server that speaks TLS only. `child`: its process of now."""
+
+    address: BusAddress
+    program: process.Program
+    child: process.Child
+
+    @property
+    def settings(self) -> settings.Settings:
+        """As a service has them."""
+        return settings.Settings(
+            nats_url=self.address.url,
+            nats_seed_file=self.address.seed_file,
+            nats_ca_file=self.address.ca_file,
+        )
+
+
 @pytest.fixture
-async def secure(tmp_path: Path) -> AsyncIterator[BusAddress]:
+async def secure(tmp_path: Path) -> AsyncIterator[Secure]:
     """A server that speaks TLS only, and knows its users; its certificate is of an authority made for this."""
     certificates, users = tmp_path / "tls", tmp_path / "users"
     certificates.mkdir()
@@ -204,8 +223,9 @@ async def secure(tmp_path: Path) -> AsyncIterator[BusAddress]:
     )
     child = await process.Child.start(secured)
     await child.wait_ready()
-    yield address
-    await child.stop()
+    running = Secure(address, secured, child)
+    yield running
+    await running.child.stop()
 
 
 def _certify(folder: Path) -> None:
@@ -220,9 +240,10 @@ def _certify(folder: Path) -> None:
         subprocess.run(command, cwd=folder, check=True, capture_output=True)
 
 
-async def test_every_kind_of_connection_speaks_tls(secure: BusAddress) -> None:
+async def test_every_kind_of_connection_speaks_tls(secure: Secure) -> None:
     """The driver, FastStream, the command line and whoever reads in bulk."""
-    bus = await connect(secure, "test")
+    address = secure.address
+    bus = await connect(address, "test")
     await bus.api("STREAM.CREATE.OWN", {"name": "OWN", "subjects": ["ledger.*.*.ledger.*"]})
     await bus.store("ledger.1.demo.ledger.identity", b"one", msg_id="one")
     consumer = {"durable_name": "own", "ack_policy": "none"}
@@ -230,21 +251,35 @@ async def test_every_kind_of_connection_speaks_tls(secure: BusAddress) -> None:
     async with contextlib.aclosing(pull_in_bulk(bus, "OWN", "own", 1)) as batches:
         assert [body async for messages in batches for *_, body in messages] == [b"one"]
     await bus.close()
-    assert (await wire.greeting(secure, timeout_seconds=5))["tls_required"]
-    chosen = settings.load(
-        {
-            "TELLONCE_NATS_URL": secure.url,
-            "TELLONCE_NATS_SEED_FILE": secure.seed_file,
-            "TELLONCE_NATS_CA_FILE": secure.ca_file,
-        }
-    )
-    async with connected(chosen, "bootstrap", asyncio.Event()) as here:
+    assert (await wire.greeting(address, timeout_seconds=5))["tls_required"]
+    async with connected(secure.settings, "bootstrap", asyncio.Event()) as here:
         assert await here.bus.server_id()
 
 
-async def test_a_certificate_of_somebody_else_is_not_believed(secure: BusAddress) -> None:
+async def test_who_vouches_for_the_servers_may_change_while_a_service_runs(secure: Secure) -> None:
+    """Nobody starts it again: the file is read for each connection, and who stood there before is believed no more."""
+    authority = Path(secure.address.ca_file)
+    old = ssl.create_default_context(cafile=authority).get_ca_certs()
+    bus = await connect(secure.address, "test")
+    async with connected(secure.settings, "bootstrap", asyncio.Event()) as here:
+        await secure.child.kill()
+        _certify(authority.parent)
+        secure.child = await process.Child.start(secure.program)
+
+        async def connected_again() -> bool:
+            return all(each.generation == 1 and each.connected for each in (bus, here.bus))
+
+        await eventually(connected_again)
+        for each in (bus, here.bus):
+            assert await each.server_id()
+            (believed,) = each._client.options["tls"].get_ca_certs()  # noqa: SLF001  no server says it
+            assert believed not in old
+    await bus.close()
+
+
+async def test_a_certificate_of_somebody_else_is_not_believed(secure: Secure) -> None:
     """Nothing is said to a server for which nobody vouches."""
-    stranger = BusAddress(url=secure.url, seed_file=secure.seed_file)
+    stranger = BusAddress(url=secure.address.url, seed_file=secure.address.seed_file)
     with pytest.raises(wire.NotReached, match=ssl.SSLCertVerificationError.__name__):
         await wire.request(stranger, "$JS.API.INFO", timeout_seconds=5)
     with pytest.raises(errors.BusUnavailable):
