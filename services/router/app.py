@@ -57,7 +57,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             cached=settings.aggregate_cache,
             retries=settings.append_retries,
         )
-        returning = Returning(here.bus, clock.SystemClock())
+        returning = Returning(here.bus, ledger, clock.SystemClock())
         cases = Cases(deciding, tenants.policies, tenants.secrets, clock.SystemClock())
         for tenant in tenants.policies.tenants():
             await apply_policy(cases, tenant)

@@ -1,6 +1,7 @@
 """What came for a tenant who had no policy was set aside: it is handled when the tenant is back (docs/adr/0075)."""
 
 import asyncio
+from typing import Protocol
 
 import msgspec
 import structlog
@@ -18,11 +19,24 @@ RETRY = backoff.Backoff(first_seconds=1.0, longest_seconds=60.0)
 log = structlog.get_logger("router.returning")
 
 
+class _Reply(msgspec.Struct):
+    """Any reply, as far as it tells a refusal."""
+
+    error: commands.Problem | None = None
+
+
+class Ledger(Protocol):
+    """Tells where the ledger ends."""
+
+    async def position(self) -> int: ...
+
+
 class Returning:
     """Looks, for each tenant who came, at what was set aside only because nobody knew the tenant."""
 
-    def __init__(self, bus: Bus, clock: Clock) -> None:
+    def __init__(self, bus: Bus, ledger: Ledger, clock: Clock) -> None:
         self._bus = bus
+        self._ledger = ledger
         self._clock = clock
         self._came: asyncio.Queue[str] = asyncio.Queue()
 
@@ -47,28 +61,29 @@ class Returning:
 
     async def _is_done(self, tenant: str) -> bool:
         try:
-            await self.take_up(tenant)
-        except (errors.ViewUnavailable, errors.BusUnavailable) as error:
+            return await self.take_up(tenant)
+        except (errors.ViewUnavailable, errors.BusUnavailable, errors.LedgerUnavailable) as error:
             log.info("tenant_not_taken_up", tenant=tenant, code=error.code)
             return False
-        return True
 
-    async def take_up(self, tenant: str) -> None:
-        """Have the router handle it, in the order in which it was set aside; what fails now stays where it is.
+    async def take_up(self, tenant: str) -> bool:
+        """Have the router handle it, in the order in which it was set aside; tell whether nothing is left for later.
 
-        Raises: ViewUnavailable, BusUnavailable.
+        History is asked when it knows what the ledger holds now: what was set aside last may still be on its way there.
+        Raises: ViewUnavailable, BusUnavailable, LedgerUnavailable.
         """
-        asked = queries.AskParked()
+        asked, done = queries.AskParked(min_seq=await self._ledger.position()), True
         while True:
             page = await query_client.ask(self._bus, tenant, asked, timeout_seconds=ASKING_SECONDS)
             for line in page.parked:
                 if line.error == errors.TenantUnknown.code:
-                    await self._retry(tenant, line)
+                    done &= await self._retry(tenant, line)
             if page.next is None:
-                return
+                return done
             asked = queries.AskParked(after=page.next)
 
-    async def _retry(self, tenant: str, line: queries.ParkedLine) -> None:
+    async def _retry(self, tenant: str, line: queries.ParkedLine) -> bool:
+        """Tell whether it is handled, or refused for good: then it stays where it is."""
         now = self._clock.now()
         command = commands.RetryParked(
             command_id=ids.scoped_id(line.parked_id, str(line.sequence), now.isoformat()),
@@ -77,5 +92,8 @@ class Returning:
             parked_id=line.parked_id,
         )
         subject = subjects.command(tenant, command.verb)
-        await self._bus.request(subject, msgspec.json.encode(command))
-        log.info("set_aside_taken_up", tenant=tenant, parked_id=line.parked_id)
+        reply = await self._bus.request(subject, msgspec.json.encode(command))
+        refused = msgspec.json.decode(reply, type=_Reply).error
+        code = None if refused is None else refused.code
+        log.info("set_aside_taken_up", tenant=tenant, parked_id=line.parked_id, code=code)
+        return refused is None or not (refused.retryable or code == errors.TenantUnknown.code)
