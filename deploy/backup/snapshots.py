@@ -58,6 +58,8 @@ async def save(bus: Bus, stream: str, folder: Path) -> Snapshot:
             "window_size": WINDOW_BYTES,
         }
         answer = await bus.api(f"STREAM.SNAPSHOT.{stream}", asked, timeout_seconds=START_SECONDS)
+        if answer["config"]["subjects"] == _until_whole(stream):
+            raise BackupNotTaken(stream=stream, reason="not whole")
         size_bytes = await _write(stream, chunks, folder / CONTENT)
     finally:
         await listening.stop()

@@ -220,6 +220,8 @@ async def test_a_stream_that_is_not_whole_is_put_back_anew(
     assert await new.end(stream) < await old.end(stream)
     with pytest.raises(StreamDrift):
         await new.found()
+    with pytest.raises(BackupNotTaken):
+        await new.take(tmp_path / "of a part")
     await new.restore(tmp_path / "backup")
     stood = await old.contents(stream)
     assert (await new.contents(stream))[: len(stood)] == stood
