@@ -6,7 +6,13 @@ import pytest
 
 from deploy.story.providers.mail_sink import Mail
 from shared import mail_reference
-from shared.events import MessageRequested, MessageSent
+from shared.events import (
+    MessageDelivered,
+    MessageRead,
+    MessageRequested,
+    MessageSent,
+    OutcomeEvent,
+)
 from shared.message_reference import MessageReference
 from tests.faults.checking import CHECKS, blind, controls, violations
 from tests.faults.damage import Control
@@ -28,14 +34,15 @@ COUNTS = {
 EVERY_FAULT = pytest.mark.parametrize("fault", FAULTS, ids=[each.name for each in FAULTS])
 
 
-async def a_good_day() -> Observed:
-    """Return what is seen of one customer, who is answered, and of nothing else."""
+async def a_good_day(*told: type[OutcomeEvent]) -> Observed:
+    """Return what is seen of one customer, who is answered, and of nothing else. `told`: of the answer, in order."""
     router = InMemoryRouter()
     it = await router.owned_by("piotr", message("m1x where is it?", handles=[mail()]))
     replies = [{"events": [{"id": e.id, "sequence": e.sequence} for e in router.done.events]}]
     await router.does("piotr", "send_message", conversation=it, channel="email", text="here")
     asked = await router.last(MessageRequested)
-    await router.happens(outcome(asked, MessageSent))
+    for kind in told or (MessageSent,):
+        await router.happens(outcome(asked, kind))
     await router.does("piotr", "wrap_up", conversation=it, disposition="solved", summary="done")
     await router.does("piotr", "resolve", conversation=it)
     recorded = await router.recorded()
@@ -127,3 +134,15 @@ async def test_what_is_asked_for_after_the_rest_may_be_under_way(later: int, mis
     day.recorded = [e for e in day.recorded if not isinstance(e.event, MessageSent)]
     day.rested = asked.recorded + timedelta(seconds=later)
     assert len([each for each in violations(day) if "has no end" in each]) == missed
+
+
+@pytest.mark.parametrize("first", [MessageDelivered, MessageRead])
+async def test_a_provider_may_be_faster_than_our_word_that_it_was_sent(
+    first: type[OutcomeEvent],
+) -> None:
+    """What says more is an end, too; our own word is no news after it, and the mail has to be there all the same."""
+    day = await a_good_day(first, MessageSent)
+    assert not [each for each in day.readable() if isinstance(each.event, MessageSent)]
+    assert violations(day) == []
+    day.mails = []
+    assert [each for each in violations(day) if "did not arrive" in each]

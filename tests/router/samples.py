@@ -46,13 +46,12 @@ from shared.events import (
     MessageReceivedOpen,
     MessageReceivedPersonal,
     MessageRequested,
-    MessageSent,
-    MessageUncertain,
     Nothing,
     Numbered,
     OrderChanged,
     OrderChangedOpen,
     OrderChangedPersonal,
+    OutcomeEvent,
     Proof,
     VisitSummarised,
     VisitSummarisedPersonal,
@@ -307,9 +306,7 @@ def bounce(request: MessageRequested, **changes: Any) -> Any:
     )
 
 
-def outcome(
-    request: MessageRequested, kind: type[MessageSent | MessageFailed | MessageUncertain]
-) -> Any:
+def outcome(request: MessageRequested, kind: type[OutcomeEvent]) -> Any:
     """Return what notify reports of a message."""
     contact_id = ContactId(f"out-{request.open.message_id}")
     envelope, opened = enveloped(
