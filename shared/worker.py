@@ -26,8 +26,9 @@ AT_ONCE = 16
 """So many subjects of one consumer are handled side by side."""
 IN_HAND_MAX = 64
 """So many messages of one consumer are handled or wait for it; beyond, nothing is asked for."""
-DONE_REMEMBERED = 1_024
-"""More than can be on the way back to us when it is acknowledged, or be given again because that was lost."""
+DONE_REMEMBERED, DONE_SPARE = 1_024, 24
+"""Of what is done at most so many are known again, and so many more than can be outstanding: more than can be on the
+way back to us when it is acknowledged, or be given again because that was lost."""
 NEVER = -1.0
 """In the place of a delay: the message is not to come again."""
 LEAVE_SECONDS = 2.0
@@ -63,7 +64,9 @@ class Worker:
         self._in_hand = InHand(AT_ONCE, IN_HAND_MAX)
         self._done: dict[tuple[int, datetime], None] = {}
         self._busy: set[asyncio.Task[None]] = set()
-        self._slots = asyncio.Semaphore(min(AT_ONCE, int(consumer.config["max_ack_pending"])))
+        outstanding = int(consumer.config["max_ack_pending"])
+        self._remembered = min(DONE_REMEMBERED, outstanding + DONE_SPARE)
+        self._slots = asyncio.Semaphore(min(AT_ONCE, outstanding))
 
     async def run(self) -> None:
         """Take messages for ever. Raises: StreamDrift when the consumer is gone, BusUnavailable when the bus is."""
@@ -156,7 +159,7 @@ class Worker:
 
     def _note_done(self, place: tuple[int, datetime]) -> None:
         self._done[place] = None
-        if len(self._done) > DONE_REMEMBERED:
+        if len(self._done) > self._remembered:
             del self._done[next(iter(self._done))]
 
 

@@ -44,7 +44,7 @@ def told(day: Day) -> list[str]:
             f"{len(observed.mails)} mails to customers, {day.floor.left} lost patience, "
             f"load {load_average():.1f}"
         ),
-        *report.sums(lines, day.floor.delays),
+        *report.sums(day.minutes, day.floor.delays),
         f"unseen at most {longest_unseen(day.ended):.1f} s; the bound is {UNSEEN_SECONDS:.0f} s",
         f"told of as behind: {_behind(day)}",
         *recoveries,

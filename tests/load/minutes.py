@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 
 from tests.faults.asking import wait
@@ -63,6 +64,11 @@ class Minutes:
     def of_day(self) -> list[Look]:
         """Return the looks of the day, without the burst and what comes after it."""
         return [look for line in self.lines if not line.burst for look in line.looks]
+
+    def half_came(self) -> float:
+        """Return after how many seconds half of the day's contacts had come."""
+        came = [line.counted["came"] for line in self.lines if not line.burst]
+        return 60.0 * sum(2 * each <= sum(came) for each in accumulate(came))
 
     def _counts(self, floor: Floor) -> Counter[str]:
         came = len(floor.observed.acknowledged)

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 
 from tests.load.floor import Delays
-from tests.load.minutes import COUNTS, MIB, Minute
+from tests.load.minutes import COUNTS, MIB, Minute, Minutes
 from tests.load.verdicts import halves
 
 LEVELS = " ▁▂▃▄▅▆▇█"
@@ -69,16 +69,15 @@ def _memory(minute: Minute, name: str) -> float:
     return statistics.median(found) if found else 0.0
 
 
-def sums(minutes: Sequence[Minute], delays: Delays) -> list[str]:
+def sums(minutes: Minutes, delays: Delays) -> list[str]:
     """Return what the whole time comes to."""
-    looks = [look for each in minutes if not each.burst for look in each.looks]
     told = {
         name: f"{name} {before / MIB:.0f} -> {after / MIB:.0f}"
-        for name, (before, after) in halves(looks).items()
+        for name, (before, after) in halves(minutes.of_day(), minutes.half_came()).items()
     }
     return [
         f"decided after {_spread(delays.decided)}; told after {_spread(delays.told)}",
-        f"memory after ten minutes, first half and second, MiB: {', '.join(told.values())}",
+        f"memory of a warm day, first half and second, MiB: {', '.join(told.values())}",
     ]
 
 

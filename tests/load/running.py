@@ -129,7 +129,8 @@ async def _day(asked: Asked, floor: Floor) -> Day:
     for task in background:
         task.cancel()
     await asyncio.gather(*background, return_exceptions=True)
-    ended = Ended(floor.observed, minutes.of_day(), floor.told, datetime.now(UTC))
+    looks, half_came = minutes.of_day(), minutes.half_came()
+    ended = Ended(floor.observed, looks, floor.told, datetime.now(UTC), half_came)
     ended.untaken, ended.busy, ended.undecided = customers.untaken, busy, floor.undecided()
     return Day(ended, minutes, floor)
 

@@ -4,7 +4,7 @@ import os
 from mmap import MAP_PRIVATE, mmap
 
 from tests.load.floor import Delays
-from tests.load.minutes import MIB, Look, Minute, resident
+from tests.load.minutes import MIB, Look, Minute, Minutes, resident
 from tests.load.report import PLOT_COLUMNS, plot, sums, table
 
 
@@ -42,9 +42,15 @@ def test_a_long_day_fits_a_line() -> None:
 def test_delays_are_told_by_their_middle_and_their_end() -> None:
     """In the units that are read."""
     delays = Delays([0.010 * each for each in range(1, 101)], [])
-    assert sums([minute(1)], delays)[0] == (
+    assert sums(Minutes(60.0, [minute(1)]), delays)[0] == (
         "decided after p50 505 ms, p99 990 ms, at most 1.0 s; told after -"
     )
+
+
+def test_a_day_is_warm_when_half_of_it_has_come() -> None:
+    """In whole minutes; the burst is none of the day."""
+    day = [minute(10), minute(10), minute(30), minute(30), minute(500, burst=True)]
+    assert Minutes(240.0, day).half_came() == 120.0
 
 
 def test_the_memory_of_a_program_is_what_it_and_its_children_hold() -> None:

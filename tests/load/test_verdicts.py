@@ -77,32 +77,35 @@ async def test_what_a_ledger_must_hold_is_asked_of_a_day_as_well() -> None:
 
 
 def test_memory_may_grow_for_ten_minutes_and_no_longer() -> None:
-    """Of what is left, the halves are compared."""
+    """Or until half of the day has come. Of what is left, the halves are compared."""
     warm = WARM_SECONDS / DAY_SECONDS
-    assert grown(looks(lambda part: 50 + 150 * min(part, warm))) == []
-    assert grown(looks(lambda part: 50 + 150 * part)) != []
+    assert grown(looks(lambda part: 50 + 150 * min(part, warm)), 0.0) == []
+    assert grown(looks(lambda part: 50 + 150 * part), 0.0) != []
+    long = 3 * DAY_SECONDS
+    assert grown(looks(lambda part: 50 + 150 * min(part, 0.5), long), long / 2) == []
+    assert grown(looks(lambda part: 50 + 150 * min(part, 0.5), long), long / 10) != []
 
 
 def test_a_little_more_memory_is_none() -> None:
     """Up to the share of GROWTH_MAX, and of a small program up to some MiB."""
-    assert grown(looks(lambda part: 200 * (1 + GROWTH_MAX * 0.9 * (part > 0.6)))) == []
-    assert grown(looks(lambda part: 200 * (1 + GROWTH_MAX * 1.2 * (part > 0.6)))) != []
-    assert grown(looks(lambda part: 10 + 5 * (part > 0.6))) == []
+    assert grown(looks(lambda part: 200 * (1 + GROWTH_MAX * 0.9 * (part > 0.6))), 0.0) == []
+    assert grown(looks(lambda part: 200 * (1 + GROWTH_MAX * 1.2 * (part > 0.6))), 0.0) != []
+    assert grown(looks(lambda part: 10 + 5 * (part > 0.6)), 0.0) == []
 
 
 @pytest.mark.parametrize("server", SERVERS_MAX_BYTES)
 def test_a_server_may_grow_up_to_what_it_is_given(server: str) -> None:
     """It keeps something of every contact."""
     given = SERVERS_MAX_BYTES[server] / MIB
-    assert grown(looks(lambda part: given * (0.2 + 0.7 * part), program=server)) == []
-    assert grown(looks(lambda part: given * (0.2 + 1.2 * part), program=server)) != []
+    assert grown(looks(lambda part: given * (0.2 + 0.7 * part), program=server), 0.0) == []
+    assert grown(looks(lambda part: given * (0.2 + 1.2 * part), program=server), 0.0) != []
 
 
 def test_a_short_day_says_nothing_of_memory() -> None:
     """What a program takes while it warms up is no growth; the figures are there all the same."""
     short = looks(lambda part: 50 + 150 * part, WARM_SECONDS / 2)
-    assert grown(short) == []
-    assert halves(short)["router"] == pytest.approx((87.5 * MIB, 162.5 * MIB), rel=0.05)
+    assert grown(short, 0.0) == []
+    assert halves(short, 0.0)["router"] == pytest.approx((87.5 * MIB, 162.5 * MIB), rel=0.05)
 
 
 # -- who waits -------------------------------------------------------------------------------------------

@@ -17,7 +17,8 @@ UNSEEN_SECONDS = 30.0
 """Nobody waits longer without that somebody who is there was asked or told. It fails beyond UNSEEN_MISSED_BY times."""
 UNSEEN_MISSED_BY = 5.0
 WARM_SECONDS = 10 * 60.0
-"""What a program takes in the first ten minutes is what it needs to work: caches fill."""
+"""What a program takes in the first ten minutes, and until half of the day's contacts have come, is what it needs to
+work: caches fill, and the more come the more is under way."""
 GROWTH_MAX = 0.10
 GROWTH_LEAST_BYTES = 8 * MIB
 """Memory is flat when, of the time after that, the second half takes at most a tenth more than the first, or hardly
@@ -26,21 +27,23 @@ SERVERS_MAX_BYTES = {"nats": 512 * MIB, "postgres": 256 * MIB}
 """What a server may take: NATS keeps an entry for each subject, which every contact adds to (what we give it in
 `deploy/k8s/overlays/dev`); a session of Postgres the plan of each statement it has met."""
 MEMORY_LEAST_SECONDS = 20 * 60.0
-"""So much of a day must be left after the first ten minutes: a shorter one says nothing of memory."""
+"""So much of a day must be left when it is warm: a shorter one says nothing of memory."""
 
 
 @dataclass
 class Ended:
     """How a run ended.
 
-    `looks`: those of the day; `told`: when a notice was on a screen; `untaken`: what no door took; `busy`: consumers
-    that still have something to do; `end`: when the ledger was read.
+    `looks`: those of the day; `half_came`: after how many seconds of it half of its contacts had come; `told`: when a
+    notice was on a screen; `untaken`: what no door took; `busy`: consumers that still have something to do; `end`: when
+    the ledger was read.
     """
 
     observed: Observed
     looks: Sequence[Look]
     told: Mapping[str, datetime]
     end: datetime
+    half_came: float = 0.0
     untaken: Sequence[str] = ()
     busy: Sequence[str] = ()
     undecided: Sequence[str] = field(default_factory=list)
@@ -57,7 +60,7 @@ def verdicts(ended: Ended) -> list[str]:
             f"undecided for {each.seconds:.0f} s, and nobody told that {each.lane} is behind: {each.marker}"
             for each in untold(ended.observed)
         ),
-        *grown(ended.looks),
+        *grown(ended.looks, ended.half_came),
         *violations(ended.observed),
     ]
 
@@ -83,13 +86,13 @@ def longest_unseen(ended: Ended) -> float:
     return max((unseen_seconds(each, there, policy, end) for each in waited), default=0.0)
 
 
-def halves(looks: Sequence[Look]) -> dict[str, tuple[float, float]]:
-    """Return by program the median of its memory, in bytes, in the halves of a day after WARM_SECONDS.
+def halves(looks: Sequence[Look], half_came: float) -> dict[str, tuple[float, float]]:
+    """Return by program the median of its memory, in bytes, in the halves of a day after it was warm.
 
     Of a day that ends before that, in the halves of all of it.
     """
-    last = max((each.seconds for each in looks), default=0.0)
-    first = WARM_SECONDS if last > WARM_SECONDS else 0.0
+    last, warm = _last(looks), max(WARM_SECONDS, half_came)
+    first = warm if last > warm else 0.0
     middle = (first + last) / 2
     found = {}
     for name in sorted({name for each in looks for name in each.memory}):
@@ -101,16 +104,17 @@ def halves(looks: Sequence[Look]) -> dict[str, tuple[float, float]]:
     return found
 
 
-def grown(looks: Sequence[Look]) -> list[str]:
+def _last(looks: Sequence[Look]) -> float:
+    return max((each.seconds for each in looks), default=0.0)
+
+
+def grown(looks: Sequence[Look], half_came: float) -> list[str]:
     """The memory of our programs is flat, and that of the servers below what they are given."""
-    if (
-        max((each.seconds for each in looks), default=0.0)
-        < WARM_SECONDS + MEMORY_LEAST_SECONDS - 60
-    ):
+    if _last(looks) < max(WARM_SECONDS, half_came) + MEMORY_LEAST_SECONDS - 60:
         return []
     return [
         f"the memory of {name} grows: {before / MIB:.0f} MiB, then {after / MIB:.0f} MiB"
-        for name, (before, after) in halves(looks).items()
+        for name, (before, after) in halves(looks, half_came).items()
         if _too_much(name, before, after)
     ]
 
