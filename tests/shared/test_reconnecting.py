@@ -39,6 +39,7 @@ class Words:
 SAID = (
     Words(b"", silent=True),
     Words(silent=True),
+    Words(b'INFO {"tls_required": true}\r\n', silent=True),
     Words(answer=WELCOME, silent=True),
     Words(b""),
     Words(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
