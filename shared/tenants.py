@@ -95,14 +95,16 @@ class Tenants:
 
     def _counting(self, seen: Seen) -> Seen:
         """Return what counts of what is seen: what was seen in the look before as well, else what counted so far."""
-        before, self._seen = self._seen, seen
+        before = self._seen
+        if seen != before:  # else what is held already is held once
+            self._seen = seen
         files: dict[str, bytes | str] = {}
         for name in sorted({*self._counts[0], *seen[0]}):
             same = seen[0].get(name) == before[0].get(name)
-            content = (seen if same else self._counts)[0].get(name)
+            content = (self._seen if same else self._counts)[0].get(name)
             if content is not None:
                 files[name] = content
-        return files, (seen if seen[1] == before[1] else self._counts)[1]
+        return files, (self._seen if seen[1] == before[1] else self._counts)[1]
 
     def _check(self, policy: Policy) -> None:
         self._check_with(policy, self._secrets_of([policy]))

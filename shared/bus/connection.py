@@ -42,7 +42,7 @@ class Standing:
         self.on_error: Callable[[], None] = lambda: None
         self.reason: errors.TellonceError | None = None
         self._forbidden: set[str] = set()
-        self._last: type[Exception] | None = None
+        self._reported: set[type[Exception]] = set()
 
     def check(self, subject: str) -> None:
         """Raises: BusForbidden when the server has taken nothing from us on a subject."""
@@ -50,7 +50,7 @@ class Standing:
             raise errors.BusForbidden(subject=subject)
 
     async def report(self, error: Exception) -> None:
-        """Note an error; log one of the connection once, not at each of ten tries a second.
+        """Note an error; log each kind of the connection once, not at each of ten tries a second.
 
         Raises: BusUnauthorized, BusForbidden, to end the first try to connect.
         """
@@ -60,13 +60,13 @@ class Standing:
             await self._forbid(*found.groups())
         elif TOO_LATE not in said and any(word in said for word in UNKNOWN_WORDS):
             self._give_up(errors.BusUnauthorized())
-        elif type(error) is not self._last:
-            self._last = type(error)
+        elif type(error) not in self._reported:
+            self._reported.add(type(error))
             log.warning("bus_error_reported", error=type(error).__name__)
 
     async def begin_again(self) -> None:
         """Forget what another connection was told."""
-        self._last = None
+        self._reported.clear()
         self._forbidden.clear()
         log.info("bus_reconnected")
 

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 from nats.aio.client import Client
+from structlog.testing import capture_logs
 
 from deploy.embedded.ports import LOOPBACK
 from shared import settings
 from shared.bus import Bus, connect
+from shared.bus.connection import Standing
+from shared.bus_address import BusAddress
 from shared.errors import BusUnavailable
 from shared.serving import connected
 from shared.tasks import end
@@ -191,3 +194,13 @@ async def test_whoever_stands_at_the_address_ends_no_connection(
         await eventually(lambda: _is(strangers.busy == 0))
         kept = {"Client._read_loop": 1, "Client._flusher": 1, "Client._ping_interval": 1}
         assert at_work() == kept
+
+
+async def test_an_error_of_the_connection_is_logged_once() -> None:
+    """Not at each try, also where several servers are tried by turns and each is away in another way."""
+    standing = Standing(BusAddress(url="nats://127.0.0.1:1,nats://127.0.0.1:2"))
+    with capture_logs() as logged:
+        for _ in range(3):
+            await standing.report(ConnectionRefusedError())
+            await standing.report(TimeoutError())
+    assert [each["error"] for each in logged] == ["ConnectionRefusedError", "TimeoutError"]
