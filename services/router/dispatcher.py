@@ -205,7 +205,6 @@ class Dispatcher:
         What was read for it is known from then on.
         """
         cases, (tenant, conversation_id) = self._cases, key
-        actor = f"rule:{RETURN}@{cases.policy_version(tenant)}"
 
         async def load(reading: deciding.Reading) -> Loaded:
             return await cases.load(reading, conversation_id)
@@ -213,6 +212,7 @@ class Dispatcher:
         def decide(loaded: Loaded) -> list[events.AnyEvent]:
             sequence = str(loaded.conversation.sequence)
             cause = ids.scoped_id(RETURN, tenant, conversation_id, sequence)
+            actor = f"rule:{RETURN}@{cases.policy_version(tenant)}"
             return decide_return(loaded, cases.origin(tenant, cause, actor))
 
         try:

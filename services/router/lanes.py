@@ -142,13 +142,16 @@ class LaneWatch:
             await asyncio.sleep(watching.WATCH_SECONDS)
 
     async def look(self, lane: events.Lane) -> None:
-        """Say that a lane is behind, or in time again, where that is news.
+        """Say that a lane is behind, or in time again, where that is news: to each tenant, whatever fails for another.
 
-        Raises: what the bus and the ledger raise.
+        Raises: what the bus raises.
         """
         found = await self._undecided(lane)
         for tenant in self._cases.policies.tenants():
-            await self._tell(tenant, lane, found)
+            try:
+                await self._tell(tenant, lane, found)
+            except errors.TellonceError as error:
+                log.warning("lane_not_told", lane=lane, tenant=tenant, code=error.code)
 
     async def _undecided(self, lane: events.Lane) -> LaneBacklog | None:
         """Return what waits in a lane; `None` where nothing does."""

@@ -2,18 +2,22 @@
 
 import asyncio
 import random
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from services.router.domain.decision import Origin
 from services.router.domain.delays import Waiting, decide
 from services.router.domain.lane import IN_TIME, LaneState, evolve
-from services.router.lanes import Turns
+from services.router.lanes import LaneWatch, Turns
 from shared import aggregates, errors, events, lanes, policy, streams, subjects
 from shared.arrivals import ArrivedMessage
 from shared.overload import KEPT
 from shared.policies import Policies
+from tests.router.in_memory_router import InMemoryRouter
 from tests.router.samples import NOON, POLICY_TEXT, TENANT, a_policy, call, message
 from tests.support.waiting import eventually
 
@@ -275,3 +279,30 @@ def test_a_policy_that_cannot_be_so_is_refused(said: bytes, why: str) -> None:
     """A lane that keeps nothing would stand still."""
     with pytest.raises(errors.PolicyInvalid, match=why):
         policy.parse(POLICY_TEXT + said)
+
+
+class Watching:
+    """Watches a lane in which something of everybody waits; of one tenant nothing can be learned."""
+
+    def not_done(self, _: str, __: object) -> int:
+        return 8
+
+    async def oldest_waiting(self, _: str, __: object) -> datetime:
+        return NOON - timedelta(seconds=30)
+
+    async def waiting_in(
+        self, _: str, __: object, narrowed: Callable[[str], str]
+    ) -> tuple[datetime, int]:
+        if narrowed("contact.0.>") == "contact.0.absent.>":
+            raise errors.BusUnavailable
+        return NOON - timedelta(seconds=30), 4
+
+
+async def test_what_fails_for_one_tenant_keeps_no_other_from_being_told() -> None:
+    """Whoever comes after her in the order of names hears of her own backlog."""
+    router, watch = InMemoryRouter(CHOSEN), Watching()
+    absent = replace(CHOSEN, tenant="absent", lookup_secret="ABSENT_KEY")
+    router.cases.policies.take([absent, CHOSEN])
+    await LaneWatch(router.cases, watch).look("live")  # type: ignore[arg-type]
+    (told,) = await router.all(events.LaneDelayed)
+    assert (told.tenant, told.open.undecided) == (TENANT, 4)

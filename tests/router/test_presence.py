@@ -108,6 +108,35 @@ async def test_every_matter_of_hers_is_returned(router: InMemoryRouter) -> None:
     assert (owners, (await router.agent("piotr")).working_on) == ([None] * 3, frozenset())
 
 
+async def test_a_tenant_who_leaves_meanwhile_ends_nobodys_dispatching(
+    router: InMemoryRouter,
+) -> None:
+    """Of her matters some are returned by then, and the others are as they were."""
+    await router.on_duty("ewa")
+    for number in (1, 2):
+        await router.happens(message("hi", f"s{number}", handles=[mail(f"c{number}@mail.example")]))
+        await router.offers()
+        it = (await router.conversations())[-1]
+        assert it.ownership.offer is not None
+        await router.does(
+            "ewa", "accept_offer", conversation=it.id, offer_id=it.ownership.offer.offer_id
+        )
+    await goes(router, "ewa")
+    await router.follow()
+    stored = router.ledger.append
+
+    async def leaves(
+        tenant: str, writes: Sequence[Write], guards: Sequence[Guard] = ()
+    ) -> Appended:
+        router.cases.policies.take([])
+        router.dispatcher.take_up([tenant])
+        return await stored(tenant, writes, guards)
+
+    router.ledger.append = leaves  # type: ignore[method-assign]
+    await router.dispatcher.return_all()
+    assert len(await router.all(ConversationReturned)) == 1
+
+
 async def test_an_owner_whom_the_policy_drops_owns_nothing(router: InMemoryRouter) -> None:
     """She is signed in for ever, as nobody can sign her out any more."""
     await router.owned_by("piotr", message("hello"))
