@@ -91,11 +91,14 @@ def is_inbox(subject: str) -> bool:
 async def first_connection(connecting: Awaitable[T], servers: Sequence[str]) -> T:
     """Return what `connecting` gives; a server that is silent takes no time from the others.
 
-    Raises: BusUnavailable when none has answered within CONNECT_TIMEOUT_SECONDS for each; BusUnauthorized.
+    Raises: BusUnavailable when none has answered within CONNECT_TIMEOUT_SECONDS for each, or what answers is no server;
+    BusUnauthorized.
     """
     try:
         return await asyncio.wait_for(connecting, CONNECT_TIMEOUT_SECONDS * len(servers))
-    except (nats.errors.Error, OSError, TimeoutError) as error:
+    except errors.TellonceError:
+        raise
+    except Exception as error:
         raise errors.BusUnavailable() from error
 
 

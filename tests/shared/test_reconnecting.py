@@ -12,7 +12,7 @@ import pytest
 from nats.aio.client import Client
 from structlog.testing import capture_logs
 
-from deploy.embedded.ports import LOOPBACK
+from deploy.embedded.ports import LOOPBACK, free_ports
 from shared import settings
 from shared.bus import Bus, connect
 from shared.bus.connection import Standing
@@ -194,6 +194,22 @@ async def test_whoever_stands_at_the_address_ends_no_connection(
         await eventually(lambda: _is(strangers.busy == 0))
         kept = {"Client._read_loop": 1, "Client._flusher": 1, "Client._ping_interval": 1}
         assert at_work() == kept
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("connection", [of_a_program, of_a_service])
+async def test_what_is_no_server_is_a_bus_that_is_not_there(
+    connection: Callable[[str], AbstractAsyncContextManager[Bus]],
+) -> None:
+    """Whoever begins where somebody else stands says so with the error of every other loss of the bus."""
+    (port,) = free_ports(1)
+    strangers = Strangers(port)
+    strangers.left = [Words(LONG)]
+    async with strangers.there():
+        with pytest.raises(BusUnavailable):
+            async with connection(f"nats://{LOOPBACK}:{port}"):
+                pass
+    assert not strangers.left
 
 
 async def test_an_error_of_the_connection_is_logged_once() -> None:
