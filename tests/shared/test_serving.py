@@ -27,7 +27,7 @@ from tests.support.servers import EmbeddedNats
 from tests.support.waiting import WITHIN_SECONDS, eventually
 
 LARGE_BYTES = 1_000_000
-SHORT_SECONDS = 0.3
+SHORT_SECONDS = 1.0
 
 
 @pytest_asyncio.fixture
