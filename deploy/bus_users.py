@@ -174,6 +174,7 @@ def _done(chosen: argparse.Namespace) -> list[str]:
     unnamed = of_integrations - {*named, *chosen.user} if chosen.policy else set()
     return [
         *(f"new: {user}" for user in sorted(known(folder) - before)),
+        *(f"new key: {user}" for user in rotated),
         *(f"left out, for there is no such user: {user}" for user in strangers(folder)),
         *(f"not named by the policy: {user}" for user in sorted(unnamed)),
     ]

@@ -184,7 +184,7 @@ def _add_backup(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     ):
         parser = _verb(verbs, name, verb, text)
         parser.add_argument("folder", metavar="FOLDER")
-        parser.add_argument("--tenant-policy", metavar="FILE", help="the tenant's policy (YAML)")
+        _add_policy(parser)
         if name == "restore":
             parser.add_argument("--reason", required=True, help="why; it stands in the ledger")
 

@@ -18,6 +18,9 @@ from deploy.embedded.errors import ProgramExited, ProgramNotReady, ProgramNotSta
 
 READY_POLL_SECONDS = 0.02
 EXIT_POLL_SECONDS = 0.02
+NOTHING_SAID = (
+    "it logged nothing: where the machine has much else to do, start again when that is over"
+)
 MAX_LOG_BYTES = 32 * 1024 * 1024
 LOG_TAIL_BYTES = 1_500
 LOG_MODE = 0o600
@@ -136,9 +139,10 @@ class Child:
 
     def _trouble(self, kind: type[SetupError]) -> SetupError:
         log_path = self.program.log_path
+        said = log_tail(log_path)
         return kind(
             f"{kind.sentence}: {self.program.name}",
-            mend=f"read {log_path}, which ends with: {log_tail(log_path)}",
+            mend=f"read {log_path}, which ends with: {said}" if said else NOTHING_SAID,
             program=self.program.name,
             exit_code=self.exit_code,
         )

@@ -28,7 +28,8 @@ from deploy.story.telling import printing
 from shared import errors, policies, settings
 from shared.policy import Policy
 
-START_SECONDS = 60.0
+START_SECONDS = 180.0
+"""As long as `up` waits for all of its parts together: one that does not come ends it before."""
 STOP_SECONDS = 30.0
 POLL_SECONDS = 0.02
 LOG_TAIL_BYTES = 4_000
@@ -71,7 +72,8 @@ class Stack:
                 raise StoryStackUnusable(f"the stack did not start:\n{self._log_tail()}")
             stopped = found.state == "stopped" and not self.own
             if stopped or time.monotonic() > deadline:
-                raise StoryStackUnusable("the stack is not ready", folder=str(self.folder))
+                said = f"the stack is {found.state} after {START_SECONDS:.0f} s, and not ready"
+                raise StoryStackUnusable(said, folder=str(self.folder))
             await asyncio.sleep(POLL_SECONDS)
         self.addresses = found.addresses
         self.bus_address = state.bus_address(self.folder, found)

@@ -17,6 +17,7 @@ import addFormats from "ajv-formats";
 const CONTRACT = process.env.TELLONCE_CONTRACT ?? "docs/reference";
 const TENANT = process.env.TELLONCE_TENANT ?? "demo";
 const NAME = process.env.TELLONCE_NAME ?? "shop";
+const WANTED = { follow: 1, send: 2 }; // how many arguments each verb takes
 const REPLY_MS = 5_000; // longest wait for one try
 const WITHIN_MS = 30_000; // and for all tries of a command
 const PAUSE_MS = 200;
@@ -132,6 +133,10 @@ async function request(bus, contract, name, answer, content, deadline) {
 }
 
 const [what, ...rest] = process.argv.slice(2);
+if (WANTED[what] !== rest.length) {
+  console.error("node consumer.js follow JOURNAL\nnode consumer.js send NAME JSON");
+  process.exit(1);
+}
 const seedFile = process.env.TELLONCE_NATS_SEED_FILE;
 const seed = seedFile && new TextEncoder().encode(readFileSync(seedFile, "utf8").trim());
 const inbox = seed ? nkeys.fromSeed(seed).getPublicKey().slice(0, INBOX_CHARACTERS) : NAME;

@@ -18,6 +18,8 @@ from jsonschema import Draft7Validator
 from tellonce_client import Refused, Tellonce, connect
 
 CONTRACT = Path(os.environ.get("TELLONCE_CONTRACT", "docs/reference"))
+WANTED = {"follow": 1, "send": 2}
+"""How many arguments each verb takes."""
 
 
 class Contract:
@@ -81,7 +83,9 @@ async def send(tellonce: Tellonce, contract: Contract, name: str, given: dict[st
     print(json.dumps({"events": done.events, "position": done.position}))
 
 
-async def main(what: str, *arguments: str) -> None:
+async def main(what: str = "", *arguments: str) -> None:
+    if WANTED.get(what) != len(arguments):
+        sys.exit(__doc__)
     contract = Contract(CONTRACT)
     tellonce = await connect(
         os.environ.get("TELLONCE_NATS_URL", "nats://127.0.0.1:4222"),

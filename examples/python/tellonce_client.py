@@ -172,7 +172,7 @@ class Tellonce:
             told = max(told, int((message.headers or {}).get(SEQUENCE, 0)))
             news.set()
 
-        live = await self.connection.subscribe(f"live.ledger.*.{self.tenant}.>", cb=note)
+        live = await self.connection.subscribe(f"live.ledger.*.{self.tenant}.*.*", cb=note)
         try:
             while True:
                 news.clear()

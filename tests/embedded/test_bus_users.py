@@ -89,13 +89,16 @@ def test_a_key_of_nobody_lets_nobody_in(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_everybody_gets_a_new_key_and_keeps_the_one_of_before_until_it_is_retired(
-    tmp_path: Path,
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Those of tenants, too; and an integration that is called `old` is nobody's key of before."""
+    """Each is told. Those of tenants, too; and an integration that is called `old` is nobody's key of before."""
     users = (*rights.HOUSE, "desk-shop", CRM, "integration-shop.old", "integration-old.pub")
     bus_users.make(tmp_path, users)
     before = {public(tmp_path, user) for user in users}
     assert bus_users.main([str(tmp_path), "--rotate", "all"]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        f"bus users: new key: {user}" for user in sorted(users)
+    ]
     now = {public(tmp_path, user) for user in users}
     assert not now & before
     assert keys(tmp_path) == before | now

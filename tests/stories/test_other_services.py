@@ -134,6 +134,34 @@ async def test_another_service_sees_every_event_once_however_often_it_is_killed(
     assert journal.read_text("utf-8").splitlines()[: len(wanted)] == wanted
 
 
+@pytest.mark.story
+async def test_another_service_may_hear_what_it_listens_to(running_stack: EmbeddedStack) -> None:
+    """The server knows it by its key and refuses it nothing: it is told of news, and need not look for them."""
+    refused: list[Exception] = []
+
+    async def note(error: Exception) -> None:
+        refused.append(error)
+
+    address = running_stack.bus_address(USER)
+    shop = await tellonce_client.connect(
+        address.url, tenant=TENANT, name=INTEGRATION, seed_file=address.seed_file, error_cb=note
+    )
+    async with shop:
+        entries = shop.follow(after=0)
+        assert (await anext(entries)).sequence > 0
+        await entries.aclose()
+    assert refused == []
+
+
+@pytest.mark.parametrize("consumer", CONSUMERS)
+@pytest.mark.parametrize("said", [(), ("follow",), ("send", "announce"), ("read", "journal")])
+def test_another_service_says_how_it_is_used(consumer: tuple[str, ...], said: tuple[str]) -> None:
+    """Before it goes anywhere."""
+    told = subprocess.run([*consumer, *said], capture_output=True, text=True, check=False)
+    assert told.returncode == 1
+    assert "follow JOURNAL" in told.stderr
+
+
 def a_customer() -> dict[str, Any]:
     """Return what registers a customer whom nobody knows yet."""
     name = uuid.uuid4().hex
