@@ -8,6 +8,8 @@ DEV := .venv/.dev
 PEERS := .venv-peers/.ready
 SETUP_FILES := pyproject.toml requirements/environment.sh requirements/setup.sh requirements/uv.txt
 STORY := tests/stories/parcel_locker.yaml
+CONTAINED := tests/ledger tests/history tests/notify tests/stories/test_images.py \
+	tests/embedded/test_rights.py tests/embedded/test_bus_users.py tests/embedded/test_credentials.py
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -27,9 +29,8 @@ test: $(DEV) ## pass all tests
 images: ## build the images of the services and the tools; IMAGES='--build-arg PIP_INDEX_URL=…' for another index
 	@deploy/images.sh $(IMAGES)
 
-test-containers: $(DEV) images ## pass the tests of ledger and history on servers in containers, and a story on our images
-	@TEST_CONTAINERS=1 .venv/bin/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder \
-		tests/ledger tests/history tests/stories/test_images.py $(ARGS)
+test-containers: $(DEV) images ## pass the tests of ledger, history, notify and rights on servers in containers, and a story on our images
+	@TEST_CONTAINERS=1 .venv/bin/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(CONTAINED) $(ARGS)
 
 also: $(DEV) ## pass the tests on another Python (3.13, else 3.12, 3.11) where one is present
 	@sh requirements/also.sh $(ARGS)
