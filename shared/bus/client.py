@@ -13,8 +13,6 @@ from typing import Any, TypeVar
 from urllib.parse import ParseResult
 
 import msgspec
-import nats
-import nats.errors
 from nats.aio.client import Client
 
 from shared import errors, nkey
@@ -165,11 +163,10 @@ class Bus:
         if not self._owned:
             return
         if self._client.is_connected:
-            with contextlib.suppress(nats.errors.Error, TimeoutError):
-                await asyncio.wait_for(self._client.drain(), DRAIN_TIMEOUT_SECONDS)
+            await driver.ended(self._client.drain(), DRAIN_TIMEOUT_SECONDS)
         if not self._client.is_closed:
-            with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
-                await asyncio.wait_for(self._client.close(), CLOSE_TIMEOUT_SECONDS)
+            await driver.ended(self._client.close(), CLOSE_TIMEOUT_SECONDS)
+        await driver.let_go(self._client)
 
     # -- core messages ------------------------------------------------------------------------------
 

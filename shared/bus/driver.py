@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from functools import partial
 from typing import Any
 
@@ -70,6 +70,27 @@ def _end_half_open(client: Client) -> None:
     for task in (client._reading_task, client._flusher_task, client._ping_interval_task):  # noqa: SLF001
         if task is not None:
             task.cancel()
+    if client._transport is not None:  # noqa: SLF001
+        client._transport.close()  # type: ignore[no-untyped-call] # noqa: SLF001
+
+
+async def ended(ending: Coroutine[None, None, None], within_seconds: float) -> None:
+    """Let the driver end something, however that comes out: while it tries to connect again it cancels itself."""
+    doing = asyncio.create_task(ending)
+    try:
+        await asyncio.wait({doing}, timeout=within_seconds)
+    finally:
+        doing.cancel()
+    if doing.done() and not doing.cancelled():
+        doing.exception()
+
+
+async def let_go(client: Client) -> None:
+    """End what may be left of a driver that was closed while it tried to connect again."""
+    trying = client._reconnection_task  # noqa: SLF001
+    if trying is not None and not trying.done():
+        trying.cancel()
+        await asyncio.wait({trying}, timeout=1.0)
     if client._transport is not None:  # noqa: SLF001
         client._transport.close()  # type: ignore[no-untyped-call] # noqa: SLF001
 

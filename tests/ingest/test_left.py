@@ -23,7 +23,8 @@ async def test_deliveries_of_an_account_that_left_the_policy_are_named(
         await bus.store(subjects.raw(TENANT, "form", account), b"{}")
     left = LeftAccounts(bus, lambda *account: account == (TENANT, "form", "contact"))
     await left.look()
-    assert left.troubles == [Trouble(code="account.left", about=f"{TENANT}/form/gone")]
+    ours = [each for each in left.troubles if each.about.startswith(f"{TENANT}/")]
+    assert ours == [Trouble(code="account.left", about=f"{TENANT}/form/gone")]
     name = streams.ingest_normalise(TENANT, "form", "gone")
     async for (delivery,) in bus.pull(streams.RAW, name, batch=1):
         await delivery.ack()
@@ -31,7 +32,7 @@ async def test_deliveries_of_an_account_that_left_the_policy_are_named(
 
     async def over() -> bool:
         await left.look()
-        return not left.troubles
+        return not any(each.about.startswith(f"{TENANT}/") for each in left.troubles)
 
     await eventually(over)
     await bus.close()

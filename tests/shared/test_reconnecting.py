@@ -223,3 +223,14 @@ async def test_an_error_of_the_connection_is_logged_once() -> None:
             await standing.report(ConnectionRefusedError())
             await standing.report(TimeoutError())
     assert [each["error"] for each in logged] == ["ConnectionRefusedError", "TimeoutError"]
+
+
+async def test_who_closes_while_the_server_is_away_leaves_nothing(tmp_path: Path) -> None:
+    """Also in the middle of a try to connect again: no task of the driver goes on, and no socket."""
+    async with EmbeddedNats(tmp_path) as server:
+        several = [await connect(server.url, "test") for _ in range(8)]
+        await server.kill()
+        await asyncio.gather(*(bus.close() for bus in several[:4]))
+        await eventually(lambda: _is(not any(bus.connected for bus in several)))
+        await asyncio.gather(*(bus.close() for bus in several[4:]))
+        assert at_work() == Counter()
