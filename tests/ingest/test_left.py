@@ -22,17 +22,22 @@ async def test_deliveries_of_an_account_that_left_the_policy_are_named(
     for account in ("contact", "gone"):
         await bus.store(subjects.raw(TENANT, "form", account), b"{}")
     left = LeftAccounts(bus, lambda *account: account == (TENANT, "form", "contact"))
-    await left.look()
-    ours = [each for each in left.troubles if each.about.startswith(f"{TENANT}/")]
-    assert ours == [Trouble(code="account.left", about=f"{TENANT}/form/gone")]
+
+    async def ours() -> list[Trouble]:
+        await left.look()
+        return [each for each in left.troubles if each.about.startswith(f"{TENANT}/")]
+
+    async def named() -> bool:
+        return await ours() == [Trouble(code="account.left", about=f"{TENANT}/form/gone")]
+
+    await eventually(named)
     name = streams.ingest_normalise(TENANT, "form", "gone")
     async for (delivery,) in bus.pull(streams.RAW, name, batch=1):
         await delivery.ack()
         break
 
     async def over() -> bool:
-        await left.look()
-        return not any(each.about.startswith(f"{TENANT}/") for each in left.troubles)
+        return not await ours()
 
     await eventually(over)
     await bus.close()
