@@ -13,6 +13,8 @@ from shared import codec, errors, serving, subjects
 from shared.policies import Policies
 from shared.policy import Integration
 
+NOBODY = Integration()
+
 
 class Callers:
     """Answers the integrations of all tenants. `service`: who answers."""
@@ -27,8 +29,7 @@ class Callers:
 
         async def give(subject: str, body: bytes) -> Any:
             tenant, name = subjects.caller_in(subject)
-            rights = self._rights(tenant, name)
-            if rights is None or verb not in rights.commands:
+            if verb not in self._rights(tenant, name).commands:
                 raise errors.CommandForbidden(integration=name, command=verb)
             return await answer(tenant, acting(body, f"integration:{name}"))
 
@@ -40,17 +41,16 @@ class Callers:
 
         async def ask(subject: str, body: bytes) -> Any:
             tenant, name = subjects.caller_in(subject)
-            rights = self._rights(tenant, name)
-            if rights is None or query not in rights.queries:
+            if query not in self._rights(tenant, name).queries:
                 raise errors.QueryForbidden(integration=name, query=query)
             return await answer(tenant, body)
 
         subject = subjects.asked_as_any(f"query.*.{query}")
         await serving.on_subject(self._here, subject, self._service, ask)
 
-    def _rights(self, tenant: str, name: str) -> Integration | None:
-        """Return what an integration may do; `None` where there is none of this name. Raises: TenantUnknown."""
-        return self._policies.of(tenant).integrations.get(name)
+    def _rights(self, tenant: str, name: str) -> Integration:
+        """Return what an integration may do: nothing where there is none of this name. Raises: TenantUnknown."""
+        return self._policies.of(tenant).integrations.get(name, NOBODY)
 
 
 def acting(body: bytes, actor: str) -> bytes:

@@ -1,16 +1,14 @@
 """The running service on real NATS with a real mail server."""
 
 import asyncio
-import os
 import shutil
-import signal
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
 
-from shared import aggregates, commands, subjects, worker
+from shared import aggregates, commands, subjects
 from shared.bus.deliveries import Message
 from shared.codec import PlainCodec
 from shared.events import AnyEvent, ConversationId, EventId
@@ -327,41 +325,6 @@ async def test_it_refuses_to_start_with_a_transport_that_it_does_not_have(
     written = (notify.folder / "notify.log").read_text()
     assert "policy.invalid" in written
     assert "pigeon" in written
-
-
-async def test_it_stops_cleanly_when_told_to(notify: RunningNotify) -> None:
-    """SIGTERM ends it with exit code 0."""
-    child = await notify.start()
-    os.kill(child.pid, signal.SIGTERM)
-    assert await child.wait() == 0
-
-
-async def test_a_mail_under_way_is_not_cut_off_when_it_is_told_to_stop(
-    notify: RunningNotify,
-) -> None:
-    """A mail server that thinks about it has its time: the mail is sent, and nobody wonders whether it was."""
-    notify.sink.hold = True
-    child = await notify.start()
-    await notify.happens(message("e1"))
-
-    async def taken() -> bool:
-        return bool(notify.sink.arrived)
-
-    await eventually(taken)
-    os.kill(child.pid, signal.SIGTERM)
-    await asyncio.sleep(2 * worker.LEAVE_SECONDS)  # the fault itself: a server that thinks
-    notify.sink.released.set()
-    assert await child.wait() == 0
-    assert [each.type for each in await notify.outcomes()] == ["message.sent"]
-
-
-async def test_it_stops_although_the_server_is_gone(notify: RunningNotify) -> None:
-    """SIGTERM while NATS is dead ends it soon, and not by force."""
-    child = await notify.start()
-    await notify.nats.kill()
-    os.kill(child.pid, signal.SIGTERM)
-    assert await asyncio.wait_for(child.wait(), 6.0) in {0, 1}
-    await notify.nats.restart()
 
 
 def of(conversation: str, event: AnyEvent) -> AnyEvent:

@@ -2,10 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
-from pathlib import Path
-from typing import Self
 from uuid import uuid4
 
 import msgspec
@@ -13,7 +10,7 @@ import pytest
 import pytest_asyncio
 from faststream.nats import NatsBroker
 
-from deploy.embedded.ports import LOOPBACK, free_ports
+from deploy.embedded.ports import free_ports
 from shared import serving, settings
 from shared.bus import Bus, connect
 from shared.bus.connection import Standing, connection_options
@@ -23,7 +20,6 @@ from shared.errors import (
     BusUnavailable,
 )
 from shared.serving import REQUESTS_AT_ONCE, Answer, Connection, connected, on_query, on_request
-from tests.support.servers import EmbeddedNats
 from tests.support.waiting import WITHIN_SECONDS, eventually
 
 LARGE_BYTES = 1_000_000
@@ -188,30 +184,17 @@ async def _is(found: bool) -> bool:
 # -- the connection -----------------------------------------------------------------------------------
 
 
-class Silent:
-    """A server that takes connections and says nothing, as one that was stopped; it counts those that are left."""
-
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.left = 0
-
-    async def _keep(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        self.left += 1
-        writer.close()
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[Self]:
-        """Stand there until the block ends."""
-        async with await asyncio.start_server(self._keep, LOOPBACK, self.port):
-            yield self
-
-
 @pytest_asyncio.fixture
 async def silent() -> AsyncIterator[str]:
-    """The address of a silent server."""
-    async with Silent(*free_ports(1)).running() as it:
-        yield f"nats://{LOOPBACK}:{it.port}"
+    """The address of a server that takes connections and says nothing, as one that was stopped."""
+    (port,) = free_ports(1)
+
+    async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(keep, "127.0.0.1", port):
+        yield f"nats://127.0.0.1:{port}"
 
 
 @pytest.fixture
@@ -242,33 +225,3 @@ async def test_a_service_without_a_server_says_so() -> None:
     with pytest.raises(BusUnavailable):
         async with connected(chosen, "test", asyncio.Event()):
             pass
-
-
-@asynccontextmanager
-async def _of_a_program(url: str) -> AsyncIterator[Bus]:
-    bus = await connect(url, "test")
-    try:
-        yield bus
-    finally:
-        await bus.close()
-
-
-@asynccontextmanager
-async def _of_a_service(url: str) -> AsyncIterator[Bus]:
-    chosen = settings.load({"TELLONCE_NATS_URL": url})
-    async with connected(chosen, "test", asyncio.Event()) as here:
-        yield here.bus
-
-
-@pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("connection", [_of_a_program, _of_a_service])
-async def test_each_try_to_connect_again_leaves_nothing_open(
-    tmp_path: Path, connection: Callable[[str], AbstractAsyncContextManager[Bus]]
-) -> None:
-    """A server that stands still is tried again and again: it sees each try end before the next, and none is ours."""
-    async with EmbeddedNats(tmp_path) as server, connection(server.url) as bus:
-        await server.kill()
-        async with Silent(server.ports.client).running() as silent:
-            await eventually(lambda: _is(silent.left > 2))
-        await server.restart()
-        await eventually(lambda: _is(bus.connected))
