@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from services.router import registrations
 from services.router.cases import Cases
-from services.router.domain import confirm, facts, folds, work
+from services.router.domain import confirm, facts, folds, recipients
 from services.router.domain.announcing import AnnouncementCommand
 from services.router.domain.counter import recorded_contact
 from services.router.domain.decide import decide
@@ -126,7 +126,7 @@ class Commands:
         """Load whose the handles and numbers are that a command is about."""
         match command:
             case commands.SendMessage():
-                to = work.recipient(policy, loaded, command.channel)
+                to = recipients.recipient(policy, loaded, command.channel)
                 resolved = await self._cases.handles(reading, [to] if to else [])
                 return replace(loaded, handles=resolved)
             case commands.RecordFact() if facts.names_matter(policy, command.fact):

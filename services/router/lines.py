@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from services.router.domain.offers import Asked, Group
+from services.router.domain.asking import Asked, Group
 from shared import events
 
 Key = tuple[str, events.ConversationId]

@@ -13,9 +13,9 @@ from msgspec.structs import replace
 from services.router.cases import Cases
 from services.router.domain import folds
 from services.router.domain.agent import Agent
+from services.router.domain.asking import choose
 from services.router.domain.decide import decide_offer
 from services.router.domain.decision import Loaded, Origin
-from services.router.domain.offers import choose
 from services.router.lines import Key
 from services.router.picture import Picture
 from shared import deciding, errors, events, ids

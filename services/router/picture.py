@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from services.router.domain import agent as agents
 from services.router.domain.agent import ABSENT, Agent
-from services.router.domain.offers import (
+from services.router.domain.asking import (
     Group,
     asked_for,
     candidates,

@@ -15,7 +15,7 @@ sender server session setting socket state status store stream subscription tabl
 """
 ORDINARY = frozenset(_LISTED.split())
 """Words that every programmer of such a system reads alike: they need no entry."""
-OF_THEIR_OWN = re.compile(r"shared/(events/|errors/|queries/|commands\.py|replies\.py)")
+OF_THEIR_OWN = re.compile(r"shared/(events/|errors/|queries/|commands/|replies\.py)")
 """Names on the wire: the reference pages have them, golden samples hold them."""
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]+")
 _ENTRY = re.compile(r"\| ([^|]+) \|")

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from services.router.dispatcher import Dispatcher
-from services.router.domain.offers import candidates, groups_of, may_be_asked, waits
+from services.router.domain.asking import candidates, groups_of, may_be_asked, waits
 from services.router.picture import POSTPONED, Picture
 from shared.errors import LedgerUnavailable, StillReading
 from shared.events import AgentId, ContactOffered

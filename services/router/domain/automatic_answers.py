@@ -2,7 +2,7 @@
 
 from services.router.domain.decision import Decision
 from services.router.domain.identify import identifies
-from services.router.domain.work import answers, reaches
+from services.router.domain.recipients import answers, reaches
 from shared import events, proof
 from shared.commands import REMEMBERED
 from shared.overload import AutomaticAnswer

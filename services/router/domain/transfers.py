@@ -3,13 +3,12 @@
 from datetime import timedelta
 
 from services.router.domain.announcing import note_announcements
+from services.router.domain.asking import group_of, known_queue
 from services.router.domain.decision import Decision
 from services.router.domain.handover import attach_packet, attach_packet_with, new_packet_id
 from services.router.domain.offers import (
     check_packet,
     check_taker,
-    group_of,
-    known_queue,
     release,
     reserve,
     standing_offer,

@@ -6,7 +6,7 @@ from itertools import dropwhile
 import msgspec
 
 from services.router.domain.decision import Decision
-from services.router.domain.work import answers, is_hers, remember_address
+from services.router.domain.recipients import answers, is_hers, remember_address
 from shared import events
 from shared.conversation import Conversation
 from shared.conversation.talk import Outbound

@@ -1,0 +1,45 @@
+"""A conversation is handed on."""
+
+from typing import Annotated
+
+from shared import events
+from shared.commands.base import ID, Command, ConversationCommand, ShortText
+
+
+class Transfer(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The owner hands the conversation on, warm (stays owner until a colleague accepts) or cold."""
+
+    verb = "transfer"
+    to: events.Target
+    kind: events.TransferKind
+    brief: ShortText
+
+
+class AcceptTransfer(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The colleague takes the conversation."""
+
+    verb = "accept_transfer"
+    transfer_id: Annotated[events.TransferId, ID]
+
+
+class RejectTransfer(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The colleague refuses."""
+
+    verb = "reject_transfer"
+    transfer_id: Annotated[events.TransferId, ID]
+    reason: ShortText | None = None
+
+
+class CancelTransfer(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The sender takes the transfer back before it is accepted."""
+
+    verb = "cancel_transfer"
+    transfer_id: Annotated[events.TransferId, ID]
+
+
+TRANSFER_COMMANDS: tuple[type[Command], ...] = (
+    Transfer,
+    AcceptTransfer,
+    RejectTransfer,
+    CancelTransfer,
+)

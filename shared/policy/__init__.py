@@ -1,0 +1,28 @@
+"""A tenant's policy: queues, agents, accounts, patterns and times, from one YAML file.
+
+Policy is data. It is checked whole when it is loaded; every decision names its version.
+"""
+
+from shared.policy.accounts import Account, AwayRule, CallField, FactRule, StrangerLimits
+from shared.policy.loading import POLICY_MAX_BYTES, content_of, load, parse
+from shared.policy.model import Integration, Pattern, Policy, TimeLimits
+from shared.policy.team import Agent, Queue, Transports
+
+__all__ = [
+    "POLICY_MAX_BYTES",
+    "Account",
+    "Agent",
+    "AwayRule",
+    "CallField",
+    "FactRule",
+    "Integration",
+    "Pattern",
+    "Policy",
+    "Queue",
+    "StrangerLimits",
+    "TimeLimits",
+    "Transports",
+    "content_of",
+    "load",
+    "parse",
+]

@@ -1,0 +1,97 @@
+"""What in a policy names something that is not there, or is misread."""
+
+import re
+
+from shared import (
+    aggregates,
+    exchange_address,
+    handles,
+    mailbox_address,
+    oauth,
+    subjects,
+    submission_address,
+)
+from shared.overload import complaints as overload_complaints
+from shared.policy.accounts import SIGNING
+from shared.policy.model import Policy
+
+
+def contradictions(policy: Policy) -> list[str]:
+    """Return what names something that is not there, in reading order; [] when nothing does."""
+    found = []
+    for name, agent in policy.agents.items():
+        found += [
+            f"agent {name}: no queue {queue}"
+            for queue in agent.queues
+            if queue not in policy.queues
+        ]
+    for name, queue in policy.queues.items():
+        if queue.supervisor is not None and queue.supervisor not in policy.agents:
+            found.append(f"queue {name}: no agent {queue.supervisor}")
+    for name, account in policy.accounts.items():
+        channel, slash, short = name.partition("/")
+        if not slash or not subjects.is_token(channel) or not subjects.is_token(short):
+            found.append(f"account {name}: not <channel>/<name>")
+        elif not subjects.is_token(aggregates.split(aggregates.account(channel, short))[1]):
+            longest = subjects.TOKEN_MAX_CHARACTERS - len(f"{channel}-")
+            found.append(f"account {name}: longer than {longest} characters after the channel")
+        wanted = [account.queue, *account.topics.values()]
+        found += [
+            f"account {name}: no queue {queue}" for queue in wanted if queue not in policy.queues
+        ]
+        if account.secret is not None and SIGNING in account.secrets:
+            found.append(f"account {name}: both secret and secrets.{SIGNING}")
+    writers = [name for name in policy.accounts if _sends_mail(policy, name)]
+    found += overload_complaints(policy.overload, policy.queues, writers)
+    found += _misread(policy)
+    for pattern in [*(each.pattern for each in policy.patterns), *policy.never_identifies]:
+        try:
+            re.compile(pattern)
+        except (re.error, RecursionError, OverflowError) as error:
+            found.append(f"pattern {pattern}: {error}")
+    return found
+
+
+def _misread(policy: Policy) -> list[str]:
+    """Return which regions and own addresses of accounts are none."""
+    regions = [policy.region, *(account.region for account in policy.accounts.values())]
+    unknown = sorted({each for each in regions if each and not handles.is_region(each)})
+    return (
+        [f"region {each}: no country of ISO 3166" for each in unknown]
+        + [
+            f"account {name}: the address is no e-mail address"
+            for name, account in policy.accounts.items()
+            if "@" in (account.address or "") and not handles.email(account.address)
+        ]
+        + [
+            f"account {name}: imap: {complaint}"
+            for name, account in policy.accounts.items()
+            if account.imap is not None and (complaint := mailbox_address.complaint(account.imap))
+        ]
+        + [
+            f"account {name}: oauth: {complaint}"
+            for name, account in policy.accounts.items()
+            if account.oauth is not None and (complaint := oauth.complaint(account.oauth))
+        ]
+        + [
+            f"account {name}: smtp: {complaint}"
+            for name, account in policy.accounts.items()
+            if account.smtp is not None
+            and (complaint := submission_address.complaint(account.smtp))
+        ]
+        + [
+            f"account {name}: when_away: {way.by} is no account of e-mail with an address"
+            for name, account in policy.accounts.items()
+            if (way := account.when_away) is not None and not _sends_mail(policy, way.by)
+        ]
+        + [
+            f"account {name}: {complaint}"
+            for name, account in policy.accounts.items()
+            if (complaint := exchange_address.complaint(account.ami, account.ari))
+        ]
+    )
+
+
+def _sends_mail(policy: Policy, name: str) -> bool:
+    account = policy.accounts.get(name)
+    return account is not None and handles.email(account.address) is not None

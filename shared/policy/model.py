@@ -1,0 +1,91 @@
+"""A tenant's policy, whole."""
+
+import hashlib
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from shared import events
+from shared.overload import Overload
+from shared.policy.accounts import Account
+from shared.policy.team import Agent, Queue, Transports
+from shared.strict import Name, Seconds, Strict
+
+
+class Pattern(Strict, frozen=True, kw_only=True):
+    """Text that states a fact. The first group is the value, else the whole match. `joins`: it names a matter."""
+
+    fact: Name
+    pattern: str
+    joins: bool = False
+
+
+class Integration(Strict, frozen=True, kw_only=True):
+    """Another program that uses the bus for this tenant, as itself. `commands`, `queries`: what it may give and ask."""
+
+    commands: tuple[Name, ...] = ()
+    queries: tuple[Name, ...] = ()
+
+
+class TimeLimits(Strict, frozen=True, kw_only=True):
+    """How long what may take, in seconds."""
+
+    offer_seconds: Seconds = 30.0
+    transfer_seconds: Seconds = 120.0
+    callback_seconds: Seconds = 900.0
+    join_within_seconds: Seconds = 259_200.0
+    notification_seconds: Seconds = 120.0
+
+
+class Policy(Strict, frozen=True, kw_only=True):
+    """All of it.
+
+    `region`: ISO 3166 code of the country whose national phone numbers are read; without one only international ones
+    are; `proof`: what a medium's own word is worth here, where it is not the default (see `shared.proof`);
+    `named_matters`: media in which an order or parcel number leads into the one open conversation that holds it,
+    whoever names it, unless the writer is known to be somebody else; `never_identifies`: patterns of handles, in their
+    normal form, that belong to no single person; `transports`: how agents are told, where neither the agent nor the
+    queue has its own. notify refuses to start with one that it does not have; `reply_secrets`: the keys that mark our
+    mails, so that an answer proves that it is one, the newest first; `unmarked_replies`: whether an answer without a
+    mark still leads whoever is in the matter there, or names a message that was sent from it; `lanes`: the lane in
+    which a medium's contacts are decided, where it is not the usual one (see `shared.lanes`); `integrations`: other
+    programs, by the name under which they use the bus (see `shared.callers`).
+    """
+
+    tenant: Name
+    region: str | None = None
+    queues: dict[Name, Queue]
+    agents: dict[Name, Agent]
+    accounts: dict[str, Account]
+    patterns: list[Pattern] = []
+    proof: dict[events.Medium, events.Proof] = {}
+    named_matters: tuple[events.Medium, ...] = ("mail", "message")
+    never_identifies: list[str] = []
+    transports: Transports = ("screen",)
+    times: TimeLimits = TimeLimits()
+    lookup_secret: str = "LOOKUP_KEY"
+    reply_secrets: Annotated[tuple[str, ...], Meta(max_length=2)] = ()
+    unmarked_replies: bool = True
+    lanes: dict[events.Medium, events.Lane] = {}
+    overload: Overload = Overload()
+    integrations: dict[Name, Integration] = {}
+
+    @property
+    def version(self) -> str:
+        """The first 16 hexadecimal digits of the SHA-256 of the policy's canonical form."""
+        canonical = msgspec.json.encode(self, order="deterministic")
+        return hashlib.sha256(canonical).hexdigest()[:16]
+
+    def account(self, channel: str, account: str) -> Account | None:
+        return self.accounts.get(f"{channel}/{account}")
+
+    def agents_of_queue(self, queue: str) -> list[str]:
+        """Return the agents who are offered contacts of a queue, by id."""
+        return sorted(name for name, agent in self.agents.items() if queue in agent.queues)
+
+    def agents_of_team(self, team: str) -> list[str]:
+        return sorted(name for name, agent in self.agents.items() if team in agent.teams)
+
+    def teams(self) -> set[str]:
+        return {team for agent in self.agents.values() for team in agent.teams}
