@@ -164,13 +164,13 @@ async def test_none_is_lost_and_none_decided_twice_across_the_lanes(
         for lane in drawn.choice(STORED_IN):
             await running.stores(*where, body, event.id, streams.contact_partitions(lane))
     await running.two_routers()
-    await running.happens(*live[: len(live) // 2])
-    for _ in range(KILLS):
-        end = len(running.book) + drawn.randint(1, 40)
+    share = len(live) // KILLS
+    for begin in range(0, len(live), share):
+        end = len(running.book) + drawn.randint(1, share)
+        await running.happens(*live[begin : begin + share])
         await running.until(lambda: len(running.book) >= end)  # noqa: B023
         await drawn.choice(running.routers[-2:]).kill()
         await running.launch_router()
-    await running.happens(*live[len(live) // 2 :])
     everything = [*written, *forms, *live]
     await running.until_recorded(*everything)
     await running.idle()
