@@ -11,7 +11,7 @@ from deploy.story.stack import merged_policy, says
 from shared.settings import Settings
 
 HERE = Path(__file__).parent
-GOOD = sorted(HERE.glob("*.yaml"))
+GOOD = sorted([*HERE.glob("*.yaml"), *(HERE / "needs").glob("*.yaml")])
 MUST_FAIL = sorted((HERE / "must_fail").glob("*.yaml"))
 EVERY_STORY = [*GOOD, *MUST_FAIL]
 REFERENCE = HERE.parents[1] / "docs" / "reference" / "stories.md"
