@@ -4,6 +4,7 @@ import re
 
 from shared import (
     aggregates,
+    calendars,
     exchange_address,
     handles,
     mailbox_address,
@@ -44,11 +45,27 @@ def contradictions(policy: Policy) -> list[str]:
     writers = [name for name in policy.accounts if _sends_mail(policy, name)]
     found += overload_complaints(policy.overload, policy.queues, writers)
     found += _misread(policy)
+    found += _hours(policy)
     for pattern in [*(each.pattern for each in policy.patterns), *policy.never_identifies]:
         try:
             re.compile(pattern)
         except (re.error, RecursionError, OverflowError) as error:
             found.append(f"pattern {pattern}: {error}")
+    return found
+
+
+def _hours(policy: Policy) -> list[str]:
+    """Return what is wrong with the calendars, and which are named and not there."""
+    found = [
+        f"calendar {name}: {complaint}"
+        for name, calendar in policy.calendars.items()
+        for complaint in calendars.complaints(calendar)
+    ]
+    if policy.calendar is not None and policy.calendar not in policy.calendars:
+        found.append(f"no calendar {policy.calendar}")
+    for name, queue in policy.queues.items():
+        named = {queue.calendar, *queue.calendars.values()} - {None, *policy.calendars}
+        found += [f"queue {name}: no calendar {each}" for each in sorted(filter(None, named))]
     return found
 
 

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from shared import events
+from shared.calendars import ALWAYS, Calendar
 from shared.overload import Overload
 from shared.policy.accounts import Account
 from shared.policy.team import Agent, Queue, Transports
@@ -50,7 +51,8 @@ class Policy(Strict, frozen=True, kw_only=True):
     mails, so that an answer proves that it is one, the newest first; `unmarked_replies`: whether an answer without a
     mark still leads whoever is in the matter there, or names a message that was sent from it; `lanes`: the lane in
     which a medium's contacts are decided, where it is not the usual one (see `shared.lanes`); `integrations`: other
-    programs, by the name under which they use the bus (see `shared.callers`).
+    programs, by the name under which they use the bus (see `shared.callers`); `calendars`: opening hours by name, and
+    `calendar`: which of them holds where a queue names none; without one somebody is always there.
     """
 
     tenant: Name
@@ -70,6 +72,8 @@ class Policy(Strict, frozen=True, kw_only=True):
     lanes: dict[events.Medium, events.Lane] = {}
     overload: Overload = Overload()
     integrations: dict[Name, Integration] = {}
+    calendars: dict[Name, Calendar] = {}
+    calendar: Name | None = None
 
     @property
     def version(self) -> str:
@@ -79,6 +83,12 @@ class Policy(Strict, frozen=True, kw_only=True):
 
     def account(self, channel: str, account: str) -> Account | None:
         return self.accounts.get(f"{channel}/{account}")
+
+    def hours(self, queue: str | None, medium: events.Medium | None = None) -> Calendar:
+        """Return when somebody of a queue is there for a medium; of an unknown queue the tenant's hours."""
+        of_queue = self.queues.get(queue or "")
+        own = of_queue and ((medium and of_queue.calendars.get(medium)) or of_queue.calendar)
+        return self.calendars.get(own or self.calendar or "", ALWAYS)
 
     def agents_of_queue(self, queue: str) -> list[str]:
         """Return the agents who are offered contacts of a queue, by id."""

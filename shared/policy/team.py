@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from shared import events
 from shared.strict import Name, Strict
 
 Transports = Annotated[tuple[Name, ...], Meta(min_length=1, max_length=8)]
@@ -12,12 +13,15 @@ Transports = Annotated[tuple[Name, ...], Meta(min_length=1, max_length=8)]
 class Queue(Strict, frozen=True, kw_only=True):
     """Where contacts wait.
 
-    `supervisor`: who is told when nobody acknowledges; `transports`: how its agents are told.
+    `supervisor`: who is told when nobody acknowledges; `transports`: how its agents are told; `calendar`: when its
+    agents are there, where it is not the tenant's; `calendars`: the same for single media.
     """
 
     title: str
     supervisor: Name | None = None
     transports: Transports | None = None
+    calendar: Name | None = None
+    calendars: dict[events.Medium, Name] = {}
 
 
 class Agent(Strict, frozen=True, kw_only=True):
