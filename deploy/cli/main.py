@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from deploy.cli import ask, balance, doctor, parked, status, up
+from deploy.cli import ask, balance, doctor, parked, policy, status, up
 from deploy.embedded.errors import SetupError
 
 Verb = Callable[[argparse.Namespace], int]
@@ -84,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_ledger(verbs)
     _add_backup(verbs)
     _add_channels(verbs)
+    _add_policies(verbs)
     story = verbs.add_parser("story", help="play stories through the real doors and check them")
     story.add_argument("file", nargs="+", metavar="FILE")
     story.add_argument("--report", metavar="FILE", help="write what was found as JSON")
@@ -212,6 +213,17 @@ def _add_channels(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     again.add_argument("--account", metavar="ACCOUNT", help="one alone: <channel>/<name>")
     again.add_argument("--apply", action="store_true", help="have the router decide what is new")
     _add_tenant(again)
+
+
+def _add_policies(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    text = "what a policy says, what it changes, and what was decided by it"
+    policies = verbs.add_parser("policy", help=text, description=text)
+    acts = policies.add_subparsers(metavar="ACT", required=True)
+    text = "why a matter went as it did: rules, policy versions, who was left out"
+    explained = _verb(acts, "explain", policy.explain, text)
+    explained.add_argument("conversation", metavar="CONVERSATION")
+    explained.add_argument("--json", action="store_true", help="one JSON object")
+    explained.add_argument("--tenant", default="demo")
 
 
 def _add_policy(parser: argparse.ArgumentParser) -> None:

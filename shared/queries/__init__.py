@@ -12,11 +12,18 @@ from shared.queries.conversation import *  # noqa: F403
 from shared.queries.conversation import CONVERSATION_QUERIES
 from shared.queries.deliveries import *  # noqa: F403
 from shared.queries.deliveries import DELIVERY_QUERIES
+from shared.queries.explanation import *  # noqa: F403
+from shared.queries.explanation import EXPLANATION_QUERIES
 from shared.queries.work import *  # noqa: F403
 from shared.queries.work import WORK_QUERIES
 
 QUERIES: dict[str, type[Question[Any]]] = {
     question.name: question
-    for question in (*CONVERSATION_QUERIES, *WORK_QUERIES, *DELIVERY_QUERIES)
+    for question in (
+        *CONVERSATION_QUERIES,
+        *EXPLANATION_QUERIES,
+        *WORK_QUERIES,
+        *DELIVERY_QUERIES,
+    )
 }
 """Every question by the last token of its subject."""

@@ -9,6 +9,7 @@ from services.history.tables import (
     conversation,
     customer,
     event,
+    explanation,
     fact,
     handle,
     inbox,
@@ -53,6 +54,7 @@ ANSWERED_BY: Mapping[
     type[queries.Question[Any]], Callable[[Reading, Any], Awaitable[queries.Answer]]
 ] = {
     queries.AskTimeline: timeline.timeline,
+    queries.AskExplain: explanation.explain,
     queries.AskConversation: conversation.conversation,
     queries.AskCustomer: customer.customer,
     queries.AskContext: packet.context,

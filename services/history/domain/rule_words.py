@@ -1,0 +1,49 @@
+"""What rules and reasons mean, in words: every one that the router writes, by the word that stands in its events.
+
+A word stays here for ever, since the ledger has it for ever. `tests/architecture/test_rules.py` finds those without.
+"""
+
+from collections.abc import Mapping
+
+RULES: Mapping[str, str] = {
+    "join.reference": "it is part of that contact, or answers what was written there",
+    "join.order_or_parcel": "it names an order or parcel that this open matter of hers alone holds",
+    "join.only_active": "it is her only matter in which anything happened lately",
+    "join.several_active": "several of her matters were active, and nothing said which one is meant",
+    "join.none_open": "she had no open matter in which anything happened lately",
+    "join.imported": "each talk of an exported history is a matter of its own",
+    "entry.account": "the account where it came in names this queue",
+    "entry.topic": "the account where it came in names this queue for the form's topic",
+    "entry.agent": "the agent who recorded it takes work of this queue",
+    "entry.fallback": "the policy has no account where it came in, so it is the policy's first queue",
+    "dispatch.longest_idle": "of those who were free she was passed over least, and idle longest",
+    "dispatch": "the dispatcher asks somebody for whatever waits",
+    "return": "the dispatcher looks after whatever belongs to somebody who is gone",
+    "return.owner_gone": "the owner is not there any more, and nothing is to wait for her",
+    "overload": "contacts came faster than they were decided",
+    "offer_expiry": "the time to answer the offer is over",
+    "transfer_expiry": "the time to accept the transfer is over",
+    "promise_due": "the promised time has come",
+    "callback_due": "the time has come by which she was to be called",
+    "message_undelivered": "nobody says that the message has reached her",
+}
+
+REASONS: Mapping[str, str] = {
+    "away": "she made a pause",
+    "busy": "all her slots were taken, or she works on it already",
+    "passed_over_just_now": "she refused it or let it pass a moment ago",
+    "idle_shorter": "she was free, and others waited longer for work",
+    "signed_out": "she was not signed in",
+    "not_in_policy": "the policy has no such agent any more",
+    "abandoned": "the customer hung up while she waited",
+    "missed": "the call was never connected",
+    "answered": "she wrote since, and was answered",
+    "claimed_handle": "a handle of hers was given, and nothing proves that it is hers",
+    "shared_handle": "a handle was given that several people have",
+    "order_or_parcel": "an order or parcel of hers was named",
+}
+
+
+def in_words(known: Mapping[str, str], word: str | None) -> str | None:
+    """Return what a word means; `None` for none, and for one that this version does not know."""
+    return None if word is None else known.get(word)
