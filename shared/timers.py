@@ -44,6 +44,7 @@ OFFER_EXPIRY = TimerKind(
         events.ContactRejected,
         events.ContactOfferExpired,
         events.OfferWithdrawn,
+        events.ConversationAssigned,
     ),
 )
 TRANSFER_EXPIRY = TimerKind(
@@ -52,7 +53,12 @@ TRANSFER_EXPIRY = TimerKind(
     armed_by=(events.TransferRequested,),
     about="transfer_id",
     due=lambda event: event.open.expires,
-    answered_by=(events.TransferAccepted, events.TransferCancelled, events.TransferExpired),
+    answered_by=(
+        events.TransferAccepted,
+        events.TransferCancelled,
+        events.TransferExpired,
+        events.ConversationAssigned,
+    ),
 )
 PROMISE_DUE = TimerKind(
     name="promise_due",

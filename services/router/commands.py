@@ -107,7 +107,8 @@ class Commands:
             return Loaded(agents=await self._cases.agents(reading, [_actor(command)]))
         if not subjects.is_token(command.conversation):
             raise errors.ConversationUnknown()
-        loaded = await self._cases.load(reading, command.conversation, [_actor(command)])
+        asked = [_actor(command), *([command.to] if isinstance(command, commands.Assign) else ())]
+        loaded = await self._cases.load(reading, command.conversation, asked)
         return await self._load_people(reading, loaded, command, origin.policy)
 
     async def _load_contact(

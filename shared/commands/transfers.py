@@ -37,9 +37,26 @@ class CancelTransfer(ConversationCommand, frozen=True, kw_only=True, forbid_unkn
     transfer_id: Annotated[events.TransferId, ID]
 
 
+class TakeOver(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The supervisor of the queue takes the conversation, whoever has it."""
+
+    verb = "take_over"
+    reason: ShortText
+
+
+class Assign(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The supervisor of the queue gives the conversation to an agent who is there, whoever has it."""
+
+    verb = "assign"
+    to: Annotated[events.AgentId, ID]
+    reason: ShortText
+
+
 TRANSFER_COMMANDS: tuple[type[Command], ...] = (
     Transfer,
     AcceptTransfer,
     RejectTransfer,
     CancelTransfer,
+    TakeOver,
+    Assign,
 )

@@ -132,6 +132,9 @@ def _handed_over(contacts: Contacts, event: events.AnyEvent, before: Ownership) 
     match event:
         case events.ContactAccepted() | events.TransferAccepted() | events.CallbackReached():
             return _all_taken(contacts)
+        case events.ConversationAssigned() if event.open.agent != before.owner:
+            herself = event.open.agent == event.open.by
+            return _all_taken(contacts) if herself else _given(contacts)
         case events.TransferRequested() if event.open.kind == "cold":
             return _all_wait(contacts)
         case events.ConversationReturned():
@@ -291,6 +294,17 @@ def _all_taken(contacts: Contacts) -> Contacts:
         for key, contact in contacts.by_id.items()
     }
     return replace(contacts, by_id=taken)
+
+
+def _given(contacts: Contacts) -> Contacts:
+    """What was written is with the agent at once; a call is when she accepts it (docs/adr/0015)."""
+    given = {
+        key: replace(contact, status="waiting")
+        if contact.live and contact.medium == "call"
+        else contact
+        for key, contact in _all_taken(contacts).by_id.items()
+    }
+    return replace(contacts, by_id=given)
 
 
 def _all_wait(contacts: Contacts) -> Contacts:

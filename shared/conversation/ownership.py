@@ -16,9 +16,10 @@ NOT_SHOWN = (
     events.TransferOffered,
     events.ChannelSwitched,
     events.ConversationReturned,
+    events.ConversationAssigned,
     events.MessageUnattended,
 )
-"""They change nothing that a packet shows; a transfer's packet shows the transfer already."""
+"""They change nothing that a packet shows; the packet of a transfer, or of a supervisor's act, shows that already."""
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,13 +48,14 @@ class OpenTransfer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TakenHop(msgspec.Struct, frozen=True, kw_only=True):
-    """One hand-over.
+    """One hand-over; one of kind `assigned` is a supervisor's, who is its sender.
 
-    `outcome`: `open`, `accepted`, `rejected`, `cancelled`, `expired`, or `superseded` when a call-back came first.
+    `outcome`: `open`, `accepted`, `rejected`, `cancelled`, `expired`, `superseded` when a call-back or a supervisor came
+    first, or `assigned`; `accepted`: when a colleague had it instead of the one before, `None` where nobody had it.
     """
 
     transfer_id: events.TransferId
-    kind: events.TransferKind
+    kind: events.HopKind
     sender: events.AgentId
     to: str
     brief: str
@@ -142,6 +144,8 @@ def evolve(  # noqa: C901  the table of what concerns the holder
             return replace(ownership, unattended_at=event.recorded)
         case events.MessageRequested() if event.open.agent and not event.open.instead_of:
             return replace(ownership, unattended_at=None)
+        case events.ConversationAssigned():
+            return _assigned(ownership, event)
         case events.ConversationMerged() if event.open.owner is not None:
             return _owned(ownership, event.open.owner, event.recorded)
         case events.ConversationResolved() | events.ConversationAbsorbed():
@@ -256,6 +260,24 @@ def _requested(ownership: Ownership, event: events.TransferRequested) -> Ownersh
     # On its way to one agent or a team it stands in the queue where it came in: somebody must see it (I14).
     queue = opened.to.queue or ownership.first_queue
     return replace(asked, owner=None, queue=queue, waiting_since=event.recorded)
+
+
+def _assigned(ownership: Ownership, event: events.ConversationAssigned) -> Ownership:
+    """A supervisor gave it to somebody, or took it: what was under way is over."""
+    opened, transfer = event.open, ownership.transfer
+    over = _hop_closed(ownership, "superseded") if transfer else ownership
+    had = ownership.owner or (transfer.sender if transfer else None)
+    hop = TakenHop(
+        transfer_id=events.TransferId(opened.assignment_id),
+        kind="assigned",
+        sender=opened.by,
+        to=f"agent-{opened.agent}",
+        brief=event.personal.reason if event.personal else events.ERASED,
+        requested=event.recorded,
+        accepted=event.recorded if had not in (None, opened.agent) else None,
+        outcome="assigned",
+    )
+    return _owned(replace(over, hops=(*over.hops, hop)), opened.agent, event.recorded)
 
 
 def _hop_closed(ownership: Ownership, outcome: str, accepted: datetime | None = None) -> Ownership:

@@ -137,6 +137,12 @@ class ConversationNotOwned(TellonceError):
     http_status = 409
 
 
+class ConversationNotSupervised(TellonceError):
+    code = "conversation.not_supervised"
+    sentence = "only the supervisor of a queue of the conversation may do that"
+    http_status = 403
+
+
 class ConversationOfAnother(TellonceError):
     """Resolve it, or let it go on: what this writer sends after the end opens a conversation that can be confirmed.
 
@@ -240,6 +246,14 @@ class AgentUnknown(TellonceError):
 class AgentSignedOut(TellonceError):
     code = "agent.signed_out"
     sentence = "the agent is not signed in"
+    http_status = 409
+
+
+class AgentNotThere(TellonceError):
+    """Details: agent; status, `away` or `signed_out`."""
+
+    code = "agent.not_there"
+    sentence = "the agent has signed out or makes a pause, and is given nothing"
     http_status = 409
 
 

@@ -22,11 +22,13 @@ NotificationReason = Literal[
     "customer_message",
     "unreadable",
     "overload",
+    "reassigned",
 ]
 """`overdue`: a promise or an owed call whose time is over; `message_failed`: a message did not reach the customer;
 `message_uncertain`: nobody knows whether it did, and it is never sent again by itself: a person is to find out.
 `unreadable`: a delivery in which a person's words may stand could not be read; it is of an account alone.
 `overload`: contacts come faster than they are decided; it is of a lane alone.
+`reassigned`: a supervisor took the matter from her, or gave it to somebody else.
 """
 
 

@@ -143,9 +143,10 @@ class Pending(Part, frozen=True, kw_only=True):
 
 
 class Hop(Part, frozen=True, kw_only=True):
-    """A hand-over: sender, receiver, kind and reason.
+    """A hand-over: sender, receiver, kind and reason. Of kind `assigned` it is a supervisor's, who is its sender.
 
-    `outcome`: `open`, `accepted`, `rejected`, `cancelled`, `expired`, or `superseded` when a call-back came first.
+    `outcome`: `open`, `accepted`, `rejected`, `cancelled`, `expired`, `superseded` when a call-back or a supervisor came
+    first, or `assigned`.
     """
 
     kind: str

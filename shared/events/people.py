@@ -168,7 +168,8 @@ class AgentReserved(
 
 
 class AgentReleasedOpen(Part, frozen=True, kw_only=True):
-    """`reason`: `rejected`, `expired`, `abandoned`, `transferred`, `withdrawn`, `off_duty`, `resolved`."""
+    """`reason`: `rejected`, `expired`, `abandoned`, `transferred`, `withdrawn`, `off_duty`, `resolved`,
+    `reassigned`."""
 
     agent: AgentId
     conversation: ConversationId

@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from shared.events.envelope import (
     AgentId,
+    AssignmentId,
     Event,
     Instant,
     Nothing,
@@ -16,6 +17,7 @@ from shared.events.envelope import (
 )
 
 TransferKind = Literal["cold", "warm"]
+HopKind = Literal["cold", "warm", "assigned"]
 NAME = Meta(max_length=128)
 """A policy's names are shorter."""
 
@@ -121,6 +123,40 @@ class TransferExpired(
     """Nobody accepted in time, or the only one who was asked has gone."""
 
 
+class ConversationAssignedOpen(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """Who has it now, from whom, and by what right.
+
+    `agent`: the new owner; `by`: the supervisor, herself where she takes it; `supervises`: the queue whose supervisor
+    she is; `owner`, `queue`: who had it, or where it waited; `offer_id`, `transfer_id`: the offer and the transfer that
+    end with it.
+    """
+
+    assignment_id: AssignmentId
+    agent: AgentId
+    by: AgentId
+    supervises: str
+    packet_id: PacketId
+    rule: str
+    policy_version: str
+    owner: AgentId | None = None
+    queue: str | None = None
+    offer_id: OfferId | None = None
+    transfer_id: TransferId | None = None
+
+
+class ConversationAssignedPersonal(Part, frozen=True, kw_only=True):
+    reason: str
+
+
+class ConversationAssigned(
+    Event[ConversationAssignedOpen, ConversationAssignedPersonal],
+    frozen=True,
+    kw_only=True,
+    tag="conversation.assigned",
+):
+    """A supervisor took the conversation, or gave it to somebody; ownership moves at once, with the packet."""
+
+
 TransferEvent = (
     TransferRequested
     | TransferOffered
@@ -128,4 +164,5 @@ TransferEvent = (
     | TransferRejected
     | TransferCancelled
     | TransferExpired
+    | ConversationAssigned
 )

@@ -10,6 +10,7 @@ from shared.events import (
     AgentSignedIn,
     AgentSignedInOpen,
     AnyEvent,
+    AssignmentId,
     CallbackAttempted,
     CallbackAttemptedOpen,
     CallbackId,
@@ -30,6 +31,9 @@ from shared.events import (
     ContactWrappedUpPersonal,
     ConversationAbsorbed,
     ConversationAbsorbedOpen,
+    ConversationAssigned,
+    ConversationAssignedOpen,
+    ConversationAssignedPersonal,
     ConversationId,
     ConversationJoined,
     ConversationJoinedOpen,
@@ -126,6 +130,21 @@ def transferred(event_id: str, sender: str = "piotr", agent: str = "ewa") -> Tra
         packet_id=PACKET,
     )
     return TransferAccepted(**envelope(event_id), data=Data(open=told, personal=Nothing()))
+
+
+def assigned(event_id: str, agent: str, by: str, owner: str | None = None) -> ConversationAssigned:
+    told = ConversationAssignedOpen(
+        assignment_id=AssignmentId("assignment-1"),
+        agent=AgentId(agent),
+        by=AgentId(by),
+        supervises="hotline",
+        packet_id=PACKET,
+        rule="supervisor.assign",
+        policy_version="v1",
+        owner=None if owner is None else AgentId(owner),
+    )
+    why = ConversationAssignedPersonal(reason="she knows it")
+    return ConversationAssigned(**envelope(event_id), data=Data(open=told, personal=why))
 
 
 def reached(event_id: str, agent: str = "piotr") -> CallbackReached:

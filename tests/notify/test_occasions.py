@@ -25,6 +25,7 @@ from tests.notify.samples import (
     TENANT,
     absorbed,
     accepted,
+    assigned,
     callback_overdue,
     expired,
     failed,
@@ -378,3 +379,25 @@ async def test_everything_delivered_again_tells_nobody_again(world: World) -> No
     await world.everything_again()
     assert await world.notes() == before
     assert len(world.screens.sent) == shown
+
+
+async def test_whoever_has_it_now_and_whoever_had_it_are_told_by_a_supervisors_act(
+    world: World,
+) -> None:
+    """Once each; and who gave away what was hers need not be told so."""
+    await world.happens(assigned("e4", "marek", by="ewa", owner="piotr"))
+    told = [("agent-marek", "owner_changed"), ("agent-piotr", "reassigned")]
+    assert (await world.told())[2:] == told
+    await world.everything_again()
+    assert (await world.told())[2:] == told
+    await world.happens(assigned("e5", "ewa", by="marek", owner="marek"))
+    assert (await world.told())[4:] == [("agent-ewa", "owner_changed")]
+
+
+async def test_what_waited_was_seen_by_the_supervisor_who_gave_it_to_somebody() -> None:
+    """Not by the one who was given it: she is told herself, and has not seen that yet."""
+    world = World()
+    await world.happens(queued("e1", "chat-1"), assigned("e2", "marek", by="ewa"))
+    seen = [each for each in await world.notes() if isinstance(each, NotificationAcknowledged)]
+    assert [each.open.by for each in seen] == ["ewa"]
+    assert await world.open() == ["agent-marek"]

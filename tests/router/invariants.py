@@ -15,6 +15,7 @@ from shared.events import (
     ContactAccepted,
     ContactId,
     ContextPackaged,
+    ConversationAssigned,
     ConversationMerged,
     FactCorrected,
     FactStated,
@@ -24,6 +25,9 @@ from shared.events.packet import Folded, Packet
 from shared.ledger import Recorded
 from shared.packet import PACKET_MAX_BYTES, canonical, package
 from tests.router.in_memory_router import InMemoryRouter
+
+TAKEN = (ContactAccepted, TransferAccepted, CallbackReached, ConversationAssigned)
+"""Events by which somebody has a matter who had it not before, with its packet."""
 
 Histories = dict[str, list[tuple[int, AnyEvent]]]
 """The events of each aggregate, with their sequences, in order."""
@@ -184,7 +188,7 @@ def _accepted_packets_hold_the_facts(recorded: list[Recorded]) -> None:
             stated[each.aggregate] = {name: both[name] for name in in_order}
         elif isinstance(event, ContextPackaged) and event.personal is not None:
             packets[event.open.packet_id] = event.personal.packet
-        elif isinstance(event, ContactAccepted | TransferAccepted | CallbackReached):
+        elif isinstance(event, TAKEN):
             packet = packets[event.open.packet_id]
             in_full = {fact.fact_id: fact.value for fact in packet.facts}
             assert in_full == {key: facts[key] for key in in_full}

@@ -58,6 +58,7 @@ class Hands:
             [self.customer_calls, self.call_goes_on, self.customer_writes, self.chat_goes_on]
             + [self.agent_comes_or_goes, self.time_passes, self.matter_ends]
             + [self.dispatched, self.answered, self.transfer_moves, self.agent_works] * 3
+            + [self.supervised]
         )
         await step()
         await check(self.router, self.checked)
@@ -183,6 +184,15 @@ class Hands:
         kind = self.random.choice(["warm", "cold"])
         sender = it.ownership.owner or "piotr"
         await self.tries(sender, "transfer", conversation=it.id, to=to, kind=kind, brief="take it")
+
+    async def supervised(self) -> None:
+        """The hotline's supervisor takes something, or gives it to somebody."""
+        it = await self.picked()
+        if it is None:
+            return
+        to = self.random.choice([None, *AGENTS])
+        verb, more = ("take_over", {}) if to is None else ("assign", {"to": to})
+        await self.tries("piotr", verb, conversation=it.id, reason="now", **more)
 
     async def agent_works(self) -> None:
         it = await self.picked()

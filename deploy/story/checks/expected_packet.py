@@ -81,14 +81,24 @@ def _open_promises(events: list[Entry], conversation: str) -> list[Item]:
 def _hops(events: list[Entry]) -> list[Item]:
     accepted = {entry.open["transfer_id"] for entry in _of(events, "transfer.accepted")}
     return [
-        (
+        _assigned(entry)
+        if entry.type == "conversation.assigned"
+        else (
             entry.open["sender"],
             entry.open["kind"],
             entry.personal.get("brief", ""),
             entry.open["transfer_id"] in accepted,
         )
-        for entry in _of(events, "transfer.requested")
+        for entry in _of(events, "transfer.requested", "conversation.assigned")
     ]
+
+
+def _assigned(entry: Entry) -> Item:
+    """Return a supervisor's hop; somebody else had it before where one is named, or a transfer was under way."""
+    opened = entry.open
+    had = opened.get("owner") or opened.get("transfer_id")
+    taken = had not in (None, opened["agent"])
+    return (opened["by"], "assigned", entry.personal.get("reason", ""), taken)
 
 
 def _last_visit(events: list[Entry], conversation: str) -> list[Item]:
@@ -110,7 +120,9 @@ def _visit(visit: dict[str, Any] | None) -> list[Item]:
 def _said(entry: Entry) -> Item:
     """Return the text of a message; the text of a reply without its quotations, as people read a reply."""
     if entry.type == "message.requested":
-        return _words(f"agent-{entry.open['agent']}", entry.personal.get("text", ""), 0)
+        agent = entry.open.get("agent")
+        by = "automatic" if agent is None else f"agent-{agent}"
+        return _words(by, entry.personal.get("text", ""), 0)
     text = entry.personal.get("reply_text") or entry.personal.get("text", "")
     return _words("customer", text, 0)
 

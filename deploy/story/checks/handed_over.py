@@ -10,6 +10,7 @@ GIVEN_BY: dict[str, str] = {
     "transfer.offered": "offered",
     "contact.accepted": "accepted",
     "transfer.accepted": "accepted",
+    "conversation.assigned": "assigned",
     "channel.switched": "switched",
     "callback.reached": "called_back",
 }

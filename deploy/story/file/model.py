@@ -186,7 +186,7 @@ class WantedHop(_Strict, frozen=True, kw_only=True):
 
     from_: str | None = msgspec.field(name="from", default=None)
     to: str | None = None
-    kind: Literal["cold", "warm"] | None = None
+    kind: Literal["cold", "warm", "assigned"] | None = None
     brief: str | None = None
     accepted: bool | None = None
 
@@ -204,7 +204,7 @@ class ExpectPacket(Expect, frozen=True, kw_only=True):
     """The last packet that an agent was given (or the last one named by events of `when`), read from LEDGER."""
 
     to: Name
-    when: Literal["offered", "accepted", "switched", "called_back"] | None = None
+    when: Literal["offered", "accepted", "assigned", "switched", "called_back"] | None = None
     facts: dict[str, str | list[str]] = {}
     facts_only: bool = False
     name: str | None = None

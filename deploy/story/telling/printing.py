@@ -11,6 +11,7 @@ from deploy.story.telling.report import Balance, Report
 VERB_OF_CARD = {
     "offered": "is offered the conversation and sees",
     "accepted": "accepts and sees",
+    "assigned": "is given the conversation by a supervisor and sees",
     "switched": "sees, as the customer changes the channel",
     "called_back": "reaches the customer and sees",
 }

@@ -105,6 +105,7 @@ WORDS: Mapping[type, str] = {
     events.PromiseMade: "text",
     events.TransferRequested: "brief",
     events.TransferRejected: "reason",
+    events.ConversationAssigned: "reason",
     events.ContactWrappedUp: "summary",
     events.CustomerCreated: "name",
     events.OrderChanged: "number",

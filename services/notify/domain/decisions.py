@@ -99,7 +99,16 @@ def _tell_owner(
     if command.owned_before == command.agent:
         return acknowledged
     told = _notify(command, asked, "owner_changed", f"agent-{command.agent}", _patience(command))
-    return [*acknowledged, told]
+    return [*acknowledged, told, *_tell_taken_from(command)]
+
+
+def _tell_taken_from(command: commands.TellOwner) -> list[events.NotificationEvent]:
+    """She may be about to write: it is not hers any more."""
+    if command.taken_from is None:
+        return []
+    told = _id(command, "reassigned", command.cause)
+    recipient, scope = f"agent-{command.taken_from}", f"{command.cause}/reassigned"
+    return [_notify(command, told, "reassigned", recipient, _patience(command), scope)]
 
 
 def _patience(command: commands.TellRequest | commands.TellOwner) -> timedelta:
@@ -113,6 +122,7 @@ def _notify(
     reason: events.NotificationReason,
     recipient: str,
     wait: timedelta,
+    scope: str | None = None,
 ) -> events.NotificationRequested:
     wanted = events.NotificationRequestedOpen(
         notification_id=asked,
@@ -122,7 +132,7 @@ def _notify(
         transports=people.transports_of(command.policy, recipient),
         escalates=command.now + wait,
     )
-    return _event(events.NotificationRequested, command, wanted, command.cause)
+    return _event(events.NotificationRequested, command, wanted, scope or command.cause)
 
 
 def _attend(state: Notifications, command: commands.Attend) -> list[events.NotificationEvent]:
@@ -159,7 +169,9 @@ def _all_acknowledged(
     command: commands.TellOwner | commands.Attend | commands.Answer, seen: list[Notification]
 ) -> list[events.NotificationEvent]:
     """The first id of the command is the notification's that it may ask for."""
-    return [_acknowledged(command, each.id, command.agent, k) for k, each in enumerate(seen, 1)]
+    by = command.seen_by if isinstance(command, commands.TellOwner) else None
+    by = by or command.agent
+    return [_acknowledged(command, each.id, by, k) for k, each in enumerate(seen, 1)]
 
 
 def _intend_message(

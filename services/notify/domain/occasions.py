@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from services.notify.domain.commands import (
     Answer,
     Attend,
@@ -20,6 +22,7 @@ DEPEND_ON_BEFORE = (
     events.ContactQueued,
     events.ContactAccepted,
     events.TransferAccepted,
+    events.ConversationAssigned,
     events.CallbackReached,
     events.CallbackAttempted,
     events.CallbackClosed,
@@ -64,6 +67,8 @@ def command_on(
     match event:
         case events.ContactAccepted() | events.TransferAccepted() | events.CallbackReached():
             return _tell_owner(event, event.open.agent, before, now, policy())
+        case events.ConversationAssigned():
+            return _tell_assigned(event, before, now, policy())
         case events.ConversationMerged() if event.open.owner is not None:
             return _tell_owner(event, event.open.owner, before, now, policy())
         case events.ConversationAbsorbed():
@@ -103,6 +108,15 @@ def _tell_owner(
         earlier=before.events,
         policy=policy,
     )
+
+
+def _tell_assigned(
+    event: events.ConversationAssigned, before: EarlierState, now: datetime, policy: Policy
+) -> TellOwner:
+    """The supervisor has seen what waited; whoever else had it is told that it is not hers any more."""
+    told, opened = _tell_owner(event, event.open.agent, before, now, policy), event.open
+    taken_from = None if opened.owner == opened.by else opened.owner
+    return replace(told, seen_by=opened.by, taken_from=taken_from)
 
 
 def _unreadable(

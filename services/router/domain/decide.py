@@ -18,6 +18,7 @@ from services.router.domain import (
     presence,
     promises,
     registering,
+    supervising,
     transfers,
     undelivered,
     writing,
@@ -33,14 +34,15 @@ class Rule:
 
     Attributes:
         decide: decides the events; raises the refusal. What it finds already so it decides nothing about.
-        who: may give it: `anyone`, an `agent` of the policy, or the `owner` of the conversation.
+        who: may give it: `anyone`, an `agent` of the policy, the `owner` of the conversation, or the `supervisor` of a
+            queue of its (see `supervising`).
         after_the_end: a resolved conversation takes it too.
         packet_of: which packet `expected.packet_id` is compared with: the last one of the `conversation`, or the
             one of the `offer` that it answers, which its decision compares.
     """
 
     decide: Callable[[Decision, Any], None]
-    who: Literal["anyone", "agent", "owner"] = "agent"
+    who: Literal["anyone", "agent", "owner", "supervisor"] = "agent"
     after_the_end: bool = False
     packet_of: Literal["conversation", "offer"] = "conversation"
 
@@ -63,6 +65,8 @@ RULES: Mapping[type[commands.Command], Rule] = {
     commands.AcceptTransfer: Rule(transfers.accept_transfer, packet_of="offer"),
     commands.RejectTransfer: Rule(transfers.reject_transfer),
     commands.CancelTransfer: Rule(transfers.cancel_transfer),
+    commands.TakeOver: Rule(supervising.take_over, who="supervisor"),
+    commands.Assign: Rule(supervising.assign, who="supervisor"),
     commands.SendMessage: Rule(writing.send_message, who="owner"),
     commands.AttemptCallback: Rule(callbacks.attempt_callback),
     commands.CloseCallback: Rule(callbacks.close_callback),
@@ -144,7 +148,8 @@ def _note(decision: Decision, command: commands.Command) -> None:
 def _check_conversation(
     decision: Decision, command: commands.ConversationCommand, rule: Rule
 ) -> None:
-    """Raises: ConversationUnknown, ConversationResolved, ConversationNotOwned, ContactUnknown, CommandStale."""
+    """Raises: ConversationUnknown, ConversationResolved, ConversationNotOwned, ConversationNotSupervised, ContactUnknown,
+    CommandStale."""
     conversation = decision.conversation
     if conversation.id is None:
         raise errors.ConversationUnknown()
@@ -152,6 +157,8 @@ def _check_conversation(
         raise errors.ConversationResolved(**goes_on(conversation))
     if rule.who == "owner" and conversation.ownership.owner != decision.by:
         raise errors.ConversationNotOwned()
+    if rule.who == "supervisor" and supervising.supervised_queue(decision) is None:
+        raise errors.ConversationNotSupervised()
     contact_id = getattr(command, "contact_id", None)
     if contact_id is not None and contact_id not in conversation.contacts.by_id:
         raise errors.ContactUnknown(contact_id=contact_id)

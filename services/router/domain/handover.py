@@ -18,8 +18,10 @@ HANDOVERS = (
     events.TransferAccepted,
     events.ChannelSwitched,
     events.ConversationReturned,
+    events.ConversationAssigned,
     events.CallbackReached,
 )
+OwnHop = events.TransferRequested | events.ConversationAssigned
 
 
 def attach_packet(decision: Decision) -> events.PacketId:
@@ -32,8 +34,8 @@ def attach_packet(decision: Decision) -> events.PacketId:
     return _package(decision, None)
 
 
-def attach_packet_with(decision: Decision, event: events.TransferRequested) -> events.PacketId:
-    """Return the packet of a transfer: it shows the transfer itself as the last hop, with its brief."""
+def attach_packet_with(decision: Decision, event: OwnHop) -> events.PacketId:
+    """Return the packet of a hop: it shows the hop itself as the last one, with its brief."""
     return _package(decision, event)
 
 
@@ -72,8 +74,8 @@ def _customer_written(decision: Decision) -> bool:
     )
 
 
-def _package(decision: Decision, event: events.TransferRequested | None) -> events.PacketId:
-    """Decide `context.packaged`. Fold a transfer first, so that the packet shows the transfer."""
+def _package(decision: Decision, event: OwnHop | None) -> events.PacketId:
+    """Decide `context.packaged`. Fold a hop first, so that the packet shows it."""
     conversation = ahead = decision.conversation
     assert conversation.id is not None
     packet_id = new_packet_id(decision)
@@ -84,7 +86,7 @@ def _package(decision: Decision, event: events.TransferRequested | None) -> even
         ahead,
         decision.customer,
         decision.origin.policy_version,
-        # The packet itself and the transfer stand behind what was written before them.
+        # The packet itself and the hop stand behind what was written before them.
         conversation_next=written if event is None else written + 2,
         customer_next=decision.written_to(aggregates.CUSTOMER.of(conversation.customer or "")),
     )
