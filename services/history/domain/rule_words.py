@@ -20,6 +20,8 @@ RULES: Mapping[str, str] = {
     "dispatch": "the dispatcher asks somebody for whatever waits",
     "return": "the dispatcher looks after whatever belongs to somebody who is gone",
     "return.owner_gone": "the owner is not there any more, and nothing is to wait for her",
+    "supervisor.take_over": "the supervisor of this matter's queue took it",
+    "supervisor.assign": "the supervisor of this matter's queue gave it to somebody",
     "overload": "contacts came faster than they were decided",
     "offer_expiry": "the time to answer the offer is over",
     "transfer_expiry": "the time to accept the transfer is over",

@@ -8,8 +8,8 @@ from services.router.domain.presence import available, home_queue
 from shared import commands, errors, events
 from shared.packet import check_text
 
-TAKE_OVER = "supervisor.take_over"
-ASSIGN = "supervisor.assign"
+TAKE_OVER_RULE = "supervisor.take_over"
+ASSIGN_RULE = "supervisor.assign"
 
 
 def supervised_queue(decision: Decision) -> str | None:
@@ -25,7 +25,7 @@ def supervised_queue(decision: Decision) -> str | None:
 def take_over(decision: Decision, command: commands.TakeOver) -> None:
     """The supervisor takes it; hers already: decide nothing. Raises: AgentSignedOut, TextTooLong, TextHasNul."""
     check_taker(decision)
-    _assign(decision, decision.by, command.reason, TAKE_OVER)
+    _assign(decision, decision.by, command.reason, TAKE_OVER_RULE)
 
 
 def assign(decision: Decision, command: commands.Assign) -> None:
@@ -37,7 +37,7 @@ def assign(decision: Decision, command: commands.Assign) -> None:
         raise errors.AgentUnknown(agent=command.to)
     if not available(decision, command.to):
         raise errors.AgentNotThere(agent=command.to, status=decision.agent(command.to).status)
-    _assign(decision, command.to, command.reason, ASSIGN)
+    _assign(decision, command.to, command.reason, ASSIGN_RULE)
 
 
 def _assign(decision: Decision, agent_id: events.AgentId, reason: str, rule: str) -> None:
