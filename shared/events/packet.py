@@ -145,8 +145,8 @@ class Pending(Part, frozen=True, kw_only=True):
 class Hop(Part, frozen=True, kw_only=True):
     """A hand-over: sender, receiver, kind and reason. Of kind `assigned` it is a supervisor's, who is its sender.
 
-    `outcome`: `open`, `accepted`, `rejected`, `cancelled`, `expired`, `superseded` when a call-back or a supervisor came
-    first, or `assigned`.
+    `outcome`: `open`, `accepted`, `rejected`, `cancelled`, `expired`, `superseded` when a call-back or a supervisor
+    came first, or `assigned`.
     """
 
     kind: str

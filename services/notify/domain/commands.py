@@ -70,8 +70,8 @@ class TellOwner(Command, frozen=True, kw_only=True):
 
     `owned_before`: the owner until now; an agent who owned the conversation already is not told again.
     `earlier`: ids of the conversation's events before this one; requests of later events stay open.
-    `policy`: as for `TellRequest`. `seen_by`: who has seen what waited, where it is not the new owner; `taken_from`: the
-    owner from whom a supervisor took it, who is told so.
+    `policy`: as for `TellRequest`. `seen_by`: who has seen what waited, where it is not the new owner;
+    `taken_from`: the owner from whom a supervisor took it, who is told so.
     """
 
     agent: events.AgentId

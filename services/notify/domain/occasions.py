@@ -4,8 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from msgspec.structs import replace
-
 from services.notify.domain.commands import (
     Answer,
     Attend,
@@ -65,10 +63,13 @@ def command_on(
     `policy`: the tenant's; asked only when somebody is to be told.
     """
     match event:
-        case events.ContactAccepted() | events.TransferAccepted() | events.CallbackReached():
+        case (
+            events.ContactAccepted()
+            | events.TransferAccepted()
+            | events.CallbackReached()
+            | events.ConversationAssigned()
+        ):
             return _tell_owner(event, event.open.agent, before, now, policy())
-        case events.ConversationAssigned():
-            return _tell_assigned(event, before, now, policy())
         case events.ConversationMerged() if event.open.owner is not None:
             return _tell_owner(event, event.open.owner, before, now, policy())
         case events.ConversationAbsorbed():
@@ -101,22 +102,17 @@ def _tell_owner(
     now: datetime,
     policy: Policy,
 ) -> TellOwner:
+    """A supervisor who gives it to somebody has seen what waited; whoever else had it is told that it is not hers."""
+    given = event.open if isinstance(event, events.ConversationAssigned) else None
     return TellOwner(
         **origin(event, now),
         agent=owner,
         owned_before=before.conversation.ownership.owner,
         earlier=before.events,
         policy=policy,
+        seen_by=given and given.by,
+        taken_from=given.owner if given and given.owner != given.by else None,
     )
-
-
-def _tell_assigned(
-    event: events.ConversationAssigned, before: EarlierState, now: datetime, policy: Policy
-) -> TellOwner:
-    """The supervisor has seen what waited; whoever else had it is told that it is not hers any more."""
-    told, opened = _tell_owner(event, event.open.agent, before, now, policy), event.open
-    taken_from = None if opened.owner == opened.by else opened.owner
-    return replace(told, seen_by=opened.by, taken_from=taken_from)
 
 
 def _unreadable(

@@ -148,8 +148,9 @@ def _note(decision: Decision, command: commands.Command) -> None:
 def _check_conversation(
     decision: Decision, command: commands.ConversationCommand, rule: Rule
 ) -> None:
-    """Raises: ConversationUnknown, ConversationResolved, ConversationNotOwned, ConversationNotSupervised, ContactUnknown,
-    CommandStale."""
+    """Raises: ConversationUnknown, ConversationResolved, ConversationNotOwned, ConversationNotSupervised,
+    ContactUnknown, CommandStale.
+    """
     conversation = decision.conversation
     if conversation.id is None:
         raise errors.ConversationUnknown()

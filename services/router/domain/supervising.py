@@ -13,7 +13,7 @@ ASSIGN_RULE = "supervisor.assign"
 
 
 def supervised_queue(decision: Decision) -> str | None:
-    """Return the queue by which the agent is a supervisor of the matter: where it is, belongs, or came in; else `None`."""
+    """Return the queue by which the agent supervises the matter: where it is, belongs, or came in; else `None`."""
     ownership, policy = decision.conversation.ownership, decision.policy
     for name in (ownership.queue, home_queue(decision), ownership.first_queue):
         queue = policy.queues.get(name or "")
