@@ -51,7 +51,7 @@ class TakenHop(msgspec.Struct, frozen=True, kw_only=True):
     """One hand-over; one of kind `assigned` is a supervisor's, who is its sender.
 
     `outcome`: `open`, `accepted`, `rejected`, `cancelled`, `expired`, `superseded` when a call-back or a supervisor
-    came first, or `assigned`; `accepted`: when a colleague had it instead of the one before, `None` where nobody had it.
+    came first, or `assigned`; `accepted`: when a colleague had it in the place of the one before, if one had.
     """
 
     transfer_id: events.TransferId

@@ -110,7 +110,7 @@ def _tell_owner(
         owned_before=before.conversation.ownership.owner,
         earlier=before.events,
         policy=policy,
-        seen_by=given and given.by,
+        seen_by=given.by if given else None,
         taken_from=given.owner if given and given.owner != given.by else None,
     )
 
