@@ -76,6 +76,14 @@ CALLBACK_DUE = TimerKind(
     due=lambda event: event.open.due,
     answered_by=(events.CallbackReached, events.CallbackClosed, events.CallbackOverdue),
 )
+WAIT_EXCEEDED = TimerKind(
+    name="wait_exceeded",
+    reader="router",
+    armed_by=(events.ContactQueued, events.ContactWaitExceeded),
+    about="contact_id",
+    due=lambda event: event.open.exceeds,
+    answered_by=(events.ContactAccepted, events.ContactAbandoned, events.ContactMissed),
+)
 NOTIFICATION_ESCALATION = TimerKind(
     name="notification_escalation",
     reader="notify",
@@ -103,6 +111,7 @@ KINDS = (
     TRANSFER_EXPIRY,
     PROMISE_DUE,
     CALLBACK_DUE,
+    WAIT_EXCEEDED,
     MESSAGE_UNDELIVERED,
     NOTIFICATION_ESCALATION,
 )

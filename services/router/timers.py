@@ -5,7 +5,7 @@ from dataclasses import replace as with_more
 from msgspec.structs import replace
 
 from services.router.cases import Cases
-from services.router.domain import another_way, folds, undelivered
+from services.router.domain import another_way, folds, undelivered, waiting
 from services.router.domain.decide import decide_timer
 from services.router.domain.decision import Loaded
 from services.router.domain.due import promiser, tries
@@ -33,6 +33,8 @@ class FiredTimers:
         _, name = aggregates.split(timer.aggregate)
 
         async def load(reading: deciding.Reading) -> Loaded:
+            if timer.kind == timers.WAIT_EXCEEDED.name:
+                return Loaded(await reading.load(folds.CONVERSATION, name))
             if timer.kind == timers.MESSAGE_UNDELIVERED.name:
                 return await self._undelivered(reading, name, timer)
             conversation = await reading.load(folds.CONVERSATION, name)
@@ -41,8 +43,9 @@ class FiredTimers:
             )
 
         def decide(loaded: Loaded) -> list[events.AnyEvent]:
-            tried = tries(loaded.conversation, timer.id)
-            cause = f"{origin.cause}:{tried}" if tried else origin.cause
+            conversation = loaded.conversation
+            which = tries(conversation, timer.id) or waiting.asked_about(conversation, timer.id)
+            cause = f"{origin.cause}:{which}" if which else origin.cause
             return decide_timer(loaded, timer.kind, timer.id, replace(origin, cause=cause))
 
         changed = await cases.change(timer.tenant, load, decide)

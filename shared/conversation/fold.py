@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from shared import events, memory
-from shared.conversation import contacts, last_packet, matter, ownership, people, talk
+from shared.conversation import contacts, last_packet, live_wait, matter, ownership, people, talk
 from shared.conversation.state import NEW_CONVERSATION, Announced, Conversation
 from shared.events.packet import Visit
 
@@ -24,9 +24,11 @@ def evolve(conversation: Conversation, sequence: int, event: events.AnyEvent) ->
 def evolve_parts(conversation: Conversation, sequence: int, event: events.AnyEvent) -> Conversation:
     """Return the same without the memory of commands: enough for a service that answers none."""
     before = conversation.ownership
+    after = ownership.evolve(before, event)
+    owned = after.owner is not None
     changed = replace(
         conversation,
-        ownership=ownership.evolve(before, event),
+        ownership=after,
         contacts=contacts.evolve(conversation.contacts, event, before),
         matter=matter.evolve(conversation.matter, sequence, event, before.handovers),
         talk=talk.evolve(conversation.talk, event),
@@ -34,6 +36,7 @@ def evolve_parts(conversation: Conversation, sequence: int, event: events.AnyEve
         packet=last_packet.evolve(conversation.packet, event),
         visit=_visit(conversation.visit, event),
         announced=_announced(conversation.announced, event),
+        live_wait=live_wait.evolve(conversation.live_wait, event, owned=owned),
         sequence=sequence,
     )
     match event:

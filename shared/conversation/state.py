@@ -7,6 +7,7 @@ import msgspec
 from shared import events, memory
 from shared.conversation.contacts import Contact, Contacts
 from shared.conversation.last_packet import LastPacket
+from shared.conversation.live_wait import LiveWait
 from shared.conversation.matter import Matter
 from shared.conversation.ownership import Ownership
 from shared.conversation.people import People
@@ -35,7 +36,7 @@ class Conversation(
     conversation in which it goes on; `after`: the resolved one with which she goes on in this one; `heard`: sequence of
     the last event by which the customer, not a machine, wrote or called, or by which what she had said elsewhere came
     here; `visit`: her last one to the shop's pages, as it was found with her last new contact; `imported`: it was over
-    before it came here.
+    before it came here; `live_wait`: whoever waits on the line or in a chat, where the policy has limits for it.
     """
 
     id: events.ConversationId | None = None
@@ -56,6 +57,7 @@ class Conversation(
     seen: memory.Memory = {}
     heard: int = 0
     imported: bool = False
+    live_wait: LiveWait | None = None
     sequence: int = 0
 
     @property

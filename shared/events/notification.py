@@ -23,12 +23,14 @@ NotificationReason = Literal[
     "unreadable",
     "overload",
     "reassigned",
+    "wait_exceeded",
 ]
 """`overdue`: a promise or an owed call whose time is over; `message_failed`: a message did not reach the customer;
 `message_uncertain`: nobody knows whether it did, and it is never sent again by itself: a person is to find out.
 `unreadable`: a delivery in which a person's words may stand could not be read; it is of an account alone.
 `overload`: contacts come faster than they are decided; it is of a lane alone.
 `reassigned`: a supervisor took the matter from her, or gave it to somebody else.
+`wait_exceeded`: somebody on the line, or in a chat, waits for longer than the last limit of the policy.
 """
 
 

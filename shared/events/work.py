@@ -18,19 +18,43 @@ from shared.events.envelope import (
 )
 
 
-class ContactQueuedOpen(Part, frozen=True, kw_only=True):
-    """`rule`: the entry point or reason that chose the queue."""
+class ContactQueuedOpen(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """`rule`: the entry point or reason that chose the queue; `exceeds`: when somebody who waits on the line, or in a
+    chat, will have waited for the first limit that is ahead; `None` where no limit is."""
 
     contact_id: ContactId
     queue: str
     rule: str
     policy_version: str
+    exceeds: Instant | None = None
 
 
 class ContactQueued(
     Event[ContactQueuedOpen, Nothing], frozen=True, kw_only=True, tag="contact.queued"
 ):
     """The contact waits for an agent of a queue."""
+
+
+class ContactWaitExceededOpen(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """`limit_seconds`: which limit of the policy has passed; `since`: when the wait began; `exceeds`: when the next
+    limit passes, `None` after the last one."""
+
+    contact_id: ContactId
+    queue: str
+    since: Instant
+    limit_seconds: float
+    rule: str
+    policy_version: str
+    exceeds: Instant | None = None
+
+
+class ContactWaitExceeded(
+    Event[ContactWaitExceededOpen, Nothing],
+    frozen=True,
+    kw_only=True,
+    tag="contact.wait_exceeded",
+):
+    """Somebody who is on the line, or in a chat, waits for longer than she should."""
 
 
 class ContactOfferedOpen(Part, frozen=True, kw_only=True):
@@ -177,6 +201,7 @@ class CommandNoted(
 
 WorkEvent = (
     ContactQueued
+    | ContactWaitExceeded
     | ContactOffered
     | ContactAccepted
     | ContactRejected

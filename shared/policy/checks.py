@@ -46,6 +46,7 @@ def contradictions(policy: Policy) -> list[str]:
     found += overload_complaints(policy.overload, policy.queues, writers)
     found += _misread(policy)
     found += _hours(policy)
+    found += _waits(policy)
     for pattern in [*(each.pattern for each in policy.patterns), *policy.never_identifies]:
         try:
             re.compile(pattern)
@@ -67,6 +68,17 @@ def _hours(policy: Policy) -> list[str]:
         named = {queue.calendar, *queue.calendars.values()} - {None, *policy.calendars}
         found += [f"queue {name}: no calendar {each}" for each in sorted(filter(None, named))]
     return found
+
+
+def _waits(policy: Policy) -> list[str]:
+    """Return where the limits of waiting are not in order."""
+    limits = {"times": policy.times.wait_seconds}
+    limits |= {f"queue {name}": policy.wait_limits(name) for name in policy.queues}
+    return [
+        f"{where}: wait_seconds are not in order"
+        for where, each in limits.items()
+        if list(each) != sorted(set(each))
+    ]
 
 
 def _misread(policy: Policy) -> list[str]:

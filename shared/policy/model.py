@@ -10,7 +10,7 @@ from shared import events
 from shared.calendars import ALWAYS, Calendar
 from shared.overload import Overload
 from shared.policy.accounts import Account
-from shared.policy.team import Agent, Queue, Transports
+from shared.policy.team import Agent, Queue, Transports, WaitLimits
 from shared.strict import Name, Seconds, Strict
 
 
@@ -30,13 +30,18 @@ class Integration(Strict, frozen=True, kw_only=True):
 
 
 class TimeLimits(Strict, frozen=True, kw_only=True):
-    """How long what may take, in seconds."""
+    """How long what may take, in seconds.
+
+    `wait_seconds`: for how long somebody may wait on the line, or in a chat, shortest first; each that passes is
+    recorded, and after the last one the queue's supervisor is told; none: nobody counts.
+    """
 
     offer_seconds: Seconds = 30.0
     transfer_seconds: Seconds = 120.0
     callback_seconds: Seconds = 900.0
     join_within_seconds: Seconds = 259_200.0
     notification_seconds: Seconds = 120.0
+    wait_seconds: WaitLimits = (46.0, 60.0, 120.0)
 
 
 class Policy(Strict, frozen=True, kw_only=True):
@@ -89,6 +94,12 @@ class Policy(Strict, frozen=True, kw_only=True):
         of_queue = self.queues.get(queue or "")
         own = of_queue and ((medium and of_queue.calendars.get(medium)) or of_queue.calendar)
         return self.calendars.get(own or self.calendar or "", ALWAYS)
+
+    def wait_limits(self, queue: str) -> WaitLimits:
+        """Return for how long somebody may wait live in a queue, in seconds, shortest first."""
+        known = self.queues.get(queue)
+        own = None if known is None else known.wait_seconds
+        return self.times.wait_seconds if own is None else own
 
     def agents_of_queue(self, queue: str) -> list[str]:
         """Return the agents who are offered contacts of a queue, by id."""

@@ -5,8 +5,9 @@ from typing import Annotated
 from msgspec import Meta
 
 from shared import events
-from shared.strict import Name, Strict
+from shared.strict import Name, Seconds, Strict
 
+WaitLimits = Annotated[tuple[Seconds, ...], Meta(max_length=8)]
 Transports = Annotated[tuple[Name, ...], Meta(min_length=1, max_length=8)]
 
 
@@ -14,7 +15,8 @@ class Queue(Strict, frozen=True, kw_only=True):
     """Where contacts wait.
 
     `supervisor`: who is told when nobody acknowledges; `transports`: how its agents are told; `calendar`: when its
-    agents are there, where it is not the tenant's; `calendars`: the same for single media.
+    agents are there, where it is not the tenant's; `calendars`: the same for single media; `wait_seconds`: for how long
+    somebody may wait live, where it is not as everywhere.
     """
 
     title: str
@@ -22,6 +24,7 @@ class Queue(Strict, frozen=True, kw_only=True):
     transports: Transports | None = None
     calendar: Name | None = None
     calendars: dict[events.Medium, Name] = {}
+    wait_seconds: WaitLimits | None = None
 
 
 class Agent(Strict, frozen=True, kw_only=True):

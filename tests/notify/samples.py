@@ -26,6 +26,8 @@ from shared.events import (
     ContactPersonal,
     ContactQueued,
     ContactQueuedOpen,
+    ContactWaitExceeded,
+    ContactWaitExceededOpen,
     ContactWrappedUp,
     ContactWrappedUpOpen,
     ContactWrappedUpPersonal,
@@ -229,6 +231,19 @@ def callback_overdue(
         attempts=attempts, callback_id=CallbackId("callback-1"), queue="hotline", due=NOW, to=to
     )
     return CallbackOverdue(**envelope(event_id), data=Data(open=told, personal=Nothing()))
+
+
+def wait_exceeded(event_id: str, *, last: bool, queue: str = "hotline") -> ContactWaitExceeded:
+    told = ContactWaitExceededOpen(
+        contact_id=ContactId("call-1"),
+        queue=queue,
+        since=NOW,
+        limit_seconds=120,
+        rule="wait.limit",
+        policy_version="v",
+        exceeds=None if last else NOW,
+    )
+    return ContactWaitExceeded(**envelope(event_id), data=Data(open=told, personal=Nothing()))
 
 
 def wrapped_up(event_id: str, contact: str = "mail-1", agent: str = "piotr") -> ContactWrappedUp:

@@ -48,6 +48,7 @@ from tests.notify.samples import (
     types,
     unattended,
     uncertain,
+    wait_exceeded,
     wrapped_up,
 )
 from tests.notify.twins import FixedClock, MemoryTransport
@@ -208,6 +209,23 @@ async def test_who_works_on_an_overdue_callback_has_seen_both_notices(world: Wor
     assert await world.open() == ["agent-piotr", "queue-hotline"]
     await world.happens(tried("e8"))
     assert await world.open() == ["agent-piotr"]
+
+
+async def test_the_supervisor_is_told_once_of_a_long_wait(world: World) -> None:
+    """After the last limit alone; whoever then takes the call has acknowledged it for her."""
+    await world.happens(returned("e4"), wait_exceeded("e5", last=False))
+    assert "wait_exceeded" not in [reason for _, reason in await world.told()]
+    await world.happens(wait_exceeded("e6", last=True))
+    await world.everything_again()
+    assert (await world.told())[-1] == ("agent-piotr", "wait_exceeded")
+    await world.happens(accepted("e7", "ewa"))
+    assert await world.open() == ["agent-piotr", "agent-ewa"]
+
+
+async def test_a_queue_without_a_supervisor_is_told_itself(world: World) -> None:
+    """Or one that the policy has no more."""
+    await world.happens(wait_exceeded("e4", last=True, queue="attic"))
+    assert (await world.told())[-1] == ("queue-attic", "wait_exceeded")
 
 
 @pytest.mark.parametrize(

@@ -27,32 +27,33 @@ async def asked(router: InMemoryRouter) -> set[tuple[str, str]]:
 
 
 async def test_an_offer_is_asked_about_until_it_is_answered() -> None:
-    """The offer that stands, and no other."""
+    """The offer that stands, and no other; and her wait, until she is taken."""
     router = InMemoryRouter()
     await router.on_duty("piotr", "ewa")
     await router.happens(call("started"))
     await router.offers()
     first = await router.offer()
-    assert await asked(router) == {("offer_expiry", first.offer_id)}
+    waits = ("wait_exceeded", first.contact_id)
+    assert await asked(router) == {waits, ("offer_expiry", first.offer_id)}
     conversation = (await router.conversation()).id
     await router.does(
         first.agent, "reject_offer", conversation=conversation, offer_id=first.offer_id
     )
     await router.offers()
-    assert await asked(router) == {("offer_expiry", (await router.offer()).offer_id)}
+    assert await asked(router) == {waits, ("offer_expiry", (await router.offer()).offer_id)}
     await router.accepts()
     assert await asked(router) == set()
 
 
 async def test_an_offer_that_was_withdrawn_is_not_asked_about() -> None:
-    """Whoever was asked has gone."""
+    """Whoever was asked has gone, and she waits on."""
     router = InMemoryRouter()
     await router.on_duty("piotr")
     await router.happens(call("started"))
     await router.offers()
     await router.does("piotr", "set_status", status="signed_out")
     assert (await router.offers())[0] == "offer.withdrawn"
-    assert await asked(router) == set()
+    assert {kind for kind, _ in await asked(router)} == {"wait_exceeded"}
 
 
 async def test_an_owed_callback_is_asked_about() -> None:

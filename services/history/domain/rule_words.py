@@ -17,6 +17,7 @@ RULES: Mapping[str, str] = {
     "entry.agent": "the agent who recorded it takes work of this queue",
     "entry.fallback": "the policy has no account where it came in, so it is the policy's first queue",
     "dispatch.longest_idle": "of those who were free she was passed over least, and idle longest",
+    "wait.limit": "whoever is on the line, or in a chat, has waited for so long",
     "dispatch": "the dispatcher asks somebody for whatever waits",
     "return": "the dispatcher looks after whatever belongs to somebody who is gone",
     "return.owner_gone": "the owner is not there any more, and nothing is to wait for her",
@@ -27,6 +28,7 @@ RULES: Mapping[str, str] = {
     "transfer_expiry": "the time to accept the transfer is over",
     "promise_due": "the promised time has come",
     "callback_due": "the time has come by which she was to be called",
+    "wait_exceeded": "the wait of whoever is on the line, or in a chat, passes a limit",
     "message_undelivered": "nobody says that the message has reached her",
 }
 

@@ -158,6 +158,11 @@ def _late_on(
             request = _overdue_call(event.open.callback_id, event.open.attempts)
             recipient = event.open.to
             at_once = recipient.startswith("queue-")
+        case events.ContactWaitExceeded():
+            if event.open.exceeds is not None:
+                return None
+            request, reason = event.id, "wait_exceeded"
+            recipient = _supervisor(policy(), event.open.queue)
         case events.MessageFailed() | events.MessageUncertain() if _is_automatic(event, before):
             return None
         case events.MessageFailed():
@@ -176,6 +181,13 @@ def _late_on(
         at_once=at_once,
         policy=policy(),
     )
+
+
+def _supervisor(policy: Policy, queue: str) -> str:
+    """Return who can send somebody there; a queue without a supervisor is told itself."""
+    known = policy.queues.get(queue)
+    supervisor = None if known is None else known.supervisor
+    return f"queue-{queue}" if supervisor is None else f"agent-{supervisor}"
 
 
 def _is_automatic(event: events.OutcomeEvent, before: EarlierState) -> bool:

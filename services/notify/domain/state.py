@@ -55,7 +55,7 @@ ABOUT_A_MESSAGE: frozenset[events.NotificationReason] = frozenset(
 )
 ONE_AT_A_TIME: frozenset[events.NotificationReason] = frozenset({"unreadable", "overload"})
 """Of an account, or of a lane, not of a conversation."""
-ASK_FOR_WORK = ABOUT_A_MESSAGE | {"new_request", "overdue"} | ONE_AT_A_TIME
+ASK_FOR_WORK = ABOUT_A_MESSAGE | {"new_request", "overdue", "wait_exceeded"} | ONE_AT_A_TIME
 
 
 class Notifications(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from services.router.domain.presence import note_unattended, owner_on_duty
 from services.router.domain.statements import told
 from services.router.domain.suggest import suggest
 from services.router.domain.visits import note_visit
+from services.router.domain.waiting import first_limit
 from shared import aggregates, events, proof
 from shared.conversation import NEW_CONVERSATION, Contact, Conversation
 from shared.policy import Policy
@@ -313,6 +314,7 @@ def _queue(decision: Decision, event: events.InboundEvent, *, new_contact: bool)
             queue=queue,
             rule=rule,
             policy_version=decision.origin.policy_version,
+            exceeds=first_limit(decision, event.open.contact_id, queue),
         ),
     )
     if owner is not None and not (ownership.offer and ownership.offer.agent == owner):

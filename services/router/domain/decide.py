@@ -21,6 +21,7 @@ from services.router.domain import (
     supervising,
     transfers,
     undelivered,
+    waiting,
     writing,
 )
 from services.router.domain.decision import Decision, Loaded, Origin, goes_on
@@ -84,6 +85,7 @@ TIMERS: Mapping[str, Callable[[Decision, str], None]] = {
     timers.TRANSFER_EXPIRY.name: transfers.expire_transfer,
     timers.PROMISE_DUE.name: due.promise_is_due,
     timers.CALLBACK_DUE.name: due.callback_is_due,
+    timers.WAIT_EXCEEDED.name: waiting.wait_goes_on,
     timers.MESSAGE_UNDELIVERED.name: undelivered.send_another_way,
 }
 """One row per kind of timer that the router reads: what it decides about the id in the timer."""

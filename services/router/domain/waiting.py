@@ -1,0 +1,79 @@
+"""Somebody waits on the line, or in a chat: for how long she may, and that she has waited for longer."""
+
+from datetime import datetime, timedelta
+
+from services.router.domain.decision import Decision
+from services.router.domain.offers import time_is_up
+from shared import events
+from shared.conversation import Conversation, LiveWait
+
+LIVE: frozenset[events.Medium] = frozenset({"call", "chat"})
+"""Media on which somebody is there for as long as nobody takes the contact. A letter waits on the table."""
+RULE = "wait.limit"
+
+
+def first_limit(
+    decision: Decision, contact_id: events.ContactId, queue: str
+) -> events.Instant | None:
+    """Return when a contact that is queued now will have waited for the next limit; `None`: no limit is ahead.
+
+    Another queue does not begin the wait anew.
+    """
+    contact = decision.conversation.contacts.by_id.get(contact_id)
+    if contact is None or contact.medium not in LIVE:
+        return None
+    wait, now = decision.conversation.live_wait, decision.origin.recorded
+    since = now if wait is None or wait.contact_id != contact_id else wait.since
+    return _next(decision, queue, since, after=now)
+
+
+def asked_about(conversation: Conversation, asked: str) -> str | None:
+    """Return which of the limits of a wait a timer asks about; `None` when it asks about none."""
+    wait = conversation.live_wait
+    if wait is None or wait.contact_id != asked or wait.exceeds is None:
+        return None
+    return wait.exceeds.isoformat()
+
+
+def wait_goes_on(decision: Decision, asked: str) -> None:
+    """The timer asks: does she still wait, and has her wait passed the limit?
+
+    The event arms the timer of the next one, so that a wait has one timer at a time. What passed while nothing ran is
+    recorded at once.
+    """
+    wait = decision.conversation.live_wait
+    while wait is not None and wait.contact_id == asked and _has_passed(decision, wait):
+        _exceed(decision, wait)
+        wait = decision.conversation.live_wait
+
+
+def _has_passed(decision: Decision, wait: LiveWait) -> bool:
+    conversation = decision.conversation
+    contact = conversation.contacts.by_id.get(wait.contact_id)
+    if contact is None or conversation.resolved or conversation.ownership.owner is not None:
+        return False
+    waits = contact.live and contact.status == "waiting"
+    return waits and wait.exceeds is not None and time_is_up(decision, wait.exceeds)
+
+
+def _exceed(decision: Decision, wait: LiveWait) -> None:
+    assert wait.exceeds is not None
+    queue = decision.conversation.ownership.queue or ""
+    decision.on_conversation(
+        events.ContactWaitExceeded,
+        events.ContactWaitExceededOpen(
+            contact_id=wait.contact_id,
+            queue=queue,
+            since=wait.since,
+            limit_seconds=(wait.exceeds - wait.since).total_seconds(),
+            rule=RULE,
+            policy_version=decision.origin.policy_version,
+            exceeds=_next(decision, queue, wait.since, after=wait.exceeds),
+        ),
+    )
+
+
+def _next(decision: Decision, queue: str, since: datetime, *, after: datetime) -> datetime | None:
+    """Return when the next limit of a queue passes."""
+    limits = (timedelta(seconds=each) for each in decision.policy.wait_limits(queue))
+    return next((since + each for each in limits if since + each > after), None)
