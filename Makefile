@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 # What npm made of a folder's lock; it writes this file itself.
 INSTALLED := node_modules/.package-lock.json
-.PHONY: help setup demo up images test test-containers also check contracts fmt lock bench bench-peers soak faults drill upgrade load clean
+.PHONY: help setup demo up images test test-containers also check contracts fmt lock bench bench-peers soak faults drill upgrade load simulate clean
 RUN := .venv/.deploy
 DEV := .venv/.dev
 PEERS := .venv-peers/.ready
@@ -67,6 +67,9 @@ upgrade: $(DEV) ## exchange every service for an earlier commit's and back, unde
 
 load: $(DEV) ## a day of a shop in 15 minutes, then a burst; ARGS='--minutes 60 --burst-minutes 10' for all of it
 	@.venv/bin/python -m tests.load $(ARGS)
+
+simulate: $(DEV) ## three weeks of a shop against the router in memory, every invariant checked; ARGS='--seeds 5 --days 1'
+	@.venv/bin/python -m tests.simulation $(ARGS)
 
 clean: ## remove what setup, tests and checks made; the data in .tellonce stays
 	rm -rf .venv .venv-also .venv-peers .uv */*/node_modules build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

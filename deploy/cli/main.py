@@ -5,7 +5,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from deploy.cli import ask, balance, doctor, parked, policy, status, up
 from deploy.embedded.errors import SetupError
@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     _add_stack_verbs(verbs)
     _add_question_verbs(verbs)
+    _add_measures(verbs)
     _add_parked(verbs)
     _add_deliver(verbs)
     _add_import(verbs)
@@ -118,6 +119,19 @@ def _add_question_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentPars
     asked = _verb(verbs, "balance", balance.balance, "what became of every delivery")
     asked.add_argument("--prove", action="store_true", help="parse RAW again and compare")
     asked.add_argument("--tenant", default="demo")
+
+
+def _add_measures(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _verb(
+        verbs, "measures", _measures, "waits, handling, resolution: from the ledger alone"
+    )
+    for name, text in (("since", "when contacts began, or later"), ("until", "before that")):
+        parser.add_argument(f"--{name}", metavar="TIME", type=_instant, required=True, help=text)
+    for name in ("queue", "agent", "channel"):
+        parser.add_argument(f"--{name}", metavar="NAME", help="one alone")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument("--tenant", default="demo")
+    _add_policy(parser)
 
 
 def _add_parked(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -244,6 +258,12 @@ def _time(written: str) -> datetime:
         raise argparse.ArgumentTypeError(f"not a time: {written}") from None
 
 
+def _instant(written: str) -> datetime:
+    """Return a time with a zone; without one it is UTC."""
+    at = _time(written)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
 def _verb(
     verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, verb: Verb, text: str
 ) -> argparse.ArgumentParser:
@@ -274,6 +294,12 @@ def _raw(chosen: argparse.Namespace) -> int:
     from deploy.cli.raw import show  # noqa: PLC0415
 
     return show(chosen)
+
+
+def _measures(chosen: argparse.Namespace) -> int:
+    from deploy.cli.measures import measures  # noqa: PLC0415
+
+    return measures(chosen)
 
 
 def _ledger_check(chosen: argparse.Namespace) -> int:
