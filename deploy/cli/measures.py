@@ -6,7 +6,7 @@ import msgspec
 
 from deploy.cli.servers import on_servers
 from deploy.embedded.errors import SetupError
-from services.history.domain.handling import Handled
+from services.history.domain.handling import HandledWork
 from services.history.domain.measures import Measures, Scope, measured
 from shared.bus import Bus
 from shared.codec import PlainCodec
@@ -43,9 +43,9 @@ def measures(chosen: argparse.Namespace) -> int:
     return 0
 
 
-async def handled(bus: Bus, tenant: str) -> Handled:
+async def handled(bus: Bus, tenant: str) -> HandledWork:
     """Return what was handled of a tenant until now: the whole ledger is read. Raises: LedgerUnavailable."""
-    found, ledger = Handled(), NatsLedger(bus, PlainCodec())
+    found, ledger = HandledWork(), NatsLedger(bus, PlainCodec())
     end = await ledger.position()
     if end == 0:
         return found

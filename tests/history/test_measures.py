@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.history.domain.handling import Handled
+from services.history.domain.handling import HandledWork
 from services.history.domain.measures import Measures, Scope, measured
 from tests.router import samples
 from tests.router.in_memory_router import InMemoryRouter
@@ -15,7 +15,7 @@ UNTIL = samples.NOON + timedelta(days=9)
 
 async def figures(router: InMemoryRouter, **scope: str) -> Measures:
     """Return what a ledger says, all of it or within a scope."""
-    handled = Handled()
+    handled = HandledWork()
     for each in await router.recorded():
         handled.see(each)
     return measured(handled, Scope(since=SINCE, until=UNTIL, **scope))

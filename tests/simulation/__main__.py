@@ -12,7 +12,7 @@ import time
 import msgspec
 import structlog
 
-from services.history.domain.handling import Handled
+from services.history.domain.handling import HandledWork
 from services.history.domain.measures import Measures, Scope, measured
 from tests.router.invariants import check_recorded
 from tests.simulation.fairness import check_room, check_turns
@@ -29,7 +29,7 @@ async def week(seed: int, plan: Plan) -> tuple[World, Measures]:
     check_recorded(world.seen)
     check_turns(world.seen, world.router.policy)
     check_room(world.seen, world.router.policy)
-    handled = Handled()
+    handled = HandledWork()
     for each in world.seen:
         handled.see(each)
     return world, measured(handled, Scope(since=MORNING, until=world.end))

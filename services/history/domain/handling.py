@@ -14,7 +14,7 @@ from shared.ledger import Recorded
 NO_TIME = timedelta(0)
 
 
-class Handling(msgspec.Struct, kw_only=True):
+class HandledContact(msgspec.Struct, kw_only=True):
     """One contact. `queued`, `asked`, `taken`, `wrapped`: when it began to wait, somebody was asked first, somebody
     took it, and somebody wrote down how it went; `lost`: when she hung up, `missed` if it was never connected."""
 
@@ -34,7 +34,7 @@ class Handling(msgspec.Struct, kw_only=True):
     missed: bool = False
 
 
-class Course(msgspec.Struct, kw_only=True):
+class HandledConversation(msgspec.Struct, kw_only=True):
     """A conversation. `acknowledged`: hand-overs that named one of its packets; `repeats`: facts told again."""
 
     customer: str | None = None
@@ -65,12 +65,12 @@ class Attendance(msgspec.Struct, kw_only=True):
         self.at = until
 
 
-class Handled:
+class HandledWork:
     """Everything that was handled, learned from the ledger in its order."""
 
     def __init__(self) -> None:
-        self.contacts: dict[str, Handling] = {}
-        self.courses: dict[str, Course] = defaultdict(Course)
+        self.contacts: dict[str, HandledContact] = {}
+        self.courses: dict[str, HandledConversation] = defaultdict(HandledConversation)
         self.agents: dict[str, Attendance] = defaultdict(Attendance)
         self.promises: dict[str, tuple[datetime, bool]] = {}
         """When a promise was kept or its time passed, and whether it was kept in time."""
@@ -93,7 +93,7 @@ class Handled:
         if name is None or told.contact_id in self.contacts:
             return
         self.courses[name].contacts += 1
-        self.contacts[told.contact_id] = Handling(
+        self.contacts[told.contact_id] = HandledContact(
             contact_id=told.contact_id,
             conversation=name,
             customer=event.customer,
@@ -130,7 +130,7 @@ class Handled:
             case _:
                 self._moved(course, event)
 
-    def _moved(self, course: Course, event: events.AnyEvent) -> None:
+    def _moved(self, course: HandledConversation, event: events.AnyEvent) -> None:
         contact_id = getattr(event.open, "contact_id", None)
         known = self.contacts.get(contact_id) if contact_id else None
         if known is None:
@@ -152,7 +152,7 @@ class Handled:
                 known.agent = known.agent or event.open.agent
 
     @staticmethod
-    def _handed_over(course: Course, packet_id: str) -> None:
+    def _handed_over(course: HandledConversation, packet_id: str) -> None:
         course.hand_overs += 1
         course.acknowledged += packet_id in course.packets
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import msgspec
 
-from services.history.domain.handling import Course, Handled, Handling
+from services.history.domain.handling import HandledConversation, HandledWork, HandledContact
 
 VERSION = 1
 LIVE = frozenset({"call", "chat", "visit"})
@@ -29,7 +29,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     agent: str | None = None
     channel: str | None = None
 
-    def holds(self, contact: Handling) -> bool:
+    def holds(self, contact: HandledContact) -> bool:
         """Tell whether a contact is measured."""
         return (
             self.since <= contact.began < self.until
@@ -71,7 +71,7 @@ class Measures(msgspec.Struct, frozen=True, kw_only=True):
     recovery_seconds: float | None
 
 
-def measured(handled: Handled, scope: Scope) -> Measures:
+def measured(handled: HandledWork, scope: Scope) -> Measures:
     """Return the measures of what was handled."""
     contacts = [each for each in handled.contacts.values() if scope.holds(each)]
     names = {each.conversation for each in contacts}
@@ -110,7 +110,7 @@ def measured(handled: Handled, scope: Scope) -> Measures:
     )
 
 
-def _came_again(courses: dict[str, Course]) -> set[str]:
+def _came_again(courses: dict[str, HandledConversation]) -> set[str]:
     """Return the conversations after whose end the same person opened another one within REPEAT_WITHIN."""
     by_person: dict[str, list[tuple[datetime, str]]] = defaultdict(list)
     for name, each in courses.items():
@@ -126,16 +126,16 @@ def _came_again(courses: dict[str, Course]) -> set[str]:
     return found
 
 
-def _owed(handled: Handled, scope: Scope) -> list[str]:
+def _owed(handled: HandledWork, scope: Scope) -> list[str]:
     return [name for name, since in handled.owed.items() if scope.since <= since < scope.until]
 
 
-def _recovered(handled: Handled, scope: Scope) -> list[float]:
+def _recovered(handled: HandledWork, scope: Scope) -> list[float]:
     reached = ((name, handled.recovered.get(name)) for name in _owed(handled, scope))
     return [(at - handled.owed[name]).total_seconds() for name, at in reached if at is not None]
 
 
-def _occupancy(handled: Handled, scope: Scope) -> float | None:
+def _occupancy(handled: HandledWork, scope: Scope) -> float | None:
     """Return it over all that is known of the agents, whatever the times of `scope`."""
     agents = [it for name, it in handled.agents.items() if scope.agent in (None, name)]
     present = sum(each.present.total_seconds() for each in agents)
@@ -147,7 +147,7 @@ def _seconds(since: datetime | None, until: datetime | None) -> float | None:
 
 
 def _mean(
-    contacts: Iterable[Handling], seconds: Callable[[Handling], float | None]
+    contacts: Iterable[HandledContact], seconds: Callable[[HandledContact], float | None]
 ) -> float | None:
     known = [each for each in map(seconds, contacts) if each is not None]
     return statistics.fmean(known) if known else None
