@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import msgspec
 
-from services.history.domain.handling import HandledConversation, HandledWork, HandledContact
+from services.history.domain.handling import HandledContact, HandledConversation, HandledWork
 
 VERSION = 1
 LIVE = frozenset({"call", "chat", "visit"})
