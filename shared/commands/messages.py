@@ -13,6 +13,8 @@ class SendMessage(ConversationCommand, frozen=True, kw_only=True, forbid_unknown
 
     `quotes`: the event of a message of hers, as `said` of a packet names it, with which this one is shown where the
     channel can; `template`: is sent in the place of `text`, which then says for the record what she reads.
+    What asks for facts that she told is sent, and the event in the reply names them, `told_already`; with `unless_told`
+    it is refused instead.
     """
 
     verb = "send_message"
@@ -21,6 +23,7 @@ class SendMessage(ConversationCommand, frozen=True, kw_only=True, forbid_unknown
     title: ShortText | None = None
     quotes: Annotated[events.EventId, ID] | None = None
     template: Template | None = None
+    unless_told: bool = False
 
 
 class AcknowledgeNotification(

@@ -277,6 +277,11 @@ class MessageNoAddress(TellonceError):
     sentence = "the customer has no address on this channel"
 
 
+class MessageAsksAgain(TellonceError):
+    code = "message.asks_again"
+    sentence = "the customer told this already: it stands in the packet"
+
+
 class MessageQuoteUnknown(TellonceError):
     code = "message.quote_unknown"
     sentence = "no message of the customer on this channel is known under this id, or it is too old to be quoted"

@@ -296,7 +296,8 @@ class MessageRequestedOpen(Part, frozen=True, kw_only=True, omit_defaults=True):
     `deliver_by`: if nobody says by then that it reached her, it goes another way as well;
     `instead_of`: the messages that this one brings again, by such another way: nothing new was said;
     `heard`: when she last wrote to this account from where she is written to, in this conversation; some providers
-    count from there how long she may be answered.
+    count from there how long she may be answered; `told_already`: names of the facts that its text asks for, although
+    she had told them.
     """
 
     message_id: MessageId
@@ -306,6 +307,7 @@ class MessageRequestedOpen(Part, frozen=True, kw_only=True, omit_defaults=True):
     deliver_by: Instant | None = None
     instead_of: list[MessageId] = []
     heard: Instant | None = None
+    told_already: list[str] = []
 
 
 class TemplateFile(Part, frozen=True, kw_only=True):

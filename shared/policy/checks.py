@@ -47,7 +47,9 @@ def contradictions(policy: Policy) -> list[str]:
     found += _misread(policy)
     found += _hours(policy)
     found += _waits(policy)
-    for pattern in [*(each.pattern for each in policy.patterns), *policy.never_identifies]:
+    asking = [each.asks for each in policy.patterns if each.asks is not None]
+    stating = [each.pattern for each in policy.patterns]
+    for pattern in [*stating, *asking, *policy.never_identifies]:
         try:
             re.compile(pattern)
         except (re.error, RecursionError, OverflowError) as error:

@@ -1,7 +1,7 @@
 """A tenant's policy, whole."""
 
 import hashlib
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -15,11 +15,18 @@ from shared.strict import Name, Seconds, Strict
 
 
 class Pattern(Strict, frozen=True, kw_only=True):
-    """Text that states a fact. The first group is the value, else the whole match. `joins`: it names a matter."""
+    """Text that states a fact. The first group is the value, else the whole match. `joins`: it names a matter.
+
+    `compare`: what of two values has to be the same for them to be one: the `text` but for blanks and letter case, its
+    `characters` that are letters or digits, or its `digits` alone; `asks`: text of an agent that asks for the fact, in
+    whatever case.
+    """
 
     fact: Name
     pattern: str
     joins: bool = False
+    compare: Literal["text", "characters", "digits"] = "text"
+    asks: str | None = None
 
 
 class Integration(Strict, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """What the customer told: stated once, noticed when she has to say it again."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from services.router.domain.decision import Decision
 from services.router.domain.identify import claim, is_known
@@ -139,6 +139,34 @@ def normal_value(value: str) -> str:
     return "".join(value.split()).casefold()
 
 
+def told_already(policy: Policy, conversation: Conversation, text: str) -> list[str]:
+    """Return the names of the facts that an agent's text asks for and the customer told already, in reading order."""
+    told = {fact.name for fact in conversation.matter.facts.values()}
+    asked = (
+        each.fact
+        for each in policy.patterns
+        if each.asks is not None
+        and each.fact in told
+        and re.search(each.asks, text[:TEXT_SEARCHED_CHARACTERS], re.IGNORECASE)
+    )
+    return list(dict.fromkeys(asked))
+
+
+def _compared(policy: Policy, name: str, value: str) -> str:
+    """Return a value as the policy's pattern of this fact compares it; of nothing but what is left out, all of it."""
+    text = normal_value(value)
+    form = next((each.compare for each in policy.patterns if each.fact == name), "text")
+    kept = _KEPT[form]
+    return "".join(filter(kept, text)) or text
+
+
+_KEPT: Mapping[str, Callable[[str], bool]] = {
+    "text": lambda _: True,
+    "characters": str.isalnum,
+    "digits": str.isdigit,
+}
+
+
 def _matches(policy: Policy, text: str) -> Iterator[tuple[str, str]]:
     for pattern in policy.patterns:
         for match in re.finditer(pattern.pattern, text):
@@ -147,9 +175,13 @@ def _matches(policy: Policy, text: str) -> Iterator[tuple[str, str]]:
 
 
 def _known(decision: Decision, name: str, value: str) -> StatedFact | None:
-    facts = decision.conversation.matter.facts.values()
+    facts, wanted = (
+        decision.conversation.matter.facts.values(),
+        _compared(decision.policy, name, value),
+    )
+    alike = (each for each in facts if each.name == name)
     return next(
-        (fact for fact in facts if fact.name == name and same_value(fact.value, value)), None
+        (each for each in alike if _compared(decision.policy, name, each.value) == wanted), None
     )
 
 

@@ -8,6 +8,7 @@ import msgspec
 from services.router.domain import another_way
 from services.router.domain.callbacks import close_callbacks
 from services.router.domain.decision import Decision
+from services.router.domain.facts import told_already
 from services.router.domain.recipients import (
     account_to_write_from,
     answers,
@@ -29,8 +30,9 @@ def send_message(decision: Decision, command: commands.SendMessage) -> None:
     """The owner writes to whoever is answered, on a channel.
 
     An address that nobody holds is remembered: an answer from there is this customer's. If she wrote after a call that
-    is owed to her, she has her answer, and it is owed no longer.
-    Raises: MessageChannelUnknown, MessageNoAddress, MessageConsentWithdrawn, MessageQuoteUnknown, TextHasNul.
+    is owed to her, she has her answer, and it is owed no longer. What asks for a fact that she told says so.
+    Raises: MessageChannelUnknown, MessageNoAddress, MessageConsentWithdrawn, MessageAsksAgain, MessageQuoteUnknown,
+    TextHasNul.
     """
     if any("\0" in each for each in _texts(command)):
         raise errors.TextHasNul()
@@ -40,6 +42,9 @@ def send_message(decision: Decision, command: commands.SendMessage) -> None:
         raise errors.MessageNoAddress(channel=command.channel)
     if decision.customer.withdrew(command.channel):
         raise errors.MessageConsentWithdrawn(channel=command.channel)
+    told = told_already(decision.policy, decision.conversation, command.text)
+    if told and command.unless_told:
+        raise errors.MessageAsksAgain(facts=told)
     quoted = _quoted(decision.conversation, command, name)
     reference = quoted or answers(decision.conversation, to)
     decision.on_conversation(
@@ -51,6 +56,7 @@ def send_message(decision: Decision, command: commands.SendMessage) -> None:
             agent=decision.by,
             deliver_by=_deliver_by(decision, account, to),
             heard=_heard(decision.conversation, command.channel, name, to),
+            told_already=told,
         ),
         events.MessageRequestedPersonal(
             to=to.value,
