@@ -44,7 +44,7 @@ def send_message(decision: Decision, command: commands.SendMessage) -> None:
         raise errors.MessageConsentWithdrawn(channel=command.channel)
     told = told_already(decision.policy, decision.conversation, command.text)
     if told and command.unless_told:
-        raise errors.MessageAsksAgain(facts=told)
+        raise errors.MessageAsksAgain(facts=", ".join(told))
     quoted = _quoted(decision.conversation, command, name)
     reference = quoted or answers(decision.conversation, to)
     decision.on_conversation(
