@@ -13,6 +13,9 @@ from shared import aggregates, arrivals, deciding, events, timers
 
 ASKED_AGAIN_SECONDS = 10.0
 ASKED_AT_MOST = 2
+EARLY_SECONDS = 1.0
+"""A timer that fires earlier than this by our clock waits for it: agents are told their times by ours, and the server,
+which counts them, may be ahead."""
 
 
 class FiredTimers:
@@ -22,11 +25,15 @@ class FiredTimers:
         self._cases = cases
 
     async def ask(self, arrived: arrivals.ArrivedMessage) -> None:
-        """Ask whether a fired timer is still due. Ask again later when the subject of the timer is not stored yet.
+        """Ask whether a fired timer is still due. Ask again later when the subject of the timer is not stored yet, and
+        when its time has not come by our clock.
 
         Raises: NotAnEvent, TenantUnknown, TimerKindUnknown, Later, EventTypeUnknown, LedgerUnavailable.
         """
         timer, cases = timers.read_timer(arrived.body), self._cases
+        early = (timer.due - cases.clock.now()).total_seconds()
+        if early > EARLY_SECONDS:
+            raise arrivals.Later(early, "timer_early")
         version = cases.policy_version(timer.tenant)
         actor = f"rule:{timer.kind}@{version}"
         origin = cases.origin(timer.tenant, f"{timer.kind}:{timer.id}", actor, timer.due)

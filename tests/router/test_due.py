@@ -2,8 +2,10 @@
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 
+from shared.arrivals import ArrivedMessage, Later
 from shared.events import (
     CallbackClosed,
     CallbackOverdue,
@@ -243,3 +245,22 @@ async def test_a_mail_that_an_agent_took_does_not_reach_her(router: InMemoryRout
     await router.accepts()
     (callback,) = (await router.conversation()).matter.callbacks.values()
     assert callback.status == "open"
+
+
+async def test_a_timer_of_a_server_whose_clock_is_ahead_waits_for_ours(
+    router: InMemoryRouter,
+) -> None:
+    """Agents are told by our clock until when they are asked: nobody's offer lapses before that."""
+    await router.on_duty("piotr")
+    await router.happens(call("started"))
+    await router.offers()
+    (timer,) = [each for each in router.timers.armed if each.kind == "offer_expiry"]
+    router.clock.time = timer.due - timedelta(seconds=25)
+    before = await router.ledger.position()
+    with pytest.raises(Later) as early:
+        await router.fired_timers.ask(ArrivedMessage("fired.0.x", msgspec.json.encode(timer), 1, 1))
+    assert (early.value.reason, early.value.delay_seconds) == ("timer_early", 25)
+    assert await router.ledger.position() == before
+    router.clock.time = timer.due
+    await router.fire(timer, 2)
+    assert (await router.conversation()).ownership.offer is None

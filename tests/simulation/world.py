@@ -32,15 +32,12 @@ CHANNELS = {"chat": "chat", "mail": MAILBOX, "social": "dove"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How long and how much. `kills`: whether the router is; `clock_off`: by how much its clock may be wrong after one.
-
-    A clock that is behind the server's by the time of an offer lets every offer lapse at once.
-    """
+    """How long and how much. `kills`: whether the router is; `clock_off`: how wrong its clock may be then."""
 
     days: int
     contacts_a_day: float
     kills: bool = True
-    clock_off: timedelta = timedelta(seconds=10)
+    clock_off: timedelta = timedelta(seconds=90)
 
 
 Deed = Callable[[], Awaitable[None]]
