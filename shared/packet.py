@@ -275,7 +275,7 @@ def _fact(fact: StatedFact) -> Fact:
 
 
 def _pending(conversation: Conversation) -> Pending:
-    promises = [each for each in conversation.matter.promises.values() if each.kept is None]
+    promises = [each for each in conversation.matter.promises.values() if each.is_open]
     callbacks = [each for each in conversation.matter.callbacks.values() if each.status == "open"]
     return Pending(
         promises=[
@@ -320,7 +320,7 @@ def _path(conversation: Conversation) -> Path:
 
 def _more(conversation: Conversation, customer: Customer) -> More:
     beyond, shown = _live(conversation)[:-FACTS_IN_FULL], _live(conversation)[-FACTS_IN_FULL:]
-    promises = sum(each.kept is None for each in conversation.matter.promises.values())
+    promises = sum(each.is_open for each in conversation.matter.promises.values())
     callbacks = sum(each.status == "open" for each in conversation.matter.callbacks.values())
     return More(
         facts=len(beyond),

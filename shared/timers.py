@@ -60,13 +60,22 @@ TRANSFER_EXPIRY = TimerKind(
         events.ConversationAssigned,
     ),
 )
+_PROMISE_ENDED = (events.PromiseKept, events.PromiseWithdrawn, events.PromiseBroken)
+PROMISE_DUE_SOON = TimerKind(
+    name="promise_due_soon",
+    reader="router",
+    armed_by=(events.PromiseMade, events.PromiseRenegotiated),
+    about="promise_id",
+    due=lambda event: event.open.due_soon,
+    answered_by=(*_PROMISE_ENDED, events.PromiseDueSoon, events.PromiseOverdue),
+)
 PROMISE_DUE = TimerKind(
     name="promise_due",
     reader="router",
-    armed_by=(events.PromiseMade,),
+    armed_by=(events.PromiseMade, events.PromiseRenegotiated),
     about="promise_id",
     due=lambda event: event.open.due,
-    answered_by=(events.PromiseKept, events.PromiseOverdue),
+    answered_by=(*_PROMISE_ENDED, events.PromiseOverdue),
 )
 CALLBACK_DUE = TimerKind(
     name="callback_due",
@@ -109,6 +118,7 @@ MESSAGE_UNDELIVERED = TimerKind(
 KINDS = (
     OFFER_EXPIRY,
     TRANSFER_EXPIRY,
+    PROMISE_DUE_SOON,
     PROMISE_DUE,
     CALLBACK_DUE,
     WAIT_EXCEEDED,

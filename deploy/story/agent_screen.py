@@ -13,6 +13,7 @@ POLL_SECONDS = 0.05
 OFFERS = frozenset({"accept_offer", "reject_offer"})
 TRANSFER_OFFERS = frozenset({"accept_transfer", "reject_transfer"})
 CALLBACKS = frozenset({"attempt_callback", "close_callback"})
+PROMISES = frozenset({"keep_promise", "renegotiate_promise", "withdraw_promise"})
 NOTIFICATIONS = frozenset({"acknowledge_notification"})
 OWN_WORK = frozenset(
     verb
@@ -66,7 +67,7 @@ class Screen:
     ) -> dict[str, Any]:
         if "conversation" not in given:
             given = {"conversation": await self._owned(deadline), **given}
-        if verb == "keep_promise" and "promise_id" not in given:
+        if verb in PROMISES and "promise_id" not in given:
             return {"promise_id": await self._promise(given["conversation"], deadline), **given}
         if verb == "cancel_transfer" and "transfer_id" not in given:
             return {"transfer_id": await self._transfer(given["conversation"], deadline), **given}
@@ -86,7 +87,11 @@ class Screen:
 
     async def _promise(self, conversation: str, deadline: float) -> str:
         return await self._part(
-            conversation, "promises", "promise_id", lambda each: not each.get("kept"), deadline
+            conversation,
+            "promises",
+            "promise_id",
+            lambda each: not each.get("kept") and not each.get("end"),
+            deadline,
         )
 
     async def _fact(self, conversation: str, named: str, deadline: float) -> str:

@@ -39,6 +39,25 @@ class KeepPromise(ConversationCommand, frozen=True, kw_only=True, forbid_unknown
     promise_id: Annotated[events.PromiseId, ID]
 
 
+class RenegotiatePromise(
+    ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
+    """The customer agreed to another time. `reason`: why it is not the first one."""
+
+    verb = "renegotiate_promise"
+    promise_id: Annotated[events.PromiseId, ID]
+    due: events.Instant
+    reason: ShortText
+
+
+class WithdrawPromise(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Nobody is to keep the promise any more. One whose time is over is broken by that."""
+
+    verb = "withdraw_promise"
+    promise_id: Annotated[events.PromiseId, ID]
+    reason: ShortText
+
+
 class AttemptCallback(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The agent called back. `reached` makes her the owner."""
 
@@ -60,6 +79,8 @@ MATTER_COMMANDS: tuple[type[Command], ...] = (
     CorrectFact,
     MakePromise,
     KeepPromise,
+    RenegotiatePromise,
+    WithdrawPromise,
     AttemptCallback,
     CloseCallback,
 )

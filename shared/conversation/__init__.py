@@ -3,8 +3,9 @@
 from shared.conversation.contacts import Contact
 from shared.conversation.fold import FOLD_VERSION, evolve, evolve_parts, fold
 from shared.conversation.live_wait import LiveWait
-from shared.conversation.matter import Callback, Promise, StatedFact
+from shared.conversation.matter import Callback, StatedFact
 from shared.conversation.ownership import Offer, OpenTransfer, TakenHop, target_name
+from shared.conversation.promises import Promise
 from shared.conversation.state import NEW_CONVERSATION, Conversation
 
 __all__ = [

@@ -1,5 +1,6 @@
 """What a conversation is about: facts, promises, callbacks, and what was done."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -7,13 +8,23 @@ import msgspec
 from msgspec.structs import replace
 
 from shared import events
+from shared.conversation import promises
+from shared.conversation.promises import Promise
 from shared.conversation.talk import words
 from shared.events.packet import Done, Fact
 
 DONE_KEPT = 32
 SUMMARY_MAX_CHARACTERS = 160
-NOT_SHOWN = (events.PromiseOverdue, events.CallbackOverdue)
+NOT_SHOWN = (*promises.NOT_SHOWN, events.CallbackOverdue)
 """They change nothing that a packet shows: it shows when each is due."""
+
+PROMISE_DONE: Mapping[type[events.AnyEvent], str] = {
+    events.PromiseKept: "promise_kept",
+    events.PromiseRenegotiated: "promise_renegotiated",
+    events.PromiseWithdrawn: "promise_withdrawn",
+    events.PromiseBroken: "promise_broken",
+}
+"""What is done by what becomes of a promise, as a packet says it."""
 
 
 class StatedFact(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,15 +42,6 @@ class StatedFact(msgspec.Struct, frozen=True, kw_only=True):
     corrected: bool = False
     repeated: int = 0
     told_at_handover: int = 0
-
-
-class Promise(msgspec.Struct, frozen=True, kw_only=True):
-    promise_id: events.PromiseId
-    text: str
-    by: events.AgentId
-    made: datetime
-    due: datetime
-    kept: datetime | None = None
 
 
 class Callback(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,12 +96,8 @@ def evolve(  # noqa: C901  the table of what concerns the matter
             return _repeated(matter, event, handovers)
         case events.FactCorrected():
             return _corrected(matter, event, handovers)
-        case events.PromiseMade():
+        case _ if isinstance(event, events.PromiseEvent):
             return _promised(matter, event)
-        case events.PromiseKept():
-            return _kept(matter, event)
-        case events.PromiseOverdue():
-            return replace(matter, overdue=(*matter.overdue, event.open.promise_id))
         case events.CallbackOverdue():
             return replace(matter, overdue=(*matter.overdue, event.open.callback_id))
         case events.CallbackRequested():
@@ -164,7 +162,7 @@ def _merged(
 
 def _gone_on_elsewhere(matter: Matter) -> Matter:
     """Return the matter without what is promised and owed: it is kept where the conversation goes on."""
-    kept = {key: each for key, each in matter.promises.items() if each.kept is not None}
+    kept = {key: each for key, each in matter.promises.items() if not each.is_open}
     ended = {
         key: replace(each, status="closed") if each.status == "open" else each
         for key, each in matter.callbacks.items()
@@ -211,24 +209,18 @@ def _corrected(matter: Matter, event: events.FactCorrected, handovers: int) -> M
     )
 
 
-def _promised(matter: Matter, event: events.PromiseMade) -> Matter:
-    promise = Promise(
-        promise_id=event.open.promise_id,
-        text=event.personal.text if event.personal else events.ERASED,
-        by=event.open.agent,
-        made=event.open.made or event.recorded,
-        due=event.open.due,
-    )
-    return replace(matter, promises={**matter.promises, promise.promise_id: promise})
-
-
-def _kept(matter: Matter, event: events.PromiseKept) -> Matter:
-    promise = matter.promises.get(event.open.promise_id)
-    if promise is None:
-        return matter
-    kept = replace(promise, kept=event.recorded)
-    matter = replace(matter, promises={**matter.promises, promise.promise_id: kept})
-    return _did(matter, "promise_kept", event.open.agent, event.recorded, promise.text)
+def _promised(matter: Matter, event: events.PromiseEvent) -> Matter:
+    """Return the matter after an event of a promise: one that got another time may be overdue once more."""
+    key = event.open.promise_id
+    changed = replace(matter, promises=promises.evolve(matter.promises, event))
+    if isinstance(event, events.PromiseOverdue):
+        return replace(changed, overdue=(*matter.overdue, key))
+    promise, what = changed.promises.get(key), PROMISE_DONE.get(type(event))
+    if promise is None or what is None:
+        return changed
+    if isinstance(event, events.PromiseRenegotiated):
+        changed = replace(changed, overdue=tuple(each for each in matter.overdue if each != key))
+    return _did(changed, what, event.open.agent, event.recorded, promise.text)
 
 
 def _owed(matter: Matter, event: events.CallbackRequested) -> Matter:

@@ -30,6 +30,8 @@ from shared.events.parking import *  # noqa: F403
 from shared.events.parking import SetAsideEvent
 from shared.events.people import *  # noqa: F403
 from shared.events.people import PeopleEvent
+from shared.events.promises import *  # noqa: F403
+from shared.events.promises import PromiseEvent
 from shared.events.shop import *  # noqa: F403
 from shared.events.transfer import *  # noqa: F403
 from shared.events.transfer import TransferEvent
@@ -42,6 +44,7 @@ AnyEvent = (
     | WorkEvent
     | TransferEvent
     | MatterEvent
+    | PromiseEvent
     | PeopleEvent
     | SetAsideEvent
     | AnnouncementEvent

@@ -1,4 +1,4 @@
-"""What the customer told, what was promised her, and the calls she is owed; on `conv-<id>`."""
+"""What the customer told, and the calls she is owed; on `conv-<id>`."""
 
 from typing import Literal
 
@@ -12,7 +12,6 @@ from shared.events.envelope import (
     Nothing,
     PacketId,
     Part,
-    PromiseId,
 )
 
 FactOrigin = Literal["agent", "menu", "form", "text"]
@@ -67,50 +66,6 @@ class FactCorrected(
     Event[FactCorrectedOpen, FactValue], frozen=True, kw_only=True, tag="fact.corrected"
 ):
     """A fact was wrong and has a new value; the old one stays in the ledger."""
-
-
-class PromiseMadeOpen(Part, frozen=True, kw_only=True):
-    """`made`: when it was made in a conversation that goes on in this one; `None` when it is made now."""
-
-    promise_id: PromiseId
-    agent: AgentId
-    due: Instant
-    made: Instant | None = None
-
-
-class PromiseMadePersonal(Part, frozen=True, kw_only=True):
-    text: str
-
-
-class PromiseMade(
-    Event[PromiseMadeOpen, PromiseMadePersonal], frozen=True, kw_only=True, tag="promise.made"
-):
-    """Somebody promised the customer something by a time, here or in a conversation that goes on here."""
-
-
-class PromiseKeptOpen(Part, frozen=True, kw_only=True):
-    promise_id: PromiseId
-    agent: AgentId
-    late: bool
-
-
-class PromiseKept(Event[PromiseKeptOpen, Nothing], frozen=True, kw_only=True, tag="promise.kept"):
-    """The promise was kept, late or in time."""
-
-
-class PromiseOverdueOpen(Part, frozen=True, kw_only=True):
-    """`agent`: who promised; `to`: who is told of it, `agent-<id>` or `queue-<name>`: somebody who is there."""
-
-    promise_id: PromiseId
-    agent: AgentId
-    due: Instant
-    to: str
-
-
-class PromiseOverdue(
-    Event[PromiseOverdueOpen, Nothing], frozen=True, kw_only=True, tag="promise.overdue"
-):
-    """The time of a promise is over, and nobody has kept it."""
 
 
 class CallbackRequestedOpen(Part, frozen=True, kw_only=True):
@@ -202,9 +157,6 @@ MatterEvent = (
     FactStated
     | FactRepeated
     | FactCorrected
-    | PromiseMade
-    | PromiseKept
-    | PromiseOverdue
     | CallbackRequested
     | CallbackAttempted
     | CallbackReached

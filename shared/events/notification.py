@@ -24,8 +24,11 @@ NotificationReason = Literal[
     "overload",
     "reassigned",
     "wait_exceeded",
+    "due_soon",
+    "promise_broken",
 ]
-"""`overdue`: a promise or an owed call whose time is over; `message_failed`: a message did not reach the customer;
+"""`overdue`: a promise or an owed call whose time is over; `due_soon`: a promise whose time is nearly over;
+`promise_broken`: one that nobody will keep any more; `message_failed`: a message did not reach the customer;
 `message_uncertain`: nobody knows whether it did, and it is never sent again by itself: a person is to find out.
 `unreadable`: a delivery in which a person's words may stand could not be read; it is of an account alone.
 `overload`: contacts come faster than they are decided; it is of a lane alone.

@@ -41,6 +41,7 @@ class TimeLimits(Strict, frozen=True, kw_only=True):
 
     `wait_seconds`: for how long somebody may wait on the line, or in a chat, shortest first; each that passes is
     recorded, and after the last one the queue's supervisor is told; none: nobody counts.
+    `promise_due_soon_seconds`: so long before the time of a promise whoever holds the matter is reminded of it.
     """
 
     offer_seconds: Seconds = 30.0
@@ -49,6 +50,7 @@ class TimeLimits(Strict, frozen=True, kw_only=True):
     join_within_seconds: Seconds = 259_200.0
     notification_seconds: Seconds = 120.0
     wait_seconds: WaitLimits = (46.0, 60.0, 120.0)
+    promise_due_soon_seconds: Seconds = 900.0
 
 
 class Policy(Strict, frozen=True, kw_only=True):

@@ -92,6 +92,12 @@ class AskCallbacks(ListQuestion[Callbacks], frozen=True, kw_only=True):
 
 
 class PromiseLine(msgspec.Struct, frozen=True, kw_only=True):
+    """`agent`: whose it is; `due`: the time that holds; `first_due`: what was promised at first, where that is another.
+
+    `status`: `open`, `kept`, `withdrawn` or `broken`; `missed`: a time of it passed in vain; `moved`: how often it got
+    another one; `queue`: to which its matter belonged when it was made, `None` where that was not noted.
+    """
+
     promise_id: str
     conversation: str
     customer: str | None
@@ -101,6 +107,10 @@ class PromiseLine(msgspec.Struct, frozen=True, kw_only=True):
     due: datetime
     kept: datetime | None
     status: str
+    queue: str | None = None
+    first_due: datetime | None = None
+    moved: int = 0
+    missed: bool = False
 
 
 class Promises(ListAnswer, frozen=True, kw_only=True):
@@ -114,13 +124,49 @@ class AskPromises(ListQuestion[Promises], frozen=True, kw_only=True):
 
     name = "promises"
     agent: Name | None = None
-    status: Literal["open", "kept"] | None = None
+    queue: Name | None = None
+    status: Literal["open", "kept", "withdrawn", "broken"] | None = None
+
+
+class PromiseRateLine(msgspec.Struct, frozen=True, kw_only=True):
+    """`name`: of the agent or queue, `None` where a promise was made before its queue was noted.
+
+    `kept`: in time; `late`: kept, but a time of it had passed in vain; `broken`: its time is over and it is not kept,
+    given up or not; `rate`: kept / (kept + late + broken), rounded to four places, `None` where none was due.
+    """
+
+    name: str | None
+    kept: int
+    late: int
+    broken: int
+    rate: float | None
+
+
+class PromiseRates(Answer, frozen=True, kw_only=True):
+    """`all`: of the tenant; `agents`, `queues`: of each that had a promise due, by name."""
+
+    all: PromiseRateLine
+    agents: list[PromiseRateLine]
+    queues: list[PromiseRateLine]
+
+
+class AskPromiseRates(Question[PromiseRates], frozen=True, kw_only=True):
+    """How many promises were kept in time, of those that were due from `since` until before `until`, now unless given.
+
+    By the time that was agreed last. One that got it after the old one had passed is late at best; one that was
+    withdrawn before its time was over counts in nothing. It is whose it was when it was missed, else whose it is now.
+    """
+
+    name = "promise_rates"
+    since: events.Instant | None = None
+    until: events.Instant | None = None
 
 
 class OverlookedLine(msgspec.Struct, frozen=True, kw_only=True):
     """`kind`: `waiting` (in a queue), `owned` (a contact that joined its owner's conversation, a transfer that came
     back to her, or what was written on while she makes a pause; `queue` is null),
-    `callback` (a call that is owed), `overdue` (a promise or an owed call whose time is over), `failed` (a message that
+    `callback` (a call that is owed), `overdue` (a promise or an owed call whose time is over), `due_soon` (a promise
+    whose time is nearly over), `broken` (one that was given up after it), `failed` (a message that
     did not reach the customer), `uncertain` (one of which nobody knows whether it did) or `lost` (a call without a
     callback); `id`: of the ledger event.
 
@@ -234,6 +280,7 @@ WORK_QUERIES = (
     AskInbox,
     AskCallbacks,
     AskPromises,
+    AskPromiseRates,
     AskOverlooked,
     AskAnnouncements,
     AskParked,

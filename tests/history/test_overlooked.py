@@ -216,6 +216,11 @@ async def test_a_matter_whose_owner_is_gone_is_overlooked_until_somebody_saw_it(
             ("overdue", None, None, "none"),
         ),
         (
+            "promise.due_soon",
+            {"promise_id": "p1", "agent": "piotr", "due": BEGIN, "to": "queue-hotline"},
+            ("due_soon", "hotline", None, "none"),
+        ),
+        (
             "callback.overdue",
             {"callback_id": "c1", "queue": "hotline", "due": BEGIN, "to": "queue-hotline"},
             ("overdue", "hotline", None, "none"),
@@ -235,6 +240,18 @@ async def test_what_did_not_come_to_its_end_is_overlooked_until_somebody_saw_it(
     """A promise, an owed call, a message that came back or of which nobody knows whether it arrived."""
     at = await owned.happens((kind, said))
     assert await owned.overlooked() == [found]
+    await owned.told(at, "agent-piotr")
+    await owned.acknowledged(at)
+    assert await owned.overlooked() == []
+
+
+async def test_a_broken_promise_is_overlooked_until_its_supervisor_saw_it(owned: Owned) -> None:
+    """Who gave it up is no second pair of eyes; also where its matter goes on elsewhere."""
+    broken = {"promise_id": "p1", "agent": "ewa", "promiser": "piotr", "to": "agent-piotr"}
+    why = {"reason": "nobody reaches her"}
+    at = await owned.happens(("promise.broken", {**broken, "due": BEGIN}, why))
+    await owned.happens(("conversation.absorbed", {"into": "another"}))
+    assert await owned.overlooked() == [("broken", None, None, "none")]
     await owned.told(at, "agent-piotr")
     await owned.acknowledged(at)
     assert await owned.overlooked() == []

@@ -112,6 +112,11 @@ def promised(number: int) -> promise.PromiseRow:
         made=NOON,
         due=due,
         kept=None,
+        queue="hotline",
+        first_due=None,
+        moved=0,
+        missed=False,
+        ending=None,
     )
 
 

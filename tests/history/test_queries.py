@@ -1,6 +1,8 @@
 """The answers: their shapes on a small real story, who may ask, and how long they wait for a position."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -195,6 +197,60 @@ async def test_promises_by_agent_and_status(ask: Caller) -> None:
     assert (await ask("promises", agent="marek"))["promises"] == []
 
 
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+async def test_promises_are_counted_by_how_they_ended(
+    ask: Caller, parcel: ParcelStory, projection: Projection
+) -> None:
+    """In time, late, broken or not kept; what was withdrawn, or is due later, counts in nothing.
+
+    One that was missed stays whose it was, however late somebody else keeps it.
+    """
+
+    def on(kind: str, name: str, personal: Any = None, **said: Any) -> tuple[str, Any, Any]:
+        return (f"promise.{kind}", {"promise_id": name, "agent": "ewa", **said}, personal)
+
+    def made(name: str, due: datetime = LONG_AGO, **said: Any) -> tuple[str, Any, Any]:
+        return on("made", name, {"text": "soon"}, due=due, **said)
+
+    why = {"reason": "she agreed"}
+    moved = {"due": LONG_AGO + timedelta(days=1), "before": LONG_AGO, "moved": 1}
+    await parcel.conv(
+        made("p1", queue="hotline"),
+        on("kept", "p1", late=False),
+        made("p2", queue="hotline"),
+        on("renegotiated", "p2", why, late=True, **{**moved, "agent": "piotr"}),
+        on("kept", "p2", late=False, moved=1, agent="piotr"),
+        made("p3", queue="warehouse"),
+        on("renegotiated", "p3", why, late=False, **{**moved, "agent": "piotr"}),
+        on("broken", "p3", why, promiser="piotr", due=LONG_AGO, to="agent-ewa"),
+        made("p4", queue="warehouse"),
+        made("p5"),
+        on("withdrawn", "p5", why),
+        made("p6", due=datetime(2199, 1, 1, tzinfo=UTC), queue="hotline"),
+    )
+    await projection.apply((await parcel.handwritten.all())[projection.position :])
+    rates = await ask("promise_rates", until="2021-01-01T00:00:00Z")
+    lines = [rates["all"], *rates["agents"], *rates["queues"]]
+    assert [
+        [line[key] for key in ("name", "kept", "late", "broken", "rate")] for line in lines
+    ] == [
+        [None, 1, 1, 2, 0.25],
+        ["ewa", 1, 1, 1, 0.3333],
+        ["piotr", 0, 0, 1, 0.0],
+        ["hotline", 1, 1, 0, 0.5],
+        ["warehouse", 0, 0, 2, 0.0],
+    ]
+    since = await ask("promise_rates", since="2020-01-02T00:00:00Z", until="2021-01-01T00:00:00Z")
+    assert (since["all"]["late"], since["all"]["broken"]) == (1, 1)
+    nothing = await ask("promise_rates", until="2019-01-01T00:00:00Z")
+    assert (nothing["all"]["rate"], nothing["agents"]) == (None, [])
+    [broken] = (await ask("promises", queue="warehouse", status="broken"))["promises"]
+    assert (broken["promise_id"], broken["agent"], broken["moved"]) == ("p3", "piotr", 1)
+    assert (broken["missed"], broken["first_due"]) == (True, "2020-01-01T00:00:00Z")
+
+
 async def test_what_the_desk_is_to_know(ask: Caller) -> None:
     """What holds, the newest first, page by page; neither what was withdrawn nor what is over at a time."""
     answer = await ask("announcements")
@@ -323,7 +379,7 @@ async def test_what_does_not_exist_is_said_by_name(ask: Caller) -> None:
         ("inbox", b'{"agent": "piotr", "queue": "hotline"}'),
         ("customer", b'{"handle": {"kind": "fax", "value": "1"}}'),
         ("known", b'{"ids": "a"}'),
-        ("promises", b'{"status": "broken"}'),
+        ("promises", b'{"status": "forgotten"}'),
         ("position", b"\xff"),
         ("position", b" " * 300_000 + b"{}"),
     ],

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from shared import aggregates
 from shared.events import (
     DATA_SCHEMA,
@@ -78,6 +80,7 @@ from shared.events import (
     TransferRejected,
     TransferRejectedOpen,
     TransferRejectedPersonal,
+    event_types,
 )
 from shared.ids import scoped_id
 
@@ -212,11 +215,21 @@ def tried(event_id: str, callback: str = "callback-1", agent: str = "piotr") -> 
     return CallbackAttempted(**envelope(event_id), data=Data(open=told, personal=Nothing()))
 
 
-def promise_overdue(event_id: str, to: str = "agent-piotr") -> PromiseOverdue:
+def promise_overdue(event_id: str, to: str = "agent-piotr", moved: int = 0) -> PromiseOverdue:
     told = PromiseOverdueOpen(
-        promise_id=PromiseId("promise-1"), agent=AgentId("piotr"), due=NOW, to=to
+        promise_id=PromiseId("promise-1"), agent=AgentId("piotr"), due=NOW, to=to, moved=moved
     )
     return PromiseOverdue(**envelope(event_id), data=Data(open=told, personal=Nothing()))
+
+
+def of_promise(event_id: str, name: str, **said: Any) -> AnyEvent:
+    """Return another event of the same promise, `promise.<name>`, as the ledger holds it."""
+    named = {"promise_id": "promise-1", "agent": "piotr", "due": NOW, **said}
+    sealed = {"open": named, "personal": {} if name == "due_soon" else {"reason": "a delay"}}
+    shell = msgspec.to_builtins(promise_overdue(event_id))
+    of_type: Any = event_types()[f"promise.{name}"]
+    event: AnyEvent = msgspec.convert({**shell, "type": f"promise.{name}", "data": sealed}, of_type)
+    return event
 
 
 def promise_kept(event_id: str, agent: str = "piotr") -> PromiseKept:

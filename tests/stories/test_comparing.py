@@ -29,6 +29,11 @@ PACKET: dict[str, Any] = {
         {"fact_id": "f3", "name": "colour", "value": "red"},
     ],
     "open": {"promises": [{"text": "soon"}], "unanswered": 1},
+    "done": [
+        {"what": "wrap_up", "text": None},
+        {"what": "agreed", "text": "We keep it until Friday."},
+        {"what": "agreed", "text": "She comes herself."},
+    ],
     "path": {
         "hops": [
             {
@@ -62,6 +67,7 @@ def test_a_packet_as_wanted_has_no_difference() -> None:
             language="pl",
             orders=["ORD-1"],
             promises=["soon"],
+            done={"agreed": ["until Friday", "herself"], "wrap_up": ""},
             hops=[WantedHop(from_="piotr", to="agent-ewa", kind="warm", accepted=False)],
             said=["any news"],
             channels=["chat"],
@@ -86,6 +92,8 @@ def test_a_packet_as_wanted_has_no_difference() -> None:
         ({"language": "sk"}, "expect.packet_language"),
         ({"orders": []}, "expect.packet_orders"),
         ({"promises": []}, "expect.packet_promises"),
+        ({"done": {"agreed": "until Monday"}}, "expect.packet_done"),
+        ({"done": {"apologised": ""}}, "expect.packet_done"),
         ({"channels": ["chat", "email"]}, "expect.packet_channels"),
         ({"hops": []}, "expect.packet_hops"),
         ({"hops": [WantedHop(brief="other")]}, "expect.packet_hops"),
@@ -152,6 +160,9 @@ def test_promises_and_callbacks_fit_by_what_is_named() -> None:
     kept = {"text": "soon", "by": "ewa", "kept": "2026-11-22T12:00:00Z"}
     assert comparing.promise_fits(ExpectPromise(expect="promise", state="kept", by="ewa"), kept)
     assert not comparing.promise_fits(ExpectPromise(expect="promise"), kept)
+    broken = {"text": "soon", "by": "ewa", "kept": None, "end": "broken"}
+    assert comparing.promise_fits(ExpectPromise(expect="promise", state="broken"), broken)
+    assert not comparing.promise_fits(ExpectPromise(expect="promise"), broken)
     assert not comparing.promise_fits(ExpectPromise(expect="promise", state="kept", text="x"), kept)
     owed = {"status": "open", "reason": "missed", "queue": "hotline", "attempts": 1}
     assert comparing.callback_fits(ExpectCallback(expect="callback", attempts=1), owed)

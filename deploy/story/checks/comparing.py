@@ -1,6 +1,6 @@
 """Compares what a story wants with what is there. Pure; each difference has a stable code."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -27,6 +27,7 @@ def packet_differences(wanted: model.ExpectPacket, packet: dict[str, Any]) -> li
         *_fact_differences(wanted, packet["facts"]),
         *_who_differences(wanted, packet["who"]),
         *_list_differences(wanted, packet),
+        *_done_differences(wanted.done, packet["done"]),
         *_hop_differences(wanted.hops, packet["path"]["hops"]),
         *_said_differences(wanted.said, packet),
         *_visit_differences(wanted.visit, packet["around"]["visit"]),
@@ -79,6 +80,19 @@ def _list_differences(wanted: model.ExpectPacket, packet: dict[str, Any]) -> lis
         *_plain("expect.packet_promises", wanted.promises, promises),
         *_plain("expect.packet_channels", wanted.channels, packet["path"]["channels"]),
     ]
+
+
+def _done_differences(
+    wanted: Mapping[str, str | list[str]], done: list[dict[str, Any]]
+) -> list[Difference]:
+    """`wanted`: parts of the texts of what was done, by what it was."""
+    lacking = {
+        what: part
+        for what, parts in wanted.items()
+        for part in ([parts] if isinstance(parts, str) else parts)
+        if not any(each["what"] == what and part in (each["text"] or "") for each in done)
+    }
+    return [("expect.packet_done", lacking, done)] if lacking else []
 
 
 def _hop_differences(wanted: Sequence[model.WantedHop] | None, got: list[Any]) -> list[Difference]:
@@ -163,7 +177,7 @@ def timeline_differences(
 
 
 def promise_fits(wanted: model.ExpectPromise, promise: dict[str, Any]) -> bool:
-    state = "kept" if promise.get("kept") or promise.get("status") == "kept" else "open"
+    state = promise.get("end") or ("kept" if promise.get("kept") else "open")
     return (
         state == wanted.state
         and wanted.text in (None, promise.get("text"))

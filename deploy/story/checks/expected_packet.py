@@ -70,12 +70,13 @@ def _open_promises(events: list[Entry], conversation: str) -> list[Item]:
     """What is still to be kept; where the conversation goes on in another one, it is to be kept there."""
     if any(each.conversation == conversation for each in _of(events, "conversation.absorbed")):
         return []
-    kept = {entry.open["promise_id"] for entry in _of(events, "promise.kept")}
+    ends = ("promise.kept", "promise.withdrawn", "promise.broken")
+    ended = {entry.open["promise_id"] for entry in _of(events, *ends)}
     made = {
         entry.open["promise_id"]: entry.personal.get("text", "")
         for entry in _of(events, "promise.made")
     }
-    return [each for each in made.items() if each[0] not in kept]
+    return [each for each in made.items() if each[0] not in ended]
 
 
 def _hops(events: list[Entry]) -> list[Item]:

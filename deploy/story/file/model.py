@@ -212,6 +212,7 @@ class ExpectPacket(Expect, frozen=True, kw_only=True):
     language: str | None = None
     orders: list[str] | None = None
     promises: list[str] | None = None
+    done: dict[str, str | list[str]] = {}
     hops: list[WantedHop] | None = None
     said: list[str] = []
     channels: list[str] | None = None
@@ -253,7 +254,7 @@ class ExpectNotification(Expect, frozen=True, kw_only=True):
 class ExpectPromise(ExpectOfConversation, frozen=True, kw_only=True):
     text: str | None = None
     by: Name | None = None
-    state: Literal["open", "kept"] = "open"
+    state: Literal["open", "kept", "withdrawn", "broken"] = "open"
     count: int = 1
 
 

@@ -112,6 +112,10 @@ def _card(packet: dict[str, Any]) -> list[str]:
         f"  {each['text']} (by {each['by']}, due {each['due'][:16]})"
         for each in packet["open"]["promises"]
     ]
+    done = [
+        f"  {each['what'].replace('_', ' ')}: {each['text'] or '-'} (by {each['by']})"
+        for each in packet["done"]
+    ]
     hops = [
         f"  {each['sender']} -> {each['to']} ({each['kind']}): {each['brief']}"
         for each in path["hops"]
@@ -127,6 +131,7 @@ def _card(packet: dict[str, Any]) -> list[str]:
     lines += [f"comes back to: {after['matter']}"] if after and after["matter"] else []
     lines += ["facts:", *facts] if facts else ["facts: none yet"]
     lines += ["promised:", *promises] if promises else []
+    lines += ["done:", *done] if done else []
     lines += ["handed over:", *hops] if hops else []
     lines += [
         f"{each['kind']}: {' '.join([each['text'], *each['codes']])}"

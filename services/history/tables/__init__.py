@@ -26,7 +26,7 @@ from services.history.tables.table import Fold, Reading, Table
 from shared import queries
 from shared.conversation import FOLD_VERSION
 
-TABLES_VERSION = 16
+TABLES_VERSION = 17
 """Raise it whenever the same events would make other rows, for example with a new column or a new table."""
 
 VERSION = FOLD_VERSION * 1_000 + TABLES_VERSION
@@ -61,6 +61,7 @@ ANSWERED_BY: Mapping[
     queries.AskInbox: inbox.inbox,
     queries.AskCallbacks: callback.callbacks,
     queries.AskPromises: promise.promises,
+    queries.AskPromiseRates: promise.promise_rates,
     queries.AskOverlooked: request.overlooked,
     queries.AskAnnouncements: announcement.announcements,
     queries.AskParked: parking.parked,

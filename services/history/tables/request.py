@@ -95,6 +95,10 @@ def _unfinished(
             return "uncertain", before.ownership.queue, None
         case events.PromiseOverdue(open=overdue):
             return "overdue", _queue(overdue.to), None
+        case events.PromiseDueSoon(open=due_soon):
+            return "due_soon", _queue(due_soon.to), None
+        case events.PromiseBroken(open=broken):
+            return "broken", _queue(broken.to), None
         case events.CallbackOverdue(open=overdue):
             callback = before.matter.callbacks.get(overdue.callback_id)
             return "overdue", _queue(overdue.to), callback.contact_id if callback else None

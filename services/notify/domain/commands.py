@@ -55,7 +55,7 @@ class TellRequest(Command, frozen=True, kw_only=True):
 
     `request`: what makes it one: a contact, a callback, or the event that brought the conversation back to a queue;
     `recipient`: `queue-<name>` or `agent-<id>`; `policy`: says how they are told, and when it escalates;
-    `at_once`: it escalates now, for who is told was told before.
+    `at_once`: it escalates now, for who is told was told before; `by`: who has dealt with `settled` by what she did.
     """
 
     request: str
@@ -63,6 +63,8 @@ class TellRequest(Command, frozen=True, kw_only=True):
     recipient: str
     at_once: bool = False
     policy: Policy
+    by: events.AgentId | None = None
+    settled: tuple[str, ...] = ()
 
 
 class TellOwner(Command, frozen=True, kw_only=True):

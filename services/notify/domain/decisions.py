@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 from services.notify.domain import commands, people
 from services.notify.domain.state import (
-    ABOUT_A_MESSAGE,
     CUSTOMER,
     ONE_AT_A_TIME,
+    STANDS_ALONE,
     Notification,
     Notifications,
 )
@@ -85,7 +85,11 @@ def _tell_request(
     if asked in state.by_id or (command.reason in ONE_AT_A_TIME and stands):
         return []
     wait = timedelta(0) if command.at_once else _patience(command)
-    return [_notify(command, asked, command.reason, command.recipient, wait)]
+    told = _notify(command, asked, command.reason, command.recipient, wait)
+    if command.by is None:
+        return [told]
+    seen = _meant(state, command, command.settled)
+    return [*_all_acknowledged(command, command.by, seen), told]
 
 
 def _tell_owner(
@@ -95,7 +99,7 @@ def _tell_owner(
     if asked in state.by_id:
         return []
     seen = [each for each in state.open_requests() if each.about in command.earlier]
-    acknowledged = _all_acknowledged(command, seen)
+    acknowledged = _all_acknowledged(command, command.seen_by or command.agent, seen)
     if command.owned_before == command.agent:
         return acknowledged
     told = _notify(command, asked, "owner_changed", f"agent-{command.agent}", _patience(command))
@@ -136,8 +140,14 @@ def _notify(
 
 
 def _attend(state: Notifications, command: commands.Attend) -> list[events.NotificationEvent]:
-    meant = {_id(command, "new_request", each) for each in command.requests}
-    return _all_acknowledged(command, [n for n in state.open_requests() if n.id in meant])
+    return _all_acknowledged(command, command.agent, _meant(state, command, command.requests))
+
+
+def _meant(
+    state: Notifications, command: commands.AnyCommand, requests: tuple[str, ...]
+) -> list[Notification]:
+    meant = {_id(command, "new_request", each) for each in requests}
+    return [each for each in state.open_requests() if each.id in meant]
 
 
 def _answer(state: Notifications, command: commands.Answer) -> list[events.NotificationEvent]:
@@ -146,11 +156,11 @@ def _answer(state: Notifications, command: commands.Answer) -> list[events.Notif
         for each in state.open_requests()
         if each.recipient == f"agent-{command.agent}" and each.about in command.earlier
     ]
-    return _all_acknowledged(command, hers)
+    return _all_acknowledged(command, command.agent, hers)
 
 
 def _withdraw(state: Notifications, command: commands.Withdraw) -> list[events.NotificationEvent]:
-    """A message that did not arrive stays to be seen: only there does it say so."""
+    """A message that did not arrive, and a broken promise, stay to be seen: only there does it say so."""
     wanted = [each for each in state.by_id.values() if each.waits_for_a_person]
     return [
         _event(
@@ -161,16 +171,14 @@ def _withdraw(state: Notifications, command: commands.Withdraw) -> list[events.N
             k,
         )
         for k, each in enumerate(wanted)
-        if each.reason not in ABOUT_A_MESSAGE
+        if each.reason not in STANDS_ALONE
     ]
 
 
 def _all_acknowledged(
-    command: commands.TellOwner | commands.Attend | commands.Answer, seen: list[Notification]
+    command: commands.AnyCommand, by: events.AgentId, seen: list[Notification]
 ) -> list[events.NotificationEvent]:
     """The first id of the command is the notification's that it may ask for."""
-    by = command.seen_by if isinstance(command, commands.TellOwner) else None
-    by = by or command.agent
     return [_acknowledged(command, each.id, by, k) for k, each in enumerate(seen, 1)]
 
 

@@ -1,6 +1,6 @@
 """Maps events of a conversation to notifications: an event may call for some, or acknowledge some."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -35,6 +35,13 @@ DEPEND_ON_BEFORE = (
 
 OF_NO_CONVERSATION = (events.PayloadQuarantined, events.LaneDelayed)
 """What concerns an account or a lane, and somebody is told of."""
+
+OF_PROMISE: Mapping[type[events.AnyEvent], events.NotificationReason] = {
+    events.PromiseDueSoon: "due_soon",
+    events.PromiseOverdue: "overdue",
+    events.PromiseBroken: "promise_broken",
+}
+"""Why somebody is told of a promise."""
 
 OnOccasion = TellRequest | TellOwner | Attend | Answer | Withdraw
 
@@ -82,9 +89,10 @@ def command_on(
             known = before.conversation.matter.callbacks.get(key)
             callback = (key, _overdue_call(key, known.attempts if known else 0))
             return Attend(**origin(event, now), agent=event.open.agent, requests=callback)
-        case events.PromiseKept():
-            promise = (_overdue(event.open.promise_id),)
-            return Attend(**origin(event, now), agent=event.open.agent, requests=promise)
+        case events.PromiseKept() | events.PromiseRenegotiated() | events.PromiseWithdrawn():
+            moved = event.open.moved - isinstance(event, events.PromiseRenegotiated)
+            told = _due(event.open.promise_id, moved)
+            return Attend(**origin(event, now), agent=event.open.agent, requests=told)
         case events.MessageRequested() if event.open.instead_of:
             return None
         case events.MessageRequested() | events.ConversationResolved() if event.open.agent:
@@ -152,8 +160,8 @@ def _late_on(
     reason: events.NotificationReason = "overdue"
     at_once = False
     match event:
-        case events.PromiseOverdue():
-            request, recipient = _overdue(event.open.promise_id), event.open.to
+        case events.PromiseOverdue() | events.PromiseDueSoon() | events.PromiseBroken():
+            return _of_promise(event, now, policy())
         case events.CallbackOverdue():
             request = _overdue_call(event.open.callback_id, event.open.attempts)
             recipient = event.open.to
@@ -188,6 +196,31 @@ def _supervisor(policy: Policy, queue: str) -> str:
     known = policy.queues.get(queue)
     supervisor = None if known is None else known.supervisor
     return f"queue-{queue}" if supervisor is None else f"agent-{supervisor}"
+
+
+def _of_promise(
+    event: events.PromiseOverdue | events.PromiseDueSoon | events.PromiseBroken,
+    now: datetime,
+    policy: Policy,
+) -> TellRequest:
+    """Whoever the event names is told. Who gives a promise up has seen that its time was over."""
+    promise_id, moved = event.open.promise_id, event.open.moved
+    due_soon, overdue = _due(promise_id, moved)
+    request, reason = overdue, OF_PROMISE[type(event)]
+    gave_up = isinstance(event, events.PromiseBroken)
+    if gave_up:
+        request = f"{promise_id}/broken"
+    elif isinstance(event, events.PromiseDueSoon):
+        request = due_soon
+    return TellRequest(
+        **origin(event, now),
+        request=request,
+        reason=reason,
+        recipient=event.open.to,
+        policy=policy,
+        by=event.open.agent if gave_up else None,
+        settled=(due_soon, overdue) if gave_up else (),
+    )
 
 
 def _is_automatic(event: events.OutcomeEvent, before: EarlierState) -> bool:
@@ -244,14 +277,15 @@ def _request_on(
     return TellRequest(**origin(event, now), request=request, recipient=recipient, policy=policy())
 
 
-def _overdue(asked: str) -> str:
-    """Return the request that a promise is whose time is over."""
-    return f"{asked}/overdue"
+def _due(promise_id: events.PromiseId, moved: int) -> tuple[str, str]:
+    """Return the requests that a promise is whose time is nearly over, and over: each new time is one of its own."""
+    time = f"/{moved}" if moved else ""
+    return f"{promise_id}/due_soon{time}", f"{promise_id}/overdue{time}"
 
 
 def _overdue_call(callback_id: events.CallbackId, attempts: int) -> str:
-    """Return the same of an owed call: each try gives it a new time."""
-    return f"{_overdue(callback_id)}/{attempts}"
+    """Return the request that an owed call is whose time is over: each try gives it a new time."""
+    return f"{callback_id}/overdue/{attempts}"
 
 
 def _to_owner(contact_id: events.ContactId) -> str:

@@ -55,7 +55,11 @@ ABOUT_A_MESSAGE: frozenset[events.NotificationReason] = frozenset(
 )
 ONE_AT_A_TIME: frozenset[events.NotificationReason] = frozenset({"unreadable", "overload"})
 """Of an account, or of a lane, not of a conversation."""
-ASK_FOR_WORK = ABOUT_A_MESSAGE | {"new_request", "overdue", "wait_exceeded"} | ONE_AT_A_TIME
+ASK_FOR_WORK = (
+    ABOUT_A_MESSAGE | ONE_AT_A_TIME | {"new_request", "overdue", "wait_exceeded", "due_soon"}
+)
+STANDS_ALONE = ABOUT_A_MESSAGE | {"promise_broken"}
+"""What only itself says, wherever its conversation goes on."""
 
 
 class Notifications(msgspec.Struct, frozen=True, kw_only=True):

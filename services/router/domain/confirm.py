@@ -7,6 +7,7 @@ from services.router.domain.decision import Decision, ResolvedHandle
 from services.router.domain.handover import attach_packet, fresh_packet
 from services.router.domain.identify import identifies, learn, was_on
 from services.router.domain.offers import release, reserve
+from services.router.domain.promises import going_on
 from shared import aggregates, commands, errors, events, proof
 from shared.conversation import Callback, Contact, Conversation, Promise
 from shared.customer import Customer
@@ -161,9 +162,7 @@ def _keep_up(decision: Decision, merged: Conversation) -> None:
     for promise in _open_promises(merged):
         decision.on_conversation(
             events.PromiseMade,
-            events.PromiseMadeOpen(
-                promise_id=promise.promise_id, agent=promise.by, due=promise.due, made=promise.made
-            ),
+            going_on(promise),
             events.PromiseMadePersonal(text=promise.text),
         )
     for callback in _owed(merged) if not _owed(decision.conversation) else ():
@@ -181,7 +180,7 @@ def _keep_up(decision: Decision, merged: Conversation) -> None:
 
 
 def _open_promises(conversation: Conversation) -> list[Promise]:
-    return [each for each in conversation.matter.promises.values() if each.kept is None]
+    return [each for each in conversation.matter.promises.values() if each.is_open]
 
 
 def _owed(conversation: Conversation) -> list[Callback]:

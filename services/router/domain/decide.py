@@ -62,6 +62,8 @@ RULES: Mapping[type[commands.Command], Rule] = {
     commands.CorrectFact: Rule(facts.correct_fact),
     commands.MakePromise: Rule(promises.make_promise),
     commands.KeepPromise: Rule(promises.keep_promise, after_the_end=True),
+    commands.RenegotiatePromise: Rule(promises.renegotiate_promise, after_the_end=True),
+    commands.WithdrawPromise: Rule(promises.withdraw_promise, after_the_end=True),
     commands.Transfer: Rule(transfers.request_transfer, who="owner"),
     commands.AcceptTransfer: Rule(transfers.accept_transfer, packet_of="offer"),
     commands.RejectTransfer: Rule(transfers.reject_transfer),
@@ -83,6 +85,7 @@ RULES: Mapping[type[commands.Command], Rule] = {
 TIMERS: Mapping[str, Callable[[Decision, str], None]] = {
     timers.OFFER_EXPIRY.name: offers.expire_offer,
     timers.TRANSFER_EXPIRY.name: transfers.expire_transfer,
+    timers.PROMISE_DUE_SOON.name: due.promise_is_due_soon,
     timers.PROMISE_DUE.name: due.promise_is_due,
     timers.CALLBACK_DUE.name: due.callback_is_due,
     timers.WAIT_EXCEEDED.name: waiting.wait_goes_on,

@@ -5,7 +5,7 @@ from services.router.domain.decision import Decision
 from services.router.domain.offers import time_is_up
 from services.router.domain.presence import home_queue, on_duty, owner_on_duty
 from shared import events
-from shared.conversation import Conversation
+from shared.conversation import Conversation, Promise
 
 
 def promiser(conversation: Conversation, asked: str) -> list[events.AgentId]:
@@ -15,23 +15,62 @@ def promiser(conversation: Conversation, asked: str) -> list[events.AgentId]:
 
 
 def tries(conversation: Conversation, asked: str) -> int:
-    """Return how often the call was tried that a timer asks about: each try gives it a new time, which passes once."""
+    """Return how often what a timer asks about got a new time, each of which passes once: a call by a try of it, a
+    promise by the customer's consent."""
     callback = conversation.matter.callbacks.get(events.CallbackId(asked))
+    promise = conversation.matter.promises.get(events.PromiseId(asked))
+    if promise is not None:
+        return promise.moved
     return 0 if callback is None else callback.attempts
+
+
+def promise_is_due_soon(decision: Decision, asked: str) -> None:
+    """The timer asks: is there still time to keep this promise, and not much? What is over already is told as that."""
+    promise = _to_keep(decision, asked)
+    if promise is None or promise.due_soon is None or promise.reminded:
+        return
+    if time_is_up(decision, promise.due_soon) and not time_is_up(decision, promise.due):
+        due_soon = events.PromiseDueSoonOpen(
+            promise_id=promise.promise_id,
+            agent=promise.by,
+            due=promise.due,
+            to=_holder(decision, promise),
+            moved=promise.moved,
+        )
+        decision.on_conversation(events.PromiseDueSoon, due_soon)
 
 
 def promise_is_due(decision: Decision, asked: str) -> None:
     """The timer asks: is this promise still to be kept, and its time up? A resolved matter's promise is as well."""
-    matter, promise_id = decision.conversation.matter, events.PromiseId(asked)
-    promise = matter.promises.get(promise_id)
-    if promise is None or promise.kept is not None or promise_id in matter.overdue:
-        return
-    if time_is_up(decision, promise.due):
-        to = _agent(decision, promise.by) or _queue(decision, decision.conversation.ownership.queue)
+    promise = _to_keep(decision, asked)
+    if promise is not None and time_is_up(decision, promise.due):
         overdue = events.PromiseOverdueOpen(
-            promise_id=promise_id, agent=promise.by, due=promise.due, to=to
+            promise_id=promise.promise_id,
+            agent=promise.by,
+            due=promise.due,
+            to=_holder(decision, promise),
+            moved=promise.moved,
         )
         decision.on_conversation(events.PromiseOverdue, overdue)
+
+
+def _to_keep(decision: Decision, asked: str) -> Promise | None:
+    """Return the promise that a timer asks about, if it is to be kept and was not told of as overdue."""
+    matter, promise_id = decision.conversation.matter, events.PromiseId(asked)
+    promise = matter.promises.get(promise_id)
+    if promise is None or not promise.is_open or promise_id in matter.overdue:
+        return None
+    return promise
+
+
+def _holder(decision: Decision, promise: Promise) -> str:
+    """Return who is to keep a promise now: it goes where the work goes.
+
+    The owner of the matter, else its queue; of a resolved one who promised, if she is there, else its queue.
+    """
+    conversation = decision.conversation
+    by = promise.by if conversation.resolved else None
+    return _agent(decision, by) or _queue(decision, conversation.ownership.queue)
 
 
 def callback_is_due(decision: Decision, asked: str) -> None:
