@@ -11,6 +11,7 @@ import msgspec
 
 from deploy.story import agent_screen, errors
 from deploy.story.file import model, reading, references
+from deploy.story.file.durations import seconds
 from deploy.story.providers import doors, provider_of
 from deploy.story.providers.api import Arrived
 from deploy.story.providers.doors import Answer
@@ -90,7 +91,7 @@ async def _receipt(session: Session, step: model.ReceiptStep) -> list[Answer]:
 
 async def _arrived(session: Session, step: model.ReceiptStep) -> Arrived:
     """Return the newest message that has arrived within the step's time. Raises: StepFailed."""
-    deadline = time.monotonic() + model.seconds(step.within)
+    deadline = time.monotonic() + seconds(step.within)
     channel = step.receipt.partition("/")[0]
     while True:
         for each in reversed(session.apis.arrived):
@@ -144,13 +145,13 @@ async def bring_in(session: Session, step: model.ImportStep) -> None:
 
 async def _command(session: Session, step: model.CommandStep, n: str) -> list[Answer]:
     """Send a command `times` times with the same bytes; the replies must be one and the same."""
-    deadline = time.monotonic() + max(COMMAND_SECONDS, model.seconds(step.within))
+    deadline = time.monotonic() + max(COMMAND_SECONDS, seconds(step.within))
     now = datetime.now(UTC)
     given = references.with_instants(references.filled_in(step.with_, session.known), now)
     screen = agent_screen.Screen(
         step.agent, session.queues_of(step.agent), session.asker, session.ledger
     )
-    given = await screen.complete(step.do, given, time.monotonic() + model.seconds(step.within))
+    given = await screen.complete(step.do, given, time.monotonic() + seconds(step.within))
     body = {
         "command_id": f"{session.story.name}-{session.report.seed}-{n}",
         "issued_at": now.isoformat(),
@@ -186,7 +187,7 @@ def _as_answer(reply: dict[str, Any]) -> Answer:
 
 async def ask(session: Session, step: model.AskStep) -> None:
     """Ask a query until every path of `save` leads somewhere. Raises: StepFailed."""
-    deadline = time.monotonic() + model.seconds(step.within)
+    deadline = time.monotonic() + seconds(step.within)
     body = references.with_instants(
         references.filled_in(step.with_, session.known), datetime.now(UTC)
     )

@@ -17,6 +17,7 @@ from deploy.story.checks import as_of_checks, balance, expectations
 from deploy.story.checks.closing import CLOSINGS
 from deploy.story.checks.handed_over import handed_over
 from deploy.story.file import model, references
+from deploy.story.file.durations import seconds
 from deploy.story.providers import PROVIDERS
 from deploy.story.providers.api_server import ApiServer, listening
 from deploy.story.providers.mail_sink import MailSink, mail_sink
@@ -224,7 +225,7 @@ async def _kill_before(stack: stacks.Stack, n: int, kills: Kills, chance: random
 async def _restart(session: Session, step: model.RestartStep) -> None:
     await _disconnect(session)
     await session.stack.stop()
-    await asyncio.sleep(model.seconds(step.while_))
+    await asyncio.sleep(seconds(step.while_))
     await session.stack.start()
     await _open(session)
 
@@ -239,7 +240,7 @@ async def _tamper(session: Session, step: model.TamperStep) -> None:
         return
     ledger = await session.read_ledger()
     session.asker.position = max(session.asker.position, ledger.position)
-    deadline = asyncio.get_running_loop().time() + model.seconds("15s")
+    deadline = asyncio.get_running_loop().time() + seconds("15s")
     await session.asker.query("position", {}, deadline)
     await tampering.tamper(session.stack.addresses["postgres"], step.tamper)
 

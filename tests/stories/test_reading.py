@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from deploy.story.errors import StepFailed, StoryInvalid
+from deploy.story.file.durations import seconds
 from deploy.story.file.model import (
     EXPECTATIONS,
     STEPS,
@@ -14,7 +15,6 @@ from deploy.story.file.model import (
     ExpectPacket,
     Head,
     Story,
-    seconds,
 )
 from deploy.story.file.reading import parse_story, read_story
 from deploy.story.file.references import at_path, filled_in, run_token, with_instants

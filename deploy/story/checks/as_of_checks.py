@@ -6,7 +6,8 @@ from typing import Any
 
 from deploy.story import errors, ledger_copy
 from deploy.story.checks.expected_packet import told_by, told_in
-from deploy.story.file.model import AsOfStep, seconds
+from deploy.story.file.durations import seconds
+from deploy.story.file.model import AsOfStep
 from deploy.story.session import AgentView, Session
 
 ASK_SECONDS = 15.0

@@ -12,6 +12,7 @@ from deploy.story.checks import balance, comparing
 from deploy.story.checks.handed_over import handed_over
 from deploy.story.errors import StepFailed
 from deploy.story.file import model
+from deploy.story.file.durations import seconds
 from deploy.story.session import Session
 
 POLL_SECONDS = 0.05
@@ -34,7 +35,7 @@ async def check(session: Session, wanted: model.Expect) -> Finding:
 
     An answer that was given does not change any more, so it is looked at once.
     """
-    deadline = time.monotonic() + model.seconds(wanted.within)
+    deadline = time.monotonic() + seconds(wanted.within)
     while True:
         finding = await look(session, wanted)
         if finding.code is None or is_of_an_answer(wanted) or time.monotonic() > deadline:
@@ -52,7 +53,7 @@ async def look(session: Session, wanted: model.Expect) -> Finding:
 
 
 def _deadline(wanted: model.Expect) -> float:
-    return time.monotonic() + max(1.0, model.seconds(wanted.within))
+    return time.monotonic() + max(1.0, seconds(wanted.within))
 
 
 async def _packet(session: Session, wanted: model.ExpectPacket) -> Finding:

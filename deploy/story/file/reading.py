@@ -8,6 +8,7 @@ import yaml
 
 from deploy.story.errors import StoryInvalid
 from deploy.story.file import model
+from deploy.story.file.durations import seconds
 from shared import strict
 
 STORY_MAX_BYTES = 1_048_576
@@ -87,5 +88,5 @@ def _kind(written: dict[str, Any], place: str) -> type[model.Step]:
 def _check_durations(step: model.Step) -> None:
     for field in ("within", "while_"):
         given = getattr(step, field, 0)
-        if not 0 <= model.seconds(given) <= model.WITHIN_MAX_SECONDS:
+        if not 0 <= seconds(given) <= model.WITHIN_MAX_SECONDS:
             raise ValueError(f"a wait is at most {model.WITHIN_MAX_SECONDS:g} s")

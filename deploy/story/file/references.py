@@ -8,7 +8,7 @@ from email.utils import format_datetime
 from typing import Any
 
 from deploy.story.errors import StepFailed
-from deploy.story.file.model import seconds
+from deploy.story.file.durations import seconds
 
 _REFERENCE = re.compile(r"\$([a-z][a-z0-9_]*)")
 _RELATIVE = re.compile(r"([+-])(\d+(?:\.\d+)?(?:ms|s|m|h|d))\Z")

@@ -26,6 +26,7 @@ RULES: Mapping[str, str] = {
     "overload": "contacts came faster than they were decided",
     "offer_expiry": "the time to answer the offer is over",
     "transfer_expiry": "the time to accept the transfer is over",
+    "promise_due_soon": "the promised time is near",
     "promise_due": "the promised time has come",
     "callback_due": "the time has come by which she was to be called",
     "wait_exceeded": "the wait of whoever is on the line, or in a chat, passes a limit",
