@@ -45,6 +45,7 @@ class Customer(
     ordered: dict[str, events.Instant] = {}
     conversations: tuple[AttachedConversation, ...] = ()
     external_id: str | None = None
+    vip: bool = False
     consents: dict[str, Consent] = {}
     seen: memory.Memory = {}
     sequence: int = 0
@@ -138,6 +139,7 @@ def _created(customer: Customer, event: events.CustomerCreated) -> Customer:
         name=personal.name if personal else None,
         salutation=personal.salutation if personal else None,
         external_id=personal.external_id if personal else None,
+        vip=event.open.vip,
         handles=handles,
     )
 

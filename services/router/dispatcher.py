@@ -109,7 +109,7 @@ class Dispatcher:
         for tenant, agent_id, agent in kept.agents:
             self.picture.know(tenant, agent_id, agent, now)
         for tenant, aggregate in kept.unreadable:
-            self.picture.lose(tenant, aggregate)
+            self.picture.lose(tenant, aggregate, now)
             await self._read_again(tenant, aggregate)
         log.info("snapshot_taken_up", position=kept.position)
         self._newest, self._kept, self.position = at, kept.position, kept.position

@@ -4,7 +4,7 @@ Whom to ask is chosen by the picture, which follows the ledger; whoever is chose
 append proves that conversations, customers and agents stood as they were taken to stand.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace as with_more
 
 import structlog
@@ -16,6 +16,7 @@ from services.router.domain.agent import Agent
 from services.router.domain.asking import choose
 from services.router.domain.decide import decide_offer
 from services.router.domain.decision import Loaded, Origin
+from services.router.domain.pool import medium_of
 from services.router.lines import Key
 from services.router.picture import Picture
 from shared import deciding, errors, events, ids
@@ -24,8 +25,8 @@ AT_ONCE = 16
 """So many offers stand in one append at most: what is written for one of them by somebody else refuses all."""
 RULE = "dispatch"
 
-Taken = dict[events.AgentId, frozenset[events.ConversationId]]
-"""What the earlier offers of a decision take of each agent."""
+Taken = dict[events.AgentId, dict[events.ConversationId, events.Medium | None]]
+"""What the earlier offers of a decision take of each agent, and on which medium."""
 
 log = structlog.get_logger("router.offering")
 
@@ -100,22 +101,27 @@ class Offering:
         """Load a conversation with whoever is chosen; the others are as the picture shows them."""
         tenant, loaded = reading.tenant, await self._cases.load(reading, name)
         policy, now = self._cases.policies.of(tenant), self._cases.clock.now()
-        names = self._picture.shortlist((tenant, name), loaded.conversation)
+        names = self._picture.shortlist(tenant, loaded.conversation, now)
         agents = {
             each: _without(self._picture.agent(tenant, each), taken.get(each)) for each in names
         }
         looked_at = set[events.AgentId]()
         while True:
-            chosen, _ = choose(policy, loaded.conversation, names, agents.__getitem__, now)
+            chosen = choose(policy, loaded.conversation, names, agents.__getitem__, now).agent
             if chosen is None or chosen in looked_at:
                 break
             looked_at.add(chosen)
             agents[chosen] = _without(await reading.load(folds.AGENT, chosen), taken.get(chosen))
         if chosen is not None:
-            taken[chosen] = taken.get(chosen, frozenset()) | {name}
+            taken.setdefault(chosen, {})[name] = medium_of(loaded.conversation)
         return with_more(loaded, agents={**loaded.agents, **agents}, shortlist=names)
 
 
-def _without(agent: Agent, taken: frozenset[events.ConversationId] | None) -> Agent:
+def _without(
+    agent: Agent, taken: Mapping[events.ConversationId, events.Medium | None] | None
+) -> Agent:
     """Return an agent with less room, as the offers before leave it."""
-    return replace(agent, working_on=agent.working_on | taken) if taken else agent
+    if not taken:
+        return agent
+    media = {key: medium for key, medium in taken.items() if medium is not None}
+    return replace(agent, working_on=agent.working_on | set(taken), media={**agent.media, **media})

@@ -5,27 +5,27 @@ Only what is open is kept, and only what dispatching looks at.
 """
 
 import heapq
-from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from itertools import chain, islice
 
 from msgspec.structs import replace
 
 from services.router.domain import agent as agents
 from services.router.domain.agent import ABSENT, Agent
 from services.router.domain.asking import (
-    Group,
     asked_for,
     candidates,
-    groups_of,
-    may_be_asked,
+    held_for,
+    last_agent,
     obstacle,
     rest_ends,
     waits,
 )
+from services.router.domain.pool import Pool, next_step, waits_since
 from services.router.hours import Hours
-from services.router.lines import Key, Line, Lines, Place
+from services.router.lines import Held, Key, Line, Lines, Place
+from services.router.pools import Pools
 from services.router.tolerant_codec import is_unreadable
 from shared import aggregates, backoff, events
 from shared import conversation as conversations
@@ -41,11 +41,6 @@ POSTPONED = backoff.Backoff(first_seconds=0.5, longest_seconds=5.0)
 
 SHORTLIST_MAX = 16
 """Of so many it is looked at who is asked for a conversation, and told why the others are not."""
-NEVER = datetime.min.replace(tzinfo=UTC)
-
-
-def _idle(agent_id: events.AgentId, agent: Agent) -> tuple[datetime, events.AgentId]:
-    return agent.idle_since or NEVER, agent_id
 
 
 class Picture:
@@ -68,13 +63,12 @@ class Picture:
         self.agents: dict[tuple[str, events.AgentId], Agent] = {}
         self.unreadable: set[tuple[str, str]] = set()
         self.hours = Hours()
-        self._groups: dict[tuple[str, events.AgentId], Sequence[Group]] = {}
-        self._members: dict[tuple[str, Group], list[events.AgentId]] = {}
-        self._free: dict[tuple[str, Group], list[tuple[datetime, events.AgentId]]] = {}
+        self._pools: dict[str, Pools] = {}
         self._owned: dict[tuple[str, events.AgentId], set[events.ConversationId]] = {}
-        self._lines = Lines()
+        self._lines, self._held = Lines(), Held()
         self._news: set[Line] = set()
         self._due: list[tuple[datetime, Key]] = []
+        self._timed: set[tuple[datetime, Key]] = set()
         self._postponed: dict[Key, tuple[datetime, int]] = {}
         for tenant in policies.tenants():
             self._learn(tenant)
@@ -85,7 +79,7 @@ class Picture:
         """Take one event of the ledger in. An aggregate with an event of a newer version is left to it."""
         tenant, aggregate = recorded.event.tenant, recorded.aggregate
         if is_unreadable(recorded.event):
-            self.lose(tenant, aggregate)
+            self.lose(tenant, aggregate, now)
         else:
             self.hours.see(recorded)
         if (tenant, aggregate) in self.unreadable:
@@ -111,9 +105,7 @@ class Picture:
         elif isinstance(state, Agent):
             agent_id = events.AgentId(name)
             if state.sequence > self.agent(tenant, agent_id).sequence:
-                self._agent(tenant, agent_id, replace(state, seen={}))
-                groups = self._groups.get((tenant, agent_id), ())
-                self._news |= self._lines.before(tenant, agent_id, groups)
+                self._agent(tenant, agent_id, replace(state, seen={}), now)
                 for conversation_id in self.owned_by(tenant, agent_id) | state.working_on:
                     self._look_for_holder((tenant, conversation_id))
 
@@ -126,35 +118,23 @@ class Picture:
                 self._line_up(key, now)
 
     def _learn(self, tenant: str) -> None:
-        """Note who is in which groups of a tenant, and who of them has room."""
+        """Note the policy of a tenant, by which it is who may be asked."""
         self._policies.pop(tenant, None)
-        self._groups = {key: it for key, it in self._groups.items() if key[0] != tenant}
-        self._members = {key: it for key, it in self._members.items() if key[0] != tenant}
-        self._free = {key: it for key, it in self._free.items() if key[0] != tenant}
-        if tenant not in self._in_force.tenants():
-            return
-        self._policies[tenant] = policy = self._in_force.of(tenant)
-        for name, agent in sorted(policy.agents.items()):
-            agent_id, state = events.AgentId(name), self.agent(tenant, events.AgentId(name))
-            self._groups[tenant, agent_id] = groups = groups_of(agent)
-            for group in groups:
-                self._members.setdefault((tenant, group), []).append(agent_id)
-                if state.can_take(agent.slots):
-                    insort(self._free.setdefault((tenant, group), []), _idle(agent_id, state))
+        self._pools.pop(tenant, None)
+        if tenant in self._in_force.tenants():
+            self._policies[tenant] = policy = self._in_force.of(tenant)
+            self._pools[tenant] = Pools(policy, lambda name: self.agent(tenant, name))
 
-    def _agent(self, tenant: str, agent_id: events.AgentId, after: Agent) -> None:
-        """Take in how an agent stands, and where among those of her groups who have room."""
-        policy, before = self._policies.get(tenant), self.agent(tenant, agent_id)
-        known = policy.agents.get(agent_id) if policy else None
+    def _agent(self, tenant: str, agent_id: events.AgentId, after: Agent, now: datetime) -> None:
+        """Take in how an agent stands: whoever waits for her may be news, or waits for others from now on."""
+        before, pools = self.agent(tenant, agent_id), self._pools.get(tenant)
         self.agents[tenant, agent_id] = after
-        if known is None:
-            return
-        for group in self._groups[tenant, agent_id]:
-            free = self._free.setdefault((tenant, group), [])
-            if before.can_take(known.slots):
-                del free[bisect_left(free, _idle(agent_id, before))]
-            if after.can_take(known.slots):
-                insort(free, _idle(agent_id, after))
+        if pools is not None:
+            pools.moved(agent_id, before, after)
+        if before.on_duty != after.on_duty:
+            for key in self._held.by(tenant, agent_id):
+                self._line_up(key, now)
+        self._news |= self._lines.before(tenant, agent_id, pools.of(agent_id) if pools else ())
 
     def take(self, tenant: str, standing: Mapping[str, Standing], now: datetime) -> None:
         """Take in what was looked at, and written, for a decision."""
@@ -202,20 +182,37 @@ class Picture:
         """Put a conversation into the line of those whom it may be offered to, if it waits for somebody."""
         (tenant, _), policy = key, self._policies.get(key[0])
         waiting = self.open.get(key)
+        self._held.put(key, None)
         if policy is None or waiting is None or not waits(waiting):
             self._lines.leave(key)
             return
-        asked, owner = asked_for(policy, waiting), waiting.ownership.owner
-        line = Line(tenant, asked, rings=owner is not None and asked.one == owner)
-        since = waiting.ownership.waiting_since or waiting.opened
+        asked, owner = asked_for(policy, waiting, now), waiting.ownership.owner
+        rings = owner is not None and asked.one == owner
+        times = [rest_ends(policy, waiting), next_step(policy, waiting, asked.pool)]
+        held = held_for(policy, waiting, asked, now)
+        if held is not None:
+            self._held.put(key, held[0])
+            times.append(held[1])
+            asked = asked._replace(one=held[0]) if self.agent(tenant, held[0]).on_duty else asked
+        if asked.one is None:
+            self._pools[tenant].learn(asked.pool)
+        since = waits_since(waiting)
         assert since is not None
-        self._lines.put(line, Place(since, key))
+        ahead = timedelta(seconds=waiting.ownership.needs.priority_seconds)
+        line = Line(tenant, asked, rings)
+        self._lines.put(line, Place(since - ahead, key, since))
         self._news.add(line)
-        rested = rest_ends(policy, waiting)
-        if rested is not None and rested > now:
-            heapq.heappush(self._due, (rested, key))
+        for time in times:
+            if time is not None and time > now:
+                self._wake(time, key)
 
-    def lose(self, tenant: str, aggregate: str) -> None:
+    def _wake(self, at: datetime, key: Key) -> None:
+        """Look at a conversation again at a time."""
+        if (at, key) not in self._timed:
+            self._timed.add((at, key))
+            heapq.heappush(self._due, (at, key))
+
+    def lose(self, tenant: str, aggregate: str, now: datetime) -> None:
         """Forget what cannot be read; nobody else waits for it."""
         self.unreadable.add((tenant, aggregate))
         prefix, name = aggregates.split(aggregate)
@@ -224,9 +221,10 @@ class Picture:
             self._owner_changed(key, self.open.pop(key, NEW_CONVERSATION), NEW_CONVERSATION)
             self._look_for_holder(key)
             self._lines.leave(key)
+            self._held.put(key, None)
         elif prefix == aggregates.AGENT.prefix:
             lost = self.agent(tenant, events.AgentId(name))
-            self._agent(tenant, events.AgentId(name), ABSENT)
+            self._agent(tenant, events.AgentId(name), ABSENT, now)
             del self.agents[tenant, events.AgentId(name)]
             for conversation_id in self.owned_by(tenant, events.AgentId(name)) | lost.working_on:
                 self._look_for_holder((tenant, conversation_id))
@@ -263,9 +261,9 @@ class Picture:
         They are of one tenant. Whoever is returned is returned again until an offer is seen or known, or is postponed.
         """
         while self._due and self._due[0][0] <= now:
-            line = self._lines.of(heapq.heappop(self._due)[1])
-            if line is not None:
-                self._news.add(line)
+            due = heapq.heappop(self._due)
+            self._timed.discard(due)
+            self._line_up(due[1], now)
         ahead = [list(islice(self._takeable(line, now), most)) for line in self._news]
         self._news = {line for line, places in zip(self._news, ahead, strict=True) if places}
         keys = [place.key for place in islice(heapq.merge(*ahead), most)]
@@ -275,7 +273,7 @@ class Picture:
         """Return, by tenant and whom they wait for, how many wait, and since when the first of them does."""
         found: dict[tuple[str, str], tuple[int, datetime]] = {}
         for line, number, since in self._lines.lengths():
-            key = line.tenant, "-".join(line.asked.group)
+            key = line.tenant, "-".join(line.asked.pool.groups[0])
             before, first = found.get(key, (0, since))
             found[key] = before + number, min(first, since)
         return found
@@ -289,7 +287,7 @@ class Picture:
         tries = self._postponed.get(key, (now, 0))[1] + 1
         until = now + timedelta(seconds=POSTPONED.delay_seconds(tries))
         self._postponed[key] = until, tries
-        heapq.heappush(self._due, (until, key))
+        self._wake(until, key)
 
     def _takeable(self, line: Line, now: datetime) -> Iterator[Place]:
         """Yield those whom somebody of a line can take now, longest waiting first."""
@@ -301,43 +299,51 @@ class Picture:
                 continue
             waiting = self.open[place.key]
             if any(
-                obstacle(policy, waiting, name, self.agent(line.tenant, name), now) is None
+                obstacle(policy, waiting, line.asked.pool, name, self.agent(line.tenant, name), now)
+                is None
                 for name in ready()
             ):
                 yield place
 
     def _ready(self, line: Line) -> Callable[[], Iterable[events.AgentId]]:
-        """Return what gives those of a line who have room, longest idle first; whoever is rung needs none."""
+        """Return what gives those of a line who have room, longest idle first; whoever is rung needs no slot."""
         tenant, asked = line.tenant, line.asked
         if asked.one is None:
-            return lambda: (n for n in self.free(tenant, asked.group) if n not in asked.without)
+            return lambda: (n for n in self.free(tenant, asked.pool) if n not in asked.without)
         one = events.AgentId(asked.one)
         known, stands = self._policies[tenant].agents.get(one), self.agent(tenant, one)
         rung = line.rings and stands.status == "available"
-        ready = known is not None and (rung or stands.can_take(known.slots))
+        ready = known is not None and (rung or stands.can_take(known, asked.pool.medium))
         return lambda: [one] if ready else []
 
-    def free(self, tenant: str, group: Group) -> Iterator[events.AgentId]:
-        """Yield the agents of a group who have room, longest idle first."""
-        return (name for _, name in self._free.get((tenant, group), ()))
+    def free(self, tenant: str, pool: Pool) -> Iterator[events.AgentId]:
+        """Yield the agents of a pool who have room, longest idle first."""
+        return self._pools[tenant].free(pool)
 
-    def shortlist(self, key: Key, waiting: Conversation) -> list[events.AgentId]:
-        """Return whom to choose from for a conversation as it stands: all candidates, or of many who refused least."""
-        line, policy = self._lines.of(key), self._policies[key[0]]
-        if line is None or line.asked.one is not None:
-            return candidates(policy, waiting)
-        members = self._members.get((key[0], line.asked.group), [])
-        if len(members) <= SHORTLIST_MAX:
-            return [name for name in members if may_be_asked(policy, waiting, name)]
-        refused, ready = waiting.ownership.passed_over, self._ready(line)
-        fresh = (name for name in ready() if name not in refused)
-        allowed = (name for name in fresh if may_be_asked(policy, waiting, name))
-        first = list(islice(allowed, SHORTLIST_MAX))
-        if len(first) == SHORTLIST_MAX:
-            return first
-        again = sorted((name for name in ready() if name in refused), key=refused.__getitem__)
-        allowed = (name for name in again if may_be_asked(policy, waiting, name))
-        return [*first, *islice(allowed, SHORTLIST_MAX - len(first))]
+    def shortlist(self, tenant: str, waiting: Conversation, now: datetime) -> list[events.AgentId]:
+        """Return whom to choose from for a conversation as it stands: all candidates, or of many who is asked first.
+
+        That is who had her last, then who refused least and is idle longest; where they are few, of the others some.
+        """
+        policy, pools = self._policies[tenant], self._pools[tenant]
+        asked = asked_for(policy, waiting, now)
+        if asked.one is not None:
+            return candidates(policy, waiting, now)
+        everybody = pools.everybody(asked.pool.groups)
+        if len(everybody) <= SHORTLIST_MAX:
+            return [name for name in everybody if name not in asked.without]
+        last = last_agent(policy, waiting, asked)
+        refused = waiting.ownership.passed_over
+        fresh = (name for name in pools.free(asked.pool) if name not in refused)
+        again = pools.by_idle(asked.pool, refused)
+        again.sort(key=refused.__getitem__)
+        found: dict[events.AgentId, None] = {}
+        for name in chain([last] if last else [], fresh, again, everybody):
+            if len(found) == SHORTLIST_MAX:
+                break
+            if name not in asked.without:
+                found[name] = None
+        return list(found)
 
 
 def _looked_at(conversation: Conversation) -> Conversation:

@@ -115,7 +115,8 @@ class Resolving:
         joins = chosen.id is not None and self._event.open.contact_id not in chosen.contacts.by_id
         said = await self._cases.announcements(reading) if joins else None
         loaded = replace(loaded, contact=self._contact, after=after, announcements=said)
-        return replace(loaded, told=self._told)
+        owners = [each.ownership.last_owner for each in known if each.id != chosen.id]
+        return replace(loaded, told=self._told, last_agent=next(filter(None, owners), None))
 
     async def _ahead(self, reading: deciding.Reading) -> None:
         """Load side by side what is looked at whoever it is."""

@@ -32,7 +32,7 @@ class RegisterCustomer(Command, frozen=True, kw_only=True, forbid_unknown_fields
     The customer's id derives from the command's, unless she wrote or called before: then she keeps hers, and her open
     conversations are known as hers. Who is registered already under this `external_id`, or by one of these handles and
     this name, is told anew: what is left out stays as it was. `external_id`: the shop's own id of its customer; two of
-    them are two people, whatever name and handles they share.
+    them are two people, whatever name and handles they share. `vip`: she is served before others, as the policy says.
     """
 
     verb = "register_customer"
@@ -42,6 +42,7 @@ class RegisterCustomer(Command, frozen=True, kw_only=True, forbid_unknown_fields
     handles: Annotated[list[KnownHandle], Meta(max_length=16)] = []
     orders: Annotated[list[KnownOrder], Meta(max_length=32)] = []
     external_id: ShortText | None = None
+    vip: bool | None = None
 
 
 class ConfirmCustomer(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):

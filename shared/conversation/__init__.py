@@ -4,6 +4,7 @@ from shared.conversation.contacts import Contact
 from shared.conversation.fold import FOLD_VERSION, evolve, evolve_parts, fold
 from shared.conversation.live_wait import LiveWait
 from shared.conversation.matter import Callback, StatedFact
+from shared.conversation.needs import Needs
 from shared.conversation.ownership import Offer, OpenTransfer, TakenHop, target_name
 from shared.conversation.promises import Promise
 from shared.conversation.state import NEW_CONVERSATION, Conversation
@@ -15,6 +16,7 @@ __all__ = [
     "Contact",
     "Conversation",
     "LiveWait",
+    "Needs",
     "Offer",
     "OpenTransfer",
     "Promise",

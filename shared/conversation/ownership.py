@@ -6,6 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 from shared import events
+from shared.conversation.needs import Needs, needs_of
 
 NOT_SHOWN = (
     events.ContactOffered,
@@ -78,6 +79,7 @@ class Ownership(
             count; `passed_over_at`: when that last happened.
         handovers: changes of owner and of channel so far.
         unattended_at: when the owner, in a pause, was last told that the customer had written; `None` after her answer.
+        needs: what was asked of whoever takes it, when it last began to wait; `last_owner`: who owned it last.
     """
 
     owner: events.AgentId | None = None
@@ -92,6 +94,8 @@ class Ownership(
     hops: tuple[TakenHop, ...] = ()
     handovers: int = 0
     unattended_at: datetime | None = None
+    needs: Needs = Needs()
+    last_owner: events.AgentId | None = None
 
 
 def target_name(to: events.Target) -> str:
@@ -119,7 +123,12 @@ def evolve(  # noqa: C901  the table of what concerns the holder
             queued = _in_queue(ownership, event.open.queue)
             since = ownership.waiting_since or event.recorded
             return replace(
-                queued, owner=None, queue=event.open.queue, waiting_since=since, passed_over={}
+                queued,
+                owner=None,
+                queue=event.open.queue,
+                waiting_since=since,
+                passed_over={},
+                needs=needs_of(event),
             )
         case events.CallbackRequested() if ownership.owner is None:
             return _in_queue(ownership, event.open.queue)
@@ -205,6 +214,7 @@ def _taken(ownership: Ownership, agent: events.AgentId, at: datetime) -> Ownersh
     return replace(
         ownership,
         owner=agent,
+        last_owner=agent,
         queue=None,
         waiting_since=None,
         waited_seconds=ownership.waited_seconds + waited,

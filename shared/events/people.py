@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from shared.events.contact_parts import HandleKind, Proof
+from shared.events.contact_parts import HandleKind, Medium, Proof
 from shared.events.envelope import (
     AgentId,
     ContactId,
@@ -19,10 +19,11 @@ from shared.events.shop import OrderChanged
 
 
 class CustomerCreatedOpen(Part, frozen=True, kw_only=True):
-    """`provisional`: opened for an unknown caller; `language`: BCP 47."""
+    """`provisional`: opened for an unknown caller; `language`: BCP 47; `vip`: the shop calls her one."""
 
     provisional: bool
     language: str | None = None
+    vip: bool = False
 
 
 class CustomerCreatedPersonal(Part, frozen=True, kw_only=True):
@@ -152,19 +153,35 @@ class AgentStatusSet(
 
 
 class AgentReservedOpen(Part, frozen=True, kw_only=True):
-    """One slot of the agent is taken for a conversation, first by the offer, then by the work."""
+    """One slot of the agent is taken for a conversation, first by the offer, then by the work.
+
+    `medium`: on which she works there, where the policy counts that medium apart.
+    """
 
     agent: AgentId
     conversation: ConversationId
     offer_id: OfferId
     packet_id: PacketId
     until: Instant | None = None
+    medium: Medium | None = None
 
 
 class AgentReserved(
     Event[AgentReservedOpen, Nothing], frozen=True, kw_only=True, tag="agent.reserved"
 ):
     """A slot of the agent is taken."""
+
+
+class AgentCallEndedOpen(Part, frozen=True, kw_only=True):
+    agent: AgentId
+    conversation: ConversationId
+    contact_id: ContactId
+
+
+class AgentCallEnded(
+    Event[AgentCallEndedOpen, Nothing], frozen=True, kw_only=True, tag="agent.call_ended"
+):
+    """She is on the line no more and can take another call; the conversation keeps its slot."""
 
 
 class AgentReleasedOpen(Part, frozen=True, kw_only=True):
@@ -205,6 +222,7 @@ PeopleEvent = (
     | AgentSignedIn
     | AgentStatusSet
     | AgentReserved
+    | AgentCallEnded
     | AgentReleased
     | PolicyApplied
 )

@@ -17,16 +17,27 @@ from shared.events.envelope import (
     TransferId,
 )
 
+PriorityReason = Literal["queue", "account", "vip", "cart"]
+"""Why somebody is served before others who came earlier."""
+
 
 class ContactQueuedOpen(Part, frozen=True, kw_only=True, omit_defaults=True):
     """`rule`: the entry point or reason that chose the queue; `exceeds`: when somebody who waits on the line, or in a
-    chat, will have waited for the first limit that is ahead; `None` where no limit is."""
+    chat, will have waited for the first limit that is ahead; `None` where no limit is.
+
+    `skills`, `language`: what whoever takes it must be able to do and to speak; `priority`: how many seconds ahead of
+    others she stands, by reason; `last_agent`: who owned her matter before, and is asked first.
+    """
 
     contact_id: ContactId
     queue: str
     rule: str
     policy_version: str
     exceeds: Instant | None = None
+    skills: dict[str, int] = {}
+    language: str | None = None
+    priority: dict[PriorityReason, int] = {}
+    last_agent: AgentId | None = None
 
 
 class ContactQueued(
@@ -58,7 +69,10 @@ class ContactWaitExceeded(
 
 
 class ContactOfferedOpen(Part, frozen=True, kw_only=True):
-    """`passed_over`: agents of the queue who were not chosen, each with the reason; of very many some 30."""
+    """`passed_over`: agents of the queue who were not chosen, each with the reason; of very many some 30.
+
+    `queue`: of whose agents she is: another one than where it waits by the rule `dispatch.overflow_<step>`.
+    """
 
     offer_id: OfferId
     contact_id: ContactId

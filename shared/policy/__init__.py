@@ -3,9 +3,17 @@
 Policy is data. It is checked whole when it is loaded; every decision names its version.
 """
 
-from shared.policy.accounts import Account, AwayRule, CallField, FactRule, StrangerLimits
+from shared.policy.accounts import (
+    Account,
+    AwayRule,
+    CallField,
+    FactRule,
+    MenuRule,
+    StrangerLimits,
+)
 from shared.policy.loading import POLICY_MAX_BYTES, content_of, load, parse
 from shared.policy.model import Integration, Pattern, Policy, TimeLimits
+from shared.policy.needs import Priority, Relaxation
 from shared.policy.team import Agent, Queue, Transports
 
 __all__ = [
@@ -16,9 +24,12 @@ __all__ = [
     "CallField",
     "FactRule",
     "Integration",
+    "MenuRule",
     "Pattern",
     "Policy",
+    "Priority",
     "Queue",
+    "Relaxation",
     "StrangerLimits",
     "TimeLimits",
     "Transports",

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from shared import events
+from shared.policy.needs import Language, Level, PrioritySeconds
 from shared.strict import Name, Seconds, Strict
 
 CallField = Literal[
@@ -31,6 +32,12 @@ class FactRule(Strict, frozen=True, kw_only=True):
 
     fact: Name
     value: str | None = None
+
+
+class MenuRule(FactRule, frozen=True, kw_only=True):
+    """What a menu digit says. `skills`: what whoever takes the call must be able to do."""
+
+    skills: dict[Name, Level] = {}
 
 
 class StrangerLimits(Strict, frozen=True, kw_only=True):
@@ -69,7 +76,9 @@ class Account(Strict, frozen=True, kw_only=True):
     `tls://host:port` or `https://host:port/ari`; `recordings`: the base under which it gives out its own files;
     `when_away`: where the provider reports what has reached the customer, another way for what has not;
     `poll`: how often the provider's list of calls is asked for, in seconds;
-    `mapping`: what is told of a call -> what its provider calls that in this account.
+    `mapping`: what is told of a call -> what its provider calls that in this account; `skills`: what whoever takes a
+    contact must be able to do, beside what its queue asks; `language`: what is spoken here, where the customer's own
+    is not known; `priority_seconds`: so much ahead of others its contacts stand.
     """
 
     queue: Name
@@ -78,7 +87,7 @@ class Account(Strict, frozen=True, kw_only=True):
     secret: str | None = None
     address: str | None = None
     title: str | None = None
-    menu: dict[str, FactRule] = {}
+    menu: dict[str, MenuRule] = {}
     fields: dict[str, FactRule] = {}
     topics: dict[str, Name] = {}
     reply: str | None = None
@@ -94,3 +103,6 @@ class Account(Strict, frozen=True, kw_only=True):
     when_away: AwayRule | None = None
     poll: Annotated[float, Meta(ge=1, le=86_400)] | None = None
     mapping: dict[CallField, Annotated[str, Meta(min_length=1, max_length=128)]] = {}
+    skills: dict[Name, Level] = {}
+    language: Language | None = None
+    priority_seconds: PrioritySeconds = 0

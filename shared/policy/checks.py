@@ -44,6 +44,7 @@ def contradictions(policy: Policy) -> list[str]:
             found.append(f"account {name}: both secret and secrets.{SIGNING}")
     writers = [name for name in policy.accounts if _sends_mail(policy, name)]
     found += overload_complaints(policy.overload, policy.queues, writers)
+    found += _unmet(policy)
     found += _misread(policy)
     found += _hours(policy)
     found += _waits(policy)
@@ -80,6 +81,28 @@ def _waits(policy: Policy) -> list[str]:
         f"{where}: wait_seconds are not in order"
         for where, each in limits.items()
         if list(each) != sorted(set(each))
+    ]
+
+
+def _unmet(policy: Policy) -> list[str]:
+    """Return which steps of queues are out of order or lead nowhere, and which skills nobody has at all."""
+    found = []
+    for name, queue in policy.queues.items():
+        after = [step.after_seconds for step in queue.relaxes]
+        if after != sorted(set(after)):
+            found.append(f"queue {name}: the steps of relaxes are not in order of after_seconds")
+        wanted = [step.overflow for step in queue.relaxes if step.overflow is not None]
+        found += [f"queue {name}: no queue {each}" for each in wanted if each not in policy.queues]
+    known = {skill for agent in policy.agents.values() for skill in agent.skills}
+    asked = {f"queue {name}": queue.skills for name, queue in policy.queues.items()}
+    for name, account in policy.accounts.items():
+        asked[f"account {name}"] = account.skills
+        asked |= {f"account {name}: menu {key}": it.skills for key, it in account.menu.items()}
+    return found + [
+        f"{where}: nobody has the skill {skill}"
+        for where, skills in asked.items()
+        for skill in skills
+        if skill not in known
     ]
 
 

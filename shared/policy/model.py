@@ -10,6 +10,7 @@ from shared import events
 from shared.calendars import ALWAYS, Calendar
 from shared.overload import Overload
 from shared.policy.accounts import Account
+from shared.policy.needs import Priority
 from shared.policy.team import Agent, Queue, Transports, WaitLimits
 from shared.strict import Name, Seconds, Strict
 
@@ -66,7 +67,8 @@ class Policy(Strict, frozen=True, kw_only=True):
     mark still leads whoever is in the matter there, or names a message that was sent from it; `lanes`: the lane in
     which a medium's contacts are decided, where it is not the usual one (see `shared.lanes`); `integrations`: other
     programs, by the name under which they use the bus (see `shared.callers`); `calendars`: opening hours by name, and
-    `calendar`: which of them holds where a queue names none; without one somebody is always there.
+    `calendar`: which of them holds where a queue names none; without one somebody is always there; `priority`: who is
+    served before others.
     """
 
     tenant: Name
@@ -88,6 +90,7 @@ class Policy(Strict, frozen=True, kw_only=True):
     integrations: dict[Name, Integration] = {}
     calendars: dict[Name, Calendar] = {}
     calendar: Name | None = None
+    priority: Priority = Priority()
 
     @property
     def version(self) -> str:

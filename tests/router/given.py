@@ -21,6 +21,7 @@ from shared.commands import COMMANDS, ConversationCommand
 from shared.conversation import Conversation, Offer, OpenTransfer
 from shared.errors import TellonceError
 from shared.events import AnyEvent
+from shared.policy import Policy
 from tests.router.samples import NOON, TENANT, a_policy
 
 POLICY = a_policy()
@@ -50,6 +51,7 @@ class Given:
     loaded: Loaded = field(default_factory=Loaded)
     now: datetime = NOON
     acts: int = 0
+    policy: Policy = POLICY
 
     # -- what happens ---------------------------------------------------------------------------------
 
@@ -70,8 +72,9 @@ class Given:
         ]
         known = [self.conversation] if self.conversation.id else []
         decision = Decision(replace(self.loaded, handles=handles), origin)
-        named = numbers_in(POLICY, told(POLICY, event))
-        decide_contact(decision, event, find_place(POLICY, event, None, known, named))
+        policy = self.policy
+        named = numbers_in(policy, told(policy, event))
+        decide_contact(decision, event, find_place(policy, event, None, known, named))
         return self._after(decision.events)
 
     def offered(self) -> "Given":
@@ -159,7 +162,7 @@ class Given:
             actor=actor,
             occurred=occurred or self.now,
             recorded=self.now,
-            policy=POLICY,
+            policy=self.policy,
             policy_version="v",
         )
 

@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from services.router.dispatcher import Dispatcher
-from services.router.domain.asking import candidates, groups_of, may_be_asked, waits
+from services.router.domain.asking import candidates, waits
+from services.router.domain.pool import Pool, groups_of
 from services.router.picture import POSTPONED, Picture
 from shared.errors import LedgerUnavailable, StillReading
 from shared.events import AgentId, ContactOffered
@@ -210,18 +211,19 @@ async def shows_what_the_ledger_holds(router: InMemoryRouter, picture: Picture) 
     shown = {it.id: picture.open[TENANT, it.id] for it in open_ones if it.id is not None}
     assert len(picture.open) == len(open_ones)
     agents = sorted(AgentId(name) for name in router.policy.agents)
-    slots = {name: agent.slots for name, agent in router.policy.agents.items()}
     for it in open_ones:
         assert it.id is not None
         assert waits(shown[it.id]) == waits(it)
         assert shown[it.id].ownership.offer == it.ownership.offer
-        asked = candidates(router.policy, it)
-        assert candidates(router.policy, shown[it.id]) == asked
-        assert [n for n in agents if may_be_asked(router.policy, it, n)] == asked
-    free = [name for name in agents if picture.agent(TENANT, name).can_take(slots[name])]
+        now = router.clock.time
+        asked = candidates(router.policy, it, now)
+        assert candidates(router.policy, shown[it.id], now) == asked
+        assert sorted(picture.shortlist(TENANT, it, now)) == asked
+    limits = router.policy.agents
+    free = [name for name in agents if picture.agent(TENANT, name).can_take(limits[name])]
     for group in {group for agent in router.policy.agents.values() for group in groups_of(agent)}:
         of_group = [name for name in free if group in groups_of(router.policy.agents[name])]
-        assert sorted(picture.free(TENANT, group)) == of_group
+        assert sorted(picture.free(TENANT, Pool((group,)))) == of_group
     for name in router.policy.agents:
         agent = await router.agent(name)
         known = picture.agent(TENANT, AgentId(name))

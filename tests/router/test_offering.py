@@ -12,7 +12,7 @@ from services.router.domain import agent as agents
 from services.router.picture import SHORTLIST_MAX
 from shared import aggregates
 from shared.errors import LedgerConflict
-from shared.events import AgentId, ContactOffered, ContextPackaged, ConversationId
+from shared.events import AgentId, ContactOffered, ContextPackaged
 from shared.ledger import Appended, Guard, Write
 from shared.policy import Agent
 from tests.router.in_memory_router import InMemoryRouter
@@ -172,7 +172,7 @@ async def test_of_very_many_who_all_refused_those_who_refused_least_are_asked() 
     refused = {AgentId(name): 2 if name < "x30" else 1 for name in names}
     waiting = replace(waiting, ownership=replace(waiting.ownership, passed_over=refused))
     await router.follow()
-    asked = router.dispatcher.picture.shortlist((TENANT, waiting.id or ConversationId("")), waiting)
+    asked = router.dispatcher.picture.shortlist(TENANT, waiting, router.clock.time)
     assert asked == [*names[30:], *names[: SHORTLIST_MAX - 10]]
 
 

@@ -1,21 +1,22 @@
 """The fold of an agent: at work or not, and which conversations take her slots."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import msgspec
 from msgspec.structs import replace
 
-from shared import events, memory
+from shared import events, memory, policy
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
     """`since`: when her status changed last; `working_on`: one slot per conversation, offered or owned;
-    `idle_since`: when a slot last became free."""
+    `media`: on which she works there, where that is counted apart; `idle_since`: when a slot last became free."""
 
     status: events.AgentStatus = "signed_out"
     since: datetime | None = None
     working_on: frozenset[events.ConversationId] = frozenset()
+    media: Mapping[events.ConversationId, events.Medium] = {}
     idle_since: datetime | None = None
     seen: memory.Memory = {}
     sequence: int = 0
@@ -24,8 +25,22 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     def on_duty(self) -> bool:
         return self.status != "signed_out"
 
-    def can_take(self, slots: int) -> bool:
-        return self.status == "available" and len(self.working_on) < slots
+    def can_take(self, limits: policy.Agent, medium: events.Medium | None = None) -> bool:
+        """Tell whether one more conversation fits, begun on a medium; `None`: on none that may be counted apart."""
+        room = self.status == "available" and len(self.working_on) < limits.slots
+        return room and self.has_line(limits, medium)
+
+    def has_line(
+        self,
+        limits: policy.Agent,
+        medium: events.Medium | None,
+        but: events.ConversationId | None = None,
+    ) -> bool:
+        """Tell whether the medium has room, whatever her slots say; `but`: a conversation that is not counted."""
+        most = None if medium is None else limits.slots_by_medium.get(medium)
+        if most is None:
+            return True
+        return sum(1 for key, each in self.media.items() if each == medium and key != but) < most
 
 
 ABSENT = Agent()
@@ -49,12 +64,30 @@ def evolve_parts(agent: Agent, sequence: int, event: events.AnyEvent) -> Agent:
         case events.AgentStatusSet():
             return replace(changed, status=event.open.status, since=event.recorded)
         case events.AgentReserved():
-            return replace(changed, working_on=changed.working_on | {event.open.conversation})
+            conversation, medium = event.open.conversation, event.open.medium
+            media = _without(changed.media, conversation)
+            return replace(
+                changed,
+                working_on=changed.working_on | {conversation},
+                media=media if medium is None else {**media, conversation: medium},
+            )
+        case events.AgentCallEnded():
+            return replace(changed, media=_without(changed.media, event.open.conversation))
         case events.AgentReleased():
-            rest = changed.working_on - {event.open.conversation}
-            return replace(changed, working_on=rest, idle_since=event.recorded)
+            return replace(
+                changed,
+                working_on=changed.working_on - {event.open.conversation},
+                media=_without(changed.media, event.open.conversation),
+                idle_since=event.recorded,
+            )
         case _:
             return changed
+
+
+def _without(
+    media: Mapping[events.ConversationId, events.Medium], conversation: events.ConversationId
+) -> Mapping[events.ConversationId, events.Medium]:
+    return {key: each for key, each in media.items() if key != conversation} if media else media
 
 
 def fold(history: Iterable[tuple[int, events.AnyEvent]], start: Agent = ABSENT) -> Agent:

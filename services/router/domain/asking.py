@@ -2,13 +2,32 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from services.router.domain.agent import Agent
+from services.router.domain.pool import (
+    Group,
+    Pool,
+    group_for,
+    group_of_target,
+    groups_of,
+    medium_of,
+    pool_after,
+    pool_for,
+    steps_passed,
+    unfit,
+    waits_since,
+)
 from shared import events
 from shared.conversation import Conversation, OpenTransfer
-from shared.policy import Agent as AgentPolicy
 from shared.policy import Policy
+
+LONGEST_IDLE, LAST_AGENT = "dispatch.longest_idle", "dispatch.last_agent"
+RELAXED, OVERFLOW = "dispatch.relaxed_", "dispatch.overflow_"
+"""By which rule somebody is asked; the last two end with the step that let her in, counted from 1."""
+
+Known = Callable[[events.AgentId], Agent]
+"""How an agent stands."""
 
 
 def waits(conversation: Conversation) -> bool:
@@ -19,59 +38,35 @@ def waits(conversation: Conversation) -> bool:
     return ownership.transfer is not None or conversation.waiting_contact is not None
 
 
-class Group(NamedTuple):
-    """A team, or those who take from a queue."""
-
-    kind: Literal["team", "queue"]
-    name: str
-
-
 class Asked(NamedTuple):
-    """Who may be asked: `one` agent alone, else everybody of a group but those `without`."""
+    """Who may be asked: `one` agent alone, else everybody of a pool but those `without`."""
 
     one: str | None
-    group: Group
+    pool: Pool
     without: frozenset[str] = frozenset()
 
 
-def asked_for(policy: Policy, conversation: Conversation) -> Asked:
+def asked_for(policy: Policy, conversation: Conversation, now: datetime) -> Asked:
     """Return whom the queue or the transfer allows. A call into an owned conversation is for its owner alone."""
     ownership, transfer = conversation.ownership, conversation.ownership.transfer
-    if transfer is None:
-        return Asked(ownership.owner, Group("queue", known_queue(policy, ownership.queue)))
-    return Asked(
-        transfer.to.agent,
-        _group(transfer.to),
-        frozenset({transfer.sender, *transfer.refused_by}),
-    )
+    one = ownership.owner if transfer is None else transfer.to.agent
+    without = frozenset({transfer.sender, *transfer.refused_by}) if transfer else frozenset()
+    if one is not None:
+        group = group_for(policy, conversation)
+        return Asked(one, Pool((group,), medium=medium_of(conversation)), without)
+    return Asked(None, pool_for(policy, conversation, now), without)
 
 
-def _group(to: events.Target) -> Group:
-    return Group("team", to.team) if to.team else Group("queue", to.queue or "")
+def candidates(policy: Policy, conversation: Conversation, now: datetime) -> list[events.AgentId]:
+    """Return the agents of the groups, in order of name: those who can do what is asked for may be asked.
 
-
-def groups_of(agent: AgentPolicy) -> list[Group]:
-    """Return in which groups an agent is."""
-    queues, teams = dict.fromkeys(agent.queues), dict.fromkeys(agent.teams)
-    return [*(Group("queue", each) for each in queues), *(Group("team", each) for each in teams)]
-
-
-def candidates(policy: Policy, conversation: Conversation) -> list[events.AgentId]:
-    """Return the agents who may be asked, in order of name. Whoever is no longer in the policy is not asked."""
-    asked = asked_for(policy, conversation)
+    Whoever is no longer in the policy is not asked.
+    """
+    asked = asked_for(policy, conversation, now)
     if asked.one is not None:
         return [events.AgentId(asked.one)] if asked.one in policy.agents else []
-    return [
-        events.AgentId(name) for name in members(policy, asked.group) if name not in asked.without
-    ]
-
-
-def may_be_asked(policy: Policy, conversation: Conversation, name: events.AgentId) -> bool:
-    """Tell whether an agent is a candidate, without a look at all others."""
-    asked, agent = asked_for(policy, conversation), policy.agents.get(name)
-    if agent is None or asked.one is not None:
-        return agent is not None and name == asked.one
-    return name not in asked.without and asked.group in groups_of(agent)
+    names = {name for group in asked.pool.groups for name in members(policy, group)}
+    return [events.AgentId(name) for name in sorted(names - asked.without)]
 
 
 def members(policy: Policy, group: Group) -> list[str]:
@@ -82,50 +77,119 @@ def members(policy: Policy, group: Group) -> list[str]:
 def group_of(policy: Policy, transfer: OpenTransfer) -> list[str]:
     """Return those of a transfer's team or queue who may still be asked, in order of name; [] for one to an agent."""
     refused = {transfer.sender, *transfer.refused_by}
-    return [name for name in members(policy, _group(transfer.to)) if name not in refused]
+    return [name for name in members(policy, group_of_target(transfer.to)) if name not in refused]
 
 
-def known_queue(policy: Policy, queue: str | None) -> str:
-    """Return the queue, or the policy's first queue if the policy has dropped the queue: every wait ends."""
-    return queue if queue is not None and queue in policy.queues else next(iter(policy.queues))
+class Choice(NamedTuple):
+    """Whom to ask, by which rule and for which queue; for each other one, why not."""
+
+    agent: events.AgentId | None
+    rule: str
+    queue: str
+    passed_over: dict[str, str]
 
 
 def choose(
     policy: Policy,
     conversation: Conversation,
     names: Sequence[events.AgentId],
-    known: Callable[[events.AgentId], Agent],
+    known: Known,
     now: datetime,
-) -> tuple[events.AgentId | None, dict[str, str]]:
-    """Return which of these candidates to ask and, for each other one, why not; `known`: how an agent stands."""
-    ownership = conversation.ownership
-    free: list[tuple[int, datetime, events.AgentId]] = []
+) -> Choice:
+    """Return which of these candidates to ask: who was passed over least, then who had her last, then longest idle."""
+    asked, refused = asked_for(policy, conversation, now), conversation.ownership.passed_over
+    last = last_agent(policy, conversation, asked)
+    held = held_for(policy, conversation, asked, now)
+    hers_alone = held is not None and known(held[0]).on_duty
+    free: list[tuple[int, bool, datetime, events.AgentId]] = []
     reasons: dict[str, str] = {}
     for name in names:
         agent = known(name)
-        reason = obstacle(policy, conversation, name, agent, now)
+        reason = obstacle(policy, conversation, asked.pool, name, agent, now)
+        if reason is None and hers_alone and name != last:
+            reason = "sticky_elsewhere"
         if reason is not None:
             reasons[name] = reason
         else:
-            free.append((ownership.passed_over.get(name, 0), agent.idle_since or now, name))
+            free.append((refused.get(name, 0), name != last, agent.idle_since or now, name))
+    queue = conversation.ownership.queue or ""
     if not free:
-        return None, reasons
-    chosen = min(free)[2]
-    return chosen, reasons | {name: "idle_shorter" for _, _, name in free if name != chosen}
+        return Choice(None, "", queue, reasons)
+    chosen = min(free)[-1]
+    lost = "sticky_elsewhere" if chosen == last else "idle_shorter"
+    reasons |= {name: lost for *_, name in free if name != chosen}
+    rule, queue = _rule(policy, conversation, asked, chosen, now)
+    return Choice(chosen, rule, queue, reasons)
+
+
+def _rule(
+    policy: Policy, conversation: Conversation, asked: Asked, chosen: events.AgentId, now: datetime
+) -> tuple[str, str]:
+    """Return the rule by which an agent is asked, and the queue of whose agents she is.
+
+    Numbered is the step that let her in, from 1; by no step she is who had her last, or idle longest.
+    """
+    queue, agent = conversation.ownership.queue or "", policy.agents[chosen]
+    first = LAST_AGENT if chosen == last_agent(policy, conversation, asked) else LONGEST_IDLE
+    if asked.one is not None:
+        return first, queue
+    steps, hers = steps_passed(policy, conversation, now), groups_of(agent)
+    for number in range(len(steps) + 1):
+        pool = pool_after(policy, conversation, steps[:number])
+        by = next((group for group in pool.groups if group in hers), None)
+        if by is None or unfit(agent, pool) is not None:
+            continue
+        if number == 0:
+            return first, queue
+        own = by == pool.groups[0]
+        return (f"{RELAXED}{number}", queue) if own else (f"{OVERFLOW}{number}", by.name)
+    return first, queue
+
+
+def last_agent(policy: Policy, conversation: Conversation, asked: Asked) -> events.AgentId | None:
+    """Return who had this matter last, or the customer's earlier one, if she may be asked and has not refused."""
+    ownership = conversation.ownership
+    name = ownership.last_owner or ownership.needs.last_agent
+    agent = policy.agents.get(name) if name is not None else None
+    if name is None or agent is None or asked.one is not None or name in ownership.passed_over:
+        return None
+    if ownership.transfer is not None or unfit(agent, asked.pool) is not None:
+        return None
+    return name if set(asked.pool.groups) & set(groups_of(agent)) else None
+
+
+def held_for(
+    policy: Policy, conversation: Conversation, asked: Asked, now: datetime
+) -> tuple[events.AgentId, datetime] | None:
+    """Return for whom alone it waits, and until when, provided that she is on duty; `None`: for anybody."""
+    name, since = last_agent(policy, conversation, asked), waits_since(conversation)
+    if name is None or since is None:
+        return None
+    until = since + timedelta(seconds=policy.queues[asked.pool.groups[0].name].sticky_seconds)
+    return (name, until) if now < until else None
 
 
 def obstacle(
-    policy: Policy, conversation: Conversation, name: events.AgentId, agent: Agent, now: datetime
+    policy: Policy,
+    conversation: Conversation,
+    pool: Pool,
+    name: events.AgentId,
+    agent: Agent,
+    now: datetime,
 ) -> str | None:
     """Return why a candidate is not asked now; `None` when she can be."""
+    ownership, limits = conversation.ownership, policy.agents[name]
+    if (reason := unfit(limits, pool)) is not None:
+        return reason
     if agent.status != "available":
         return agent.status
-    if name != conversation.ownership.owner:
-        has_one = conversation.id in agent.working_on
-        if has_one or not agent.can_take(policy.agents[name].slots):
-            return "busy"
+    has_one = conversation.id in agent.working_on
+    if name != ownership.owner and (has_one or len(agent.working_on) >= limits.slots):
+        return "busy"
+    if not agent.has_line(limits, pool.medium, conversation.id):
+        return f"busy_by_{pool.medium}"
     rested = rest_ends(policy, conversation)
-    if conversation.ownership.passed_over.get(name) and rested is not None and now < rested:
+    if ownership.passed_over.get(name) and rested is not None and now < rested:
         return "passed_over_just_now"
     return None
 

@@ -12,12 +12,12 @@ from services.router.domain.handover import as_earlier, attach_packet
 from services.router.domain.identify import claim, identifies, learn, speaks, was_on
 from services.router.domain.importing import close_imported, find_imported_place
 from services.router.domain.lost_calls import note_lost_call
-from services.router.domain.offers import release
+from services.router.domain.needs import note_pressed, queued
+from services.router.domain.offers import end_call, release
 from services.router.domain.presence import note_unattended, owner_on_duty
 from services.router.domain.statements import told
 from services.router.domain.suggest import suggest
 from services.router.domain.visits import note_visit
-from services.router.domain.waiting import first_limit
 from shared import aggregates, events, proof
 from shared.conversation import NEW_CONVERSATION, Contact, Conversation
 from shared.policy import Policy
@@ -120,12 +120,14 @@ def decide_contact(decision: Decision, event: events.InboundEvent, place: Place)
     suggest(decision, event)
     if isinstance(event, events.CallEnded | events.CallLost):
         note_lost_call(decision, event)
+        end_call(decision, event.open.contact_id)
         _complete(decision, event)
     elif asks and (new_contact or opens(event, begun)):
         _queue(decision, event, new_contact=new_contact)
         answer_overload(decision, event)
         if not new_contact:
             note_unattended(decision, event.open.contact_id)
+    note_pressed(decision, event)
 
 
 def _take_quietly(decision: Decision, event: events.InboundEvent, place: Place) -> None:
@@ -307,16 +309,7 @@ def _queue(decision: Decision, event: events.InboundEvent, *, new_contact: bool)
     if owner is None and ownership.queue is not None and not (new_contact and first):
         return
     queue, rule = queue_for(decision.policy, event)
-    decision.on_conversation(
-        events.ContactQueued,
-        events.ContactQueuedOpen(
-            contact_id=event.open.contact_id,
-            queue=queue,
-            rule=rule,
-            policy_version=decision.origin.policy_version,
-            exceeds=first_limit(decision, event.open.contact_id, queue),
-        ),
-    )
+    decision.on_conversation(events.ContactQueued, queued(decision, event, queue, rule))
     if owner is not None and not (ownership.offer and ownership.offer.agent == owner):
         release(decision, owner, "off_duty")
 

@@ -95,6 +95,7 @@ class Loaded:
     `after`: a resolved conversation with which the customer goes on; `reported`: the contact that an agent records, and
     `place`: where it belongs; `undelivered`: messages to her of which nobody says yet that they have reached her;
     `visit`: what she did last on the shop's pages;
+    `last_agent`: who owned the customer's last matter before this one;
     `told`: what the contact says, where that was looked at; `shortlist`: who may be asked to take the matter, where not
     all candidates may; `announcements`: what the desk is to know, `None` where nobody looked.
     """
@@ -121,6 +122,7 @@ class Loaded:
     announcements: Announcements | None = None
     shortlist: Sequence[events.AgentId] = ()
     told: Sequence[Told] | None = None
+    last_agent: events.AgentId | None = None
 
     def agent(self, agent_id: events.AgentId) -> Agent:
         return self.agents.get(agent_id, ABSENT)

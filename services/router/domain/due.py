@@ -1,8 +1,8 @@
 """What was to happen by a time and did not: it is recorded, and somebody who is there is told."""
 
-from services.router.domain.asking import known_queue
 from services.router.domain.decision import Decision
 from services.router.domain.offers import time_is_up
+from services.router.domain.pool import known_queue
 from services.router.domain.presence import home_queue, on_duty, owner_on_duty
 from shared import events
 from shared.conversation import Conversation, Promise

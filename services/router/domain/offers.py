@@ -2,47 +2,44 @@
 
 from datetime import datetime, timedelta
 
-from services.router.domain.asking import candidates, choose, waits
+from services.router.domain.asking import Choice, candidates, choose, waits
 from services.router.domain.decision import Decision
 from services.router.domain.handover import attach_packet
+from services.router.domain.pool import medium_of
 from shared import commands, errors, events
 from shared.conversation import Offer
-
-RULE = "dispatch.longest_idle"
-
 
 SHE_IS_THERE: frozenset[events.Medium] = frozenset({"call", "chat", "visit"})
 """Media on which an agent who accepts a contact talks with the customer."""
 
 
 def make_offer(decision: Decision) -> None:
-    """Ask the candidate who was passed over least and has been idle longest; nobody free: decide nothing."""
-    ownership = decision.conversation.ownership
-    if not waits(decision.conversation):
+    """Ask whoever is to be asked first, see `choose`; nobody free: decide nothing."""
+    conversation, policy, now = decision.conversation, decision.policy, decision.origin.recorded
+    if not waits(conversation):
         return
-    names = decision.loaded.shortlist or candidates(decision.policy, decision.conversation)
-    chosen, passed_over = choose(
-        decision.policy, decision.conversation, names, decision.agent, decision.origin.recorded
-    )
-    if chosen is None:
+    names = decision.loaded.shortlist or candidates(policy, conversation, now)
+    choice = choose(policy, conversation, names, decision.agent, now)
+    if choice.agent is None:
         return
-    expires = decision.origin.recorded + timedelta(seconds=decision.policy.times.offer_seconds)
-    if ownership.transfer is not None:
-        expires = ownership.transfer.expires
+    transfer = conversation.ownership.transfer
+    expires = now + timedelta(seconds=policy.times.offer_seconds)
+    if transfer is not None:
+        expires = transfer.expires
     offer_id = events.OfferId(decision.new_id("offer"))
     packet_id = attach_packet(decision)
-    _write_offer(decision, offer_id, chosen, packet_id, expires, passed_over)
-    if chosen != ownership.owner:
-        reserve(decision, chosen, offer_id, packet_id, expires)
+    _write_offer(decision, offer_id, choice, choice.agent, packet_id, expires)
+    if choice.agent != conversation.ownership.owner:
+        reserve(decision, choice.agent, offer_id, packet_id, expires)
 
 
 def _write_offer(
     decision: Decision,
     offer_id: events.OfferId,
+    choice: Choice,
     chosen: events.AgentId,
     packet_id: events.PacketId,
     expires: datetime,
-    passed_over: dict[str, str],
 ) -> None:
     conversation, version = decision.conversation, decision.origin.policy_version
     transfer = conversation.ownership.transfer
@@ -53,9 +50,9 @@ def _write_offer(
             agent=chosen,
             packet_id=packet_id,
             expires=expires,
-            rule=RULE,
+            rule=choice.rule,
             policy_version=version,
-            passed_over=passed_over,
+            passed_over=choice.passed_over,
         )
         decision.on_conversation(events.TransferOffered, asked)
         return
@@ -66,13 +63,13 @@ def _write_offer(
         events.ContactOfferedOpen(
             offer_id=offer_id,
             contact_id=contact.contact_id,
-            queue=conversation.ownership.queue or "",
+            queue=choice.queue,
             agent=chosen,
             packet_id=packet_id,
             expires=expires,
-            rule=RULE,
+            rule=choice.rule,
             policy_version=version,
-            passed_over=passed_over,
+            passed_over=choice.passed_over,
         ),
     )
 
@@ -117,6 +114,8 @@ def accept_offer(decision: Decision, command: commands.AcceptOffer) -> None:
         ),
     )
     contact = decision.conversation.contacts.by_id[contact_id]
+    if counted_medium(decision, offer.agent) not in (None, _noted_medium(decision, offer.agent)):
+        reserve(decision, offer.agent, offer.offer_id, packet_id)
     if contact.live and contact.medium in SHE_IS_THERE:
         _reached(decision, offer.agent, packet_id)
 
@@ -198,8 +197,37 @@ def reserve(
             offer_id=offer_id,
             packet_id=packet_id,
             until=until,
+            medium=counted_medium(decision, agent_id),
         ),
     )
+
+
+def counted_medium(decision: Decision, agent_id: events.AgentId) -> events.Medium | None:
+    """Return the medium of this conversation, where the policy counts it apart for an agent."""
+    medium, limits = medium_of(decision.conversation), decision.policy.agents.get(agent_id)
+    counted = limits is not None and medium is not None and medium in limits.slots_by_medium
+    return medium if counted else None
+
+
+def _noted_medium(decision: Decision, agent_id: events.AgentId) -> events.Medium | None:
+    return decision.agent(agent_id).media.get(decision.conversation.id or events.ConversationId(""))
+
+
+def end_call(decision: Decision, contact_id: events.ContactId) -> None:
+    """The call is over: whoever was on the line can be asked to take another one."""
+    ownership, conversation_id = decision.conversation.ownership, decision.conversation.id
+    offered = ownership.offer.agent if ownership.offer else None
+    if conversation_id is None or medium_of(decision.conversation) == "call":
+        return
+    for agent_id in dict.fromkeys((ownership.owner, offered)):
+        if agent_id is not None and _noted_medium(decision, agent_id) == "call":
+            decision.on_agent(
+                events.AgentCallEnded,
+                agent_id,
+                events.AgentCallEndedOpen(
+                    agent=agent_id, conversation=conversation_id, contact_id=contact_id
+                ),
+            )
 
 
 def release(decision: Decision, agent_id: events.AgentId, reason: str) -> None:

@@ -3,10 +3,10 @@
 from datetime import timedelta
 from typing import Literal
 
-from services.router.domain.asking import known_queue
 from services.router.domain.decision import Decision
 from services.router.domain.handover import attach_packet
 from services.router.domain.offers import release
+from services.router.domain.pool import known_queue
 from shared import events
 
 RULE = "return.owner_gone"

@@ -165,14 +165,15 @@ def _introduce(
     salutation = command.salutation or known.salutation
     language = command.language or known.language
     external_id = command.external_id or known.external_id
-    told = (command.name, salutation, language, external_id)
-    before = (known.name, known.salutation, known.language, known.external_id)
+    vip = known.vip if command.vip is None else command.vip
+    told = (command.name, salutation, language, external_id, vip)
+    before = (known.name, known.salutation, known.language, known.external_id, known.vip)
     if not known.provisional and told == before:
         return
     decision.emit(
         events.CustomerCreated,
         aggregates.CUSTOMER.of(customer),
-        events.CustomerCreatedOpen(provisional=False, language=language),
+        events.CustomerCreatedOpen(provisional=False, language=language, vip=vip),
         events.CustomerCreatedPersonal(
             name=command.name,
             salutation=salutation,

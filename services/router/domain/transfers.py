@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from services.router.domain.announcing import note_announcements
-from services.router.domain.asking import group_of, known_queue
+from services.router.domain.asking import group_of
 from services.router.domain.decision import Decision
 from services.router.domain.handover import attach_packet, attach_packet_with, new_packet_id
 from services.router.domain.offers import (
@@ -14,6 +14,7 @@ from services.router.domain.offers import (
     standing_offer,
     time_is_up,
 )
+from services.router.domain.pool import known_queue
 from services.router.domain.presence import available, home_queue, on_duty, why_gone
 from shared import commands, errors, events
 from shared.conversation import Offer, OpenTransfer

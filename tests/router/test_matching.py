@@ -1,0 +1,197 @@
+"""Whoever can do what is asked for is asked: skills, language, room on a medium, who had her last; and in what order."""
+
+from dataclasses import replace as with_more
+from typing import Any
+
+import pytest
+
+from shared import policy
+from shared.customer import Customer
+from shared.events import (
+    AgentReserved,
+    ContactOffered,
+    TransferOffered,
+)
+from tests.router.given import Given
+from tests.router.samples import call, message
+
+TEXT = rb"""
+tenant: demo
+queues:
+  hotline: {title: Hotline}
+  returns:
+    title: Returns
+    skills: {returns: 3}
+    priority_seconds: 30
+    relaxes:
+      - {after_seconds: 30, level: 1}
+      - {after_seconds: 60, level: 0, any_language: true}
+      - {after_seconds: 90, overflow: hotline}
+  friends: {title: Friends, sticky_seconds: 20}
+agents:
+  ada: {name: Ada, queues: [returns, friends], skills: {returns: 5}, languages: [pl, sk]}
+  bea: {name: Bea, queues: [returns], skills: {returns: 2}}
+  cyd: {name: Cyd, queues: [returns, friends]}
+  dan: {name: Dan, queues: [hotline], skills: {complaints: 1}, slots_by_medium: {call: 1, chat: 2}, slots: 4}
+accounts:
+  chat/shop: {queue: returns, address: shop, reaches: account}
+  email/shop: {queue: friends, address: help@shop.example, priority_seconds: 600}
+  twilio_voice/hotline:
+    queue: hotline
+    language: sk
+    menu: {"3": {fact: menu_choice, value: a complaint, skills: {complaints: 1}}}
+"""
+POLICY = policy.parse(TEXT)
+
+
+def given(*on_duty: str) -> Given:
+    """These agents are there, who came one after another."""
+    it = Given(policy=POLICY)
+    for name in on_duty:
+        it = it.on_duty(name).passes(1)
+    return it
+
+
+def offer(it: Given) -> Any:
+    return it.dispatches().of(ContactOffered)
+
+
+# -- skills and languages ------------------------------------------------------------------------------
+
+
+def test_who_lacks_the_skill_is_not_asked_and_the_offer_says_so() -> None:
+    """Of three who are free the one who is good enough is asked, however short she has been idle."""
+    it = given("cyd", "bea", "ada").reports(message("it is broken"))
+    told = offer(it)
+    assert (told.agent, told.rule, told.queue) == ("ada", "dispatch.longest_idle", "returns")
+    assert told.passed_over == {"bea": "skill_missing", "cyd": "skill_missing"}
+
+
+@pytest.mark.parametrize(
+    ("waited", "there", "asked"),
+    [
+        (29, ("bea", "cyd", "dan"), None),
+        (30, ("bea", "cyd", "dan"), ("bea", "dispatch.relaxed_1", "returns")),
+        (59, ("cyd", "dan"), None),
+        (60, ("cyd", "dan"), ("cyd", "dispatch.relaxed_2", "returns")),
+        (60, ("cyd", "ada"), ("cyd", "dispatch.relaxed_2", "returns")),
+        (60, ("ada", "cyd"), ("ada", "dispatch.longest_idle", "returns")),
+        (89, ("dan",), None),
+        (90, ("dan",), ("dan", "dispatch.overflow_3", "hotline")),
+        (90, ("bea", "dan"), ("bea", "dispatch.relaxed_1", "returns")),
+    ],
+)
+def test_the_longer_she_waits_the_less_is_asked_for(
+    waited: int, there: tuple[str, ...], asked: tuple[str, str, str] | None
+) -> None:
+    """At each step's time, and not before; the offer names the step that let the agent in, and her queue."""
+    it = given(*there).reports(message("it is broken")).passes(waited)
+    if asked is None:
+        assert it.dispatches().events == []
+    else:
+        told = offer(it)
+        assert (told.agent, told.rule, told.queue) == asked
+
+
+@pytest.mark.parametrize(
+    ("known", "asked"),
+    [("de", None), ("sk-SK", "ada"), ("PL", "ada"), (None, "ada")],
+)
+def test_her_language_is_spoken(known: str | None, asked: str | None) -> None:
+    """Whoever has said what she speaks is asked for customers who speak that; what is not known is no obstacle."""
+    it = given("ada")
+    customer = Customer(id=CustomerId("anna"), provisional=False, language=known)
+    it = with_more(it, loaded=with_more(it.loaded, customer=customer))
+    outcome = it.reports(message("it is broken")).dispatches()
+    assert [each.open.agent for each in outcome.events if isinstance(each, ContactOffered)] == (
+        [asked] if asked else []
+    )
+
+
+def test_what_is_asked_for_stands_on_the_wait() -> None:
+    """The ledger alone says what was asked for: of the queue, of the entry point, and of who she is."""
+    it = given("ada").reports(message("it is broken"))
+    needs = it.conversation.ownership.needs
+    assert (needs.skills, needs.priority) == ({"returns": 3}, {"queue": 30})
+    called = given("dan").reports(call("started"))
+    assert called.conversation.ownership.needs.language == "sk"
+
+
+def test_a_pressed_digit_asks_for_more_and_she_keeps_her_place() -> None:
+    """She waits on since she called, for those who can do it; the same digit again asks for nothing new."""
+    it = given().reports(call("started")).passes(5)
+    since = it.conversation.ownership.waiting_since
+    pressed = it.reports(call("menu", digits="3", k=1))
+    needs = pressed.conversation.ownership.needs
+    assert (needs.skills, needs.language) == ({"complaints": 1}, "sk")
+    assert pressed.conversation.ownership.waiting_since == since
+    again = pressed.reports(call("menu", digits="3", k=2))
+    assert again.conversation.ownership.needs is needs
+    assert offer(again.on_duty("dan")).agent == "dan"
+
+
+def test_a_transfer_to_a_queue_asks_for_what_that_queue_asks() -> None:
+    """The skills of where it goes, not of where it came in."""
+    it = given("dan").reports(call("started")).offered().accepted()
+    to = {"queue": "returns"}
+    it = it.does("dan", "transfer", kind="cold", to=to, brief="a return").on_duty("bea", "ada")
+    told = it.dispatches().of(TransferOffered)
+    assert (told.agent, told.passed_over) == (
+        "ada",
+        {"bea": "skill_missing", "cyd": "skill_missing"},
+    )
+
+
+# -- who had her last -----------------------------------------------------------------------------------
+
+
+def came_back(*there: str) -> Given:
+    """Cyd had her matter, went, and all of these are there now, Cyd last."""
+    it = given("cyd").reports(message("hello", channel="email")).offered().accepted()
+    it = it.does("cyd", "set_status", status="signed_out")
+    it = it.reports(message("anybody?", "m2", channel="email"))
+    for name in there:
+        it = it.passes(1).on_duty(name)
+    return it
+
+
+def test_who_had_her_last_is_asked_first() -> None:
+    """Though another one has been idle longer; the offer says whom she was preferred to."""
+    told = offer(came_back("ada", "cyd"))
+    assert (told.agent, told.rule) == ("cyd", "dispatch.last_agent")
+    assert told.passed_over == {"ada": "sticky_elsewhere"}
+
+
+@pytest.mark.parametrize(
+    ("status", "after", "asked"),
+    [("away", 5, None), ("away", 20, "ada"), ("signed_out", 5, "ada")],
+)
+def test_she_is_waited_for_while_she_is_on_duty(status: str, after: int, asked: str | None) -> None:
+    """For the policy's time and no longer; nobody waits for whoever has gone."""
+    it = came_back("ada", "cyd").does("cyd", "set_status", status=status).passes(after)
+    found = [each.open.agent for each in it.dispatches().events if isinstance(each, ContactOffered)]
+    assert found == ([asked] if asked else [])
+
+
+def test_who_had_her_last_and_refuses_is_like_any_other() -> None:
+    """She is not asked for ever, and nobody waits for her."""
+    it = came_back("ada", "cyd").offered()
+    it = it.does("cyd", "reject_offer", offer_id=it.offer.offer_id)
+    assert offer(it).agent == "ada"
+
+
+# -- room ----------------------------------------------------------------------------------------------
+
+
+def test_a_call_is_counted_until_it_ends() -> None:
+    """The reservation says on which medium she works; when the call is over she may take another one."""
+    it = given("dan").reports(call("started"))
+    reserved = it.dispatches().of(AgentReserved)
+    assert (reserved.agent, reserved.medium) == ("dan", "call")
+    taken = it.offered().accepted()
+    limits = POLICY.agents["dan"]
+    assert not taken.loaded.agent("dan").can_take(limits, "call")  # type: ignore[arg-type]
+    assert taken.loaded.agent("dan").can_take(limits, "chat")  # type: ignore[arg-type]
+    over = taken.reports(call("ended", k=3))
+    assert over.loaded.agent("dan").can_take(limits, "call")  # type: ignore[arg-type]
+    assert over.busy() == {"dan"}
