@@ -120,16 +120,7 @@ def evolve(  # noqa: C901  the table of what concerns the holder
     """Return the ownership after one event."""
     match event:
         case events.ContactQueued():
-            queued = _in_queue(ownership, event.open.queue)
-            since = ownership.waiting_since or event.recorded
-            return replace(
-                queued,
-                owner=None,
-                queue=event.open.queue,
-                waiting_since=since,
-                passed_over={},
-                needs=needs_of(event),
-            )
+            return _queued(ownership, event)
         case events.CallbackRequested() if ownership.owner is None:
             return _in_queue(ownership, event.open.queue)
         case events.ContactOffered() | events.TransferOffered():
@@ -175,6 +166,18 @@ def evolve(  # noqa: C901  the table of what concerns the holder
             return _returned(ownership, event.open.returned_to, event.recorded, "expired")
         case _:
             return ownership
+
+
+def _queued(ownership: Ownership, event: events.ContactQueued) -> Ownership:
+    """Return it in the queue in which somebody is sought; who waits already goes on waiting."""
+    return replace(
+        _in_queue(ownership, event.open.queue),
+        owner=None,
+        queue=event.open.queue,
+        waiting_since=ownership.waiting_since or event.recorded,
+        passed_over={},
+        needs=needs_of(event),
+    )
 
 
 def _in_queue(ownership: Ownership, queue: str) -> Ownership:

@@ -35,8 +35,10 @@ class FactRule(Strict, frozen=True, kw_only=True):
 
 
 class MenuRule(FactRule, frozen=True, kw_only=True):
-    """What a menu digit says. `skills`: what whoever takes the call must be able to do."""
+    """What a menu digit says. `queue`: where the call waits from then on; `skills`: what whoever takes it must be able
+    to do."""
 
+    queue: Name | None = None
     skills: dict[Name, Level] = {}
 
 

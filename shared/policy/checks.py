@@ -36,7 +36,8 @@ def contradictions(policy: Policy) -> list[str]:
         elif not subjects.is_token(aggregates.split(aggregates.account(channel, short))[1]):
             longest = subjects.TOKEN_MAX_CHARACTERS - len(f"{channel}-")
             found.append(f"account {name}: longer than {longest} characters after the channel")
-        wanted = [account.queue, *account.topics.values()]
+        pressed = [rule.queue for rule in account.menu.values() if rule.queue is not None]
+        wanted = [account.queue, *account.topics.values(), *pressed]
         found += [
             f"account {name}: no queue {queue}" for queue in wanted if queue not in policy.queues
         ]

@@ -41,8 +41,8 @@ class Agent(Strict, frozen=True, kw_only=True):
 
     `slots`: conversations at once, `slots_by_medium`: of these so many of a medium, where it is counted apart (a call
     until it ends); `queues`: in which she is offered contacts; `transports`: how she is told; `skills`: what she can
-    do, from 1 (a little) to 5 (best); `languages`: what she speaks; without any she is
-    asked whatever the customer speaks.
+    do, from 1 (a little) to 5 (best); `languages`: what she speaks; without any she is asked whatever the
+    customer speaks.
     """
 
     name: str

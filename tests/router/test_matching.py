@@ -1,4 +1,4 @@
-"""Whoever can do what is asked for is asked: skills, language, room on a medium, who had her last; and in what order."""
+"""Who can do what is asked for is asked: skills, language, room on a medium, who had her last; and in what order."""
 
 from dataclasses import replace as with_more
 from typing import Any
@@ -10,6 +10,7 @@ from shared.customer import Customer
 from shared.events import (
     AgentReserved,
     ContactOffered,
+    CustomerId,
     TransferOffered,
 )
 from tests.router.given import Given

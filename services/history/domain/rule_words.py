@@ -4,6 +4,7 @@ A word stays here for ever, since the ledger has it for ever. `tests/architectur
 """
 
 from collections.abc import Mapping
+from string import digits
 
 RULES: Mapping[str, str] = {
     "join.reference": "it is part of that contact, or answers what was written there",
@@ -14,10 +15,14 @@ RULES: Mapping[str, str] = {
     "join.imported": "each talk of an exported history is a matter of its own",
     "entry.account": "the account where it came in names this queue",
     "entry.topic": "the account where it came in names this queue for the form's topic",
+    "entry.menu": "what she pressed asks for somebody who can do it; she waits on where she is",
     "entry.agent": "the agent who recorded it takes work of this queue",
     "entry.fallback": "the policy has no account where it came in, so it is the policy's first queue",
     "dispatch.longest_idle": "of those who were free she was passed over least, and idle longest",
     "wait.limit": "whoever is on the line, or in a chat, has waited for so long",
+    "dispatch.last_agent": "she had this customer last, and is preferred to who was idle longer",
+    "dispatch.relaxed_": "the wait had come to the step of this number, from which on less is asked for",
+    "dispatch.overflow_": "the wait had come to the step of this number, by which another queue's agents are asked",
     "dispatch": "the dispatcher asks somebody for whatever waits",
     "return": "the dispatcher looks after whatever belongs to somebody who is gone",
     "return.owner_gone": "the owner is not there any more, and nothing is to wait for her",
@@ -36,6 +41,10 @@ RULES: Mapping[str, str] = {
 REASONS: Mapping[str, str] = {
     "away": "she made a pause",
     "busy": "all her slots were taken, or she works on it already",
+    "skill_missing": "she cannot do what was asked for, or not well enough",
+    "language_missing": "she does not speak the customer's language",
+    "medium_full": "she has as much of this medium as she takes at once",
+    "sticky_elsewhere": "somebody else had this customer last, who was asked or waited for",
     "passed_over_just_now": "she refused it or let it pass a moment ago",
     "idle_shorter": "she was free, and others waited longer for work",
     "signed_out": "she was not signed in",
@@ -50,5 +59,8 @@ REASONS: Mapping[str, str] = {
 
 
 def in_words(known: Mapping[str, str], word: str | None) -> str | None:
-    """Return what a word means; `None` for none, and for one that this version does not know."""
-    return None if word is None else known.get(word)
+    """Return what a word means; `None` for none, and for one that this version does not know.
+
+    One that ends in a number is explained without it.
+    """
+    return None if word is None else known.get(word, known.get(word.rstrip(digits)))

@@ -58,7 +58,7 @@ def _asked(
     match event:
         case events.ContactQueued(open=queued):
             known = before.contacts.by_id.get(queued.contact_id)
-            if known is not None and known.queue is not None and known.status == "waiting":
+            if known is not None and known.queue == queued.queue and known.status == "waiting":
                 return None
             return "waiting", queued.queue, queued.contact_id
         case events.TransferExpired() | events.TransferRejected():

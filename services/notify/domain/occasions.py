@@ -258,7 +258,8 @@ def _request_on(
         case events.ContactQueued():
             known = before.conversation.contacts.by_id.get(event.open.contact_id)
             taken = known is not None and known.status != "waiting"
-            request: str = event.id if taken else event.open.contact_id
+            moved = known is not None and known.queue not in (None, event.open.queue)
+            request: str = event.id if taken or moved else event.open.contact_id
             recipient = f"queue-{event.open.queue}"
         case events.ConversationJoined() if event.open.to_owner is not None:
             request, recipient = _to_owner(event.open.contact_id), f"agent-{event.open.to_owner}"

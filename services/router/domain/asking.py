@@ -116,8 +116,10 @@ def choose(
     if not free:
         return Choice(None, "", queue, reasons)
     chosen = min(free)[-1]
-    lost = "sticky_elsewhere" if chosen == last else "idle_shorter"
-    reasons |= {name: lost for *_, name in free if name != chosen}
+    if chosen == last:
+        reasons |= {name: "sticky_elsewhere" for *_, name in free if name != chosen}
+    else:
+        reasons |= {name: "idle_shorter" for *_, name in free if name != chosen}
     rule, queue = _rule(policy, conversation, asked, chosen, now)
     return Choice(chosen, rule, queue, reasons)
 
@@ -187,7 +189,7 @@ def obstacle(
     if name != ownership.owner and (has_one or len(agent.working_on) >= limits.slots):
         return "busy"
     if not agent.has_line(limits, pool.medium, conversation.id):
-        return f"busy_by_{pool.medium}"
+        return "medium_full"
     rested = rest_ends(policy, conversation)
     if ownership.passed_over.get(name) and rested is not None and now < rested:
         return "passed_over_just_now"

@@ -2,25 +2,27 @@
 
 from collections.abc import Iterable, Mapping
 
+from msgspec.structs import replace
+
 from services.router.domain.decision import Decision
+from services.router.domain.pool import known_queue
 from services.router.domain.visits import VISIT_ENDS_AFTER
 from shared import events
-from shared.conversation import Needs
-from shared.policy import Account, Policy
+from shared.policy import Account, MenuRule, Policy
 
 
 def queued(
     decision: Decision, event: events.InboundEvent, queue: str, rule: str
 ) -> events.ContactQueuedOpen:
     """Return how a contact waits in a queue, with all that is asked for it: the ledger alone says why she is chosen."""
-    account = decision.policy.account(event.open.channel, event.open.account)
+    account, pressed = _account(decision, event), _pressed(decision, event)
     asked = [decision.policy.queues[queue].skills, account.skills if account else {}]
     return events.ContactQueuedOpen(
         contact_id=event.open.contact_id,
         queue=queue,
         rule=rule,
         policy_version=decision.origin.policy_version,
-        skills=_highest([*asked, _pressed(account, event)]),
+        skills=_highest([*asked, pressed.skills if pressed else {}]),
         language=_language(decision, account),
         priority=_priority(decision, account, queue),
         last_agent=decision.loaded.last_agent,
@@ -28,49 +30,31 @@ def queued(
 
 
 def note_pressed(decision: Decision, event: events.InboundEvent) -> None:
-    """A digit that was pressed while she waits asks for more: she waits on in her place, for those who can do it."""
+    """What is pressed while she waits may lead to another queue, and to whoever can do it; she keeps her place."""
     ownership, waiting = decision.conversation.ownership, decision.conversation.waiting_contact
-    account = decision.policy.account(event.open.channel, event.open.account)
-    pressed, needs, queue = _pressed(account, event), ownership.needs, ownership.queue
+    pressed, needs = _pressed(decision, event), ownership.needs
     waits = waiting is not None and waiting.contact_id == event.open.contact_id
-    if (
-        not pressed
-        or not waits
-        or queue is None
-        or queue not in decision.policy.queues
-        or ownership.transfer
-    ):
+    if pressed is None or not waits or ownership.owner or ownership.transfer:
         return
-    skills = _highest([needs.skills, pressed])
-    if skills == needs.skills:
-        return
-    decision.on_conversation(events.ContactQueued, _again(decision, event, queue, needs, skills))
+    queue = known_queue(decision.policy, pressed.queue or ownership.queue)
+    again = queued(decision, event, queue, "entry.menu")
+    if queue == ownership.queue:
+        skills = _highest([needs.skills, again.skills])
+        again = replace(again, skills=skills, last_agent=needs.last_agent)
+    if (queue, again.skills) != (ownership.queue, needs.skills):
+        decision.on_conversation(events.ContactQueued, again)
 
 
-def _again(
-    decision: Decision,
-    event: events.InboundEvent,
-    queue: str,
-    needs: Needs,
-    skills: dict[str, int],
-) -> events.ContactQueuedOpen:
-    return events.ContactQueuedOpen(
-        contact_id=event.open.contact_id,
-        queue=queue,
-        rule="entry.menu",
-        policy_version=decision.origin.policy_version,
-        skills=skills,
-        language=needs.language,
-        priority=needs.priority,
-        last_agent=needs.last_agent,
-    )
+def _account(decision: Decision, event: events.InboundEvent) -> Account | None:
+    return decision.policy.account(event.open.channel, event.open.account)
 
 
-def _pressed(account: Account | None, event: events.InboundEvent) -> Mapping[str, int]:
+def _pressed(decision: Decision, event: events.InboundEvent) -> MenuRule | None:
+    """Return the rule of what is pressed; `None` without one."""
+    account = _account(decision, event)
     if account is None or not isinstance(event, events.CallMenuSelected):
-        return {}
-    rule = account.menu.get(event.open.digits)
-    return {} if rule is None else rule.skills
+        return None
+    return account.menu.get(event.open.digits)
 
 
 def _highest(asked: Iterable[Mapping[str, int]]) -> dict[str, int]:
