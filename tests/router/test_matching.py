@@ -1,20 +1,27 @@
 """Who can do what is asked for is asked: skills, language, room on a medium, who had her last; and in what order."""
 
 from dataclasses import replace as with_more
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from shared import policy
 from shared.customer import Customer
 from shared.events import (
+    AgentCallEnded,
     AgentReserved,
     ContactOffered,
     CustomerId,
     TransferOffered,
 )
+from shared.events.packet import Visit
 from tests.router.given import Given
-from tests.router.samples import call, message
+from tests.router.in_memory_router import InMemoryRouter
+from tests.router.invariants import check
+from tests.router.samples import ANNA_MAIL, call, mail, message, phone
+from tests.router.test_dispatching import reads_of
 
 TEXT = rb"""
 tenant: demo
@@ -40,7 +47,9 @@ accounts:
   twilio_voice/hotline:
     queue: hotline
     language: sk
-    menu: {"3": {fact: menu_choice, value: a complaint, skills: {complaints: 1}}}
+    menu:
+      "3": {fact: menu_choice, value: a complaint, skills: {complaints: 1}}
+      "4": {fact: menu_choice, value: a return, queue: returns}
 """
 POLICY = policy.parse(TEXT)
 
@@ -131,6 +140,19 @@ def test_a_pressed_digit_asks_for_more_and_she_keeps_her_place() -> None:
     assert offer(again.on_duty("dan")).agent == "dan"
 
 
+def test_a_pressed_digit_leads_to_its_queue() -> None:
+    """She keeps her place; what that queue asks for is asked from now on, and the wait says by which rule."""
+    it = given("ada", "dan").reports(call("started")).passes(5)
+    since = it.conversation.ownership.waiting_since
+    pressed = it.reports(call("menu", digits="4", k=1))
+    ownership = pressed.conversation.ownership
+    assert (ownership.queue, ownership.needs.skills) == ("returns", {"returns": 3})
+    assert ownership.waiting_since == since
+    assert offer(pressed).agent == "ada"
+    again = pressed.reports(call("menu", digits="4", k=2)).conversation.ownership
+    assert again.needs is ownership.needs
+
+
 def test_a_transfer_to_a_queue_asks_for_what_that_queue_asks() -> None:
     """The skills of where it goes, not of where it came in."""
     it = given("dan").reports(call("started")).offered().accepted()
@@ -196,3 +218,148 @@ def test_a_call_is_counted_until_it_ends() -> None:
     over = taken.reports(call("ended", k=3))
     assert over.loaded.agent("dan").can_take(limits, "call")  # type: ignore[arg-type]
     assert over.busy() == {"dan"}
+
+
+# -- in the picture ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def router() -> InMemoryRouter:
+    """A router of this policy."""
+    return InMemoryRouter(POLICY)
+
+
+async def asked(router: InMemoryRouter) -> list[tuple[str, str]]:
+    """Return who was asked, for a contact on which channel, in order."""
+    await router.dispatch()
+    channels = {
+        contact.contact_id: contact.channel
+        for it in await router.conversations()
+        for contact in it.contacts.by_id.values()
+    }
+    offered = await router.all(ContactOffered)
+    return [(each.open.agent, channels[each.open.contact_id]) for each in offered]
+
+
+@pytest.mark.parametrize(("earlier", "order"), [(569, ["email", "chat"]), (571, ["chat", "email"])])
+async def test_priority_is_a_head_start(
+    router: InMemoryRouter, earlier: int, order: list[str]
+) -> None:
+    """570 s more of it overtake who came up to 570 s earlier, and nobody who has waited for longer."""
+    await router.happens(message("first", handles=[mail("a@x.example")]))
+    router.clock.time += timedelta(seconds=earlier)
+    later = message("later", "m2", channel="email", handles=[mail("b@x.example")])
+    await router.happens(later)
+    await router.on_duty("ada")
+    assert await asked(router) == [("ada", each) for each in order]
+
+
+async def test_a_step_is_a_time_in_the_picture(router: InMemoryRouter) -> None:
+    """Until then nothing is read, however many wait; then those who are good enough now are asked, in their order."""
+    await router.on_duty("bea")
+    for number in range(5):
+        router.clock.time += timedelta(seconds=1)
+        await router.happens(message("broken", f"m{number}", handles=[mail(f"{number}@x.example")]))
+    assert await asked(router) == []
+    began = router.clock.time - timedelta(seconds=4)
+    assert router.dispatcher.picture.due() == began + timedelta(seconds=30)
+    router.clock.time = began + timedelta(seconds=29)
+    assert await reads_of(router) == 0
+    assert await asked(router) == []
+    router.clock.time += timedelta(seconds=2)
+    assert await asked(router) == [("bea", "chat")] * 2
+    offered = [each.conversation for each in await router.all(ContactOffered)]
+    assert offered == [it.id for it in await router.conversations()][:2]
+
+
+async def test_who_waits_for_one_who_goes_is_anybodys(router: InMemoryRouter) -> None:
+    """Cyd had her and makes a pause: she is waited for, and nothing is read; she signs out, and Ada is asked."""
+    await router.owned_by("cyd", message("hello", channel="email"))
+    await router.does("cyd", "set_status", status="signed_out")
+    await router.happens(message("anybody?", "m2", channel="email"))
+    await router.on_duty("cyd", "ada")
+    await router.does("cyd", "set_status", status="away")
+    assert await reads_of(router) == 0
+    before = await asked(router)
+    assert before == [("cyd", "email")]
+    await router.does("cyd", "set_status", status="signed_out")
+    assert await asked(router) == [*before, ("ada", "email")]
+
+
+async def test_one_line_of_hers_is_free_when_the_call_is_over(router: InMemoryRouter) -> None:
+    """Dan takes one call at once and works on four matters: the next rings when the first has ended, not before."""
+    await router.on_duty("dan")
+    one, two = (
+        call("started", name, handles=[phone(f"+4860000000{name[-1]}")]) for name in ("CA1", "CA2")
+    )
+    await router.happens(one, two)
+    assert await asked(router) == [("dan", "twilio_voice")]
+    first, second = await router.conversations()
+    assert first.ownership.offer is not None
+    await router.does(
+        "dan", "accept_offer", conversation=first.id, offer_id=first.ownership.offer.offer_id
+    )
+    assert len(await asked(router)) == 1
+    ended = call("ended", "CA1", handles=[phone("+48600000001")], k=1)
+    assert "agent.call_ended" in await router.happens(ended)
+    assert len(await asked(router)) == 2
+    assert (await router.last(ContactOffered)).conversation == second.id
+    assert len(await router.all(AgentCallEnded)) == 1
+    await check(router)
+
+
+async def test_a_cart_that_is_open_now_comes_first(router: InMemoryRouter) -> None:
+    """What she left in it an hour ago does not: she is not at the till."""
+    visit = Visit(
+        began=router.clock.time,
+        ended=router.clock.time,
+        pages=[],
+        cart=["Lamp"],
+        campaign=[],
+        did=[],
+        known_by="email",
+        proof="claimed",
+    )
+    router.visits.found["b@x.example"] = visit
+    router.visits.found["c@x.example"] = replace(
+        visit, ended=router.clock.time - timedelta(hours=1)
+    )
+    for name in "abc":
+        router.clock.time += timedelta(seconds=1)
+        await router.happens(message("hello", name, handles=[mail(f"{name}@x.example")]))
+    priorities = [it.ownership.needs.priority for it in await router.conversations()]
+    assert priorities == [{"queue": 30}, {"queue": 30, "cart": 60}, {"queue": 30}]
+    await router.on_duty("ada")
+    await router.dispatch()
+    offered = [each.conversation for each in await router.all(ContactOffered)]
+    first, second, third = [it.id for it in await router.conversations()]
+    assert offered == [second, first, third]
+
+
+async def test_a_vip_comes_first(router: InMemoryRouter) -> None:
+    """The shop says who is one; it is recorded with the wait why she is served first."""
+    given = [{"kind": "email", "value": ANNA_MAIL, "verified": True}]
+    await router.does("service:shop", "register_customer", name="Anna", handles=given, vip=True)
+    await router.happens(message("hello", channel="email"))
+    (it,) = await router.conversations()
+    assert it.ownership.needs.priority == {"account": 600, "vip": 120}
+
+
+async def test_who_had_her_earlier_matter_is_asked_first(router: InMemoryRouter) -> None:
+    """Her last one is resolved; the next one is recorded with who owned that, and she is preferred."""
+    await router.on_duty("ada")
+    router.clock.time += timedelta(seconds=1)
+    await router.on_duty("cyd")
+    await router.does("ada", "set_status", status="away")
+    await router.owned_by("cyd", message("hello", channel="email"))
+    (first,) = await router.conversations()
+    await router.does("cyd", "wrap_up", conversation=first.id, disposition="solved", summary=".")
+    await router.does("cyd", "resolve", conversation=first.id)
+    await router.does("ada", "set_status", status="available")
+    await router.happens(message("again", "m2", channel="email"))
+    assert (await asked(router))[-1] == ("cyd", "email")
+    last = await router.last(ContactOffered)
+    assert (last.open.rule, last.open.passed_over) == (
+        "dispatch.last_agent",
+        {"ada": "sticky_elsewhere"},
+    )
