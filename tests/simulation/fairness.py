@@ -1,9 +1,10 @@
 """What a simulated week must show beyond the invariants of any history: turns are kept, and nobody has too much."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from services.router.domain.asking import known_queue, waits
+from services.router.domain.asking import waits
+from services.router.domain.pool import known_queue
 from shared import aggregates, conversation, events
 from shared.conversation import NEW_CONVERSATION, Conversation
 from shared.ledger import Recorded
@@ -11,7 +12,7 @@ from shared.policy import Policy
 
 
 def check_turns(seen: Sequence[Recorded], policy: Policy) -> int:
-    """Check that whoever waits longest in a queue is offered first, but where an agent had her and let her go.
+    """Check that in a queue it is offered by virtual start, but where an agent had her and let her go.
 
     Return how many offers were looked at. A call that rings at its owner, and a transfer, stand in no queue.
     """
@@ -50,9 +51,10 @@ def _in_turn(it: Conversation, queue: str, policy: Policy) -> bool:
 
 
 def _since(it: Conversation) -> datetime:
+    """Return since when she waits, less her priority."""
     since = it.ownership.waiting_since or it.opened
     assert since is not None
-    return since
+    return since - timedelta(seconds=it.ownership.needs.priority_seconds)
 
 
 def check_room(seen: Sequence[Recorded], policy: Policy) -> int:

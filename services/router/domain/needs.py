@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from services.router.domain.decision import Decision
 from services.router.domain.pool import known_queue
 from services.router.domain.visits import VISIT_ENDS_AFTER
+from services.router.domain.waiting import first_limit
 from shared import events
 from shared.policy import Account, MenuRule, Policy
 
@@ -26,6 +27,7 @@ def queued(
         language=_language(decision, account),
         priority=_priority(decision, account, queue),
         last_agent=decision.loaded.last_agent,
+        exceeds=first_limit(decision, event.open.contact_id, queue),
     )
 
 
