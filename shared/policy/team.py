@@ -19,8 +19,8 @@ class Queue(Strict, frozen=True, kw_only=True):
     `supervisor`: who is told when nobody acknowledges; `transports`: how its agents are told; `calendar`: when its
     agents are there, where it is not the tenant's; `calendars`: the same for single media; `wait_seconds`: for how long
     somebody may wait live, where it is not as everywhere; `skills`: what whoever takes a contact must be able to do,
-    and how well; `relaxes`: what is asked of her less the longer the contact waits, in order; `priority_seconds`: so much
-    ahead of others its contacts stand, as if they had come earlier; `sticky_seconds`: so long a contact waits for the
+    and how well; `relaxes`: what is asked of her less the longer the contact waits, in order; `priority_seconds`: so
+    much ahead of others its contacts stand, as if they had come earlier; `sticky_seconds`: so long a contact waits for the
     agent who had the customer last, while she is on duty; if she is free she is asked first anyway.
     """
 
