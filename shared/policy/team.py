@@ -20,8 +20,8 @@ class Queue(Strict, frozen=True, kw_only=True):
     agents are there, where it is not the tenant's; `calendars`: the same for single media; `wait_seconds`: for how long
     somebody may wait live, where it is not as everywhere; `skills`: what whoever takes a contact must be able to do,
     and how well; `relaxes`: what is asked of her less the longer the contact waits, in order; `priority_seconds`: so
-    much ahead of others its contacts stand, as if they had come earlier; `sticky_seconds`: so long a contact waits for the
-    agent who had the customer last, while she is on duty; if she is free she is asked first anyway.
+    much ahead of others its contacts stand, as if they had come earlier; `sticky_seconds`: so long a contact waits
+    for the agent who had the customer last, while she is on duty; if she is free she is asked first anyway.
     """
 
     title: str
