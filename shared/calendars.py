@@ -103,6 +103,13 @@ def open_between(calendar: Calendar, start: datetime, end: datetime) -> timedelt
     return passed
 
 
+def spans(calendar: Calendar, start: datetime, end: datetime) -> Iterator[Interval]:
+    """Yield from when until when it is open between two instants, in order; what overlaps counts once."""
+    for begins, ends in _from(calendar, start, end):
+        if begins < end:
+            yield begins, min(ends, end)
+
+
 def complaints(calendar: Calendar) -> list[str]:
     """Return what is wrong with a calendar, in words; [] when nothing is."""
     found = [] if calendar.zone in available_timezones() else [f"no time zone {calendar.zone}"]

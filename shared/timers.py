@@ -33,6 +33,12 @@ class TimerKind:
     answered_by: tuple[type[events.AnyEvent], ...]
 
 
+def _due_after_warning(event: events.SlaWarned | events.SlaResumed) -> datetime | None:
+    """Return when a clock is due of which somebody was warned; `None` before: the warning arms it."""
+    warned = isinstance(event, events.SlaWarned) or event.open.warns is None
+    return event.open.due if warned else None
+
+
 OFFER_EXPIRY = TimerKind(
     name="offer_expiry",
     reader="router",
@@ -93,6 +99,23 @@ WAIT_EXCEEDED = TimerKind(
     due=lambda event: event.open.exceeds,
     answered_by=(events.ContactAccepted, events.ContactAbandoned, events.ContactMissed),
 )
+SLA_WARNING = TimerKind(
+    name="sla_warning",
+    reader="router",
+    armed_by=(events.SlaStarted, events.SlaResumed),
+    about="clock_id",
+    due=lambda event: event.open.warns,
+    answered_by=(events.SlaWarned, events.SlaMet, events.SlaBreached),
+)
+SLA_DUE = TimerKind(
+    name="sla_due",
+    reader="router",
+    armed_by=(events.SlaWarned, events.SlaResumed),
+    about="clock_id",
+    due=_due_after_warning,
+    answered_by=(events.SlaMet, events.SlaBreached),
+)
+"""Armed by the warning, not with the clock: most clocks need none, for they end before it."""
 NOTIFICATION_ESCALATION = TimerKind(
     name="notification_escalation",
     reader="notify",
@@ -122,6 +145,8 @@ KINDS = (
     PROMISE_DUE,
     CALLBACK_DUE,
     WAIT_EXCEEDED,
+    SLA_WARNING,
+    SLA_DUE,
     MESSAGE_UNDELIVERED,
     NOTIFICATION_ESCALATION,
 )

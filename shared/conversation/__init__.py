@@ -2,6 +2,7 @@
 
 from shared.conversation.contacts import Contact
 from shared.conversation.fold import FOLD_VERSION, evolve, evolve_parts, fold
+from shared.conversation.levels import Clock, ServiceLevels, answers
 from shared.conversation.live_wait import LiveWait
 from shared.conversation.matter import Callback, StatedFact
 from shared.conversation.needs import Needs
@@ -13,6 +14,7 @@ __all__ = [
     "FOLD_VERSION",
     "NEW_CONVERSATION",
     "Callback",
+    "Clock",
     "Contact",
     "Conversation",
     "LiveWait",
@@ -20,8 +22,10 @@ __all__ = [
     "Offer",
     "OpenTransfer",
     "Promise",
+    "ServiceLevels",
     "StatedFact",
     "TakenHop",
+    "answers",
     "evolve",
     "evolve_parts",
     "fold",

@@ -8,7 +8,16 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from shared import events, memory
-from shared.conversation import contacts, last_packet, live_wait, matter, ownership, people, talk
+from shared.conversation import (
+    contacts,
+    last_packet,
+    levels,
+    live_wait,
+    matter,
+    ownership,
+    people,
+    talk,
+)
 from shared.conversation.state import NEW_CONVERSATION, Announced, Conversation
 from shared.events.packet import Visit
 
@@ -26,10 +35,12 @@ def evolve_parts(conversation: Conversation, sequence: int, event: events.AnyEve
     before = conversation.ownership
     after = ownership.evolve(before, event)
     owned = after.owner is not None
+    contacts_after = contacts.evolve(conversation.contacts, event, before)
     changed = replace(
         conversation,
         ownership=after,
-        contacts=contacts.evolve(conversation.contacts, event, before),
+        contacts=contacts_after,
+        levels=levels.evolve(conversation.levels, event, contacts_after),
         matter=matter.evolve(conversation.matter, sequence, event, before.handovers),
         talk=talk.evolve(conversation.talk, event),
         people=people.evolve(conversation.people, event),

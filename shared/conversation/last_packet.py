@@ -4,13 +4,14 @@ import msgspec
 from msgspec.structs import replace
 
 from shared import events
-from shared.conversation import contacts, live_wait, matter, ownership
+from shared.conversation import contacts, levels, live_wait, matter, ownership
 
 _NOT_SHOWN = (
     *ownership.NOT_SHOWN,
     *contacts.NOT_SHOWN,
     *live_wait.NOT_SHOWN,
     *matter.NOT_SHOWN,
+    *levels.NOT_SHOWN,
     events.CommandNoted,
     events.EntryRejected,
 )

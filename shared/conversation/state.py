@@ -7,6 +7,7 @@ import msgspec
 from shared import events, memory
 from shared.conversation.contacts import Contact, Contacts
 from shared.conversation.last_packet import LastPacket
+from shared.conversation.levels import ServiceLevels
 from shared.conversation.live_wait import LiveWait
 from shared.conversation.matter import Matter
 from shared.conversation.ownership import Ownership
@@ -51,6 +52,7 @@ class Conversation(
     matter: Matter = Matter()
     talk: Talk = Talk()
     people: People = People()
+    levels: ServiceLevels = ServiceLevels()
     packet: LastPacket = LastPacket()
     visit: Visit | None = None
     announced: Announced = Announced()

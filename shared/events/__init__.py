@@ -33,6 +33,8 @@ from shared.events.people import PeopleEvent
 from shared.events.promises import *  # noqa: F403
 from shared.events.promises import PromiseEvent
 from shared.events.shop import *  # noqa: F403
+from shared.events.sla import *  # noqa: F403
+from shared.events.sla import SlaEvent
 from shared.events.transfer import *  # noqa: F403
 from shared.events.transfer import TransferEvent
 from shared.events.work import *  # noqa: F403
@@ -45,6 +47,7 @@ AnyEvent = (
     | TransferEvent
     | MatterEvent
     | PromiseEvent
+    | SlaEvent
     | PeopleEvent
     | SetAsideEvent
     | AnnouncementEvent

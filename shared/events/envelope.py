@@ -25,6 +25,7 @@ CallbackId = NewType("CallbackId", str)
 MessageId = NewType("MessageId", str)
 AttachmentId = NewType("AttachmentId", str)
 NotificationId = NewType("NotificationId", str)
+ClockId = NewType("ClockId", str)
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 """A point in time with its zone; a naive time does not decode."""

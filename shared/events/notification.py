@@ -26,6 +26,8 @@ NotificationReason = Literal[
     "wait_exceeded",
     "due_soon",
     "promise_broken",
+    "sla_warned",
+    "sla_breached",
 ]
 """`overdue`: a promise or an owed call whose time is over; `due_soon`: a promise whose time is nearly over;
 `promise_broken`: one that nobody will keep any more; `message_failed`: a message did not reach the customer;
@@ -34,6 +36,7 @@ NotificationReason = Literal[
 `overload`: contacts come faster than they are decided; it is of a lane alone.
 `reassigned`: a supervisor took the matter from her, or gave it to somebody else.
 `wait_exceeded`: somebody on the line, or in a chat, waits for longer than the last limit of the policy.
+`sla_warned`, `sla_breached`: what a customer waits for is almost, or no longer, in time by the service level.
 """
 
 

@@ -11,6 +11,7 @@ from shared.policy.accounts import (
     MenuRule,
     StrangerLimits,
 )
+from shared.policy.levels import ServiceLevel
 from shared.policy.loading import POLICY_MAX_BYTES, content_of, load, parse
 from shared.policy.model import Integration, Pattern, Policy, TimeLimits
 from shared.policy.needs import Priority, Relaxation
@@ -30,6 +31,7 @@ __all__ = [
     "Priority",
     "Queue",
     "Relaxation",
+    "ServiceLevel",
     "StrangerLimits",
     "TimeLimits",
     "Transports",

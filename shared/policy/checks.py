@@ -49,6 +49,7 @@ def contradictions(policy: Policy) -> list[str]:
     found += _misread(policy)
     found += _hours(policy)
     found += _waits(policy)
+    found += _levels(policy)
     asking = [each.asks for each in policy.patterns if each.asks is not None]
     stating = [each.pattern for each in policy.patterns]
     for pattern in [*stating, *asking, *policy.never_identifies]:
@@ -104,6 +105,21 @@ def _unmet(policy: Policy) -> list[str]:
         for where, skills in asked.items()
         for skill in skills
         if skill not in known
+    ]
+
+
+def _levels(policy: Policy) -> list[str]:
+    """Return which service levels name a queue that is not there, or have a name that an earlier one has."""
+    names = [level.name for level in policy.service_levels]
+    return [
+        f"service level {name}: it stands twice"
+        for name in sorted({*names})
+        if names.count(name) > 1
+    ] + [
+        f"service level {level.name}: no queue {queue}"
+        for level in policy.service_levels
+        for queue in level.queues
+        if queue not in policy.queues
     ]
 
 

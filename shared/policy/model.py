@@ -10,6 +10,7 @@ from shared import events
 from shared.calendars import ALWAYS, Calendar
 from shared.overload import Overload
 from shared.policy.accounts import Account
+from shared.policy.levels import DEFAULT, ServiceLevel, seconds_for
 from shared.policy.needs import Priority
 from shared.policy.team import Agent, Queue, Transports, WaitLimits
 from shared.strict import Name, Seconds, Strict
@@ -68,7 +69,8 @@ class Policy(Strict, frozen=True, kw_only=True):
     which a medium's contacts are decided, where it is not the usual one (see `shared.lanes`); `integrations`: other
     programs, by the name under which they use the bus (see `shared.callers`); `calendars`: opening hours by name, and
     `calendar`: which of them holds where a queue names none; without one somebody is always there; `priority`: who is
-    served before others.
+    served before others; `service_levels`: how soon customers are answered, of each time the first that fits and
+    names it; `[]`: nothing is measured.
     """
 
     tenant: Name
@@ -91,6 +93,7 @@ class Policy(Strict, frozen=True, kw_only=True):
     calendars: dict[Name, Calendar] = {}
     calendar: Name | None = None
     priority: Priority = Priority()
+    service_levels: Annotated[tuple[ServiceLevel, ...], Meta(max_length=64)] = DEFAULT
 
     @property
     def version(self) -> str:
@@ -103,9 +106,23 @@ class Policy(Strict, frozen=True, kw_only=True):
 
     def hours(self, queue: str | None, medium: events.Medium | None = None) -> Calendar:
         """Return when somebody of a queue is there for a medium; of an unknown queue the tenant's hours."""
+        return self.calendars.get(self.calendar_of(queue, medium) or "", ALWAYS)
+
+    def calendar_of(self, queue: str | None, medium: events.Medium | None = None) -> str | None:
+        """Return by which name `calendars` has these hours; `None` where somebody is always there."""
         of_queue = self.queues.get(queue or "")
         own = of_queue and ((medium and of_queue.calendars.get(medium)) or of_queue.calendar)
-        return self.calendars.get(own or self.calendar or "", ALWAYS)
+        return own or self.calendar
+
+    def service_level(
+        self, target: events.SlaTarget, queue: str | None, medium: events.Medium
+    ) -> tuple[ServiceLevel, float] | None:
+        """Return the first service level that fits and names a time for a target, with its seconds; `None`: none."""
+        for level in self.service_levels:
+            seconds = seconds_for(level, target, queue, medium)
+            if seconds is not None:
+                return level, seconds
+        return None
 
     def wait_limits(self, queue: str) -> WaitLimits:
         """Return for how long somebody may wait live in a queue, in seconds, shortest first."""

@@ -35,6 +35,8 @@ RULES: Mapping[str, str] = {
     "promise_due": "the promised time has come",
     "callback_due": "the time has come by which she was to be called",
     "wait_exceeded": "the wait of whoever is on the line, or in a chat, passes a limit",
+    "sla_warning": "most of the time in which she is to be answered has passed",
+    "sla_due": "the time in which she was to be answered is over",
     "message_undelivered": "nobody says that the message has reached her",
 }
 

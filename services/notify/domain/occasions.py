@@ -100,7 +100,11 @@ def command_on(
         case events.TransferRequested():
             return Answer(**origin(event, now), agent=event.open.sender, earlier=before.events)
         case _:
-            return _late_on(event, before, now, policy) or _request_on(event, before, now, policy)
+            return (
+                _dealt_with_on(event, now)
+                or _late_on(event, before, now, policy)
+                or _request_on(event, before, now, policy)
+            )
 
 
 def _tell_owner(
@@ -171,6 +175,12 @@ def _late_on(
                 return None
             request, reason = event.id, "wait_exceeded"
             recipient = _supervisor(policy(), event.open.queue)
+        case events.SlaWarned():
+            request, reason = _warned(event.open.clock_id), "sla_warned"
+            recipient = event.open.to
+        case events.SlaBreached() if not event.open.answered:
+            request, reason = f"{event.open.clock_id}/breached", "sla_breached"
+            recipient = _supervisor(policy(), event.open.queue)
         case events.MessageFailed() | events.MessageUncertain() if _is_automatic(event, before):
             return None
         case events.MessageFailed():
@@ -221,6 +231,17 @@ def _of_promise(
         by=event.open.agent if gave_up else None,
         settled=(due_soon, overdue) if gave_up else (),
     )
+
+
+def _dealt_with_on(event: events.AnyEvent, now: datetime) -> Attend | None:
+    """An agent answered a customer of whose wait somebody was warned."""
+    if not isinstance(event, events.SlaMet | events.SlaBreached) or not event.open.warned:
+        return None
+    kind, _, name = event.actor.partition(":")
+    if kind != "agent":
+        return None
+    warned = (_warned(event.open.clock_id),)
+    return Attend(**origin(event, now), agent=events.AgentId(name), requests=warned)
 
 
 def _is_automatic(event: events.OutcomeEvent, before: EarlierState) -> bool:
@@ -287,6 +308,11 @@ def _due(promise_id: events.PromiseId, moved: int) -> tuple[str, str]:
 def _overdue_call(callback_id: events.CallbackId, attempts: int) -> str:
     """Return the request that an owed call is whose time is over: each try gives it a new time."""
     return f"{callback_id}/overdue/{attempts}"
+
+
+def _warned(clock_id: events.ClockId) -> str:
+    """Return the request that a warning is."""
+    return f"{clock_id}/warned"
 
 
 def _to_owner(contact_id: events.ContactId) -> str:

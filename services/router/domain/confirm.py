@@ -8,6 +8,7 @@ from services.router.domain.handover import attach_packet, fresh_packet
 from services.router.domain.identify import identifies, learn, was_on
 from services.router.domain.offers import release, reserve
 from services.router.domain.promises import going_on
+from services.router.domain.service_levels import keep_waiting
 from shared import aggregates, commands, errors, events, proof
 from shared.conversation import Callback, Contact, Conversation, Promise
 from shared.customer import Customer
@@ -153,6 +154,7 @@ def merge(decision: Decision, matter: Conversation) -> None:
         ),
     )
     _keep_up(decision, merged)
+    keep_waiting(decision, merged)
     if owner is not None:
         _takes_both(decision, matter, owner)
 

@@ -15,6 +15,7 @@ from services.router.domain.lost_calls import note_lost_call
 from services.router.domain.needs import note_pressed, queued
 from services.router.domain.offers import end_call, release
 from services.router.domain.presence import note_unattended, owner_on_duty
+from services.router.domain.service_levels import note_answer, note_wait
 from services.router.domain.statements import told
 from services.router.domain.suggest import suggest
 from services.router.domain.visits import note_visit
@@ -118,22 +119,35 @@ def decide_contact(decision: Decision, event: events.InboundEvent, place: Place)
         _switch(decision, event, before)
     _note_facts(decision, event)
     suggest(decision, event)
+    _await_somebody(decision, event, begun, asks=asks)
+    note_answer(decision)
+
+
+def _await_somebody(
+    decision: Decision, event: events.InboundEvent, begun: Contact | None, *, asks: bool
+) -> None:
+    """She waits for somebody, or no longer: a call that is over may have been lost."""
+    new_contact = begun is None
+    wants_somebody = asks and (new_contact or opens(event, begun))
     if isinstance(event, events.CallEnded | events.CallLost):
         note_lost_call(decision, event)
         end_call(decision, event.open.contact_id)
         _complete(decision, event)
-    elif asks and (new_contact or opens(event, begun)):
+    elif wants_somebody:
         _queue(decision, event, new_contact=new_contact)
         answer_overload(decision, event)
         if not new_contact:
             note_unattended(decision, event.open.contact_id)
     note_pressed(decision, event)
+    if wants_somebody:
+        note_wait(decision, event)
 
 
 def _take_quietly(decision: Decision, event: events.InboundEvent, place: Place) -> None:
     if place.conversation is None:
         _open(decision, event, place.rule)
     decision.repeat(event)
+    note_answer(decision)
     if place.conversation is None:
         close_imported(decision)
 

@@ -18,6 +18,7 @@ from services.router.domain import (
     presence,
     promises,
     registering,
+    service_levels,
     supervising,
     transfers,
     undelivered,
@@ -89,6 +90,8 @@ TIMERS: Mapping[str, Callable[[Decision, str], None]] = {
     timers.PROMISE_DUE.name: due.promise_is_due,
     timers.CALLBACK_DUE.name: due.callback_is_due,
     timers.WAIT_EXCEEDED.name: waiting.wait_goes_on,
+    timers.SLA_WARNING.name: service_levels.warn,
+    timers.SLA_DUE.name: service_levels.breach,
     timers.MESSAGE_UNDELIVERED.name: undelivered.send_another_way,
 }
 """One row per kind of timer that the router reads: what it decides about the id in the timer."""
@@ -105,6 +108,7 @@ def decide(loaded: Loaded, command: commands.Command, origin: Origin) -> list[ev
     if isinstance(command, commands.ConversationCommand):
         _check_conversation(decision, command, rule)
     rule.decide(decision, command)
+    service_levels.note_answer(decision)
     if not decision.events:
         _note(decision, command)
     ensure_packets(loaded.conversation.packet.id, decision.events)

@@ -3,6 +3,7 @@
 from services.router.domain.callbacks import close_callbacks
 from services.router.domain.decision import Decision
 from services.router.domain.offers import release
+from services.router.domain.service_levels import note_resolution
 from services.router.domain.transfers import take_back
 from shared import commands, errors, events
 from shared.conversation import Contact
@@ -63,6 +64,7 @@ def resolve(decision: Decision, command: commands.Resolve) -> None:
     if decision.conversation.ownership.transfer is not None:
         take_back(decision, decision.conversation.ownership.transfer)
     close_callbacks(decision, RESOLVED)
+    note_resolution(decision)
     decision.on_conversation(
         events.ConversationResolved,
         events.ConversationResolvedOpen(
