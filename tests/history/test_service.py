@@ -36,6 +36,7 @@ ASKED_ABOUT: dict[str, dict[str, Any]] = {
     "customer": {"customer": CUSTOMER},
     "context": {"conversation": CONVERSATION},
     "as_of": {"conversation": CONVERSATION, "sequence": 10},
+    "explain": {"conversation": CONVERSATION},
     "known": {"ids": ["startedcall1"]},
 }
 

@@ -34,7 +34,7 @@ def test_a_question_has_a_limit() -> None:
 
 def test_every_query_has_a_name_of_its_own_and_an_answer() -> None:
     """Two of one name would hide each other; the answer is what the question's brackets say."""
-    lists = (queries.CONVERSATION_QUERIES, queries.WORK_QUERIES, queries.DELIVERY_QUERIES)
+    lists = [found for name, found in vars(queries).items() if name.endswith("_QUERIES")]
     assert len(QUERIES) == sum(map(len, lists))
     assert queries.answer_to(AskKnown) is KnownAnswer
     for kind in QUERIES.values():
