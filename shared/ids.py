@@ -55,6 +55,12 @@ def scoped_id(*scope: str) -> str:
     return _token(hashlib.sha256(_framed(scope)).digest())
 
 
+def share(*scope: str) -> float:
+    """Return a number from 0 to below 1 for `scope`, as if drawn by lot, and the same whenever it is asked for."""
+    drawn = hashlib.sha256(_framed(scope)).digest()[:8]
+    return (int.from_bytes(drawn, "big") >> 11) / 2**53
+
+
 def contact_event_id(
     tenant: str, channel: str, account: str, provider_id: str, kind: str, k: int = 0
 ) -> str:

@@ -138,6 +138,15 @@ MESSAGE_UNDELIVERED = TimerKind(
     answered_by=(events.MessageDelivered, events.MessageRead),
 )
 
+SNOOZE_OVER = TimerKind(
+    name="snooze_over",
+    reader="router",
+    armed_by=(events.ConversationSnoozed,),
+    about="snooze_id",
+    due=lambda event: event.open.until,
+    answered_by=(events.ConversationWoken,),
+)
+
 KINDS = (
     OFFER_EXPIRY,
     TRANSFER_EXPIRY,
@@ -148,6 +157,7 @@ KINDS = (
     SLA_WARNING,
     SLA_DUE,
     MESSAGE_UNDELIVERED,
+    SNOOZE_OVER,
     NOTIFICATION_ESCALATION,
 )
 """All of them. The consumers of fired timers are made from this table, and whoever appends an event arms by it."""

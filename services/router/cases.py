@@ -143,9 +143,10 @@ class Cases:
         or the slot would never be freed.
         """
         ownership = conversation.ownership
-        holding = {ownership.owner, ownership.offer.agent if ownership.offer else None} - {None}
+        owner = ownership.owner if conversation.handling.snooze is None else None
+        holding = {owner, ownership.offer.agent if ownership.offer else None} - {None}
         sender = ownership.transfer.sender if ownership.transfer else None
-        agents = await self.agents(reading, [*holding, sender, *others])
+        agents = await self.agents(reading, [*holding, ownership.owner, sender, *others])
         lagging = [
             name for name in holding if name and conversation.id not in agents[name].working_on
         ]

@@ -75,6 +75,9 @@ class Dispatcher:
             for recorded in batch:
                 if isinstance(recorded.event, events.EntryRejected):
                     await self._regain(recorded.event.open.sequence)
+                elif isinstance(recorded.event, events.ConversationReopened):
+                    # A resolved one is not kept in the picture: it is read again as it stands.
+                    await self._read_again(recorded.event.tenant, recorded.aggregate)
             self._learned(past)
 
     def take_up(self, tenants: Iterable[str]) -> None:

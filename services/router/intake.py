@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from services.router.cases import Cases
 from services.router.domain import folds
+from services.router.domain.by_rule import act_by_rules
 from services.router.domain.consent import ConsentEvent, note_consent
 from services.router.domain.contacts import decide_contact
 from services.router.domain.decision import Decision, Loaded, Origin
@@ -98,6 +99,7 @@ class Intake:
                 return []
             decision = Decision(replace_loaded(loaded, visit=visit), origin)
             decide_contact(decision, event, resolving.place)
+            act_by_rules(decision)
             ensure_packets(loaded.conversation.packet.id, decision.events)
             return decision.events
 

@@ -29,7 +29,7 @@ from services.router.pools import Pools
 from services.router.tolerant_codec import is_unreadable
 from shared import aggregates, backoff, events
 from shared import conversation as conversations
-from shared.conversation import NEW_CONVERSATION, Conversation
+from shared.conversation import NEW_CONVERSATION, Conversation, Handling
 from shared.conversation.matter import Matter
 from shared.deciding import Beginning, Standing
 from shared.ledger import Recorded
@@ -164,8 +164,9 @@ class Picture:
     def _look_for_holder(self, key: Key) -> None:
         """Note whether a conversation is with somebody who is gone."""
         self.left.discard(key)
-        ownership = self.open.get(key, NEW_CONVERSATION).ownership
-        owner = ownership.owner if ownership.transfer is None else None
+        held = self.open.get(key, NEW_CONVERSATION)
+        ownership, aside = held.ownership, held.handling.snooze is not None
+        owner = None if aside or ownership.transfer is not None else ownership.owner
         asked = ownership.offer.agent if ownership.offer else None
         if any(name is not None and self._gone(key[0], name) for name in (owner, asked)):
             self.left.add(key)
@@ -349,6 +350,7 @@ class Picture:
 def _looked_at(conversation: Conversation) -> Conversation:
     """Return the parts of a conversation by which it waits: no words, no handles, no facts, no memory of commands."""
     ownership, transfer = conversation.ownership, conversation.ownership.transfer
+    aside = conversation.handling.snooze
     by_id = {
         name: replace(contact, name=None, handles=(), heard=None, reference=None, reacted=None)
         for name, contact in conversation.contacts.by_id.items()
@@ -363,5 +365,6 @@ def _looked_at(conversation: Conversation) -> Conversation:
             transfer=None if transfer is None else replace(transfer, brief=""),
         ),
         matter=Matter(callbacks=conversation.matter.callbacks),
+        handling=NEW_CONVERSATION.handling if aside is None else Handling(snooze=aside),
         sequence=conversation.sequence,
     )

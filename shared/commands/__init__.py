@@ -21,6 +21,8 @@ from shared.commands.parking import *  # noqa: F403
 from shared.commands.parking import PARKING_COMMANDS
 from shared.commands.people import *  # noqa: F403
 from shared.commands.people import PEOPLE_COMMANDS
+from shared.commands.reviews import *  # noqa: F403
+from shared.commands.reviews import REVIEW_COMMANDS
 from shared.commands.transfers import *  # noqa: F403
 from shared.commands.transfers import TRANSFER_COMMANDS
 from shared.replies import *  # noqa: F403  a command and its reply are one contract
@@ -36,6 +38,7 @@ COMMANDS: dict[str, type[Command]] = {
         *TRANSFER_COMMANDS,
         *MESSAGE_COMMANDS,
         *CONVERSATION_COMMANDS,
+        *REVIEW_COMMANDS,
         *PARKING_COMMANDS,
     )
 }

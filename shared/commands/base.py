@@ -21,6 +21,7 @@ ParkedId = Annotated[
     str, Meta(pattern=r"^[a-z]+-[a-z0-9_-]{1,64}:(unread-[0-9]{1,19}|[0-9]{1,19}(-[a-z2-7]{8})?)\Z")
 ]
 FactName = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,32}\Z")]
+Label = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}\Z")]
 DiscountCode = Annotated[str, Meta(pattern=r"^[!#-\[\]-~]{1,32}\Z")]
 AboutWord = Annotated[str, Meta(pattern=r"^\S(.{0,62}\S)?\Z")]
 ID = Meta(max_length=128)

@@ -40,12 +40,16 @@ class RecordContact(Command, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class WrapUp(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The agent says how the contact went; without `contact_id`, all contacts not wrapped up yet."""
+    """The agent says how the contact went; without `contact_id`, all contacts not wrapped up yet.
+
+    `disposition`: of the policy's, where it lists any, and with a `next_step` where it says so.
+    """
 
     verb = "wrap_up"
     disposition: FactName
     summary: ShortText
     next_step: ShortText | None = None
+    confirmed_by_customer: bool | None = None
     contact_id: Annotated[events.ContactId, ID] | None = None
 
 

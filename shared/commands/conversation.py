@@ -1,6 +1,37 @@
-"""The conversation itself."""
+"""The conversation itself: labelled, put aside, closed, opened again."""
 
-from shared.commands.base import Command, ConversationCommand
+from typing import Annotated
+
+from msgspec import Meta
+
+from shared import events
+from shared.commands.base import Command, ConversationCommand, Label, ShortText
+
+Labels = Annotated[list[Label], Meta(max_length=16)]
+
+
+class LabelConversation(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The agent gives it labels, and takes labels away; also when it is resolved. It has 16 at most."""
+
+    verb = "label"
+    add: Labels = []
+    remove: Labels = []
+
+
+class Snooze(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The owner puts it aside: it comes back at a time, or when the customer writes or calls.
+
+    It takes none of her slots meanwhile. `until`: within 366 days; given again, the new time counts.
+    """
+
+    verb = "snooze"
+    until: events.Instant
+
+
+class Wake(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The owner goes on now with what she had put aside."""
+
+    verb = "wake"
 
 
 class Resolve(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -10,4 +41,17 @@ class Resolve(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fie
     confirmed_by_customer: bool | None = None
 
 
-CONVERSATION_COMMANDS: tuple[type[Command], ...] = (Resolve,)
+class Reopen(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An agent goes on with a resolved matter, within the policy's time; it is hers then, and is wrapped up again."""
+
+    verb = "reopen"
+    reason: ShortText
+
+
+CONVERSATION_COMMANDS: tuple[type[Command], ...] = (
+    LabelConversation,
+    Snooze,
+    Wake,
+    Resolve,
+    Reopen,
+)

@@ -2,12 +2,14 @@
 
 from shared.conversation.contacts import Contact
 from shared.conversation.fold import FOLD_VERSION, evolve, evolve_parts, fold
+from shared.conversation.handling import Handling, Snooze
 from shared.conversation.levels import Clock, ServiceLevels, answers
 from shared.conversation.live_wait import LiveWait
 from shared.conversation.matter import Callback, StatedFact
 from shared.conversation.needs import Needs
 from shared.conversation.ownership import Offer, OpenTransfer, TakenHop, target_name
 from shared.conversation.promises import Promise
+from shared.conversation.reviews import Review
 from shared.conversation.state import NEW_CONVERSATION, Conversation
 
 __all__ = [
@@ -17,12 +19,15 @@ __all__ = [
     "Clock",
     "Contact",
     "Conversation",
+    "Handling",
     "LiveWait",
     "Needs",
     "Offer",
     "OpenTransfer",
     "Promise",
+    "Review",
     "ServiceLevels",
+    "Snooze",
     "StatedFact",
     "TakenHop",
     "answers",

@@ -122,6 +122,9 @@ def evolve(  # noqa: C901  the table of what concerns contacts
             return _with(contacts, event.open.contact_id, wrapped_up=True)
         case events.ContactCompleted():
             return _with(contacts, event.open.contact_id, completed=True)
+        case events.ConversationReopened() if contacts.latest is not None:
+            last = contacts.latest.contact_id
+            return _with(contacts, last, wrapped_up=False, completed=False)
         case events.ConversationMerged():
             return _merged(contacts, event, event.open.owner or before.owner)
         case _:

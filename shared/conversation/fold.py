@@ -10,12 +10,14 @@ from msgspec.structs import replace
 from shared import events, memory
 from shared.conversation import (
     contacts,
+    handling,
     last_packet,
     levels,
     live_wait,
     matter,
     ownership,
     people,
+    reviews,
     talk,
 )
 from shared.conversation.state import NEW_CONVERSATION, Announced, Conversation
@@ -44,6 +46,8 @@ def evolve_parts(conversation: Conversation, sequence: int, event: events.AnyEve
         matter=matter.evolve(conversation.matter, sequence, event, before.handovers),
         talk=talk.evolve(conversation.talk, event),
         people=people.evolve(conversation.people, event),
+        handling=handling.evolve(conversation.handling, event, before, after),
+        reviewing=reviews.evolve(conversation.reviewing, event),
         packet=last_packet.evolve(conversation.packet, event),
         visit=_visit(conversation.visit, event),
         announced=_announced(conversation.announced, event),
@@ -80,6 +84,8 @@ def evolve_parts(conversation: Conversation, sequence: int, event: events.AnyEve
             return replace(changed, resolved=True, into=event.open.into)
         case events.ConversationResolved():
             return replace(changed, resolved=True)
+        case events.ConversationReopened():
+            return replace(changed, resolved=False)
         case _:
             return changed
 

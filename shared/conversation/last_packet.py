@@ -4,7 +4,15 @@ import msgspec
 from msgspec.structs import replace
 
 from shared import events
-from shared.conversation import contacts, levels, live_wait, matter, ownership
+from shared.conversation import (
+    contacts,
+    handling,
+    levels,
+    live_wait,
+    matter,
+    ownership,
+    reviews,
+)
 
 _NOT_SHOWN = (
     *ownership.NOT_SHOWN,
@@ -12,6 +20,8 @@ _NOT_SHOWN = (
     *live_wait.NOT_SHOWN,
     *matter.NOT_SHOWN,
     *levels.NOT_SHOWN,
+    *handling.NOT_SHOWN,
+    *reviews.NOT_SHOWN,
     events.CommandNoted,
     events.EntryRejected,
 )

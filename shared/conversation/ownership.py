@@ -148,6 +148,8 @@ def evolve(  # noqa: C901  the table of what concerns the holder
             return _assigned(ownership, event)
         case events.ConversationMerged() if event.open.owner is not None:
             return _owned(ownership, event.open.owner, event.recorded)
+        case events.ConversationReopened():
+            return _owned(ownership, event.open.agent, event.recorded)
         case events.ConversationResolved() | events.ConversationAbsorbed():
             return replace(ownership, owner=None, queue=None, offer=None, transfer=None)
         case events.TransferRequested():

@@ -6,12 +6,14 @@ import msgspec
 
 from shared import events, memory
 from shared.conversation.contacts import Contact, Contacts
+from shared.conversation.handling import Handling
 from shared.conversation.last_packet import LastPacket
 from shared.conversation.levels import ServiceLevels
 from shared.conversation.live_wait import LiveWait
 from shared.conversation.matter import Matter
 from shared.conversation.ownership import Ownership
 from shared.conversation.people import People
+from shared.conversation.reviews import Reviewing
 from shared.conversation.talk import Talk
 from shared.events.packet import Announcement, Earlier, Visit
 
@@ -53,6 +55,8 @@ class Conversation(
     talk: Talk = Talk()
     people: People = People()
     levels: ServiceLevels = ServiceLevels()
+    handling: Handling = Handling()
+    reviewing: Reviewing = Reviewing()
     packet: LastPacket = LastPacket()
     visit: Visit | None = None
     announced: Announced = Announced()

@@ -160,6 +160,55 @@ class ConversationNotWrappedUp(TellonceError):
     http_status = 409
 
 
+class ConversationOpen(TellonceError):
+    code = "conversation.open"
+    sentence = "the conversation is not resolved"
+    http_status = 409
+
+
+class ReopenTooLate(TellonceError):
+    """Details: resolved, when it was closed. Remedy: what the customer sends now opens a new conversation."""
+
+    code = "reopen.too_late"
+    sentence = "the conversation was resolved longer ago than the policy lets it be opened again"
+    http_status = 409
+
+
+class ReopenMerged(TellonceError):
+    """Details: into, where it goes on."""
+
+    code = "reopen.merged"
+    sentence = "the conversation goes on in another one"
+    http_status = 409
+
+
+class SnoozeUntilInvalid(TellonceError):
+    code = "snooze.until_invalid"
+    sentence = "a conversation is put aside until a time after now, within 366 days"
+
+
+class SnoozeNotNow(TellonceError):
+    """Details: why, `call` or `transfer`."""
+
+    code = "snooze.not_now"
+    sentence = "a call goes on in the conversation, or somebody is asked to take it over"
+    http_status = 409
+
+
+class LabelUnknown(TellonceError):
+    """Details: label."""
+
+    code = "label.unknown"
+    sentence = "the policy lists the labels, and this is none of them"
+
+
+class LabelTooMany(TellonceError):
+    """Details: limit."""
+
+    code = "label.too_many"
+    sentence = "the conversation would have more labels than anybody reads"
+
+
 class ContactUnknown(TellonceError):
     code = "contact.unknown"
     sentence = "the conversation has no such contact"

@@ -17,6 +17,8 @@ from shared.events.contact_parts import *  # noqa: F403
 from shared.events.conversation import *  # noqa: F403
 from shared.events.conversation import ConversationEvent
 from shared.events.envelope import *  # noqa: F403
+from shared.events.handling import *  # noqa: F403
+from shared.events.handling import HandlingEvent
 from shared.events.lanes import *  # noqa: F403
 from shared.events.lanes import LaneEvent
 from shared.events.ledger import *  # noqa: F403
@@ -32,6 +34,8 @@ from shared.events.people import *  # noqa: F403
 from shared.events.people import PeopleEvent
 from shared.events.promises import *  # noqa: F403
 from shared.events.promises import PromiseEvent
+from shared.events.review import *  # noqa: F403
+from shared.events.review import ReviewEvent
 from shared.events.shop import *  # noqa: F403
 from shared.events.sla import *  # noqa: F403
 from shared.events.sla import SlaEvent
@@ -43,6 +47,8 @@ from shared.events.work import WorkEvent
 AnyEvent = (
     ContactEvent
     | ConversationEvent
+    | HandlingEvent
+    | ReviewEvent
     | WorkEvent
     | TransferEvent
     | MatterEvent

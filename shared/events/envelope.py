@@ -26,6 +26,8 @@ MessageId = NewType("MessageId", str)
 AttachmentId = NewType("AttachmentId", str)
 NotificationId = NewType("NotificationId", str)
 ClockId = NewType("ClockId", str)
+SnoozeId = NewType("SnoozeId", str)
+ReviewId = NewType("ReviewId", str)
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 """A point in time with its zone; a naive time does not decode."""

@@ -28,6 +28,8 @@ NotificationReason = Literal[
     "promise_broken",
     "sla_warned",
     "sla_breached",
+    "woken",
+    "rule",
 ]
 """`overdue`: a promise or an owed call whose time is over; `due_soon`: a promise whose time is nearly over;
 `promise_broken`: one that nobody will keep any more; `message_failed`: a message did not reach the customer;
@@ -37,6 +39,7 @@ NotificationReason = Literal[
 `reassigned`: a supervisor took the matter from her, or gave it to somebody else.
 `wait_exceeded`: somebody on the line, or in a chat, waits for longer than the last limit of the policy.
 `sla_warned`, `sla_breached`: what a customer waits for is almost, or no longer, in time by the service level.
+`woken`: what its owner had put aside is back; `rule`: an automatic rule of the policy wants her to look.
 """
 
 

@@ -166,12 +166,16 @@ class ContactMissed(
     """The call was never connected; a callback is owed."""
 
 
-class ContactWrappedUpOpen(Part, frozen=True, kw_only=True):
-    """`disposition`: a word of the policy, for example `solved`, `forwarded`."""
+class ContactWrappedUpOpen(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """`disposition`: a word of the policy, for example `solved`, `forwarded`.
+
+    `confirmed_by_customer`: whether she said that it is so; `None` where the agent says nothing of it.
+    """
 
     contact_id: ContactId
     agent: AgentId
     disposition: str
+    confirmed_by_customer: bool | None = None
 
 
 class ContactWrappedUpPersonal(Part, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from shared.policy.levels import ServiceLevel
 from shared.policy.loading import POLICY_MAX_BYTES, content_of, load, parse
 from shared.policy.model import Integration, Pattern, Policy, TimeLimits
 from shared.policy.needs import Priority, Relaxation
+from shared.policy.quality import Disposition, Reviews
 from shared.policy.team import Agent, Queue, Transports
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Agent",
     "AwayRule",
     "CallField",
+    "Disposition",
     "FactRule",
     "Integration",
     "MenuRule",
@@ -31,6 +33,7 @@ __all__ = [
     "Priority",
     "Queue",
     "Relaxation",
+    "Reviews",
     "ServiceLevel",
     "StrangerLimits",
     "TimeLimits",

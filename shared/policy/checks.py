@@ -13,6 +13,7 @@ from shared import (
     submission_address,
 )
 from shared.overload import complaints as overload_complaints
+from shared.policy import automatic
 from shared.policy.accounts import SIGNING
 from shared.policy.model import Policy
 
@@ -46,6 +47,9 @@ def contradictions(policy: Policy) -> list[str]:
     writers = [name for name in policy.accounts if _sends_mail(policy, name)]
     found += overload_complaints(policy.overload, policy.queues, writers)
     found += _unmet(policy)
+    recipients = {f"queue-{name}" for name in policy.queues}
+    recipients |= {f"agent-{name}" for name in policy.agents}
+    found += automatic.complaints(policy.rules, policy.labels, recipients, writers)
     found += _misread(policy)
     found += _hours(policy)
     found += _waits(policy)

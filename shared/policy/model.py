@@ -10,8 +10,10 @@ from shared import events
 from shared.calendars import ALWAYS, Calendar
 from shared.overload import Overload
 from shared.policy.accounts import Account
+from shared.policy.automatic import AutomaticRules
 from shared.policy.levels import DEFAULT, ServiceLevel, seconds_for
 from shared.policy.needs import Priority
+from shared.policy.quality import Disposition, Reviews
 from shared.policy.team import Agent, Queue, Transports, WaitLimits
 from shared.strict import Name, Seconds, Strict
 
@@ -53,6 +55,7 @@ class TimeLimits(Strict, frozen=True, kw_only=True):
     notification_seconds: Seconds = 120.0
     wait_seconds: WaitLimits = (46.0, 60.0, 120.0)
     promise_due_soon_seconds: Seconds = 900.0
+    reopen_within_seconds: Seconds = 604_800.0
 
 
 class Policy(Strict, frozen=True, kw_only=True):
@@ -70,7 +73,9 @@ class Policy(Strict, frozen=True, kw_only=True):
     programs, by the name under which they use the bus (see `shared.callers`); `calendars`: opening hours by name, and
     `calendar`: which of them holds where a queue names none; without one somebody is always there; `priority`: who is
     served before others; `service_levels`: how soon customers are answered, of each time the first that fits and
-    names it; `[]`: nothing is measured.
+    names it; `[]`: nothing is measured; `labels`: those that a conversation may have, any where none is listed;
+    `dispositions`: in which ways a contact may end, any where none is listed; `reviews`: which completed contacts are
+    looked at; `rules`: what happens by itself on an event, in this order.
     """
 
     tenant: Name
@@ -94,6 +99,10 @@ class Policy(Strict, frozen=True, kw_only=True):
     calendar: Name | None = None
     priority: Priority = Priority()
     service_levels: Annotated[tuple[ServiceLevel, ...], Meta(max_length=64)] = DEFAULT
+    labels: tuple[Name, ...] = ()
+    dispositions: dict[Name, Disposition] = {}
+    reviews: Reviews | None = None
+    rules: AutomaticRules = ()
 
     @property
     def version(self) -> str:

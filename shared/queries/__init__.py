@@ -14,6 +14,8 @@ from shared.queries.deliveries import *  # noqa: F403
 from shared.queries.deliveries import DELIVERY_QUERIES
 from shared.queries.explanation import *  # noqa: F403
 from shared.queries.explanation import EXPLANATION_QUERIES
+from shared.queries.reviews import *  # noqa: F403
+from shared.queries.reviews import REVIEW_QUERIES
 from shared.queries.work import *  # noqa: F403
 from shared.queries.work import WORK_QUERIES
 
@@ -23,6 +25,7 @@ QUERIES: dict[str, type[Question[Any]]] = {
         *CONVERSATION_QUERIES,
         *EXPLANATION_QUERIES,
         *WORK_QUERIES,
+        *REVIEW_QUERIES,
         *DELIVERY_QUERIES,
     )
 }

@@ -65,7 +65,8 @@ class AskTimeline(Question[Timeline], frozen=True, kw_only=True):
 class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
     """One matter. `status`: `waiting`, `owned` or `resolved`; `sequence`: of its last event.
 
-    `into`: the conversation in which it goes on; `possible`: customers who may be meant, and why.
+    `into`: the conversation in which it goes on; `possible`: customers who may be meant, and why;
+    `snoozed_until`: when it comes back to its owner, who has put it aside; `reopened`: how often it was opened again.
     Lists hold at most as many entries as a page may have, the first page the latest ones.
     """
 
@@ -94,6 +95,9 @@ class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
     packet_id: str | None
     into: str | None = None
     possible: list[Possible] = []
+    labels: list[str] = []
+    snoozed_until: datetime | None = None
+    reopened: int = 0
 
 
 class ConversationCounts(msgspec.Struct, frozen=True, kw_only=True):

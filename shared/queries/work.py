@@ -65,6 +65,49 @@ class AskInbox(ListQuestion[Inbox], frozen=True, kw_only=True):
             raise ValueError("at most one of agent, queue")
 
 
+class WorkLine(msgspec.Struct, frozen=True, kw_only=True):
+    """`queue`: where it waits, `came_in`: where it waited first; `snoozed_until`: when it comes back; `resolved`: when
+    it was closed.
+    """
+
+    conversation: str
+    customer: str | None
+    status: str
+    owner: str | None
+    queue: str | None
+    came_in: str | None
+    channel: str | None
+    labels: list[str]
+    opened: datetime | None
+    last_activity: datetime | None
+    waiting_since: datetime | None
+    snoozed_until: datetime | None
+    resolved: datetime | None
+
+
+class WorkList(ListAnswer, frozen=True, kw_only=True):
+    """Of what is hers the longest without news comes first, of what waits the longest wait.
+
+    Of what is put aside it is the next to come back, of what is done the latest.
+    """
+
+    work: list[WorkLine]
+
+
+class AskWorkList(ListQuestion[WorkList], frozen=True, kw_only=True):
+    """An agent's work that stands in one way: she has it in hand (`mine`), it waits in her queues (`waiting`), she has
+    put it aside (`snoozed`), or resolved it (`done`).
+
+    `label`: only what has it; `queue`: only what waits there, or waited there first.
+    """
+
+    name = "work_list"
+    agent: Name
+    state: Literal["mine", "waiting", "snoozed", "done"]
+    label: Name | None = None
+    queue: Name | None = None
+
+
 class CallbackLine(msgspec.Struct, frozen=True, kw_only=True):
     callback_id: str
     conversation: str
@@ -164,11 +207,11 @@ class AskPromiseRates(Question[PromiseRates], frozen=True, kw_only=True):
 
 class OverlookedLine(msgspec.Struct, frozen=True, kw_only=True):
     """`kind`: `waiting` (in a queue), `owned` (a contact that joined its owner's conversation, a transfer that came
-    back to her, or what was written on while she makes a pause; `queue` is null),
+    back to her, what she had put aside and is back, or what was written on while she makes a pause; `queue` is null),
     `callback` (a call that is owed), `overdue` (a promise or an owed call whose time is over), `due_soon` (a promise
-    whose time is nearly over), `broken` (one that was given up after it), `failed` (a message that
-    did not reach the customer), `uncertain` (one of which nobody knows whether it did) or `lost` (a call without a
-    callback); `id`: of the ledger event.
+    whose time is nearly over), `broken` (one that was given up after it), `rule` (a rule of the policy wants somebody
+    to look), `failed` (a message that did not reach the customer), `uncertain` (one of which nobody knows whether it
+    did) or `lost` (a call without a callback); `id`: of the ledger event.
 
     `state`: of its notification: `none`, `requested`, `sent`, or `escalated` to somebody who is not there.
     """
@@ -278,6 +321,7 @@ class AskOnDuty(Question[OnDuty], frozen=True, kw_only=True):
 
 WORK_QUERIES = (
     AskInbox,
+    AskWorkList,
     AskCallbacks,
     AskPromises,
     AskPromiseRates,

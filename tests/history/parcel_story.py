@@ -34,6 +34,7 @@ class ParcelStory:
         await self.offer_and_accept()
         await self.tell_facts()
         await self.hand_to_ewa()
+        await self.review()
         await self.promise_and_write()
         await self.tell_the_desk()
         await self.park_a_call()
@@ -190,6 +191,28 @@ class ParcelStory:
         self.at["ewa"] = await self.conv(
             ("transfer.accepted", {**accepted, "packet_id": packet_id})
         )
+
+    async def review(self) -> None:
+        """Two contacts of Piotr's are looked at, and one is scored."""
+        for name in ("review1", "review2"):
+            sampled = {
+                "review_id": name,
+                "contact_id": f"{name}-contact",
+                "agent": "piotr",
+                "queue": "hotline",
+                "percent": 5,
+                "rule": "review.percent",
+                "policy_version": "p",
+            }
+            await self.conv(("review.sampled", sampled))
+        scored = {
+            "review_id": "review1",
+            "contact_id": "review1-contact",
+            "agent": "piotr",
+            "by": "ewa",
+            "card": {"greeting": 100, "solution": 60},
+        }
+        await self.conv(("review.scored", scored, {"finding": "kind, and no time named"}))
 
     async def promise_and_write(self) -> None:
         due = self.handwritten.now + timedelta(hours=2)

@@ -168,6 +168,48 @@ async def test_what_waits_in_a_queue(pool: Pool, session: Session, parcel: Parce
     assert (await ask("inbox", queue="warehouse"))["waiting"] == []
 
 
+async def test_what_is_looked_at_and_what_was_found(ask: Caller) -> None:
+    """A supervisor's list of what is to be scored, and an agent's record."""
+    [scored] = (await ask("reviews", agent="piotr", status="scored"))["reviews"]
+    assert (scored["by"], scored["card"]) == ("ewa", {"greeting": 100, "solution": 60})
+    assert scored["finding"] == "kind, and no time named"
+    [still] = (await ask("reviews", queue="hotline", status="open"))["reviews"]
+    assert (still["review_id"], still["card"], still["finding"]) == ("review2", {}, None)
+    assert (await ask("reviews", agent="ewa"))["count"] == 0
+
+
+async def test_an_agents_work_by_how_it_stands(
+    pool: Pool, session: Session, parcel: ParcelStory
+) -> None:
+    """Hers, put aside, waiting in her queues, done: each in one list, found by its label and its first queue."""
+    until = parcel.handwritten.now + timedelta(days=1)
+    snoozed = {"snooze_id": "snooze1", "agent": "ewa", "until": until}
+    labelled = {"added": ["vip", "l_ate"], "removed": []}
+    steps = {
+        "mine": ("conversation.labelled", labelled),
+        "snoozed": ("conversation.snoozed", snoozed),
+        "done": ("conversation.resolved", {"agent": "ewa"}),
+    }
+    projection = await Projection.take_over(session)
+    await projection.apply(await parcel.handwritten.all())
+    ask = Caller(answers_over(pool, parcel.handwritten, Positions(agreed=True)))
+    by = {"label": "l_ate", "queue": "hotline"}
+    for state, step in steps.items():
+        at = await parcel.conv(step)
+        await projection.apply([(await parcel.handwritten.all())[-1]])
+        answer = await ask("work_list", agent="ewa", state=state, **by, min_seq=at)
+        [line] = answer["work"]
+        assert (line["conversation"], line["labels"]) == (CONVERSATION, ["vip", "l_ate"])
+        assert (line["snoozed_until"] is not None) == (state == "snoozed")
+        for other in {"mine", "waiting", "snoozed", "done"} - {state}:
+            assert (await ask("work_list", agent="ewa", state=other))["work"] == []
+        assert (await ask("work_list", agent="ewa", state=state, label="l-ate"))["count"] == 0
+        owned = {each["conversation"] for each in (await ask("inbox", agent="ewa"))["owned"]}
+        assert owned == ({CONVERSATION} if state == "mine" else set())
+    [waits] = (await ask("work_list", agent="piotr", state="waiting"))["work"]
+    assert (waits["conversation"], waits["queue"]) == (MISSED, "hotline")
+
+
 async def test_callbacks_by_queue_and_status(ask: Caller) -> None:
     """Who is owed a call, with how often it was tried."""
     answer = await ask("callbacks", status="open", queue="hotline")
@@ -356,6 +398,8 @@ async def test_what_does_not_exist_is_said_by_name(ask: Caller) -> None:
         await ask("customer", handle={"kind": "phone", "value": "1"})
     with pytest.raises(AgentUnknown):
         await ask("inbox", agent="nosuch")
+    with pytest.raises(AgentUnknown):
+        await ask("work_list", agent="nosuch", state="mine")
     for question in ANSWERED_BY:
         with pytest.raises(TenantUnknown):
             await ask(question.name, tenant="other")

@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 
 from services.router.domain import folds
+from services.router.domain.by_rule import act_by_rules
 from services.router.domain.contacts import decide_contact, find_place
-from services.router.domain.decide import decide, decide_offer, decide_timer
+from services.router.domain.decide import decide, decide_offer, decide_return, decide_timer
 from services.router.domain.decision import Decision, Loaded, Origin, ResolvedHandle
 from services.router.domain.identity import UNCLAIMED
 from services.router.domain.statements import numbers_in, told
@@ -75,6 +76,7 @@ class Given:
         policy = self.policy
         named = numbers_in(policy, told(policy, event))
         decide_contact(decision, event, find_place(policy, event, None, known, named))
+        act_by_rules(decision)
         return self._after(decision.events)
 
     def offered(self) -> "Given":
@@ -121,6 +123,10 @@ class Given:
     def dispatches(self) -> Outcome:
         """Return whom the dispatcher asks."""
         return Outcome(decide_offer(self.loaded, self._origin("rule:dispatch@v")))
+
+    def returns(self) -> Outcome:
+        """Return what the dispatcher takes from an owner who has gone."""
+        return Outcome(decide_return(self.loaded, self._origin("rule:return@v")))
 
     def fires(self, kind: str, asked: str, due: datetime | None = None) -> Outcome:
         """Return what a timer comes to that was due now, or at `due`."""

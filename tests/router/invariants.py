@@ -42,7 +42,8 @@ async def check(router: InMemoryRouter, after: int = 0) -> None:
 async def check_owners(router: InMemoryRouter) -> None:
     """After the dispatcher has looked, nobody who is not there is asked, or owns what is not under way to somebody."""
     for it in await router.conversations():
-        owner = it.ownership.owner if it.ownership.transfer is None else None
+        aside = it.ownership.transfer is not None or it.handling.snooze is not None
+        owner = None if aside else it.ownership.owner
         asked = it.ownership.offer.agent if it.ownership.offer else None
         for name in {owner, asked} - {None}:
             assert name in router.policy.agents
@@ -119,7 +120,7 @@ def _slots_are_held(working: dict[str, Agent], found: list[Conversation]) -> Non
         wanted = {
             conversation.id
             for conversation in found
-            if conversation.ownership.owner == name
+            if (conversation.ownership.owner == name and conversation.handling.snooze is None)
             or (conversation.ownership.offer and conversation.ownership.offer.agent == name)
         }
         assert agent.working_on == wanted, name

@@ -52,15 +52,17 @@ def test_facts_beyond_the_limit_may_be_counted() -> None:
 
 
 def test_packets_are_listed_by_who_was_given_them() -> None:
-    """Offers, acceptances, switches and call-backs; a switch in a queue is given to nobody."""
+    """Offers, acceptances, switches, call-backs, and what is opened again; a switch in a queue is given to nobody."""
     ledger = Ledger()
     ledger.package("p1", [])
     ledger.add("contact.offered", packet_id="p1", agent="piotr")
     ledger.add("channel.switched", packet_id="p1", to_owner=None)
     ledger.add("channel.switched", packet_id="p1", to_owner="ewa")
     ledger.add("callback.reached", packet_id="p1", agent="marek")
+    ledger.add("conversation.reopened", packet_id="p1", agent="ola")
     found = [(each.to, each.how) for each in handed_over(ledger.copy)]
-    assert found == [("piotr", "offered"), ("ewa", "switched"), ("marek", "called_back")]
+    given = [("piotr", "offered"), ("ewa", "switched"), ("marek", "called_back")]
+    assert found == [*given, ("ola", "reopened")]
 
 
 def test_a_packet_that_is_named_and_not_there_is_found() -> None:

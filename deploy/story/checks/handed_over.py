@@ -13,6 +13,7 @@ GIVEN_BY: dict[str, str] = {
     "conversation.assigned": "assigned",
     "channel.switched": "switched",
     "callback.reached": "called_back",
+    "conversation.reopened": "reopened",
 }
 """Events that put a packet before a person, and the story's word for it."""
 

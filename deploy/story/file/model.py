@@ -11,7 +11,6 @@ STEPS_MAX = 500
 TIMES_MAX = 100
 WITHIN_SECONDS = 15.0
 WITHIN_MAX_SECONDS = 600.0
-
 MAIL = "mail"
 """What `tamper` takes instead of a table."""
 
@@ -24,6 +23,7 @@ Process = Literal["nats", "postgres", "ingest", "router", "history", "notify"]
 """What `tellonce status` names, and a story may kill."""
 Says = Literal["delivered", "read", "failed"]
 """What a provider reports of a message that it took."""
+Given = Literal["offered", "accepted", "assigned", "switched", "called_back", "reopened"]
 
 
 class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -190,7 +190,7 @@ class ExpectPacket(Expect, frozen=True, kw_only=True):
     """The last packet that an agent was given (or the last one named by events of `when`), read from LEDGER."""
 
     to: Name
-    when: Literal["offered", "accepted", "assigned", "switched", "called_back"] | None = None
+    when: Given | None = None
     facts: dict[str, str | list[str]] = {}
     facts_only: bool = False
     name: str | None = None

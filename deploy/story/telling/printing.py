@@ -14,6 +14,7 @@ VERB_OF_CARD = {
     "assigned": "is given the conversation by a supervisor and sees",
     "switched": "sees, as the customer changes the channel",
     "called_back": "reaches the customer and sees",
+    "reopened": "opens the conversation again and sees",
 }
 SHORT_ID_CHARACTERS = 8
 WIDTH_CHARACTERS = 100

@@ -28,6 +28,7 @@ RULES: Mapping[str, str] = {
     "return.owner_gone": "the owner is not there any more, and nothing is to wait for her",
     "supervisor.take_over": "the supervisor of this matter's queue took it",
     "supervisor.assign": "the supervisor of this matter's queue gave it to somebody",
+    "review.percent": "it is one of the contacts in a hundred that are looked at",
     "overload": "contacts came faster than they were decided",
     "offer_expiry": "the time to answer the offer is over",
     "transfer_expiry": "the time to accept the transfer is over",
@@ -37,6 +38,7 @@ RULES: Mapping[str, str] = {
     "wait_exceeded": "the wait of whoever is on the line, or in a chat, passes a limit",
     "sla_warning": "most of the time in which she is to be answered has passed",
     "sla_due": "the time in which she was to be answered is over",
+    "snooze_over": "the time until which its owner had put it aside is over",
     "message_undelivered": "nobody says that the message has reached her",
 }
 

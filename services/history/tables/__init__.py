@@ -19,14 +19,16 @@ from services.history.tables import (
     presence,
     promise,
     request,
+    review,
     table,
     timeline,
+    work_list,
 )
 from services.history.tables.table import Fold, Reading, Table
 from shared import queries
 from shared.conversation import FOLD_VERSION
 
-TABLES_VERSION = 19
+TABLES_VERSION = 20
 """Raise it whenever the same events would make other rows, for example with a new column or a new table."""
 
 VERSION = FOLD_VERSION * 1_000 + TABLES_VERSION
@@ -40,6 +42,7 @@ TABLES: tuple[Table[Any] | Fold[Any], ...] = (
     conversation.FOLD,
     fact.TABLE,
     promise.TABLE,
+    review.TABLE,
     callback.TABLE,
     customer.FOLD,
     handle.TABLE,
@@ -59,6 +62,8 @@ ANSWERED_BY: Mapping[
     queries.AskCustomer: customer.customer,
     queries.AskContext: packet.context,
     queries.AskInbox: inbox.inbox,
+    queries.AskWorkList: work_list.work_list,
+    queries.AskReviews: review.reviews,
     queries.AskCallbacks: callback.callbacks,
     queries.AskPromises: promise.promises,
     queries.AskPromiseRates: promise.promise_rates,

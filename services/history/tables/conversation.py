@@ -24,7 +24,9 @@ _decoder = msgspec.json.Decoder(Conversation)
 
 
 class ConversationRow(ReplacedRow, frozen=True, kw_only=True):
-    """`contact_id`, `channel`: of the latest contact; `goes_on_in`: once it was absorbed; `state`: the fold."""
+    """`contact_id`, `channel`: of the latest contact; `goes_on_in`: once it was absorbed; `came_in`: the first queue;
+    `labels`: divided by blanks; `resolved`, `resolved_by`: of one that is over; `state`: the fold.
+    """
 
     table = "conversation"
     key = ("tenant", "id")
@@ -54,6 +56,11 @@ class ConversationRow(ReplacedRow, frozen=True, kw_only=True):
     transfer_expires: datetime | None
     packet_id: str | None
     goes_on_in: str | None
+    came_in: str | None
+    labels: str | None
+    snoozed_until: datetime | None
+    resolved: datetime | None
+    resolved_by: str | None
     state: bytes
 
 
@@ -74,7 +81,7 @@ def write(key: Key, conversation: Conversation) -> ConversationRow:
     """Return the row of a conversation."""
     tenant, name = key
     ownership, contact = conversation.ownership, conversation.contacts.last
-    offer, transfer = ownership.offer, ownership.transfer
+    offer, transfer, handling = ownership.offer, ownership.transfer, conversation.handling
     return ConversationRow(
         tenant=tenant,
         id=name,
@@ -102,6 +109,11 @@ def write(key: Key, conversation: Conversation) -> ConversationRow:
         transfer_expires=transfer.expires if transfer else None,
         packet_id=conversation.packet.id,
         goes_on_in=conversation.into,
+        came_in=ownership.first_queue,
+        labels=" ".join(handling.labels) or None,
+        snoozed_until=handling.snooze.until if handling.snooze else None,
+        resolved=handling.resolved if conversation.resolved else None,
+        resolved_by=handling.resolved_by if conversation.resolved else None,
         state=_encoder.encode(conversation),
     )
 
@@ -192,5 +204,8 @@ def _view(
         packet_id=conversation.packet.id,
         into=conversation.into,
         possible=list(conversation.people.possible.values()),
+        labels=list(conversation.handling.labels),
+        snoozed_until=conversation.handling.snooze.until if conversation.handling.snooze else None,
+        reopened=conversation.handling.reopened,
         **shown,
     )

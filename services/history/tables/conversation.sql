@@ -27,11 +27,17 @@ CREATE TABLE conversation (
     transfer_expires timestamptz,
     packet_id text,
     goes_on_in text,
+    came_in text,
+    labels text,
+    snoozed_until timestamptz,
+    resolved timestamptz,
+    resolved_by text,
     state bytea NOT NULL,
     PRIMARY KEY (tenant, id)
 );
 CREATE INDEX conversation_customer ON conversation (tenant, customer);
 CREATE INDEX conversation_open ON conversation (tenant, status) WHERE status <> 'resolved';
+CREATE INDEX conversation_done ON conversation (tenant, resolved_by, resolved, id) WHERE resolved IS NOT NULL;
 
 -- name: conversation_before
 -- Why: the fold goes on from where the last batch left it.
@@ -74,11 +80,12 @@ WHERE tenant = $1 AND status = 'waiting' AND offer_id IS NULL AND ($2::text[] IS
 ORDER BY coalesce(waiting_since, opened, 'epoch'), id LIMIT $6
 
 -- name: inbox_owned
--- Why: what an agent works on.
+-- Why: what an agent works on; what she has put aside is not before her.
 SELECT id AS conversation, customer, status, owner, queue, contact_id, channel, waiting_since, offer_id,
     offer_agent AS agent, transfer_id,
     packet_id, transfer_expires AS expires, coalesce(last_activity, opened, 'epoch') AS page_at, id AS page_id
 FROM conversation
-WHERE tenant = $1 AND status = 'owned' AND ($2::text IS NULL OR owner = $2) AND sequence > $3
+WHERE tenant = $1 AND status = 'owned' AND snoozed_until IS NULL AND ($2::text IS NULL OR owner = $2)
+    AND sequence > $3
     AND ($4::timestamptz IS NULL OR (coalesce(last_activity, opened, 'epoch'), id) > ($4, $5::text))
 ORDER BY coalesce(last_activity, opened, 'epoch'), id LIMIT $6

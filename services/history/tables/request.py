@@ -70,8 +70,10 @@ def _asked(
         case events.ConversationReturned(open=returned):
             last = before.contacts.last
             return "waiting", returned.queue, last.contact_id if last else None
-        case events.ConversationJoined(open=joined) if joined.to_owner is not None:
-            return "owned", None, joined.contact_id
+        case events.ConversationJoined(open=more) | events.ConversationWoken(open=more) if (
+            more.to_owner is not None
+        ):
+            return "owned", None, more.contact_id
         case events.ConversationMerged(open=merged) if merged.to_owner is not None:
             return "owned", None, None
         case events.CallbackRequested(open=owed):
@@ -91,6 +93,8 @@ def _unfinished(
             return "failed", before.ownership.queue, None
         case events.MessageUnattended(open=unattended):
             return "owned", None, unattended.contact_id
+        case events.AttentionRequested(open=wanted):
+            return "rule", _queue(wanted.to), None
         case events.MessageUncertain():
             return "uncertain", before.ownership.queue, None
         case events.PromiseOverdue(open=overdue):

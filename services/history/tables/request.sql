@@ -27,7 +27,7 @@ FROM request r LEFT JOIN notification n ON n.tenant = r.tenant AND n.about = r.i
     AND n.reason NOT IN ('owner_changed', 'customer_message')
 LEFT JOIN conversation c ON c.tenant = r.tenant AND c.id = r.conversation
 WHERE r.tenant = $1 AND NOT (c.goes_on_in IS NOT NULL
-    AND r.kind IN ('waiting', 'owned', 'callback', 'overdue', 'due_soon')) AND (
+    AND r.kind IN ('waiting', 'owned', 'callback', 'overdue', 'due_soon', 'rule')) AND (
     (r.kind <> 'lost' AND coalesce(n.state, 'none') <> 'acknowledged'
         AND NOT (coalesce(n.state, 'none') = 'escalated' AND n.settled_by = ANY($2::text[])))
     OR (r.kind = 'lost' AND NOT EXISTS (SELECT FROM callback b

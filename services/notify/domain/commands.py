@@ -94,7 +94,7 @@ class Attend(Command, frozen=True, kw_only=True):
 class Answer(Command, frozen=True, kw_only=True):
     """An agent went on with the matter: she has seen all that she herself was told of. `earlier`: as for `TellOwner`.
 
-    She wrote to the customer, handed the matter on, or resolved it.
+    She wrote to the customer, handed the matter on, put it aside, or resolved it.
     """
 
     agent: events.AgentId

@@ -98,7 +98,12 @@ def _tell_owner(
     asked = notification_id(command)
     if asked in state.by_id:
         return []
-    seen = [each for each in state.open_requests() if each.about in command.earlier]
+    seen = [
+        each
+        for each in state.open_requests()
+        # Whom a rule wants to look at a matter has not seen it because somebody else takes it.
+        if each.about in command.earlier and each.reason != "rule"
+    ]
     acknowledged = _all_acknowledged(command, command.seen_by or command.agent, seen)
     if command.owned_before == command.agent:
         return acknowledged

@@ -27,6 +27,7 @@ DEPEND_ON_BEFORE = (
     events.MessageRequested,
     events.TransferRequested,
     events.ConversationResolved,
+    events.ConversationSnoozed,
     events.ConversationMerged,
     events.MessageFailed,
     events.MessageUncertain,
@@ -84,6 +85,8 @@ def command_on(
         case events.ContactWrappedUp():
             of_contact = (event.open.contact_id, _to_owner(event.open.contact_id))
             return Attend(**origin(event, now), agent=event.open.agent, requests=of_contact)
+        case events.AttentionRequested():
+            return _wanted(event, now, policy())
         case events.CallbackAttempted() | events.CallbackClosed():
             key = event.open.callback_id
             known = before.conversation.matter.callbacks.get(key)
@@ -95,7 +98,9 @@ def command_on(
             return Attend(**origin(event, now), agent=event.open.agent, requests=told)
         case events.MessageRequested() if event.open.instead_of:
             return None
-        case events.MessageRequested() | events.ConversationResolved() if event.open.agent:
+        case (
+            events.MessageRequested() | events.ConversationResolved() | events.ConversationSnoozed()
+        ) if event.open.agent:
             return Answer(**origin(event, now), agent=event.open.agent, earlier=before.events)
         case events.TransferRequested():
             return Answer(**origin(event, now), agent=event.open.sender, earlier=before.events)
@@ -124,6 +129,17 @@ def _tell_owner(
         policy=policy,
         seen_by=given.by if given else None,
         taken_from=given.owner if given and given.owner != given.by else None,
+    )
+
+
+def _wanted(event: events.AttentionRequested, now: datetime, policy: Policy) -> TellRequest:
+    """A rule of the policy says who is to look."""
+    return TellRequest(
+        **origin(event, now),
+        request=event.id,
+        reason="rule",
+        recipient=event.open.to,
+        policy=policy,
     )
 
 
@@ -271,6 +287,7 @@ def _holder(before: EarlierState) -> str:
 def _request_on(
     event: events.AnyEvent, before: EarlierState, now: datetime, policy: Callable[[], Policy]
 ) -> TellRequest | None:
+    reason: events.NotificationReason = "new_request"
     match event:
         case events.PayloadQuarantined():
             return _unreadable(event, now, policy())
@@ -286,8 +303,9 @@ def _request_on(
             request, recipient = _to_owner(event.open.contact_id), f"agent-{event.open.to_owner}"
         case events.MessageUnattended():
             request, recipient = event.id, f"agent-{event.open.owner}"
-        case events.ConversationMerged() if event.open.to_owner is not None:
+        case events.ConversationWoken() | events.ConversationMerged() if event.open.to_owner:
             request, recipient = event.id, f"agent-{event.open.to_owner}"
+            reason = "woken" if isinstance(event, events.ConversationWoken) else reason
         case events.CallbackRequested():
             request, recipient = event.open.callback_id, f"queue-{event.open.queue}"
         case events.TransferExpired() | events.TransferRejected() if event.open.returned_to:
@@ -296,7 +314,9 @@ def _request_on(
             request, recipient = event.id, f"queue-{event.open.queue}"
         case _:
             return None
-    return TellRequest(**origin(event, now), request=request, recipient=recipient, policy=policy())
+    return TellRequest(
+        **origin(event, now), request=request, reason=reason, recipient=recipient, policy=policy()
+    )
 
 
 def _due(promise_id: events.PromiseId, moved: int) -> tuple[str, str]:

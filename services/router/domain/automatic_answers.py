@@ -16,8 +16,18 @@ def answer_overload(decision: Decision, event: events.InboundEvent) -> None:
     for. What is decided a day late is not told either: it may be an old delivery that is read again.
     """
     rule = decision.policy.overload.answer
-    if rule is None or not _is_meant(decision, event, rule):
-        return
+    if rule is not None and _is_meant(decision, event, rule):
+        message_id = events.MessageId(decision.new_id("automatic_answer"))
+        answer_automatically(decision, event, rule, message_id)
+
+
+def answer_automatically(
+    decision: Decision,
+    event: events.InboundEvent,
+    rule: AutomaticAnswer,
+    message_id: events.MessageId,
+) -> None:
+    """Write to whoever wrote, where somebody vouches for the address and she does not object to being written to."""
     channel, name, account = _account(decision, event, rule)
     to = None if account is None else _address(decision, event, channel, account)
     if to is None or decision.customer.withdrew(channel):
@@ -26,7 +36,7 @@ def answer_overload(decision: Decision, event: events.InboundEvent) -> None:
     decision.on_conversation(
         events.MessageRequested,
         events.MessageRequestedOpen(
-            message_id=events.MessageId(decision.new_id("automatic_answer")),
+            message_id=message_id,
             channel=channel,
             account=name,
             heard=event.happened,

@@ -4,6 +4,7 @@ from services.router.domain.decision import Decision
 from services.router.domain.handover import attach_packet
 from services.router.domain.lost_calls import next_call_due
 from services.router.domain.offers import release, reserve
+from services.router.domain.snooze import wake_up
 from shared import commands, errors, events
 from shared.conversation import Callback
 from shared.packet import check_text
@@ -27,6 +28,7 @@ def attempt_callback(decision: Decision, command: commands.AttemptCallback) -> N
     conversation = decision.conversation
     if conversation.ownership.owner not in (None, agent_id):
         raise errors.ConversationNotOwned()
+    wake_up(decision, "agent")
     offer, packet_id = conversation.ownership.offer, attach_packet(decision)
     decision.on_conversation(
         events.CallbackReached,

@@ -6,9 +6,11 @@ from services.router.domain.consent import keep_consent
 from services.router.domain.decision import Decision, ResolvedHandle
 from services.router.domain.handover import attach_packet, fresh_packet
 from services.router.domain.identify import identifies, learn, was_on
+from services.router.domain.labels import add_labels
 from services.router.domain.offers import release, reserve
 from services.router.domain.promises import going_on
 from services.router.domain.service_levels import keep_waiting
+from services.router.domain.snooze import wake_up
 from shared import aggregates, commands, errors, events, proof
 from shared.conversation import Callback, Contact, Conversation, Promise
 from shared.customer import Customer
@@ -153,6 +155,8 @@ def merge(decision: Decision, matter: Conversation) -> None:
             names={key: each.name for key, each in merged.contacts.by_id.items() if each.name},
         ),
     )
+    wake_up(decision, "merged")
+    add_labels(decision, merged.handling.labels)
     _keep_up(decision, merged)
     keep_waiting(decision, merged)
     if owner is not None:

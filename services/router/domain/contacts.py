@@ -15,7 +15,9 @@ from services.router.domain.lost_calls import note_lost_call
 from services.router.domain.needs import note_pressed, queued
 from services.router.domain.offers import end_call, release
 from services.router.domain.presence import note_unattended, owner_on_duty
+from services.router.domain.reviews import complete
 from services.router.domain.service_levels import note_answer, note_wait
+from services.router.domain.snooze import customer_came
 from services.router.domain.statements import told
 from services.router.domain.suggest import suggest
 from services.router.domain.visits import note_visit
@@ -127,20 +129,27 @@ def _await_somebody(
     decision: Decision, event: events.InboundEvent, begun: Contact | None, *, asks: bool
 ) -> None:
     """She waits for somebody, or no longer: a call that is over may have been lost."""
-    new_contact = begun is None
-    wants_somebody = asks and (new_contact or opens(event, begun))
+    wants_somebody = asks and (begun is None or opens(event, begun))
+    if wants_somebody:
+        _seek_agent(decision, event, new_contact=begun is None)
     if isinstance(event, events.CallEnded | events.CallLost):
         note_lost_call(decision, event)
         end_call(decision, event.open.contact_id)
         _complete(decision, event)
-    elif wants_somebody:
-        _queue(decision, event, new_contact=new_contact)
-        answer_overload(decision, event)
-        if not new_contact:
-            note_unattended(decision, event.open.contact_id)
     note_pressed(decision, event)
     if wants_somebody:
         note_wait(decision, event)
+
+
+def _seek_agent(decision: Decision, event: events.InboundEvent, *, new_contact: bool) -> None:
+    """She wrote or called: what was put aside is back, and somebody has it or is sought."""
+    customer_came(decision, event.open.contact_id, new_contact=new_contact)
+    if isinstance(event, events.CallEnded | events.CallLost):
+        return
+    _queue(decision, event, new_contact=new_contact)
+    answer_overload(decision, event)
+    if not new_contact:
+        note_unattended(decision, event.open.contact_id)
 
 
 def _take_quietly(decision: Decision, event: events.InboundEvent, place: Place) -> None:
@@ -346,6 +355,4 @@ def _complete(decision: Decision, event: events.CallEnded | events.CallLost) -> 
     """A wrapped-up contact is complete when its channel reports the end."""
     contact = decision.conversation.contacts.by_id.get(event.open.contact_id)
     if contact is not None and contact.wrapped_up and not contact.completed:
-        decision.on_conversation(
-            events.ContactCompleted, events.ContactCompletedOpen(contact_id=contact.contact_id)
-        )
+        complete(decision, contact.contact_id)

@@ -12,19 +12,24 @@ from services.router.domain import (
     due,
     ending,
     facts,
+    labels,
     offers,
     parking,
     people,
     presence,
     promises,
     registering,
+    reopening,
+    reviews,
     service_levels,
+    snooze,
     supervising,
     transfers,
     undelivered,
     waiting,
     writing,
 )
+from services.router.domain.by_rule import act_by_rules
 from services.router.domain.decision import Decision, Loaded, Origin, goes_on
 from services.router.domain.handover import ensure_packets
 from shared import commands, errors, events, requests, timers
@@ -75,7 +80,12 @@ RULES: Mapping[type[commands.Command], Rule] = {
     commands.AttemptCallback: Rule(callbacks.attempt_callback),
     commands.CloseCallback: Rule(callbacks.close_callback),
     commands.WrapUp: Rule(ending.wrap_up),
+    commands.LabelConversation: Rule(labels.label, after_the_end=True),
+    commands.Snooze: Rule(snooze.snooze, who="owner"),
+    commands.Wake: Rule(snooze.wake, who="owner"),
     commands.Resolve: Rule(ending.resolve, who="owner"),
+    commands.Reopen: Rule(reopening.reopen, after_the_end=True),
+    commands.ScoreReview: Rule(reviews.score, after_the_end=True),
     commands.ParkWork: Rule(parking.park_work, who="anyone"),
     commands.RetryParked: Rule(parking.retry_parked, who="anyone"),
     commands.SkipParked: Rule(parking.skip_parked, who="anyone"),
@@ -93,6 +103,7 @@ TIMERS: Mapping[str, Callable[[Decision, str], None]] = {
     timers.SLA_WARNING.name: service_levels.warn,
     timers.SLA_DUE.name: service_levels.breach,
     timers.MESSAGE_UNDELIVERED.name: undelivered.send_another_way,
+    timers.SNOOZE_OVER.name: snooze.snooze_is_over,
 }
 """One row per kind of timer that the router reads: what it decides about the id in the timer."""
 
@@ -109,6 +120,7 @@ def decide(loaded: Loaded, command: commands.Command, origin: Origin) -> list[ev
         _check_conversation(decision, command, rule)
     rule.decide(decision, command)
     service_levels.note_answer(decision)
+    act_by_rules(decision)
     if not decision.events:
         _note(decision, command)
     ensure_packets(loaded.conversation.packet.id, decision.events)
@@ -125,6 +137,7 @@ def decide_timer(loaded: Loaded, kind: str, asked: str, origin: Origin) -> list[
     decision = Decision(loaded, origin)
     if decision.conversation.id is not None:
         TIMERS[kind](decision, asked)
+    act_by_rules(decision)
     return decision.events
 
 
@@ -132,6 +145,7 @@ def decide_offer(loaded: Loaded, origin: Origin) -> list[events.AnyEvent]:
     """Return the offer that the dispatcher makes for a waiting conversation; [] when nobody is free."""
     decision = Decision(loaded, origin)
     offers.make_offer(decision)
+    act_by_rules(decision)
     ensure_packets(loaded.conversation.packet.id, decision.events)
     return decision.events
 
@@ -141,6 +155,7 @@ def decide_return(loaded: Loaded, origin: Origin) -> list[events.AnyEvent]:
     decision = Decision(loaded, origin)
     presence.return_matter(decision)
     transfers.withdraw_offer(decision)
+    act_by_rules(decision)
     ensure_packets(loaded.conversation.packet.id, decision.events)
     return decision.events
 

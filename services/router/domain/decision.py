@@ -10,7 +10,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from services.router.domain import folds
-from services.router.domain.agent import ABSENT, Agent
+from services.router.domain.agent import ABSENT, Agent, evolve_parts
 from services.router.domain.announcements import Announcements
 from services.router.domain.identity import Identity
 from shared import aggregates, events, ids
@@ -243,7 +243,8 @@ class Decision:
         elif prefix == aggregates.AGENT.prefix:
             agent_id = events.AgentId(name)
             agent = self.agent(agent_id)
-            self._agents[agent_id] = folds.AGENT.evolve(agent, agent.sequence, event)
+            # Not `folds.AGENT.evolve`: it takes an event at a sequence that it knows for one that it has seen.
+            self._agents[agent_id] = evolve_parts(agent, agent.sequence, event)
 
     def repeat(self, event: events.AnyEvent) -> None:
         """Take a contact event into the conversation: same id and evidence, our time and place."""

@@ -3,6 +3,7 @@
 from services.router.domain.callbacks import close_callbacks
 from services.router.domain.decision import Decision
 from services.router.domain.offers import release
+from services.router.domain.reviews import complete
 from services.router.domain.service_levels import note_resolution
 from services.router.domain.transfers import take_back
 from shared import commands, errors, events
@@ -14,10 +15,11 @@ RESOLVED = "resolved"
 
 
 def wrap_up(decision: Decision, command: commands.WrapUp) -> None:
-    """The agent says how the contacts went; already wrapped up: decide nothing. Raises: TextTooLong, TextHasNul.
+    """The agent says how the contacts went; already wrapped up: decide nothing.
 
-    A call that still rings went nowhere yet.
+    A call that still rings went nowhere yet. Raises: DispositionUnknown, NextStepMissing, TextTooLong, TextHasNul.
     """
+    _check_disposition(decision, command)
     check_text(command.summary)
     if command.next_step is not None:
         check_text(command.next_step)
@@ -33,6 +35,15 @@ def wrap_up(decision: Decision, command: commands.WrapUp) -> None:
         _wrap_up_one(decision, contact, command)
 
 
+def _check_disposition(decision: Decision, command: commands.WrapUp) -> None:
+    """Raises: DispositionUnknown, NextStepMissing."""
+    listed, said = decision.policy.dispositions, command.disposition
+    if listed and said not in listed:
+        raise errors.DispositionUnknown(disposition=said)
+    if listed and listed[said].next_step and command.next_step is None:
+        raise errors.NextStepMissing(disposition=said)
+
+
 def _rings(contact: Contact) -> bool:
     return contact.medium == "call" and contact.live and contact.status == "waiting"
 
@@ -41,14 +52,15 @@ def _wrap_up_one(decision: Decision, contact: Contact, command: commands.WrapUp)
     decision.on_conversation(
         events.ContactWrappedUp,
         events.ContactWrappedUpOpen(
-            contact_id=contact.contact_id, agent=decision.by, disposition=command.disposition
+            contact_id=contact.contact_id,
+            agent=decision.by,
+            disposition=command.disposition,
+            confirmed_by_customer=command.confirmed_by_customer,
         ),
         events.ContactWrappedUpPersonal(summary=command.summary, next_step=command.next_step),
     )
     if contact.over or contact.medium != "call":
-        decision.on_conversation(
-            events.ContactCompleted, events.ContactCompletedOpen(contact_id=contact.contact_id)
-        )
+        complete(decision, contact.contact_id)
 
 
 def resolve(decision: Decision, command: commands.Resolve) -> None:

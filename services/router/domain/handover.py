@@ -20,6 +20,7 @@ HANDOVERS = (
     events.ConversationReturned,
     events.ConversationAssigned,
     events.CallbackReached,
+    events.ConversationReopened,
 )
 OwnHop = events.TransferRequested | events.ConversationAssigned
 

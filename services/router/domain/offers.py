@@ -231,11 +231,11 @@ def end_call(decision: Decision, contact_id: events.ContactId) -> None:
 
 
 def release(decision: Decision, agent_id: events.AgentId, reason: str) -> None:
-    """Free the agent's slot if this conversation takes one; its owner keeps hers."""
-    conversation_id = decision.conversation.id
+    """Free the agent's slot if this conversation takes one; its owner keeps hers, unless it was put aside."""
+    conversation_id, aside = decision.conversation.id, decision.conversation.handling.snooze
     if conversation_id is None or conversation_id not in decision.agent(agent_id).working_on:
         return
-    if decision.conversation.ownership.owner == agent_id:
+    if decision.conversation.ownership.owner == agent_id and aside is None:
         return
     decision.on_agent(
         events.AgentReleased,

@@ -69,11 +69,13 @@ def home_queue(decision: Decision) -> str:
 def return_matter(decision: Decision) -> None:
     """The owner has signed out or is no longer in the policy: her matter goes to its queue, with the packet.
 
-    Under way to somebody else it is not hers to lose: where the transfer ends, it returns.
+    Under way to somebody else it is not hers to lose: where the transfer ends, it returns. What was put aside waits for
+    nobody yet: it returns when it comes back.
     """
     conversation = decision.conversation
     owner = conversation.ownership.owner
-    if owner is None or conversation.ownership.transfer is not None or on_duty(decision, owner):
+    under_way, aside = conversation.ownership.transfer, conversation.handling.snooze
+    if owner is None or under_way is not None or aside is not None or on_duty(decision, owner):
         return
     offer, packet_id = conversation.ownership.offer, attach_packet(decision)
     decision.on_conversation(

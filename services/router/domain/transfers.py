@@ -16,6 +16,7 @@ from services.router.domain.offers import (
 )
 from services.router.domain.pool import known_queue
 from services.router.domain.presence import available, home_queue, on_duty, why_gone
+from services.router.domain.snooze import wake_up
 from shared import commands, errors, events
 from shared.conversation import Offer, OpenTransfer
 from shared.packet import check_text
@@ -32,6 +33,7 @@ def request_transfer(decision: Decision, command: commands.Transfer) -> None:
         raise errors.TransferAlreadyOpen(transfer_id=under_way.transfer_id)
     check_target(decision.policy, command.to, sender)
     check_text(command.brief)
+    wake_up(decision, "agent")
     note_announcements(decision)
     opened = events.TransferRequestedOpen(
         transfer_id=events.TransferId(decision.new_id("transfer")),

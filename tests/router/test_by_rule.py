@@ -1,0 +1,140 @@
+"""Automatic rules: on an event, under a condition, in the rule's name, and never on what a rule did."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from shared import errors, events, policy
+from shared.policy.automatic import AutomaticRule
+from tests.router.given import POLICY, Given
+from tests.router.samples import POLICY_TEXT, call, message
+
+
+def with_rules(*rules: dict[str, Any]) -> Given:
+    """Given a policy with these rules."""
+    read = msgspec.convert(list(rules), tuple[AutomaticRule, ...])
+    return Given(policy=replace(POLICY, rules=read))
+
+
+def rule(name: str = "r", event: str = "message.received", **more: Any) -> dict[str, Any]:
+    return {"name": name, "event": event, "do": {"label": ["found"]}, **more}
+
+
+def labels(given: Given) -> Sequence[str]:
+    return given.conversation.handling.labels
+
+
+def test_an_act_is_in_the_same_decision_and_names_its_rule_and_version() -> None:
+    """Who is told and what is labelled stands behind the event that the rule is on."""
+    told = rule("chats", do={"label": ["found"], "notify": "queue-warehouse"})
+    given = with_rules(told).reports(message("hello"))
+    assert labels(given) == ("found",)
+    owned = with_rules(rule("taken", "contact.accepted", do={"notify": "agent-ewa"}))
+    owned = owned.on_duty("piotr").reports(message("hello")).offered()
+    outcome = owned.when("piotr", "accept_offer", offer_id=owned.offer.offer_id)
+    [accepted, wanted] = outcome.events
+    attention = outcome.of(events.AttentionRequested)
+    assert (attention.to, attention.about, attention.rule) == ("agent-ewa", accepted.id, "taken")
+    assert (accepted.actor, wanted.actor) == ("agent:piotr", "rule:taken@v")
+
+
+@pytest.mark.parametrize(
+    ("when", "holds"),
+    [
+        ({}, True),
+        ({"channel": "chat"}, True),
+        ({"channel": ["mail", "chat"], "attachments": 0}, True),
+        ({"channel": "mail"}, False),
+        ({"channel": "chat", "attachments": 1}, False),
+        ({"attachments": False}, False),
+        ({"queue": "hotline"}, True),
+        ({"queue": "vault"}, False),
+        ({"fact.colour": "red"}, True),
+        ({"fact.colour": ["green", "blue"]}, False),
+        ({"fact.order_number": "red"}, False),
+        ({"label": "found"}, False),
+    ],
+)
+def test_a_rule_acts_where_all_that_it_wants_is_so(when: dict[str, Any], holds: bool) -> None:
+    """Fields of the event, where the conversation is, its labels, and the facts that were told by then."""
+    given = with_rules(rule(when=when)).reports(message("The red one"))
+    assert labels(given) == (("found",) if holds else ())
+
+
+def test_a_rule_never_answers_a_rule() -> None:
+    """Neither in one decision nor in the next: each acts on what was decided before the first of them."""
+    first = rule("first", do={"label": ["one"]})
+    second = rule("second", "conversation.labelled", do={"label": ["two"], "notify": "queue-vault"})
+    third = rule("third", "attention.requested", do={"label": ["three"]})
+    given = with_rules(first, second, third).on_duty("piotr").reports(message("hello"))
+    assert labels(given) == ("one",)
+    by_hand = given.when("piotr", "label", add=["mine"])
+    assert by_hand.types == [
+        "conversation.labelled",
+        "conversation.labelled",
+        "attention.requested",
+    ]
+    assert labels(given.after(by_hand)) == ("one", "mine", "two")
+
+
+def test_what_a_rule_wants_and_is_so_already_is_not_done_again() -> None:
+    """The label is there; a seventeenth finds no room, and nothing fails."""
+    many = [f"l{n}" for n in range(16)]
+    given = with_rules(rule(do={"label": many}), rule("more", do={"label": ["more"]}))
+    given = given.reports(message("hello"))
+    assert labels(given) == tuple(many)
+    assert labels(given.reports(message("again", k=1))) == tuple(many)
+
+
+def test_a_customer_is_told_once_in_a_conversation() -> None:
+    """In her language or the first, by the account that she wrote to; and it answers nothing."""
+    told = rule("thanks", do={"message": {"pl": "Dziękujemy.", "en": "Thank you."}})
+    given = with_rules(told).reports(message("hello", channel="email"))
+    [message_id] = given.conversation.talk.automatic
+    again = given.reports(message("hello?", channel="email", k=1))
+    assert list(again.conversation.talk.automatic) == [message_id]
+    assert again.conversation.talk.unanswered == 2
+
+
+def test_a_condition_that_nothing_meets_costs_no_event() -> None:
+    """A timer, an offer and a command decide what they decide without rules."""
+    given, bare = with_rules(rule(when={"channel": "mail"})), Given()
+    for each in (given, bare):
+        ringing = each.on_duty("piotr").reports(call("started"))
+        assert ringing.dispatches().types == [
+            "context.packaged",
+            "contact.offered",
+            "agent.reserved",
+        ]
+
+
+@pytest.mark.parametrize(
+    ("rules", "complaint"),
+    [
+        ("[{name: a, event: nothing.happened, do: {}}]", "no event of a conversation is"),
+        ("[{name: a, event: agent.signed_in, do: {}}]", "no event of a conversation is"),
+        (
+            "[{name: a, event: call.started, do: {}}, {name: a, event: call.ended, do: {}}]",
+            "two have",
+        ),
+        (
+            "[{name: a, event: call.started, when: {colour: red}, do: {}}]",
+            "call.started has no colour",
+        ),
+        ("[{name: a, event: call.started, do: {notify: queue-attic}}]", "nobody is queue-attic"),
+        ("[{name: a, event: call.started, do: {label: [b]}}]", "no label b"),
+        ("[{name: a, event: call.started, do: {message: {pl: b}}}]", "a message answers"),
+        (
+            "[{name: a, event: form.submitted, do: {message: {pl: b}, by: email/x}}]",
+            "email/x is no",
+        ),
+    ],
+)
+def test_a_rule_that_could_never_act_is_refused_with_the_policy(rules: str, complaint: str) -> None:
+    """Whoever writes the policy is told, not the customer who waits for it."""
+    text = POLICY_TEXT + f"labels: [vip]\nrules: {rules}\n".encode()
+    with pytest.raises(errors.PolicyInvalid, match=complaint):
+        policy.parse(text)
