@@ -101,7 +101,7 @@ class InMemoryRouter:
 
     def restart(self) -> None:
         """Forget everything that is not in the ledger, as a new process does."""
-        self.cases = self._new_cases()
+        self.cases = self.new_cases()
         self.intake = Intake(self.cases, self.history, self.visits)
         self.fired_timers = FiredTimers(self.cases)
         self.parking = self._new_parking(self.cases)
@@ -109,7 +109,8 @@ class InMemoryRouter:
         reader: Any = TolerantReader(self.ledger, self.codec)
         self.dispatcher = Dispatcher(self.cases, reader, self.snapshots)
 
-    def _new_cases(self) -> Cases:
+    def new_cases(self) -> Cases:
+        """Return the cases of another process."""
         deciding = Deciding(self.ledger, self.timers, cached=1_000, retries=20)
         return Cases(deciding, Policies(self.policy), SECRETS, self.clock)
 
@@ -151,7 +152,7 @@ class InMemoryRouter:
             self.restart()
 
     def _restart_commands(self) -> None:
-        cases = self._new_cases()
+        cases = self.new_cases()
         self.commands = Commands(cases, self._new_parking(cases), self.refusals)
 
     async def refused(self, actor: str, verb: str, **fields: Any) -> str:

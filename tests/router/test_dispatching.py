@@ -16,7 +16,7 @@ from shared.events import AgentId, ContactOffered
 from shared.ledger import Appended, Guard, Write
 from shared.tasks import end
 from tests.router.in_memory_router import InMemoryRouter
-from tests.router.samples import TENANT, a_policy, call
+from tests.router.samples import TENANT, a_policy, call, message
 from tests.router.test_histories import Hands
 from tests.support.waiting import eventually
 
@@ -272,3 +272,23 @@ async def test_a_tenant_who_left_goes_on_where_she_was() -> None:
     router.dispatcher.take_up([TENANT])
     await router.on_duty("ewa")
     assert "contact.offered" in await router.offers()
+
+
+async def test_what_is_opened_again_by_another_router_is_known(router: InMemoryRouter) -> None:
+    """A picture forgets what is resolved; whose owner leaves it then, it is taken from her by every router (I14)."""
+    conversation = await router.owned_by("piotr", message("hello"))
+    said = {"conversation": conversation, "disposition": "solved", "summary": "Done."}
+    await router.does("piotr", "wrap_up", **said)
+    await router.does("piotr", "resolve", conversation=conversation)
+    other, key = (
+        Dispatcher(router.new_cases(), router.ledger, router.snapshots),
+        (TENANT, conversation),
+    )
+    following = asyncio.create_task(other.follow())
+    await eventually(lambda: _true(other.position > 0))
+    assert key not in other.picture.open
+    await router.does("piotr", "reopen", conversation=conversation, reason="Too early.")
+    await eventually(lambda: _true(key in other.picture.open))
+    await router.does("piotr", "set_status", status="signed_out")
+    await eventually(lambda: _true(key in other.picture.left))
+    await end([following])
