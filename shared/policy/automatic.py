@@ -25,6 +25,8 @@ OF_A_CONVERSATION = (
     | events.WorkEvent
     | events.TransferEvent
     | events.MatterEvent
+    | events.PromiseEvent
+    | events.SlaEvent
 )
 
 

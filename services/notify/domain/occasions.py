@@ -85,8 +85,6 @@ def command_on(
         case events.ContactWrappedUp():
             of_contact = (event.open.contact_id, _to_owner(event.open.contact_id))
             return Attend(**origin(event, now), agent=event.open.agent, requests=of_contact)
-        case events.AttentionRequested():
-            return _wanted(event, now, policy())
         case events.CallbackAttempted() | events.CallbackClosed():
             key = event.open.callback_id
             known = before.conversation.matter.callbacks.get(key)
@@ -109,6 +107,7 @@ def command_on(
                 _dealt_with_on(event, now)
                 or _late_on(event, before, now, policy)
                 or _request_on(event, before, now, policy)
+                or _wanted_on(event, now, policy)
             )
 
 
@@ -132,14 +131,18 @@ def _tell_owner(
     )
 
 
-def _wanted(event: events.AttentionRequested, now: datetime, policy: Policy) -> TellRequest:
+def _wanted_on(
+    event: events.AnyEvent, now: datetime, policy: Callable[[], Policy]
+) -> TellRequest | None:
     """A rule of the policy says who is to look."""
+    if not isinstance(event, events.AttentionRequested):
+        return None
     return TellRequest(
         **origin(event, now),
         request=event.id,
         reason="rule",
         recipient=event.open.to,
-        policy=policy,
+        policy=policy(),
     )
 
 
