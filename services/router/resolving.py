@@ -115,6 +115,7 @@ class Resolving:
         joins = chosen.id is not None and self._event.open.contact_id not in chosen.contacts.by_id
         said = await self._cases.announcements(reading) if joins else None
         loaded = replace(loaded, contact=self._contact, after=after, announcements=said)
+        loaded = replace(loaded, hers=known or [after])
         owners = [each.ownership.last_owner for each in known if each.id != chosen.id]
         return replace(loaded, told=self._told, last_agent=next(filter(None, owners), None))
 

@@ -2,8 +2,11 @@
 
 from typing import Annotated, Literal
 
+import msgspec
+from msgspec import Meta
+
 from shared import events
-from shared.commands.base import ID, Command, ConversationCommand, FactName, ShortText
+from shared.commands.base import ID, Command, ConversationCommand, DiscountCode, FactName, ShortText
 
 
 class RecordFact(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,6 +77,53 @@ class CloseCallback(ConversationCommand, frozen=True, kw_only=True, forbid_unkno
     reason: ShortText
 
 
+class RecordAgreement(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The agent writes down what was agreed with the customer.
+
+    `contact_id`: in which; without it the one in which she wrote or called last.
+    """
+
+    verb = "record_agreement"
+    text: ShortText
+    contact_id: Annotated[events.ContactId, ID] | None = None
+
+
+class RecordApology(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The agent has apologised to the customer. `text`: for what; `contact_id`: as in `record_agreement`."""
+
+    verb = "record_apology"
+    text: ShortText
+    contact_id: Annotated[events.ContactId, ID] | None = None
+
+
+class Amount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`minor`: in the smallest unit of `currency` (ISO 4217), as cents."""
+
+    minor: Annotated[int, Meta(ge=1, le=10**12)]
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
+
+
+class OfferCompensation(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The agent offers the customer something for what went wrong. It is recorded; nothing is paid or sent by it.
+
+    `text`: what she is told; `code`: by which she has it; `contact_id`: as in `record_agreement`.
+    """
+
+    verb = "offer_compensation"
+    kind: events.CompensationKind
+    text: ShortText
+    amount: Amount | None = None
+    code: DiscountCode | None = None
+    contact_id: Annotated[events.ContactId, ID] | None = None
+
+
+class AddNote(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The agent writes something down for the next colleague; the customer is never shown it."""
+
+    verb = "add_note"
+    text: ShortText
+
+
 MATTER_COMMANDS: tuple[type[Command], ...] = (
     RecordFact,
     CorrectFact,
@@ -83,4 +133,8 @@ MATTER_COMMANDS: tuple[type[Command], ...] = (
     WithdrawPromise,
     AttemptCallback,
     CloseCallback,
+    RecordAgreement,
+    RecordApology,
+    OfferCompensation,
+    AddNote,
 )

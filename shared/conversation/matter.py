@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from shared import events
-from shared.conversation import promises
+from shared.conversation import on_record, promises
 from shared.conversation.promises import Promise
 from shared.conversation.talk import words
 from shared.events.packet import Done, Fact
@@ -63,7 +63,7 @@ class Matter(
 
     `summary`: the beginning of the customer's first own words, which were written at `begun`; `repeats`: facts that she
     had to tell again; `done_before`: how many older ones were dropped from `done`; `overdue`: the promises and calls
-    whose time has passed while they were open, by id.
+    whose time has passed while they were open, by id; `recordings`: the last one of each call.
     """
 
     summary: str | None = None
@@ -75,6 +75,7 @@ class Matter(
     done: tuple[Done, ...] = ()
     done_before: int = 0
     overdue: tuple[str, ...] = ()
+    recordings: dict[events.ContactId, events.AttachmentId] = {}
 
 
 def evolve(  # noqa: C901  the table of what concerns the matter
@@ -89,7 +90,7 @@ def evolve(  # noqa: C901  the table of what concerns the matter
         case events.ConversationMerged(personal=personal) if personal is not None:
             # A new owner of both has heard all of it.
             heard = handovers + (event.open.owner is not None)
-            return _merged(matter, sequence, personal, heard)
+            return _merged(matter, sequence, event, personal, heard)
         case events.ConversationAbsorbed():
             return _gone_on_elsewhere(matter)
         case events.FactRepeated():
@@ -98,6 +99,14 @@ def evolve(  # noqa: C901  the table of what concerns the matter
             return _corrected(matter, event, handovers)
         case _ if isinstance(event, events.PromiseEvent):
             return _promised(matter, event)
+        case _ if isinstance(event, events.AgreementEvent):
+            return _with_done(matter, on_record.done(event))
+        case events.AttachmentStored() if event.open.medium == "call":
+            return _recorded(matter, event)
+        case events.ConversationOpened(personal=personal) if personal is not None:
+            return replace(matter, done=tuple(personal.remembered))
+        case events.ConversationLinked() if event.open.customer != event.open.before:
+            return _of_somebody_else(matter)
         case events.CallbackOverdue():
             return replace(matter, overdue=(*matter.overdue, event.open.callback_id))
         case events.CallbackRequested():
@@ -141,14 +150,24 @@ def _stated(sequence: int, event: events.FactStated, handovers: int) -> StatedFa
 
 
 def _merged(
-    matter: Matter, sequence: int, personal: events.ConversationMergedPersonal, handovers: int
+    matter: Matter,
+    sequence: int,
+    event: events.ConversationMerged,
+    personal: events.ConversationMergedPersonal,
+    handovers: int,
 ) -> Matter:
     """Return the matter with what was told and done in another conversation, in the order in which all was told."""
     came = personal.packet
     told = [_told(each, sequence, handovers) for each in (*personal.older, *came.facts)]
     facts = {each.fact_id: each for each in told} | matter.facts
     in_order = sorted(facts.values(), key=lambda each: each.said)
-    done = tuple(sorted((*came.done, *matter.done), key=lambda each: each.at))
+    new = [
+        each
+        for each in came.done
+        if each.conversation is None
+        or (each.conversation != event.conversation and each not in matter.done)
+    ]
+    done = tuple(sorted((*new, *matter.done), key=lambda each: each.at))
     dropped = max(0, len(done) - DONE_KEPT)
     return replace(
         matter,
@@ -223,6 +242,18 @@ def _promised(matter: Matter, event: events.PromiseEvent) -> Matter:
     return _did(changed, what, event.open.agent, event.recorded, promise.text)
 
 
+def _recorded(matter: Matter, event: events.AttachmentStored) -> Matter:
+    """Return the matter with the recording of a call: what was agreed in it can be heard there."""
+    recordings = {**matter.recordings, event.open.contact_id: event.open.attachment_id}
+    done = tuple(on_record.heard(each, event) for each in matter.done)
+    return replace(matter, recordings=recordings, done=done)
+
+
+def _of_somebody_else(matter: Matter) -> Matter:
+    """Return the matter without what was done in other ones: they are not this customer's."""
+    return replace(matter, done=tuple(each for each in matter.done if each.conversation is None))
+
+
 def _owed(matter: Matter, event: events.CallbackRequested) -> Matter:
     opened = event.open
     owed = Callback(
@@ -254,6 +285,10 @@ def _with_callback(matter: Matter, key: events.CallbackId, **changes: object) ->
 
 
 def _did(matter: Matter, what: str, by: events.AgentId, at: datetime, text: str | None) -> Matter:
-    done = (*matter.done, Done(what=what, by=by, at=at, text=text))
+    return _with_done(matter, Done(what=what, by=by, at=at, text=text))
+
+
+def _with_done(matter: Matter, latest: Done) -> Matter:
+    done = (*matter.done, latest)
     dropped = max(0, len(done) - DONE_KEPT)
     return replace(matter, done=done[dropped:], done_before=matter.done_before + dropped)

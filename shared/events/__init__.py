@@ -7,7 +7,9 @@ Each type has a golden sample under `tests/golden/events/` that must decode for 
 import functools
 import typing
 
-from shared.events.announcement import *  # noqa: F403  this module is the union's table of contents
+from shared.events.agreements import *  # noqa: F403  this module is the union's table of contents
+from shared.events.agreements import AgreementEvent
+from shared.events.announcement import *  # noqa: F403
 from shared.events.announcement import AnnouncementEvent
 from shared.events.attachment import *  # noqa: F403
 from shared.events.calls import *  # noqa: F403
@@ -54,6 +56,7 @@ AnyEvent = (
     | MatterEvent
     | PromiseEvent
     | SlaEvent
+    | AgreementEvent
     | PeopleEvent
     | SetAsideEvent
     | AnnouncementEvent

@@ -16,7 +16,7 @@ from shared.events.envelope import (
     PacketId,
     Part,
 )
-from shared.events.packet import Announcement, Earlier, Fact, Packet, Visit
+from shared.events.packet import Announcement, Done, Earlier, Fact, Packet, Visit
 
 
 class ConversationOpenedOpen(Part, frozen=True, kw_only=True):
@@ -30,9 +30,13 @@ class ConversationOpenedOpen(Part, frozen=True, kw_only=True):
 
 
 class ConversationOpenedPersonal(Part, frozen=True, kw_only=True):
-    """`after`: the resolved conversation of the same customer that the contact answers or goes on with."""
+    """`after`: the resolved conversation of the same customer that the contact answers or goes on with.
+
+    `remembered`: what was agreed with her and made good to her in earlier ones, the newest.
+    """
 
     after: Earlier | None = None
+    remembered: list[Done] = []
 
 
 class ConversationOpened(

@@ -110,13 +110,25 @@ class Fact(Part, frozen=True, kw_only=True):
     repeated: int
 
 
-class Done(Part, frozen=True, kw_only=True):
-    """One thing that was done: a wrap-up, a kept promise, a call-back."""
+class Done(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that was done: a wrap-up, a kept promise, an apology.
+
+    What is at its default is not written, as in packets that did not know it. `conversation`: another one of hers, in
+    which it was done; `contact_id`: in which it was agreed or made good, `recording`: the file in which one hears it.
+    Of a compensation: `kind`, `amount_minor` and `currency` as its event has them, and `code`, by which she has it.
+    """
 
     what: str
     by: AgentId | None
     at: Instant
     text: str | None
+    conversation: ConversationId | None = None
+    contact_id: ContactId | None = None
+    recording: AttachmentId | None = None
+    kind: str | None = None
+    amount_minor: int | None = None
+    currency: str | None = None
+    code: str | None = None
 
 
 class OpenPromise(Part, frozen=True, kw_only=True):

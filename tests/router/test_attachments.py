@@ -114,18 +114,23 @@ async def test_a_file_without_its_message_is_kept_on_the_account(router: InMemor
 async def test_a_recording_is_a_thing_said_of_its_own(router: InMemoryRouter) -> None:
     """Nothing else says what was spoken: the next person sees that she can hear it."""
     await router.happens(call("started"), call("answered", k=1))
-    recorded = _recording()
+    recorded = recording()
     await router.happens(recorded)
-    attachment = attachments_of(recorded)[0]
-    content = BodyReference(sha256=SHA256, size_bytes=9, chunks=1)
-    stored = StoredFile(content=content, media_type="audio/wav", name="r.wav", stored=LATER)
-    assert await router.happens(stored_event(attachment, stored)) == ["attachment.stored"]
+    assert await router.happens(kept_recording(recorded)) == ["attachment.stored"]
     (it,) = await router.conversations()
     (line,) = said(it)
     assert (line.text, [each.name for each in line.files]) == ("[recording]", ["r.wav"])
 
 
-def _recording() -> CallRecorded:
+def kept_recording(recorded: CallRecorded) -> AttachmentStored:
+    """Return what says that the file of a recording is ours."""
+    content = BodyReference(sha256=SHA256, size_bytes=9, chunks=1)
+    stored = StoredFile(content=content, media_type="audio/wav", name="r.wav", stored=LATER)
+    return stored_event(attachments_of(recorded)[0], stored)
+
+
+def recording() -> CallRecorded:
+    """Return what a provider says of the recording of the call."""
     answered = call("answered", k=2)
     opened = {name: getattr(answered.open, name) for name in type(answered.open).__struct_fields__}
     assert answered.personal is not None

@@ -8,7 +8,7 @@ from services.router.domain.automatic_answers import answer_overload
 from services.router.domain.confirm import link, merge
 from services.router.domain.decision import Decision, Origin, Place
 from services.router.domain.facts import holds, state_fact
-from services.router.domain.handover import as_earlier, attach_packet
+from services.router.domain.handover import as_earlier, as_remembered, attach_packet
 from services.router.domain.identify import claim, identifies, learn, speaks, was_on
 from services.router.domain.importing import close_imported, find_imported_place
 from services.router.domain.lost_calls import note_lost_call
@@ -188,7 +188,9 @@ def _open(decision: Decision, event: events.InboundEvent, rule: str) -> None:
             rule=rule,
             policy_version=decision.origin.policy_version,
         ),
-        events.ConversationOpenedPersonal(after=as_earlier(decision.loaded.after)),
+        events.ConversationOpenedPersonal(
+            after=as_earlier(decision.loaded.after), remembered=as_remembered(decision.loaded.hers)
+        ),
         conversation=conversation_id,
         customer=customer,
     )

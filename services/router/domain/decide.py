@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from services.router.domain import (
+    agreements,
     announcing,
     callbacks,
     confirm,
@@ -70,6 +71,10 @@ RULES: Mapping[type[commands.Command], Rule] = {
     commands.KeepPromise: Rule(promises.keep_promise, after_the_end=True),
     commands.RenegotiatePromise: Rule(promises.renegotiate_promise, after_the_end=True),
     commands.WithdrawPromise: Rule(promises.withdraw_promise, after_the_end=True),
+    commands.RecordAgreement: Rule(agreements.record_agreement, after_the_end=True),
+    commands.RecordApology: Rule(agreements.record_apology, after_the_end=True),
+    commands.OfferCompensation: Rule(agreements.offer_compensation, after_the_end=True),
+    commands.AddNote: Rule(agreements.add_note, after_the_end=True),
     commands.Transfer: Rule(transfers.request_transfer, who="owner"),
     commands.AcceptTransfer: Rule(transfers.accept_transfer, packet_of="offer"),
     commands.RejectTransfer: Rule(transfers.reject_transfer),

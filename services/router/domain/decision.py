@@ -92,10 +92,10 @@ class Loaded:
     shop's own id of her; `whose`: the customer whose the conversation is proved to be, and `matter`: the one in which
     it goes on; `journal`: on which something is parked; `united`: several who turn out to be one, herself first;
     `noted`: where a registration is noted; `contact`: what leads to where a contact was told, never who it is;
-    `after`: a resolved conversation with which the customer goes on; `reported`: the contact that an agent records, and
-    `place`: where it belongs; `undelivered`: messages to her of which nobody says yet that they have reached her;
-    `visit`: what she did last on the shop's pages;
-    `last_agent`: who owned the customer's last matter before this one;
+    `after`: a resolved conversation with which the customer goes on; `hers`: her latest conversations;
+    `reported`: the contact that an agent records, and `place`: where it belongs; `undelivered`: messages to
+    her of which nobody says yet that they have reached her; `visit`: what she did last on the shop's pages;
+    `last_agent`: who owned the customer\'s last matter before this one;
     `told`: what the contact says, where that was looked at; `shortlist`: who may be asked to take the matter, where not
     all candidates may; `announcements`: what the desk is to know, `None` where nobody looked.
     """
@@ -110,6 +110,7 @@ class Loaded:
     holders: dict[events.CustomerId, Customer] = field(default_factory=dict)
     external: ResolvedHandle | None = None
     after: Conversation = NEW_CONVERSATION
+    hers: Sequence[Conversation] = ()
     reported: events.InboundEvent | None = None
     place: Place | None = None
     whose: Customer = UNKNOWN_CUSTOMER

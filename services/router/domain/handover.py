@@ -7,7 +7,8 @@ from services.router.domain.decision import Decision
 from shared import aggregates, errors, events
 from shared import conversation as conversations
 from shared.conversation import Conversation
-from shared.events.packet import Earlier, Packet
+from shared.conversation.on_record import LASTING_KEPT, lasting
+from shared.events.packet import Done, Earlier, Packet
 from shared.packet import folded_from, package, sha256_of
 
 HANDOVERS = (
@@ -62,6 +63,18 @@ def as_earlier(resolved: Conversation) -> Earlier | None:
         summary=last.text if last else None,
         wrapped_up=last.at if last else None,
     )
+
+
+def as_remembered(hers: Sequence[Conversation]) -> list[Done]:
+    """Return what was agreed with a customer and made good to her in other conversations of hers, the newest."""
+    found = [
+        each
+        for conversation in hers
+        if conversation.id is not None and conversation.into is None
+        for each in lasting(conversation.id, conversation.matter.done)
+    ]
+    once = dict.fromkeys(sorted(found, key=lambda each: each.at))
+    return list(once)[-LASTING_KEPT:]
 
 
 def new_packet_id(decision: Decision) -> events.PacketId:
