@@ -10,6 +10,7 @@ import pytest
 from shared.conversation import Conversation
 from shared.errors import TellonceError
 from shared.events import CustomerCreated, Handle
+from shared.policy import Policy
 from tests.router import samples
 from tests.router.in_memory_router import InMemoryRouter
 from tests.router.invariants import check, check_owners
@@ -38,9 +39,10 @@ Step = Callable[[], Awaitable[Any]]
 class Hands:
     """Does at random what people and time do. Refusals are allowed, faults are not."""
 
-    def __init__(self, seed: int, lack: int = 0) -> None:
+    def __init__(self, seed: int, lack: int = 0, policy: Policy | None = None) -> None:
         self.random, lag = random.Random(seed), random.Random(seed)
-        self.router = InMemoryRouter(lack=(lambda _: lag.randint(0, lack)) if lack else None)
+        lags = (lambda _: lag.randint(0, lack)) if lack else None
+        self.router = InMemoryRouter(policy, lags)
         self.calls: dict[str, list[Any]] = {}
         self.count = 0
         self.customers: list[Any] = []

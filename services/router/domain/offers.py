@@ -29,7 +29,9 @@ def make_offer(decision: Decision) -> None:
     offer_id = events.OfferId(decision.new_id("offer"))
     packet_id = attach_packet(decision)
     _write_offer(decision, offer_id, choice, choice.agent, packet_id, expires)
-    if choice.agent != conversation.ownership.owner:
+    line = counted_medium(decision, choice.agent)
+    rings = choice.agent == conversation.ownership.owner
+    if not rings or line not in (None, _noted_medium(decision, choice.agent)):
         reserve(decision, choice.agent, offer_id, packet_id, expires)
 
 
@@ -114,8 +116,6 @@ def accept_offer(decision: Decision, command: commands.AcceptOffer) -> None:
         ),
     )
     contact = decision.conversation.contacts.by_id[contact_id]
-    if counted_medium(decision, offer.agent) not in (None, _noted_medium(decision, offer.agent)):
-        reserve(decision, offer.agent, offer.offer_id, packet_id)
     if contact.live and contact.medium in SHE_IS_THERE:
         _reached(decision, offer.agent, packet_id)
 
@@ -214,20 +214,37 @@ def _noted_medium(decision: Decision, agent_id: events.AgentId) -> events.Medium
 
 
 def end_call(decision: Decision, contact_id: events.ContactId) -> None:
-    """The call is over: whoever was on the line can be asked to take another one."""
-    ownership, conversation_id = decision.conversation.ownership, decision.conversation.id
+    """A call is over: whoever was on the line, or asked to be, can be asked to take another one."""
+    ownership = decision.conversation.ownership
     offered = ownership.offer.agent if ownership.offer else None
-    if conversation_id is None or medium_of(decision.conversation) == "call":
-        return
     for agent_id in dict.fromkeys((ownership.owner, offered)):
-        if agent_id is not None and _noted_medium(decision, agent_id) == "call":
-            decision.on_agent(
-                events.AgentCallEnded,
-                agent_id,
-                events.AgentCallEndedOpen(
-                    agent=agent_id, conversation=conversation_id, contact_id=contact_id
-                ),
-            )
+        if agent_id is not None:
+            _hang_up(decision, agent_id, contact_id)
+
+
+def _hang_up(
+    decision: Decision, agent_id: events.AgentId, contact_id: events.ContactId | None
+) -> None:
+    """Free her line, if one is counted for her here and no call of this conversation is hers or rings at her.
+
+    `contact_id`: of the call that has ended; `None` for the one that she did not take.
+    """
+    conversation = decision.conversation
+    calls = [each for each in conversation.contacts.by_id.values() if each.medium == "call"]
+    offer = conversation.ownership.offer
+    rings = offer is not None and offer.agent == agent_id
+    hers = any(each.live and (rings or each.status == "accepted") for each in calls)
+    if _noted_medium(decision, agent_id) != "call" or hers or conversation.id is None:
+        return
+    decision.on_agent(
+        events.AgentCallEnded,
+        agent_id,
+        events.AgentCallEndedOpen(
+            agent=agent_id,
+            conversation=conversation.id,
+            contact_id=contact_id or calls[-1].contact_id,
+        ),
+    )
 
 
 def release(decision: Decision, agent_id: events.AgentId, reason: str) -> None:
@@ -236,6 +253,7 @@ def release(decision: Decision, agent_id: events.AgentId, reason: str) -> None:
     if conversation_id is None or conversation_id not in decision.agent(agent_id).working_on:
         return
     if decision.conversation.ownership.owner == agent_id and aside is None:
+        _hang_up(decision, agent_id, None)
         return
     decision.on_agent(
         events.AgentReleased,
