@@ -366,6 +366,14 @@ async def test_who_takes_it_again_out_of_a_queue_owns_it_anew(world: World) -> N
     assert (await world.told())[3:] == [("agent-piotr", "owner_changed")]
 
 
+async def test_a_contact_that_moves_to_another_queue_is_told_there(world: World) -> None:
+    """What she pressed leads to others: they must know that she waits, once."""
+    moved = (queued("e5", "chat-1", "warehouse"), queued("e6", "chat-1", "warehouse"))
+    await world.happens(queued("e4", "chat-1"), *moved)
+    told = [(f"queue-{name}", "new_request") for name in ("hotline", "warehouse")]
+    assert (await world.told())[2:] == told
+
+
 async def test_a_contact_that_waits_again_after_somebody_had_it_is_told_again(world: World) -> None:
     """The owner went home and the customer wrote once more: the queue must know that it waits."""
     await world.happens(queued("e4", "chat-1"))

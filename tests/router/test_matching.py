@@ -363,3 +363,42 @@ async def test_who_had_her_earlier_matter_is_asked_first(router: InMemoryRouter)
         "dispatch.last_agent",
         {"ada": "sticky_elsewhere"},
     )
+
+
+async def test_she_is_waited_for_no_longer_than_the_policy_says(router: InMemoryRouter) -> None:
+    """The end of that time is a time in the picture."""
+    await router.owned_by("cyd", message("hello", channel="email"))
+    await router.does("cyd", "set_status", status="signed_out")
+    await router.happens(message("anybody?", "m2", channel="email"))
+    await router.on_duty("cyd", "ada")
+    await router.does("cyd", "set_status", status="away")
+    assert len(await asked(router)) == 1
+    assert router.dispatcher.picture.due() == router.clock.time + timedelta(seconds=20)
+    router.clock.time += timedelta(seconds=20)
+    assert (await asked(router))[1:] == [("ada", "email")]
+
+
+async def test_a_call_that_rings_at_its_owner_takes_her_line(router: InMemoryRouter) -> None:
+    """While it rings at Dan, and while he talks, no other call is asked of him; after either he is free for one."""
+    await router.on_duty("dan")
+    hers, other = [phone("+48600000001")], [phone("+48600000002")]
+    await router.happens(call("started", "CA1", handles=hers))
+    await answered(router, "accept_offer")
+    await router.happens(call("ended", "CA1", handles=hers, k=1))
+    await router.happens(call("started", "CA2", handles=hers))
+    await router.dispatch()
+    await router.happens(call("started", "CA3", handles=other))
+    assert len(await asked(router)) == 2
+    await answered(router, "reject_offer")
+    assert len(await asked(router)) == 3
+    assert (await router.last(ContactOffered)).conversation == (await router.conversations())[1].id
+    await check(router)
+
+
+async def answered(router: InMemoryRouter, verb: str) -> None:
+    """Whoever is asked answers."""
+    await router.dispatch()
+    (it,) = [it for it in await router.conversations() if it.ownership.offer]
+    assert it.ownership.offer is not None
+    offer = it.ownership.offer
+    await router.does(offer.agent, verb, conversation=it.id, offer_id=offer.offer_id)
