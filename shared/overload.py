@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from shared import events
 from shared.strict import Name, Seconds, Strict
+from shared.texts import Language, Text, in_language
 
 
 class LaneRule(Strict, frozen=True, kw_only=True):
@@ -28,8 +29,6 @@ LIMITS_SECONDS: Mapping[events.Lane, tuple[float, ...]] = {
     "written": (60.0, 600.0),
     "bulk": (),
 }
-Language = Annotated[str, Meta(pattern=r"^[a-z]{2,3}\Z")]
-Text = Annotated[str, Meta(min_length=1, max_length=2_000)]
 
 
 class AutomaticAnswer(Strict, frozen=True, kw_only=True):
@@ -48,8 +47,7 @@ class AutomaticAnswer(Strict, frozen=True, kw_only=True):
 
     def text(self, language: str | None) -> str:
         """Return the text for a language (BCP 47)."""
-        wanted = (language or "").partition("-")[0].lower()
-        return self.texts.get(wanted) or next(iter(self.texts.values()))
+        return in_language(self.texts, language)
 
 
 class Overload(Strict, frozen=True, kw_only=True):

@@ -116,6 +116,14 @@ SLA_DUE = TimerKind(
     answered_by=(events.SlaMet, events.SlaBreached),
 )
 """Armed by the warning, not with the clock: most clocks need none, for they end before it."""
+ESCALATION_DUE = TimerKind(
+    name="escalation_due",
+    reader="router",
+    armed_by=(events.ContactEscalated,),
+    about="escalation_id",
+    due=lambda event: event.open.due,
+    answered_by=(events.EscalationOverdue,),
+)
 NOTIFICATION_ESCALATION = TimerKind(
     name="notification_escalation",
     reader="notify",
@@ -156,6 +164,7 @@ KINDS = (
     WAIT_EXCEEDED,
     SLA_WARNING,
     SLA_DUE,
+    ESCALATION_DUE,
     MESSAGE_UNDELIVERED,
     SNOOZE_OVER,
     NOTIFICATION_ESCALATION,

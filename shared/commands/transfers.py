@@ -52,6 +52,14 @@ class Assign(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fiel
     reason: ShortText
 
 
+class Escalate(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The owner hands it up, to the next line of its queue, or to a later one, `to`. She lets go at once."""
+
+    verb = "escalate"
+    brief: ShortText
+    to: Annotated[str, ID] | None = None
+
+
 TRANSFER_COMMANDS: tuple[type[Command], ...] = (
     Transfer,
     AcceptTransfer,
@@ -59,4 +67,5 @@ TRANSFER_COMMANDS: tuple[type[Command], ...] = (
     CancelTransfer,
     TakeOver,
     Assign,
+    Escalate,
 )

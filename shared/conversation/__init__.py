@@ -3,6 +3,7 @@
 from shared.conversation.contacts import Contact
 from shared.conversation.fold import FOLD_VERSION, evolve, evolve_parts, fold
 from shared.conversation.handling import Handling, Snooze
+from shared.conversation.last_escalation import LastEscalation
 from shared.conversation.levels import Clock, ServiceLevels, answers
 from shared.conversation.live_wait import LiveWait
 from shared.conversation.matter import Callback, StatedFact
@@ -20,6 +21,7 @@ __all__ = [
     "Contact",
     "Conversation",
     "Handling",
+    "LastEscalation",
     "LiveWait",
     "Needs",
     "Offer",

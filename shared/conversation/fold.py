@@ -11,6 +11,7 @@ from shared import events, memory
 from shared.conversation import (
     contacts,
     handling,
+    last_escalation,
     last_packet,
     levels,
     live_wait,
@@ -49,6 +50,7 @@ def evolve_parts(conversation: Conversation, sequence: int, event: events.AnyEve
         handling=handling.evolve(conversation.handling, event, before, after),
         reviewing=reviews.evolve(conversation.reviewing, event),
         packet=last_packet.evolve(conversation.packet, event),
+        escalation=last_escalation.evolve(conversation.escalation, event),
         visit=_visit(conversation.visit, event),
         announced=_announced(conversation.announced, event),
         live_wait=live_wait.evolve(conversation.live_wait, event, owned=owned),

@@ -7,6 +7,7 @@ from shared import events
 from shared.conversation import (
     contacts,
     handling,
+    last_escalation,
     levels,
     live_wait,
     matter,
@@ -22,6 +23,7 @@ _NOT_SHOWN = (
     *levels.NOT_SHOWN,
     *handling.NOT_SHOWN,
     *reviews.NOT_SHOWN,
+    *last_escalation.NOT_SHOWN,
     events.CommandNoted,
     events.EntryRejected,
 )

@@ -7,6 +7,7 @@ import msgspec
 from shared import events, memory
 from shared.conversation.contacts import Contact, Contacts
 from shared.conversation.handling import Handling
+from shared.conversation.last_escalation import LastEscalation
 from shared.conversation.last_packet import LastPacket
 from shared.conversation.levels import ServiceLevels
 from shared.conversation.live_wait import LiveWait
@@ -58,6 +59,7 @@ class Conversation(
     handling: Handling = Handling()
     reviewing: Reviewing = Reviewing()
     packet: LastPacket = LastPacket()
+    escalation: LastEscalation = LastEscalation()
     visit: Visit | None = None
     announced: Announced = Announced()
     seen: memory.Memory = {}

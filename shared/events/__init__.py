@@ -19,6 +19,8 @@ from shared.events.contact_parts import *  # noqa: F403
 from shared.events.conversation import *  # noqa: F403
 from shared.events.conversation import ConversationEvent
 from shared.events.envelope import *  # noqa: F403
+from shared.events.escalation import *  # noqa: F403
+from shared.events.escalation import EscalationEvent
 from shared.events.handling import *  # noqa: F403
 from shared.events.handling import HandlingEvent
 from shared.events.lanes import *  # noqa: F403
@@ -53,6 +55,7 @@ AnyEvent = (
     | ReviewEvent
     | WorkEvent
     | TransferEvent
+    | EscalationEvent
     | MatterEvent
     | PromiseEvent
     | SlaEvent

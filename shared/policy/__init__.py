@@ -12,6 +12,7 @@ from shared.policy.accounts import (
     StrangerLimits,
 )
 from shared.policy.levels import ServiceLevel
+from shared.policy.lines import NextLine
 from shared.policy.loading import POLICY_MAX_BYTES, content_of, load, parse
 from shared.policy.model import Integration, Pattern, Policy, TimeLimits
 from shared.policy.needs import Priority, Relaxation
@@ -28,6 +29,7 @@ __all__ = [
     "FactRule",
     "Integration",
     "MenuRule",
+    "NextLine",
     "Pattern",
     "Policy",
     "Priority",

@@ -15,6 +15,7 @@ from shared import (
 from shared.overload import complaints as overload_complaints
 from shared.policy import automatic
 from shared.policy.accounts import SIGNING
+from shared.policy.lines import LINE_WORDS
 from shared.policy.model import Policy
 
 
@@ -54,6 +55,7 @@ def contradictions(policy: Policy) -> list[str]:
     found += _hours(policy)
     found += _waits(policy)
     found += _levels(policy)
+    found += _lines(policy)
     asking = [each.asks for each in policy.patterns if each.asks is not None]
     stating = [each.pattern for each in policy.patterns]
     for pattern in [*stating, *asking, *policy.never_identifies]:
@@ -61,6 +63,22 @@ def contradictions(policy: Policy) -> list[str]:
             re.compile(pattern)
         except (re.error, RecursionError, OverflowError) as error:
             found.append(f"pattern {pattern}: {error}")
+    return found
+
+
+def _lines(policy: Policy) -> list[str]:
+    """Return which next lines are not there or lead round in a circle, and which of their texts leave a blank."""
+    found = []
+    for name, queue in policy.queues.items():
+        if queue.next_line is None:
+            continue
+        if queue.next_line.queue not in policy.queues:
+            found.append(f"queue {name}: no queue {queue.next_line.queue}")
+        elif name in [each.queue for each in policy.lines_after(name)]:
+            found.append(f"queue {name}: its lines lead back to it")
+        for text in queue.next_line.texts.values():
+            unknown = sorted({*re.findall(r"\{(.*?)\}", text)} - {*LINE_WORDS})
+            found += [f"queue {name}: nothing stands for {{{each}}} in a text" for each in unknown]
     return found
 
 

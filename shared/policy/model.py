@@ -12,6 +12,7 @@ from shared.overload import Overload
 from shared.policy.accounts import Account
 from shared.policy.automatic import AutomaticRules
 from shared.policy.levels import DEFAULT, ServiceLevel, seconds_for
+from shared.policy.lines import NextLine
 from shared.policy.needs import Priority
 from shared.policy.quality import Disposition, Reviews
 from shared.policy.team import Agent, Queue, Transports, WaitLimits
@@ -75,7 +76,8 @@ class Policy(Strict, frozen=True, kw_only=True):
     served before others; `service_levels`: how soon customers are answered, of each time the first that fits and
     names it; `[]`: nothing is measured; `labels`: those that a conversation may have, any where none is listed;
     `dispositions`: in which ways a contact may end, any where none is listed; `reviews`: which completed contacts are
-    looked at; `rules`: what happens by itself on an event, in this order.
+    looked at; `rules`: what happens by itself on an event, in this order; `loop_after`: a transfer is refused
+    to whom a matter was with so often already since she was answered last.
     """
 
     tenant: Name
@@ -103,6 +105,7 @@ class Policy(Strict, frozen=True, kw_only=True):
     dispositions: dict[Name, Disposition] = {}
     reviews: Reviews | None = None
     rules: AutomaticRules = ()
+    loop_after: Annotated[int, Meta(ge=1, le=100)] = 2
 
     @property
     def version(self) -> str:
@@ -138,6 +141,17 @@ class Policy(Strict, frozen=True, kw_only=True):
         known = self.queues.get(queue)
         own = None if known is None else known.wait_seconds
         return self.times.wait_seconds if own is None else own
+
+    def lines_after(self, queue: str) -> list[NextLine]:
+        """Return the lines after a queue, in their order; each once, and [] for one without."""
+        found: list[NextLine] = []
+        while (known := self.queues.get(queue)) is not None:
+            line = known.next_line
+            if line is None or line in found:
+                break
+            found.append(line)
+            queue = line.queue
+        return found
 
     def agents_of_queue(self, queue: str) -> list[str]:
         """Return the agents who are offered contacts of a queue, by id."""

@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from shared import events
+from shared.policy.lines import NextLine
 from shared.policy.needs import RELAXES, Language, Level, PrioritySeconds, Relaxation
 from shared.strict import Name, Seconds, Strict
 
@@ -21,7 +22,8 @@ class Queue(Strict, frozen=True, kw_only=True):
     somebody may wait live, where it is not as everywhere; `skills`: what whoever takes a contact must be able to do,
     and how well; `relaxes`: what is asked of her less the longer the contact waits, in order; `priority_seconds`: so
     much ahead of others its contacts stand, as if they had come earlier; `sticky_seconds`: so long a contact waits
-    for the agent who had the customer last, while she is on duty; if she is free she is asked first anyway.
+    for the agent who had the customer last, while she is on duty; if she is free she is asked first anyway;
+    `next_line`: where goes what cannot be answered here.
     """
 
     title: str
@@ -34,6 +36,7 @@ class Queue(Strict, frozen=True, kw_only=True):
     relaxes: Annotated[tuple[Relaxation, ...], Meta(max_length=8)] = RELAXES
     priority_seconds: PrioritySeconds = 0
     sticky_seconds: Annotated[float, Meta(ge=0, le=3_600)] = 0.0
+    next_line: NextLine | None = None
 
 
 class Agent(Strict, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from shared import events
 from shared.conversation import (
     Callback,
     Contact,
+    LastEscalation,
     Offer,
     OpenTransfer,
     Promise,
@@ -66,7 +67,8 @@ class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
     """One matter. `status`: `waiting`, `owned` or `resolved`; `sequence`: of its last event.
 
     `into`: the conversation in which it goes on; `possible`: customers who may be meant, and why;
-    `snoozed_until`: when it comes back to its owner, who has put it aside; `reopened`: how often it was opened again.
+    `snoozed_until`: when it comes back to its owner, who has put it aside; `reopened`: how often it was opened again;
+    `escalation`: the line that it went up to last, and by when that is to answer.
     Lists hold at most as many entries as a page may have, the first page the latest ones.
     """
 
@@ -98,6 +100,7 @@ class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
     labels: list[str] = []
     snoozed_until: datetime | None = None
     reopened: int = 0
+    escalation: LastEscalation | None = None
 
 
 class ConversationCounts(msgspec.Struct, frozen=True, kw_only=True):

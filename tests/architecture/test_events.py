@@ -14,7 +14,13 @@ from tests.architecture.tree import CODE, ROOT, sources
 EVENT_NAME = re.compile(r"[a-z]+\.[a-z]+(_[a-z]+)*\Z")
 PAST = re.compile(r"(ed|en|rung|drawn|sent|made|kept|left|read|said|told|held|met|in|up|set)\Z")
 """How a past participle ends; the last ones are phrases: signed in, wrapped up."""
-IN_BETWEEN = {"message.uncertain", "promise.overdue", "promise.due_soon", "callback.overdue"}
+IN_BETWEEN = {
+    "message.uncertain",
+    "promise.overdue",
+    "promise.due_soon",
+    "callback.overdue",
+    "escalation.overdue",
+}
 """Nobody knows what happened, or nobody did anything: there is no participle for that."""
 ERROR_CODE = re.compile(r"[a-z]+\.[a-z]+(_[a-z]+)*\Z")
 

@@ -225,6 +225,11 @@ async def test_a_matter_whose_owner_is_gone_is_overlooked_until_somebody_saw_it(
             {"callback_id": "c1", "queue": "hotline", "due": BEGIN, "to": "queue-hotline"},
             ("overdue", "hotline", None, "none"),
         ),
+        (
+            "escalation.overdue",
+            {"escalation_id": "e1", "line": "warehouse", "due": BEGIN, "to": "queue-warehouse"},
+            ("overdue", "warehouse", None, "none"),
+        ),
         ("message.failed", OUTCOME, ("failed", None, None, "none")),
         ("message.uncertain", OUTCOME, ("uncertain", None, None, "none")),
         (

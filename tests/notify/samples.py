@@ -22,9 +22,12 @@ from shared.events import (
     CallbackReachedOpen,
     CallbackRequested,
     CallbackRequestedOpen,
+    CallHeld,
+    CallResumed,
     ContactAccepted,
     ContactAcceptedOpen,
     ContactId,
+    ContactOpen,
     ContactPersonal,
     ContactQueued,
     ContactQueuedOpen,
@@ -49,6 +52,9 @@ from shared.events import (
     ConversationReturnedOpen,
     CustomerId,
     Data,
+    EscalationId,
+    EscalationOverdue,
+    EscalationOverdueOpen,
     EventId,
     MessageFailed,
     MessageId,
@@ -237,6 +243,13 @@ def promise_kept(event_id: str, agent: str = "piotr") -> PromiseKept:
     return PromiseKept(**envelope(event_id), data=Data(open=told, personal=Nothing()))
 
 
+def escalation_overdue(event_id: str, to: str) -> EscalationOverdue:
+    told = EscalationOverdueOpen(
+        escalation_id=EscalationId("escalation-1"), line="warehouse", due=NOW, to=to
+    )
+    return EscalationOverdue(**envelope(event_id), data=Data(open=told, personal=Nothing()))
+
+
 def callback_overdue(
     event_id: str, to: str = "queue-hotline", attempts: int = 0
 ) -> CallbackOverdue:
@@ -265,6 +278,19 @@ def wrapped_up(event_id: str, contact: str = "mail-1", agent: str = "piotr") -> 
     )
     how = ContactWrappedUpPersonal(summary="It is solved.")
     return ContactWrappedUp(**envelope(event_id), data=Data(open=told, personal=how))
+
+
+def hold(event_id: str, *, ends: bool = False) -> CallHeld | CallResumed:
+    """The caller holds the line, or does so no longer."""
+    told = ContactOpen(
+        contact_id=ContactId("call-1"),
+        medium="call",
+        channel="twilio_voice",
+        account="hotline",
+        provider_id="CA1",
+    )
+    kind = CallResumed if ends else CallHeld
+    return kind(**envelope(event_id), data=Data(open=told, personal=ContactPersonal()))
 
 
 def received(event_id: str, contact: str = "mail-1") -> MessageReceived:

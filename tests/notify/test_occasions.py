@@ -1,5 +1,6 @@
 """What happens to a conversation, and who is told of it: nobody who waits is left to himself."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -27,8 +28,10 @@ from tests.notify.samples import (
     accepted,
     assigned,
     callback_overdue,
+    escalation_overdue,
     expired,
     failed,
+    hold,
     joined,
     merged_into,
     message,
@@ -188,6 +191,17 @@ async def test_an_overdue_promise_is_told_until_it_is_kept(world: World) -> None
     assert len(await world.told()) == 3
     await world.happens(promise_kept("e5", agent="ewa"))
     assert await world.open() == ["agent-piotr"]
+
+
+@pytest.mark.parametrize(("to", "seconds"), [("queue-warehouse", 0), ("agent-piotr", 120)])
+async def test_a_line_that_did_not_answer_is_told_and_its_supervisor(
+    world: World, to: str, seconds: int
+) -> None:
+    """At once where nobody of the line took it; whoever did gets the time to read it."""
+    await world.happens(escalation_overdue("e4", to))
+    asked = [each for each in await world.notes() if isinstance(each, NotificationRequested)][-1]
+    assert (asked.open.recipient, asked.open.reason) == (to, "overdue")
+    assert asked.open.escalates == asked.recorded + timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize(("to", "seconds"), [("queue-hotline", 0), ("agent-piotr", 120)])
@@ -427,3 +441,14 @@ async def test_what_waited_was_seen_by_the_supervisor_who_gave_it_to_somebody() 
     seen = [each for each in await world.notes() if isinstance(each, NotificationAcknowledged)]
     assert [each.open.by for each in seen] == ["ewa"]
     assert await world.open() == ["agent-marek"]
+
+
+@pytest.mark.parametrize("over", [expired, refused])
+async def test_who_gets_a_transfer_back_knows_whether_the_customer_still_holds(
+    world: World, over: Callable[[str, str], AnyEvent]
+) -> None:
+    """She held for a colleague who does not come: somebody has to speak with her."""
+    await world.happens(hold("e4"), over("e5", "agent-piotr"))
+    await world.happens(hold("e6", ends=True), over("e7", "agent-piotr"))
+    told = [("agent-piotr", "left_on_hold"), ("agent-piotr", "new_request")]
+    assert (await world.told())[2:] == told

@@ -3,7 +3,7 @@
 `Given` is what stands; each act returns what stands after it, and `Given.when` what a command comes to.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,10 +30,11 @@ POLICY = a_policy()
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command came to: events, or the code of a refusal."""
+    """What a command came to: events, or the code of a refusal and its details."""
 
     events: Sequence[AnyEvent] = ()
     refused: str | None = None
+    details: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def types(self) -> list[str]:
@@ -118,7 +119,7 @@ class Given:
         try:
             return Outcome(decide(self.loaded, command, origin))
         except TellonceError as error:
-            return Outcome(refused=error.code)
+            return Outcome(refused=error.code, details=error.details)
 
     def dispatches(self) -> Outcome:
         """Return whom the dispatcher asks."""

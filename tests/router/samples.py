@@ -113,6 +113,13 @@ times:
   join_within_seconds: 3600
 """
 
+LINES_TEXT = POLICY_TEXT.replace(
+    b"  hotline: {title: Hotline,",
+    b"  hotline: {title: Hotline, next_line: {queue: warehouse, within_seconds: 600, texts:"
+    b" {pl: '{line} odpowie do {by}.', en: 'The {line} answers by {by}.'}},",
+).replace(b"{title: Warehouse}", b"{title: Warehouse, next_line: {queue: vault}}")
+"""The same, with lines: after the hotline the warehouse, which has ten minutes, and then the vault."""
+
 
 def a_policy() -> Policy:
     """Return the policy of these tests, checked. It measures no service level: `test_service_levels.py` has one."""

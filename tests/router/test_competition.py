@@ -14,6 +14,7 @@ from tests.router.running_router import RunningRouter
 from tests.router.samples import call, form, mail, message, phone
 
 ROUNDS = 20
+NOT_OPEN = "transfer.not_open"
 Person = tuple[str, Any, Any]
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -59,6 +60,48 @@ async def ended(running: RunningRouter, agent: str, conversation: str) -> None:
     fields = {"conversation": conversation}
     await running.does(agent, "wrap_up", disposition="solved", summary="done", **fields)
     await running.does(agent, "resolve", **fields)
+
+
+async def test_whoever_accepts_while_a_supervisor_takes_it_does_not_keep_it(
+    running: RunningRouter,
+) -> None:
+    """The colleague's acceptance, the sender's second thoughts and the supervisor at once: it is the supervisor's."""
+    await running.does("ewa", "sign_in")
+    await running.does("marek", "sign_in")
+    for number in range(5):
+        await running.does("piotr", "set_status", status="signed_out")
+        offer = await offered_to_somebody(
+            running, f"S{number}", await somebody(running, number, "5")
+        )
+        fields = {"conversation": offer.conversation}
+        await running.does("ewa", "accept_offer", **fields, offer_id=offer.open.offer_id)
+        await running.does("piotr", "sign_in")
+        to = {"agent": "marek"}
+        await running.does("ewa", "transfer", **fields, to=to, kind="warm", brief="please")
+        asked = await _transfer_offered(running, offer.conversation)
+        transfer = {**fields, "transfer_id": asked.open.transfer_id}
+        bodies = {
+            "accept_transfer": running.body("marek", "accept_transfer", **transfer),
+            "cancel_transfer": running.body("ewa", "cancel_transfer", **transfer),
+            "take_over": running.body("piotr", "take_over", **fields, reason="she waits"),
+        }
+        replies = await asyncio.gather(*(running.asks(*each) for each in bodies.items()))
+        codes = [reply["error"]["code"] if "error" in reply else "done" for reply in replies]
+        assert codes[2] == "done"
+        assert sorted(codes[:2]) in (["done", NOT_OPEN], [NOT_OPEN, NOT_OPEN])
+        await running.does("piotr", "send_message", **fields, channel="email", text="I am here.")
+        await running.happens(call("ended", f"S{number}", handles=[], at=now(), k=9))
+        await ended(running, "piotr", offer.conversation)
+    for agent in ("piotr", "ewa", "marek"):
+        await running.does(agent, "set_status", status="signed_out")
+
+
+async def _transfer_offered(running: RunningRouter, conversation: str) -> Any:
+    def found() -> list[Any]:
+        return [e for e in running.events("transfer.offered") if e.conversation == conversation]
+
+    await running.until(lambda: bool(found()))
+    return found()[-1]
 
 
 async def test_two_channels_ringing_at_once_for_one_person_open_one_conversation(

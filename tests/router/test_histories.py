@@ -10,11 +10,12 @@ import pytest
 from shared.conversation import Conversation
 from shared.errors import TellonceError
 from shared.events import CustomerCreated, Handle
-from shared.policy import Policy
+from shared.policy import Policy, parse
 from tests.router import samples
 from tests.router.in_memory_router import InMemoryRouter
 from tests.router.invariants import check, check_owners
 
+LINES = parse(samples.LINES_TEXT)
 STEPS = 100
 DAYS_MAX = 20
 """Rounds of work until everything is ended; a few conversations at a time per agent."""
@@ -42,7 +43,7 @@ class Hands:
     def __init__(self, seed: int, lack: int = 0, policy: Policy | None = None) -> None:
         self.random, lag = random.Random(seed), random.Random(seed)
         lags = (lambda _: lag.randint(0, lack)) if lack else None
-        self.router = InMemoryRouter(policy, lags)
+        self.router = InMemoryRouter(policy or LINES, lags)
         self.calls: dict[str, list[Any]] = {}
         self.count = 0
         self.customers: list[Any] = []
@@ -212,6 +213,7 @@ class Hands:
             ("make_promise", {"text": "I call you", "due": due}),
             ("send_message", {"channel": "email", "text": "Hello"}),
             ("wrap_up", {"disposition": "solved", "summary": "all is well"}),
+            ("escalate", {"brief": "too hard"}),
         ]
         work += [("confirm_customer", {"customer": self.random.choice(self.customers)})] * 2
         work += [("keep_promise", {"promise_id": key}) for key in conversation.matter.promises]

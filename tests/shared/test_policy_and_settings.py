@@ -29,6 +29,17 @@ def edited(path: str, value: object) -> bytes:
     [
         ("agents|piotr|queues", ["zoo"], "agent piotr: no queue zoo"),
         ("queues|hotline|supervisor", "zoe", "queue hotline: no agent zoe"),
+        ("queues|hotline|next_line", {"queue": "zoo"}, "queue hotline: no queue zoo"),
+        (
+            "queues|hotline|next_line",
+            {"queue": "hotline"},
+            "queue hotline: its lines lead back to it",
+        ),
+        (
+            "queues|hotline|next_line",
+            {"queue": "warehouse", "texts": {"en": "You hear of {name} by {by}"}},
+            "queue hotline: nothing stands for {name} in a text",
+        ),
         ("accounts|chat/shop|queue", "zoo", "account chat/shop: no queue zoo"),
         ("accounts|form/contact|topics", {"x": "zoo"}, "account form/contact: no queue zoo"),
         ("accounts|chat", {"queue": "hotline"}, "account chat: not <channel>/<name>"),

@@ -41,7 +41,10 @@ def handed_over(ledger: LedgerCopy) -> list[HandedOver]:
 
 def named_but_absent(ledger: LedgerCopy) -> list[str]:
     """Return the ids of packets that an event names and LEDGER does not hold; on a sound ledger []."""
-    named = {entry.open["packet_id"] for entry in ledger.of_type(*GIVEN_BY, "transfer.requested")}
+    named = {
+        entry.open["packet_id"]
+        for entry in ledger.of_type(*GIVEN_BY, "transfer.requested", "contact.escalated")
+    }
     return sorted(named - set(ledger.packets))
 
 

@@ -29,6 +29,8 @@ RULES: Mapping[str, str] = {
     "supervisor.take_over": "the supervisor of this matter's queue took it",
     "supervisor.assign": "the supervisor of this matter's queue gave it to somebody",
     "review.percent": "it is one of the contacts in a hundred that are looked at",
+    "escalate.next_line": "the policy names this line for what the queue cannot answer",
+    "escalation_due": "the time has come by which the next line was to answer",
     "overload": "contacts came faster than they were decided",
     "offer_expiry": "the time to answer the offer is over",
     "transfer_expiry": "the time to accept the transfer is over",

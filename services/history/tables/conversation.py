@@ -207,5 +207,6 @@ def _view(
         labels=list(conversation.handling.labels),
         snoozed_until=conversation.handling.snooze.until if conversation.handling.snooze else None,
         reopened=conversation.handling.reopened,
+        escalation=conversation.escalation if conversation.escalation.id else None,
         **shown,
     )

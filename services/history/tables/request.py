@@ -103,6 +103,8 @@ def _unfinished(
             return "due_soon", _queue(due_soon.to), None
         case events.PromiseBroken(open=broken):
             return "broken", _queue(broken.to), None
+        case events.EscalationOverdue(open=overdue):
+            return "overdue", _queue(overdue.to), None
         case events.CallbackOverdue(open=overdue):
             callback = before.matter.callbacks.get(overdue.callback_id)
             return "overdue", _queue(overdue.to), callback.contact_id if callback else None

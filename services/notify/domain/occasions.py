@@ -26,6 +26,8 @@ DEPEND_ON_BEFORE = (
     events.CallbackClosed,
     events.MessageRequested,
     events.TransferRequested,
+    events.TransferRejected,
+    events.TransferExpired,
     events.ConversationResolved,
     events.ConversationSnoozed,
     events.ConversationMerged,
@@ -185,9 +187,8 @@ def _late_on(
     match event:
         case events.PromiseOverdue() | events.PromiseDueSoon() | events.PromiseBroken():
             return _of_promise(event, now, policy())
-        case events.CallbackOverdue():
-            request = _overdue_call(event.open.callback_id, event.open.attempts)
-            recipient = event.open.to
+        case events.EscalationOverdue() | events.CallbackOverdue():
+            request, recipient = _overdue(event), event.open.to
             at_once = recipient.startswith("queue-")
         case events.ContactWaitExceeded():
             if event.open.exceeds is not None:
@@ -313,6 +314,7 @@ def _request_on(
             request, recipient = event.open.callback_id, f"queue-{event.open.queue}"
         case events.TransferExpired() | events.TransferRejected() if event.open.returned_to:
             request, recipient = event.id, event.open.returned_to
+            reason = "left_on_hold" if _holds(before) else reason
         case events.ConversationReturned():
             request, recipient = event.id, f"queue-{event.open.queue}"
         case _:
@@ -322,10 +324,22 @@ def _request_on(
     )
 
 
+def _holds(before: EarlierState) -> bool:
+    """Tell whether the customer holds the line."""
+    return any(each.on_hold for each in before.conversation.contacts.by_id.values())
+
+
 def _due(promise_id: events.PromiseId, moved: int) -> tuple[str, str]:
     """Return the requests that a promise is whose time is nearly over, and over: each new time is one of its own."""
     time = f"/{moved}" if moved else ""
     return f"{promise_id}/due_soon{time}", f"{promise_id}/overdue{time}"
+
+
+def _overdue(event: events.EscalationOverdue | events.CallbackOverdue) -> str:
+    """Return the request that a line, or an owed call, is whose time is over."""
+    if isinstance(event, events.EscalationOverdue):
+        return f"{event.open.escalation_id}/overdue"
+    return _overdue_call(event.open.callback_id, event.open.attempts)
 
 
 def _overdue_call(callback_id: events.CallbackId, attempts: int) -> str:

@@ -1,5 +1,7 @@
 """What a customer is told, once, whose message had to wait for a decision because many write (docs/adr/0069)."""
 
+from datetime import datetime
+
 from services.router.domain.decision import Decision
 from services.router.domain.identify import identifies
 from services.router.domain.recipients import answers, reaches
@@ -32,19 +34,33 @@ def answer_automatically(
     to = None if account is None else _address(decision, event, channel, account)
     if to is None or decision.customer.withdrew(channel):
         return
+    text = rule.text(decision.customer.language)
+    write_automatically(decision, (channel, name, account), to, text, message_id, event.happened)
+
+
+def write_automatically(
+    decision: Decision,
+    by: tuple[str, str, Account | None],
+    to: events.Handle,
+    text: str,
+    message_id: events.MessageId,
+    heard: datetime | None = None,
+) -> None:
+    """Write to the customer what no person wrote, which answers nothing.
+
+    `by`: the channel, the name and the rules of the account that writes; `heard`: as in `message.requested`.
+    """
+    channel, name, account = by
     reference = answers(decision.conversation, to)
     decision.on_conversation(
         events.MessageRequested,
         events.MessageRequestedOpen(
-            message_id=message_id,
-            channel=channel,
-            account=name,
-            heard=event.happened,
+            message_id=message_id, channel=channel, account=name, heard=heard
         ),
         events.MessageRequestedPersonal(
             to=to.value,
             title=account.title if account else None,
-            text=rule.text(decision.customer.language),
+            text=text,
             in_reply_to=reference,
             references=[reference] if reference else [],
         ),

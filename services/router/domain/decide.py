@@ -12,6 +12,7 @@ from services.router.domain import (
     counter,
     due,
     ending,
+    escalating,
     facts,
     labels,
     offers,
@@ -81,6 +82,7 @@ RULES: Mapping[type[commands.Command], Rule] = {
     commands.CancelTransfer: Rule(transfers.cancel_transfer),
     commands.TakeOver: Rule(supervising.take_over, who="supervisor"),
     commands.Assign: Rule(supervising.assign, who="supervisor"),
+    commands.Escalate: Rule(escalating.escalate, who="owner"),
     commands.SendMessage: Rule(writing.send_message, who="owner"),
     commands.AttemptCallback: Rule(callbacks.attempt_callback),
     commands.CloseCallback: Rule(callbacks.close_callback),
@@ -107,6 +109,7 @@ TIMERS: Mapping[str, Callable[[Decision, str], None]] = {
     timers.WAIT_EXCEEDED.name: waiting.wait_goes_on,
     timers.SLA_WARNING.name: service_levels.warn,
     timers.SLA_DUE.name: service_levels.breach,
+    timers.ESCALATION_DUE.name: due.escalation_is_due,
     timers.MESSAGE_UNDELIVERED.name: undelivered.send_another_way,
     timers.SNOOZE_OVER.name: snooze.snooze_is_over,
 }

@@ -1,5 +1,6 @@
 """What was to happen by a time and did not: it is recorded, and somebody who is there is told."""
 
+from services.router.domain.answered import last_answer
 from services.router.domain.decision import Decision
 from services.router.domain.offers import time_is_up
 from services.router.domain.pool import known_queue
@@ -88,6 +89,31 @@ def callback_is_due(decision: Decision, asked: str) -> None:
             to=_agent(decision, None) or _queue(decision, callback.queue),
         )
         decision.on_conversation(events.CallbackOverdue, overdue)
+
+
+def escalation_is_due(decision: Decision, asked: str) -> None:
+    """The timer asks: has nobody of the line answered yet, and is its time up? Who is on the phone with her answers."""
+    conversation, last = decision.conversation, decision.conversation.escalation
+    if last.id != asked or last.told or conversation.resolved or last.line is None:
+        return
+    if last.due is None or last.made is None or not time_is_up(decision, last.due):
+        return
+    answered = last_answer(conversation, without=last.sender)
+    if _is_on_the_phone(conversation) or (answered is not None and answered > last.made):
+        return
+    overdue = events.EscalationOverdueOpen(
+        escalation_id=last.id,
+        line=last.line,
+        due=last.due,
+        to=_agent(decision, None) or _queue(decision, last.line),
+    )
+    decision.on_conversation(events.EscalationOverdue, overdue)
+
+
+def _is_on_the_phone(conversation: Conversation) -> bool:
+    contacts = conversation.contacts.by_id.values()
+    calls = (each for each in contacts if each.medium == "call" and each.live)
+    return any(each.status == "accepted" and not each.on_hold for each in calls)
 
 
 def _agent(decision: Decision, by: events.AgentId | None) -> str | None:

@@ -20,6 +20,7 @@ HANDOVERS = (
     events.ChannelSwitched,
     events.ConversationReturned,
     events.ConversationAssigned,
+    events.ContactEscalated,
     events.CallbackReached,
     events.ConversationReopened,
 )

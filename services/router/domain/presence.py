@@ -55,12 +55,17 @@ def note_unattended(decision: Decision, contact_id: events.ContactId) -> None:
 
 
 def home_queue(decision: Decision) -> str:
-    """Return the queue that a matter belongs to: of its last accepted transfer to a queue, else where it came in."""
+    """Return the queue that a matter belongs to: of its last accepted transfer to a queue, else where it came in.
+
+    What went up to a line is the line's, also if it waited there for longer than a transfer does.
+    """
     ownership, last = decision.conversation.ownership, decision.conversation.contacts.last
+    escalated = decision.conversation.escalation.transfer_id
     handed_to = (
         hop.to.removeprefix("queue-")
         for hop in reversed(ownership.hops)
-        if hop.accepted is not None and hop.to.startswith("queue-")
+        if hop.to.startswith("queue-")
+        and (hop.accepted is not None or hop.transfer_id == escalated)
     )
     came_in = (last.queue if last else None) or ownership.first_queue
     return known_queue(decision.policy, next(handed_to, came_in))

@@ -6,6 +6,7 @@ from services.router.domain.announcing import note_announcements
 from services.router.domain.asking import group_of
 from services.router.domain.decision import Decision
 from services.router.domain.handover import attach_packet, attach_packet_with, new_packet_id
+from services.router.domain.loops import check_no_loop
 from services.router.domain.offers import (
     check_packet,
     check_taker,
@@ -26,29 +27,44 @@ from shared.policy import Policy
 def request_transfer(decision: Decision, command: commands.Transfer) -> None:
     """The owner hands on. A cold transfer frees her at once; in a warm one she stays owner.
 
-    Raises: TransferAlreadyOpen, TransferTargetUnknown, TextTooLong, TextHasNul.
+    Raises: TransferAlreadyOpen, TransferTargetUnknown, TransferLoop, TextTooLong, TextHasNul.
     """
-    sender, under_way = decision.by, decision.conversation.ownership.transfer
+    check_request(decision, command.to, command.brief)
+    hand_on(decision, command.to, command.kind, command.brief)
+
+
+def check_request(decision: Decision, to: events.Target, brief: str) -> None:
+    """Raises: as `request_transfer`."""
+    under_way = decision.conversation.ownership.transfer
     if under_way is not None:
         raise errors.TransferAlreadyOpen(transfer_id=under_way.transfer_id)
-    check_target(decision.policy, command.to, sender)
-    check_text(command.brief)
+    check_target(decision.policy, to, decision.by)
+    check_no_loop(decision, to)
+    check_text(brief)
+
+
+def hand_on(
+    decision: Decision, to: events.Target, kind: events.TransferKind, brief: str
+) -> events.TransferRequestedOpen:
+    """Decide a transfer with its packet; return what it says."""
+    sender = decision.by
     wake_up(decision, "agent")
     note_announcements(decision)
     opened = events.TransferRequestedOpen(
         transfer_id=events.TransferId(decision.new_id("transfer")),
-        kind=command.kind,
+        kind=kind,
         sender=sender,
-        to=command.to,
+        to=to,
         packet_id=new_packet_id(decision),
         expires=decision.origin.recorded
         + timedelta(seconds=decision.policy.times.transfer_seconds),
     )
-    personal = events.Brief(brief=command.brief)
+    personal = events.Brief(brief=brief)
     attach_packet_with(decision, decision.make(events.TransferRequested, opened, personal))
     decision.on_conversation(events.TransferRequested, opened, personal)
-    if command.kind == "cold":
+    if kind == "cold":
         release(decision, sender, "transferred")
+    return opened
 
 
 def check_target(policy: Policy, to: events.Target, sender: events.AgentId) -> None:

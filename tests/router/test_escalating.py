@@ -1,0 +1,156 @@
+"""What a queue cannot answer goes up: to whom, by when it is to be answered, and who is told.
+
+After the hotline comes the warehouse, which has ten minutes, and after that the vault.
+"""
+
+import pytest
+
+from shared import events, policy, timers
+from shared.events import Handle
+from tests.router.given import Given, Outcome
+from tests.router.samples import ANNA_MAIL, LINES_TEXT, call, mail, message
+
+LINES = policy.parse(LINES_TEXT)
+DUE = timers.ESCALATION_DUE.name
+WHY = {"brief": "what does the carrier owe her?"}
+
+
+def of_piotr() -> Given:
+    """A mail that Piotr has; Marek of the warehouse is on duty too."""
+    wrote = message("who pays?", channel="email", handles=[mail()])
+    return Given(policy=LINES).on_duty("piotr").reports(wrote).offered().accepted().on_duty("marek")
+
+
+def escalated() -> tuple[Given, str]:
+    """It went up to the warehouse, and Marek has it."""
+    outcome = of_piotr().when("piotr", "escalate", **WHY)
+    given = of_piotr().after(outcome).offered()
+    taken = given.does("marek", "accept_transfer", transfer_id=given.transfer.transfer_id)
+    return taken, outcome.of(events.ContactEscalated).escalation_id
+
+
+def told(outcome: Outcome) -> list[tuple[str, str]]:
+    """Return (to, text) of what the customer is told."""
+    found = [each.personal for each in outcome.events if isinstance(each, events.MessageRequested)]
+    return [(each.to, each.text) for each in found if each is not None]
+
+
+def test_it_goes_to_the_next_line_with_the_packet_and_a_time() -> None:
+    """She is told who answers and by when, where she wrote; the packet shows that, and the agent is free."""
+    outcome = of_piotr().when("piotr", "escalate", **WHY)
+    assert outcome.types == [
+        "message.requested",
+        "context.packaged",
+        "transfer.requested",
+        "agent.released",
+        "contact.escalated",
+    ]
+    up = outcome.of(events.ContactEscalated)
+    assert (up.from_queue, up.line, up.sender) == ("hotline", "warehouse", "piotr")
+    assert (up.rule, up.message_id) == (
+        "escalate.next_line",
+        outcome.of(events.MessageRequested).message_id,
+    )
+    assert (up.due - of_piotr().now).total_seconds() == 600
+    assert told(outcome) == [(ANNA_MAIL, "Warehouse odpowie do 12:10 UTC.")]
+    after = of_piotr().after(outcome)
+    assert (after.conversation.ownership.owner, after.busy()) == (None, set())
+    assert after.dispatches().of(events.TransferOffered).agent == "marek"
+
+
+def test_what_she_is_told_is_no_answer() -> None:
+    """No person wrote it: she still waits, and the line's clock goes on."""
+    after = of_piotr().does("piotr", "escalate", **WHY)
+    assert after.conversation.talk.unanswered == 1
+    escalation_id = after.conversation.escalation.id or ""
+    assert after.passes(601).fires(DUE, escalation_id).types == ["escalation.overdue"]
+
+
+def test_whoever_only_called_is_told_by_the_agent() -> None:
+    """There is nowhere to write to: the matter goes up all the same."""
+    given = Given(policy=LINES).on_duty("piotr").reports(call("started")).offered().accepted()
+    outcome = given.when("piotr", "escalate", **WHY)
+    assert told(outcome) == []
+    assert outcome.of(events.ContactEscalated).message_id is None
+
+
+def test_an_address_that_nobody_vouches_for_is_written_to_only_where_an_agent_did() -> None:
+    """Otherwise others would get what she never asked for."""
+    wrote = message("who pays?", channel="email", handles=[mail(proof="claimed")])
+    given = Given(policy=LINES).on_duty("piotr").reports(wrote).offered().accepted()
+    assert told(given.when("piotr", "escalate", **WHY)) == []
+    answered = given.does("piotr", "send_message", channel="email", text="I ask.")
+    assert [to for to, _ in told(answered.when("piotr", "escalate", **WHY))] == [ANNA_MAIL]
+
+
+def test_the_page_at_which_she_chats_is_no_others() -> None:
+    """Nobody else sits there, whoever she says she is."""
+    page = Handle(kind="account", value="chat:page", proof="claimed")
+    given = Given(policy=LINES).on_duty("piotr").reports(message("who pays?", handles=[page]))
+    assert [to for to, _ in told(given.offered().accepted().when("piotr", "escalate", **WHY))] == [
+        "chat:page"
+    ]
+
+
+def test_a_later_line_may_be_named_and_no_other_queue() -> None:
+    """The vault comes after the warehouse; the hotline comes after nothing, and nothing after the vault."""
+    given = of_piotr()
+    to_vault = given.when("piotr", "escalate", to="vault", **WHY)
+    assert to_vault.of(events.ContactEscalated).line == "vault"
+    assert given.when("piotr", "escalate", to="hotline", **WHY).refused == "escalation.no_line"
+    assert given.when("marek", "escalate", **WHY).refused == "conversation.not_owned"
+    taken, _ = escalated()
+    up = taken.when("marek", "escalate", **WHY).of(events.ContactEscalated)
+    assert (up.from_queue, up.line) == ("warehouse", "vault")
+
+
+@pytest.mark.parametrize(("early", "overdue"), [(1, []), (0, ["escalation.overdue"])])
+def test_who_took_it_and_did_not_answer_in_time_is_told(early: int, overdue: list[str]) -> None:
+    """Once, and not before its time; nobody else's clock tells."""
+    taken, escalation_id = escalated()
+    late = taken.passes(600 - early)
+    outcome = late.fires(DUE, escalation_id)
+    assert outcome.types == overdue
+    if overdue:
+        assert outcome.of(events.EscalationOverdue).to == "agent-marek"
+        assert late.after(outcome).fires(DUE, escalation_id).events == []
+    assert taken.passes(601).fires(DUE, "another").events == []
+
+
+def test_what_nobody_took_is_told_to_the_line() -> None:
+    """The transfer's own time is over long before: it waits in the line's queue then, as the line's."""
+    given = of_piotr().does("piotr", "escalate", **WHY).passes(121)
+    transfer_id, escalation_id = given.transfer.transfer_id, given.conversation.escalation.id or ""
+    waits = given.after(given.fires(timers.TRANSFER_EXPIRY.name, transfer_id))
+    assert waits.conversation.ownership.queue == "warehouse"
+    outcome = waits.passes(600).fires(DUE, escalation_id)
+    assert outcome.of(events.EscalationOverdue).to == "queue-warehouse"
+
+
+@pytest.mark.parametrize(
+    ("verb", "fields"),
+    [
+        ("send_message", {"channel": "email", "text": "The carrier pays."}),
+        ("wrap_up", {"disposition": "solved", "summary": "The carrier pays."}),
+    ],
+)
+def test_an_answer_ends_the_lines_time(verb: str, fields: dict[str, str]) -> None:
+    """She is answered: nobody is told."""
+    taken, escalation_id = escalated()
+    answered = taken.passes(1).does("marek", verb, **fields)
+    assert answered.passes(600).fires(DUE, escalation_id).events == []
+
+
+def test_the_wrap_up_of_whoever_could_not_answer_is_no_answer() -> None:
+    """Piotr writes down how it went once he has let go: the line's clock goes on."""
+    taken, escalation_id = escalated()
+    wrapped = taken.passes(1).does("piotr", "wrap_up", disposition="forwarded", summary="asked")
+    assert wrapped.passes(600).fires(DUE, escalation_id).types == ["escalation.overdue"]
+
+
+def test_what_is_taken_back_is_nobodys_to_answer() -> None:
+    """The sender knows the answer after all."""
+    given = of_piotr().does("piotr", "escalate", **WHY)
+    escalation_id = given.conversation.escalation.id or ""
+    back = given.does("piotr", "cancel_transfer", transfer_id=given.transfer.transfer_id)
+    assert back.passes(601).fires(DUE, escalation_id).events == []
