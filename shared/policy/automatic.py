@@ -9,8 +9,9 @@ from msgspec import Meta
 from msgspec.structs import fields
 
 from shared import events
-from shared.overload import AutomaticAnswer, Language, Text
+from shared.overload import AutomaticAnswer
 from shared.strict import Name, Strict
+from shared.texts import Language, Text
 
 RULES_MAX = 128
 Label = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}\Z")]
