@@ -308,6 +308,12 @@ class AgentUnknown(TellonceError):
     http_status = 404
 
 
+class QueueUnknown(TellonceError):
+    code = "queue.unknown"
+    sentence = "the policy has no such queue"
+    http_status = 404
+
+
 class AgentSignedOut(TellonceError):
     code = "agent.signed_out"
     sentence = "the agent is not signed in"

@@ -319,6 +319,42 @@ class AskOnDuty(Question[OnDuty], frozen=True, kw_only=True):
     name = "on_duty"
 
 
+class WaitingLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One queue and one way to come to it.
+
+    `open`: somebody is there by the calendar, `until` then; else `opens`; `waiting`: how many wait now, which is for
+    the desk: nobody is announced as number ten; `taken`: whom an agent took within the last hour; `median_seconds`,
+    `p90_seconds`: how long half of them, and nine of ten, had waited at most; `None` where that is not known, because
+    it is closed or fewer than five were taken.
+    """
+
+    queue: str
+    medium: events.Medium
+    open: bool
+    until: datetime | None
+    opens: datetime | None
+    waiting: int
+    taken: int
+    median_seconds: int | None
+    p90_seconds: int | None
+
+
+class Waiting(Answer, frozen=True, kw_only=True):
+    """By queue, and in it by medium."""
+
+    queues: list[WaitingLine]
+
+
+class AskWaiting(Question[Waiting], frozen=True, kw_only=True):
+    """Where somebody is there now, and how long it takes. `at`: the hours then, and who was taken in the hour
+    before; else now."""
+
+    name = "waiting"
+    queue: Name | None = None
+    medium: events.Medium | None = None
+    at: events.Instant | None = None
+
+
 WORK_QUERIES = (
     AskInbox,
     AskWorkList,
@@ -329,4 +365,5 @@ WORK_QUERIES = (
     AskAnnouncements,
     AskParked,
     AskOnDuty,
+    AskWaiting,
 )

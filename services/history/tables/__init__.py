@@ -23,6 +23,7 @@ from services.history.tables import (
     table,
     timeline,
     work_list,
+    wait,
 )
 from services.history.tables.table import Fold, Reading, Table
 from shared import queries
@@ -50,6 +51,7 @@ TABLES: tuple[Table[Any] | Fold[Any], ...] = (
     parking.TABLE,
     presence.TABLE,
     announcement.TABLE,
+    wait.TABLE,
 )
 """Every table that is projected, in the order of writing."""
 
@@ -71,6 +73,7 @@ ANSWERED_BY: Mapping[
     queries.AskAnnouncements: announcement.announcements,
     queries.AskParked: parking.parked,
     queries.AskOnDuty: presence.on_duty,
+    queries.AskWaiting: wait.waiting,
     queries.AskPosition: table.position,
     queries.AskKnown: event.known,
     queries.AskEntries: event.entries,
