@@ -43,7 +43,7 @@ TAKE = "MSG.NEXT"
 FOLLOWING = ("CREATE", TAKE, "DELETE")
 Asked: TypeAlias = "type[commands.Command] | type[queries.Question[Any]]"
 ASKS: Mapping[str, tuple[Asked, ...]] = {
-    "ingest": (queries.AskKnown, queries.AskOnDuty),
+    "ingest": (queries.AskKnown, queries.AskOnDuty, queries.AskWaiting),
     "router": (queries.AskKnown, queries.AskParked),
     "notify": (commands.ParkWork,),
 }

@@ -6,6 +6,7 @@ second (PEP 495).
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
@@ -80,6 +81,33 @@ def closes(calendar: Calendar, at: datetime) -> datetime:
             break
         until = end
     return min(until, at + FARTHEST)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenHours:
+    """Whether somebody is there. `until`: so long, while it is open; `opens`: then, while it is closed.
+
+    Neither is known of what stays open, or shut, for longer than FARTHEST.
+    """
+
+    open: bool
+    until: datetime | None = None
+    opens: datetime | None = None
+
+    @property
+    def changes(self) -> datetime | None:
+        """When it is otherwise."""
+        return self.until or self.opens
+
+
+def open_now(calendar: Calendar, at: datetime) -> OpenHours:
+    """Return what can be said of an instant."""
+    farthest = at + FARTHEST
+    if is_open(calendar, at):
+        until = closes(calendar, at)
+        return OpenHours(open=True, until=until if until < farthest else None)
+    opening = opens(calendar, at)
+    return OpenHours(open=False, opens=opening if opening < farthest else None)
 
 
 def after_open(calendar: Calendar, start: datetime, time: timedelta) -> datetime:

@@ -33,6 +33,7 @@ from services.ingest.handlers.doors import Doors
 from services.ingest.handlers.fetcher import Fetcher
 from services.ingest.handlers.file_doors import AttachmentHandler, FileDoors, keys_of
 from services.ingest.handlers.file_store import FileStore
+from services.ingest.handlers.hours_door import HoursDoor
 from services.ingest.handlers.left import LeftAccounts
 from services.ingest.handlers.remote_reader import RemoteReader
 from services.ingest.handlers.tallies import Tallies
@@ -194,6 +195,7 @@ async def _doors(
             Doors(accounts, store, settings, clock, settings.public_url or own_address),
             chat_socket.ChatSocket(accounts, store, visitors, answers, Desks(bus), settings, clock),
             files,
+            HoursDoor(accounts, bus, clock),
             ready=lambda: bus.connected and readiness.ready,
         )
         async with _serving(server.door_server(web, settings), bound):

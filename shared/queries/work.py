@@ -322,10 +322,10 @@ class AskOnDuty(Question[OnDuty], frozen=True, kw_only=True):
 class WaitingLine(msgspec.Struct, frozen=True, kw_only=True):
     """One queue and one way to come to it.
 
-    `open`: somebody is there by the calendar, `until` then; else `opens`; `waiting`: how many wait now, which is for
-    the desk: nobody is announced as number ten; `taken`: whom an agent took within the last hour; `median_seconds`,
-    `p90_seconds`: how long half of them, and nine of ten, had waited at most; `None` where that is not known, because
-    it is closed or fewer than five were taken.
+    `open`: somebody is there by the calendar, `until` then; else `opens`; neither where that is always so, or never;
+    `waiting`: how many wait now, which is for the desk: nobody is announced as number ten; `taken`: whom an agent took
+    within the last hour; `median_seconds`, `p90_seconds`: how long half of them, and nine of ten, had waited at most;
+    `None` where that is not known, because it is closed or fewer than five were taken.
     """
 
     queue: str

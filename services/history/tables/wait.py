@@ -112,16 +112,15 @@ async def waiting(reading: Reading, asked: queries.AskWaiting) -> queries.Waitin
 def _line(
     reading: Reading, queue: str, medium: events.Medium, now: datetime, found: Mapping[str, Any]
 ) -> queries.WaitingLine:
-    calendar = reading.policy.hours(queue, medium)
-    is_open = calendars.is_open(calendar, now)
+    hours = calendars.open_now(reading.policy.hours(queue, medium), now)
     taken = int(found.get("taken", 0))
-    known = is_open and taken >= KNOWN_FROM
+    known = hours.open and taken >= KNOWN_FROM
     return queries.WaitingLine(
         queue=queue,
         medium=medium,
-        open=is_open,
-        until=calendars.closes(calendar, now) if is_open else None,
-        opens=None if is_open else calendars.opens(calendar, now),
+        open=hours.open,
+        until=hours.until,
+        opens=hours.opens,
         waiting=int(found.get("waiting", 0)),
         taken=taken,
         median_seconds=round(found["median"]) if known else None,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from services.ingest.channels import CHANNELS, Channel
 from services.ingest.domain.delivery import Secrets
+from shared.calendars import Calendar
 from shared.errors import AccountUnknown, TenantUnknown
 from shared.policies import Policies
 from shared.policy import Account
@@ -80,6 +81,14 @@ class Accounts:
     def all(self) -> Iterator[Door]:
         for tenant in self._policies.tenants():
             yield from self.of_tenant(tenant)
+
+    def check(self, tenant: str) -> None:
+        """Raises: TenantUnknown."""
+        self._policies.of(tenant)
+
+    def hours(self, door: Door) -> Calendar:
+        """Return when somebody is there for what comes in by a door. Raises: TenantUnknown."""
+        return self._policies.of(door.tenant).hours(door.rules.queue, door.channel.MEDIUM)
 
     def _values(self, rules: Account) -> Secrets:
         found = {name: self._secrets.get(named) for name, named in rules.secrets.items()}

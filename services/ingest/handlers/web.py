@@ -1,4 +1,4 @@
-"""Where each request leads: doors, the chat socket, files, health. No framework's routes: every delivery would pay."""
+"""Where each request leads: doors, chat, files, hours, health. No framework's routes: every delivery would pay."""
 
 from collections.abc import Callable
 
@@ -13,6 +13,7 @@ from services.ingest.channels import chat
 from services.ingest.handlers import chat_socket, logged, problems
 from services.ingest.handlers.doors import Doors
 from services.ingest.handlers.file_doors import FileDoors
+from services.ingest.handlers.hours_door import HoursDoor
 from shared import errors
 
 NO_DOOR = "there is no door at this address"
@@ -28,11 +29,13 @@ class WebHandler:
         doors: Doors,
         socket: chat_socket.ChatSocket,
         files: FileDoors,
+        hours: HoursDoor,
         ready: Callable[[], bool],
     ) -> None:
         self._doors = doors
         self._socket = socket
         self._files = files
+        self._hours = hours
         self._ready = ready
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,6 +66,8 @@ class WebHandler:
                 return await self._doors.serve(request, tenant, channel, account)
             case ["files", tenant, ticket], "GET" | "HEAD":
                 return await self._files.serve(tenant, ticket)
+            case ["hours", tenant], "GET" | "HEAD":
+                return await self._hours.serve(request, tenant)
             case ["healthz"], "GET" | "HEAD":
                 return _json({"status": "alive"})
             case ["readyz"], "GET" | "HEAD" if self._ready():
