@@ -7,8 +7,8 @@ from typing import Annotated
 from msgspec import Meta
 
 from shared import events
+from shared.automatic_words import AutomaticWords
 from shared.strict import Name, Seconds, Strict
-from shared.texts import Language, Text, in_language
 
 
 class LaneRule(Strict, frozen=True, kw_only=True):
@@ -31,23 +31,18 @@ LIMITS_SECONDS: Mapping[events.Lane, tuple[float, ...]] = {
 }
 
 
-class AutomaticAnswer(Strict, frozen=True, kw_only=True):
+class AutomaticAnswer(AutomaticWords, frozen=True, kw_only=True):
     """What a customer is told, once in a conversation, whose message had to wait before it was decided.
 
-    `texts`: in the shop's own words, by language; the first one is for whoever's language is not known or not there. It
-    says that the message is here, that many write, and when a person answers; `after_seconds`: so long it has waited;
-    `media`: of which messages; `by`: the account of e-mail that writes, `email/<name>`, where that which the message
-    came to cannot.
+    `texts`: in the shop's own words, by language; the first one is for whoever's language is not known or not there.
+    They say that the message is here, that many write, and when a person answers; `after_seconds`: so long it has
+    waited; `media`: of which messages; `by`: the account of e-mail that writes, `email/<name>`, where that which the
+    message came to cannot.
     """
 
-    texts: Annotated[dict[Language, Text], Meta(min_length=1, max_length=64)]
     after_seconds: Seconds = 300.0
     media: tuple[events.Medium, ...] = ("mail", "message")
     by: str | None = None
-
-    def text(self, language: str | None) -> str:
-        """Return the text for a language (BCP 47)."""
-        return in_language(self.texts, language)
 
 
 class Overload(Strict, frozen=True, kw_only=True):

@@ -40,7 +40,7 @@ class FiredTimers:
         _, name = aggregates.split(timer.aggregate)
 
         async def load(reading: deciding.Reading) -> Loaded:
-            if timer.kind == timers.WAIT_EXCEEDED.name:
+            if timer.kind == timers.WAIT_EXCEEDED.name and not origin.policy.wait_offer:
                 return Loaded(await reading.load(folds.CONVERSATION, name))
             if timer.kind == timers.MESSAGE_UNDELIVERED.name:
                 return await self._undelivered(reading, name, timer)

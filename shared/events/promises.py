@@ -6,6 +6,7 @@ from shared.events.envelope import AgentId, Event, Instant, Nothing, Part, Promi
 class PromiseMadeOpen(Part, frozen=True, kw_only=True):
     """`made`: when it was made in a conversation that goes on in this one; `None` when it is made now.
 
+    `agent`: who promised, `rule:<name>` where no person did;
     `due_soon`: when whoever holds the matter is reminded, `None` for never; `queue`: to which the matter belonged when
     it was made. Of a conversation that goes on in this one: `first_due`, `moved` and `missed`, see
     `shared.conversation.Promise`.

@@ -12,6 +12,7 @@ from shared import (
     subjects,
     submission_address,
 )
+from shared.out_of_hours import complaints as out_of_hours_complaints
 from shared.overload import complaints as overload_complaints
 from shared.policy import automatic
 from shared.policy.accounts import SIGNING
@@ -51,6 +52,7 @@ def contradictions(policy: Policy) -> list[str]:
     recipients = {f"queue-{name}" for name in policy.queues}
     recipients |= {f"agent-{name}" for name in policy.agents}
     found += automatic.complaints(policy.rules, policy.labels, recipients, writers)
+    found += out_of_hours_complaints(policy.out_of_hours, writers)
     found += _misread(policy)
     found += _hours(policy)
     found += _waits(policy)

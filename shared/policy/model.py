@@ -7,7 +7,9 @@ import msgspec
 from msgspec import Meta
 
 from shared import events
+from shared.automatic_words import AutomaticWords
 from shared.calendars import ALWAYS, Calendar
+from shared.out_of_hours import OutOfHours
 from shared.overload import Overload
 from shared.policy.accounts import Account
 from shared.policy.automatic import AutomaticRules
@@ -71,13 +73,15 @@ class Policy(Strict, frozen=True, kw_only=True):
     mails, so that an answer proves that it is one, the newest first; `unmarked_replies`: whether an answer without a
     mark still leads whoever is in the matter there, or names a message that was sent from it; `lanes`: the lane in
     which a medium's contacts are decided, where it is not the usual one (see `shared.lanes`); `integrations`: other
-    programs, by the name under which they use the bus (see `shared.callers`); `calendars`: opening hours by name, and
-    `calendar`: which of them holds where a queue names none; without one somebody is always there; `priority`: who is
-    served before others; `service_levels`: how soon customers are answered, of each time the first that fits and
-    names it; `[]`: nothing is measured; `labels`: those that a conversation may have, any where none is listed;
-    `dispositions`: in which ways a contact may end, any where none is listed; `reviews`: which completed contacts are
-    looked at; `rules`: what happens by itself on an event, in this order; `loop_after`: a transfer is refused
-    to whom a matter was with so often already since she was answered last.
+    programs, by the name under which they use the bus (see `shared.callers`); `out_of_hours`: what a customer is told
+    who writes while nobody is there; `wait_offer`: what whoever waits in a chat past the last limit is told, once in
+    each wait: that she may leave, and how she is reached then; `calendars`: opening hours by name, and `calendar`:
+    which of them holds where a queue names none; without one somebody is always there; `priority`: who is served
+    before others; `service_levels`: how soon customers are answered, of each time the first that fits and names it;
+    `[]`: nothing is measured; `labels`: those that a conversation may have, any where none is listed; `dispositions`:
+    in which ways a contact may end, any where none is listed; `reviews`: which completed contacts are looked at;
+    `rules`: what happens by itself on an event, in this order; `loop_after`: a transfer is refused to whom a matter was
+    with so often already since she was answered last.
     """
 
     tenant: Name
@@ -96,6 +100,8 @@ class Policy(Strict, frozen=True, kw_only=True):
     unmarked_replies: bool = True
     lanes: dict[events.Medium, events.Lane] = {}
     overload: Overload = Overload()
+    out_of_hours: OutOfHours | None = None
+    wait_offer: AutomaticWords | None = None
     integrations: dict[Name, Integration] = {}
     calendars: dict[Name, Calendar] = {}
     calendar: Name | None = None

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from shared import policy, timers
+from shared import handles, policy, timers
 from shared.errors import PolicyInvalid
-from shared.events import ContactQueued, ContactWaitExceeded
+from shared.events import ContactQueued, ContactWaitExceeded, MessageRequested
 from tests.router.given import Given
 from tests.router.in_memory_router import InMemoryRouter
 from tests.router.invariants import check
@@ -118,3 +118,42 @@ def test_limits_that_go_back_are_refused() -> None:
     """They are a list of times, the shortest first."""
     with pytest.raises(PolicyInvalid, match="queue hotline: wait_seconds are not in order"):
         policy.parse(SHORT.replace(b"[5]", b"[9, 5]"))
+
+
+OFFER = b"""
+wait_offer:
+  texts:
+    en: Leave your number or address here, and you need not stay. Your place is kept.
+"""
+
+
+async def test_who_waits_in_a_chat_need_not_stay() -> None:
+    """After the last limit she is told so, once, on her page; her place is that of who came when she came."""
+    router = InMemoryRouter(policy.parse(POLICY_TEXT + OFFER))
+    await router.happens(message("hello", handles=[handles.account("chat", "page-1")]))
+    since = router.clock.time
+    assert await router.passes(60) == 2 * EXCEEDED
+    assert await router.passes(60) == [*EXCEEDED, "message.requested"]
+    assert await router.passes(3_600) == []
+    told = await router.last(MessageRequested)
+    assert (told.actor, told.open.agent) == (f"rule:wait.offer@{router.policy.version}", None)
+    assert told.personal is not None
+    assert told.personal.to == "chat:page-1"
+    it = await router.conversation()
+    assert (it.ownership.waiting_since, it.talk.unanswered) == (since, 1)
+
+
+@pytest.mark.parametrize(
+    ("waits", "said"),
+    [
+        (call("started"), OFFER),
+        (message("hello"), OFFER),
+        (message("hello", handles=[handles.account("chat", "page-1")]), b""),
+    ],
+    ids=["call", "mail address alone", "no words"],
+)
+async def test_nobody_else_is_told_to_leave(waits: Any, said: bytes) -> None:
+    """A call has its menu; an address that she typed may be another's; a shop that says nothing offers nothing."""
+    router = InMemoryRouter(policy.parse(POLICY_TEXT + said))
+    await router.happens(waits)
+    assert await router.passes(600) == 3 * EXCEEDED

@@ -238,8 +238,10 @@ class ExpectNotification(Expect, frozen=True, kw_only=True):
 
 
 class ExpectPromise(ExpectOfConversation, frozen=True, kw_only=True):
+    """`by`: an agent, or `rule:<name>`."""
+
     text: str | None = None
-    by: Name | None = None
+    by: Annotated[str, Meta(pattern=r"^(rule:)?[a-z0-9_-]{1,48}\Z")] | None = None
     state: Literal["open", "kept", "withdrawn", "broken"] = "open"
     count: int = 1
 

@@ -22,14 +22,14 @@ from services.history.tables import (
     review,
     table,
     timeline,
-    work_list,
     wait,
+    work_list,
 )
 from services.history.tables.table import Fold, Reading, Table
 from shared import queries
 from shared.conversation import FOLD_VERSION
 
-TABLES_VERSION = 20
+TABLES_VERSION = 21
 """Raise it whenever the same events would make other rows, for example with a new column or a new table."""
 
 VERSION = FOLD_VERSION * 1_000 + TABLES_VERSION

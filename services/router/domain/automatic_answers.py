@@ -1,6 +1,10 @@
 """What a customer is told, once, whose message had to wait for a decision because many write (docs/adr/0069)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from services.router.domain.decision import Decision
 from services.router.domain.identify import identifies
@@ -9,6 +13,8 @@ from shared import events, proof
 from shared.commands import REMEMBERED
 from shared.overload import AutomaticAnswer
 from shared.policy import Account
+
+OVERLOAD = "overload.answer"
 
 
 def answer_overload(decision: Decision, event: events.InboundEvent) -> None:
@@ -20,7 +26,19 @@ def answer_overload(decision: Decision, event: events.InboundEvent) -> None:
     rule = decision.policy.overload.answer
     if rule is not None and _is_meant(decision, event, rule):
         message_id = events.MessageId(decision.new_id("automatic_answer"))
-        answer_automatically(decision, event, rule, message_id)
+        with acting(decision, OVERLOAD):
+            answer_automatically(decision, event, rule, message_id)
+
+
+@contextmanager
+def acting(decision: Decision, rule: str) -> Iterator[None]:
+    """The actor of what is decided meanwhile is a rule, with the policy's version."""
+    before = decision.origin
+    decision.origin = replace(before, actor=f"rule:{rule}@{before.policy_version}")
+    try:
+        yield
+    finally:
+        decision.origin = before
 
 
 def answer_automatically(
@@ -30,12 +48,26 @@ def answer_automatically(
     message_id: events.MessageId,
 ) -> None:
     """Write to whoever wrote, where somebody vouches for the address and she does not object to being written to."""
-    channel, name, account = _account(decision, event, rule)
-    to = None if account is None else _address(decision, event, channel, account)
-    if to is None or decision.customer.withdrew(channel):
-        return
     text = rule.text(decision.customer.language)
-    write_automatically(decision, (channel, name, account), to, text, message_id, event.happened)
+    reply_to(decision, event, text, message_id, by=rule.by)
+
+
+def reply_to(
+    decision: Decision,
+    event: events.InboundEvent,
+    text: str,
+    message_id: events.MessageId,
+    *,
+    by: str | None,
+) -> bool:
+    """Answer whoever wrote, from where she wrote to or else `by`; return whether there was a way."""
+    channel, name, account = _account(decision, event, by)
+    to = None if account is None else _address(decision, event, channel, account)
+    if to is None or account is None or decision.customer.withdrew(channel):
+        return False
+    writer = channel, name, account
+    write_automatically(decision, writer, to, text, message_id, event.happened)
+    return True
 
 
 def write_automatically(
@@ -82,13 +114,13 @@ def _is_meant(decision: Decision, event: events.InboundEvent, rule: AutomaticAns
 
 
 def _account(
-    decision: Decision, event: events.InboundEvent, rule: AutomaticAnswer
+    decision: Decision, event: events.InboundEvent, by: str | None
 ) -> tuple[str, str, Account | None]:
     """Return the channel, the name and the rules of the account that writes; none where no account can."""
     own = decision.policy.account(event.open.channel, event.open.account)
     if own is not None and own.address is not None:
         return event.open.channel, event.open.account, own
-    channel, _, name = (rule.by or "").partition("/")
+    channel, _, name = (by or "").partition("/")
     return channel, name, decision.policy.account(channel, name)
 
 
@@ -97,8 +129,9 @@ def _address(
 ) -> events.Handle | None:
     """Return from where she wrote, as the account reaches her; `None` where nobody vouches for it."""
     kind = reaches(account)
+    here = kind == "account" and event.open.medium == "chat"  # on her page, whoever she is
     for each in event.personal.handles if event.personal else []:
-        vouched = proof.of(each) != "claimed" and identifies(decision.policy, each)
+        vouched = (here or proof.of(each) != "claimed") and identifies(decision.policy, each)
         ours = kind != "account" or each.value.startswith(f"{channel}:")
         if each.kind == kind and vouched and ours:
             return each

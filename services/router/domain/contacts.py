@@ -14,6 +14,7 @@ from services.router.domain.importing import close_imported, find_imported_place
 from services.router.domain.lost_calls import note_lost_call
 from services.router.domain.needs import note_pressed, queued
 from services.router.domain.offers import end_call, release
+from services.router.domain.out_of_hours import answer_out_of_hours, keep_answer
 from services.router.domain.presence import note_unattended, owner_on_duty
 from services.router.domain.reviews import complete
 from services.router.domain.service_levels import note_answer, note_wait
@@ -123,6 +124,7 @@ def decide_contact(decision: Decision, event: events.InboundEvent, place: Place)
     suggest(decision, event)
     _await_somebody(decision, event, begun, asks=asks)
     note_answer(decision)
+    keep_answer(decision)
 
 
 def _await_somebody(
@@ -147,7 +149,8 @@ def _seek_agent(decision: Decision, event: events.InboundEvent, *, new_contact: 
     if isinstance(event, events.CallEnded | events.CallLost):
         return
     _queue(decision, event, new_contact=new_contact)
-    answer_overload(decision, event)
+    if not answer_out_of_hours(decision, event):
+        answer_overload(decision, event)
     if not new_contact:
         note_unattended(decision, event.open.contact_id)
 
@@ -157,6 +160,7 @@ def _take_quietly(decision: Decision, event: events.InboundEvent, place: Place) 
         _open(decision, event, place.rule)
     decision.repeat(event)
     note_answer(decision)
+    keep_answer(decision)
     if place.conversation is None:
         close_imported(decision)
 

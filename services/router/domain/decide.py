@@ -16,6 +16,7 @@ from services.router.domain import (
     facts,
     labels,
     offers,
+    out_of_hours,
     parking,
     people,
     presence,
@@ -128,6 +129,7 @@ def decide(loaded: Loaded, command: commands.Command, origin: Origin) -> list[ev
         _check_conversation(decision, command, rule)
     rule.decide(decision, command)
     service_levels.note_answer(decision)
+    out_of_hours.keep_answer(decision)
     act_by_rules(decision)
     if not decision.events:
         _note(decision, command)

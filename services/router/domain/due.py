@@ -3,6 +3,7 @@
 from services.router.domain.answered import last_answer
 from services.router.domain.decision import Decision
 from services.router.domain.offers import time_is_up
+from services.router.domain.out_of_hours import PROMISER
 from services.router.domain.pool import known_queue
 from services.router.domain.presence import home_queue, on_duty, owner_on_duty
 from shared import events
@@ -10,9 +11,9 @@ from shared.conversation import Conversation, Promise
 
 
 def promiser(conversation: Conversation, asked: str) -> list[events.AgentId]:
-    """Return who made the promise that a timer asks about; [] when it asks about none."""
+    """Return who made the promise that a timer asks about; [] when it asks about none, or no person did."""
     promise = conversation.matter.promises.get(events.PromiseId(asked))
-    return [] if promise is None else [promise.by]
+    return [] if promise is None or promise.by == PROMISER else [promise.by]
 
 
 def tries(conversation: Conversation, asked: str) -> int:

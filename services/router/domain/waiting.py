@@ -2,14 +2,16 @@
 
 from datetime import datetime, timedelta
 
+from services.router.domain.automatic_answers import acting, write_automatically
 from services.router.domain.decision import Decision
 from services.router.domain.offers import time_is_up
+from services.router.domain.recipients import reaches
 from shared import events
 from shared.conversation import Conversation, LiveWait
 
 LIVE: frozenset[events.Medium] = frozenset({"call", "chat"})
 """Media on which somebody is there for as long as nobody takes the contact. A letter waits on the table."""
-RULE = "wait.limit"
+RULE, OFFER = "wait.limit", "wait.offer"
 
 
 def first_limit(
@@ -45,6 +47,29 @@ def wait_goes_on(decision: Decision, asked: str) -> None:
     while wait is not None and wait.contact_id == asked and _has_passed(decision, wait):
         _exceed(decision, wait)
         wait = decision.conversation.live_wait
+        if wait is not None and wait.exceeds is None:
+            _offer_to_write(decision, wait)
+
+
+def _offer_to_write(decision: Decision, wait: LiveWait) -> None:
+    """Whoever waits in a chat past the last limit is told that she need not stay, and keeps her place."""
+    words, contact = (
+        decision.policy.wait_offer,
+        decision.conversation.contacts.by_id[wait.contact_id],
+    )
+    account = decision.policy.account(contact.channel, contact.account)
+    if words is None or account is None or account.address is None or contact.medium != "chat":
+        return
+    prefix, kind = f"{contact.channel}:", reaches(account)
+    page = (each for each in contact.handles if kind == "account" and each.kind == kind)
+    to = next((each for each in page if each.value.startswith(prefix)), None)
+    if to is not None and not decision.customer.withdrew(contact.channel):
+        writer = contact.channel, contact.account, account
+        heard = contact.heard or contact.started
+        text = words.text(decision.customer.language)
+        message_id = events.MessageId(decision.new_id(OFFER))
+        with acting(decision, OFFER):
+            write_automatically(decision, writer, to, text, message_id, heard)
 
 
 def _has_passed(decision: Decision, wait: LiveWait) -> bool:
