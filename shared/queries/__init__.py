@@ -16,6 +16,8 @@ from shared.queries.explanation import *  # noqa: F403
 from shared.queries.explanation import EXPLANATION_QUERIES
 from shared.queries.reviews import *  # noqa: F403
 from shared.queries.reviews import REVIEW_QUERIES
+from shared.queries.service_levels import *  # noqa: F403
+from shared.queries.service_levels import SERVICE_LEVEL_QUERIES
 from shared.queries.work import *  # noqa: F403
 from shared.queries.work import WORK_QUERIES
 
@@ -26,6 +28,7 @@ QUERIES: dict[str, type[Question[Any]]] = {
         *EXPLANATION_QUERIES,
         *WORK_QUERIES,
         *REVIEW_QUERIES,
+        *SERVICE_LEVEL_QUERIES,
         *DELIVERY_QUERIES,
     )
 }

@@ -220,12 +220,31 @@ class ParcelStory:
         await self.conv(("promise.made", promised, {"text": "an answer\x00today"}))
         repeated = {"fact_id": "f-locker", "name": "locker", **ON_CALL, "hops_since": 1}
         await self.conv(("fact.repeated", repeated))
+        await self.wait_for_an_answer()
         message = {"message_id": "m1", "channel": "email", "account": "shop", "agent": "ewa"}
         text = {"to": "anna@example.org", "title": "Your parcel", "text": "Please come by."}
         await self.conv(("message.requested", message, text))
+        met = {"clock_id": "clock1", "target": "next_response"}
+        await self.conv(("sla.met", {**met, "due": self.handwritten.now + timedelta(hours=1)}))
         self.at["written"] = await self.conv(
             ("promise.kept", {"promise_id": "promise1", "agent": "ewa", "late": False})
         )
+
+    async def wait_for_an_answer(self) -> None:
+        started = {
+            "clock_id": "clock1",
+            "target": "next_response",
+            "contact_id": "call1",
+            "queue": "hotline",
+            "since": self.handwritten.now,
+            "seconds": 3_600.0,
+            "warn_seconds": 2_880.0,
+            "warns": self.handwritten.now + timedelta(minutes=48),
+            "due": self.handwritten.now + timedelta(hours=1),
+            "rule": "service_level.within_the_hour",
+            "policy_version": "policy-7",
+        }
+        await self.conv(("sla.started", started))
 
     async def tell_the_desk(self) -> None:
         """An outage and a discount hold, a campaign was withdrawn; the next packet shows the outage."""

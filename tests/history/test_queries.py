@@ -239,6 +239,39 @@ async def test_promises_by_agent_and_status(ask: Caller) -> None:
     assert (await ask("promises", agent="marek"))["promises"] == []
 
 
+async def test_how_soon_customers_are_answered(ask: Caller) -> None:
+    """By what they waited for, when they began to wait, where, and how they came."""
+    span = {"since": "2000-01-01T00:00:00Z", "until": "2100-01-01T00:00:00Z"}
+    everywhere = (await ask("service_level", **span))["targets"]
+    assert everywhere == [
+        {
+            "target": "next_response",
+            "met": 1,
+            "breached": 0,
+            "open": 0,
+            "unanswered": 0,
+            "service_level_without_unanswered": 1.0,
+            "service_level_with_unanswered": 1.0,
+        }
+    ]
+    assert (await ask("service_level", **span, queue="hotline", medium="call"))["targets"]
+    for others in ({"queue": "warehouse"}, {"medium": "chat"}, {"until": "2001-01-01T00:00:00Z"}):
+        assert (await ask("service_level", **{**span, **others}))["targets"] == []
+
+
+async def test_how_a_deadline_comes_about(ask: Caller) -> None:
+    """The spans of open time that count end where it was decided that the time is over."""
+    answer = await ask("clocks", conversation=CONVERSATION)
+    assert answer["count"] == 1
+    [shown] = answer["clocks"]
+    assert (shown["state"], shown["rule"]) == ("met", "service_level.within_the_hour")
+    assert sum(each["seconds"] for each in shown["counted"]) == shown["seconds"] == 3_600.0
+    assert shown["counted"][0]["since"] == shown["since"]
+    assert shown["counted"][-1]["until"] == shown["calculated"] == shown["due"]
+    assert shown["ended"] < shown["due"]
+    assert (await ask("clocks", conversation=MISSED))["clocks"] == []
+
+
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 

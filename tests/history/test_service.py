@@ -37,6 +37,8 @@ ASKED_ABOUT: dict[str, dict[str, Any]] = {
     "context": {"conversation": CONVERSATION},
     "as_of": {"conversation": CONVERSATION, "sequence": 10},
     "explain": {"conversation": CONVERSATION},
+    "service_level": {"since": "2026-11-01T00:00:00Z", "until": "2026-12-01T00:00:00Z"},
+    "clocks": {"conversation": CONVERSATION},
     "known": {"ids": ["startedcall1"]},
 }
 

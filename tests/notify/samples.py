@@ -78,6 +78,12 @@ from shared.events import (
     PromiseKeptOpen,
     PromiseOverdue,
     PromiseOverdueOpen,
+    SlaBreached,
+    SlaBreachedOpen,
+    SlaMet,
+    SlaMetOpen,
+    SlaWarned,
+    SlaWarnedOpen,
     TransferAccepted,
     TransferAcceptedOpen,
     TransferClosedOpen,
@@ -270,6 +276,22 @@ def wait_exceeded(event_id: str, *, last: bool, queue: str = "hotline") -> Conta
         exceeds=None if last else NOW,
     )
     return ContactWaitExceeded(**envelope(event_id), data=Data(open=told, personal=Nothing()))
+
+
+def of_clock(event_id: str, kind: str, actor: str = "rule:sla_due@v", **said: Any) -> AnyEvent:
+    """Return what becomes of a customer's wait for an answer: `warned`, `breached` or `met`."""
+    told = {"clock_id": "clock-1", "target": "first_response", "due": NOW, **said}
+    body = {**envelope(event_id), "actor": actor}
+    made: AnyEvent
+    match kind:
+        case "warned":
+            made = SlaWarned(**body, data=Data(open=SlaWarnedOpen(**told), personal=Nothing()))
+        case "breached":
+            breached = SlaBreachedOpen(**{"queue": "hotline", **told})
+            made = SlaBreached(**body, data=Data(open=breached, personal=Nothing()))
+        case _:
+            made = SlaMet(**body, data=Data(open=SlaMetOpen(**told), personal=Nothing()))
+    return made
 
 
 def wrapped_up(event_id: str, contact: str = "mail-1", agent: str = "piotr") -> ContactWrappedUp:

@@ -35,6 +35,7 @@ from tests.notify.samples import (
     joined,
     merged_into,
     message,
+    of_clock,
     owed,
     promise_kept,
     promise_overdue,
@@ -240,6 +241,33 @@ async def test_a_queue_without_a_supervisor_is_told_itself(world: World) -> None
     """Or one that the policy has no more."""
     await world.happens(wait_exceeded("e4", last=True, queue="attic"))
     assert (await world.told())[-1] == ("queue-attic", "wait_exceeded")
+
+
+async def test_whoever_can_answer_is_warned_and_the_supervisor_told_of_a_breach(
+    world: World,
+) -> None:
+    """Each once; an answer acknowledges the warning, and the supervisor sees the breach herself."""
+    await world.happens(returned("e4", queue="warehouse"))
+    await world.happens(of_clock("e5", "warned", to="queue-warehouse"))
+    await world.happens(of_clock("e6", "breached", queue="warehouse"))
+    await world.everything_again()
+    assert (await world.told())[-2:] == [
+        ("queue-warehouse", "sla_warned"),
+        ("agent-marek", "sla_breached"),
+    ]
+    still = await world.open()
+    late = {"queue": "warehouse", "answered": True, "warned": True}
+    await world.happens(of_clock("e7", "breached", "agent:ewa", **late))
+    assert (await world.open()).count("queue-warehouse") == still.count("queue-warehouse") - 1
+    assert (await world.open())[-1] == "agent-marek"
+
+
+async def test_an_answer_of_which_nobody_was_warned_concerns_nobody(world: World) -> None:
+    """Nor does one by the provider's own program: nobody here knows who it was."""
+    before = await world.notes()
+    await world.happens(of_clock("e4", "met", "agent:piotr"))
+    await world.happens(of_clock("e5", "met", "channel:chat/shop", warned=True))
+    assert await world.notes() == before
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 from services.history.tables import (
     announcement,
     callback,
+    clock,
     conversation,
     customer,
     event,
@@ -29,7 +30,7 @@ from services.history.tables.table import Fold, Reading, Table
 from shared import queries
 from shared.conversation import FOLD_VERSION
 
-TABLES_VERSION = 21
+TABLES_VERSION = 22
 """Raise it whenever the same events would make other rows, for example with a new column or a new table."""
 
 VERSION = FOLD_VERSION * 1_000 + TABLES_VERSION
@@ -45,6 +46,7 @@ TABLES: tuple[Table[Any] | Fold[Any], ...] = (
     promise.TABLE,
     review.TABLE,
     callback.TABLE,
+    clock.TABLE,
     customer.FOLD,
     handle.TABLE,
     notification.FOLD,
@@ -68,6 +70,8 @@ ANSWERED_BY: Mapping[
     queries.AskReviews: review.reviews,
     queries.AskCallbacks: callback.callbacks,
     queries.AskPromises: promise.promises,
+    queries.AskServiceLevel: clock.service_level,
+    queries.AskClocks: clock.clocks,
     queries.AskPromiseRates: promise.promise_rates,
     queries.AskOverlooked: request.overlooked,
     queries.AskAnnouncements: announcement.announcements,
