@@ -62,11 +62,11 @@ class WithdrawPromise(ConversationCommand, frozen=True, kw_only=True, forbid_unk
 
 
 class AttemptCallback(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The agent called back. `reached` makes her the owner."""
+    """The agent called back. `reached` makes her the owner; `wrong_number` ends it: nobody reaches her there."""
 
     verb = "attempt_callback"
     callback_id: Annotated[events.CallbackId, ID]
-    outcome: Literal["reached", "no_answer"]
+    outcome: Literal["reached"] | events.VainOutcome
 
 
 class CloseCallback(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -15,7 +15,7 @@ from shared.events.packet import Done, Fact
 
 DONE_KEPT = 32
 SUMMARY_MAX_CHARACTERS = 160
-NOT_SHOWN = (*promises.NOT_SHOWN, events.CallbackOverdue)
+NOT_SHOWN = (*promises.NOT_SHOWN, events.CallbackOverdue, events.CallbackEscalated)
 """They change nothing that a packet shows: it shows when each is due."""
 
 PROMISE_DONE: Mapping[type[events.AnyEvent], str] = {
@@ -45,7 +45,11 @@ class StatedFact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Callback(msgspec.Struct, frozen=True, kw_only=True):
-    """`status`: `open` until reached or closed for a stated reason."""
+    """`status`: `open` until reached or closed for a stated reason; `reason`: why it is owed.
+
+    `promised`: until when it was owed before anybody tried; `outcome`: of the last try; `settled`: when it was reached
+    or closed, and `closed_for` why; `goes_on_as`: the call that is owed for it where the conversation goes on.
+    """
 
     callback_id: events.CallbackId
     contact_id: events.ContactId
@@ -54,6 +58,11 @@ class Callback(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     attempts: int = 0
     status: Literal["open", "reached", "closed"] = "open"
+    promised: datetime | None = None
+    outcome: str | None = None
+    settled: datetime | None = None
+    closed_for: str | None = None
+    goes_on_as: events.CallbackId | None = None
 
 
 class Matter(
@@ -77,6 +86,11 @@ class Matter(
     overdue: tuple[str, ...] = ()
     recordings: dict[events.ContactId, events.AttachmentId] = {}
 
+    @property
+    def owed(self) -> Callback | None:
+        """The call that the customer is owed; `None` without one."""
+        return next((each for each in self.callbacks.values() if each.status == "open"), None)
+
 
 def evolve(  # noqa: C901  the table of what concerns the matter
     matter: Matter, sequence: int, event: events.AnyEvent, handovers: int
@@ -92,7 +106,7 @@ def evolve(  # noqa: C901  the table of what concerns the matter
             heard = handovers + (event.open.owner is not None)
             return _merged(matter, sequence, event, personal, heard)
         case events.ConversationAbsorbed():
-            return _gone_on_elsewhere(matter)
+            return _gone_on_elsewhere(matter, event)
         case events.FactRepeated():
             return _repeated(matter, event, handovers)
         case events.FactCorrected():
@@ -114,10 +128,12 @@ def evolve(  # noqa: C901  the table of what concerns the matter
         case events.CallbackAttempted():
             return _tried(matter, event)
         case events.CallbackReached():
-            called = _with_callback(matter, event.open.callback_id, status="reached")
+            ended = {"status": "reached", "settled": event.recorded}
+            called = _with_callback(matter, event.open.callback_id, **ended)
             return _did(called, "called_back", event.open.agent, event.recorded, None)
         case events.CallbackClosed():
-            closed = _with_callback(matter, event.open.callback_id, status="closed")
+            why = {"closed_for": event.open.reason, "settled": event.recorded}
+            closed = _with_callback(matter, event.open.callback_id, status="closed", **why)
             return _did(closed, "callback_closed", event.open.agent, event.recorded, None)
         case events.ContactWrappedUp():
             text = event.personal.summary if event.personal else events.ERASED
@@ -179,11 +195,13 @@ def _merged(
     )
 
 
-def _gone_on_elsewhere(matter: Matter) -> Matter:
+def _gone_on_elsewhere(matter: Matter, event: events.ConversationAbsorbed) -> Matter:
     """Return the matter without what is promised and owed: it is kept where the conversation goes on."""
     kept = {key: each for key, each in matter.promises.items() if not each.is_open}
     ended = {
-        key: replace(each, status="closed") if each.status == "open" else each
+        key: replace(each, status="closed", goes_on_as=event.open.callback_id or key)
+        if each.status == "open"
+        else each
         for key, each in matter.callbacks.items()
     }
     return replace(matter, promises=kept, callbacks=ended)
@@ -263,6 +281,7 @@ def _owed(matter: Matter, event: events.CallbackRequested) -> Matter:
         due=opened.due,
         reason=opened.reason,
         attempts=opened.attempts,
+        promised=opened.due,
     )
     return replace(matter, callbacks={**matter.callbacks, owed.callback_id: owed})
 
@@ -270,7 +289,8 @@ def _owed(matter: Matter, event: events.CallbackRequested) -> Matter:
 def _tried(matter: Matter, event: events.CallbackAttempted) -> Matter:
     """Return the matter after a call that reached nobody: the next one has a time of its own."""
     key, due = event.open.callback_id, event.open.due
-    tried = _with_callback(matter, key, attempts=event.open.attempt)
+    done = {"attempts": event.open.attempt, "outcome": event.open.outcome}
+    tried = _with_callback(matter, key, **done)
     if due is None:
         return tried
     overdue = tuple(each for each in matter.overdue if each != key)

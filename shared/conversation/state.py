@@ -83,8 +83,7 @@ class Conversation(
         if waiting is not None or self.ownership.owner is not None:
             return waiting
         had = next((each for each in reversed(contacts) if each.status == "accepted"), None)
-        owed = any(each.status == "open" for each in self.matter.callbacks.values())
-        return had or (None if owed else self.contacts.last)
+        return had or (self.contacts.last if self.matter.owed is None else None)
 
 
 NEW_CONVERSATION = Conversation()

@@ -6,6 +6,7 @@ from shared.events.announcement import AnnouncementId
 from shared.events.contact_parts import Handle, HandleKind, Medium, Numbered, Proof
 from shared.events.envelope import (
     AgentId,
+    CallbackId,
     ContactId,
     ConversationId,
     CustomerId,
@@ -201,9 +202,12 @@ class ConversationMerged(
     """Another conversation of this customer goes on in this one, with what was said and told there."""
 
 
-class ConversationAbsorbedOpen(Part, frozen=True, kw_only=True):
+class ConversationAbsorbedOpen(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """`callback_id`: the call owed there that is owed for the one that was owed here, if one was."""
+
     into: ConversationId
     agent: AgentId | None = None
+    callback_id: CallbackId | None = None
 
 
 class ConversationAbsorbed(

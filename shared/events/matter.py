@@ -68,8 +68,10 @@ class FactCorrected(
     """A fact was wrong and has a new value; the old one stays in the ledger."""
 
 
-class CallbackRequestedOpen(Part, frozen=True, kw_only=True):
-    """`reason`: `abandoned` or `missed`; `attempts`: so far, in a conversation that goes on in this one."""
+class CallbackRequestedOpen(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """`reason`: how the contact was lost, see `ContactLostOpen`; `due`: in the opening hours of the queue;
+    `attempts`: so far, in a conversation that goes on in this one; `policy_version`: of the policy that says by when.
+    """
 
     callback_id: CallbackId
     contact_id: ContactId
@@ -77,6 +79,7 @@ class CallbackRequestedOpen(Part, frozen=True, kw_only=True):
     due: Instant
     reason: str
     attempts: int = 0
+    policy_version: str | None = None
 
 
 class CallbackRequested(
@@ -85,13 +88,18 @@ class CallbackRequested(
     """The customer is owed a call."""
 
 
-class CallbackAttemptedOpen(Part, frozen=True, kw_only=True):
+VainOutcome = Literal["no_answer", "busy", "voicemail", "wrong_number"]
+"""How a try ended that reached nobody."""
+
+
+class CallbackAttemptedOpen(Part, frozen=True, kw_only=True, omit_defaults=True):
     """`due`: until when the next try is owed; without it the time stays that of the callback."""
 
     callback_id: CallbackId
     agent: AgentId
     attempt: int
     due: Instant | None = None
+    outcome: VainOutcome = "no_answer"
 
 
 class CallbackAttempted(
@@ -128,7 +136,27 @@ class CallbackOverdue(
     """The time of an owed call is over, and nobody has reached the customer."""
 
 
+class CallbackEscalatedOpen(Part, frozen=True, kw_only=True):
+    """`attempts`: so far, all that the policy has; `to`: the queue whose supervisor decides what becomes of it;
+    `due`: until when somebody does, or calls once more."""
+
+    callback_id: CallbackId
+    queue: str
+    attempts: int
+    due: Instant
+    to: str
+    policy_version: str
+
+
+class CallbackEscalated(
+    Event[CallbackEscalatedOpen, Nothing], frozen=True, kw_only=True, tag="callback.escalated"
+):
+    """The customer was called as often as the policy says, and was never reached."""
+
+
 class CallbackClosedOpen(Part, frozen=True, kw_only=True):
+    """`reason`: what the agent says, or `answered`, `wrong_number`, `resolved`."""
+
     callback_id: CallbackId
     agent: AgentId
     reason: str
@@ -161,6 +189,7 @@ MatterEvent = (
     | CallbackAttempted
     | CallbackReached
     | CallbackOverdue
+    | CallbackEscalated
     | CallbackClosed
     | MessageUnattended
 )

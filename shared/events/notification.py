@@ -31,6 +31,7 @@ NotificationReason = Literal[
     "sla_breached",
     "woken",
     "rule",
+    "unreached",
 ]
 """`overdue`: a promise or an owed call whose time is over; `due_soon`: a promise whose time is nearly over;
 `promise_broken`: one that nobody will keep any more; `message_failed`: a message did not reach the customer;
@@ -42,6 +43,7 @@ NotificationReason = Literal[
 `wait_exceeded`: somebody on the line, or in a chat, waits for longer than the last limit of the policy.
 `sla_warned`, `sla_breached`: what a customer waits for is almost, or no longer, in time by the service level.
 `woken`: what its owner had put aside is back; `rule`: an automatic rule of the policy wants her to look.
+`unreached`: an owed call was tried as often as the policy says, and reached nobody.
 """
 
 

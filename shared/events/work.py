@@ -148,10 +148,25 @@ class OfferWithdrawn(
     """Whoever was asked is not there any more: the next one can be asked at once."""
 
 
-class ContactLostOpen(Part, frozen=True, kw_only=True):
+LostReason = Literal["missed", "abandoned", "voicemail", "after_hours", "transfer_failed"]
+"""How a contact was lost. `missed`: the provider never connected it; `abandoned`: she hung up before somebody took it;
+`voicemail`: she spoke on the machine; `after_hours`: it came while nobody was there; `transfer_failed`: an agent had
+it, and whoever it was handed on to did not take it.
+"""
+
+
+class ContactLostOpen(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """`reason`: `None` of an older event, whose type says it.
+
+    `unreachable`: no number is known where she could be called: no call is owed, and nothing has `callback_id`, until
+    the number is told after all.
+    """
+
     contact_id: ContactId
     callback_id: CallbackId
     queue: str
+    reason: LostReason | None = None
+    unreachable: bool = False
 
 
 class ContactAbandoned(

@@ -46,14 +46,20 @@ class Integration(Strict, frozen=True, kw_only=True):
 class TimeLimits(Strict, frozen=True, kw_only=True):
     """How long what may take, in seconds.
 
-    `wait_seconds`: for how long somebody may wait on the line, or in a chat, shortest first; each that passes is
-    recorded, and after the last one the queue's supervisor is told; none: nobody counts.
+    `callback_seconds`: until when a lost call is called back, in opening hours; `callback_retry_seconds`: the same
+    after each try that reached nobody, and after one try more the queue's supervisor is told; `wait_seconds`: for how
+    long somebody may wait on the line, or in a chat, shortest first; each that passes is recorded, and after the last
+    one the queue's supervisor is told; none: nobody counts.
     `promise_due_soon_seconds`: so long before the time of a promise whoever holds the matter is reminded of it.
     """
 
     offer_seconds: Seconds = 30.0
     transfer_seconds: Seconds = 120.0
     callback_seconds: Seconds = 900.0
+    callback_retry_seconds: Annotated[tuple[Seconds, ...], Meta(min_length=1, max_length=16)] = (
+        900.0,
+        3_600.0,
+    )
     join_within_seconds: Seconds = 259_200.0
     notification_seconds: Seconds = 120.0
     wait_seconds: WaitLimits = (46.0, 60.0, 120.0)

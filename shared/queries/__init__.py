@@ -18,6 +18,8 @@ from shared.queries.reviews import *  # noqa: F403
 from shared.queries.reviews import REVIEW_QUERIES
 from shared.queries.service_levels import *  # noqa: F403
 from shared.queries.service_levels import SERVICE_LEVEL_QUERIES
+from shared.queries.missed import *  # noqa: F403
+from shared.queries.missed import MISSED_QUERIES
 from shared.queries.work import *  # noqa: F403
 from shared.queries.work import WORK_QUERIES
 
@@ -30,6 +32,7 @@ QUERIES: dict[str, type[Question[Any]]] = {
         *REVIEW_QUERIES,
         *SERVICE_LEVEL_QUERIES,
         *DELIVERY_QUERIES,
+        *MISSED_QUERIES,
     )
 }
 """Every question by the last token of its subject."""

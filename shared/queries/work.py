@@ -109,6 +109,8 @@ class AskWorkList(ListQuestion[WorkList], frozen=True, kw_only=True):
 
 
 class CallbackLine(msgspec.Struct, frozen=True, kw_only=True):
+    """`reason`: how the contact was lost; `outcome`: of the last try, `None` before the first."""
+
     callback_id: str
     conversation: str
     customer: str | None
@@ -118,6 +120,7 @@ class CallbackLine(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     attempts: int
     status: str
+    outcome: str | None = None
 
 
 class Callbacks(ListAnswer, frozen=True, kw_only=True):

@@ -98,6 +98,11 @@ def owed(number: int) -> callback.CallbackRow:
         reason="missed",
         attempts=0,
         status="open",
+        outcome=None,
+        promised=None,
+        settled=None,
+        closed_for=None,
+        goes_on_as=None,
     )
 
 

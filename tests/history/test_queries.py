@@ -225,6 +225,7 @@ async def test_callbacks_by_queue_and_status(ask: Caller) -> None:
         "reason": "missed",
         "attempts": 1,
         "status": "open",
+        "outcome": "no_answer",
     }
     assert (await ask("callbacks", status="closed"))["callbacks"] == []
     assert (await ask("callbacks", queue="warehouse"))["callbacks"] == []

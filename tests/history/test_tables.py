@@ -108,6 +108,11 @@ class Loose(Callback, frozen=True, kw_only=True):
     reason: str
     attempts: int
     status: str
+    outcome: str | None
+    promised: datetime | None
+    settled: datetime | None
+    closed_for: str | None
+    goes_on_as: str | None
 
 
 async def test_a_row_struct_that_is_not_its_table_is_found(catalogue: Catalogue) -> None:

@@ -15,6 +15,8 @@ from shared.events import (
     AssignmentId,
     CallbackAttempted,
     CallbackAttemptedOpen,
+    CallbackEscalated,
+    CallbackEscalatedOpen,
     CallbackId,
     CallbackOverdue,
     CallbackOverdueOpen,
@@ -222,8 +224,12 @@ def owed(event_id: str, callback: str = "callback-1", queue: str = "hotline") ->
     return CallbackRequested(**envelope(event_id), data=Data(open=told, personal=Nothing()))
 
 
-def tried(event_id: str, callback: str = "callback-1", agent: str = "piotr") -> CallbackAttempted:
-    told = CallbackAttemptedOpen(callback_id=CallbackId(callback), agent=AgentId(agent), attempt=1)
+def tried(
+    event_id: str, callback: str = "callback-1", agent: str = "piotr", attempt: int = 1
+) -> CallbackAttempted:
+    told = CallbackAttemptedOpen(
+        callback_id=CallbackId(callback), agent=AgentId(agent), attempt=attempt
+    )
     return CallbackAttempted(**envelope(event_id), data=Data(open=told, personal=Nothing()))
 
 
@@ -263,6 +269,18 @@ def callback_overdue(
         attempts=attempts, callback_id=CallbackId("callback-1"), queue="hotline", due=NOW, to=to
     )
     return CallbackOverdue(**envelope(event_id), data=Data(open=told, personal=Nothing()))
+
+
+def callback_escalated(event_id: str, attempts: int = 3) -> CallbackEscalated:
+    told = CallbackEscalatedOpen(
+        callback_id=CallbackId("callback-1"),
+        queue="hotline",
+        attempts=attempts,
+        due=NOW,
+        to="queue-hotline",
+        policy_version="v",
+    )
+    return CallbackEscalated(**envelope(event_id), data=Data(open=told, personal=Nothing()))
 
 
 def wait_exceeded(event_id: str, *, last: bool, queue: str = "hotline") -> ContactWaitExceeded:

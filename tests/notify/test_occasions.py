@@ -27,6 +27,7 @@ from tests.notify.samples import (
     absorbed,
     accepted,
     assigned,
+    callback_escalated,
     callback_overdue,
     escalation_overdue,
     expired,
@@ -223,6 +224,21 @@ async def test_who_works_on_an_overdue_callback_has_seen_both_notices(world: Wor
     await world.happens(callback_overdue("e7", attempts=1))
     assert await world.open() == ["agent-piotr", "queue-hotline"]
     await world.happens(tried("e8"))
+    assert await world.open() == ["agent-piotr"]
+
+
+async def test_the_supervisor_is_told_at_once_of_a_call_that_was_tried_in_vain(
+    world: World,
+) -> None:
+    """All tries are made: the queue knew of it, so the next one is told; whoever goes on with it has seen that."""
+    made = [tried(f"t{number}", attempt=number) for number in (1, 2, 3)]
+    await world.happens(owed("e4"), *made, callback_escalated("e5"))
+    asked = [each for each in await world.notes() if isinstance(each, NotificationRequested)][-1]
+    assert (asked.open.recipient, asked.open.reason) == ("queue-hotline", "unreached")
+    assert asked.open.escalates == asked.recorded
+    await world.everything_again()
+    assert await world.open() == ["agent-piotr", "queue-hotline"]
+    await world.happens(tried("t4", attempt=4))
     assert await world.open() == ["agent-piotr"]
 
 

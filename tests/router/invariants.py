@@ -1,7 +1,8 @@
 """What holds after every step of every history, whatever happened."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
+from deploy.missed import account_of
 from services.router.domain import agent as agents
 from services.router.domain.agent import Agent
 from services.router.domain.handover import HANDOVERS
@@ -13,7 +14,6 @@ from shared.events import (
     AnyEvent,
     CallbackReached,
     ContactAccepted,
-    ContactId,
     ContextPackaged,
     ConversationAssigned,
     ConversationMerged,
@@ -29,6 +29,7 @@ from tests.router.in_memory_router import InMemoryRouter
 TAKEN = (ContactAccepted, TransferAccepted, CallbackReached, ConversationAssigned)
 """Events by which somebody has a matter who had it not before, with its packet."""
 
+EVER_SINCE, FOR_EVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 Histories = dict[str, list[tuple[int, AnyEvent]]]
 """The events of each aggregate, with their sequences, in order."""
 
@@ -68,15 +69,10 @@ def _by_aggregate(recorded: list[Recorded]) -> Histories:
 def _check(
     recorded: list[Recorded], found: list[Conversation], working: dict[str, Agent], after: int
 ) -> None:
-    merged = {
-        contact.contact_id
-        for each in recorded
-        if isinstance(each.event, ConversationMerged)
-        for contact in each.event.open.contacts
-    }
     for conversation in found:
         _is_held(conversation)
-        _owes_callbacks(conversation, merged)
+        _owes_callbacks(conversation)
+    _every_loss_is_accounted_for(recorded)
     _slots_are_held(working, found)
     _handovers_name_their_packet(recorded)
     by_aggregate = _by_aggregate(recorded)
@@ -99,19 +95,19 @@ def _is_held(conversation: Conversation) -> None:
         assert all(hop.outcome != "open" for hop in ownership.hops)
 
 
-def _owes_callbacks(conversation: Conversation, merged: set[ContactId]) -> None:
-    """I13: a lost call was or is owed a callback; one is open at most; a closed matter owes none.
-
-    `merged`: contacts that came along; the callback of one was settled where it began.
-    """
+def _owes_callbacks(conversation: Conversation) -> None:
+    """I13: one callback is open at most, none in a closed matter; no call ends and waits on."""
     still_open = [each for each in conversation.matter.callbacks.values() if each.status == "open"]
     assert len(still_open) <= (0 if conversation.resolved else 1)
-    contacts = conversation.contacts.by_id.values()
-    if any(each.status == "lost" and each.contact_id not in merged for each in contacts):
-        assert conversation.matter.callbacks
     for each in conversation.contacts.by_id.values():
         if each.over and each.medium == "call":
             assert each.status != "waiting"
+
+
+def _every_loss_is_accounted_for(recorded: list[Recorded]) -> None:
+    """I13: whoever was lost was reached, answered, closed for a reason, is owed a call, or has no number."""
+    contacts = account_of(each.event for each in recorded).contacts(EVER_SINCE, FOR_EVER)
+    assert [each for each in contacts if each.fate == "unaccounted"] == []
 
 
 def _slots_are_held(working: dict[str, Agent], found: list[Conversation]) -> None:

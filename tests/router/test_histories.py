@@ -34,6 +34,7 @@ TEXTS = (
     "ORD-1234",
     "thank you",
 )
+VAIN = ("no_answer", "no_answer", "busy", "voicemail", "wrong_number")
 Step = Callable[[], Awaitable[Any]]
 
 
@@ -224,7 +225,7 @@ class Hands:
         for key in conversation.matter.callbacks:
             work += [
                 ("attempt_callback", {"callback_id": key, "outcome": "reached"}),
-                ("attempt_callback", {"callback_id": key, "outcome": "no_answer"}),
+                ("attempt_callback", {"callback_id": key, "outcome": self.random.choice(VAIN)}),
                 ("close_callback", {"callback_id": key, "reason": "wrong number"}),
             ] * 3
         return work

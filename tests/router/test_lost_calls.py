@@ -50,7 +50,7 @@ async def test_a_call_that_never_connected_owes_a_callback(router: InMemoryRoute
 @pytest.mark.parametrize(
     ("kind", "lost", "reason"),
     [
-        ("voicemail", "contact.missed", "missed"),
+        ("voicemail", "contact.missed", "voicemail"),
         ("abandoned", "contact.abandoned", "abandoned"),
     ],
 )

@@ -10,7 +10,7 @@ from shared.queries import AskCallbacks, CallbackLine, Callbacks
 
 
 class CallbackRow(row.ReplacedRow, frozen=True, kw_only=True):
-    """`contact_id`: the call that was lost; `status`: `open`, `reached` or `closed`."""
+    """`contact_id`: the call that was lost; `status`: `open`, `reached` or `closed`; the others as in `Callback`."""
 
     table = "callback"
     key = ("tenant", "conversation", "callback_id")
@@ -23,6 +23,11 @@ class CallbackRow(row.ReplacedRow, frozen=True, kw_only=True):
     reason: str
     attempts: int
     status: str
+    outcome: str | None
+    promised: datetime | None
+    settled: datetime | None
+    closed_for: str | None
+    goes_on_as: str | None
 
 
 def rows(step: Step[Conversation]) -> Iterable[CallbackRow]:
@@ -42,6 +47,11 @@ def rows(step: Step[Conversation]) -> Iterable[CallbackRow]:
             reason=callback.reason,
             attempts=callback.attempts,
             status=callback.status,
+            outcome=callback.outcome,
+            promised=callback.promised,
+            settled=callback.settled,
+            closed_for=callback.closed_for,
+            goes_on_as=callback.goes_on_as,
         )
         for callback in changed(before.callbacks, after.callbacks)
     ]

@@ -78,7 +78,7 @@ def _asked(
             return "owned", None, None
         case events.CallbackRequested(open=owed):
             return "callback", owed.queue, owed.contact_id
-        case events.ContactMissed() | events.ContactAbandoned():
+        case events.ContactMissed() | events.ContactAbandoned() if not event.open.unreachable:
             return "lost", event.open.queue, event.open.contact_id
         case _:
             return _unfinished(event, before)
@@ -105,7 +105,7 @@ def _unfinished(
             return "broken", _queue(broken.to), None
         case events.EscalationOverdue(open=overdue):
             return "overdue", _queue(overdue.to), None
-        case events.CallbackOverdue(open=overdue):
+        case events.CallbackOverdue(open=overdue) | events.CallbackEscalated(open=overdue):
             callback = before.matter.callbacks.get(overdue.callback_id)
             return "overdue", _queue(overdue.to), callback.contact_id if callback else None
         case _:

@@ -90,7 +90,8 @@ def command_on(
         case events.CallbackAttempted() | events.CallbackClosed():
             key = event.open.callback_id
             known = before.conversation.matter.callbacks.get(key)
-            callback = (key, _overdue_call(key, known.attempts if known else 0))
+            tries = known.attempts if known else 0
+            callback = (key, _overdue_call(key, tries), _unreached(key, tries))
             return Attend(**origin(event, now), agent=event.open.agent, requests=callback)
         case events.PromiseKept() | events.PromiseRenegotiated() | events.PromiseWithdrawn():
             moved = event.open.moved - isinstance(event, events.PromiseRenegotiated)
@@ -201,6 +202,9 @@ def _late_on(
         case events.SlaBreached() if not event.open.answered:
             request, reason = f"{event.open.clock_id}/breached", "sla_breached"
             recipient = _supervisor(policy(), event.open.queue)
+        case events.CallbackEscalated():
+            request, reason = _unreached(event.open.callback_id, event.open.attempts), "unreached"
+            recipient, at_once = event.open.to, True
         case events.MessageFailed() | events.MessageUncertain() if _is_automatic(event, before):
             return None
         case events.MessageFailed():
@@ -350,6 +354,11 @@ def _overdue_call(callback_id: events.CallbackId, attempts: int) -> str:
 def _warned(clock_id: events.ClockId) -> str:
     """Return the request that a warning is."""
     return f"{clock_id}/warned"
+
+
+def _unreached(callback_id: events.CallbackId, attempts: int) -> str:
+    """Return the request that an owed call is which was tried as often as it is to be."""
+    return f"{callback_id}/unreached/{attempts}"
 
 
 def _to_owner(contact_id: events.ContactId) -> str:

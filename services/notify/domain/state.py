@@ -57,7 +57,16 @@ ONE_AT_A_TIME: frozenset[events.NotificationReason] = frozenset({"unreadable", "
 """Of an account, or of a lane, not of a conversation."""
 OF_A_CLOCK: frozenset[events.NotificationReason] = frozenset({"sla_warned", "sla_breached"})
 TO_DO: frozenset[events.NotificationReason] = frozenset(
-    {"new_request", "left_on_hold", "overdue", "wait_exceeded", "due_soon", "woken", "rule"}
+    {
+        "new_request",
+        "left_on_hold",
+        "overdue",
+        "wait_exceeded",
+        "due_soon",
+        "woken",
+        "rule",
+        "unreached",
+    }
 )
 ASK_FOR_WORK = ABOUT_A_MESSAGE | ONE_AT_A_TIME | OF_A_CLOCK | TO_DO
 STANDS_ALONE = ABOUT_A_MESSAGE | {"promise_broken"}

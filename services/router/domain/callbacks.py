@@ -1,5 +1,6 @@
 """Calls that are owed: tried, reached, closed for a reason."""
 
+from services.router.domain.asking import known_queue
 from services.router.domain.decision import Decision
 from services.router.domain.handover import attach_packet
 from services.router.domain.lost_calls import next_call_due
@@ -9,23 +10,25 @@ from shared import commands, errors, events
 from shared.conversation import Callback
 from shared.packet import check_text
 
+WRONG_NUMBER = "wrong_number"
+"""How a try ends, and why the callback does: nobody reaches her there."""
+
 
 def attempt_callback(decision: Decision, command: commands.AttemptCallback) -> None:
-    """An agent called back. Reaching the customer is a hand-over: it carries the packet and makes her owner.
+    """An agent called back.
 
     Raises: CallbackNotOpen, ConversationNotOwned (somebody else owns the conversation by now).
     """
-    agent_id, callback = decision.by, _open_callback(decision, command.callback_id)
-    if command.outcome == "no_answer":
-        tried = events.CallbackAttemptedOpen(
-            callback_id=callback.callback_id,
-            agent=agent_id,
-            attempt=callback.attempts + 1,
-            due=next_call_due(decision),
-        )
-        decision.on_conversation(events.CallbackAttempted, tried)
-        return
-    conversation = decision.conversation
+    callback = _open_callback(decision, command.callback_id)
+    if command.outcome == "reached":
+        _reached(decision, callback)
+    else:
+        _tried(decision, callback, command.outcome)
+
+
+def _reached(decision: Decision, callback: Callback) -> None:
+    """Reaching the customer is a hand-over: it carries the packet and makes the agent her owner."""
+    agent_id, conversation = decision.by, decision.conversation
     if conversation.ownership.owner not in (None, agent_id):
         raise errors.ConversationNotOwned()
     wake_up(decision, "agent")
@@ -40,6 +43,37 @@ def attempt_callback(decision: Decision, command: commands.AttemptCallback) -> N
         release(decision, offer.agent, "withdrawn")
     if conversation.id not in decision.agent(agent_id).working_on:
         reserve(decision, agent_id, events.OfferId(callback.callback_id), packet_id)
+
+
+def _tried(decision: Decision, callback: Callback, outcome: events.VainOutcome) -> None:
+    """She was not reached: the next try has a time of its own, in opening hours, until a wrong number ends it.
+
+    After the last try that the policy has, its supervisor is told; the call stays owed, at the same distance.
+    """
+    retries, attempt = decision.policy.times.callback_retry_seconds, callback.attempts + 1
+    after = retries[min(attempt, len(retries)) - 1]
+    due = next_call_due(decision, callback.queue, after)
+    ends = outcome == WRONG_NUMBER
+    tried = events.CallbackAttemptedOpen(
+        callback_id=callback.callback_id,
+        agent=decision.by,
+        attempt=attempt,
+        due=None if ends else due,
+        outcome=outcome,
+    )
+    decision.on_conversation(events.CallbackAttempted, tried)
+    if ends:
+        _close_callback(decision, callback.callback_id, WRONG_NUMBER)
+    elif attempt == len(retries) + 1:
+        escalated = events.CallbackEscalatedOpen(
+            callback_id=callback.callback_id,
+            queue=callback.queue,
+            attempts=attempt,
+            due=due,
+            to=f"queue-{known_queue(decision.policy, callback.queue)}",
+            policy_version=decision.origin.policy_version,
+        )
+        decision.on_conversation(events.CallbackEscalated, escalated)
 
 
 def close_callback(decision: Decision, command: commands.CloseCallback) -> None:

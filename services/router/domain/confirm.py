@@ -12,7 +12,7 @@ from services.router.domain.promises import going_on
 from services.router.domain.service_levels import keep_waiting
 from services.router.domain.snooze import wake_up
 from shared import aggregates, commands, errors, events, proof
-from shared.conversation import Callback, Contact, Conversation, Promise
+from shared.conversation import Contact, Conversation, Promise
 from shared.customer import Customer
 from shared.packet import facts_beyond
 
@@ -128,9 +128,12 @@ def merge(decision: Decision, matter: Conversation) -> None:
         merged.ownership.owner,
         merged.ownership.offer,
     )
+    owed = merged.matter.owed and (matter.matter.owed or merged.matter.owed)
     decision.on_conversation(
         events.ConversationAbsorbed,
-        events.ConversationAbsorbedOpen(into=matter.id, agent=worked_on),
+        events.ConversationAbsorbedOpen(
+            into=matter.id, agent=worked_on, callback_id=owed.callback_id if owed else None
+        ),
     )
     if worked_on is not None:
         release(decision, worked_on, "merged")
@@ -171,7 +174,8 @@ def _keep_up(decision: Decision, merged: Conversation) -> None:
             going_on(promise),
             events.PromiseMadePersonal(text=promise.text),
         )
-    for callback in _owed(merged) if not _owed(decision.conversation) else ():
+    callback = merged.matter.owed
+    if callback is not None and decision.conversation.matter.owed is None:
         decision.on_conversation(
             events.CallbackRequested,
             events.CallbackRequestedOpen(
@@ -187,10 +191,6 @@ def _keep_up(decision: Decision, merged: Conversation) -> None:
 
 def _open_promises(conversation: Conversation) -> list[Promise]:
     return [each for each in conversation.matter.promises.values() if each.is_open]
-
-
-def _owed(conversation: Conversation) -> list[Callback]:
-    return [each for each in conversation.matter.callbacks.values() if each.status == "open"]
 
 
 def _takes_both(decision: Decision, matter: Conversation, owner: events.AgentId) -> None:

@@ -11,7 +11,7 @@ from services.router.domain.facts import holds, state_fact
 from services.router.domain.handover import as_earlier, as_remembered, attach_packet
 from services.router.domain.identify import claim, identifies, learn, speaks, was_on
 from services.router.domain.importing import close_imported, find_imported_place
-from services.router.domain.lost_calls import note_lost_call
+from services.router.domain.lost_calls import note_lost_call, note_number
 from services.router.domain.needs import note_pressed, queued
 from services.router.domain.offers import end_call, release
 from services.router.domain.out_of_hours import answer_out_of_hours, keep_answer
@@ -39,8 +39,9 @@ def find_place(
     1. it is a contact of it, or a reply or reference leads to it; a resolved one takes only what asks for nothing, as a
        call's late reports;
     2. it names an order or parcel that exactly one open conversation of the customer holds;
-    3. it is the customer's only conversation active within `join_within_seconds`;
-    4. none: a new one opens.
+    3. she is owed a call there: whoever was not reached tries again, by whatever way;
+    4. it is the customer's only conversation active within `join_within_seconds`;
+    5. none: a new one opens.
 
     `named`: see `numbers_in`.
     """
@@ -52,6 +53,9 @@ def find_place(
     holding = [each for each in still_open if holds(each, named)]
     if len(holding) == 1:
         return Place(holding[0].id, "join.order_or_parcel")
+    owing = [each for each in still_open if each.matter.owed is not None]
+    if owing:
+        return Place(owing[0].id, "join.owed_call")
     within = timedelta(seconds=policy.times.join_within_seconds)
     active = [
         each
@@ -131,6 +135,7 @@ def _await_somebody(
     decision: Decision, event: events.InboundEvent, begun: Contact | None, *, asks: bool
 ) -> None:
     """She waits for somebody, or no longer: a call that is over may have been lost."""
+    note_number(decision, event)
     wants_somebody = asks and (begun is None or opens(event, begun))
     if wants_somebody:
         _seek_agent(decision, event, new_contact=begun is None)

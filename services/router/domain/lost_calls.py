@@ -1,36 +1,109 @@
-"""Whoever hung up is called back: an abandoned or missed call becomes an owed callback."""
+"""Whoever hung up is called back: a call that nobody took becomes a call that is owed."""
 
 from datetime import datetime, timedelta
 
 from services.router.domain.decision import Decision
 from services.router.domain.offers import release
-from shared import events
+from shared import calendars, events, ids
+from shared.conversation import Contact, Conversation
+from shared.customer import Customer
+
+SPOKEN_TO = "accepted"
+"""How a hop ended whose receiver took the matter."""
 
 
 def note_lost_call(decision: Decision, event: events.CallEnded | events.CallLost) -> None:
     """The call is over. If no agent had the call, decide that the call was lost and a callback is owed.
 
-    Repeated tries of one person share one open callback.
+    Repeated tries of one person share one open callback. Where no number of hers is known none can be owed: the
+    contact waits in its queue, so that somebody looks at it once.
     """
     conversation = decision.conversation
     contact = conversation.contacts.by_id.get(event.open.contact_id)
     if contact is None or contact.status != "waiting":
         return
     queue = contact.queue or conversation.ownership.queue or _queue_of(decision, event)
-    callbacks = conversation.matter.callbacks.values()
-    owed = next((each for each in callbacks if each.status == "open"), None)
-    callback_id = owed.callback_id if owed else events.CallbackId(decision.new_id("callback"))
+    owed, reachable = conversation.matter.owed, _has_number(contact, decision.customer)
+    callback_id = owed.callback_id if owed else _callback_id(decision, contact)
     offer = conversation.ownership.offer
     offered_to = offer.agent if offer and offer.contact_id == contact.contact_id else None
+    if not reachable and owed is None:
+        _show(decision, contact, queue)
+    reason = _reason(decision, contact, queue, event)
     missed = isinstance(event, events.CallMissed | events.CallVoicemailLeft)
     decision.on_conversation(
         events.ContactMissed if missed else events.ContactAbandoned,
-        events.ContactLostOpen(contact_id=contact.contact_id, callback_id=callback_id, queue=queue),
+        events.ContactLostOpen(
+            contact_id=contact.contact_id,
+            callback_id=callback_id,
+            queue=queue,
+            reason=reason,
+            unreachable=not reachable and owed is None,
+        ),
     )
     if offered_to is not None:
         release(decision, offered_to, "abandoned")
-    if owed is None:
-        _owe(decision, callback_id, contact.contact_id, queue, "missed" if missed else "abandoned")
+    if owed is None and reachable:
+        _owe(decision, callback_id, contact.contact_id, queue, reason)
+
+
+def note_number(decision: Decision, event: events.InboundEvent) -> None:
+    """A lost call of which no number was known, and this report tells it: now a call is owed to her."""
+    contact_id, conversation = event.open.contact_id, decision.conversation
+    before = decision.loaded.conversation.contacts.by_id.get(contact_id)
+    contact = conversation.contacts.by_id.get(contact_id)
+    if before is None or contact is None or contact.status != "lost" or conversation.resolved:
+        return
+    known_before = _has_number(before, decision.loaded.customer)
+    if known_before or not _has_number(contact, decision.customer) or conversation.matter.owed:
+        return
+    queue = contact.queue or conversation.ownership.queue or _queue_of(decision, event)
+    reason = _reason(decision, contact, queue, event)
+    _owe(decision, _callback_id(decision, contact), contact_id, queue, reason)
+
+
+def _has_number(contact: Contact, customer: Customer) -> bool:
+    """Tell whether there is a number to call: the call's own, or one of the customer."""
+    kinds = {each.kind for each in contact.handles} | {each.kind for each in customer.handles}
+    return "phone" in kinds
+
+
+def _callback_id(decision: Decision, contact: Contact) -> events.CallbackId:
+    """Return the id of the call that is owed for a contact, whichever report of it says that it is."""
+    conversation_id = decision.conversation.id or ""
+    named = ids.scoped_id(decision.origin.tenant, conversation_id, contact.contact_id, "callback")
+    return events.CallbackId(named)
+
+
+def _show(decision: Decision, contact: Contact, queue: str) -> None:
+    """A contact that nobody can call back, and nobody has been told of, stands in its queue."""
+    ownership = decision.conversation.ownership
+    if contact.queue is None and ownership.owner is None and ownership.transfer is None:
+        queued = events.ContactQueuedOpen(
+            contact_id=contact.contact_id,
+            queue=queue,
+            rule="lost.unreachable",
+            policy_version=decision.origin.policy_version,
+        )
+        decision.on_conversation(events.ContactQueued, queued)
+
+
+def _reason(
+    decision: Decision, contact: Contact, queue: str, event: events.InboundEvent
+) -> events.LostReason:
+    if isinstance(event, events.CallVoicemailLeft):
+        return "voicemail"
+    if _was_handed_on(decision.conversation, contact):
+        return "transfer_failed"
+    if not calendars.is_open(decision.policy.hours(queue, contact.medium), contact.started):
+        return "after_hours"
+    return "missed" if isinstance(event, events.CallMissed) else "abandoned"
+
+
+def _was_handed_on(conversation: Conversation, contact: Contact) -> bool:
+    """Tell whether an agent had the call and handed it on to somebody who did not take it."""
+    last = next(reversed(conversation.ownership.hops), None)
+    return last is not None and last.requested >= contact.started and last.outcome != SPOKEN_TO
 
 
 def _owe(
@@ -38,7 +111,7 @@ def _owe(
     callback_id: events.CallbackId,
     contact_id: events.ContactId,
     queue: str,
-    reason: str,
+    reason: events.LostReason,
 ) -> None:
     decision.on_conversation(
         events.CallbackRequested,
@@ -46,17 +119,19 @@ def _owe(
             callback_id=callback_id,
             contact_id=contact_id,
             queue=queue,
-            due=next_call_due(decision),
+            due=next_call_due(decision, queue, decision.policy.times.callback_seconds),
             reason=reason,
+            policy_version=decision.origin.policy_version,
         ),
     )
 
 
-def next_call_due(decision: Decision) -> datetime:
-    """Return until when a call is owed that is owed from now on."""
-    return decision.origin.recorded + timedelta(seconds=decision.policy.times.callback_seconds)
+def next_call_due(decision: Decision, queue: str, seconds: float) -> datetime:
+    """Return until when a call is owed from now on: so much time in which somebody of the queue takes calls."""
+    hours = decision.policy.hours(queue, "call")
+    return calendars.after_open(hours, decision.origin.recorded, timedelta(seconds=seconds))
 
 
-def _queue_of(decision: Decision, event: events.CallEnded | events.CallLost) -> str:
+def _queue_of(decision: Decision, event: events.InboundEvent) -> str:
     account = decision.policy.account(event.open.channel, event.open.account)
     return account.queue if account else next(iter(decision.policy.queues))
