@@ -11,6 +11,9 @@ import msgspec
 from msgspec.structs import replace
 
 from shared import events
+from shared.conversation import NEW_CONVERSATION, Conversation
+from shared.conversation.fold import evolve_parts
+from shared.ledger import Recorded
 from shared.queries import Fate, MissedLine
 
 ANSWERED = "answered"
@@ -167,3 +170,31 @@ def account_of(recorded: Iterable[events.AnyEvent]) -> Account:
     for event in recorded:
         account.take(event)
     return account
+
+
+def unnoted(recorded: Iterable[Recorded]) -> list[MissedLine]:
+    """Return the calls that are over while nobody had them, and of which no loss was noted: there must be none."""
+    ended: dict[Key, datetime] = {}
+    matters: dict[str, Conversation] = {}
+    for each in recorded:
+        here = each.aggregate.removeprefix("conv-")
+        before = matters.get(here, NEW_CONVERSATION)
+        matters[here] = evolve_parts(before, each.sequence, each.event)
+        if isinstance(each.event, events.CallEnded | events.CallLost):
+            ended[here, each.event.open.contact_id] = each.event.recorded
+    lines = []
+    for (here, contact_id), at in ended.items():
+        contact = matters[here].contacts.by_id.get(events.ContactId(contact_id))
+        if contact is not None and contact.status == "waiting":
+            why = "the call is over, nobody had it, and that was not noted"
+            line = MissedLine(
+                conversation=here,
+                contact_id=contact_id,
+                lost=at,
+                reason="not_noted",
+                fate="unaccounted",
+                queue=contact.queue or "",
+                why=why,
+            )
+            lines.append(line)
+    return lines

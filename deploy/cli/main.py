@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from deploy.cli import ask, balance, doctor, parked, policy, status, up
+from deploy.cli import ask, balance, doctor, parked, policy, status, times, up
 from deploy.embedded.errors import SetupError
 
 Verb = Callable[[argparse.Namespace], int]
@@ -119,6 +119,12 @@ def _add_question_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentPars
     asked = _verb(verbs, "balance", balance.balance, "what became of every delivery")
     asked.add_argument("--prove", action="store_true", help="parse RAW again and compare")
     asked.add_argument("--tenant", default="demo")
+    text = "what became of everybody whose call nobody took on a day, proved from the ledger"
+    told = _verb(verbs, "missed", _missed, text)
+    told.add_argument("--day", metavar="DAY", type=times.day, help="2026-12-01; today without it")
+    told.add_argument("--zone", metavar="ZONE", type=times.zone, help="the policy's, else UTC")
+    told.add_argument("--json", action="store_true", help="one JSON object, with every contact")
+    _add_tenant(told)
 
 
 def _add_measures(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -288,6 +294,12 @@ def _import(chosen: argparse.Namespace) -> int:
     from deploy.cli.importing import import_history  # noqa: PLC0415
 
     return import_history(chosen)
+
+
+def _missed(chosen: argparse.Namespace) -> int:
+    from deploy.cli.missed import show  # noqa: PLC0415
+
+    return show(chosen)
 
 
 def _raw(chosen: argparse.Namespace) -> int:

@@ -18,6 +18,7 @@ import msgspec
 
 from deploy.cli.ask import bus_address
 from deploy.cli.configured import policy_of, read_policies, read_secrets
+from deploy.cli.positions import position_at
 from services.ingest.domain.outcome import Quarantined
 from services.ingest.handlers import parsing
 from services.ingest.handlers.accounts import Accounts, Door
@@ -71,7 +72,7 @@ class _Replay:
     async def account(self, door: Door) -> AsyncIterator[Lacking]:
         """Give what the deliveries of an account make that is new; it is published first, where it is to be applied."""
         last = await identity.end(self.bus, streams.RAW)
-        first = await _position_at(self.bus, self.since, last)
+        first = await position_at(self.bus, streams.RAW, self.since, last)
         async for page in self.reader.pages(door, first, last):
             readings = await parsing.read_all(page, self.bodies)
             made = [e.id for r in readings for e in r.events if not visits.passes(e)]
@@ -138,19 +139,6 @@ async def _run(chosen: argparse.Namespace) -> Sums:
         return run.sums
     finally:
         await bus.close()
-
-
-async def _position_at(bus: Bus, since: datetime, last: int) -> int:
-    """Return the first position of RAW that was stored at a time or later."""
-    first, behind = 1, last + 1
-    while first < behind:
-        middle = (first + behind) // 2
-        stored = await bus.leader_get(streams.RAW, sequence=middle, next_by_subject="raw.>")
-        if stored is None or stored.stored >= since:
-            behind = middle
-        else:
-            first = stored.sequence + 1
-    return first
 
 
 def _print(each: Lacking | Sums) -> None:

@@ -28,6 +28,8 @@ from deploy.story.telling.report import Report
 BEGIN_SECONDS = 15.0
 SEEDS = 10**9
 TELLING_VERBS = frozenset({"accept_offer", "accept_transfer", "attempt_callback"})
+REACHED = "reached"
+"""How a callback ends by which somebody sees a packet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +253,8 @@ async def _tamper(session: Session, step: model.TamperStep) -> None:
 async def _tell_packet(session: Session, step: model.Step) -> None:
     """Show what the person sees who has just accepted."""
     if not isinstance(step, model.CommandStep) or step.do not in TELLING_VERBS:
+        return
+    if step.with_.get("outcome", REACHED) != REACHED:
         return
     given = [each for each in handed_over(await session.read_ledger()) if each.to == step.agent]
     if given and not session.answers[-1].refused:

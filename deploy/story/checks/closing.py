@@ -5,7 +5,15 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from deploy.story.checks import as_of_checks, balance, expectations, mails, quiescence, second_look
+from deploy.story.checks import (
+    as_of_checks,
+    balance,
+    expectations,
+    lost,
+    mails,
+    quiescence,
+    second_look,
+)
 from deploy.story.checks.handed_over import handed_over, missing_facts, named_but_absent
 from deploy.story.errors import StepFailed
 from deploy.story.session import Session
@@ -127,6 +135,11 @@ async def _balance(session: Session) -> None:
         raise StepFailed("balance.unproved", "RAW parsed again says otherwise", got=unproved)
 
 
+async def _missed(session: Session) -> None:
+    """It is known what became of every contact that nobody took."""
+    await lost.check_accounted_for(session, SETTLE_SECONDS)
+
+
 CLOSINGS: tuple[Closing, ...] = (
     Closing("at_rest", _at_rest),
     Closing("packets", _packets),
@@ -134,6 +147,7 @@ CLOSINGS: tuple[Closing, ...] = (
     Closing("still_met", second_look.look_again),
     Closing("timeline", _timelines),
     Closing("as_of", _as_of),
+    Closing("missed", _missed),
     Closing("balance", _balance),
     Closing("digests", _digests, of_each=False),
 )

@@ -194,6 +194,15 @@ def callback_fits(wanted: model.ExpectCallback, callback: dict[str, Any]) -> boo
     )
 
 
+def lost_fits(wanted: model.ExpectMissed, lost: dict[str, Any]) -> bool:
+    return (
+        lost.get("fate") == wanted.fate
+        and wanted.reason in (None, lost.get("reason"))
+        and wanted.queue in (None, lost.get("queue"))
+        and wanted.in_time in (None, lost.get("in_time"))
+    )
+
+
 # -- answers, mail, balance -------------------------------------------------------------------------
 
 

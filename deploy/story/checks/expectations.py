@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from deploy.story.checks import balance, comparing
+from deploy.story.checks import balance, comparing, lost
 from deploy.story.checks.handed_over import handed_over
 from deploy.story.errors import StepFailed
 from deploy.story.file import model
@@ -130,6 +130,17 @@ async def _callback(session: Session, wanted: model.ExpectCallback) -> Finding:
     return _counted("expect.callback", wanted.count, fit, callbacks)
 
 
+async def _missed(session: Session, wanted: model.ExpectMissed) -> Finding:
+    found = await _conversation_id(session, wanted)
+    mine = [
+        each
+        for each in await lost.contacts(session, _deadline(wanted))
+        if each["conversation"] == found
+    ]
+    fit = [each for each in mine if comparing.lost_fits(wanted, each)]
+    return _counted("expect.missed", wanted.count, fit, mine)
+
+
 async def _reply(session: Session, wanted: model.ExpectReply) -> Finding:
     answers = session.answers
     if wanted.count is not None:
@@ -241,6 +252,7 @@ LOOKS: dict[type[model.Expect], Callable[[Session, Any], Awaitable[Finding]]] = 
     model.ExpectNotification: _notification,
     model.ExpectPromise: _promise,
     model.ExpectCallback: _callback,
+    model.ExpectMissed: _missed,
     model.ExpectReply: _reply,
     model.ExpectMail: _mail,
     model.ExpectMessage: _message,

@@ -254,6 +254,16 @@ class ExpectCallback(ExpectOfConversation, frozen=True, kw_only=True):
     count: int = 1
 
 
+class ExpectMissed(ExpectOfConversation, frozen=True, kw_only=True):
+    """What became of the contacts of a conversation that nobody took. `reason`: how they were lost."""
+
+    fate: Literal["reached", "answered", "closed", "open", "unreachable", "unaccounted"]
+    reason: str | None = None
+    queue: Name | None = None
+    in_time: bool | None = None
+    count: int = 1
+
+
 class ExpectReply(Expect, frozen=True, kw_only=True):
     """The answer to the last door or command. `count`: how many of the answers of a `together`."""
 
@@ -321,6 +331,7 @@ EXPECTATIONS: dict[str, type[Expect]] = {
     "notification": ExpectNotification,
     "promise": ExpectPromise,
     "callback": ExpectCallback,
+    "missed": ExpectMissed,
     "reply": ExpectReply,
     "mail": ExpectMail,
     "message": ExpectMessage,

@@ -1,15 +1,15 @@
 """Table `lost`: the contacts that nobody took, each with the call that is owed for it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
-from statistics import median
 from typing import Any
 
+from services.history.domain.losses import counts
 from services.history.tables import paging
 from services.history.tables.row import AddedRow
 from services.history.tables.table import Reading, Step, Table
 from shared import events
-from shared.queries import AskMissed, Missed, MissedCounts, MissedLine
+from shared.queries import AskMissed, Missed, MissedLine
 
 
 class LostRow(AddedRow, frozen=True, kw_only=True):
@@ -64,25 +64,4 @@ async def missed(reading: Reading, asked: AskMissed) -> Missed:
         next=page.next,
         counts=counts(everything.lines),
         contacts=page.lines,
-    )
-
-
-def counts(lines: Sequence[MissedLine]) -> MissedCounts:
-    """Return how many contacts have which fate, and how soon the customers were reached."""
-    fates = [each.fate for each in lines]
-    reached = [each for each in lines if each.fate == "reached"]
-    in_time = sum(each.in_time for each in reached)
-    callable_ = len(lines) - fates.count("unreachable")
-    took = [(each.settled - each.lost).total_seconds() for each in reached if each.settled]
-    return MissedCounts(
-        lost=len(lines),
-        reached=len(reached),
-        answered=fates.count("answered"),
-        closed=fates.count("closed"),
-        open=fates.count("open"),
-        unreachable=fates.count("unreachable"),
-        unaccounted=fates.count("unaccounted"),
-        reached_in_time=in_time,
-        recovery=in_time / callable_ if callable_ else None,
-        reach_seconds=median(took) if took else None,
     )

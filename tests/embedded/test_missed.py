@@ -1,0 +1,136 @@
+"""`tellonce missed`: the account of a day, read from the ledger on the real server."""
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from deploy.cli.missed import day_in
+from shared import codec, ensuring, streams
+from shared.bus import Bus, connect
+from shared.events import AnyEvent, CallbackRequested, ContactMissed
+from shared.ledger import Write
+from shared.ledger.jetstream import NatsLedger
+from tests.router.in_memory_router import InMemoryRouter
+from tests.router.samples import POLICY_TEXT, TENANT, call, phone
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+async def a_day() -> InMemoryRouter:
+    """Four calls that nobody took: one is reached, one gets an answer, one shows no number, and one is owed still."""
+    router = InMemoryRouter()
+    router.clock.time = datetime.now(UTC)
+    await router.on_duty("ewa")
+    for name, number in (("CA1", "+48600100201"), ("CA2", "+48600100202"), ("CA3", "+48600100203")):
+        await router.happens(call("missed", name, handles=[phone(number)]))
+    await router.happens(call("ended", "CA4", handles=[]))
+    first, second, *_ = await router.conversations()
+    for it, outcome in ((first, "reached"), (second, "wrong_number")):
+        assert it.matter.owed is not None
+        said = {"conversation": it.id, "callback_id": it.matter.owed.callback_id}
+        await router.does("ewa", "attempt_callback", **said, outcome=outcome)
+    return router
+
+
+async def keep(bus: Bus, happened: Sequence[AnyEvent]) -> None:
+    """Put these events into LEDGER, each where it stood in its aggregate."""
+    (config,) = [each for each in streams.stream_configs() if each["name"] == streams.LEDGER]
+    await ensuring.ensure(bus, streams.WantedStreams([config]))
+    ledger, last = NatsLedger(bus, codec.PlainCodec()), dict[str, int]()
+    for event in happened:
+        write = Write(event.aggregate, last.get(event.aggregate, 0), [event])
+        last[event.aggregate] = (await ledger.append(TENANT, [write])).position
+
+
+async def told(run: Run, *argv: str) -> tuple[int, str, str]:
+    return await asyncio.to_thread(run, "missed", *argv)
+
+
+async def test_a_day_is_accounted_for_and_what_is_not_is_named(
+    nats_url: str,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The table, who waits for a call, and the same as JSON; without its event a contact is named, and the code 1."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_bytes(POLICY_TEXT)
+    monkeypatch.setenv("TELLONCE_NATS_URL", nats_url)
+    monkeypatch.setenv("TELLONCE_DATA", str(tmp_path / "none"))
+    router = await a_day()
+    today, happened = str(router.clock.time.date()), [e.event for e in await router.recorded()]
+    asked = ("--tenant-policy", str(policy), "--day")
+    bus = await connect(nats_url, "test")
+    try:
+        await keep(bus, happened)
+        capsys.readouterr()
+        code, out, _ = await told(run, *asked, today)
+        lines = out.splitlines()
+        assert code == 0
+        assert [line.split() for line in lines[1:8]] == [
+            ["lost", "4"],
+            ["reached", "1", "1", "of", "them", "in", "time"],
+            ["answered", "0"],
+            ["closed", "1"],
+            ["open", "1"],
+            ["unreachable", "1"],
+            ["unaccounted", "0"],
+        ]
+        (waits,) = lines[8:]
+        assert "queue hotline, due" in waits
+        code, out, _ = await told(run, *asked, today, "--json")
+        contacts = json.loads(out)["contacts"]
+        assert sorted(each["fate"] for each in contacts) == [
+            "closed",
+            "open",
+            "reached",
+            "unreachable",
+        ]
+        yesterday = str(router.clock.time.date() - timedelta(days=2))
+        code, out, _ = await told(run, *asked, yesterday, "--zone", "Europe/Warsaw", "--json")
+        assert (code, json.loads(out)["counts"]["lost"]) == (0, 0)
+
+        await bus.api(f"STREAM.DELETE.{streams.LEDGER}")
+        (lost, *_) = [each for each in happened if isinstance(each, ContactMissed)]
+        key = lost.open.callback_id
+        without = [
+            each
+            for each in happened
+            if not (isinstance(each, CallbackRequested) and each.open.callback_id == key)
+        ]
+        silent = [each for each in without if each.type != "contact.abandoned"]
+        await keep(bus, silent)
+        code, out, _ = await told(run, *asked, today)
+        named = [line for line in out.splitlines() if line.startswith("UNACCOUNTED")]
+        assert (code, len(named)) == (1, 2)
+        assert any(lost.open.contact_id in line and "no call is owed" in line for line in named)
+        assert any("that was not noted" in line for line in named)
+    finally:
+        await bus.api(f"STREAM.DELETE.{streams.LEDGER}")
+        await bus.close()
+
+
+async def test_where_nothing_answers_nothing_is_proved(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The code is neither 0 nor 1."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_bytes(POLICY_TEXT)
+    monkeypatch.setenv("TELLONCE_NATS_URL", "nats://127.0.0.1:1")
+    monkeypatch.setenv("TELLONCE_DATA", str(tmp_path / "none"))
+    code, _, err = await told(run, "--tenant-policy", str(policy))
+    assert (code, "not reached" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25), ("2026-12-01", 24)]
+)
+def test_a_day_is_as_long_as_it_is_there(day: str, hours: int) -> None:
+    """From midnight to midnight in the zone, also when its clocks change."""
+    since, until = day_in(date.fromisoformat(day), "Europe/Warsaw")
+    assert until.astimezone(UTC) - since.astimezone(UTC) == timedelta(hours=hours)
