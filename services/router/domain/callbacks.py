@@ -1,10 +1,10 @@
 """Calls that are owed: tried, reached, closed for a reason."""
 
-from services.router.domain.asking import known_queue
 from services.router.domain.decision import Decision
 from services.router.domain.handover import attach_packet
 from services.router.domain.lost_calls import next_call_due
 from services.router.domain.offers import release, reserve
+from services.router.domain.pool import known_queue
 from services.router.domain.snooze import wake_up
 from shared import commands, errors, events
 from shared.conversation import Callback

@@ -2,8 +2,12 @@
 
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from services.router.domain.decision import Decision
+from services.router.domain.needs import queued
 from services.router.domain.offers import release
+from services.router.domain.pool import known_queue
 from shared import calendars, events, ids
 from shared.conversation import Contact, Conversation
 from shared.customer import Customer
@@ -28,7 +32,7 @@ def note_lost_call(decision: Decision, event: events.CallEnded | events.CallLost
     offer = conversation.ownership.offer
     offered_to = offer.agent if offer and offer.contact_id == contact.contact_id else None
     if not reachable and owed is None:
-        _show(decision, contact, queue)
+        _show(decision, event, contact, queue)
     reason = _reason(decision, contact, queue, event)
     missed = isinstance(event, events.CallMissed | events.CallVoicemailLeft)
     decision.on_conversation(
@@ -75,17 +79,12 @@ def _callback_id(decision: Decision, contact: Contact) -> events.CallbackId:
     return events.CallbackId(named)
 
 
-def _show(decision: Decision, contact: Contact, queue: str) -> None:
-    """A contact that nobody can call back, and nobody has been told of, stands in its queue."""
+def _show(decision: Decision, event: events.InboundEvent, contact: Contact, queue: str) -> None:
+    """A contact that nobody can call back, and nobody has been told of, stands in its queue; nobody is on the line."""
     ownership = decision.conversation.ownership
     if contact.queue is None and ownership.owner is None and ownership.transfer is None:
-        queued = events.ContactQueuedOpen(
-            contact_id=contact.contact_id,
-            queue=queue,
-            rule="lost.unreachable",
-            policy_version=decision.origin.policy_version,
-        )
-        decision.on_conversation(events.ContactQueued, queued)
+        waits = queued(decision, event, known_queue(decision.policy, queue), "lost.unreachable")
+        decision.on_conversation(events.ContactQueued, replace(waits, exceeds=None))
 
 
 def _reason(
