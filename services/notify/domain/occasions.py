@@ -46,6 +46,7 @@ OF_PROMISE: Mapping[type[events.AnyEvent], events.NotificationReason] = {
 }
 """Why somebody is told of a promise."""
 
+Late = events.EscalationOverdue | events.CallbackOverdue | events.CallbackEscalated
 OnOccasion = TellRequest | TellOwner | Attend | Answer | Withdraw
 
 
@@ -179,18 +180,13 @@ def _overload(event: events.LaneDelayed, now: datetime, policy: Policy) -> TellR
 def _late_on(
     event: events.AnyEvent, before: EarlierState, now: datetime, policy: Callable[[], Policy]
 ) -> TellRequest | None:
-    """What was done, or was to be done, and did not come to its end.
-
-    A queue was told of an owed call when it was lost: when its time is over, the next one is told as well.
-    """
+    """What was done, or was to be done, and did not come to its end."""
     reason: events.NotificationReason = "overdue"
-    at_once = False
     match event:
         case events.PromiseOverdue() | events.PromiseDueSoon() | events.PromiseBroken():
             return _of_promise(event, now, policy())
-        case events.EscalationOverdue() | events.CallbackOverdue():
-            request, recipient = _overdue(event), event.open.to
-            at_once = recipient.startswith("queue-")
+        case events.EscalationOverdue() | events.CallbackOverdue() | events.CallbackEscalated():
+            return _late(event, now, policy())
         case events.ContactWaitExceeded():
             if event.open.exceeds is not None:
                 return None
@@ -202,9 +198,6 @@ def _late_on(
         case events.SlaBreached() if not event.open.answered:
             request, reason = f"{event.open.clock_id}/breached", "sla_breached"
             recipient = _supervisor(policy(), event.open.queue)
-        case events.CallbackEscalated():
-            request, reason = _unreached(event.open.callback_id, event.open.attempts), "unreached"
-            recipient, at_once = event.open.to, True
         case events.MessageFailed() | events.MessageUncertain() if _is_automatic(event, before):
             return None
         case events.MessageFailed():
@@ -220,7 +213,6 @@ def _late_on(
         request=request,
         reason=reason,
         recipient=recipient,
-        at_once=at_once,
         policy=policy(),
     )
 
@@ -266,6 +258,20 @@ def _dealt_with_on(event: events.AnyEvent, now: datetime) -> Attend | None:
         return None
     warned = (_warned(event.open.clock_id),)
     return Attend(**origin(event, now), agent=events.AgentId(name), requests=warned)
+
+
+def _late(event: Late, now: datetime, policy: Policy) -> TellRequest:
+    """A queue was told of an owed call when it was lost, or of a line: when its time is over, or all tries were in vain,
+    the next one is told as well."""
+    in_vain = isinstance(event, events.CallbackEscalated)
+    return TellRequest(
+        **origin(event, now),
+        request=_overdue(event),
+        reason="unreached" if in_vain else "overdue",
+        recipient=event.open.to,
+        at_once=event.open.to.startswith("queue-"),
+        policy=policy,
+    )
 
 
 def _is_automatic(event: events.OutcomeEvent, before: EarlierState) -> bool:
@@ -339,11 +345,15 @@ def _due(promise_id: events.PromiseId, moved: int) -> tuple[str, str]:
     return f"{promise_id}/due_soon{time}", f"{promise_id}/overdue{time}"
 
 
-def _overdue(event: events.EscalationOverdue | events.CallbackOverdue) -> str:
-    """Return the request that a line, or an owed call, is whose time is over."""
-    if isinstance(event, events.EscalationOverdue):
-        return f"{event.open.escalation_id}/overdue"
-    return _overdue_call(event.open.callback_id, event.open.attempts)
+def _overdue(event: Late) -> str:
+    """Return the request that a line, or an owed call, is whose time or tries are over."""
+    match event:
+        case events.EscalationOverdue():
+            return f"{event.open.escalation_id}/overdue"
+        case events.CallbackEscalated():
+            return _unreached(event.open.callback_id, event.open.attempts)
+        case _:
+            return _overdue_call(event.open.callback_id, event.open.attempts)
 
 
 def _overdue_call(callback_id: events.CallbackId, attempts: int) -> str:
