@@ -2,11 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from deploy.cli.missed import day_in
 from shared import codec, ensuring, streams
@@ -50,69 +51,71 @@ async def told(run: Run, *argv: str) -> tuple[int, str, str]:
     return await asyncio.to_thread(run, "missed", *argv)
 
 
-async def test_a_day_is_accounted_for_and_what_is_not_is_named(
-    nats_url: str,
-    run: Run,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """The table, who waits for a call, and the same as JSON; without its event a contact is named, and the code 1."""
-    policy = tmp_path / "policy.yaml"
-    policy.write_bytes(POLICY_TEXT)
+@pytest_asyncio.fixture
+async def bus(nats_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Bus]:
+    """A server with nothing in LEDGER, and a policy, for the command line too."""
+    (tmp_path / "policy.yaml").write_bytes(POLICY_TEXT)
+    monkeypatch.setenv("TELLONCE_POLICY", str(tmp_path / "policy.yaml"))
     monkeypatch.setenv("TELLONCE_NATS_URL", nats_url)
     monkeypatch.setenv("TELLONCE_DATA", str(tmp_path / "none"))
-    router = await a_day()
-    today, happened = str(router.clock.time.date()), [e.event for e in await router.recorded()]
-    asked = ("--tenant-policy", str(policy), "--day")
     bus = await connect(nats_url, "test")
-    try:
-        await keep(bus, happened)
-        capsys.readouterr()
-        code, out, _ = await told(run, *asked, today)
-        lines = out.splitlines()
-        assert code == 0
-        assert [line.split() for line in lines[1:8]] == [
-            ["lost", "4"],
-            ["reached", "1", "1", "of", "them", "in", "time"],
-            ["answered", "0"],
-            ["closed", "1"],
-            ["open", "1"],
-            ["unreachable", "1"],
-            ["unaccounted", "0"],
-        ]
-        (waits,) = lines[8:]
-        assert "queue hotline, due" in waits
-        code, out, _ = await told(run, *asked, today, "--json")
-        contacts = json.loads(out)["contacts"]
-        assert sorted(each["fate"] for each in contacts) == [
-            "closed",
-            "open",
-            "reached",
-            "unreachable",
-        ]
-        yesterday = str(router.clock.time.date() - timedelta(days=2))
-        code, out, _ = await told(run, *asked, yesterday, "--zone", "Europe/Warsaw", "--json")
-        assert (code, json.loads(out)["counts"]["lost"]) == (0, 0)
+    yield bus
+    await bus.api(f"STREAM.DELETE.{streams.LEDGER}")
+    await bus.close()
 
-        await bus.api(f"STREAM.DELETE.{streams.LEDGER}")
-        (lost, *_) = [each for each in happened if isinstance(each, ContactMissed)]
-        key = lost.open.callback_id
-        without = [
-            each
-            for each in happened
-            if not (isinstance(each, CallbackRequested) and each.open.callback_id == key)
-        ]
-        silent = [each for each in without if each.type != "contact.abandoned"]
-        await keep(bus, silent)
-        code, out, _ = await told(run, *asked, today)
-        named = [line for line in out.splitlines() if line.startswith("UNACCOUNTED")]
-        assert (code, len(named)) == (1, 2)
-        assert any(lost.open.contact_id in line and "no call is owed" in line for line in named)
-        assert any("that was not noted" in line for line in named)
-    finally:
-        await bus.api(f"STREAM.DELETE.{streams.LEDGER}")
-        await bus.close()
+
+async def test_a_day_is_accounted_for(
+    bus: Bus, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The table, and who waits for a call; the same as JSON; on another day nobody was lost."""
+    router = await a_day()
+    await keep(bus, [each.event for each in await router.recorded()])
+    capsys.readouterr()
+    today = router.clock.time.date()
+    code, out, _ = await told(run, "--day", str(today))
+    lines = out.splitlines()
+    assert code == 0
+    assert [line.split() for line in lines[1:8]] == [
+        ["lost", "4"],
+        ["reached", "1", "1", "of", "them", "in", "time"],
+        ["answered", "0"],
+        ["closed", "1"],
+        ["open", "1"],
+        ["unreachable", "1"],
+        ["unaccounted", "0"],
+    ]
+    (waits,) = lines[8:]
+    assert "queue hotline, due" in waits
+    code, out, _ = await told(run, "--day", str(today), "--json")
+    fates = sorted(each["fate"] for each in json.loads(out)["contacts"])
+    assert fates == ["closed", "open", "reached", "unreachable"]
+    before = str(today - timedelta(days=2))
+    code, out, _ = await told(run, "--day", before, "--zone", "Europe/Warsaw", "--json")
+    assert (code, json.loads(out)["counts"]["lost"]) == (0, 0)
+
+
+async def test_who_is_not_accounted_for_is_named(
+    bus: Bus, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The control: a call that nobody owes, and one whose loss nobody noted. The code is 1."""
+    router = await a_day()
+    happened = [each.event for each in await router.recorded()]
+    (lost, *_) = [each for each in happened if isinstance(each, ContactMissed)]
+    damaged = [
+        each
+        for each in happened
+        if each.type != "contact.abandoned"
+        and not (
+            isinstance(each, CallbackRequested) and each.open.callback_id == lost.open.callback_id
+        )
+    ]
+    await keep(bus, damaged)
+    capsys.readouterr()
+    code, out, _ = await told(run, "--day", str(router.clock.time.date()))
+    named = [line for line in out.splitlines() if line.startswith("UNACCOUNTED")]
+    assert (code, len(named)) == (1, 2)
+    assert any(lost.open.contact_id in line and "no call is owed" in line for line in named)
+    assert any("that was not noted" in line for line in named)
 
 
 async def test_where_nothing_answers_nothing_is_proved(

@@ -181,6 +181,7 @@ def _late_on(
     event: events.AnyEvent, before: EarlierState, now: datetime, policy: Callable[[], Policy]
 ) -> TellRequest | None:
     """What was done, or was to be done, and did not come to its end."""
+    request: str
     reason: events.NotificationReason = "overdue"
     match event:
         case events.PromiseOverdue() | events.PromiseDueSoon() | events.PromiseBroken():
