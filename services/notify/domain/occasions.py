@@ -262,8 +262,8 @@ def _dealt_with_on(event: events.AnyEvent, now: datetime) -> Attend | None:
 
 
 def _late(event: Late, now: datetime, policy: Policy) -> TellRequest:
-    """A queue was told of an owed call when it was lost, or of a line: when its time is over, or all tries were in vain,
-    the next one is told as well."""
+    """A queue was told of an owed call when it was lost, or of a line: when its time is over, or all tries were in
+    vain, the next one is told as well."""
     in_vain = isinstance(event, events.CallbackEscalated)
     return TellRequest(
         **origin(event, now),
