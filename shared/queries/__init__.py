@@ -14,12 +14,12 @@ from shared.queries.deliveries import *  # noqa: F403
 from shared.queries.deliveries import DELIVERY_QUERIES
 from shared.queries.explanation import *  # noqa: F403
 from shared.queries.explanation import EXPLANATION_QUERIES
+from shared.queries.missed import *  # noqa: F403
+from shared.queries.missed import MISSED_QUERIES
 from shared.queries.reviews import *  # noqa: F403
 from shared.queries.reviews import REVIEW_QUERIES
 from shared.queries.service_levels import *  # noqa: F403
 from shared.queries.service_levels import SERVICE_LEVEL_QUERIES
-from shared.queries.missed import *  # noqa: F403
-from shared.queries.missed import MISSED_QUERIES
 from shared.queries.work import *  # noqa: F403
 from shared.queries.work import WORK_QUERIES
 
