@@ -70,12 +70,12 @@ def read_yaml(content: bytes) -> Any:
     Raises: yaml.YAMLError, also for a mapping that has a key twice, a date that is none, and what is nested too deeply.
     """
     try:
-        return yaml.load(content, _Loader)  # noqa: S506  it is a safe loader
+        return yaml.load(content, YamlLoader)  # noqa: S506  it is a safe loader
     except (ValueError, OverflowError, RecursionError) as error:
         raise yaml.YAMLError(str(error)) from None
 
 
-class _Loader(Composer, yaml.CSafeLoader):
+class YamlLoader(Composer, yaml.CSafeLoader):
     """The safe loader that scans in C, and composes here; what `<<` brings in may still be said otherwise beside it."""
 
     def __init__(self, content: bytes) -> None:
@@ -89,8 +89,10 @@ class _Loader(Composer, yaml.CSafeLoader):
             if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE:
                 continue
             if (key.tag, key.value) in said:
-                raise yaml.MarkedYAMLError(
-                    problem="a key stands twice", problem_mark=key.start_mark
-                )
+                self.said_twice(key)
             said.add((key.tag, key.value))
         return node
+
+    def said_twice(self, key: yaml.ScalarNode) -> None:
+        """Raises: MarkedYAMLError: a mapping has this key already."""
+        raise yaml.MarkedYAMLError(problem="a key stands twice", problem_mark=key.start_mark)

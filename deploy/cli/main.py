@@ -239,6 +239,8 @@ def _add_policies(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     text = "what a policy says, what it changes, and what was decided by it"
     policies = verbs.add_parser("policy", help=text, description=text)
     acts = policies.add_subparsers(metavar="ACT", required=True)
+    checked = _verb(acts, "check", policy.check, "everything that is wrong with it, and where")
+    checked.add_argument("file", metavar="FILE", help="a policy (YAML), or a folder of them")
     text = "why a matter went as it did: rules, policy versions, who was left out"
     explained = _verb(acts, "explain", policy.explain, text)
     explained.add_argument("conversation", metavar="CONVERSATION")

@@ -22,6 +22,7 @@ from docs.generate.house_pages import (
     subjects_page,
 )
 from docs.generate.metrics_page import metrics_page
+from docs.generate.policy_schema import policy_schema
 from docs.generate.schemas import schemas, written
 
 FOLDER = ROOT / "docs" / "reference"
@@ -46,6 +47,7 @@ PAGES = {
 def everything() -> dict[Path, str]:
     """Return every file as the code says that it is; a file that no code stands behind is empty, and goes."""
     made = {SCHEMAS / name: written(schema) + "\n" for name, schema in schemas().items()}
+    made[FOLDER / "policy.schema.json"] = written(policy_schema()) + "\n"
     made[FOLDER / "asyncapi.json"] = written(document()) + "\n"
     left = dict.fromkeys(set(SCHEMAS.rglob("*.json")) - made.keys(), "")
     return {**{path: make() for path, make in PAGES.items()}, **made, **left}

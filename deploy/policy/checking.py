@@ -1,0 +1,78 @@
+"""Everything that is wrong with a policy file, or with the files of a folder, at once."""
+
+import re
+from pathlib import Path
+
+import msgspec
+import yaml
+
+from deploy.policy import reading, shape
+from deploy.policy.reading import Complaint, PolicyText, Unreadable, named
+from shared import errors, strict
+from shared.policies import PolicyFiles
+from shared.policy import Policy
+from shared.policy.checks import contradictions
+
+_SENTENCE = re.compile(r"[^\w-].*\w|\w.*[^\w-]")
+"""What is no single word, as a pattern is none: it stands in a complaint as a whole."""
+_WORD = re.compile(r"[^\s,:()`]+")
+
+
+def check(path: Path) -> dict[str, list[Complaint]]:
+    """Return the complaints about each file, by its name, in reading order. Raises: PolicyInvalid if there is none."""
+    files = PolicyFiles(path)
+    contents = files.contents()
+    found = {name: check_text(content) for name, content in contents.items()}
+    try:
+        files.read(contents=contents)
+    except errors.PolicyInvalid as error:
+        # None of the files can be taken; of each the reason is told.
+        files.refused.setdefault("", error)
+    for name, refusal in files.refused.items():
+        if name in found and not any(each.refused for each in found[name]):
+            found[name].append(_whole(contents[name], str(refusal).removeprefix(f"{name}: ")))
+    return found
+
+
+def check_text(content: bytes | str) -> list[Complaint]:
+    """Return the complaints about the text of a policy; `content`: why it could not be read, where it is a str."""
+    if isinstance(content, str):
+        return [Complaint(1, 1, "", content)]
+    try:
+        text = PolicyText(content)
+    except Unreadable as error:
+        return [error.complaint]
+    found = shape.complaints(text)
+    if not any(each.refused for each in found):
+        policy = msgspec.convert(strict.read_yaml(content), Policy)
+        found += [_placed(text, each) for each in contradictions(policy)]
+    return sorted(found)
+
+
+def _whole(content: bytes | str, said: str) -> Complaint:
+    """Return a complaint about a file that fits by itself."""
+    assert isinstance(content, bytes)
+    return _placed(PolicyText(content), said)
+
+
+def _placed(text: PolicyText, said: str) -> Complaint:
+    """Return a complaint of the whole policy at the place whose path and word have most of what it names.
+
+    "agent ewa: no queue zoo" is about `agents.ewa.queues[0]`, where `zoo` stands: whoever adds a check names what is
+    wrong, and need not know where in the file it was written.
+    """
+    names = {_singular(word) for word in _WORD.findall(said)}
+    best: tuple[reading.Path, yaml.Node] = ((), text.root)
+    most = 0
+    for path, node in text.places():
+        value = named(node)
+        is_value = not path or value != path[-1]
+        meant = _singular(value) in names or (_SENTENCE.search(value) and value in said)
+        score = len(names & {_singular(str(each)) for each in path}) + 2 * bool(is_value and meant)
+        if score > most:
+            best, most = (path, node), score
+    return reading.complaint(best[1], best[0], said)
+
+
+def _singular(word: str) -> str:
+    return word.removesuffix("s")
