@@ -70,13 +70,13 @@ def read_yaml(content: bytes) -> Any:
     Raises: yaml.YAMLError, also for a mapping that has a key twice, a date that is none, and what is nested too deeply.
     """
     try:
-        return yaml.load(content, YamlLoader)  # noqa: S506  it is a safe loader
+        return yaml.load(content, YamlReader)  # noqa: S506  it is a safe loader
     except (ValueError, OverflowError, RecursionError) as error:
         raise yaml.YAMLError(str(error)) from None
 
 
-class YamlLoader(Composer, yaml.CSafeLoader):
-    """The safe loader that scans in C, and composes here; what `<<` brings in may still be said otherwise beside it."""
+class YamlReader(Composer, yaml.CSafeLoader):
+    """Reads safely, scans in C, and composes here; what `<<` brings in may still be said otherwise beside it."""
 
     def __init__(self, content: bytes) -> None:
         yaml.CSafeLoader.__init__(self, content)

@@ -35,7 +35,7 @@ class Unreadable(Exception):
         self.complaint = complaint
 
 
-class PolicyText(strict.YamlLoader):
+class PolicyText(strict.YamlReader):
     """A policy as it is written. `root`: its outermost node; `twice`: keys that stand twice, all of them."""
 
     def __init__(self, content: bytes) -> None:
