@@ -49,6 +49,10 @@ class Policies:
     def tenants(self) -> list[str]:
         return sorted(self._by_tenant)
 
+    def versions(self) -> dict[str, str]:
+        """Return the version of each tenant's policy."""
+        return {tenant: self._versions[tenant] for tenant in self.tenants()}
+
     def take(self, policies: Iterable[Policy]) -> frozenset[str]:
         """Put these in the place of all others; return the tenants whose policy came, changed or left."""
         before, self._by_tenant = self._by_tenant, {each.tenant: each for each in policies}

@@ -64,12 +64,16 @@ class Backlog(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to `ops.<service>.health`. A ready service may have troubles: one account's is not all accounts'."""
+    """The answer to `ops.<service>.health`. A ready service may have troubles: one account's is not all accounts'.
+
+    `policies`: the version that is in force there, by tenant.
+    """
 
     service: str
     ready: bool
     troubles: list[Trouble]
     backlog: Backlog
+    policies: dict[str, str] = {}
 
 
 class Canary:
@@ -98,7 +102,8 @@ async def nothing_waits() -> Backlog:
 class Readiness:
     """Examines one process of a service; a stream that left its last store without an answer is a trouble too.
 
-    `checks`: beside the canary; `parts`: troubles of a part, not of the whole; `backlog`: what waits.
+    `checks`: beside the canary; `parts`: troubles of a part, not of the whole; `backlog`: what waits; `policies`: the
+    versions in force, by tenant.
     """
 
     def __init__(
@@ -109,6 +114,7 @@ class Readiness:
         *,
         parts: Callable[[], Sequence[Trouble]] = tuple,
         backlog: Callable[[], Awaitable[Backlog]] = nothing_waits,
+        policies: Callable[[], dict[str, str]] = dict,
     ) -> None:
         self._service = service
         self._checks = list(checks)
@@ -116,6 +122,7 @@ class Readiness:
         self._canary = Canary(bus, service)
         self._parts = parts
         self._backlog = backlog
+        self._policies = policies
         self._announcement = Announcement(bus, service, VERSION)
         self._troubles: list[Trouble] = []
         self._good = 0.0
@@ -168,7 +175,11 @@ class Readiness:
             async with asyncio.timeout(CHECK_SECONDS):
                 backlog = await self._backlog()
         return Health(
-            service=self._service, ready=self.ready, troubles=self.troubles, backlog=backlog
+            service=self._service,
+            ready=self.ready,
+            troubles=self.troubles,
+            backlog=backlog,
+            policies=self._policies(),
         )
 
 

@@ -61,14 +61,15 @@ def _run(arguments: list[str]) -> int:
     if arguments[:1] == ["story"]:
         code = _story(arguments[1:])
     else:
-        chosen = _parser().parse_args(arguments)
+        chosen = parser().parse_args(arguments)
         verb: Verb = chosen.verb
         code = verb(chosen)
     sys.stdout.flush()  # a closed pipe is found here, not when Python ends
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the command line; `verb`: the function of the verb."""
     parser = argparse.ArgumentParser(
         prog="tellonce",
         description="A ledger of customer conversations: nobody has to tell it twice.",
@@ -241,6 +242,16 @@ def _add_policies(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     acts = policies.add_subparsers(metavar="ACT", required=True)
     checked = _verb(acts, "check", policy.check, "everything that is wrong with it, and where")
     checked.add_argument("file", metavar="FILE", help="a policy (YAML), or a folder of them")
+    compared = _verb(acts, "diff", policy.diff, "what changes for people, and what it strands")
+    compared.add_argument("old", metavar="OLD")
+    compared.add_argument("new", metavar="NEW")
+    compared.add_argument(
+        "--running", action="store_true", help="ask the stack what those who go hold now"
+    )
+    text = "put it in force in the running stack, and wait until every service works by it"
+    applied = _verb(acts, "apply", policy.apply, text)
+    applied.add_argument("file", metavar="FILE")
+    _add_policy(applied)
     text = "why a matter went as it did: rules, policy versions, who was left out"
     explained = _verb(acts, "explain", policy.explain, text)
     explained.add_argument("conversation", metavar="CONVERSATION")

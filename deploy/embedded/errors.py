@@ -109,6 +109,12 @@ class DiskFull(SetupError):
     mend = "free some space or name another folder with --data"
 
 
+class PolicyNotApplied(SetupError):
+    code = "setup.policy_not_applied"
+    sentence = "the policy was not put in force"
+    mend = "read why; what was in force still is"
+
+
 class PolicyUnusable(SetupError):
     code = "setup.policy_unusable"
     sentence = "the tenant policy cannot be used"

@@ -145,8 +145,13 @@ class EmbeddedStack:
         """How the stack is, without asking it; the position is left out."""
         kept = {**self._servers, **self._services}
         pids = {name: one.pid for name, one in kept.items() if one.pid is not None}
+        named = self.plan.setting("TELLONCE_POLICY")
         return state.Status(
-            state=self._state, addresses=self.addresses, monitors=self.monitors, pids=pids
+            state=self._state,
+            addresses=self.addresses,
+            monitors=self.monitors,
+            pids=pids,
+            policy=str(Path(named).absolute()) if named else "",
         )
 
     async def __aenter__(self) -> Self:

@@ -46,7 +46,7 @@ class Status:
     `/metrics`. `pids`: of each program that the stack keeps, the last one started;
     servers given from outside have none. `position`: last sequence of the ledger, None if it cannot be asked.
     `troubles`: what the services say is wrong, by service. `waiting`: the backlog that they name.
-    `free_bytes`: room on the disk under each server's data.
+    `free_bytes`: room on the disk under each server's data. `policy`: where its policies are read, where it was told.
     """
 
     state: State = "stopped"
@@ -57,6 +57,7 @@ class Status:
     troubles: Mapping[str, Sequence[str]] = field(default_factory=dict)
     waiting: Mapping[str, object] = field(default_factory=dict)
     free_bytes: Mapping[str, int] = field(default_factory=dict)
+    policy: str = ""
 
     def as_json(self) -> str:
         """One line of JSON; what nobody could tell is left out."""

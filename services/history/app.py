@@ -51,7 +51,12 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         await subscribe(here, answers, Callers(here, tenants.policies, NAME))
         state = readiness.ProjectionState(pool, ledger, positions)
         ready = Readiness(
-            here.bus, NAME, [state.check], parts=lambda: tenants.troubles, backlog=state.backlog
+            here.bus,
+            NAME,
+            [state.check],
+            parts=lambda: tenants.troubles,
+            backlog=state.backlog,
+            policies=tenants.policies.versions,
         )
         serving.on_health(here, NAME, ready)
         await here.broker.start()

@@ -93,7 +93,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             of_files = [files.trouble] if files.trouble else []
             return [*at_work.troubles(), *of_files, *left.troubles, *tenants.troubles]
 
-        readiness = Readiness(bus, NAME, parts=troubles)
+        readiness = Readiness(bus, NAME, parts=troubles, policies=policies.versions)
         serving.on_health(here, NAME, readiness)
         balance = BalanceHandler(bus, accounts, tallies)
         serving.on_request(here.broker, f"query.*.{queries.AskBalance.name}", NAME, balance.answer)

@@ -67,6 +67,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             [watch.check_moving],
             parts=lambda: tenants.troubles,
             backlog=partial(backlog, watch),
+            policies=tenants.policies.versions,
         )
         serving.on_health(here, NAME, readiness)
         await here.broker.start()

@@ -77,7 +77,12 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         lane_watch = LaneWatch(cases, watch)
         checks = [watch.check_moving, dispatcher.check]
         readiness = Readiness(
-            here.bus, NAME, checks, parts=lambda: tenants.troubles, backlog=lane_watch.backlog
+            here.bus,
+            NAME,
+            checks,
+            parts=lambda: tenants.troubles,
+            backlog=lane_watch.backlog,
+            policies=tenants.policies.versions,
         )
         serving.on_health(here, NAME, readiness)
         await here.broker.start()
