@@ -98,9 +98,10 @@ def apply(chosen: argparse.Namespace) -> int:
     check_secrets([new.lookup_secret, *new.reply_secrets], read_secrets(place))
     if target.old is not None:
         show_changes(differences.differences(target.old, new))
+    bus = ask.bus_address(chosen)
+    asyncio.run(applying.ask_around(bus))
     applying.put(target, content)
     try:
-        bus = ask.bus_address(chosen)
         asyncio.run(applying.taken_up(bus, new, target.path.name, _say))
     except PolicyNotApplied as error:
         if not error.details.get("waits"):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from deploy.embedded import probes
 from deploy.embedded.errors import PolicyNotApplied
+from deploy.embedded.status import ATTEMPTS
 from shared import SERVICES, errors, files
 from shared.bus_address import BusAddress
 from shared.policies import PolicyFiles
@@ -88,6 +89,17 @@ def put_back(target: Target) -> None:
         target.path.unlink(missing_ok=True)
     else:
         put(target, target.before)
+
+
+async def ask_around(bus: BusAddress) -> None:
+    """Raises: PolicyNotApplied where a service does not answer: nobody would know whether it works by the policy."""
+    silent = list(SERVICES)
+    for _ in range(ATTEMPTS):
+        silent = [each for each in silent if await probes.health(bus, each) is None]
+    if silent:
+        raise PolicyNotApplied(
+            f"no answer from: {', '.join(silent)}", mend="`tellonce status` says how the stack is"
+        )
 
 
 async def taken_up(bus: BusAddress, policy: Policy, name: str, say: Callable[[str], None]) -> None:

@@ -267,6 +267,8 @@ def policy_page() -> str:
         "One YAML file, which `TELLONCE_POLICY` or `--tenant-policy` names, or a folder of them, one tenant each; the\n"
         "embedded one, `deploy/embedded/policy.yaml`, is the example. It is read at start and when it changes, and\n"
         "checked whole: an unknown word, or a name of something that is not there, is `policy.invalid`.\n"
+        "[How to write one](../how-to/write-a-policy.md) begins with ten lines; editors know it by\n"
+        "[its schema](policy.schema.json).\n"
         "Which fields and secrets an account needs says the page that connects its channel."
     )
     return page("Policy", about, structs([policy.Policy, *parts_below(policy.Policy)]))

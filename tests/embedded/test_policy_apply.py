@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import pytest
 import yaml
 
 from deploy.embedded.stack import EmbeddedStack, Plan
@@ -87,3 +88,22 @@ def test_the_example_of_the_package_is_not_written_over(
     assert code == 2
     assert "setup.policy_not_applied" in told
     assert EMBEDDED.read_bytes() == before
+
+
+def test_nothing_is_touched_where_nobody_would_take_it_up(
+    nats_url: str,
+    tmp_path: Path,
+    run: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without a stack, and beside a server without services, the file stays as it is."""
+    place, file = tmp_path / "policy.yaml", tmp_path / "mine.yaml"
+    place.write_bytes(EMBEDDED.read_bytes())
+    file.write_bytes(EMBEDDED.read_bytes().replace(b"offer_seconds: 30", b"offer_seconds: 20"))
+    apply = ("policy", "apply", str(file), "--tenant-policy", str(place))
+    code, _, told = run(*apply, "--data", str(tmp_path / "data"))
+    assert (code, "setup.address_invalid" in told) == (2, True)
+    monkeypatch.setenv("TELLONCE_NATS_URL", nats_url)
+    code, _, told = run(*apply, "--data", str(tmp_path / "data"))
+    assert (code, "no answer from: " in told) == (2, True)
+    assert place.read_bytes() == EMBEDDED.read_bytes()

@@ -131,13 +131,16 @@ async def test_the_canary_fills_nothing(bus: Bus) -> None:
 
 @pytest.mark.usefixtures("_at_once")
 async def test_a_part_of_the_work_may_fail_alone(bus: Bus) -> None:
-    """It is named, and the service stays ready for the others; so is what waits."""
+    """It is named, and the service stays ready for the others; so is what waits, and which policies it works by."""
 
     async def backlog() -> Backlog:
         return Backlog(lag_events=3)
 
     trouble = Trouble(code="stream.drift", about="form/contact")
-    ready = Readiness(bus, "work", parts=lambda: [trouble], backlog=backlog)
+    versions = {"demo": "v1"}
+    ready = Readiness(
+        bus, "work", parts=lambda: [trouble], backlog=backlog, policies=lambda: versions
+    )
     await ready.examine()
     health = msgspec.to_builtins(await ready.health("", b""))
     assert health == {
@@ -145,6 +148,7 @@ async def test_a_part_of_the_work_may_fail_alone(bus: Bus) -> None:
         "ready": True,
         "troubles": [{"code": "stream.drift", "about": "form/contact"}],
         "backlog": {"lag_events": 3},
+        "policies": versions,
     }
 
 
