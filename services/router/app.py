@@ -1,7 +1,7 @@
 """Wires the router: the streams to consume, and the handler of each."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import structlog
@@ -26,7 +26,7 @@ from shared.deciding import Deciding
 from shared.ledger import identity
 from shared.ledger.jetstream import NatsLedger
 from shared.monitor import Monitor
-from shared.readiness import Readiness
+from shared.readiness import Check, Readiness
 from shared.rearming import keep_armed
 from shared.refusals import NatsRefusals
 from shared.settings import Settings
@@ -75,15 +75,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 returning.note(tenant)
 
         lane_watch = LaneWatch(cases, watch)
-        checks = [watch.check_moving, dispatcher.check]
-        readiness = Readiness(
-            here.bus,
-            NAME,
-            checks,
-            parts=lambda: tenants.troubles,
-            backlog=lane_watch.backlog,
-            policies=tenants.policies.versions,
-        )
+        readiness = ready_by([watch.check_moving, dispatcher.check], here, tenants, lane_watch)
         serving.on_health(here, NAME, readiness)
         await here.broker.start()
         async with asyncio.TaskGroup() as tasks:
@@ -102,6 +94,20 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 tasks.create_task(Monitor(settings, readiness, [dispatcher.measure]).run()),
             ]
             await serve(running, stop)
+
+
+def ready_by(
+    checks: Sequence[Check], here: serving.Connection, tenants: Tenants, lane_watch: LaneWatch
+) -> Readiness:
+    """Return what says how this process is."""
+    return Readiness(
+        here.bus,
+        NAME,
+        checks,
+        parts=lambda: tenants.troubles,
+        backlog=lane_watch.backlog,
+        policies=tenants.policies.versions,
+    )
 
 
 async def subscribe(
