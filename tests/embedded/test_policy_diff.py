@@ -71,6 +71,7 @@ def test_what_loses_its_way_is_told(fields: dict[str, Any], stranded: str) -> No
         for name, each in said["agents"].items()
     }
     said["accounts"] = {name: {**each, "topics": {}} for name, each in said["accounts"].items()}
+    said.pop("rules", None)
     found = differences(OLD, parse(msgspec.yaml.encode(said)))
     assert any(each.strands and each.text.startswith(stranded) for each in found)
 
