@@ -40,7 +40,7 @@ def _describe(part: Schema, kind: type) -> None:
     """Put into a struct's schema what its docstring says of it and of its fields."""
     text = " ".join(inspect.cleandoc(kind.__doc__ or "").split())
     first = _SAID.search(text)
-    part["description"] = text[: first.start() if first else None].strip()
+    part["description"] = text[: first.start() if first else None].strip() or text
     said = dict(said_of_fields(kind, text))
     for field in fields(kind):
         name, schema = field.encode_name, part["properties"][field.encode_name]
