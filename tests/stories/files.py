@@ -31,6 +31,8 @@ def shared_policy() -> bytes:
             continue
         named = [(part, name) for part in ADDED for name in laid_over.get(part, {})]
         for part, name in named:
+            if part != "accounts" and name in yaml.safe_load(policy).get(part, {}):
+                continue  # a queue that asks for more, or an agent who can do less, is met by everybody
             merged = merged_policy(policy, {part: {name: laid_over[part][name]}})
             if says(merged, yaml.safe_load(policy)):
                 policy = merged
