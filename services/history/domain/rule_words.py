@@ -33,6 +33,7 @@ RULES: Mapping[str, str] = {
     "return.owner_gone": "the owner is not there any more, and nothing is to wait for her",
     "supervisor.take_over": "the supervisor of this matter's queue took it",
     "supervisor.assign": "the supervisor of this matter's queue gave it to somebody",
+    "service_level.": "the policy's service level of this name is the first that fits",
     "review.percent": "it is one of the contacts in a hundred that are looked at",
     "escalate.next_line": "the policy names this line for what the queue cannot answer",
     "escalation_due": "the time has come by which the next line was to answer",
@@ -75,6 +76,9 @@ REASONS: Mapping[str, str] = {
 def in_words(known: Mapping[str, str], word: str | None) -> str | None:
     """Return what a word means; `None` for none, and for one that this version does not know.
 
-    One that ends in a number is explained without it.
+    One that ends in a number, or in a name of the policy's, is explained without it.
     """
-    return None if word is None else known.get(word, known.get(word.rstrip(digits)))
+    if word is None:
+        return None
+    kind, dot, _ = word.rpartition(".")
+    return known.get(word) or known.get(word.rstrip(digits)) or known.get(kind + dot)
