@@ -125,7 +125,9 @@ class HandledWork:
                 self.promises.setdefault(
                     event.open.promise_id, (event.recorded, not event.open.late)
                 )
-            case events.PromiseOverdue():
+            case events.PromiseOverdue() | events.PromiseBroken():
+                self.promises.setdefault(event.open.promise_id, (event.recorded, False))
+            case events.PromiseRenegotiated() if event.open.late:
                 self.promises.setdefault(event.open.promise_id, (event.recorded, False))
             case _:
                 self._moved(course, event)
