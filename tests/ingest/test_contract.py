@@ -123,7 +123,7 @@ async def test_what_no_stream_takes_is_quarantined_and_holds_up_nobody(
 
 
 async def _of_partition(ingest: RunningIngest, routing_key: str) -> Sequence[str]:
-    """The provider's ids of the messages on a customer's partition, in order; an account's events may stand there too."""
+    """The provider's ids of the messages on a customer's partition, in order; an account's events may be among them."""
     subject = subjects.contact(
         ingest.tenant, NAME, routing_key, "any", streams.contact_partitions("written")
     )
