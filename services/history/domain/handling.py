@@ -86,6 +86,7 @@ class HandledWork:
         elif recorded.aggregate.startswith("agent-"):
             self._worked(recorded.aggregate.removeprefix("agent-"), event)
         else:
+            self._promised(event)
             self._decided(event)
 
     def _began(self, event: events.InboundEvent) -> None:
@@ -121,6 +122,11 @@ class HandledWork:
             case events.CallbackReached():
                 self.recovered.setdefault(event.open.callback_id, event.recorded)
                 self._handed_over(course, event.open.packet_id)
+            case _:
+                self._moved(course, event)
+
+    def _promised(self, event: events.AnyEvent) -> None:
+        match event:
             case events.PromiseKept():
                 self.promises.setdefault(
                     event.open.promise_id, (event.recorded, not event.open.late)
@@ -129,8 +135,6 @@ class HandledWork:
                 self.promises.setdefault(event.open.promise_id, (event.recorded, False))
             case events.PromiseRenegotiated() if event.open.late:
                 self.promises.setdefault(event.open.promise_id, (event.recorded, False))
-            case _:
-                self._moved(course, event)
 
     def _moved(self, course: HandledConversation, event: events.AnyEvent) -> None:
         contact_id = getattr(event.open, "contact_id", None)
