@@ -3,7 +3,7 @@
 from services.router.domain.decision import Decision
 from services.router.domain.handover import attach_packet
 from services.router.domain.lost_calls import next_call_due
-from services.router.domain.offers import release, reserve
+from services.router.domain.offers import release, reserve, takes_a_slot
 from services.router.domain.pool import known_queue
 from services.router.domain.snooze import wake_up
 from shared import commands, errors, events
@@ -32,6 +32,7 @@ def _reached(decision: Decision, callback: Callback) -> None:
     if conversation.ownership.owner not in (None, agent_id):
         raise errors.ConversationNotOwned()
     wake_up(decision, "agent")
+    held = takes_a_slot(decision.conversation, agent_id)
     offer, packet_id = conversation.ownership.offer, attach_packet(decision)
     decision.on_conversation(
         events.CallbackReached,
@@ -41,7 +42,7 @@ def _reached(decision: Decision, callback: Callback) -> None:
     )
     if offer is not None and offer.agent != agent_id:
         release(decision, offer.agent, "withdrawn")
-    if conversation.id not in decision.agent(agent_id).working_on:
+    if not held:
         reserve(decision, agent_id, events.OfferId(callback.callback_id), packet_id)
 
 

@@ -7,7 +7,7 @@ from services.router.domain.decision import Decision, ResolvedHandle
 from services.router.domain.handover import attach_packet, fresh_packet
 from services.router.domain.identify import identifies, learn, was_on
 from services.router.domain.labels import add_labels
-from services.router.domain.offers import release, reserve
+from services.router.domain.offers import release, reserve, takes_a_slot
 from services.router.domain.promises import going_on
 from services.router.domain.service_levels import keep_waiting
 from services.router.domain.snooze import wake_up
@@ -198,7 +198,7 @@ def _takes_both(decision: Decision, matter: Conversation, owner: events.AgentId)
     packet_id, offer = attach_packet(decision), matter.ownership.offer
     if offer is not None and offer.agent != owner:
         release(decision, offer.agent, "withdrawn")
-    if decision.conversation.id not in decision.agent(owner).working_on:
+    if not takes_a_slot(matter, owner):
         reserve(decision, owner, events.OfferId(decision.new_id("merged")), packet_id)
 
 

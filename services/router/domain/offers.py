@@ -7,7 +7,7 @@ from services.router.domain.decision import Decision
 from services.router.domain.handover import attach_packet
 from services.router.domain.pool import medium_of
 from shared import commands, errors, events
-from shared.conversation import Offer
+from shared.conversation import Conversation, Offer
 
 SHE_IS_THERE: frozenset[events.Medium] = frozenset({"call", "chat", "visit"})
 """Media on which an agent who accepts a contact talks with the customer."""
@@ -220,6 +220,13 @@ def end_call(decision: Decision, contact_id: events.ContactId) -> None:
     for agent_id in dict.fromkeys((ownership.owner, offered)):
         if agent_id is not None:
             _hang_up(decision, agent_id, contact_id)
+
+
+def takes_a_slot(conversation: Conversation, agent_id: events.AgentId) -> bool:
+    """Tell whether the matter takes one of an agent's slots, by what the append proves: how she stands may be old."""
+    ownership = conversation.ownership
+    owns = ownership.owner == agent_id and conversation.handling.snooze is None
+    return owns or (ownership.offer is not None and ownership.offer.agent == agent_id)
 
 
 def _hang_up(

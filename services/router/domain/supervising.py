@@ -3,10 +3,9 @@
 from services.router.domain.announcing import note_announcements
 from services.router.domain.decision import Decision
 from services.router.domain.handover import attach_packet_with, new_packet_id
-from services.router.domain.offers import check_taker, release, reserve
+from services.router.domain.offers import check_taker, release, reserve, takes_a_slot
 from services.router.domain.presence import available, home_queue
 from shared import commands, errors, events
-from shared.conversation import Conversation
 from shared.packet import check_text
 
 TAKE_OVER_RULE = "supervisor.take_over"
@@ -47,7 +46,7 @@ def _assign(decision: Decision, agent_id: events.AgentId, reason: str, rule: str
     before = decision.conversation.ownership
     if before.owner == agent_id and before.transfer is None:
         return
-    held = _takes_a_slot(decision.conversation, agent_id)
+    held = takes_a_slot(decision.conversation, agent_id)
     note_announcements(decision)
     opened = events.ConversationAssignedOpen(
         assignment_id=events.AssignmentId(decision.new_id("assignment")),
@@ -72,10 +71,3 @@ def _assign(decision: Decision, agent_id: events.AgentId, reason: str, rule: str
     if not held:
         offer_id = events.OfferId(opened.assignment_id)
         reserve(decision, agent_id, offer_id, opened.packet_id)
-
-
-def _takes_a_slot(conversation: Conversation, agent_id: events.AgentId) -> bool:
-    """Tell whether the matter takes one of an agent's slots, by what the append proves: how she stands may be old."""
-    ownership = conversation.ownership
-    owns = ownership.owner == agent_id and conversation.handling.snooze is None
-    return owns or (ownership.offer is not None and ownership.offer.agent == agent_id)
