@@ -105,6 +105,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             max_length=4096,
         ),
     ] = str(_ROOT / "deploy" / "embedded" / "policy.yaml")
+    defaults: Annotated[
+        Literal["ours", "before"],
+        Meta(
+            description="`before`: what a policy does not ask for is as the version before had it, so that it can come"
+            " back; for all services of the new version, until it stays"
+        ),
+    ] = "ours"
     secrets_file: Annotated[
         str,
         Meta(

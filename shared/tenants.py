@@ -11,8 +11,8 @@ from pathlib import Path
 import structlog
 
 from shared import errors
-from shared.policies import Contents, Policies, PolicyFiles
-from shared.policy import Policy
+from shared.policies import Contents, Policies, PolicyFiles, as_written
+from shared.policy import Policy, as_before
 from shared.readiness import Trouble
 from shared.settings import Settings, needed_secrets, secrets_in, secrets_of
 
@@ -43,7 +43,8 @@ class Tenants:
         """Raises: PolicyInvalid, SettingInvalid, SecretPublic, and what `check` does."""
         self._settings = settings
         self._check_with = check
-        self._files = PolicyFiles(settings.policy)
+        take = as_before if settings.defaults == "before" else as_written
+        self._files = PolicyFiles(settings.policy, take)
         self._counts = self._seen = self._contents()
         self._looked = True
         policies = self._files.load(self._check)

@@ -11,6 +11,7 @@ from shared.policy.accounts import (
     MenuRule,
     StrangerLimits,
 )
+from shared.policy.before import as_before
 from shared.policy.levels import ServiceLevel
 from shared.policy.lines import NextLine
 from shared.policy.loading import POLICY_MAX_BYTES, content_of, load, parse
@@ -40,6 +41,7 @@ __all__ = [
     "StrangerLimits",
     "TimeLimits",
     "Transports",
+    "as_before",
     "content_of",
     "load",
     "parse",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from shared.errors import (
     EventUnwritable,
@@ -13,7 +14,7 @@ from shared.errors import (
     TenantUnknown,
 )
 from shared.policies import ByTenant, Policies, load_all
-from shared.policy import POLICY_MAX_BYTES, Policy
+from shared.policy import POLICY_MAX_BYTES, Policy, ServiceLevel
 from shared.readiness import Trouble
 from shared.settings import Settings
 from shared.tenants import Tenants
@@ -299,6 +300,24 @@ async def test_a_key_that_is_gone_stays_in_force(folder: Folder) -> None:
     folder.secrets.write_text("A_KEY=new\nB_KEY=other\n")
     assert await looks(tenants) == {"a", "b"}
     assert (tenants.secrets["A_KEY"], tenants.troubles) == ("new", [])
+
+
+def test_the_version_before_may_come_back(folder: Folder) -> None:
+    """What a policy leaves to us is not begun then; what it asks for is: it was brought to stay."""
+    levels = (
+        "service_levels: [{name: soon, first_response_seconds: 60}]\ntimes: {wait_seconds: [20]}\n"
+    )
+    with (folder.path / "a.yaml").open("a") as file:
+        file.write(levels)
+    ours, before = (
+        Tenants(replace(folder.settings, defaults=each)).policies for each in ("ours", "before")
+    )
+    assert ours.of("b").service_levels
+    assert ours.of("b").times.wait_seconds
+    assert not before.of("b").service_levels
+    assert not before.of("b").times.wait_seconds
+    assert before.of("a").service_levels == (ServiceLevel(name="soon", first_response_seconds=60),)
+    assert before.of("a").times.wait_seconds == (20,)
 
 
 def test_policies_say_whose_changed() -> None:

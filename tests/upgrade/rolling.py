@@ -26,7 +26,7 @@ from tests.faults.looking import look
 from tests.faults.observed import Observed
 from tests.faults.traffic import AGENTS, Traffic
 from tests.support.servers import EmbeddedNats
-from tests.upgrade.versions import Fleet, Version
+from tests.upgrade.versions import Fleet, Version, types_of
 
 FORWARD = ("history", "router", "notify", "ingest")
 """Readers before writers: the router reads CONTACTS, where notify and ingest write (docs/adr/0083)."""
@@ -51,10 +51,13 @@ class Crowd(Traffic):
         super().__init__(*given)
         self._requested: set[str] = set()
         self._ended: set[str] = set()
+        self.types: set[str] = set()
+        """Of all events until now."""
 
     @override
     def _see(self, recorded: Recorded) -> None:
         super()._see(recorded)
+        self.types.add(recorded.event.type)
         match recorded.event:
             case MessageRequested() as event:
                 self._requested.add(event.open.message_id)
@@ -123,7 +126,9 @@ async def _day(traffic: Crowd, fleet: Fleet, say: Say, steps: Steps) -> None:
         for step in reversed(steps):
             await _exchange(traffic, fleet, step[::-1], "new", "old", say)
         await _nothing_is_left(traffic)
+        _all_can_be_read(traffic, types_of(fleet.code["old"]))
         await fleet.stop(FORWARD, "old")
+        fleet.stays = True
         await fleet.start(FORWARD, "new")
         await _answered(traffic, say, "new again")
     finally:
@@ -145,6 +150,13 @@ async def _nothing_is_left(traffic: Crowd) -> None:
         await traffic.until_all_ended()
     except TimeoutError:
         traffic.observed.wrong.append("the old version alone leaves messages without an end")
+
+
+def _all_can_be_read(traffic: Crowd, known: frozenset[str]) -> None:
+    """The new version began nothing that the old one cannot read."""
+    traffic.observed.wrong += [
+        f"the old version cannot read {each}" for each in sorted(traffic.types - known)
+    ]
 
 
 async def _exchange(

@@ -21,6 +21,7 @@ Version = Literal["old", "new"]
 PREVIOUS = "d66ed7c"
 """It knows no lanes of notify and of contacts, no messages that are handed on, no backlog that is told: consumers,
 timers and events of today."""
+TELL_TYPES = "from shared.events import event_types; print(*event_types())"
 PING_SECONDS = 0.3
 UP_SECONDS = 60.0
 
@@ -40,13 +41,30 @@ def code_of(commit: str, folder: Path) -> Path | None:
     return folder
 
 
+def types_of(folder: Path) -> frozenset[str]:
+    """Return the types of events that the code in a folder can read."""
+    told = subprocess.run(
+        [sys.executable, "-c", TELL_TYPES],
+        cwd=folder,
+        env={"PYTHONPATH": str(folder)},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    return frozenset(told.stdout.split())
+
+
 @dataclass
 class Fleet:
-    """What runs of each service, by version. `code`: the folder of each version's code."""
+    """What runs of each service, by version. `code`: the folder of each version's code.
+
+    `stays`: whether the new version begins what the old one cannot read.
+    """
 
     stack: EmbeddedStack
     bus: Bus
     code: Mapping[Version, Path]
+    stays: bool = False
     running: dict[tuple[str, Version], process.Child] = field(default_factory=dict)
 
     async def bootstrap(self, version: Version) -> None:
@@ -108,6 +126,7 @@ class Fleet:
             "PYTHONPATH": str(here),
             "TELLONCE_INGEST_PORT": self.door(version).rpartition(":")[2],
             "TELLONCE_MONITOR_PORT": "0",
+            "TELLONCE_DEFAULTS": "ours" if self.stays else "before",
         }
         log_path = program.log_path.with_name(f"{name}-{version}.log")
         return replace(program, folder=here, env=environment, log_path=log_path)

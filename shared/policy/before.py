@@ -1,0 +1,30 @@
+"""The defaults of the version before: what a policy does not ask for is not begun while that version may come back.
+
+It cannot read what it does not know, and would leave each matter in which that stands (docs/adr/0083). Whoever makes a
+release keeps this list to what is new in it.
+"""
+
+from msgspec.structs import replace
+
+from shared.policy.levels import DEFAULT
+from shared.policy.model import Policy, TimeLimits
+
+NEW = TimeLimits()
+UNCHANGED = {
+    "wait_seconds": (),
+    "promise_due_soon_seconds": 3_660 * 86_400.0,
+    "callback_retry_seconds": (900.0,) * 16,
+}
+"""Nobody counts how long somebody waits; no promise is so long that whoever made it is reminded; a call is tried
+without an end that anybody would see."""
+
+
+def as_before(policy: Policy) -> Policy:
+    """Return a policy without the service levels, limits of waits, reminders and ends of trying that it left to us."""
+    times = {
+        name: value
+        for name, value in UNCHANGED.items()
+        if getattr(policy.times, name) == getattr(NEW, name)
+    }
+    levels = () if policy.service_levels == DEFAULT else policy.service_levels
+    return replace(policy, service_levels=levels, times=replace(policy.times, **times))
