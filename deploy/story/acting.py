@@ -78,6 +78,22 @@ async def _door(session: Session, step: model.DoorStep) -> list[Answer]:
     return answers
 
 
+async def get(session: Session, step: model.GetStep) -> None:
+    """Read a public address until every path of `save` leads somewhere. Raises: StepFailed."""
+    deadline = time.monotonic() + seconds(step.within)
+    while True:
+        answer = await doors.read(session.stack.addresses["ingest"] + step.get)
+        session.answers = [answer]
+        try:
+            _save(session, step.save, answer.content)
+        except errors.StepFailed:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(POLL_SECONDS)
+        else:
+            return
+
+
 async def _receipt(session: Session, step: model.ReceiptStep) -> list[Answer]:
     """Report on the newest message that a provider took. Raises: StepFailed, StoryInvalid."""
     arrived = await _arrived(session, step)

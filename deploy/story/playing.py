@@ -160,6 +160,9 @@ async def _play(session: Session, step: model.Step, n: int, following: model.Ste
             _refusal_is_wanted(session, following)
         case model.AskStep():
             await acting.ask(session, step)
+        case model.GetStep():
+            await acting.get(session, step)
+            _refusal_is_wanted(session, following)
         case model.ImportStep():
             await acting.bring_in(session, step)
         case model.AsOfStep():

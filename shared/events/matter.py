@@ -70,7 +70,9 @@ class FactCorrected(
 
 class CallbackRequestedOpen(Part, frozen=True, kw_only=True, omit_defaults=True):
     """`reason`: how the contact was lost, see `ContactLostOpen`; `due`: in the opening hours of the queue;
-    `attempts`: so far, in a conversation that goes on in this one; `policy_version`: of the policy that says by when.
+    `attempts`: so far, in a conversation that goes on in this one; `policy_version`: of the policy that says by when;
+    `since`: when whoever asked to be called back began to wait: from then on its time counts, so that she keeps her
+    place. `None`: it counts from this event.
     """
 
     callback_id: CallbackId
@@ -80,6 +82,7 @@ class CallbackRequestedOpen(Part, frozen=True, kw_only=True, omit_defaults=True)
     reason: str
     attempts: int = 0
     policy_version: str | None = None
+    since: Instant | None = None
 
 
 class CallbackRequested(

@@ -148,10 +148,12 @@ class OfferWithdrawn(
     """Whoever was asked is not there any more: the next one can be asked at once."""
 
 
-LostReason = Literal["missed", "abandoned", "voicemail", "after_hours", "transfer_failed"]
+LostReason = Literal[
+    "missed", "abandoned", "voicemail", "after_hours", "transfer_failed", "requested"
+]
 """How a contact was lost. `missed`: the provider never connected it; `abandoned`: she hung up before somebody took it;
 `voicemail`: she spoke on the machine; `after_hours`: it came while nobody was there; `transfer_failed`: an agent had
-it, and whoever it was handed on to did not take it.
+it, and whoever it was handed on to did not take it; `requested`: she asked to be called back, and hung up.
 """
 
 

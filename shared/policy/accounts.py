@@ -36,10 +36,13 @@ class FactRule(Strict, frozen=True, kw_only=True):
 
 class MenuRule(FactRule, frozen=True, kw_only=True):
     """What a menu digit says. `queue`: where the call waits from then on; `skills`: what whoever takes it must be able
-    to do."""
+    to do; `callback`: she need not wait on the line: she is called back, as early as if she had waited; `reply`: what a
+    voice door answers to it, instead of what follows the menu."""
 
     queue: Name | None = None
     skills: dict[Name, Level] = {}
+    callback: bool = False
+    reply: str | None = None
 
 
 class StrangerLimits(Strict, frozen=True, kw_only=True):

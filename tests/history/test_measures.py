@@ -6,11 +6,15 @@ import pytest
 
 from services.history.domain.handling import HandledWork
 from services.history.domain.measures import Measures, Scope, measured
+from shared import policy
 from tests.router import samples
 from tests.router.in_memory_router import InMemoryRouter
 
 SINCE = samples.NOON - timedelta(days=1)
 UNTIL = samples.NOON + timedelta(days=9)
+CALLS_BACK = policy.parse(
+    samples.POLICY_TEXT.replace(b"{fact: menu_digit}", b"{fact: menu_choice, callback: true}")
+)
 
 
 async def figures(router: InMemoryRouter, **scope: str) -> Measures:
@@ -68,6 +72,16 @@ async def test_who_hangs_up_is_abandoned_until_she_is_reached() -> None:
     found = await figures(router)
     assert (found.taken, found.abandoned, found.abandonment) == (1, 1, 0.5)
     assert (found.missed_recovery, found.recovery_seconds) == (1, 600)
+
+
+async def test_who_asked_to_be_called_back_has_not_given_up() -> None:
+    """She is owed a call and is no abandonment; the call that reaches her counts as any other."""
+    router = InMemoryRouter(CALLS_BACK)
+    await router.happens(samples.call("started", "1"), samples.call("menu", "1", digits="9", k=1))
+    await router.happens(samples.call("ended", "1", k=2))
+    found = await figures(router)
+    assert (found.contacts, found.abandoned, found.abandonment) == (1, 0, None)
+    assert found.missed_recovery == 0
 
 
 async def test_who_comes_again_was_not_helped_at_first() -> None:

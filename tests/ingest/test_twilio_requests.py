@@ -14,7 +14,7 @@ from services.ingest.channels.shapes import twilio_signature
 from services.ingest.domain.delivery import WebRequest
 from shared import ids
 from shared.errors import SignatureInvalid
-from shared.policy import Account
+from shared.policy import Account, MenuRule
 from tests.ingest.running_ingest import PUBLIC, RECEIVED, SECRET
 
 
@@ -133,12 +133,17 @@ def test_the_door_answers_with_the_accounts_instructions() -> None:
     rules = Account(
         queue="hotline",
         reply='<Response><Gather numDigits="1"><Say>Press</Say></Gather><Enqueue>h</Enqueue></Response>',
+        menu={
+            "9": MenuRule(fact="menu_choice", callback=True, reply="<Response><Hangup/></Response>")
+        },
     )
     menu = twilio_voice.answer(request(b"CallSid=CA1", None), rules)
     pressed = twilio_voice.answer(request(b"CallSid=CA1&Digits=2", None), rules)
     assert menu.media_type == pressed.media_type == "text/xml"
     assert b"<Gather" in menu.body
     assert pressed.body == b"<Response><Enqueue>h</Enqueue></Response>"
+    own = twilio_voice.answer(request(b"CallSid=CA1&Digits=9", None), rules)
+    assert own.body == b"<Response><Hangup/></Response>"
 
 
 def test_who_has_spoken_on_the_machine_does_not_hear_it_again() -> None:

@@ -13,6 +13,7 @@ from deploy.story.file.model import (
     CommandStep,
     DoorStep,
     ExpectPacket,
+    GetStep,
     Head,
     Story,
 )
@@ -42,6 +43,15 @@ def test_each_step_has_its_kind() -> None:
     assert (command.actor, command.with_) == ("agent:piotr", {"disposition": "solved"})
     assert isinstance(packet, ExpectPacket)
     assert packet.facts == {"locker": "KRA01M"}
+
+
+def test_a_public_address_is_a_path() -> None:
+    """Nothing but a path of the stack's own doors is read."""
+    (step,) = read("  - {get: /hours/demo}\n").steps
+    assert isinstance(step, GetStep)
+    assert step.get == "/hours/demo"
+    with pytest.raises(StoryInvalid, match="step 1 does not fit its format"):
+        read("  - {get: 'http://elsewhere.example/'}\n")
 
 
 @pytest.mark.parametrize(

@@ -41,13 +41,10 @@ class Step(_Strict, frozen=True, kw_only=True):
 
 
 class DoorStep(Step, frozen=True, kw_only=True):
-    """A provider or a visitor delivers something at a door.
+    """A provider or a visitor delivers something at a door, in the provider's own format.
 
-    Attributes:
-        body, file: what is sent, in the provider's own format; `file` is relative to the story.
-        sign: as the provider does, not at all, or with a wrong key.
-        times: how often the same delivery is sent, byte for byte.
-        session: for the chat: which kept-open socket.
+    `body`, `file`: what, `file` relative to the story; `sign`: as the provider does, not at all, or with a wrong key;
+    `times`: how often, byte for byte; `session`: for the chat: which kept-open socket.
     """
 
     door: Account
@@ -60,13 +57,19 @@ class DoorStep(Step, frozen=True, kw_only=True):
     save: dict[Reference, Path] = {}
 
 
+class GetStep(Step, frozen=True, kw_only=True):
+    """Anybody reads a public address of ingest, as a browser does. `get`: its path."""
+
+    get: Annotated[str, Meta(pattern=r"^/[a-z0-9/_-]{1,200}\Z")]
+    within: Duration = WITHIN_SECONDS
+    save: dict[Reference, Path] = {}
+
+
 class ReceiptStep(Step, frozen=True, kw_only=True):
     """A provider reports on the newest message that it took for an account.
 
-    Attributes:
-        to: the customer as the provider names her; anybody without it.
-        times: how often the same report is delivered, byte for byte.
-        within: how long the message is waited for.
+    `to`: the customer as the provider names her, anybody without it; `times`: as of a door; `within`: how long the
+    message is waited for.
     """
 
     receipt: Account
@@ -145,10 +148,7 @@ class RestartStep(Step, frozen=True, kw_only=True):
 
 
 class TamperStep(Step, frozen=True, kw_only=True):
-    """Change one row of one of history's tables by hand; only where `must_fail` stands.
-
-    `mail` is no table: the last mail arrives a second time, as if it had been sent twice.
-    """
+    """Change a row of a table of history by hand, or let the last mail arrive twice; only where `must_fail` stands."""
 
     tamper: Annotated[str, Meta(pattern=r"^[a-z_][a-z0-9_]{0,62}\Z")]
 
@@ -238,8 +238,6 @@ class ExpectNotification(Expect, frozen=True, kw_only=True):
 
 
 class ExpectPromise(ExpectOfConversation, frozen=True, kw_only=True):
-    """`by`: an agent, or `rule:<name>`."""
-
     text: str | None = None
     by: Annotated[str, Meta(pattern=r"^(rule:)?[a-z0-9_-]{1,48}\Z")] | None = None
     state: Literal["open", "kept", "withdrawn", "broken"] = "open"
@@ -343,6 +341,7 @@ EXPECTATIONS: dict[str, type[Expect]] = {
 
 STEPS: dict[str, type[Step]] = {
     "door": DoorStep,
+    "get": GetStep,
     "receipt": ReceiptStep,
     "import": ImportStep,
     "as": CommandStep,

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,13 +84,25 @@ async def deliver(delivery: Delivery) -> Answer:
 
     Raises: StepFailed (`step.door_unreachable`).
     """
+    return await _answered(
+        lambda client: client.post(delivery.url, headers=delivery.headers, content=delivery.body)
+    )
+
+
+async def read(url: str) -> Answer:
+    """Read an address, as a browser does. Raises: StepFailed (`step.door_unreachable`)."""
+    return await _answered(lambda client: client.get(url))
+
+
+async def _answered(
+    request: Callable[[httpx.AsyncClient], Awaitable[httpx.Response]],
+) -> Answer:
+    """Ask until the door answers with something else than "later". Raises: StepFailed (`step.door_unreachable`)."""
     deadline = time.monotonic() + DELIVERY_SECONDS
     async with httpx.AsyncClient(timeout=REQUEST_SECONDS, trust_env=False) as client:
         while True:
             try:
-                response = await client.post(
-                    delivery.url, headers=delivery.headers, content=delivery.body
-                )
+                response = await request(client)
                 if response.status_code not in TRY_AGAIN:
                     return _answer(response)
                 last = f"status {response.status_code}"

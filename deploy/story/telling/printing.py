@@ -44,6 +44,8 @@ def describe(step: model.Step) -> str:
             return f"{step.as_}: {step.do}" + (f" ({step.times} times)" if step.times > 1 else "")
         case model.AskStep():
             return f"ask {step.ask}"
+        case model.GetStep():
+            return f"get {step.get}"
         case model.ImportStep():
             several = f" ({step.times} times)" if step.times > 1 else ""
             return f"import the history of {step.import_}{several}"

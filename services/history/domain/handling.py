@@ -152,6 +152,8 @@ class HandledWork:
                 self._handed_over(course, event.open.packet_id)
             case events.ContactAbandoned() | events.ContactMissed():
                 known.queue = known.queue or event.open.queue
+                if event.open.reason == "requested":
+                    return
                 known.lost, known.missed = event.recorded, isinstance(event, events.ContactMissed)
             case events.ContactWrappedUp():
                 known.wrapped = event.recorded

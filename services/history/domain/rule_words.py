@@ -63,6 +63,7 @@ REASONS: Mapping[str, str] = {
     "not_in_policy": "the policy has no such agent any more",
     "abandoned": "the customer hung up while she waited",
     "missed": "the call was never connected",
+    "requested": "she asked to be called back rather than wait on the line",
     "voicemail": "she spoke on the machine, and nobody talked with her",
     "after_hours": "it came while nobody was there",
     "transfer_failed": "an agent had her, and whoever it was handed on to did not take her",

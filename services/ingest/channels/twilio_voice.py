@@ -91,14 +91,18 @@ def verify(request: delivery.WebRequest, secrets: delivery.Secrets, public_url: 
 def answer(request: delivery.WebRequest, rules: Account) -> delivery.Answer:
     """Return the account's instructions (TwiML) for the call.
 
-    Who has pressed digits is not asked again: the menu is left out, what follows it is done. Who has spoken on the
-    machine is done: the verb Record asks at the address that made it speak, and would make it speak again.
+    Who has pressed digits is not asked again: what the digit has for an answer is done, else what follows the menu. Who
+    has spoken on the machine is done: the verb Record asks at the address that made it speak, and would make it speak
+    again.
     """
     if b"RecordingUrl=" in request.body and b"DialCallStatus=" not in request.body:
         return delivery.Answer(b"<Response/>", "text/xml")
     reply = (rules.reply or "<Response/>").encode()
     if b"Digits=" in request.body:
-        reply = _GATHER.sub(b"", reply)
+        digits = dict(twilio_signature.pairs(request.body)).get("Digits", "")
+        pressed = rules.menu.get(digits)
+        own = pressed.reply if pressed is not None else None
+        reply = own.encode() if own is not None else _GATHER.sub(b"", reply)
     return delivery.Answer(reply, "text/xml")
 
 

@@ -11,7 +11,7 @@ from services.router.domain.facts import holds, state_fact
 from services.router.domain.handover import as_earlier, as_remembered, attach_packet
 from services.router.domain.identify import claim, identifies, learn, speaks, was_on
 from services.router.domain.importing import close_imported, find_imported_place
-from services.router.domain.lost_calls import note_lost_call, note_number
+from services.router.domain.lost_calls import note_callback_wanted, note_lost_call, note_number
 from services.router.domain.needs import note_pressed, queued
 from services.router.domain.offers import end_call, release
 from services.router.domain.out_of_hours import answer_out_of_hours, keep_answer
@@ -144,6 +144,7 @@ def _await_somebody(
         end_call(decision, event.open.contact_id)
         _complete(decision, event)
     note_pressed(decision, event)
+    note_callback_wanted(decision, event)
     if wants_somebody:
         note_wait(decision, event)
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from services.router.domain.decision import Decision
-from services.router.domain.needs import queued
+from services.router.domain.needs import pressed_rule, queued
 from services.router.domain.offers import release
 from services.router.domain.pool import known_queue
 from shared import calendars, events, ids
@@ -14,6 +14,8 @@ from shared.customer import Customer
 
 SPOKEN_TO = "accepted"
 """How a hop ended whose receiver took the matter."""
+REQUESTED: events.LostReason = "requested"
+"""Why a call is owed to whoever asked for it rather than wait."""
 
 
 def note_lost_call(decision: Decision, event: events.CallEnded | events.CallLost) -> None:
@@ -49,6 +51,23 @@ def note_lost_call(decision: Decision, event: events.CallEnded | events.CallLost
         release(decision, offered_to, "abandoned")
     if owed is None and reachable:
         _owe(decision, callback_id, contact.contact_id, queue, reason)
+
+
+def note_callback_wanted(decision: Decision, event: events.InboundEvent) -> None:
+    """She presses that she would rather be called back: the call is owed from when she began to wait.
+
+    Whoever is owed one already has her place, and of whom no number is known she waits on. While she is on the line
+    somebody may still take her.
+    """
+    pressed, conversation = pressed_rule(decision, event), decision.conversation
+    contact = conversation.contacts.by_id.get(event.open.contact_id)
+    if pressed is None or not pressed.callback or contact is None or conversation.matter.owed:
+        return
+    waits = contact.live and contact.status == "waiting"
+    if waits and _has_number(contact, decision.customer):
+        queue = conversation.ownership.queue or contact.queue or _queue_of(decision, event)
+        callback_id, since = _callback_id(decision, contact), contact.started
+        _owe(decision, callback_id, contact.contact_id, queue, REQUESTED, since)
 
 
 def note_number(decision: Decision, event: events.InboundEvent) -> None:
@@ -90,6 +109,9 @@ def _show(decision: Decision, event: events.InboundEvent, contact: Contact, queu
 def _reason(
     decision: Decision, contact: Contact, queue: str, event: events.InboundEvent
 ) -> events.LostReason:
+    owed = decision.conversation.matter.owed
+    if owed and (owed.contact_id, owed.reason) == (contact.contact_id, REQUESTED):
+        return REQUESTED
     if isinstance(event, events.CallVoicemailLeft):
         return "voicemail"
     if _was_handed_on(decision.conversation, contact):
@@ -111,24 +133,32 @@ def _owe(
     contact_id: events.ContactId,
     queue: str,
     reason: events.LostReason,
+    since: datetime | None = None,
 ) -> None:
+    """`since`: from when on the time of the call counts, where it is not now."""
+    seconds = decision.policy.times.callback_seconds
     decision.on_conversation(
         events.CallbackRequested,
         events.CallbackRequestedOpen(
             callback_id=callback_id,
             contact_id=contact_id,
             queue=queue,
-            due=next_call_due(decision, queue, decision.policy.times.callback_seconds),
+            due=next_call_due(decision, queue, seconds, since),
             reason=reason,
             policy_version=decision.origin.policy_version,
+            since=since,
         ),
     )
 
 
-def next_call_due(decision: Decision, queue: str, seconds: float) -> datetime:
-    """Return until when a call is owed from now on: so much time in which somebody of the queue takes calls."""
+def next_call_due(
+    decision: Decision, queue: str, seconds: float, since: datetime | None = None
+) -> datetime:
+    """Return until when a call is owed, from now on or `since`: so much time in which the queue takes calls."""
     hours = decision.policy.hours(queue, "call")
-    return calendars.after_open(hours, decision.origin.recorded, timedelta(seconds=seconds))
+    return calendars.after_open(
+        hours, since or decision.origin.recorded, timedelta(seconds=seconds)
+    )
 
 
 def _queue_of(decision: Decision, event: events.InboundEvent) -> str:

@@ -16,7 +16,7 @@ def queued(
     decision: Decision, event: events.InboundEvent, queue: str, rule: str
 ) -> events.ContactQueuedOpen:
     """Return how a contact waits in a queue, with all that is asked for it: the ledger alone says why she is chosen."""
-    account, pressed = _account(decision, event), _pressed(decision, event)
+    account, pressed = _account(decision, event), pressed_rule(decision, event)
     asked = [decision.policy.queues[queue].skills, account.skills if account else {}]
     return events.ContactQueuedOpen(
         contact_id=event.open.contact_id,
@@ -34,7 +34,7 @@ def queued(
 def note_pressed(decision: Decision, event: events.InboundEvent) -> None:
     """What is pressed while she waits may lead to another queue, and to whoever can do it; she keeps her place."""
     ownership, waiting = decision.conversation.ownership, decision.conversation.waiting_contact
-    pressed, needs = _pressed(decision, event), ownership.needs
+    pressed, needs = pressed_rule(decision, event), ownership.needs
     waits = waiting is not None and waiting.contact_id == event.open.contact_id
     if pressed is None or not waits or ownership.owner or ownership.transfer:
         return
@@ -51,7 +51,7 @@ def _account(decision: Decision, event: events.InboundEvent) -> Account | None:
     return decision.policy.account(event.open.channel, event.open.account)
 
 
-def _pressed(decision: Decision, event: events.InboundEvent) -> MenuRule | None:
+def pressed_rule(decision: Decision, event: events.InboundEvent) -> MenuRule | None:
     """Return the rule of what is pressed; `None` without one."""
     account = _account(decision, event)
     if account is None or not isinstance(event, events.CallMenuSelected):
