@@ -14,7 +14,8 @@ from shared import errors
 from shared.policies import Contents, Policies, PolicyFiles, as_written
 from shared.policy import Policy, as_before
 from shared.readiness import Trouble
-from shared.settings import Settings, needed_secrets, secrets_in, secrets_of
+from shared.secret_values import needed_secrets, secrets_in, secrets_of
+from shared.settings import Settings
 
 LOOK_SECONDS = 1.0
 

@@ -11,7 +11,7 @@ from deploy.embedded.errors import (
     SecretPublic,
     SettingUnreadable,
 )
-from shared import errors, policies, settings
+from shared import errors, policies, secret_values, settings
 from shared.policy import Policy
 
 
@@ -67,7 +67,7 @@ def read_secrets(policy: Path) -> dict[str, str]:
     """
     known = msgspec.structs.replace(read_settings(), policy=str(policy))
     try:
-        return settings.load_secrets(known)
+        return secret_values.load_secrets(known)
     except errors.SecretPublic as error:
         raise SecretPublic(str(error)) from error
     except errors.SettingInvalid as error:

@@ -15,7 +15,7 @@ from deploy.cli.configured import check_secrets, read_policies, read_secrets, re
 from deploy.embedded import binaries, errors, postgres, state, status, wire
 from deploy.embedded.ports import free_ports, port_is_free
 from deploy.embedded.state import PORT_NAMES
-from shared import settings
+from shared import secret_values
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_NATS = (2, 12)
@@ -142,7 +142,7 @@ def secrets(chosen: argparse.Namespace) -> str:
     """
     path, found = read_policies(chosen.tenant_policy)
     there = read_secrets(path)
-    needed = sorted({name for each in found for name in settings.needed_secrets(each)})
+    needed = sorted({name for each in found for name in secret_values.needed_secrets(each)})
     check_secrets(needed, there)
     return f"secrets {', '.join(needed)}"
 

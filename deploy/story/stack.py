@@ -25,7 +25,7 @@ from deploy.story.errors import StoryInvalid, StoryStackUnusable
 from deploy.story.file.model import Story
 from deploy.story.providers.doors import Door, door_of
 from deploy.story.telling import printing
-from shared import errors, policies, settings
+from shared import errors, policies, secret_values, settings
 from shared.policy import Policy
 
 START_SECONDS = 180.0
@@ -48,7 +48,7 @@ class Stack:
         self._environment = dict(environment)
         self._process: asyncio.subprocess.Process | None = None
         self._known: settings.Settings = settings.load(self._environment)
-        self.secrets = settings.load_secrets(self._known, self._environment)
+        self.secrets = secret_values.load_secrets(self._known, self._environment)
         self.addresses: Mapping[str, str] = {}
         self.bus_address = self._known.bus_address()
         self._told = 0

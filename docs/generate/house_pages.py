@@ -23,7 +23,7 @@ from docs.generate.markdown import (
     structs,
     table,
 )
-from shared import comparing, ensuring, errors, policy, settings, streams, subjects
+from shared import comparing, ensuring, errors, policy, secret_values, settings, streams, subjects
 
 ROOT = Path(__file__).resolve().parents[2]
 NUMBERED = "-<n>"
@@ -277,14 +277,14 @@ def policy_page() -> str:
 def secrets_section() -> Iterator[str]:
     """Yield which secrets a policy needs; the embedded one is the example."""
     embedded = policy.load(ROOT / "deploy" / "embedded" / "policy.yaml")
-    yield from ("## Secrets", "", paragraphs(settings.needed_secrets).partition("\n\n")[2], "")
+    yield from ("## Secrets", "", paragraphs(secret_values.needed_secrets).partition("\n\n")[2], "")
     yield from (
         "A secret's value stands in the secrets file, or in an environment variable of the same name, which wins",
         "unless it is empty. `tellonce doctor` names those that stand nowhere. The embedded policy needs:",
         "",
     )
     rows = []
-    for name in settings.needed_secrets(embedded):
+    for name in secret_values.needed_secrets(embedded):
         users = [
             f"`{key}`" for key, each in embedded.accounts.items() if name in each.secrets.values()
         ]

@@ -17,7 +17,7 @@ from shared.events.envelope import (
     TransferId,
 )
 
-PriorityReason = Literal["queue", "account", "vip", "cart"]
+PriorityReason = Literal["queue", "account", "vip", "cart", "rule"]
 """Why somebody is served before others who came earlier."""
 
 

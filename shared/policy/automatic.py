@@ -10,6 +10,7 @@ from msgspec.structs import fields
 
 from shared import events
 from shared.overload import AutomaticAnswer
+from shared.policy.needs import PrioritySeconds
 from shared.strict import Name, Strict
 from shared.texts import Language, Text
 
@@ -34,12 +35,16 @@ OF_A_CONVERSATION = (
 class Acts(Strict, frozen=True, kw_only=True):
     """What a rule does.
 
-    `label`: labels that it gives; `notify`: who is told, `queue-<name>` or `agent-<id>`; `message`: what the customer
-    is told, once in a conversation, by language, the first one for whoever's language is not known; `by`: the account
-    of e-mail that writes, where that which the message came to cannot.
+    `label`: labels that it gives; `queue`: where it waits from now on, if it waits for its first agent;
+    `priority_seconds`: how far ahead of others it stands then, of several rules the furthest; `notify`: who is told,
+    `queue-<name>` or `agent-<id>`; `message`: what the customer is told, once in a conversation, by language, the first
+    one for whoever's language is not known; `by`: the account of e-mail that writes, where that which the message came
+    to cannot.
     """
 
     label: Annotated[tuple[Label, ...], Meta(max_length=16)] = ()
+    queue: Name | None = None
+    priority_seconds: PrioritySeconds = 0
     notify: Told | None = None
     message: Annotated[dict[Language, Text], Meta(min_length=1, max_length=64)] | None = None
     by: str | None = None
@@ -92,7 +97,7 @@ def complaints(
     """
     names = [rule.name for rule in rules]
     for rule in rules:
-        kind, do = rule_types().get(rule.event), rule.do
+        kind = rule_types().get(rule.event)
         if names.count(rule.name) > 1:
             yield f"rule {rule.name}: two have this name"
         if kind is None:
@@ -102,11 +107,25 @@ def complaints(
         for key in rule.when.keys() - known:
             if not key.startswith("fact."):
                 yield f"rule {rule.name}: {rule.event} has no {key}"
-        for label in sorted(set(do.label) - set(labels)) if labels else ():
-            yield f"rule {rule.name}: no label {label}"
-        if do.notify is not None and do.notify not in recipients:
-            yield f"rule {rule.name}: nobody is {do.notify}"
-        if do.message is not None and rule.event not in ANSWERED:
-            yield f"rule {rule.name}: a message answers {' or '.join(ANSWERED)} only"
-        if do.by is not None and do.by not in writers:
-            yield f"rule {rule.name}: {do.by} is no account of e-mail with an address"
+        for complaint in _of_acts(rule, labels, recipients, writers):
+            yield f"rule {rule.name}: {complaint}"
+
+
+def _of_acts(
+    rule: AutomaticRule,
+    labels: Collection[str],
+    recipients: Container[str],
+    writers: Container[str],
+) -> Iterator[str]:
+    """Yield what a rule cannot do."""
+    do = rule.do
+    for label in sorted(set(do.label) - set(labels)) if labels else ():
+        yield f"no label {label}"
+    if do.queue is not None and f"queue-{do.queue}" not in recipients:
+        yield f"no queue {do.queue}"
+    if do.notify is not None and do.notify not in recipients:
+        yield f"nobody is {do.notify}"
+    if do.message is not None and rule.event not in ANSWERED:
+        yield f"a message answers {' or '.join(ANSWERED)} only"
+    if do.by is not None and do.by not in writers:
+        yield f"{do.by} is no account of e-mail with an address"

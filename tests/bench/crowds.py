@@ -19,7 +19,7 @@ from services.router.lookup import History
 from services.router.snapshot import NatsSnapshots
 from services.router.tolerant_codec import TolerantCodec
 from services.router.visits import LastVisits
-from shared import clock, commands, policy, settings, subjects, visits
+from shared import clock, commands, policy, secret_values, settings, subjects, visits
 from shared.arming import NatsTimers
 from shared.codec import PlainCodec
 from shared.deciding import Deciding, Reading
@@ -42,7 +42,7 @@ class Desk:
 
     def __init__(self, place: Growing) -> None:
         bus, chosen = place.bus, settings.Settings()
-        secrets = settings.load_secrets(chosen)
+        secrets = secret_values.load_secrets(chosen)
         policies = Policies(policy.load(str(place.policy)))
         deciding = Deciding(
             NatsLedger(bus, PlainCodec()),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from services.ingest.domain import webhook_signature
-from shared import policy, settings
+from shared import policy, secret_values, settings
 
 ACCOUNT = "form/contact"
 HEAD_END = b"\r\n\r\n"
@@ -19,7 +19,7 @@ class Form:
         chosen = settings.load({})
         rules = policy.load(chosen.policy)
         named = rules.accounts[ACCOUNT].secrets["signing"]
-        self._secret = settings.load_secrets(chosen, {})[named]
+        self._secret = secret_values.load_secrets(chosen, {})[named]
         self._path = f"/in/{rules.tenant}/{ACCOUNT}"
 
     def request(self, webhook_id: str, body: bytes) -> bytes:

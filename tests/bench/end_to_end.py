@@ -19,7 +19,7 @@ from deploy.rights import KEEPER
 from services.ingest.domain.delivery import WebRequest
 from services.ingest.handlers.body_store import BodyStore
 from services.ingest.handlers.raw_store import RawStore
-from shared import aggregates, contact_log, settings, streams, subjects
+from shared import aggregates, contact_log, secret_values, settings, streams, subjects
 from shared.arming import NatsTimers
 from shared.bus import Bus
 from shared.bus.deliveries import Message
@@ -224,7 +224,7 @@ async def measure(folder: Path, seed: int) -> tuple[Delays, list[Ratios], list[R
     plan = Plan(
         folder=folder / "stack", environment={"TELLONCE_POLICY": str(path)}, users=(KEEPER,)
     )
-    secret = settings.load_secrets(settings.Settings())["TWILIO_AUTH_TOKEN"]
+    secret = secret_values.load_secrets(settings.Settings())["TWILIO_AUTH_TOKEN"]
     async with AsyncExitStack() as held:
         stack = await held.enter_async_context(EmbeddedStack(plan))
         client = await driver_on(stack)

@@ -15,7 +15,7 @@ from services.history.digest import Digest, digest_of
 from services.history.projection import Projection
 from services.history.store import owner_session
 from shared import policy as policies
-from shared import settings, streams, subjects
+from shared import secret_values, settings, streams, subjects
 from shared.bus import Bus
 from shared.codec import PlainCodec
 from shared.events import AnyEvent, ContactOffered, FormSubmitted
@@ -37,7 +37,7 @@ class Counter(Shop):
 
     def __init__(self, stack: EmbeddedStack, bus: Bus, policy: Path) -> None:
         observed = Observed(seed=time.time_ns(), policy=policies.load(policy))
-        super().__init__(stack, bus, observed, settings.load_secrets(settings.Settings()))
+        super().__init__(stack, bus, observed, secret_values.load_secrets(settings.Settings()))
         self.seen: list[AnyEvent] = []
 
     @override

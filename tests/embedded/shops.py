@@ -15,7 +15,8 @@ from deploy.story.providers import provider_of
 from deploy.story.providers.doors import door_of, make_delivery
 from shared import subjects
 from shared.bus import Bus
-from shared.settings import Settings, load_secrets
+from shared.secret_values import load_secrets
+from shared.settings import Settings
 from tests.support.waiting import eventually
 
 TAKEN, UNKNOWN = "taken", "tenant.unknown"

@@ -13,12 +13,12 @@ from deploy.cli import doctor
 from deploy.cli.main import main
 from deploy.embedded.stack import EmbeddedStack
 from shared import policy as policies
-from shared import settings
+from shared import secret_values
 from shared.settings import Settings
 from tests.embedded.dummies import dummy_plan
 from tests.support.frozen import frozen
 
-SECRETS = settings.needed_secrets(policies.load(Settings().policy))
+SECRETS = secret_values.needed_secrets(policies.load(Settings().policy))
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,8 @@ from deploy.story.providers import PROVIDERS
 from deploy.story.providers.doors import door_of, make_delivery
 from services.ingest.channels import CHANNELS
 from shared import SERVICES, policy
-from shared.settings import Settings, load_secrets
+from shared.secret_values import load_secrets
+from shared.settings import Settings
 from tests.support.frozen import frozen
 from tests.support.waiting import eventually
 

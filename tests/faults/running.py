@@ -16,7 +16,7 @@ from deploy.rights import KEEPER
 from deploy.story.checks.quiescence import until_at_rest
 from deploy.story.providers.mail_sink import mail_sink
 from shared import bus as buses
-from shared import errors, settings
+from shared import errors, secret_values, settings
 from shared import policy as policies
 from tests.faults.asking import wait
 from tests.faults.checking import BOUNDS_MISSED_BY
@@ -37,7 +37,7 @@ READY_SECONDS = 60.0
 
 async def run(faults: Sequence[Fault], seed: int, folder: Path) -> Observed:
     """Do the faults to a stack of its own and return what was observed."""
-    secrets = settings.load_secrets(settings.Settings())
+    secrets = secret_values.load_secrets(settings.Settings())
     observed = Observed(seed=seed, policy=_policy(folder))
     async with AsyncExitStack() as held:
         for server in {each.name.rpartition(" ")[2] for each in faults if "disk" in each.name}:

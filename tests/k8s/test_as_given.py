@@ -18,7 +18,7 @@ from deploy.embedded import binaries, nats
 from deploy.embedded.ports import LOOPBACK, free_ports
 from deploy.embedded.probes import http_get
 from deploy.embedded.process import Child, Program
-from shared import settings
+from shared import secret_values, settings
 from shared.bus_address import BusAddress
 from tests.k8s.nats_chart import server_config
 from tests.k8s.rendered import ROOT, SERVICES, Object, container, pods, settings_of, sources
@@ -49,7 +49,7 @@ def make(folder: Path) -> Made:
     made = Made(folder / "made")
     policies = made.of("configmap", "policies")
     shutil.copy(ROOT / "deploy" / "embedded" / "policy.yaml", policies / "demo.yaml")
-    names = settings.secrets_in(settings.EMBEDDED_SECRETS)
+    names = secret_values.secrets_in(settings.EMBEDDED_SECRETS)
     lines = [f"{name}={os.urandom(24).hex()}\n" for name in names]
     (made.of("secret", "secrets") / "secrets.env").write_text("".join(lines))
     shutil.copy(bus_users.make(folder / "users"), made.of("secret", "nats-users"))

@@ -21,7 +21,7 @@ from deploy.story.providers.api_server import ApiServer, listening
 from deploy.story.providers.mail_sink import mail_sink
 from shared import bus as buses
 from shared import policy as policies
-from shared import settings
+from shared import secret_values, settings
 from tests.faults.asking import wait
 from tests.faults.checking import BOUNDS_MISSED_BY
 from tests.faults.looking import look
@@ -79,7 +79,7 @@ class Day:
 
 async def run(asked: Asked, folder: Path) -> Day:
     """Have the day and the burst; return how it ended."""
-    secrets = settings.load_secrets(settings.Settings())
+    secrets = secret_values.load_secrets(settings.Settings())
     observed = Observed(seed=asked.seed, policy=_policy(folder))
     async with AsyncExitStack() as held:
         sink = await held.enter_async_context(mail_sink())

@@ -66,6 +66,10 @@ class Given:
 
     def reports(self, event: events.InboundEvent) -> "Given":
         """A channel reports something of the customer."""
+        return self.after(self.hears(event))
+
+    def hears(self, event: events.InboundEvent) -> Outcome:
+        """Return what it comes to that a channel reports something of the customer."""
         origin = self._origin(event.actor, cause=event.id, raw=event.raw)
         personal = event.personal
         handles = [
@@ -78,7 +82,7 @@ class Given:
         named = numbers_in(policy, told(policy, event))
         decide_contact(decision, event, find_place(policy, event, None, known, named))
         act_by_rules(decision)
-        return self._after(decision.events)
+        return Outcome(decision.events)
 
     def offered(self) -> "Given":
         """The dispatcher asks somebody. It must find somebody."""

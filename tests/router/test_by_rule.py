@@ -126,6 +126,7 @@ def test_a_condition_that_nothing_meets_costs_no_event() -> None:
         ),
         ("[{name: a, event: call.started, do: {notify: queue-attic}}]", "nobody is queue-attic"),
         ("[{name: a, event: call.started, do: {label: [b]}}]", "no label b"),
+        ("[{name: a, event: call.started, do: {queue: attic}}]", "no queue attic"),
         ("[{name: a, event: call.started, do: {message: {pl: b}}}]", "a message answers"),
         (
             "[{name: a, event: form.submitted, do: {message: {pl: b}, by: email/x}}]",
@@ -138,3 +139,38 @@ def test_a_rule_that_could_never_act_is_refused_with_the_policy(rules: str, comp
     text = POLICY_TEXT + f"labels: [vip]\nrules: {rules}\n".encode()
     with pytest.raises(errors.PolicyInvalid, match=complaint):
         policy.parse(text)
+
+
+def test_a_rule_sends_what_waits_to_another_queue_and_ahead() -> None:
+    """It waits since it came; once it stands so nothing more is decided, and of two rules the furthest place counts."""
+    moved = rule("broken", do={"queue": "warehouse", "priority_seconds": 60})
+    given = with_rules(moved, rule("urgent", do={"priority_seconds": 300}))
+    outcome = given.hears(message("broken!"))
+    queued = [each for each in outcome.events if isinstance(each, events.ContactQueued)]
+    assert [each.open.rule for each in queued] == ["entry.account", "rule.broken", "rule.urgent"]
+    ownership = given.after(outcome).conversation.ownership
+    assert (ownership.queue, ownership.waiting_since) == ("warehouse", queued[0].recorded)
+    assert ownership.needs.priority == {"rule": 300}
+    assert "contact.queued" not in given.after(outcome).hears(message("hello?", k=1)).types
+
+
+def test_where_it_waits_says_what_is_asked_for() -> None:
+    """Not the queue that it has left: nobody here may be able to do that."""
+    queues = dict(POLICY.queues)
+    queues["hotline"] = replace(queues["hotline"], skills={"lamps": 3}, priority_seconds=50)
+    queues["warehouse"] = replace(queues["warehouse"], skills={"stock": 1}, priority_seconds=7)
+    ruled = with_rules(rule("broken", do={"queue": "warehouse"})).policy
+    given = Given(policy=replace(ruled, queues=queues))
+    needs = given.reports(message("broken!")).conversation.ownership.needs
+    assert (needs.skills, needs.priority) == ({"stock": 1}, {"queue": 7})
+
+
+def test_a_rule_takes_nothing_from_who_has_it() -> None:
+    """Once somebody has it, it goes where people send it; who is asked to take it may still do so."""
+    given = with_rules(rule("later", do={"queue": "warehouse"}, when={"attachments": 0}))
+    waits = given.on_duty("piotr").reports(call("started")).offered()
+    asked = waits.reports(message("hello", k=1))
+    assert asked.conversation.ownership.queue == "warehouse"
+    owned = asked.accepted()
+    assert owned.conversation.ownership.owner == "piotr"
+    assert "contact.queued" not in owned.hears(message("hello?", k=2)).types

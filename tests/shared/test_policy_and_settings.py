@@ -7,7 +7,7 @@ import msgspec
 import pytest
 import yaml
 
-from shared import policy, settings, strict
+from shared import policy, secret_values, settings, strict
 from shared.errors import PolicyInvalid, SecretPublic, SettingInvalid, TenantUnknown
 from shared.policies import Policies
 from shared.settings import Settings
@@ -174,9 +174,9 @@ def test_a_policys_version_is_its_content() -> None:
 def test_the_embedded_policy_is_sound() -> None:
     """What the stack starts with loads, and each of its secrets is in its file."""
     chosen = settings.load({})
-    needed = settings.needed_secrets(policy.load(chosen.policy))
+    needed = secret_values.needed_secrets(policy.load(chosen.policy))
     assert "LOOKUP_KEY" in needed
-    assert set(needed) <= set(settings.load_secrets(chosen, {}))
+    assert set(needed) <= set(secret_values.load_secrets(chosen, {}))
 
 
 def test_an_unknown_tenant_has_no_policy() -> None:
@@ -240,7 +240,10 @@ def test_the_environments_secrets_win_over_the_file(tmp_path: Path) -> None:
     path = tmp_path / "secrets.env"
     path.write_text("# a comment\n\nA = one\nB=two=2\n")
     chosen = Settings(secrets_file=str(path))
-    assert settings.load_secrets(chosen, {"A": "other", "B": ""}) == {"A": "other", "B": "two=2"}
+    assert secret_values.load_secrets(chosen, {"A": "other", "B": ""}) == {
+        "A": "other",
+        "B": "two=2",
+    }
 
 
 def test_a_secret_may_stand_in_the_environment_alone(tmp_path: Path) -> None:
@@ -257,8 +260,8 @@ def test_a_secret_may_stand_in_the_environment_alone(tmp_path: Path) -> None:
         "HOME": "/",
         "TWILIO_AUTH_TOKEN": "not of this policy",
     }
-    assert settings.load_secrets(chosen, given) == {"CHAT": "one", "LOOKUP_KEY": "two"}
-    assert settings.load_secrets(chosen, {}) == {}
+    assert secret_values.load_secrets(chosen, given) == {"CHAT": "one", "LOOKUP_KEY": "two"}
+    assert secret_values.load_secrets(chosen, {}) == {}
 
 
 def test_a_policy_needs_the_secrets_of_its_accounts_and_the_lookup_key() -> None:
@@ -267,11 +270,14 @@ def test_a_policy_needs_the_secrets_of_its_accounts_and_the_lookup_key() -> None
         "chat/shop": {"queue": "hotline"},
         "email/shop": {"queue": "hotline", "secrets": {"signing": "M"}},
     }
-    assert settings.needed_secrets(policy.parse(edited("accounts", accounts))) == [
+    assert secret_values.needed_secrets(policy.parse(edited("accounts", accounts))) == [
         "LOOKUP_KEY",
         "M",
     ]
-    assert settings.needed_secrets(policy.parse(edited("lookup_secret", "OURS"))) == ["OURS", "S"]
+    assert secret_values.needed_secrets(policy.parse(edited("lookup_secret", "OURS"))) == [
+        "OURS",
+        "S",
+    ]
 
 
 def test_a_mail_that_would_never_find_room_is_no_setting() -> None:
@@ -288,7 +294,7 @@ def test_a_line_without_a_value_is_named(tmp_path: Path, content: bytes, line: i
     path = tmp_path / "secrets.env"
     path.write_bytes(content)
     with pytest.raises(SettingInvalid) as refusal:
-        settings.load_secrets(Settings(secrets_file=str(path)), {})
+        secret_values.load_secrets(Settings(secrets_file=str(path)), {})
     assert refusal.value.details == {"line": line}
 
 
@@ -301,7 +307,7 @@ def test_a_secrets_file_that_cannot_be_read_is_an_error(
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(SettingInvalid, match="cannot be read"):
-        settings.load_secrets(Settings(secrets_file=str(path)), {})
+        secret_values.load_secrets(Settings(secrets_file=str(path)), {})
 
 
 @pytest.mark.parametrize(
@@ -322,11 +328,11 @@ def test_the_embedded_secrets_are_for_loopback_only(
     chosen = Settings(ingest_host=host, public_url=public_url)
     if refused:
         with pytest.raises(SecretPublic, match="CHAT_SIGNING_KEY"):
-            settings.load_secrets(chosen, {})
-        own = dict.fromkeys(settings.load_secrets(Settings(), {}), "our own")
-        assert settings.load_secrets(chosen, own) == own
+            secret_values.load_secrets(chosen, {})
+        own = dict.fromkeys(secret_values.load_secrets(Settings(), {}), "our own")
+        assert secret_values.load_secrets(chosen, own) == own
     else:
-        assert settings.load_secrets(chosen, {})
+        assert secret_values.load_secrets(chosen, {})
 
 
 def test_a_key_that_stands_twice_in_a_policy_is_refused() -> None:

@@ -17,7 +17,7 @@ from deploy.story.providers import doors
 from deploy.story.providers.mail_sink import mail_sink
 from shared import bus as buses
 from shared import policy as policies
-from shared import settings
+from shared import secret_values, settings
 from shared.events import MessageFailed, MessageRequested, MessageSent, MessageUncertain
 from shared.ledger import Recorded
 from tests.faults.asking import wait
@@ -99,7 +99,7 @@ async def run(folder: Path, old: Path, say: Say, steps: Steps = ONE_BY_ONE) -> l
         held.push_async_callback(bus.close)
         fleet = Fleet(stack, bus, {"old": old, "new": ROOT})
         held.push_async_callback(fleet.stop_all)
-        secrets = settings.load_secrets(settings.Settings())
+        secrets = secret_values.load_secrets(settings.Settings())
         traffic = Crowd(stack, bus, observed, secrets, sink)
         traffic.fleet = fleet
         held.push_async_callback(traffic.close)

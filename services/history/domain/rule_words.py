@@ -18,6 +18,7 @@ RULES: Mapping[str, str] = {
     "entry.topic": "the account where it came in names this queue for the form's topic",
     "entry.menu": "what she pressed asks for somebody who can do it; she waits on where she is",
     "entry.agent": "the agent who recorded it takes work of this queue",
+    "rule.": "the automatic rule of this name wants it there, or sooner",
     "entry.fallback": "the policy has no account where it came in, so it is the policy's first queue",
     "lost.unreachable": "no number of hers is known: nobody can call back, and somebody looks at it",
     "dispatch.longest_idle": "of those who were free she was passed over least, and idle longest",

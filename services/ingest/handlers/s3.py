@@ -18,7 +18,8 @@ from aws_request_signer import AwsRequestSigner  # type: ignore[import-untyped]
 
 from services.ingest.domain.delivery import BodyReference
 from shared import VERSION, backoff, errors, ids
-from shared.settings import FILES_ACCESS_KEY, FILES_SECRET_KEY, Settings
+from shared.secret_values import FILES_ACCESS_KEY, FILES_SECRET_KEY
+from shared.settings import Settings
 
 TRIES = 4
 RETRY = backoff.Backoff(first_seconds=0.2, longest_seconds=2.0)

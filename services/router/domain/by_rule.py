@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from services.router.domain.automatic_answers import answer_automatically
 from services.router.domain.decision import Decision
 from services.router.domain.labels import add_labels
+from services.router.domain.needs import wait_by_rule
 from shared import aggregates, events, ids
 from shared.policy.automatic import AutomaticRule
 
@@ -61,6 +62,8 @@ def _act(decision: Decision, event: events.AnyEvent, rule: AutomaticRule) -> Non
     before, do = decision.origin, rule.do
     decision.origin = replace(before, actor=f"rule:{rule.name}@{before.policy_version}")
     add_labels(decision, do.label)
+    if do.queue is not None or do.priority_seconds:
+        wait_by_rule(decision, rule.name, do.queue, do.priority_seconds)
     if do.notify is not None:
         decision.on_conversation(
             events.AttentionRequested,

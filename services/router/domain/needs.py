@@ -47,6 +47,41 @@ def note_pressed(decision: Decision, event: events.InboundEvent) -> None:
         decision.on_conversation(events.ContactQueued, again)
 
 
+def wait_by_rule(decision: Decision, rule: str, queue: str | None, priority_seconds: int) -> None:
+    """Have what waits for its first agent wait in another queue, or further ahead; since when it waits stays.
+
+    Whoever is being asked to take it may still do so.
+    """
+    ownership, waiting = decision.conversation.ownership, decision.conversation.waiting_contact
+    needs, there = ownership.needs, known_queue(decision.policy, queue or ownership.queue)
+    if waiting is None or ownership.owner or ownership.transfer or ownership.queue is None:
+        return
+    skills, priority = needs.skills, needs.priority
+    if there != ownership.queue:
+        account = decision.policy.account(waiting.channel, waiting.account)
+        asked = (decision.policy.queues[there].skills, account.skills if account else {})
+        skills = _highest(asked)
+        priority = {**priority, "queue": 0, **_priority(decision, account, there)}
+    ahead = max(priority_seconds, priority.get("rule", 0))
+    priority = {reason: each for reason, each in {**priority, "rule": ahead}.items() if each}
+    if (there, priority) == (ownership.queue, needs.priority):
+        return
+    decision.on_conversation(
+        events.ContactQueued,
+        events.ContactQueuedOpen(
+            contact_id=waiting.contact_id,
+            queue=there,
+            rule=f"rule.{rule}",
+            policy_version=decision.origin.policy_version,
+            skills=skills,
+            language=needs.language,
+            priority=priority,
+            last_agent=needs.last_agent,
+            exceeds=first_limit(decision, waiting.contact_id, there),
+        ),
+    )
+
+
 def _account(decision: Decision, event: events.InboundEvent) -> Account | None:
     return decision.policy.account(event.open.channel, event.open.account)
 
