@@ -53,7 +53,7 @@ bench: $(DEV) ## measure append, projection and end-to-end delay as ratios
 bench-peers: $(PEERS) ## the same events through other stores: a quarter of an hour; ARGS='--events 10000' for less
 	@.venv-peers/bin/python -m tests.peers $(ARGS)
 
-soak: $(DEV) ## kill every process before every step of the story: about an hour
+soak: $(DEV) ## kill every process before every step of the story: about an hour; ARGS=--needs: the router, in every story of a need
 	@.venv/bin/python -m tests.soak $(ARGS)
 
 faults: $(DEV) ## do faults under load and check every invariant; ARGS=--long for all of them
@@ -68,7 +68,7 @@ upgrade: $(DEV) ## exchange every service for an earlier commit's and back, unde
 load: $(DEV) ## a day of a shop in 15 minutes, then a burst; ARGS='--minutes 60 --burst-minutes 10' for all of it
 	@.venv/bin/python -m tests.load $(ARGS)
 
-simulate: $(DEV) ## three weeks of a shop against the router in memory, every invariant checked; ARGS='--seeds 5 --days 1'
+simulate: $(DEV) ## three weeks of a shop against router and notify in memory, every invariant checked; ARGS='--seeds 5 --days 1'
 	@.venv/bin/python -m tests.simulation $(ARGS)
 
 clean: ## remove what setup, tests and checks made; the data in .tellonce stays

@@ -71,14 +71,18 @@ class Dispatcher:
         await self.begin()
         self._learned(past)
         async for batch in self._ledger.follow(self.position):
-            self.see([await self._looked_at(each) for each in batch])
-            for recorded in batch:
-                if isinstance(recorded.event, events.EntryRejected):
-                    await self._regain(recorded.event.open.sequence)
-                elif isinstance(recorded.event, events.ConversationReopened):
-                    # A resolved one is not kept in the picture: it is read again as it stands.
-                    await self._read_again(recorded.event.tenant, recorded.aggregate)
+            await self.take(batch)
             self._learned(past)
+
+    async def take(self, batch: Sequence[Recorded]) -> None:
+        """Take what was recorded into the picture, and read again what is known anew."""
+        self.see([await self._looked_at(each) for each in batch])
+        for recorded in batch:
+            if isinstance(recorded.event, events.EntryRejected):
+                await self._regain(recorded.event.open.sequence)
+            elif isinstance(recorded.event, events.ConversationReopened):
+                # A resolved one is not kept in the picture: it is read again as it stands.
+                await self._read_again(recorded.event.tenant, recorded.aggregate)
 
     def take_up(self, tenants: Iterable[str]) -> None:
         """Go on by the policies that these tenants have now."""

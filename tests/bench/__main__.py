@@ -26,6 +26,7 @@ from tests.bench import (
     decisions,
     end_to_end,
     growth,
+    matching,
     projecting,
     stages,
     starting,
@@ -71,6 +72,7 @@ async def run(seed: int, ledger_events: int, folder: Path) -> None:
     show(*(figure.line() for figure in figures), f"    on {ran_on}")
     show(*delays.lines(), *(figure.line() for figure in queries), f"    on {delays.ran_on}")
     show(*await stages.compare(folder / "stages"))
+    show(*await matching.compare(folder / "matching"))
     show(*await arriving.compare(folder / "arriving"))
     show(*await starting.compare(folder / "starting", events, ledger_events))
 

@@ -3,7 +3,7 @@
 import itertools
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,6 +52,7 @@ def planned(
     seconds: float,
     hours: Sequence[float] = HOURS,
     before: Sequence[Arrival] = (),
+    ways: Mapping[Way, float] = WAYS,
 ) -> list[Arrival]:
     """Return some `wanted` arrivals within `seconds`, in order, as the weights of `hours` spread them.
 
@@ -68,7 +69,7 @@ def planned(
         else:
             person = people = people + 1
         recent = [*recent[-RECENT_PEOPLE + 1 :], person]
-        (way,) = chance.choices(list(WAYS), list(WAYS.values()))
+        (way,) = chance.choices(list(ways), list(ways.values()))
         found.append(Arrival(next(numbers), at, way, person))
     return found
 

@@ -202,8 +202,9 @@ class InMemoryRouter:
         if self.dispatcher.position < await self.ledger.position():
             batches = self.ledger.follow(self.dispatcher.position)
             self.codec.lenient = True
-            self.dispatcher.see(await anext(batches))
+            batch = await anext(batches)
             self.codec.lenient = False
+            await self.dispatcher.take(batch)
             await batches.aclose()  # type: ignore[attr-defined]
 
     async def passes(self, seconds: float) -> list[str]:

@@ -1,5 +1,7 @@
 """`python -m tests.soak`: signal 9 to every process of the stack before every step of a story, one kill a run.
 
+`--needs`: instead, every story of a need while the router, which dispatches, is killed again and again at random
+moments; those that tests play on a running stack are played on one of their own. `--seeds`: how often each, and when.
 Each run is compared with one that nobody disturbed. Exit 0: they ended alike, or differ by a mail of uncertain fate
 (ADR 0014), which is counted apart; 1: something else was changed.
 """
@@ -18,6 +20,7 @@ from typing import Any, get_args
 
 from deploy.story.file.model import Process
 from deploy.story.file.reading import read_story
+from tests.soak.router_kills import NEEDS, Run, compare
 from tests.soak.verdicts import CHANGED, DOUBT, SAME, told, verdict
 from tests.stories.files import HERE
 from tests.stories.played import play
@@ -75,8 +78,23 @@ def soak(story: Path, wanted: list[Kill], jobs: int) -> list[Kill]:
     return done
 
 
-def main() -> int:
-    """Read the command line, play, and sum up."""
+def soak_needs(seeds: list[int], names: list[str]) -> list[Run]:
+    """Play the stories of needs, or some of them, with kills of the router, and print each run as it ends."""
+    done = []
+    for story in [each for each in NEEDS if not names or each.stem in names]:
+        for run_ in compare(story, seeds):
+            done.append(run_)
+            print(
+                f"{run_.story:<20} seed {run_.seed:>4}  kill -9 router, {run_.kills:>2} times"
+                f"  {run_.seconds:5.1f} s  {run_.ended}",
+                flush=True,
+            )
+            if run_.ended != SAME:
+                print(run_.log, flush=True)
+    return done
+
+
+def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--story", type=Path, default=PARCEL_LOCKER)
     parser.add_argument(
@@ -85,14 +103,27 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1, metavar="STEP")
     parser.add_argument("--last", type=int, metavar="STEP", help="the last step of the story")
     parser.add_argument("--jobs", type=int, default=1, help="stacks at a time (1)")
-    chosen = parser.parse_args()
-    last = chosen.last or len(read_story(chosen.story).steps)
-    wanted = list(kills(chosen.process or list(PROCESSES), range(chosen.first, last + 1)))
-    began = time.monotonic()
-    done = soak(chosen.story, wanted, chosen.jobs)
-    counted = Counter(kill.ended for kill in done)
+    parser.add_argument(
+        "--needs", nargs="*", metavar="NAME", help="the stories of needs, or those of these names"
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="with --needs (1)")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Read the command line, play, and sum up."""
+    chosen, began = _asked(), time.monotonic()
+    if chosen.needs is not None:
+        runs = soak_needs(chosen.seeds, chosen.needs)
+        killed, ended = sum(each.kills for each in runs), [each.ended for each in runs]
+    else:
+        last = chosen.last or len(read_story(chosen.story).steps)
+        wanted = list(kills(chosen.process or list(PROCESSES), range(chosen.first, last + 1)))
+        ended = [each.ended for each in soak(chosen.story, wanted, chosen.jobs)]
+        killed = len(ended)
+    counted = Counter(ended)
     sums = ", ".join(f"{counted[each]} {each}" for each in (SAME, DOUBT, CHANGED))
-    print(f"{len(done)} kills in {time.monotonic() - began:.0f} s: {sums}")
+    print(f"{killed} kills in {len(ended)} runs, {time.monotonic() - began:.0f} s: {sums}")
     return 1 if counted[CHANGED] else 0
 
 
