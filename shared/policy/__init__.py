@@ -12,7 +12,7 @@ from shared.policy.accounts import (
     StrangerLimits,
 )
 from shared.policy.before import as_before
-from shared.policy.levels import ServiceLevel
+from shared.policy.levels import ServiceLevel, Wait
 from shared.policy.lines import NextLine
 from shared.policy.loading import POLICY_MAX_BYTES, content_of, load, parse
 from shared.policy.model import Integration, Pattern, Policy, TimeLimits
@@ -41,6 +41,7 @@ __all__ = [
     "StrangerLimits",
     "TimeLimits",
     "Transports",
+    "Wait",
     "as_before",
     "content_of",
     "load",

@@ -135,16 +135,25 @@ def _unmet(policy: Policy) -> list[str]:
 def _levels(policy: Policy) -> list[str]:
     """Return which service levels name a queue that is not there, or have a name that an earlier one has."""
     names = [level.name for level in policy.service_levels]
-    return [
-        f"service level {name}: it stands twice"
-        for name in sorted({*names})
-        if names.count(name) > 1
-    ] + [
-        f"service level {level.name}: no queue {queue}"
-        for level in policy.service_levels
-        for queue in level.queues
-        if queue not in policy.queues
-    ]
+    return (
+        [
+            f"service level {name}: it stands twice"
+            for name in sorted({*names})
+            if names.count(name) > 1
+        ]
+        + [
+            f"service level {level.name}: no queue {queue}"
+            for level in policy.service_levels
+            for queue in level.queues
+            if queue not in policy.queues
+        ]
+        + [
+            f"service level {level.name}: no team {team}"
+            for level in policy.service_levels
+            for team in level.teams
+            if team not in policy.teams()
+        ]
+    )
 
 
 def _misread(policy: Policy) -> list[str]:

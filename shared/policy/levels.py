@@ -1,25 +1,34 @@
 """How soon customers are answered, and matters are resolved."""
 
-from typing import Annotated
+from collections.abc import Collection
+from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from shared import events
 from shared.strict import Name, Seconds, Strict
 
+AheadFor = Literal["queue", "account", "vip", "cart"]
+"""Why somebody stands ahead as she begins to wait; a rule acts when her time runs already."""
+
 
 class ServiceLevel(Strict, frozen=True, kw_only=True):
     """How long the customer may wait, in open time of the calendar that holds.
 
-    `media`, `queues`: for which it is, none: for all; `first_response_seconds`: until a person answers her for the
-    first time; `next_response_seconds`: the same of what she says later; `resolution_seconds`: until the matter is
-    resolved, without the time in which it waits for her; a time that is not given says a later service level that
-    fits, or none does; `warn_percent`: after how much of the time whoever can still answer is told.
+    `media`, `queues`, `teams`, `priority`: for which it is, none: for all. A team is her owner's, or has agents in the
+    queue where she waits; `priority`: reasons for which she stood ahead when she last began to wait, any of them.
+    `first_response_seconds`: until a person answers her for the first time; `next_response_seconds`: the same of what
+    she says later; `resolution_seconds`: until the matter is resolved, without the time in which it waits for her; a
+    time that is not given says a later service level that fits, or none does; `warn_percent`: after how much of the
+    time whoever can still answer is told.
     """
 
     name: Name
     media: tuple[events.Medium, ...] = ()
     queues: tuple[Name, ...] = ()
+    teams: tuple[Name, ...] = ()
+    priority: tuple[AheadFor, ...] = ()
     first_response_seconds: Seconds | None = None
     next_response_seconds: Seconds | None = None
     resolution_seconds: Seconds | None = None
@@ -40,13 +49,27 @@ DEFAULT = (
 """Chats and messages within a quarter of an hour, all else within an hour; no time for the end of a matter."""
 
 
-def seconds_for(
-    level: ServiceLevel, target: events.SlaTarget, queue: str | None, medium: events.Medium
-) -> float | None:
-    """Return how long a service level gives for a target; `None` where it does not fit, or does not say."""
-    if (level.media and medium not in level.media) or (level.queues and queue not in level.queues):
+class Wait(msgspec.Struct, frozen=True, kw_only=True):
+    """Who waits for what, as far as service levels ask."""
+
+    target: events.SlaTarget
+    medium: events.Medium
+    queue: str | None
+    teams: Collection[str] = ()
+    priority: Collection[events.PriorityReason] = ()
+
+
+def seconds_for(level: ServiceLevel, wait: Wait) -> float | None:
+    """Return how long a service level gives for what is waited for; `None` where it does not fit, or does not say."""
+    asked = (
+        (level.media, (wait.medium,)),
+        (level.queues, (wait.queue,)),
+        (level.teams, wait.teams),
+        (level.priority, wait.priority),
+    )
+    if any(wanted and not set(wanted).intersection(has) for wanted, has in asked):
         return None
-    match target:
+    match wait.target:
         case "first_response":
             return level.first_response_seconds
         case "next_response":

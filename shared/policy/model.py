@@ -13,7 +13,7 @@ from shared.out_of_hours import OutOfHours
 from shared.overload import Overload
 from shared.policy.accounts import Account
 from shared.policy.automatic import AutomaticRules
-from shared.policy.levels import DEFAULT, ServiceLevel, seconds_for
+from shared.policy.levels import DEFAULT, ServiceLevel, Wait, seconds_for
 from shared.policy.lines import NextLine
 from shared.policy.needs import Priority
 from shared.policy.quality import Disposition, Reviews
@@ -138,12 +138,10 @@ class Policy(Strict, frozen=True, kw_only=True):
         own = of_queue and ((medium and of_queue.calendars.get(medium)) or of_queue.calendar)
         return own or self.calendar
 
-    def service_level(
-        self, target: events.SlaTarget, queue: str | None, medium: events.Medium
-    ) -> tuple[ServiceLevel, float] | None:
-        """Return the first service level that fits and names a time for a target, with its seconds; `None`: none."""
+    def service_level(self, wait: Wait) -> tuple[ServiceLevel, float] | None:
+        """Return the first service level that fits and names a time for a wait, with its seconds; `None`: none."""
         for level in self.service_levels:
-            seconds = seconds_for(level, target, queue, medium)
+            seconds = seconds_for(level, wait)
             if seconds is not None:
                 return level, seconds
         return None
@@ -174,3 +172,8 @@ class Policy(Strict, frozen=True, kw_only=True):
 
     def teams(self) -> set[str]:
         return {team for agent in self.agents.values() for team in agent.teams}
+
+    def teams_at(self, queue: str | None, owner: str | None) -> set[str]:
+        """Return the teams of an owner; without one those with agents in a queue."""
+        there = [owner] if owner is not None else self.agents_of_queue(queue or "")
+        return {team for name in there if name in self.agents for team in self.agents[name].teams}

@@ -29,7 +29,11 @@ service_levels:
 
 def measured(further: bytes = b"") -> Policy:
     """Return the policy with service levels: those that hold where none is said, or others."""
-    return policy.parse(POLICY_TEXT.replace(b"service_levels: []\n", b"") + further)
+    return policy.parse(measured_text(further))
+
+
+def measured_text(further: bytes) -> bytes:
+    return POLICY_TEXT.replace(b"service_levels: []\n", b"") + further
 
 
 def waiting(event: events.InboundEvent | None = None, further: bytes = b"") -> Given:
@@ -102,6 +106,25 @@ def test_the_first_service_level_that_fits_and_says_so_holds() -> None:
     it = answered(it.offered().accepted())
     again = it.reports(message("and?", "m2", channel="email", at=it.now))
     assert (clock(again).rule, clock(again).target) == ("service_level.mails", "next_response")
+
+
+def test_a_service_level_may_be_for_who_stands_ahead_or_for_a_team() -> None:
+    """Ahead when she began to wait; the team where she waits, and her owner's as soon as she has one."""
+    levels = b"""
+service_levels:
+  - {name: ahead, priority: [account, vip], first_response_seconds: 30, next_response_seconds: 40}
+  - {name: store, teams: [store], first_response_seconds: 50, next_response_seconds: 60}
+  - {name: desk, teams: [desk], first_response_seconds: 70, next_response_seconds: 80}
+"""
+    chat = b"  chat/shop: {queue: hotline"
+    ahead = policy.parse(measured_text(levels).replace(chat, chat + b", priority_seconds: 9"))
+    urgent = Given(policy=ahead).reports(message("hello"))
+    assert clock(urgent).rule == "service_level.ahead"
+    assert clock(waiting(further=levels)).rule == "service_level.desk"
+    moved = b"rules: [{name: r, event: message.received, do: {queue: warehouse}}]\n"
+    it = waiting(further=levels + moved).on_duty("marek").offered().accepted()
+    it = it.does("marek", "send_message", channel="email", text="it is here")
+    assert clock(writes_on(it)).rule == "service_level.store"
 
 
 def test_only_open_time_counts() -> None:

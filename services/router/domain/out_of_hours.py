@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from services.router.domain.automatic_answers import acting, reply_to
 from services.router.domain.decision import Decision
+from services.router.domain.service_levels import wait_for
 from shared import calendars, events
 from shared.commands import REMEMBERED
 from shared.conversation import answers
@@ -90,7 +91,7 @@ def _is_meant(decision: Decision, event: events.InboundEvent) -> bool:
 def _answered_by(decision: Decision, event: events.InboundEvent) -> datetime | None:
     """Return when a person will have answered, to the minute that is named; `None` where the policy knows no time."""
     queue, medium = decision.conversation.ownership.queue, event.open.medium
-    level = decision.policy.service_level("first_response", queue, medium)
+    level = decision.policy.service_level(wait_for(decision, "first_response", queue, medium))
     if level is None:
         return None
     calendar = decision.policy.hours(queue, medium)

@@ -10,7 +10,7 @@ from services.router.domain.presence import home_queue, owner_on_duty
 from shared import events
 from shared.calendars import Calendar
 from shared.conversation import Clock, Conversation, answers
-from shared.policy import Policy
+from shared.policy import Policy, Wait
 from shared.service_levels import Pause, deadline
 
 MEASURED: frozenset[events.Medium] = frozenset({"call", "chat", "mail", "message", "form"})
@@ -108,7 +108,7 @@ def breach(decision: Decision, asked: str) -> None:
 
 def _start(decision: Decision, event: events.InboundEvent, target: events.SlaTarget) -> None:
     policy, medium, queue = decision.policy, event.open.medium, _queue(decision)
-    found = policy.service_level(target, queue, medium)
+    found = policy.service_level(wait_for(decision, target, queue, medium))
     if found is None:
         return
     level, seconds = found
@@ -130,6 +130,20 @@ def _start(decision: Decision, event: events.InboundEvent, target: events.SlaTar
             policy_version=decision.origin.policy_version,
             calendar=policy.calendar_of(queue, medium),
         ),
+    )
+
+
+def wait_for(
+    decision: Decision, target: events.SlaTarget, queue: str | None, medium: events.Medium
+) -> Wait:
+    """Return who waits for what."""
+    ownership = decision.conversation.ownership
+    return Wait(
+        target=target,
+        medium=medium,
+        queue=queue,
+        teams=decision.policy.teams_at(queue, ownership.owner),
+        priority=ownership.needs.priority.keys(),
     )
 
 
