@@ -283,6 +283,18 @@ def test_a_matter_that_waits_for_her_takes_none_of_the_time_until_it_is_resolved
     assert late.when("piotr", "resolve").of(events.SlaBreached).target == "resolution"
 
 
+def test_a_matter_that_is_opened_again_has_its_time_anew() -> None:
+    """Since then, not since she came: whoever closed it too early has not gained by it, nor lost."""
+    it = answered(owned(further=LEVELS)).does(
+        "piotr", "wrap_up", disposition="solved", summary="sent"
+    )
+    it = it.does("piotr", "resolve").passes(86_400).does("piotr", "reopen", reason="not solved")
+    resolution = it.conversation.levels.resolution
+    assert resolution is not None
+    assert (resolution.since, resolution.due) == (it.now, it.now + timedelta(hours=2))
+    assert clock(it) is None
+
+
 async def test_the_timers_are_armed_by_what_they_ask_about() -> None:
     """A clock arms its warning, and the warning what comes after it: most clocks need no second timer."""
     router = InMemoryRouter(measured())

@@ -5,6 +5,7 @@ from datetime import timedelta
 from services.router.domain.decision import Decision, goes_on
 from services.router.domain.handover import attach_packet
 from services.router.domain.offers import check_taker, reserve
+from services.router.domain.service_levels import note_reopening
 from shared import commands, errors, events
 from shared.packet import check_text
 
@@ -36,6 +37,7 @@ def reopen(decision: Decision, command: commands.Reopen) -> None:
         ),
         events.ConversationReopenedPersonal(reason=reason),
     )
+    note_reopening(decision)
     reserve(decision, decision.by, events.OfferId(decision.new_id("reopened")), packet_id)
 
 

@@ -3,13 +3,15 @@
 Which clock runs when, and what counts as an answer, is written down in docs/adr/0087.
 """
 
+from datetime import datetime
+
 from services.router.domain.decision import Decision
 from services.router.domain.offers import time_is_up
 from services.router.domain.pool import known_queue
 from services.router.domain.presence import home_queue, owner_on_duty
 from shared import events
 from shared.calendars import Calendar
-from shared.conversation import Clock, Conversation, answers
+from shared.conversation import Clock, Contact, Conversation, answers
 from shared.policy import Policy, Wait
 from shared.service_levels import Pause, deadline
 
@@ -21,11 +23,13 @@ def note_wait(decision: Decision, event: events.InboundEvent) -> None:
     """She wants an answer: its clock starts, unless she waits for one already, and that of her matter goes on."""
     if event.open.medium not in MEASURED or event.open.automatic:
         return
-    levels = decision.conversation.levels
+    levels, since = decision.conversation.levels, min(event.recorded, decision.origin.recorded)
+    contact = decision.conversation.contacts.by_id[event.open.contact_id]
     if levels.response is None:
-        _start(decision, event, "next_response" if levels.answered else "first_response")
+        target: events.SlaTarget = "next_response" if levels.answered else "first_response"
+        _start(decision, contact, target, since)
     if levels.resolution is None:
-        _start(decision, event, "resolution")
+        _start(decision, contact, "resolution", since)
     elif levels.resolution.paused:
         _resume(decision, levels.resolution)
 
@@ -49,6 +53,13 @@ def note_resolution(decision: Decision) -> None:
     if clock is not None and not clock.breached:
         late = not clock.paused and decision.origin.recorded >= clock.due
         _end(decision, clock, late=late)
+
+
+def note_reopening(decision: Decision) -> None:
+    """Her matter goes on, and has its time anew; of what she waits for nothing is known until she says so."""
+    last = decision.conversation.contacts.last
+    if last is not None and last.medium in MEASURED:
+        _start(decision, last, "resolution", decision.origin.recorded)
 
 
 def keep_waiting(decision: Decision, merged: Conversation) -> None:
@@ -106,20 +117,20 @@ def breach(decision: Decision, asked: str) -> None:
 # -- how it is written down -------------------------------------------------------------------------------
 
 
-def _start(decision: Decision, event: events.InboundEvent, target: events.SlaTarget) -> None:
-    policy, medium, queue = decision.policy, event.open.medium, _queue(decision)
+def _start(decision: Decision, contact: Contact, target: events.SlaTarget, since: datetime) -> None:
+    policy, medium, queue = decision.policy, contact.medium, _queue(decision)
     found = policy.service_level(wait_for(decision, target, queue, medium))
     if found is None:
         return
     level, seconds = found
-    hours, since = policy.hours(queue, medium), min(event.recorded, decision.origin.recorded)
+    hours = policy.hours(queue, medium)
     warn_seconds = seconds * level.warn_percent / 100
     decision.on_conversation(
         events.SlaStarted,
         events.SlaStartedOpen(
             clock_id=events.ClockId(decision.new_id("sla", target)),
             target=target,
-            contact_id=event.open.contact_id,
+            contact_id=contact.contact_id,
             queue=queue,
             since=since,
             seconds=seconds,
