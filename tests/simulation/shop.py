@@ -36,7 +36,7 @@ queues:
       - {after_seconds: 150, overflow: parcels}
     next_line:
       queue: experts
-      within_seconds: 3600
+      within_seconds: 900
       texts: {pl: "{line} odpowie do {by}.", en: "The {line} answers by {by}."}
   parcels:
     title: Parcels
@@ -46,7 +46,7 @@ queues:
     relaxes:
       - {after_seconds: 60, level: 1, any_language: true}
       - {after_seconds: 120, level: 0, overflow: hotline}
-    next_line: {queue: experts, within_seconds: 1800}
+    next_line: {queue: experts, within_seconds: 600}
   experts: {title: Experts, supervisor: a10, calendar: office}
 accounts:
   twilio_voice/hotline:

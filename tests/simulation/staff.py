@@ -9,7 +9,7 @@ from tests.simulation.clockwork import Clockwork, Deed
 from tests.simulation.customers import Customers
 from tests.simulation.shop import HOTLINE, PARCELS, Habits, workers
 
-CALLS_BACK_EVERY, SUPERVISES_EVERY = timedelta(minutes=5), timedelta(minutes=40)
+CALLS_BACK_EVERY, SUPERVISES_EVERY = timedelta(minutes=8), timedelta(minutes=40)
 AHEAD = timedelta(minutes=10)
 """So long before a call is due somebody tries once more."""
 PROMISED = (timedelta(minutes=10), timedelta(hours=1), timedelta(hours=4), timedelta(hours=20))

@@ -16,7 +16,7 @@ from tests.simulation.shop import WAYS, the_policy, workers
 from tests.simulation.world import DAY, FIRST_DAY, Plan, World
 
 SEED = 11
-SHORT = Plan(days=4, contacts_a_day=60)
+SHORT = Plan(days=4, contacts_a_day=90)
 """The third day is a holiday, and the fourth begins with what has come meanwhile."""
 RIGHT_CLOCK = Plan(days=1, contacts_a_day=60, clock_off=timedelta(0))
 UNHARMED = Plan(days=1, contacts_a_day=60, kills=False)
@@ -123,7 +123,7 @@ def _reserved_by(world: World, offer: Recorded) -> int:
 
 
 async def test_what_passes_in_silence_is_seen() -> None:
-    """Without its timers the shop forgets what is due: the hourly look says so."""
+    """Without its timers the shop forgets what is due: the next look says so."""
     world = World(SEED, UNHARMED)
     world.router.heap.put = lambda *_: None  # type: ignore[method-assign]
     with pytest.raises(AssertionError, match="has passed and nobody was told"):

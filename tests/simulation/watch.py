@@ -1,4 +1,4 @@
-"""How the simulated shop stands, by its ledger alone, and what must hold at any hour of it."""
+"""How the simulated shop stands, by its ledger alone, and what must hold at any time."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -50,7 +50,7 @@ class Watch:
     # -- what must hold -----------------------------------------------------------------------------------
 
     def check(self, now: datetime, grace: timedelta) -> None:
-        """I14, whatever the hour. Raises: AssertionError."""
+        """I14, and that nothing due has passed in silence. Raises: AssertionError."""
         for name, it in self.open.items():
             self._is_held(name, it, now, grace)
             self._nobody_is_overlooked(name, it, now)

@@ -18,7 +18,7 @@ from tests.simulation.quick_router import QuickRouter
 from tests.simulation.shop import SHOP, WAYS, ZONE, Habits, the_policy, workers
 from tests.simulation.staff import Staff
 
-DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+DAY, LOOKS_EVERY = timedelta(days=1), timedelta(minutes=10)
 FIRST_DAY = date(2026, 11, 9)
 """A Monday. The Wednesday is a public holiday in Poland."""
 FAILS_EVERY = timedelta(hours=3)
@@ -88,10 +88,10 @@ class World:
         return arrivals
 
     def _looks_around_later(self) -> None:
-        self.work.at(self.work.now + HOUR, self._looks_around)
+        self.work.at(self.work.now + LOOKS_EVERY, self._looks_around)
 
     async def _looks_around(self) -> None:
-        """Every hour everything must hold."""
+        """At any time everything must hold."""
         self._looks_around_later()
         self.work.watch.check(self.router.clock.time, self.grace)
 
