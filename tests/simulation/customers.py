@@ -24,6 +24,8 @@ class Customers:
         self._known = set[int]()
         self._registering = 0
         self._taken = set[str]()
+        self._said: dict[str, tuple[Arrival, str, int]] = {}
+        self._thread: dict[str, str] = {}
         work.reacts.append(self._react)
 
     def comes(self, arrival: Arrival) -> Deed:
@@ -44,6 +46,16 @@ class Customers:
             self._taken.add(event.open.contact_id)
         elif isinstance(event, events.CustomerCreated) and event.actor == "service:shop":
             self.registered[self._registering] = event.customer or ""
+        elif isinstance(event, events.MessageReceived):
+            self._thread[event.conversation or ""] = event.open.contact_id
+        elif isinstance(event, events.MessageRequested) and event.open.agent is not None:
+            self._is_answered(self._thread.get(event.conversation or ""))
+
+    def _is_answered(self, contact_id: str | None) -> None:
+        """Whoever wrote may have something to say to her answer."""
+        said = self._said.get(contact_id or "")
+        if said is not None and self._work.chance.random() < self._habits.replies:
+            self._work.later(self._habits.writing, self._goes_on(*said))
 
     async def _before_she_comes(self, person: int) -> None:
         """The shop knows some of its customers, and what lies in their carts."""
@@ -134,13 +146,18 @@ class Customers:
             at=work.now,
         )
         await work.reports(message, self._habits.told_twice)
+        self._said[samples.contact(channel, session)] = arrival, session, k
         if work.chance.random() < self._habits.writes_again:
-            following = work.name("m") if channel == "email" else session
+            work.later(self._habits.writing, self._goes_on(arrival, session, k))
 
-            async def again() -> None:
-                await self._writes(arrival, following, k + 1)
+    def _goes_on(self, arrival: Arrival, session: str, k: int) -> Deed:
+        """Return how she writes once more: where she wrote, and a mail of its own."""
+        following = self._work.name("m") if arrival.way == "mail" else session
 
-            work.later(self._habits.writing, again)
+        async def goes_on() -> None:
+            await self._writes(arrival, following, k + 1)
+
+        return goes_on
 
     def _handles(self, arrival: Arrival) -> list[events.Handle]:
         """Return by what she is known: in a chat by her page, and some only say who they are."""

@@ -161,7 +161,8 @@ class Habits:
     speaking: timedelta = timedelta(seconds=240)
     writing: timedelta = timedelta(seconds=420)
     answering: timedelta = timedelta(seconds=6)
-    writes_again: float = 0.35
+    writes_again: float = 0.25
+    replies: float = 0.2
     missed: float = 0.03
     withheld: float = 0.08
     leaves_a_voicemail: float = 0.5
