@@ -63,6 +63,7 @@ TRANSFER_EXPIRY = TimerKind(
         events.TransferAccepted,
         events.TransferCancelled,
         events.TransferExpired,
+        events.TransferCompleted,
         events.ConversationAssigned,
     ),
 )
@@ -94,7 +95,7 @@ CALLBACK_DUE = TimerKind(
 WAIT_EXCEEDED = TimerKind(
     name="wait_exceeded",
     reader="router",
-    armed_by=(events.ContactQueued, events.ContactWaitExceeded),
+    armed_by=(events.ContactQueued, events.ContactWaitExceeded, events.ContactWaitStarted),
     about="contact_id",
     due=lambda event: event.open.exceeds,
     answered_by=(events.ContactAccepted, events.ContactAbandoned, events.ContactMissed),

@@ -12,6 +12,7 @@ from shared.commands import COMMANDS, ConversationCommand
 POLL_SECONDS = 0.05
 OFFERS = frozenset({"accept_offer", "reject_offer"})
 TRANSFER_OFFERS = frozenset({"accept_transfer", "reject_transfer"})
+SENDERS = frozenset({"cancel_transfer", "complete_transfer"})
 CALLBACKS = frozenset({"attempt_callback", "close_callback"})
 PROMISES = frozenset({"keep_promise", "renegotiate_promise", "withdraw_promise"})
 NOTIFICATIONS = frozenset({"acknowledge_notification"})
@@ -69,7 +70,7 @@ class Screen:
             given = {"conversation": await self._owned(deadline), **given}
         if verb in PROMISES and "promise_id" not in given:
             return {"promise_id": await self._promise(given["conversation"], deadline), **given}
-        if verb == "cancel_transfer" and "transfer_id" not in given:
+        if verb in SENDERS and "transfer_id" not in given:
             return {"transfer_id": await self._transfer(given["conversation"], deadline), **given}
         if verb == "correct_fact" and "fact" in given:
             named = given.pop("fact")

@@ -166,7 +166,7 @@ class Picture:
         self.left.discard(key)
         held = self.open.get(key, NEW_CONVERSATION)
         ownership, aside = held.ownership, held.handling.snooze is not None
-        owner = None if aside or ownership.transfer is not None else ownership.owner
+        owner = None if aside or ownership.handing_on is not None else ownership.owner
         asked = ownership.offer.agent if ownership.offer else None
         if any(name is not None and self._gone(key[0], name) for name in (owner, asked)):
             self.left.add(key)

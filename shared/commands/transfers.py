@@ -7,7 +7,11 @@ from shared.commands.base import ID, Command, ConversationCommand, ShortText
 
 
 class Transfer(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The owner hands the conversation on, warm (stays owner until a colleague accepts) or cold."""
+    """The owner hands the conversation on, warm (stays owner until a colleague accepts) or cold.
+
+    `to`: an agent, a team, a queue, or somebody outside whom the policy lists: then she stays owner, and says what came
+    of it (`complete_transfer`). `brief`: why, and all that is told to somebody outside.
+    """
 
     verb = "transfer"
     to: events.Target
@@ -35,6 +39,15 @@ class CancelTransfer(ConversationCommand, frozen=True, kw_only=True, forbid_unkn
 
     verb = "cancel_transfer"
     transfer_id: Annotated[events.TransferId, ID]
+
+
+class CompleteTransfer(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The sender says what came of a transfer outside. `result`: what they told her."""
+
+    verb = "complete_transfer"
+    transfer_id: Annotated[events.TransferId, ID]
+    outcome: events.OutsideOutcome
+    result: ShortText | None = None
 
 
 class TakeOver(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,6 +78,7 @@ TRANSFER_COMMANDS: tuple[type[Command], ...] = (
     AcceptTransfer,
     RejectTransfer,
     CancelTransfer,
+    CompleteTransfer,
     TakeOver,
     Assign,
     Escalate,

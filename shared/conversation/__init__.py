@@ -8,7 +8,7 @@ from shared.conversation.levels import Clock, ServiceLevels, answers
 from shared.conversation.live_wait import LiveWait
 from shared.conversation.matter import Callback, StatedFact
 from shared.conversation.needs import Needs
-from shared.conversation.ownership import Offer, OpenTransfer, TakenHop, target_name
+from shared.conversation.ownership import Offer, OpenTransfer, TakenHop, lets_go, target_name
 from shared.conversation.promises import Promise
 from shared.conversation.reviews import Review
 from shared.conversation.state import NEW_CONVERSATION, Conversation
@@ -36,5 +36,6 @@ __all__ = [
     "evolve",
     "evolve_parts",
     "fold",
+    "lets_go",
     "target_name",
 ]

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from shared import events
 from shared.conversation import people
-from shared.conversation.ownership import Ownership, returned_to
+from shared.conversation.ownership import Ownership, lets_go, returned_to
 
 ContactStatus = Literal["waiting", "accepted", "lost"]
 NOT_SHOWN = (events.ContactCompleted,)
@@ -138,7 +138,7 @@ def _handed_over(contacts: Contacts, event: events.AnyEvent, before: Ownership) 
         case events.ConversationAssigned() if event.open.agent != before.owner:
             herself = event.open.agent == event.open.by
             return _all_taken(contacts) if herself else _given(contacts)
-        case events.TransferRequested() if event.open.kind == "cold":
+        case events.TransferRequested() if lets_go(event.open.kind, event.open.to):
             return _all_wait(contacts)
         case events.ConversationReturned():
             return _all_wait(contacts)

@@ -6,7 +6,7 @@ import msgspec
 
 from shared import events
 
-NOT_SHOWN = (events.ContactWaitExceeded,)
+NOT_SHOWN = (events.ContactWaitExceeded, events.ContactWaitStarted)
 """A packet shows since when she waits."""
 
 
@@ -28,7 +28,7 @@ def evolve(wait: LiveWait | None, event: events.AnyEvent, *, owned: bool) -> Liv
             known = wait is not None and wait.contact_id == contact_id
             since = wait.since if wait is not None and known else event.recorded
             return LiveWait(contact_id=contact_id, since=since, exceeds=event.open.exceeds)
-        case events.ContactWaitExceeded():
+        case events.ContactWaitExceeded() | events.ContactWaitStarted():
             return LiveWait(
                 contact_id=event.open.contact_id, since=event.open.since, exceeds=event.open.exceeds
             )

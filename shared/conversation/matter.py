@@ -135,6 +135,9 @@ def evolve(  # noqa: C901  the table of what concerns the matter
             why = {"closed_for": event.open.reason, "settled": event.recorded}
             closed = _with_callback(matter, event.open.callback_id, status="closed", **why)
             return _did(closed, "callback_closed", event.open.agent, event.recorded, None)
+        case events.TransferCompleted(personal=personal):
+            result = personal.result if personal else events.ERASED
+            return _did(matter, event.open.outcome, event.open.agent, event.recorded, result)
         case events.ContactWrappedUp():
             text = event.personal.summary if event.personal else events.ERASED
             return _did(matter, "wrap_up", event.open.agent, event.recorded, text)

@@ -35,7 +35,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpenTransfer(msgspec.Struct, frozen=True, kw_only=True):
-    """A hand-over under way."""
+    """A hand-over under way. `number`: to call, of one that goes outside; nobody of ours is asked then."""
 
     transfer_id: events.TransferId
     kind: events.TransferKind
@@ -46,13 +46,19 @@ class OpenTransfer(msgspec.Struct, frozen=True, kw_only=True):
     requested: datetime
     expires: datetime
     refused_by: tuple[events.AgentId, ...] = ()
+    number: str | None = None
+
+    @property
+    def outside(self) -> bool:
+        return self.to.external is not None
 
 
 class TakenHop(msgspec.Struct, frozen=True, kw_only=True):
     """One hand-over; one of kind `assigned` is a supervisor's, who is its sender.
 
     `outcome`: `open`, `accepted`, `rejected`, `cancelled`, `expired`, `superseded` when a call-back or a supervisor
-    came first, or `assigned`; `accepted`: when a colleague had it in the place of the one before, if one had.
+    came first, or `assigned`; of one outside `connected`, `answered` or `not_reached`; `accepted`: when a colleague had
+    it in the place of the one before, if one had.
     """
 
     transfer_id: events.TransferId
@@ -71,8 +77,8 @@ class Ownership(
     """The holder of a conversation and the way to this holder.
 
     Attributes:
-        owner, queue: one of them holds an open conversation (invariant I14); during a warm transfer the sender
-            stays owner.
+        owner, queue: one of them holds an open conversation (invariant I14); during a warm transfer, and one that
+            goes outside, the sender stays owner.
         first_queue: where it came in.
         waiting_since: when the current wait began; `waited_seconds`: all ended waits.
         passed_over: agents who refused or let an offer lapse since the conversation last began to wait, by
@@ -97,11 +103,23 @@ class Ownership(
     needs: Needs = Needs()
     last_owner: events.AgentId | None = None
 
+    @property
+    def handing_on(self) -> OpenTransfer | None:
+        """The transfer for which a colleague is sought; of one that goes outside none is."""
+        return None if self.transfer is None or self.transfer.outside else self.transfer
+
+
+def lets_go(kind: events.TransferKind, to: events.Target) -> bool:
+    """Tell whether the sender of a transfer is free at once."""
+    return kind == "cold" and to.external is None
+
 
 def target_name(to: events.Target) -> str:
-    """Return where a transfer goes, as `agent-<id>`, `team-<name>` or `queue-<name>`."""
+    """Return where a transfer goes, as `agent-<id>`, `team-<name>`, `queue-<name>` or `external-<name>`."""
     if to.agent is not None:
         return f"agent-{to.agent}"
+    if to.external is not None:
+        return f"external-{to.external}"
     return f"team-{to.team}" if to.team is not None else f"queue-{to.queue}"
 
 
@@ -134,7 +152,8 @@ def evolve(  # noqa: C901  the table of what concerns the holder
         case events.ContactAbandoned() | events.ContactMissed():
             return _lost(ownership, event)
         case events.CallbackReached():
-            superseded = _hop_closed(ownership, "superseded") if ownership.transfer else ownership
+            under_way = ownership.handing_on is not None
+            superseded = _hop_closed(ownership, "superseded") if under_way else ownership
             return _owned(superseded, event.open.agent, event.recorded)
         case events.ConversationReturned():
             return _in_no_hands(ownership, event.open.queue, event.recorded)
@@ -166,6 +185,8 @@ def evolve(  # noqa: C901  the table of what concerns the holder
             return _returned(ownership, event.open.returned_to, event.recorded, "cancelled")
         case events.TransferExpired():
             return _returned(ownership, event.open.returned_to, event.recorded, "expired")
+        case events.TransferCompleted():
+            return replace(_hop_closed(ownership, event.open.outcome), transfer=None)
         case _:
             return ownership
 
@@ -204,10 +225,12 @@ def _offer(event: events.ContactOffered | events.TransferOffered) -> Offer:
 
 
 def _owned(ownership: Ownership, agent: events.AgentId, at: datetime) -> Ownership:
+    """Return it with its owner. What she has asked outside goes on when she takes another contact of it."""
+    outside = ownership.transfer if ownership.handing_on is None else None
     return replace(
         _taken(ownership, agent, at),
         offer=None,
-        transfer=None,
+        transfer=outside if agent == ownership.owner else None,
         passed_over={},
         handovers=ownership.handovers + (agent != ownership.owner),
     )
@@ -259,6 +282,7 @@ def _requested(ownership: Ownership, event: events.TransferRequested) -> Ownersh
         packet_id=opened.packet_id,
         requested=event.recorded,
         expires=opened.expires,
+        number=opened.number,
     )
     hop = TakenHop(
         transfer_id=opened.transfer_id,
@@ -270,7 +294,7 @@ def _requested(ownership: Ownership, event: events.TransferRequested) -> Ownersh
     )
     hops = (*ownership.hops, hop)
     asked = replace(ownership, transfer=transfer, offer=None, hops=hops, passed_over={})
-    if opened.kind == "warm":
+    if not lets_go(opened.kind, opened.to):
         return asked
     # On its way to one agent or a team it stands in the queue where it came in: somebody must see it (I14).
     queue = opened.to.queue or ownership.first_queue
@@ -281,6 +305,7 @@ def _assigned(ownership: Ownership, event: events.ConversationAssigned) -> Owner
     """A supervisor gave it to somebody, or took it: what was under way is over."""
     opened, transfer = event.open, ownership.transfer
     over = _hop_closed(ownership, "superseded") if transfer else ownership
+    over = replace(over, transfer=None)
     had = ownership.owner or (transfer.sender if transfer else None)
     hop = TakenHop(
         transfer_id=events.TransferId(opened.assignment_id),

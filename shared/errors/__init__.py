@@ -8,4 +8,5 @@ from shared.errors.base import TellonceError as TellonceError
 from shared.errors.doors import *  # noqa: F403  this module is the table of contents
 from shared.errors.machinery import *  # noqa: F403
 from shared.errors.quality import *  # noqa: F403
+from shared.errors.transfers import *  # noqa: F403
 from shared.errors.work import *  # noqa: F403

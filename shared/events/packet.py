@@ -111,7 +111,7 @@ class Fact(Part, frozen=True, kw_only=True):
 
 
 class Done(Part, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing that was done: a wrap-up, a kept promise, an apology.
+    """One thing that was done: a wrap-up, a kept promise, an apology, what came of asking somebody outside.
 
     What is at its default is not written, as in packets that did not know it. `conversation`: another one of hers, in
     which it was done; `contact_id`: in which it was agreed or made good, `recording`: the file in which one hears it.
@@ -158,7 +158,7 @@ class Hop(Part, frozen=True, kw_only=True):
     """A hand-over: sender, receiver, kind and reason. Of kind `assigned` it is a supervisor's, who is its sender.
 
     `outcome`: `open`, `accepted`, `rejected`, `cancelled`, `expired`, `superseded` when a call-back or a supervisor
-    came first, or `assigned`.
+    came first, or `assigned`; of one outside `connected`, `answered` or `not_reached`.
     """
 
     kind: str

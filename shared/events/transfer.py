@@ -17,21 +17,26 @@ from shared.events.envelope import (
 )
 
 TransferKind = Literal["cold", "warm"]
+OutsideOutcome = Literal["connected", "answered", "not_reached"]
 HopKind = Literal["cold", "warm", "assigned"]
 NAME = Meta(max_length=128)
 """A policy's names are shorter."""
 
 
 class Target(Part, frozen=True, kw_only=True, omit_defaults=True):
-    """Where a transfer goes: exactly one of agent, team, queue."""
+    """Where a transfer goes: exactly one of agent, team, queue, external. `external`: a name of the policy's."""
 
     agent: Annotated[AgentId, NAME] | None = None
     team: Annotated[str, NAME] | None = None
     queue: Annotated[str, NAME] | None = None
+    external: Annotated[str, NAME] | None = None
 
 
-class TransferRequestedOpen(Part, frozen=True, kw_only=True):
-    """`expires`: when the transfer as a whole comes back; a warm one to its sender, a cold one to a queue."""
+class TransferRequestedOpen(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """`expires`: when the transfer as a whole comes back; a warm one to its sender, a cold one to a queue.
+
+    `number`: of one that goes outside, which its sender calls; by then she is to have said what came of it.
+    """
 
     transfer_id: TransferId
     kind: TransferKind
@@ -39,6 +44,7 @@ class TransferRequestedOpen(Part, frozen=True, kw_only=True):
     to: Target
     packet_id: PacketId
     expires: Instant
+    number: str | None = None
 
 
 class Brief(Part, frozen=True, kw_only=True):
@@ -48,7 +54,7 @@ class Brief(Part, frozen=True, kw_only=True):
 class TransferRequested(
     Event[TransferRequestedOpen, Brief], frozen=True, kw_only=True, tag="transfer.requested"
 ):
-    """The owner hands the conversation on. Warm: she stays owner until a colleague accepts."""
+    """The owner hands the conversation on. Warm: she stays owner until a colleague accepts; outside, all the while."""
 
 
 class TransferOfferedOpen(Part, frozen=True, kw_only=True):
@@ -123,6 +129,29 @@ class TransferExpired(
     """Nobody accepted in time, or the only one who was asked has gone."""
 
 
+class TransferCompletedOpen(Part, frozen=True, kw_only=True):
+    """`agent`: its sender, who says so and has the conversation; `external`: with whom it was; `outcome`: `connected`
+    (the customer was put through), `answered` (they told the agent) or `not_reached`."""
+
+    transfer_id: TransferId
+    agent: AgentId
+    external: str
+    outcome: OutsideOutcome
+
+
+class TransferCompletedPersonal(Part, frozen=True, kw_only=True):
+    result: str | None = None
+
+
+class TransferCompleted(
+    Event[TransferCompletedOpen, TransferCompletedPersonal],
+    frozen=True,
+    kw_only=True,
+    tag="transfer.completed",
+):
+    """Somebody outside was asked, and the sender says what came of it."""
+
+
 class ConversationAssignedOpen(Part, frozen=True, kw_only=True, omit_defaults=True):
     """Who has it now, from whom, and by what right.
 
@@ -164,5 +193,6 @@ TransferEvent = (
     | TransferRejected
     | TransferCancelled
     | TransferExpired
+    | TransferCompleted
     | ConversationAssigned
 )

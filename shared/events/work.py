@@ -68,6 +68,26 @@ class ContactWaitExceeded(
     """Somebody who is on the line, or in a chat, waits for longer than she should."""
 
 
+class ContactWaitStartedOpen(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """`since`: when the wait began; `exceeds`: when it passes the first limit that is ahead."""
+
+    contact_id: ContactId
+    queue: str
+    since: Instant
+    exceeds: Instant
+    rule: str
+    policy_version: str
+
+
+class ContactWaitStarted(
+    Event[ContactWaitStartedOpen, Nothing],
+    frozen=True,
+    kw_only=True,
+    tag="contact.wait_started",
+):
+    """Somebody who is on the line, or in a chat, waits and was not queued for it: an agent had her, and let go."""
+
+
 class ContactOfferedOpen(Part, frozen=True, kw_only=True):
     """`passed_over`: agents of the queue who were not chosen, each with the reason; of very many some 30.
 
@@ -237,6 +257,7 @@ class CommandNoted(
 WorkEvent = (
     ContactQueued
     | ContactWaitExceeded
+    | ContactWaitStarted
     | ContactOffered
     | ContactAccepted
     | ContactRejected

@@ -12,6 +12,7 @@ from shared.policy.accounts import (
     StrangerLimits,
 )
 from shared.policy.before import as_before
+from shared.policy.external import ExternalNumber
 from shared.policy.levels import ServiceLevel, Wait
 from shared.policy.lines import NextLine
 from shared.policy.loading import POLICY_MAX_BYTES, content_of, load, parse
@@ -27,6 +28,7 @@ __all__ = [
     "AwayRule",
     "CallField",
     "Disposition",
+    "ExternalNumber",
     "FactRule",
     "Integration",
     "MenuRule",

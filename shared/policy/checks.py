@@ -163,6 +163,11 @@ def _misread(policy: Policy) -> list[str]:
     return (
         [f"region {each}: no country of ISO 3166" for each in unknown]
         + [
+            f"external {name}: {each.number} is no phone number of E.164"
+            for name, each in policy.external.items()
+            if handles.phone(each.number) != each.number
+        ]
+        + [
             f"account {name}: the address is no e-mail address"
             for name, account in policy.accounts.items()
             if "@" in (account.address or "") and not handles.email(account.address)

@@ -13,6 +13,7 @@ from shared.out_of_hours import OutOfHours
 from shared.overload import Overload
 from shared.policy.accounts import Account
 from shared.policy.automatic import AutomaticRules
+from shared.policy.external import ExternalNumber
 from shared.policy.levels import DEFAULT, ServiceLevel, Wait, seconds_for
 from shared.policy.lines import NextLine
 from shared.policy.needs import Priority
@@ -87,7 +88,7 @@ class Policy(Strict, frozen=True, kw_only=True):
     `[]`: nothing is measured; `labels`: those that a conversation may have, any where none is listed; `dispositions`:
     in which ways a contact may end, any where none is listed; `reviews`: which completed contacts are looked at;
     `rules`: what happens by itself on an event, in this order; `loop_after`: a transfer is refused to whom a matter was
-    with so often already since she was answered last.
+    with so often already since she was answered last; `external`: whom agents may ask outside, by name.
     """
 
     tenant: Name
@@ -118,6 +119,7 @@ class Policy(Strict, frozen=True, kw_only=True):
     reviews: Reviews | None = None
     rules: AutomaticRules = ()
     loop_after: Annotated[int, Meta(ge=1, le=100)] = 2
+    external: dict[Name, ExternalNumber] = {}
 
     @property
     def version(self) -> str:

@@ -16,6 +16,7 @@ from services.router.domain.contacts import decide_contact, find_place
 from services.router.domain.decide import decide, decide_offer, decide_return, decide_timer
 from services.router.domain.decision import Decision, Loaded, Origin, ResolvedHandle
 from services.router.domain.identity import UNCLAIMED
+from services.router.domain.presence import home_queue
 from services.router.domain.statements import numbers_in, told
 from shared import aggregates, events
 from shared.commands import COMMANDS, ConversationCommand
@@ -124,6 +125,10 @@ class Given:
             return Outcome(decide(self.loaded, command, origin))
         except TellonceError as error:
             return Outcome(refused=error.code, details=error.details)
+
+    def belongs_to(self) -> str:
+        """Return the queue that the matter belongs to."""
+        return home_queue(Decision(self.loaded, self._origin("rule:test@v")))
 
     def dispatches(self) -> Outcome:
         """Return whom the dispatcher asks."""

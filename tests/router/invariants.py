@@ -43,7 +43,7 @@ async def check(router: InMemoryRouter, after: int = 0) -> None:
 async def check_owners(router: InMemoryRouter) -> None:
     """After the dispatcher has looked, nobody who is not there is asked, or owns what is not under way to somebody."""
     for it in await router.conversations():
-        aside = it.ownership.transfer is not None or it.handling.snooze is not None
+        aside = it.ownership.handing_on is not None or it.handling.snooze is not None
         owner = None if aside else it.ownership.owner
         asked = it.ownership.offer.agent if it.ownership.offer else None
         for name in {owner, asked} - {None}:

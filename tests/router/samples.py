@@ -118,7 +118,9 @@ LINES_TEXT = POLICY_TEXT.replace(
     b"  hotline: {title: Hotline, next_line: {queue: warehouse, within_seconds: 600, texts:"
     b" {pl: '{line} odpowie do {by}.', en: 'The {line} answers by {by}.'}},",
 ).replace(b"{title: Warehouse}", b"{title: Warehouse, next_line: {queue: vault}}")
-"""The same, with lines: after the hotline the warehouse, which has ten minutes, and then the vault."""
+LINES_TEXT += b"""external: {carrier: {title: Carrier, number: "+48221002003", within_seconds: 300}}
+"""
+"""The same, with lines: after the hotline the warehouse, which has ten minutes, then the vault; outside, a carrier."""
 
 
 def a_policy() -> Policy:

@@ -154,7 +154,7 @@ def test_only_agents_of_the_policy_give_commands() -> None:
 def test_a_cold_transfer_lets_go_at_once_and_a_warm_one_keeps_its_owner() -> None:
     """Both carry a packet that shows the brief; only the cold one frees the sender's slot."""
     given = owned("marek")
-    for kind, freed in (("cold", ["agent.released"]), ("warm", [])):
+    for kind, freed in (("cold", ["agent.released", "contact.wait_started"]), ("warm", [])):
         to = {"queue": "warehouse"}
         outcome = given.when("piotr", "transfer", to=to, kind=kind, brief="the parcel")
         assert outcome.types == ["context.packaged", "transfer.requested", *freed]

@@ -34,6 +34,20 @@ TEXTS = (
     "ORD-1234",
     "thank you",
 )
+TARGETS = (
+    {"agent": "marek"},
+    {"agent": "ewa"},
+    {"team": "desk"},
+    {"queue": "warehouse"},
+    {"external": "carrier"},
+)
+ENDS: tuple[tuple[str, dict[str, str]], ...] = (
+    ("cancel_transfer", {}),
+    ("complete_transfer", {"outcome": "answered", "result": "tomorrow"}),
+    ("complete_transfer", {"outcome": "connected"}),
+    ("complete_transfer", {"outcome": "not_reached"}),
+)
+"""How a sender ends a transfer."""
 VAIN = ("no_answer", "no_answer", "busy", "voicemail", "wrong_number")
 Step = Callable[[], Awaitable[Any]]
 
@@ -176,15 +190,13 @@ class Hands:
         it = await self.picked()
         if it is None:
             return
-        if it.ownership.transfer is not None and self.random.random() < 0.3:
-            verb, key = "cancel_transfer", it.ownership.transfer.transfer_id
-            await self.tries(
-                it.ownership.transfer.sender, verb, conversation=it.id, transfer_id=key
-            )
+        under_way = it.ownership.transfer
+        if under_way is not None and self.random.random() < 0.4:
+            verb, more = self.random.choice(ENDS)
+            key = under_way.transfer_id
+            await self.tries(under_way.sender, verb, conversation=it.id, transfer_id=key, **more)
             return
-        to = self.random.choice(
-            [{"agent": "marek"}, {"agent": "ewa"}, {"team": "desk"}, {"queue": "warehouse"}]
-        )
+        to = self.random.choice(TARGETS)
         kind = self.random.choice(["warm", "cold"])
         sender = it.ownership.owner or "piotr"
         await self.tries(sender, "transfer", conversation=it.id, to=to, kind=kind, brief="take it")

@@ -63,6 +63,7 @@ async def test_what_a_signed_out_owner_leaves_is_offered_to_somebody_who_is_ther
     assert await router.offers() == [
         "context.packaged",
         "conversation.returned",
+        "contact.wait_started",
         "agent.released",
         "contact.offered",
         "agent.reserved",
@@ -141,7 +142,11 @@ async def test_an_owner_whom_the_policy_drops_owns_nothing(router: InMemoryRoute
     """She is signed in for ever, as nobody can sign her out any more."""
     await router.owned_by("piotr", message("hello"))
     without_piotr(router)
-    assert (await router.offers())[1:] == ["conversation.returned", "agent.released"]
+    assert (await router.offers())[1:] == [
+        "conversation.returned",
+        "contact.wait_started",
+        "agent.released",
+    ]
     assert (await router.last(ConversationReturned)).open.reason == "not_in_policy"
     assert await stands(router) == (None, "hotline", set())
 
@@ -324,7 +329,11 @@ async def test_what_nobody_took_does_not_return_to_somebody_who_is_not_there(
     await router.hands_on("piotr", "warm", queue="warehouse")
     await goes(router, "piotr", status)
     assert await router.offers() == []
-    assert await router.passes(121) == ["transfer.expired", "agent.released"]
+    assert await router.passes(121) == [
+        "transfer.expired",
+        "contact.wait_started",
+        "agent.released",
+    ]
     assert (await router.last(TransferExpired)).open.returned_to == "queue-hotline"
     assert await stands(router) == (None, "hotline", set())
 

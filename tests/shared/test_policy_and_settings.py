@@ -40,6 +40,11 @@ def edited(path: str, value: object) -> bytes:
             {"queue": "warehouse", "texts": {"en": "You hear of {name} by {by}"}},
             "queue hotline: nothing stands for {name} in a text",
         ),
+        (
+            "external",
+            {"carrier": {"title": "Carrier", "number": "22 100 20 03"}},
+            "external carrier: 22 100 20 03 is no phone number of E.164",
+        ),
         ("accounts|chat/shop|queue", "zoo", "account chat/shop: no queue zoo"),
         ("accounts|form/contact|topics", {"x": "zoo"}, "account form/contact: no queue zoo"),
         ("accounts|chat", {"queue": "hotline"}, "account chat: not <channel>/<name>"),

@@ -116,6 +116,7 @@ def _as_written(hop: dict[str, Any]) -> dict[str, Any]:
         "kind": hop["kind"],
         "brief": hop["brief"],
         "accepted": hop["accepted"] is not None,
+        "outcome": hop["outcome"],
     }
 
 

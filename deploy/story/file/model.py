@@ -175,6 +175,7 @@ class WantedHop(_Strict, frozen=True, kw_only=True):
     kind: Literal["cold", "warm", "assigned"] | None = None
     brief: str | None = None
     accepted: bool | None = None
+    outcome: str | None = None
 
 
 class WantedVisit(_Strict, frozen=True, kw_only=True):

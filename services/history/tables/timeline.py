@@ -112,6 +112,7 @@ WORDS: Mapping[type, str] = {
     events.NoteAdded: "text",
     events.TransferRequested: "brief",
     events.TransferRejected: "reason",
+    events.TransferCompleted: "result",
     events.ConversationAssigned: "reason",
     events.ContactWrappedUp: "summary",
     events.CustomerCreated: "name",

@@ -35,7 +35,7 @@ def waits(conversation: Conversation) -> bool:
     ownership = conversation.ownership
     if conversation.id is None or conversation.resolved or ownership.offer is not None:
         return False
-    return ownership.transfer is not None or conversation.waiting_contact is not None
+    return ownership.handing_on is not None or conversation.waiting_contact is not None
 
 
 class Asked(NamedTuple):
@@ -48,7 +48,7 @@ class Asked(NamedTuple):
 
 def asked_for(policy: Policy, conversation: Conversation, now: datetime) -> Asked:
     """Return whom the queue or the transfer allows. A call into an owned conversation is for its owner alone."""
-    ownership, transfer = conversation.ownership, conversation.ownership.transfer
+    ownership, transfer = conversation.ownership, conversation.ownership.handing_on
     one = ownership.owner if transfer is None else transfer.to.agent
     without = frozenset({transfer.sender, *transfer.refused_by}) if transfer else frozenset()
     if one is not None:
@@ -155,7 +155,7 @@ def last_agent(policy: Policy, conversation: Conversation, asked: Asked) -> even
     agent = policy.agents.get(name) if name is not None else None
     if name is None or agent is None or asked.one is not None or name in ownership.passed_over:
         return None
-    if ownership.transfer is not None or unfit(agent, asked.pool) is not None:
+    if ownership.handing_on is not None or unfit(agent, asked.pool) is not None:
         return None
     return name if set(asked.pool.groups) & set(groups_of(agent)) else None
 

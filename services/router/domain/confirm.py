@@ -11,6 +11,7 @@ from services.router.domain.offers import release, reserve, takes_a_slot
 from services.router.domain.promises import going_on
 from services.router.domain.service_levels import keep_waiting
 from services.router.domain.snooze import wake_up
+from services.router.domain.waiting import start_wait
 from shared import aggregates, commands, errors, events, proof
 from shared.conversation import Contact, Conversation, Promise
 from shared.customer import Customer
@@ -162,6 +163,7 @@ def merge(decision: Decision, matter: Conversation) -> None:
     add_labels(decision, merged.handling.labels)
     _keep_up(decision, merged)
     keep_waiting(decision, merged)
+    start_wait(decision, merged.live_wait)
     if owner is not None:
         _takes_both(decision, matter, owner)
 

@@ -81,6 +81,7 @@ RULES: Mapping[type[commands.Command], Rule] = {
     commands.AcceptTransfer: Rule(transfers.accept_transfer, packet_of="offer"),
     commands.RejectTransfer: Rule(transfers.reject_transfer),
     commands.CancelTransfer: Rule(transfers.cancel_transfer),
+    commands.CompleteTransfer: Rule(transfers.complete_transfer, who="owner"),
     commands.TakeOver: Rule(supervising.take_over, who="supervisor"),
     commands.Assign: Rule(supervising.assign, who="supervisor"),
     commands.Escalate: Rule(escalating.escalate, who="owner"),
@@ -128,6 +129,7 @@ def decide(loaded: Loaded, command: commands.Command, origin: Origin) -> list[ev
     if isinstance(command, commands.ConversationCommand):
         _check_conversation(decision, command, rule)
     rule.decide(decision, command)
+    waiting.start_wait(decision)
     service_levels.note_answer(decision)
     out_of_hours.keep_answer(decision)
     act_by_rules(decision)
@@ -147,6 +149,7 @@ def decide_timer(loaded: Loaded, kind: str, asked: str, origin: Origin) -> list[
     decision = Decision(loaded, origin)
     if decision.conversation.id is not None:
         TIMERS[kind](decision, asked)
+        waiting.start_wait(decision)
     act_by_rules(decision)
     return decision.events
 
@@ -163,8 +166,10 @@ def decide_offer(loaded: Loaded, origin: Origin) -> list[events.AnyEvent]:
 def decide_return(loaded: Loaded, origin: Origin) -> list[events.AnyEvent]:
     """Return what takes a matter from whoever owns it, or is asked to take it, and is not there any more; else []."""
     decision = Decision(loaded, origin)
+    transfers.end_outside(decision)
     presence.return_matter(decision)
     transfers.withdraw_offer(decision)
+    waiting.start_wait(decision)
     act_by_rules(decision)
     ensure_packets(loaded.conversation.packet.id, decision.events)
     return decision.events

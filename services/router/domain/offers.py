@@ -22,7 +22,7 @@ def make_offer(decision: Decision) -> None:
     choice = choose(policy, conversation, names, decision.agent, now)
     if choice.agent is None:
         return
-    transfer = conversation.ownership.transfer
+    transfer = conversation.ownership.handing_on
     expires = now + timedelta(seconds=policy.times.offer_seconds)
     if transfer is not None:
         expires = transfer.expires
@@ -44,7 +44,7 @@ def _write_offer(
     expires: datetime,
 ) -> None:
     conversation, version = decision.conversation, decision.origin.policy_version
-    transfer = conversation.ownership.transfer
+    transfer = conversation.ownership.handing_on
     if transfer is not None:
         asked = events.TransferOfferedOpen(
             offer_id=offer_id,

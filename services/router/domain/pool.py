@@ -63,7 +63,7 @@ def pool_for(policy: Policy, conversation: Conversation, now: datetime) -> Pool:
 
 def group_for(policy: Policy, conversation: Conversation) -> Group:
     """Return the queue or team whose agents are asked first."""
-    transfer = conversation.ownership.transfer
+    transfer = conversation.ownership.handing_on
     if transfer is None:
         return Group("queue", known_queue(policy, conversation.ownership.queue))
     return group_of_target(transfer.to)
@@ -88,7 +88,7 @@ def _asked_of(
 ) -> tuple[dict[str, int], str | None]:
     """Return skills and language: as recorded where it began to wait; of another queue, what that one asks."""
     needs = conversation.ownership.needs
-    began = conversation.ownership.transfer is None and needs.queue == queue
+    began = conversation.ownership.handing_on is None and needs.queue == queue
     return needs.skills if began else policy.queues[queue].skills, needs.language
 
 
@@ -118,7 +118,7 @@ def next_step(policy: Policy, conversation: Conversation, pool: Pool) -> datetim
 
 def waits_since(conversation: Conversation) -> datetime | None:
     """Return when somebody was first sought for what is sought for now."""
-    transfer = conversation.ownership.transfer
+    transfer = conversation.ownership.handing_on
     if transfer is not None:
         return transfer.requested
     return conversation.ownership.waiting_since or conversation.opened

@@ -42,7 +42,7 @@ def note_unattended(decision: Decision, contact_id: events.ContactId) -> None:
     """
     ownership, now = decision.conversation.ownership, decision.origin.recorded
     owner = owner_on_duty(decision)
-    if owner is None or ownership.transfer is not None or available(decision, owner):
+    if owner is None or ownership.handing_on is not None or available(decision, owner):
         return
     patience = timedelta(seconds=decision.policy.times.notification_seconds)
     told, since = ownership.unattended_at, decision.agent(owner).since
@@ -55,9 +55,10 @@ def note_unattended(decision: Decision, contact_id: events.ContactId) -> None:
 
 
 def home_queue(decision: Decision) -> str:
-    """Return the queue that a matter belongs to: of its last accepted transfer to a queue, else where it came in.
+    """Return the queue that a matter belongs to: of its last transfer to a queue, else where it came in.
 
-    What went up to a line is the line's, also if it waited there for longer than a transfer does.
+    What nobody accepted is as it was; but a cold transfer whose time is over leaves the matter there, and what went up
+    to a line is the line's.
     """
     ownership, last = decision.conversation.ownership, decision.conversation.contacts.last
     escalated = decision.conversation.escalation.transfer_id
@@ -65,7 +66,11 @@ def home_queue(decision: Decision) -> str:
         hop.to.removeprefix("queue-")
         for hop in reversed(ownership.hops)
         if hop.to.startswith("queue-")
-        and (hop.accepted is not None or hop.transfer_id == escalated)
+        and (
+            hop.accepted is not None
+            or hop.transfer_id == escalated
+            or (hop.kind == "cold" and hop.outcome == "expired")
+        )
     )
     came_in = (last.queue if last else None) or ownership.first_queue
     return known_queue(decision.policy, next(handed_to, came_in))

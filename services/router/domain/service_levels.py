@@ -23,8 +23,17 @@ def note_wait(decision: Decision, event: events.InboundEvent) -> None:
     """She wants an answer: its clock starts, unless she waits for one already, and that of her matter goes on."""
     if event.open.medium not in MEASURED or event.open.automatic:
         return
-    levels, since = decision.conversation.levels, min(event.recorded, decision.origin.recorded)
     contact = decision.conversation.contacts.by_id[event.open.contact_id]
+    _note_wait(decision, contact, min(event.recorded, decision.origin.recorded))
+
+
+def note_wait_again(decision: Decision, contact: Contact) -> None:
+    """An agent talked with her, and lets go: she wants the next one."""
+    _note_wait(decision, contact, decision.origin.recorded)
+
+
+def _note_wait(decision: Decision, contact: Contact, since: datetime) -> None:
+    levels = decision.conversation.levels
     if levels.response is None:
         target: events.SlaTarget = "next_response" if levels.answered else "first_response"
         _start(decision, contact, target, since)

@@ -19,13 +19,13 @@ from services.router.domain.pool import known_queue
 from services.router.domain.presence import available, home_queue, on_duty, why_gone
 from services.router.domain.snooze import wake_up
 from shared import commands, errors, events
-from shared.conversation import Offer, OpenTransfer
+from shared.conversation import Offer, OpenTransfer, lets_go
 from shared.packet import check_text
 from shared.policy import Policy
 
 
 def request_transfer(decision: Decision, command: commands.Transfer) -> None:
-    """The owner hands on. A cold transfer frees her at once; in a warm one she stays owner.
+    """The owner hands on. A cold transfer frees her at once; in a warm one, and outside, she stays owner.
 
     Raises: TransferAlreadyOpen, TransferTargetUnknown, TransferLoop, TextTooLong, TextHasNul.
     """
@@ -47,7 +47,8 @@ def hand_on(
     decision: Decision, to: events.Target, kind: events.TransferKind, brief: str
 ) -> events.TransferRequestedOpen:
     """Decide a transfer with its packet; return what it says."""
-    sender = decision.by
+    sender, external = decision.by, decision.policy.external.get(to.external or "")
+    seconds = external.within_seconds if external else decision.policy.times.transfer_seconds
     wake_up(decision, "agent")
     note_announcements(decision)
     opened = events.TransferRequestedOpen(
@@ -56,22 +57,27 @@ def hand_on(
         sender=sender,
         to=to,
         packet_id=new_packet_id(decision),
-        expires=decision.origin.recorded
-        + timedelta(seconds=decision.policy.times.transfer_seconds),
+        expires=decision.origin.recorded + timedelta(seconds=seconds),
+        number=external.number if external else None,
     )
     personal = events.Brief(brief=brief)
     attach_packet_with(decision, decision.make(events.TransferRequested, opened, personal))
     decision.on_conversation(events.TransferRequested, opened, personal)
-    if kind == "cold":
+    if lets_go(kind, to):
         release(decision, sender, "transferred")
     return opened
 
 
 def check_target(policy: Policy, to: events.Target, sender: events.AgentId) -> None:
-    """Raises: TransferTargetUnknown unless `to` names exactly one agent, team or queue, and not the sender."""
-    named = [name for name in (to.agent, to.team, to.queue) if name is not None]
-    known = to.agent in policy.agents or to.team in policy.teams() or to.queue in policy.queues
-    if len(named) != 1 or not known or to.agent == sender:
+    """Raises: TransferTargetUnknown unless `to` names exactly one whom the policy knows, and not the sender."""
+    known = {
+        to.agent: policy.agents,
+        to.team: policy.teams(),
+        to.queue: policy.queues,
+        to.external: policy.external,
+    }
+    named = [name for name in (to.agent, to.team, to.queue, to.external) if name is not None]
+    if len(named) != 1 or named[0] not in known[named[0]] or to.agent == sender:
         raise errors.TransferTargetUnknown()
 
 
@@ -128,12 +134,39 @@ def cancel_transfer(decision: Decision, command: commands.CancelTransfer) -> Non
     take_back(decision, _open_transfer(decision, command.transfer_id))
 
 
+def complete_transfer(decision: Decision, command: commands.CompleteTransfer) -> None:
+    """The sender says what came of a transfer outside; she has the conversation as before.
+
+    Raises: TransferNotOpen, TransferNotOutside, TextTooLong, TextHasNul.
+    """
+    transfer, result = _open_transfer(decision, command.transfer_id), command.result
+    if transfer.to.external is None:
+        raise errors.TransferNotOutside(transfer_id=transfer.transfer_id)
+    decision.on_conversation(
+        events.TransferCompleted,
+        events.TransferCompletedOpen(
+            transfer_id=transfer.transfer_id,
+            agent=decision.by,
+            external=transfer.to.external,
+            outcome=command.outcome,
+        ),
+        events.TransferCompletedPersonal(result=None if result is None else check_text(result)),
+    )
+
+
+def end_outside(decision: Decision) -> None:
+    """Who asked somebody outside has gone: nobody would say what came of it, and the matter is not left with her."""
+    transfer = decision.conversation.ownership.transfer
+    if transfer is not None and transfer.outside and not on_duty(decision, transfer.sender):
+        _close(decision, transfer, events.TransferExpired, _back_to(decision, transfer))
+
+
 def take_back(decision: Decision, transfer: OpenTransfer) -> None:
     """Raises: ConversationNotOwned when somebody else sent it."""
     if transfer.sender != decision.by:
         raise errors.ConversationNotOwned()
     _close(decision, transfer, events.TransferCancelled, f"agent-{transfer.sender}")
-    if transfer.kind == "cold":
+    if lets_go(transfer.kind, transfer.to):
         offer_id = events.OfferId(transfer.transfer_id)
         reserve(decision, transfer.sender, offer_id, transfer.packet_id)
 
@@ -190,11 +223,11 @@ def _close(
 
 
 def _back_to(decision: Decision, transfer: OpenTransfer) -> str:
-    """Return the holder after a transfer without acceptance: the sender of a warm one, the queue of a cold one.
+    """Return the holder after a transfer without acceptance: the queue of a cold one, else the sender.
 
     Nothing returns to a sender who is away or gone: it waits in the queue that it belongs to.
     """
-    if transfer.kind == "warm":
+    if not lets_go(transfer.kind, transfer.to):
         there = available(decision, transfer.sender)
         return f"agent-{transfer.sender}" if there else f"queue-{home_queue(decision)}"
     policy, sender = decision.policy, decision.policy.agents.get(transfer.sender)

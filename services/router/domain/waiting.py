@@ -6,6 +6,7 @@ from services.router.domain.automatic_answers import acting, write_automatically
 from services.router.domain.decision import Decision
 from services.router.domain.offers import time_is_up
 from services.router.domain.recipients import reaches
+from services.router.domain.service_levels import note_wait_again
 from shared import events
 from shared.conversation import Conversation, LiveWait
 
@@ -27,6 +28,40 @@ def first_limit(
     wait, now = decision.conversation.live_wait, decision.origin.recorded
     since = now if wait is None or wait.contact_id != contact_id else wait.since
     return _next(decision, queue, since, after=now)
+
+
+def start_wait(decision: Decision, before: LiveWait | None = None) -> None:
+    """An agent had whoever is there, and lets go: she waits again, as from the first moment.
+
+    In a chat she waits while nobody has answered her last words; if somebody owns the matter, not at all. `before`: how
+    long she waits already, in a conversation that goes on in this one.
+    """
+    conversation, wait = decision.conversation, decision.conversation.live_wait
+    contact, queue = conversation.waiting_contact, conversation.ownership.queue
+    if conversation.ownership.owner is not None or contact is None or queue is None:
+        return
+    here = wait is not None and wait.contact_id == contact.contact_id
+    if here or contact.status != "waiting" or not contact.live or contact.medium not in LIVE:
+        return
+    if contact.medium == "chat" and not conversation.talk.unanswered:
+        return
+    now = decision.origin.recorded
+    since = before.since if before and before.contact_id == contact.contact_id else now
+    exceeds = _next(decision, queue, since, after=now)
+    if exceeds is not None:
+        decision.on_conversation(
+            events.ContactWaitStarted,
+            events.ContactWaitStartedOpen(
+                contact_id=contact.contact_id,
+                queue=queue,
+                since=since,
+                exceeds=exceeds,
+                rule=RULE,
+                policy_version=decision.origin.policy_version,
+            ),
+        )
+    if contact.medium == "call":
+        note_wait_again(decision, contact)
 
 
 def asked_about(conversation: Conversation, asked: str) -> str | None:
