@@ -42,6 +42,7 @@ PACKET: dict[str, Any] = {
                 "kind": "warm",
                 "brief": "please",
                 "accepted": None,
+                "outcome": "open",
             }
         ],
         "channels": ["chat"],
@@ -68,7 +69,11 @@ def test_a_packet_as_wanted_has_no_difference() -> None:
             orders=["ORD-1"],
             promises=["soon"],
             done={"agreed": ["until Friday", "herself"], "wrap_up": ""},
-            hops=[WantedHop(from_="piotr", to="agent-ewa", kind="warm", accepted=False)],
+            hops=[
+                WantedHop(
+                    from_="piotr", to="agent-ewa", kind="warm", accepted=False, outcome="open"
+                )
+            ],
             said=["any news"],
             channels=["chat"],
             after="broken",
@@ -99,6 +104,7 @@ def test_a_packet_as_wanted_has_no_difference() -> None:
         ({"hops": [WantedHop(brief="other")]}, "expect.packet_hops"),
         ({"hops": [WantedHop(), WantedHop()]}, "expect.packet_hops"),
         ({"hops": [WantedHop(accepted=True)]}, "expect.packet_hops"),
+        ({"hops": [WantedHop(outcome="expired")]}, "expect.packet_hops"),
         ({"said": ["goodbye"]}, "expect.packet_said"),
         ({"on_hold": True}, "expect.packet_on_hold"),
         ({"unanswered": 0}, "expect.packet_unanswered"),
