@@ -9,6 +9,7 @@ from shared import (
     handles,
     mailbox_address,
     oauth,
+    patterns,
     subjects,
     submission_address,
 )
@@ -60,11 +61,8 @@ def contradictions(policy: Policy) -> list[str]:
     found += _lines(policy)
     asking = [each.asks for each in policy.patterns if each.asks is not None]
     stating = [each.pattern for each in policy.patterns]
-    for pattern in [*stating, *asking, *policy.never_identifies]:
-        try:
-            re.compile(pattern)
-        except (re.error, RecursionError, OverflowError) as error:
-            found.append(f"pattern {pattern}: {error}")
+    every = [*stating, *asking, *policy.never_identifies]
+    found += [f"pattern {each}: {why}" for each in every if (why := patterns.complaint(each))]
     return found
 
 

@@ -7,7 +7,7 @@ from services.router.domain.decision import Decision
 from services.router.domain.identify import claim, is_known
 from services.router.domain.identity import REFERENCED_MAX
 from services.router.domain.references import OWN_WORDS
-from shared import commands, errors, events, handles
+from shared import commands, errors, events, handles, patterns
 from shared.conversation import Contact, Conversation, StatedFact
 from shared.customer import Customer
 from shared.packet import FACTS_PER_MESSAGE, check_text
@@ -147,7 +147,7 @@ def told_already(policy: Policy, conversation: Conversation, text: str) -> list[
         for each in policy.patterns
         if each.asks is not None
         and each.fact in told
-        and re.search(each.asks, text[:TEXT_SEARCHED_CHARACTERS], re.IGNORECASE)
+        and patterns.is_in(each.asks, text[:TEXT_SEARCHED_CHARACTERS], re.IGNORECASE)
     )
     return list(dict.fromkeys(asked))
 
@@ -169,7 +169,7 @@ _KEPT: Mapping[str, Callable[[str], bool]] = {
 
 def _matches(policy: Policy, text: str) -> Iterator[tuple[str, str]]:
     for pattern in policy.patterns:
-        for match in re.finditer(pattern.pattern, text):
+        for match in patterns.found_in(pattern.pattern, text):
             found = match[1] if match.groups() else None
             yield pattern.fact, match[0] if found is None else found
 

@@ -1,11 +1,10 @@
 """Who is it? Handles lead to customers, references to contacts."""
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import cast
 
 from services.router.domain.decision import Decision, ResolvedHandle
-from shared import aggregates, events, proof
+from shared import aggregates, events, patterns, proof
 from shared.conversation import Contact
 from shared.customer import Customer
 from shared.events.packet import Known
@@ -30,7 +29,7 @@ def identifies(policy: Policy, handle: events.Handle) -> bool:
     own = [account.address for account in policy.accounts.values() if account.address]
     if handle.value in own or (handle.kind == "email" and is_own(handle.value, own)):
         return False
-    return not any(re.search(pattern, handle.value) for pattern in policy.never_identifies)
+    return not any(patterns.is_in(pattern, handle.value) for pattern in policy.never_identifies)
 
 
 def speaks(policy: Policy, handle: events.Handle) -> bool:
