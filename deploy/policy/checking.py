@@ -12,6 +12,7 @@ from shared import errors, strict
 from shared.policies import PolicyFiles
 from shared.policy import Policy
 from shared.policy.checks import contradictions
+from shared.policy.loading import PolicyReader
 
 _SENTENCE = re.compile(r"[^\w-].*\w|\w.*[^\w-]")
 """What is no single word, as a pattern is none: it stands in a complaint as a whole."""
@@ -44,7 +45,7 @@ def check_text(content: bytes | str) -> list[Complaint]:
         return [error.complaint]
     found = shape.complaints(text)
     if not any(each.refused for each in found):
-        policy = msgspec.convert(strict.read_yaml(content), Policy)
+        policy = msgspec.convert(strict.read_yaml(content, PolicyReader), Policy)
         found += [_placed(text, each) for each in contradictions(policy)]
     return sorted(found)
 

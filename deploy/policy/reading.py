@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from typing_extensions import override
 
-from shared import strict
+from shared.policy.loading import PolicyReader
 
 Path = tuple[str | int, ...]
 """The names and positions that lead to something in a policy."""
@@ -35,7 +35,7 @@ class Unreadable(Exception):
         self.complaint = complaint
 
 
-class PolicyText(strict.YamlReader):
+class PolicyText(PolicyReader):
     """A policy as it is written. `root`: its outermost node; `twice`: keys that stand twice, all of them."""
 
     def __init__(self, content: bytes) -> None:

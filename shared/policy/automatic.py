@@ -17,7 +17,7 @@ from shared.texts import Language, Text
 RULES_MAX = 128
 Label = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}\Z")]
 Told = Annotated[str, Meta(pattern=r"^(queue|agent)-[a-z0-9_-]{1,32}\Z")]
-Wanted = str | int | bool
+Wanted = str | Annotated[int, Meta(ge=-(2**53), le=2**53)] | bool
 ANSWERED = ("message.received", "form.submitted")
 """What a customer wrote, and may be answered by a rule."""
 OF_A_CONVERSATION = (

@@ -1,10 +1,12 @@
 """A policy is read from YAML, and checked whole."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import yaml
 from msgspec.structs import replace
+from typing_extensions import override
 
 from shared import errors, handles, strict
 from shared.policy.accounts import SIGNING, Account
@@ -12,6 +14,22 @@ from shared.policy.checks import contradictions
 from shared.policy.model import Policy
 
 POLICY_MAX_BYTES = 1_048_576
+TEXT_MAX_CHARACTERS = 16_384
+"""What is longer fits into no message, and stands in a policy by a slip."""
+
+
+class PolicyReader(strict.YamlReader):
+    """Reads a policy, whose texts fit into events and tables."""
+
+    @override
+    def compose_scalar_node(self, anchor: Any) -> yaml.ScalarNode:
+        node = super().compose_scalar_node(anchor)
+        problem = "a text with a NUL" if "\0" in node.value else None
+        if len(node.value) > TEXT_MAX_CHARACTERS:
+            problem = f"a text of more than {TEXT_MAX_CHARACTERS} characters"
+        if problem is not None:
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+        return node
 
 
 def load(path: str | Path) -> Policy:
@@ -33,7 +51,7 @@ def content_of(path: str | Path) -> bytes:
 def parse(content: bytes) -> Policy:
     """Return the checked policy in YAML text. Raises: PolicyInvalid."""
     try:
-        policy = msgspec.convert(strict.read_yaml(content), Policy)
+        policy = msgspec.convert(strict.read_yaml(content, PolicyReader), Policy)
     except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
         raise errors.PolicyInvalid(f"the policy does not fit its schema: {error}") from None
     for complaint in contradictions(policy):

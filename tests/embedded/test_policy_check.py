@@ -103,7 +103,7 @@ def test_what_contradicts_itself_is_told_where_it_is_named(
         (b"", "nothing stands in it"),
         (b"tenant: [demo", "no YAML: while parsing a flow sequence"),
         (b"tenant:\tdemo\n\tqueues: {}", "no YAML: while scanning"),
-        (b"tenant: &a [*a]", "unconstructable recursive node"),
+        (b"tenant: &a [*a]", "holds itself"),
         (b"tenant: " + b"[" * 900 + b"]" * 900, "nested too deeply"),
         (b"- demo", "expected a mapping, got a list"),
         (b"[a]: 1", "`tenant` is missing"),

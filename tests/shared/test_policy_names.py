@@ -36,3 +36,19 @@ def test_a_longer_name_of_anything_else_is_refused() -> None:
     """Tenants, queues and agents have at most 32 characters."""
     with pytest.raises(PolicyInvalid, match="schema"):
         policy.parse(text("chat/shop", name="n" * (NAME_MAX_CHARACTERS + 1)))
+
+
+@pytest.mark.parametrize("title", ['"a\\0b"', "x" * 20_000])
+def test_a_text_that_no_event_can_hold_is_refused(title: str) -> None:
+    """It would be refused by the ledger or the tables, one customer later."""
+    with pytest.raises(PolicyInvalid, match="a text "):
+        policy.parse(
+            f"tenant: t\nqueues: {{q: {{title: {title}}}}}\nagents: {{}}\naccounts: {{}}\n".encode()
+        )
+
+
+def test_a_number_that_no_event_can_hold_is_refused() -> None:
+    """A version is made of the policy's JSON, in which a number has an end."""
+    rule = f"{{name: r, event: message.received, when: {{fact.x: {2**70}}}, do: {{label: [x]}}}}"
+    with pytest.raises(PolicyInvalid, match="schema"):
+        policy.parse(text("chat/shop") + f"rules: [{rule}]\n".encode())

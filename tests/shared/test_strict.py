@@ -46,6 +46,18 @@ def test_the_same_name_in_two_objects_is_read() -> None:
         b"a: " + b"[" * 20_000,
         b"a: \xff",
         b"a: [",
+        b"a: &a [*a]",
+        b"a: 1" + b":1" * 200_000,
+        b"a: 0x" + b"F" * 20_000,
+        b"a0: &a0 [x]\n"
+        + b"".join(b"a%d: &a%d [*a%d, *a%d]\n" % (n, n, n - 1, n - 1) for n in range(1, 40)),
+        b"a0: &a0 {x: 1}\n"
+        + b"".join(b"a%d: &a%d {<<: [*a%d, *a%d]}\n" % (n, n, n - 1, n - 1) for n in range(1, 40)),
+        b"a: &a {"
+        + b",".join(b"s%d: 1" % n for n in range(1_000))
+        + b"}\nb: ["
+        + b"*a," * 1_000
+        + b"]",
     ],
 )
 def test_yaml_that_cannot_be_read_is_one_kind_of_error(text: bytes) -> None:
