@@ -227,4 +227,8 @@ class Dispatcher:
         except errors.TellonceError as error:
             log.warning("return_postponed", conversation=conversation_id, code=error.code)
             return False
+        except Exception:
+            # A fault of ours in one decision is not to keep everybody else waiting.
+            log.exception("return_failed", conversation=conversation_id)
+            return False
         return True

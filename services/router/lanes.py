@@ -12,6 +12,7 @@ from services.router.domain import delays, folds
 from services.router.domain.decision import Origin
 from services.router.domain.lane import IN_TIME, LaneState
 from shared import arrivals, deciding, errors, events, streams, subjects, watching
+from shared.overload import Overload
 from shared.policies import Policies
 from shared.readiness import Backlog, LaneBacklog
 
@@ -27,7 +28,7 @@ log = structlog.get_logger("router.lanes")
 
 
 class Turns:
-    """Lets the contacts of faster lanes go first.
+    """Lets the contacts of faster lanes go first. `kept`: so many of a lane are decided at least, by the policies.
 
     A contact event begins to be decided when none of a faster lane is being decided, waits here, or is on its way, or
     fewer of its own lane are being decided than the policy keeps for it: so no lane stands still.
@@ -35,7 +36,7 @@ class Turns:
 
     def __init__(self, policies: Policies) -> None:
         self._policies = policies
-        self._kept: dict[events.Lane, int] = {}
+        self.kept: dict[events.Lane, int] = {}
         self.take_up()
         self._at_work = dict.fromkeys(subjects.LANES, 0)
         self._waiting: dict[events.Lane, deque[asyncio.Future[None]]] = {
@@ -47,7 +48,9 @@ class Turns:
     def take_up(self) -> None:
         """Go on by the policies that are in force now."""
         rules = [self._policies.of(each).overload for each in self._policies.tenants()]
-        self._kept = {lane: max(rule.kept(lane) for rule in rules) for lane in subjects.LANES}
+        # Without any tenant it is as for one who says nothing.
+        every = rules or [Overload()]
+        self.kept = {lane: max(rule.kept(lane) for rule in every) for lane in subjects.LANES}
 
     def in_turn(self, lane: events.Lane, consumer: str, handle: arrivals.Handle) -> arrivals.Handle:
         """Return what handles a contact event of a consumer of a lane when it is its turn."""
@@ -101,7 +104,7 @@ class Turns:
         self._give_on(loop)
 
     def _may_begin(self, lane: events.Lane) -> bool:
-        if self._at_work[lane] < self._kept[lane]:
+        if self._at_work[lane] < self.kept[lane]:
             return True
         now = asyncio.get_running_loop().time()
         return not any(

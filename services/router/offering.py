@@ -58,11 +58,11 @@ class Offering:
         tenant, alone = keys[0][0], len(keys) == 1
         first = deciding.Reading(self._cases.deciding, tenant, leader=False, remembered=True)
 
-        async def load(reading: deciding.Reading) -> list[Loaded]:
+        async def load(reading: deciding.Reading) -> list[tuple[Loaded, Origin]]:
             return await self._load(reading, [conversation for _, conversation in keys])
 
-        def decide(loaded: Sequence[Loaded]) -> list[events.AnyEvent]:
-            decided = (decide_offer(each, self._origin(tenant, each)) for each in loaded)
+        def decide(loaded: Sequence[tuple[Loaded, Origin]]) -> list[events.AnyEvent]:
+            decided = (decide_offer(each, origin) for each, origin in loaded)
             return [event for offered in decided for event in offered]
 
         try:
@@ -76,6 +76,10 @@ class Offering:
                 code=error.code,
             )
             return False
+        except Exception:
+            # A fault of ours in one decision is not to keep everybody else waiting.
+            log.exception("offer_failed", conversations=[name for _, name in keys])
+            return False
         return bool(changed.events)
 
     def _origin(self, tenant: str, loaded: Loaded) -> Origin:
@@ -87,7 +91,7 @@ class Offering:
 
     async def _load(
         self, reading: deciding.Reading, names: Sequence[events.ConversationId]
-    ) -> list[Loaded]:
+    ) -> list[tuple[Loaded, Origin]]:
         """Load conversations for their offers, in turn: what one takes of an agent the next does not have."""
         found = await reading.load_all(folds.CONVERSATION, names)
         customers = dict.fromkeys(each.customer for each in found if each.customer)
@@ -97,10 +101,14 @@ class Offering:
 
     async def _with_agents(
         self, reading: deciding.Reading, name: events.ConversationId, taken: Taken
-    ) -> Loaded:
-        """Load a conversation with whoever is chosen; the others are as the picture shows them."""
+    ) -> tuple[Loaded, Origin]:
+        """Load a conversation with whoever is chosen; the others are as the picture shows them.
+
+        Who may be chosen, and what is decided, is by the policy of this moment: another one may come meanwhile.
+        """
         tenant, loaded = reading.tenant, await self._cases.load(reading, name)
-        policy, now = self._cases.policies.of(tenant), self._cases.clock.now()
+        origin = self._origin(tenant, loaded)
+        policy, now = origin.policy, origin.recorded
         names = self._picture.shortlist(tenant, loaded.conversation, now)
         agents = {
             each: _without(self._picture.agent(tenant, each), taken.get(each)) for each in names
@@ -114,7 +122,7 @@ class Offering:
             agents[chosen] = _without(await reading.load(folds.AGENT, chosen), taken.get(chosen))
         if chosen is not None:
             taken.setdefault(chosen, {})[name] = medium_of(loaded.conversation)
-        return with_more(loaded, agents={**loaded.agents, **agents}, shortlist=names)
+        return with_more(loaded, agents={**loaded.agents, **agents}, shortlist=names), origin
 
 
 def _without(

@@ -292,7 +292,10 @@ class Picture:
 
     def _takeable(self, line: Line, now: datetime) -> Iterator[Place]:
         """Yield those whom somebody of a line can take now, longest waiting first."""
-        policy, ready = self._policies[line.tenant], self._ready(line)
+        policy = self._policies.get(line.tenant)
+        if policy is None:  # the tenant has left since there was news of it
+            return
+        ready = self._ready(line)
         if next(iter(ready()), None) is None:
             return
         for place in self._lines.places(line):

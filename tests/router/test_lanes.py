@@ -306,3 +306,12 @@ async def test_what_fails_for_one_tenant_keeps_no_other_from_being_told() -> Non
     await LaneWatch(router.cases, watch).look("live")  # type: ignore[arg-type]
     (told,) = await router.all(events.LaneDelayed)
     assert (told.tenant, told.open.undecided) == (TENANT, 4)
+
+
+def test_without_any_tenant_turns_are_as_usual() -> None:
+    """All policies of a folder may be gone at once; the router goes on, and takes them up when they are back."""
+    policies = Policies(CHOSEN)
+    turns = Turns(policies)
+    policies.take([])
+    turns.take_up()
+    assert turns.kept == KEPT

@@ -8,17 +8,19 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from services.router import offering
 from services.router.domain import agent as agents
+from services.router.domain.decision import Loaded, Origin
 from services.router.picture import SHORTLIST_MAX
 from shared import aggregates
 from shared.errors import LedgerConflict
-from shared.events import AgentId, ContactOffered, ContextPackaged
+from shared.events import AgentId, AnyEvent, ContactOffered, ContextPackaged
 from shared.ledger import Appended, Guard, Write
-from shared.policy import Agent
+from shared.policy import Agent, Policy, parse
 from tests.router.in_memory_router import InMemoryRouter
 from tests.router.invariants import check_recorded
 from tests.router.running_router import RunningRouter
-from tests.router.samples import TENANT, a_policy, call, phone
+from tests.router.samples import POLICY_TEXT, TENANT, a_policy, call, phone
 from tests.router.test_dispatching import crowd
 
 SLOTS = {"ewa": 2, "piotr": 3}
@@ -224,3 +226,74 @@ async def test_many_who_wait_at_once_are_shared_out_within_the_slots(
         taken = [len(agents.fold(pairs[: n + 1]).working_on) for n in range(len(pairs))]
         assert max(taken) == slots
     check_recorded(running.book)
+
+
+async def _policy_comes_while_it_is_loaded(
+    router: InMemoryRouter, monkeypatch: pytest.MonkeyPatch, *policies: Policy
+) -> None:
+    """The dispatcher makes its offers, and meanwhile these policies take the place of the one in force."""
+    load = router.cases.load
+
+    async def loading(*args: Any, **named: Any) -> Any:
+        loaded = await load(*args, **named)
+        router.dispatcher.take_up(router.cases.policies.take(policies))
+        return loaded
+
+    monkeypatch.setattr(router.cases, "load", loading)
+    await router.dispatch()
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize(
+    "left", [b"  ewa: {name: Ewa, queues: [hotline], teams: [desk], slots: 2}\n", b""]
+)
+async def test_whoever_leaves_the_policy_while_she_is_chosen_ends_no_router(
+    router: InMemoryRouter, monkeypatch: pytest.MonkeyPatch, left: bytes
+) -> None:
+    """She is asked by the policy by which she was chosen, or not at all; then it goes back to the queue."""
+    await router.on_duty("ewa")
+    await router.happens(call("started"))
+    await router.follow()
+    other = parse(POLICY_TEXT.replace(left, b"", 1) + b"loop_after: 3\n")
+    await _policy_comes_while_it_is_loaded(router, monkeypatch, other)
+    await router.dispatch()
+    there = "ewa" in other.agents
+    assert ((await router.conversation()).ownership.offer is not None) == there
+
+
+async def test_a_tenant_who_leaves_while_somebody_waits_ends_no_router(
+    router: InMemoryRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is asked until the policy is there again."""
+    await router.on_duty("ewa")
+    await router.happens(call("started"))
+    await router.follow()
+    await _policy_comes_while_it_is_loaded(router, monkeypatch)
+    assert (await router.types())[-1] == "contact.queued"
+    router.dispatcher.take_up(router.cases.policies.take([router.policy]))
+    router.clock.time += timedelta(seconds=1)
+    await router.dispatch()
+    assert (await router.offer()).agent == "ewa"
+
+
+async def test_what_one_conversation_breaks_stops_no_other(
+    router: InMemoryRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of ours in one decision is told in the log; whoever waits beside is offered, and she is tried again."""
+    await router.on_duty("ewa")
+    await crowd(router, 2)
+    broken, whole = await waiting_in_order(router)
+    decided = offering.decide_offer
+
+    def decide(loaded: Loaded, origin: Origin) -> list[AnyEvent]:
+        if loaded.conversation.id == broken:
+            raise ZeroDivisionError
+        return decided(loaded, origin)
+
+    monkeypatch.setattr(offering, "decide_offer", decide)
+    await router.dispatch()
+    assert await offered(router) == [("ewa", whole)]
+    monkeypatch.undo()
+    router.clock.time += timedelta(seconds=1)
+    await router.dispatch()
+    assert ("ewa", broken) in await offered(router)
