@@ -4,10 +4,9 @@ import re
 from pathlib import Path
 
 import msgspec
-import yaml
 
 from deploy.policy import reading, shape
-from deploy.policy.reading import Complaint, PolicyText, Unreadable, named
+from deploy.policy.reading import Complaint, Place, PolicyText, Unreadable, named
 from shared import errors, strict
 from shared.policies import PolicyFiles
 from shared.policy import Policy
@@ -63,16 +62,15 @@ def _placed(text: PolicyText, said: str) -> Complaint:
     wrong, and need not know where in the file it was written.
     """
     names = {_singular(word) for word in _WORD.findall(said)}
-    best: tuple[reading.Path, yaml.Node] = ((), text.root)
-    most = 0
-    for path, node in text.places():
-        value = named(node)
-        is_value = not path or value != path[-1]
-        meant = _singular(value) in names or (_SENTENCE.search(value) and value in said)
-        score = len(names & {_singular(str(each)) for each in path}) + 2 * bool(is_value and meant)
+    best, most = Place((), frozenset(), text.root), 0
+    for place in text.places():
+        value, words = named(place.node), {_singular(each) for each in place.words}
+        told = _singular(value) in names or (_SENTENCE.search(value) and value in said)
+        leads = place.path[-1:] in {(value,), ("name",)}
+        score = len(names & words) + 2 * bool(told and not leads)
         if score > most:
-            best, most = (path, node), score
-    return reading.complaint(best[1], best[0], said)
+            best, most = place, score
+    return reading.complaint(best.node, best.path, said)
 
 
 def _singular(word: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from typing_extensions import override
@@ -25,6 +25,14 @@ class Complaint:
     path: str
     text: str
     refused: bool = True
+
+
+class Place(NamedTuple):
+    """Something that stands in a policy. `words`: the names that lead to it, also those of members of lists."""
+
+    path: Path
+    words: frozenset[str]
+    node: yaml.Node
 
 
 class Unreadable(Exception):
@@ -67,20 +75,25 @@ class PolicyText(PolicyReader):
         return list(said.values())
 
     def places(
-        self, node: yaml.Node | None = None, at: Path = ()
-    ) -> Iterator[tuple[Path, yaml.Node]]:
+        self, node: yaml.Node | None = None, at: Path = (), words: frozenset[str] = frozenset()
+    ) -> Iterator[Place]:
         """Yield everything that has a name or a position, and a key's own value behind it, in reading order."""
         node = self.root if node is None else node
         if isinstance(node, yaml.MappingNode):
             for key, value in self.pairs(node):
-                here = (*at, named(key))
-                yield here, key
-                yield from self.places(value, here)
+                here, told = (*at, named(key)), words | {named(key)}
+                yield Place(here, told, key)
+                yield from self.places(value, here, told)
         elif isinstance(node, yaml.SequenceNode):
             for position, each in enumerate(node.value):
-                yield from self.places(each, (*at, position))
+                yield from self.places(each, (*at, position), words | self._own_name(each))
         else:
-            yield at, node
+            yield Place(at, words, node)
+
+    def _own_name(self, node: yaml.Node) -> frozenset[str]:
+        """Return the name that a member of a list gives itself."""
+        pairs = self.pairs(node) if isinstance(node, yaml.MappingNode) else ()
+        return frozenset(named(value) for key, value in pairs if named(key) == "name")
 
 
 def named(key: yaml.Node) -> str:

@@ -106,7 +106,7 @@ def complaints(
         known = {*open_fields(kind), "queue", "label"}
         for key in rule.when.keys() - known:
             if not key.startswith("fact."):
-                yield f"rule {rule.name}: {rule.event} has no {key}"
+                yield f"rule {rule.name}: when: {key} is nothing that the event says"
         for complaint in _of_acts(rule, labels, recipients, writers):
             yield f"rule {rule.name}: {complaint}"
 
@@ -124,8 +124,8 @@ def _of_acts(
     if do.queue is not None and f"queue-{do.queue}" not in recipients:
         yield f"no queue {do.queue}"
     if do.notify is not None and do.notify not in recipients:
-        yield f"nobody is {do.notify}"
+        yield f"notify: nobody is {do.notify}"
     if do.message is not None and rule.event not in ANSWERED:
-        yield f"a message answers {' or '.join(ANSWERED)} only"
+        yield f"message: it answers {' or '.join(ANSWERED)} only"
     if do.by is not None and do.by not in writers:
-        yield f"{do.by} is no account of e-mail with an address"
+        yield f"by: {do.by} is no account of e-mail with an address"

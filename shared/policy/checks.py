@@ -75,7 +75,7 @@ def _lines(policy: Policy) -> list[str]:
         if queue.next_line.queue not in policy.queues:
             found.append(f"queue {name}: no queue {queue.next_line.queue}")
         elif name in [each.queue for each in policy.lines_after(name)]:
-            found.append(f"queue {name}: its lines lead back to it")
+            found.append(f"queue {name}: next_line: it leads back to it")
         for text in queue.next_line.texts.values():
             unknown = sorted({*re.findall(r"\{(.*?)\}", text)} - {*LINE_WORDS})
             found += [f"queue {name}: nothing stands for {{{each}}} in a text" for each in unknown]
@@ -100,7 +100,7 @@ def _hours(policy: Policy) -> list[str]:
 def _waits(policy: Policy) -> list[str]:
     """Return where the limits of waiting are not in order."""
     limits = {"times": policy.times.wait_seconds}
-    limits |= {f"queue {name}": policy.wait_limits(name) for name in policy.queues}
+    limits |= {f"queue {name}": queue.wait_seconds or () for name, queue in policy.queues.items()}
     return [
         f"{where}: wait_seconds are not in order"
         for where, each in limits.items()

@@ -98,6 +98,36 @@ def test_what_contradicts_itself_is_told_where_it_is_named(
 
 
 @pytest.mark.parametrize(
+    ("more", "path"),
+    [
+        ("calendar: nope", "calendar"),
+        ("calendars: {s: {zone: Mars/X, open: {mon: ['08:00-10:00']}}}", "calendars.s.zone"),
+        ("calendars: {s: {open: {mon: []}}}", "calendars.s.open"),
+        ("times: {wait_seconds: [60, 46]}", "times.wait_seconds"),
+        ("service_levels: [{name: a, queues: [zoo]}]", "service_levels[0].queues[0]"),
+        ("overload: {live: {limits: [60, 10]}}", "overload.live.limits"),
+        ("rules: [{name: r, event: message.zoo, do: {label: [a]}}]", "rules[0].event"),
+        (
+            "rules: [{name: r, event: form.submitted, when: {zoo: 1}, do: {label: [a]}}]",
+            "rules[0].when.zoo",
+        ),
+        (
+            "rules: [{name: q, event: form.submitted, do: {}}, {name: r, event: form.submitted, do: {notify: agent-zoo}}]",
+            "rules[1].do.notify",
+        ),
+        ("rules: [{name: r, event: sla.met, do: {message: {pl: hej}}}]", "rules[0].do.message"),
+        ("out_of_hours: {texts: {pl: hej}}", "out_of_hours.texts.pl"),
+        ("out_of_hours: {texts: {pl: '{answer_by}'}, by: email/zoo}", "out_of_hours.by"),
+        ("never_identifies: ['(a+)+b']", "never_identifies[0]"),
+    ],
+)
+def test_each_contradiction_has_a_place(more: str, path: str) -> None:
+    """Also where the word that is wrong stands nowhere else, and in a list whose members have names."""
+    policy = f"queues: {{q: {{title: Q}}}}\nagents: {{ewa: {{name: E, queues: [q]}}}}\naccounts: {{}}\n{more}\n"
+    assert [each.path for each in check_text(f"tenant: t\n{policy}".encode())] == [path]
+
+
+@pytest.mark.parametrize(
     ("content", "said"),
     [
         (b"", "nothing stands in it"),

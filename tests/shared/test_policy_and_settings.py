@@ -33,7 +33,7 @@ def edited(path: str, value: object) -> bytes:
         (
             "queues|hotline|next_line",
             {"queue": "hotline"},
-            "queue hotline: its lines lead back to it",
+            "queue hotline: next_line: it leads back to it",
         ),
         (
             "queues|hotline|next_line",
