@@ -112,7 +112,7 @@ def test_what_contradicts_itself_is_told_where_it_is_named(
             "rules[0].when.zoo",
         ),
         (
-            "rules: [{name: q, event: form.submitted, do: {}}, {name: r, event: form.submitted, do: {notify: agent-zoo}}]",
+            "rules: [{name: q, event: sla.met, do: {}}, {name: r, event: sla.met, do: {notify: agent-zoo}}]",
             "rules[1].do.notify",
         ),
         ("rules: [{name: r, event: sla.met, do: {message: {pl: hej}}}]", "rules[0].do.message"),

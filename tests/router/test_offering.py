@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from services.router import offering
 from services.router.domain import agent as agents
+from services.router.domain.decide import decide_offer
 from services.router.domain.decision import Loaded, Origin
 from services.router.picture import SHORTLIST_MAX
 from shared import aggregates
@@ -283,12 +284,11 @@ async def test_what_one_conversation_breaks_stops_no_other(
     await router.on_duty("ewa")
     await crowd(router, 2)
     broken, whole = await waiting_in_order(router)
-    decided = offering.decide_offer
 
     def decide(loaded: Loaded, origin: Origin) -> list[AnyEvent]:
         if loaded.conversation.id == broken:
             raise ZeroDivisionError
-        return decided(loaded, origin)
+        return decide_offer(loaded, origin)
 
     monkeypatch.setattr(offering, "decide_offer", decide)
     await router.dispatch()
