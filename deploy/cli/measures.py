@@ -6,12 +6,12 @@ import msgspec
 
 from deploy.cli.servers import on_servers
 from deploy.embedded.errors import SetupError
-from services.history.domain.handling import HandledWork
-from services.history.domain.measures import Measures, Scope, measured
+from services.history.domain.measures import HandledWork, Scope, measured
 from shared.bus import Bus
 from shared.codec import PlainCodec
 from shared.ledger.jetstream import NatsLedger
 from shared.policy import Policy
+from shared.queries import Measures
 from shared.settings import Settings
 
 
@@ -39,7 +39,7 @@ def measures(chosen: argparse.Namespace) -> int:
         print(msgspec.json.encode(found).decode())
         return 0
     for name, value in found.items():
-        print(f"{name:24} {'-' if value is None else format(value, '.6g')}")
+        print(f"{name:42} {'-' if value is None else format(value, '.6g')}")
     return 0
 
 

@@ -29,16 +29,20 @@ Written = list[
 """What an event writes: how its rows are made, where they are collected, and under which key."""
 
 AGGREGATES_AT_HAND = 4_096
-_FOLDS = {table.kind.prefix: table for table in TABLES if isinstance(table, Fold)}
+_EVERY_FOLD = [table for table in TABLES if isinstance(table, Fold)]
+_FOLDS = {fold.kind.prefix: fold for fold in _EVERY_FOLD if not fold.beside}
+_BESIDE = [fold for fold in _EVERY_FOLD if fold.beside]
 _KEY_OF = {table.row: attrgetter(*table.row.key) for table in TABLES}
 
 
 def wanted(batch: Iterable[Recorded]) -> States:
     """Return the states that a batch touches, each as if it were new."""
-    states: States = {fold: {} for fold in _FOLDS.values()}
+    states: States = {fold: {} for fold in _EVERY_FOLD}
     for recorded in batch:
         fold, key = _belongs_to(recorded)
         if fold is not None:
+            states[fold][key] = fold.empty
+        for fold, key in _kept_beside(recorded):
             states[fold][key] = fold.empty
     return states
 
@@ -57,6 +61,7 @@ def project_settled(
 ) -> Changes:
     """As `project`; `settled`: for each event the latest store time up to it, of those outside the batch, too."""
     changes: Changes = {table.row: {} for table in TABLES}
+    given = {fold: dict(touched) for fold, touched in states.items()}
     written_by: dict[tuple[Fold[Any] | None, type], Written] = {}
     for recorded, latest in zip(batch, settled, strict=True):
         fold, key = _belongs_to(recorded)
@@ -72,9 +77,11 @@ def project_settled(
         for rows_of, rows, key_of in written_by[place]:
             for row in rows_of(step):
                 rows[key_of(row)] = row
+        for fold, key in _kept_beside(recorded):
+            states[fold][key] = fold.evolve(states[fold][key], recorded)
     for fold, touched in states.items():
         for key, state in touched.items():
-            if state is not fold.empty:
+            if state is not given[fold][key]:
                 changes[fold.row][key] = fold.write(key, state)
     return changes
 
@@ -95,6 +102,14 @@ def _belongs_to(recorded: Recorded) -> tuple[Fold[Any] | None, Key]:
         return fold, own
     key = fold.key(recorded)
     return (None, own) if key is None else (fold, key)
+
+
+def _kept_beside(recorded: Recorded) -> Iterable[tuple[Fold[Any], Key]]:
+    """Yield the folds that are kept beside the one that an event changes, and the key of its row in each."""
+    for fold in _BESIDE:
+        key = None if fold.key is None else fold.key(recorded)
+        if key is not None:
+            yield fold, key
 
 
 @functools.lru_cache(AGGREGATES_AT_HAND)

@@ -114,6 +114,13 @@ class AnswerTooLarge(TellonceError):
     sentence = "the answer is larger than one message may be"
 
 
+class RangeTooLarge(TellonceError):
+    """Details: conversations_max or stretches_max, of how much one answer is made."""
+
+    code = "query.range_too_large"
+    sentence = "the range holds more than one answer is made of; ask for a shorter one"
+
+
 # -- the customer's matter ----------------------------------------------------------------------
 
 

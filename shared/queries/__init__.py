@@ -14,6 +14,8 @@ from shared.queries.deliveries import *  # noqa: F403
 from shared.queries.deliveries import DELIVERY_QUERIES
 from shared.queries.explanation import *  # noqa: F403
 from shared.queries.explanation import EXPLANATION_QUERIES
+from shared.queries.measures import *  # noqa: F403
+from shared.queries.measures import MEASURES_QUERIES
 from shared.queries.missed import *  # noqa: F403
 from shared.queries.missed import MISSED_QUERIES
 from shared.queries.reviews import *  # noqa: F403
@@ -33,6 +35,7 @@ QUERIES: dict[str, type[Question[Any]]] = {
         *SERVICE_LEVEL_QUERIES,
         *DELIVERY_QUERIES,
         *MISSED_QUERIES,
+        *MEASURES_QUERIES,
     )
 }
 """Every question by the last token of its subject."""

@@ -310,7 +310,14 @@ class ParcelStory:
         await self.note_on(work, "work.parked", {**parked, **place})
         skipped = {"parked_id": f"{work}:3", "reason": "too late"}
         self.at["parked"] = await self.note_on(work, "work.skipped", skipped)
+        await self.come_to_work()
+
+    async def come_to_work(self) -> None:
+        """Marek comes and has something to do at once."""
         await self.note_on("agent-marek", "agent.signed_in", {"agent": "marek"})
+        self.handwritten.now += timedelta(minutes=1)
+        offered = {"conversation": CONVERSATION, "offer_id": "offer3", "packet_id": "packet3"}
+        await self.note_on("agent-marek", "agent.reserved", {"agent": "marek", **offered})
 
     async def note_on(
         self,

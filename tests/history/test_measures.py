@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from services.history.domain.handling import HandledWork
-from services.history.domain.measures import Measures, Scope, measured
+from services.history.domain.measures import HandledWork, Scope, measured
 from shared import policy
+from shared.queries import Measures
 from tests.router import samples
 from tests.router.in_memory_router import InMemoryRouter
 

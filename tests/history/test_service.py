@@ -41,6 +41,7 @@ ASKED_ABOUT: dict[str, dict[str, Any]] = {
     "service_level": {"since": "2026-01-01T00:00:00Z", "until": "2027-01-01T00:00:00Z"},
     "clocks": {"conversation": CONVERSATION},
     "missed": {"since": "2026-11-01T00:00:00Z", "until": "2026-12-01T00:00:00Z"},
+    "measures": {"since": "2026-11-01T00:00:00Z", "until": "2026-12-01T00:00:00Z"},
     "known": {"ids": ["startedcall1"]},
 }
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import msgspec
 import structlog
 
-from services.history.domain.handling import HandledWork
-from services.history.domain.measures import Measures, Scope, measured
+from services.history.domain.measures import HandledWork, Scope, measured
 from shared import events
+from shared.queries import Measures
 from tests.router.invariants import check_recorded
 from tests.simulation.accounts import check_losses, check_mix, check_shifts, check_told
 from tests.simulation.fairness import check_room, check_turns, longest_wait
@@ -58,7 +58,7 @@ class Week:
             f" {self.waited:.0f} s of open time; {self.told} notifications acknowledged or escalated"
         )
         for name, value in msgspec.to_builtins(self.measures).items():
-            yield f"{name:24} {'-' if value is None else format(value, '.4g')}"
+            yield f"{name:42} {'-' if value is None else format(value, '.4g')}"
 
 
 def _counted(what: Counter[str]) -> str:

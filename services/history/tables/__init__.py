@@ -5,6 +5,7 @@ from typing import Any
 
 from services.history.tables import (
     announcement,
+    attendance,
     callback,
     clock,
     conversation,
@@ -13,6 +14,7 @@ from services.history.tables import (
     explanation,
     fact,
     handle,
+    handled,
     inbox,
     lost,
     notification,
@@ -31,7 +33,7 @@ from services.history.tables.table import Fold, Reading, Table
 from shared import queries
 from shared.conversation import FOLD_VERSION
 
-TABLES_VERSION = 24
+TABLES_VERSION = 25
 """Raise it whenever the same events would make other rows, for example with a new column or a new table."""
 
 VERSION = FOLD_VERSION * 1_000 + TABLES_VERSION
@@ -56,6 +58,9 @@ TABLES: tuple[Table[Any] | Fold[Any], ...] = (
     presence.TABLE,
     announcement.TABLE,
     wait.TABLE,
+    handled.FOLD,
+    attendance.FOLD,
+    attendance.STRETCHES,
 )
 """Every table that is projected, in the order of writing."""
 
@@ -72,6 +77,7 @@ ANSWERED_BY: Mapping[
     queries.AskReviews: review.reviews,
     queries.AskCallbacks: callback.callbacks,
     queries.AskMissed: lost.missed,
+    queries.AskMeasures: handled.measured,
     queries.AskPromises: promise.promises,
     queries.AskServiceLevel: clock.service_level,
     queries.AskClocks: clock.clocks,

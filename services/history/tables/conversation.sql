@@ -37,6 +37,7 @@ CREATE TABLE conversation (
 );
 CREATE INDEX conversation_customer ON conversation (tenant, customer);
 CREATE INDEX conversation_open ON conversation (tenant, status) WHERE status <> 'resolved';
+CREATE INDEX conversation_gone_on ON conversation (tenant, goes_on_in) WHERE goes_on_in IS NOT NULL;
 CREATE INDEX conversation_done ON conversation (tenant, resolved_by, resolved, id) WHERE resolved IS NOT NULL;
 
 -- name: conversation_before

@@ -46,6 +46,7 @@ class Fold(Generic[State]):
         evolve: the state after an event.
         write: the row of a state.
         read: the state in the `state` that the query `<table>_before` returns.
+        beside: it is kept beside another fold of the same aggregates, and no table is made of it.
     """
 
     row: type[ReplacedRow]
@@ -55,6 +56,7 @@ class Fold(Generic[State]):
     write: Callable[[Key, State], ReplacedRow]
     read: Callable[[bytes], State]
     key: Callable[[Recorded], Key | None] | None = None
+    beside: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

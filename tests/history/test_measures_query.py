@@ -1,0 +1,87 @@
+"""The query `measures`: the same figures as from the whole ledger, read from rows, for any range and scope."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from services.history.domain.measures import HandledWork, Scope, measured
+from services.history.pool import Pool
+from services.history.positions import Positions
+from services.history.projection import Projection
+from services.history.store import Session
+from services.history.tables import handled as handled_table
+from shared import errors
+from shared.ledger import Recorded
+from tests.history.caller import Caller, answers_over
+from tests.history.handwritten_ledger import BEGIN, HandwrittenLedger
+from tests.router.test_histories import Hands
+from tests.router.test_missed_balance import Callers
+
+STEPS = 150
+LONG = timedelta(days=60)
+
+
+def figures(recorded: list[Recorded], **scope: Any) -> dict[str, Any]:
+    """Return what the whole ledger says, as the command line computes it."""
+    handled = HandledWork()
+    for each in recorded:
+        handled.see(each)
+    found: dict[str, Any] = msgspec.to_builtins(measured(handled, Scope(**scope)))
+    return found
+
+
+def ranges(recorded: list[Recorded]) -> list[tuple[datetime, datetime]]:
+    """Return all of the time, its halves, and a part in its middle."""
+    times = sorted(each.event.recorded for each in recorded)
+    quarter, middle, late = (times[len(times) * part // 4] for part in (1, 2, 3))
+    ever, never = times[0] - LONG, times[-1] + LONG
+    return [(ever, never), (ever, middle), (middle, never), (quarter, late), (never, never + LONG)]
+
+
+@pytest.mark.parametrize(("player", "seed"), [(Callers, 1), (Callers, 2), (Hands, 3)])
+async def test_rows_say_what_the_whole_ledger_says(
+    player: type[Hands],
+    seed: int,
+    pool: Pool,
+    session: Session,
+    handwritten: HandwrittenLedger,
+) -> None:
+    """A random play, with merges, losses and transfers, in ranges that cut through it, of queues, agents, channels."""
+    hands = player(seed)
+    await hands.begin()
+    for _ in range(STEPS):
+        await hands.step()
+    recorded = await hands.router.recorded()
+    projection = await Projection.take_over(session)
+    for first in range(0, len(recorded), 37):
+        await projection.apply(recorded[first : first + 37])
+    ask = Caller(answers_over(pool, handwritten, Positions(agreed=True)))
+    measured_contacts = 0
+    for since, until in ranges(recorded):
+        for scope in (
+            dict[str, str](),
+            {"queue": "hotline"},
+            {"agent": "piotr"},
+            {"channel": "chat"},
+        ):
+            answer = await ask("measures", since=since, until=until, **scope)
+            assert answer["position"] == recorded[-1].sequence
+            assert answer["measures"] == figures(recorded, since=since, until=until, **scope)
+            measured_contacts += answer["measures"]["contacts"]
+    assert measured_contacts > 0
+
+
+async def test_a_range_of_too_many_conversations_is_refused(
+    ask: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The story has two; a range without them is small enough."""
+    whole: dict[str, Any] = {"since": BEGIN - LONG, "until": BEGIN + LONG}
+    assert (await ask("measures", **whole))["measures"]["contacts"] == 2
+    monkeypatch.setattr(handled_table, "CONVERSATIONS_MAX", 1)
+    with pytest.raises(errors.RangeTooLarge) as refused:
+        await ask("measures", **whole)
+    assert refused.value.details == {"conversations_max": 1}
+    earlier = await ask("measures", since=BEGIN - LONG, until=BEGIN - LONG / 2)
+    assert earlier["measures"]["contacts"] == 0
