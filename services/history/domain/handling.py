@@ -20,8 +20,8 @@ class HandledContact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """One contact, as far as one conversation knows it; `began`: `None` where it came along from another one.
 
     `queued`, `asked`, `taken`, `wrapped`: when it began to wait, somebody was asked first, somebody took it, and
-    somebody wrote down how it went; `lost`: when she hung up, `missed` if it was never connected, `requested` if she had
-    asked to be called back, `lost_in` which conversation, `unreachable` without a number to call, else for
+    somebody wrote down how it went; `lost`: when she hung up, `missed` if it was never connected, `requested` if she
+    had asked to be called back, `lost_in` which conversation, `unreachable` without a number to call, else for
     `callback_id`.
     """
 
