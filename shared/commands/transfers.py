@@ -66,11 +66,15 @@ class Assign(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Escalate(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The owner hands it up, to the next line of its queue, or to a later one, `to`. She lets go at once."""
+    """The owner hands it up, to the next line of its queue, or to a later one, `to`.
+
+    She lets go at once; of a warm one she stays owner until somebody of the line accepts, as the customer holds.
+    """
 
     verb = "escalate"
     brief: ShortText
     to: Annotated[str, ID] | None = None
+    kind: events.TransferKind = "cold"
 
 
 TRANSFER_COMMANDS: tuple[type[Command], ...] = (

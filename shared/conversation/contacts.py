@@ -21,6 +21,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     `status`: `lost` is a call that ended before an agent took it; `over`: the channel reported its end;
     `wrapped_up`: the agent wrote down how it went, and nothing was written in it since; `name`, `handles`: of whoever
     wrote or called last in it, the best proved handle first; `held`: the provider's number of the last hold report;
+    `held_since`: since when she holds, `held_seconds`: for how long she held before;
     `heard`: when somebody called, or wrote last in it; `reference`: what an answer to the last mail in it names;
     `reacted`: when somebody last put a sign to a message in it.
     """
@@ -40,6 +41,8 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     handles: tuple[events.Handle, ...] = ()
     held: events.Numbered | None = None
+    held_since: datetime | None = None
+    held_seconds: int = 0
     heard: datetime | None = None
     reference: str | None = None
     reacted: datetime | None = None
@@ -109,8 +112,8 @@ def evolve(  # noqa: C901  the table of what concerns contacts
             | events.CallAbandoned()
             | events.CallVoicemailLeft()
         ):
-            begun = _begun(contacts, event, before)
-            return _with(begun, event.open.contact_id, over=True, on_hold=False)
+            begun = _off_hold(_begun(contacts, event, before), event)
+            return _with(begun, event.open.contact_id, over=True)
         case events.MessageReacted():
             return _reacted(contacts, event)
         case events.ContactQueued():
@@ -228,7 +231,20 @@ def _held(
     )
     if contact.over or overtaken:
         return contacts
-    return _with(contacts, contact.contact_id, on_hold=on_hold, held=numbered or last)
+    noted = _with(contacts, contact.contact_id, held=numbered or last)
+    if not on_hold:
+        return _off_hold(noted, event)
+    since = contact.held_since or event.recorded
+    return _with(noted, contact.contact_id, on_hold=True, held_since=since)
+
+
+def _off_hold(contacts: Contacts, event: events.InboundEvent) -> Contacts:
+    """Return the contacts with how long she has held, now that she does not."""
+    contact = contacts.by_id[event.open.contact_id]
+    since = contact.held_since
+    held = 0 if since is None else max(0, int((event.recorded - since).total_seconds()))
+    seconds = contact.held_seconds + held
+    return _with(contacts, contact.contact_id, on_hold=False, held_since=None, held_seconds=seconds)
 
 
 def _with(contacts: Contacts, contact_id: events.ContactId, **changes: object) -> Contacts:
@@ -283,6 +299,8 @@ def _as_it_stood(
         answered=merged.answered,
         on_hold=merged.on_hold,
         held=merged.held,
+        held_since=merged.held_since,
+        held_seconds=merged.held_seconds,
         heard=merged.heard,
         reference=merged.reference,
         name=personal.names.get(key) if personal else None,

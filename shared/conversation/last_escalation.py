@@ -14,7 +14,7 @@ NOT_SHOWN = (events.ContactEscalated, events.EscalationOverdue)
 class LastEscalation(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
 ):
-    """`id`: `None` while there was none, or its transfer was taken back; `line`: the queue that is to answer.
+    """`id`: `None` while there was none, or its transfer came back to its sender; `line`: the queue that is to answer.
 
     `sender`: who could not; `made`: when it went up; `told`: its time passed without an answer, and that was told.
     """
@@ -42,7 +42,10 @@ def evolve(escalation: LastEscalation, event: events.AnyEvent) -> LastEscalation
             )
         case events.EscalationOverdue() if event.open.escalation_id == escalation.id:
             return replace(escalation, told=True)
-        case events.TransferCancelled() if event.open.transfer_id == escalation.transfer_id:
+        case events.TransferCancelled() | events.TransferExpired() | events.TransferRejected() if (
+            event.open.transfer_id == escalation.transfer_id
+            and (event.open.returned_to or "").startswith("agent-")
+        ):
             return LastEscalation()
         case _:
             return escalation

@@ -148,8 +148,11 @@ class ConversationLinked(
 
 
 class MergedContact(Part, frozen=True, kw_only=True):
-    """A contact as it stood when it came along. `heard`: when somebody called or wrote last in it; `reference`: what an
-    answer to that names."""
+    """A contact as it stood when it came along.
+
+    `held_since`: since when she holds the line, `held_seconds`: for how long she held before; `heard`: when somebody
+    called or wrote last in it; `reference`: what an answer to that names.
+    """
 
     contact_id: ContactId
     medium: Medium
@@ -164,6 +167,8 @@ class MergedContact(Part, frozen=True, kw_only=True):
     answered: bool = False
     on_hold: bool = False
     held: Numbered | None = None
+    held_since: Instant | None = None
+    held_seconds: int = 0
     heard: Instant | None = None
     reference: str | None = None
 

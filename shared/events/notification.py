@@ -39,7 +39,7 @@ NotificationReason = Literal[
 `unreadable`: a delivery in which a person's words may stand could not be read; it is of an account alone.
 `overload`: contacts come faster than they are decided; it is of a lane alone.
 `reassigned`: a supervisor took the matter from her, or gave it to somebody else.
-`left_on_hold`: a transfer came back that nobody took, and the customer still holds the line.
+`left_on_hold`: a transfer came back that nobody took, or the matter is hers now, and the customer holds the line.
 `wait_exceeded`: somebody on the line, or in a chat, waits for longer than the last limit of the policy.
 `sla_warned`, `sla_breached`: what a customer waits for is almost, or no longer, in time by the service level.
 `woken`: what its owner had put aside is back; `rule`: an automatic rule of the policy wants her to look.

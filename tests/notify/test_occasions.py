@@ -487,6 +487,18 @@ async def test_what_waited_was_seen_by_the_supervisor_who_gave_it_to_somebody() 
     assert await world.open() == ["agent-marek"]
 
 
+async def test_who_accepts_while_the_customer_holds_is_told_so_until_she_does_not(
+    world: World,
+) -> None:
+    """She has taken the matter and not yet the customer: whoever takes her off hold has seen that."""
+    await world.happens(hold("e4"), transferred("e5"))
+    assert (await world.told())[-1] == ("agent-ewa", "left_on_hold")
+    await world.happens(hold("e6", ends=True))
+    seen = [each for each in await world.notes() if isinstance(each, NotificationAcknowledged)]
+    assert seen[-1].open.by == "ewa"
+    assert "agent-ewa" not in await world.open()
+
+
 @pytest.mark.parametrize("over", [expired, refused])
 async def test_who_gets_a_transfer_back_knows_whether_the_customer_still_holds(
     world: World, over: Callable[[str, str], AnyEvent]

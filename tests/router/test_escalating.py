@@ -154,3 +154,56 @@ def test_what_is_taken_back_is_nobodys_to_answer() -> None:
     escalation_id = given.conversation.escalation.id or ""
     back = given.does("piotr", "cancel_transfer", transfer_id=given.transfer.transfer_id)
     assert back.passes(601).fires(DUE, escalation_id).events == []
+
+
+# -- warm ----------------------------------------------------------------------------------------------
+
+
+def on_hold() -> Given:
+    """A call that Piotr has and asks the warehouse about, while the customer holds; Marek of it is there."""
+    given = Given(policy=LINES).on_duty("piotr").reports(call("started")).offered().accepted()
+    given = given.on_duty("marek").does("piotr", "escalate", kind="warm", **WHY)
+    return given.reports(call("held", k=1))
+
+
+def test_a_warm_one_leaves_her_with_its_sender_until_the_line_accepts() -> None:
+    """Owner and slot stay, nothing is written to her, and the line has its time all the same."""
+    given = Given(policy=LINES).on_duty("piotr").reports(call("started")).offered().accepted()
+    outcome = given.when("piotr", "escalate", kind="warm", **WHY)
+    assert outcome.types == ["context.packaged", "transfer.requested", "contact.escalated"]
+    assert outcome.of(events.ContactEscalated).message_id is None
+    asked = on_hold().offered()
+    assert (asked.offer.agent, asked.conversation.ownership.owner) == ("marek", "piotr")
+    taken = asked.does("marek", "accept_transfer", transfer_id=asked.transfer.transfer_id)
+    assert (taken.conversation.ownership.owner, taken.busy()) == ("marek", {"marek"})
+    talks = taken.reports(call("resumed", k=2)).passes(601)
+    assert talks.fires(DUE, taken.conversation.escalation.id or "").events == []
+
+
+def test_its_sender_who_talks_with_her_is_no_answer_of_the_line() -> None:
+    """The line is told, not she who could not answer it and waits for it herself."""
+    given = Given(policy=LINES).on_duty("piotr").reports(call("started")).offered().accepted()
+    given = given.does("piotr", "escalate", kind="warm", **WHY).passes(601)
+    outcome = given.fires(DUE, given.conversation.escalation.id or "")
+    assert outcome.of(events.EscalationOverdue).to == "queue-warehouse"
+
+
+def test_what_came_back_to_its_sender_is_with_the_line_no_more() -> None:
+    """Nobody of the line took it in time: its clock ends with that, and the matter belongs where it did."""
+    given = on_hold()
+    escalation_id, key = given.conversation.escalation.id or "", given.transfer.transfer_id
+    late = given.passes(121)
+    back = late.after(late.fires(timers.TRANSFER_EXPIRY.name, key))
+    assert back.conversation.ownership.owner == "piotr"
+    assert back.belongs_to() == "hotline"
+    assert back.passes(600).fires(DUE, escalation_id).events == []
+
+
+def test_how_long_she_held_is_counted() -> None:
+    """Over all her holds, also the one that her hanging up ends; a report that comes twice begins none anew."""
+    given = on_hold().passes(20).reports(call("held", k=2)).passes(10).reports(call("resumed", k=3))
+    (contact,) = given.conversation.contacts.by_id.values()
+    assert (contact.held_seconds, contact.held_since) == (30, None)
+    again = given.passes(5).reports(call("held", k=4)).passes(7).reports(call("ended", k=5))
+    (contact,) = again.conversation.contacts.by_id.values()
+    assert (contact.held_seconds, contact.on_hold) == (37, False)

@@ -226,7 +226,7 @@ class Hands:
             ("make_promise", {"text": "I call you", "due": due}),
             ("send_message", {"channel": "email", "text": "Hello"}),
             ("wrap_up", {"disposition": "solved", "summary": "all is well"}),
-            ("escalate", {"brief": "too hard"}),
+            ("escalate", {"brief": "too hard", "kind": self.random.choice(["cold", "warm"])}),
         ]
         work += [("confirm_customer", {"customer": self.random.choice(self.customers)})] * 2
         work += [("keep_promise", {"promise_id": key}) for key in conversation.matter.promises]

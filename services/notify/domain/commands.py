@@ -1,7 +1,7 @@
 """What notify may be asked to decide. Time, ids and policy enter here; the domain asks nobody."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -73,7 +73,8 @@ class TellOwner(Command, frozen=True, kw_only=True):
     `owned_before`: the owner until now; an agent who owned the conversation already is not told again.
     `earlier`: ids of the conversation's events before this one; requests of later events stay open.
     `policy`: as for `TellRequest`. `seen_by`: who has seen what waited, where it is not the new owner;
-    `taken_from`: the owner from whom a supervisor took it, who is told so.
+    `taken_from`: the owner from whom a supervisor took it, who is told so; `reason`: what the new owner is told, that
+    it is hers, or that the customer holds the line as well.
     """
 
     agent: events.AgentId
@@ -82,6 +83,7 @@ class TellOwner(Command, frozen=True, kw_only=True):
     policy: Policy
     seen_by: events.AgentId | None = None
     taken_from: events.AgentId | None = None
+    reason: Literal["owner_changed", "left_on_hold"] = "owner_changed"
 
 
 class Attend(Command, frozen=True, kw_only=True):
@@ -94,11 +96,13 @@ class Attend(Command, frozen=True, kw_only=True):
 class Answer(Command, frozen=True, kw_only=True):
     """An agent went on with the matter: she has seen all that she herself was told of. `earlier`: as for `TellOwner`.
 
-    She wrote to the customer, handed the matter on, put it aside, or resolved it.
+    She wrote to the customer, handed the matter on, put it aside, or resolved it. `only`: she has seen what has this
+    reason, and no more: she took the customer off hold.
     """
 
     agent: events.AgentId
     earlier: frozenset[str]
+    only: events.NotificationReason | None = None
 
 
 class Withdraw(Command, frozen=True, kw_only=True):

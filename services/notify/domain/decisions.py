@@ -107,7 +107,7 @@ def _tell_owner(
     acknowledged = _all_acknowledged(command, command.seen_by or command.agent, seen)
     if command.owned_before == command.agent:
         return acknowledged
-    told = _notify(command, asked, "owner_changed", f"agent-{command.agent}", _patience(command))
+    told = _notify(command, asked, command.reason, f"agent-{command.agent}", _patience(command))
     return [*acknowledged, told, *_tell_taken_from(command)]
 
 
@@ -159,7 +159,9 @@ def _answer(state: Notifications, command: commands.Answer) -> list[events.Notif
     hers = [
         each
         for each in state.open_requests()
-        if each.recipient == f"agent-{command.agent}" and each.about in command.earlier
+        if each.recipient == f"agent-{command.agent}"
+        and each.about in command.earlier
+        and command.only in (None, each.reason)
     ]
     return _all_acknowledged(command, command.agent, hers)
 

@@ -33,6 +33,7 @@ DEPEND_ON_BEFORE = (
     events.ConversationMerged,
     events.MessageFailed,
     events.MessageUncertain,
+    events.CallResumed,
 )
 """What these mean depends on how the conversation stood before them."""
 
@@ -108,7 +109,7 @@ def command_on(
             return Answer(**origin(event, now), agent=event.open.sender, earlier=before.events)
         case _:
             return (
-                _dealt_with_on(event, now)
+                _dealt_with_on(event, before, now)
                 or _late_on(event, before, now, policy)
                 or _request_on(event, before, now, policy)
                 or _wanted_on(event, now, policy)
@@ -122,7 +123,10 @@ def _tell_owner(
     now: datetime,
     policy: Policy,
 ) -> TellOwner:
-    """A supervisor who gives it to somebody has seen what waited; whoever else had it is told that it is not hers."""
+    """A supervisor who gives it to somebody has seen what waited; whoever else had it is told that it is not hers.
+
+    Whoever has it now is told that the customer holds the line: it is she who is to take her off.
+    """
     given = event.open if isinstance(event, events.ConversationAssigned) else None
     return TellOwner(
         **origin(event, now),
@@ -132,6 +136,7 @@ def _tell_owner(
         policy=policy,
         seen_by=given.by if given else None,
         taken_from=given.owner if given and given.owner != given.by else None,
+        reason="left_on_hold" if _holds(before) else "owner_changed",
     )
 
 
@@ -250,8 +255,14 @@ def _of_promise(
     )
 
 
-def _dealt_with_on(event: events.AnyEvent, now: datetime) -> Attend | None:
-    """An agent answered a customer of whose wait somebody was warned."""
+def _dealt_with_on(
+    event: events.AnyEvent, before: EarlierState, now: datetime
+) -> Attend | Answer | None:
+    """An agent answered a customer of whose wait somebody was warned, or took her off hold."""
+    owner = before.conversation.ownership.owner
+    if isinstance(event, events.CallResumed) and owner is not None:
+        seen = before.events
+        return Answer(**origin(event, now), agent=owner, earlier=seen, only="left_on_hold")
     if not isinstance(event, events.SlaMet | events.SlaBreached) or not event.open.warned:
         return None
     kind, _, name = event.actor.partition(":")

@@ -225,6 +225,8 @@ def _as_it_stands(contact: Contact) -> events.MergedContact:
         answered=contact.answered,
         on_hold=contact.on_hold,
         held=contact.held,
+        held_since=contact.held_since,
+        held_seconds=contact.held_seconds,
         heard=contact.heard,
         reference=contact.reference,
     )

@@ -100,13 +100,16 @@ def escalation_is_due(decision: Decision, asked: str) -> None:
     if last.due is None or last.made is None or not time_is_up(decision, last.due):
         return
     answered = last_answer(conversation, without=last.sender)
-    if _is_on_the_phone(conversation) or (answered is not None and answered > last.made):
+    # Of a warm one she is with whoever could not answer it, until somebody of the line accepts.
+    asks = conversation.ownership.owner == last.sender
+    talks = _is_on_the_phone(conversation) and not asks
+    if talks or (answered is not None and answered > last.made):
         return
     overdue = events.EscalationOverdueOpen(
         escalation_id=last.id,
         line=last.line,
         due=last.due,
-        to=_agent(decision, None) or _queue(decision, last.line),
+        to=(None if asks else _agent(decision, None)) or _queue(decision, last.line),
     )
     decision.on_conversation(events.EscalationOverdue, overdue)
 

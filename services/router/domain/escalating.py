@@ -21,6 +21,7 @@ SPOKEN: frozenset[events.Medium] = frozenset({"call", "visit"})
 def escalate(decision: Decision, command: commands.Escalate) -> None:
     """The owner hands it up and is free; the customer is told who answers and by when, where the policy says it.
 
+    Of a warm one the owner tells her, who stays with her until somebody of the line has accepted.
     Raises: EscalationNoLine, and as a transfer.
     """
     here = home_queue(decision)
@@ -29,8 +30,8 @@ def escalate(decision: Decision, command: commands.Escalate) -> None:
     check_request(decision, to, command.brief)
     hours, time = decision.policy.hours(line.queue), timedelta(seconds=line.within_seconds)
     due = calendars.after_open(hours, now, time)
-    message_id = _tell(decision, line, due)
-    transfer = hand_on(decision, to, "cold", command.brief)
+    message_id = _tell(decision, line, due) if command.kind == "cold" else None
+    transfer = hand_on(decision, to, command.kind, command.brief)
     contact = decision.conversation.contacts.latest
     assert contact is not None
     decision.on_conversation(
