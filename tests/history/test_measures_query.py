@@ -1,10 +1,12 @@
 """The query `measures`: the same figures as from the whole ledger, read from rows, for any range and scope."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from services.history.domain.measures import HandledWork, Scope, measured
 from services.history.pool import Pool
@@ -13,13 +15,16 @@ from services.history.projection import Projection
 from services.history.store import Session
 from services.history.tables import handled as handled_table
 from shared import errors
+from shared.codec import encode
 from shared.ledger import Recorded
 from tests.history.caller import Caller, answers_over
 from tests.history.handwritten_ledger import BEGIN, HandwrittenLedger
 from tests.router.test_histories import Hands
 from tests.router.test_missed_balance import Callers
+from tests.simulation.world import Plan, World
 
-STEPS = 150
+STEPS, TOGETHER = 150, 37
+A_DAY = Plan(days=1, contacts_a_day=60)
 LONG = timedelta(days=60)
 
 
@@ -40,23 +45,39 @@ def ranges(recorded: list[Recorded]) -> list[tuple[datetime, datetime]]:
     return [(ever, never), (ever, middle), (middle, never), (quarter, late), (never, never + LONG)]
 
 
-@pytest.mark.parametrize(("player", "seed"), [(Callers, 1), (Callers, 2), (Hands, 3)])
-async def test_rows_say_what_the_whole_ledger_says(
-    player: type[Hands],
-    seed: int,
-    pool: Pool,
-    session: Session,
-    handwritten: HandwrittenLedger,
-) -> None:
-    """A random play, with merges, losses and transfers, in ranges that cut through it, of queues, agents, channels."""
+async def random_play(player: type[Hands], seed: int) -> list[Recorded]:
+    """Return what a random play wrote: with merges, losses and transfers."""
     hands = player(seed)
     await hands.begin()
     for _ in range(STEPS):
         await hands.step()
-    recorded = await hands.router.recorded()
+    return await hands.router.recorded()
+
+
+async def a_day(seed: int) -> list[Recorded]:
+    """Return a day of the simulated shop, as the ledger would hold it: people come again, promises are kept."""
+    world = World(seed, A_DAY)
+    await world.run()
+    return [replace(each, body=encode(each.event)) for each in world.seen]
+
+
+LEDGERS: dict[str, Callable[[], Awaitable[list[Recorded]]]] = {
+    "calls 1": lambda: random_play(Callers, 1),
+    "calls 2": lambda: random_play(Callers, 2),
+    "all 3": lambda: random_play(Hands, 3),
+    "a day": lambda: a_day(7),
+}
+
+
+@pytest.mark.parametrize("ledger", LEDGERS)
+async def test_rows_say_what_the_whole_ledger_says(
+    ledger: str, pool: Pool, session: Session, handwritten: HandwrittenLedger
+) -> None:
+    """Whatever was played, in ranges that cut through it, of queues, agents and channels."""
+    recorded = await LEDGERS[ledger]()
     projection = await Projection.take_over(session)
-    for first in range(0, len(recorded), 37):
-        await projection.apply(recorded[first : first + 37])
+    for first in range(0, len(recorded), TOGETHER):
+        await projection.apply(recorded[first : first + TOGETHER])
     ask = Caller(answers_over(pool, handwritten, Positions(agreed=True)))
     measured_contacts = 0
     for since, until in ranges(recorded):

@@ -189,11 +189,12 @@ def _repeated(known: HandledConversation, _: events.FactRepeated) -> HandledConv
 
 
 def _opened(known: HandledConversation, event: events.ConversationOpened) -> HandledConversation:
+    earlier = event.personal.after if event.personal else None
     return replace(
         known,
         customer=event.customer,
         opened=event.happened if event.imported else event.recorded,
-        after=event.personal.after if event.personal else None,
+        after=earlier.conversation if earlier else None,
     )
 
 
