@@ -4,13 +4,19 @@ import argparse
 from datetime import date
 from zoneinfo import available_timezones
 
+FIRST, LAST = date(1970, 1, 1), date(9000, 1, 1)
+"""No calendar ends within a day of these, in whatever zone."""
+
 
 def day(written: str) -> date:
-    """Raises: ArgumentTypeError."""
+    """Return a day that has others before and after it. Raises: ArgumentTypeError."""
     try:
-        return date.fromisoformat(written)
+        found = date.fromisoformat(written)
     except ValueError:
         raise argparse.ArgumentTypeError(f"not a day: {written}") from None
+    if not FIRST <= found <= LAST:
+        raise argparse.ArgumentTypeError(f"not a day from {FIRST} to {LAST}: {written}")
+    return found
 
 
 def zone(written: str) -> str:

@@ -61,12 +61,13 @@ class ServiceLevels(
     """The clocks that run, one of each kind: the customer waits for one answer, since what she said first without one.
 
     `response`: of the first or the next answer; `resolution`: of the end of the matter; `answered`: a person has
-    answered her at all.
+    answered her at all; `written`: when one did so in writing last.
     """
 
     response: Clock | None = None
     resolution: Clock | None = None
     answered: bool = False
+    written: datetime | None = None
 
     def running(self, clock_id: str) -> Clock | None:
         """Return the clock with this id, if it runs."""
@@ -114,7 +115,7 @@ def evolve(levels: ServiceLevels, event: events.AnyEvent, contacts: Contacts) ->
         case events.SlaResumed():
             return _resumed(levels, event)
         case events.ConversationResolved() | events.ConversationAbsorbed():
-            return ServiceLevels(answered=levels.answered)
+            return replace(levels, response=None, resolution=None)
         case _:
             return _answered(levels, event) if answers(event, contacts) else levels
 
@@ -143,7 +144,9 @@ def _answered(levels: ServiceLevels, event: events.AnyEvent) -> ServiceLevels:
     clock = levels.response
     if clock is not None:
         clock = None if clock.breached else replace(clock, answered=event.recorded)
-    return replace(levels, answered=True, response=clock)
+    in_writing = isinstance(event, events.MessageRequested | events.MessageEchoed)
+    written = event.recorded if in_writing else levels.written
+    return replace(levels, answered=True, written=written, response=clock)
 
 
 def _paused(levels: ServiceLevels, event: events.SlaPaused) -> ServiceLevels:

@@ -23,6 +23,10 @@ OUTCOME = {
     "provider_id": "m1",
     "message_id": "m1",
 }
+BREACHED = {"clock_id": "s1", "target": "first_response", "due": BEGIN, "queue": "hotline"}
+BREACHED |= {"answered": False, "warned": False}
+WAITED = {"contact_id": "call1", "queue": "hotline", "since": BEGIN, "limit_seconds": 120.0}
+WAITED |= {"rule": "wait.limit", "policy_version": "v", "exceeds": None}
 
 
 async def test_a_request_is_overlooked_until_somebody_acknowledges(
@@ -230,6 +234,13 @@ async def test_a_matter_whose_owner_is_gone_is_overlooked_until_somebody_saw_it(
             {"escalation_id": "e1", "line": "warehouse", "due": BEGIN, "to": "queue-warehouse"},
             ("overdue", "warehouse", None, "none"),
         ),
+        (
+            "sla.warned",
+            {"clock_id": "s1", "target": "first_response", "due": BEGIN, "to": "agent-piotr"},
+            ("due_soon", None, None, "none"),
+        ),
+        ("sla.breached", BREACHED, ("overdue", "hotline", None, "none")),
+        ("contact.wait_exceeded", WAITED, ("overdue", "hotline", "call1", "none")),
         ("message.failed", OUTCOME, ("failed", None, None, "none")),
         ("message.uncertain", OUTCOME, ("uncertain", None, None, "none")),
         (
@@ -247,6 +258,21 @@ async def test_what_did_not_come_to_its_end_is_overlooked_until_somebody_saw_it(
     assert await owned.overlooked() == [found]
     await owned.told(at, "agent-piotr")
     await owned.acknowledged(at)
+    assert await owned.overlooked() == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("sla.breached", {**BREACHED, "answered": True}),
+        ("contact.wait_exceeded", {**WAITED, "exceeds": BEGIN}),
+    ],
+)
+async def test_what_nobody_is_told_of_is_not_overlooked(
+    owned: Owned, kind: str, said: Mapping[str, Any]
+) -> None:
+    """A late answer is an answer, and after a limit that is not the last one she waits on."""
+    await owned.happens((kind, said))
     assert await owned.overlooked() == []
 
 

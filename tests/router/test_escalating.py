@@ -8,6 +8,7 @@ import pytest
 from shared import events, policy, timers
 from shared.events import Handle
 from tests.router.given import Given, Outcome
+from tests.router.messaging import echoes
 from tests.router.samples import ANNA_MAIL, LINES_TEXT, call, mail, message
 
 LINES = policy.parse(LINES_TEXT)
@@ -139,6 +140,15 @@ def test_an_answer_ends_the_lines_time(verb: str, fields: dict[str, str]) -> Non
     taken, escalation_id = escalated()
     answered = taken.passes(1).does("marek", verb, **fields)
     assert answered.passes(600).fires(DUE, escalation_id).events == []
+
+
+def test_an_answer_by_the_providers_own_program_is_one() -> None:
+    """She has it, wherever the agent wrote it; what a program of theirs sent by itself is none."""
+    taken, escalation_id = escalated()
+    for automatic, told_late in ((False, []), (True, ["escalation.overdue"])):
+        echo = echoes("The carrier pays.", name=f"echo-{automatic}", automatic=automatic)
+        answered = taken.passes(1).reports(echo)
+        assert answered.passes(600).fires(DUE, escalation_id).types == told_late
 
 
 def test_the_wrap_up_of_whoever_could_not_answer_is_no_answer() -> None:

@@ -97,14 +97,25 @@ def _unfinished(
             return "rule", _queue(wanted.to), None
         case events.MessageUncertain():
             return "uncertain", before.ownership.queue, None
-        case events.PromiseOverdue(open=overdue):
-            return "overdue", _queue(overdue.to), None
-        case events.PromiseDueSoon(open=due_soon):
+        case _:
+            return _late(event, before)
+
+
+def _late(
+    event: events.AnyEvent, before: Conversation
+) -> tuple[str, str | None, str | None] | None:
+    """Return the same of what has a time, which is over or nearly so."""
+    match event:
+        case events.PromiseDueSoon(open=due_soon) | events.SlaWarned(open=due_soon):
             return "due_soon", _queue(due_soon.to), None
         case events.PromiseBroken(open=broken):
             return "broken", _queue(broken.to), None
-        case events.EscalationOverdue(open=overdue):
+        case events.PromiseOverdue(open=overdue) | events.EscalationOverdue(open=overdue):
             return "overdue", _queue(overdue.to), None
+        case events.SlaBreached(open=breached) if not breached.answered:
+            return "overdue", breached.queue, None
+        case events.ContactWaitExceeded(open=waited) if waited.exceeds is None:
+            return "overdue", waited.queue, waited.contact_id
         case events.CallbackOverdue(open=overdue) | events.CallbackEscalated(open=overdue):
             callback = before.matter.callbacks.get(overdue.callback_id)
             return "overdue", _queue(overdue.to), callback.contact_id if callback else None

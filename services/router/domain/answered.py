@@ -1,4 +1,8 @@
-"""When a person last answered the customer: by writing, by a call, or by a contact that was wrapped up."""
+"""When the customer had her answer last: in writing, by an owed call, or by a contact that was wrapped up.
+
+What a person of ours wrote counts as it does for her clock (`shared.conversation.answers`). Who takes her call ends the
+clock as well, and yet has not answered: that is what goes round in circles, and what a line has its own time for.
+"""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -18,7 +22,8 @@ def last_answer(
 
 
 def _answers(conversation: Conversation, without: events.AgentId | None) -> Iterator[datetime]:
-    yield from (each.at for each in conversation.talk.said if each.by.startswith("agent-"))
+    if conversation.levels.written is not None:
+        yield conversation.levels.written
     for each in conversation.matter.done:
         if each.what in ANSWERS and each.by != without:
             yield each.at
