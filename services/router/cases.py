@@ -15,7 +15,7 @@ from services.router.domain.agent import Agent
 from services.router.domain.announcements import Announcements
 from services.router.domain.decision import SERVICE, KnownCustomer, Loaded, Origin, ResolvedHandle
 from services.router.domain.identify import as_handle
-from shared import aggregates, errors, events, mail_reference, tracing
+from shared import aggregates, errors, events, mail_reference, subjects, tracing
 from shared import handles as normal_handles
 from shared.clock import Clock
 from shared.commands import REMEMBERED
@@ -126,8 +126,8 @@ class Cases:
     async def agents(
         self, reading: Reading, wanted: Iterable[events.AgentId | None], *, leader: bool = False
     ) -> dict[events.AgentId, Agent]:
-        """Load agents by id."""
-        names = sorted({name for name in wanted if name is not None})
+        """Load agents by id; what is no id is nobody's."""
+        names = sorted({name for name in wanted if name is not None and subjects.is_token(name)})
         agents = await reading.load_all(folds.AGENT, names, leader=leader)
         return dict(zip(names, agents, strict=True))
 

@@ -26,8 +26,10 @@ DiscountCode = Annotated[str, Meta(pattern=r"^[!#-\[\]-~]{1,32}\Z")]
 AboutWord = Annotated[str, Meta(pattern=r"^\S(.{0,62}\S)?\Z")]
 ID = Meta(max_length=128)
 """Of every id that a command names: what is longer is no id, and would come back in every refusal."""
-ShortText = Annotated[str, Meta(min_length=1, max_length=512)]
-LongText = Annotated[str, Meta(min_length=1, max_length=32_768)]
+ShortWord = Annotated[str, Meta(min_length=1, max_length=512)]
+ShortText = Annotated[str, Meta(pattern=r"\S", min_length=1, max_length=512)]
+LongText = Annotated[str, Meta(pattern=r"\S", min_length=1, max_length=32_768)]
+"""What somebody says: blanks alone are no reason, and no answer."""
 
 
 class Expected(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

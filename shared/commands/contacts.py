@@ -5,7 +5,15 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from shared import events
-from shared.commands.base import ID, Command, ConversationCommand, FactName, LongText, ShortText
+from shared.commands.base import (
+    ID,
+    Command,
+    ConversationCommand,
+    FactName,
+    LongText,
+    ShortText,
+    ShortWord,
+)
 from shared.commands.people import KnownHandle
 
 
@@ -34,7 +42,7 @@ class RecordContact(Command, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     verb = "record_contact"
     medium: Literal["visit", "letter"]
     text: LongText
-    name: ShortText | None = None
+    name: ShortWord | None = None
     handles: Annotated[list[KnownHandle], Meta(max_length=16)] = []
     at: events.Instant | None = None
 

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from shared import events
-from shared.commands.base import ID, ChannelName, Command, ConversationCommand, LongText, ShortText
+from shared.commands.base import ID, ChannelName, Command, ConversationCommand, LongText, ShortWord
 from shared.message_template import Template
 
 
@@ -20,7 +20,7 @@ class SendMessage(ConversationCommand, frozen=True, kw_only=True, forbid_unknown
     verb = "send_message"
     channel: ChannelName
     text: LongText
-    title: ShortText | None = None
+    title: ShortWord | None = None
     quotes: Annotated[events.EventId, ID] | None = None
     template: Template | None = None
     unless_told: bool = False

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from shared import events
-from shared.commands.base import ID, Command, ConversationCommand, FactName, ShortText
+from shared.commands.base import ID, Command, ConversationCommand, FactName, ShortWord
 
 
 class KnownHandle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -16,14 +16,14 @@ class KnownHandle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """
 
     kind: events.HandleKind
-    value: ShortText
+    value: ShortWord
     verified: bool = False
 
 
 class KnownOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    number: ShortText
+    number: ShortWord
     status: FactName
-    description: ShortText | None = None
+    description: ShortWord | None = None
 
 
 class RegisterCustomer(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,12 +36,12 @@ class RegisterCustomer(Command, frozen=True, kw_only=True, forbid_unknown_fields
     """
 
     verb = "register_customer"
-    name: ShortText
-    salutation: ShortText | None = None
+    name: ShortWord
+    salutation: ShortWord | None = None
     language: Annotated[str, Meta(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*\Z")] | None = None
     handles: Annotated[list[KnownHandle], Meta(max_length=16)] = []
     orders: Annotated[list[KnownOrder], Meta(max_length=32)] = []
-    external_id: ShortText | None = None
+    external_id: ShortWord | None = None
     vip: bool | None = None
 
 

@@ -1,5 +1,6 @@
 """`tellonce missed`: the account of a day, read from the ledger on the real server."""
 
+import argparse
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from deploy.cli import times
 from deploy.cli.missed import day_in
 from shared import codec, ensuring, streams
 from shared.bus import Bus, connect
@@ -137,3 +139,10 @@ def test_a_day_is_as_long_as_it_is_there(day: str, hours: int) -> None:
     """From midnight to midnight in the zone, also when its clocks change."""
     since, until = day_in(date.fromisoformat(day), "Europe/Warsaw")
     assert until.astimezone(UTC) - since.astimezone(UTC) == timedelta(hours=hours)
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01", "2026-02-30", "", "today"])
+def test_a_day_that_has_no_neighbours_is_none(day: str) -> None:
+    """In some zone it would begin before all days, or end after them."""
+    with pytest.raises(argparse.ArgumentTypeError):
+        times.day(day)

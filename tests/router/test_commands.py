@@ -202,6 +202,14 @@ async def test_a_conversation_that_is_not_there_is_unknown(
     assert code == "conversation.unknown"
 
 
+@pytest.mark.parametrize("name", ["*", "..", "agent:ewa", "a b", ">"])
+async def test_who_cannot_be_an_agent_is_unknown(router: InMemoryRouter, name: str) -> None:
+    """Whatever stands there, it is a refusal with a code."""
+    conversation = await router.owned_by("ewa", call("started"))
+    given = {"conversation": conversation, "to": name, "reason": "she knows"}
+    assert await router.refused("piotr", "assign", **given) == "agent.unknown"
+
+
 async def test_agents_are_named_by_the_policy(router: InMemoryRouter) -> None:
     """A stranger is unknown, a service is no agent."""
     assert await router.refused("zoe", "sign_in") == "agent.unknown"
