@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from shared import events
-from shared.commands.base import Command, ConversationCommand, Label, ShortText
+from shared.commands.base import ChannelName, Command, ConversationCommand, Label, ShortText
 
 Labels = Annotated[list[Label], Meta(max_length=16)]
 
@@ -34,6 +34,16 @@ class Wake(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields
     verb = "wake"
 
 
+class SwitchChannel(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The owner goes on with the customer on another channel, where she is known: what was told goes along.
+
+    `channel`: as of `send_message`; one of calls, where she calls her. Nothing is sent by it.
+    """
+
+    verb = "switch_channel"
+    channel: ChannelName
+
+
 class Resolve(ConversationCommand, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The owner closes the matter; every contact must be wrapped up, and nothing written in it since."""
 
@@ -52,6 +62,7 @@ CONVERSATION_COMMANDS: tuple[type[Command], ...] = (
     LabelConversation,
     Snooze,
     Wake,
+    SwitchChannel,
     Resolve,
     Reopen,
 )

@@ -58,18 +58,26 @@ class Contacts(
 ):
     """All contacts by id, in the order they began. `channels`: on which the customer came, in that order.
 
-    `heard_last`: in which somebody wrote or called last, by the time at which it was done.
+    `heard_last`: in which somebody wrote or called last, by the time at which it was done; `moved_to`: the channel on
+    which an agent goes on with her since.
     """
 
     by_id: dict[events.ContactId, Contact] = {}
     channels: tuple[str, ...] = ()
     last_activity: datetime | None = None
     heard_last: events.ContactId | None = None
+    moved_to: str | None = None
 
     @property
     def last(self) -> Contact | None:
         """The contact that began last; `None` before the first."""
         return next(reversed(self.by_id.values()), None)
+
+    @property
+    def goes_on(self) -> str | None:
+        """The channel on which it goes on: an agent's choice, else where she wrote or called last."""
+        latest = self.latest
+        return self.moved_to or (latest.channel if latest else None)
 
     @property
     def by_heard(self) -> list[Contact]:
@@ -128,6 +136,8 @@ def evolve(  # noqa: C901  the table of what concerns contacts
         case events.ConversationReopened() if contacts.latest is not None:
             last = contacts.latest.contact_id
             return _with(contacts, last, wrapped_up=False, completed=False)
+        case events.ChannelSwitched() if event.open.by is not None:
+            return replace(contacts, moved_to=event.open.to_channel)
         case events.ConversationMerged():
             return _merged(contacts, event, event.open.owner or before.owner)
         case _:
@@ -203,7 +213,7 @@ def _heard(contacts: Contacts, event: events.InboundEvent) -> Contacts:
     reference = event.open.provider_id if contact.medium == "mail" else None
     heard = _with(contacts, contact.contact_id, heard=at, reference=reference)
     is_last = last is None or last is contact or at >= _when_heard(last)
-    return replace(heard, heard_last=contact.contact_id) if is_last else heard
+    return replace(heard, heard_last=contact.contact_id, moved_to=None) if is_last else heard
 
 
 def _reacted(contacts: Contacts, event: events.MessageReacted) -> Contacts:

@@ -49,7 +49,8 @@ def evolve(packet: LastPacket, event: events.AnyEvent) -> LastPacket:
         built_from = event.personal.packet.built_from if event.personal else None
         shown = built_from.customer.sequence if built_from else 0
         return LastPacket(id=event.open.packet_id, customer_sequence=shown, current=True)
-    if not packet.current or isinstance(event, _NOT_SHOWN):
+    by_an_agent = isinstance(event, events.ChannelSwitched) and event.open.by is not None
+    if not packet.current or (isinstance(event, _NOT_SHOWN) and not by_an_agent):
         return packet
     if isinstance(event, events.TransferRejected) and not event.open.final:
         return packet

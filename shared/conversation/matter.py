@@ -135,6 +135,8 @@ def evolve(  # noqa: C901  the table of what concerns the matter
             why = {"closed_for": event.open.reason, "settled": event.recorded}
             closed = _with_callback(matter, event.open.callback_id, status="closed", **why)
             return _did(closed, "callback_closed", event.open.agent, event.recorded, None)
+        case events.ChannelSwitched(open=opened) if opened.by is not None:
+            return _did(matter, "switched", opened.by, event.recorded, opened.to_channel)
         case events.TransferCompleted(personal=personal):
             result = personal.result if personal else events.ERASED
             return _did(matter, event.open.outcome, event.open.agent, event.recorded, result)

@@ -70,20 +70,24 @@ class ConversationJoined(
     """One more contact belongs to the matter."""
 
 
-class ChannelSwitchedOpen(Part, frozen=True, kw_only=True):
-    """`to_owner`: the owner who now sees the new channel; `None` while the conversation waits in a queue."""
+class ChannelSwitchedOpen(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """`to_owner`: the owner who now sees the new channel; `None` while the conversation waits in a queue.
+
+    `contact_id`: in which she came by it; of one by an agent, `by`, in which she was heard last.
+    """
 
     contact_id: ContactId
     from_channel: str
     to_channel: str
     to_owner: AgentId | None
     packet_id: PacketId
+    by: AgentId | None = None
 
 
 class ChannelSwitched(
     Event[ChannelSwitchedOpen, Nothing], frozen=True, kw_only=True, tag="channel.switched"
 ):
-    """The customer goes on over another channel; the packet says all that was told before."""
+    """The customer goes on over another channel, or the owner with her; the packet says all that was told before."""
 
 
 class ConversationReturnedOpen(Part, frozen=True, kw_only=True):

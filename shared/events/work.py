@@ -85,7 +85,7 @@ class ContactWaitStarted(
     kw_only=True,
     tag="contact.wait_started",
 ):
-    """Somebody who is on the line, or in a chat, waits and was not queued for it: an agent had her, and let go."""
+    """Who is on the line, or in a chat, waits and was not queued for it: an agent had her, or a mail waits as well."""
 
 
 class ContactOfferedOpen(Part, frozen=True, kw_only=True):

@@ -88,6 +88,16 @@ async def test_a_customer_without_a_matter_is_known_to_have_withdrawn() -> None:
     assert await refusal(router) == WITHDRAWN
 
 
+async def test_nobody_goes_on_with_her_where_she_wants_no_messages() -> None:
+    """A switch of channel asks for what a message there would ask for."""
+    router = a_router()
+    await router.owned_by("piotr", writes("Where is it?"))
+    await router.happens(consents(ConsentWithdrawn))
+    conversation = (await router.conversation()).id
+    switch = {"conversation": conversation, "channel": "dove"}
+    assert await router.refused("piotr", "switch_channel", **switch) == WITHDRAWN
+
+
 async def test_who_was_never_heard_of_withdraws_and_is_known_by_it() -> None:
     """No conversation opens; she is found by the same handle when she writes."""
     router = a_router()

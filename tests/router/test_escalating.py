@@ -93,6 +93,15 @@ def test_the_page_at_which_she_chats_is_no_others() -> None:
     ]
 
 
+def test_where_an_agent_went_on_with_her_she_is_told() -> None:
+    """She left the chat for her mail: nobody reads what is written there."""
+    page = Handle(kind="account", value="chat:page", proof="claimed")
+    wrote = message("who pays?", handles=[page, mail()])
+    given = Given(policy=LINES).on_duty("piotr").reports(wrote).offered().accepted()
+    moved = given.does("piotr", "switch_channel", channel="email")
+    assert [to for to, _ in told(moved.when("piotr", "escalate", **WHY))] == [ANNA_MAIL]
+
+
 def test_a_later_line_may_be_named_and_no_other_queue() -> None:
     """The vault comes after the warehouse; the hotline comes after nothing, and nothing after the vault."""
     given = of_piotr()

@@ -225,6 +225,7 @@ class Hands:
             ("record_fact", {"fact": "wish", "value": f'"{self.random.choice("äß€😀")}\\ & co'}),
             ("make_promise", {"text": "I call you", "due": due}),
             ("send_message", {"channel": "email", "text": "Hello"}),
+            ("switch_channel", {"channel": self.random.choice(["email", "chat", "twilio_voice"])}),
             ("wrap_up", {"disposition": "solved", "summary": "all is well"}),
             ("escalate", {"brief": "too hard", "kind": self.random.choice(["cold", "warm"])}),
         ]

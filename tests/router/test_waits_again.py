@@ -1,8 +1,10 @@
 """Whoever had an agent waits again: her wait has limits as the first one had, and belongs to a queue."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace as msgspec_replace
 
 from shared import events, policy, timers
 from tests.router.given import Given, Outcome
@@ -77,6 +79,23 @@ def test_in_a_chat_she_waits_for_an_answer(answered: bool, waits: bool) -> None:
         given = given.does("piotr", "send_message", channel="chat", text="On its way.")
     outcome = given.does("piotr", "set_status", status="signed_out").returns()
     assert ("contact.wait_started" in outcome.types) is waits
+
+
+def test_who_calls_while_her_mail_waits_has_a_limit_of_her_own() -> None:
+    """The matter stands in its queue already, so she is not queued; she is on the line all the same."""
+    wrote = message("where?", channel="email", handles=[mail()])
+    given = Given(policy=LINES).reports(wrote).passes(600)
+    called = given.reports(call("started", handles=[mail()]))
+    wait = called.conversation.live_wait
+    assert wait is not None
+    assert (wait.since, wait.exceeds) == (given.now, given.now + timedelta(seconds=46))
+
+
+def test_what_decides_nothing_begins_no_wait() -> None:
+    """An old timer that is asked once more writes nothing that its first answer wrote already."""
+    given = of_piotr().does("piotr", "transfer", to={"queue": "warehouse"}, **COLD)
+    stale = replace(given.loaded, conversation=msgspec_replace(given.conversation, live_wait=None))
+    assert replace(given, loaded=stale).fires(timers.OFFER_EXPIRY.name, "o1").events == []
 
 
 def test_a_mail_has_no_limit_of_this_kind() -> None:

@@ -22,6 +22,7 @@ from services.router.domain.snooze import customer_came
 from services.router.domain.statements import told
 from services.router.domain.suggest import suggest
 from services.router.domain.visits import note_visit
+from services.router.domain.waiting import start_wait
 from shared import aggregates, events, proof
 from shared.conversation import NEW_CONVERSATION, Contact, Conversation
 from shared.policy import Policy
@@ -147,6 +148,7 @@ def _await_somebody(
     note_callback_wanted(decision, event)
     if wants_somebody:
         note_wait(decision, event)
+        start_wait(decision)
 
 
 def _seek_agent(decision: Decision, event: events.InboundEvent, *, new_contact: bool) -> None:
@@ -308,16 +310,16 @@ def _learn(
 
 
 def _switch(decision: Decision, event: events.InboundEvent, before: Conversation) -> None:
-    """She comes by another medium than with the last contact: the packet goes along."""
-    last = before.contacts.latest
-    if last is None or last.medium == event.open.medium:
+    """She comes by another medium than with the last contact, and no agent went there first: the packet goes along."""
+    last, moved_to = before.contacts.latest, before.contacts.moved_to
+    if last is None or last.medium == event.open.medium or moved_to == event.open.channel:
         return
     packet_id = attach_packet(decision)
     decision.on_conversation(
         events.ChannelSwitched,
         events.ChannelSwitchedOpen(
             contact_id=event.open.contact_id,
-            from_channel=last.channel,
+            from_channel=moved_to or last.channel,
             to_channel=event.open.channel,
             to_owner=before.ownership.owner,
             packet_id=packet_id,

@@ -79,9 +79,11 @@ def _tell(decision: Decision, line: NextLine, due: datetime) -> events.MessageId
 
 
 def _written_on(decision: Decision) -> Iterator[str]:
-    """Yield the channels on which she wrote, the last one first, and then those on which she was written to."""
+    """Yield where an agent went on with her, where she wrote, the last one first, and where she was written to."""
     conversation = decision.conversation
-    contacts = conversation.contacts.by_heard
+    contacts, moved_to = conversation.contacts.by_heard, conversation.contacts.moved_to
+    if moved_to is not None:
+        yield moved_to
     yield from (each.channel for each in contacts if each.medium not in SPOKEN)
     yield from (each.channel for each in reversed(conversation.talk.outbound.values()))
 

@@ -8,7 +8,7 @@ from services.router.domain.offers import time_is_up
 from services.router.domain.recipients import reaches
 from services.router.domain.service_levels import note_wait_again
 from shared import events
-from shared.conversation import Conversation, LiveWait
+from shared.conversation import Contact, Conversation, LiveWait
 
 LIVE: frozenset[events.Medium] = frozenset({"call", "chat"})
 """Media on which somebody is there for as long as nobody takes the contact. A letter waits on the table."""
@@ -31,21 +31,18 @@ def first_limit(
 
 
 def start_wait(decision: Decision, before: LiveWait | None = None) -> None:
-    """An agent had whoever is there, and lets go: she waits again, as from the first moment.
+    """Whoever is there waits, and was not queued for it: an agent had her, or something else of hers waited already.
 
-    In a chat she waits while nobody has answered her last words; if somebody owns the matter, not at all. `before`: how
-    long she waits already, in a conversation that goes on in this one.
+    In a chat she waits while nobody has answered her last words; if somebody owns the matter, not at all. What decides
+    nothing begins no wait either. `before`: how long she waits already, in a conversation that goes on in this one.
     """
     conversation, wait = decision.conversation, decision.conversation.live_wait
-    contact, queue = conversation.waiting_contact, conversation.ownership.queue
-    if conversation.ownership.owner is not None or contact is None or queue is None:
+    queue, there = conversation.ownership.queue, _who_waits(conversation)
+    if not decision.events or conversation.ownership.owner or queue is None or not there:
         return
-    here = wait is not None and wait.contact_id == contact.contact_id
-    if here or contact.status != "waiting" or not contact.live or contact.medium not in LIVE:
+    if wait is not None and any(each.contact_id == wait.contact_id for each in there):
         return
-    if contact.medium == "chat" and not conversation.talk.unanswered:
-        return
-    now = decision.origin.recorded
+    contact, now = there[0], decision.origin.recorded
     since = before.since if before and before.contact_id == contact.contact_id else now
     exceeds = _next(decision, queue, since, after=now)
     if exceeds is not None:
@@ -62,6 +59,14 @@ def start_wait(decision: Decision, before: LiveWait | None = None) -> None:
         )
     if contact.medium == "call":
         note_wait_again(decision, contact)
+
+
+def _who_waits(conversation: Conversation) -> list[Contact]:
+    """Return the contacts in which somebody is there and waits."""
+    contacts, unanswered = conversation.contacts.by_id.values(), conversation.talk.unanswered
+    waiting = [each for each in contacts if each.live and each.status == "waiting"]
+    live = [each for each in waiting if each.medium in LIVE]
+    return [each for each in live if each.medium == "call" or unanswered]
 
 
 def asked_about(conversation: Conversation, asked: str) -> str | None:
