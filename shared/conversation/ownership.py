@@ -81,8 +81,8 @@ class Ownership(
             goes outside, the sender stays owner.
         first_queue: where it came in.
         waiting_since: when the current wait began; `waited_seconds`: all ended waits.
-        passed_over: agents who refused or let an offer lapse since the conversation last began to wait, by
-            count; `passed_over_at`: when that last happened.
+        passed_over: agents who refused, let an offer lapse or handed it on to nobody since the conversation last began
+            to wait, by count; `passed_over_at`: when that last happened.
         handovers: changes of owner and of channel so far.
         unattended_at: when the owner, in a pause, was last told that the customer had written; `None` after her answer.
         needs: what was asked of whoever takes it, when it last began to wait; `last_owner`: who owned it last.
@@ -338,13 +338,18 @@ def _refused(ownership: Ownership, event: events.TransferRejected) -> Ownership:
 
 
 def _returned(ownership: Ownership, to: str, at: datetime, outcome: str) -> Ownership:
-    """The transfer is over without a new owner: back to the sender, or into a queue."""
+    """The transfer is over without a new owner: back to the sender, or into a queue.
+
+    Whoever handed it on is asked there as one who let it pass: others come first.
+    """
+    sender = ownership.transfer.sender if ownership.transfer else None
     closed = _hop_closed(ownership, outcome)
     over = replace(closed, transfer=None, offer=None, passed_over={})
     kind, _, name = to.partition("-")
     if kind == "agent":
         return over if over.owner == name else _taken(over, events.AgentId(name), at)
-    return _in_no_hands(over, name, at)
+    waits = _in_no_hands(over, name, at)
+    return waits if sender is None else _passed_over(waits, sender, at)
 
 
 def _in_no_hands(ownership: Ownership, queue: str, at: datetime) -> Ownership:

@@ -17,7 +17,7 @@ CROWDS = (10, 1_000, 10_000)
 AGENTS, SLOTS = 1_000, 1
 GROUP = 10
 """So many agents come at once, and each is offered somebody."""
-GROUPS = 20
+GROUPS = 12
 
 
 class Crowd:

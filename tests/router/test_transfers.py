@@ -52,6 +52,25 @@ async def test_in_a_warm_transfer_the_sender_stays_owner_until_it_is_accepted(
     assert await stands(router) == ("marek", None, {"marek"})
 
 
+@pytest.mark.parametrize("away", [(), ("ewa",)], ids=["another is there", "nobody else is there"])
+async def test_who_handed_it_on_gets_it_back_last(
+    router: InMemoryRouter, away: tuple[str, ...]
+) -> None:
+    """Nobody of the warehouse took it, nor Marek, who was meant: others are asked before her, and she rests as well."""
+    await begun(router, "cold", agent="marek")
+    for name in (*away, "marek"):
+        await router.does(name, "set_status", status="away")
+    await router.passes(120)
+    first = await router.offers()
+    if not away:
+        assert (await router.offer()).agent == "ewa"
+        return
+    assert first == []
+    await router.passes(30)
+    await router.offers()
+    assert (await router.offer()).agent == "piotr"
+
+
 async def test_a_cold_transfer_frees_the_sender_at_once(router: InMemoryRouter) -> None:
     """The sender's slot is free with the request; meanwhile the conversation stands in the target queue."""
     await begun(router, "cold", queue="warehouse")
