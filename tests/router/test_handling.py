@@ -134,7 +134,7 @@ def test_what_comes_back_to_an_owner_who_has_gone_waits_in_its_queue() -> None:
     given = aside().does("piotr", "set_status", status="signed_out").passes(3_600)
     outcome = given.fires(OVER, snooze_id(given))
     assert outcome.types[0] == "conversation.woken"
-    assert outcome.types[-1] == "conversation.returned"
+    assert outcome.types[-2:] == ["conversation.returned", "contact.wait_started"]
     assert outcome.of(events.ConversationWoken).to_owner is None
     ownership = given.after(outcome).conversation.ownership
     assert (ownership.owner, ownership.queue) == (None, "hotline")

@@ -98,6 +98,17 @@ def test_what_decides_nothing_begins_no_wait() -> None:
     assert replace(given, loaded=stale).fires(timers.OFFER_EXPIRY.name, "o1").events == []
 
 
+def test_who_writes_on_in_a_chat_that_nobody_has_waits_from_then_on() -> None:
+    """She was answered before it came back to its queue, and asks something more: not at whatever happens next."""
+    page = events.Handle(kind="account", value="chat:page", proof="claimed")
+    given = of_piotr(message("where is it?", handles=[page]))
+    given = given.does("piotr", "send_message", channel="chat", text="On its way.")
+    given = given.does("piotr", "set_status", status="signed_out")
+    given = given.after(given.returns()).passes(600)
+    wait = started(given.hears(message("and when?", k=1, handles=[page], at=given.now)))
+    assert (wait.queue, wait.since) == ("hotline", given.now)
+
+
 def test_a_mail_has_no_limit_of_this_kind() -> None:
     """It has the targets of an answer."""
     given = of_piotr(message("where?", channel="email", handles=[mail()]))
