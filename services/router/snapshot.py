@@ -20,7 +20,7 @@ from shared.bus.storing import submit_batch
 from shared.conversation import Conversation
 from shared.ledger import BATCH_EVENTS_MAX, Recorded
 
-PICTURE_VERSION = 9
+PICTURE_VERSION = 10
 """Raised when a picture of the same events looks otherwise; then the ledger is read once from its beginning."""
 SERVICE, NAME, HEAD = "router", "picture", "head"
 PART_BYTES = 200 * 1024
