@@ -156,6 +156,15 @@ SNOOZE_OVER = TimerKind(
     answered_by=(events.ConversationWoken,),
 )
 
+FEEDBACK_DUE = TimerKind(
+    name="feedback_due",
+    reader="router",
+    armed_by=(events.ContactCompleted,),
+    about="contact_id",
+    due=lambda event: event.open.asks,
+    answered_by=(events.FeedbackAsked,),
+)
+
 KINDS = (
     OFFER_EXPIRY,
     TRANSFER_EXPIRY,
@@ -168,6 +177,7 @@ KINDS = (
     ESCALATION_DUE,
     MESSAGE_UNDELIVERED,
     SNOOZE_OVER,
+    FEEDBACK_DUE,
     NOTIFICATION_ESCALATION,
 )
 """All of them. The consumers of fired timers are made from this table, and whoever appends an event arms by it."""

@@ -27,6 +27,8 @@ from shared.policy import Policy
 
 CONVERSATIONS_CONSIDERED = 8
 """Newest conversations of a customer that a contact may join."""
+HERS_CONSIDERED = 16
+"""In so many of her newest conversations it is looked whether she was asked how it was."""
 TOKENS_KEPT = 1_024
 """A contact asks for the same handles several times."""
 MERGES_MAX = 32
@@ -164,6 +166,12 @@ class Cases:
             return loaded
         agents = await self.agents_of(reading, still_open[0])
         return replace(loaded, matter=still_open[0], agents={**loaded.agents, **agents})
+
+    async def with_hers(self, reading: Reading, loaded: Loaded) -> Loaded:
+        """Load the newest conversations of the customer beside the one that is decided."""
+        latest = [each.conversation for each in loaded.customer.conversations[-HERS_CONSIDERED:]]
+        names = [name for name in latest if name != loaded.conversation.id]
+        return replace(loaded, hers=await reading.load_all_named(folds.CONVERSATION, names))
 
     async def with_united(
         self, reading: Reading, loaded: Loaded, others: Sequence[Customer]

@@ -5,7 +5,7 @@ from dataclasses import replace as with_more
 from msgspec.structs import replace
 
 from services.router.cases import Cases
-from services.router.domain import another_way, folds, undelivered, waiting
+from services.router.domain import another_way, feedback, folds, undelivered, waiting
 from services.router.domain.decide import decide_timer
 from services.router.domain.decision import Loaded
 from services.router.domain.due import promiser, tries
@@ -44,6 +44,10 @@ class FiredTimers:
                 return Loaded(await reading.load(folds.CONVERSATION, name))
             if timer.kind == timers.MESSAGE_UNDELIVERED.name:
                 return await self._undelivered(reading, name, timer)
+            if timer.kind == timers.FEEDBACK_DUE.name:
+                return await cases.with_hers(
+                    reading, await cases.load(reading, events.ConversationId(name))
+                )
             conversation = await reading.load(folds.CONVERSATION, name)
             return await cases.load(
                 reading, events.ConversationId(name), promiser(conversation, timer.id)
@@ -51,7 +55,11 @@ class FiredTimers:
 
         def decide(loaded: Loaded) -> list[events.AnyEvent]:
             conversation = loaded.conversation
-            which = tries(conversation, timer.id) or waiting.asked_about(conversation, timer.id)
+            which = (
+                tries(conversation, timer.id)
+                or waiting.asked_about(conversation, timer.id)
+                or feedback.asked_about(conversation, timer.id)
+            )
             cause = f"{origin.cause}:{which}" if which else origin.cause
             return decide_timer(loaded, timer.kind, timer.id, replace(origin, cause=cause))
 

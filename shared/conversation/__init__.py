@@ -11,6 +11,7 @@ from shared.conversation.needs import Needs
 from shared.conversation.ownership import Offer, OpenTransfer, TakenHop, lets_go, target_name
 from shared.conversation.promises import Promise
 from shared.conversation.reviews import Review
+from shared.conversation.satisfaction import Question
 from shared.conversation.state import NEW_CONVERSATION, Conversation
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Offer",
     "OpenTransfer",
     "Promise",
+    "Question",
     "Review",
     "ServiceLevels",
     "Snooze",

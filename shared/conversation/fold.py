@@ -19,6 +19,7 @@ from shared.conversation import (
     ownership,
     people,
     reviews,
+    satisfaction,
     talk,
 )
 from shared.conversation.state import NEW_CONVERSATION, Announced, Conversation
@@ -35,6 +36,12 @@ def evolve(conversation: Conversation, sequence: int, event: events.AnyEvent) ->
 
 def evolve_parts(conversation: Conversation, sequence: int, event: events.AnyEvent) -> Conversation:
     """Return the same without the memory of commands: enough for a service that answers none."""
+    answers = event.id in conversation.satisfaction.answers
+    return (_answered if answers else _changed)(conversation, sequence, event)
+
+
+def _changed(conversation: Conversation, sequence: int, event: events.AnyEvent) -> Conversation:
+    """Return it after an event that is what its type says."""
     before = conversation.ownership
     after = ownership.evolve(before, event)
     owned = after.owner is not None
@@ -49,6 +56,7 @@ def evolve_parts(conversation: Conversation, sequence: int, event: events.AnyEve
         people=people.evolve(conversation.people, event),
         handling=handling.evolve(conversation.handling, event, before, after),
         reviewing=reviews.evolve(conversation.reviewing, event),
+        satisfaction=satisfaction.evolve(conversation.satisfaction, event),
         packet=last_packet.evolve(conversation.packet, event),
         escalation=last_escalation.evolve(conversation.escalation, event),
         visit=_visit(conversation.visit, event),
@@ -90,6 +98,17 @@ def evolve_parts(conversation: Conversation, sequence: int, event: events.AnyEve
             return replace(changed, resolved=False)
         case _:
             return changed
+
+
+def _answered(conversation: Conversation, sequence: int, event: events.AnyEvent) -> Conversation:
+    """Return it with a message that says how it was, and asks for nothing: it is said, and changes nothing else."""
+    said = talk.evolve(conversation.talk, event)
+    return replace(
+        conversation,
+        talk=replace(said, unanswered=conversation.talk.unanswered),
+        packet=last_packet.evolve(conversation.packet, event),
+        sequence=sequence,
+    )
 
 
 def _visit(visit: Visit | None, event: events.AnyEvent) -> Visit | None:

@@ -13,6 +13,7 @@ from shared.conversation import (
     matter,
     ownership,
     reviews,
+    satisfaction,
 )
 
 _NOT_SHOWN = (
@@ -23,6 +24,7 @@ _NOT_SHOWN = (
     *levels.NOT_SHOWN,
     *handling.NOT_SHOWN,
     *reviews.NOT_SHOWN,
+    *satisfaction.NOT_SHOWN,
     *last_escalation.NOT_SHOWN,
     events.CommandNoted,
     events.EntryRejected,

@@ -15,6 +15,7 @@ from shared.conversation.matter import Matter
 from shared.conversation.ownership import Ownership
 from shared.conversation.people import People
 from shared.conversation.reviews import Reviewing
+from shared.conversation.satisfaction import Satisfaction
 from shared.conversation.talk import Talk
 from shared.events.packet import Announcement, Earlier, Visit
 
@@ -58,6 +59,7 @@ class Conversation(
     levels: ServiceLevels = ServiceLevels()
     handling: Handling = Handling()
     reviewing: Reviewing = Reviewing()
+    satisfaction: Satisfaction = Satisfaction()
     packet: LastPacket = LastPacket()
     escalation: LastEscalation = LastEscalation()
     visit: Visit | None = None

@@ -21,6 +21,8 @@ from shared.events.conversation import ConversationEvent
 from shared.events.envelope import *  # noqa: F403
 from shared.events.escalation import *  # noqa: F403
 from shared.events.escalation import EscalationEvent
+from shared.events.feedback import *  # noqa: F403
+from shared.events.feedback import FeedbackEvent
 from shared.events.handling import *  # noqa: F403
 from shared.events.handling import HandlingEvent
 from shared.events.lanes import *  # noqa: F403
@@ -53,6 +55,7 @@ AnyEvent = (
     | ConversationEvent
     | HandlingEvent
     | ReviewEvent
+    | FeedbackEvent
     | WorkEvent
     | TransferEvent
     | EscalationEvent

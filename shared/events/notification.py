@@ -32,6 +32,8 @@ NotificationReason = Literal[
     "woken",
     "rule",
     "unreached",
+    "low_feedback",
+    "discontent",
 ]
 """`overdue`: a promise or an owed call whose time is over; `due_soon`: a promise whose time is nearly over;
 `promise_broken`: one that nobody will keep any more; `message_failed`: a message did not reach the customer;
@@ -44,6 +46,8 @@ NotificationReason = Literal[
 `sla_warned`, `sla_breached`: what a customer waits for is almost, or no longer, in time by the service level.
 `woken`: what its owner had put aside is back; `rule`: an automatic rule of the policy wants her to look.
 `unreached`: an owed call was tried as often as the policy says, and reached nobody.
+`low_feedback`: a customer says that a contact was not good; `discontent`: a matter ended after so much that she may
+leave without a word.
 """
 
 

@@ -229,8 +229,11 @@ class ContactWrappedUp(
     """The agent wrote down how the contact went."""
 
 
-class ContactCompletedOpen(Part, frozen=True, kw_only=True):
+class ContactCompletedOpen(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """`asks`: when the customer is asked how it was; `None`: she is not."""
+
     contact_id: ContactId
+    asks: Instant | None = None
 
 
 class ContactCompleted(

@@ -18,7 +18,7 @@ from shared.policy.lines import NextLine
 from shared.policy.loading import POLICY_MAX_BYTES, content_of, load, parse
 from shared.policy.model import Integration, Pattern, Policy, TimeLimits
 from shared.policy.needs import Priority, Relaxation
-from shared.policy.quality import Disposition, Reviews
+from shared.policy.quality import Discontent, Disposition, Reviews
 from shared.policy.team import Agent, Queue, Transports
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Agent",
     "AwayRule",
     "CallField",
+    "Discontent",
     "Disposition",
     "ExternalNumber",
     "FactRule",

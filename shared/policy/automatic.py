@@ -29,6 +29,7 @@ OF_A_CONVERSATION = (
     | events.MatterEvent
     | events.PromiseEvent
     | events.SlaEvent
+    | events.FeedbackEvent
 )
 
 

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from shared.policy.levels import DEFAULT
 from shared.policy.model import Policy, TimeLimits
+from shared.policy.quality import Discontent
 
 NEW = TimeLimits()
 UNCHANGED = {
@@ -20,11 +21,14 @@ without an end that anybody would see."""
 
 
 def as_before(policy: Policy) -> Policy:
-    """Return a policy without the service levels, limits of waits, reminders and ends of trying that it left to us."""
+    """Return a policy without the service levels, limits of waits, reminders, ends of trying and looks at how a matter
+    went that it left to us."""
     times = {
         name: value
         for name, value in UNCHANGED.items()
         if getattr(policy.times, name) == getattr(NEW, name)
     }
     levels = () if policy.service_levels == DEFAULT else policy.service_levels
-    return replace(policy, service_levels=levels, times=replace(policy.times, **times))
+    discontent = None if policy.discontent == Discontent() else policy.discontent
+    times_before = replace(policy.times, **times)
+    return replace(policy, service_levels=levels, times=times_before, discontent=discontent)

@@ -9,6 +9,7 @@ from msgspec import Meta
 from shared import events
 from shared.automatic_words import AutomaticWords
 from shared.calendars import ALWAYS, Calendar
+from shared.feedback import Feedback
 from shared.out_of_hours import OutOfHours
 from shared.overload import Overload
 from shared.policy.accounts import Account
@@ -17,7 +18,7 @@ from shared.policy.external import ExternalNumber
 from shared.policy.levels import DEFAULT, ServiceLevel, Wait, seconds_for
 from shared.policy.lines import NextLine
 from shared.policy.needs import Priority
-from shared.policy.quality import Disposition, Reviews
+from shared.policy.quality import Discontent, Disposition, Reviews
 from shared.policy.team import Agent, Queue, Transports, WaitLimits
 from shared.strict import Name, Seconds, Strict
 
@@ -87,8 +88,10 @@ class Policy(Strict, frozen=True, kw_only=True):
     before others; `service_levels`: how soon customers are answered, of each time the first that fits and names it;
     `[]`: nothing is measured; `labels`: those that a conversation may have, any where none is listed; `dispositions`:
     in which ways a contact may end, any where none is listed; `reviews`: which completed contacts are looked at;
-    `rules`: what happens by itself on an event, in this order; `loop_after`: a transfer is refused to whom a matter was
-    with so often already since she was answered last; `external`: whom agents may ask outside, by name.
+    `feedback`: what a customer is asked after a contact, nothing without it; `discontent`: after what somebody looks at
+    how a matter went, `null`: never; `rules`: what happens by itself on an event, in this order; `loop_after`: a
+    transfer is refused to whom a matter was with so often already since she was answered last;
+    `external`: whom agents may ask outside, by name.
     """
 
     tenant: Name
@@ -117,6 +120,8 @@ class Policy(Strict, frozen=True, kw_only=True):
     labels: tuple[Name, ...] = ()
     dispositions: dict[Name, Disposition] = {}
     reviews: Reviews | None = None
+    feedback: Feedback | None = None
+    discontent: Discontent | None = Discontent()
     rules: AutomaticRules = ()
     loop_after: Annotated[int, Meta(ge=1, le=100)] = 2
     external: dict[Name, ExternalNumber] = {}

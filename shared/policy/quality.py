@@ -1,4 +1,4 @@
-"""How contacts may end, and how many of them are looked at."""
+"""How contacts may end, how many of them are looked at, and when somebody looks at how a matter went."""
 
 from typing import Annotated
 
@@ -22,3 +22,14 @@ class Reviews(Strict, frozen=True, kw_only=True):
 
     percent: Annotated[float, Meta(ge=0, le=100)]
     criteria: tuple[Name, ...] = ()
+
+
+class Discontent(Strict, frozen=True, kw_only=True):
+    """After what a matter is looked at that came to its end: nobody complains who leaves without a word.
+
+    `signs`: with so many of these the supervisor of its queue is told, once: a promise was broken; she waited live past
+    the last limit; she had to tell a fact again after a hand-over; she was handed on more than `hand_overs` times.
+    """
+
+    signs: Annotated[int, Meta(ge=1, le=4)] = 2
+    hand_overs: Annotated[int, Meta(ge=0, le=100)] = 2

@@ -213,9 +213,10 @@ class OverlookedLine(msgspec.Struct, frozen=True, kw_only=True):
     back to her, what she had put aside and is back, or what was written on while she makes a pause; `queue` is null),
     `callback` (a call that is owed), `overdue` (a promise, an owed call, an answer or the end of a matter whose time is
     over, a wait past its last limit), `due_soon` (the same whose time is nearly over), `broken` (a promise that was
-    given up after it), `rule` (a rule of the policy wants somebody to look), `failed` (a message that did not reach
-    the customer), `uncertain` (one of which nobody knows whether it did) or `lost` (a call without a callback);
-    `id`: of the ledger event.
+    given up after it), `rule` (a rule of the policy wants somebody to look), `low_feedback` (a customer says that
+    it was not good), `discontent` (too much went wrong in a matter), `failed` (a message that did not reach the
+    customer), `uncertain` (one of which nobody knows whether it did) or `lost` (a call without a callback); `id`: of
+    the ledger event.
 
     `state`: of its notification: `none`, `requested`, `sent`, or `escalated` to somebody who is not there.
     """

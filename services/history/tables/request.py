@@ -93,8 +93,6 @@ def _unfinished(
             return "failed", before.ownership.queue, None
         case events.MessageUnattended(open=unattended):
             return "owned", None, unattended.contact_id
-        case events.AttentionRequested(open=wanted):
-            return "rule", _queue(wanted.to), None
         case events.MessageUncertain():
             return "uncertain", before.ownership.queue, None
         case _:
@@ -119,6 +117,19 @@ def _late(
         case events.CallbackOverdue(open=overdue) | events.CallbackEscalated(open=overdue):
             callback = before.matter.callbacks.get(overdue.callback_id)
             return "overdue", _queue(overdue.to), callback.contact_id if callback else None
+        case _:
+            return _to_be_looked_at(event)
+
+
+def _to_be_looked_at(event: events.AnyEvent) -> tuple[str, str | None, str | None] | None:
+    """Return the same of what a rule wants somebody to look at, and of what was not good for the customer."""
+    match event:
+        case events.AttentionRequested(open=wanted):
+            return "rule", _queue(wanted.to), None
+        case events.FeedbackGiven(open=given) if given.low:
+            return "low_feedback", given.queue, given.contact_id
+        case events.DiscontentNoticed(open=noticed):
+            return "discontent", noticed.queue, None
         case _:
             return None
 

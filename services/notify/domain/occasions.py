@@ -143,14 +143,22 @@ def _tell_owner(
 def _wanted_on(
     event: events.AnyEvent, now: datetime, policy: Callable[[], Policy]
 ) -> TellRequest | None:
-    """A rule of the policy says who is to look."""
-    if not isinstance(event, events.AttentionRequested):
-        return None
+    """A rule of the policy says who is to look, or it was not good for the customer: then it is the supervisor."""
+    reason: events.NotificationReason
+    match event:
+        case events.AttentionRequested():
+            reason, recipient = "rule", event.open.to
+        case events.FeedbackGiven() if event.open.low:
+            reason, recipient = "low_feedback", _supervisor(policy(), event.open.queue)
+        case events.DiscontentNoticed():
+            reason, recipient = "discontent", _supervisor(policy(), event.open.queue)
+        case _:
+            return None
     return TellRequest(
         **origin(event, now),
         request=event.id,
-        reason="rule",
-        recipient=event.open.to,
+        reason=reason,
+        recipient=recipient,
         policy=policy(),
     )
 

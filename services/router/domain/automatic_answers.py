@@ -1,6 +1,6 @@
 """What a customer is told, once, whose message had to wait for a decision because many write (docs/adr/0069)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from services.router.domain.recipients import answers, reaches
 from shared import events, proof
 from shared.commands import REMEMBERED
 from shared.overload import AutomaticAnswer
-from shared.policy import Account
+from shared.policy import Account, Policy
 
 OVERLOAD = "overload.answer"
 
@@ -62,7 +62,8 @@ def reply_to(
 ) -> bool:
     """Answer whoever wrote, from where she wrote to or else `by`; return whether there was a way."""
     channel, name, account = _account(decision, event, by)
-    to = None if account is None else _address(decision, event, channel, account)
+    given = event.personal.handles if event.personal else []
+    to = account and address(decision.policy, given, event.open.medium, channel, account)
     if to is None or account is None or decision.customer.withdrew(channel):
         return False
     writer = channel, name, account
@@ -124,14 +125,19 @@ def _account(
     return channel, name, decision.policy.account(channel, name)
 
 
-def _address(
-    decision: Decision, event: events.InboundEvent, channel: str, account: Account
+def address(
+    policy: Policy,
+    given: Iterable[events.Handle],
+    medium: events.Medium,
+    channel: str,
+    account: Account,
 ) -> events.Handle | None:
-    """Return from where she wrote, as the account reaches her; `None` where nobody vouches for it."""
+    """Return from where she wrote, of the handles that came with it, as an account reaches her; `None` where nobody
+    vouches for it."""
     kind = reaches(account)
-    here = kind == "account" and event.open.medium == "chat"  # on her page, whoever she is
-    for each in event.personal.handles if event.personal else []:
-        vouched = (here or proof.of(each) != "claimed") and identifies(decision.policy, each)
+    here = kind == "account" and medium == "chat"  # on her page, whoever she is
+    for each in given:
+        vouched = (here or proof.of(each) != "claimed") and identifies(policy, each)
         ours = kind != "account" or each.value.startswith(f"{channel}:")
         if each.kind == kind and vouched and ours:
             return each

@@ -24,7 +24,7 @@ def act_by_rules(decision: Decision) -> None:
         return
     here = aggregates.CONVERSATION.of(decision.conversation.id)
     for event in [each for each in decision.events if each.aggregate == here]:
-        if event.imported:
+        if event.imported or event.id in decision.conversation.satisfaction.answers:
             continue
         for rule in rules:
             if rule.event == event.type and _holds(decision, event, rule):

@@ -8,6 +8,7 @@ from services.router.domain.automatic_answers import answer_overload
 from services.router.domain.confirm import link, merge
 from services.router.domain.decision import Decision, Origin, Place
 from services.router.domain.facts import holds, state_fact
+from services.router.domain.feedback import answered_in, take_answer
 from services.router.domain.handover import as_earlier, as_remembered, attach_packet
 from services.router.domain.identify import claim, identifies, learn, speaks, was_on
 from services.router.domain.importing import close_imported, find_imported_place
@@ -27,6 +28,9 @@ from shared import aggregates, events, proof
 from shared.conversation import NEW_CONVERSATION, Contact, Conversation
 from shared.policy import Policy
 
+FEEDBACK = "join.feedback"
+"""By which rule a message joins that answers the question how it was."""
+
 
 def find_place(
     policy: Policy,
@@ -37,6 +41,7 @@ def find_place(
 ) -> Place:
     """Say which conversation a contact joins; what was imported only its own. The first rule that holds decides:
 
+    0. it answers the question how it was in one of hers, resolved or not;
     1. it is a contact of it, or a reply or reference leads to it; a resolved one takes only what asks for nothing, as a
        call's late reports;
     2. it names an order or parcel that exactly one open conversation of the customer holds;
@@ -48,6 +53,9 @@ def find_place(
     """
     if event.imported:
         return find_imported_place(referenced)
+    asked = answered_in(policy, event, [*known, *([referenced] if referenced else [])])
+    if asked is not None:
+        return Place(asked.id, FEEDBACK)
     if referenced is not None and takes(referenced, event):
         return Place(referenced.id, "join.reference")
     still_open = [each for each in known if each.id is not None and not each.resolved]
@@ -102,6 +110,9 @@ def decide_contact(decision: Decision, event: events.InboundEvent, place: Place)
     So is what asks for nothing; it has a place, or it is none of a conversation's. What was imported asks for nothing
     either, and the conversation that it opens is over.
     """
+    if place.rule == FEEDBACK:
+        take_answer(decision, event)
+        return
     if event.imported or isinstance(event, events.QuietEvent):
         _take_quietly(decision, event, place)
         return

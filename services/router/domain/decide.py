@@ -14,6 +14,7 @@ from services.router.domain import (
     ending,
     escalating,
     facts,
+    feedback,
     labels,
     moving,
     offers,
@@ -116,6 +117,7 @@ TIMERS: Mapping[str, Callable[[Decision, str], None]] = {
     timers.ESCALATION_DUE.name: due.escalation_is_due,
     timers.MESSAGE_UNDELIVERED.name: undelivered.send_another_way,
     timers.SNOOZE_OVER.name: snooze.snooze_is_over,
+    timers.FEEDBACK_DUE.name: feedback.feedback_is_due,
 }
 """One row per kind of timer that the router reads: what it decides about the id in the timer."""
 

@@ -2,6 +2,7 @@
 
 from services.router.domain.callbacks import close_callbacks
 from services.router.domain.decision import Decision
+from services.router.domain.discontent import note_discontent
 from services.router.domain.offers import release
 from services.router.domain.reviews import complete
 from services.router.domain.service_levels import note_resolution
@@ -77,6 +78,7 @@ def resolve(decision: Decision, command: commands.Resolve) -> None:
         take_back(decision, decision.conversation.ownership.transfer)
     close_callbacks(decision, RESOLVED)
     note_resolution(decision)
+    note_discontent(decision)
     decision.on_conversation(
         events.ConversationResolved,
         events.ConversationResolvedOpen(

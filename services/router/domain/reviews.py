@@ -1,6 +1,7 @@
 """Some completed contacts are looked at by the supervisor of their queue, who scores them."""
 
 from services.router.domain.decision import Decision
+from services.router.domain.feedback import asks_at
 from services.router.domain.pool import known_queue
 from shared import commands, errors, events, ids
 from shared.conversation.reviews import Review
@@ -10,10 +11,11 @@ RULE = "review.percent"
 
 
 def complete(decision: Decision, contact_id: events.ContactId) -> None:
-    """The contact is over and wrapped up; it may be one of those that are looked at."""
-    decision.on_conversation(
-        events.ContactCompleted, events.ContactCompletedOpen(contact_id=contact_id)
+    """The contact is over and wrapped up; it may be one of those that are looked at, or that she is asked about."""
+    completed = events.ContactCompletedOpen(
+        contact_id=contact_id, asks=asks_at(decision, contact_id)
     )
+    decision.on_conversation(events.ContactCompleted, completed)
     _sample(decision, contact_id)
 
 
