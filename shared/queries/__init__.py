@@ -14,6 +14,8 @@ from shared.queries.deliveries import *  # noqa: F403
 from shared.queries.deliveries import DELIVERY_QUERIES
 from shared.queries.explanation import *  # noqa: F403
 from shared.queries.explanation import EXPLANATION_QUERIES
+from shared.queries.feedback import *  # noqa: F403
+from shared.queries.feedback import FEEDBACK_QUERIES
 from shared.queries.measures import *  # noqa: F403
 from shared.queries.measures import MEASURES_QUERIES
 from shared.queries.missed import *  # noqa: F403
@@ -32,6 +34,7 @@ QUERIES: dict[str, type[Question[Any]]] = {
         *EXPLANATION_QUERIES,
         *WORK_QUERIES,
         *REVIEW_QUERIES,
+        *FEEDBACK_QUERIES,
         *SERVICE_LEVEL_QUERIES,
         *DELIVERY_QUERIES,
         *MISSED_QUERIES,

@@ -19,7 +19,8 @@ class Measures(msgspec.Struct, frozen=True, kw_only=True):
     went to nobody else; `repeat_contact`: of those solved, the person came again within 7 days, `…_same_matter` with
     the same; `occupancy`: of the time available; `acknowledged`: of hand-overs; `repeats_per_hand_over`: facts told
     again; `promise_kept`: in time, of those due; `missed_recovery`: of the lost whose number is known, reached;
-    `recovery_seconds`: the median.
+    `recovery_seconds`: the median; `feedback_score`: the mean of what customers say of a contact, 1 to 5;
+    `feedback_rate`: of those who were asked, who said it.
     """
 
     version: int = MEASURES_VERSION
@@ -47,6 +48,8 @@ class Measures(msgspec.Struct, frozen=True, kw_only=True):
     promise_kept: float | None
     missed_recovery: float | None
     recovery_seconds: float | None
+    feedback_score: float | None = None
+    feedback_rate: float | None = None
 
 
 class MeasuresAnswer(Answer, frozen=True, kw_only=True):

@@ -6,12 +6,14 @@ import pytest
 
 from services.history.domain.measures import HandledWork, Scope, measured
 from shared import policy
+from shared.events import Handle
 from shared.queries import Measures
 from tests.router import samples
 from tests.router.in_memory_router import InMemoryRouter
 
 SINCE = samples.NOON - timedelta(days=1)
 UNTIL = samples.NOON + timedelta(days=9)
+ASKS = b"feedback: {texts: {en: 'How was it?'}}\n"
 CALLS_BACK = policy.parse(
     samples.POLICY_TEXT.replace(b"{fact: menu_digit}", b"{fact: menu_choice, callback: true}")
 )
@@ -82,6 +84,29 @@ async def test_who_asked_to_be_called_back_has_not_given_up() -> None:
     found = await figures(router)
     assert (found.contacts, found.abandoned, found.abandonment) == (1, 0, None)
     assert found.missed_recovery == 0
+
+
+async def test_what_customers_say_is_averaged_over_those_who_say_it() -> None:
+    """Three are asked, two answer; the answer is no contact."""
+    router = InMemoryRouter(policy.parse(samples.POLICY_TEXT + ASKS))
+    await router.on_duty("ewa")
+    for name, score in (("a", "5"), ("b", "2"), ("c", "")):
+        page = Handle(kind="account", value=f"chat:{name}", proof="proved")
+        wrote = samples.message("Hello", name, handles=[page], at=router.clock.time)
+        await router.happens(wrote)
+        taken = await router.taken("ewa")
+        wrapped = {"disposition": "solved", "summary": "done"}
+        await router.does("ewa", "send_message", conversation=taken, channel="chat", text="Hello")
+        await router.does("ewa", "wrap_up", conversation=taken, **wrapped)
+        await router.does("ewa", "resolve", conversation=taken)
+        await router.passes(60)
+        if score:
+            answer = samples.message(score, name, handles=[page], at=router.clock.time, k=1)
+            await router.happens(answer)
+    found = await figures(router)
+    assert (found.contacts, found.feedback_score) == (3, 3.5)
+    assert found.feedback_rate == pytest.approx(2 / 3)
+    assert (await figures(router, agent="piotr")).feedback_rate is None
 
 
 async def test_who_comes_again_was_not_helped_at_first() -> None:

@@ -13,7 +13,13 @@ from shared.events import (
     ConversationWoken,
     ConversationWokenOpen,
     Data,
+    DiscontentNoticed,
+    DiscontentNoticedOpen,
     EventId,
+    FeedbackGiven,
+    FeedbackGivenOpen,
+    FeedbackGivenPersonal,
+    MessageId,
     Nothing,
     SnoozeId,
 )
@@ -43,6 +49,29 @@ def wanted(event_id: str, to: str) -> AnyEvent:
     return AttentionRequested(**envelope(event_id), data=Data(open=told, personal=Nothing()))
 
 
+def said(event_id: str, score: int) -> AnyEvent:
+    told = FeedbackGivenOpen(
+        contact_id=ContactId("chat-1"),
+        message_id=MessageId("question-1"),
+        event=EventId("e1"),
+        channel="chat",
+        agent=AgentId("piotr"),
+        queue="branch-krakow",
+        score=score,
+        low=score <= 2,
+        policy_version="v",
+    )
+    personal = FeedbackGivenPersonal(text=str(score))
+    return FeedbackGiven(**envelope(event_id), data=Data(open=told, personal=personal))
+
+
+def noticed(event_id: str, queue: str) -> AnyEvent:
+    told = DiscontentNoticedOpen(
+        signs={"waits": 1, "repeats": 2}, queue=queue, rule="discontent", policy_version="v"
+    )
+    return DiscontentNoticed(**envelope(event_id), data=Data(open=told, personal=Nothing()))
+
+
 @pytest.fixture
 async def world() -> World:
     """A conversation waits in the hotline's queue."""
@@ -68,3 +97,14 @@ async def test_whom_a_rule_tells_has_not_seen_it_because_somebody_else_takes_it(
     await world.happens(wanted("e3", "queue-warehouse"), accepted("e4"))
     assert ("queue-warehouse", "rule") in await world.told()
     assert sorted(await world.open()) == ["agent-piotr", "queue-warehouse"]
+
+
+async def test_what_was_not_good_is_told_to_the_supervisor_once(world: World) -> None:
+    """A low answer, and a matter in which too much went wrong; a good answer is nobody's work."""
+    await world.happens(said("e3", 5))
+    before = await world.told()
+    await world.happens(said("e4", 2), noticed("e5", "branch-krakow"))
+    new = [("agent-ewa", "low_feedback"), ("agent-ewa", "discontent")]
+    assert await world.told() == [*before, *new]
+    await world.everything_again()
+    assert await world.told() == [*before, *new]

@@ -22,7 +22,7 @@ class HandledContact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     `queued`, `asked`, `taken`, `wrapped`: when it began to wait, somebody was asked first, somebody took it, and
     somebody wrote down how it went; `lost`: when she hung up, `missed` if it was never connected, `requested` if she
     had asked to be called back, `lost_in` which conversation, `unreachable` without a number to call, else for
-    `callback_id`.
+    `callback_id`; `asked_how`: she was asked how it was, `score`: what she said.
     """
 
     began: datetime | None = None
@@ -40,6 +40,8 @@ class HandledContact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     requested: bool = False
     unreachable: bool = False
     callback_id: str | None = None
+    asked_how: bool = False
+    score: int | None = None
 
     @property
     def gave_up(self) -> bool:
@@ -67,7 +69,7 @@ class HandledConversation(msgspec.Struct, frozen=True, kw_only=True, omit_defaul
 
     `after`: the resolved one that it goes on with; `ends`, `reopened`: each time that it was resolved, and opened
     again; `goes_on_in`: the one that absorbed it; `acknowledged`: hand-overs that named one of its packets; `repeats`:
-    facts told again.
+    facts told again; `answers`: messages that say how it was, and begin nothing.
     """
 
     customer: str | None = None
@@ -84,6 +86,7 @@ class HandledConversation(msgspec.Struct, frozen=True, kw_only=True, omit_defaul
     packets: tuple[str, ...] = ()
     promises: dict[str, PromiseOutcome] = {}
     calls: dict[str, OwedCall] = {}
+    answers: tuple[str, ...] = ()
 
 
 NOTHING_HANDLED = HandledConversation()
@@ -97,7 +100,7 @@ def evolve(known: HandledConversation, event: events.AnyEvent) -> HandledConvers
 
 def _began(known: HandledConversation, event: Any) -> HandledConversation:
     told = event.open
-    if event.imported or told.contact_id in known.contacts:
+    if event.imported or told.contact_id in known.contacts or event.id in known.answers:
         return known
     began = HandledContact(began=event.recorded, medium=told.medium, channel=told.channel)
     return replace(known, contacts={**known.contacts, told.contact_id: began})
@@ -163,6 +166,15 @@ def _wrapped(known: HandledConversation, event: events.ContactWrappedUp) -> Hand
         event.open.contact_id,
         lambda it: replace(it, wrapped=event.recorded, agent=it.agent or event.open.agent),
     )
+
+
+def _asked_how(known: HandledConversation, event: events.FeedbackAsked) -> HandledConversation:
+    return _contact(known, event.open.contact_id, lambda it: replace(it, asked_how=True))
+
+
+def _answered(known: HandledConversation, event: events.FeedbackGiven) -> HandledConversation:
+    said = replace(known, answers=(*known.answers, event.open.event))
+    return _contact(said, event.open.contact_id, lambda it: replace(it, score=event.open.score))
 
 
 def _handed_over(known: HandledConversation, packet_id: str) -> HandledConversation:
@@ -291,6 +303,8 @@ _HOW: Mapping[type, Callable[[HandledConversation, Any], HandledConversation]] =
     events.ContactAbandoned: _lost,
     events.ContactMissed: _lost,
     events.ContactWrappedUp: _wrapped,
+    events.FeedbackAsked: _asked_how,
+    events.FeedbackGiven: _answered,
     events.TransferAccepted: _transferred,
     events.ContextPackaged: _packaged,
     events.FactRepeated: _repeated,

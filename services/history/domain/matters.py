@@ -101,4 +101,6 @@ def _gone_on(contact: HandledContact, later: HandledContact) -> HandledContact:
         requested=lost.requested,
         unreachable=lost.unreachable,
         callback_id=lost.callback_id,
+        asked_how=contact.asked_how or later.asked_how,
+        score=contact.score if later.score is None else later.score,
     )

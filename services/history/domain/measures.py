@@ -100,6 +100,8 @@ def measured(handled: HandledWork, scope: Scope) -> Measures:
     at_first = [each for each in first if each.total("transfers") == 0]
     alone = [each for each in solved if each.total("transfers") == 0]
     owed, recovered = _recovered(within)
+    asked_how = [each for each in contacts if each.asked_how]
+    scores = [each.score for each in asked_how if each.score is not None]
     return Measures(
         contacts=len(contacts),
         taken=sum(each.taken is not None for each in contacts),
@@ -125,6 +127,8 @@ def measured(handled: HandledWork, scope: Scope) -> Measures:
         promise_kept=_promises_kept(handled, scope),
         missed_recovery=_ratio(len(recovered), owed),
         recovery_seconds=statistics.median(recovered) if recovered else None,
+        feedback_score=statistics.fmean(scores) if scores else None,
+        feedback_rate=_ratio(len(scores), len(asked_how)),
     )
 
 

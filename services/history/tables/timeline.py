@@ -110,6 +110,7 @@ WORDS: Mapping[type, str] = {
     events.ApologyMade: "text",
     events.CompensationOffered: "text",
     events.NoteAdded: "text",
+    events.FeedbackGiven: "text",
     events.TransferRequested: "brief",
     events.TransferRejected: "reason",
     events.TransferCompleted: "result",

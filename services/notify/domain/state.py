@@ -69,7 +69,7 @@ TO_DO: frozenset[events.NotificationReason] = frozenset(
     }
 )
 ASK_FOR_WORK = ABOUT_A_MESSAGE | ONE_AT_A_TIME | OF_A_CLOCK | TO_DO
-STANDS_ALONE = ABOUT_A_MESSAGE | {"promise_broken"}
+STANDS_ALONE = ABOUT_A_MESSAGE | {"promise_broken", "low_feedback", "discontent"}
 """What only itself says, wherever its conversation goes on."""
 
 

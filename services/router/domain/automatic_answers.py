@@ -63,8 +63,10 @@ def reply_to(
     """Answer whoever wrote, from where she wrote to or else `by`; return whether there was a way."""
     channel, name, account = _account(decision, event, by)
     given = event.personal.handles if event.personal else []
-    to = account and address(decision.policy, given, event.open.medium, channel, account)
-    if to is None or account is None or decision.customer.withdrew(channel):
+    if account is None:
+        return False
+    to = address(decision.policy, given, event.open.medium, channel, account)
+    if to is None or decision.customer.withdrew(channel):
         return False
     writer = channel, name, account
     write_automatically(decision, writer, to, text, message_id, event.happened)

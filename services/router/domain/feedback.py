@@ -1,4 +1,4 @@
-"""One short question after a contact, and its answer: how it was, from 1 to 5, where she wrote (docs/adr/0099)."""
+"""One short question after a contact, and its answer: how it was, from 1 to 5, where she wrote (docs/adr/0101)."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -8,6 +8,7 @@ from services.router.domain.decision import Decision
 from services.router.domain.offers import time_is_up
 from services.router.domain.presence import home_queue
 from shared import events, ids
+from shared.commands import REMEMBERED
 from shared.conversation import Contact, Conversation, Question
 from shared.feedback import Feedback
 from shared.packet import fit_text
@@ -33,14 +34,15 @@ def asked_about(conversation: Conversation, asked: str) -> str | None:
 
 
 def feedback_is_due(decision: Decision, asked: str) -> None:
-    """The timer asks: is she to be asked now? Not who waits for us, nor who was asked not long ago."""
+    """The timer asks: is she to be asked now? Not who waits for us, nor who was asked not long ago; nor a day late."""
     conversation, rule = decision.conversation, decision.policy.feedback
     contact = conversation.contacts.by_id.get(events.ContactId(asked))
     due = conversation.satisfaction.due.get(events.ContactId(asked))
     if rule is None or contact is None or due is None or not time_is_up(decision, due):
         return
     waits = conversation.talk.unanswered or conversation.waiting_contact is not None
-    if contact.completed and not waits and not _was_asked(decision, rule):
+    late = decision.origin.recorded - due >= REMEMBERED
+    if contact.completed and not (late or waits) and not _was_asked(decision, rule):
         _ask(decision, rule, contact)
 
 
