@@ -35,6 +35,7 @@ class ParcelStory:
         await self.tell_facts()
         await self.hand_to_ewa()
         await self.review()
+        await self.ask_how_it_was()
         await self.promise_and_write()
         await self.tell_the_desk()
         await self.park_a_call()
@@ -213,6 +214,21 @@ class ParcelStory:
             "card": {"greeting": 100, "solution": 60},
         }
         await self.conv(("review.scored", scored, {"finding": "kind, and no time named"}))
+
+    async def ask_how_it_was(self) -> None:
+        """Anna is asked about her call, and says two."""
+        about = {
+            "contact_id": ON_CALL["contact_id"],
+            "message_id": "howwasit",
+            "channel": "chat",
+            "agent": "piotr",
+            "queue": "hotline",
+        }
+        until = self.handwritten.now + timedelta(days=3)
+        asked = {**about, "account": "shop", "until": until, "rule": "feedback"}
+        await self.conv(("feedback.asked", {**asked, "policy_version": "p"}))
+        given = {**about, "event": "twowritten", "score": 2, "low": True, "policy_version": "p"}
+        await self.conv(("feedback.given", given, {"text": "2\x00"}))
 
     async def promise_and_write(self) -> None:
         due = self.handwritten.now + timedelta(hours=2)
