@@ -30,8 +30,7 @@ Written = list[
 
 AGGREGATES_AT_HAND = 4_096
 _EVERY_FOLD = [table for table in TABLES if isinstance(table, Fold)]
-_FOLDS = {fold.kind.prefix: fold for fold in _EVERY_FOLD if not fold.beside}
-_BESIDE = [fold for fold in _EVERY_FOLD if fold.beside]
+_FOLDS = {fold.kind.prefix: fold for fold in _EVERY_FOLD if fold.beside is None}
 _KEY_OF = {table.row: attrgetter(*table.row.key) for table in TABLES}
 
 
@@ -42,8 +41,8 @@ def wanted(batch: Iterable[Recorded]) -> States:
         fold, key = _belongs_to(recorded)
         if fold is not None:
             states[fold][key] = fold.empty
-        for fold, key in _kept_beside(recorded):
-            states[fold][key] = fold.empty
+            for other in _kept_beside(fold, type(recorded.event)):
+                states[other][key] = other.empty
     return states
 
 
@@ -69,6 +68,8 @@ def project_settled(
         if fold is not None:
             before = states[fold][key]
             after = states[fold][key] = fold.evolve(before, recorded)
+            for other in _kept_beside(fold, type(recorded.event)):
+                states[other][key] = other.evolve(states[other][key], recorded)
         step = Step(recorded, latest, key, before, after)
         place = fold, type(recorded.event)
         if place not in written_by:
@@ -77,8 +78,6 @@ def project_settled(
         for rows_of, rows, key_of in written_by[place]:
             for row in rows_of(step):
                 rows[key_of(row)] = row
-        for fold, key in _kept_beside(recorded):
-            states[fold][key] = fold.evolve(states[fold][key], recorded)
     for fold, touched in states.items():
         for key, state in touched.items():
             if state is not given[fold][key]:
@@ -104,12 +103,10 @@ def _belongs_to(recorded: Recorded) -> tuple[Fold[Any] | None, Key]:
     return (None, own) if key is None else (fold, key)
 
 
-def _kept_beside(recorded: Recorded) -> Iterable[tuple[Fold[Any], Key]]:
-    """Yield the folds that are kept beside the one that an event changes, and the key of its row in each."""
-    for fold in _BESIDE:
-        key = None if fold.key is None else fold.key(recorded)
-        if key is not None:
-            yield fold, key
+@functools.cache
+def _kept_beside(fold: Fold[Any], kind: type) -> list[Fold[Any]]:
+    """Return the folds beside this one that an event of this type changes, in the row with the same key."""
+    return [each for each in _EVERY_FOLD if each.beside is fold and kind in each.on]
 
 
 @functools.lru_cache(AGGREGATES_AT_HAND)

@@ -10,6 +10,7 @@ from shared.events import Handle
 from shared.queries import Measures
 from tests.router import samples
 from tests.router.in_memory_router import InMemoryRouter
+from tests.router.test_missed_balance import two_who_are_one
 
 SINCE = samples.NOON - timedelta(days=1)
 UNTIL = samples.NOON + timedelta(days=9)
@@ -165,3 +166,85 @@ async def test_a_scope_leaves_out_what_is_not_asked_for() -> None:
     for scope in ({"queue": "warehouse"}, {"agent": "ewa"}, {"channel": "chat"}):
         none = await figures(router, **scope)
         assert (none.contacts, none.asa_to_taken, none.fcr_gross) == (0, None, None)
+
+
+async def gives_up(router: InMemoryRouter, name: str, *, waits: float, asked: bool = False) -> None:
+    """Somebody calls and hangs up again, with or without a telephone having rung meanwhile."""
+    who = [samples.phone(f"+48602{int(name):06}")]
+    await router.happens(samples.call("started", name, handles=who, at=router.clock.time))
+    if asked:
+        await router.offers()
+    await router.passes(waits)
+    await router.happens(samples.call("ended", name, handles=who, at=router.clock.time, k=1))
+
+
+async def test_a_service_level_says_what_is_in_it() -> None:
+    """Of two that were taken one within 20 seconds; of two that gave up one at once."""
+    router = InMemoryRouter()
+    await router.on_duty("piotr")
+    await a_call(router, "1", waits=10, talks=60)
+    await a_call(router, "2", waits=30, talks=60)
+    await gives_up(router, "3", waits=2)
+    await gives_up(router, "4", waits=8, asked=True)
+    found = await figures(router)
+    assert found.service_level_20s_with_abandoned == 1 / 4
+    assert found.service_level_20s_without_short_abandoned == 1 / 3
+    assert found.service_level_20s_without_abandoned == 1 / 2
+    assert (found.abandonment, found.abandonment_before_asked) == (1 / 2, 1 / 4)
+    assert found.abandonment_after_asked == 1 / 4
+
+
+async def test_who_cannot_be_called_back_spoils_no_recovery() -> None:
+    """No number is known of one; the other is owed a call."""
+    router = InMemoryRouter()
+    await router.happens(samples.call("missed", "1", handles=[]))
+    assert (await figures(router)).missed_recovery is None
+    await router.happens(samples.call("missed", "2"))
+    found = await figures(router)
+    assert (found.missed, found.missed_recovery) == (2, 0)
+
+
+async def test_a_call_that_is_owed_is_followed_to_where_its_matter_goes_on() -> None:
+    """Two people turn out to be one, each was lost twice: one talk at last settles what both are owed."""
+    router = InMemoryRouter()
+    await two_who_are_one(router)
+    assert (await figures(router)).missed_recovery == 1 / 2
+    it = next(each for each in await router.conversations() if not each.resolved)
+    assert it.matter.owed is not None
+    said = {"conversation": it.id, "callback_id": it.matter.owed.callback_id}
+    await router.does("piotr", "attempt_callback", **said, outcome="reached")
+    assert (await figures(router)).missed_recovery == 1
+
+
+async def test_a_matter_that_is_opened_again_was_not_solved_at_first() -> None:
+    """The same person with the same matter, within seven days."""
+    router = InMemoryRouter()
+    await router.on_duty("piotr")
+    solved = await a_call(router, "1", waits=1, talks=60)
+    assert (await figures(router)).repeat_contact_same_matter == 0
+    await router.passes(3_600)
+    await router.does("piotr", "reopen", conversation=solved, reason="it broke again")
+    found = await figures(router)
+    assert (found.repeat_contact, found.repeat_contact_same_matter, found.fcr_gross) == (1, 1, 0)
+
+
+async def test_occupancy_is_of_the_time_that_is_asked_for() -> None:
+    """Ten seconds without work, then a minute with: each by itself, and half of each."""
+    router = InMemoryRouter()
+    await router.on_duty("piotr")
+    began = router.clock.time
+    await a_call(router, "1", waits=10, talks=60)
+    handled = HandledWork()
+    for each in await router.recorded():
+        handled.see(each)
+
+    def occupancy(since: float, until: float) -> float | None:
+        scope = Scope(
+            since=began + timedelta(seconds=since), until=began + timedelta(seconds=until)
+        )
+        return measured(handled, scope).occupancy
+
+    assert occupancy(0, 10) == 0
+    assert occupancy(10, 70) == 1
+    assert occupancy(5, 15) == 0.5
+    assert occupancy(100, 200) is None

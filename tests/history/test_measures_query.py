@@ -19,8 +19,9 @@ from shared.codec import encode
 from shared.ledger import Recorded
 from tests.history.caller import Caller, answers_over
 from tests.history.handwritten_ledger import BEGIN, HandwrittenLedger
+from tests.router.in_memory_router import InMemoryRouter
 from tests.router.test_histories import Hands
-from tests.router.test_missed_balance import Callers
+from tests.router.test_missed_balance import Callers, two_who_are_one
 from tests.simulation.world import Plan, World
 
 STEPS, TOGETHER = 150, 37
@@ -54,6 +55,17 @@ async def random_play(player: type[Hands], seed: int) -> list[Recorded]:
     return await hands.router.recorded()
 
 
+async def one_person() -> list[Recorded]:
+    """Return how two who called turned out to be one, and what both were owed was done where their matter goes on."""
+    router = InMemoryRouter()
+    await two_who_are_one(router)
+    it = next(each for each in await router.conversations() if not each.resolved)
+    assert it.matter.owed is not None
+    said = {"conversation": it.id, "callback_id": it.matter.owed.callback_id}
+    await router.does("piotr", "attempt_callback", **said, outcome="reached")
+    return await router.recorded()
+
+
 async def a_day(seed: int) -> list[Recorded]:
     """Return a day of the simulated shop, as the ledger would hold it: people come again, promises are kept."""
     world = World(seed, A_DAY)
@@ -65,6 +77,7 @@ LEDGERS: dict[str, Callable[[], Awaitable[list[Recorded]]]] = {
     "calls 1": lambda: random_play(Callers, 1),
     "calls 2": lambda: random_play(Callers, 2),
     "all 3": lambda: random_play(Hands, 3),
+    "one person": one_person,
     "a day": lambda: a_day(7),
 }
 

@@ -59,8 +59,8 @@ async def test_the_account_finds_a_call_that_nobody_owes(router: InMemoryRouter)
     assert fates(damaged) == {"open": 1, "unaccounted": 1}
 
 
-async def test_a_call_goes_on_where_its_matter_does(router: InMemoryRouter) -> None:
-    """Two people turn out to be one, and each was lost: one call is owed for both, and one talk settles both."""
+async def two_who_are_one(router: InMemoryRouter) -> None:
+    """Two people turn out to be one; each was lost, answered when she called again, and lost once more."""
     await router.on_duty("piotr")
     await router.does("service:shop", "register_customer", name="Anna", handles=[])
     anna = router.done.events[0].aggregate.removeprefix("cust-")
@@ -76,6 +76,12 @@ async def test_a_call_goes_on_where_its_matter_does(router: InMemoryRouter) -> N
         await router.happens(call("ended", f"again {number}", handles=[phone(number)]))
         await router.happens(call("missed", f"late {number}", handles=[phone(number)]))
         await router.does("piotr", "confirm_customer", conversation=lost.id, customer=anna)
+        await router.passes(60)
+
+
+async def test_a_call_goes_on_where_its_matter_does(router: InMemoryRouter) -> None:
+    """Two people turn out to be one, and each was lost: one call is owed for both, and one talk settles both."""
+    await two_who_are_one(router)
     whole = [each.event for each in await router.recorded()]
     (absorbed,) = [each for each in whole if isinstance(each, ConversationAbsorbed)]
     assert absorbed.open.callback_id is not None

@@ -1,5 +1,6 @@
 """Table `handled`: how the contacts of each conversation were handled; table `stretch` has the time of agents."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -8,7 +9,7 @@ import msgspec
 
 from services.history.domain import handling, measures
 from services.history.domain.handling import CHANGED_BY, NOTHING_HANDLED, HandledConversation
-from services.history.tables import attendance
+from services.history.tables import attendance, conversation
 from services.history.tables.row import Key, ReplacedRow
 from services.history.tables.table import Fold, Reading
 from shared import aggregates, errors, instants, queries
@@ -30,14 +31,6 @@ class HandledRow(ReplacedRow, frozen=True, kw_only=True):
     since: datetime | None
     until: datetime | None
     state: bytes
-
-
-def key_of(recorded: Recorded) -> Key | None:
-    """Return the tenant and the conversation of an event that changes how it was handled; of others `None`."""
-    if type(recorded.event) not in CHANGED_BY:
-        return None
-    kind, name = aggregates.split(recorded.aggregate)
-    return (recorded.event.tenant, name) if kind == aggregates.CONVERSATION.prefix else None
 
 
 def evolve(known: HandledConversation, recorded: Recorded) -> HandledConversation:
@@ -67,12 +60,12 @@ def read(state: bytes) -> HandledConversation:
 FOLD = Fold(
     row=HandledRow,
     kind=aggregates.CONVERSATION,
-    key=key_of,
     empty=NOTHING_HANDLED,
     evolve=evolve,
     write=write,
     read=read,
-    beside=True,
+    beside=conversation.FOLD,
+    on=CHANGED_BY,
 )
 
 
@@ -85,19 +78,26 @@ async def measured(reading: Reading, asked: queries.AskMeasures) -> queries.Meas
     scope = measures.Scope(
         since=since, until=until, queue=asked.queue, agent=asked.agent, channel=asked.channel
     )
-    found = await reading.rows("handled_in", since, until, CONVERSATIONS_MAX + 1)
-    _check(found)
     handled = measures.HandledWork(
-        conversations={row["id"]: read(row["state"]) for row in found},
+        conversations=await _conversations(reading, since, until),
         agents=await attendance.agents(reading, asked.agent),
         stretches=await attendance.stretches(reading, since, until, asked.agent),
     )
-    return queries.MeasuresAnswer(
-        position=await reading.position(), measures=measures.measured(handled, scope)
-    )
+    # It may take half a second of computing: whoever asks something else is answered meanwhile.
+    found = await asyncio.to_thread(measures.measured, handled, scope)
+    return queries.MeasuresAnswer(position=await reading.position(), measures=found)
 
 
-def _check(found: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse a range of too many conversations. Raises: RangeTooLarge."""
-    if sum(row["in_range"] for row in found) > CONVERSATIONS_MAX:
+async def _conversations(
+    reading: Reading, since: datetime, until: datetime
+) -> dict[str, HandledConversation]:
+    """Return the conversations on which the figures of a range depend. Raises: RangeTooLarge."""
+    ranged = await reading.rows("handled_in", since, until, CONVERSATIONS_MAX + 1)
+    if ranged and ranged[0]["in_range"] > CONVERSATIONS_MAX:
         raise errors.RangeTooLarge(conversations_max=CONVERSATIONS_MAX)
+    rows = await reading.rows("handled", [each["id"] for each in ranged], since)
+    return await asyncio.to_thread(_read_all, rows)
+
+
+def _read_all(rows: Sequence[Mapping[str, Any]]) -> dict[str, HandledConversation]:
+    return {row["id"]: read(row["state"]) for row in rows}

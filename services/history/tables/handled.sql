@@ -16,7 +16,7 @@ SELECT h.tenant, h.id, h.state FROM handled h
 JOIN unnest({tenants}::text[], {ids}::text[]) AS wanted (tenant, id) USING (tenant, id)
 
 -- name: handled_in
--- Why: what has part in a range; with it the whole matter, and what else the same persons came with later.
+-- Why: what has part in a range, and with it whole matters: what it goes on in, and what went on in it.
 WITH RECURSIVE ranged AS (
     SELECT id FROM handled WHERE tenant = $1 AND until >= $2 AND since < $3 LIMIT $4
 ), whole AS (
@@ -28,14 +28,19 @@ WITH RECURSIVE ranged AS (
         UNION ALL
         SELECT c.id FROM conversation c WHERE c.tenant = $1 AND c.goes_on_in = w.id
     ) kin
-), persons AS (
-    SELECT DISTINCT c.customer FROM whole w JOIN conversation c ON c.tenant = $1 AND c.id = w.id
-    WHERE c.customer IS NOT NULL
+)
+SELECT id, count(*) FILTER (WHERE id IN (SELECT id FROM ranged)) OVER () AS in_range FROM whole
+
+-- name: handled
+-- Why: how these conversations were handled, and what else the same persons came with later. How many are asked for is
+-- known when this is planned, which it is not of those that a recursion finds.
+WITH persons AS (
+    SELECT DISTINCT c.customer FROM unnest($2::text[]) AS whole (id)
+    JOIN conversation c ON c.tenant = $1 AND c.id = whole.id WHERE c.customer IS NOT NULL
 ), wanted AS (
-    SELECT id FROM whole
+    SELECT unnest($2::text[]) AS id
     UNION
     SELECT c.id FROM persons p JOIN conversation c ON c.tenant = $1 AND c.customer = p.customer
-    WHERE c.opened >= $2
+    WHERE c.opened >= $3
 )
-SELECT h.id, h.state, r.id IS NOT NULL AS in_range
-FROM wanted JOIN handled h ON h.tenant = $1 AND h.id = wanted.id LEFT JOIN ranged r ON r.id = wanted.id
+SELECT h.id, h.state FROM wanted JOIN handled h ON h.tenant = $1 AND h.id = wanted.id

@@ -46,7 +46,8 @@ class Fold(Generic[State]):
         evolve: the state after an event.
         write: the row of a state.
         read: the state in the `state` that the query `<table>_before` returns.
-        beside: it is kept beside another fold of the same aggregates, and no table is made of it.
+        beside: the fold of the same aggregates beside which it is kept; then no table is made of it.
+        on: of such a fold the types of the events that change it.
     """
 
     row: type[ReplacedRow]
@@ -56,7 +57,8 @@ class Fold(Generic[State]):
     write: Callable[[Key, State], ReplacedRow]
     read: Callable[[bytes], State]
     key: Callable[[Recorded], Key | None] | None = None
-    beside: bool = False
+    beside: "Fold[Any] | None" = None
+    on: frozenset[type] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
