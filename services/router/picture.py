@@ -310,7 +310,7 @@ class Picture:
                 yield place
 
     def _ready(self, line: Line) -> Callable[[], Iterable[events.AgentId]]:
-        """Return what gives those of a line who have room, longest idle first; whoever is rung needs no slot."""
+        """Return what gives those of a line who have room, in turn; whoever is rung needs no slot."""
         tenant, asked = line.tenant, line.asked
         if asked.one is None:
             return lambda: (n for n in self.free(tenant, asked.pool) if n not in asked.without)
@@ -321,13 +321,13 @@ class Picture:
         return lambda: [one] if ready else []
 
     def free(self, tenant: str, pool: Pool) -> Iterator[events.AgentId]:
-        """Yield the agents of a pool who have room, longest idle first."""
+        """Yield the agents of a pool who have room, in turn."""
         return self._pools[tenant].free(pool)
 
     def shortlist(self, tenant: str, waiting: Conversation, now: datetime) -> list[events.AgentId]:
         """Return whom to choose from for a conversation as it stands: all candidates, or of many who is asked first.
 
-        That is who had her last, then who refused least and is idle longest; where they are few, of the others some.
+        That is who had her last, then who refused least and whose turn it is; where they are few, of the others some.
         """
         policy, pools = self._policies[tenant], self._pools[tenant]
         asked = asked_for(policy, waiting, now)
@@ -339,7 +339,7 @@ class Picture:
         last = last_agent(policy, waiting, asked)
         refused = waiting.ownership.passed_over
         fresh = (name for name in pools.free(asked.pool) if name not in refused)
-        again = pools.by_idle(asked.pool, refused)
+        again = pools.in_turn(asked.pool, refused)
         again.sort(key=refused.__getitem__)
         found: dict[events.AgentId, None] = {}
         for name in chain([last] if last else [], fresh, again, everybody):

@@ -89,6 +89,17 @@ def test_what_a_rule_wants_and_is_so_already_is_not_done_again() -> None:
     assert labels(given.reports(message("again", k=1))) == tuple(many)
 
 
+def test_a_rule_acts_once_in_a_decision() -> None:
+    """A message that tells three facts is one thing to be told of; what comes later is another."""
+    given = with_rules(rule(event="fact.stated", do={"notify": "queue-vault"}))
+    outcome = given.hears(message("ORD-12345, the red one, not the blue"))
+    assert outcome.types.count("fact.stated") == 3
+    first = next(each for each in outcome.events if each.type == "fact.stated")
+    assert outcome.of(events.AttentionRequested).about == first.id
+    again = given.after(outcome).hears(message("ORD-54321", k=1))
+    assert again.types.count("attention.requested") == 1
+
+
 def test_a_customer_is_told_once_in_a_conversation() -> None:
     """In her language or the first, by the account that she wrote to; and it answers nothing."""
     told = rule("thanks", do={"message": {"pl": "Dziękujemy.", "en": "Thank you."}})

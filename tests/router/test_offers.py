@@ -13,7 +13,7 @@ from shared.events import (
 )
 from tests.router.in_memory_router import InMemoryRouter
 from tests.router.invariants import check
-from tests.router.samples import call, message
+from tests.router.samples import call, form, mail, message
 
 OFFERED = ["context.packaged", "contact.offered", "agent.reserved"]
 
@@ -50,6 +50,21 @@ async def test_whoever_is_idle_longest_is_asked(router: InMemoryRouter) -> None:
     offered = await router.last(ContactOffered)
     assert offered.open.agent == "piotr"
     assert offered.open.passed_over == {"ewa": "idle_shorter"}
+
+
+async def test_whoever_has_least_is_asked_first(router: InMemoryRouter) -> None:
+    """Who has room and works already is not idle, however long ago a slot of hers last became free."""
+    await router.on_duty("piotr")
+    await router.passes(3_600)
+    await router.on_duty("ewa")
+    for number, name in enumerate(("piotr", "ewa", "piotr")):
+        handles = [mail(f"c{number}@mail.example")]
+        await router.happens(form("hello", f"f{number}", handles=handles))
+        await router.offers()
+        assert (await router.last(ContactOffered)).open.agent == name
+        if number == 1:
+            assert (await router.last(ContactOffered)).open.passed_over == {"piotr": "more_work"}
+    await check(router)
 
 
 async def test_a_full_agent_is_not_asked(router: InMemoryRouter) -> None:

@@ -35,7 +35,7 @@ def check_turns(seen: Sequence[Recorded], policy: Policy) -> int:
             ]
             assert not ahead, f"{name} was offered before {ahead}, at {each.sequence}"
             had_her_last = "sticky_elsewhere" in event.open.passed_over.values()
-            longer = [] if had_her_last else _idle_longer(watch, before, agent, now)
+            longer = [] if had_her_last else _before_her(watch, before, agent, now)
             assert not longer, f"{agent} was asked before {longer}, at {each.sequence}"
         watch.see(each)
     return checked
@@ -65,19 +65,15 @@ def _can_take(watch: Watch, agent: events.AgentId, it: Conversation, now: dateti
     )
 
 
-def _idle_longer(
-    watch: Watch, it: Conversation, chosen: events.AgentId, now: datetime
-) -> list[str]:
-    """Return who could have been asked in the place of an agent, and had been idle for longer."""
-    refused, idle = it.ownership.passed_over, watch.agents[chosen].idle_since
+def _before_her(watch: Watch, it: Conversation, chosen: events.AgentId, now: datetime) -> list[str]:
+    """Return who could have been asked in the place of an agent, and whose turn was before hers."""
+    refused, turn = it.ownership.passed_over, watch.agents[chosen].turn
     return [
         name
         for name in candidates(watch.policy, it, now)
         if name != chosen
         and refused.get(name, 0) <= refused.get(chosen, 0)
-        and (other := watch.agents[name].idle_since) is not None
-        and idle is not None
-        and other < idle
+        and watch.agents[name].turn < turn
         and _can_take(watch, name, it, now)
     ]
 

@@ -1,12 +1,14 @@
 """The fold of an agent: at work or not, and which conversations take her slots."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 from msgspec.structs import replace
 
 from shared import events, memory, policy
+
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +26,11 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def on_duty(self) -> bool:
         return self.status != "signed_out"
+
+    @property
+    def turn(self) -> tuple[int, datetime]:
+        """By what those who have room are asked in turn: who has least, and of them who is idle longest."""
+        return len(self.working_on), self.idle_since or NEVER
 
     def can_take(self, limits: policy.Agent, medium: events.Medium | None = None) -> bool:
         """Tell whether one more conversation fits, begun on a medium; `None`: on none that may be counted apart."""

@@ -96,12 +96,15 @@ def choose(
     known: Known,
     now: datetime,
 ) -> Choice:
-    """Return which of these candidates to ask: who was passed over least, then who had her last, then longest idle."""
+    """Return which of these candidates to ask: who was passed over least, then who had her last, then whose turn it is.
+
+    See `Agent.turn`: who has room and works already is not idle.
+    """
     asked, refused = asked_for(policy, conversation, now), conversation.ownership.passed_over
     last = last_agent(policy, conversation, asked)
     held = held_for(policy, conversation, asked, now)
     hers_alone = held is not None and known(held[0]).on_duty
-    free: list[tuple[int, bool, datetime, events.AgentId]] = []
+    free: list[tuple[int, bool, tuple[int, datetime], events.AgentId]] = []
     reasons: dict[str, str] = {}
     for name in names:
         agent = known(name)
@@ -111,15 +114,17 @@ def choose(
         if reason is not None:
             reasons[name] = reason
         else:
-            free.append((refused.get(name, 0), name != last, agent.idle_since or now, name))
+            free.append((refused.get(name, 0), name != last, agent.turn, name))
     queue = conversation.ownership.queue or ""
     if not free:
         return Choice(None, "", queue, reasons)
-    chosen = min(free)[-1]
+    *_, first, chosen = min(free)
     if chosen == last:
         reasons |= {name: "sticky_elsewhere" for *_, name in free if name != chosen}
     else:
-        reasons |= {name: "idle_shorter" for *_, name in free if name != chosen}
+        others = [(name, turn[0] > first[0]) for *_, turn, name in free if name != chosen]
+        reasons |= {name: "more_work" for name, has_more in others if has_more}
+        reasons |= {name: "idle_shorter" for name, has_more in others if not has_more}
     rule, queue = _rule(policy, conversation, asked, chosen, now)
     return Choice(chosen, rule, queue, reasons)
 

@@ -18,16 +18,22 @@ from shared.policy.automatic import AutomaticRule
 
 
 def act_by_rules(decision: Decision) -> None:
-    """Let the rules of the policy act on what this decision has come to, in the policy's order."""
+    """Let the rules of the policy act on what this decision has come to, in the policy's order, each of them once.
+
+    A message that tells four facts is one thing that happened: who is told of facts is told of it once.
+    """
     rules = decision.policy.rules
     if not rules or decision.conversation.id is None:
         return
-    here = aggregates.CONVERSATION.of(decision.conversation.id)
+    here, acted = aggregates.CONVERSATION.of(decision.conversation.id), set[str]()
     for event in [each for each in decision.events if each.aggregate == here]:
         if event.imported or event.id in decision.conversation.satisfaction.answers:
             continue
         for rule in rules:
-            if rule.event == event.type and _holds(decision, event, rule):
+            if rule.event != event.type or rule.name in acted:
+                continue
+            if _holds(decision, event, rule):
+                acted.add(rule.name)
                 _act(decision, event, rule)
 
 
