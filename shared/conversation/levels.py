@@ -80,19 +80,22 @@ def answers(event: events.AnyEvent, contacts: Contacts) -> bool:
 
     A written answer, here or by the provider's own program; talk: a call that is there when an agent accepts, an owed
     call that reaches her, a visit that an agent records. Neither does an automatic message, nor one that brings another
-    again, nor the acceptance of what she wrote.
+    again, nor the acceptance of what she wrote, by which an owed call may end as well.
     """
+    live = {each.medium for each in contacts.by_id.values() if each.live}
     match event:
         case events.MessageRequested():
             return event.open.agent is not None and not event.open.instead_of
         case events.MessageEchoed():
             return not (event.imported or event.open.automatic)
         case events.ContactAccepted() | events.TransferAccepted():
-            return any(each.medium == "call" and each.live for each in contacts.by_id.values())
+            return "call" in live
         case events.MessageReceived():
             return event.open.medium == "visit"
+        case events.CallbackReached():
+            return "call" in live or "chat" not in live
         case _:
-            return isinstance(event, events.CallbackReached)
+            return False
 
 
 def evolve(levels: ServiceLevels, event: events.AnyEvent, contacts: Contacts) -> ServiceLevels:

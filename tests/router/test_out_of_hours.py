@@ -13,13 +13,24 @@ from shared.errors import PolicyInvalid
 from shared.events import (
     ConsentWithdrawn,
     ContactOffered,
+    ConversationOpened,
     MessageRequested,
     PromiseKept,
     PromiseMade,
 )
 from tests.router.in_memory_router import InMemoryRouter
 from tests.router.messaging import ACCOUNTS, consents, writes
-from tests.router.samples import ANNA_MAIL, NOON, POLICY_TEXT, call, form, mail, message
+from tests.router.samples import (
+    ANNA_MAIL,
+    NOON,
+    OTHER_PARCEL,
+    PARCEL,
+    POLICY_TEXT,
+    call,
+    form,
+    mail,
+    message,
+)
 
 HOURS = b"""
 calendars:
@@ -89,6 +100,19 @@ async def test_whoever_writes_is_promised_an_answer(
     assert (answer.actor, promise.actor) == (by, by)
     assert promise.personal is not None
     assert promise.personal.text == words
+
+
+async def test_a_machine_that_answers_ours_is_told_once(router: InMemoryRouter) -> None:
+    """It says nothing of itself, and each of its mails opens a matter: which of two is meant, nobody can tell."""
+    await router.happens(by_mail(PARCEL))
+    await router.passes(3.5 * 86_400)
+    night = router.clock.time
+    await router.happens(by_mail(OTHER_PARCEL, "m2", at=night), by_mail(PARCEL, "m3", at=night))
+    for n in range(3):
+        await router.happens(by_mail("I am away.", f"away-{n}", at=night))
+    opened = [each.open.rule for each in await router.all(ConversationOpened)]
+    assert opened == ["join.none_open"] * 2 + ["join.several_active"] * 3
+    assert len(await told(router)) == 2
 
 
 async def test_once_an_evening(router: InMemoryRouter) -> None:

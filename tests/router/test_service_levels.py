@@ -184,6 +184,19 @@ def test_who_accepts_a_call_answers_it() -> None:
     assert clock(lost.does("piotr", "attempt_callback", **{**said, "outcome": "no_answer"}))
 
 
+def test_whoever_takes_the_chat_of_who_is_owed_a_call_has_not_answered_her_yet() -> None:
+    """The call is owed no more, for she is there; her question is answered by what the agent writes."""
+    lost = waiting(call("started")).reports(call("missed"))
+    both = lost.reports(message("I rang you", k=1)).offered()
+    taken = both.when("piotr", "accept_offer", offer_id=both.offer.offer_id)
+    assert "callback.reached" in taken.types
+    assert "sla.met" not in taken.types
+    assert (
+        "sla.met"
+        in both.after(taken).when("piotr", "send_message", channel="email", text="yes").types
+    )
+
+
 def test_who_comes_to_the_counter_is_being_answered() -> None:
     """Whom an agent records as a visitor he talks with; nothing is measured of that."""
     visit = with_open(message("where is it", "v1", channel="email"), medium="visit")

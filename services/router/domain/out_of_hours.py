@@ -100,6 +100,10 @@ def _answered_by(decision: Decision, event: events.InboundEvent) -> datetime | N
 
 
 def _was_told(decision: Decision, due: datetime) -> bool:
-    """Tell whether she was promised an answer by then already: this evening, kept or not."""
-    promises = decision.conversation.matter.promises.values()
+    """Tell whether she was promised an answer by then already: this evening, kept or not, in any matter of hers.
+
+    A machine that answers ours, and says nothing of itself, may open a matter with each of its mails.
+    """
+    matters = (each.matter for each in (decision.conversation, *decision.loaded.hers))
+    promises = (promise for each in matters for promise in each.promises.values())
     return any(each.by == PROMISER and each.due >= due for each in promises)
