@@ -13,6 +13,7 @@ import yaml
 
 _TAG = "tag:yaml.org,2002:"
 _PLAIN_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
+_MINUTE_SHORT = re.compile(r"\d\d:\d\d-23:59")
 BACKSPACE = "\b"
 QUOTE_IT = "put it in quotes"
 
@@ -70,6 +71,8 @@ def silent(node: yaml.ScalarNode, value: object) -> str | None:
         return f"`{node.value}` is read as the number {value}: write that"
     if node.style == '"' and BACKSPACE in node.value:
         return r"in double quotes `\b` is a backspace: put a pattern in single quotes"
+    if _MINUTE_SHORT.fullmatch(node.value):
+        return f"`{node.value}` is closed in the minute before midnight: a day ends at 24:00"
     return None
 
 

@@ -34,6 +34,7 @@ times: {offer_seconds: 10:00}
 patterns:
   - {fact: order, pattern: "\\bORD"}
   - {fact: order}
+calendars: {shop: {zone: UTC, open: {mon: ["08:00-23:59"]}}}
 """
 NAME = "a name is of a-z, 0-9, _ and -, at most 32"
 COMPLAINTS = f"""\
@@ -53,6 +54,7 @@ COMPLAINTS = f"""\
 15:24: warning: times.offer_seconds: `10:00` is read as the number 600: write that
 17:28: warning: patterns[0].pattern: in double quotes `\\b` is a backspace: put a pattern in single quotes
 18:5: patterns[1]: `pattern` is missing
+19:44: warning: calendars.shop.open.mon[0]: `08:00-23:59` is closed in the minute before midnight: a day ends at 24:00
 """
 
 
