@@ -119,6 +119,8 @@ def evolve(levels: ServiceLevels, event: events.AnyEvent, contacts: Contacts) ->
             return _resumed(levels, event)
         case events.ConversationResolved() | events.ConversationAbsorbed():
             return replace(levels, response=None, resolution=None)
+        case events.ConversationMerged():
+            return _merged(levels, event.open)
         case _:
             return _answered(levels, event) if answers(event, contacts) else levels
 
@@ -150,6 +152,12 @@ def _answered(levels: ServiceLevels, event: events.AnyEvent) -> ServiceLevels:
     in_writing = isinstance(event, events.MessageRequested | events.MessageEchoed)
     written = event.recorded if in_writing else levels.written
     return replace(levels, answered=True, written=written, response=clock)
+
+
+def _merged(levels: ServiceLevels, came: events.ConversationMergedOpen) -> ServiceLevels:
+    """Return the clocks with what she was answered where this matter was before."""
+    written = max(filter(None, (levels.written, came.written)), default=None)
+    return replace(levels, answered=levels.answered or came.answered, written=written)
 
 
 def _paused(levels: ServiceLevels, event: events.SlaPaused) -> ServiceLevels:

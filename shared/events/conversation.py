@@ -177,11 +177,12 @@ class MergedContact(Part, frozen=True, kw_only=True):
     reference: str | None = None
 
 
-class ConversationMergedOpen(Part, frozen=True, kw_only=True):
+class ConversationMergedOpen(Part, frozen=True, kw_only=True, omit_defaults=True):
     """`merged`: the other conversation; `packet_id`: its last packet.
 
     `owner`: who works on both from now on, `None` if that does not change; `to_owner`: the owner who now has more to
-    look at, `None` without one, and where she merged them herself.
+    look at, `None` without one, and where she merged them herself; `answered`: a person had answered her there;
+    `written`: when one did so in writing last.
     """
 
     merged: ConversationId
@@ -189,6 +190,8 @@ class ConversationMergedOpen(Part, frozen=True, kw_only=True):
     owner: AgentId | None
     to_owner: AgentId | None
     packet_id: PacketId
+    answered: bool = False
+    written: Instant | None = None
 
 
 class ConversationMergedPersonal(Part, frozen=True, kw_only=True):

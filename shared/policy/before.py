@@ -6,6 +6,7 @@ release keeps this list to what is new in it.
 
 from msgspec.structs import replace
 
+from shared.overload import LaneRule, Overload
 from shared.policy.levels import DEFAULT
 from shared.policy.model import Policy, TimeLimits
 from shared.policy.quality import Discontent
@@ -21,8 +22,8 @@ without an end that anybody would see."""
 
 
 def as_before(policy: Policy) -> Policy:
-    """Return a policy without the service levels, limits of waits, reminders, ends of trying and looks at how a matter
-    went that it left to us."""
+    """Return a policy without the service levels, limits of waits and of lanes, reminders, ends of trying and looks at
+    how a matter went that it left to us."""
     times = {
         name: value
         for name, value in UNCHANGED.items()
@@ -31,4 +32,20 @@ def as_before(policy: Policy) -> Policy:
     levels = () if policy.service_levels == DEFAULT else policy.service_levels
     discontent = None if policy.discontent == Discontent() else policy.discontent
     times_before = replace(policy.times, **times)
-    return replace(policy, service_levels=levels, times=times_before, discontent=discontent)
+    return replace(
+        policy,
+        service_levels=levels,
+        times=times_before,
+        overload=_lanes_before(policy.overload),
+        discontent=discontent,
+    )
+
+
+def _lanes_before(overload: Overload) -> Overload:
+    """Return it without the limits that it left to us: nobody says that a lane is behind."""
+
+    def untold(rule: LaneRule) -> LaneRule:
+        return replace(rule, limits=()) if rule.limits is None else rule
+
+    live, written, bulk = map(untold, (overload.live, overload.written, overload.bulk))
+    return replace(overload, live=live, written=written, bulk=bulk)

@@ -185,3 +185,31 @@ def test_a_rule_takes_nothing_from_who_has_it() -> None:
     owned = asked.accepted()
     assert owned.conversation.ownership.owner == "piotr"
     assert "contact.queued" not in owned.hears(message("hello?", k=2)).types
+
+
+def test_what_people_sent_to_a_queue_stays_there() -> None:
+    """Nobody has it after a transfer that nobody took, and yet it waits for its first agent no more."""
+    given = with_rules(rule("later", do={"queue": "warehouse", "priority_seconds": 60}))
+    owned = given.on_duty("piotr").reports(call("started")).offered().accepted()
+    sent = owned.does("piotr", "transfer", to={"queue": "vault"}, kind="cold", brief="keys")
+    over = sent.passes(120).after(
+        sent.passes(120).fires("transfer_expiry", sent.transfer.transfer_id)
+    )
+    assert over.conversation.ownership.queue == "vault"
+    assert "contact.queued" not in over.hears(message("hello?", k=1)).types
+
+
+def test_what_is_pressed_leaves_her_as_far_ahead() -> None:
+    """The skill of a digit is asked for beside the place that a rule gave her."""
+    ahead = rule("calls", "call.started", do={"priority_seconds": 300})
+    accounts = dict(POLICY.accounts)
+    name = next(key for key, each in accounts.items() if "1" in each.menu)
+    digit = replace(accounts[name].menu["1"], skills={"orders": 2})
+    accounts[name] = replace(accounts[name], menu={**accounts[name].menu, "1": digit})
+    given = Given(policy=replace(with_rules(ahead).policy, accounts=accounts))
+    needs = (
+        given.reports(call("started"))
+        .reports(call("menu", digits="1"))
+        .conversation.ownership.needs
+    )
+    assert (needs.skills, needs.priority) == ({"orders": 2}, {"rule": 300})

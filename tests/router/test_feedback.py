@@ -105,6 +105,26 @@ async def test_any_other_text_is_a_message_like_any_other(
     assert await router.all(FeedbackGiven) == []
 
 
+async def test_a_number_that_answers_a_person_is_for_that_person(router: InMemoryRouter) -> None:
+    """Whoever was asked for a number since means that one, in whichever matter of hers."""
+    conversation = await ends(router, resolved=False)
+    await router.passes(60)
+    asks = {"conversation": conversation, "channel": "chat", "text": "How many do you need?"}
+    await router.does("ewa", "send_message", **asks)
+    assert await says(router, "5") == ["message.received"]
+    (it,) = await router.conversations()
+    assert it.talk.unanswered == 1
+
+
+async def test_a_number_that_goes_on_with_what_waits_is_no_answer(router: InMemoryRouter) -> None:
+    """Who chats says one thing in several messages."""
+    await ends(router)
+    await router.passes(60)
+    assert "conversation.opened" in await says(router, "I would like lamps")
+    assert "feedback.given" not in await says(router, "5", k=2)
+    assert await router.all(FeedbackGiven) == []
+
+
 async def test_a_matter_that_goes_on_is_not_touched(router: InMemoryRouter) -> None:
     """Her contact stays wrapped up, so that its owner can close it."""
     conversation = await ends(router, resolved=False)

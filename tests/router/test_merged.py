@@ -75,3 +75,12 @@ async def test_what_becomes_of_a_message_is_told_where_its_matter_goes_on(
     assert again.aggregate.startswith("chan-"), "what tells nothing new stands on its account"
     _, matter = await router.conversations()
     assert matter.talk.outbound[request.open.message_id].status == "failed"
+
+
+async def test_an_answer_there_is_one_here(
+    merged: tuple[Conversation, Conversation],
+) -> None:
+    """For lines and circles, and for which answer she waits for."""
+    asking, matter = merged
+    assert asking.levels.written is not None
+    assert (matter.levels.answered, matter.levels.written) == (True, asking.levels.written)

@@ -306,6 +306,7 @@ def test_the_version_before_may_come_back(folder: Folder) -> None:
     """What a policy leaves to us is not begun then; what it asks for is: it was brought to stay."""
     levels = (
         "service_levels: [{name: soon, first_response_seconds: 60}]\ntimes: {wait_seconds: [20]}\n"
+        "overload: {live: {limits: [5]}}\n"
     )
     with (folder.path / "a.yaml").open("a") as file:
         file.write(levels)
@@ -316,8 +317,11 @@ def test_the_version_before_may_come_back(folder: Folder) -> None:
     assert ours.of("b").times.wait_seconds
     assert not before.of("b").service_levels
     assert not before.of("b").times.wait_seconds
+    assert ours.of("b").overload.limits("live")
+    assert not before.of("b").overload.limits("live")
     assert before.of("a").service_levels == (ServiceLevel(name="soon", first_response_seconds=60),)
     assert before.of("a").times.wait_seconds == (20,)
+    assert before.of("a").overload.limits("live") == (5,)
 
 
 def test_policies_say_whose_changed() -> None:

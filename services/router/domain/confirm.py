@@ -151,6 +151,8 @@ def merge(decision: Decision, matter: Conversation) -> None:
             owner=owner,
             to_owner=matter.ownership.owner if matter.ownership.owner != worked_on else None,
             packet_id=packet.packet_id,
+            answered=merged.levels.answered,
+            written=merged.levels.written,
         ),
         events.ConversationMergedPersonal(
             packet=packet,

@@ -1,6 +1,6 @@
 """One short question after a contact, and its answer: how it was, from 1 to 5, where she wrote (docs/adr/0101)."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from services.router.domain.automatic_answers import acting, address, write_automatically
@@ -88,13 +88,24 @@ def _ask(decision: Decision, rule: Feedback, contact: Contact) -> None:
 
 
 def answered_in(
-    policy: Policy, event: events.InboundEvent, hers: Iterable[Conversation]
+    policy: Policy, event: events.InboundEvent, hers: Sequence[Conversation]
 ) -> Conversation | None:
     """Return in which of her conversations a message answers the question how it was; `None`: it is none.
 
-    It is a number and nothing else, from where she was asked, in time, and the first one.
+    It is a number and nothing else, from where she was asked, in time, and the first one; and it answers or goes on
+    with nothing else: "how many lamps?", "5".
     """
-    return next((each for each in hers if _score(policy, event, each) is not None), None)
+    asked = next((each for each in hers if _score(policy, event, each) is not None), None)
+    question = None if asked is None else asked.satisfaction.question
+    if question is None or any(_talks_since(each, question.asked) for each in hers):
+        return None
+    return asked
+
+
+def _talks_since(conversation: Conversation, asked: datetime) -> bool:
+    """Tell whether a person wrote to her since, or she waits for one to do so."""
+    written, waits = conversation.levels.written, conversation.talk.unanswered
+    return (written is not None and written >= asked) or (waits > 0 and not conversation.resolved)
 
 
 def _score(policy: Policy, event: events.InboundEvent, asked: Conversation) -> int | None:

@@ -9,6 +9,7 @@ from services.router.domain.pool import known_queue
 from services.router.domain.visits import VISIT_ENDS_AFTER
 from services.router.domain.waiting import first_limit
 from shared import events
+from shared.conversation.needs import Needs
 from shared.policy import Account, MenuRule, Policy
 
 
@@ -40,6 +41,7 @@ def note_pressed(decision: Decision, event: events.InboundEvent) -> None:
         return
     queue = known_queue(decision.policy, pressed.queue or ownership.queue)
     again = queued(decision, event, queue, "entry.menu")
+    again = replace(again, priority=again.priority | _by_rule(needs))
     if queue == ownership.queue:
         skills = _highest([needs.skills, again.skills])
         again = replace(again, skills=skills, last_agent=needs.last_agent)
@@ -54,7 +56,8 @@ def wait_by_rule(decision: Decision, rule: str, queue: str | None, priority_seco
     """
     ownership, waiting = decision.conversation.ownership, decision.conversation.waiting_contact
     needs, there = ownership.needs, known_queue(decision.policy, queue or ownership.queue)
-    if waiting is None or ownership.owner or ownership.transfer or ownership.queue is None:
+    had = ownership.owner or ownership.last_owner or ownership.transfer
+    if waiting is None or had or ownership.queue is None:
         return
     skills, priority = needs.skills, needs.priority
     if there != ownership.queue:
@@ -80,6 +83,11 @@ def wait_by_rule(decision: Decision, rule: str, queue: str | None, priority_seco
             exceeds=first_limit(decision, waiting.contact_id, there),
         ),
     )
+
+
+def _by_rule(needs: Needs) -> dict[events.PriorityReason, int]:
+    """Return how far ahead a rule has put it: what is pressed takes nothing of that."""
+    return {reason: each for reason, each in needs.priority.items() if reason == "rule"}
 
 
 def _account(decision: Decision, event: events.InboundEvent) -> Account | None:
