@@ -213,3 +213,12 @@ def test_what_is_pressed_leaves_her_as_far_ahead() -> None:
         .conversation.ownership.needs
     )
     assert (needs.skills, needs.priority) == ({"orders": 2}, {"rule": 300})
+
+
+@pytest.mark.parametrize("event", ["contact.abandoned", "call.menu_selected", "contact.queued"])
+def test_a_lost_call_is_not_made_to_wait_anew(event: str) -> None:
+    """Nobody is on the line: neither a digit that is told late nor a rule seeks somebody for her who would be."""
+    given = with_rules(rule(event=event, do={"queue": "warehouse"}))
+    lost = given.reports(call("ended", handles=[])).reports(call("menu", digits="2", handles=[]))
+    assert lost.conversation.contacts.last is not None
+    assert lost.conversation.contacts.last.status == "lost"

@@ -1,6 +1,7 @@
 """What a contact asks of whoever takes it: by its queue, where it came in, what was pressed, and who she is."""
 
 from collections.abc import Iterable, Mapping
+from typing import TypeGuard
 
 from msgspec.structs import replace
 
@@ -9,6 +10,7 @@ from services.router.domain.pool import known_queue
 from services.router.domain.visits import VISIT_ENDS_AFTER
 from services.router.domain.waiting import first_limit
 from shared import events
+from shared.conversation import Contact
 from shared.conversation.needs import Needs
 from shared.policy import Account, MenuRule, Policy
 
@@ -36,7 +38,7 @@ def note_pressed(decision: Decision, event: events.InboundEvent) -> None:
     """What is pressed while she waits may lead to another queue, and to whoever can do it; she keeps her place."""
     ownership, waiting = decision.conversation.ownership, decision.conversation.waiting_contact
     pressed, needs = pressed_rule(decision, event), ownership.needs
-    waits = waiting is not None and waiting.contact_id == event.open.contact_id
+    waits = _still_waits(waiting) and waiting.contact_id == event.open.contact_id
     if pressed is None or not waits or ownership.owner or ownership.transfer:
         return
     queue = known_queue(decision.policy, pressed.queue or ownership.queue)
@@ -57,7 +59,7 @@ def wait_by_rule(decision: Decision, rule: str, queue: str | None, priority_seco
     ownership, waiting = decision.conversation.ownership, decision.conversation.waiting_contact
     needs, there = ownership.needs, known_queue(decision.policy, queue or ownership.queue)
     had = ownership.owner or ownership.last_owner or ownership.transfer
-    if waiting is None or had or ownership.queue is None:
+    if not _still_waits(waiting) or had or ownership.queue is None:
         return
     skills, priority = needs.skills, needs.priority
     if there != ownership.queue:
@@ -83,6 +85,11 @@ def wait_by_rule(decision: Decision, rule: str, queue: str | None, priority_seco
             exceeds=first_limit(decision, waiting.contact_id, there),
         ),
     )
+
+
+def _still_waits(contact: Contact | None) -> TypeGuard[Contact]:
+    """Tell whether she waits there herself: a lost call that somebody is to look at is not made to wait anew."""
+    return contact is not None and contact.live and contact.status == "waiting"
 
 
 def _by_rule(needs: Needs) -> dict[events.PriorityReason, int]:
