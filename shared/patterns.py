@@ -21,6 +21,7 @@ WINDOW = 512
 STRIDE = WINDOW // 2
 """Whatever is no longer than this is found wherever it stands."""
 STEPS_MAX = 8_192
+SHORT_STEPS = 32
 PATTERN_MAX_CHARACTERS = 1_024
 
 TOO_LONG = "it may take too long: end what repeats where something else begins, or let it give nothing back, as `*+`"
@@ -45,15 +46,18 @@ _REPEATS = frozenset({words.MAX_REPEAT, words.MIN_REPEAT, words.POSSESSIVE_REPEA
 
 class _Rest(NamedTuple):
     """What follows a place in a pattern. `steps`: that trying it takes at most, beside a look at each character;
-    `run`: over so many characters it may go; `first`: with which it may begin; `empty`: it never fails."""
+    `run`: over so many characters it may go in vain; `first`: with which it may begin; `empty`: it never fails;
+    `found`: and with it the whole pattern is found, so that nothing before it is tried otherwise."""
 
     steps: int
     run: int
     first: frozenset[str]
     empty: bool
+    found: bool = False
 
 
 _END = _Rest(1, 0, frozenset(), empty=True)
+_FOUND = _END._replace(found=True)
 
 
 def complaint(pattern: str) -> str | None:
@@ -62,7 +66,7 @@ def complaint(pattern: str) -> str | None:
         return f"longer than {PATTERN_MAX_CHARACTERS} characters"
     try:
         _compiled(pattern)
-        steps = _before(reader.parse(pattern), _END).steps
+        steps = _before(reader.parse(pattern), _FOUND).steps
     except (re.error, RecursionError, OverflowError) as error:
         return str(error)
     return None if steps <= STEPS_MAX else TOO_LONG
@@ -118,13 +122,24 @@ def _one_before(rest: _Rest, item: tuple[Any, Any]) -> _Rest:
         case words.ATOMIC_GROUP:
             return _settled(_before(what, _END), rest)
         case words.ASSERT | words.ASSERT_NOT:
-            looked = _before(what[1], _END)
-            steps, run = looked.steps + rest.steps, looked.run + rest.run
-            return _Rest(steps, run, rest.first, empty=False)
+            return _looked(what[0], what[1], rest)
         case words.GROUPREF:
             return _Rest(rest.steps + 1, rest.run + WINDOW, _ALL, empty=False)
         case _:  # a place, as the end of a word: it takes nothing, and may fail
             return _Rest(rest.steps + 1, rest.run, rest.first, empty=False)
+
+
+def _looked(way: int, what: Any, rest: _Rest) -> _Rest:
+    """Return a look ahead, or behind, and what follows it: it is taken whatever stands where that begins.
+
+    A short look behind costs no more than one at a character.
+    """
+    looked = _before(what, _END)
+    here = looked.first if way > 0 and not looked.empty else _ALL
+    if way < 0 and looked.steps <= SHORT_STEPS:
+        here = frozenset()
+    steps, run = looked.steps + rest.steps, looked.run + rest.run
+    return _Rest(steps, run, here | rest.first, empty=False)
 
 
 def _settled(taken: _Rest, rest: _Rest) -> _Rest:
@@ -159,7 +174,8 @@ def _one_repeated(taken: frozenset[str], least: int, most: int, rest: _Rest) -> 
     if not rest.empty and taken & rest.first:
         steps += (most - least) * (rest.steps + rest.run)
     first = taken if least else taken | rest.first
-    return _Rest(steps, rest.run + most, first, rest.empty and not least)
+    run, found = rest.run + (least if rest.found else most), rest.found and not least
+    return _Rest(steps, run, first, rest.empty and not least, found)
 
 
 def _group_repeated(what: Any, least: int, most: int, rest: _Rest) -> _Rest:
