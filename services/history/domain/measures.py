@@ -4,8 +4,9 @@
 """
 
 import statistics
+from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -164,25 +165,34 @@ def _came_again(
     handled: HandledWork, solved: Sequence[Matter], scope: Scope
 ) -> tuple[set[str], set[str]]:
     """Return the matters after whose end the person came again within REPEAT_WITHIN, and which with the same one."""
-    opened: dict[str, list[tuple[datetime, str, str | None]]] = defaultdict(list)
+    opened = defaultdict[str, list[tuple[datetime, str]]](list)
+    following = defaultdict[tuple[str, str | None], list[tuple[datetime, str]]](list)
     for name, each in handled.conversations.items():
         if each.customer is not None and each.opened is not None:
-            opened[each.customer].append((each.opened, name, each.after))
+            insort(opened[each.customer], (each.opened, name))
+            following[each.customer, each.after].append((each.opened, name))
     again, same = set[str](), set[str]()
     for matter in solved:
-        ends = matter.ends(scope.since)
-        later = [
-            after
-            for at, name, after in opened.get(matter.customer or "", ())
-            if name not in matter.parts and _soon_after(ends, at)
-        ]
+        ends, whose = matter.ends(scope.since), matter.customer or ""
         reopened = [at for each in matter.parts.values() for at in each.reopened]
-        went_on = any(_soon_after(ends, at) for at in reopened)
-        if went_on or any(after in matter.parts for after in later):
+        after = [each for part in matter.parts for each in following.get((whose, part), ())]
+        went_on = [at for at, name in after if name not in matter.parts]
+        if any(_soon_after(ends, at) for at in (*reopened, *went_on)):
             same.add(matter.name)
-        if later or matter.name in same:
+        if matter.name in same or _another(opened.get(whose, []), ends, matter.parts):
             again.add(matter.name)
     return again, same
+
+
+def _another(
+    opened: Sequence[tuple[datetime, str]], ends: Iterable[datetime], but: Container[str]
+) -> bool:
+    """Tell whether another conversation was opened soon after an end; `opened`: in the order in which they were."""
+    for end in ends:
+        first, last = (bisect_left(opened, (at, "")) for at in (end, end + REPEAT_WITHIN))
+        if any(opened[k][1] not in but for k in range(first, last)):
+            return True
+    return False
 
 
 def _soon_after(ends: Iterable[datetime], at: datetime) -> bool:
