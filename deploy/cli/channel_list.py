@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from deploy.cli import ask
-from deploy.cli.configured import read_policy, read_secrets
+from deploy.cli.configured import named_policy, read_policy, read_secrets
 from services.ingest.handlers.accounts import Accounts, Door
 from shared import aggregates, codec, errors, events, streams, subjects
 from shared.bus import Bus, connect
@@ -52,7 +52,7 @@ class AccountLine(msgspec.Struct, frozen=True, kw_only=True):
 
 def listed(chosen: argparse.Namespace) -> int:
     """Print a line per account. Raises: SetupError."""
-    path, policy = read_policy(chosen.tenant_policy, chosen.tenant)
+    path, policy = read_policy(named_policy(chosen), chosen.tenant)
     answer = ask.exchange(chosen, subjects.query(policy.tenant, "balance"), {})
     if answer is None or "error" in answer:
         return ask.shown(answer)

@@ -1,10 +1,12 @@
 """What the environment and the policy say, with the errors of a set-up: each says how to mend it."""
 
+import argparse
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
+from deploy.embedded import state
 from deploy.embedded.errors import (
     PolicyUnusable,
     SecretMissing,
@@ -31,6 +33,11 @@ def policy_path(named: str) -> Path:
     except OSError as error:
         raise PolicyUnusable("the policy file cannot be read", reason=error.strerror) from error
     return path
+
+
+def named_policy(chosen: argparse.Namespace) -> str | None:
+    """Return where the policies are, as named, else as the running stack says; None: as the settings say."""
+    return chosen.tenant_policy or state.read_status(state.data_folder(chosen.data)).policy or None
 
 
 def read_policies(named: str | None) -> tuple[Path, list[Policy]]:

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from deploy.cli import channels
-from deploy.cli.configured import read_policy, read_secrets, read_settings
+from deploy.cli.configured import named_policy, read_policy, read_secrets, read_settings
 from deploy.embedded import errors, state
 from deploy.story.errors import StepFailed
 from deploy.story.providers import PROVIDERS, doors, provider_of
@@ -68,7 +68,7 @@ def deliver(chosen: argparse.Namespace) -> int:
 
 def _prepared(chosen: argparse.Namespace) -> _Prepared:
     """Raises: AccountUnknown, PayloadUnreadable, SetupError."""
-    path, policy = read_policy(chosen.tenant_policy, chosen.tenant)
+    path, policy = read_policy(named_policy(chosen), chosen.tenant)
     account = policy.accounts.get(chosen.account)
     if account is None:
         known = [name for name in policy.accounts if name.partition("/")[0] in PROVIDERS]

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.cli.ask import bus_address
-from deploy.cli.configured import read_policy, read_settings
+from deploy.cli.configured import named_policy, read_policy, read_settings
 from services.ingest.archives import ARCHIVES
 from services.ingest.domain import archive
 from services.ingest.domain.archive import Talk
@@ -33,7 +33,7 @@ TOLD_EVERY_SECONDS = 1.0
 
 def import_history(chosen: argparse.Namespace) -> int:
     """Import the files. Raises: SetupError."""
-    _, policy = read_policy(chosen.tenant_policy, chosen.tenant)
+    _, policy = read_policy(named_policy(chosen), chosen.tenant)
     try:
         account = _account(policy, chosen.channel, chosen.account)
         talks = _talks(chosen.channel, chosen.file)

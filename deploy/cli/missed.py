@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from deploy.cli import ask
-from deploy.cli.configured import read_policy
+from deploy.cli.configured import named_policy, read_policy
 from deploy.cli.positions import position_at
 from deploy.missed import account_of, unnoted
 from services.history.domain.losses import counts
@@ -66,7 +66,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
 
 def show(chosen: argparse.Namespace) -> int:
     """Print the account of a day. Raises: SetupError."""
-    _, policy = read_policy(chosen.tenant_policy, chosen.tenant)
+    _, policy = read_policy(named_policy(chosen), chosen.tenant)
     zone = chosen.zone or policy.hours(None).zone
     day = chosen.day or datetime.now(ZoneInfo(zone)).date()
     try:

@@ -11,8 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from deploy.cli import ask
-from deploy.cli.configured import check_secrets, policy_path, read_secrets, read_settings
-from deploy.embedded import state
+from deploy.cli.configured import (
+    check_secrets,
+    named_policy,
+    policy_path,
+    read_secrets,
+    read_settings,
+)
 from deploy.embedded.errors import PolicyNotApplied
 from deploy.policy import applying, checking, differences, explaining
 from shared import errors, queries, subjects
@@ -116,8 +121,7 @@ def _place_of_policies(chosen: argparse.Namespace) -> Path:
 
     Raises: PolicyNotApplied for the example of the package, PolicyUnusable, SettingUnreadable.
     """
-    told = state.read_status(state.data_folder(chosen.data)).policy
-    place = policy_path(chosen.tenant_policy or told or read_settings().policy)
+    place = policy_path(named_policy(chosen) or read_settings().policy)
     if place == policy_path(Settings().policy):
         raise PolicyNotApplied(
             "the stack runs on the example that comes with Tellonce",

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from deploy.cli.ask import bus_address
-from deploy.cli.configured import policy_of, read_policies, read_secrets
+from deploy.cli.configured import named_policy, policy_of, read_policies, read_secrets
 from deploy.cli.positions import position_at
 from services.ingest.domain.outcome import Quarantined
 from services.ingest.handlers import parsing
@@ -116,7 +116,7 @@ def replay(chosen: argparse.Namespace) -> int:
 
 
 async def _run(chosen: argparse.Namespace) -> Sums:
-    path, found = read_policies(chosen.tenant_policy)
+    path, found = read_policies(named_policy(chosen))
     policy = policy_of(found, chosen.tenant)
     policies, secrets = Policies(*found), read_secrets(path)
     every = list(Accounts(policies, secrets).of_tenant(policy.tenant))

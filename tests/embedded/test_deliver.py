@@ -6,6 +6,7 @@ import re
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import ClassVar
@@ -103,6 +104,25 @@ def test_a_delivery_is_made_as_its_provider_makes_it(
     (taken,) = door
     assert (taken[0], taken[2]) == (f"/in/demo/{account}", body)
     assert media_type in taken[1]
+
+
+def test_the_accounts_are_those_of_the_running_stack(
+    tmp_path: Path,
+    run: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    door: list[tuple[str, str, bytes]],
+) -> None:
+    """Nobody has to name the policy with which the stack was started; whoever names one is heard."""
+    monkeypatch.setenv("FORM_SIGNING_KEY", "key")
+    example = ROOT / "deploy" / "embedded" / "policy.yaml"
+    other = tmp_path / "other.yaml"
+    other.write_text(example.read_text("utf-8").replace("form/contact", "form/other"), "utf-8")
+    told = replace(state.read_status(tmp_path), policy=str(other))
+    state.write_status(tmp_path, told)
+    asked = ("deliver", "form/other", "message=a", "--data", str(tmp_path))
+    assert run(*asked) == (0, "204 \n", "read: form.submitted\n")
+    assert [path for path, *_ in door] == ["/in/demo/form/other"]
+    assert run(*asked, "--tenant-policy", str(example))[0] != 0
 
 
 @pytest.mark.parametrize(
