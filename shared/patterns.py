@@ -16,11 +16,11 @@ from re import _constants as words  # type: ignore[attr-defined]
 from re import _parser as reader  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
 
-WINDOW = 512
+WINDOW = 256
 """So many characters a pattern sees at once: a fact is no longer, nor is a handle."""
 STRIDE = WINDOW // 2
 """Whatever is no longer than this is found wherever it stands."""
-STEPS_MAX = 8_192
+STEPS_MAX = 16_384
 SHORT_STEPS = 32
 PATTERN_MAX_CHARACTERS = 1_024
 
