@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from services.router.domain.asking import asked_for, candidates, held_for, obstacle, waits
 from shared import aggregates, calendars, events
 from shared.conversation import NEW_CONVERSATION, Conversation
@@ -66,8 +68,12 @@ def _can_take(watch: Watch, agent: events.AgentId, it: Conversation, now: dateti
 
 
 def _before_her(watch: Watch, it: Conversation, chosen: events.AgentId, now: datetime) -> list[str]:
-    """Return who could have been asked in the place of an agent, and whose turn was before hers."""
-    refused, turn = it.ownership.passed_over, watch.agents[chosen].turn
+    """Return who could have been asked in the place of an agent, and whose turn was before hers.
+
+    Of several offers in one decision her slots stand before the later ones: this one is not yet among what she has.
+    """
+    refused, there = it.ownership.passed_over, watch.agents[chosen]
+    turn = replace(there, working_on=there.working_on - {it.id}).turn
     return [
         name
         for name in candidates(watch.policy, it, now)
